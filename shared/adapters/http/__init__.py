@@ -1,0 +1,1 @@
+"""What both clients share: timeouts, pace, throttling, outages, one error tree."""

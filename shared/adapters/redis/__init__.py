@@ -1,0 +1,1 @@
+"""Everything passback keeps in Redis; `keys.py` is the schema."""

@@ -1,0 +1,138 @@
+"""The schema: every Redis key passback writes, with its type, its content and how long it lives.
+
+Names carry ids only. All times are the Redis server's, in milliseconds since the epoch, so that hosts with wrong
+clocks agree. `take`, `claim` and the rest are in the Lua files beside this one.
+"""
+
+from dataclasses import dataclass
+
+from shared.queues import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names under one prefix, so that several districts may share a Redis."""
+
+    prefix: str = "passback"
+
+    def stream(self, stream: Stream) -> str:
+        """Stream of messages, one entry per change: the fields of `wire.py`. Trimmed behind its consumer group."""
+        return f"{self.prefix}:stream:{stream}"
+
+    @property
+    def due(self) -> str:
+        """Sorted set: course id, scored by when it is due. A course is in at most one of due, claimed, leased."""
+        return f"{self.prefix}:due"
+
+    @property
+    def claimed(self) -> str:
+        """Sorted set: course id whose wake-up was sent, scored by when the claim ends if nobody takes it."""
+        return f"{self.prefix}:claimed"
+
+    @property
+    def leased(self) -> str:
+        """Sorted set: course id being synced, scored by when the lease ends if it is not renewed."""
+        return f"{self.prefix}:leased"
+
+    @property
+    def fence(self) -> str:
+        """Counter: the last fencing token given."""
+        return f"{self.prefix}:fence"
+
+    def pending(self, course_id: str) -> str:
+        """Hash, the course's change set.
+
+        `first`, `last` (ms), `count`, `attempts`, `not_before` (ms), `now` (1: due at once), a field `a:<id>` per
+        touched assignment and `c:<cause>` per cause.
+        """
+        return f"{self.prefix}:course:{course_id}:pending"
+
+    def taken(self, course_id: str) -> str:
+        """Hash of the same fields and `token`: the change set being synced. Merged back when the lease is lost."""
+        return f"{self.prefix}:course:{course_id}:taken"
+
+    def links(self, course_id: str) -> str:
+        """Hash: `<assignment id>:<section dcid>` to the link as JSON. Kept: losing it needs `links rebuild`."""
+        return f"{self.prefix}:course:{course_id}:links"
+
+    def record(self, course_id: str) -> str:
+        """String: the course's record as JSON, replaced at every sync."""
+        return f"{self.prefix}:course:{course_id}:record"
+
+    @property
+    def courses(self) -> str:
+        """Sorted set: connected course id, scored by when it was last synced (0: never)."""
+        return f"{self.prefix}:courses"
+
+    @property
+    def assignment_courses(self) -> str:
+        """Hash: assignment id to course id, for events that name no course."""
+        return f"{self.prefix}:assignment-courses"
+
+    @property
+    def section_courses(self) -> str:
+        """Hash: Canvas section id to course id, for events that name no course."""
+        return f"{self.prefix}:section-courses"
+
+    @property
+    def unknown(self) -> str:
+        """Sorted set: `assignment:<id>`, `section:<id>` or `enrollment:<id>` of unknown course, by when heard."""
+        return f"{self.prefix}:unknown-changes"
+
+    @property
+    def dead_letters(self) -> str:
+        """Sorted set: dead letter id, scored by its first failure."""
+        return f"{self.prefix}:dead-letters"
+
+    def dead_letter(self, letter_id: str) -> str:
+        """Hash: one dead letter."""
+        return f"{self.prefix}:dead-letter:{letter_id}"
+
+    def course_dead_letters(self, course_id: str) -> str:
+        """Set: the ids of the course's open dead letters."""
+        return f"{self.prefix}:course:{course_id}:dead-letters"
+
+    @property
+    def malformed(self) -> str:
+        """Stream, at most 10,000 entries: messages that could not be read, as they came, for the dead letters."""
+        return f"{self.prefix}:malformed"
+
+    def pause(self, system: str) -> str:
+        """String with a lifetime: why `system` (canvas, powerschool) is not to be called until the key ends."""
+        return f"{self.prefix}:system:{system}:pause"
+
+    def failures(self, system: str) -> str:
+        """Counter: failures of `system` in a row. Ends after ten minutes."""
+        return f"{self.prefix}:system:{system}:failures"
+
+    def pace(self, system: str) -> str:
+        """The rate limiter's own key: when `system` may be called next."""
+        return f"{self.prefix}:system:{system}:pace"
+
+    @property
+    def powerschool_token(self) -> str:
+        """String with the token's lifetime less a minute: the access token that all workers share."""
+        return f"{self.prefix}:powerschool:token"
+
+    @property
+    def powerschool_token_lock(self) -> str:
+        """Lock: held by the one worker that fetches a token."""
+        return f"{self.prefix}:powerschool:token-lock"
+
+    def cached(self, what: str, of: str) -> str:
+        """String with a lifetime: something read from PowerSchool, as JSON (categories, sections, metadata)."""
+        return f"{self.prefix}:cache:{what}:{of}"
+
+    @property
+    def heartbeats(self) -> str:
+        """Hash: `<process>@<host>:<pid>` to when it last was alive (ms)."""
+        return f"{self.prefix}:heartbeats"
+
+    @property
+    def last_event(self) -> str:
+        """String: when the last message was folded (ms)."""
+        return f"{self.prefix}:last-event"
+
+    def beat_slot(self, task: str, slot: int) -> str:
+        """String with a lifetime: set by the one beat whose tick counts."""
+        return f"{self.prefix}:beat:{task}:{slot}"

@@ -1,0 +1,296 @@
+"""Every setting of passback, read from `PASSBACK_*` variables, `.env` and secret files, and checked at start."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "PASSBACK_"
+SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
+
+
+class ConfigurationError(Exception):
+    """The settings are not usable. The message names the setting and the fix, never a secret's value."""
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def _comma_separated(value: object) -> object:
+    """Split `a, b` into its parts; leave anything that is not text alone."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _without_trailing_slash(value: object) -> object:
+    return value.rstrip("/") if isinstance(value, str) else value
+
+
+def _empty_is_unset(value: object) -> object:
+    return None if value == "" else value
+
+
+Url = Annotated[str, BeforeValidator(_without_trailing_slash)]
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+Numbers = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_comma_separated)]
+
+
+def _zone(value: object) -> object:
+    if isinstance(value, ZoneInfo) or value in (None, ""):
+        return value or None
+    try:
+        return ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("is no IANA time zone; name one such as America/Chicago") from error
+
+
+Zone = Annotated[ZoneInfo | None, BeforeValidator(_zone)]
+
+
+class Settings(BaseSettings):
+    """What an installation decides. Units are in the names: `_S` seconds, `_MS` milliseconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+    )
+
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Redis: queues, change sets, links and records. `redis://`, `rediss://` or `unix://`.",
+    )
+    redis_prefix: str = Field(
+        "passback",
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="First part of every Redis key, so that several districts may share a Redis.",
+    )
+    redis_timeout_s: float = Field(2.0, gt=0, description="Longest wait for an answer of Redis.")
+
+    canvas_url: Url = Field("", description="Canvas, such as `https://district.instructure.com`.")
+    canvas_token: SecretStr = Field(
+        SecretStr(""), description="Access token of the service user (`view_all_grades`, `read_sis`)."
+    )
+    canvas_root_account_uuid: str = Field(
+        "", description="The district's `root_account_uuid`: events of other Canvas customers are refused."
+    )
+    canvas_timeout_s: float = Field(30.0, gt=0, description="Longest wait for an answer of Canvas.")
+    canvas_max_in_flight: int = Field(
+        8, ge=1, le=12, description="Canvas requests under way at once in one worker; about 12 fill a token's bucket."
+    )
+
+    live_events_jwks_url: Url = Field(
+        "https://8axpcl50e4.execute-api.us-east-1.amazonaws.com/main/jwks",
+        description="Where Canvas publishes the keys that sign Live Events.",
+    )
+    live_events_issuers: Texts = Field(
+        ("https://live-events.canvas.instructure.com",),
+        description="Accepted `iss` claims, comma-separated; empty accepts any. Not documented by Canvas.",
+    )
+    live_events_allow_unsigned: bool = Field(
+        False, description="Accept Live Events without a signature: only behind something else that checks senders."
+    )
+    event_max_bytes: int = Field(
+        2_000_000, ge=10_000, description="Largest request body a receiver reads, in bytes; larger ones get 413."
+    )
+    event_max_waiting: int = Field(
+        10_000, ge=1, description="Events one web process holds while Redis is slow; above it, receivers answer 503."
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Secret of `POST /webhooks/changes` (Standard Webhooks, `whsec_…`)."
+    )
+
+    powerschool_url: Url = Field("", description="PowerSchool, such as `https://ps.district.example`.")
+    powerschool_client_id: str = Field("", description="Client id of the passback plugin.")
+    powerschool_client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the passback plugin.")
+    powerschool_plugin_name: str = Field(
+        "", description="Extra value of `createdbyplugin` that means this plugin; its id is read from PowerSchool."
+    )
+    powerschool_min_interval_ms: int = Field(
+        0, ge=0, description="Shortest time between two PowerSchool requests of all workers together; 0 is none."
+    )
+    powerschool_timeout_s: float = Field(30.0, gt=0, description="Longest wait for an answer of PowerSchool.")
+    powerschool_ca_bundle: Path | None = Field(
+        None, description="PEM file of the authority that signed PowerSchool's certificate, where it is a private one."
+    )
+    powerschool_score_batch: int = Field(
+        200, ge=1, le=2000, description="Score rows in one request at the most. PowerSchool documents no limit."
+    )
+
+    section_sis_id: str = Field(
+        "{section_dcid}",
+        description="SIS id of a section, from `{section_dcid}`, `{section_id}`, `{school_number}`, "
+        "`{term_id}`, `{course_number}`, `{section_number}`.",
+    )
+    student_sis_id: str = Field(
+        "{student_number}", description="SIS id of a student, from `{student_number}`, `{student_dcid}`."
+    )
+    roster_max_age_s: int = Field(
+        3600, ge=0, description="How old a section's remembered roster may be; a student not in it refreshes it sooner."
+    )
+    category_max_age_s: int = Field(
+        600, ge=0, description="How old a teacher's remembered categories may be; a missing one refreshes them sooner."
+    )
+
+    district_time_zone: Zone = Field(
+        None,
+        description="IANA zone in which due dates become calendar dates; unset, PowerSchool's own is used.",
+    )
+    default_category: str = Field(
+        "", description="Category for assignment groups that match none; unset, such work is `category_missing`."
+    )
+    term_grace_days: int = Field(14, ge=0, description="Days after a term's end in which changes still sync.")
+    quiet_period_s: float = Field(2.0, ge=0, description="A course is synced once nothing changed for this long.")
+    max_wait_s: float = Field(15.0, ge=0, description="A course waits no longer than this after its first change.")
+    retry_waits_s: Numbers = Field(
+        (2.0, 10.0, 60.0, 300.0, 1800.0),
+        description="Waits between attempts, comma-separated; their number + 1 is the number of attempts.",
+    )
+    reconcile_interval_s: float = Field(
+        21_600.0, gt=0, description="One rolling pass over all connected courses takes this long."
+    )
+    sync_schedule: str = Field(
+        "0 3 * * *", description="Cron, in the district's time zone: when every connected course is synced."
+    )
+    provision_schedule: str = Field(
+        "0 4 * * *", description="Cron, in the district's time zone: when Canvas is provisioned from PowerSchool."
+    )
+
+    worker_threads: int = Field(8, ge=1, le=64, description="Courses that one worker syncs at once.")
+    claim_s: float = Field(30.0, gt=1, description="A wake-up that no worker answers for this long is sent again.")
+    lease_s: float = Field(
+        10.0, ge=2, description="A course whose worker went silent for this long is given to another."
+    )
+    sync_deadline_s: float = Field(300.0, gt=1, description="A sync that takes longer stops and goes on later.")
+
+    web_host: str = Field("127.0.0.1", description="Address that the web process binds.")
+    web_port: int = Field(8080, ge=0, le=65535, description="Port that the web process binds.")
+    operator_password: SecretStr = Field(SecretStr(""), description="Password of the operator's sign-in.")
+
+    log_format: LogFormat = Field(LogFormat.AUTO, description="`json`, `console`, or `auto`: console on a terminal.")
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe line written.")
+
+    @model_validator(mode="after")
+    def _windows_are_possible(self) -> Self:
+        if self.max_wait_s < self.quiet_period_s:
+            raise ValueError(
+                f"{PREFIX}MAX_WAIT_S ({self.max_wait_s:g}) is shorter than {PREFIX}QUIET_PERIOD_S "
+                f"({self.quiet_period_s:g}); make it at least as long"
+            )
+        return self
+
+    @property
+    def retry_waits(self) -> tuple[timedelta, ...]:
+        """The waits between attempts."""
+        return tuple(timedelta(seconds=wait) for wait in self.retry_waits_s)
+
+    def require(self, *names: str) -> None:
+        """Raise `ConfigurationError` naming every one of these settings that is empty."""
+        missing = [name for name in names if not _plain(getattr(self, name))]
+        if missing:
+            variables = ", ".join(f"{PREFIX}{name.upper()}" for name in missing)
+            raise ConfigurationError(f"not set: {variables}. Set it in the environment or in .env")
+
+
+CANVAS_SETTINGS = ("canvas_url", "canvas_token")
+POWERSCHOOL_SETTINGS = ("powerschool_url", "powerschool_client_id", "powerschool_client_secret")
+
+
+def _plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def variable_names() -> list[str]:
+    """Return the names of all settings' variables, in the order of their definition."""
+    return [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+
+
+def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+    """Return the checked settings of this process.
+
+    Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
+    named like its variable, in either case). Raises `ConfigurationError` for an unknown name or a wrong value.
+    """
+    environ = os.environ if environ is None else environ
+    env_file = Path(".env") if env_file is None else env_file
+    from_file = {k: v for k, v in dotenv_values(env_file).items() if v is not None} if env_file.is_file() else {}
+    values = {**_from_secret_files(environ.get(SECRETS_DIR_VARIABLE)), **_ours(from_file), **_ours(environ)}
+    _refuse_unknown(values)
+    try:
+        return _Checked.model_validate({name.removeprefix(PREFIX).lower(): value for name, value in values.items()})
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_sentences(error))) from None
+
+
+class _Checked(Settings):
+    """Settings taken from what `load` collected and from nowhere else."""
+
+    model_config = SettingsConfigDict(env_file=None)
+
+    @classmethod
+    def settings_customise_sources(cls, _settings_cls, init_settings, *_args, **_kwargs):  # type: ignore[no-untyped-def]  # noqa: ANN206
+        """Leave the collected values as the only source."""
+        return (init_settings,)
+
+
+def _ours(variables: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.upper(): value
+        for name, value in variables.items()
+        if name.upper().startswith(PREFIX) and name.upper() != SECRETS_DIR_VARIABLE
+    }
+
+
+def _from_secret_files(directory: str | None) -> dict[str, str]:
+    if not directory:
+        return {}
+    folder = Path(directory)
+    if not folder.is_dir():
+        raise ConfigurationError(f"{SECRETS_DIR_VARIABLE} is {directory}, which is no directory")
+    files = {path.name.upper(): path for path in sorted(folder.iterdir()) if path.is_file()}
+    return {name: path.read_text().strip() for name, path in files.items() if name.startswith(PREFIX)}
+
+
+def _refuse_unknown(values: Mapping[str, str]) -> None:
+    known = variable_names()
+    sentences = []
+    for name in sorted(set(values) - set(known)):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "see the settings table in the README"
+        sentences.append(f"unknown setting {name}: {hint}")
+    if sentences:
+        raise ConfigurationError("\n".join(sentences))
+
+
+def _sentences(error: ValidationError) -> Sequence[str]:
+    sentences = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        message = re.sub(r"^Value error, ", "", problem["msg"])
+        name = "".join(f"{PREFIX}{str(part).upper()}" for part in problem["loc"][:1])
+        sentences.append(f"{name}: {message}" if name else message)
+    return sentences
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether a URL's host is this machine."""
+    return (urlsplit(url).hostname or "") in {"127.0.0.1", "::1", "localhost"}

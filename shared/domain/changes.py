@@ -1,0 +1,72 @@
+"""Changes and change sets: what passback knows about a course that needs a look. Ids and times only."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class ChangeKind(StrEnum):
+    """Which message queue a change travels on."""
+
+    GRADE = "grade_change"
+    ASSIGNMENT = "assignment_change"
+
+
+class Cause(StrEnum):
+    """Why a course is looked at. Source: product rule "Ways to start a sync"."""
+
+    EVENT = "event"
+    WEBHOOK = "webhook"
+    PERSON = "person"
+    SCHEDULE = "schedule"
+    DUE_DATE = "due_date"
+    RECONCILE = "reconcile"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something happened in a course. A hint: the truth is read when the course is synced.
+
+    `course_id` is None where the event did not name its course; then one of the others says where to look.
+    Ids are local Canvas ids.
+    """
+
+    kind: ChangeKind
+    course_id: str | None
+    cause: Cause = Cause.EVENT
+    assignment_id: str | None = None
+    section_id: str | None = None
+    enrollment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """All that is pending for one course since it was last taken.
+
+    `attempts` counts the runs of this work that already failed; waiting for an unwell system does not count.
+    """
+
+    course_id: str
+    first_at: datetime
+    last_at: datetime
+    count: int
+    causes: frozenset[Cause]
+    assignment_ids: frozenset[str] = frozenset()
+    attempts: int = 0
+
+    @property
+    def asked_for_by_person(self) -> bool:
+        """Say whether a person asked for this sync."""
+        return Cause.PERSON in self.causes
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The two lengths of the debounce window."""
+
+    quiet_period: timedelta
+    max_wait: timedelta
+
+    def due_at(self, first_at: datetime, last_at: datetime) -> datetime:
+        """Return when a course with changes from `first_at` to `last_at` is to be synced."""
+        return min(last_at + self.quiet_period, first_at + self.max_wait)

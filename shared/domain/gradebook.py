@@ -1,0 +1,137 @@
+"""What Canvas holds of a course: its sections, assignments, overrides and scores, as values.
+
+Ids are Canvas's, local to the root account, as strings. Times are aware. Scores and points are `Decimal`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class GradingType(StrEnum):
+    """How an assignment is graded. Source: Canvas Assignments API, `grading_type`."""
+
+    POINTS = "points"
+    PERCENT = "percent"
+    LETTER_GRADE = "letter_grade"
+    GPA_SCALE = "gpa_scale"
+    PASS_FAIL = "pass_fail"  # noqa: S105
+    NOT_GRADED = "not_graded"
+
+
+class OverrideTarget(StrEnum):
+    """Whom an override's dates are for. Source: Canvas AssignmentOverride, one target each."""
+
+    SECTION = "section"
+    STUDENTS = "students"
+    GROUP = "group"
+    MASTERY_PATHS = "mastery_paths"
+    COURSE = "course"
+    MODULE = "module"
+
+
+class CourseState(StrEnum):
+    """A course's `workflow_state`."""
+
+    UNPUBLISHED = "unpublished"
+    AVAILABLE = "available"
+    COMPLETED = "completed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Dates that replace an assignment's base dates for some of its assignees.
+
+    `due_at` counts only where `changes_due_date`: Canvas leaves the key out where the base date is inherited,
+    and sends null where the target has no due date at all.
+    """
+
+    target: OverrideTarget
+    section_id: str | None = None
+    changes_due_date: bool = False
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A Canvas assignment, with the dates of "Everyone Else".
+
+    `name` and `description` are HTML, as Canvas stores them. `post_to_sis` is None where Canvas does not show the
+    switch at all (no SIS feature and no `post_grades` tool in the course). `grades_published` is None where
+    Canvas did not say.
+    """
+
+    id: str
+    name: str
+    due_at: datetime | None
+    points_possible: Decimal | None
+    grading_type: GradingType
+    published: bool
+    post_to_sis: bool | None
+    visible_to_everyone: bool
+    group_id: str
+    description: str = ""
+    overrides: tuple[Override, ...] = ()
+    submission_types: tuple[str, ...] = ()
+    anonymize_students: bool = False
+    moderated: bool = False
+    grades_published: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentGroup:
+    """Canvas's word for what PowerSchool calls a category."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section as it stands in the course now, cross-listed ones included."""
+
+    id: str
+    name: str
+    sis_section_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A Canvas course without its scores."""
+
+    id: str
+    sis_course_id: str | None
+    state: CourseState
+    concluded: bool
+    sections: tuple[Section, ...]
+    assignments: tuple[Assignment, ...]
+    groups: Mapping[str, AssignmentGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One student's standing in one assignment.
+
+    `score` is after late deductions. `assignment_visible` is False once the work is no longer assigned to the
+    student. Source: Canvas Submissions API.
+    """
+
+    assignment_id: str
+    score: Decimal | None
+    excused: bool = False
+    missing: bool = False
+    workflow_state: str = "unsubmitted"
+    assignment_visible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GradebookRow:
+    """One student's submissions, by assignment id, with every section the student was listed in."""
+
+    user_id: str
+    sis_user_id: str | None
+    section_ids: frozenset[str]
+    submissions: Mapping[str, Submission] = field(default_factory=dict)

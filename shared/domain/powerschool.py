@@ -1,0 +1,90 @@
+"""What PowerSchool holds: sections with their rosters, categories, assignments and scores, as values.
+
+Ids are PowerSchool's DCIDs, as integers. `SECTIONS.DCID` and `SECTIONS.ID`, and `assignmentid` and
+`assignmentsectionid`, are different sequences: a name says which one it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A section's term; both days belong to it. `year_id` is TERMS.YEARID (start year - 1990)."""
+
+    first_day: date
+    last_day: date
+    year_id: int
+
+    def contains(self, day: date) -> bool:
+        """Say whether `day` lies in the term."""
+        return self.first_day <= day <= self.last_day
+
+
+@dataclass(frozen=True, slots=True)
+class RosteredStudent:
+    """A student in a section's roster; not `active` once dropped, transferred or not yet entered."""
+
+    dcid: int
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RosteredSection:
+    """A PowerSchool section as passback addresses it.
+
+    `teacher_users_dcid` is the lead teacher's USERS.DCID, None where the section has none. `students` is keyed
+    by the SIS id that the district's template gives a student, as Canvas knows it.
+    """
+
+    sis_section_id: str
+    dcid: int
+    school_number: int
+    teacher_users_dcid: int | None
+    term: Term
+    students: Mapping[str, RosteredStudent]
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherCategory:
+    """A category of one teacher. District categories are copied per teacher and carry the district's id."""
+
+    id: int
+    name: str
+    active: bool
+    district_category_id: int | None = None
+    excluded_section_dcids: frozenset[int] = frozenset()
+    default_publish_option: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActualScore:
+    """A score row as PowerSchool has it. `is_code` marks a score code that a teacher entered."""
+
+    points: Decimal | None
+    missing: bool = False
+    exempt: bool = False
+    is_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActualAssignment:
+    """One assignment section as PowerSchool has it, with its scores by STUDENTS.DCID.
+
+    `created_by_plugin` is ASSIGNMENT.createdbyplugin, None for what a person made. `locked` is None where the
+    read does not show it.
+    """
+
+    assignment_id: int
+    assignment_section_id: int
+    section_dcid: int
+    name: str
+    due_date: date
+    points: Decimal
+    category_id: int | None
+    description: str = ""
+    created_by_plugin: str | None = None
+    locked: bool | None = None
+    scores: Mapping[int, ActualScore] = field(default_factory=dict)

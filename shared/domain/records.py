@@ -1,0 +1,76 @@
+"""What passback remembers of a course after a sync: every assignment's state with its reasons."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.reasons import Finding
+
+
+class State(StrEnum):
+    """The state of one assignment in one section. Source: product "Outcomes"."""
+
+    SYNCED = "synced"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+    RETRYING = "retrying"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class StudentRecord:
+    """Why one student's score is not in PowerSchool. Canvas user id always; SIS id where there is one."""
+
+    user_id: str
+    student_sis_id: str | None
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRecord:
+    """One assignment in one section. `section_sis_id` is None for a section without a SIS id.
+
+    `scores_wanted` counts the scores that the rules send, `scores_there` those that PowerSchool holds equal.
+    """
+
+    section_sis_id: str | None
+    state: State
+    findings: tuple[Finding, ...] = ()
+    students: tuple[StudentRecord, ...] = ()
+    powerschool_assignment_id: int | None = None
+    powerschool_assignment_section_id: int | None = None
+    scores_wanted: int = 0
+    scores_there: int = 0
+    written_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentRecord:
+    """One Canvas assignment with its sections."""
+
+    assignment_id: str
+    name: str
+    sections: tuple[SectionRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CourseRecord:
+    """The whole course as of its last sync."""
+
+    course_id: str
+    synced_at: datetime
+    assignments: tuple[AssignmentRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job kept for a person. `answer` is the remote answer without personal data."""
+
+    id: str
+    course_id: str
+    assignment_id: str | None
+    cause: str
+    answer: str
+    attempts: int
+    first_failed_at: datetime
+    last_failed_at: datetime

@@ -1,0 +1,95 @@
+"""One tree of errors with two branches.
+
+    PassbackError
+    +-- TransientError            may pass by itself: spends an attempt
+    |   +-- SystemUnwell          the whole system is throttled or unavailable: waits, spends no attempt
+    |   +-- LeaseLost             another worker has the course: stop, write nothing more
+    +-- PermanentError            will not pass by itself
+        +-- Refused               the remote system understood and said no (4xx), with its words
+        |   +-- NotFound          what was addressed is gone
+        |   +-- AccessDenied      credentials, scopes or grants
+        +-- UnexpectedAnswer      an answer that its reference does not describe
+
+Adapters translate once, at the edge. Messages name the call by its path template and the status
+(`PUT /ws/xte/score: 409`), with ids only: never names, scores, e-mails or tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class PassbackError(Exception):
+    """The root of the tree."""
+
+
+class TransientError(PassbackError):
+    """May pass by itself. `cause` is a code for settling and counting, such as `powerschool_timeout`."""
+
+    def __init__(self, message: str, *, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class SystemUnwell(TransientError):
+    """A system is throttled, in maintenance or unreachable: wait `delay`, spend no attempt."""
+
+    def __init__(self, message: str, *, cause: str, delay: timedelta) -> None:
+        super().__init__(message, cause=cause)
+        self.delay = delay
+
+
+class LeaseLost(TransientError):
+    """This worker no longer holds the course: it must write nothing more."""
+
+    def __init__(self, course_id: str) -> None:
+        super().__init__(f"lease of course {course_id} lost", cause="lease_lost")
+
+
+class PermanentError(PassbackError):
+    """Will not pass by itself. `cause` is a code, such as `powerschool_409`."""
+
+    def __init__(self, message: str, *, cause: str) -> None:
+        super().__init__(message, cause)
+        self.message = message
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """What a refusal says about one row: its text without personal data, and the ids it names, where it names any."""
+
+    field: str
+    assignment_section_id: int | None = None
+    student_dcid: int | None = None
+
+
+class Refused(PermanentError):
+    """The remote system understood the request and refused it.
+
+    `message` is safe to log. `words` is the remote text with ids masked or kept, never names; `rows` its
+    `errors[]`.
+    """
+
+    def __init__(
+        self, message: str, *, cause: str, status: int, words: str = "", rows: Sequence[RefusedRow] = ()
+    ) -> None:
+        super().__init__(message, cause=cause)
+        self.status = status
+        self.words = words
+        self.rows = tuple(rows)
+
+
+class NotFound(Refused):
+    """What was addressed does not exist (any more)."""
+
+
+class AccessDenied(Refused):
+    """Credentials, scopes or grants are not enough. Retrying does not help; a person must act."""
+
+
+class UnexpectedAnswer(PermanentError):
+    """The system answered something that its reference does not describe."""

@@ -1,0 +1,217 @@
+"""What the use cases need from the outside, as protocols. Adapters implement them; the contract suite proves it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from shared.domain.changes import Cause, Change, ChangeSet
+from shared.domain.desired import DesiredAssignment, Link
+from shared.domain.gradebook import Course, GradebookRow
+from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
+from shared.domain.records import CourseRecord, DeadLetter
+
+
+class CanvasReader(Protocol):
+    """Reads the truth from Canvas. Raises the errors of `shared.errors`."""
+
+    def course(self, course_id: str) -> Course:
+        """Return the course with sections, assignments, overrides and groups, but without scores."""
+        ...
+
+    def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
+        """Return one row per student, with the submissions of these assignments; nobody twice."""
+        ...
+
+
+class RosterReader(Protocol):
+    """Finds PowerSchool's sections and students by the SIS ids Canvas knows."""
+
+    def sections(self, sis_section_ids: Collection[str], *, refresh: bool = False) -> Mapping[str, RosteredSection]:
+        """Return the known ones of these sections by SIS id; `refresh` asks PowerSchool even if remembered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedAssignment:
+    """The two ids of a new assignment; they come from separate sequences."""
+
+    assignment_id: int
+    assignment_section_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One row of a score batch."""
+
+    assignment_section_id: int
+    student_dcid: int
+    points: Decimal
+    missing: bool
+    exempt: bool
+
+
+class PowerSchoolGradebook(Protocol):
+    """Reads and writes PowerTeacher Pro for a teacher (`users_dcid`). Raises the errors of `shared.errors`."""
+
+    def plugin_marks(self) -> frozenset[str]:
+        """Return the values of `createdbyplugin` that mean "made through this plugin"."""
+        ...
+
+    def categories(self, users_dcid: int, year_id: int, *, refresh: bool = False) -> tuple[TeacherCategory, ...]:
+        """Return the teacher's categories, inactive ones included."""
+        ...
+
+    def assignments(
+        self, sections: Sequence[RosteredSection], scores_of: Collection[int]
+    ) -> tuple[ActualAssignment, ...]:
+        """Return every assignment of the sections; with scores for the assignment sections in `scores_of`."""
+        ...
+
+    def create(self, users_dcid: int, desired: DesiredAssignment) -> CreatedAssignment:
+        """Create the assignment. Not safe to repeat: claim the link first."""
+        ...
+
+    def update(self, users_dcid: int, actual: ActualAssignment, desired: DesiredAssignment) -> None:
+        """Make the assignment's own fields equal `desired`, keeping what passback does not own."""
+        ...
+
+    def put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
+        """Write the rows, all or none. Safe to repeat. Raises `Refused` whose `rows` name the bad ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to sync a course. `token` grows with every lease ever given: the fencing token."""
+
+    course_id: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoldResult:
+    """What one reading of the streams came to."""
+
+    folded: int
+    unknown: int
+    malformed: int
+
+
+class ChangeStore(Protocol):
+    """The debounce: changes fold into change sets, change sets become due, due courses are claimed and leased.
+
+    Every method is atomic and may be repeated; times are the store's own, so hosts need not agree on theirs.
+    """
+
+    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = ()) -> None:
+        """Make the course due now (its retry backoff is forgotten), folded with what is pending."""
+        ...
+
+    def fold(self, consumer: str, limit: int, block: timedelta) -> FoldResult:
+        """Read up to `limit` messages, fold them into change sets and acknowledge them in one step."""
+        ...
+
+    def claim_due(self, limit: int) -> list[str]:
+        """Claim due courses, never more than `limit` claimed at once in all; expired claims and leases count as due.
+
+        A course that is leased is never claimed; what arrives meanwhile makes it due after its release.
+        """
+        ...
+
+    def take(self, course_id: str) -> tuple[Lease, ChangeSet] | None:
+        """Lease a claimed course and take its change set; None if it is not claimed (a repeated wake-up)."""
+        ...
+
+    def renew(self, lease: Lease) -> None:
+        """Prolong the lease. Raises `LeaseLost` if it ended or someone else has the course."""
+        ...
+
+    def release(self, lease: Lease) -> bool:
+        """End the lease, work done: its change set is forgotten. False if the lease was lost."""
+        ...
+
+    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int) -> bool:
+        """End the lease, work not done: its change set is pending again, not before `delay` has passed."""
+        ...
+
+    def next_due_in(self) -> timedelta | None:
+        """Return how long until the next course is due (zero if one is); None if none waits."""
+        ...
+
+
+class Links(Protocol):
+    """Which PowerSchool assignment belongs to which Canvas assignment, per section."""
+
+    def of_course(self, course_id: str) -> Mapping[tuple[str, int], Link]:
+        """Return the course's links by (Canvas assignment id, SECTIONS.DCID)."""
+        ...
+
+    def save(self, course_id: str, link: Link) -> None:
+        """Remember the link, replacing the earlier one of its assignment and section."""
+        ...
+
+    def forget(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
+        """Forget the link: its PowerSchool assignment is gone."""
+        ...
+
+
+class Records(Protocol):
+    """The state of every assignment, and what was noted on the way."""
+
+    def save(self, record: CourseRecord) -> None:
+        """Replace what is remembered of the course, and which course its assignments belong to."""
+        ...
+
+    def course(self, course_id: str) -> CourseRecord | None:
+        """Return what the last sync recorded, None for a course never synced."""
+        ...
+
+    def connect(self, course_id: str) -> None:
+        """Add the course to those that reconciliation visits, if it is not there."""
+        ...
+
+    def stale_courses(self, synced_before: datetime, limit: int) -> list[str]:
+        """Return connected courses not synced since, the longest waiting first."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Jobs kept for a person: at most one open entry per course and assignment."""
+
+    def add(self, course_id: str, assignment_id: str | None, cause: str, answer: str, attempts: int) -> DeadLetter:
+        """Keep the job; a repeated failure updates its entry's cause, attempts and last time."""
+        ...
+
+    def of_course(self, course_id: str) -> Sequence[DeadLetter]:
+        """Return the course's open entries."""
+        ...
+
+    def all(self) -> Sequence[DeadLetter]:
+        """Return every open entry, the oldest failure first."""
+        ...
+
+    def close(self, course_id: str, assignment_id: str | None) -> None:
+        """Close the entry because its work succeeded; nothing happens if there is none."""
+        ...
+
+
+class UnknownChanges(Protocol):
+    """Changes whose course could not be told; reconciliation visits every course because of them."""
+
+    def count(self) -> int:
+        """Return how many are open."""
+        ...
+
+    def close_before(self, moment: datetime) -> int:
+        """Forget those heard before `moment`, since every course was visited after it. Returns how many."""
+        ...
+
+
+class ChangeWriter(Protocol):
+    """Puts messages on the streams, for receivers. Durable when it returns."""
+
+    async def add(self, change: Change) -> None:
+        """Store the change. Raises `SystemUnwell` when Redis cannot take it."""
+        ...

@@ -1,0 +1,32 @@
+"""The names of every queue, stream and task. Processes, the Procfile and the README are tested against these."""
+
+from enum import StrEnum
+
+
+class Stream(StrEnum):
+    """The message queues that receivers write: Redis streams, read by the passback worker's dispatcher."""
+
+    GRADE_CHANGES = "grade-changes"
+    ASSIGNMENT_CHANGES = "assignment-changes"
+
+
+class Queue(StrEnum):
+    """The Celery queues. Only Celery publishes to them."""
+
+    COURSE_SYNCS = "course-syncs"
+    HOUSEKEEPING = "housekeeping"
+
+
+class Task(StrEnum):
+    """The Celery tasks, by the names that Flower shows."""
+
+    SYNC_COURSE = "passback.sync_course"
+    RECONCILE = "passback.reconcile"
+
+
+CONSUMER_GROUP = "passback"
+
+ROUTES: dict[Task, Queue] = {
+    Task.SYNC_COURSE: Queue.COURSE_SYNCS,
+    Task.RECONCILE: Queue.HOUSEKEEPING,
+}

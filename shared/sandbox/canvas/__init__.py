@@ -1,0 +1,1 @@
+"""A Canvas to run against, with Live Events."""

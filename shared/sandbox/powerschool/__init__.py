@@ -1,0 +1,1 @@
+"""A PowerSchool to run against, as strict as the reference says the real one is."""

@@ -1,0 +1,1 @@
+"""What runs: one package per job this service does."""

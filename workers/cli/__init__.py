@@ -1,0 +1,1 @@
+"""The `passback` command."""

@@ -1,0 +1,1 @@
+"""Passback: fold changes, claim due courses, sync each, reconcile."""
