@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "PASSBACK_"
 SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
@@ -38,17 +38,19 @@ def _comma_separated(value: object) -> object:
     return value
 
 
-def _without_trailing_slash(value: object) -> object:
-    return value.rstrip("/") if isinstance(value, str) else value
+def _http_url(value: object) -> object:
+    """Return the URL without its last slashes; an empty one is unset."""
+    if not isinstance(value, str) or not value:
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is no URL; write it such as https://district.example")
+    return value.rstrip("/")
 
 
-def _empty_is_unset(value: object) -> object:
-    return None if value == "" else value
-
-
-Url = Annotated[str, BeforeValidator(_without_trailing_slash)]
+Url = Annotated[str, BeforeValidator(_http_url)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
-Numbers = Annotated[tuple[float, ...], NoDecode, BeforeValidator(_comma_separated)]
+Waits = Annotated[tuple[Annotated[float, Field(ge=0)], ...], NoDecode, BeforeValidator(_comma_separated)]
 
 
 def _zone(value: object) -> object:
@@ -73,11 +75,13 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         arbitrary_types_allowed=True,
+        allow_inf_nan=False,
         hide_input_in_errors=True,
     )
 
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
+        pattern="^(redis|rediss|unix)://",
         description="Redis: queues, change sets, links and records. `redis://`, `rediss://` or `unix://`.",
     )
     redis_prefix: str = Field(
@@ -162,7 +166,7 @@ class Settings(BaseSettings):
     term_grace_days: int = Field(14, ge=0, description="Days after a term's end in which changes still sync.")
     quiet_period_s: float = Field(2.0, ge=0, description="A course is synced once nothing changed for this long.")
     max_wait_s: float = Field(15.0, ge=0, description="A course waits no longer than this after its first change.")
-    retry_waits_s: Numbers = Field(
+    retry_waits_s: Waits = Field(
         (2.0, 10.0, 60.0, 300.0, 1800.0),
         description="Waits between attempts, comma-separated; their number + 1 is the number of attempts.",
     )
@@ -229,15 +233,21 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
     """Return the checked settings of this process.
 
     Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
-    named like its variable, in either case). Raises `ConfigurationError` for an unknown name or a wrong value.
+    named like its variable, in either case). An empty value means the default, save for lists, which it empties.
+    Raises `ConfigurationError` for an unknown name or a wrong value.
     """
     environ = os.environ if environ is None else environ
     env_file = Path(".env") if env_file is None else env_file
-    from_file = {k: v for k, v in dotenv_values(env_file).items() if v is not None} if env_file.is_file() else {}
+    from_file = (
+        {k: v for k, v in dotenv_values(env_file, interpolate=False).items() if v is not None}
+        if env_file.is_file()
+        else {}
+    )
     values = {**_from_secret_files(environ.get(SECRETS_DIR_VARIABLE)), **_ours(from_file), **_ours(environ)}
     _refuse_unknown(values)
+    given = {name.removeprefix(PREFIX).lower(): value for name, value in values.items()}
     try:
-        return _Checked.model_validate({name.removeprefix(PREFIX).lower(): value for name, value in values.items()})
+        return _Checked.model_validate({name: value for name, value in given.items() if value or _is_list(name)})
     except ValidationError as error:
         raise ConfigurationError("\n".join(_sentences(error))) from None
 
@@ -248,7 +258,12 @@ class _Checked(Settings):
     model_config = SettingsConfigDict(env_file=None)
 
     @classmethod
-    def settings_customise_sources(cls, _settings_cls, init_settings, *_args, **_kwargs):  # type: ignore[no-untyped-def]  # noqa: ANN206
+    def settings_customise_sources(  # type: ignore[override]  # pydantic-settings passes the others by name
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        **_others: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Leave the collected values as the only source."""
         return (init_settings,)
 
@@ -271,12 +286,17 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
     return {name: path.read_text().strip() for name, path in files.items() if name.startswith(PREFIX)}
 
 
+def _is_list(name: str) -> bool:
+    return isinstance(Settings.model_fields[name].default, tuple)
+
+
 def _refuse_unknown(values: Mapping[str, str]) -> None:
     known = variable_names()
     sentences = []
     for name in sorted(set(values) - set(known)):
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "see the settings table in the README"
+        # The prefix is the same everywhere: comparing it would make every name look alike.
+        close = difflib.get_close_matches(name.removeprefix(PREFIX), [k.removeprefix(PREFIX) for k in known], n=1)
+        hint = f"did you mean {PREFIX}{close[0]}?" if close else "see the settings table in the README"
         sentences.append(f"unknown setting {name}: {hint}")
     if sentences:
         raise ConfigurationError("\n".join(sentences))

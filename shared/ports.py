@@ -106,7 +106,11 @@ class ChangeStore(Protocol):
     """
 
     def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = ()) -> None:
-        """Make the course due now (its retry backoff is forgotten), folded with what is pending."""
+        """Make the course due now, folded with what is pending.
+
+        A person's request also forgets the course's backoff and attempts; any other leaves a course that already
+        waits as it is, so that nothing resets the backoff of a failing course but a person.
+        """
         ...
 
     def fold(self, consumer: str, limit: int, block: timedelta) -> FoldResult:
@@ -160,8 +164,8 @@ class Links(Protocol):
 class Records(Protocol):
     """The state of every assignment, and what was noted on the way."""
 
-    def save(self, record: CourseRecord) -> None:
-        """Replace what is remembered of the course, and which course its assignments belong to."""
+    def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
+        """Replace what is remembered of the course, and which course its assignments and sections belong to."""
         ...
 
     def course(self, course_id: str) -> CourseRecord | None:
@@ -170,6 +174,10 @@ class Records(Protocol):
 
     def connect(self, course_id: str) -> None:
         """Add the course to those that reconciliation visits, if it is not there."""
+        ...
+
+    def count(self) -> int:
+        """Return how many courses are connected."""
         ...
 
     def stale_courses(self, synced_before: datetime, limit: int) -> list[str]:
@@ -202,6 +210,10 @@ class UnknownChanges(Protocol):
 
     def count(self) -> int:
         """Return how many are open."""
+        ...
+
+    def oldest_at(self) -> datetime | None:
+        """Return when the oldest open one was heard, None if there is none."""
         ...
 
     def close_before(self, moment: datetime) -> int:

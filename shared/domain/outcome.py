@@ -1,17 +1,29 @@
-"""How a job ended. Closed: `settle` handles every kind."""
+"""How a job ended. Closed: `settle` acts on every kind."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Something that could not be done, and what the remote system answered, without personal data.
+
+    `assignment_id` is None where the whole course failed.
+    """
+
+    cause: str
+    answer: str = ""
+    assignment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """PowerSchool agrees with Canvas, or a rule says why it need not. Blocked assignments are done: no retries."""
+    """PowerSchool agrees with Canvas, or a rule says why it need not. Blocked work is done: no retries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A system is throttled or unavailable; try again after `delay`. Spends no attempt."""
+    """A system is throttled or unavailable; go on after `delay`. Spends no attempt."""
 
     cause: str
     delay: timedelta
@@ -19,18 +31,16 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Something failed that may pass. Spends an attempt; attempts spent make it a dead letter."""
+    """These failures may pass. Spends an attempt; when attempts are spent each becomes a dead letter."""
 
-    cause: str
-    answer: str = ""
+    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A failure that no rule describes. `answer` is the remote answer without personal data."""
+    """The course failed in a way that no rule describes."""
 
-    cause: str
-    answer: str = ""
+    failure: Failure
 
 
 Outcome = Done | Wait | Retry | Dead

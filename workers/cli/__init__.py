@@ -1,1 +1,15 @@
-"""The `passback` command."""
+"""The `passback` command: a file per group of verbs. `--json` on what reads; exit code 0 fine, 1 problems, 2 usage."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; settings that are wrong end it with code 2 and a sentence that names the fix."""
+    from shared.config import ConfigurationError  # noqa: PLC0415  # `passback --help` should not wait for imports
+    from workers.cli.app import app  # noqa: PLC0415
+
+    try:
+        app()
+    except ConfigurationError as error:
+        sys.stderr.write(f"passback: {error}\n")
+        sys.exit(2)

@@ -1,1 +1,1 @@
-"""What both clients share: timeouts, pace, throttling, outages, one error tree."""
+"""What both remote systems have in common: one way to send a request, one translation of failures, exact numbers."""

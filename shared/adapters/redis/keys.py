@@ -36,19 +36,22 @@ class Keys:
 
     @property
     def fence(self) -> str:
-        """Counter: the last fencing token given."""
+        """String: the last fencing token given, at least the time it was given at (ms)."""
         return f"{self.prefix}:fence"
 
     def pending(self, course_id: str) -> str:
         """Hash, the course's change set.
 
-        `first`, `last` (ms), `count`, `attempts`, `not_before` (ms), `now` (1: due at once), a field `a:<id>` per
-        touched assignment and `c:<cause>` per cause.
+        `first`, `last` (ms), `count`, `attempts`, `not_before` (ms: backoff), `now` (ms: due at once since then), a
+        field `c:<cause>` per cause and `a:<id>` per touched assignment, about 500 of them at the most.
         """
         return f"{self.prefix}:course:{course_id}:pending"
 
     def taken(self, course_id: str) -> str:
-        """Hash of the same fields and `token`: the change set being synced. Merged back when the lease is lost."""
+        """Hash of the same fields and `token`: the change set being synced. There is one exactly during a lease.
+
+        Merged back into the pending one when the lease is lost or the work is not done.
+        """
         return f"{self.prefix}:course:{course_id}:taken"
 
     def links(self, course_id: str) -> str:
@@ -76,7 +79,7 @@ class Keys:
 
     @property
     def unknown(self) -> str:
-        """Sorted set: `assignment:<id>`, `section:<id>` or `enrollment:<id>` of unknown course, by when heard."""
+        """Sorted set: `assignment:<id>`, `section:<id>` or `enrollment:<id>` of unknown course, by when last heard."""
         return f"{self.prefix}:unknown-changes"
 
     @property
@@ -85,7 +88,10 @@ class Keys:
         return f"{self.prefix}:dead-letters"
 
     def dead_letter(self, letter_id: str) -> str:
-        """Hash: one dead letter."""
+        """Hash, one dead letter.
+
+        `course`, `assignment` (empty: the whole course), `cause`, `answer`, `attempts`, `first` and `last` (ms).
+        """
         return f"{self.prefix}:dead-letter:{letter_id}"
 
     def course_dead_letters(self, course_id: str) -> str:
@@ -130,8 +136,22 @@ class Keys:
 
     @property
     def last_event(self) -> str:
-        """String: when the last message was folded (ms)."""
+        """String: when the newest folded message was put on its stream (ms)."""
         return f"{self.prefix}:last-event"
+
+    @property
+    def streams_tended(self) -> str:
+        """String with a lifetime: some dispatcher looked after the streams (dead consumers, history) lately."""
+        return f"{self.prefix}:streams-tended"
+
+    def webhook_seen(self, digest: str) -> str:
+        """String with a lifetime: a webhook of this id (its SHA-256) was stored; a repeated one is not stored again."""
+        return f"{self.prefix}:webhook:{digest}"
+
+    @property
+    def roster_hint(self) -> str:
+        """String: when PowerSchool last said that rosters changed (ms). Provisioning reads it."""
+        return f"{self.prefix}:roster-hint"
 
     def beat_slot(self, task: str, slot: int) -> str:
         """String with a lifetime: set by the one beat whose tick counts."""

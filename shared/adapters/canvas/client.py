@@ -1,0 +1,181 @@
+"""Reads a course and its scores from Canvas: the port `CanvasReader`."""
+
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+import httpx
+from pydantic import TypeAdapter
+
+from shared.adapters.canvas import wire
+from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire, RowWire, SectionWire
+from shared.adapters.http.answers import Answer
+from shared.adapters.http.api import JsonApi, Params
+from shared.clock import Clock
+from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission
+from shared.errors import Refused
+
+T = TypeVar("T")
+
+PER_PAGE = ("per_page", "100")
+ASSIGNMENT_IDS_PER_REQUEST = 100
+# Canvas (request_throttle.rb) drains a token's bucket by 10 a second; near its end it is slower to be refused.
+COMFORTABLE_REMAINING = 150
+DRAINED_PER_SECOND = 10
+LONGEST_SLOWDOWN = timedelta(seconds=5)
+
+
+class CanvasClient:
+    """Thread-safe: one instance serves all threads of a process, with a bounded number of requests under way."""
+
+    def __init__(self, api: JsonApi, base_url: httpx.URL, clock: Clock, max_in_flight: int) -> None:
+        self._api = api
+        self._base_url = base_url
+        self._clock = clock
+        self._in_flight = threading.BoundedSemaphore(max_in_flight)
+
+    def course(self, course_id: str) -> Course:
+        """Return the course with sections, assignments, overrides and groups, but without scores.
+
+        Source: Canvas REST API, Courses, Sections, Assignments, Assignment Groups.
+        """
+        answer = self._get("/api/v1/courses/{course_id}", course_id, _include("term", "concluded"))
+        found = answer.parsed(wire.COURSE)
+        sections = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
+        assignments = self._assignments(course_id)
+        moderated = any(assignment.moderated_grading for assignment in assignments)
+        groups = self._groups(course_id, with_grades_published=moderated)
+        return _course(found, sections, assignments, groups)
+
+    def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
+        """Return one row per student, with the submissions of these assignments; nobody twice.
+
+        Canvas lists an enrollment per row, so a student of two sections comes twice, perhaps on two pages. Test
+        students are left out. Source: Canvas REST API, Submissions, "List submissions for multiple assignments".
+        """
+        rows = [row for some in _chunks(sorted(assignment_ids)) for row in self._rows(course_id, some)]
+        test_students = self._test_students(course_id) if any(row.sis_user_id is None for row in rows) else frozenset()
+        return _one_row_per_student(row for row in rows if row.user_id not in test_students)
+
+    def check_token(self) -> None:
+        """Return if Canvas knows the token. Raises `AccessDenied` if not, and if a scoped key may not read its user.
+
+        Source: Canvas REST API, Users, `GET /api/v1/users/self`.
+        """
+        with self._in_flight:
+            self._api.send("GET", "/api/v1/users/self")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.close()
+
+    def _assignments(self, course_id: str) -> list[AssignmentWire]:
+        # Not filtered by post_to_sis: what is not sent is to be explained. Base dates, not the service user's own.
+        params = [*_include("overrides"), ("override_assignment_dates", "false")]
+        found = self._all("/api/v1/courses/{course_id}/assignments", course_id, params, wire.ASSIGNMENTS)
+        return [assignment for assignment in found if assignment.workflow_state != "deleted"]
+
+    def _groups(self, course_id: str, *, with_grades_published: bool) -> list[GroupWire]:
+        params = _include("assignments", "grades_published") if with_grades_published else []
+        return self._all("/api/v1/courses/{course_id}/assignment_groups", course_id, params, wire.GROUPS)
+
+    def _rows(self, course_id: str, assignment_ids: Iterable[str]) -> list[RowWire]:
+        params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", one) for one in assignment_ids)]
+        return self._all("/api/v1/courses/{course_id}/students/submissions", course_id, params, wire.ROWS)
+
+    def _test_students(self, course_id: str) -> frozenset[str]:
+        """Return the user ids of the course's test students; none where the token may not list enrollments.
+
+        A test student never has a SIS id, so nothing of theirs is ever sent; this only spares a puzzling report.
+        """
+        params = [("type[]", "StudentViewEnrollment")]
+        try:
+            found = self._all("/api/v1/courses/{course_id}/enrollments", course_id, params, wire.ENROLLMENTS)
+        except Refused:
+            return frozenset()
+        return frozenset(enrollment.user_id for enrollment in found)
+
+    def _all(self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]) -> list[T]:
+        pages = self._pages(template, course_id, [*params, PER_PAGE])
+        return [item for page in pages for item in page.parsed(items)]
+
+    def _pages(self, template: str, course_id: str, params: Params) -> Iterator[Answer]:
+        answer = self._get(template, course_id, params)
+        yield answer
+        seen = set[str]()
+        while following := self._following(answer):
+            if following in seen:
+                raise answer.unexpected("pages that lead in a circle")
+            seen.add(following)
+            answer = self._get(template, course_id, (), url=following)
+            yield answer
+
+    def _following(self, answer: Answer) -> str | None:
+        """Return the next page's URL. Only on the configured host: the token must not travel anywhere else."""
+        if answer.next_url is None:
+            return None
+        url = self._base_url.join(answer.next_url)
+        if (url.scheme, url.host, url.port) != (self._base_url.scheme, self._base_url.host, self._base_url.port):
+            raise answer.unexpected("a next page on another host")
+        return str(url)
+
+    def _get(self, template: str, course_id: str, params: Params, url: str | None = None) -> Answer:
+        with self._in_flight:
+            answer = self._api.send("GET", template, {"course_id": course_id}, params=params, url=url)
+        self._slow_down(answer)
+        return answer
+
+    def _slow_down(self, answer: Answer) -> None:
+        remaining = answer.headers.get("X-Rate-Limit-Remaining")
+        try:
+            short_of = COMFORTABLE_REMAINING - float(remaining) if remaining else 0.0
+        except ValueError:
+            return
+        if short_of > 0:
+            self._clock.sleep(min(timedelta(seconds=short_of / DRAINED_PER_SECOND), LONGEST_SLOWDOWN))
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    size = ASSIGNMENT_IDS_PER_REQUEST
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _include(*names: str) -> list[tuple[str, str]]:
+    return [("include[]", name) for name in names]
+
+
+def _course(
+    found: CourseWire,
+    sections: Sequence[SectionWire],
+    assignments: Sequence[AssignmentWire],
+    groups: Sequence[GroupWire],
+) -> Course:
+    published = {each.id: each.grades_published for group in groups for each in group.assignments}
+    return Course(
+        id=found.id,
+        sis_course_id=found.sis_course_id,
+        state=found.state,
+        concluded=found.concluded,
+        sections=tuple(section.to_domain() for section in sections),
+        assignments=tuple(_assignment(each, published) for each in assignments),
+        groups={group.id: group.to_domain() for group in groups},
+    )
+
+
+def _assignment(found: AssignmentWire, published: Mapping[str, bool | None]) -> Assignment:
+    return found.to_domain(grades_published=published.get(found.id) if found.moderated_grading else None)
+
+
+def _one_row_per_student(rows: Iterable[RowWire]) -> tuple[GradebookRow, ...]:
+    students: dict[str, GradebookRow] = {}
+    for row in rows:
+        earlier = students.get(row.user_id)
+        submissions: dict[str, Submission] = {each.assignment_id: each.to_domain() for each in row.submissions}
+        students[row.user_id] = GradebookRow(
+            user_id=row.user_id,
+            sis_user_id=row.sis_user_id or (earlier.sis_user_id if earlier else None),
+            section_ids=frozenset({row.section_id}) | (earlier.section_ids if earlier else frozenset()),
+            submissions={**(earlier.submissions if earlier else {}), **submissions},
+        )
+    return tuple(students.values())

@@ -1,0 +1,225 @@
+"""Canvas's objects as they come over the wire: the fields that are used, each required where its absence matters.
+
+A key without rights or includes gets a 200 with fewer fields, so what is needed has no default.
+Source: Canvas REST API (Courses, Sections, Assignments, Assignment Groups, Submissions).
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, model_validator
+
+from shared.domain.gradebook import (
+    Assignment,
+    AssignmentGroup,
+    CourseState,
+    GradingType,
+    Override,
+    OverrideTarget,
+    Section,
+    Submission,
+)
+
+
+def _text(value: object) -> object:
+    """Ids come as numbers or strings, whatever was asked for."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _moment(value: object) -> object:
+    """Canvas writes moments in two shapes; of `2019-11-05 07:38:00 -0800` only the standard library makes sense."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _none_if_blank(value: object) -> object:
+    return None if value == "" else value
+
+
+Id = Annotated[str, BeforeValidator(_text)]
+SisId = Annotated[str | None, BeforeValidator(_none_if_blank), BeforeValidator(_text)]
+Moment = Annotated[AwareDatetime | None, BeforeValidator(_moment)]
+
+
+class Wire(BaseModel):
+    """Unknown keys are Canvas's business."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class CourseWire(Wire):
+    """`GET /api/v1/courses/:id`."""
+
+    id: Id
+    workflow_state: str
+    sis_course_id: SisId
+    concluded: bool
+
+    @property
+    def state(self) -> CourseState:
+        """The state; one that Canvas may add later counts as unpublished."""
+        known = {state.value: state for state in CourseState}
+        return known.get(self.workflow_state, CourseState.UNPUBLISHED)
+
+
+class SectionWire(Wire):
+    """One of `GET /api/v1/courses/:id/sections`."""
+
+    id: Id
+    name: str
+    sis_section_id: SisId
+
+    def to_domain(self) -> Section:
+        """Return the section."""
+        return Section(id=self.id, name=self.name, sis_section_id=self.sis_section_id)
+
+
+class OverrideWire(Wire):
+    """One of an assignment's `overrides`: a due date only if it overrides it, and one target."""
+
+    due_at: Moment = None
+    course_section_id: Id | None = None
+    student_ids: list[Id] | None = None
+    group_id: Id | None = None
+    noop_id: Id | None = None
+    course_id: Id | None = None
+    context_module_id: Id | None = None
+
+    @property
+    def target(self) -> OverrideTarget | None:
+        """Whom the override is for, None for a kind that Canvas may add later."""
+        targets = {
+            OverrideTarget.MODULE: self.context_module_id,
+            OverrideTarget.SECTION: self.course_section_id,
+            OverrideTarget.STUDENTS: self.student_ids,
+            OverrideTarget.GROUP: self.group_id,
+            OverrideTarget.MASTERY_PATHS: self.noop_id,
+            OverrideTarget.COURSE: self.course_id,
+        }
+        return next((target for target, value in targets.items() if value is not None), None)
+
+    def to_domain(self) -> Override | None:
+        """Return the override, None if its target is unknown."""
+        target = self.target
+        if target is None:
+            return None
+        section_id = self.course_section_id if target is OverrideTarget.SECTION else None
+        return Override(target, section_id, "due_at" in self.model_fields_set, self.due_at)
+
+
+class AssignmentWire(Wire):
+    """One of `GET /api/v1/courses/:id/assignments`, with `include[]=overrides`."""
+
+    id: Id
+    name: str
+    description: str | None = None
+    due_at: Moment
+    points_possible: Decimal | None
+    grading_type: GradingType
+    published: bool
+    workflow_state: str = ""
+    post_to_sis: bool | None = None
+    only_visible_to_overrides: bool | None = None
+    visible_to_everyone: bool | None = None
+    assignment_group_id: Id
+    overrides: list[OverrideWire]
+    submission_types: tuple[str, ...] = ()
+    anonymize_students: bool = False
+    moderated_grading: bool = False
+
+    @model_validator(mode="after")
+    def _audience_is_known(self) -> "AssignmentWire":
+        if self.visible_to_everyone is None and self.only_visible_to_overrides is None:
+            raise ValueError("visible_to_everyone")
+        return self
+
+    @property
+    def for_everyone(self) -> bool:
+        """Say whether it is assigned to Everyone Else; older Canvas only shows `only_visible_to_overrides`."""
+        if self.visible_to_everyone is not None:
+            return self.visible_to_everyone
+        return not self.only_visible_to_overrides
+
+    def to_domain(self, *, grades_published: bool | None) -> Assignment:
+        """Return the assignment."""
+        return Assignment(
+            id=self.id,
+            name=self.name,
+            description=self.description or "",
+            due_at=self.due_at,
+            points_possible=self.points_possible,
+            grading_type=self.grading_type,
+            published=self.published,
+            post_to_sis=self.post_to_sis,
+            visible_to_everyone=self.for_everyone,
+            group_id=self.assignment_group_id,
+            overrides=tuple(found for found in (wire.to_domain() for wire in self.overrides) if found),
+            submission_types=self.submission_types,
+            anonymize_students=self.anonymize_students,
+            moderated=self.moderated_grading,
+            grades_published=grades_published,
+        )
+
+
+class GradesPublishedWire(Wire):
+    """An assignment inside its group, with `include[]=grades_published`."""
+
+    id: Id
+    grades_published: bool | None = None
+
+
+class GroupWire(Wire):
+    """One of `GET /api/v1/courses/:id/assignment_groups`."""
+
+    id: Id
+    name: str
+    assignments: list[GradesPublishedWire] = []
+
+    def to_domain(self) -> AssignmentGroup:
+        """Return the group."""
+        return AssignmentGroup(id=self.id, name=self.name)
+
+
+class SubmissionWire(Wire):
+    """One student's standing in one assignment."""
+
+    assignment_id: Id
+    score: Decimal | None
+    excused: bool | None = None
+    missing: bool | None = None
+    workflow_state: str
+    assignment_visible: bool | None = None
+
+    def to_domain(self) -> Submission:
+        """Return the submission; visible unless Canvas says otherwise."""
+        return Submission(
+            assignment_id=self.assignment_id,
+            score=self.score,
+            excused=bool(self.excused),
+            missing=bool(self.missing),
+            workflow_state=self.workflow_state,
+            assignment_visible=self.assignment_visible is not False,
+        )
+
+
+class RowWire(Wire):
+    """One enrollment of `GET /api/v1/courses/:id/students/submissions?grouped=1`."""
+
+    user_id: Id
+    section_id: Id
+    sis_user_id: SisId = None
+    submissions: list[SubmissionWire]
+
+
+class EnrollmentWire(Wire):
+    """One of `GET /api/v1/courses/:id/enrollments`."""
+
+    user_id: Id
+
+
+COURSE = TypeAdapter(CourseWire)
+SECTIONS = TypeAdapter(list[SectionWire])
+ASSIGNMENTS = TypeAdapter(list[AssignmentWire])
+GROUPS = TypeAdapter(list[GroupWire])
+ROWS = TypeAdapter(list[RowWire])
+ENROLLMENTS = TypeAdapter(list[EnrollmentWire])

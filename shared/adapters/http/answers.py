@@ -1,0 +1,108 @@
+"""A call as it may be logged, and its answer."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TypeVar
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from shared.adapters.http import exact_json
+from shared.adapters.http.exact_json import Json
+from shared.adapters.http.words import masked, sentences
+from shared.errors import UnexpectedAnswer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, by its path template: safe to log."""
+
+    system: str
+    method: str
+    template: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.template}"
+
+
+class Content(Enum):
+    """What the body of an answer turned out to be."""
+
+    EMPTY = auto()
+    JSON = auto()
+    BROKEN_JSON = auto()
+    OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, read once.
+
+    `body` is the parsed JSON, None where there is none; `spoken` the error texts, unmasked; `next_url` the page
+    that a `Link` header calls next.
+    """
+
+    call: Call
+    status: int
+    headers: httpx.Headers
+    content: Content
+    body: Json
+    spoken: str
+    next_url: str | None = None
+
+    @classmethod
+    def of(cls, call: Call, response: httpx.Response) -> "Answer":
+        """Return the response as an answer. Its text counts as spoken only if it is JSON or plain text."""
+        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        content, body = _read(response.content, media_type)
+        texts = sentences(body)
+        if not texts and media_type == "text/plain":
+            texts = [response.text]
+        next_url = response.links.get("next", {}).get("url")
+        return cls(call, response.status_code, response.headers, content, body, " · ".join(texts), next_url)
+
+    @property
+    def succeeded(self) -> bool:
+        """Say whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    @property
+    def words(self) -> str:
+        """What the system said, without personal data."""
+        return masked(self.spoken)
+
+    def __str__(self) -> str:
+        return f"{self.call}: {self.status}"
+
+    def parsed(self, wire: TypeAdapter[T], value: Json = None) -> T:
+        """Return the body, or a part of it, as the wire type.
+
+        Raises: UnexpectedAnswer naming the fields that are missing or malformed. A 200 alone proves nothing.
+        """
+        try:
+            return wire.validate_python(self.body if value is None else value)
+        except ValidationError as error:
+            raise self.unexpected(f"no usable {_fields(error)}") from None
+
+    def unexpected(self, what: str) -> UnexpectedAnswer:
+        """Return the error for an answer that its reference does not describe."""
+        return UnexpectedAnswer(f"{self}, {what}", cause=f"{self.call.system}_unexpected")
+
+
+def _read(content: bytes, media_type: str) -> tuple[Content, Json]:
+    if not content.strip():
+        return Content.EMPTY, None
+    is_json = "json" in media_type
+    try:
+        body = exact_json.loads(content)
+    except ValueError:
+        return (Content.BROKEN_JSON if is_json else Content.OTHER), None
+    return (Content.JSON if is_json else Content.OTHER), body
+
+
+def _fields(error: ValidationError) -> str:
+    """Name the fields by their keys; positions in lists say nothing, and unions add names of types."""
+    paths = [".".join(part for part in problem["loc"] if isinstance(part, str)) for problem in error.errors()]
+    return ", ".join(list(dict.fromkeys(path or "body" for path in paths))[:5])

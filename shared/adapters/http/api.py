@@ -1,0 +1,177 @@
+"""One way to send a request to a remote system, for both clients: through its gate, timed, failures translated once."""
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+import httpx
+
+from shared.adapters.http import exact_json
+from shared.adapters.http.answers import Answer, Call
+from shared.adapters.http.exact_json import Json
+from shared.adapters.http.troubles import Sign, Trouble, retry_after, sign_of, trouble_of
+from shared.clock import Clock
+from shared.errors import AccessDenied, NotFound, PermanentError, Refused, SystemUnwell, TransientError
+
+Params = Sequence[tuple[str, str]]
+OnRequest = Callable[[str, str, int | str, float], None]
+"""Called with system, `PUT /path/template`, status (or trouble) and seconds, once per request."""
+ReadRefusal = Callable[[Answer], PermanentError | None]
+"""Reads what only one system says; None leaves the answer to the general rules."""
+
+_CONNECT_TIMEOUT_S = 5.0
+_MAX_CONNECTIONS = 64
+
+# httpx and httpcore log whole URLs with their queries.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+
+class Gate(Protocol):
+    """What all workers know of a system; see `SystemGate`."""
+
+    def enter(self) -> None:
+        """Return when a request may be sent. Raises `SystemUnwell`."""
+        ...
+
+    def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
+        """Note a failure; return the pause that is on now, if one is."""
+        ...
+
+    def succeeded(self) -> None:
+        """Note that the system answered."""
+        ...
+
+
+def http_client(
+    base_url: str,
+    timeout_s: float,
+    *,
+    headers: Mapping[str, str] | None = None,
+    ca_bundle: Path | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> httpx.Client:
+    """Return a client to share among threads: every wait bounded, redirects never followed."""
+    return httpx.Client(
+        base_url=base_url,
+        timeout=httpx.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
+        limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
+        headers=headers,
+        verify=ssl.create_default_context(cafile=str(ca_bundle)) if ca_bundle else True,
+        follow_redirects=False,
+        transport=transport,
+    )
+
+
+def no_counting(_system: str, _template: str, _status: int | str, _seconds: float) -> None:
+    """Count nothing."""
+
+
+def general_rules_only(_answer: Answer) -> None:
+    """Leave every refusal to the general rules."""
+
+
+class JsonApi:
+    """A system that speaks JSON over HTTP. Raises the errors of `shared.errors` and nothing of httpx."""
+
+    def __init__(
+        self,
+        system: str,
+        http: httpx.Client,
+        gate: Gate,
+        clock: Clock,
+        *,
+        read_refusal: ReadRefusal = general_rules_only,
+        on_request: OnRequest | None = None,
+    ) -> None:
+        self._system = system
+        self._http = http
+        self._gate = gate
+        self._clock = clock
+        self._read_refusal = read_refusal
+        self._on_request = on_request or no_counting
+
+    def send(
+        self,
+        method: str,
+        template: str,
+        ids: Mapping[str, object] | None = None,
+        *,
+        params: Params = (),
+        body: Json = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        url: str | None = None,
+    ) -> Answer:
+        """Return a successful answer. `ids` fill the template; a `url` (a page's successor) replaces both.
+
+        Raises: SystemUnwell, TransientError, Refused and its kinds, UnexpectedAnswer.
+        """
+        call = Call(self._system, method, template)
+        path = template.format_map({name: quote(str(value), safe="") for name, value in (ids or {}).items()})
+        content = None if body is None else exact_json.dumps(body).encode()
+        request = self._http.build_request(
+            method,
+            url or path,
+            params=None if url else list(params),
+            content=content,
+            data=form,
+            headers={**(headers or {}), **({"Content-Type": "application/json"} if content else {})},
+        )
+        self._gate.enter()
+        return self._judged(self._exchanged(call, request))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _exchanged(self, call: Call, request: httpx.Request) -> Answer:
+        started = time.perf_counter()
+        try:
+            response = self._http.send(request)
+        except httpx.RequestError as error:
+            trouble, whole_system = trouble_of(error)
+            self._on_request(self._system, str(call), trouble.value, time.perf_counter() - started)
+            raise self._unwell(f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
+        self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
+        return Answer.of(call, response)
+
+    def _judged(self, answer: Answer) -> Answer:
+        refusal = None if answer.succeeded else self._read_refusal(answer)
+        sign = sign_of(answer) if refusal is None else None
+        if sign:
+            raise self._sick(answer, sign)
+        self._gate.succeeded()
+        if answer.succeeded:
+            return answer
+        raise refusal or _refusal(answer)
+
+    def _sick(self, answer: Answer, sign: Sign) -> TransientError:
+        asked = retry_after(answer, self._clock.now())
+        return self._unwell(f"{answer} {sign.trouble}", sign.trouble, asked, whole_system=sign.whole_system)
+
+    def _unwell(self, message: str, trouble: Trouble, asked: timedelta | None, *, whole_system: bool) -> TransientError:
+        cause = f"{self._system}_{trouble}"
+        pause = self._gate.failed(cause, asked, whole_system=whole_system)
+        if pause is None:
+            return TransientError(message, cause=cause)
+        return SystemUnwell(message, cause=cause, delay=pause)
+
+
+def _refusal(answer: Answer) -> PermanentError:
+    """Return the error for a 4xx that no rule of the system's own describes."""
+    match answer.status:
+        case 401 | 403:
+            kind: type[Refused] = AccessDenied
+        case 404:
+            kind = NotFound
+        case status if 400 <= status < 500:
+            kind = Refused
+        case _:
+            return answer.unexpected("a status that HTTP does not describe")
+    return kind(str(answer), cause=f"{answer.call.system}_{answer.status}", status=answer.status, words=answer.words)

@@ -1,0 +1,36 @@
+"""JSON whose numbers stay what they were written as: scores and points never pass through binary floats."""
+
+import json
+from decimal import Decimal
+from typing import NoReturn, TypeAlias
+
+Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
+
+
+def loads(text: str | bytes) -> Json:
+    """Return the value with fractions as `Decimal`. Raises `ValueError` for anything that is not JSON."""
+    value: Json = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    return value
+
+
+def dumps(value: Json) -> str:
+    """Return the value as JSON, each `Decimal` as the number it is (`10.5`, never `10.500000000000001`)."""
+    match value:
+        case Decimal():
+            return plain(value)
+        case dict():
+            return "{" + ",".join(f"{json.dumps(key)}:{dumps(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ",".join(dumps(item) for item in value) + "]"
+        case _:
+            return json.dumps(value)
+
+
+def plain(number: Decimal) -> str:
+    """Return the number without exponent and without trailing zeros: `10.5`, `100`."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

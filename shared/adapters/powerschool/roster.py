@@ -1,0 +1,123 @@
+"""Finds PowerSchool's sections and students by the SIS ids Canvas knows: the port `RosterReader`."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Protocol
+
+from pydantic import TypeAdapter
+
+from shared.adapters.powerschool.cache import JsonCache
+from shared.adapters.powerschool.queries import PowerQueries
+from shared.adapters.powerschool.sis_ids import ONLY_DCID, SisIdTemplate
+from shared.adapters.powerschool.wire import Text, Wire
+from shared.domain.powerschool import RosteredSection
+from shared.errors import AccessDenied
+
+INDEX_QUERY = "org.passback.sync.roster.section_index"
+
+
+class IndexRow(Wire):
+    """A row of `org.passback.sync.roster.section_index`: what a section's SIS id may be made of."""
+
+    section_dcid: Text
+    section_id: Text
+    school_number: Text
+    term_id: Text
+    course_number: Text
+    section_number: Text
+
+
+@dataclass(frozen=True, slots=True)
+class SectionAddress:
+    """A section by both of its names."""
+
+    sis_id: str
+    dcid: int
+
+
+class RosterSource(Protocol):
+    """One way to read rosters from PowerSchool."""
+
+    def read(self, addresses: Sequence[SectionAddress], today: date) -> list[RosteredSection] | None:
+        """Return the existing ones of these sections; None if this way is closed in this PowerSchool."""
+        ...
+
+
+_INDEX_ROWS = TypeAdapter(list[IndexRow])
+_SECTION = TypeAdapter(RosteredSection)
+_INDEX = TypeAdapter(dict[str, int])
+
+
+class Roster:
+    """Remembers every section in Redis for as long as the setting says. Thread-safe."""
+
+    def __init__(
+        self,
+        queried: RosterSource,
+        one_by_one: RosterSource,
+        queries: PowerQueries,
+        cache: JsonCache,
+        template: SisIdTemplate,
+        max_age: timedelta,
+        today: Callable[[], date],
+    ) -> None:
+        self._sources = (queried, one_by_one)
+        self._queries = queries
+        self._cache = cache
+        self._template = template
+        self._max_age = max_age
+        self._today = today
+
+    def sections(self, sis_section_ids: Collection[str], *, refresh: bool = False) -> Mapping[str, RosteredSection]:
+        """Return the known ones of these sections by SIS id; `refresh` asks PowerSchool even if remembered.
+
+        Raises: AccessDenied where the template needs the plugin's section index and it is not installed.
+        """
+        found = {} if refresh else self._remembered(sis_section_ids)
+        addresses = self._addresses(sorted(set(sis_section_ids) - found.keys()), refresh=refresh)
+        for section in self._read(addresses):
+            self._remember(section)
+            found[section.sis_section_id] = section
+        return found
+
+    def _read(self, addresses: Sequence[SectionAddress]) -> list[RosteredSection]:
+        if not addresses:
+            return []
+        today = self._today()
+        readings = (source.read(addresses, today) for source in self._sources)
+        return next((reading for reading in readings if reading is not None), [])
+
+    def _addresses(self, sis_ids: Sequence[str], *, refresh: bool) -> list[SectionAddress]:
+        """Return where the sections are: their SIS ids are DCIDs by default, else looked up in an index."""
+        if self._template.text == ONLY_DCID:
+            return [SectionAddress(sis_id, int(sis_id)) for sis_id in sis_ids if _is_dcid(sis_id)]
+        index = self._index(refresh=refresh) if sis_ids else {}
+        return [SectionAddress(sis_id, index[sis_id]) for sis_id in sis_ids if sis_id in index]
+
+    def _index(self, *, refresh: bool) -> Mapping[str, int]:
+        kept = None if refresh else self._cache.get("section-index", "district")
+        if kept is not None:
+            return _INDEX.validate_python(kept)
+        rows = self._queries.run(INDEX_QUERY, _INDEX_ROWS)
+        if rows is None:
+            raise AccessDenied(
+                f"POST /ws/schema/query/{INDEX_QUERY}: not installed or not granted",
+                cause="powerschool_query_missing",
+                status=404,
+            )
+        index = {self._template.render(row.model_dump()): int(row.section_dcid) for row in rows}
+        self._cache.put("section-index", "district", dict(index), self._max_age)
+        return index
+
+    def _remembered(self, sis_ids: Collection[str]) -> dict[str, RosteredSection]:
+        kept = {sis_id: self._cache.get("section", sis_id) for sis_id in sis_ids}
+        return {sis_id: _SECTION.validate_python(value) for sis_id, value in kept.items() if value is not None}
+
+    def _remember(self, section: RosteredSection) -> None:
+        self._cache.put("section", section.sis_section_id, _SECTION.dump_python(section, mode="json"), self._max_age)
+
+
+def _is_dcid(text: str) -> bool:
+    """Say whether the text is a number as the template writes it, without leading zeros."""
+    return text.isascii() and text.isdigit() and str(int(text)) == text

@@ -1,0 +1,98 @@
+"""Rosters by the plugin's PowerQueries: two requests for all sections of a course."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from pydantic import TypeAdapter
+
+from shared.adapters.powerschool.enrollment import ENROLLED, Enrollment, merged
+from shared.adapters.powerschool.queries import PowerQueries
+from shared.adapters.powerschool.roster import SectionAddress
+from shared.adapters.powerschool.sis_ids import SisIdTemplate
+from shared.adapters.powerschool.wire import Day, MaybeDay, MaybeId, Text, Wire
+from shared.domain.powerschool import RosteredSection, RosteredStudent, Term
+
+SECTIONS_QUERY = "org.passback.sync.roster.sections"
+STUDENTS_QUERY = "org.passback.sync.roster.students"
+
+
+class SectionRow(Wire):
+    """A row of `org.passback.sync.roster.sections`."""
+
+    section_dcid: int
+    school_number: int
+    year_id: int
+    first_day: Day
+    last_day: Day
+    teacher_users_dcid: MaybeId = None
+
+    @property
+    def term(self) -> Term:
+        """The section's term."""
+        return Term(self.first_day, self.last_day, self.year_id)
+
+
+class StudentRow(Wire):
+    """A row of `org.passback.sync.roster.students`: one enrollment, of which a student may have several."""
+
+    section_dcid: int
+    student_dcid: int
+    student_number: Text
+    entry_date: MaybeDay = None
+    exit_date: MaybeDay = None
+    enroll_status: int
+
+    @property
+    def enrollment(self) -> Enrollment:
+        """The row's enrollment."""
+        return Enrollment(
+            student_dcid=self.student_dcid,
+            student_number=self.student_number,
+            entry_date=self.entry_date,
+            exit_date=self.exit_date,
+            in_school=self.enroll_status == ENROLLED,
+        )
+
+
+_SECTION_ROWS = TypeAdapter(list[SectionRow])
+_STUDENT_ROWS = TypeAdapter(list[StudentRow])
+
+
+class QueriedRoster:
+    """A `RosterSource`."""
+
+    def __init__(self, queries: PowerQueries, template: SisIdTemplate) -> None:
+        self._queries = queries
+        self._template = template
+
+    def read(self, addresses: Sequence[SectionAddress], today: date) -> list[RosteredSection] | None:
+        """Return the existing ones of these sections; None if the queries are not installed."""
+        args = {"section_dcids": [address.dcid for address in addresses]}
+        sections = self._queries.run(SECTIONS_QUERY, _SECTION_ROWS, args)
+        students = self._queries.run(STUDENTS_QUERY, _STUDENT_ROWS, args) if sections is not None else None
+        if sections is None or students is None:
+            return None
+        rosters = self._rosters({row.section_dcid: row.term for row in sections}, students, today)
+        sis_ids = {address.dcid: address.sis_id for address in addresses}
+        asked = (row for row in sections if row.section_dcid in sis_ids)
+        return [_section(row, sis_ids[row.section_dcid], rosters[row.section_dcid]) for row in asked]
+
+    def _rosters(
+        self, terms: Mapping[int, Term], rows: Sequence[StudentRow], today: date
+    ) -> dict[int, dict[str, RosteredStudent]]:
+        enrollments = defaultdict[int, list[Enrollment]](list)
+        for row in rows:
+            enrollments[row.section_dcid].append(row.enrollment)
+        return {dcid: merged(enrollments[dcid], terms[dcid], today, self._template) for dcid in terms}
+
+
+def _section(row: SectionRow, sis_id: str, students: Mapping[str, RosteredStudent]) -> RosteredSection:
+    return RosteredSection(
+        sis_section_id=sis_id,
+        dcid=row.section_dcid,
+        school_number=row.school_number,
+        teacher_users_dcid=row.teacher_users_dcid,
+        term=row.term,
+        students=students,
+    )

@@ -1,0 +1,103 @@
+"""The access token that all workers share: PowerSchool answers 429 to those who fetch tokens too often."""
+
+from base64 import b64encode
+from datetime import timedelta
+from decimal import Decimal
+
+import redis
+from pydantic import BaseModel, TypeAdapter
+from redis.exceptions import LockError
+
+from shared.adapters.http.api import JsonApi
+from shared.adapters.redis.answers import text
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import load_script
+from shared.errors import AccessDenied, Refused, TransientError
+
+RENEWED_BEFORE_ITS_END = timedelta(minutes=1)
+SHORTEST_LIFE = timedelta(seconds=1)
+
+
+class TokenWire(BaseModel):
+    """`POST /oauth/access_token`: `expires_in` in seconds, a string or a number."""
+
+    access_token: str
+    expires_in: Decimal
+
+
+_TOKEN = TypeAdapter(TokenWire)
+
+
+class SharedToken:
+    """Fetched by one worker, once per lifetime; kept in Redis for all."""
+
+    def __init__(
+        self,
+        api: JsonApi,
+        client: redis.Redis,
+        keys: Keys,
+        client_id: str,
+        client_secret: str,
+        *,
+        longest_fetch: timedelta,
+    ) -> None:
+        self._api = api
+        self._redis = client
+        self._keys = keys
+        credentials = b64encode(f"{client_id}:{client_secret}".encode()).decode()
+        self._headers = {
+            "Authorization": f"Basic {credentials}",
+            "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8",
+        }
+        self._lock_s = longest_fetch.total_seconds() + 5
+        self._drop_if_equal = load_script(client, "drop_if_equal")
+
+    def current(self) -> str:
+        """Return a valid token, fetching one if there is none.
+
+        Raises: AccessDenied if the client id or secret is wrong; TransientError if another worker's fetch hangs.
+        """
+        token = self._remembered()
+        if token is not None:
+            return token
+        # The lock ends by itself, so that a worker killed while it fetches does not keep the others waiting for good.
+        lock = self._redis.lock(
+            self._keys.powerschool_token_lock,
+            timeout=self._lock_s,
+            blocking_timeout=self._lock_s + 1,
+            raise_on_release_error=False,
+        )
+        try:
+            with lock:
+                return self._remembered() or self._fetched()
+        except LockError as error:
+            raise TransientError("fetching a PowerSchool token takes too long", cause="powerschool_timeout") from error
+
+    def drop(self, token: str) -> None:
+        """Forget this token, which PowerSchool refused; a newer one stays."""
+        self._drop_if_equal(keys=[self._keys.powerschool_token], args=[token])
+
+    def _remembered(self) -> str | None:
+        token = self._redis.get(self._keys.powerschool_token)
+        return None if token is None else text(token)
+
+    def _fetched(self) -> str:
+        found = self._asked()
+        self._redis.set(self._keys.powerschool_token, found.access_token, px=_kept_for(found.expires_in))
+        return found.access_token
+
+    def _asked(self) -> TokenWire:
+        form = {"grant_type": "client_credentials"}
+        try:
+            answer = self._api.send("POST", "/oauth/access_token", form=form, headers=self._headers)
+        except Refused as refused:
+            raise AccessDenied(
+                refused.message, cause=refused.cause, status=refused.status, words=refused.words
+            ) from refused
+        return answer.parsed(_TOKEN)
+
+
+def _kept_for(expires_in_s: Decimal) -> timedelta:
+    """Return how long to use a token: until a minute before its end, or half of a life shorter than two minutes."""
+    life = timedelta(seconds=float(expires_in_s))
+    return max(life - RENEWED_BEFORE_ITS_END, life / 2, SHORTEST_LIFE)

@@ -1,0 +1,195 @@
+"""PowerSchool's objects as they come over the wire: the fields that are used.
+
+xte leaves out keys whose value is null. Query rows are text throughout. v1 is converted XML: a list of one is an
+object, an empty one is `""` or absent, numbers replace text that looks like them.
+"""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+
+from shared.adapters.http.exact_json import Json
+from shared.domain.powerschool import ActualAssignment, ActualScore, TeacherCategory
+
+
+def listed(value: Json) -> list[Json]:
+    """Return a list, whichever way it was written: as one, as its only item, or as nothing."""
+    match value:
+        case list():
+            return value
+        case None | "":
+            return []
+        case _:
+            return [value]
+
+
+def _none_if_blank(value: object) -> object:
+    return None if value == "" else value
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+
+
+def _first(value: object) -> object:
+    """One client of PowerSchool met assignment section ids that were lists."""
+    return value[0] if isinstance(value, list) and value else value
+
+
+def _day(value: object) -> object:
+    return value[:10] if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Id = Annotated[int, BeforeValidator(_first)]
+Day = Annotated[date, BeforeValidator(_day)]
+MaybeId = Annotated[int | None, BeforeValidator(_none_if_blank)]
+MaybeDay = Annotated[date | None, BeforeValidator(_none_if_blank), BeforeValidator(_day)]
+
+
+class Wire(BaseModel):
+    """Unknown keys are PowerSchool's business; it adds random ones on purpose."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class ExcludedSection(Wire):
+    """A section in which a category is not offered."""
+
+    sectionsdcid: int
+
+
+class CategoryWire(Wire):
+    """One of `GET /ws/xte/teacher_category`; the documented and the measured names differ."""
+
+    id: int = Field(validation_alias=AliasChoices("teachercategoryid", "id"))
+    name: str
+    isactive: bool
+    districtteachercategoryid: int | None = None
+    defaultpublishoption: str | None = None
+    excluded: list[ExcludedSection] = Field(
+        default_factory=list,
+        validation_alias=AliasChoices(
+            "_teachercategorysectionexcludeassociations", "_teachercategorysectionexcludeassocs"
+        ),
+    )
+
+    def to_domain(self) -> TeacherCategory:
+        """Return the category."""
+        return TeacherCategory(
+            id=self.id,
+            name=self.name,
+            active=self.isactive,
+            district_category_id=self.districtteachercategoryid,
+            excluded_section_dcids=frozenset(each.sectionsdcid for each in self.excluded),
+            default_publish_option=self.defaultpublishoption or None,
+        )
+
+
+class CategoryAssociation(Wire):
+    """Which category an assignment section is in."""
+
+    teachercategoryid: int | None = None
+    isprimary: bool = True
+
+
+class AssignmentSectionWire(Wire):
+    """One of an assignment's `_assignmentsections`."""
+
+    assignmentsectionid: Id
+    sectionsdcid: int
+    name: str
+    description: str = ""
+    duedate: Day
+    scoreentrypoints: Decimal
+    islocked: bool | None = None
+    categories: list[CategoryAssociation] = Field(
+        default_factory=list, validation_alias="_assignmentcategoryassociations"
+    )
+
+    @property
+    def category_id(self) -> int | None:
+        """The id of the primary category, None if it has none."""
+        return next((each.teachercategoryid for each in self.categories if each.isprimary), None)
+
+
+class AssignmentWire(Wire):
+    """One of `GET /ws/xte/section/assignment/`."""
+
+    assignmentid: Id
+    createdbyplugin: Text | None = None
+    sections: list[AssignmentSectionWire] = Field(validation_alias="_assignmentsections")
+
+    def to_domain(self) -> list[ActualAssignment]:
+        """Return one value per section."""
+        return [
+            ActualAssignment(
+                assignment_id=self.assignmentid,
+                assignment_section_id=section.assignmentsectionid,
+                section_dcid=section.sectionsdcid,
+                name=section.name,
+                due_date=section.duedate,
+                points=section.scoreentrypoints,
+                category_id=section.category_id,
+                description=section.description,
+                created_by_plugin=self.createdbyplugin,
+                locked=section.islocked,
+            )
+            for section in self.sections
+        ]
+
+
+class StateRow(Wire):
+    """A row of `org.passback.sync.gradebook.state`: an assignment section, with one of its scores if it has any."""
+
+    section_dcid: int
+    assignment_id: int
+    assignment_section_id: int
+    name: str
+    due_date: Day
+    description: str = ""
+    points: Decimal
+    category_id: MaybeId = None
+    created_by_plugin: Text | None = None
+    student_dcid: MaybeId = None
+    score_points: Annotated[Decimal | None, BeforeValidator(_none_if_blank)] = None
+    score_kind: str = ""
+    is_missing: bool = False
+    is_exempt: bool = False
+
+    def score(self) -> ActualScore:
+        """Return the row's score."""
+        return ActualScore(self.score_points, self.is_missing, self.is_exempt, self.score_kind == SCORE_CODE)
+
+    def assignment(self) -> ActualAssignment:
+        """Return the row's assignment, without scores."""
+        return ActualAssignment(
+            assignment_id=self.assignment_id,
+            assignment_section_id=self.assignment_section_id,
+            section_dcid=self.section_dcid,
+            name=self.name,
+            due_date=self.due_date,
+            points=self.points,
+            category_id=self.category_id,
+            description=self.description,
+            created_by_plugin=self.created_by_plugin,
+        )
+
+
+SCORE_CODE = "SCORE_CODE"
+
+
+class ScoreWire(Wire):
+    """A row of the table ASSIGNMENTSCORE; text throughout, flags `0` and `1`."""
+
+    studentsdcid: int
+    scorepoints: Annotated[Decimal | None, BeforeValidator(_none_if_blank)] = None
+    actualscorekind: str = ""
+    ismissing: bool = False
+    isexempt: bool = False
+
+    def to_domain(self) -> ActualScore:
+        """Return the score."""
+        return ActualScore(self.scorepoints, self.ismissing, self.isexempt, self.actualscorekind == SCORE_CODE)

@@ -1,0 +1,26 @@
+"""What Redis answers, as values: bytes as text, milliseconds since the epoch as times."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def text(answer: bytes | str) -> str:
+    """Return a key, member or value that is text."""
+    return answer.decode() if isinstance(answer, bytes) else answer
+
+
+def time_at(milliseconds: float | bytes | str) -> datetime:
+    """Return the time, in UTC, of a number of milliseconds since the epoch."""
+    return _EPOCH + int(milliseconds) * _MILLISECOND
+
+
+def epoch_ms(at: datetime) -> int:
+    """Return the whole milliseconds from the epoch to `at`, which is aware."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def milliseconds(duration: timedelta) -> int:
+    """Return a duration in whole milliseconds."""
+    return round(duration / _MILLISECOND)

@@ -1,0 +1,216 @@
+"""The debounce, in Redis: what moves is moved by the Lua files beside this module, each in one atomic step."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple, cast
+
+import redis
+
+from shared.adapters.redis.answers import milliseconds, text, time_at
+from shared.adapters.redis.batches import Batch
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import CourseScripts
+from shared.adapters.redis.stream_reader import StreamReader
+from shared.domain.changes import Cause, Change, ChangeSet, Windows
+from shared.errors import LeaseLost
+from shared.ports import FoldResult, Lease
+from shared.queues import CONSUMER_GROUP
+
+
+class Whereabouts(StrEnum):
+    """Where a course is on its way to a sync."""
+
+    IDLE = "idle"
+    DUE = "due"
+    CLAIMED = "claimed"
+    LEASED = "leased"
+
+
+class CourseState(NamedTuple):
+    """Where a course is, until when (due at, claim or lease ends at), and what is pending and not yet taken."""
+
+    whereabouts: Whereabouts
+    until: datetime | None
+    pending: ChangeSet | None
+
+
+class WaitingCourse(NamedTuple):
+    """A course that waits for its window, its backoff or its turn."""
+
+    course_id: str
+    due_at: datetime
+    first_at: datetime
+    changes: int
+
+
+class Counts(NamedTuple):
+    """How many courses wait (due now or later), are claimed, and sync."""
+
+    due: int
+    claimed: int
+    leased: int
+
+
+class RedisChangeStore:
+    """The `ChangeStore`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        windows: Windows,
+        claim_for: timedelta,
+        lease_for: timedelta,
+        *,
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
+        self._redis = client
+        self._keys = keys
+        self._now_ms = now_ms
+        self._reader = StreamReader(client, keys, idle_for=claim_for)
+        self._scripts = CourseScripts(client, keys, windows, claim_for, lease_for, now_ms)
+
+    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = ()) -> None:
+        """Make the course due now, folded with what is pending.
+
+        A person's request also forgets backoff and attempts; any other leaves a waiting course as it is.
+        """
+        self._scripts.run("request", course_id, cause, *assignment_ids)
+
+    def fold(self, consumer: str, limit: int, block: timedelta) -> FoldResult:
+        """Read about `limit` messages, fold them into change sets and acknowledge them in one step.
+
+        Waits up to `block` for the first one, but never so long that the client would give Redis up. Messages that
+        an earlier reading left unacknowledged come first, also those of consumers that died.
+        """
+        with self._reader.reading(consumer, limit, block) as messages:
+            if not messages:
+                return FoldResult(0, 0, 0)
+            batch = Batch(messages, self._courses_of)
+            keys = (self._keys.last_event, self._keys.courses, self._keys.unknown, self._keys.malformed)
+            self._scripts.run("fold", batch.as_json(self._keys), CONSUMER_GROUP, more_keys=keys)
+            return FoldResult(batch.folded, batch.unknown, batch.malformed)
+
+    def claim_due(self, limit: int) -> list[str]:
+        """Claim due courses, the longest due first, never more than `limit` claimed at once in all."""
+        return [text(course) for course in cast("list[bytes]", self._scripts.run("claim_due", limit))]
+
+    def take(self, course_id: str) -> tuple[Lease, ChangeSet] | None:
+        """Lease a claimed course and take its change set; None if it is not claimed (a repeated wake-up)."""
+        answer = cast("tuple[bytes, list[bytes]] | None", self._scripts.run("take", course_id))
+        if answer is None:
+            return None
+        token, flat = answer
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        return Lease(course_id, int(token)), _change_set(course_id, fields)
+
+    def renew(self, lease: Lease) -> None:
+        """Prolong the lease. Raises: LeaseLost, if it ended or someone else has the course."""
+        if not self._scripts.run("renew", lease.course_id, lease.token):
+            raise LeaseLost(lease.course_id)
+
+    def release(self, lease: Lease) -> bool:
+        """End the lease, work done: its change set is forgotten. False if the lease was lost."""
+        return bool(self._scripts.run("release", lease.course_id, lease.token))
+
+    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int) -> bool:
+        """End the lease, work not done: its change set is pending again, not before `delay` has passed.
+
+        If a person asked for the course meanwhile, it is due at once and without attempts. False if the lease was
+        lost.
+        """
+        course_id, token = lease.course_id, lease.token
+        return bool(self._scripts.run("release_for_later", course_id, token, milliseconds(delay), attempts))
+
+    def next_due_in(self) -> timedelta | None:
+        """Return how long until `claim_due` may find a course (zero if now); None if nothing waits or runs.
+
+        The end of a claim or a lease counts, since it makes its course due.
+        """
+        scores = [self._first_score(key) for key in (self._keys.due, self._keys.claimed, self._keys.leased)]
+        next_due = min((score for score in scores if score is not None), default=None)
+        return None if next_due is None else max(timedelta(0), time_at(next_due) - self._now())
+
+    def waiting(self, limit: int) -> list[WaitingCourse]:
+        """Return the courses that are due next, at most `limit`."""
+        scored = cast("list[tuple[bytes, float]]", self._redis.zrange(self._keys.due, 0, limit - 1, withscores=True))
+        courses = [self._waiting(text(course), due_at) for course, due_at in scored]
+        return [course for course in courses if course is not None]
+
+    def counts(self) -> Counts:
+        """Return how many courses there are at each step."""
+        return Counts(*(self._redis.zcard(key) for key in (self._keys.due, self._keys.claimed, self._keys.leased)))
+
+    def pending_messages(self) -> int:
+        """Return how many messages on the streams are not yet folded."""
+        return self._reader.waiting()
+
+    def last_event_at(self) -> datetime | None:
+        """Return when the newest folded message was put on its stream, None if there never was one."""
+        at = self._redis.get(self._keys.last_event)
+        return None if at is None else time_at(at)
+
+    def state_of(self, course_id: str) -> CourseState:
+        """Return where the course is on its way to a sync."""
+        pending = self._pending(course_id)
+        for key, whereabouts in (
+            (self._keys.due, Whereabouts.DUE),
+            (self._keys.claimed, Whereabouts.CLAIMED),
+            (self._keys.leased, Whereabouts.LEASED),
+        ):
+            until = self._redis.zscore(key, course_id)
+            if until is not None:
+                return CourseState(whereabouts, time_at(until), pending)
+        return CourseState(Whereabouts.IDLE, None, pending)
+
+    def _courses_of(self, changes: Sequence[Change]) -> Sequence[str | None]:
+        """Return each change's course: the one it names, else the one its assignment or section is known to be in."""
+        nameless = [change for change in changes if change.course_id is None]
+        by_assignment = self._looked_up(self._keys.assignment_courses, {c.assignment_id for c in nameless})
+        by_section = self._looked_up(self._keys.section_courses, {c.section_id for c in nameless})
+        return [c.course_id or by_assignment.get(c.assignment_id) or by_section.get(c.section_id) for c in changes]
+
+    def _looked_up(self, key: str, ids: Collection[str | None]) -> Mapping[str | None, str]:
+        known = [an_id for an_id in ids if an_id is not None]
+        if not known:
+            return {}
+        courses = self._redis.hmget(key, known)
+        return {an_id: text(course) for an_id, course in zip(known, courses, strict=True) if course is not None}
+
+    def _first_score(self, key: str) -> float | None:
+        first = cast("list[tuple[bytes, float]]", self._redis.zrange(key, 0, 0, withscores=True))
+        return first[0][1] if first else None
+
+    def _now(self) -> datetime:
+        if self._now_ms is not None:
+            return time_at(self._now_ms())
+        seconds, microseconds = self._redis.time()
+        return time_at(seconds * 1000 + microseconds // 1000)
+
+    def _waiting(self, course_id: str, due_at: float) -> WaitingCourse | None:
+        pending = self._pending(course_id)
+        if pending is None:
+            # It was claimed and taken since its id was read.
+            return None
+        return WaitingCourse(course_id, time_at(due_at), pending.first_at, pending.count)
+
+    def _pending(self, course_id: str) -> ChangeSet | None:
+        fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.pending(course_id)))
+        return _change_set(course_id, fields) if fields else None
+
+
+def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
+    return ChangeSet(
+        course_id=course_id,
+        first_at=time_at(fields[b"first"]),
+        last_at=time_at(fields[b"last"]),
+        count=int(fields[b"count"]),
+        causes=frozenset(Cause(mark) for mark in _marked(fields, "c:")),
+        assignment_ids=frozenset(_marked(fields, "a:")),
+        attempts=int(fields.get(b"attempts", 0)),
+    )
+
+
+def _marked(fields: Mapping[bytes, bytes], prefix: str) -> list[str]:
+    return [name.removeprefix(prefix) for name in map(text, fields) if name.startswith(prefix)]

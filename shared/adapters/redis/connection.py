@@ -1,0 +1,60 @@
+"""Connects to the Redis of the settings, and gives its failures a place in our tree of errors."""
+
+from datetime import timedelta
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as ConnectionFailed
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as TimedOut
+from redis.retry import Retry
+
+from shared.config import Settings
+from shared.errors import SystemUnwell
+
+RETRY_AFTER = timedelta(seconds=5)
+HEALTH_CHECK_EVERY_S = 30
+RETRIES = 2
+
+# Full memory or a full disk; inside a script, these words are all that tells them from a defect.
+_CANNOT_WRITE = ("MISCONF", "OOM ")
+
+
+class RedisUnwell(SystemUnwell, ConnectionFailed):
+    """Redis does not answer, or cannot write: wait, spend no attempt. Also one of redis-py's own connection errors."""
+
+    def __init__(self, command: str, error: Exception) -> None:
+        super().__init__(f"{command}: {type(error).__name__}", cause="redis_unavailable", delay=RETRY_AFTER)
+
+
+class RedisClient(redis.Redis):
+    """redis-py's client, raising `RedisUnwell` where Redis is unwell. Pipelines raise redis-py's errors."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run one command."""
+        try:
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
+        except (ConnectionFailed, TimedOut, OutOfMemoryError, ReadOnlyError) as error:
+            raise RedisUnwell(str(args[0]), error) from error
+        except ResponseError as error:
+            if any(words in str(error) for words in _CANNOT_WRITE):
+                raise RedisUnwell(str(args[0]), error) from error
+            raise
+
+
+def connect(settings: Settings) -> redis.Redis:
+    """Return a client of the settings' Redis (`redis://`, `rediss://`, `unix://`); connects at its first command.
+
+    A command on a dropped connection is sent again: everything passback asks of Redis may be repeated. One that was
+    not answered in time is not, for a Redis that hangs would only be waited for longer.
+    """
+    return RedisClient.from_url(
+        settings.redis_url,
+        protocol=2,
+        decode_responses=False,
+        socket_timeout=settings.redis_timeout_s,
+        socket_connect_timeout=settings.redis_timeout_s,
+        health_check_interval=HEALTH_CHECK_EVERY_S,
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES, supported_errors=(ConnectionFailed,)),
+    )

@@ -1,0 +1,108 @@
+-- What every script about courses begins with: the time, the window, and how a course moves between the sorted sets.
+-- A course is in at most one of DUE, CLAIMED and LEASED; it has a pending hash where something waits, and a taken hash
+-- exactly while it is leased.
+-- KEYS[1] due, KEYS[2] claimed, KEYS[3] leased, KEYS[4] fence; ARGV[1] to ARGV[7] as below, a script's own from FIRST_ARG.
+local DUE, CLAIMED, LEASED, FENCE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local GIVEN_NOW, PENDING, TAKEN = ARGV[1], ARGV[2], ARGV[3]
+local QUIET_PERIOD, MAX_WAIT = tonumber(ARGV[4]), tonumber(ARGV[5])
+local CLAIM_FOR, LEASE_FOR = tonumber(ARGV[6]), tonumber(ARGV[7])
+local FIRST_ARG = 8
+local MOST_FIELDS = 512
+
+local function server_time()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local NOW = tonumber(GIVEN_NOW) or server_time()
+
+-- Lua would write a time as 1.7e+12.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function pending_key(course)
+  return string.format(PENDING, course)
+end
+
+local function taken_key(course)
+  return string.format(TAKEN, course)
+end
+
+local function number_in(hash, field)
+  return tonumber(redis.call('HGET', hash, field) or '')
+end
+
+-- Counts changes into a change set; times ahead of the server's clock are not believed.
+local function widen(hash, first, last, count)
+  first, last = math.min(first, NOW), math.min(last, NOW)
+  redis.call('HSET', hash, 'first', whole(math.min(first, number_in(hash, 'first') or first)))
+  redis.call('HSET', hash, 'last', whole(math.max(last, number_in(hash, 'last') or last)))
+  redis.call('HINCRBY', hash, 'count', whole(count))
+end
+
+-- Notes a cause (c:...) or an assignment (a:...). A sync reads the whole course, so what is over the bound is not missed.
+local function mark(hash, field)
+  if redis.call('HLEN', hash) < MOST_FIELDS or string.sub(field, 1, 2) == 'c:' then
+    redis.call('HSET', hash, field, '1')
+  end
+end
+
+local function due_at(pending)
+  local at_once = number_in(pending, 'now')
+  if at_once then
+    return at_once
+  end
+  local window = math.min(number_in(pending, 'last') + QUIET_PERIOD, number_in(pending, 'first') + MAX_WAIT)
+  return math.max(window, number_in(pending, 'not_before') or 0)
+end
+
+-- Makes a course with a pending change set wait for its turn, unless it has it already.
+local function schedule(course)
+  if not redis.call('ZSCORE', CLAIMED, course) and not redis.call('ZSCORE', LEASED, course) then
+    redis.call('ZADD', DUE, whole(due_at(pending_key(course))), course)
+  end
+end
+
+local function schedule_at_once(course)
+  local pending = pending_key(course)
+  if redis.call('EXISTS', pending) == 0 then
+    widen(pending, NOW, NOW, 0)
+  end
+  redis.call('HDEL', pending, 'not_before')
+  redis.call('HSETNX', pending, 'now', whole(NOW))
+  schedule(course)
+end
+
+-- A lease is held by the last token given for the course, until its time is up.
+local function holds_lease(course, token)
+  local ends = redis.call('ZSCORE', LEASED, course)
+  return ends and tonumber(ends) > NOW and redis.call('HGET', taken_key(course), 'token') == token
+end
+
+local function end_lease(course)
+  redis.call('ZREM', LEASED, course)
+  redis.call('DEL', taken_key(course))
+end
+
+-- Ends the lease and puts what was taken back to what came meanwhile. Returns whether a person asked meanwhile: that
+-- forgets the attempts, and any backoff.
+local function give_back(course)
+  local pending = pending_key(course)
+  local asked_again = redis.call('HEXISTS', pending, 'c:person') == 1
+  local fields, taken = redis.call('HGETALL', taken_key(course)), {}
+  for i = 1, #fields, 2 do
+    taken[fields[i]] = fields[i + 1]
+  end
+  widen(pending, tonumber(taken.first), tonumber(taken.last), tonumber(taken.count))
+  for field in pairs(taken) do
+    if string.match(field, '^[ac]:') then
+      mark(pending, field)
+    end
+  end
+  if taken.attempts and not asked_again then
+    redis.call('HSET', pending, 'attempts', taken.attempts)
+  end
+  end_lease(course)
+  return asked_again
+end

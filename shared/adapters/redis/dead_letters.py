@@ -1,0 +1,81 @@
+"""Jobs kept for a person, in Redis."""
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import cast
+
+import redis
+
+from shared.adapters.redis.answers import text, time_at
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import load_script
+from shared.domain.records import DeadLetter
+
+
+class RedisDeadLetters:
+    """The `DeadLetters`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, *, now_ms: Callable[[], int] | None = None) -> None:
+        self._redis = client
+        self._keys = keys
+        self._now_ms = now_ms
+        self._add = load_script(client, "add_dead_letter")
+        self._close = load_script(client, "close_dead_letter")
+
+    def add(self, course_id: str, assignment_id: str | None, cause: str, answer: str, attempts: int) -> DeadLetter:
+        """Keep the job; a repeated failure updates its entry's cause, answer, attempts and last time."""
+        letter_id = letter_id_of(course_id, assignment_id)
+        fields: dict[str, str | int] = {
+            "course": course_id,
+            "assignment": assignment_id or "",
+            "cause": cause,
+            "answer": answer,
+            "attempts": attempts,
+        }
+        now = "" if self._now_ms is None else self._now_ms()
+        flat = self._add(
+            keys=self._keys_of(letter_id, course_id),
+            args=[now, letter_id, *chain.from_iterable(fields.items())],
+        )
+        return _letter(letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+
+    def of_course(self, course_id: str) -> list[DeadLetter]:
+        """Return the course's open entries, the oldest failure first."""
+        letters = self._read(self._redis.smembers(self._keys.course_dead_letters(course_id)))
+        return sorted(letters, key=lambda letter: (letter.first_failed_at, letter.id))
+
+    def all(self) -> list[DeadLetter]:
+        """Return every open entry, the oldest failure first."""
+        return self._read(cast("list[bytes]", self._redis.zrange(self._keys.dead_letters, 0, -1)))
+
+    def close(self, course_id: str, assignment_id: str | None) -> None:
+        """Close the entry because its work succeeded; nothing happens if there is none."""
+        letter_id = letter_id_of(course_id, assignment_id)
+        self._close(keys=self._keys_of(letter_id, course_id), args=[letter_id])
+
+    def _keys_of(self, letter_id: str, course_id: str) -> list[str]:
+        keys = self._keys
+        return [keys.dead_letter(letter_id), keys.dead_letters, keys.course_dead_letters(course_id)]
+
+    def _read(self, letter_ids: Iterable[bytes | str]) -> list[DeadLetter]:
+        found = ((text(an_id), self._redis.hgetall(self._keys.dead_letter(text(an_id)))) for an_id in letter_ids)
+        # One that was closed since its id was read has no fields.
+        return [_letter(an_id, cast("dict[bytes, bytes]", fields)) for an_id, fields in found if fields]
+
+
+def letter_id_of(course_id: str, assignment_id: str | None) -> str:
+    """Return the id of the entry for the whole course, or for one of its assignments."""
+    return f"course-{course_id}" if assignment_id is None else f"assignment-{course_id}-{assignment_id}"
+
+
+def _letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
+    return DeadLetter(
+        id=letter_id,
+        course_id=text(fields[b"course"]),
+        assignment_id=text(fields[b"assignment"]) or None,
+        cause=text(fields[b"cause"]),
+        answer=text(fields[b"answer"]),
+        attempts=int(fields[b"attempts"]),
+        first_failed_at=time_at(fields[b"first"]),
+        last_failed_at=time_at(fields[b"last"]),
+    )

@@ -1,0 +1,35 @@
+-- Folds a batch of messages into change sets and acknowledges it, in one step.
+-- KEYS[5] last event, KEYS[6] courses, KEYS[7] unknown changes, KEYS[8] malformed messages.
+-- Own arguments: the batch as JSON (see batches.py), the consumer group.
+local LAST_EVENT, COURSES, UNKNOWN, MALFORMED = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local MOST_MALFORMED = 10000
+local batch, group = cjson.decode(ARGV[FIRST_ARG]), ARGV[FIRST_ARG + 1]
+
+-- A message is copied as it came: its bytes need not be text.
+local function keep_malformed(stream, id)
+  local message = redis.call('XRANGE', stream, id, id)[1]
+  local fields = message and message[2] or {}
+  redis.call('XADD', MALFORMED, 'MAXLEN', '~', MOST_MALFORMED, '*', 'stream', stream, 'id', id, unpack(fields))
+end
+
+for _, change in ipairs(batch.courses) do
+  local pending = pending_key(change.course)
+  widen(pending, change.first, change.last, change.count)
+  for _, field in ipairs(change.marks) do
+    mark(pending, field)
+  end
+  schedule(change.course)
+  redis.call('ZADD', COURSES, 'NX', 0, change.course)
+end
+for _, unknown in ipairs(batch.unknown) do
+  redis.call('ZADD', UNKNOWN, 'GT', whole(math.min(unknown[2], NOW)), unknown[1])
+end
+for _, message in ipairs(batch.malformed) do
+  keep_malformed(message[1], message[2])
+end
+
+local last_event = math.max(batch.last, tonumber(redis.call('GET', LAST_EVENT) or '') or 0)
+redis.call('SET', LAST_EVENT, whole(last_event))
+for _, message in ipairs(batch.read) do
+  redis.call('XACK', message[1], group, message[2])
+end

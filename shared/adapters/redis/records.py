@@ -1,0 +1,53 @@
+"""What the last sync of each course recorded, and which courses are connected, in Redis."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import cast
+
+import redis
+from pydantic import TypeAdapter
+
+from shared.adapters.redis.answers import epoch_ms, text
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import load_script
+from shared.domain.records import CourseRecord
+
+_RECORD = TypeAdapter(CourseRecord)
+
+
+class RedisRecords:
+    """The `Records`: a JSON document per course, and the courses in the order in which they were synced."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+        self._save = load_script(client, "save_record")
+
+    def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
+        """Replace what is remembered of the course, and which course its assignments and sections belong to."""
+        keys = self._keys
+        assignment_ids = [assignment.assignment_id for assignment in record.assignments]
+        document, synced_ms = _RECORD.dump_json(record), epoch_ms(record.synced_at)
+        self._save(
+            keys=[keys.record(record.course_id), keys.courses, keys.assignment_courses, keys.section_courses],
+            args=[record.course_id, document, synced_ms, len(assignment_ids), *assignment_ids, *canvas_section_ids],
+        )
+
+    def course(self, course_id: str) -> CourseRecord | None:
+        """Return what the last sync recorded, None for a course never synced."""
+        record = self._redis.get(self._keys.record(course_id))
+        return None if record is None else _RECORD.validate_json(record)
+
+    def connect(self, course_id: str) -> None:
+        """Add the course to those that reconciliation visits, if it is not there."""
+        self._redis.zadd(self._keys.courses, {course_id: 0}, nx=True)
+
+    def count(self) -> int:
+        """Return how many courses are connected."""
+        return self._redis.zcard(self._keys.courses)
+
+    def stale_courses(self, synced_before: datetime, limit: int) -> list[str]:
+        """Return connected courses not synced since, the longest waiting first."""
+        before = f"({epoch_ms(synced_before)}"
+        courses = cast("list[bytes]", self._redis.zrangebyscore(self._keys.courses, "-inf", before, 0, limit))
+        return [text(course) for course in courses]

@@ -1,0 +1,14 @@
+-- Ends a lease whose work is not done: it waits again; returns 1, or 0 if the lease is not held any more.
+-- Own arguments: course id, token, delay (ms), attempts.
+local course, token = ARGV[FIRST_ARG], ARGV[FIRST_ARG + 1]
+local delay, attempts = tonumber(ARGV[FIRST_ARG + 2]), ARGV[FIRST_ARG + 3]
+if not holds_lease(course, token) then
+  return 0
+end
+if not give_back(course) then
+  local pending = pending_key(course)
+  redis.call('HDEL', pending, 'now')
+  redis.call('HSET', pending, 'not_before', whole(NOW + delay), 'attempts', attempts)
+end
+schedule(course)
+return 1

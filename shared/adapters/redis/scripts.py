@@ -1,0 +1,47 @@
+"""The Lua files beside this module as callables."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from importlib import resources
+
+import redis
+from redis.commands.core import Script
+
+from shared.adapters.redis.answers import milliseconds
+from shared.adapters.redis.keys import Keys
+from shared.domain.changes import Windows
+
+Argument = bytes | str | int | float
+
+
+def load_script(client: redis.Redis, *names: str) -> Script:
+    """Return the script made of the named files, one after the other. Redis is taught it at its first use."""
+    folder = resources.files(__package__)
+    return client.register_script("\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names))
+
+
+class CourseScripts:
+    """The scripts that begin with `course.lua`, with the keys and arguments that it reads."""
+
+    NAMES = ("request", "fold", "claim_due", "take", "renew", "release", "release_for_later")
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        windows: Windows,
+        claim_for: timedelta,
+        lease_for: timedelta,
+        now_ms: Callable[[], int] | None,
+    ) -> None:
+        self._scripts = {name: load_script(client, "course", name) for name in self.NAMES}
+        self._keys = (keys.due, keys.claimed, keys.leased, keys.fence)
+        lengths = (windows.quiet_period, windows.max_wait, claim_for, lease_for)
+        self._arguments: list[Argument] = [keys.pending("%s"), keys.taken("%s"), *map(milliseconds, lengths)]
+        self._now_ms = now_ms
+
+    def run(self, name: str, *arguments: Argument, more_keys: Sequence[str] = ()) -> object:
+        """Return what the script `name` answers to its own arguments."""
+        now = "" if self._now_ms is None else self._now_ms()
+        answer: object = self._scripts[name](keys=[*self._keys, *more_keys], args=[now, *self._arguments, *arguments])
+        return answer

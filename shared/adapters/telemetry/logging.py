@@ -1,0 +1,74 @@
+"""Log lines: one renderer for passback's own events and for what libraries write, with a net under both."""
+
+import logging
+import sys
+from typing import TextIO
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from pydantic import SecretStr
+from structlog.typing import Processor
+
+from shared.adapters.telemetry.redaction import redactor
+from shared.config import LogFormat, Settings
+
+# These repeat each unit of work, or print full URLs; passback's own line says it once, with ids only.
+QUIET_LOGGERS = ("httpx", "httpcore", "uvicorn.access", "celery.worker.strategy", "celery.app.trace")
+
+
+def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send every log line of this process to `stream` (standard error), as the settings say. May be repeated."""
+    stream = sys.stderr if stream is None else stream
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_formatter(settings, stream))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level)
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            *_stamps(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(root.level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Return every secret these settings hold, for the net: tokens, passwords, and Redis's password."""
+    values = (getattr(settings, name) for name in type(settings).model_fields)
+    secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    redis_password = urlsplit(settings.redis_url).password or ""
+    return [secret for secret in (*secrets, redis_password, unquote(redis_password)) if secret]
+
+
+def _stamps() -> list[Processor]:
+    return [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+
+
+def _formatter(settings: Settings, stream: TextIO) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_logger_name,
+            *_stamps(),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            # Plain tracebacks: the ones with local variables would print what the code was working on.
+            structlog.processors.format_exc_info,
+            redactor(secrets_of(settings)),
+            _renderer(settings.log_format, stream),
+        ],
+    )
+
+
+def _renderer(log_format: LogFormat, stream: TextIO) -> Processor:
+    on_terminal = stream.isatty()
+    if log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and on_terminal):
+        return structlog.dev.ConsoleRenderer(colors=on_terminal, exception_formatter=structlog.dev.plain_traceback)
+    return structlog.processors.JSONRenderer()

@@ -1,0 +1,36 @@
+"""When an assignment is due in a section, and on which day of the school's calendar that is."""
+
+from datetime import date, datetime, tzinfo
+
+from shared.domain.gradebook import Assignment, Override, OverrideTarget
+
+
+def effective_due_at(assignment: Assignment, section_id: str) -> datetime | None:
+    """Return when the assignment is due for the whole section, None where it is not due at all.
+
+    The section's own override counts before one for the whole course, and that before the date of "Everyone
+    Else". An override may say "no due date"; one that does not change the date leaves it to the next. Dates for
+    single students, groups and modules say nothing about the section.
+
+    Source: Canvas AssignmentOverride: `due_at` is absent where inherited, null where there is no due date.
+    """
+    for override in (*_for_section(assignment, section_id), *_for_course(assignment)):
+        if override.changes_due_date:
+            return override.due_at
+    return assignment.due_at
+
+
+def local_due_date(due_at: datetime, zone: tzinfo) -> date:
+    """Return the day of an aware `due_at` on the calendar of `zone`.
+
+    Canvas says 23:59 of a day in Chicago as 04:59 or 05:59 UTC of the next, and PowerSchool takes only a date.
+    """
+    return due_at.astimezone(zone).date()
+
+
+def _for_section(assignment: Assignment, section_id: str) -> list[Override]:
+    return [o for o in assignment.overrides if o.target is OverrideTarget.SECTION and o.section_id == section_id]
+
+
+def _for_course(assignment: Assignment) -> list[Override]:
+    return [o for o in assignment.overrides if o.target is OverrideTarget.COURSE]

@@ -1,0 +1,70 @@
+"""What differs between a desired and an actual assignment, in the fields and scores that passback owns."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.domain.desired import DesiredAssignment, DesiredScore
+from shared.domain.powerschool import ActualAssignment, ActualScore
+from shared.domain.scoring import exact
+
+# Source: ASSIGNMENTSECTION.DESCRIPTION is a string of 4000.
+MAX_DESCRIPTION_CHARS = 4000
+
+
+class OwnedField(StrEnum):
+    """The fields of a PowerSchool assignment that follow Canvas. Every other belongs to the teacher."""
+
+    NAME = "name"
+    DESCRIPTION = "description"
+    DUE_DATE = "due_date"
+    POINTS = "points"
+    CATEGORY = "category"
+
+
+def changed_fields(desired: DesiredAssignment, actual: ActualAssignment) -> tuple[OwnedField, ...]:
+    """Return the owned fields in which PowerSchool differs from Canvas."""
+    equal = {
+        OwnedField.NAME: desired.name.strip() == actual.name.strip(),
+        OwnedField.DESCRIPTION: _comparable(desired.description) == _comparable(actual.description),
+        OwnedField.DUE_DATE: desired.due_date == actual.due_date,
+        OwnedField.POINTS: exact(desired.points) == actual.points,
+        OwnedField.CATEGORY: desired.category_id == actual.category_id,
+    }
+    return tuple(field for field, same in equal.items() if not same)
+
+
+def differing_scores(
+    desired: Mapping[int, DesiredScore], actual: Mapping[int, ActualScore]
+) -> tuple[DesiredScore, ...]:
+    """Return the scores to send, by STUDENTS.DCID. Equal ones are left out: families are notified of every write."""
+    return tuple(desired[dcid] for dcid in sorted(desired) if not _agrees(desired[dcid], actual.get(dcid)))
+
+
+def leftover_scores(
+    desired: DesiredAssignment, actual: ActualAssignment, sent_to: frozenset[int]
+) -> dict[int, ActualScore]:
+    """Return what PowerSchool still holds of scores that were sent and are empty in Canvas now, by STUDENTS.DCID."""
+    cleared = sorted(desired.unscored & sent_to & actual.scores.keys())
+    return {dcid: actual.scores[dcid] for dcid in cleared if _says_something(actual.scores[dcid])}
+
+
+def _comparable(description: str) -> str:
+    return " ".join(description[:MAX_DESCRIPTION_CHARS].split())
+
+
+def _agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:
+    """Say whether the row needs no write. A score code that a teacher entered is replaced, whatever it is worth.
+
+    PowerSchool keeps an exempt row with or without a score; it counts neither way.
+    """
+    if actual is None or actual.is_code:
+        return False
+    nothing = Decimal(0) if actual.exempt else None
+    points = nothing if actual.points is None else actual.points
+    flags_agree = (actual.missing, actual.exempt) == (desired.missing, desired.exempt)
+    return flags_agree and points == exact(desired.points)
+
+
+def _says_something(score: ActualScore) -> bool:
+    return score.points is not None or score.missing or score.exempt

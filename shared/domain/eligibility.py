@@ -1,0 +1,345 @@
+"""When an assignment is passed back: one row per rule, and every row that applies is reported.
+
+Who an assignment must be for can be read in two ways: (a) any date for particular students, groups or modules
+blocks it, or (b) only an assignment that is for nobody else is blocked. This is (b): extensions for single
+students beside "Everyone Else" are fine, and Canvas's `visible_to_everyone` decides.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta, tzinfo
+from html import unescape
+from typing import Generic, TypeVar
+
+from shared.domain.categories import CategoryMatch, CategoryMissing, WhyNot
+from shared.domain.dates import effective_due_at, local_due_date
+from shared.domain.gradebook import Assignment, Course, GradingType, Section
+from shared.domain.powerschool import RosteredSection
+from shared.domain.reasons import Explanation, Finding, Reason, Who
+
+MAX_NAME_CHARS = 30
+ROLL_CALL_NAME = "Roll Call Attendance"
+UNGRADABLE_SUBMISSIONS = frozenset({"not_graded", "wiki_page"})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the section's rules look at: one assignment in one section of its course.
+
+    `rostered` is None where PowerSchool has no such section, and `category` where nobody could be asked for it.
+    `today` is the school's date. `name_conflict` says what has the name already, empty if nothing has
+    (`names.name_conflict`). `waits_for_first_score` is for an assignment without any score or flag that
+    PowerSchool does not have yet.
+    """
+
+    course: Course
+    section: Section
+    assignment: Assignment
+    rostered: RosteredSection | None
+    category: CategoryMatch | None
+    today: date
+    zone: tzinfo
+    grace_days: int
+    asked_for_by_person: bool = False
+    name_conflict: str = ""
+    waits_for_first_score: bool = False
+
+    @property
+    def due_date(self) -> date | None:
+        """The section's due date on the school's calendar."""
+        due_at = effective_due_at(self.assignment, self.section.id)
+        return None if due_at is None else local_due_date(due_at, self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[T]):
+    """One rule: its reason, when it applies, what to tell the teacher, and the facts that make it exact."""
+
+    reason: Reason
+    applies: Callable[[T], bool]
+    explanation: Explanation
+    detail: Callable[[T], str] = lambda _: ""
+
+
+def assignment_findings(assignment: Assignment) -> tuple[Finding, ...]:
+    """Return every reason that keeps the assignment back in all its sections, in table order."""
+    return tuple(_findings(ASSIGNMENT_RULES, assignment))
+
+
+def section_findings(facts: Facts) -> tuple[Finding, ...]:
+    """Return every reason that keeps the assignment back in this section, in table order."""
+    return tuple(_findings(SECTION_RULES, facts))
+
+
+def findings(facts: Facts) -> tuple[Finding, ...]:
+    """Return every reason why the assignment is not in PowerSchool's section: what blocks it, else what it waits for.
+
+    Waiting is said only of what nothing blocks: a first score would not bring a blocked assignment over.
+    """
+    blocking = assignment_findings(facts.assignment) + section_findings(facts)
+    return blocking or tuple(_findings(WAITING_RULES, facts))
+
+
+def _findings(rules: Iterable[Rule[T]], subject: T) -> Iterable[Finding]:
+    return (Finding(rule.reason, rule.detail(subject)) for rule in rules if rule.applies(subject))
+
+
+def _is_attendance(assignment: Assignment) -> bool:
+    by_tool = unescape(assignment.name) == ROLL_CALL_NAME and "external_tool" in assignment.submission_types
+    return by_tool or "attendance" in assignment.submission_types
+
+
+def _is_not_gradable(assignment: Assignment) -> bool:
+    kinds = UNGRADABLE_SUBMISSIONS.intersection(assignment.submission_types)
+    return assignment.grading_type is GradingType.NOT_GRADED or bool(kinds)
+
+
+def _name_length(assignment: Assignment) -> int:
+    return len(unescape(assignment.name))
+
+
+def _is_due_outside_term(facts: Facts) -> bool:
+    due = facts.due_date
+    return facts.rostered is not None and due is not None and not facts.rostered.term.contains(due)
+
+
+def _due_and_term(facts: Facts) -> str:
+    assert facts.rostered is not None
+    term = facts.rostered.term
+    return f"due {facts.due_date}, term {term.first_day} to {term.last_day}"
+
+
+def _is_term_closed(facts: Facts) -> bool:
+    if facts.rostered is None or facts.asked_for_by_person:
+        return False
+    return facts.today > facts.rostered.term.last_day + timedelta(days=facts.grace_days)
+
+
+def _term_and_grace(facts: Facts) -> str:
+    assert facts.rostered is not None
+    return f"ended {facts.rostered.term.last_day}, grace period {facts.grace_days} days"
+
+
+def _categories(facts: Facts) -> str:
+    assert isinstance(facts.category, CategoryMissing)
+    usable = ", ".join(facts.category.usable) or "none"
+    found = {
+        WhyNot.NONE: "",
+        WhyNot.INACTIVE: f"{facts.category.rejected} is inactive; ",
+        WhyNot.EXCLUDED: f"{facts.category.rejected} is excluded for this section; ",
+    }[facts.category.why]
+    return f"{found}active categories: {usable}"
+
+
+ASSIGNMENT_RULES: tuple[Rule[Assignment], ...] = (
+    Rule(
+        Reason.SIS_SYNC_OFF,
+        lambda a: not a.post_to_sis,
+        Explanation(
+            '"Sync to SIS" is off for this assignment.',
+            'Turn on "Sync to SIS" in the assignment\'s settings. If there is no such switch, ask your Canvas '
+            "administrator to make it available in the course.",
+            Who.TEACHER,
+            source='"Sync to SIS" (`post_to_sis`) is off',
+        ),
+        detail=lambda a: "Canvas does not show the switch in this course" if a.post_to_sis is None else "",
+    ),
+    Rule(
+        Reason.NOT_PUBLISHED,
+        lambda a: not a.published,
+        Explanation(
+            "The assignment is not published in Canvas.",
+            "Publish the assignment.",
+            Who.TEACHER,
+            source="it is not published",
+        ),
+    ),
+    Rule(
+        Reason.NOT_GRADABLE,
+        _is_not_gradable,
+        Explanation(
+            "The assignment is not graded in Canvas.",
+            'Display its grade as something other than "Not Graded", if it should count.',
+            Who.TEACHER,
+            source='grading type is "not graded" (assignments, graded discussions and quizzes are eligible)',
+        ),
+    ),
+    Rule(
+        Reason.ATTENDANCE,
+        _is_attendance,
+        Explanation(
+            "Attendance taken with Roll Call is never sent.",
+            "Nothing to do: PowerSchool has its own attendance.",
+            Who.NOBODY,
+            source="it is the Roll Call Attendance assignment",
+        ),
+    ),
+    Rule(
+        Reason.NAME_TOO_LONG,
+        lambda a: _name_length(a) > MAX_NAME_CHARS,
+        Explanation(
+            f"The assignment's name is longer than {MAX_NAME_CHARS} characters.",
+            f"Shorten the name in Canvas to {MAX_NAME_CHARS} characters or fewer.",
+            Who.TEACHER,
+            source="the name, HTML-unescaped, is longer than 30 characters",
+        ),
+        detail=lambda a: f"{_name_length(a)} characters",
+    ),
+    Rule(
+        Reason.NOT_ASSIGNED_TO_EVERYONE,
+        lambda a: not a.visible_to_everyone,
+        Explanation(
+            "The assignment is only for particular students, groups, sections or modules.",
+            'Assign it to "Everyone Else" as well; dates of their own for sections or single students may stay.',
+            Who.TEACHER,
+            source="only assigned to particular students, groups, sections or modules (section dates beside "
+            "Everyone Else, and extensions for single students, are fine)",
+        ),
+    ),
+    Rule(
+        Reason.POINTS_MISSING,
+        lambda a: a.points_possible is None,
+        Explanation(
+            "The assignment has no points possible.",
+            "Enter the points possible in Canvas; 0 is fine for extra credit.",
+            Who.TEACHER,
+            source="points possible is empty",
+        ),
+    ),
+    Rule(
+        Reason.ANONYMOUS_UNTIL_POSTED,
+        lambda a: a.anonymize_students,
+        Explanation(
+            "The assignment is graded anonymously, and Canvas still hides who got what.",
+            "Post the grades in Canvas once grading is finished.",
+            Who.TEACHER,
+            source="Canvas is still hiding who got what",
+        ),
+    ),
+    Rule(
+        Reason.MODERATED_UNTIL_RELEASED,
+        lambda a: a.moderated and a.grades_published is not True,
+        Explanation(
+            "The assignment is moderated, and its final grades are not released yet.",
+            "Release the grades in Canvas once moderation is finished.",
+            Who.TEACHER,
+            source="Canvas is still hiding who got what",
+        ),
+    ),
+)
+
+SECTION_RULES: tuple[Rule[Facts], ...] = (
+    Rule(
+        Reason.DUE_DATE_MISSING,
+        lambda f: f.due_date is None,
+        Explanation(
+            "The assignment has no due date for this section.",
+            "Enter a due date in Canvas.",
+            Who.TEACHER,
+            source="no due date",
+        ),
+    ),
+    Rule(
+        Reason.DUE_DATE_OUTSIDE_TERM,
+        _is_due_outside_term,
+        Explanation(
+            "The due date lies outside the section's term in PowerSchool.",
+            "Choose a due date within the term.",
+            Who.TEACHER,
+            source="the due date, as a local calendar date of the school, is outside the section's PowerSchool term",
+        ),
+        detail=_due_and_term,
+    ),
+    Rule(
+        Reason.TERM_CLOSED,
+        _is_term_closed,
+        Explanation(
+            "The section's term is over, so changes no longer go to PowerSchool by themselves.",
+            "Start a sync of the course by hand, if PowerSchool should still have the change.",
+            Who.TEACHER,
+            source="the term ended longer ago than the grace period; a sync asked for by a person still goes through",
+        ),
+        detail=_term_and_grace,
+    ),
+    Rule(
+        Reason.CATEGORY_MISSING,
+        lambda f: isinstance(f.category, CategoryMissing),
+        Explanation(
+            "The assignment group has no category in PowerSchool.",
+            "Name the assignment group like one of your PowerSchool categories, activate the category there, or have "
+            "the two linked.",
+            Who.TEACHER,
+            source="the assignment group has no PowerSchool category, and no default is set",
+        ),
+        detail=_categories,
+    ),
+    Rule(
+        Reason.NAME_TAKEN,
+        lambda f: bool(f.name_conflict),
+        Explanation(
+            "This section already has another assignment of the same name, so neither the assignment nor its grades "
+            "are sent.",
+            "Rename one of the two, in Canvas or in PowerSchool.",
+            Who.TEACHER,
+            source="PowerSchool already has an assignment of that name in the section that is not this one: neither "
+            "the assignment nor its grades are sent, and nothing is duplicated",
+        ),
+        detail=lambda f: f.name_conflict,
+    ),
+    Rule(
+        Reason.COURSE_SIS_ID_MISSING,
+        lambda f: not f.course.sis_course_id,
+        Explanation(
+            "The Canvas course has no SIS id, so it is not connected to PowerSchool.",
+            "Have the course connected to PowerSchool through its SIS id.",
+            Who.CANVAS_ADMIN,
+            source="the course or section is not connected to PowerSchool",
+        ),
+    ),
+    Rule(
+        Reason.SECTION_SIS_ID_MISSING,
+        lambda f: not f.section.sis_section_id,
+        Explanation(
+            "The Canvas section has no SIS id, so it is not connected to PowerSchool.",
+            "Have the section connected to PowerSchool through its SIS id.",
+            Who.CANVAS_ADMIN,
+            source="the course or section is not connected to PowerSchool",
+        ),
+    ),
+    Rule(
+        Reason.SECTION_UNKNOWN,
+        lambda f: bool(f.section.sis_section_id) and f.rostered is None,
+        Explanation(
+            "PowerSchool has no section with the SIS id of this Canvas section.",
+            "Have the section's SIS id compared with PowerSchool's section.",
+            Who.CANVAS_ADMIN,
+            source="the course or section is not connected to PowerSchool",
+        ),
+        detail=lambda f: f"SIS id {f.section.sis_section_id}",
+    ),
+    Rule(
+        Reason.TEACHER_MISSING,
+        lambda f: f.rostered is not None and f.rostered.teacher_users_dcid is None,
+        Explanation(
+            "The section has no lead teacher in PowerSchool, for whom grades could be entered.",
+            "Have a lead teacher assigned to the section in PowerSchool.",
+            Who.POWERSCHOOL_ADMIN,
+        ),
+    ),
+)
+
+WAITING_RULES: tuple[Rule[Facts], ...] = (
+    Rule(
+        Reason.NOT_GRADED_YET,
+        lambda f: f.waits_for_first_score,
+        Explanation(
+            "Nobody in this section has a score yet; PowerSchool gets the assignment with the first one.",
+            "Nothing to do: grade or excuse a student, and the assignment follows.",
+            Who.NOBODY,
+            source="(waiting, not blocked) it is created in PowerSchool when the first score or excuse exists in that "
+            "section",
+        ),
+    ),
+)

@@ -1,0 +1,124 @@
+"""What to tell a person about every reason: the rules' own rows, and those of scores, refusals and passback itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.domain.eligibility import ASSIGNMENT_RULES, SECTION_RULES, WAITING_RULES
+from shared.domain.reasons import Explanation, Finding, Reason, Who
+
+_OF_RULES: Mapping[Reason, Explanation] = {
+    **{rule.reason: rule.explanation for rule in ASSIGNMENT_RULES},
+    **{rule.reason: rule.explanation for rule in (*SECTION_RULES, *WAITING_RULES)},
+}
+
+_OF_SCORES: Mapping[Reason, Explanation] = {
+    Reason.STUDENT_SIS_ID_MISSING: Explanation(
+        "The student has no SIS id in Canvas, so PowerSchool cannot know who it is.",
+        "Have the SIS id entered in Canvas. For the Test Student there is nothing to do.",
+        Who.CANVAS_ADMIN,
+        source="A test student is never sent.",
+    ),
+    Reason.STUDENT_UNKNOWN: Explanation(
+        "PowerSchool has no student with this SIS id in the course's sections.",
+        "Have the student enrolled in PowerSchool, or the SIS id in Canvas corrected.",
+        Who.POWERSCHOOL_ADMIN,
+        source="Per score: `student_unknown`",
+    ),
+    Reason.STUDENT_NOT_IN_SECTION: Explanation(
+        "The student is not active in this section in PowerSchool: dropped, transferred or not entered yet.",
+        "Nothing to do for a student who left; for one who should be there, have the enrollment corrected.",
+        Who.POWERSCHOOL_ADMIN,
+        source="Per score: `student_not_in_section`",
+    ),
+    Reason.SCORE_CLEARED: Explanation(
+        "The score was sent before and is now empty in Canvas; PowerSchool still shows it.",
+        "Clear the score in PowerSchool by hand, or enter one in Canvas.",
+        Who.TEACHER,
+        source="a score that was sent and is now empty in Canvas: reported, and cleared only if the setting says so",
+    ),
+    Reason.STUDENT_REFUSED: Explanation(
+        "PowerSchool refused this student's score; the rest of the class went through.",
+        "Check in PowerSchool that the assignment is for this student and the score can be entered there.",
+        Who.TEACHER,
+    ),
+}
+
+_OF_REFUSALS: Mapping[Reason, Explanation] = {
+    Reason.ASSIGNMENT_LOCKED: Explanation(
+        "PowerSchool has locked the assignment or its term, so nothing can be changed there.",
+        "Have the term or section unlocked in PowerSchool, if the change should still count.",
+        Who.POWERSCHOOL_ADMIN,
+    ),
+    Reason.TEACHER_DOES_NOT_TEACH_SECTION: Explanation(
+        "PowerSchool says that the section's lead teacher may not enter grades for it.",
+        "Have the section's teacher assignment checked in PowerSchool.",
+        Who.POWERSCHOOL_ADMIN,
+    ),
+    Reason.DUE_DATE_REFUSED: Explanation(
+        "PowerSchool refused the due date.",
+        "Choose a due date within the section's term, and not in a locked one.",
+        Who.TEACHER,
+    ),
+    Reason.CATEGORY_REFUSED: Explanation(
+        "PowerSchool refused the category.",
+        "Check in PowerSchool that the category is active and not excluded for this section.",
+        Who.TEACHER,
+    ),
+    Reason.POINTS_REFUSED: Explanation(
+        "PowerSchool refused the points possible.",
+        "Enter points that PowerSchool accepts: at most 9,999 in all.",
+        Who.TEACHER,
+    ),
+    Reason.GRADE_SCALE_MISSING: Explanation(
+        "PowerSchool wants a grade scale for this score.",
+        "Have the section's grade scale set up in PowerSchool, or score the assignment there by points.",
+        Who.POWERSCHOOL_ADMIN,
+    ),
+    Reason.GRANT_MISSING: Explanation(
+        "The passback plugin lacks a permission in PowerSchool.",
+        "Have the plugin updated and enabled in PowerSchool, so that it may use every field it asks for.",
+        Who.POWERSCHOOL_ADMIN,
+    ),
+    Reason.REFUSED: Explanation(
+        "PowerSchool refused the assignment or its scores.",
+        "Pass PowerSchool's answer on to whoever looks after passback in your district.",
+        Who.OPERATOR,
+    ),
+}
+
+_OF_PASSBACK: Mapping[Reason, Explanation] = {
+    Reason.RETRYING: Explanation(
+        "A system did not answer as it should; passback tries again by itself.",
+        "Nothing to do.",
+        Who.NOBODY,
+        source="something is temporarily unwell (timeouts, 5xx, throttling, maintenance page)",
+    ),
+    Reason.DEAD_LETTER: Explanation(
+        "Passback gave up after several attempts, and keeps the work until a person looks at it.",
+        "Tell whoever looks after passback in your district; once the cause is gone, the work can be retried.",
+        Who.OPERATOR,
+        source="attempts are spent, or the failure is one that no rule describes",
+    ),
+}
+
+EXPLANATIONS: Mapping[Reason, Explanation] = {**_OF_RULES, **_OF_SCORES, **_OF_REFUSALS, **_OF_PASSBACK}
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A finding in words, as `explain`, the API and the pages show it."""
+
+    code: str
+    message: str
+    remedy: str
+    who: str
+
+
+def explain(finding: Finding) -> Explained:
+    """Return what to tell a person about `finding`; its detail stands in brackets at the message's end."""
+    row = EXPLANATIONS[finding.reason]
+    return Explained(finding.reason.value, _with_detail(row.message, finding.detail), row.remedy, row.who.value)
+
+
+def _with_detail(message: str, detail: str) -> str:
+    return f"{message.removesuffix('.')} ({detail})." if detail else message

@@ -1,0 +1,235 @@
+"""The plan: what to do so that PowerSchool agrees with Canvas. Desired minus actual, and never a deletion."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.domain.adoption import Key, Ownership, key_of, ownership
+from shared.domain.desired import DesiredAssignment, DesiredScore, Link
+from shared.domain.differences import OwnedField, changed_fields, differing_scores, leftover_scores
+from shared.domain.names import settle_names
+from shared.domain.powerschool import ActualAssignment, ActualScore
+from shared.domain.reasons import Finding, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Forget a link: its assignment was deleted in PowerSchool. Writes nothing there."""
+
+    assignment_id: str
+    section_dcid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Remember that an assignment which this plugin made is this Canvas assignment's. Writes nothing there."""
+
+    link: Link
+
+    @property
+    def assignment_id(self) -> str:
+        """The Canvas assignment."""
+        return self.link.assignment_id
+
+    @property
+    def section_dcid(self) -> int:
+        """The section, by SECTIONS.DCID."""
+        return self.link.section_dcid
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create the assignment in its section."""
+
+    desired: DesiredAssignment
+
+    @property
+    def assignment_id(self) -> str:
+        """The Canvas assignment."""
+        return self.desired.assignment_id
+
+    @property
+    def section_dcid(self) -> int:
+        """The section, by SECTIONS.DCID."""
+        return self.desired.section_dcid
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Make the assignment's own fields equal Canvas's; `changed_fields` differ now."""
+
+    actual: ActualAssignment
+    desired: DesiredAssignment
+    changed_fields: tuple[OwnedField, ...]
+
+    @property
+    def assignment_id(self) -> str:
+        """The Canvas assignment."""
+        return self.desired.assignment_id
+
+    @property
+    def section_dcid(self) -> int:
+        """The section, by SECTIONS.DCID."""
+        return self.desired.section_dcid
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Write these scores, all of them different from what PowerSchool has: `replaces`, by STUDENTS.DCID."""
+
+    assignment_id: str
+    section_dcid: int
+    rows: tuple[DesiredScore, ...]
+    replaces: Mapping[int, ActualScore] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Empty the scores of these students, STUDENTS.DCID, where the district wants that; `replaces` are the scores."""
+
+    assignment_id: str
+    section_dcid: int
+    replaces: Mapping[int, ActualScore]
+
+
+LinkStep = Forget | Adopt
+Write = Create | Update | Scores | Clear
+Step = LinkStep | Write
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFinding:
+    """Why an assignment, or one student's score (STUDENTS.DCID) of it, does not get to a section."""
+
+    assignment_id: str
+    section_dcid: int
+    finding: Finding
+    student_dcid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in the order in which to take them (links, assignments, scores), and what is not done, and why."""
+
+    steps: tuple[Step, ...] = ()
+    findings: tuple[PlanFinding, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing is to be done."""
+        return not self.steps
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """The steps that write to PowerSchool."""
+        return tuple(step for step in self.steps if not isinstance(step, Forget | Adopt))
+
+    @property
+    def creates(self) -> int:
+        """How many assignments are created."""
+        return sum(isinstance(step, Create) for step in self.steps)
+
+    @property
+    def updates(self) -> int:
+        """How many assignments are changed."""
+        return sum(isinstance(step, Update) for step in self.steps)
+
+    @property
+    def scores(self) -> int:
+        """How many scores are written."""
+        return sum(len(step.rows) for step in self.steps if isinstance(step, Scores))
+
+    def steps_of(self, assignment_id: str, section_dcid: int) -> tuple[Step, ...]:
+        """Return the steps of one assignment in one section."""
+        return tuple(s for s in self.steps if (s.assignment_id, s.section_dcid) == (assignment_id, section_dcid))
+
+    def findings_of(self, assignment_id: str, section_dcid: int) -> tuple[PlanFinding, ...]:
+        """Return the findings of one assignment in one section, its students' included."""
+        return tuple(f for f in self.findings if (f.assignment_id, f.section_dcid) == (assignment_id, section_dcid))
+
+
+def make_plan(
+    desired: Sequence[DesiredAssignment],
+    actual: Sequence[ActualAssignment],
+    links: Mapping[Key, Link],
+    plugin_marks: frozenset[str],
+    *,
+    clear_scores: bool = False,
+) -> Plan:
+    """Return the difference between what PowerSchool should hold and what it holds.
+
+    `actual` must be every assignment of the desired ones' sections, with the scores of those that are linked or
+    may be adopted (`adoption.ownership` tells them without scores). What is neither linked nor adopted is never
+    touched. The order of the inputs makes no difference.
+
+    Source: product rules, "Overwriting" and "When an assignment is eligible".
+    """
+    owned = ownership(desired, actual, links, plugin_marks)
+    naming = settle_names(desired, owned.own, actual)
+    by_key = {key_of(d): d for d in desired}
+    parts = [_part(by_key[key], owned.own.get(key), links.get(key), clear_scores=clear_scores) for key in naming.order]
+    taken = [_finding(key, Reason.NAME_TAKEN, naming.conflicts[key]) for key in sorted(naming.conflicts)]
+    return Plan(
+        steps=(
+            *_link_steps(owned),
+            *(step for part in parts for step in part.assignment),
+            *(step for part in parts for step in part.scores),
+        ),
+        findings=(*taken, *(finding for part in parts for finding in part.findings)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The plan of one assignment in one section."""
+
+    assignment: tuple[Create | Update, ...] = ()
+    scores: tuple[Scores | Clear, ...] = ()
+    findings: tuple[PlanFinding, ...] = ()
+
+
+def _link_steps(owned: Ownership) -> list[LinkStep]:
+    forgotten: list[LinkStep] = [Forget(*key) for key in sorted(owned.gone - owned.adopted.keys())]
+    return forgotten + [Adopt(owned.adopted[key]) for key in sorted(owned.adopted)]
+
+
+def _part(
+    desired: DesiredAssignment, actual: ActualAssignment | None, link: Link | None, *, clear_scores: bool
+) -> _Part:
+    if actual is None:
+        return _new(desired)
+    return _existing(desired, actual, link.sent_to if link else frozenset(), clear_scores=clear_scores)
+
+
+def _new(desired: DesiredAssignment) -> _Part:
+    """Plan an assignment that PowerSchool does not have.
+
+    A missing flag creates it like a score does: a 0 is sent with it.
+
+    Source: "it is created in PowerSchool when the first score or excuse exists in that section".
+    """
+    if not desired.scores:
+        return _Part(findings=(_finding(key_of(desired), Reason.NOT_GRADED_YET),))
+    scores = Scores(*key_of(desired), differing_scores(desired.scores, {}))
+    return _Part((Create(desired),), (scores,))
+
+
+def _existing(
+    desired: DesiredAssignment, actual: ActualAssignment, sent_to: frozenset[int], *, clear_scores: bool
+) -> _Part:
+    key = key_of(desired)
+    changed = changed_fields(desired, actual)
+    rows = differing_scores(desired.scores, actual.scores)
+    leftover = leftover_scores(desired, actual, sent_to)
+    update = (Update(actual, desired, changed),) if changed else ()
+    replaced = {row.student_dcid: actual.scores[row.student_dcid] for row in rows if row.student_dcid in actual.scores}
+    scores: list[Scores | Clear] = [Scores(*key, rows, replaced)] if rows else []
+    if leftover and clear_scores:
+        scores.append(Clear(*key, leftover))
+    kept = () if clear_scores else tuple(_finding(key, Reason.SCORE_CLEARED, student_dcid=dcid) for dcid in leftover)
+    if actual.locked and (update or scores):
+        return _Part(findings=(_finding(key, Reason.ASSIGNMENT_LOCKED), *kept))
+    return _Part(update, tuple(scores), kept)
+
+
+def _finding(key: Key, reason: Reason, detail: str = "", student_dcid: int | None = None) -> PlanFinding:
+    return PlanFinding(*key, Finding(reason, detail), student_dcid)

@@ -1,0 +1,121 @@
+"""Which score of a student goes to which section, and why one does not go."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+
+from shared.domain.desired import DesiredScore
+from shared.domain.gradebook import GradebookRow, Submission
+from shared.domain.powerschool import RosteredSection
+from shared.domain.reasons import Finding, Reason
+from shared.domain.records import StudentRecord
+
+# PowerSchool keeps scores and points as Numeric(18,6).
+DECIMAL_PLACES = 6
+
+# A quiz that still waits for a person has a score already, but only that of its automatic questions.
+UNFINISHED = "pending_review"
+
+
+@dataclass(frozen=True, slots=True)
+class CanvasScore:
+    """What Canvas says of one student's work, with the 0 that goes with a flag alone."""
+
+    points: Decimal
+    missing: bool
+    exempt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SectionScores:
+    """One assignment's scores in one section, by STUDENTS.DCID, and why some are not sent.
+
+    `unscored` holds the section's active students of whom Canvas says nothing: no score, no flag.
+    """
+
+    scores: Mapping[int, DesiredScore] = field(default_factory=dict)
+    unscored: frozenset[int] = frozenset()
+    students: tuple[StudentRecord, ...] = ()
+
+
+def exact(value: Decimal) -> Decimal:
+    """Return `value` as PowerSchool can hold it: unchanged up to six decimals, rounded half up beyond."""
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= -DECIMAL_PLACES:
+        return value
+    return value.quantize(Decimal(1).scaleb(-DECIMAL_PLACES), ROUND_HALF_UP)
+
+
+def canvas_score(submission: Submission) -> CanvasScore | None:
+    """Return the score with its flags, None where Canvas has neither. Late is no flag of passback's.
+
+    A score that Canvas keeps after a resubmission is still the student's score.
+
+    Source: "as flags; with no score, a score of 0 goes with the flag".
+    """
+    flagged = submission.excused or submission.missing
+    if submission.score is None and not flagged:
+        return None
+    points = Decimal(0) if submission.score is None else exact(submission.score)
+    return CanvasScore(points, missing=submission.missing, exempt=submission.excused)
+
+
+def counts(submission: Submission, *, send_unfinished: bool = False) -> bool:
+    """Say whether a submission is to be looked at: neither sent nor taken as cleared otherwise.
+
+    Left alone are work that is no longer assigned to the student and, unless `send_unfinished`, work that a
+    person has yet to finish grading; a flag goes in any case.
+    """
+    flagged = submission.excused or submission.missing
+    finished = submission.workflow_state != UNFINISHED or flagged or send_unfinished
+    return submission.assignment_visible and finished
+
+
+def section_scores(
+    assignment_id: str,
+    section_id: str,
+    rows: Iterable[GradebookRow],
+    rostered: Mapping[str, RosteredSection],
+    *,
+    send_unfinished: bool = False,
+) -> SectionScores:
+    """Return the scores of one assignment for the Canvas section `section_id`, which must be in `rostered`.
+
+    `rostered` holds the course's known sections by Canvas section id. A student whom Canvas lists in several
+    sections is scored wherever PowerSchool has the student active, and is reported only where that is nowhere.
+    """
+    scores: dict[int, DesiredScore] = {}
+    unscored: set[int] = set()
+    students: list[StudentRecord] = []
+    for row in rows:
+        submission = row.submissions.get(assignment_id)
+        if section_id not in row.section_ids or submission is None:
+            continue
+        if not counts(submission, send_unfinished=send_unfinished):
+            continue
+        score = canvas_score(submission)
+        dcid = _active_student(row.sis_user_id, rostered[section_id])
+        if dcid is not None and score is not None:
+            scores[dcid] = DesiredScore(dcid, score.points, missing=score.missing, exempt=score.exempt)
+        elif dcid is not None:
+            unscored.add(dcid)
+        elif score is not None and (reason := _why_unplaced(row, rostered)) is not None:
+            students.append(StudentRecord(row.user_id, row.sis_user_id, Finding(reason)))
+    return SectionScores(scores, frozenset(unscored), tuple(students))
+
+
+def _active_student(sis_user_id: str | None, section: RosteredSection) -> int | None:
+    student = None if sis_user_id is None else section.students.get(sis_user_id)
+    return student.dcid if student is not None and student.active else None
+
+
+def _why_unplaced(row: GradebookRow, rostered: Mapping[str, RosteredSection]) -> Reason | None:
+    """Return why the student is active in none of the row's sections; None for one who is active in another."""
+    if row.sis_user_id is None:
+        return Reason.STUDENT_SIS_ID_MISSING
+    if not any(row.sis_user_id in section.students for section in rostered.values()):
+        return Reason.STUDENT_UNKNOWN
+    own = [rostered[section_id] for section_id in row.section_ids if section_id in rostered]
+    if any(_active_student(row.sis_user_id, section) is not None for section in own):
+        return None
+    return Reason.STUDENT_NOT_IN_SECTION

@@ -1,0 +1,51 @@
+"""The catalogue of log events: every line passback writes is one of these, with fields beside it.
+
+`info` a state changed; `warning` it will be tried again by itself; `error` a person is needed. Fields are ids, codes,
+counts and `duration_ms`: never names, scores, e-mails or tokens.
+"""
+
+from enum import StrEnum
+
+
+class LogEvent(StrEnum):
+    """What happened, in the past tense. Under each member: when it is written, and its fields."""
+
+    PROCESS_STARTED = "process_started"
+    """info: a process is ready for work. `process`, `version`."""
+    PROCESS_STOPPED = "process_stopped"
+    """info: a process ended as it was told to. `process`."""
+
+    EVENT_REFUSED = "event_refused"
+    """warning: a receiver answered 4xx. `receiver`, `status`, `cause`, `unlogged` (alike since the last line)."""
+    EVENT_NOT_STORED = "event_not_stored"
+    """warning: a receiver answered 503, so the sender sends again. The same fields."""
+
+    MESSAGES_FOLDED = "messages_folded"
+    """debug: messages became pending changes. `folded`, `unknown` (their course), `bad` (not readable)."""
+    DISPATCH_INTERRUPTED = "dispatch_interrupted"
+    """warning: Redis did not answer the dispatcher; nothing is lost, it goes on shortly. `error`."""
+
+    COURSE_SYNCED = "course_synced"
+    """info: PowerSchool agrees with Canvas, save for what is blocked. `course_id`, `writes`, `duration_ms`."""
+    COURSE_SYNC_WAITS = "course_sync_waits"
+    """warning: a system is unwell; the course goes on later and spends no attempt. `course_id`, `cause`, `delay_s`."""
+    COURSE_SYNC_FAILED = "course_sync_failed"
+    """warning: an attempt failed and another will follow. `course_id`, `cause`, `attempts`, `delay_s`."""
+    COURSE_SYNC_DEFECT = "course_sync_defect"
+    """error: a sync raised what no rule foresees; the course is a dead letter. `course_id`, the traceback."""
+    DEAD_LETTERED = "dead_lettered"
+    """error: a job is kept for a person. `course_id`, `assignment_id` (none: the whole course), `cause`."""
+
+    LEASE_LOST = "lease_lost"
+    """warning: another worker may have the course; this one writes nothing more. `course_id`, `fence`."""
+    LEASE_NOT_RENEWED = "lease_not_renewed"
+    """warning: Redis did not answer a renewal; it is tried again until the lease ends. `course_id`, `error`."""
+
+    RECONCILE_ENQUEUED = "reconcile_enqueued"
+    """info: courses whose turn has come were made due. `courses`, `answered`, `duration_ms`."""
+
+    SYSTEM_PAUSED = "system_paused"
+    """warning: Canvas or PowerSchool is throttled or unavailable; nobody calls it for a while. `system`, `cause`,
+    `delay_s`."""
+    TOKEN_FETCHED = "token_fetched"  # noqa: S105  # the name of an event
+    """info: a new PowerSchool access token serves all workers. `lifetime_s`."""

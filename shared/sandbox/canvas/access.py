@@ -1,0 +1,125 @@
+"""Who may ask: the bearer token, its scopes, and what scopes do to `include[]`.
+
+Source: canvas-lms OAuth documentation and ucfopen/canvasapi's error classification: an invalid token is 401 with
+`WWW-Authenticate`, a missing scope 401 without it.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from shared.sandbox.canvas.sandbox import CanvasSandbox
+from shared.sandbox.canvas.state import Course, UnknownObject
+
+STRING_IDS: Final = "application/json+canvas-string-ids"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class BadRequest(ValueError):
+    """The request cannot be understood; `body` is Canvas's answer to it."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        super().__init__(str(body))
+        self.body = body
+
+
+def api_route(method: str, template: str, endpoint: Endpoint) -> Route:
+    """Return a route for a path as Canvas writes it (`/api/v1/courses/:id`), which is also the path of its scope."""
+    path = "/".join(f"{{{part[1:]}}}" if part.startswith(":") else part for part in template.split("/"))
+
+    async def guarded(request: Request) -> Response:
+        refusal = refused(request, f"url:{method}|{template}")
+        if refusal is not None:
+            return refusal
+        try:
+            return await endpoint(request)
+        except UnknownObject:
+            return JSONResponse({"errors": [{"message": "The specified resource does not exist."}]}, 404)
+        except BadRequest as error:
+            return JSONResponse(error.body, 400)
+
+    return Route(path, guarded, methods=[method])
+
+
+def refused(request: Request, scope: str) -> Response | None:
+    """Return the 401 for a token that is wrong or lacks the scope; None if the request may go on."""
+    seed = sandbox(request).seed
+    if request.headers.get("authorization") != f"Bearer {seed.token}":
+        headers = {"WWW-Authenticate": 'Bearer realm="canvas-lms"'}
+        return JSONResponse({"errors": [{"message": "Invalid access token."}]}, 401, headers)
+    if seed.scopes is not None and scope not in seed.scopes:
+        return JSONResponse({"errors": [{"message": "Insufficient scopes on access token."}]}, 401)
+    return None
+
+
+def includes(request: Request) -> frozenset[str]:
+    """Return what `include[]` asks for: nothing where the scoped key does not allow include parameters."""
+    seed = sandbox(request).seed
+    if seed.scopes is not None and not seed.allow_include_parameters:
+        return frozenset()
+    return frozenset(many(request, "include"))
+
+
+def sandbox(request: Request) -> CanvasSandbox:
+    """Return the sandbox behind the app."""
+    found: CanvasSandbox = request.app.state.sandbox
+    return found
+
+
+def course_of(request: Request) -> Course:
+    """Return the course that the path names, by id or as `sis_course_id:…`. Raises `UnknownObject`."""
+    key = str(request.path_params.get("course_id") or request.path_params["id"])
+    canvas = sandbox(request)
+    if key.startswith("sis_course_id:"):
+        sis_id = key.removeprefix("sis_course_id:")
+        found = [course for course in canvas.courses.values() if course.sis_course_id == sis_id]
+        if not found:
+            raise UnknownObject("no course with this SIS id")
+        return found[0]
+    return canvas.course(local_id(key))
+
+
+def local_id(text: str) -> int:
+    """Return the id in a path or parameter. Raises `UnknownObject` for text, which nothing has as its id."""
+    if not text.isdigit():
+        raise UnknownObject("no such id")
+    return int(text)
+
+
+def many(request: Request, name: str) -> list[str]:
+    """Return the values of an array parameter, with or without its brackets."""
+    return request.query_params.getlist(f"{name}[]") or request.query_params.getlist(name)
+
+
+def is_true(text: str | None) -> bool | None:
+    """Return a boolean parameter as Rails reads it; None if it was not sent."""
+    return None if text is None else text.strip().lower() in ("true", "1", "t", "on", "yes")
+
+
+def shown(request: Request, data: Any, status: int = 200, link: str | None = None) -> Response:
+    """Return the answer as JSON, with string ids if the client accepts them."""
+    body = string_ids(data) if STRING_IDS in request.headers.get("accept", "") else data
+    return JSONResponse(body, status, {"Link": link} if link else None)
+
+
+def string_ids(data: Any) -> Any:
+    """Return the data with every `id`, `…_id` and `…_ids` as text."""
+    if isinstance(data, list):
+        return [string_ids(item) for item in data]
+    if isinstance(data, dict):
+        return {key: _text(value) if _names_ids(key) else string_ids(value) for key, value in data.items()}
+    return data
+
+
+def _names_ids(key: str) -> bool:
+    return key in ("id", "ids") or key.endswith(("_id", "_ids"))
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -1,0 +1,60 @@
+"""The sandbox Canvas as an ASGI app."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from shared.clock import Clock, SystemClock
+from shared.sandbox.canvas.control import CONTROL_ROUTES
+from shared.sandbox.canvas.rest import READ_ROUTES
+from shared.sandbox.canvas.rest_submissions import SUBMISSION_ROUTES
+from shared.sandbox.canvas.rest_writes import WRITE_ROUTES
+from shared.sandbox.canvas.sandbox import CanvasSandbox
+from shared.sandbox.canvas.seed import CanvasSeed
+from shared.sandbox.canvas.sis_api import SIS_ROUTES
+from shared.sandbox.canvas.throttle import ThrottleMiddleware
+from shared.sandbox.faults import FaultMiddleware, control_routes
+
+SYSTEM_CLOCK = SystemClock()
+
+
+def create_app(
+    seed: CanvasSeed, clock: Clock = SYSTEM_CLOCK, event_transport: httpx.AsyncBaseTransport | None = None
+) -> Starlette:
+    """Return the app; its `state.sandbox` is the `CanvasSandbox`, whose methods are the deeds.
+
+    While the app runs (its lifespan), Live Events are delivered: over the network, or through `event_transport`.
+    """
+    sandbox = CanvasSandbox(seed, clock, event_transport)
+    board = sandbox.switchboard
+    app = Starlette(
+        routes=[
+            *READ_ROUTES,
+            *SUBMISSION_ROUTES,
+            *WRITE_ROUTES,
+            *SIS_ROUTES,
+            *CONTROL_ROUTES,
+            *control_routes(board),
+        ],
+        middleware=[
+            Middleware(FaultMiddleware, board=board),
+            Middleware(ThrottleMiddleware, board=board, clock=clock),
+        ],
+        lifespan=_delivering,
+    )
+    app.state.sandbox = sandbox
+    return app
+
+
+@asynccontextmanager
+async def _delivering(app: Starlette) -> AsyncIterator[None]:
+    delivery = asyncio.create_task(app.state.sandbox.deliveries.run())
+    try:
+        yield
+    finally:
+        delivery.cancel()
+        await asyncio.gather(delivery, return_exceptions=True)

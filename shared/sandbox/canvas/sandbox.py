@@ -1,0 +1,28 @@
+"""The whole sandbox Canvas without HTTP: records, deeds, Live Events and the knobs around them."""
+
+import httpx
+
+from shared.clock import Clock
+from shared.sandbox.canvas.delivery import DeliveryQueue, EventSettings
+from shared.sandbox.canvas.events import LiveEvents
+from shared.sandbox.canvas.seed import CanvasSeed
+from shared.sandbox.canvas.signing import KeyRing
+from shared.sandbox.canvas.teaching import Teaching
+from shared.sandbox.canvas.throttle import CanvasFaults
+from shared.sandbox.faults import Switchboard
+
+
+class CanvasSandbox(Teaching):
+    """A Canvas whose every deed is a method, and whose events go to `deliveries`."""
+
+    def __init__(self, seed: CanvasSeed, clock: Clock, event_transport: httpx.AsyncBaseTransport | None = None) -> None:
+        super().__init__(seed, clock)
+        self.keys = KeyRing(clock)
+        self.deliveries = DeliveryQueue(clock, self.keys, event_transport)
+        self.events = LiveEvents(self, self.deliveries.put)
+        self.switchboard = Switchboard(CanvasFaults, clock)
+
+    def configure_events(self, settings: EventSettings) -> None:
+        """Send events as these settings say from now on."""
+        self.deliveries.configure(settings)
+        self.events.envelope.token_in_url = settings.token_in_url

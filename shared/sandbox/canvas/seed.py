@@ -1,0 +1,236 @@
+"""What a sandbox Canvas starts with. The same models are the records that the running sandbox keeps and changes.
+
+Ids are local Canvas ids. Times are aware. Fields carry Canvas's names and mean what its REST API means by them.
+"""
+
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+GradingType = Literal["points", "percent", "letter_grade", "gpa_scale", "pass_fail", "not_graded"]
+SubmissionState = Literal["unsubmitted", "submitted", "pending_review", "graded"]
+LatePolicyStatus = Literal["late", "missing", "extended", "none"]
+EnrollmentState = Literal["active", "invited", "creation_pending", "inactive", "completed", "deleted"]
+OVERRIDE_TARGETS = {
+    "course_section_id": "CourseSection",
+    "student_ids": "ADHOC",
+    "group_id": "Group",
+    "noop_id": "Noop",
+    "course_id": "Course",
+    "context_module_id": "ContextModule",
+}
+OVERRIDE_DATES = ("due_at", "unlock_at", "lock_at")
+
+
+class Record(BaseModel):
+    """A record; unknown fields are mistakes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Term(Record):
+    """A Canvas enrollment term."""
+
+    id: int = 1
+    name: str = "Default Term"
+    start_at: AwareDatetime | None = None
+    end_at: AwareDatetime | None = None
+    sis_term_id: str | None = None
+
+
+class Section(Record):
+    """A section; `nonxlist_course_id` is its course of origin if it is cross-listed."""
+
+    id: int
+    name: str
+    sis_section_id: str | None = None
+    nonxlist_course_id: int | None = None
+
+
+class Group(Record):
+    """An assignment group."""
+
+    id: int
+    name: str
+    position: int = 1
+    group_weight: float = 0
+    sis_source_id: str | None = None
+    integration_data: dict[str, str] = Field(default_factory=dict)
+
+
+class Student(Record):
+    """A student with one enrollment per section. A Test Student has type StudentViewEnrollment and no SIS id.
+
+    `from_sis` says whether the enrollments were made by an SIS import.
+    """
+
+    user_id: int
+    sis_user_id: str | None = None
+    section_ids: list[int]
+    enrollment_state: EnrollmentState = "active"
+    type: Literal["StudentEnrollment", "StudentViewEnrollment"] = "StudentEnrollment"
+    from_sis: bool = True
+
+
+class Override(Record):
+    """Dates for one target. A date that was not given is inherited; one given as null takes the date away."""
+
+    id: int
+    title: str = "Override"
+    due_at: AwareDatetime | None = None
+    unlock_at: AwareDatetime | None = None
+    lock_at: AwareDatetime | None = None
+    course_section_id: int | None = None
+    student_ids: list[int] | None = None
+    group_id: int | None = None
+    noop_id: int | None = None
+    course_id: int | None = None
+    context_module_id: int | None = None
+    workflow_state: Literal["active", "deleted"] = "active"
+
+    @model_validator(mode="after")
+    def _has_one_target(self) -> Self:
+        if sum(getattr(self, target) is not None for target in OVERRIDE_TARGETS) != 1:
+            raise ValueError(f"an override has exactly one of {', '.join(OVERRIDE_TARGETS)}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The kind of its target, in the words of Canvas's events."""
+        return next(kind for target, kind in OVERRIDE_TARGETS.items() if getattr(self, target) is not None)
+
+    def overrides(self, date: str) -> bool:
+        """Say whether this replaces that date (`due_at`, `unlock_at` or `lock_at`)."""
+        return date in self.model_fields_set
+
+
+class Assignment(Record):
+    """An assignment with the dates of "Everyone Else".
+
+    `module_only` puts it into a module that is assigned to particular students: then it is not for everyone although
+    `only_visible_to_overrides` is false. `muted` is true while grades are hidden.
+    """
+
+    id: int
+    name: str
+    description: str = ""
+    due_at: AwareDatetime | None = None
+    unlock_at: AwareDatetime | None = None
+    lock_at: AwareDatetime | None = None
+    points_possible: float | None = 10.0
+    grading_type: GradingType = "points"
+    workflow_state: Literal["published", "unpublished", "deleted"] = "published"
+    post_to_sis: bool = True
+    only_visible_to_overrides: bool = False
+    overrides: list[Override] = Field(default_factory=list)
+    module_only: bool = False
+    module_student_ids: list[int] = Field(default_factory=list)
+    assignment_group_id: int = 0
+    submission_types: list[str] = Field(default_factory=lambda: ["online_upload"])
+    quiz_id: int | None = None
+    is_quiz_lti_assignment: bool = False
+    external_tool_url: str | None = None
+    omit_from_final_grade: bool = False
+    hide_in_gradebook: bool = False
+    anonymous_grading: bool = False
+    moderated_grading: bool = False
+    grades_published: bool = False
+    post_manually: bool = False
+    muted: bool = False
+    group_category_id: int | None = None
+    grade_group_students_individually: bool = False
+    integration_id: str | None = None
+    integration_data: dict[str, str] = Field(default_factory=dict)
+    created_at: AwareDatetime | None = None
+    updated_at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _anonymous_work_is_posted_by_hand(self) -> Self:
+        if self.anonymous_grading and "muted" not in self.model_fields_set:
+            self.post_manually = self.muted = True
+        return self
+
+    @property
+    def published(self) -> bool:
+        """Say whether students can see it."""
+        return self.workflow_state == "published"
+
+    @property
+    def active_overrides(self) -> list[Override]:
+        """The overrides that were not deleted."""
+        return [override for override in self.overrides if override.workflow_state == "active"]
+
+
+class Submission(Record):
+    """One student's standing in one assignment. `score` is after deductions, `entered_score` before."""
+
+    assignment_id: int
+    user_id: int
+    id: int = 0
+    score: float | None = None
+    entered_score: float | None = None
+    points_deducted: float | None = None
+    excused: bool = False
+    late_policy_status: LatePolicyStatus | None = None
+    workflow_state: SubmissionState = "unsubmitted"
+    attempt: int | None = None
+    submission_type: str | None = None
+    body: str | None = None
+    submitted_at: AwareDatetime | None = None
+    graded_at: AwareDatetime | None = None
+    posted_at: AwareDatetime | None = None
+    updated_at: AwareDatetime | None = None
+    grader_id: int | None = None
+    grade_matches_current_submission: bool = True
+
+    @model_validator(mode="after")
+    def _scored_or_excused_is_graded(self) -> Self:
+        if (self.score is not None or self.excused) and "workflow_state" not in self.model_fields_set:
+            self.workflow_state = "graded"
+            self.entered_score = self.score if self.entered_score is None else self.entered_score
+        return self
+
+
+class CourseSeed(Record):
+    """A course with everything in it."""
+
+    id: int
+    name: str
+    sis_course_id: str | None = None
+    workflow_state: Literal["unpublished", "available", "completed", "deleted"] = "available"
+    concluded: bool = False
+    sis_feature: bool | None = None
+    term: Term = Field(default_factory=Term)
+    sections: list[Section] = Field(default_factory=list)
+    groups: list[Group] = Field(default_factory=list)
+    students: list[Student] = Field(default_factory=list)
+    teacher_user_id: int = 9001
+    assignments: list[Assignment] = Field(default_factory=list)
+    submissions: list[Submission] = Field(default_factory=list)
+
+
+class CanvasSeed(Record):
+    """A root account with its courses.
+
+    `sis_feature` is the feature `post_grades`; a course may differ. `scopes` restricts the token as a scoped
+    developer key does (`url:GET|/api/v1/courses/:id` …), None leaves it unscoped; `include[]` works with a scoped
+    token only if `allow_include_parameters`.
+    """
+
+    root_account_uuid: str = "sandbox-root-account-uuid"
+    shard: int = 10
+    zone: str = "America/Los_Angeles"
+    token: str = "sandbox-token"
+    scopes: list[str] | None = None
+    allow_include_parameters: bool = True
+    sis_feature: bool = True
+    courses: list[CourseSeed] = Field(default_factory=list)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def changed(record: R, **changes: Any) -> R:
+    """Return the record with these fields replaced, checked as if it were new."""
+    given = {name: getattr(record, name) for name in record.model_fields_set}
+    return type(record).model_validate(given | changes)

@@ -1,0 +1,298 @@
+"""The records of a running sandbox Canvas, found by id, and what Canvas derives from them.
+
+Source: canvas-lms DatesOverridable concern (who it is for), app/models/submission.rb (missing, late).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from typing import Final, TypeVar
+
+from shared.clock import Clock
+from shared.sandbox.canvas.seed import (
+    Assignment,
+    CanvasSeed,
+    CourseSeed,
+    Group,
+    Override,
+    Section,
+    Student,
+    Submission,
+    Term,
+)
+
+ROOT_ACCOUNT_ID: Final = 1
+ACCOUNT_ID: Final = 2
+SERVICE_USER_ID: Final = 9000
+FIRST_ENROLLMENT_ID: Final = 700_001
+FIRST_SUBMISSION_ID: Final = 5_000_001
+FIRST_NEW_ID: Final = 900_001
+
+T = TypeVar("T")
+
+# On-paper, no-submission and external-tool work never becomes missing by itself.
+EXPECTS_NO_SUBMISSION: Final = frozenset({"none", "not_graded", "on_paper", "external_tool", "wiki_page", ""})
+
+
+class UnknownObject(LookupError):
+    """Nothing has this id."""
+
+
+@dataclass
+class User:
+    """A person. Names are numbers: nobody in the sandbox is real."""
+
+    id: int
+    sis_user_id: str | None
+    name: str
+
+    @property
+    def login(self) -> str:
+        """The login, which looks like an e-mail address, as logins do."""
+        return f"{self.name.replace(' ', '').lower()}@canvas.example"
+
+
+@dataclass
+class Enrollment:
+    """One user's place in one section."""
+
+    id: int
+    course_id: int
+    section_id: int
+    user_id: int
+    type: str
+    state: str
+    from_sis: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def is_student(self) -> bool:
+        """Say whether the user has submissions; a Test Student has."""
+        return self.type in ("StudentEnrollment", "StudentViewEnrollment")
+
+
+@dataclass
+class Course:
+    """A course with everything in it, by local id."""
+
+    id: int
+    name: str
+    sis_course_id: str | None
+    workflow_state: str
+    concluded: bool
+    sis_feature: bool
+    term: Term
+    teacher_user_id: int
+    created_at: datetime
+    updated_at: datetime
+    sections: dict[int, Section] = field(default_factory=dict)
+    groups: dict[int, Group] = field(default_factory=dict)
+    assignments: dict[int, Assignment] = field(default_factory=dict)
+    enrollments: dict[int, Enrollment] = field(default_factory=dict)
+    submissions: dict[tuple[int, int], Submission] = field(default_factory=dict)
+
+    def section(self, section_id: int) -> Section:
+        """Return the section. Raises `UnknownObject`."""
+        return _found(self.sections, section_id, "section")
+
+    def group(self, group_id: int) -> Group:
+        """Return the assignment group. Raises `UnknownObject`."""
+        return _found(self.groups, group_id, "assignment group")
+
+    def assignment(self, assignment_id: int) -> Assignment:
+        """Return the assignment, unpublished ones included. Raises `UnknownObject`, also for a deleted one."""
+        assignment = _found(self.assignments, assignment_id, "assignment")
+        if assignment.workflow_state == "deleted":
+            raise UnknownObject(f"assignment {assignment_id} was deleted")
+        return assignment
+
+    def listed_assignments(self) -> list[Assignment]:
+        """Return the assignments that were not deleted, by id."""
+        return sorted((a for a in self.assignments.values() if a.workflow_state != "deleted"), key=lambda a: a.id)
+
+    def student_enrollments(self, states: Iterable[str] | None = None) -> list[Enrollment]:
+        """Return students' enrollments by id: in these states, else all that were not deleted."""
+        wanted = None if states is None else frozenset(states)
+        return [
+            enrollment
+            for enrollment in list(self.enrollments.values())
+            if enrollment.is_student
+            and (enrollment.state != "deleted" if wanted is None else enrollment.state in wanted)
+        ]
+
+    def active_sections_of(self, user_id: int) -> set[int]:
+        """Return the sections in which the user is enrolled now."""
+        return {
+            enrollment.section_id
+            for enrollment in list(self.enrollments.values())
+            if enrollment.user_id == user_id and enrollment.state in ("active", "invited")
+        }
+
+    def visible_to_everyone(self, assignment: Assignment) -> bool:
+        """Say whether "Everyone Else" has it: false for module-only work too, though no override says so."""
+        if any(override.course_id is not None for override in assignment.active_overrides):
+            return True
+        return not assignment.only_visible_to_overrides and not assignment.module_only
+
+    def is_assigned_to(self, assignment: Assignment, user_id: int) -> bool:
+        """Say whether the student has this work to do."""
+        if self.visible_to_everyone(assignment):
+            return True
+        return user_id in assignment.module_student_ids or bool(self._overrides_of(assignment, user_id))
+
+    def due_at(self, assignment: Assignment, user_id: int) -> datetime | None:
+        """Return the student's own due date: the most lenient of the overrides that apply, else the base date."""
+        dates = [o.due_at for o in self._overrides_of(assignment, user_id) if o.overrides("due_at")]
+        return most_lenient(dates) if dates else assignment.due_at
+
+    def _overrides_of(self, assignment: Assignment, user_id: int) -> list[Override]:
+        overrides = assignment.active_overrides
+        sections = self.active_sections_of(user_id) if overrides else set()
+        return [
+            override
+            for override in overrides
+            if override.course_section_id in sections or user_id in (override.student_ids or ())
+        ]
+
+    def is_missing(self, submission: Submission, now: datetime) -> bool:
+        """Say whether Canvas computes this submission as missing at that moment."""
+        if submission.excused:
+            return False
+        if submission.late_policy_status is not None:
+            return submission.late_policy_status == "missing"
+        assignment = self.assignments[submission.assignment_id]
+        if submission.submitted_at or submission.workflow_state == "graded" or not expects_submission(assignment):
+            return False
+        due_at = self.due_at(assignment, submission.user_id)
+        return due_at is not None and due_at < now
+
+    def is_late(self, submission: Submission) -> bool:
+        """Say whether it was handed in after the student's due date, or was marked late."""
+        if submission.late_policy_status is not None:
+            return submission.late_policy_status == "late"
+        due_at = self.due_at(self.assignments[submission.assignment_id], submission.user_id)
+        return due_at is not None and submission.submitted_at is not None and submission.submitted_at > due_at
+
+
+def expects_submission(assignment: Assignment) -> bool:
+    """Say whether students hand something in, so that nothing can be missing."""
+    return any(kind not in EXPECTS_NO_SUBMISSION for kind in assignment.submission_types)
+
+
+def most_lenient(dates: Iterable[datetime | None]) -> datetime | None:
+    """Return the latest date; no date at all is the most lenient."""
+    given = list(dates)
+    present = [day for day in given if day is not None]
+    return max(present) if present and len(present) == len(given) else None
+
+
+def _found(records: dict[int, T], key: int, kind: str) -> T:
+    if key not in records:
+        raise UnknownObject(f"no {kind} {key}")
+    return records[key]
+
+
+class CanvasState:
+    """Everything the sandbox knows. Loaded from a seed, changed by the deeds of its subclasses."""
+
+    def __init__(self, seed: CanvasSeed, clock: Clock) -> None:
+        self.clock = clock
+        self.load(seed)
+
+    def load(self, seed: CanvasSeed) -> None:
+        """Forget everything and start with the seed, which is copied."""
+        self.seed = seed.model_copy(deep=True)
+        self.users: dict[int, User] = {SERVICE_USER_ID: User(SERVICE_USER_ID, None, "Service User")}
+        self._enrollment_ids = count(FIRST_ENROLLMENT_ID)
+        self._submission_ids = count(FIRST_SUBMISSION_ID)
+        self._new_ids = count(FIRST_NEW_ID)
+        self.courses = {course.id: self._course(course) for course in self.seed.courses}
+
+    def new_id(self) -> int:
+        """Return an id that nothing has yet."""
+        return next(self._new_ids)
+
+    def course(self, course_id: int) -> Course:
+        """Return the course. Raises `UnknownObject`."""
+        return _found(self.courses, course_id, "course")
+
+    def submission(self, course: Course, assignment_id: int, user_id: int) -> Submission:
+        """Return the student's submission; Canvas has a placeholder for every student and assignment.
+
+        Raises `UnknownObject` for somebody who never was a student of the course.
+        """
+        key = (assignment_id, user_id)
+        if key not in course.submissions:
+            course.assignment(assignment_id)
+            if not any(e.user_id == user_id and e.is_student for e in list(course.enrollments.values())):
+                raise UnknownObject(f"no student {user_id} in course {course.id}")
+            course.submissions[key] = Submission(
+                id=next(self._submission_ids), assignment_id=assignment_id, user_id=user_id
+            )
+        return course.submissions[key]
+
+    def add_enrollment(self, course: Course, section_id: int, user_id: int, kind: str, state: str) -> Enrollment:
+        """Enroll a known user as an SIS import does; the caller decides what is announced."""
+        now = self.clock.now()
+        enrollment = Enrollment(next(self._enrollment_ids), course.id, section_id, user_id, kind, state, True, now, now)
+        course.enrollments[enrollment.id] = enrollment
+        return enrollment
+
+    def _course(self, seed: CourseSeed) -> Course:
+        now = self.clock.now()
+        course = Course(
+            id=seed.id,
+            name=seed.name,
+            sis_course_id=seed.sis_course_id,
+            workflow_state=seed.workflow_state,
+            concluded=seed.concluded,
+            sis_feature=self.seed.sis_feature if seed.sis_feature is None else seed.sis_feature,
+            term=seed.term,
+            teacher_user_id=seed.teacher_user_id,
+            created_at=now,
+            updated_at=now,
+            sections={section.id: section for section in seed.sections},
+            groups={group.id: group for group in seed.groups},
+            assignments={assignment.id: assignment for assignment in seed.assignments},
+        )
+        self._enroll(course, seed)
+        self._complete(course, seed)
+        return course
+
+    def _enroll(self, course: Course, seed: CourseSeed) -> None:
+        teacher = User(seed.teacher_user_id, f"T{seed.teacher_user_id}", f"Teacher {seed.teacher_user_id}")
+        self.users.setdefault(teacher.id, teacher)
+        for section in seed.sections:
+            self.add_enrollment(course, section.id, teacher.id, "TeacherEnrollment", "active")
+        for student in seed.students:
+            self.users.setdefault(student.user_id, User(student.user_id, student.sis_user_id, _name(student)))
+            for section_id in student.section_ids:
+                enrollment = self.add_enrollment(
+                    course, section_id, student.user_id, student.type, student.enrollment_state
+                )
+                enrollment.from_sis = student.from_sis
+
+    def _complete(self, course: Course, seed: CourseSeed) -> None:
+        """Give assignments and submissions what a seed leaves out: group, times, ids, the grader."""
+        now = self.clock.now()
+        for assignment in course.assignments.values():
+            assignment.assignment_group_id = assignment.assignment_group_id or next(iter(course.groups), 0)
+            assignment.created_at = assignment.created_at or now
+            assignment.updated_at = assignment.updated_at or now
+        for submission in seed.submissions:
+            submission.id = submission.id or next(self._submission_ids)
+            submission.updated_at = submission.updated_at or now
+            if submission.workflow_state == "graded":
+                submission.graded_at = submission.graded_at or now
+                submission.grader_id = submission.grader_id or course.teacher_user_id
+                if not course.assignments[submission.assignment_id].muted:
+                    submission.posted_at = submission.posted_at or now
+            course.submissions[(submission.assignment_id, submission.user_id)] = submission
+
+
+def _name(student: Student) -> str:
+    if student.type == "StudentViewEnrollment":
+        return "Test Student"
+    return f"Student {student.sis_user_id or student.user_id}"

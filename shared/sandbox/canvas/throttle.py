@@ -1,0 +1,117 @@
+"""Canvas's throttling: a leaky bucket per access token, filled by the cost of requests.
+
+Source: canvas-lms request_throttle.rb and doc/api/throttling.md. A request is charged up front and credited back;
+what stays is its cost in seconds of work. The source answers 403, the newest documentation 429.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.clock import Clock
+from shared.sandbox.faults import Faults, Switchboard
+
+
+class CanvasFaults(Faults):
+    """The common knobs, and those of the throttle.
+
+    `request_cost` is what every request leaves in the bucket, `outflow` what leaks out per second.
+    """
+
+    throttle_high_water_mark: float = Field(default=600, ge=0)
+    throttle_maximum: float = Field(default=800, ge=0)
+    throttle_outflow: float = Field(default=10, ge=0)
+    throttle_up_front_cost: float = Field(default=50, ge=0)
+    throttle_request_cost: float = Field(default=0.1, ge=0)
+    throttle_status: Literal[403, 429] = 403
+
+
+@dataclass
+class Bucket:
+    """How full a token's bucket was, and when."""
+
+    level: float
+    at: datetime
+
+    def leak(self, outflow: float, now: datetime) -> None:
+        """Let out what has leaked since."""
+        self.level = max(0.0, self.level - outflow * (now - self.at).total_seconds())
+        self.at = now
+
+
+@dataclass
+class ThrottleMiddleware:
+    """ASGI middleware: refuses requests while the bucket of their token is over the mark, and tells what is left."""
+
+    app: ASGIApp
+    board: Switchboard[CanvasFaults]
+    clock: Clock
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Charge the request, pass it on and credit the difference; or refuse it."""
+        if scope["type"] != "http" or not str(scope["path"]).startswith("/api/"):
+            await self.app(scope, receive, send)
+            return
+        knobs = self.board.faults
+        bucket = self._bucket(Headers(scope=scope).get("authorization", ""))
+        if bucket.level > knobs.throttle_high_water_mark:
+            await self._refusal()(scope, receive, send)
+            return
+        charge = _Charge(bucket, knobs, self.clock)
+        try:
+            await self.app(scope, receive, self._telling(send, charge))
+        finally:
+            charge.settle()
+
+    def _bucket(self, token: str) -> Bucket:
+        now = self.clock.now()
+        bucket = self.buckets.setdefault(token, Bucket(0.0, now))
+        bucket.leak(self.board.faults.throttle_outflow, now)
+        return bucket
+
+    def _refusal(self) -> PlainTextResponse:
+        status = self.board.faults.throttle_status
+        word = "Forbidden" if status == 403 else "Too Many Requests"
+        return PlainTextResponse(f"{status} {word} (Rate Limit Exceeded)", status, {"X-Rate-Limit-Remaining": "0.0"})
+
+    def _telling(self, send: Send, charge: "_Charge") -> Send:
+        async def tell(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                charge.settle()
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Cost"] = f"{charge.knobs.throttle_request_cost}"
+                headers["X-Rate-Limit-Remaining"] = f"{charge.remaining}"
+            await send(message)
+
+        return tell
+
+
+class _Charge:
+    """What one request puts into the bucket: the up-front cost until it is settled, then its real cost."""
+
+    def __init__(self, bucket: Bucket, knobs: CanvasFaults, clock: Clock) -> None:
+        self.bucket, self.knobs, self.clock = bucket, knobs, clock
+        self.settled = False
+        self._pour(knobs.throttle_up_front_cost)
+
+    @property
+    def remaining(self) -> float:
+        """What is left below the high-water mark."""
+        return self.knobs.throttle_high_water_mark - self.bucket.level
+
+    def settle(self) -> None:
+        """Credit the up-front cost back; once, however often it is called."""
+        if self.settled:
+            return
+        self.settled = True
+        self.bucket.leak(self.knobs.throttle_outflow, self.clock.now())
+        self._pour(self.knobs.throttle_request_cost - self.knobs.throttle_up_front_cost)
+
+    def _pour(self, amount: float) -> None:
+        self.bucket.level = min(self.knobs.throttle_maximum, max(0.0, self.bucket.level + amount))

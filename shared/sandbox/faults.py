@@ -1,0 +1,289 @@
+"""Fault knobs and the request log, shared by both sandboxes: what can go wrong on the way, whatever the API.
+
+Each sandbox makes a `Switchboard` with its own subclass of `Faults`, wraps its app in `FaultMiddleware` and serves
+`control_routes`. Paths below `/_sandbox` are the control plane: no fault applies to them, and they are not logged.
+"""
+
+import asyncio
+import os
+import random
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPMethod
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.clock import Clock
+
+CONTROL_PREFIX = "/_sandbox"
+LOGGED_REQUESTS = 200_000
+WRITE_METHODS = frozenset({HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH, HTTPMethod.DELETE})
+
+
+class FailNext(BaseModel):
+    """The next `times` requests that match are answered with this instead; "*" is every method."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str = "*"
+    path_prefix: str = ""
+    status: int
+    body: JsonValue = ""
+    headers: dict[str, str] = Field(default_factory=dict)
+    times: int = Field(default=1, ge=0)
+
+    def matches(self, scope: Scope) -> bool:
+        """Say whether this still waits for a request such as this one."""
+        return (
+            self.times > 0 and self.method in ("*", scope["method"]) and str(scope["path"]).startswith(self.path_prefix)
+        )
+
+    def answer(self) -> Response:
+        """Return the answer: text for a string, JSON for anything else."""
+        if isinstance(self.body, str):
+            return PlainTextResponse(self.body, self.status, self.headers)
+        return JSONResponse(self.body, self.status, self.headers)
+
+
+class Faults(BaseModel):
+    """The knobs that need no knowledge of an API. A fresh one is a sandbox in perfect health.
+
+    Rates are between 0 and 1 and drawn from a generator seeded with `seed`, so a run can be repeated.
+    `lose_response_after_commit` counts the writes that are executed, but whose answer never arrives.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    latency_ms: float = Field(default=0, ge=0)
+    latency_jitter_ms: float = Field(default=0, ge=0)
+    seed: int = 0
+    error_rate: float = Field(default=0, ge=0, le=1)
+    error_status: int = Field(default=500, ge=500, le=599)
+    reset_rate: float = Field(default=0, ge=0, le=1)
+    lose_response_after_commit: int = Field(default=0, ge=0)
+    lose_response_path_prefix: str = ""
+    maintenance: bool = False
+    down: bool = False
+    fail_next: list[FailNext] = Field(default_factory=list)
+
+
+F = TypeVar("F", bound=Faults)
+
+
+@dataclass(slots=True)
+class LoggedRequest:
+    """One request as it was answered. `status` is None for a connection closed unanswered; `rows` counts score rows.
+
+    `lost` marks a write that was executed with `status`, but whose answer was not delivered.
+    """
+
+    at: datetime
+    method: str
+    path: str
+    query: str
+    status: int | None = None
+    bytes: int = 0
+    rows: int | None = None
+    lost: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record for the control plane, the time in ISO 8601."""
+        return asdict(self) | {"at": self.at.isoformat()}
+
+
+@dataclass
+class Switchboard(Generic[F]):
+    """The knobs as they are set now, the dice they use, and the log of what was answered."""
+
+    kind: type[F]
+    clock: Clock
+    faults: F = field(init=False)
+    requests: deque[LoggedRequest] = field(default_factory=lambda: deque(maxlen=LOGGED_REQUESTS))
+    dice: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.set(self.kind())
+
+    def set(self, faults: F) -> None:
+        """Replace all knobs and start the dice again from the seed."""
+        self.faults = faults
+        self.dice = random.Random(faults.seed)
+
+    def falls(self, rate: float) -> bool:
+        """Throw the dice: True in `rate` of the cases."""
+        return rate > 0 and self.dice.random() < rate
+
+    def delay(self) -> timedelta:
+        """Return how long the next answer takes."""
+        return timedelta(milliseconds=self.faults.latency_ms + self.dice.uniform(0, self.faults.latency_jitter_ms))
+
+    def ready_answer(self, scope: Scope) -> Response | None:
+        """Return the answer that the knobs give instead of the sandbox's own, None where they give none."""
+        if self.faults.down:
+            return PlainTextResponse("Service Unavailable", 503)
+        if self.faults.maintenance:
+            return RedirectResponse(f"{CONTROL_PREFIX}/message?server={_host(scope)}", 302)
+        for failure in self.faults.fail_next:
+            if failure.matches(scope):
+                failure.times -= 1
+                return failure.answer()
+        if self.falls(self.faults.error_rate):
+            return PlainTextResponse("Internal Server Error", self.faults.error_status)
+        return None
+
+    def loses_answer_to(self, scope: Scope) -> bool:
+        """Say whether the answer to this write is to be lost, if the write succeeds."""
+        return self.faults.lose_response_after_commit > 0 and str(scope["path"]).startswith(
+            self.faults.lose_response_path_prefix
+        )
+
+
+@dataclass
+class FaultMiddleware:
+    """ASGI middleware: slows, fails, drops and logs requests as the switchboard says.
+
+    `reads_by_post` lists path prefixes whose POST changes nothing (tokens, queries): their answers are never lost.
+    """
+
+    app: ASGIApp
+    board: Switchboard[Any]
+    reads_by_post: tuple[str, ...] = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or do what the knobs say."""
+        if scope["type"] != "http" or str(scope["path"]).startswith(CONTROL_PREFIX):
+            await self.app(scope, receive, send)
+            return
+        logged = LoggedRequest(self.board.clock.now(), scope["method"], scope["path"], scope["query_string"].decode())
+        # The application notes here how many score rows it wrote; Starlette's request.state is this very dict.
+        notes: dict[str, Any] = scope.setdefault("state", {})
+        try:
+            await self._serve(scope, receive, _Recorder(send, logged))
+        finally:
+            logged.rows = notes.get("rows")
+            self.board.requests.append(logged)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: "_Recorder") -> None:
+        if delay := self.board.delay():
+            await asyncio.sleep(delay.total_seconds())
+        if self.board.falls(self.board.faults.reset_rate):
+            await reset_connection(receive)
+        elif answer := self.board.ready_answer(scope):
+            await answer(scope, receive, send)
+        elif self._is_write(scope) and self.board.loses_answer_to(scope):
+            await self._execute_and_lose(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _is_write(self, scope: Scope) -> bool:
+        reads = scope["method"] == HTTPMethod.POST and str(scope["path"]).startswith(self.reads_by_post)
+        return scope["method"] in WRITE_METHODS and not reads
+
+    async def _execute_and_lose(self, scope: Scope, receive: Receive, send: "_Recorder") -> None:
+        held: list[Message] = []
+        send.hold(held)
+        self.board.faults.lose_response_after_commit -= 1
+        await self.app(scope, receive, send)
+        if send.logged.status is not None and send.logged.status < 400:
+            send.logged.lost = True
+            await reset_connection(receive)
+            return
+        # A refused write committed nothing: its answer is delivered, and the next write's is lost instead.
+        self.board.faults.lose_response_after_commit += 1
+        await send.deliver(held)
+
+
+@dataclass
+class _Recorder:
+    """A `send` that notes status and size, and can hold the messages back."""
+
+    send: Send
+    logged: LoggedRequest
+    held: list[Message] | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.logged.status = message["status"]
+        elif message["type"] == "http.response.body":
+            self.logged.bytes += len(message.get("body", b""))
+        if self.held is None:
+            await self.send(message)
+        else:
+            self.held.append(message)
+
+    def hold(self, messages: list[Message]) -> None:
+        self.held = messages
+
+    async def deliver(self, messages: Iterable[Message]) -> None:
+        self.held = None
+        for message in messages:
+            await self.send(message)
+
+
+async def reset_connection(receive: Receive) -> None:
+    """Reset the client's connection, so that it sees ECONNRESET instead of an answer.
+
+    ASGI has no word for this. Under uvicorn `receive` is a method of the request's cycle, which holds the transport;
+    with SO_LINGER 0 its abort sends a TCP reset. Waiting for the disconnect lets uvicorn notice by itself, silently.
+
+    Raises: ConnectionResetError where there is no transport (an in-process client), which such a client passes on.
+    """
+    transport: asyncio.Transport | None = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is None:
+        raise ConnectionResetError("the sandbox dropped the connection")
+    _linger_zero(transport)
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _linger_zero(transport: asyncio.Transport) -> None:
+    """Make the close a reset. Done on a duplicate, since uvloop's own socket object allows no options."""
+    descriptor = transport.get_extra_info("socket").fileno()
+    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
+        duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _host(scope: Scope) -> str:
+    return Request(scope).headers.get("host", "sandbox").split(":")[0]
+
+
+MESSAGE_PAGE = "<html>\r\n<head>\r\n<title>PowerSchool page unavailable</title>\r\n</head>\r\n<body></body>\r\n</html>"
+
+
+def control_routes(board: Switchboard[F]) -> list[Route]:
+    """Return the control plane's routes for the knobs, the request log and the page that maintenance redirects to."""
+
+    async def requests(request: Request) -> Response:
+        if request.method == HTTPMethod.DELETE:
+            board.requests.clear()
+            return Response(status_code=204)
+        return JSONResponse([logged.as_json() for logged in board.requests])
+
+    async def faults(request: Request) -> Response:
+        if request.method == HTTPMethod.DELETE:
+            board.set(board.kind())
+        elif request.method == HTTPMethod.PUT:
+            try:
+                board.set(board.kind.model_validate_json(await request.body()))
+            except ValidationError as error:
+                return PlainTextResponse(str(error), 422)
+        return JSONResponse(board.faults.model_dump(mode="json"))
+
+    async def message(_request: Request) -> Response:
+        return HTMLResponse(MESSAGE_PAGE)
+
+    return [
+        Route(f"{CONTROL_PREFIX}/requests", requests, methods=["GET", "DELETE"]),
+        Route(f"{CONTROL_PREFIX}/faults", faults, methods=["GET", "PUT", "DELETE"]),
+        Route(f"{CONTROL_PREFIX}/message", message, methods=["GET"]),
+    ]

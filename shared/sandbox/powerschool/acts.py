@@ -1,0 +1,249 @@
+"""What people do in PowerSchool while passback is at work: out-of-band changes, for the control plane.
+
+Teachers rename, move, delete, lock and rescore at any time; students leave and arrive; teachers change (measured and
+documented causes of failures in other integrations).
+"""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.sandbox.powerschool.answers import message, plain
+from shared.sandbox.powerschool.rows import AssignmentSection, Enrollment, Score, SectionTeacher
+from shared.sandbox.powerschool.score_values import SCORE_CODES, derive
+from shared.sandbox.powerschool.seed import SeedAssignment, add_assignment
+from shared.sandbox.powerschool.state import PowerSchool
+
+T = TypeVar("T")
+
+
+class _Act(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _OnAssignment(_Act):
+    assignment_section_id: int
+
+    def row(self, state: PowerSchool) -> AssignmentSection:
+        """Return the row that is acted on. Raises: Refusal with 404."""
+        found = state.assignment_sections.get(self.assignment_section_id)
+        if found is None:
+            raise message(404, f"no assignment section {self.assignment_section_id}")
+        state.touch("assignmentsection", found.assignment_section_id)
+        return found
+
+
+class Rename(_OnAssignment):
+    """A teacher renames an assignment."""
+
+    do: Literal["rename"]
+    name: str
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        self.row(state).name = self.name
+
+
+class Move(_OnAssignment):
+    """A teacher moves an assignment to another day."""
+
+    do: Literal["move"]
+    due_date: date
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        self.row(state).due_date = self.due_date
+
+
+class Delete(_OnAssignment):
+    """A teacher deletes an assignment with its scores."""
+
+    do: Literal["delete"]
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        state.remove(state.assignments[self.row(state).assignment_id])
+
+
+class Lock(_OnAssignment):
+    """An assignment is locked or unlocked."""
+
+    do: Literal["lock", "unlock"]
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        self.row(state).locked = self.do == "lock"
+
+
+class Rescore(_OnAssignment):
+    """A teacher enters a score by hand; flags that were there are gone."""
+
+    do: Literal["rescore"]
+    student_dcid: int
+    points: Decimal
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        _enter(state, self.row(state), self.student_dcid, "REAL_SCORE", plain(self.points))
+
+
+class EnterScoreCode(_OnAssignment):
+    """A teacher enters a special code, which appears as SCORE_CODE."""
+
+    do: Literal["score_code"]
+    student_dcid: int
+    code: str
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404 for an unknown code."""
+        if self.code not in SCORE_CODES:
+            raise message(404, f"no score code {self.code}")
+        _enter(state, self.row(state), self.student_dcid, "SCORE_CODE", self.code)
+
+
+def _enter(state: PowerSchool, row: AssignmentSection, student_dcid: int, kind: str, entered: str) -> None:
+    old = row.scores.get(student_dcid)
+    score = Score(old.score_id if old else next(state.score_ids), state.clock.now(), entered=entered, kind=kind)
+    row.scores[student_dcid] = score
+    derive(score, row)
+    state.touch("assignmentscore", score.score_id)
+
+
+class CreateAssignment(SeedAssignment):
+    """A teacher makes an assignment by hand."""
+
+    do: Literal["create"]
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404 for an unknown section."""
+        _found(state.sections, self.section_dcid, "section")
+        add_assignment(state, self)
+
+
+class DropStudent(_Act):
+    """A student leaves a section; the rows of the past stay."""
+
+    do: Literal["drop_student"]
+    section_dcid: int
+    student_dcid: int
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        _found(state.sections, self.section_dcid, "section")
+        for row in state.rosters[self.section_dcid]:
+            if row.student_dcid == self.student_dcid and not row.dropped:
+                row.dropped, row.exit_date = True, state.today()
+                state.touch("cc", row.dcid)
+
+
+class EnrollStudent(_Act):
+    """A student enters a section, today unless told otherwise."""
+
+    do: Literal["enroll_student"]
+    section_dcid: int
+    student_dcid: int
+    entry_date: date | None = None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404 for an unknown section or student."""
+        section = _found(state.sections, self.section_dcid, "section")
+        _found(state.students, self.student_dcid, "student")
+        newest = max((row.dcid for roster in state.rosters.values() for row in roster), default=0)
+        end = state.term_of(section).last_day + timedelta(days=1)
+        entry = self.entry_date or state.today()
+        state.rosters[section.dcid].append(Enrollment(newest + 1, section.dcid, self.student_dcid, entry, end))
+        state.touch("cc", newest + 1)
+
+
+class ChangeTeacher(_Act):
+    """A section gets another lead teacher; null leaves it without one. Co-teachers stay."""
+
+    do: Literal["change_teacher"]
+    section_dcid: int
+    users_dcid: int | None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404 for an unknown section or user."""
+        section = _found(state.sections, self.section_dcid, "section")
+        lead = [] if self.users_dcid is None else [SectionTeacher(self.users_dcid)]
+        if self.users_dcid is not None and all(staff.dcid != self.users_dcid for staff in state.staff.values()):
+            raise message(404, f"no user {self.users_dcid}")
+        section.teachers = lead + [teacher for teacher in section.teachers if teacher.role == "co"]
+        state.touch("sections", section.dcid)
+
+
+class DeactivateStaff(_Act):
+    """A staff member (SCHOOLSTAFF.DCID) becomes inactive, and so vanishes from `/ws/v1` lists."""
+
+    do: Literal["deactivate_staff"]
+    staff_dcid: int
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404."""
+        _found(state.staff, self.staff_dcid, "staff").active = False
+
+
+class DeactivateCategory(_Act):
+    """A teacher's category becomes inactive, or active again."""
+
+    do: Literal["deactivate_category", "activate_category"]
+    category_id: int
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404."""
+        _found(state.categories, self.category_id, "category").active = self.do == "activate_category"
+
+
+class LockTerm(_Act):
+    """An administrator locks or unlocks a term (TERMS.ID)."""
+
+    do: Literal["lock_term", "unlock_term"]
+    term_id: int
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        change: Callable[[int], None] = state.locked_terms.add if self.do == "lock_term" else state.locked_terms.discard
+        change(self.term_id)
+
+
+class SetPlugin(_Act):
+    """An administrator changes the plugin: its v1 access level, whether its queries are installed."""
+
+    do: Literal["set_plugin"]
+    v1_access: Literal["NONE", "READ", "FULL"] | None = None
+    queries_installed: bool | None = None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        if self.v1_access is not None:
+            state.plugin.v1_access = self.v1_access
+        if self.queries_installed is not None:
+            state.plugin.queries_installed = self.queries_installed
+
+
+Act = Annotated[
+    Rename
+    | Move
+    | Delete
+    | Lock
+    | Rescore
+    | EnterScoreCode
+    | CreateAssignment
+    | DropStudent
+    | EnrollStudent
+    | ChangeTeacher
+    | DeactivateStaff
+    | DeactivateCategory
+    | LockTerm
+    | SetPlugin,
+    Field(discriminator="do"),
+]
+
+
+def _found(table: dict[int, T], key: int, kind: str) -> T:
+    if key not in table:
+        raise message(404, f"no {kind} {key}")
+    return table[key]

@@ -1,0 +1,112 @@
+"""PowerSchool's refusals, word for word where the words are public, and its JSON on the way in and out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """Ends a request with this answer. An empty body is sent as no body at all."""
+
+    status: int
+    body: Mapping[str, Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """One entry of `errors[]`. In the measured example, the sentence stands in `field`."""
+
+    code: str
+    field: str
+    resource: str
+    params: Mapping[str, int] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry; `params` only where it has some."""
+        row: dict[str, Any] = {"code": self.code, "field": self.field, "resource": self.resource}
+        return row | {"params": dict(self.params)} if self.params else row
+
+
+async def refusal_response(_request: Request, refusal: Exception) -> Response:
+    """Turn a raised refusal into its answer."""
+    assert isinstance(refusal, Refusal)
+    if refusal.body is None:
+        return Response(status_code=refusal.status, headers=refusal.headers)
+    return JSONResponse(refusal.body, refusal.status, refusal.headers)
+
+
+def message(status: int, text: str) -> Refusal:
+    """Return a refusal in the envelope of `/ws/xte` and `/ws/schema`."""
+    return Refusal(status, {"message": text})
+
+
+def v1_message(status: int, text: str) -> Refusal:
+    """Return a refusal in the envelope of `/ws/v1`."""
+    return Refusal(status, {"errorMessage": {"message": text}})
+
+
+def validation_failed(*rows: ErrorRow, status: int = 409) -> Refusal:
+    """Return the refusal that names what is wrong, row by row.
+
+    Source: status, `params` keys and the beginning of `field` measured for an unassociated student; the rest inferred.
+    """
+    return Refusal(status, {"message": "Validation Failed", "errors": [row.as_json() for row in rows]})
+
+
+def no_access_to_field(table: str, column: str) -> Refusal:
+    """Return the refusal of `/ws/xte` for a column without a grant. Source: phrase and field measured; envelope not."""
+    return Refusal(403, {"message": "No access to field", "errors": [{"field": f"{table}.{column}".lower()}]})
+
+
+def does_not_teach(section_dcid: int | None) -> Refusal:
+    """Return the refusal for a section that the user may not edit.
+
+    Source: measured, "User does not teach section ... EDIT"; the words between are not public.
+    """
+    return message(403, f"User does not teach section {section_dcid or ''} with access EDIT")
+
+
+def whole(request: Request, name: str) -> int | None:
+    """Return a query parameter as a whole number, None where it is absent.
+
+    Raises: Refusal with 400 if it is no number (inferred).
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not text.lstrip("-").isdigit():
+        raise message(400, f"Invalid value for parameter {name}")
+    return int(text)
+
+
+def required(request: Request, name: str) -> int:
+    """Return a query parameter that must be there. Raises: Refusal with 400 (inferred)."""
+    value = whole(request, name)
+    if value is None:
+        raise message(400, f"Required parameter {name} is missing")
+    return value
+
+
+async def json_body(request: Request) -> Any:
+    """Return the body, numbers exact. Raises: Refusal with 400 if it is no JSON (inferred)."""
+    try:
+        return json.loads(await request.body(), parse_float=Decimal)
+    except ValueError as error:
+        raise message(400, "The request body is not valid JSON") from error
+
+
+def number(value: Decimal) -> int | float:
+    """Return the JSON number for a Numeric(18,6): whole ones without a decimal point."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def plain(value: Decimal) -> str:
+    """Return a Decimal as the database prints it: no exponent, no trailing zeros."""
+    return format(value.normalize(), "f")

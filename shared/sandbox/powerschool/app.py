@@ -1,0 +1,57 @@
+"""The sandbox PowerSchool as an ASGI app."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from shared.clock import Clock, SystemClock
+from shared.sandbox.faults import FaultMiddleware, Switchboard, control_routes
+from shared.sandbox.powerschool import (
+    access,
+    control,
+    dataversion,
+    schema_queries,
+    schema_tables,
+    v1_routes,
+    xte_assignments,
+    xte_categories,
+    xte_scores,
+)
+from shared.sandbox.powerschool.answers import Refusal, refusal_response
+from shared.sandbox.powerschool.knobs import PowerSchoolFaults
+from shared.sandbox.powerschool.seed import PowerSchoolSeed
+
+AREAS = (
+    access,
+    xte_assignments,
+    xte_scores,
+    xte_categories,
+    v1_routes,
+    schema_tables,
+    schema_queries,
+    dataversion,
+    control,
+)
+# Tokens and queries are asked for by POST, but change nothing that a lost answer could leave behind.
+READS_BY_POST = ("/oauth", "/ws/schema/query")
+
+
+def create_app(seed: PowerSchoolSeed, clock: Clock | None = None) -> Starlette:
+    """Return a PowerSchool that holds what the seed describes.
+
+    The state is at `app.state.powerschool` and is replaced by `POST /_sandbox/seed`; the fault knobs and the request
+    log are at `app.state.switchboard`. Run it in one process: all state is in memory.
+    """
+    clock = clock or SystemClock()
+    board = Switchboard(PowerSchoolFaults, clock)
+    app = Starlette(
+        routes=[route for area in AREAS for route in area.ROUTES] + control_routes(board),
+        middleware=[
+            Middleware(FaultMiddleware, board=board, reads_by_post=READS_BY_POST),
+            Middleware(access.AccessMiddleware),
+        ],
+        exception_handlers={Refusal: refusal_response},
+    )
+    app.router.redirect_slashes = False
+    app.state.powerschool = seed.build(clock)
+    app.state.switchboard = board
+    return app

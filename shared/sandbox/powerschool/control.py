@@ -1,0 +1,113 @@
+"""The control plane below `/_sandbox/`: seeding, looking inside, and acting as the people who use PowerSchool.
+
+It has no authentication: a sandbox listens on the loopback interface only.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from shared.sandbox.faults import CONTROL_PREFIX
+from shared.sandbox.powerschool.acts import Act
+from shared.sandbox.powerschool.answers import plain
+from shared.sandbox.powerschool.current import powerschool
+from shared.sandbox.powerschool.rows import AssignmentSection, Score
+from shared.sandbox.powerschool.seed import PowerSchoolSeed
+from shared.sandbox.powerschool.state import PowerSchool, Write
+
+ACTS: TypeAdapter[Act] = TypeAdapter(Act)
+
+
+async def seed(request: Request) -> Response:
+    """Replace everything by what the seed describes, tokens included."""
+    try:
+        wanted = PowerSchoolSeed.model_validate_json(await request.body())
+    except ValidationError as error:
+        return PlainTextResponse(str(error), 422)
+    request.app.state.powerschool = wanted.build(powerschool(request).clock)
+    return Response(status_code=204)
+
+
+async def read_state(request: Request) -> Response:
+    """Answer every assignment section with its scores."""
+    state = powerschool(request)
+    return JSONResponse([_row_json(state, row) for row in state.assignment_sections.values()])
+
+
+async def act(request: Request) -> Response:
+    """Do one out-of-band change."""
+    try:
+        wanted = ACTS.validate_json(await request.body())
+    except ValidationError as error:
+        return PlainTextResponse(str(error), 422)
+    wanted.apply(powerschool(request))
+    return Response(status_code=204)
+
+
+async def writes(request: Request) -> Response:
+    """Answer the plugin's accepted writes in order, or forget them."""
+    state = powerschool(request)
+    if request.method == "DELETE":
+        state.writes.clear()
+        return Response(status_code=204)
+    return JSONResponse([_write_json(write) for write in state.writes])
+
+
+def _write_json(write: Write) -> dict[str, Any]:
+    return {
+        "at": write.at.isoformat(),
+        "kind": write.kind,
+        "assignment_section_id": write.assignment_section_id,
+        "section_dcid": write.section_dcid,
+        "students": list(write.student_dcids),
+    }
+
+
+def _row_json(state: PowerSchool, row: AssignmentSection) -> dict[str, Any]:
+    return {
+        "assignment_id": row.assignment_id,
+        "assignment_section_id": row.assignment_section_id,
+        "section_dcid": row.section_dcid,
+        "name": row.name,
+        "due_date": row.due_date.isoformat(),
+        "points": plain(row.points),
+        "description": row.description,
+        "category_id": row.category_id,
+        "publish_option": row.publish_option,
+        "created_by_plugin": state.assignments[row.assignment_id].created_by_plugin,
+        "locked": row.locked,
+        "scores": {str(student_dcid): _score_json(score) for student_dcid, score in row.scores.items()},
+    }
+
+
+def _score_json(score: Score) -> dict[str, Any]:
+    return {
+        "points": _optional(score.points),
+        "percent": _optional(score.percent),
+        "letter": score.letter,
+        "entered": score.entered,
+        "kind": score.kind,
+        "missing": score.missing,
+        "exempt": score.exempt,
+        "late": score.late,
+        "collected": score.collected,
+        "absent": score.absent,
+        "incomplete": score.incomplete,
+        "comment": score.comment,
+    }
+
+
+def _optional(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
+
+
+ROUTES = [
+    Route(f"{CONTROL_PREFIX}/seed", seed, methods=["POST"]),
+    Route(f"{CONTROL_PREFIX}/state", read_state, methods=["GET"]),
+    Route(f"{CONTROL_PREFIX}/act", act, methods=["POST"]),
+    Route(f"{CONTROL_PREFIX}/writes", writes, methods=["GET", "DELETE"]),
+]

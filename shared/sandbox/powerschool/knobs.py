@@ -1,0 +1,30 @@
+"""The fault knobs that only PowerSchool has."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from shared.sandbox.faults import Faults
+
+
+class PowerSchoolFaults(Faults):
+    """The common knobs and PowerSchool's own; the defaults are a PowerSchool in perfect health.
+
+    `throttle_interval_ms` is the administrator's "Minimum time interval (ms) between API requests per plugin".
+    `expire_tokens` and `resubmit_once` turn themselves off when they have had their effect. `missing_grants` holds
+    "table.column" names that the plugin was not granted. `lock_term_ids` are TERMS.IDs. `assignment_section_ids_header`
+    adds the header that the browser gets on a create; whether plugins get it is not public.
+    """
+
+    throttle_interval_ms: int = Field(default=0, ge=0)
+    throttle_style: Literal["403", "429"] = "403"
+    max_token_requests_per_minute: int = Field(default=0, ge=0)
+    expire_tokens: bool = False
+    resubmit_once: bool = False
+    missing_grants: list[str] = Field(default_factory=list)
+    lock_term_ids: list[int] = Field(default_factory=list)
+    assignment_section_ids_header: bool = False
+
+    def lacks(self, table: str, column: str) -> bool:
+        """Say whether the grant on the column is missing."""
+        return f"{table}.{column}".lower() in {grant.lower() for grant in self.missing_grants}

@@ -1,0 +1,170 @@
+"""The plugin's named queries: what each returns, and which arguments and columns it declares."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from shared.sandbox.powerschool.rows import AssignmentSection, Score, Section
+from shared.sandbox.powerschool.state import PowerSchool
+
+Arguments = Mapping[str, frozenset[int]]
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerQuery:
+    """A named query. `arguments` are required arrays; `columns` maps each alias to the TABLE.FIELD it needs."""
+
+    name: str
+    core_table: str
+    arguments: tuple[str, ...]
+    columns: Mapping[str, str]
+    rows: Callable[[PowerSchool, Arguments], Iterable[Row]]
+
+
+def _sections(state: PowerSchool, arguments: Arguments) -> list[Section]:
+    """Return the known ones of the sections asked for, ordered as the SQL orders them."""
+    return [state.sections[dcid] for dcid in sorted(arguments["section_dcids"]) if dcid in state.sections]
+
+
+def _index_row(section: Section) -> Row:
+    return {
+        "section_dcid": section.dcid,
+        "section_id": section.id,
+        "school_number": section.school_number,
+        "course_number": section.course_number,
+        "section_number": section.section_number,
+        "term_id": section.term_id,
+    }
+
+
+def _section_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
+    for section in _sections(state, arguments):
+        term = state.term_of(section)
+        yield {
+            **_index_row(section),
+            "year_id": term.year_id,
+            "first_day": term.first_day,
+            "last_day": term.last_day,
+            "teacher_users_dcid": section.lead,
+        }
+
+
+def _index_rows(state: PowerSchool, _arguments: Arguments) -> Iterable[Row]:
+    return (_index_row(state.sections[dcid]) for dcid in sorted(state.sections))
+
+
+def _student_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
+    """Return every enrollment that was not dropped, ended ones included, by section and student."""
+    for section in _sections(state, arguments):
+        for row in sorted(state.rosters[section.dcid], key=lambda row: (row.student_dcid, row.entry_date)):
+            if not row.dropped:
+                student = state.students[row.student_dcid]
+                yield {
+                    "section_dcid": section.dcid,
+                    "student_dcid": student.dcid,
+                    "student_number": student.number,
+                    "entry_date": row.entry_date,
+                    "exit_date": row.exit_date,
+                    "enroll_status": student.enroll_status,
+                }
+
+
+def _gradebook_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
+    """Return each assignment section, left-joined with its scores where they are asked for."""
+    for section in _sections(state, arguments):
+        for key, row in sorted(state.gradebooks[section.dcid].items()):
+            plain = _assignment_columns(state, row)
+            scores = row.scores if key in arguments["score_section_ids"] else {}
+            if not scores:
+                yield plain
+            for student_dcid, score in sorted(scores.items()):
+                yield {**plain, "student_dcid": student_dcid, **_score_columns(score)}
+
+
+def _assignment_columns(state: PowerSchool, row: AssignmentSection) -> Row:
+    return {
+        "section_dcid": row.section_dcid,
+        "assignment_id": row.assignment_id,
+        "assignment_section_id": row.assignment_section_id,
+        "name": row.name,
+        "due_date": row.due_date,
+        "description": row.description,
+        "points": row.points,
+        "category_id": row.category_id,
+        "created_by_plugin": state.assignments[row.assignment_id].created_by_plugin,
+    }
+
+
+def _score_columns(score: Score) -> Row:
+    return {
+        "score_points": score.points,
+        "score_kind": score.kind,
+        "is_missing": score.missing,
+        "is_exempt": score.exempt,
+    }
+
+
+INDEX_COLUMNS = {
+    "section_dcid": "sections.dcid",
+    "section_id": "sections.id",
+    "school_number": "sections.schoolid",
+    "course_number": "sections.course_number",
+    "section_number": "sections.section_number",
+    "term_id": "sections.termid",
+}
+
+QUERIES = {
+    query.name: query
+    for query in (
+        PowerQuery(
+            "org.passback.sync.roster.sections",
+            "sections",
+            ("section_dcids",),
+            {
+                **INDEX_COLUMNS,
+                "year_id": "terms.yearid",
+                "first_day": "terms.firstday",
+                "last_day": "terms.lastday",
+                "teacher_users_dcid": "schoolstaff.users_dcid",
+            },
+            _section_rows,
+        ),
+        PowerQuery("org.passback.sync.roster.section_index", "sections", (), INDEX_COLUMNS, _index_rows),
+        PowerQuery(
+            "org.passback.sync.roster.students",
+            "students",
+            ("section_dcids",),
+            {
+                "section_dcid": "sections.dcid",
+                "student_dcid": "students.dcid",
+                "student_number": "students.student_number",
+                "entry_date": "cc.dateenrolled",
+                "exit_date": "cc.dateleft",
+                "enroll_status": "students.enroll_status",
+            },
+            _student_rows,
+        ),
+        PowerQuery(
+            "org.passback.sync.gradebook.state",
+            "assignmentsection",
+            ("section_dcids", "score_section_ids"),
+            {
+                "section_dcid": "assignmentsection.sectionsdcid",
+                "assignment_id": "assignmentsection.assignmentid",
+                "assignment_section_id": "assignmentsection.assignmentsectionid",
+                "name": "assignmentsection.name",
+                "due_date": "assignmentsection.duedate",
+                "description": "assignmentsection.description",
+                "points": "assignmentsection.scoreentrypoints",
+                "category_id": "assignmentcategoryassoc.teachercategoryid",
+                "created_by_plugin": "assignment.createdbyplugin",
+                "student_dcid": "assignmentscore.studentsdcid",
+                "score_points": "assignmentscore.scorepoints",
+                "score_kind": "assignmentscore.actualscorekind",
+                "is_missing": "assignmentscore.ismissing",
+                "is_exempt": "assignmentscore.isexempt",
+            },
+            _gradebook_rows,
+        ),
+    )
+}

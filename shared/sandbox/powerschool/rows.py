@@ -1,0 +1,234 @@
+"""The rows of PowerSchool's tables, as far as anything here needs them.
+
+DCID and ID of a row are different numbers. Columns and their types are of a public schema dump.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+YEAR_ID_BASE = 1990
+
+
+@dataclass(slots=True)
+class Plugin:
+    """The installed plugin. `page_cap` is the administrator's maximum page size.
+
+    `reuse_token` answers a repeated token request with the living token and its shrinking lifetime (inferred).
+    """
+
+    id: int = 744
+    client_id: str = "sandbox-client"
+    client_secret: str = "sandbox-secret"
+    queries_installed: bool = True
+    v1_access: Literal["NONE", "READ", "FULL"] = "READ"
+    token_lifetime_s: int = 3600
+    reuse_token: bool = False
+    page_cap: int = 100
+
+
+@dataclass(slots=True)
+class School:
+    """A school; `number` is what every SCHOOLID column holds."""
+
+    dcid: int
+    number: int
+    name: str
+
+
+@dataclass(slots=True)
+class Term:
+    """A term of one school. `id` (TERMS.ID) repeats per school; both days belong to the term."""
+
+    dcid: int
+    id: int
+    school_number: int
+    year_id: int
+    first_day: date
+    last_day: date
+    name: str
+    abbreviation: str
+    portion: int = 1
+    is_year: bool = False
+
+    @property
+    def start_year(self) -> int:
+        """Return the calendar year in which the school year begins."""
+        return self.year_id + YEAR_ID_BASE
+
+
+@dataclass(slots=True)
+class Course:
+    """A course; school number 0 is a course of the district."""
+
+    dcid: int
+    number: str
+    name: str
+    school_number: int
+
+
+@dataclass(slots=True)
+class Staff:
+    """A user's affiliation with one school: `dcid` is USERS.DCID, the staff ids are of SCHOOLSTAFF."""
+
+    dcid: int
+    staff_dcid: int
+    staff_id: int
+    teacher_number: str
+    school_number: int
+    first_name: str = "Teacher"
+    last_name: str = ""
+    email: str | None = None
+    active: bool = True
+
+
+@dataclass(slots=True)
+class SectionTeacher:
+    """Who teaches a section; both roles may edit its gradebook (inferred), only the lead is in `/ws/v1`."""
+
+    users_dcid: int
+    role: Literal["lead", "co"] = "lead"
+
+
+@dataclass(slots=True)
+class Section:
+    """A section of a course in a term."""
+
+    dcid: int
+    id: int
+    school_number: int
+    course_number: str
+    section_number: str
+    term_id: int
+    teachers: list[SectionTeacher] = field(default_factory=list)
+    expression: str = "1(A)"
+
+    @property
+    def lead(self) -> int | None:
+        """Return the lead teacher's USERS.DCID, None where the section has none."""
+        return next((teacher.users_dcid for teacher in self.teachers if teacher.role == "lead"), None)
+
+    def may_edit(self, users_dcid: int) -> bool:
+        """Say whether the user teaches the section."""
+        return any(teacher.users_dcid == users_dcid for teacher in self.teachers)
+
+
+@dataclass(slots=True)
+class Student:
+    """A student; `number` is text, because leading zeros belong to it. Enroll status 0 is active."""
+
+    dcid: int
+    id: int
+    number: str
+    school_number: int
+    enroll_status: int = 0
+    first_name: str = "Student"
+    last_name: str = ""
+    email: str | None = None
+
+
+@dataclass(slots=True)
+class Enrollment:
+    """A row of CC: one student in one section, for a while."""
+
+    dcid: int
+    section_dcid: int
+    student_dcid: int
+    entry_date: date
+    exit_date: date | None = None
+    dropped: bool = False
+
+    def covers(self, day: date) -> bool:
+        """Say whether the student is enrolled on `day`.
+
+        Source: measured on a production server: current is `DATELEFT IS NULL OR DATELEFT >= today`.
+        """
+        return not self.dropped and self.entry_date <= day and (self.exit_date is None or self.exit_date >= day)
+
+
+@dataclass(slots=True)
+class Category:
+    """A teacher's category; `district_id` marks the teacher's copy of a district category."""
+
+    id: int
+    users_dcid: int
+    name: str
+    active: bool = True
+    district_id: int | None = None
+    excluded_section_dcids: list[int] = field(default_factory=list)
+    default_publish_option: str | None = None
+    description: str | None = None
+
+
+@dataclass(slots=True)
+class CategoryAssociation:
+    """A row of ASSIGNMENTCATEGORYASSOC."""
+
+    id: int
+    category_id: int
+    is_primary: bool
+
+
+@dataclass(slots=True)
+class Score:
+    """A row of ASSIGNMENTSCORE with its comment. The score columns are nullable, the flags are not."""
+
+    score_id: int
+    entry_date: datetime
+    entered: str | None = None
+    kind: str | None = None
+    points: Decimal | None = None
+    percent: Decimal | None = None
+    letter: str | None = None
+    grade_scale_dcid: int | None = None
+    late: bool = False
+    collected: bool = False
+    exempt: bool = False
+    missing: bool = False
+    absent: bool = False
+    incomplete: bool = False
+    comment: str | None = None
+
+
+@dataclass(slots=True)
+class AssignmentSection:
+    """An assignment in one section. `student_dcids` limits it to these students; empty means everyone."""
+
+    assignment_section_id: int
+    assignment_id: int
+    section_dcid: int
+    name: str
+    due_date: date
+    points: Decimal
+    weight: Decimal = Decimal(1)
+    extra_points: Decimal = Decimal(0)
+    score_type: str = "POINTS"
+    description: str | None = None
+    publish_option: str = "Immediately"
+    counted: bool = True
+    scoring_needed: bool = False
+    scores_published: bool = True
+    locked: bool = False
+    categories: list[CategoryAssociation] = field(default_factory=list)
+    student_dcids: list[int] = field(default_factory=list)
+    scores: dict[int, Score] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Decimal:
+        """Return TOTALPOINTVALUE: points times weight (measured)."""
+        return self.points * self.weight
+
+    @property
+    def category_id(self) -> int | None:
+        """Return the primary category."""
+        return next((association.category_id for association in self.categories if association.is_primary), None)
+
+
+@dataclass(slots=True)
+class Assignment:
+    """A row of ASSIGNMENT; its content is in the assignment sections."""
+
+    assignment_id: int
+    created_by_plugin: str | None
+    sections: list[AssignmentSection] = field(default_factory=list)

@@ -1,0 +1,94 @@
+"""`POST /ws/schema/query/{name}`: runs a named query, flattened rows, every value a string."""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from shared.sandbox.powerschool.answers import ErrorRow, Refusal, json_body, message, validation_failed, whole
+from shared.sandbox.powerschool.current import knobs, powerschool
+from shared.sandbox.powerschool.knobs import PowerSchoolFaults
+from shared.sandbox.powerschool.powerqueries import QUERIES, Arguments, PowerQuery, Row
+from shared.sandbox.powerschool.tables import text
+
+DEFAULT_PAGE_SIZE = 100
+
+
+async def run_query(request: Request) -> Response:
+    """Answer one page of rows; without any, there is no `record` (client code). Source: PowerSchool "PowerQueries"."""
+    query = _query(request)
+    rows = list(query.rows(powerschool(request), _arguments(query, await json_body(request))))
+    answer: dict[str, Any] = {"@extensions": ""}
+    if shown := [_record(query, row) for row in _page(request, rows)]:
+        answer = {"name": query.core_table, "record": shown, "@extensions": ""}
+    if request.query_params.get("count") == "true":
+        answer["count"] = len(rows)
+    return JSONResponse(answer)
+
+
+async def count_query(request: Request) -> Response:
+    """Answer how many rows there are."""
+    query = _query(request)
+    arguments = _arguments(query, await json_body(request))
+    return JSONResponse({"count": len(list(query.rows(powerschool(request), arguments)))})
+
+
+def _query(request: Request) -> PowerQuery:
+    """Return the query. Raises: Refusal with 404 if it is not installed, 403 if a field it returns is not granted."""
+    name = request.path_params["name"]
+    if name not in QUERIES or not powerschool(request).plugin.queries_installed:
+        raise message(404, f"Query {name} not found")
+    _check_grants(QUERIES[name], knobs(request))
+    return QUERIES[name]
+
+
+def _check_grants(query: PowerQuery, faults: PowerSchoolFaults) -> None:
+    """Documented: fields that are not granted are refused on the call, not left out."""
+    fields = [field.split(".") for field in query.columns.values()]
+    lacking = [(table, column) for table, column in fields if faults.lacks(table, column)]
+    if lacking:
+        rows = [{"code": "NoAccess", "field": column, "resource": table} for table, column in lacking]
+        raise Refusal(403, {"message": "At least one column lacks sufficient permission", "errors": rows})
+
+
+def _arguments(query: PowerQuery, body: Any) -> Arguments:
+    """Return the arguments. Raises: Refusal with 400 for bad ones (documented).
+
+    That an empty array is bad is inferred from what it would come to in SQL, `in ()`.
+    """
+    if not isinstance(body, dict):
+        raise message(400, "The request body is not a JSON object")
+    wrong = [name for name in query.arguments if not _is_id_array(body.get(name))]
+    unknown = [name for name in body if name not in query.arguments and not name.startswith("$")]
+    if wrong or unknown:
+        raise validation_failed(
+            *(ErrorRow("InvalidArgument", name, query.name) for name in wrong + unknown), status=400
+        )
+    return {name: frozenset(map(int, body[name])) for name in query.arguments}
+
+
+def _is_id_array(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(str(item).isdigit() for item in value)
+
+
+def _page(request: Request, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return one page; page size 0 is everything (documented)."""
+    page, size = whole(request, "page"), whole(request, "pagesize")
+    page, size = 1 if page is None else page, DEFAULT_PAGE_SIZE if size is None else size
+    if page < 1 or size < 0:
+        raise message(400, "Invalid page or pagesize")
+    return rows if size == 0 else list(islice(rows, (page - 1) * size, page * size))
+
+
+def _record(query: PowerQuery, row: Row) -> dict[str, str]:
+    values = {alias: text(row.get(alias)) for alias in query.columns}
+    return {"_name": query.core_table} | {alias: value for alias, value in values.items() if value is not None}
+
+
+ROUTES = [
+    Route("/ws/schema/query/{name}", run_query, methods=["POST"]),
+    Route("/ws/schema/query/{name}/count", count_query, methods=["POST"]),
+]

@@ -1,0 +1,150 @@
+"""PowerSchool's tables in memory. All of it is read and changed on one event loop, never across an await.
+
+DCID and ID of a row are different numbers, as are `assignment_id` and `assignment_section_id`: two sequences that never
+meet, so a mix-up fails (measured against a test server: a wrong id is refused with 403).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from shared.clock import Clock
+from shared.sandbox.powerschool.rows import (
+    Assignment,
+    AssignmentSection,
+    Category,
+    Course,
+    Enrollment,
+    Plugin,
+    School,
+    Section,
+    Staff,
+    Student,
+    Term,
+)
+
+FIRST_ASSIGNMENT_ID = 5_000_001
+FIRST_ASSIGNMENT_SECTION_ID = 70_001
+FIRST_ASSOCIATION_ID = 900_001
+FIRST_SCORE_ID = 3_000_001
+FIRST_DATA_VERSION = 16_300_001
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write that a plugin made and PowerSchool accepted."""
+
+    at: datetime
+    kind: Literal["create", "update", "scores", "delete"]
+    assignment_section_id: int
+    section_dcid: int
+    student_dcids: tuple[int, ...] = ()
+
+
+@dataclass
+class PowerSchool:
+    """One district's PowerSchool: every table, the sequences, the tokens, and what was written."""
+
+    clock: Clock
+    zone: ZoneInfo
+    fixed_today: date | None
+    plugin: Plugin
+    schools: dict[int, School] = field(default_factory=dict)
+    terms: dict[int, Term] = field(default_factory=dict)
+    courses: dict[int, Course] = field(default_factory=dict)
+    staff: dict[int, Staff] = field(default_factory=dict)
+    sections: dict[int, Section] = field(default_factory=dict)
+    students: dict[int, Student] = field(default_factory=dict)
+    rosters: dict[int, list[Enrollment]] = field(default_factory=lambda: defaultdict(list))
+    categories: dict[int, Category] = field(default_factory=dict)
+    assignments: dict[int, Assignment] = field(default_factory=dict)
+    assignment_sections: dict[int, AssignmentSection] = field(default_factory=dict)
+    gradebooks: dict[int, dict[int, AssignmentSection]] = field(default_factory=lambda: defaultdict(dict))
+    deleted_assignment_sections: set[int] = field(default_factory=set)
+    locked_terms: set[int] = field(default_factory=set)
+    tokens: dict[str, datetime] = field(default_factory=dict)
+    token_requests: list[datetime] = field(default_factory=list)
+    last_accepted: datetime | None = None
+    writes: list[Write] = field(default_factory=list)
+    changes: list[tuple[int, str, int]] = field(default_factory=list)
+    assignment_ids: Iterator[int] = field(default_factory=lambda: count(FIRST_ASSIGNMENT_ID))
+    assignment_section_ids: Iterator[int] = field(default_factory=lambda: count(FIRST_ASSIGNMENT_SECTION_ID))
+    association_ids: Iterator[int] = field(default_factory=lambda: count(FIRST_ASSOCIATION_ID))
+    score_ids: Iterator[int] = field(default_factory=lambda: count(FIRST_SCORE_ID))
+
+    def today(self) -> date:
+        """Return the district's calendar date."""
+        return self.fixed_today or self.clock.now().astimezone(self.zone).date()
+
+    def term_of(self, section: Section) -> Term:
+        """Return the section's term: TERMS joined by (ID, SCHOOLID), since a term id repeats per school."""
+        return next(
+            term
+            for term in self.terms.values()
+            if term.id == section.term_id and term.school_number == section.school_number
+        )
+
+    def course_of(self, section: Section) -> Course | None:
+        """Return the section's course, its school's or the district's own."""
+        owners = (section.school_number, 0)
+        return next(
+            (c for c in self.courses.values() if c.number == section.course_number and c.school_number in owners), None
+        )
+
+    def staff_of(self, users_dcid: int, school_number: int) -> Staff | None:
+        """Return the user's affiliation with the school, else any of the user's."""
+        own = [staff for staff in self.staff.values() if staff.dcid == users_dcid]
+        return next((staff for staff in own if staff.school_number == school_number), own[0] if own else None)
+
+    def is_enrolled(self, section_dcid: int, student_dcid: int) -> bool:
+        """Say whether the student can be scored in the section: enrolled today, or when its term ended (inferred)."""
+        day = min(self.today(), self.term_of(self.sections[section_dcid]).last_day)
+        student = self.students.get(student_dcid)
+        if student is None or student.enroll_status != 0:
+            return False
+        return any(row.student_dcid == student_dcid and row.covers(day) for row in self.rosters[section_dcid])
+
+    def add(self, assignment: Assignment) -> None:
+        """Store an assignment with its sections."""
+        self.assignments[assignment.assignment_id] = assignment
+        for row in assignment.sections:
+            self.assignment_sections[row.assignment_section_id] = row
+            self.gradebooks[row.section_dcid][row.assignment_section_id] = row
+            self.touch("assignmentsection", row.assignment_section_id)
+        self.touch("assignment", assignment.assignment_id)
+
+    def remove(self, assignment: Assignment) -> None:
+        """Delete an assignment with its scores; its assignment section ids stay known as deleted."""
+        del self.assignments[assignment.assignment_id]
+        for row in assignment.sections:
+            del self.assignment_sections[row.assignment_section_id]
+            del self.gradebooks[row.section_dcid][row.assignment_section_id]
+            self.deleted_assignment_sections.add(row.assignment_section_id)
+            self.touch("assignmentsection", row.assignment_section_id)
+
+    def note_write(
+        self,
+        kind: Literal["create", "update", "scores", "delete"],
+        row: AssignmentSection,
+        student_dcids: tuple[int, ...] = (),
+    ) -> None:
+        """Remember an accepted write of the plugin, with its time."""
+        self.writes.append(Write(self.clock.now(), kind, row.assignment_section_id, row.section_dcid, student_dcids))
+
+    def touch(self, table: str, row_id: int) -> None:
+        """Count the data version up, for the row."""
+        self.changes.append((self.data_version + 1, table, row_id))
+
+    @property
+    def data_version(self) -> int:
+        """Return the newest data version."""
+        return self.changes[-1][0] if self.changes else FIRST_DATA_VERSION
+
+    def expire_tokens(self) -> None:
+        """Make every token given so far invalid."""
+        now = self.clock.now()
+        self.tokens = {token: now - timedelta(seconds=1) for token in self.tokens}

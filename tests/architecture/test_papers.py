@@ -1,0 +1,79 @@
+"""The README, the Procfile and the CI script say what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.queues import ROUTES, Queue, Stream, Task
+from tests.architecture.project import ROOT, files, first_cells, section
+from workers.cli.app import app
+from workers.cli.settings_table import with_settings_table
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = {str(command.name) for command in app.registered_commands} | {str(g.name) for g in app.registered_groups}
+PROCESSES = {
+    str(command.name)
+    for command in app.registered_commands
+    if command.callback is not None and command.callback.__module__ == "workers.cli.processes"
+}
+PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+
+
+def test_the_settings_table_is_generated() -> None:
+    """The README's table is what `passback settings` prints today."""
+    assert with_settings_table(README) == README, "put the output of `passback settings` into README.md"
+
+
+def test_the_table_of_queues_is_complete() -> None:
+    """The README lists exactly the streams and Celery queues there are."""
+    assert first_cells(section("Message queues")) == [*Stream, *Queue]
+
+
+def test_every_task_has_a_queue() -> None:
+    """Every task is routed, and to a queue that exists."""
+    assert set(ROUTES) == set(Task)
+    assert set(ROUTES.values()) <= set(Queue)
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    """The README lists exactly the commands there are."""
+    listed = [cell.split()[1] for cell in first_cells(section("Commands"))]
+
+    assert sorted(listed) == sorted(COMMANDS)
+
+
+def test_the_procfile_starts_every_process() -> None:
+    """The Procfile has a line per process command, named like it, and starts it."""
+    assert {name: f"passback {name}" for name in PROCESSES} == PROCFILE
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    """The command that the README gives for the tests is, to the letter, the last one of CI."""
+    (command,) = re.findall(r"^python3 -m venv .*pytest.*$", README, re.MULTILINE)
+
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == command
+
+
+@pytest.mark.parametrize("document", list(files(".md")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_resolve(document: Path) -> None:
+    """Links between documents lead to files, and their anchors to headings."""
+    broken = [link for link in relative_links(document.read_text()) if not resolves(document, link)]
+
+    assert broken == []
+
+
+def relative_links(markdown: str) -> list[str]:
+    links = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```|`[^`\n]*`", "", markdown, flags=re.DOTALL))
+    return [link for link in links if not re.match(r"[a-z]+:", link)]
+
+
+def resolves(document: Path, link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    target = document.parent / name if name else document
+    return target.exists() and (not anchor or anchor in anchors(target.read_text()))
+
+
+def anchors(markdown: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", markdown, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

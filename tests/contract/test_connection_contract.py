@@ -1,0 +1,100 @@
+"""What the client of the settings does when Redis is slow, gone or full."""
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import redis
+from redis.exceptions import RedisError, ResponseError
+from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, QUIET, running_redis
+
+from shared.adapters.redis.change_store import RedisChangeStore
+from shared.adapters.redis.connection import connect
+from shared.adapters.redis.keys import Keys
+from shared.config import load
+from shared.domain.changes import Cause, Windows
+from shared.errors import SystemUnwell
+from shared.ports import FoldResult
+
+
+def client_of(url: str, timeout_s: float = 2.0) -> redis.Redis:
+    variables = {"PASSBACK_REDIS_URL": url, "PASSBACK_REDIS_TIMEOUT_S": str(timeout_s)}
+    return connect(load(variables, env_file=Path("/dev/null")))
+
+
+@pytest.fixture
+def server() -> Iterator[redis.Redis]:
+    with running_redis() as path, client_of(f"unix://{path}") as client:
+        yield client
+
+
+def test_a_redis_that_is_not_there_is_unwell() -> None:
+    """A refused connection is a system that is unwell, for use cases, and a Redis error, for whoever knows Redis."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        client = client_of(f"redis://127.0.0.1:{unused.getsockname()[1]}/0")
+        with pytest.raises(SystemUnwell) as raised:
+            client.get("a")
+    assert isinstance(raised.value, RedisError)
+    assert raised.value.cause == "redis_unavailable"
+    assert str(raised.value) == "GET: ConnectionError"
+
+
+def test_a_redis_that_hangs_is_given_up() -> None:
+    """A Redis that accepts a command and does not answer is unwell after the timeout of the settings."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = client_of(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout_s=0.05)
+        with pytest.raises(SystemUnwell, match="TimeoutError"):
+            client.get("a")
+
+
+@pytest.mark.redis
+def test_a_dropped_connection_is_made_again(server: redis.Redis) -> None:
+    """A command on a connection that the server dropped meanwhile is answered nevertheless."""
+    server.set("a", 1)
+    server.client_kill_filter(_type="normal", skipme=False)
+    assert server.get("a") == b"1"
+
+
+@pytest.mark.redis
+def test_a_full_redis_is_unwell(server: redis.Redis) -> None:
+    """A script that Redis refuses for lack of memory is no defect of ours."""
+    windows = Windows(QUIET, MAX_WAIT)
+    store = RedisChangeStore(server, Keys(), windows, CLAIM_FOR, LEASE_FOR)
+    server.config_set("maxmemory", 1)
+    with pytest.raises(SystemUnwell, match="EVALSHA: OutOfMemoryError"):
+        store.request("101", Cause.PERSON)
+    server.config_set("maxmemory", 0)
+    store.request("101", Cause.PERSON)
+
+
+@pytest.mark.redis
+def test_a_defect_stays_a_defect(server: redis.Redis) -> None:
+    """What Redis refuses as wrong is not taken for a passing trouble."""
+    server.set("a", "text")
+    with pytest.raises(ResponseError) as raised:
+        server.incr("a")
+    assert not isinstance(raised.value, SystemUnwell)
+
+
+@pytest.mark.redis
+def test_times_are_the_servers(server: redis.Redis) -> None:
+    """Without a clock of the tests, windows, claims and leases follow the Redis server's clock."""
+    hour = timedelta(hours=1)
+    store = RedisChangeStore(server, Keys(), Windows(hour, hour), hour, hour)
+    store.request("101", Cause.PERSON)
+    assert store.claim_due(1) == ["101"]
+    remaining = store.next_due_in()
+    assert remaining is not None
+    assert hour - timedelta(minutes=1) < remaining <= hour
+
+
+@pytest.mark.redis
+def test_a_patient_reader_is_not_taken_for_cut_off(server: redis.Redis) -> None:
+    """Asked to wait for messages for longer than a client waits for answers, `fold` waits for less."""
+    path = server.connection_pool.connection_kwargs["path"]
+    with client_of(f"unix://{path}", timeout_s=0.1) as impatient:
+        store = RedisChangeStore(impatient, Keys(), Windows(QUIET, MAX_WAIT), CLAIM_FOR, LEASE_FOR)
+        assert store.fold("worker", 100, timedelta(hours=1)) == FoldResult(0, 0, 0)

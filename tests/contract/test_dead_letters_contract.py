@@ -1,0 +1,71 @@
+"""The contract of `ports.DeadLetters`: one open entry per course and assignment."""
+
+from datetime import timedelta
+
+import pytest
+from stores_under_test import District
+
+from shared.adapters.redis.dead_letters import RedisDeadLetters
+from shared.domain.records import DeadLetter
+
+
+@pytest.fixture
+def letters(district: District) -> RedisDeadLetters:
+    return RedisDeadLetters(district.client, district.keys, now_ms=district.time)
+
+
+def test_a_dead_letter_keeps_what_a_person_needs(district: District, letters: RedisDeadLetters) -> None:
+    """An entry has its course, assignment, cause, answer, attempts and times, and a readable id."""
+    now = district.time.now
+    letter = letters.add("101", "7", "powerschool_500", "PUT /ws/xte/score: 500", 6)
+    assert letter == DeadLetter(
+        "assignment-101-7", "101", "7", "powerschool_500", "PUT /ws/xte/score: 500", 6, now, now
+    )
+    assert letters.of_course("101") == [letter]
+    assert letters.all() == [letter]
+
+
+def test_a_course_can_fail_as_a_whole(letters: RedisDeadLetters) -> None:
+    """An entry for a whole course names no assignment, and stands beside those of its assignments."""
+    whole = letters.add("101", None, "canvas_404", "", 1)
+    part = letters.add("101", "7", "powerschool_500", "", 6)
+    assert (whole.id, whole.assignment_id) == ("course-101", None)
+    assert {letter.id for letter in letters.of_course("101")} == {whole.id, part.id}
+
+
+def test_a_repeated_failure_updates_its_entry(district: District, letters: RedisDeadLetters) -> None:
+    """Cause, answer, attempts and last time are the newest, the first time stays."""
+    first = letters.add("101", "7", "powerschool_500", "first", 6)
+    district.time.advance(timedelta(minutes=1))
+    again = letters.add("101", "7", "powerschool_timeout", "second", 12)
+    assert letters.all() == [again]
+    assert (again.first_failed_at, again.last_failed_at) == (first.first_failed_at, district.time.now)
+    assert (again.cause, again.answer, again.attempts) == ("powerschool_timeout", "second", 12)
+
+
+def test_the_oldest_failure_comes_first(district: District, letters: RedisDeadLetters) -> None:
+    """Entries come in the order of their first failure, over all courses."""
+    for course_id in ("303", "101", "202"):
+        letters.add(course_id, None, "canvas_404", "", 1)
+        district.time.advance(timedelta(seconds=1))
+    letters.add("303", None, "canvas_404", "", 2)
+    assert [letter.course_id for letter in letters.all()] == ["303", "101", "202"]
+
+
+def test_a_closed_entry_is_gone(letters: RedisDeadLetters) -> None:
+    """Closing takes one entry, and may be repeated; a later failure opens a new one."""
+    letters.add("101", None, "canvas_404", "", 1)
+    kept = letters.add("101", "7", "powerschool_500", "", 6)
+    letters.close("101", None)
+    letters.close("101", None)
+    assert letters.all() == [kept]
+    assert letters.of_course("101") == [kept]
+    assert letters.of_course("202") == []
+
+
+def test_times_are_the_servers(district: District) -> None:
+    """Without a clock of the tests, the Redis server's time is noted."""
+    before, _ = district.client.time()
+    letter = RedisDeadLetters(district.client, district.keys).add("101", None, "canvas_404", "", 1)
+    after, _ = district.client.time()
+    assert before <= letter.first_failed_at.timestamp() < after + 1

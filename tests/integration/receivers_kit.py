@@ -1,0 +1,151 @@
+"""Receivers to send to without a network: real endpoints, keys of our own, and a writer that keeps what it is given."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt import PyJWK
+from jwt.algorithms import RSAAlgorithm
+from starlette.types import ASGIApp
+
+from shared.clock import ManualClock
+from shared.config import Settings
+from shared.domain.changes import Change
+from shared.errors import SystemUnwell
+from shared.events.signatures import keys_by_id
+from workers.receivers.app import create_app
+from workers.receivers.routing import ReceiverApp
+
+UUID = "root-uuid-of-the-test-district"
+ISSUER = "https://live-events.canvas.instructure.com"
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+KEY_SET = {"keys": [{**RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "current", "alg": "RS256"}]}
+
+
+def unwell(cause: str = "redis_unavailable") -> SystemUnwell:
+    return SystemUnwell("it is down", cause=cause, delay=timedelta(seconds=5))
+
+
+class KeptChanges:
+    """A writer that keeps changes; `broken` makes it refuse them."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.broken = False
+
+    async def add(self, change: Change) -> None:
+        if self.broken:
+            raise unwell()
+        self.changes.append(change)
+
+
+class FixedKeys:
+    """The key set as it is; `broken` is one that cannot be had."""
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    async def key(self, key_id: str) -> PyJWK | None:
+        if self.broken:
+            raise unwell("jwks_unavailable")
+        return keys_by_id(KEY_SET).get(key_id)
+
+
+class SeenIds:
+    """Webhook ids in memory."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+
+    async def contain(self, webhook_id: str) -> bool:
+        return webhook_id in self.ids
+
+    async def add(self, webhook_id: str) -> None:
+        self.ids.add(webhook_id)
+
+
+class CountedHints:
+    """Counts hints; `broken` makes it refuse them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.broken = False
+
+    async def add(self) -> None:
+        if self.broken:
+            raise unwell()
+        self.count += 1
+
+
+class Receivers:
+    """The application and everything it was made of."""
+
+    def __init__(
+        self,
+        ping: Callable[[], Awaitable[object]] | None = None,
+        otherwise: ASGIApp | None = None,
+        **changed_settings: object,
+    ) -> None:
+        self.writer = KeptChanges()
+        self.keys = FixedKeys()
+        self.seen = SeenIds()
+        self.hints = CountedHints()
+        self.clock = ManualClock(datetime(2026, 2, 3, 4, 5, tzinfo=UTC))
+        self.app: ReceiverApp = create_app(
+            settings(**changed_settings),
+            self.writer,
+            self.keys,
+            seen_webhooks=self.seen,
+            roster_hints=self.hints,
+            ping=ping or _nothing,
+            clock=self.clock,
+            otherwise=otherwise,
+        )
+
+    async def post(
+        self, path: str, content: bytes | AsyncIterator[bytes], headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        async with client(self.app) as http:
+            return await http.post(path, content=content, headers=headers)
+
+
+async def _nothing() -> None: ...
+
+
+def settings(**changed: object) -> Settings:
+    given = {"canvas_root_account_uuid": UUID, "live_events_allow_unsigned": False, **changed}
+    return Settings(_env_file=None, **given)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def client(app: ReceiverApp) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://receiver.example") as http:
+        yield http
+
+
+def event(name: str = "grade_change", **metadata: object) -> dict[str, object]:
+    return {
+        "metadata": {
+            "event_name": name,
+            "event_time": "2026-02-03T04:05:06.789Z",
+            "context_type": "Course",
+            "context_id": "70000000000000061",
+            "root_account_uuid": UUID,
+            **metadata,
+        },
+        "body": {"assignment_id": "70000000000000041", "score": 9.5, "student_sis_id": "100017"},
+    }
+
+
+def plain(**changes: object) -> bytes:
+    return json.dumps(event(**changes)).encode()  # type: ignore[arg-type]
+
+
+def signed(claims: dict[str, object] | None = None, kid: str = "current", **changes: object) -> bytes:
+    made = {**event(**changes), "iss": ISSUER, "iat": 1_770_000_000, **(claims or {})}  # type: ignore[arg-type]
+    return jwt.encode(made, KEY, "RS256", {"kid": kid}).encode()

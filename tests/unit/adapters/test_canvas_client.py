@@ -1,0 +1,296 @@
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from scripted_remote import ScriptedRemote, answer, text
+
+from shared.adapters.canvas.client import CanvasClient
+from shared.clock import ManualClock
+from shared.domain.gradebook import Course, CourseState, GradingType, Override, OverrideTarget
+from shared.errors import NotFound, SystemUnwell, UnexpectedAnswer
+
+COURSE = {"id": "41", "workflow_state": "available", "sis_course_id": "6100", "concluded": False}
+SECTION = {"id": "51", "name": "First period", "sis_section_id": "6100"}
+GROUP = {"id": "61", "name": "Homework"}
+ASSIGNMENT: Mapping[str, Any] = {
+    "id": "71",
+    "name": "Volcanoes &amp; geysers",
+    "description": "<p>Read.</p>",
+    "due_at": "2031-10-08T05:59:59Z",
+    "points_possible": 10.5,
+    "grading_type": "points",
+    "published": True,
+    "post_to_sis": True,
+    "visible_to_everyone": True,
+    "assignment_group_id": "61",
+    "overrides": [],
+    "submission_types": ["online_upload"],
+}
+SUBMISSION: Mapping[str, Any] = {"assignment_id": "71", "score": 9.1, "workflow_state": "graded"}
+ROW: Mapping[str, Any] = {"user_id": "81", "section_id": "51", "sis_user_id": "3001", "submissions": [SUBMISSION]}
+
+BASE = "/api/v1/courses/41"
+
+
+def without(row: Mapping[str, Any], *fields: str, **changes: object) -> dict[str, Any]:
+    return {**{key: value for key, value in row.items() if key not in fields}, **changes}
+
+
+def course_of(
+    canvas: CanvasClient,
+    remote: ScriptedRemote,
+    *assignments: Mapping[str, Any],
+    course: Mapping[str, Any] = COURSE,
+    section: Mapping[str, Any] = SECTION,
+    group: Mapping[str, Any] = GROUP,
+) -> Course:
+    remote.on("GET", BASE, answer(course))
+    remote.on("GET", f"{BASE}/sections", answer([section]))
+    remote.on("GET", f"{BASE}/assignments", answer(list(assignments)))
+    remote.on("GET", f"{BASE}/assignment_groups", answer([group]))
+    return canvas.course("41")
+
+
+def queries(remote: ScriptedRemote, path: str) -> list[tuple[str, str]]:
+    return remote.asked("GET", path)[0].url.params.multi_items()
+
+
+def test_a_course_is_read_whole(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Sections, groups and assignments, with exact points and aware times."""
+    course = course_of(canvas, remote, ASSIGNMENT)
+    assert (course.id, course.sis_course_id, course.state) == ("41", "6100", CourseState.AVAILABLE)
+    assert course.sections[0].sis_section_id == "6100"
+    assert course.groups["61"].name == "Homework"
+    assignment = course.assignments[0]
+    assert assignment.points_possible == Decimal("10.5")
+    assert assignment.grading_type is GradingType.POINTS
+    assert assignment.due_at == datetime(2031, 10, 8, 5, 59, 59, tzinfo=UTC)
+    assert assignment.grades_published is None
+
+
+def test_requests_ask_for_what_is_needed(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Terms and conclusion; overrides beside base dates; assignments that are not synced too, to explain them."""
+    course_of(canvas, remote, ASSIGNMENT)
+    assert queries(remote, BASE) == [("include[]", "term"), ("include[]", "concluded")]
+    assert queries(remote, f"{BASE}/assignments") == [
+        ("include[]", "overrides"),
+        ("override_assignment_dates", "false"),
+        ("per_page", "100"),
+    ]
+    assert remote.requests[0].headers["Accept"] == "application/json+canvas-string-ids, application/json"
+
+
+def test_ids_may_be_numbers(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Whatever Canvas sends, an id is text."""
+    course = course_of(canvas, remote, without(ASSIGNMENT, id=71, assignment_group_id=61), course={**COURSE, "id": 41})
+    assert (course.id, course.assignments[0].id, course.assignments[0].group_id) == ("41", "71", "61")
+
+
+def test_both_shapes_of_moments_are_read(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """With T and Z, or with blanks and an offset."""
+    course = course_of(canvas, remote, without(ASSIGNMENT, due_at="2031-10-07 21:59:59 -0800"))
+    assert course.assignments[0].due_at == datetime(2031, 10, 8, 5, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("only_to_overrides", "for_everyone"), [(True, False), (False, True)])
+def test_older_canvas_names_the_audience_differently(
+    canvas: CanvasClient, remote: ScriptedRemote, only_to_overrides: bool, for_everyone: bool
+) -> None:
+    """Without `visible_to_everyone`, `only_visible_to_overrides` decides."""
+    older = without(ASSIGNMENT, "visible_to_everyone", only_visible_to_overrides=only_to_overrides)
+    assert course_of(canvas, remote, older).assignments[0].visible_to_everyone is for_everyone
+
+
+def test_module_assignees_are_not_everyone(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """`visible_to_everyone` wins where both are there."""
+    by_module = without(ASSIGNMENT, visible_to_everyone=False, only_visible_to_overrides=False)
+    assert course_of(canvas, remote, by_module).assignments[0].visible_to_everyone is False
+
+
+def test_a_hidden_sync_switch_is_not_off(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Canvas leaves `post_to_sis` out where the feature is not on."""
+    assert course_of(canvas, remote, without(ASSIGNMENT, "post_to_sis")).assignments[0].post_to_sis is None
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["id", "name", "due_at", "points_possible", "grading_type", "published", "overrides", "assignment_group_id"],
+)
+def test_an_assignment_without_a_needed_field_is_unexpected(
+    canvas: CanvasClient, remote: ScriptedRemote, field: str
+) -> None:
+    """A 200 alone proves nothing: the error names what is missing."""
+    with pytest.raises(UnexpectedAnswer, match=field):
+        course_of(canvas, remote, without(ASSIGNMENT, field))
+
+
+def test_missing_rights_are_noticed(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Without `read_sis` Canvas leaves the SIS ids out; that is not "there is none"."""
+    with pytest.raises(UnexpectedAnswer, match="sis_section_id"):
+        course_of(canvas, remote, section=without(SECTION, "sis_section_id"))
+    with pytest.raises(UnexpectedAnswer, match="sis_course_id"):
+        course_of(canvas, remote, course=without(COURSE, "sis_course_id"))
+
+
+def test_an_unexpected_answer_quotes_no_value(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Field names only."""
+    with pytest.raises(UnexpectedAnswer) as caught:
+        course_of(canvas, remote, without(ASSIGNMENT, points_possible="secret words"))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("state", ["claimed", "created", "somewhat_new"])
+def test_other_course_states_count_as_unpublished(canvas: CanvasClient, remote: ScriptedRemote, state: str) -> None:
+    """Nothing goes out of a course whose state is not understood."""
+    course = course_of(canvas, remote, course={**COURSE, "workflow_state": state})
+    assert course.state is CourseState.UNPUBLISHED
+
+
+def test_deleted_assignments_are_left_out(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """They are as good as gone."""
+    assert course_of(canvas, remote, without(ASSIGNMENT, workflow_state="deleted")).assignments == ()
+
+
+@pytest.mark.parametrize(
+    ("override", "read"),
+    [
+        ({"course_section_id": 51}, Override(OverrideTarget.SECTION, "51")),
+        ({"course_section_id": 51, "due_at": None}, Override(OverrideTarget.SECTION, "51", True)),
+        (
+            {"course_section_id": 51, "due_at": "2031-10-09T05:59:59Z"},
+            Override(OverrideTarget.SECTION, "51", True, datetime(2031, 10, 9, 5, 59, 59, tzinfo=UTC)),
+        ),
+        ({"student_ids": [81]}, Override(OverrideTarget.STUDENTS)),
+        ({"group_id": 5}, Override(OverrideTarget.GROUP)),
+        ({"noop_id": 1, "due_at": None}, Override(OverrideTarget.MASTERY_PATHS, None, True)),
+        ({"course_id": 41}, Override(OverrideTarget.COURSE)),
+        ({"context_module_id": 9}, Override(OverrideTarget.MODULE)),
+    ],
+)
+def test_overrides_change_a_date_only_if_they_say_so(
+    canvas: CanvasClient, remote: ScriptedRemote, override: dict[str, object], read: Override
+) -> None:
+    """An absent due date is inherited, a null one is none."""
+    course = course_of(canvas, remote, without(ASSIGNMENT, overrides=[{"id": 1, **override}]))
+    assert course.assignments[0].overrides == (read,)
+
+
+def test_release_of_moderated_grades_is_asked_for_where_it_matters(
+    canvas: CanvasClient, remote: ScriptedRemote
+) -> None:
+    """Only the assignment groups show it, at the price of a heavier request."""
+    group = {**GROUP, "assignments": [{"id": "71", "grades_published": False}]}
+    course = course_of(canvas, remote, without(ASSIGNMENT, moderated_grading=True), group=group)
+    assert course.assignments[0].grades_published is False
+    assert ("include[]", "grades_published") in queries(remote, f"{BASE}/assignment_groups")
+
+
+def test_an_unknown_course_is_not_found(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """And nothing more is asked about it."""
+    remote.on("GET", BASE, answer({"errors": [{"message": "The specified resource does not exist."}]}, 404))
+    with pytest.raises(NotFound):
+        canvas.course("41")
+    assert len(remote.requests) == 1
+
+
+def page(rows: list[Mapping[str, Any]], following: str) -> Any:
+    return answer(rows, Link=f'<{following}>; rel="next", <https://canvas.test/first>; rel="first"')
+
+
+def test_pages_are_followed_to_the_end(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """A student of two sections comes on two pages and is one row, with both sections."""
+    first = page([ROW], "https://canvas.test/opaque?page=second")
+    remote.on("GET", f"{BASE}/students/submissions", first)
+    remote.on("GET", "/opaque", answer([without(ROW, section_id="52"), without(ROW, user_id="82")]))
+    rows = canvas.gradebook("41", ["71"])
+    assert [(row.user_id, row.section_ids) for row in rows] == [
+        ("81", frozenset({"51", "52"})),
+        ("82", frozenset({"51"})),
+    ]
+    assert rows[0].submissions["71"].score == Decimal("9.1")
+
+
+def test_pages_on_another_host_are_not_followed(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """The token goes nowhere else."""
+    remote.on("GET", f"{BASE}/students/submissions", page([ROW], "https://elsewhere.test/page2"))
+    with pytest.raises(UnexpectedAnswer, match="another host"):
+        canvas.gradebook("41", ["71"])
+    assert len(remote.requests) == 1
+
+
+def test_pages_in_a_circle_end(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """A broken proxy does not keep a worker for good."""
+    remote.on("GET", f"{BASE}/students/submissions", page([ROW], "https://canvas.test/again"))
+    remote.on("GET", "/again", page([ROW], "https://canvas.test/again"))
+    with pytest.raises(UnexpectedAnswer, match="circle"):
+        canvas.gradebook("41", ["71"])
+
+
+def test_assignments_are_asked_for_by_the_hundred(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Canvas takes at most 100 ids; a student's rows of both requests are one."""
+    second = without(ROW, submissions=[without(SUBMISSION, assignment_id="72")])
+    remote.on("GET", f"{BASE}/students/submissions", answer([ROW]), answer([second]))
+    rows = canvas.gradebook("41", [str(number) for number in range(101)])
+    asked = [request.url.params.get_list("assignment_ids[]") for request in remote.requests]
+    assert [len(ids) for ids in asked] == [100, 1]
+    assert set(rows[0].submissions) == {"71", "72"}
+    assert ("student_ids[]", "all") in remote.requests[0].url.params.multi_items()
+    assert ("grouped", "1") in remote.requests[0].url.params.multi_items()
+
+
+def test_nothing_is_asked_about_no_assignments(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """An empty filter would mean all of them."""
+    assert canvas.gradebook("41", []) == ()
+    assert remote.requests == []
+
+
+def test_test_students_are_left_out(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Of the rows without a SIS id; a real person without one stays and can be reported."""
+    rows = [ROW, without(ROW, "sis_user_id", user_id="90"), without(ROW, user_id="91", sis_user_id=None)]
+    remote.on("GET", f"{BASE}/students/submissions", answer(rows))
+    remote.on("GET", f"{BASE}/enrollments", answer([{"user_id": 90}]))
+    assert [(row.user_id, row.sis_user_id) for row in canvas.gradebook("41", ["71"])] == [("81", "3001"), ("91", None)]
+
+
+def test_without_the_right_to_list_enrollments_test_students_have_no_sis_id(
+    canvas: CanvasClient, remote: ScriptedRemote
+) -> None:
+    """Which keeps them from being sent as well."""
+    remote.on("GET", f"{BASE}/students/submissions", answer([without(ROW, "sis_user_id")]))
+    remote.on("GET", f"{BASE}/enrollments", answer({"errors": [{"message": "not authorized"}]}, 403))
+    assert canvas.gradebook("41", ["71"])[0].sis_user_id is None
+
+
+def test_flags_and_visibility_are_read(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Excused with null for a score; missing; no longer assigned."""
+    marks = [
+        without(SUBMISSION, score=None, excused=True),
+        without(SUBMISSION, assignment_id="72", score=None, missing=True, workflow_state="unsubmitted"),
+        without(SUBMISSION, assignment_id="73", assignment_visible=False),
+    ]
+    remote.on("GET", f"{BASE}/students/submissions", answer([without(ROW, submissions=marks)]))
+    found = canvas.gradebook("41", ["71", "72", "73"])[0].submissions
+    assert (found["71"].score, found["71"].excused) == (None, True)
+    assert (found["72"].missing, found["72"].workflow_state) == (True, "unsubmitted")
+    assert (found["71"].assignment_visible, found["73"].assignment_visible) == (True, False)
+
+
+@pytest.mark.parametrize(("remaining", "slept"), [("600.0", []), ("150.0", []), ("120.0", [3]), ("0.0", [5])])
+def test_near_the_end_of_its_bucket_it_slows_down(
+    canvas: CanvasClient, remote: ScriptedRemote, clock: ManualClock, remaining: str, slept: list[int]
+) -> None:
+    """Canvas drains 10 a second: the wait brings the bucket back to 150, five seconds at most."""
+    remote.on("GET", f"{BASE}/students/submissions", answer([ROW], X_Rate_Limit_Remaining=remaining))
+    canvas.gradebook("41", ["71"])
+    assert clock.slept == [timedelta(seconds=seconds) for seconds in slept]
+
+
+def test_throttled_once_nobody_asks_for_a_while(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """The second request does not leave the process."""
+    remote.on("GET", BASE, text("403 Forbidden (Rate Limit Exceeded)", 403))
+    for _ in range(2):
+        with pytest.raises(SystemUnwell):
+            canvas.course("41")
+    assert len(remote.requests) == 1

@@ -1,0 +1,33 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.adapters.http.exact_json import dumps, loads, plain
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-10_000, max_value=10_000))
+def test_every_score_survives_the_wire(score: Decimal) -> None:
+    """Whatever number is written, exactly it is read."""
+    assert loads(dumps({"scorepoints": score})) == {"scorepoints": score}
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [("10.5", "10.5"), ("10.50", "10.5"), ("100", "100"), ("0.1", "0.1"), ("1E+2", "100"), ("0.000001", "0.000001")],
+)
+def test_numbers_are_written_plainly(number: str, written: str) -> None:
+    """Neither exponents nor trailing zeros nor the noise of floats."""
+    assert plain(Decimal(number)) == dumps(Decimal(number)) == written
+
+
+def test_fractions_are_not_read_as_floats() -> None:
+    """33.33 is 33.33."""
+    assert loads('{"score": 33.33, "points": 5}') == {"score": Decimal("33.33"), "points": 5}
+
+
+def test_what_is_no_json_is_refused() -> None:
+    """NaN is no number that a gradebook could hold."""
+    with pytest.raises(ValueError, match="NaN"):
+        loads('{"score": NaN}')

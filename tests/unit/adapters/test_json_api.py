@@ -1,0 +1,151 @@
+from datetime import timedelta
+
+import httpx
+import pytest
+from scripted_remote import ScriptedRemote, answer, text
+
+from shared.adapters.http.api import JsonApi, http_client
+from shared.adapters.http.troubles import LONGEST_RETRY_AFTER
+from shared.clock import ManualClock
+from shared.errors import (
+    AccessDenied,
+    NotFound,
+    PassbackError,
+    Refused,
+    SystemUnwell,
+    TransientError,
+    UnexpectedAnswer,
+)
+
+
+class OpenGate:
+    """Lets everyone in, and pauses for what concerns the whole system."""
+
+    def __init__(self) -> None:
+        self.failures: list[tuple[str, timedelta | None]] = []
+
+    def enter(self) -> None:
+        pass
+
+    def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
+        self.failures.append((cause, retry_after))
+        return (retry_after or timedelta(seconds=1)) if whole_system else None
+
+    def succeeded(self) -> None:
+        pass
+
+
+@pytest.fixture
+def gate() -> OpenGate:
+    return OpenGate()
+
+
+@pytest.fixture
+def api(remote: ScriptedRemote, gate: OpenGate, clock: ManualClock) -> JsonApi:
+    return JsonApi("canvas", http_client("https://canvas.test", 5, transport=remote.transport), gate, clock)
+
+
+def failure_of(api: JsonApi, remote: ScriptedRemote, *answers: httpx.Response | Exception) -> PassbackError:
+    remote.on("GET", "/api/v1/courses/7", *answers)
+    with pytest.raises(PassbackError) as caught:
+        api.send("GET", "/api/v1/courses/{course_id}", {"course_id": 7})
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("came_back", "kind", "cause"),
+    [
+        (httpx.ConnectError("refused"), SystemUnwell, "canvas_unavailable"),
+        (httpx.ConnectTimeout("slow"), SystemUnwell, "canvas_unavailable"),
+        (httpx.ReadTimeout("slow"), TransientError, "canvas_timeout"),
+        (httpx.ReadError("reset"), TransientError, "canvas_unavailable"),
+        (httpx.RemoteProtocolError("closed"), TransientError, "canvas_unavailable"),
+        (answer({}, 500), TransientError, "canvas_error"),
+        (text("bad gateway", 502), TransientError, "canvas_error"),
+        (text("down", 503), SystemUnwell, "canvas_unavailable"),
+        (text("", 302, Location="https://elsewhere.test"), SystemUnwell, "canvas_unavailable"),
+        (text("<html>page unavailable</html>", 200, "text/html"), SystemUnwell, "canvas_unavailable"),
+        (text('{"id": 1', 200, "application/json"), TransientError, "canvas_error"),
+        (text("", 429), SystemUnwell, "canvas_throttled"),
+        (text("403 Forbidden (Rate Limit Exceeded)", 403), SystemUnwell, "canvas_throttled"),
+        (answer({"message": "Too many requests. Wait 4 seconds."}, 403), SystemUnwell, "canvas_throttled"),
+        (answer({"errors": [{"message": "user not authorized"}]}, 403), AccessDenied, "canvas_403"),
+        (answer({"errors": [{"message": "Invalid access token."}]}, 401), AccessDenied, "canvas_401"),
+        (answer({"errors": [{"message": "no such thing"}]}, 404), NotFound, "canvas_404"),
+        (answer({"message": "too many students"}, 400), Refused, "canvas_400"),
+    ],
+)
+def test_every_failure_becomes_one_error_of_ours(
+    api: JsonApi,
+    remote: ScriptedRemote,
+    came_back: httpx.Response | Exception,
+    kind: type[PassbackError],
+    cause: str,
+) -> None:
+    """Use cases meet the errors of one tree, with a cause that can be counted."""
+    error = failure_of(api, remote, came_back)
+    assert type(error) is kind
+    assert getattr(error, "cause", None) == cause
+
+
+@pytest.mark.parametrize(
+    ("came_back", "seconds"),
+    [
+        (text("", 429, Retry_After="3"), 3),
+        (text("", 429, Retry_After="Mon, 06 Oct 2031 19:00:09 GMT"), 9),
+        (answer({"message": "Too many requests. Wait 4 seconds."}, 403), 4),
+        (text("", 503, Retry_After="90"), 90),
+        (text("", 429, Retry_After="86400"), LONGEST_RETRY_AFTER.total_seconds()),
+    ],
+)
+def test_the_wait_that_is_asked_for_is_kept(
+    api: JsonApi, remote: ScriptedRemote, came_back: httpx.Response, seconds: float
+) -> None:
+    """By header in seconds or as a date, or in the text."""
+    error = failure_of(api, remote, came_back)
+    assert isinstance(error, SystemUnwell)
+    assert error.delay == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("header", ["soon", "-3", "0", "nan", "inf"])
+def test_a_senseless_wait_is_ignored(api: JsonApi, remote: ScriptedRemote, gate: OpenGate, header: str) -> None:
+    """The own backoff stands in for it."""
+    failure_of(api, remote, text("", 429, Retry_After=header))
+    assert gate.failures == [("canvas_throttled", None)]
+
+
+def test_errors_name_the_call_by_its_template(api: JsonApi, remote: ScriptedRemote) -> None:
+    """No id in a path, no query, no text of the answer reaches a log line."""
+    error = failure_of(api, remote, answer({"message": "Some Body is not here"}, 404))
+    assert str(error) == "GET /api/v1/courses/{course_id}: 404"
+
+
+def test_an_unknown_status_is_unexpected(api: JsonApi, remote: ScriptedRemote) -> None:
+    """Nothing is guessed from it."""
+    assert isinstance(failure_of(api, remote, httpx.Response(199)), UnexpectedAnswer)
+
+
+def test_redirects_are_never_followed(api: JsonApi, remote: ScriptedRemote) -> None:
+    """The page behind an outage's redirect answers 200."""
+    failure_of(api, remote, text("", 302, Location="https://canvas.test/maintenance"))
+    assert len(remote.requests) == 1
+
+
+def test_every_request_is_counted(remote: ScriptedRemote, gate: OpenGate, clock: ManualClock) -> None:
+    """By system, path template and status, or by what went wrong."""
+    seen: list[tuple[str, str, int | str]] = []
+    http = http_client("https://canvas.test", 5, transport=remote.transport)
+    api = JsonApi("canvas", http, gate, clock, on_request=lambda *facts: seen.append(facts[:3]))
+    remote.on("GET", "/a/1", answer({}), httpx.ReadTimeout("slow"))
+    api.send("GET", "/a/{id}", {"id": 1})
+    with pytest.raises(TransientError):
+        api.send("GET", "/a/{id}", {"id": 1})
+    assert seen == [("canvas", "GET /a/{id}", 200), ("canvas", "GET /a/{id}", "timeout")]
+
+
+def test_ids_cannot_leave_their_place_in_the_path(api: JsonApi, remote: ScriptedRemote) -> None:
+    """An id that is no id addresses nothing else."""
+    remote.on("GET", "/a/7%2F..%2Fb", answer({}))
+    remote.on("GET", "/a/7/../b", answer({}))
+    api.send("GET", "/a/{id}", {"id": "7/../b"})
+    assert remote.requests[0].url.raw_path == b"/a/7%2F..%2Fb"

@@ -1,0 +1,266 @@
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from scripted_remote import ScriptedRemote, answer, sent
+
+from shared.adapters.powerschool import PowerSchool
+from shared.adapters.redis.keys import Keys
+from shared.clock import ManualClock
+from shared.domain.powerschool import RosteredSection, RosteredStudent, Term
+from shared.errors import AccessDenied, SystemUnwell
+
+QUERY = "/ws/schema/query/org.passback.sync.roster."
+SECTIONS, STUDENTS, INDEX = f"{QUERY}sections", f"{QUERY}students", f"{QUERY}section_index"
+NOT_INSTALLED = answer({"message": "Query not found"}, 404)
+
+SECTION = {
+    "section_dcid": "6100",
+    "section_id": "77",
+    "school_number": "12",
+    "course_number": "SCI1",
+    "section_number": "1",
+    "term_id": "4100",
+    "year_id": "41",
+    "first_day": "2031-08-20",
+    "last_day": "2032-06-01",
+    "teacher_users_dcid": "501",
+}
+STUDENT = {
+    "section_dcid": "6100",
+    "student_dcid": "8101",
+    "student_number": "3001",
+    "entry_date": "2031-08-20",
+    "exit_date": "2032-06-02",
+    "enroll_status": "0",
+}
+
+
+def records(*rows: dict[str, Any]) -> httpx.Response:
+    return answer({"name": "sections", "@extensions": "", **({"record": list(rows)} if rows else {})})
+
+
+def rostered(ps: PowerSchool, remote: ScriptedRemote, *students: dict[str, Any]) -> RosteredSection:
+    remote.on("POST", SECTIONS, records(SECTION)).on("POST", STUDENTS, records(*students))
+    return ps.roster.sections(["6100"])["6100"]
+
+
+def test_sections_are_read_by_two_queries(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """With term, school, lead teacher and students by SIS id."""
+    assert rostered(ps, remote, STUDENT) == RosteredSection(
+        "6100",
+        6100,
+        12,
+        501,
+        Term(date(2031, 8, 20), date(2032, 6, 1), 41),
+        {"3001": RosteredStudent(8101, active=True)},
+    )
+    assert sent(remote.asked("POST", STUDENTS)[0]) == {"section_dcids": [6100]}
+
+
+def test_a_section_may_have_no_teacher(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """Then there is nobody to write for."""
+    remote.on("POST", SECTIONS, records({key: value for key, value in SECTION.items() if "teacher" not in key}))
+    remote.on("POST", STUDENTS, records())
+    assert ps.roster.sections(["6100"])["6100"].teacher_users_dcid is None
+
+
+@pytest.mark.parametrize(
+    ("change", "active"),
+    [
+        ({}, True),
+        ({"entry_date": "2031-10-06"}, True),
+        ({"entry_date": "2031-10-07"}, False),
+        ({"exit_date": "2031-10-07"}, True),
+        ({"exit_date": "2031-10-06"}, False),
+        ({"exit_date": ""}, True),
+        ({"enroll_status": "2"}, False),
+        ({"enroll_status": "-1"}, False),
+    ],
+)
+def test_active_are_those_who_are_there_today(
+    ps: PowerSchool, remote: ScriptedRemote, change: dict[str, str], active: bool
+) -> None:
+    """Entered, not yet left (the exit date is the first day outside), and in school. Today is 2031-10-06."""
+    assert rostered(ps, remote, {**STUDENT, **change}).students["3001"].active is active
+
+
+def test_after_the_term_those_who_stayed_to_its_end_are_active(
+    ps: PowerSchool, remote: ScriptedRemote, clock: ManualClock
+) -> None:
+    """Late grades are for them; who left earlier stays out."""
+    clock.advance(timedelta(days=245))
+    left = {**STUDENT, "student_dcid": "8102", "student_number": "3002", "exit_date": "2032-05-01"}
+    students = rostered(ps, remote, STUDENT, left).students
+    assert (students["3001"].active, students["3002"].active) == (True, False)
+
+
+def test_one_active_stay_is_enough(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """Who left and came back is there."""
+    left = {**STUDENT, "exit_date": "2031-09-01"}
+    assert rostered(ps, remote, STUDENT, left).students["3001"].active
+
+
+def test_rosters_are_remembered_for_all_workers(
+    powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote
+) -> None:
+    """Another worker does not ask again, unless it has to."""
+    found = rostered(powerschool_of(), remote, STUDENT)
+    assert powerschool_of().roster.sections(["6100"]) == {"6100": found}
+    assert len(remote.asked("POST", SECTIONS)) == 1
+    powerschool_of().roster.sections(["6100"], refresh=True)
+    assert len(remote.asked("POST", SECTIONS)) == 2
+
+
+def test_remembered_rosters_end(
+    powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote, redis_client: redis.Redis, keys: Keys
+) -> None:
+    """After the time of the setting; with none, nothing is kept."""
+    rostered(powerschool_of(roster_max_age_s="90"), remote, STUDENT)
+    assert 80 < redis_client.ttl(keys.cached("section", "6100")) <= 90
+    redis_client.delete(keys.cached("section", "6100"))
+    rostered(powerschool_of(roster_max_age_s="0"), remote, STUDENT)
+    assert redis_client.get(keys.cached("section", "6100")) is None
+
+
+@pytest.mark.parametrize("sis_id", ["BIO-1", "06100", "", "-6100", "6100.0", "²"])
+def test_a_sis_id_that_is_no_dcid_is_unknown(ps: PowerSchool, remote: ScriptedRemote, sis_id: str) -> None:
+    """And PowerSchool is not asked about it."""
+    assert ps.roster.sections([sis_id]) == {}
+    assert remote.asked("POST", SECTIONS) == []
+
+
+def test_other_templates_go_through_an_index(
+    powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote
+) -> None:
+    """Built from PowerSchool with the same template, once."""
+    remote.on("POST", INDEX, records(SECTION)).on("POST", SECTIONS, records(SECTION))
+    remote.on("POST", STUDENTS, records(STUDENT))
+    ps = powerschool_of(section_sis_id="{school_number}-{course_number}.{section_number}-{term_id}")
+    assert ps.roster.sections(["12-SCI1.1-4100", "12-SCI1.9-4100"])["12-SCI1.1-4100"].dcid == 6100
+    assert ps.roster.sections(["12-SCI1.9-4100"]) == {}
+    assert len(remote.asked("POST", INDEX)) == 1
+
+
+def test_without_the_index_other_templates_cannot_work(
+    powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote
+) -> None:
+    """Which is said instead of calling every section unknown."""
+    remote.on("POST", INDEX, NOT_INSTALLED)
+    with pytest.raises(AccessDenied) as caught:
+        powerschool_of(section_sis_id="S{section_id}").roster.sections(["S77"])
+    assert caught.value.cause == "powerschool_query_missing"
+
+
+def test_templates_restore_leading_zeros(powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote) -> None:
+    """PowerSchool's JSON loses them; a width in the template says that Canvas has them."""
+    assert set(rostered(powerschool_of(student_sis_id="{student_number:0>6}"), remote, STUDENT).students) == {"003001"}
+
+
+def test_an_outage_is_no_empty_roster(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """Neither by the queries nor beside them."""
+    remote.on("POST", SECTIONS, httpx.Response(503))
+    with pytest.raises(SystemUnwell):
+        ps.roster.sections(["6100"])
+
+
+STAY = {
+    "id": 1,
+    "section_id": 6100,
+    "student_id": 8101,
+    "entry_date": "2031-08-20",
+    "exit_date": "2032-06-02",
+    "dropped": False,
+}
+
+
+def v1_student(dcid: int, number: object, status: int = 0) -> dict[str, Any]:
+    return {"id": dcid, "local_id": number, "school_enrollment": {"enroll_status_code": status}}
+
+
+@pytest.fixture
+def v1(remote: ScriptedRemote) -> ScriptedRemote:
+    """A PowerSchool without the plugin's queries."""
+    remote.on("POST", SECTIONS, NOT_INSTALLED)
+    remote.on(
+        "GET",
+        "/ws/v1/section/6100",
+        answer({"section": {"id": 6100, "school_id": 3, "staff_id": 44, "term_id": 900, "section_number": 1}}),
+    )
+    term = {"id": 900, "start_year": 2031, "start_date": "2031-08-20", "end_date": "2032-06-01"}
+    remote.on("GET", "/ws/v1/term/900", answer({"term": term}))
+    remote.on("GET", "/ws/v1/school/3", answer({"school": {"id": 3, "school_number": 12}}))
+    remote.on("GET", "/ws/v1/staff/44", answer({"staff": {"id": 44, "users_dcid": 501, "emails": ""}}))
+    return remote
+
+
+def enrollments(*stays: dict[str, Any]) -> httpx.Response:
+    listed: object = {"section_enrollment": stays[0] if len(stays) == 1 else list(stays)} if stays else ""
+    return answer({"section_enrollments": listed})
+
+
+def students(*rows: dict[str, Any]) -> httpx.Response:
+    return answer({"students": {"student": rows[0] if len(rows) == 1 else list(rows)} if rows else ""})
+
+
+def test_without_queries_the_v1_api_tells_the_same(ps: PowerSchool, v1: ScriptedRemote) -> None:
+    """A list of one is an object there, and a student number a number."""
+    v1.on("GET", "/ws/v1/section/6100/section_enrollment", enrollments(STAY))
+    v1.on("GET", "/ws/v1/school/3/student", students(v1_student(8101, 3001)))
+    assert ps.roster.sections(["6100"])["6100"] == RosteredSection(
+        "6100",
+        6100,
+        12,
+        501,
+        Term(date(2031, 8, 20), date(2032, 6, 1), 41),
+        {"3001": RosteredStudent(8101, active=True)},
+    )
+
+
+def test_students_come_in_pages_and_the_rest_one_by_one(ps: PowerSchool, v1: ScriptedRemote) -> None:
+    """Pages are as long as PowerSchool's metadata says (2 here); who is in no list is asked for, or unknown."""
+    stays = [{**STAY, "student_id": dcid} for dcid in (8101, 8103, 8104, 8105)]
+    v1.on("GET", "/ws/v1/section/6100/section_enrollment", enrollments(*stays))
+    v1.on(
+        "GET",
+        "/ws/v1/school/3/student",
+        students(v1_student(8101, 3001), v1_student(8102, "A2")),
+        students(v1_student(8103, 3003)),
+    )
+    v1.on("GET", "/ws/v1/student/8104", answer({"student": v1_student(8104, 3004, status=2)}))
+    v1.on("GET", "/ws/v1/student/8105", answer({}, 404))
+    found = ps.roster.sections(["6100"])["6100"].students
+    assert found == {
+        "3001": RosteredStudent(8101, active=True),
+        "3003": RosteredStudent(8103, active=True),
+        "3004": RosteredStudent(8104, active=False),
+    }
+    assert [request.url.params["page"] for request in v1.asked("GET", "/ws/v1/school/3/student")] == ["1", "2"]
+
+
+def test_dropped_students_are_not_active(ps: PowerSchool, v1: ScriptedRemote) -> None:
+    """Whatever their dates say."""
+    v1.on("GET", "/ws/v1/section/6100/section_enrollment", enrollments({**STAY, "dropped": True}))
+    v1.on("GET", "/ws/v1/school/3/student", students(v1_student(8101, 3001)))
+    assert not ps.roster.sections(["6100"])["6100"].students["3001"].active
+
+
+def test_an_empty_section_is_an_empty_text(ps: PowerSchool, v1: ScriptedRemote) -> None:
+    """And no error."""
+    v1.on("GET", "/ws/v1/section/6100/section_enrollment", enrollments())
+    v1.on("GET", "/ws/v1/school/3/student", students())
+    assert ps.roster.sections(["6100"])["6100"].students == {}
+
+
+def test_an_unknown_section_is_left_out(ps: PowerSchool, v1: ScriptedRemote) -> None:
+    """The others are still read."""
+    v1.on("GET", "/ws/v1/section/6100", answer({}, 404))
+    assert ps.roster.sections(["6100"]) == {}
+
+
+def test_the_district_tells_its_time_zone(ps: PowerSchool) -> None:
+    """For where the setting is unset."""
+    assert str(ps.district_time_zone()) == "America/Denver"

@@ -1,0 +1,94 @@
+import time
+from datetime import timedelta
+from random import Random
+
+import pytest
+import redis
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.system_health import SystemGate
+from shared.clock import ManualClock
+from shared.errors import SystemUnwell
+
+SECOND = timedelta(seconds=1)
+
+
+def gate_of(client: redis.Redis, keys: Keys, clock: ManualClock, interval: timedelta = timedelta(0)) -> SystemGate:
+    return SystemGate(client, keys, "powerschool", clock, interval, dice=Random(1))
+
+
+def test_throttling_pauses_every_worker_at_once(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """One worker is told to wait; another one does not even ask."""
+    gate_of(redis_client, keys, clock).failed("powerschool_throttled", 7 * SECOND, whole_system=True)
+    with pytest.raises(SystemUnwell) as caught:
+        gate_of(redis_client, keys, clock).enter()
+    assert caught.value.cause == "powerschool_throttled"
+    assert 6 * SECOND < caught.value.delay <= 7 * SECOND
+
+
+def test_single_failures_only_count(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """Four failures in a row may be four bad requests."""
+    gate = gate_of(redis_client, keys, clock)
+    assert [gate.failed("powerschool_error", whole_system=False) for _ in range(4)] == [None] * 4
+    gate.enter()
+
+
+def test_the_fifth_failure_in_a_row_pauses(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """A host that hangs burns no attempts, whichever workers its failures met."""
+    pauses = [gate_of(redis_client, keys, clock).failed("powerschool_timeout", whole_system=False) for _ in range(5)]
+    assert pauses[4] is not None
+    assert 0.8 * SECOND <= pauses[4] <= 1.2 * SECOND
+
+
+def test_an_answer_ends_the_row(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """Failures in a row are counted, not failures."""
+    gate = gate_of(redis_client, keys, clock)
+    for _ in range(3):
+        for _ in range(4):
+            assert gate.failed("powerschool_error", whole_system=False) is None
+        gate.succeeded()
+
+
+def test_pauses_grow_to_half_a_minute(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """1, 2, 4, 8, 16, 30, 30 seconds, a fifth more or less."""
+    gate = gate_of(redis_client, keys, clock)
+    for wanted in (1, 2, 4, 8, 16, 30, 30):
+        pause = gate.failed("powerschool_unavailable", whole_system=True)
+        assert pause is not None
+        assert 0.8 * wanted * SECOND <= pause <= 1.2 * wanted * SECOND
+        redis_client.delete(keys.pause("powerschool"))
+
+
+def test_requests_under_way_do_not_prolong_a_pause(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """Eight threads that fail together are one failure."""
+    gate = gate_of(redis_client, keys, clock)
+    pauses = [gate.failed("powerschool_unavailable", whole_system=True) for _ in range(8)]
+    assert all(pause is not None and pause <= 1.2 * SECOND for pause in pauses)
+
+
+def test_all_workers_share_one_pace(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """Three workers get three slots an interval apart, in the order in which they came."""
+    for _ in range(3):
+        gate_of(redis_client, keys, clock, timedelta(milliseconds=1500)).enter()
+    assert [round(slept.total_seconds(), 1) for slept in clock.slept] == [1.5, 3.0]
+
+
+def test_a_slot_too_far_away_is_not_waited_for(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """The sync goes on later instead of holding a thread, and the slot stays free for others."""
+    gate = gate_of(redis_client, keys, clock, 4 * SECOND)
+    gate.enter()
+    gate.enter()
+    for _ in range(2):
+        with pytest.raises(SystemUnwell) as caught:
+            gate.enter()
+        assert caught.value.cause == "powerschool_throttled"
+        assert 7 * SECOND < caught.value.delay <= 8 * SECOND
+
+
+def test_the_pace_holds_in_real_time(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """After the interval the next slot is free at once."""
+    gate = gate_of(redis_client, keys, clock, timedelta(milliseconds=30))
+    gate.enter()
+    time.sleep(0.05)
+    gate.enter()
+    assert clock.slept == []

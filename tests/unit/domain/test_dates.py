@@ -1,0 +1,104 @@
+"""Due dates, per section and as a day of the school's calendar."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from shared.domain.dates import effective_due_at, local_due_date
+from shared.domain.gradebook import Override, OverrideTarget
+from tests.unit.domain.baseline import ASSIGNMENT, CHICAGO
+
+BASE = ASSIGNMENT.due_at
+OTHER = datetime(2026, 10, 8, 4, 59, tzinfo=UTC)
+
+
+def due_with(*overrides: Override) -> datetime | None:
+    return effective_due_at(replace(ASSIGNMENT, overrides=overrides), "21")
+
+
+def test_base_date_without_overrides() -> None:
+    """Without overrides, the date of Everyone Else is the section's."""
+    assert due_with() == BASE
+
+
+def test_section_date() -> None:
+    """A section's own date is its due date."""
+    assert due_with(Override(OverrideTarget.SECTION, "21", changes_due_date=True, due_at=OTHER)) == OTHER
+
+
+def test_section_without_date() -> None:
+    """A section whose own date is empty has no due date, although Everyone Else has one."""
+    assert due_with(Override(OverrideTarget.SECTION, "21", changes_due_date=True, due_at=None)) is None
+
+
+def test_section_inherits() -> None:
+    """A section override that leaves the due date alone inherits the base date."""
+    assert due_with(Override(OverrideTarget.SECTION, "21", changes_due_date=False, due_at=None)) == BASE
+
+
+def test_another_section() -> None:
+    """The date of another section is not this one's."""
+    assert due_with(Override(OverrideTarget.SECTION, "22", changes_due_date=True, due_at=OTHER)) == BASE
+
+
+@pytest.mark.parametrize(
+    "target",
+    [OverrideTarget.STUDENTS, OverrideTarget.GROUP, OverrideTarget.MASTERY_PATHS, OverrideTarget.MODULE],
+)
+def test_dates_of_some(target: OverrideTarget) -> None:
+    """A date for students, a group, Mastery Paths or a module is not the section's."""
+    assert due_with(Override(target, None, changes_due_date=True, due_at=OTHER)) == BASE
+
+
+def test_not_even_with_a_section() -> None:
+    """Only a section override speaks for a section, whatever section another kind may name."""
+    assert due_with(Override(OverrideTarget.STUDENTS, "21", changes_due_date=True, due_at=OTHER)) == BASE
+
+
+def test_course_date() -> None:
+    """A date for the whole course counts where the section has none of its own."""
+    course = Override(OverrideTarget.COURSE, None, changes_due_date=True, due_at=OTHER)
+    assert due_with(course) == OTHER
+
+
+@pytest.mark.parametrize("section_first", [True, False])
+def test_section_before_course(section_first: bool) -> None:
+    """The section's own date counts before one for the whole course, in whichever order Canvas lists them."""
+    section = Override(OverrideTarget.SECTION, "21", changes_due_date=True, due_at=None)
+    course = Override(OverrideTarget.COURSE, None, changes_due_date=True, due_at=OTHER)
+    assert due_with(*((section, course) if section_first else (course, section))) is None
+
+
+def test_base_may_be_empty() -> None:
+    """No date anywhere is no due date."""
+    assert effective_due_at(replace(ASSIGNMENT, due_at=None), "21") is None
+
+
+@pytest.mark.parametrize(
+    ("utc", "zone", "day"),
+    [
+        (datetime(2026, 9, 16, 4, 59, 59), "America/Chicago", date(2026, 9, 15)),
+        (datetime(2026, 12, 2, 5, 59, 59), "America/Chicago", date(2026, 12, 1)),
+        (datetime(2026, 12, 2, 6, 0, 0), "America/Chicago", date(2026, 12, 2)),
+        (datetime(2026, 9, 16, 5, 0, 0), "America/Chicago", date(2026, 9, 16)),
+        # The night of 1 November 2026 has 25 hours, that of 8 March 23.
+        (datetime(2026, 11, 1, 4, 59, 59), "America/Chicago", date(2026, 10, 31)),
+        (datetime(2026, 11, 2, 5, 59, 59), "America/Chicago", date(2026, 11, 1)),
+        (datetime(2026, 3, 8, 5, 59, 59), "America/Chicago", date(2026, 3, 7)),
+        (datetime(2026, 3, 9, 4, 59, 59), "America/Chicago", date(2026, 3, 8)),
+        (datetime(2026, 9, 15, 14, 59, 59), "Pacific/Guam", date(2026, 9, 16)),
+        (datetime(2026, 9, 15, 13, 59, 59), "Pacific/Guam", date(2026, 9, 15)),
+        (datetime(2026, 9, 16, 9, 59, 59), "Pacific/Honolulu", date(2026, 9, 15)),
+        (datetime(2026, 9, 15, 23, 59, 59), "UTC", date(2026, 9, 15)),
+    ],
+)
+def test_local_date(utc: datetime, zone: str, day: date) -> None:
+    """A due time in UTC is a day of the school's calendar, in summer and winter, east and west."""
+    assert local_due_date(utc.replace(tzinfo=UTC), ZoneInfo(zone)) == day
+
+
+def test_local_date_of_local_time() -> None:
+    """A due time that is not in UTC means the same day as the same moment in UTC."""
+    assert local_due_date(datetime(2026, 9, 30, 23, 59, tzinfo=CHICAGO), CHICAGO) == date(2026, 9, 30)

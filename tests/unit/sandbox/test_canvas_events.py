@@ -1,0 +1,251 @@
+"""Which deeds the sandbox Canvas announces, and with what ids and times."""
+
+from datetime import timedelta
+
+import pytest
+from canvas_client import ALICE, ASSIGNMENT, BOB, COURSE, QUIZ, TOMORROW, World
+
+GLOBAL = 10 * 10**13
+HERE = (COURSE, ASSIGNMENT)
+
+
+def test_a_score_entered_by_a_person_is_announced_twice() -> None:
+    """Grading emits grade_change, then submission_updated."""
+    world = World()
+    world.canvas.grade(*HERE, ALICE, 8.5)
+    assert world.names() == ["grade_change", "submission_updated"]
+    body = world.body("grade_change")
+    assert (body["score"], body["old_score"], body["student_sis_id"]) == (8.5, None, "5001")
+    assert (body["grading_complete"], body["muted"]) == (True, False)
+
+
+def test_the_same_score_again_is_not_announced() -> None:
+    """Saving an equal score emits nothing."""
+    world = World()
+    world.canvas.grade(*HERE, ALICE, 8.5)
+    world.announced.clear()
+    world.canvas.grade(*HERE, ALICE, 8.5)
+    assert world.names() == []
+
+
+def test_ids_of_grade_change_are_global_text() -> None:
+    """grade_change carries global ids as text."""
+    world = World()
+    world.canvas.grade(*HERE, ALICE, 8.5)
+    assert world.body("grade_change")["assignment_id"] == str(GLOBAL + ASSIGNMENT)
+    assert world.metadata("grade_change")["context_id"] == str(GLOBAL + COURSE)
+
+
+def test_metadata_names_the_district_and_the_actor() -> None:
+    """The metadata carries the root account's uuid, the teacher as actor, and personal data."""
+    world = World(root_account_uuid="uuid-of-district")
+    world.canvas.grade(*HERE, ALICE, 8.5)
+    metadata = world.metadata("grade_change")
+    assert metadata["root_account_uuid"] == "uuid-of-district"
+    assert metadata["context_role"] == "TeacherEnrollment"
+    assert metadata["user_login"] == "teacher790@canvas.example"
+
+
+def test_an_excuse_looks_like_a_cleared_score() -> None:
+    """Excusing emits grade_change with nulls, in which nothing says excused."""
+    world = World()
+    world.canvas.grade(*HERE, ALICE, 8.5)
+    world.announced.clear()
+    assert world.canvas.excuse(*HERE, ALICE).excused
+    body = world.body("grade_change")
+    assert (body["score"], body["grade"], body["old_score"]) == (None, None, 8.5)
+    assert "excused" not in body
+
+
+def test_clearing_unsubmitted_work_emits_grade_change_only() -> None:
+    """A cleared score of work that was not handed in emits no submission_updated."""
+    world = World()
+    world.canvas.grade(*HERE, ALICE, 8.5)
+    world.announced.clear()
+    world.canvas.clear(*HERE, ALICE)
+    assert world.names() == ["grade_change"]
+
+
+def test_marking_unsubmitted_work_missing_is_silent() -> None:
+    """Missing, not submitted and not graded: no event at all."""
+    world = World()
+    assert world.canvas.mark_missing(*HERE, ALICE).late_policy_status == "missing"
+    assert world.names() == []
+
+
+def test_marking_submitted_work_missing_emits_submission_updated() -> None:
+    """Missing after submitting: submission_updated, no grade_change."""
+    world = World()
+    world.canvas.submit(*HERE, ALICE)
+    world.announced.clear()
+    world.canvas.mark_missing(*HERE, ALICE)
+    assert world.names() == ["submission_updated"]
+
+
+def test_a_passing_due_date_is_silent() -> None:
+    """Work becomes missing when its due date passes, without any event."""
+    world = World()
+    submission = world.canvas.submission(world.canvas.course(COURSE), ASSIGNMENT, ALICE)
+    world.clock.advance(timedelta(days=2))
+    assert world.canvas.course(COURSE).is_missing(submission, world.clock.now())
+    assert world.names() == []
+
+
+def test_a_quiz_grades_itself_with_the_student_as_actor() -> None:
+    """An autograded quiz: grader_id null in the event, the student as actor, a negative grader in REST."""
+    world = World()
+    submission = world.canvas.quiz_submit(COURSE, QUIZ, ALICE, 9)
+    assert world.names() == ["submission_created", "quiz_submitted", "grade_change", "submission_updated"]
+    assert world.body("grade_change")["grader_id"] is None
+    metadata = world.metadata("grade_change")
+    assert (metadata["context_role"], metadata["user_id"]) == ("StudentEnrollment", str(GLOBAL + ALICE))
+    assert submission.grader_id == -78
+
+
+def test_a_quiz_that_waits_for_an_essay_is_not_complete() -> None:
+    """A partly graded quiz is pending_review, and its grade_change says grading is not complete."""
+    world = World()
+    submission = world.canvas.quiz_submit(COURSE, QUIZ, ALICE, 4, waits_for_essay=True)
+    assert submission.workflow_state == "pending_review"
+    assert world.body("grade_change")["grading_complete"] is False
+
+
+def test_hiding_grades_repeats_every_graded_score() -> None:
+    """Hiding emits one grade_change per graded submission, with the same score and muted."""
+    world = World()
+    world.canvas.grade(*HERE, ALICE, 8)
+    world.canvas.grade(*HERE, BOB, 9)
+    world.announced.clear()
+    world.canvas.hide(*HERE)
+    assert world.names() == ["grade_change", "grade_change"]
+    bodies = [event.payload["body"] for event in world.announced]
+    assert all(body["score"] == body["old_score"] and body["muted"] for body in bodies)
+
+
+def test_the_missing_policy_emits_no_grade_change() -> None:
+    """The missing policy scores in bulk: silent, or submission_updated if the feature says so."""
+    world = World()
+    world.clock.advance(timedelta(days=2))
+    world.canvas.apply_missing_policy(*HERE)
+    assert world.names() == []
+    world.canvas.apply_missing_policy(COURSE, QUIZ, announced=True)
+    assert set(world.names()) == {"submission_updated"}
+
+
+def test_the_late_policy_lowers_the_score_and_keeps_what_was_entered() -> None:
+    """A late deduction emits grade_change; entered_score stays."""
+    world = World()
+    world.clock.advance(timedelta(days=2))
+    world.canvas.submit(*HERE, ALICE)
+    world.canvas.grade(*HERE, ALICE, 10)
+    world.announced.clear()
+    (submission,) = world.canvas.apply_late_policy(*HERE, percent=20)
+    assert (submission.score, submission.entered_score) == (8, 10)
+    assert "grade_change" in world.names()
+
+
+def test_editing_points_floods_from_a_job() -> None:
+    """A points edit emits assignment_updated and, from a job, a grade_change per graded submission."""
+    world = World()
+    world.canvas.grade(*HERE, ALICE, 8)
+    world.announced.clear()
+    world.canvas.edit_assignment(*HERE, {"points_possible": 20})
+    assert world.names() == ["assignment_updated", "grade_change"]
+    body, metadata = world.body("grade_change"), world.metadata("grade_change")
+    assert (body["old_points_possible"], body["points_possible"]) == (10, 20)
+    assert metadata["job_tag"]
+    assert "user_id" not in metadata
+
+
+def test_a_resubmission_keeps_the_score() -> None:
+    """Handing in again after grading keeps the score, which no longer matches."""
+    world = World()
+    world.canvas.submit(*HERE, ALICE)
+    world.canvas.grade(*HERE, ALICE, 8)
+    submission = world.canvas.submit(*HERE, ALICE)
+    assert (submission.score, submission.attempt) == (8, 2)
+    assert (submission.workflow_state, submission.grade_matches_current_submission) == ("submitted", False)
+
+
+def test_assignment_events_do_not_tell_eligibility() -> None:
+    """Neither the SIS switch nor who it is for is in assignment events."""
+    world = World()
+    world.canvas.edit_assignment(*HERE, {"post_to_sis": False})
+    body = world.body("assignment_updated")
+    assert not {"post_to_sis", "grading_type", "visible_to_everyone"} & set(body)
+
+
+def test_deleting_is_an_update() -> None:
+    """A deleted assignment is announced as assignment_updated with state deleted."""
+    world = World()
+    world.canvas.delete_assignment(*HERE)
+    assert world.body("assignment_updated")["workflow_state"] == "deleted"
+
+
+def test_bulk_disabling_sis_sync_is_silent() -> None:
+    """Switching SIS sync off in bulk writes straight to the database: no events."""
+    world = World()
+    assert not any(assignment.post_to_sis for assignment in world.canvas.disable_sis_bulk(COURSE))
+    assert world.names() == []
+
+
+def test_override_events_have_integer_ids_and_no_course() -> None:
+    """assignment_override events carry integers, and their body does not name the course."""
+    world = World()
+    world.canvas.add_override(*HERE, {"course_section_id": 11, "due_at": TOMORROW})
+    body = world.body("assignment_override_created")
+    assert (body["assignment_id"], body["course_section_id"], body["type"]) == (ASSIGNMENT, 11, "CourseSection")
+    assert "course_id" not in body
+
+
+def test_group_events_have_local_ids() -> None:
+    """assignment_group events carry local ids as text."""
+    world = World()
+    world.canvas.rename_group(COURSE, 31, "Classwork")
+    assert world.body("assignment_group_updated")["assignment_group_id"] == "31"
+
+
+def test_roster_changes_come_from_a_job_without_context() -> None:
+    """Enrollment events of an SIS import carry a job, no course context, and the jobs' timestamp shape."""
+    world = World()
+    world.canvas.drop_student(COURSE, ALICE)
+    assert world.names() == ["enrollment_updated", "enrollment_state_updated"]
+    metadata = world.metadata("enrollment_updated")
+    assert metadata["job_tag"].startswith("SIS::CSV::")
+    assert "context_id" not in metadata
+    assert metadata["event_time"] == "2026-10-05 10:00:00 -0700"
+    assert world.body("enrollment_updated")["course_id"] == str(GLOBAL + COURSE)
+
+
+def test_moving_a_student_ends_one_enrollment_and_makes_another() -> None:
+    """A student who changes sections is enrolled only in the new one."""
+    world = World()
+    world.canvas.move_student(COURSE, ALICE, 11, 12)
+    assert world.canvas.course(COURSE).active_sections_of(ALICE) == {12}
+    assert world.names() == ["enrollment_updated", "enrollment_state_updated", "enrollment_created"]
+
+
+def test_concluding_by_hand_is_announced_and_by_dates_is_not() -> None:
+    """A course concluded by hand emits course_updated; one that ends by its dates emits nothing."""
+    world = World()
+    world.canvas.conclude_by_dates(COURSE)
+    assert world.names() == []
+    world.canvas.conclude(COURSE)
+    assert world.body("course_updated")["workflow_state"] == "completed"
+
+
+def test_section_events_have_the_section_as_context() -> None:
+    """course_section_updated: context type CourseSection, local ids in the body."""
+    world = World()
+    world.canvas.rename_section(COURSE, 12, "Period 9")
+    assert world.metadata("course_section_updated")["context_type"] == "CourseSection"
+    assert world.body("course_section_updated")["nonxlist_course_id"] == "8"
+
+
+@pytest.mark.parametrize(("leaky", "found"), [(True, True), (False, False)])
+def test_urls_can_carry_a_token(leaky: bool, found: bool) -> None:
+    """metadata.url carries an access token if the knob says so."""
+    world = World()
+    world.canvas.events.envelope.token_in_url = leaky
+    world.canvas.grade(*HERE, ALICE, 8)
+    assert ("access_token=" in world.metadata("grade_change")["url"]) is found

@@ -1,0 +1,147 @@
+"""The control plane of the sandbox PowerSchool: seeding, acting, looking, and the faults of the way."""
+
+import httpx
+import pytest
+from powerschool_client import AMY, CATEGORY, SECTION, SEED, STRANGER, TEACHER, District, assignment, score
+
+CATEGORIES = f"/ws/xte/teacher_category?users_dcid={TEACHER}&year_id=36"
+
+
+def test_seeding_replaces_everything() -> None:
+    """A new seed starts anew: no assignments, no tokens."""
+    district = District()
+    district.created()
+    assert district.call("POST", "/_sandbox/seed", json=SEED).status_code == 204
+    assert district.state() == []
+    assert district.call("GET", CATEGORIES).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"colour": "red"}, {"sections": [{**SEED["sections"][0], "term_id": 1}]}, {"enrollments": [{"dcid": 1}]}],
+)
+def test_a_seed_that_makes_no_sense_is_refused(change: dict[str, object]) -> None:
+    """Unknown keys, broken references and missing values are 422, and nothing is replaced."""
+    district = District()
+    district.created()
+    assert district.call("POST", "/_sandbox/seed", json={**SEED, **change}).status_code == 422
+    assert len(district.state()) == 1
+
+
+def test_assignments_of_a_seed_are_there() -> None:
+    """A teacher-made assignment of the seed has no plugin mark and can be locked."""
+    made = {"section_dcid": SECTION, "name": "Own", "due_date": "2026-10-01", "points": 5, "category_id": CATEGORY}
+    (row,) = District(seed={**SEED, "assignments": [{**made, "locked": True}]}).state()
+    assert (row["name"], row["created_by_plugin"], row["locked"], row["points"]) == ("Own", None, True, "5")
+
+
+def test_people_can_act_out_of_band() -> None:
+    """A teacher renames, moves and rescores."""
+    district = District()
+    _, section_id = district.created()
+    district.act("rename", assignment_section_id=section_id, name="By hand")
+    district.act("move", assignment_section_id=section_id, due_date="2026-11-02")
+    district.act("rescore", assignment_section_id=section_id, student_dcid=AMY, points="3.5")
+    (row,) = district.state()
+    assert (row["name"], row["due_date"], row["scores"][str(AMY)]["points"]) == ("By hand", "2026-11-02", "3.5")
+
+
+def test_a_new_teacher_takes_the_section_over() -> None:
+    """After a change of teacher the old one may no longer edit."""
+    district = District()
+    district.act("change_teacher", section_dcid=SECTION, users_dcid=STRANGER)
+    assert district.create(assignment()).status_code == 403
+
+
+def test_a_category_can_be_deactivated() -> None:
+    """A deactivated category refuses a create."""
+    district = District()
+    district.act("deactivate_category", category_id=CATEGORY)
+    assert district.create(assignment()).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"do": "dance"}, 422), ({"do": "rename", "assignment_section_id": 1, "name": "x"}, 404)],
+)
+def test_an_impossible_act_is_refused(body: dict[str, object], status: int) -> None:
+    """An unknown act is 422, an act on nothing 404."""
+    assert District().call("POST", "/_sandbox/act", json=body).status_code == status
+
+
+def test_accepted_writes_are_listed_with_their_time() -> None:
+    """Every accepted write is noted; refused ones and those of people are not."""
+    district = District()
+    assignment_id, section_id = district.created()
+    district.wait(seconds=5)
+    district.put_scores(score(section_id, AMY))
+    district.put_scores(score(section_id, 1))
+    district.act("rename", assignment_section_id=section_id, name="By hand")
+    district.delete(assignment_id, "&force=true")
+    writes = district.writes()
+    assert [write["kind"] for write in writes] == ["create", "scores", "delete"]
+    assert writes[1]["students"] == [AMY]
+    assert writes[1]["at"] == "2026-09-21T16:00:05+00:00"
+
+
+def test_requests_are_logged_with_the_rows_they_wrote() -> None:
+    """The log has method, path, status and score rows; the control plane is not in it."""
+    district = District()
+    _, section_id = district.created()
+    district.call("DELETE", "/_sandbox/requests")
+    district.put_scores(score(section_id, AMY))
+    (logged,) = district.call("GET", "/_sandbox/requests").json()
+    assert (logged["method"], logged["path"], logged["status"], logged["rows"]) == ("PUT", "/ws/xte/score", 200, 1)
+
+
+def test_maintenance_is_a_redirect_to_a_page_that_answers_200() -> None:
+    """In maintenance every call redirects to HTML with status 200."""
+    district = District()
+    district.faults(maintenance=True)
+    answer = district.call("GET", CATEGORIES)
+    assert answer.status_code == 302
+    page = district.call("GET", answer.headers["location"])
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
+def test_down_is_503_until_the_faults_are_cleared() -> None:
+    """A sandbox that is down answers 503; clearing the faults heals it."""
+    district = District()
+    district.faults(down=True)
+    assert district.call("GET", CATEGORIES).status_code == 503
+    district.call("DELETE", "/_sandbox/faults")
+    assert district.call("GET", CATEGORIES).status_code == 200
+
+
+def test_the_next_matching_requests_fail_as_told() -> None:
+    """`fail_next` answers in place of the sandbox, for its method and path, as often as told."""
+    district = District()
+    failure = {"method": "GET", "path_prefix": "/ws/xte", "status": 502, "body": {"message": "bad"}, "times": 1}
+    district.faults(fail_next=[failure])
+    assert district.call("GET", "/ws/v1/metadata").status_code == 200
+    assert [district.call("GET", CATEGORIES).status_code for _ in range(2)] == [502, 200]
+
+
+def test_random_errors_repeat_with_their_seed() -> None:
+    """The same seed gives the same errors."""
+    district = District()
+    runs = []
+    for _ in range(2):
+        district.faults(error_rate=0.5, error_status=500, seed=7)
+        runs.append([district.call("GET", CATEGORIES).status_code for _ in range(12)])
+    assert runs[0] == runs[1]
+    assert set(runs[0]) == {200, 500}
+
+
+def test_an_unknown_knob_is_refused() -> None:
+    """A misspelt knob is an error."""
+    assert District().call("PUT", "/_sandbox/faults", json={"latency": 5}).status_code == 422
+
+
+def test_a_lost_response_in_process_raises_after_the_commit() -> None:
+    """Without a socket the lost answer is a ConnectionResetError, and the write is there."""
+    district = District()
+    district.faults(lose_response_after_commit=1)
+    with pytest.raises((ConnectionResetError, httpx.TransportError)):
+        district.create(assignment())
+    assert len(district.state()) == 1

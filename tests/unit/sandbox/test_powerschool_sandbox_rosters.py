@@ -1,0 +1,199 @@
+"""Rosters by `/ws/v1`, tables and named queries of the sandbox PowerSchool."""
+
+import pytest
+from powerschool_client import AMY, BOB, FOREIGN_SECTION, OTHER_SECTION, SECTION, STRANGER, District, score
+
+
+def v1(district: District, path: str) -> dict[str, object]:
+    answer = district.call("GET", f"/ws/v1/{path}")
+    assert answer.status_code == 200, answer.text
+    body: dict[str, object] = answer.json()
+    return body
+
+
+def test_a_one_element_list_is_an_object() -> None:
+    """One enrollment comes as an object, several as a list, none as an empty text."""
+    district = District()
+    rows = [
+        v1(district, f"section/{dcid}/section_enrollment")["section_enrollments"] for dcid in (SECTION, OTHER_SECTION)
+    ]
+    assert [type(row["section_enrollment"]) for row in rows] == [list, dict]
+    assert v1(district, f"section/{FOREIGN_SECTION}/section_enrollment") == {"section_enrollments": ""}
+
+
+def test_numeric_texts_become_numbers() -> None:
+    """A student number loses its leading zeros; a section number may be number or text."""
+    district = District()
+    assert v1(district, f"student/{AMY}")["student"]["local_id"] == 123
+    numbers = [section["section_number"] for section in v1(district, "school/3/section")["sections"]["section"]]
+    assert numbers == [1, "2A", 3]
+
+
+def test_xml_is_the_default() -> None:
+    """Who does not ask for JSON gets XML."""
+    district = District()
+    answer = district.call("GET", "/ws/v1/school/3", headers={**district.headers, "Accept": "*/*"})
+    assert answer.headers["content-type"].startswith("application/xml")
+    assert "<school_number>101</school_number>" in answer.text
+
+
+def test_a_page_larger_than_the_cap_is_truncated() -> None:
+    """The administrator's cap shortens the page instead of refusing it."""
+    district = District()
+    district.app.state.powerschool.plugin.page_cap = 2
+    assert len(v1(district, "district/student?pagesize=500")["students"]["student"]) == 2
+    assert v1(district, "district/student?page=2")["students"]["student"]["id"] == 9003
+    assert v1(district, "district/student/count") == {"resource": {"count": 3}}
+
+
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [
+        ("school/3/section/count?q=term.start_year==2026", 3),
+        ("school/3/section/count?q=term.start_year==2025", 0),
+        ("school/3/term/count?q=start_year==2026;portion=ge=2", 1),
+        ("school/3/student/count?q=school_enrollment.enroll_status==(A,P)", 3),
+        ("school/3/student/count?q=name.last_name==No*1", 1),
+    ],
+)
+def test_queries_select_rows(path: str, count: int) -> None:
+    """The FIQL subset: equality, comparison, lists, wildcards and AND."""
+    assert v1(District(), path) == {"resource": {"count": count}}
+
+
+def test_an_unknown_field_in_a_query_is_400() -> None:
+    """A query for a field that is not there is refused, not ignored."""
+    assert District().call("GET", "/ws/v1/school/3/section?q=colour==red").status_code == 400
+
+
+def test_co_teachers_are_not_in_v1_and_inactive_staff_vanish() -> None:
+    """A section shows its lead only; a deactivated staff member is no longer listed."""
+    district = District()
+    section = v1(district, f"section/{SECTION}")["section"]
+    assert section["staff_id"] == 710
+    district.act("deactivate_staff", staff_dcid=711)
+    staff = v1(district, "school/3/staff?expansions=emails,nonsense")["staffs"]["staff"]
+    assert [row["id"] for row in staff] == [710, 712]
+    assert staff[0]["emails"] == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("assignments", 404, "assignments"),
+        ("teachers", 405, "GET, POST and PUT are not allowed on table"),
+        ("students?projection=nope", 400, "Invalid field specified: nope is not valid column for table: students"),
+        ("assignmentsection?q=description==x", 400, "Querying not supported against clob or blob field types"),
+        ("sections?projection=dcid,course_number", 403, "At least one column lacks sufficient permission"),
+    ],
+)
+def test_probes_of_tables_are_answered_as_measured(path: str, status: int, words: str) -> None:
+    """No table, closed table, no column, long text and missing grant differ in status and words."""
+    district = District()
+    district.faults(missing_grants=["sections.course_number"])
+    answer = district.call("GET", f"/ws/schema/table/{path}")
+    assert (answer.status_code, words in answer.text) == (status, True)
+
+
+def test_counting_needs_no_grant_without_a_filter() -> None:
+    """`/count` answers without any grant, but not with a filter on the column."""
+    district = District()
+    district.faults(missing_grants=["students.student_number"])
+    assert district.call("GET", "/ws/schema/table/students/count").json() == {"count": 3}
+    assert district.call("GET", "/ws/schema/table/students/count?q=student_number==1002").status_code == 403
+
+
+def test_prefixed_gradebook_tables_are_empty() -> None:
+    """`PSM_` tables exist and hold nothing: no `record` at all."""
+    district = District()
+    district.created()
+    assert "record" not in district.call("GET", "/ws/schema/table/psm_assignment").json()
+
+
+def test_scores_are_read_back_by_the_table_api() -> None:
+    """The score table answers the projected columns of one assignment section as texts."""
+    district = District()
+    _, section_id = district.created()
+    district.put_scores(score(section_id, AMY, 9.5))
+    path = f"assignmentscore?q=assignmentsectionid=={section_id}&projection=studentsdcid,scorepoints"
+    (record,) = district.call("GET", f"/ws/schema/table/{path}").json()["record"]
+    assert record["tables"] == {"assignmentscore": {"studentsdcid": str(AMY), "scorepoints": "9.5"}}
+
+
+def test_the_section_query_gives_term_and_lead_teacher() -> None:
+    """`roster.sections` answers texts; the teacher is absent where there is none."""
+    district = District()
+    district.act("change_teacher", section_dcid=OTHER_SECTION, users_dcid=None)
+    rows = district.query("roster.sections", section_dcids=[SECTION, OTHER_SECTION, 1]).json()["record"]
+    assert rows[0] == {
+        "_name": "sections",
+        "section_dcid": str(SECTION),
+        "section_id": "2100",
+        "school_number": "101",
+        "course_number": "SCI1",
+        "section_number": "1",
+        "term_id": "3601",
+        "year_id": "36",
+        "first_day": "2026-08-24",
+        "last_day": "2027-01-29",
+        "teacher_users_dcid": "610",
+    }
+    assert len(rows) == 2
+    assert "teacher_users_dcid" not in rows[1]
+
+
+def test_the_section_index_is_paged() -> None:
+    """`roster.section_index` gives pages of 100 unless told otherwise; 0 is everything."""
+    district = District()
+    pages = [district.query("roster.section_index", f"pagesize=2&page={page}").json() for page in (1, 2, 3)]
+    assert [len(page.get("record", [])) for page in pages] == [2, 1, 0]
+    assert "record" not in pages[2]
+    assert len(district.query("roster.section_index", "pagesize=0").json()["record"]) == 3
+
+
+def test_the_student_query_keeps_leading_zeros() -> None:
+    """`roster.students` answers student numbers as they are; a dropped student is not there."""
+    district = District()
+    district.act("drop_student", section_dcid=SECTION, student_dcid=BOB)
+    rows = district.query("roster.students", section_dcids=[SECTION]).json()["record"]
+    assert [(row["student_dcid"], row["student_number"]) for row in rows] == [(str(AMY), "00123")]
+
+
+def test_the_gradebook_query_joins_only_the_scores_asked_for() -> None:
+    """`gradebook.state` gives every assignment section once, or once per score where its scores are wanted."""
+    district = District()
+    _, first = district.created(name="One")
+    _, second = district.created(name="Two")
+    district.put_scores(score(first, AMY, 9.5), score(first, BOB, 0, ismissing=True), score(second, AMY, 3))
+    rows = district.query("gradebook.state", section_dcids=[SECTION], score_section_ids=[first]).json()["record"]
+    found = [(row["name"], row.get("student_dcid"), row.get("score_points"), row.get("is_missing")) for row in rows]
+    assert found == [("One", str(AMY), "9.5", "0"), ("One", str(BOB), "0", "1"), ("Two", None, None, None)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"section_dcids": 5}, {"section_dcids": []}, {"section_dcids": ["x"]}, {"section_dcids": [1], "other": [1]}],
+)
+def test_bad_arguments_are_400(arguments: dict[str, object]) -> None:
+    """A missing, empty, malformed or undeclared argument is refused."""
+    assert District().query("roster.students", **arguments).status_code == 400
+
+
+def test_an_unregistered_query_is_404() -> None:
+    """Unknown queries, and all of them while not installed, are 404 with the known words."""
+    district = District()
+    assert district.query("roster.nope").status_code == 404
+    district.act("set_plugin", queries_installed=False)
+    answer = district.query("roster.section_index")
+    assert answer.status_code == 404
+    assert answer.json()["message"] == "Query org.passback.sync.roster.section_index not found"
+
+
+def test_the_data_version_grows_with_changes() -> None:
+    """Changes since a version are listed as ids, and the version is a text."""
+    district = District()
+    before = district.call("GET", "/ws/dataversion/passback/0").json()["$dataversion"]
+    district.act("change_teacher", section_dcid=SECTION, users_dcid=STRANGER)
+    after = district.call("GET", f"/ws/dataversion/passback/{before}").json()
+    assert int(after["$dataversion"]) > int(before)
+    assert after["tables"] == {"sections": [SECTION]}

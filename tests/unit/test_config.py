@@ -1,0 +1,215 @@
+"""Settings: where they come from, what wins, and what a person is told about a wrong one."""
+
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from shared.config import ConfigurationError, Settings, is_loopback, load, variable_names
+
+NO_FILE = Path("no-such.env")
+
+
+def loaded(**variables: str) -> Settings:
+    return load({f"PASSBACK_{name}": value for name, value in variables.items()}, NO_FILE)
+
+
+def refusal(**variables: str) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        loaded(**variables)
+    return str(refused.value)
+
+
+def test_nothing_set_is_a_valid_installation() -> None:
+    """Without a single variable the defaults load."""
+    assert loaded().redis_url == "redis://127.0.0.1:6379/0"
+
+
+def test_variables_of_others_are_no_business_of_ours() -> None:
+    """Names without the prefix are ignored."""
+    assert load({"PATH": "/bin", "PASSBACKS": "x"}, NO_FILE) == loaded()
+
+
+def test_an_unknown_name_is_an_error_with_a_suggestion() -> None:
+    """A misspelt name is refused, and the name that was meant is suggested."""
+    assert "PASSBACK_QUIETPERIOD_S: did you mean PASSBACK_QUIET_PERIOD_S?" in refusal(QUIETPERIOD_S="3")
+
+
+def test_an_unknown_name_like_no_other_points_to_the_table() -> None:
+    """A name that resembles nothing gets no wild guess."""
+    assert refusal(ZZZ="1") == "unknown setting PASSBACK_ZZZ: see the settings table in the README"
+
+
+def test_every_unknown_name_is_reported() -> None:
+    """All unknown names are reported at once."""
+    assert refusal(ZZZ="1", QQQ="2").count("unknown setting") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CANVAS_MAX_IN_FLIGHT", "canary"),
+        ("CANVAS_MAX_IN_FLIGHT", "13"),
+        ("REDIS_TIMEOUT_S", "0"),
+        ("REDIS_TIMEOUT_S", "inf"),
+        ("REDIS_URL", "http://canary"),
+        ("REDIS_PREFIX", "can ary"),
+        ("CANVAS_URL", "canary"),
+        ("POWERSCHOOL_URL", "ldap://canary"),
+        ("RETRY_WAITS_S", "1,canary"),
+        ("RETRY_WAITS_S", "-1"),
+        ("WEB_PORT", "65536"),
+        ("LOG_FORMAT", "canary"),
+        ("LOG_LEVEL", "canary"),
+        ("LIVE_EVENTS_ALLOW_UNSIGNED", "canary"),
+        ("DISTRICT_TIME_ZONE", "Canary/Islands"),
+        ("DISTRICT_TIME_ZONE", "../canary"),
+    ],
+)
+def test_a_wrong_value_is_named_but_not_shown(name: str, value: str) -> None:
+    """A wrong value's message names the variable, and never repeats the value."""
+    message = refusal(**{name: value})
+
+    assert message.startswith(f"PASSBACK_{name}: ")
+    assert "anary" not in message
+
+
+def test_every_wrong_value_is_reported() -> None:
+    """All wrong values are reported at once, a line each."""
+    assert len(refusal(WEB_PORT="x", LOG_LEVEL="y").splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["CANVAS_TOKEN", "WEBHOOK_SECRET", "POWERSCHOOL_CLIENT_SECRET", "OPERATOR_PASSWORD"])
+def test_secrets_do_not_show(name: str) -> None:
+    """Neither the settings' text nor their dump shows a secret."""
+    settings = loaded(**{name: "canary"})
+
+    assert "canary" not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+    assert getattr(settings, name.lower()).get_secret_value() == "canary"
+
+
+def test_secrets_come_from_files(tmp_path: Path) -> None:
+    """A file in the secrets directory, named like its variable in either case, is a setting; line ends do not count."""
+    (tmp_path / "passback_canvas_token").write_text("one\n")
+    (tmp_path / "PASSBACK_WEBHOOK_SECRET").write_text("two")
+    (tmp_path / "unrelated").write_text("three")
+
+    settings = loaded(SECRETS_DIR=str(tmp_path))
+
+    assert settings.canvas_token.get_secret_value() == "one"
+    assert settings.webhook_secret.get_secret_value() == "two"
+
+
+def test_an_unknown_secret_file_is_an_error(tmp_path: Path) -> None:
+    """A misspelt file name is refused like a misspelt variable."""
+    (tmp_path / "passback_canvas_tokn").write_text("canary")
+
+    assert "did you mean PASSBACK_CANVAS_TOKEN?" in refusal(SECRETS_DIR=str(tmp_path))
+
+
+def test_a_missing_secrets_directory_is_an_error(tmp_path: Path) -> None:
+    """A secrets directory that is not there is said, not skipped."""
+    assert "which is no directory" in refusal(SECRETS_DIR=str(tmp_path / "missing"))
+
+
+def test_settings_come_from_the_env_file(tmp_path: Path) -> None:
+    """`.env` holds settings in its usual syntax, and dollar signs in it stay."""
+    (tmp_path / ".env").write_text("# a comment\nPASSBACK_WEB_PORT=9000\nPASSBACK_CANVAS_TOKEN='a${b}c'\nOTHER=1\n")
+
+    settings = load({}, tmp_path / ".env")
+
+    assert settings.web_port == 9000
+    assert settings.canvas_token.get_secret_value() == "a${b}c"
+
+
+def test_variables_win_over_the_env_file_and_that_over_secret_files(tmp_path: Path) -> None:
+    """Precedence: variable, `.env`, secret file, default."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    for name in ("web_host", "web_port", "log_level"):
+        (secrets / f"passback_{name}").write_text({"web_port": "1"}.get(name, "ERROR"))
+    (tmp_path / ".env").write_text("PASSBACK_WEB_PORT=2\nPASSBACK_WEB_HOST=from-file\n")
+
+    settings = load({"PASSBACK_SECRETS_DIR": str(secrets), "PASSBACK_WEB_PORT": "3"}, tmp_path / ".env")
+
+    assert (settings.web_port, settings.web_host, settings.log_level) == (3, "from-file", "ERROR")
+
+
+@pytest.mark.parametrize("name", ["WEB_PORT", "DISTRICT_TIME_ZONE", "POWERSCHOOL_CA_BUNDLE", "REDIS_URL"])
+def test_an_empty_value_means_the_default(name: str) -> None:
+    """A variable that is set to nothing, as compose files do, counts as not set."""
+    assert loaded(**{name: ""}) == loaded()
+
+
+def test_an_empty_list_is_empty() -> None:
+    """Lists can be emptied: no issuers means any, no waits means one attempt."""
+    settings = loaded(LIVE_EVENTS_ISSUERS="", RETRY_WAITS_S="")
+
+    assert (settings.live_events_issuers, settings.retry_waits) == ((), ())
+
+
+def test_names_may_be_written_in_either_case() -> None:
+    """`passback_web_port` is `PASSBACK_WEB_PORT`."""
+    assert load({"passback_web_port": "9000"}, NO_FILE).web_port == 9000
+
+
+def test_lists_are_comma_separated() -> None:
+    """Lists are written with commas; spaces do not count."""
+    assert loaded(RETRY_WAITS_S="1, 2.5 ,30").retry_waits == tuple(timedelta(seconds=s) for s in (1, 2.5, 30))
+
+
+def test_urls_lose_their_last_slash() -> None:
+    """`https://canvas.example/` and `https://canvas.example` are the same Canvas."""
+    assert loaded(CANVAS_URL="https://canvas.example/").canvas_url == "https://canvas.example"
+
+
+def test_a_time_zone_is_read_by_its_name() -> None:
+    """The district's zone is an IANA name."""
+    assert loaded(DISTRICT_TIME_ZONE="America/Chicago").district_time_zone == ZoneInfo("America/Chicago")
+
+
+def test_a_maximum_wait_shorter_than_the_quiet_period_is_refused() -> None:
+    """The two windows are checked together, and both are named."""
+    message = refusal(QUIET_PERIOD_S="10", MAX_WAIT_S="9.9")
+
+    assert "PASSBACK_MAX_WAIT_S (9.9)" in message
+    assert "PASSBACK_QUIET_PERIOD_S (10)" in message
+
+
+def test_windows_of_one_length_are_fine() -> None:
+    """A maximum wait equal to the quiet period is the shortest allowed."""
+    assert loaded(QUIET_PERIOD_S="10", MAX_WAIT_S="10").max_wait_s == 10
+
+
+def test_what_a_command_requires_is_named_all_at_once() -> None:
+    """`require` names every empty setting, secrets included, by its variable."""
+    with pytest.raises(ConfigurationError, match="not set: PASSBACK_CANVAS_URL, PASSBACK_CANVAS_TOKEN"):
+        loaded(WEB_PORT="1").require("canvas_url", "canvas_token", "web_port")
+
+
+def test_settings_do_not_change() -> None:
+    """Settings are read once and frozen."""
+    with pytest.raises(ValueError, match="frozen"):
+        loaded().web_port = 1
+
+
+def test_every_setting_has_a_sentence() -> None:
+    """Every setting is described, for the README's table."""
+    assert all(field.description for field in Settings.model_fields.values())
+    assert len(variable_names()) == len(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:80", True),
+        ("http://[::1]/", True),
+        ("http://localhost", True),
+        ("https://a.example", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_recognised(url: str, here: bool) -> None:
+    """A URL is local when its host is."""
+    assert is_loopback(url) is here

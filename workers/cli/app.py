@@ -1,0 +1,29 @@
+"""All verbs in one place."""
+
+import typer
+
+from workers.cli import courses, operations, processes
+from workers.cli.demo import demo
+from workers.cli.up import up
+
+app = typer.Typer(
+    name="passback",
+    help="Keeps a PowerSchool gradebook in agreement with Canvas, and says why a grade is not there.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("demo")(demo)
+app.command("up")(up)
+app.command("doctor")(operations.doctor)
+app.command("status")(operations.status)
+app.command("settings")(operations.settings)
+app.command("sync")(courses.sync)
+app.command("explain")(courses.explain)
+app.command("web")(processes.web)
+app.command("worker")(processes.worker)
+app.command("beat")(processes.beat)
+app.command("flower")(processes.flower)
+app.add_typer(processes.sandbox, name="sandbox")

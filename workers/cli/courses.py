@@ -1,0 +1,157 @@
+"""Verbs about one course: `sync` and `explain`."""
+
+import time
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from shared.adapters.redis.change_store import Whereabouts
+from shared.config import load
+from shared.domain.changes import Cause
+from shared.domain.plan import Create, Plan, Scores, Update
+from shared.domain.records import State
+from shared.errors import PassbackError
+from workers.bootstrap import Passback
+from workers.cli.output import ExitCode, JsonOption, emit
+from workers.grade_passback.explain import Question, reason
+
+Course = Annotated[str, typer.Argument(metavar="COURSE", help="The Canvas course id.")]
+AssignmentId = Annotated[str | None, typer.Option("--assignment", metavar="ID", help="Only this Canvas assignment.")]
+
+LONGEST_WAIT_S = 600.0
+POLL_S = 0.2
+
+
+def sync(
+    course: Course,
+    assignment: AssignmentId = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when the sync is done.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Sync a course now. The whole course is made to agree; --assignment says what the answer is about."""
+    service = Passback(load())
+    if dry_run:
+        emit(_plan(service, course, assignment), as_json, _plan_text)
+        return
+    asked_at = service.clock.now()
+    service.changes.request(course, Cause.PERSON, [assignment] if assignment else [])
+    service.records.connect(course)
+    if not wait:
+        emit({"course_id": course, "requested": True}, as_json, lambda _: f"sync of course {course} requested")
+        return
+    raise typer.Exit(_wait(service, course, asked_at, as_json))
+
+
+def _wait(service: Passback, course: str, asked_at: datetime, as_json: bool) -> int:
+    """Wait until the course is idle, then say what was found; 1 if something needs a person or goes on."""
+    until = time.monotonic() + LONGEST_WAIT_S
+    while service.changes.state_of(course).whereabouts is not Whereabouts.IDLE and time.monotonic() < until:
+        time.sleep(POLL_S)
+    record = service.records.course(course)
+    letters = service.dead_letters.of_course(course)
+    synced = record is not None and record.synced_at >= asked_at
+    states = [s.state for a in record.assignments for s in a.sections] if record and synced else []
+    counts = {state.value: states.count(state) for state in State}
+    result = {
+        "course_id": course,
+        "synced": synced,
+        "states": counts,
+        "dead_letters": [letter.id for letter in letters],
+    }
+    emit(result, as_json, _wait_text)
+    return ExitCode.FINE if synced and not letters and not counts[State.RETRYING] else ExitCode.PROBLEMS
+
+
+def _wait_text(result: dict[str, object]) -> str:
+    counts = result["states"]
+    assert isinstance(counts, dict)
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "nothing there"
+    letters = f"; dead letters: {result['dead_letters']}" if result["dead_letters"] else ""
+    head = "synced" if result["synced"] else "not synced"
+    return f"course {result['course_id']}: {head} ({told}){letters}"
+
+
+def _plan(service: Passback, course: str, assignment: str | None) -> dict[str, object]:
+    """Return the plan of a sync that a person asks for."""
+    survey = service.surveyor.survey(course, asked_for_by_person=True)
+    return {
+        "course_id": course,
+        "steps": _steps(survey.plan, assignment),
+        "findings": _findings(survey.plan, assignment),
+    }
+
+
+def _steps(plan: Plan, assignment: str | None) -> list[dict[str, object]]:
+    return [_step(step) for step in plan.writes if assignment in (None, step.assignment_id)]
+
+
+def _step(step: object) -> dict[str, object]:
+    match step:
+        case Create(desired=d):
+            return {"do": "create", "assignment_id": d.assignment_id, "section_dcid": d.section_dcid, "name": d.name}
+        case Update(desired=d, changed_fields=fields):
+            return {
+                "do": "update",
+                "assignment_id": d.assignment_id,
+                "section_dcid": d.section_dcid,
+                "fields": [str(f) for f in fields],
+            }
+        case Scores(assignment_id=assignment_id, section_dcid=dcid, rows=rows, replaces=replaces):
+            return {
+                "do": "scores",
+                "assignment_id": assignment_id,
+                "section_dcid": dcid,
+                "new": len(rows) - len(replaces),
+                "changed": len(replaces),
+            }
+        case _:
+            return {"do": type(step).__name__.lower()}
+
+
+def _findings(plan: Plan, assignment: str | None) -> list[dict[str, object]]:
+    return [
+        {"assignment_id": f.assignment_id, "section_dcid": f.section_dcid, **reason(f.finding)}
+        for f in plan.findings
+        if assignment in (None, f.assignment_id)
+    ]
+
+
+def _plan_text(plan: dict[str, object]) -> str:
+    steps = plan["steps"]
+    assert isinstance(steps, list)
+    if not steps:
+        return f"course {plan['course_id']}: nothing to do"
+    signs = {"create": "+", "update": "~", "scores": "="}
+    return "\n".join(f"{signs.get(s['do'], ' ')} " + ", ".join(f"{k} {v}" for k, v in s.items()) for s in steps)
+
+
+def explain(
+    course: Course,
+    assignment: AssignmentId = None,
+    student: Annotated[str | None, typer.Option("--student", metavar="SIS_ID", help="Only this student.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say of every assignment whether it is in PowerSchool, and why it is not."""
+    service = Passback(load())
+    try:
+        answer = service.explain.answer(Question(course, assignment, student))
+    except PassbackError as error:
+        typer.echo(f"passback: {error}", err=True)
+        raise typer.Exit(ExitCode.PROBLEMS) from None
+    emit(answer, as_json, _answer_table)
+
+
+def _answer_table(answer: dict[str, object]) -> Table:
+    table = Table("assignment", "section", "state", "why, and what to do", title=f"Course {answer['course_id']}")
+    assignments = answer["assignments"]
+    assert isinstance(assignments, list)
+    for assignment in assignments:
+        for section in assignment["sections"]:
+            lines = [f"{r['code']}: {r['message']} {r['remedy']}" for r in section["reasons"]]
+            lines += [f"student {s['student_sis_id'] or s['user_id']}: {s['message']}" for s in section["students"]]
+            label = f"{assignment['name']} ({assignment['assignment_id']})"
+            table.add_row(label, section["section_sis_id"] or "-", section["state"], "\n".join(lines))
+    return table

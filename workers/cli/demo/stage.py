@@ -1,0 +1,93 @@
+"""The demo's stage: both sandboxes through their control planes, and the moments at which people did something."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from shared.clock import Clock
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Somebody changed a score in Canvas: when, and whose."""
+
+    scene: str
+    at: datetime
+    assignment_id: int
+    user_id: int
+
+
+@dataclass
+class Stage:
+    """What the script does to the sandboxes, and reads from them."""
+
+    canvas_url: str
+    powerschool_url: str
+    clock: Clock
+    moments: list[Moment] = field(default_factory=list)
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10))
+
+    def grade(self, scene: str, course_id: int, assignment_id: int, user_id: int, score: float) -> None:
+        """A teacher enters a score."""
+        self._note(scene, assignment_id, [user_id])
+        self.act(do="grade", course_id=course_id, assignment_id=assignment_id, user_id=user_id, score=score)
+
+    def take_quiz(self, scene: str, course_id: int, assignment_id: int, scores: Iterable[tuple[int, float]]) -> None:
+        """Students hand in a quiz that Canvas grades at once."""
+        for user_id, score in scores:
+            self._note(scene, assignment_id, [user_id])
+            self.act(do="quiz_submit", course_id=course_id, assignment_id=assignment_id, user_id=user_id, score=score)
+
+    def act(self, **deed: object) -> None:
+        """Do something in Canvas as the people who use it."""
+        self.http.post(f"{self.canvas_url}/_sandbox/act", json=deed).raise_for_status()
+
+    def powerschool_faults(self, **faults: object) -> None:
+        """Make PowerSchool unwell, or well again."""
+        self.http.put(f"{self.powerschool_url}/_sandbox/faults", json=faults).raise_for_status()
+
+    def submissions(self) -> list[Json]:
+        """Return every submission Canvas has."""
+        return [s for course in self._canvas_state()["courses"] for s in course["submissions"]]
+
+    def assignment_names(self) -> dict[str, str]:
+        """Return Canvas's assignment names by id."""
+        return {
+            str(a["id"]): str(a["name"]) for course in self._canvas_state()["courses"] for a in course["assignments"]
+        }
+
+    def outstanding_events(self) -> int:
+        """Return how many Live Events are still on their way."""
+        return int(self._canvas_state()["outstanding_events"])
+
+    def gradebook(self) -> list[Json]:
+        """Return every assignment section PowerSchool has, with its scores."""
+        return self._get(f"{self.powerschool_url}/_sandbox/state")
+
+    def writes(self) -> list[Json]:
+        """Return every write PowerSchool accepted, in order."""
+        return self._get(f"{self.powerschool_url}/_sandbox/writes")
+
+    def requests(self, url: str) -> list[Json]:
+        """Return a sandbox's request log."""
+        return self._get(f"{url}/_sandbox/requests")
+
+    def events(self) -> int:
+        """Return how many Live Events Canvas sent."""
+        return len(self._get(f"{self.canvas_url}/_sandbox/deliveries"))
+
+    def _note(self, scene: str, assignment_id: int, users: Iterable[int]) -> None:
+        self.moments += [Moment(scene, self.clock.now(), assignment_id, user) for user in users]
+
+    def _canvas_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = self.http.get(f"{self.canvas_url}/_sandbox/state").raise_for_status().json()
+        return state
+
+    def _get(self, url: str) -> list[Json]:
+        rows: list[Json] = self.http.get(url).raise_for_status().json()
+        return rows

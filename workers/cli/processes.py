@@ -1,0 +1,104 @@
+"""One process each, as in the Procfile; and the two sandboxes."""
+
+from datetime import date
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from shared import config
+from shared.clock import SystemClock
+
+SANDBOX_ZONE = "America/Los_Angeles"
+
+Host = Annotated[str, typer.Option(help="Address to bind.")]
+
+
+def web(
+    host: Annotated[str | None, typer.Option(help="Address to bind; PASSBACK_WEB_HOST otherwise.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind; PASSBACK_WEB_PORT otherwise.")] = None,
+) -> None:
+    """Run the receivers."""
+    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from workers.receivers.app import build  # noqa: PLC0415
+
+    settings = config.load()
+    configure_logging(settings)
+    serve(build(settings), host or settings.web_host, settings.web_port if port is None else port)
+
+
+def serve(application: object, host: str, port: int) -> None:
+    """Serve an ASGI application until it is told to stop."""
+    import uvicorn  # noqa: PLC0415
+
+    uvicorn.run(
+        application,  # type: ignore[arg-type]  # uvicorn's own alias for ASGI applications is not exported
+        host=host, port=port, access_log=False, log_config=None, http="httptools", server_header=False,
+        timeout_graceful_shutdown=5,
+    )  # fmt: skip
+
+
+def worker() -> None:
+    """Run a passback worker: the dispatcher, and the pool that syncs courses."""
+    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from workers.bootstrap import start_worker  # noqa: PLC0415
+
+    settings = config.load()
+    configure_logging(settings)
+    settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
+    start_worker(settings)
+
+
+def beat() -> None:
+    """Run beat, which starts what is scheduled. Any number may run; one tick counts."""
+    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from workers.celery_app import make_app  # noqa: PLC0415
+
+    settings = config.load()
+    configure_logging(settings)
+    make_app(settings).Beat(quiet=True, loglevel=settings.log_level).run()
+
+
+def flower(
+    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 5555,
+) -> None:
+    """Run Flower on the loopback address, read-only. Needs the extra `passback[flower]`."""
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from workers.celery_app import make_app  # noqa: PLC0415
+
+    if find_spec("flower") is None:
+        raise config.ConfigurationError("Flower is not installed: pip install 'passback[flower]'")
+    settings = config.load()
+    configure_logging(settings)
+    password = settings.operator_password.get_secret_value()
+    protection = [f"--basic-auth=operator:{password}"] if password else []
+    make_app(settings).start(["flower", "--address=127.0.0.1", f"--port={port}", *protection])
+
+
+sandbox = typer.Typer(no_args_is_help=True, help="A Canvas or a PowerSchool to run against, with a small district.")
+
+
+def today_in_sandbox() -> tuple[date, ZoneInfo]:
+    """Return the day around which the sandbox's district is made, and its zone."""
+    zone = ZoneInfo(SANDBOX_ZONE)
+    return SystemClock().now().astimezone(zone).date(), zone
+
+
+@sandbox.command("canvas")
+def sandbox_canvas(port: Annotated[int, typer.Option(help="Port on the loopback address.")]) -> None:
+    """Run the sandbox Canvas."""
+    from shared.sandbox.canvas.app import create_app  # noqa: PLC0415
+    from shared.sandbox.district import small_district  # noqa: PLC0415
+
+    serve(create_app(small_district(*today_in_sandbox()).canvas), "127.0.0.1", port)
+
+
+@sandbox.command("powerschool")
+def sandbox_powerschool(port: Annotated[int, typer.Option(help="Port on the loopback address.")]) -> None:
+    """Run the sandbox PowerSchool."""
+    from shared.sandbox.district import small_district  # noqa: PLC0415
+    from shared.sandbox.powerschool.app import create_app  # noqa: PLC0415
+
+    serve(create_app(small_district(*today_in_sandbox()).powerschool), "127.0.0.1", port)

@@ -1,0 +1,76 @@
+"""The README's table of settings, from the settings themselves."""
+
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Union, get_args, get_origin
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from shared.config import PREFIX, Settings
+
+BEGIN = "<!-- settings: begin (passback settings) -->"
+END = "<!-- settings: end -->"
+
+UNITS = {"_ms": "ms", "_s": "s", "_days": "days", "_bytes": "bytes"}
+TYPES: dict[type, str] = {
+    bool: "yes/no",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    SecretStr: "secret",
+    Path: "path",
+    ZoneInfo: "time zone",
+}
+
+
+def settings_table() -> str:
+    """Return a Markdown table with a row per setting: variable, type, unit, default, description."""
+    head = ["| Variable | Type | Unit | Default | What it decides |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *(_row(name, field) for name, field in Settings.model_fields.items())])
+
+
+def with_settings_table(document: str) -> str:
+    """Return the document with what stands between its two markers replaced by the table of today."""
+    before, _, rest = document.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{settings_table()}\n{END}{after}"
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    cells = [
+        f"`{PREFIX}{name.upper()}`",
+        _type(name, field.annotation),
+        next((unit for suffix, unit in UNITS.items() if name.endswith(suffix)), ""),
+        _default(field.default),
+        field.description or "",
+    ]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _type(name: str, annotation: object) -> str:
+    if get_origin(annotation) in {Union, UnionType}:
+        annotation = next(part for part in get_args(annotation) if part is not type(None))
+    if get_origin(annotation) is tuple:
+        return "list of numbers" if get_args(annotation)[0] is not str else "list"
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return "one of " + ", ".join(annotation)
+    if name.endswith("_url"):
+        return "URL"
+    assert isinstance(annotation, type), f"{name}: no word for {annotation}"
+    return TYPES[annotation]
+
+
+def _default(value: object) -> str:
+    match value:
+        case SecretStr() | None | "":
+            return ""
+        case bool():
+            return "`yes`" if value else "`no`"
+        case float():
+            return f"`{value:.15g}`"
+        case tuple():
+            return f"`{','.join(f'{item:.15g}' if isinstance(item, float) else str(item) for item in value)}`"
+    return f"`{value}`"

@@ -1,0 +1,66 @@
+"""The dispatcher: folds messages into change sets, claims courses that are due, wakes a worker for each."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from shared.log_events import LogEvent
+from shared.ports import ChangeStore
+
+log = structlog.get_logger()
+
+BATCH = 500
+LONGEST_BLOCK = timedelta(milliseconds=500)
+SHORTEST_BLOCK = timedelta(milliseconds=5)
+PAUSE_AFTER_FAILURE_S = 1.0
+
+
+class Dispatcher:
+    """One thread beside the worker's pool. Everything it does is atomic in Redis, so any number of them may run."""
+
+    def __init__(self, changes: ChangeStore, wake: Callable[[str], None], consumer: str, claims_at_once: int) -> None:
+        self._changes = changes
+        self._wake = wake
+        self._consumer = consumer
+        self._claims_at_once = claims_at_once
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        """Start dispatching."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the current step; messages not yet folded stay on their streams."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+
+    def step(self) -> int:
+        """Fold what has come, claim what is due, wake workers. Returns how many courses were woken."""
+        folded = self._changes.fold(self._consumer, BATCH, self._block())
+        if folded.folded or folded.malformed:
+            log.debug(LogEvent.MESSAGES_FOLDED, folded=folded.folded, unknown=folded.unknown, bad=folded.malformed)
+        due = self._changes.claim_due(self._claims_at_once)
+        for course_id in due:
+            self._wake(course_id)
+        return len(due)
+
+    def _block(self) -> timedelta:
+        next_due = self._changes.next_due_in()
+        if next_due is None:
+            return LONGEST_BLOCK
+        # A due course that cannot be claimed yet (all claims taken) must not turn this into a busy loop.
+        return min(LONGEST_BLOCK, max(SHORTEST_BLOCK, next_due))
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.step()
+            except (RedisError, OperationalError, OSError) as error:
+                # What was read stays unacknowledged and what was claimed becomes due again: nothing to undo.
+                log.warning(LogEvent.DISPATCH_INTERRUPTED, error=type(error).__name__)
+                self._stopped.wait(PAUSE_AFTER_FAILURE_S)

@@ -1,0 +1,83 @@
+"""Keeping leases alive while their courses sync, and stopping at once when one is lost."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import structlog
+from redis.exceptions import RedisError
+
+from shared.clock import Clock
+from shared.errors import LeaseLost, SystemUnwell
+from shared.log_events import LogEvent
+from shared.ports import ChangeStore, Lease
+
+log = structlog.get_logger()
+
+Guard = Callable[[], None]
+
+
+class LeaseKeeper:
+    """Renews every lease this process holds, from one thread, often enough that only a dead process loses one."""
+
+    def __init__(self, changes: ChangeStore, lease_for: timedelta) -> None:
+        self._changes = changes
+        self._every = lease_for.total_seconds() / 4
+        self._held: dict[str, Lease] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._renew_until_stopped, name="lease-keeper", daemon=True)
+
+    def start(self) -> None:
+        """Start renewing."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop renewing; leases still held end by themselves."""
+        self._stopped.set()
+        self._thread.join(timeout=self._every + 1)
+
+    @contextmanager
+    def hold(self, lease: Lease) -> Iterator[None]:
+        """Keep the lease renewed inside the block."""
+        with self._lock:
+            self._held[lease.course_id] = lease
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(lease.course_id, None)
+
+    def _renew_until_stopped(self) -> None:
+        while not self._stopped.wait(self._every):
+            with self._lock:
+                held = list(self._held.values())
+            for lease in held:
+                self._renew(lease)
+
+    def _renew(self, lease: Lease) -> None:
+        try:
+            self._changes.renew(lease)
+        except LeaseLost:
+            # The guard of the running sync finds out by itself before its next write.
+            log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
+        except RedisError as error:
+            log.warning(LogEvent.LEASE_NOT_RENEWED, course_id=lease.course_id, error=type(error).__name__)
+
+
+def guard(changes: ChangeStore, lease: Lease, clock: Clock, deadline: datetime) -> Guard:
+    """Return the check that a sync makes right before each write.
+
+    It raises `LeaseLost` if somebody else may have the course, and `SystemUnwell` past the deadline, so that a
+    huge course goes on in a later run instead of holding a thread.
+    """
+
+    def check() -> None:
+        if clock.now() >= deadline:
+            raise SystemUnwell(
+                f"sync of course {lease.course_id} reached its deadline", cause="sync_deadline", delay=timedelta(0)
+            )
+        changes.renew(lease)
+
+    return check

@@ -1,0 +1,116 @@
+"""From what was found and done to what is remembered: the state of every assignment with its reasons."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from shared.domain.adoption import Key
+from shared.domain.plan import Scores
+from shared.domain.reasons import Finding, Reason
+from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
+from workers.grade_passback.applying import Applied
+from workers.grade_passback.survey import Placement, Survey
+
+
+def course_record(survey: Survey, applied: Applied, earlier: CourseRecord | None, now: datetime) -> CourseRecord:
+    """Return the course's record after a run. What this run did not write keeps the time of its last write."""
+    written = _written_before(earlier)
+    placements: dict[str, list[Placement]] = {}
+    for placement in survey.placements:
+        placements.setdefault(placement.assignment.id, []).append(placement)
+    return CourseRecord(
+        course_id=survey.course.id,
+        synced_at=now,
+        assignments=tuple(
+            AssignmentRecord(
+                assignment_id=assignment_id,
+                name=own[0].assignment.name,
+                sections=tuple(_section(p, survey, applied, written, now) for p in own),
+            )
+            for assignment_id, own in placements.items()
+        ),
+    )
+
+
+def _section(
+    placement: Placement,
+    survey: Survey,
+    applied: Applied,
+    written: Mapping[tuple[str, str | None], datetime | None],
+    now: datetime,
+) -> SectionRecord:
+    key = placement.key
+    findings = _findings(placement, survey, applied)
+    link = applied.links.get(key) if key else None
+    wanted = len(placement.desired.scores) if placement.desired else 0
+    was_written = key is not None and key in applied.written
+    before = written.get((placement.assignment.id, placement.section.sis_section_id))
+    return SectionRecord(
+        section_sis_id=placement.section.sis_section_id,
+        state=state_of(findings),
+        findings=findings,
+        students=(*placement.students, *_refused_students(key, survey, applied)),
+        powerschool_assignment_id=link.powerschool_assignment_id if link else None,
+        powerschool_assignment_section_id=link.powerschool_assignment_section_id if link else None,
+        scores_wanted=wanted,
+        scores_there=wanted - _unsent(key, survey, applied),
+        written_at=now if was_written else before,
+    )
+
+
+def state_of(findings: Iterable[Finding]) -> State:
+    """Return the state that these findings come to: the one that most needs attention."""
+    reasons = {finding.reason for finding in findings}
+    if not reasons:
+        return State.SYNCED
+    if Reason.DEAD_LETTER in reasons:
+        return State.DEAD
+    if Reason.RETRYING in reasons:
+        return State.RETRYING
+    return State.WAITING if reasons == {Reason.NOT_GRADED_YET} else State.BLOCKED
+
+
+def _findings(placement: Placement, survey: Survey, applied: Applied) -> tuple[Finding, ...]:
+    key = placement.key
+    if key is None:
+        return placement.findings
+    planned = [f.finding for f in survey.plan.findings_of(*key) if f.student_dcid is None]
+    found = [*placement.findings, *planned]
+    if key in applied.refused:
+        found.append(applied.refused[key])
+    if key in applied.dead:
+        found.append(Finding(Reason.DEAD_LETTER, applied.dead[key].cause))
+    elif key in applied.failed:
+        found.append(Finding(Reason.RETRYING, applied.failed[key].cause))
+    elif applied.unwell is not None and _unsent(key, survey, applied, whole=True):
+        found.append(Finding(Reason.RETRYING, applied.unwell.cause))
+    return tuple(found)
+
+
+def _refused_students(key: Key | None, survey: Survey, applied: Applied) -> list[StudentRecord]:
+    if key is None:
+        return []
+    planned = {f.student_dcid: f.finding for f in survey.plan.findings_of(*key) if f.student_dcid is not None}
+    found = {**planned, **applied.refused_students.get(key, {})}
+    return [
+        StudentRecord(survey.users[dcid].user_id, survey.users[dcid].sis_user_id, finding)
+        for dcid, finding in sorted(found.items())
+        if dcid in survey.users
+    ]
+
+
+def _unsent(key: Key | None, survey: Survey, applied: Applied, *, whole: bool = False) -> int:
+    """Return how many of the planned scores were not written; with `whole`, count an unwritten assignment as one."""
+    if key is None:
+        return 0
+    steps = survey.plan.steps_of(*key)
+    rows = sum(len(step.rows) for step in steps if isinstance(step, Scores))
+    pending = bool(steps) and key not in applied.written
+    return max(rows - applied.written.get(key, 0), int(whole and pending))
+
+
+def _written_before(earlier: CourseRecord | None) -> dict[tuple[str, str | None], datetime | None]:
+    return {
+        (assignment.assignment_id, section.section_sis_id): section.written_at
+        for assignment in (earlier.assignments if earlier else ())
+        for section in assignment.sections
+    }

@@ -1,0 +1,85 @@
+"""The use case: make PowerSchool agree with Canvas for one course, and remember what was found."""
+
+from collections.abc import Iterable
+
+import structlog
+
+from shared.clock import Clock
+from shared.domain.changes import ChangeSet
+from shared.domain.outcome import Done, Failure, Outcome, Retry, Wait
+from shared.domain.records import CourseRecord, State
+from shared.log_events import LogEvent
+from shared.ports import Records, RosterReader
+from workers.grade_passback.applying import Applied, Applier
+from workers.grade_passback.leases import Guard
+from workers.grade_passback.recording import course_record
+from workers.grade_passback.survey import Survey, Surveyor
+from workers.settle import SyncReport
+
+log = structlog.get_logger()
+
+# A link that turns out to be stale costs a second look; more than that means somebody deletes while we write.
+MAX_LOOKS = 3
+
+
+class SyncCourse:
+    """Syncs one course. State-based: may be repeated at any time, and a second run writes nothing."""
+
+    def __init__(
+        self, surveyor: Surveyor, applier: Applier, rosters: RosterReader, records: Records, clock: Clock
+    ) -> None:
+        self._surveyor = surveyor
+        self._applier = applier
+        self._rosters = rosters
+        self._records = records
+        self._clock = clock
+
+    def run(self, changes: ChangeSet, guard: Guard) -> SyncReport:
+        """Survey, apply, record. Raises what the survey raises, and `LeaseLost`."""
+        started = self._clock.now()
+        survey, applied = self._until_settled(changes, guard)
+        if applied.refused_students:
+            # PowerSchool knows better than the remembered roster; the next sync should, too.
+            self._rosters.sections([s.sis_section_id for s in survey.rosters.values()], refresh=True)
+        record = course_record(survey, applied, self._records.course(changes.course_id), self._clock.now())
+        self._records.save(record, [section.id for section in survey.course.sections])
+        outcome = _outcome(applied)
+        log.info(
+            LogEvent.COURSE_SYNCED,
+            course_id=changes.course_id,
+            outcome=type(outcome).__name__.lower(),
+            changes=changes.count,
+            assignments=len(record.assignments),
+            scores_written=sum(applied.written.values()),
+            duration_ms=round((self._clock.now() - started).total_seconds() * 1000),
+            waited_ms=round((started - changes.first_at).total_seconds() * 1000),
+        )
+        return SyncReport(outcome, tuple(_once_per_assignment(applied.dead.values())), _settled(record))
+
+    def _until_settled(self, changes: ChangeSet, guard: Guard) -> tuple[Survey, Applied]:
+        for _ in range(MAX_LOOKS):
+            survey = self._surveyor.survey(changes.course_id, asked_for_by_person=changes.asked_for_by_person)
+            applied = self._applier.apply(survey, guard)
+            if not applied.look_again or applied.unwell is not None:
+                break
+        return survey, applied
+
+
+def _outcome(applied: Applied) -> Outcome:
+    if applied.unwell is not None:
+        return Wait(applied.unwell.cause, applied.unwell.delay)
+    if applied.failed:
+        return Retry(tuple(_once_per_assignment(applied.failed.values())))
+    return Done()
+
+
+def _once_per_assignment(failures: Iterable[Failure]) -> list[Failure]:
+    return list({failure.assignment_id: failure for failure in failures}.values())
+
+
+def _settled(record: CourseRecord) -> frozenset[str]:
+    return frozenset(
+        assignment.assignment_id
+        for assignment in record.assignments
+        if not any(section.state in (State.RETRYING, State.DEAD) for section in assignment.sections)
+    )

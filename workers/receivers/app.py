@@ -1,0 +1,112 @@
+"""Puts the receivers together: `build` from the settings, `create_app` from parts."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
+from starlette.types import ASGIApp
+
+from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, JwksKeys
+from shared.adapters.redis.change_writer import RedisChangeWriter
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.receiver_notes import RosterHints, SeenWebhooks
+from shared.clock import Clock, SystemClock
+from shared.config import ConfigurationError, Settings
+from shared.events.signatures import Senders, SigningKeys
+from shared.ports import ChangeWriter
+from workers.receivers import powerschool_events, webhooks
+from workers.receivers.bodies import BodyReader
+from workers.receivers.canvas_events import CanvasEvents
+from workers.receivers.health import Readiness, livez
+from workers.receivers.powerschool_events import PowerSchoolEvents
+from workers.receivers.refusal_log import RefusalLog
+from workers.receivers.routing import Lifespan, ReceiverApp, get, nothing_to_start, post
+from workers.receivers.webhooks import Webhooks
+
+
+def create_app(
+    settings: Settings,
+    writer: ChangeWriter,
+    keys: SigningKeys,
+    *,
+    seen_webhooks: webhooks.SeenWebhooks,
+    roster_hints: powerschool_events.RosterHints,
+    ping: Callable[[], Awaitable[object]],
+    clock: Clock,
+    lifespan: Lifespan = nothing_to_start,
+    otherwise: ASGIApp | None = None,
+) -> ReceiverApp:
+    """Return the receivers as an ASGI application; paths that are not theirs go to `otherwise`.
+
+    Raises: ConfigurationError, where the settings would let events of other Canvas customers in.
+    """
+    if not settings.live_events_allow_unsigned:
+        settings.require("canvas_root_account_uuid")
+    bodies = BodyReader(settings.event_max_bytes)
+    senders = Senders(settings.canvas_root_account_uuid, frozenset(settings.live_events_issuers))
+    canvas_events = CanvasEvents(
+        bodies, writer, keys, senders, clock.now, allow_unsigned=settings.live_events_allow_unsigned
+    )
+    routes = {
+        "/events/canvas": post(canvas_events),
+        "/events/powerschool": post(PowerSchoolEvents(bodies, roster_hints)),
+        "/webhooks/changes": post(Webhooks(bodies, writer, seen_webhooks, _webhook_secret(settings))),
+        "/livez": get(livez),
+        "/readyz": get(Readiness(ping)),
+    }
+    return ReceiverApp(routes, RefusalLog(clock), lifespan, otherwise)
+
+
+def build(settings: Settings, otherwise: ASGIApp | None = None) -> ReceiverApp:
+    """Return the receivers with Redis and Canvas's keys behind them, opened and closed by the server's lifespan."""
+    clock = SystemClock()
+    redis = _redis(settings)
+    redis_keys = Keys(settings.redis_prefix)
+    writer = RedisChangeWriter(redis, redis_keys, settings.event_max_waiting)
+    http = httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
+    jwks = JwksKeys(http, settings.live_events_jwks_url, clock)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        yield
+        await writer.close()
+        await jwks.close()
+        await http.aclose()
+        await redis.aclose()
+
+    return create_app(
+        settings,
+        writer,
+        jwks,
+        seen_webhooks=SeenWebhooks(redis, redis_keys),
+        roster_hints=RosterHints(redis, redis_keys),
+        ping=redis.ping,
+        clock=clock,
+        lifespan=lifespan,
+        otherwise=otherwise,
+    )
+
+
+def _redis(settings: Settings) -> Redis:
+    """Return a client that gives up soon: one repetition over a new connection, since Redis may have restarted."""
+    return Redis.from_url(
+        settings.redis_url,
+        socket_timeout=settings.redis_timeout_s,
+        socket_connect_timeout=settings.redis_timeout_s,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def _webhook_secret(settings: Settings) -> Webhook | None:
+    secret = settings.webhook_secret.get_secret_value()
+    if not secret:
+        return None
+    try:
+        return Webhook(secret)
+    except (ValueError, EmptyWebhookSecretError):
+        raise ConfigurationError("PASSBACK_WEBHOOK_SECRET: not base64, with or without whsec_ before it") from None

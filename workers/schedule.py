@@ -1,0 +1,33 @@
+"""What beat starts, and how often. Several beats may run: a slot in Redis lets one tick count."""
+
+from typing import TypedDict
+
+from shared.config import Settings
+from shared.queues import Queue, Task
+
+RECONCILE_TICK_S = 30.0
+
+
+class Entry(TypedDict):
+    """One line of Celery's beat schedule."""
+
+    task: str
+    schedule: float
+    options: dict[str, object]
+
+
+def reconcile_tick_s(settings: Settings) -> float:
+    """Return how often reconciliation looks for courses whose turn has come, in seconds."""
+    return min(RECONCILE_TICK_S, settings.reconcile_interval_s / 4)
+
+
+def beat_schedule(settings: Settings) -> dict[str, Entry]:
+    """Return beat's entries. A tick nobody ran in time is worthless: it expires at the next one."""
+    tick = reconcile_tick_s(settings)
+    return {
+        "reconcile": {
+            "task": Task.RECONCILE,
+            "schedule": tick,
+            "options": {"queue": Queue.HOUSEKEEPING, "expires": tick},
+        }
+    }

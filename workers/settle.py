@@ -1,0 +1,121 @@
+"""Acting on outcomes: acknowledge, wait, retry or dead-letter. The only retry code there is."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+
+import structlog
+
+from shared.domain.backoff import next_wait
+from shared.domain.changes import ChangeSet
+from shared.domain.outcome import Dead, Done, Failure, Outcome, Retry, Wait
+from shared.errors import LeaseLost, PassbackError, PermanentError, Refused, SystemUnwell, TransientError
+from shared.log_events import LogEvent
+from shared.ports import ChangeStore, DeadLetters, Lease
+
+log = structlog.get_logger()
+
+# These concern every course alike and need an administrator: wait instead of filling the dead letters.
+CONCERNS_EVERY_COURSE = frozenset({"canvas_401", "powerschool_401", "powerschool_grant_missing"})
+ADMINISTRATOR_DELAY = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a run of a course came to.
+
+    `dead` holds assignments that no retry will help while the rest of the course went on. `settled` holds the
+    assignments whose earlier dead letters are answered: they are synced, waiting or blocked with a reason.
+    """
+
+    outcome: Outcome
+    dead: tuple[Failure, ...] = ()
+    settled: frozenset[str] = frozenset()
+
+
+def outcome_of(error: Exception) -> Outcome:
+    """Return what an error means for the job that raised it. Unknown errors are our own defects: retried, then dead."""
+    match error:
+        case SystemUnwell():
+            return Wait(error.cause, error.delay)
+        case TransientError():
+            return Retry((Failure(error.cause, str(error)),))
+        case PermanentError() if error.cause in CONCERNS_EVERY_COURSE:
+            return Wait(error.cause, ADMINISTRATOR_DELAY)
+        case Refused():
+            return Dead(Failure(error.cause, f"{error} {error.words}".strip()))
+        case PermanentError():
+            return Dead(Failure(error.cause, str(error)))
+        case _:
+            # The text of an unforeseen error may quote data, so only its type is kept.
+            return Retry((Failure(f"defect_{type(error).__name__}"),))
+
+
+class Settler:
+    """Settles courses: every path ends the lease, and none forgets work that is not done."""
+
+    def __init__(
+        self,
+        changes: ChangeStore,
+        dead_letters: DeadLetters,
+        waits: Sequence[timedelta],
+        dice: Callable[[], float],
+    ) -> None:
+        self._changes = changes
+        self._dead_letters = dead_letters
+        self._waits = waits
+        self._dice = dice
+
+    def run(self, lease: Lease, changes: ChangeSet, job: Callable[[], SyncReport]) -> Outcome:
+        """Run the job and settle what it came to. Never raises for what the job did."""
+        try:
+            report = job()
+        except LeaseLost:
+            log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
+            return Wait("lease_lost", timedelta(0))
+        except PassbackError as error:
+            report = SyncReport(outcome_of(error))
+        except Exception as error:  # The one place: a defect fails its own course alone.
+            log.exception(LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id)
+            report = SyncReport(outcome_of(error))
+        return self.settle(lease, changes, report)
+
+    def settle(self, lease: Lease, changes: ChangeSet, report: SyncReport) -> Outcome:
+        """Act on the report; return the outcome that was acted on (spent attempts turn a retry into its letters)."""
+        self._answer_letters(lease.course_id, report)
+        self._keep(lease.course_id, report.dead, changes.attempts + 1)
+        match report.outcome:
+            case Done():
+                self._dead_letters.close(lease.course_id, None)
+                self._changes.release(lease)
+            case Wait(delay=delay):
+                self._changes.release_for_later(lease, delay, changes.attempts)
+            case Retry(failures=failures):
+                self._retry(lease, changes, failures)
+            case Dead(failure=failure):
+                self._keep(lease.course_id, (failure,), changes.attempts + 1)
+                self._changes.release(lease)
+            case never:
+                assert_never(never)
+        return report.outcome
+
+    def _retry(self, lease: Lease, changes: ChangeSet, failures: Iterable[Failure]) -> None:
+        wait = next_wait(changes.attempts + 1, self._waits, self._dice)
+        if wait is None:
+            self._keep(lease.course_id, failures, changes.attempts + 1)
+            self._changes.release(lease)
+        else:
+            self._changes.release_for_later(lease, wait, changes.attempts + 1)
+
+    def _keep(self, course_id: str, failures: Iterable[Failure], attempts: int) -> None:
+        for failure in failures:
+            self._dead_letters.add(course_id, failure.assignment_id, failure.cause, failure.answer, attempts)
+            log.error(
+                LogEvent.DEAD_LETTERED, course_id=course_id, assignment_id=failure.assignment_id, cause=failure.cause
+            )
+
+    def _answer_letters(self, course_id: str, report: SyncReport) -> None:
+        for letter in self._dead_letters.of_course(course_id):
+            if letter.assignment_id in report.settled:
+                self._dead_letters.close(course_id, letter.assignment_id)
