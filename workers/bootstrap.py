@@ -126,6 +126,13 @@ class Passback:
         """What keeps this process's leases alive; started by the worker."""
         return LeaseKeeper(self.changes, timedelta(seconds=self.settings.lease_s))
 
+    def close(self) -> None:
+        """Close every connection that was opened."""
+        for name in ("canvas", "powerschool"):
+            if name in self.__dict__:
+                getattr(self, name).close()
+        self.redis.close()
+
     def sync(self, course_id: str) -> None:
         """Take a claimed course, sync it and settle. Does nothing if it is not claimed any more."""
         taken = self.changes.take(course_id)

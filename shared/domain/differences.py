@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 
+from shared.domain.description import fitted
 from shared.domain.desired import DesiredAssignment, DesiredScore
 from shared.domain.powerschool import ActualAssignment, ActualScore
 from shared.domain.scoring import exact
-
-# Source: ASSIGNMENTSECTION.DESCRIPTION is a string of 4000.
-MAX_DESCRIPTION_CHARS = 4000
 
 
 class OwnedField(StrEnum):
@@ -50,7 +48,7 @@ def leftover_scores(
 
 
 def _comparable(description: str) -> str:
-    return " ".join(description[:MAX_DESCRIPTION_CHARS].split())
+    return " ".join(fitted(description).split())
 
 
 def _agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:

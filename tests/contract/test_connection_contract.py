@@ -64,7 +64,7 @@ def test_a_full_redis_is_unwell(server: redis.Redis) -> None:
     windows = Windows(QUIET, MAX_WAIT)
     store = RedisChangeStore(server, Keys(), windows, CLAIM_FOR, LEASE_FOR)
     server.config_set("maxmemory", 1)
-    with pytest.raises(SystemUnwell, match="EVALSHA: OutOfMemoryError"):
+    with pytest.raises(SystemUnwell, match="^EVALSHA: "):
         store.request("101", Cause.PERSON)
     server.config_set("maxmemory", 0)
     store.request("101", Cause.PERSON)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+from redis.exceptions import ResponseError
 from stores_under_test import CLAIM_FOR, NO_WAIT, QUIET, District
 
 from shared.adapters.redis.change_store import RedisChangeStore, Whereabouts
@@ -78,6 +80,18 @@ def test_a_process_that_read_and_died_reads_again(district: District, store: Red
     district.change(COURSE)
     again = district.process()
     assert [again.fold("worker", 4, NO_WAIT).folded for _ in range(4)] == [2, 1, 1, 0]
+
+
+def test_a_failed_folding_is_made_up_for(district: District, store: RedisChangeStore) -> None:
+    """Messages whose folding failed in a process that lives on are folded at its next try."""
+    store.fold("worker", 100, NO_WAIT)
+    district.change(COURSE)
+    in_the_way = district.keys.pending(COURSE)
+    district.client.set(in_the_way, "of another type")
+    with pytest.raises(ResponseError):
+        store.fold("worker", 100, NO_WAIT)
+    district.client.delete(in_the_way)
+    assert store.fold("worker", 100, NO_WAIT).folded == 1
 
 
 def test_a_dead_workers_messages_are_adopted(district: District, store: RedisChangeStore) -> None:

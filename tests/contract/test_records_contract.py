@@ -25,7 +25,7 @@ SECTION = SectionRecord(
     scores_there=2,
     written_at=SYNCED_AT,
 )
-RECORD = CourseRecord("101", SYNCED_AT, (AssignmentRecord("7", "Lab 1: Ωhm’s law", (SECTION,)),))
+RECORD = CourseRecord("101", SYNCED_AT, (AssignmentRecord("7", "Lab 1: Ωhm's law", (SECTION,)),))
 CLAIM = Link("7", 4711, "Lab 1", date(2031, 3, 4))
 LINK = replace(CLAIM, powerschool_assignment_id=5, powerschool_assignment_section_id=6, sent_to=frozenset({31, 32}))
 

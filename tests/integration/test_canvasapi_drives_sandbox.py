@@ -1,35 +1,51 @@
 """A client that knows nothing of the sandbox, ucfopen's `canvasapi`, works with it."""
 
+import queue
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from canvasapi import Canvas
 from canvasapi.exceptions import Forbidden, InvalidAccessToken, RateLimitExceeded
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.district import Ids, small_district, user_id_of
 
+# The client advises against plain HTTP, which between two ports of one machine is all there is.
+pytestmark = pytest.mark.filterwarnings("ignore:Canvas may respond unexpectedly:UserWarning")
+
+
+@contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """Serve the app on a free port, and return its URL."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A sandbox with the small district on a free port."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    app = create_app(small_district(datetime.now(UTC).date()).canvas)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+    """A sandbox with the small district."""
+    with served(create_app(small_district(datetime.now(UTC).date()).canvas)) as found:
+        yield found
 
 
 @pytest.fixture
@@ -68,6 +84,23 @@ def test_it_grades_a_submission(canvas: Canvas) -> None:
     assert assignment.get_submission(user_id).score == 17.5
     assignment.get_submission(user_id).edit(submission={"excuse": True})
     assert assignment.get_submission(user_id).excused is True
+
+
+def test_its_grades_are_announced(canvas: Canvas, url: str) -> None:
+    """A grade put by the client arrives at the target as a Live Event."""
+    arrived: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    async def receive(request: Request) -> Response:
+        arrived.put(await request.json())
+        return Response(status_code=202)
+
+    with served(Starlette(routes=[Route("/events", receive, methods=["POST"])])) as receiver:
+        httpx.put(f"{url}/_sandbox/events", json={"target": f"{receiver}/events"}).raise_for_status()
+        assignment = canvas.get_course(Ids.HEALTHY_COURSE).get_assignment(1022)
+        assignment.get_submission(user_id_of(Ids.STUDENTS_HEALTHY[0])).edit(submission={"posted_grade": "6"})
+        names = {arrived.get(timeout=10)["metadata"]["event_name"] for _ in range(2)}
+        httpx.put(f"{url}/_sandbox/events", json={}).raise_for_status()
+    assert names == {"grade_change", "submission_updated"}
 
 
 def test_it_edits_an_assignment(canvas: Canvas) -> None:

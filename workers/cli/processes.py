@@ -33,7 +33,7 @@ def serve(application: object, host: str, port: int) -> None:
 
     uvicorn.run(
         application,  # type: ignore[arg-type]  # uvicorn's own alias for ASGI applications is not exported
-        host=host, port=port, access_log=False, log_config=None, http="httptools", server_header=False,
+        host=host, port=port, access_log=False, log_config=None, http="httptools", ws="none", server_header=False,
         timeout_graceful_shutdown=5,
     )  # fmt: skip
 

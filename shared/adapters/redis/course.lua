@@ -49,11 +49,11 @@ local function mark(hash, field)
 end
 
 local function due_at(pending)
+  local window = math.min(number_in(pending, 'last') + QUIET_PERIOD, number_in(pending, 'first') + MAX_WAIT)
   local at_once = number_in(pending, 'now')
   if at_once then
-    return at_once
+    return math.min(window, at_once)
   end
-  local window = math.min(number_in(pending, 'last') + QUIET_PERIOD, number_in(pending, 'first') + MAX_WAIT)
   return math.max(window, number_in(pending, 'not_before') or 0)
 end
 

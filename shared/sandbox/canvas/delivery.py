@@ -63,7 +63,7 @@ class Delivery:
 
 @dataclass
 class DeliveryQueue:
-    """Takes events from any thread and delivers them while its task runs."""
+    """Takes events from any thread and delivers them while its task runs, on one event loop in its life."""
 
     clock: Clock
     keys: KeyRing
@@ -105,7 +105,6 @@ class DeliveryQueue:
     async def run(self) -> None:
         """Deliver until cancelled. What is waiting then stays for the next run."""
         self._loop = asyncio.get_running_loop()
-        self._wake, self._settled = asyncio.Event(), asyncio.Event()
         slots = asyncio.Semaphore(IN_FLIGHT)
         try:
             # Proxies of the environment have no business between two processes of one machine.
@@ -131,6 +130,7 @@ class DeliveryQueue:
         events = [event for taken in batch for event in self._copies(taken)]
         self._dice.shuffle(events)
         self._under_way += len(events)
+        self._settled.set()
         return events
 
     def _copies(self, event: LiveEvent) -> Iterator[LiveEvent]:

@@ -5,7 +5,9 @@ excused or `posted_at` changed or the state became graded; `submission_updated` 
 """
 
 from collections.abc import Iterable
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from shared.sandbox.canvas.envelope import SUBMISSIONS_JOB, Origin
 from shared.sandbox.canvas.events import LiveEvents

@@ -38,7 +38,7 @@ def grade_of(assignment: Assignment, score: float | None) -> str | None:
     """Return a score as Canvas displays it: letters, a percentage, `complete`, or the number."""
     if score is None:
         return None
-    percent = 100 * score / assignment.points_possible if assignment.points_possible else None
+    percent = round(100 * score / assignment.points_possible, 6) if assignment.points_possible else None
     match assignment.grading_type:
         case "pass_fail":
             return "complete" if score > 0 else "incomplete"

@@ -54,19 +54,21 @@ def _index_rows(state: PowerSchool, _arguments: Arguments) -> Iterable[Row]:
 
 
 def _student_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
-    """Return every enrollment that was not dropped, ended ones included, by section and student."""
+    """Return every enrollment, ended and dropped ones included, by section and student.
+
+    A dropped one left no later than today, as the query's SQL has it.
+    """
     for section in _sections(state, arguments):
         for row in sorted(state.rosters[section.dcid], key=lambda row: (row.student_dcid, row.entry_date)):
-            if not row.dropped:
-                student = state.students[row.student_dcid]
-                yield {
-                    "section_dcid": section.dcid,
-                    "student_dcid": student.dcid,
-                    "student_number": student.number,
-                    "entry_date": row.entry_date,
-                    "exit_date": row.exit_date,
-                    "enroll_status": student.enroll_status,
-                }
+            student = state.students[row.student_dcid]
+            yield {
+                "section_dcid": section.dcid,
+                "student_dcid": student.dcid,
+                "student_number": student.number,
+                "entry_date": row.entry_date,
+                "exit_date": min(row.exit_date or state.today(), state.today()) if row.dropped else row.exit_date,
+                "enroll_status": student.enroll_status,
+            }
 
 
 def _gradebook_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import fakeredis
 import pytest
@@ -42,7 +43,7 @@ def remote() -> ScriptedRemote:
 
 
 @pytest.fixture
-def settings_of(tmp_path: object) -> Callable[..., Settings]:
+def settings_of(tmp_path: Path) -> Callable[..., Settings]:
     def make(**changes: str) -> Settings:
         values = {
             "PASSBACK_CANVAS_URL": "https://canvas.test",
@@ -52,7 +53,7 @@ def settings_of(tmp_path: object) -> Callable[..., Settings]:
             "PASSBACK_POWERSCHOOL_CLIENT_SECRET": "secret",
             **{f"PASSBACK_{name.upper()}": value for name, value in changes.items()},
         }
-        return load(values)
+        return load(values, tmp_path / "no.env")
 
     return make
 

@@ -1,5 +1,6 @@
 from base64 import b64decode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -34,6 +35,15 @@ def test_one_token_serves_all_workers(powerschool_of: Callable[..., PowerSchool]
     assert fetch.content == b"grant_type=client_credentials"
     assert fetch.headers["Content-Type"] == "application/x-www-form-urlencoded;charset=UTF-8"
     assert bearers(remote) == ["Bearer first-token"] * 4
+
+
+def test_threads_that_start_together_fetch_one_token(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """The others wait for the one that fetches."""
+    remote.on("GET", CATEGORIES, answer([]))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda users_dcid: ps.gradebook.categories(users_dcid, 41), range(8)))
+    assert len(remote.asked("POST", TOKEN_PATH)) == 1
+    assert len(bearers(remote)) == 8
 
 
 @pytest.mark.parametrize(

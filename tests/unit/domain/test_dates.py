@@ -79,24 +79,24 @@ def test_base_may_be_empty() -> None:
 @pytest.mark.parametrize(
     ("utc", "zone", "day"),
     [
-        (datetime(2026, 9, 16, 4, 59, 59), "America/Chicago", date(2026, 9, 15)),
-        (datetime(2026, 12, 2, 5, 59, 59), "America/Chicago", date(2026, 12, 1)),
-        (datetime(2026, 12, 2, 6, 0, 0), "America/Chicago", date(2026, 12, 2)),
-        (datetime(2026, 9, 16, 5, 0, 0), "America/Chicago", date(2026, 9, 16)),
+        ((2026, 9, 16, 4, 59, 59), "America/Chicago", date(2026, 9, 15)),
+        ((2026, 12, 2, 5, 59, 59), "America/Chicago", date(2026, 12, 1)),
+        ((2026, 12, 2, 6, 0, 0), "America/Chicago", date(2026, 12, 2)),
+        ((2026, 9, 16, 5, 0, 0), "America/Chicago", date(2026, 9, 16)),
         # The night of 1 November 2026 has 25 hours, that of 8 March 23.
-        (datetime(2026, 11, 1, 4, 59, 59), "America/Chicago", date(2026, 10, 31)),
-        (datetime(2026, 11, 2, 5, 59, 59), "America/Chicago", date(2026, 11, 1)),
-        (datetime(2026, 3, 8, 5, 59, 59), "America/Chicago", date(2026, 3, 7)),
-        (datetime(2026, 3, 9, 4, 59, 59), "America/Chicago", date(2026, 3, 8)),
-        (datetime(2026, 9, 15, 14, 59, 59), "Pacific/Guam", date(2026, 9, 16)),
-        (datetime(2026, 9, 15, 13, 59, 59), "Pacific/Guam", date(2026, 9, 15)),
-        (datetime(2026, 9, 16, 9, 59, 59), "Pacific/Honolulu", date(2026, 9, 15)),
-        (datetime(2026, 9, 15, 23, 59, 59), "UTC", date(2026, 9, 15)),
+        ((2026, 11, 1, 4, 59, 59), "America/Chicago", date(2026, 10, 31)),
+        ((2026, 11, 2, 5, 59, 59), "America/Chicago", date(2026, 11, 1)),
+        ((2026, 3, 8, 5, 59, 59), "America/Chicago", date(2026, 3, 7)),
+        ((2026, 3, 9, 4, 59, 59), "America/Chicago", date(2026, 3, 8)),
+        ((2026, 9, 15, 14, 59, 59), "Pacific/Guam", date(2026, 9, 16)),
+        ((2026, 9, 15, 13, 59, 59), "Pacific/Guam", date(2026, 9, 15)),
+        ((2026, 9, 16, 9, 59, 59), "Pacific/Honolulu", date(2026, 9, 15)),
+        ((2026, 9, 15, 23, 59, 59), "UTC", date(2026, 9, 15)),
     ],
 )
-def test_local_date(utc: datetime, zone: str, day: date) -> None:
+def test_local_date(utc: tuple[int, int, int, int, int, int], zone: str, day: date) -> None:
     """A due time in UTC is a day of the school's calendar, in summer and winter, east and west."""
-    assert local_due_date(utc.replace(tzinfo=UTC), ZoneInfo(zone)) == day
+    assert local_due_date(datetime(*utc, tzinfo=UTC), ZoneInfo(zone)) == day
 
 
 def test_local_date_of_local_time() -> None:

@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from shared.domain.adoption import Key
+from shared.domain.description import MAX_BYTES
 from shared.domain.desired import DesiredAssignment, DesiredScore, Link
-from shared.domain.differences import MAX_DESCRIPTION_CHARS, OwnedField
+from shared.domain.differences import OwnedField
 from shared.domain.plan import Adopt, Clear, Create, Forget, Plan, PlanFinding, Scores, Step, Update, make_plan
 from shared.domain.powerschool import ActualAssignment, ActualScore
 from shared.domain.reasons import Finding, Reason
@@ -45,7 +46,8 @@ def taken(detail: str, assignment_id: str = "11") -> PlanFinding:
 
 
 def in_powerschool(*ids: int) -> str:
-    return ("several candidates: " if len(ids) > 1 else "") + f"PowerSchool assignment section {', '.join(map(str, ids))}"
+    several = "several candidates: " if len(ids) > 1 else ""
+    return f"{several}PowerSchool assignment section {', '.join(map(str, ids))}"
 
 
 class TestAgreement:
@@ -164,7 +166,7 @@ class TestUpdate:
 
     def test_long_description(self) -> None:
         """What PowerSchool cannot hold of a description is no difference."""
-        held = "x" * MAX_DESCRIPTION_CHARS
+        held = "x" * MAX_BYTES
         assert plan(desired(description=held + "y"), replace(THERE, description=held)).is_empty
         assert kinds(plan(desired(description=held), replace(THERE, description=held[1:]))) == [Update]
 
@@ -181,7 +183,10 @@ class TestUpdate:
         """Assignments are written before any scores."""
         second, its = desired("12", "Lab"), actual(desired("12", "Lab"), id=7002)
         made = plan(
-            (desired(students={501: "9"}, due_date=OTHER_DAY), replace(second, due_date=OTHER_DAY, scores=scores({1: "1"}))),
+            (
+                desired(students={501: "9"}, due_date=OTHER_DAY),
+                replace(second, due_date=OTHER_DAY, scores=scores({1: "1"})),
+            ),
             (THERE, its),
             linked((WANTED, THERE), (second, its)),
         )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.adoption import Key, key_of
 from shared.domain.desired import DesiredAssignment, DesiredScore, Link
-from shared.domain.plan import Adopt, Create, Forget, Plan, make_plan
+from shared.domain.plan import Adopt, Clear, Create, Forget, Plan, Scores, Update, make_plan
 from shared.domain.powerschool import ActualAssignment, ActualScore
 from shared.domain.reasons import Reason
 from tests.unit.domain.baseline import MARK, MARKS
@@ -124,7 +124,7 @@ def test_nothing_foreign_is_touched(world: World, clear_scores: bool) -> None:
     kept = {a.assignment_section_id: a for a in done.actual}
     for before in world.actual:
         assert before.assignment_section_id in kept
-        if before.assignment_section_id not in own or before.created_by_plugin is None and not _linked(world, before):
+        if before.assignment_section_id not in own or (before.created_by_plugin is None and not _linked(world, before)):
             assert kept[before.assignment_section_id] == before
 
 
@@ -172,6 +172,6 @@ def test_links_are_never_shared(world: World) -> None:
 @given(worlds())
 def test_order_of_steps(world: World) -> None:
     """Links come first, then assignments, then scores; and no score goes where no assignment is."""
-    kinds = [type(step) for step in world.plan().steps]
-    ranks = [0 if kind in {Forget, Adopt} else 1 if kind is Create or kind.__name__ == "Update" else 2 for kind in kinds]
-    assert ranks == sorted(ranks)
+    ranks = {Forget: 0, Adopt: 0, Create: 1, Update: 1, Scores: 2, Clear: 2}
+    order = [ranks[type(step)] for step in world.plan(clear_scores=True).steps]
+    assert order == sorted(order)

@@ -46,7 +46,12 @@ def test_score_exactly(points: str) -> None:
 
 @pytest.mark.parametrize(
     ("points", "kept"),
-    [("1.0000005", "1.000001"), ("1.0000004", "1.000000"), ("-1.0000005", "-1.000001"), ("66.66666666666667", "66.666667")],
+    [
+        ("1.0000005", "1.000001"),
+        ("1.0000004", "1.000000"),
+        ("-1.0000005", "-1.000001"),
+        ("66.66666666666667", "66.666667"),
+    ],
 )
 def test_more_decimals_than_powerschool(points: str, kept: str) -> None:
     """More than six decimals are rounded half up, since PowerSchool keeps six."""

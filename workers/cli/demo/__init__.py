@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
@@ -58,8 +58,8 @@ def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep
     point_events(canvas, f"http://127.0.0.1:{port}")
     tell("Up: Canvas and PowerSchool (sandboxes), receiver, worker, beat.")
 
-    service = Passback(load(ours, env_file=Path("/dev/null")))
-    stage = Stage(canvas, powerschool, SystemClock())
+    service = stack.enter_context(closing(Passback(load(ours, env_file=logs / "no.env"))))
+    stage = stack.enter_context(closing(Stage(canvas, powerschool, SystemClock())))
     SchoolDay(stage, service, tell, group.check).play()
     tell("The day is over. Looking at both sides.")
     findings = examine(stage, service.explain)

@@ -32,6 +32,10 @@ class Stage:
     moments: list[Moment] = field(default_factory=list)
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10))
 
+    def close(self) -> None:
+        """Close the connections to both sandboxes."""
+        self.http.close()
+
     def grade(self, scene: str, course_id: int, assignment_id: int, user_id: int, score: float) -> None:
         """A teacher enters a score."""
         self._note(scene, assignment_id, [user_id])

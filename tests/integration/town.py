@@ -1,0 +1,73 @@
+"""Passback's real processes, a Redis and both sandboxes over HTTP, for tests of the whole pipeline."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.clock import SystemClock
+from shared.config import load
+from workers.bootstrap import Passback
+from workers.cli.demo.stage import Json, Stage
+from workers.cli.embedded_redis import EmbeddedRedis
+from workers.cli.process_group import ProcessGroup, free_port, process_group
+from workers.cli.up import point_events, sandbox_settings, start_sandboxes, without_settings
+
+SETTLED_WITHIN_S = 40.0
+
+
+@dataclass
+class Town:
+    """Everything that is running, and how to look at it."""
+
+    stage: Stage
+    service: Passback
+    processes: ProcessGroup
+    web: str
+    environ: dict[str, str]
+
+    def settle(self) -> None:
+        """Return once nothing is on its way any more."""
+        until = time.monotonic() + SETTLED_WITHIN_S
+        while not self.is_at_rest():
+            self.processes.check()
+            assert time.monotonic() < until, f"not at rest: {self.service.changes.counts()}"
+            time.sleep(0.05)
+
+    def is_at_rest(self) -> bool:
+        """Say whether no event, message or course is on its way."""
+        changes = self.service.changes
+        return not self.stage.outstanding_events() and not changes.pending_messages() and not any(changes.counts())
+
+    def powerschool_requests(self) -> list[Json]:
+        """Return PowerSchool's request log."""
+        return self.stage.requests(self.stage.powerschool_url)
+
+    def forget_requests(self) -> None:
+        """Empty both request logs and the log of writes."""
+        for url in (self.stage.canvas_url, self.stage.powerschool_url):
+            self.stage.http.delete(f"{url}/_sandbox/requests").raise_for_status()
+        self.stage.http.delete(f"{self.stage.powerschool_url}/_sandbox/writes").raise_for_status()
+
+
+@contextmanager
+def town(logs: Path, **settings: str) -> Iterator[Town]:
+    """Yield a running town; `settings` are variables without their prefix."""
+    with EmbeddedRedis() as redis, process_group(logs, without_settings()) as sandboxes:
+        canvas, powerschool = start_sandboxes(sandboxes)
+        ours = {f"PASSBACK_{name}": value for name, value in settings.items()}
+        ours = {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool), **ours}
+        environ = {**without_settings(), **ours}
+        with process_group(logs, environ) as group:
+            port = free_port()
+            web = f"http://127.0.0.1:{port}"
+            group.start("web", "web", "--port", str(port))
+            group.start("worker", "worker")
+            group.wait_ready(f"{web}/readyz")
+            point_events(canvas, web)
+            with (
+                closing(Passback(load(ours, env_file=logs / "no.env"))) as service,
+                closing(Stage(canvas, powerschool, SystemClock())) as stage,
+            ):
+                yield Town(stage, service, group, web, environ)
