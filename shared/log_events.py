@@ -11,9 +11,7 @@ class LogEvent(StrEnum):
     """What happened, in the past tense. Under each member: when it is written, and its fields."""
 
     PROCESS_STARTED = "process_started"
-    """info: a process is ready for work. `process`, `version`."""
-    PROCESS_STOPPED = "process_stopped"
-    """info: a process ended as it was told to. `process`."""
+    """info: a process is ready for work. `process`."""
 
     EVENT_REFUSED = "event_refused"
     """warning: a receiver answered 4xx. `receiver`, `status`, `cause`, `unlogged` (alike since the last line)."""
@@ -26,7 +24,8 @@ class LogEvent(StrEnum):
     """warning: Redis did not answer the dispatcher; nothing is lost, it goes on shortly. `error`."""
 
     COURSE_SYNCED = "course_synced"
-    """info: PowerSchool agrees with Canvas, save for what is blocked. `course_id`, `writes`, `duration_ms`."""
+    """info: a sync read, wrote and recorded its course. `course_id`, `outcome`, `changes`, `assignments`,
+    `scores_written`, `duration_ms`, `waited_ms` since the first change."""
     COURSE_SYNC_WAITS = "course_sync_waits"
     """warning: a system is unwell; the course goes on later and spends no attempt. `course_id`, `cause`, `delay_s`."""
     COURSE_SYNC_FAILED = "course_sync_failed"
@@ -37,12 +36,12 @@ class LogEvent(StrEnum):
     """error: a job is kept for a person. `course_id`, `assignment_id` (none: the whole course), `cause`."""
 
     LEASE_LOST = "lease_lost"
-    """warning: another worker may have the course; this one writes nothing more. `course_id`, `fence`."""
+    """warning: another worker may have the course; this one writes nothing more. `course_id`, `token`."""
     LEASE_NOT_RENEWED = "lease_not_renewed"
     """warning: Redis did not answer a renewal; it is tried again until the lease ends. `course_id`, `error`."""
 
     RECONCILE_ENQUEUED = "reconcile_enqueued"
-    """info: courses whose turn has come were made due. `courses`, `answered`, `duration_ms`."""
+    """info: courses whose turn has come were made due. `courses`, `answered` (changes of unknown course)."""
 
     SYSTEM_PAUSED = "system_paused"
     """warning: Canvas or PowerSchool is throttled or unavailable; nobody calls it for a while. `system`, `cause`,

@@ -89,7 +89,13 @@ class Settler:
             case Done():
                 self._dead_letters.close(lease.course_id, None)
                 self._changes.release(lease)
-            case Wait(delay=delay):
+            case Wait(cause=cause, delay=delay):
+                log.warning(
+                    LogEvent.COURSE_SYNC_WAITS,
+                    course_id=lease.course_id,
+                    cause=cause,
+                    delay_s=round(delay.total_seconds(), 3),
+                )
                 self._changes.release_for_later(lease, delay, changes.attempts)
             case Retry(failures=failures):
                 self._retry(lease, changes, failures)
@@ -100,13 +106,21 @@ class Settler:
                 assert_never(never)
         return report.outcome
 
-    def _retry(self, lease: Lease, changes: ChangeSet, failures: Iterable[Failure]) -> None:
-        wait = next_wait(changes.attempts + 1, self._waits, self._dice)
+    def _retry(self, lease: Lease, changes: ChangeSet, failures: Sequence[Failure]) -> None:
+        attempts = changes.attempts + 1
+        wait = next_wait(attempts, self._waits, self._dice)
         if wait is None:
-            self._keep(lease.course_id, failures, changes.attempts + 1)
+            self._keep(lease.course_id, failures, attempts)
             self._changes.release(lease)
-        else:
-            self._changes.release_for_later(lease, wait, changes.attempts + 1)
+            return
+        log.warning(
+            LogEvent.COURSE_SYNC_FAILED,
+            course_id=lease.course_id,
+            cause=failures[0].cause,
+            attempts=attempts,
+            delay_s=round(wait.total_seconds(), 3),
+        )
+        self._changes.release_for_later(lease, wait, attempts)
 
     def _keep(self, course_id: str, failures: Iterable[Failure], attempts: int) -> None:
         for failure in failures:

@@ -26,7 +26,7 @@ CLAIM_FOR = timedelta(seconds=30)
 LEASE_FOR = timedelta(seconds=10)
 NO_WAIT = timedelta(0)
 A_MOMENT = timedelta(milliseconds=1)
-START = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
+START = datetime(2021, 3, 4, 9, 0, tzinfo=UTC)
 
 
 @contextmanager

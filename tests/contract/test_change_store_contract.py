@@ -1,5 +1,6 @@
 """The contract of `ports.ChangeStore`: windows, claims, leases. Times are moved by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,10 @@ def change(district: District, store: RedisChangeStore, course_id: str = COURSE,
 
 def leased(store: RedisChangeStore, course_id: str = COURSE) -> tuple[Lease, ChangeSet]:
     store.request(course_id, Cause.PERSON)
+    return claimed_and_taken(store, course_id)
+
+
+def claimed_and_taken(store: RedisChangeStore, course_id: str = COURSE) -> tuple[Lease, ChangeSet]:
     assert course_id in store.claim_due(10)
     taken = store.take(course_id)
     assert taken is not None
@@ -75,10 +80,8 @@ def test_a_change_set_says_what_happened(district: District, store: RedisChangeS
     change(district, store, assignment="8")
     last = district.time.now
     store.request(COURSE, Cause.PERSON, ["9"])
-    store.claim_due(10)
-    taken = store.take(COURSE)
-    assert taken is not None
-    assert taken[1] == ChangeSet(
+    _, changes = claimed_and_taken(store)
+    assert changes == ChangeSet(
         COURSE, began, last, 3, frozenset({Cause.EVENT, Cause.PERSON}), frozenset({"7", "8", "9"})
     )
 
@@ -126,6 +129,15 @@ def test_reconciliation_leaves_a_waiting_course_alone(district: District, store:
     store.request(COURSE, Cause.RECONCILE)
     assert store.claim_due(10) == []
     assert store.next_due_in() == QUIET
+
+
+def test_asking_again_does_not_put_back(district: District, store: RedisChangeStore) -> None:
+    """A course that is overdue keeps its place when a person asks for it."""
+    change(district, store, COURSE)
+    change(district, store, OTHER)
+    district.time.advance(QUIET * 2)
+    store.request(COURSE, Cause.PERSON)
+    assert [course.due_at for course in store.waiting(10)] == [district.time.now - QUIET] * 2
 
 
 def test_the_longest_due_is_claimed_first(district: District, store: RedisChangeStore) -> None:
@@ -188,11 +200,9 @@ def test_changes_during_a_sync_cause_exactly_one_more(district: District, store:
     district.time.advance(QUIET)
     assert store.claim_due(10) == []
     assert store.release(lease)
-    assert store.claim_due(10) == [COURSE]
-    taken = store.take(COURSE)
-    assert taken is not None
-    assert taken[1].count == 3
-    assert store.release(taken[0])
+    lease, changes = claimed_and_taken(store)
+    assert changes.count == 3
+    assert store.release(lease)
     assert store.state_of(COURSE) == (Whereabouts.IDLE, None, None)
 
 
@@ -214,11 +224,8 @@ def test_work_for_later_waits_out_its_delay(district: District, store: RedisChan
     district.time.advance(delay - A_MOMENT)
     assert store.claim_due(10) == []
     district.time.advance(A_MOMENT)
-    assert store.claim_due(10) == [COURSE]
-    taken = store.take(COURSE)
-    assert taken is not None
-    assert taken[1].attempts == 2
-    assert (taken[1].first_at, taken[1].causes) == (changes.first_at, changes.causes)
+    _, again = claimed_and_taken(store)
+    assert again == replace(changes, attempts=2)
 
 
 def test_a_change_does_not_shorten_the_backoff(district: District, store: RedisChangeStore) -> None:
@@ -241,15 +248,16 @@ def test_a_person_ends_the_backoff(store: RedisChangeStore) -> None:
     assert changes.attempts == 0
 
 
-def test_a_person_who_asks_during_a_failing_sync_is_heard(store: RedisChangeStore) -> None:
-    """A person's request that came during a sync wins over the backoff of that sync."""
+def test_a_person_who_asks_during_a_failing_sync_is_heard(district: District, store: RedisChangeStore) -> None:
+    """A person's request that came during a sync wins over the backoff of that sync and over its attempts."""
     lease, _ = leased(store)
+    store.release_for_later(lease, QUIET, attempts=3)
+    district.time.advance(QUIET)
+    lease, _ = claimed_and_taken(store)
     store.request(COURSE, Cause.PERSON)
     store.release_for_later(lease, timedelta(minutes=5), attempts=4)
-    assert store.claim_due(10) == [COURSE]
-    taken = store.take(COURSE)
-    assert taken is not None
-    assert taken[1].attempts == 0
+    _, changes = claimed_and_taken(store)
+    assert changes.attempts == 0
 
 
 def test_a_reconciliation_during_a_failing_sync_waits(district: District, store: RedisChangeStore) -> None:
@@ -281,18 +289,17 @@ def test_a_late_wake_up_still_counts(district: District, store: RedisChangeStore
 
 def test_a_lost_lease_gives_its_changes_back(district: District, store: RedisChangeStore) -> None:
     """A course whose worker died is due at once, with what was taken and what came since, and its attempts."""
+    asked_at = district.time.now
     lease, _ = leased(store)
-    store.release_for_later(lease, NO_WAIT, attempts=3)
-    store.claim_due(10)
-    store.take(COURSE)
+    store.release_for_later(lease, QUIET, attempts=3)
+    district.time.advance(QUIET)
+    claimed_and_taken(store)
     change(district, store, assignment="7")
     district.time.advance(LEASE_FOR)
-    assert store.claim_due(10) == [COURSE]
-    taken = store.take(COURSE)
-    assert taken is not None
-    assert (taken[1].count, taken[1].attempts) == (2, 3)
-    assert taken[1].causes == {Cause.PERSON, Cause.EVENT}
-    assert taken[1].assignment_ids == {"7"}
+    _, changes = claimed_and_taken(store)
+    assert changes == ChangeSet(
+        COURSE, asked_at, asked_at + QUIET, 2, frozenset({Cause.PERSON, Cause.EVENT}), frozenset({"7"}), attempts=3
+    )
 
 
 @pytest.mark.parametrize("another_has_it", [False, True])
@@ -313,13 +320,11 @@ def test_the_former_holder_does_not_disturb_the_next(district: District, store: 
     """What a worker with an ended lease tries leaves the next holder's lease as it is."""
     old, _ = leased(store)
     district.time.advance(LEASE_FOR)
-    store.claim_due(10)
-    taken = store.take(COURSE)
-    assert taken is not None
+    new, _ = claimed_and_taken(store)
     store.release(old)
     store.release_for_later(old, timedelta(hours=1), attempts=5)
-    store.renew(taken[0])
-    assert store.release(taken[0])
+    store.renew(new)
+    assert store.release(new)
 
 
 def test_tokens_grow(district: District, store: RedisChangeStore) -> None:

@@ -64,7 +64,7 @@ def test_a_full_redis_is_unwell(server: redis.Redis) -> None:
     windows = Windows(QUIET, MAX_WAIT)
     store = RedisChangeStore(server, Keys(), windows, CLAIM_FOR, LEASE_FOR)
     server.config_set("maxmemory", 1)
-    with pytest.raises(SystemUnwell, match="^EVALSHA: "):
+    with pytest.raises(SystemUnwell, match=r"^EVALSHA: "):
         store.request("101", Cause.PERSON)
     server.config_set("maxmemory", 0)
     store.request("101", Cause.PERSON)

@@ -23,9 +23,9 @@ def folded_changes(store: RedisChangeStore, course_id: str = COURSE) -> int:
     return 0 if pending is None else pending.count
 
 
-def tend(district: District, stream: str) -> None:
-    """Drop all the history and every consumer that may be dropped."""
-    load_script(district.client, "tend_stream")(keys=[stream], args=[CONSUMER_GROUP, 0, 0, -1])
+def tend(district: District, stream: str, kept_ms: int = 0, kept_entries: int = 0) -> None:
+    """Drop all the history, and every consumer, that may be dropped."""
+    load_script(district.client, "tend_stream")(keys=[stream], args=[CONSUMER_GROUP, kept_ms, kept_entries, -1])
 
 
 def test_both_streams_are_read(district: District, store: RedisChangeStore) -> None:
@@ -117,20 +117,34 @@ def test_consumers_that_are_gone_are_forgotten(district: District, store: RedisC
     assert names == {b"dead"}
 
 
-def test_history_is_bounded_behind_the_readers(district: District, store: RedisChangeStore) -> None:
-    """Old messages are dropped, but never one that was not read or not folded."""
-    stream = district.keys.stream(Stream.GRADE_CHANGES)
+def test_no_history_hides_what_is_still_to_be_read(district: District, store: RedisChangeStore) -> None:
+    """However old, a message is dropped neither before it was read nor before it was folded."""
+    store.fold("worker", 100, NO_WAIT)
+    for _ in range(150):
+        district.change(COURSE)
+    district.read_and_die("worker")
+    for _ in range(150):
+        district.change(COURSE)
+    tend(district, district.keys.stream(Stream.GRADE_CHANGES))
+    again = district.process()
+    assert [again.fold("worker", 1000, NO_WAIT).folded for _ in range(2)] == [150, 150]
+
+
+@pytest.mark.parametrize(("kept_ms", "kept_entries"), [(0, 10**6), (10**15, 0)])
+def test_history_is_bounded(district: District, store: RedisChangeStore, kept_ms: int, kept_entries: int) -> None:
+    """Folded messages are dropped by their age and by their number."""
     for _ in range(300):
         district.change(COURSE)
-    store.fold("worker", 2, NO_WAIT)
-    tend(district, stream)
-    assert store.fold("worker", 1000, NO_WAIT).folded == 299
-    tend(district, stream)
+    store.fold("worker", 1000, NO_WAIT)
+    stream = district.keys.stream(Stream.GRADE_CHANGES)
+    tend(district, stream, kept_ms, kept_entries)
     assert district.client.xlen(stream) <= 100
 
 
 def test_recent_history_is_kept(district: District, store: RedisChangeStore) -> None:
-    """Folded messages stay readable, so that events can be replayed from a point in time."""
+    """Folded messages of the last day stay readable, so that events can be replayed from a point in time."""
+    seconds, _ = district.client.time()
+    district.time.ms = seconds * 1000
     for _ in range(300):
         district.change(COURSE)
     store.fold("worker", 1000, NO_WAIT)
@@ -186,6 +200,19 @@ def test_a_change_of_unknown_course_is_remembered(district: District, store: Red
     assert unknown.count() == 3
     assert unknown.close_before(district.time.now) == 2
     assert unknown.oldest_at() == district.time.now
+
+
+def test_what_was_heard_last_counts(district: District, store: RedisChangeStore) -> None:
+    """A message that is folded after a newer one does not make the newer one older."""
+    store.fold("worker", 100, NO_WAIT)
+    district.send(Change(ChangeKind.GRADE, None, enrollment_id="9"))
+    district.read_and_die("other")
+    district.time.advance(QUIET)
+    district.send(Change(ChangeKind.GRADE, None, enrollment_id="9"))
+    store.fold("worker", 100, NO_WAIT)
+    assert district.process().fold("other", 100, NO_WAIT).unknown == 1
+    assert RedisUnknownChanges(district.client, district.keys).oldest_at() == district.time.now
+    assert store.last_event_at() == district.time.now
 
 
 def test_a_changed_course_is_connected(district: District, store: RedisChangeStore) -> None:

@@ -151,7 +151,7 @@ def _powerschool_token(service: Passback) -> str:
 
 
 def _powerschool_v1(service: Passback) -> str:
-    service.powerschool.api.send("GET", "/ws/v1/district")
+    service.powerschool.api.send("GET", "/ws/v1/district/school/count")
     return "readable"
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import redis
+import structlog
 from pydantic import BaseModel, TypeAdapter
 from redis.exceptions import LockError
 
@@ -13,6 +14,9 @@ from shared.adapters.redis.answers import text
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.errors import AccessDenied, Refused, TransientError
+from shared.log_events import LogEvent
+
+log = structlog.get_logger()
 
 RENEWED_BEFORE_ITS_END = timedelta(minutes=1)
 SHORTEST_LIFE = timedelta(seconds=1)
@@ -83,7 +87,9 @@ class SharedToken:
 
     def _fetched(self) -> str:
         found = self._asked()
-        self._redis.set(self._keys.powerschool_token, found.access_token, px=_kept_for(found.expires_in))
+        kept_for = _kept_for(found.expires_in)
+        self._redis.set(self._keys.powerschool_token, found.access_token, px=kept_for)
+        log.info(LogEvent.TOKEN_FETCHED, lifetime_s=round(kept_for.total_seconds()))
         return found.access_token
 
     def _asked(self) -> TokenWire:

@@ -69,7 +69,6 @@ local function schedule_at_once(course)
   if redis.call('EXISTS', pending) == 0 then
     widen(pending, NOW, NOW, 0)
   end
-  redis.call('HDEL', pending, 'not_before')
   redis.call('HSETNX', pending, 'now', whole(NOW))
   schedule(course)
 end

@@ -42,8 +42,8 @@ class Keys:
     def pending(self, course_id: str) -> str:
         """Hash, the course's change set.
 
-        `first`, `last` (ms), `count`, `attempts`, `not_before` (ms: backoff), `now` (ms: due at once since then), a
-        field `c:<cause>` per cause and `a:<id>` per touched assignment, about 500 of them at the most.
+        `first`, `last` (ms), `count`, `attempts`, `not_before` (ms: backoff), `now` (ms: due at once since
+        then, backoff or not), a field `c:<cause>` per cause and `a:<id>` per touched assignment, about 500 of them.
         """
         return f"{self.prefix}:course:{course_id}:pending"
 

@@ -4,12 +4,16 @@ from datetime import timedelta
 from random import Random
 
 import redis
+import structlog
 
 from shared.adapters.redis.answers import milliseconds, text
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.clock import Clock
 from shared.errors import SystemUnwell
+from shared.log_events import LogEvent
+
+log = structlog.get_logger()
 
 FAILURES_THAT_PAUSE = 5
 FAILURES_REMEMBERED = timedelta(minutes=10)
@@ -74,6 +78,8 @@ class SystemGate:
             return None
         pause = retry_after or self._growing(failures - allowed)
         self._redis.set(self._pause_key, cause, px=pause)
+        delay_s = round(pause.total_seconds(), 3)
+        log.warning(LogEvent.SYSTEM_PAUSED, system=self._system, cause=cause, delay_s=delay_s)
         return pause
 
     def succeeded(self) -> None:

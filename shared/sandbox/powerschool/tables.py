@@ -85,6 +85,14 @@ def _section_teachers(state: PowerSchool) -> Iterable[tuple[int, int, int]]:
                 yield row_id, section.id, staff.staff_id
 
 
+# The written tables have these, not null; who and when plays no part here.
+AUDIT: Columns = {
+    "whocreated": lambda _state, _row: "API",
+    "whomodified": lambda _state, _row: "API",
+    "whencreated": lambda state, _row: state.today(),
+    "whenmodified": lambda state, _row: state.today(),
+}
+
 TABLES = {
     table.name: table
     for table in (
@@ -96,6 +104,7 @@ TABLES = {
                 **_attributes(assignmentid="assignment_id", createdbyplugin="created_by_plugin"),
                 "hasstandards": lambda _state, _row: False,
                 "standardcalcdirection": lambda _state, _row: "NONE",
+                **AUDIT,
             },
         ),
         Table(
@@ -121,6 +130,7 @@ TABLES = {
                     publishoption="publish_option",
                 ),
                 "yearid": lambda state, row: _section_year(state, row.section_dcid),
+                **AUDIT,
             },
             long_texts=frozenset({"description"}),
         ),
@@ -147,6 +157,7 @@ TABLES = {
                 ),
                 "assignmentsectionid": lambda _state, row: row[0].assignment_section_id,
                 "studentsdcid": lambda _state, row: row[1],
+                **AUDIT,
             },
         ),
         Table(
@@ -160,6 +171,7 @@ TABLES = {
                 "assignmentsectionid": lambda _state, row: row[0].assignment_section_id,
                 "teachercategoryid": lambda _state, row: row[1].category_id,
                 "isprimary": lambda _state, row: row[1].is_primary,
+                **AUDIT,
             },
         ),
         Table(
