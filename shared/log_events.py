@@ -12,6 +12,8 @@ class LogEvent(StrEnum):
 
     PROCESS_STARTED = "process_started"
     """info: a process is ready for work. `process`."""
+    PROCESS_STOPPED = "process_stopped"
+    """info: a process ended as it was told to. `process`."""
 
     EVENT_REFUSED = "event_refused"
     """warning: a receiver answered 4xx. `receiver`, `status`, `cause`, `unlogged` (alike since the last line)."""

@@ -196,7 +196,6 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         if self._dispatcher is not None:
             self._dispatcher.stop()
         passback().lease_keeper.stop()
-        log.info(LogEvent.PROCESS_STOPPED, process="worker")
 
 
 def start_worker(settings: Settings) -> None:

@@ -130,7 +130,7 @@ def test_no_history_hides_what_is_still_to_be_read(district: District, store: Re
     assert [again.fold("worker", 1000, NO_WAIT).folded for _ in range(2)] == [150, 150]
 
 
-@pytest.mark.parametrize(("kept_ms", "kept_entries"), [(0, 10**6), (10**15, 0)])
+@pytest.mark.parametrize(("kept_ms", "kept_entries"), [(0, 10**6), (10**12, 0)])
 def test_history_is_bounded(district: District, store: RedisChangeStore, kept_ms: int, kept_entries: int) -> None:
     """Folded messages are dropped by their age and by their number."""
     for _ in range(300):

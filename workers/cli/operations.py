@@ -3,6 +3,7 @@
 import typer
 from redis.exceptions import RedisError
 from rich.table import Table
+from rich.text import Text
 
 from shared.config import load
 from shared.queues import Queue
@@ -74,7 +75,8 @@ def _doctor_table(checks: list[Check]) -> Table:
     table = Table("check", "", "what was found, and what to do", title="passback doctor")
     colours = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
     for check in checks:
-        table.add_row(check.name, f"[{colours[check.verdict]}]{check.verdict}[/]", f"{check.found} {check.fix}".strip())
+        verdict = Text(check.verdict, style=colours[check.verdict])
+        table.add_row(check.name, verdict, f"{check.found} {check.fix}".strip())
     return table
 
 

@@ -91,6 +91,11 @@ class ProcessGroup:
         return f"; the end of its output:\n{path.read_text(errors='replace')[-2000:]}"
 
 
+def end_on_sigterm() -> None:
+    """Make SIGTERM unwind this process like Ctrl-C does, so that children and temporary files do not stay behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 @contextlib.contextmanager
 def process_group(logs: Path | None, environ: Mapping[str, str]) -> Iterator[ProcessGroup]:
     """Yield an empty group; stop everything in it at the end, whatever happened."""

@@ -40,22 +40,26 @@ def serve(application: object, host: str, port: int) -> None:
 
 def worker() -> None:
     """Run a passback worker: the dispatcher, and the pool that syncs courses."""
+    from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from workers.bootstrap import start_worker  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
+    route_celery_logs()
     settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
     start_worker(settings)
 
 
 def beat() -> None:
     """Run beat, which starts what is scheduled. Any number may run; one tick counts."""
+    from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from workers.celery_app import make_app  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
+    route_celery_logs()
     make_app(settings).Beat(quiet=True, loglevel=settings.log_level).run()
 
 

@@ -9,7 +9,7 @@ import typer
 from shared import config
 from shared.sandbox.district import small_district
 from workers.cli.embedded_redis import EmbeddedRedis
-from workers.cli.process_group import ProcessDied, ProcessGroup, free_port, process_group
+from workers.cli.process_group import ProcessDied, ProcessGroup, end_on_sigterm, free_port, process_group
 from workers.cli.processes import SANDBOX_ZONE, today_in_sandbox
 
 
@@ -54,6 +54,7 @@ def up(
     port: Annotated[int | None, typer.Option(help="Port of the web process; PASSBACK_WEB_PORT otherwise.")] = None,
 ) -> None:
     """Run every process at once. What is not configured is brought along: Redis, Canvas and PowerSchool."""
+    end_on_sigterm()
     settings = config.load()
     environ = dict(os.environ)  # noqa: TID251  # handed on to children
     if "PASSBACK_REDIS_URL" in environ or settings.redis_url != config.Settings.model_fields["redis_url"].default:

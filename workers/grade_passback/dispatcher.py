@@ -1,6 +1,7 @@
 """The dispatcher: folds messages into change sets, claims courses that are due, wakes a worker for each."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ log = structlog.get_logger()
 
 BATCH = 500
 LONGEST_BLOCK = timedelta(milliseconds=500)
-SHORTEST_BLOCK = timedelta(milliseconds=5)
+SHORTEST_BLOCK = timedelta(milliseconds=20)
 PAUSE_AFTER_FAILURE_S = 1.0
 
 
@@ -41,7 +42,12 @@ class Dispatcher:
 
     def step(self) -> int:
         """Fold what has come, claim what is due, wake workers. Returns how many courses were woken."""
-        folded = self._changes.fold(self._consumer, BATCH, self._block())
+        block = self._block()
+        asked_at = time.monotonic()
+        folded = self._changes.fold(self._consumer, BATCH, block)
+        if not folded.folded:
+            # A real Redis blocks until then; fakeredis answers an empty stream at once.
+            self._stopped.wait(block.total_seconds() - (time.monotonic() - asked_at))
         if folded.folded or folded.malformed:
             log.debug(LogEvent.MESSAGES_FOLDED, folded=folded.folded, unknown=folded.unknown, bad=folded.malformed)
         due = self._changes.claim_due(self._claims_at_once)

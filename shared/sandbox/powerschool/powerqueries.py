@@ -1,11 +1,16 @@
-"""The plugin's named queries: what each returns, and which arguments and columns it declares."""
+"""The plugin's named queries: what each returns, and which arguments and columns it declares.
+
+They answer as the SQL in `deploy/powerschool-plugin/queries_root` says.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.sandbox.powerschool.rows import AssignmentSection, Score, Section
 from shared.sandbox.powerschool.state import PowerSchool
 
+INDEX_MARGIN = timedelta(days=60)
 Arguments = Mapping[str, frozenset[int]]
 Row = Mapping[str, object]
 
@@ -50,7 +55,11 @@ def _section_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
 
 
 def _index_rows(state: PowerSchool, _arguments: Arguments) -> Iterable[Row]:
-    return (_index_row(state.sections[dcid]) for dcid in sorted(state.sections))
+    """Return the sections of the school years whose terms are no further than `INDEX_MARGIN` from today."""
+    first, last = state.today() - INDEX_MARGIN, state.today() + INDEX_MARGIN
+    years = {term.year_id for term in state.terms.values() if term.first_day <= last and term.last_day >= first}
+    sections = (state.sections[dcid] for dcid in sorted(state.sections))
+    return (_index_row(section) for section in sections if state.term_of(section).year_id in years)
 
 
 def _student_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
@@ -73,14 +82,15 @@ def _student_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
 
 def _gradebook_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
     """Return each assignment section, left-joined with its scores where they are asked for."""
-    for section in _sections(state, arguments):
-        for key, row in sorted(state.gradebooks[section.dcid].items()):
-            plain = _assignment_columns(state, row)
-            scores = row.scores if key in arguments["score_section_ids"] else {}
-            if not scores:
-                yield plain
-            for student_dcid, score in sorted(scores.items()):
-                yield {**plain, "student_dcid": student_dcid, **_score_columns(score)}
+    sections = _sections(state, arguments)
+    rows = {key: row for section in sections for key, row in state.gradebooks[section.dcid].items()}
+    for key, row in sorted(rows.items()):
+        columns = _assignment_columns(state, row)
+        scores = row.scores if key in arguments["score_section_ids"] else {}
+        if not scores:
+            yield columns
+        for student_dcid, score in sorted(scores.items()):
+            yield {**columns, "student_dcid": student_dcid, **_score_columns(score)}
 
 
 def _assignment_columns(state: PowerSchool, row: AssignmentSection) -> Row:

@@ -209,9 +209,9 @@ TABLES = {
             lambda state: (row for roster in state.rosters.values() for row in roster),
             {
                 **_attributes(dcid="dcid", dateenrolled="entry_date", dateleft="exit_date"),
-                "sectionid": lambda state, row: state.sections[row.section_dcid].id,
+                # A dropped row carries its section and term negative (a comment in client code; inferred).
+                "sectionid": lambda state, row: state.sections[row.section_dcid].id * (-1 if row.dropped else 1),
                 "studentid": lambda state, row: state.students[row.student_dcid].id,
-                # A dropped row carries its term id negative (a comment in client code; inferred).
                 "termid": lambda state, row: state.sections[row.section_dcid].term_id * (-1 if row.dropped else 1),
             },
         ),

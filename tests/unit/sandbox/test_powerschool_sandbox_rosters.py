@@ -152,11 +152,30 @@ def test_the_section_index_is_paged() -> None:
 
 
 def test_the_student_query_keeps_leading_zeros() -> None:
-    """`roster.students` answers student numbers as they are; a dropped student is not there."""
+    """`roster.students` answers student numbers as they are."""
+    rows = District().query("roster.students", section_dcids=[SECTION]).json()["record"]
+    assert [(row["student_dcid"], row["student_number"]) for row in rows] == [(str(AMY), "00123"), (str(BOB), "1002")]
+
+
+def test_a_dropped_student_left_today() -> None:
+    """A dropped enrollment stays in `roster.students`, ended; in CC its section id is negative."""
     district = District()
     district.act("drop_student", section_dcid=SECTION, student_dcid=BOB)
     rows = district.query("roster.students", section_dcids=[SECTION]).json()["record"]
-    assert [(row["student_dcid"], row["student_number"]) for row in rows] == [(str(AMY), "00123")]
+    assert [row["exit_date"] for row in rows] == ["2027-01-30", "2026-09-21"]
+    records = district.call("GET", "/ws/schema/table/cc?projection=sectionid").json()["record"]
+    assert [record["tables"]["cc"]["sectionid"] for record in records] == ["2100", "-2100", "2101"]
+
+
+def test_the_section_index_forgets_old_school_years() -> None:
+    """A section is in the index until 60 days after the last term of its year."""
+    district = District()
+    district.wait(days=270 + 59)
+    district.sign_in()
+    assert len(district.query("roster.section_index").json()["record"]) == 3
+    district.wait(days=2)
+    district.sign_in()
+    assert "record" not in district.query("roster.section_index").json()
 
 
 def test_the_gradebook_query_joins_only_the_scores_asked_for() -> None:

@@ -24,6 +24,9 @@ def demo(
     # A person without Redis gets one that explains itself; it is loaded late so that `--help` is quick.
     from workers.cli.embedded_redis import EmbeddedRedis  # noqa: PLC0415
 
+    from workers.cli.process_group import end_on_sigterm  # noqa: PLC0415
+
+    end_on_sigterm()
     console = Console(highlight=False)
     with ExitStack() as stack:
         redis = stack.enter_context(EmbeddedRedis(durable=False))

@@ -7,7 +7,7 @@ from html import unescape
 from statistics import median
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from shared.sandbox.district import Ids, student_dcid_of
 from workers.cli.demo.expected import REASONS, SENT, STUDENT_REASONS, Held, Place, held_scores, wanted_scores
@@ -178,7 +178,9 @@ def _there_table(findings: Findings) -> Table:
 
 
 def _not_there_table(findings: Findings) -> Table:
-    table = Table("assignment", "sections", "why", "what to do", title="Not in PowerSchool, and why")
+    table = Table(
+        "assignment", "sections", Column("why", no_wrap=True), "what to do", title="Not in PowerSchool, and why"
+    )
     rows: dict[tuple[int, tuple[str, ...]], list[NotThere]] = {}
     for one in findings.not_there:
         rows.setdefault((one.assignment_id, one.codes), []).append(one)

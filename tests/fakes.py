@@ -1,0 +1,383 @@
+"""In-memory stand-ins for the ports of `shared.ports`, with failures that a test plans by method and call."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from shared.clock import Clock
+from shared.domain.changes import Cause, ChangeSet
+from shared.domain.desired import DesiredAssignment, Link
+from shared.domain.gradebook import Course, GradebookRow
+from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory
+from shared.domain.records import CourseRecord, DeadLetter
+from shared.errors import LeaseLost, NotFound, Refused, RefusedRow, TransientError
+from shared.ports import CreatedAssignment, FoldResult, Lease, ScoreRow
+
+Key = tuple[str, int]
+MARK = "passback-plugin"
+
+
+@dataclass
+class Faults:
+    """Errors to raise instead of answering. `calls` counts every call by its method, failed ones included."""
+
+    calls: dict[str, int] = field(default_factory=dict)
+    _planned: dict[str, dict[int, Exception]] = field(default_factory=dict)
+    _always: dict[str, Exception] = field(default_factory=dict)
+
+    def on(self, method: str, error: Exception, *, nth: int = 1, times: int = 1) -> None:
+        """Fail the nth call of the method from now on, and the calls after it, `times` in all."""
+        first = self.calls.get(method, 0) + nth
+        self._planned.setdefault(method, {}).update(dict.fromkeys(range(first, first + times), error))
+
+    def always(self, method: str, error: Exception) -> None:
+        """Fail every call of the method until `well`."""
+        self._always[method] = error
+
+    def well(self) -> None:
+        """Forget every planned failure."""
+        self._planned.clear()
+        self._always.clear()
+
+    def check(self, method: str) -> None:
+        """Count the call; raise what is planned for it."""
+        self.calls[method] = self.calls.get(method, 0) + 1
+        error = self._always.get(method) or self._planned.get(method, {}).get(self.calls[method])
+        if error is not None:
+            raise error
+
+
+@dataclass
+class FakeCanvas:
+    """The `CanvasReader`: one course and its rows."""
+
+    content: Course
+    rows: tuple[GradebookRow, ...] = ()
+    faults: Faults = field(default_factory=Faults)
+
+    def course(self, course_id: str) -> Course:
+        self.faults.check("course")
+        return self.content
+
+    def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
+        self.faults.check("gradebook")
+        return tuple(
+            replace(row, submissions={id_: s for id_, s in row.submissions.items() if id_ in assignment_ids})
+            for row in self.rows
+        )
+
+
+@dataclass
+class FakeRosters:
+    """The `RosterReader`: `remembered` is answered, `current` replaces it at a refresh."""
+
+    remembered: dict[str, RosteredSection]
+    current: dict[str, RosteredSection] | None = None
+    refreshes: int = 0
+    faults: Faults = field(default_factory=Faults)
+
+    def sections(self, sis_section_ids: Collection[str], *, refresh: bool = False) -> Mapping[str, RosteredSection]:
+        self.faults.check("refresh" if refresh else "sections")
+        if refresh:
+            self.refreshes += 1
+            self.remembered = self.remembered if self.current is None else self.current
+        return {sis_id: self.remembered[sis_id] for sis_id in sis_section_ids if sis_id in self.remembered}
+
+
+@dataclass
+class FakePowerSchool:
+    """The `PowerSchoolGradebook`: a small gradebook that refuses what a test says.
+
+    `assignments_there` is keyed by assignment section id. `writes` holds what was committed, in order, as
+    ("create" | "update" | "scores", assignment section ids). `refused_students` are named in the refusal of a batch,
+    `refused_targets` (assignment section ids) are refused without naming anyone. `before_scores` runs before every
+    batch, as a person at PowerSchool would.
+    """
+
+    categories_there: tuple[TeacherCategory, ...]
+    assignments_there: dict[int, ActualAssignment] = field(default_factory=dict)
+    writes: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+    refused_students: dict[int, str] = field(default_factory=dict)
+    refused_targets: dict[int, str] = field(default_factory=dict)
+    lost_creates: int = 0
+    before_scores: Callable[[], None] = lambda: None
+    last_id: int = 7000
+
+    def plugin_marks(self) -> frozenset[str]:
+        self.faults.check("plugin_marks")
+        return frozenset({MARK})
+
+    def categories(self, users_dcid: int, year_id: int, *, refresh: bool = False) -> tuple[TeacherCategory, ...]:
+        self.faults.check("categories")
+        return self.categories_there
+
+    def assignments(
+        self, sections: Sequence[RosteredSection], scores_of: Collection[int]
+    ) -> tuple[ActualAssignment, ...]:
+        self.faults.check("assignments")
+        taught = {section.dcid for section in sections}
+        return tuple(
+            a if id_ in scores_of else replace(a, scores={})
+            for id_, a in self.assignments_there.items()
+            if a.section_dcid in taught
+        )
+
+    def create(self, users_dcid: int, desired: DesiredAssignment) -> CreatedAssignment:
+        self.faults.check("create")
+        self.last_id += 1
+        id_ = self.last_id
+        self.assignments_there[id_] = ActualAssignment(
+            assignment_id=id_ - 1000,
+            assignment_section_id=id_,
+            section_dcid=desired.section_dcid,
+            name=desired.name,
+            due_date=desired.due_date,
+            points=desired.points,
+            category_id=desired.category_id,
+            description=desired.description,
+            created_by_plugin=MARK,
+        )
+        self.writes.append(("create", (id_,)))
+        if self.lost_creates:
+            self.lost_creates -= 1
+            raise TransientError("POST /ws/xte/section/assignment/: timeout", cause="powerschool_timeout")
+        return CreatedAssignment(id_ - 1000, id_)
+
+    def update(self, users_dcid: int, actual: ActualAssignment, desired: DesiredAssignment) -> None:
+        self.faults.check("update")
+        id_ = actual.assignment_section_id
+        if id_ not in self.assignments_there:
+            raise not_found("GET /ws/xte/section/assignment/{assignment_id}: 404")
+        self.assignments_there[id_] = replace(
+            self.assignments_there[id_],
+            name=desired.name,
+            due_date=desired.due_date,
+            points=desired.points,
+            category_id=desired.category_id,
+            description=desired.description,
+        )
+        self.writes.append(("update", (id_,)))
+
+    def put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
+        self.faults.check("put_scores")
+        self.before_scores()
+        self._refuse_what_is_gone(rows)
+        self._refuse_students(rows)
+        self._refuse_targets(rows)
+        for row in rows:
+            there = self.assignments_there[row.assignment_section_id]
+            score = ActualScore(row.points, row.missing, row.exempt)
+            scores = {**there.scores, row.student_dcid: score}
+            self.assignments_there[row.assignment_section_id] = replace(there, scores=scores)
+        self.writes.append(("scores", tuple(sorted({row.assignment_section_id for row in rows}))))
+
+    def points(self, name: str) -> dict[int, Decimal | None]:
+        """Return the scores of the only assignment of this name, by STUDENTS.DCID."""
+        (found,) = [a for a in self.assignments_there.values() if a.name == name]
+        return {dcid: score.points for dcid, score in found.scores.items()}
+
+    def names(self) -> list[str]:
+        """Return the names of all assignments, in order of their making."""
+        return [a.name for a in self.assignments_there.values()]
+
+    def _refuse_what_is_gone(self, rows: Sequence[ScoreRow]) -> None:
+        for row in rows:
+            if row.assignment_section_id not in self.assignments_there:
+                raise not_found("PUT /ws/xte/score: 500", row.assignment_section_id)
+
+    def _refuse_students(self, rows: Sequence[ScoreRow]) -> None:
+        named = [row for row in rows if row.student_dcid in self.refused_students]
+        if named:
+            bad = [RefusedRow("score", row.assignment_section_id, row.student_dcid) for row in named]
+            raise refused("PUT /ws/xte/score: 409", self.refused_students[named[0].student_dcid], rows=bad)
+
+    def _refuse_targets(self, rows: Sequence[ScoreRow]) -> None:
+        for row in rows:
+            if row.assignment_section_id in self.refused_targets:
+                raise refused("PUT /ws/xte/score: 409", self.refused_targets[row.assignment_section_id])
+
+
+def refused(message: str, cause: str, *, words: str = "", rows: Sequence[RefusedRow] = ()) -> Refused:
+    """Return a refusal."""
+    return Refused(message, cause=cause, status=409, words=words, rows=rows)
+
+
+def not_found(message: str, assignment_section_id: int | None = None) -> NotFound:
+    """Return the answer about something that was deleted."""
+    rows = [] if assignment_section_id is None else [RefusedRow("AssignmentSection", assignment_section_id)]
+    return NotFound(message, cause="powerschool_404", status=404, rows=rows)
+
+
+@dataclass
+class FakeLinks:
+    """The `Links`."""
+
+    links: dict[str, dict[Key, Link]] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def of_course(self, course_id: str) -> Mapping[Key, Link]:
+        self.faults.check("of_course")
+        return dict(self.links.get(course_id, {}))
+
+    def save(self, course_id: str, link: Link) -> None:
+        self.faults.check("save")
+        self.links.setdefault(course_id, {})[link.assignment_id, link.section_dcid] = link
+
+    def forget(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
+        self.faults.check("forget")
+        self.links.get(course_id, {}).pop((assignment_id, section_dcid), None)
+
+
+@dataclass
+class FakeRecords:
+    """The `Records`. `visits` holds when each connected course was last synced, None for never."""
+
+    saved: dict[str, CourseRecord] = field(default_factory=dict)
+    visits: dict[str, datetime | None] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
+        self.faults.check("save")
+        self.saved[record.course_id] = record
+        self.visits[record.course_id] = record.synced_at
+
+    def course(self, course_id: str) -> CourseRecord | None:
+        self.faults.check("course")
+        return self.saved.get(course_id)
+
+    def connect(self, course_id: str) -> None:
+        self.visits.setdefault(course_id, None)
+
+    def count(self) -> int:
+        return len(self.visits)
+
+    def stale_courses(self, synced_before: datetime, limit: int) -> list[str]:
+        stale = [(at, id_) for id_, at in self.visits.items() if at is None or at < synced_before]
+        stale.sort(key=lambda visit: (visit[0] is not None, visit[0] or synced_before, visit[1]))
+        return [id_ for _, id_ in stale[:limit]]
+
+
+@dataclass
+class FakeDeadLetters:
+    """The `DeadLetters`, by course and assignment."""
+
+    clock: Clock
+    letters: dict[tuple[str, str | None], DeadLetter] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def add(self, course_id: str, assignment_id: str | None, cause: str, answer: str, attempts: int) -> DeadLetter:
+        self.faults.check("add")
+        key, now = (course_id, assignment_id), self.clock.now()
+        first = self.letters[key].first_failed_at if key in self.letters else now
+        id_ = "-".join(part for part in key if part is not None)
+        self.letters[key] = DeadLetter(id_, course_id, assignment_id, cause, answer, attempts, first, now)
+        return self.letters[key]
+
+    def of_course(self, course_id: str) -> list[DeadLetter]:
+        self.faults.check("of_course")
+        return [letter for (course, _), letter in self.letters.items() if course == course_id]
+
+    def all(self) -> list[DeadLetter]:
+        return list(self.letters.values())
+
+    def close(self, course_id: str, assignment_id: str | None) -> None:
+        self.faults.check("close")
+        self.letters.pop((course_id, assignment_id), None)
+
+
+@dataclass
+class FakeUnknownChanges:
+    """The `UnknownChanges`: when each was heard."""
+
+    heard: list[datetime] = field(default_factory=list)
+
+    def count(self) -> int:
+        return len(self.heard)
+
+    def oldest_at(self) -> datetime | None:
+        return min(self.heard, default=None)
+
+    def close_before(self, moment: datetime) -> int:
+        kept = [at for at in self.heard if at >= moment]
+        closed = len(self.heard) - len(kept)
+        self.heard = kept
+        return closed
+
+
+@dataclass
+class FakeChanges:
+    """The `ChangeStore`, as far as one process sees it.
+
+    `messages` are course ids not yet folded, `due` and `claimed` the courses at those steps, `leases` the leases
+    in force. `later` holds what was released for later: course, delay, attempts.
+    """
+
+    messages: list[str] = field(default_factory=list)
+    due: list[str] = field(default_factory=list)
+    claimed: list[str] = field(default_factory=list)
+    change_sets: dict[str, ChangeSet] = field(default_factory=dict)
+    leases: set[Lease] = field(default_factory=set)
+    requested: list[tuple[str, Cause]] = field(default_factory=list)
+    released: list[Lease] = field(default_factory=list)
+    later: list[tuple[str, timedelta, int]] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+    last_token: int = 0
+
+    def lease(self, course_id: str) -> Lease:
+        """Return a new lease of the course."""
+        self.last_token += 1
+        lease = Lease(course_id, self.last_token)
+        self.leases.add(lease)
+        return lease
+
+    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = ()) -> None:
+        self.faults.check("request")
+        self.requested.append((course_id, cause))
+
+    def fold(self, consumer: str, limit: int, block: timedelta) -> FoldResult:
+        self.faults.check("fold")
+        folded, self.messages = self.messages[:limit], self.messages[limit:]
+        self.due += [course for course in dict.fromkeys(folded) if course not in self.due]
+        return FoldResult(len(folded), 0, 0)
+
+    def claim_due(self, limit: int) -> list[str]:
+        self.faults.check("claim_due")
+        room = limit - len(self.claimed)
+        claimed, self.due = self.due[:room], self.due[room:]
+        self.claimed += claimed
+        return claimed
+
+    def claims_ended(self) -> None:
+        """Let every claim end unanswered."""
+        self.due, self.claimed = self.claimed + self.due, []
+
+    def take(self, course_id: str) -> tuple[Lease, ChangeSet] | None:
+        self.faults.check("take")
+        if course_id not in self.claimed:
+            return None
+        self.claimed.remove(course_id)
+        return self.lease(course_id), self.change_sets[course_id]
+
+    def renew(self, lease: Lease) -> None:
+        self.faults.check("renew")
+        if lease not in self.leases:
+            raise LeaseLost(lease.course_id)
+
+    def release(self, lease: Lease) -> bool:
+        self.faults.check("release")
+        held = lease in self.leases
+        self.leases.discard(lease)
+        self.released.append(lease)
+        return held
+
+    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int) -> bool:
+        self.faults.check("release_for_later")
+        held = lease in self.leases
+        self.leases.discard(lease)
+        self.later.append((lease.course_id, delay, attempts))
+        return held
+
+    def next_due_in(self) -> timedelta | None:
+        return timedelta(0) if self.due or self.claimed else None
