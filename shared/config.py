@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared.cron import checked_cron
 
 PREFIX = "PASSBACK_"
 SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
@@ -63,6 +65,7 @@ def _zone(value: object) -> object:
 
 
 Zone = Annotated[ZoneInfo | None, BeforeValidator(_zone)]
+Cron = Annotated[str, AfterValidator(checked_cron)]
 
 
 class Settings(BaseSettings):
@@ -95,6 +98,11 @@ class Settings(BaseSettings):
     canvas_token: SecretStr = Field(
         SecretStr(""), description="Access token of the service user (`view_all_grades`, `read_sis`)."
     )
+    canvas_account: str = Field(
+        "self",
+        pattern=r"^(self|\d+)$",
+        description="Account whose courses are searched for work to sync: an id, or `self`, the token's root account.",
+    )
     canvas_root_account_uuid: str = Field(
         "", description="The district's `root_account_uuid`: events of other Canvas customers are refused."
     )
@@ -113,6 +121,13 @@ class Settings(BaseSettings):
     )
     live_events_allow_unsigned: bool = Field(
         False, description="Accept Live Events without a signature: only behind something else that checks senders."
+    )
+    sqs_queue_url: Url = Field(
+        "", description="SQS queue of Live Events, read by `passback sqs`; AWS's usual credentials."
+    )
+    sqs_region: str = Field("", description="AWS region of the queue; unset, AWS's usual configuration says it.")
+    sqs_endpoint_url: Url = Field(
+        "", description="Where SQS is called, if not at AWS: for tests and private endpoints."
     )
     event_max_bytes: int = Field(
         2_000_000, ge=10_000, description="Largest request body a receiver reads, in bytes; larger ones get 413."
@@ -173,11 +188,23 @@ class Settings(BaseSettings):
     reconcile_interval_s: float = Field(
         21_600.0, gt=0, description="One rolling pass over all connected courses takes this long."
     )
-    sync_schedule: str = Field(
-        "0 3 * * *", description="Cron, in the district's time zone: when every connected course is synced."
+    sync_schedule: Cron = Field(
+        "0 3 * * *",
+        description="Cron, in the district's time zone: when every connected course is synced; empty: never.",
     )
-    provision_schedule: str = Field(
-        "0 4 * * *", description="Cron, in the district's time zone: when Canvas is provisioned from PowerSchool."
+    provision_schedule: Cron = Field(
+        "0 4 * * *",
+        description="Cron, in the district's time zone: when Canvas is provisioned from PowerSchool; empty: never.",
+    )
+
+    audit_days: int = Field(
+        400,
+        ge=1,
+        le=36_500,
+        description="Days for which is kept what was written to PowerSchool, and what it replaced.",
+    )
+    audit_max_entries: int = Field(
+        20_000, ge=100, description="Audit entries kept per course at the most; an entry is one write of an assignment."
     )
 
     worker_threads: int = Field(8, ge=1, le=64, description="Courses that one worker syncs at once.")
@@ -233,7 +260,8 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
     """Return the checked settings of this process.
 
     Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
-    named like its variable, in either case). An empty value means the default, save for lists, which it empties.
+    named like its variable, in either case). An empty value means the default, save for lists, which it empties,
+    and schedules, which it switches off.
     Raises `ConfigurationError` for an unknown name or a wrong value.
     """
     environ = os.environ if environ is None else environ
@@ -247,7 +275,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
     _refuse_unknown(values)
     given = {name.removeprefix(PREFIX).lower(): value for name, value in values.items()}
     try:
-        return _Checked.model_validate({name: value for name, value in given.items() if value or _is_list(name)})
+        return _Checked.model_validate({name: value for name, value in given.items() if value or _may_be_empty(name)})
     except ValidationError as error:
         raise ConfigurationError("\n".join(_sentences(error))) from None
 
@@ -286,8 +314,8 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
     return {name: path.read_text().strip() for name, path in files.items() if name.startswith(PREFIX)}
 
 
-def _is_list(name: str) -> bool:
-    return isinstance(Settings.model_fields[name].default, tuple)
+def _may_be_empty(name: str) -> bool:
+    return isinstance(Settings.model_fields[name].default, tuple) or name.endswith("_schedule")
 
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:

@@ -1,11 +1,12 @@
 """What the use cases need from the outside, as protocols. Adapters implement them; the contract suite proves it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from shared.domain.audit import AuditEntry
 from shared.domain.changes import Cause, Change, ChangeSet
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.gradebook import Course, GradebookRow
@@ -22,6 +23,14 @@ class CanvasReader(Protocol):
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
         """Return one row per student, with the submissions of these assignments; nobody twice."""
+        ...
+
+
+class CourseFinder(Protocol):
+    """Finds the courses in which somebody wants work synced."""
+
+    def courses_to_sync(self, ended_after: datetime) -> Iterator[str]:
+        """Yield the ids of published courses with synced work that have not ended by then; some repeatedly."""
         ...
 
 
@@ -105,8 +114,8 @@ class ChangeStore(Protocol):
     Every method is atomic and may be repeated; times are the store's own, so hosts need not agree on theirs.
     """
 
-    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = ()) -> None:
-        """Make the course due now, folded with what is pending.
+    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = (), *, actor: str = "") -> None:
+        """Make the course due now, folded with what is pending. `actor` is the person who asks, for the audit.
 
         A person's request also forgets the course's backoff and attempts; any other leaves a course that already
         waits as it is, so that nothing resets the backoff of a failing course but a person.
@@ -144,6 +153,10 @@ class ChangeStore(Protocol):
         """Return how long until the next course is due (zero if one is); None if none waits."""
         ...
 
+    def heard_at(self, course_id: str) -> datetime | None:
+        """Return when the course's newest folded message was put on its stream, None if there never was one."""
+        ...
+
 
 class Links(Protocol):
     """Which PowerSchool assignment belongs to which Canvas assignment, per section."""
@@ -165,15 +178,18 @@ class Records(Protocol):
     """The state of every assignment, and what was noted on the way."""
 
     def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
-        """Replace what is remembered of the course, and which course its assignments and sections belong to."""
+        """Replace what is remembered of the course, and which course its assignments and sections belong to.
+
+        Its next due date is remembered for `DueDates`.
+        """
         ...
 
     def course(self, course_id: str) -> CourseRecord | None:
         """Return what the last sync recorded, None for a course never synced."""
         ...
 
-    def connect(self, course_id: str) -> None:
-        """Add the course to those that reconciliation visits, if it is not there."""
+    def connect(self, course_id: str) -> bool:
+        """Add the course to those that reconciliation visits; say whether it was not there."""
         ...
 
     def count(self) -> int:
@@ -181,7 +197,35 @@ class Records(Protocol):
         ...
 
     def stale_courses(self, synced_before: datetime, limit: int) -> list[str]:
-        """Return connected courses not synced since, the longest waiting first."""
+        """Return connected courses neither synced nor visited since, the longest waiting first."""
+        ...
+
+    def visit(self, course_id: str, at: datetime) -> None:
+        """Remember that the course had its turn, so that one that cannot be synced does not keep the others waiting."""
+        ...
+
+
+class DueDates(Protocol):
+    """When work is due next, by course: missing work raises no event. `Records.save` remembers the dates."""
+
+    def passed(self, moment: datetime) -> Mapping[str, datetime]:
+        """Return the courses whose next due date is at or before `moment`, with that date."""
+        ...
+
+    def forget(self, passed: Mapping[str, datetime]) -> None:
+        """Forget these dates of these courses, save those that a sync has replaced meanwhile."""
+        ...
+
+
+class Counters(Protocol):
+    """Numbers that only grow, counted by all processes together."""
+
+    def add(self, name: str, label: str, amount: int = 1) -> None:
+        """Count `amount` more of `label` under `name`."""
+        ...
+
+    def read(self, name: str) -> Mapping[str, int]:
+        """Return what was counted under `name`, by label."""
         ...
 
 
@@ -202,6 +246,18 @@ class DeadLetters(Protocol):
 
     def close(self, course_id: str, assignment_id: str | None) -> None:
         """Close the entry because its work succeeded; nothing happens if there is none."""
+        ...
+
+
+class Audit(Protocol):
+    """What was written to PowerSchool and what it replaced: the one place besides PowerSchool with scores."""
+
+    def add(self, entry: AuditEntry) -> None:
+        """Keep the entry."""
+        ...
+
+    def of_course(self, course_id: str, since: datetime | None = None) -> Iterator[AuditEntry]:
+        """Yield the course's entries, the newest first; with `since`, those written then or later."""
         ...
 
 

@@ -22,6 +22,9 @@ class Task(StrEnum):
 
     SYNC_COURSE = "passback.sync_course"
     RECONCILE = "passback.reconcile"
+    NIGHTLY_SYNC = "passback.nightly_sync"
+    DUE_DATES = "passback.due_dates"
+    DISCOVER = "passback.discover"
 
 
 CONSUMER_GROUP = "passback"
@@ -29,4 +32,7 @@ CONSUMER_GROUP = "passback"
 ROUTES: dict[Task, Queue] = {
     Task.SYNC_COURSE: Queue.COURSE_SYNCS,
     Task.RECONCILE: Queue.HOUSEKEEPING,
+    Task.NIGHTLY_SYNC: Queue.HOUSEKEEPING,
+    Task.DUE_DATES: Queue.HOUSEKEEPING,
+    Task.DISCOVER: Queue.HOUSEKEEPING,
 }

@@ -1,11 +1,12 @@
 """In-memory stand-ins for the ports of `shared.ports`, with failures that a test plans by method and call."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from shared.clock import Clock
+from shared.domain.audit import AuditEntry
 from shared.domain.changes import Cause, ChangeSet
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.gradebook import Course, GradebookRow
@@ -232,7 +233,7 @@ class FakeLinks:
 
 @dataclass
 class FakeRecords:
-    """The `Records`. `visits` holds when each connected course was last synced, None for never."""
+    """The `Records`. `visits` holds when each connected course was last synced or visited, None for never."""
 
     saved: dict[str, CourseRecord] = field(default_factory=dict)
     visits: dict[str, datetime | None] = field(default_factory=dict)
@@ -247,8 +248,10 @@ class FakeRecords:
         self.faults.check("course")
         return self.saved.get(course_id)
 
-    def connect(self, course_id: str) -> None:
+    def connect(self, course_id: str) -> bool:
+        is_new = course_id not in self.visits
         self.visits.setdefault(course_id, None)
+        return is_new
 
     def count(self) -> int:
         return len(self.visits)
@@ -257,6 +260,10 @@ class FakeRecords:
         stale = [(at, id_) for id_, at in self.visits.items() if at is None or at < synced_before]
         stale.sort(key=lambda visit: (visit[0] is not None, visit[0] or synced_before, visit[1]))
         return [id_ for _, id_ in stale[:limit]]
+
+    def visit(self, course_id: str, at: datetime) -> None:
+        if course_id in self.visits:
+            self.visits[course_id] = max(at, self.visits[course_id] or at)
 
 
 @dataclass
@@ -285,6 +292,21 @@ class FakeDeadLetters:
     def close(self, course_id: str, assignment_id: str | None) -> None:
         self.faults.check("close")
         self.letters.pop((course_id, assignment_id), None)
+
+
+@dataclass
+class FakeAudit:
+    """The `Audit`: entries in the order of their writing."""
+
+    entries: list[AuditEntry] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+
+    def add(self, entry: AuditEntry) -> None:
+        self.faults.check("add")
+        self.entries.append(entry)
+
+    def of_course(self, course_id: str, since: datetime | None = None) -> Iterator[AuditEntry]:
+        return (e for e in reversed(self.entries) if e.course_id == course_id and (since is None or e.at >= since))
 
 
 @dataclass
@@ -322,6 +344,7 @@ class FakeChanges:
     requested: list[tuple[str, Cause]] = field(default_factory=list)
     released: list[Lease] = field(default_factory=list)
     later: list[tuple[str, timedelta, int]] = field(default_factory=list)
+    heard: dict[str, datetime] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     last_token: int = 0
 
@@ -332,7 +355,7 @@ class FakeChanges:
         self.leases.add(lease)
         return lease
 
-    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = ()) -> None:
+    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = (), *, actor: str = "") -> None:
         self.faults.check("request")
         self.requested.append((course_id, cause))
 
@@ -381,3 +404,6 @@ class FakeChanges:
 
     def next_due_in(self) -> timedelta | None:
         return timedelta(0) if self.due or self.claimed else None
+
+    def heard_at(self, course_id: str) -> datetime | None:
+        return self.heard.get(course_id)

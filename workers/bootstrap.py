@@ -15,30 +15,35 @@ from shared import config
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool, powerschool
+from shared.adapters.redis.audit import RedisAudit
 from shared.adapters.redis.change_store import RedisChangeStore
 from shared.adapters.redis.connection import connect
+from shared.adapters.redis.counters import RedisCounters
 from shared.adapters.redis.dead_letters import RedisDeadLetters
+from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.links import RedisLinks
 from shared.adapters.redis.records import RedisRecords
-from shared.adapters.redis.schedule_slot import ScheduleSlots
 from shared.adapters.redis.unknown_changes import RedisUnknownChanges
 from shared.clock import SystemClock
 from shared.config import Settings
-from shared.domain.changes import Windows
+from shared.domain.changes import ChangeSet, Windows
 from shared.log_events import LogEvent
+from shared.ports import Lease
 from shared.queues import Queue, Task
 from workers.celery_app import make_app
+from workers.grade_passback.answers import Memory
 from workers.grade_passback.applying import Applier
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.grade_passback.explain import Explain
-from workers.grade_passback.leases import LeaseKeeper, guard
-from workers.grade_passback.reconcile import Reconciliation
+from workers.grade_passback.leases import Guard, LeaseKeeper, guard
+from workers.grade_passback.recall import Recall
+from workers.grade_passback.repairs import note_repairs
 from workers.grade_passback.survey import Policy, Surveyor
 from workers.grade_passback.sync_course import SyncCourse
+from workers.heartbeat import Heart
 from workers.identity import this_process
-from workers.schedule import reconcile_tick_s
-from workers.settle import Settler
+from workers.settle import Settler, SyncReport
 
 log = structlog.get_logger()
 
@@ -70,6 +75,22 @@ class Passback:
     def records(self) -> RedisRecords:
         """The courses' records."""
         return RedisRecords(self.redis, self.keys)
+
+    @cached_property
+    def audit(self) -> RedisAudit:
+        """What was written to PowerSchool."""
+        s = self.settings
+        return RedisAudit(self.redis, self.keys, timedelta(days=s.audit_days), s.audit_max_entries)
+
+    @cached_property
+    def heartbeats(self) -> Heartbeats:
+        """Which processes are alive."""
+        return Heartbeats(self.redis, self.keys)
+
+    @cached_property
+    def counters(self) -> RedisCounters:
+        """What all processes count together."""
+        return RedisCounters(self.redis, self.keys)
 
     @cached_property
     def dead_letters(self) -> RedisDeadLetters:
@@ -108,12 +129,24 @@ class Passback:
     @cached_property
     def explain(self) -> Explain:
         """The answers to "why is it not there?"."""
-        return Explain(self.surveyor, self.records, self.dead_letters, self.clock)
+        # Making the surveyor may ask PowerSchool for its time zone, so that it is made only when it is needed.
+        return Explain(lambda: self.surveyor, self.recall, self.memory, self.clock)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What passback remembers of courses."""
+        return Memory(self.records, self.dead_letters, self.audit, self.changes)
+
+    @cached_property
+    def recall(self) -> Recall:
+        """The answers from memory alone."""
+        return Recall(self.memory)
 
     @cached_property
     def sync_course(self) -> SyncCourse:
         """The use case of a sync."""
-        applier = Applier(self.powerschool.gradebook, self.links, self.settings.powerschool_score_batch)
+        batch = self.settings.powerschool_score_batch
+        applier = Applier(self.powerschool.gradebook, self.links, batch, self.audit, self.clock)
         return SyncCourse(self.surveyor, applier, self.powerschool.roster, self.records, self.clock)
 
     @cached_property
@@ -142,17 +175,12 @@ class Passback:
         deadline = self.clock.now() + timedelta(seconds=self.settings.sync_deadline_s)
         check = guard(self.changes, lease, self.clock, deadline)
         with structlog.contextvars.bound_contextvars(course_id=course_id), self.lease_keeper.hold(lease):
-            self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check))
+            self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
 
-    def reconcile(self) -> None:
-        """Run one tick of the reconciliation, unless another beat's tick of the same slot already ran."""
-        tick = timedelta(seconds=reconcile_tick_s(self.settings))
-        if not ScheduleSlots(self.redis, self.keys).take(Task.RECONCILE, tick):
-            return
-        interval = timedelta(seconds=self.settings.reconcile_interval_s)
-        done = Reconciliation(self.changes, self.records, self.unknown_changes, self.clock, interval, tick).run()
-        if done.courses or done.answered:
-            log.info(LogEvent.RECONCILE_ENQUEUED, courses=done.courses, answered=done.answered)
+    def _synced(self, lease: Lease, changes: ChangeSet, check: Guard) -> SyncReport:
+        report = self.sync_course.run(changes, check, lease.token)
+        note_repairs(self.counters, changes, report)
+        return report
 
 
 @lru_cache(maxsize=1)
@@ -172,16 +200,17 @@ class _Wake:
 
 
 class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Runs the dispatcher and the lease keeper beside the worker's pool."""
+    """Runs the dispatcher, the lease keeper and the heart beside the worker's pool."""
 
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: object, **options: object) -> None:
         super().__init__(worker, **options)
         self._dispatcher: Dispatcher | None = None
+        self._heart: Heart | None = None
 
     def start(self, worker: object) -> None:
-        """Start both threads."""
+        """Start the threads."""
         service = passback()
         app: Celery = worker.app  # type: ignore[attr-defined]
         self._dispatcher = Dispatcher(
@@ -189,12 +218,17 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         )
         service.lease_keeper.start()
         self._dispatcher.start()
+        dispatcher = self._dispatcher
+        self._heart = Heart(service.heartbeats, this_process("worker"), lives=lambda: dispatcher.is_running)
+        self._heart.start()
         log.info(LogEvent.PROCESS_STARTED, process="worker")
 
     def stop(self, _worker: object) -> None:
-        """Stop both; what is running keeps its lease until it ends or the process does."""
+        """Stop them; what is running keeps its lease until it ends or the process does."""
         if self._dispatcher is not None:
             self._dispatcher.stop()
+        if self._heart is not None:
+            self._heart.stop()
         passback().lease_keeper.stop()
 
 

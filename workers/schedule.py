@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from shared.config import Settings
-from shared.queues import Queue, Task
+from shared.queues import ROUTES, Queue
 
 RECONCILE_TICK_S = 30.0
 
@@ -17,17 +17,13 @@ class Entry(TypedDict):
 
 
 def reconcile_tick_s(settings: Settings) -> float:
-    """Return how often reconciliation looks for courses whose turn has come, in seconds."""
-    return min(RECONCILE_TICK_S, settings.reconcile_interval_s / 4)
+    """Return how often each housekeeping task looks for what is to be done, in seconds."""
+    return min(RECONCILE_TICK_S, settings.reconcile_interval_s / 16)
 
 
 def beat_schedule(settings: Settings) -> dict[str, Entry]:
     """Return beat's entries. A tick nobody ran in time is worthless: it expires at the next one."""
     tick = reconcile_tick_s(settings)
-    return {
-        "reconcile": {
-            "task": Task.RECONCILE,
-            "schedule": tick,
-            "options": {"queue": Queue.HOUSEKEEPING, "expires": tick},
-        }
-    }
+    ticking = [task for task, queue in ROUTES.items() if queue is Queue.HOUSEKEEPING]
+    options: dict[str, object] = {"queue": Queue.HOUSEKEEPING, "expires": tick}
+    return {task.value: {"task": task, "schedule": tick, "options": options} for task in ticking}

@@ -1,11 +1,15 @@
 """Acting on outcomes: acknowledge, wait, retry or dead-letter. The only retry code there is."""
 
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import assert_never
 
 import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.domain.backoff import next_wait
 from shared.domain.changes import ChangeSet
@@ -19,6 +23,8 @@ log = structlog.get_logger()
 # These concern every course alike and need an administrator: wait instead of filling the dead letters.
 CONCERNS_EVERY_COURSE = frozenset({"canvas_401", "powerschool_401", "powerschool_grant_missing"})
 ADMINISTRATOR_DELAY = timedelta(seconds=60)
+# Anything else that Redis raises is a defect of ours.
+REDIS_GONE = (RedisConnectionError, RedisTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +32,15 @@ class SyncReport:
     """What a run of a course came to.
 
     `dead` holds assignments that no retry will help while the rest of the course went on. `settled` holds the
-    assignments whose earlier dead letters are answered: they are synced, waiting or blocked with a reason.
+    assignments whose earlier dead letters are answered: they are synced, waiting or blocked with a reason. What was
+    written is counted by assignment section and by score.
     """
 
     outcome: Outcome
     dead: tuple[Failure, ...] = ()
     settled: frozenset[str] = frozenset()
+    assignments_written: int = 0
+    scores_written: int = 0
 
 
 def outcome_of(error: Exception) -> Outcome:
@@ -70,16 +79,14 @@ class Settler:
     def run(self, lease: Lease, changes: ChangeSet, job: Callable[[], SyncReport]) -> Outcome:
         """Run the job and settle what it came to. Never raises for what the job did."""
         try:
-            report = job()
+            return self.settle(lease, changes, _report(lease, job))
         except LeaseLost:
             log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
             return Wait("lease_lost", timedelta(0))
-        except PassbackError as error:
-            report = SyncReport(outcome_of(error))
-        except Exception as error:  # The one place: a defect fails its own course alone.
-            log.exception(LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id)
-            report = SyncReport(outcome_of(error))
-        return self.settle(lease, changes, report)
+        except REDIS_GONE:
+            # Without Redis nothing can be released: the lease ends by itself, and its course is due again.
+            log.warning(LogEvent.COURSE_SYNC_WAITS, course_id=lease.course_id, cause="redis_unavailable", delay_s=0)
+            return Wait("redis_unavailable", timedelta(0))
 
     def settle(self, lease: Lease, changes: ChangeSet, report: SyncReport) -> Outcome:
         """Act on the report; return the outcome that was acted on (spent attempts turn a retry into its letters)."""
@@ -87,16 +94,15 @@ class Settler:
         self._keep(lease.course_id, report.dead, changes.attempts + 1)
         match report.outcome:
             case Done():
-                self._dead_letters.close(lease.course_id, None)
                 self._changes.release(lease)
             case Wait(cause=cause, delay=delay):
+                self._changes.release_for_later(lease, delay, changes.attempts)
                 log.warning(
                     LogEvent.COURSE_SYNC_WAITS,
                     course_id=lease.course_id,
                     cause=cause,
                     delay_s=round(delay.total_seconds(), 3),
                 )
-                self._changes.release_for_later(lease, delay, changes.attempts)
             case Retry(failures=failures):
                 self._retry(lease, changes, failures)
             case Dead(failure=failure):
@@ -130,6 +136,26 @@ class Settler:
             )
 
     def _answer_letters(self, course_id: str, report: SyncReport) -> None:
+        """Close the letters whose work is done; after a whole run also the course's and deleted assignments' own."""
+        whole, dead = isinstance(report.outcome, Done), {failure.assignment_id for failure in report.dead}
         for letter in self._dead_letters.of_course(course_id):
-            if letter.assignment_id in report.settled:
+            if letter.assignment_id in report.settled or (whole and letter.assignment_id not in dead):
                 self._dead_letters.close(course_id, letter.assignment_id)
+
+
+def _report(lease: Lease, job: Callable[[], SyncReport]) -> SyncReport:
+    try:
+        return job()
+    except (LeaseLost, *REDIS_GONE):
+        raise
+    except PassbackError as error:
+        return SyncReport(outcome_of(error))
+    except Exception as error:  # noqa: BLE001  # The one place: a defect fails its own course alone.
+        _log_defect(lease, error)
+        return SyncReport(outcome_of(error))
+
+
+def _log_defect(lease: Lease, error: Exception) -> None:
+    """Log the error's type and the way it came, without its text: that may quote data."""
+    way = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+    log.error(LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id, error=type(error).__name__, way=way)

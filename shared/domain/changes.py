@@ -44,6 +44,7 @@ class ChangeSet:
     """All that is pending for one course since it was last taken.
 
     `attempts` counts the runs of this work that already failed; waiting for an unwell system does not count.
+    `actors` are the people who asked, by the names they go by; for the audit alone.
     """
 
     course_id: str
@@ -53,6 +54,7 @@ class ChangeSet:
     causes: frozenset[Cause]
     assignment_ids: frozenset[str] = frozenset()
     attempts: int = 0
+    actors: frozenset[str] = frozenset()
 
     @property
     def asked_for_by_person(self) -> bool:

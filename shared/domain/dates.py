@@ -1,8 +1,12 @@
 """When an assignment is due in a section, and on which day of the school's calendar that is."""
 
-from datetime import date, datetime, tzinfo
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta, tzinfo
 
-from shared.domain.gradebook import Assignment, Override, OverrideTarget
+from shared.domain.gradebook import Assignment, Course, Override, OverrideTarget, Section
+
+# Work is looked at this long after it was due: Canvas's clock and ours need not agree.
+DUE_DATE_DELAY = timedelta(seconds=60)
 
 
 def effective_due_at(assignment: Assignment, section_id: str) -> datetime | None:
@@ -34,3 +38,19 @@ def _for_section(assignment: Assignment, section_id: str) -> list[Override]:
 
 def _for_course(assignment: Assignment) -> list[Override]:
     return [o for o in assignment.overrides if o.target is OverrideTarget.COURSE]
+
+
+def next_due_at(course: Course, after: datetime) -> datetime | None:
+    """Return the first moment later than `after` at which synced work is due for anybody, None if there is none.
+
+    Missing work raises no event: it becomes missing as its date passes, for a section or for one student. Dates of
+    groups and modules count too, so that a look too many is taken rather than one too few.
+    """
+    synced = [a for a in course.assignments if a.published and a.post_to_sis]
+    moments = [moment for a in synced for moment in _due_moments(a, course.sections)]
+    return min((moment for moment in moments if moment is not None and moment > after), default=None)
+
+
+def _due_moments(assignment: Assignment, sections: Iterable[Section]) -> list[datetime | None]:
+    of_sections = [effective_due_at(assignment, section.id) for section in sections]
+    return [*of_sections, *(o.due_at for o in assignment.overrides if o.changes_due_date)]

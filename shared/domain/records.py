@@ -54,12 +54,23 @@ class AssignmentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SectionRoster:
+    """Who was active in a PowerSchool section, by SIS id."""
+
+    section_sis_id: str
+    section_dcid: int
+    student_sis_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CourseRecord:
-    """The whole course as of its last sync."""
+    """The whole course as of its last sync. `next_due_at` is the next due date of its work that was still ahead."""
 
     course_id: str
     synced_at: datetime
     assignments: tuple[AssignmentRecord, ...]
+    next_due_at: datetime | None = None
+    rosters: tuple[SectionRoster, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

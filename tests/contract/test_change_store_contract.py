@@ -206,6 +206,13 @@ def test_changes_during_a_sync_cause_exactly_one_more(district: District, store:
     assert store.state_of(COURSE) == (Whereabouts.IDLE, None, None)
 
 
+def test_a_settled_course_leaves_nothing_behind(district: District, store: RedisChangeStore) -> None:
+    """Once its work is done, nothing of a course's change sets is kept."""
+    lease, _ = leased(store)
+    store.release(lease)
+    assert district.client.keys(f"{district.keys.prefix}:course:*") == []
+
+
 def test_a_renewed_lease_lasts(district: District, store: RedisChangeStore) -> None:
     """A lease that is renewed in time outlives its first length."""
     lease, _ = leased(store)

@@ -206,7 +206,7 @@ def test_no_change_is_lost_whatever_dies(client: redis.Redis) -> None:
     run_state_machine_as_test(
         lambda: Lifetimes(client),
         settings=settings(
-            max_examples=30,
+            max_examples=50,
             stateful_step_count=30,
             phases=[Phase.generate, Phase.shrink],
             deadline=None,

@@ -78,6 +78,28 @@ def test_the_longest_waiting_course_comes_first(records: RedisRecords) -> None:
     assert records.stale_courses(SYNCED_AT + timedelta(hours=3), 2) == ["303", "202"]
 
 
+def test_a_visited_course_is_not_stale(records: RedisRecords) -> None:
+    """A course that had its turn is stale again only later, though nothing was recorded."""
+    records.connect("101")
+    records.visit("101", SYNCED_AT)
+    assert records.course("101") is None
+    assert records.stale_courses(SYNCED_AT, 10) == []
+    assert records.stale_courses(SYNCED_AT + timedelta(hours=1), 10) == ["101"]
+
+
+def test_a_visit_takes_no_sync_back(records: RedisRecords) -> None:
+    """A sync that ends before its visit is noted keeps its later time."""
+    records.save(RECORD)
+    records.visit("101", SYNCED_AT - timedelta(hours=1))
+    assert records.stale_courses(SYNCED_AT, 10) == []
+
+
+def test_a_visit_connects_nothing(records: RedisRecords) -> None:
+    """Only connected courses have turns."""
+    records.visit("101", SYNCED_AT)
+    assert records.count() == 0
+
+
 def test_no_links_at_first(links: RedisLinks) -> None:
     """A course without links has none."""
     assert links.of_course("101") == {}

@@ -2,7 +2,7 @@
 
 import typer
 
-from workers.cli import courses, operations, processes
+from workers.cli import courses, explaining, history, operations, processes
 from workers.cli.demo import demo
 from workers.cli.up import up
 
@@ -21,7 +21,8 @@ app.command("doctor")(operations.doctor)
 app.command("status")(operations.status)
 app.command("settings")(operations.settings)
 app.command("sync")(courses.sync)
-app.command("explain")(courses.explain)
+app.command("explain")(explaining.explain)
+app.command("history")(history.history)
 app.command("web")(processes.web)
 app.command("worker")(processes.worker)
 app.command("beat")(processes.beat)

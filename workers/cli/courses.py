@@ -1,24 +1,27 @@
-"""Verbs about one course: `sync` and `explain`."""
+"""The verb `sync`: a course now, or what a sync would do."""
 
+import getpass
 import time
 from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from shared.adapters.redis.change_store import Whereabouts
 from shared.config import load
 from shared.domain.changes import Cause
 from shared.domain.plan import Create, Plan, Scores, Update
 from shared.domain.records import State
-from shared.errors import PassbackError
 from workers.bootstrap import Passback
 from workers.cli.output import ExitCode, JsonOption, emit
-from workers.grade_passback.explain import Question, reason
+from workers.grade_passback.answers import reason
 
 Course = Annotated[str, typer.Argument(metavar="COURSE", help="The Canvas course id.")]
 AssignmentId = Annotated[str | None, typer.Option("--assignment", metavar="ID", help="Only this Canvas assignment.")]
+
+Actor = Annotated[
+    str | None, typer.Option("--actor", metavar="NAME", help="Who asks, for the history; otherwise this system's user.")
+]
 
 LONGEST_WAIT_S = 600.0
 POLL_S = 0.2
@@ -29,6 +32,7 @@ def sync(
     assignment: AssignmentId = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Return when the sync is done.")] = False,
+    actor: Actor = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sync a course now. The whole course is made to agree; --assignment says what the answer is about."""
@@ -37,12 +41,20 @@ def sync(
         emit(_plan(service, course, assignment), as_json, _plan_text)
         return
     asked_at = service.clock.now()
-    service.changes.request(course, Cause.PERSON, [assignment] if assignment else [])
+    service.changes.request(course, Cause.PERSON, [assignment] if assignment else [], actor=actor or system_user())
     service.records.connect(course)
     if not wait:
         emit({"course_id": course, "requested": True}, as_json, lambda _: f"sync of course {course} requested")
         return
     raise typer.Exit(_wait(service, course, asked_at, as_json))
+
+
+def system_user() -> str:
+    """Return the operating system's name for who runs this; `unknown` where it has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def _wait(service: Passback, course: str, asked_at: datetime, as_json: bool) -> int:
@@ -126,32 +138,3 @@ def _plan_text(plan: dict[str, object]) -> str:
         return f"course {plan['course_id']}: nothing to do"
     signs = {"create": "+", "update": "~", "scores": "="}
     return "\n".join(f"{signs.get(s['do'], ' ')} " + ", ".join(f"{k} {v}" for k, v in s.items()) for s in steps)
-
-
-def explain(
-    course: Course,
-    assignment: AssignmentId = None,
-    student: Annotated[str | None, typer.Option("--student", metavar="SIS_ID", help="Only this student.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say of every assignment whether it is in PowerSchool, and why it is not."""
-    service = Passback(load())
-    try:
-        answer = service.explain.answer(Question(course, assignment, student))
-    except PassbackError as error:
-        typer.echo(f"passback: {error}", err=True)
-        raise typer.Exit(ExitCode.PROBLEMS) from None
-    emit(answer, as_json, _answer_table)
-
-
-def _answer_table(answer: dict[str, object]) -> Table:
-    table = Table("assignment", "section", "state", "why, and what to do", title=f"Course {answer['course_id']}")
-    assignments = answer["assignments"]
-    assert isinstance(assignments, list)
-    for assignment in assignments:
-        for section in assignment["sections"]:
-            lines = [f"{r['code']}: {r['message']} {r['remedy']}" for r in section["reasons"]]
-            lines += [f"student {s['student_sis_id'] or s['user_id']}: {s['message']}" for s in section["students"]]
-            label = f"{assignment['name']} ({assignment['assignment_id']})"
-            table.add_row(label, section["section_sis_id"] or "-", section["state"], "\n".join(lines))
-    return table

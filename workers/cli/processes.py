@@ -8,6 +8,7 @@ import typer
 
 from shared import config
 from shared.clock import SystemClock
+from workers.cli.process_group import end_on_sigterm
 
 SANDBOX_ZONE = "America/Los_Angeles"
 
@@ -18,13 +19,16 @@ def web(
     host: Annotated[str | None, typer.Option(help="Address to bind; PASSBACK_WEB_HOST otherwise.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind; PASSBACK_WEB_PORT otherwise.")] = None,
 ) -> None:
-    """Run the receivers."""
+    """Run the receivers and the API."""
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from workers.receivers.app import build  # noqa: PLC0415
+    from workers.heartbeat import beating  # noqa: PLC0415
+    from workers.web import web_app  # noqa: PLC0415
 
+    end_on_sigterm()
     settings = config.load()
     configure_logging(settings)
-    serve(build(settings), host or settings.web_host, settings.web_port if port is None else port)
+    with beating(settings, "web"):
+        serve(web_app(settings), host or settings.web_host, settings.web_port if port is None else port)
 
 
 def serve(application: object, host: str, port: int) -> None:
@@ -56,11 +60,13 @@ def beat() -> None:
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from workers.celery_app import make_app  # noqa: PLC0415
+    from workers.heartbeat import beating  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
     route_celery_logs()
-    make_app(settings).Beat(quiet=True, loglevel=settings.log_level).run()
+    with beating(settings, "beat"):
+        make_app(settings).Beat(quiet=True, loglevel=settings.log_level).run()
 
 
 def flower(

@@ -4,15 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from shared.clock import Clock
 from shared.domain.adoption import Key
+from shared.domain.audit import Occasion
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.outcome import Failure
 from shared.domain.plan import Adopt, Clear, Create, Forget, Scores, Step, Update
 from shared.domain.reasons import Finding, Reason
 from shared.errors import LeaseLost, NotFound, PermanentError, Refused, SystemUnwell, TransientError
-from shared.ports import Links, PowerSchoolGradebook, ScoreRow
+from shared.ports import Audit, Links, PowerSchoolGradebook, ScoreRow
+from workers.grade_passback.audit_trail import AuditTrail
 from workers.grade_passback.leases import Guard
 from workers.grade_passback.survey import Survey
+from workers.settle import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE
 
 # What PowerSchool's refusals mean to a teacher. A refusal that is not here is one that no rule describes.
 REASON_OF_CAUSE = {
@@ -28,19 +32,27 @@ REASON_OF_CAUSE = {
     "powerschool_409": Reason.REFUSED,
 }
 
+# Only a write reveals these; every other reason is found by looking.
+REVEALED_BY_WRITING = frozenset({*REASON_OF_CAUSE.values(), Reason.RETRYING} - {Reason.NAME_TAKEN})
+
 
 @dataclass
 class Applied:
-    """What became of a plan, by assignment and section. `look_again` asks for a new survey: links were out of date."""
+    """What became of a plan, by assignment and section.
+
+    `gone` was deleted in PowerSchool while we looked: a new survey creates it again. `written` counts scores;
+    `written_before` those of this run's earlier looks.
+    """
 
     refused: dict[Key, Finding] = field(default_factory=dict)
     refused_students: dict[Key, dict[int, Finding]] = field(default_factory=dict)
     failed: dict[Key, Failure] = field(default_factory=dict)
     dead: dict[Key, Failure] = field(default_factory=dict)
+    gone: dict[Key, Failure] = field(default_factory=dict)
     written: dict[Key, int] = field(default_factory=dict)
+    written_before: dict[Key, int] = field(default_factory=dict)
     links: dict[Key, Link] = field(default_factory=dict)
     unwell: SystemUnwell | None = None
-    look_again: bool = False
 
     def is_open(self, key: Key) -> bool:
         """Say whether nothing stands in the way of this assignment's next step."""
@@ -66,14 +78,19 @@ class Applied:
 class Applier:
     """Carries out plans. The guard is asked before every write, so that a worker without its lease writes nothing."""
 
-    def __init__(self, powerschool: PowerSchoolGradebook, links: Links, score_batch: int) -> None:
+    def __init__(
+        self, powerschool: PowerSchoolGradebook, links: Links, score_batch: int, audit: Audit, clock: Clock
+    ) -> None:
         self._powerschool = powerschool
         self._links = links
         self._score_batch = score_batch
+        self._audit = audit
+        self._clock = clock
 
-    def apply(self, survey: Survey, guard: Guard) -> Applied:
+    def apply(self, survey: Survey, guard: Guard, occasion: Occasion) -> Applied:
         """Carry out the survey's plan as far as possible. Raises `LeaseLost`; every other trouble is in the result."""
-        run = _Run(self._powerschool, self._links, self._score_batch, survey, guard)
+        trail = AuditTrail(self._audit, self._clock, survey, occasion)
+        run = _Run(self._powerschool, self._links, self._score_batch, survey, guard, trail)
         try:
             run.everything()
         except SystemUnwell as error:
@@ -85,7 +102,13 @@ class _Run:
     """One plan being carried out."""
 
     def __init__(
-        self, powerschool: PowerSchoolGradebook, links: Links, score_batch: int, survey: Survey, guard: Guard
+        self,
+        powerschool: PowerSchoolGradebook,
+        links: Links,
+        score_batch: int,
+        survey: Survey,
+        guard: Guard,
+        trail: AuditTrail,
     ) -> None:
         self._powerschool = powerschool
         self._links = links
@@ -93,6 +116,7 @@ class _Run:
         self._course_id = survey.course.id
         self._survey = survey
         self._guard = guard
+        self._trail = trail
         self.applied = Applied(links=dict(survey.links))
 
     def everything(self) -> None:
@@ -112,10 +136,12 @@ class _Run:
             self._take(step, key)
         except (SystemUnwell, LeaseLost):
             raise
-        except NotFound:
-            self._forget(key)
         except (TransientError, PermanentError) as error:
-            self.applied.note(key, error)
+            _stop_if_nobody_may(error)
+            if isinstance(step, Update) and isinstance(error, NotFound):
+                self._forget(key, error)
+            else:
+                self.applied.note(key, error)
 
     def _take(self, step: Step, key: Key) -> None:
         match step:
@@ -123,18 +149,26 @@ class _Run:
                 self._links.forget(self._course_id, *key)
                 self.applied.links.pop(key, None)
             case Adopt(link=link):
-                self._keep(link)
+                self._adopt(key, link)
             case Create(desired=desired):
                 self._create(key, desired)
             case Update(actual=actual, desired=desired):
                 self._guard()
                 self._powerschool.update(self._teacher(key), actual, desired)
+                self._trail.updated(self.applied.links[key], step)
                 self._rename(key, desired)
                 self.applied.note_written(key, 0)
             case Scores() | Clear():
                 raise AssertionError("scores are written by section, and clearing them is not publicly known")
             case never:
                 assert_never(never)
+
+    def _adopt(self, key: Key, link: Link) -> None:
+        claim = self._survey.links.get(key)
+        self._keep(link)
+        if claim is not None and claim.is_claim:
+            # The create was sent by an earlier run; only now is it known that it was carried out.
+            self._trail.created(link)
 
     def _create(self, key: Key, desired: DesiredAssignment) -> None:
         """Claim the link, then create: if the answer is lost, the next survey finds the claim and adopts.
@@ -150,13 +184,13 @@ class _Run:
             self._links.forget(self._course_id, *key)
             self.applied.links.pop(key, None)
             raise
-        self._keep(
-            replace(
-                claim,
-                powerschool_assignment_id=created.assignment_id,
-                powerschool_assignment_section_id=created.assignment_section_id,
-            )
+        link = replace(
+            claim,
+            powerschool_assignment_id=created.assignment_id,
+            powerschool_assignment_section_id=created.assignment_section_id,
         )
+        self._trail.created(link)
+        self._keep(link)
         self.applied.note_written(key, 0)
 
     def _section_scores(self, section_dcid: int, steps: Sequence[Scores]) -> None:
@@ -181,6 +215,7 @@ class _Run:
             except (SystemUnwell, LeaseLost):
                 raise
             except (TransientError, PermanentError) as error:
+                _stop_if_nobody_may(error)
                 rows = self._without_the_bad(section_dcid, rows, error)
             else:
                 self._sent(section_dcid, rows)
@@ -193,7 +228,7 @@ class _Run:
         gone = {row.assignment_section_id for row in error.rows} if isinstance(error, NotFound) else set()
         if gone & {row.assignment_section_id for row in rows}:
             for key in self._keys(section_dcid, gone):
-                self._forget(key)
+                self._forget(key, error)
             return [row for row in rows if row.assignment_section_id not in gone]
         bad = [row for row in rows if isinstance(error, Refused) and _names(error, row)]
         if bad:
@@ -218,9 +253,11 @@ class _Run:
 
     def _sent(self, section_dcid: int, rows: Sequence[ScoreRow]) -> None:
         for target in {row.assignment_section_id for row in rows}:
-            students = frozenset(row.student_dcid for row in rows if row.assignment_section_id == target)
+            own = [row for row in rows if row.assignment_section_id == target]
+            students = frozenset(row.student_dcid for row in own)
             for key in self._keys(section_dcid, {target}):
                 link = self.applied.links[key]
+                self._trail.scored(link, own)
                 self.applied.note_written(key, len(students))
                 if not students <= link.sent_to:
                     self._keep(replace(link, sent_to=link.sent_to | students))
@@ -247,11 +284,17 @@ class _Run:
         if (link.name, link.due_date) != (desired.name, desired.due_date):
             self._keep(replace(link, name=desired.name, due_date=desired.due_date))
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: Key, error: TransientError | PermanentError) -> None:
         """Forget a link whose assignment was deleted in PowerSchool while we looked; a new survey creates it again."""
         self._links.forget(self._course_id, *key)
         self.applied.links.pop(key, None)
-        self.applied.look_again = True
+        self.applied.gone[key] = Failure(error.cause, str(error), key[0])
+
+
+def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
+    """Raise `SystemUnwell` for refused credentials: no assignment is to blame, and what was done is kept."""
+    if error.cause in CONCERNS_EVERY_COURSE and error.cause not in REASON_OF_CAUSE:
+        raise SystemUnwell(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
 
 
 def _names(error: Refused, row: ScoreRow) -> bool:

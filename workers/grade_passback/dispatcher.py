@@ -17,19 +17,33 @@ log = structlog.get_logger()
 BATCH = 500
 LONGEST_BLOCK = timedelta(milliseconds=500)
 SHORTEST_BLOCK = timedelta(milliseconds=20)
-PAUSE_AFTER_FAILURE_S = 1.0
+PAUSE_AFTER_FAILURE = timedelta(seconds=1)
 
 
 class Dispatcher:
     """One thread beside the worker's pool. Everything it does is atomic in Redis, so any number of them may run."""
 
-    def __init__(self, changes: ChangeStore, wake: Callable[[str], None], consumer: str, claims_at_once: int) -> None:
+    def __init__(
+        self,
+        changes: ChangeStore,
+        wake: Callable[[str], None],
+        consumer: str,
+        claims_at_once: int,
+        *,
+        pause_after_failure: timedelta = PAUSE_AFTER_FAILURE,
+    ) -> None:
         self._changes = changes
         self._wake = wake
         self._consumer = consumer
         self._claims_at_once = claims_at_once
+        self._pause_s = pause_after_failure.total_seconds()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether courses are dispatched."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Start dispatching."""
@@ -69,4 +83,4 @@ class Dispatcher:
             except (RedisError, OperationalError, OSError) as error:
                 # What was read stays unacknowledged and what was claimed becomes due again: nothing to undo.
                 log.warning(LogEvent.DISPATCH_INTERRUPTED, error=type(error).__name__)
-                self._stopped.wait(PAUSE_AFTER_FAILURE_S)
+                self._stopped.wait(self._pause_s)

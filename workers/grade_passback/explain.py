@@ -1,114 +1,129 @@
 """The use case: why is it not there? A fresh look at both sides, joined with what passback remembers."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from shared.clock import Clock
-from shared.domain.explanations import explain as explain_finding
-from shared.domain.powerschool import ActualAssignment, RosteredStudent
+from shared.domain.audit import AuditEntry, ScoreValue
+from shared.domain.plan import Scores
+from shared.domain.powerschool import ActualAssignment
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
-from shared.ports import DeadLetters, Records
-from workers.grade_passback.applying import Applied
+from shared.errors import PassbackError, PermanentError, TransientError
+from workers.grade_passback.answers import Json, Memory, Question, Trouble, answer_json, reason, score_json
+from workers.grade_passback.applying import REVEALED_BY_WRITING, Applied
+from workers.grade_passback.explain_student import student_now
+from workers.grade_passback.recall import Recall, student_json
 from workers.grade_passback.recording import course_record, state_of
 from workers.grade_passback.survey import Survey, Surveyor
-
-Json = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What somebody wants to know; None asks about all."""
-
-    course_id: str
-    assignment_id: str | None = None
-    student_sis_id: str | None = None
 
 
 class Explain:
     """Answers questions. Reads only."""
 
-    def __init__(self, surveyor: Surveyor, records: Records, dead_letters: DeadLetters, clock: Clock) -> None:
+    def __init__(self, surveyor: Callable[[], Surveyor], recall: Recall, memory: Memory, clock: Clock) -> None:
         self._surveyor = surveyor
-        self._records = records
-        self._dead_letters = dead_letters
+        self._recall = recall
+        self._memory = memory
         self._clock = clock
 
     def answer(self, question: Question) -> Json:
-        """Return the answer in the shape of `explain --json`. Raises the errors of `shared.errors`."""
-        survey = self._surveyor.survey(question.course_id, asked_for_by_person=False)
-        remembered = self._records.course(question.course_id)
-        record = course_record(survey, Applied(links=dict(survey.links)), remembered, self._clock.now())
-        dead = {letter.assignment_id: letter.cause for letter in self._dead_letters.of_course(question.course_id)}
+        """Return the answer in the shape of `explain --json`; from memory, and saying so, where a system is away."""
+        try:
+            survey = self._surveyor().survey(question.course_id, asked_for_by_person=False, whole=True)
+        except PassbackError as error:
+            return self._recall.answer(question, _trouble(error))
+        return self._live(question, survey)
+
+    def _live(self, question: Question, survey: Survey) -> Json:
+        remembered = self._memory.records.course(question.course_id)
+        now = self._clock.now()
+        record = course_record(survey, Applied(links=dict(survey.links)), remembered, now)
+        dead = self._memory.dead(question.course_id)
+        writes = self._memory.last_writes(question)
         assignments = [
-            _assignment(self._joined(assignment, survey, remembered, dead), survey, question)
+            _assignment(_joined(assignment, survey, remembered, dead), survey, question, writes)
             for assignment in record.assignments
             if question.assignment_id in (None, assignment.assignment_id)
         ]
-        return {
-            "course_id": question.course_id,
-            "synced_at": remembered.synced_at.isoformat() if remembered else None,
-            "assignments": assignments,
-        }
+        return answer_json(question, self._memory, remembered, assignments, as_of=now, live=True)
 
-    def _joined(
-        self,
-        assignment: AssignmentRecord,
-        survey: Survey,
-        remembered: CourseRecord | None,
-        dead: dict[str | None, str],
-    ) -> AssignmentRecord:
-        """Join what the rules say now with what is still to be done and what went wrong on the way."""
-        before = {
-            (a.assignment_id, s.section_sis_id): s
-            for a in (remembered.assignments if remembered else ())
-            for s in a.sections
-        }
-        sections = tuple(
-            _section_now(
-                assignment.assignment_id,
-                section,
-                before.get((assignment.assignment_id, section.section_sis_id)),
-                survey,
-                dead,
-            )
-            for section in assignment.sections
-        )
-        return replace(assignment, sections=sections)
+
+def _trouble(error: PassbackError) -> Trouble:
+    cause = error.cause if isinstance(error, TransientError | PermanentError) else "error"
+    return Trouble(cause, str(error))
+
+
+def _joined(
+    assignment: AssignmentRecord, survey: Survey, remembered: CourseRecord | None, dead: Mapping[str | None, str]
+) -> AssignmentRecord:
+    """Join what the rules say now with what is still to be done and what went wrong on the way."""
+    before = {
+        s.section_sis_id: s
+        for a in (remembered.assignments if remembered else ())
+        for s in a.sections
+        if a.assignment_id == assignment.assignment_id
+    }
+    cause = dead.get(assignment.assignment_id, dead.get(None))
+    sections = tuple(
+        _section_now(assignment.assignment_id, section, before.get(section.section_sis_id), survey, cause)
+        for section in assignment.sections
+    )
+    return replace(assignment, sections=sections)
 
 
 def _section_now(
-    assignment_id: str,
-    section: SectionRecord,
-    before: SectionRecord | None,
-    survey: Survey,
-    dead: dict[str | None, str],
+    assignment_id: str, section: SectionRecord, before: SectionRecord | None, survey: Survey, dead: str | None
 ) -> SectionRecord:
-    if section.findings or not _has_writes(assignment_id, section, survey):
+    planned = _planned(assignment_id, section, survey)
+    if section.findings or not planned:
         return section
-    cause = dead.get(assignment_id, dead.get(None))
-    if cause is not None:
-        found: tuple[Finding, ...] = (Finding(Reason.DEAD_LETTER, cause),)
-    elif before is not None and before.state in (State.RETRYING, State.BLOCKED):
-        found = before.findings
+    refused = tuple(s for s in (before.students if before else ()) if _is_refused(s, planned))
+    section = replace(section, students=(*section.students, *refused))
+    if dead is not None:
+        found: tuple[Finding, ...] = (Finding(Reason.DEAD_LETTER, dead),)
     else:
-        found = ()
+        # What looking finds was found just now; a reason of the last sync that looking finds may be remedied by now.
+        found = tuple(f for f in (before.findings if before else ()) if f.reason in REVEALED_BY_WRITING)
+    if not found and planned == {s.student_sis_id for s in refused}:
+        # All that could be written is; PowerSchool refused the rest at the last sync, student by student.
+        return section
     return replace(section, findings=found, state=state_of(found) if found else State.WAITING)
 
 
-def _has_writes(assignment_id: str, section: SectionRecord, survey: Survey) -> bool:
-    return any(
-        write.assignment_id == assignment_id
-        and survey.rosters[write.section_dcid].sis_section_id == section.section_sis_id
-        for write in survey.plan.writes
-    )
+def _planned(assignment_id: str, section: SectionRecord, survey: Survey) -> set[str | None]:
+    """Return for whom something is still to be written, by SIS id; None stands for the assignment itself."""
+    planned: set[str | None] = set()
+    for write in survey.plan.writes:
+        if (write.assignment_id, survey.rosters[write.section_dcid].sis_section_id) != (
+            assignment_id,
+            section.section_sis_id,
+        ):
+            continue
+        rows = write.rows if isinstance(write, Scores) else ()
+        planned |= {survey.users[row.student_dcid].sis_user_id for row in rows} or {None}
+    return planned
 
 
-def _assignment(assignment: AssignmentRecord, survey: Survey, question: Question) -> Json:
-    return {
+def _is_refused(student: StudentRecord, planned: set[str | None]) -> bool:
+    return student.finding.reason in REVEALED_BY_WRITING and student.student_sis_id in planned
+
+
+def _assignment(
+    assignment: AssignmentRecord,
+    survey: Survey,
+    question: Question,
+    writes: Mapping[tuple[str, int], AuditEntry],
+) -> Json:
+    answer: Json = {
         "assignment_id": assignment.assignment_id,
         "name": assignment.name,
         "sections": [_section(assignment.assignment_id, section, survey, question) for section in assignment.sections],
     }
+    if question.student_sis_id is not None:
+        placed = student_now(assignment, survey, question.student_sis_id, writes)
+        answer["student"] = placed.as_json(question.student_sis_id)
+    return answer
 
 
 def _section(assignment_id: str, section: SectionRecord, survey: Survey, question: Question) -> Json:
@@ -120,7 +135,7 @@ def _section(assignment_id: str, section: SectionRecord, survey: Survey, questio
         "section_sis_id": section.section_sis_id,
         "state": section.state,
         "reasons": [reason(finding) for finding in section.findings],
-        "students": [_student(s) for s in section.students if wanted in (None, s.student_sis_id)],
+        "students": [student_json(s) for s in section.students if wanted in (None, s.student_sis_id)],
         "scores_wanted": section.scores_wanted,
         "written_at": section.written_at.isoformat() if section.written_at else None,
         "powerschool": None if actual is None else _powerschool(actual, survey, wanted),
@@ -136,28 +151,7 @@ def _powerschool(actual: ActualAssignment, survey: Survey, student_sis_id: str |
         "scores": len(actual.scores),
     }
     if student_sis_id is not None:
-        held["score"] = _score(actual, survey.rosters[actual.section_dcid].students.get(student_sis_id))
+        student = survey.rosters[actual.section_dcid].students.get(student_sis_id)
+        score = actual.scores.get(student.dcid) if student else None
+        held["score"] = score_json(ScoreValue.of(score) if score else None)
     return held
-
-
-def _score(actual: ActualAssignment, student: RosteredStudent | None) -> Json | None:
-    score = actual.scores.get(student.dcid) if student else None
-    if score is None:
-        return None
-    points = None if score.points is None else str(score.points)
-    return {"points": points, "missing": score.missing, "exempt": score.exempt}
-
-
-def _student(student: StudentRecord) -> Json:
-    return {"user_id": student.user_id, "student_sis_id": student.student_sis_id, **reason(student.finding)}
-
-
-def reason(finding: Finding) -> Json:
-    """Return a finding in the contract's shape."""
-    explained = explain_finding(finding)
-    return {
-        "code": explained.code,
-        "message": explained.message,
-        "remedy": explained.remedy,
-        "who": explained.who,
-    }

@@ -24,7 +24,7 @@ class LeaseKeeper:
     def __init__(self, changes: ChangeStore, lease_for: timedelta) -> None:
         self._changes = changes
         self._every = lease_for.total_seconds() / 4
-        self._held: dict[str, Lease] = {}
+        self._held: set[Lease] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._renew_until_stopped, name="lease-keeper", daemon=True)
@@ -42,17 +42,16 @@ class LeaseKeeper:
     def hold(self, lease: Lease) -> Iterator[None]:
         """Keep the lease renewed inside the block."""
         with self._lock:
-            self._held[lease.course_id] = lease
+            self._held.add(lease)
         try:
             yield
         finally:
-            with self._lock:
-                self._held.pop(lease.course_id, None)
+            self._let_go(lease)
 
     def _renew_until_stopped(self) -> None:
         while not self._stopped.wait(self._every):
             with self._lock:
-                held = list(self._held.values())
+                held = list(self._held)
             for lease in held:
                 self._renew(lease)
 
@@ -61,9 +60,14 @@ class LeaseKeeper:
             self._changes.renew(lease)
         except LeaseLost:
             # The guard of the running sync finds out by itself before its next write.
+            self._let_go(lease)
             log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
         except RedisError as error:
             log.warning(LogEvent.LEASE_NOT_RENEWED, course_id=lease.course_id, error=type(error).__name__)
+
+    def _let_go(self, lease: Lease) -> None:
+        with self._lock:
+            self._held.discard(lease)
 
 
 def guard(changes: ChangeStore, lease: Lease, clock: Clock, deadline: datetime) -> Guard:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from shared.domain.adoption import Key
-from shared.domain.plan import Scores
+from shared.domain.plan import Adopt, Forget, Scores
 from shared.domain.reasons import Finding, Reason
-from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
+from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster, State, StudentRecord
 from workers.grade_passback.applying import Applied
 from workers.grade_passback.survey import Placement, Survey
 
@@ -28,6 +28,10 @@ def course_record(survey: Survey, applied: Applied, earlier: CourseRecord | None
             )
             for assignment_id, own in placements.items()
         ),
+        rosters=tuple(
+            SectionRoster(r.sis_section_id, r.dcid, tuple(sorted(s for s, each in r.students.items() if each.active)))
+            for r in survey.rosters.values()
+        ),
     )
 
 
@@ -42,7 +46,7 @@ def _section(
     findings = _findings(placement, survey, applied)
     link = applied.links.get(key) if key else None
     wanted = len(placement.desired.scores) if placement.desired else 0
-    was_written = key is not None and key in applied.written
+    was_written = key is not None and (key in applied.written or key in applied.written_before)
     before = written.get((placement.assignment.id, placement.section.sis_section_id))
     return SectionRecord(
         section_sis_id=placement.section.sis_section_id,
@@ -102,9 +106,9 @@ def _unsent(key: Key | None, survey: Survey, applied: Applied, *, whole: bool = 
     """Return how many of the planned scores were not written; with `whole`, count an unwritten assignment as one."""
     if key is None:
         return 0
-    steps = survey.plan.steps_of(*key)
-    rows = sum(len(step.rows) for step in steps if isinstance(step, Scores))
-    pending = bool(steps) and key not in applied.written
+    writes = [step for step in survey.plan.steps_of(*key) if not isinstance(step, Forget | Adopt)]
+    rows = sum(len(step.rows) for step in writes if isinstance(step, Scores))
+    pending = bool(writes) and key not in applied.written
     return max(rows - applied.written.get(key, 0), int(whole and pending))
 
 

@@ -13,12 +13,14 @@ from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.eligibility import Facts, assignment_findings, section_findings
 from shared.domain.gradebook import Assignment, AssignmentGroup, Course, GradebookRow, Section
 from shared.domain.names import name_conflict
-from shared.domain.plan import Plan, make_plan
+from shared.domain.plan import Adopt, Plan, make_plan
 from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import StudentRecord
 from shared.domain.scoring import SectionScores, section_scores
 from shared.ports import CanvasReader, Links, PowerSchoolGradebook, Records, RosterReader
+
+NOT_IN_ROSTER = frozenset({Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,12 @@ class Survey:
     actual: tuple[ActualAssignment, ...]
     plan: Plan
     users: Mapping[int, GradebookRow]
+    rows: tuple[GradebookRow, ...] = ()
 
     def actual_of(self, key: Key) -> ActualAssignment | None:
-        """Return the PowerSchool assignment that is linked to this key, None if none is."""
-        link = self.links.get(key)
+        """Return the PowerSchool assignment that is linked to this key, or will be; None if none is."""
+        adopted = (s.link for s in self.plan.steps if isinstance(s, Adopt) and (s.assignment_id, s.section_dcid) == key)
+        link = next(adopted, self.links.get(key))
         found = (a for a in self.actual if link and a.assignment_section_id == link.powerschool_assignment_section_id)
         return next(found, None)
 
@@ -87,23 +91,21 @@ class Surveyor:
         self._clock = clock
         self._policy = policy
 
-    def survey(self, course_id: str, *, asked_for_by_person: bool) -> Survey:
-        """Return both sides of the course with the plan. Raises the errors of `shared.errors`."""
+    def survey(self, course_id: str, *, asked_for_by_person: bool, whole: bool = False) -> Survey:
+        """Return both sides of the course with the plan; with `whole`, also the scores of what is kept back.
+
+        Raises the errors of `shared.errors`.
+        """
         course = self._canvas.course(course_id)
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
-        sides = _Sides(course, rosters, self._today(), self._policy, asked_for_by_person=asked_for_by_person)
-        categories = self._categories(rosters.values())
-        eligible = sides.eligible(categories)
-        rows = self._canvas.gradebook(course_id, sorted({a.id for a, _ in eligible})) if eligible else ()
-        if self._has_news(course_id, rows, rosters):
+        placements, rows = self._placed(course, rosters, asked_for_by_person=asked_for_by_person, whole=whole)
+        if self._has_news(course_id, placements):
             rosters = self._rosters.sections(list(rosters), refresh=True)
-            sides = _Sides(course, rosters, self._today(), self._policy, asked_for_by_person=asked_for_by_person)
-            categories = self._categories(rosters.values())
+            placements, rows = self._placed(course, rosters, asked_for_by_person=asked_for_by_person, whole=whole)
         links = self._links.of_course(course_id)
         marks = self._powerschool.plugin_marks()
-        placements = sides.placements(categories, rows)
         desired = [p.desired for p in placements if p.desired is not None]
-        actual = self._actual(rosters.values(), desired, links, marks)
+        actual = self._actual(rosters.values(), desired, links, marks, whole=whole)
         return Survey(
             course=course,
             placements=tuple(_with_name_conflict(p, actual, links, marks, self._policy.zone) for p in placements),
@@ -112,7 +114,18 @@ class Surveyor:
             actual=actual,
             plan=make_plan(desired, actual, links, marks),
             users=_users(rows, rosters.values()),
+            rows=tuple(rows),
         )
+
+    def _placed(
+        self, course: Course, rosters: Mapping[str, RosteredSection], *, asked_for_by_person: bool, whole: bool
+    ) -> tuple[list[Placement], Sequence[GradebookRow]]:
+        """Return every assignment in every section by the rules and these rosters, and the rows with the scores."""
+        sides = _Sides(course, rosters, self._today(), self._policy, asked_for_by_person=asked_for_by_person)
+        categories = self._categories(rosters.values())
+        wanted = {a.id for a in course.assignments} if whole else {a.id for a, _ in sides.eligible(categories)}
+        rows = self._canvas.gradebook(course.id, sorted(wanted)) if wanted else ()
+        return sides.placements(categories, rows), rows
 
     def _today(self) -> date:
         return self._clock.now().astimezone(self._policy.zone).date()
@@ -125,23 +138,17 @@ class Surveyor:
             if section.teacher_users_dcid is not None
         }
 
-    def _has_news(self, course_id: str, rows: Sequence[GradebookRow], rosters: Mapping[str, RosteredSection]) -> bool:
-        """Say whether Canvas lists a student whom the remembered rosters lack and the last sync did not report.
+    def _has_news(self, course_id: str, placements: Iterable[Placement]) -> bool:
+        """Say whether a student with a score is missing from the remembered rosters and was not reported before.
 
         A student who is really unknown is reported once and does not make every later sync read the rosters again.
         """
-        known = {sis_id for section in rosters.values() for sis_id, s in section.students.items() if s.active}
-        missing = {row.sis_user_id for row in rows if row.sis_user_id} - known
+        missing = set(_missing(student for placement in placements for student in placement.students))
         if not missing:
             return False
         record = self._records.course(course_id)
-        reported = {
-            student.student_sis_id
-            for assignment in (record.assignments if record else ())
-            for section in assignment.sections
-            for student in section.students
-        }
-        return bool(missing - reported)
+        sections = (s for assignment in (record.assignments if record else ()) for s in assignment.sections)
+        return not missing <= set(_missing(student for section in sections for student in section.students))
 
     def _actual(
         self,
@@ -149,6 +156,8 @@ class Surveyor:
         desired: Sequence[DesiredAssignment],
         links: Mapping[Key, Link],
         marks: frozenset[str],
+        *,
+        whole: bool,
     ) -> tuple[ActualAssignment, ...]:
         """Read the sections' assignments, with the scores of those that are ours or about to be adopted."""
         taught = [section for section in sections if section.teacher_users_dcid is not None]
@@ -158,7 +167,7 @@ class Surveyor:
         linked = {
             link.powerschool_assignment_section_id
             for key, link in links.items()
-            if key in wanted and link.powerschool_assignment_section_id is not None
+            if (whole or key in wanted) and link.powerschool_assignment_section_id is not None
         }
         actual = self._powerschool.assignments(taught, linked)
         adopted = {
@@ -303,6 +312,10 @@ def _with_name_conflict(
         placement.rostered,
         (*placement.findings, Finding(Reason.NAME_TAKEN, conflict)),
     )
+
+
+def _missing(students: Iterable[StudentRecord]) -> Iterable[tuple[str | None, Reason]]:
+    return ((s.student_sis_id, s.finding.reason) for s in students if s.finding.reason in NOT_IN_ROSTER)
 
 
 def _users(rows: Iterable[GradebookRow], sections: Iterable[RosteredSection]) -> dict[int, GradebookRow]:

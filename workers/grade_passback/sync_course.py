@@ -1,11 +1,16 @@
 """The use case: make PowerSchool agree with Canvas for one course, and remember what was found."""
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 
 from shared.clock import Clock
+from shared.domain.adoption import Key
+from shared.domain.audit import Occasion
 from shared.domain.changes import ChangeSet
+from shared.domain.dates import DUE_DATE_DELAY, next_due_at
 from shared.domain.outcome import Done, Failure, Outcome, Retry, Wait
 from shared.domain.records import CourseRecord, State
 from shared.log_events import LogEvent
@@ -34,34 +39,47 @@ class SyncCourse:
         self._records = records
         self._clock = clock
 
-    def run(self, changes: ChangeSet, guard: Guard) -> SyncReport:
-        """Survey, apply, record. Raises what the survey raises, and `LeaseLost`."""
+    def run(self, changes: ChangeSet, guard: Guard, token: int) -> SyncReport:
+        """Survey, apply, record; `token` is the lease's. Raises what the survey raises, and `LeaseLost`."""
         started = self._clock.now()
-        survey, applied = self._until_settled(changes, guard)
+        survey, applied = self._until_settled(changes, guard, Occasion.of(changes, token))
+        record = course_record(survey, applied, self._records.course(changes.course_id), self._clock.now())
+        # A date that passed while Canvas was being read is still ahead: what was read may be from before it.
+        record = replace(record, next_due_at=next_due_at(survey.course, started - DUE_DATE_DELAY))
+        self._records.save(record, [section.id for section in survey.course.sections])
         if applied.refused_students:
             # PowerSchool knows better than the remembered roster; the next sync should, too.
             self._rosters.sections([s.sis_section_id for s in survey.rosters.values()], refresh=True)
-        record = course_record(survey, applied, self._records.course(changes.course_id), self._clock.now())
-        self._records.save(record, [section.id for section in survey.course.sections])
         outcome = _outcome(applied)
+        scores_written = sum(applied.written.values()) + sum(applied.written_before.values())
         log.info(
             LogEvent.COURSE_SYNCED,
             course_id=changes.course_id,
             outcome=type(outcome).__name__.lower(),
             changes=changes.count,
             assignments=len(record.assignments),
-            scores_written=sum(applied.written.values()),
+            scores_written=scores_written,
             duration_ms=round((self._clock.now() - started).total_seconds() * 1000),
             waited_ms=round((started - changes.first_at).total_seconds() * 1000),
         )
-        return SyncReport(outcome, tuple(_once_per_assignment(applied.dead.values())), _settled(record))
+        return SyncReport(
+            outcome,
+            tuple(_once_per_assignment(applied.dead.values())),
+            _settled(record),
+            assignments_written=len(applied.written.keys() | applied.written_before.keys()),
+            scores_written=scores_written,
+        )
 
-    def _until_settled(self, changes: ChangeSet, guard: Guard) -> tuple[Survey, Applied]:
+    def _until_settled(self, changes: ChangeSet, guard: Guard, occasion: Occasion) -> tuple[Survey, Applied]:
+        written: Counter[Key] = Counter()
         for _ in range(MAX_LOOKS):
             survey = self._surveyor.survey(changes.course_id, asked_for_by_person=changes.asked_for_by_person)
-            applied = self._applier.apply(survey, guard)
-            if not applied.look_again or applied.unwell is not None:
-                break
+            applied = self._applier.apply(survey, guard, occasion)
+            applied.written_before.update(written)
+            if not applied.gone or applied.unwell is not None:
+                return survey, applied
+            written.update(applied.written)
+        applied.failed.update(applied.gone)
         return survey, applied
 
 

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from shared.queues import Task
 from workers.bootstrap import passback
+from workers.housekeeping import Housekeeping
 
 
 @shared_task(name=Task.SYNC_COURSE)
@@ -14,5 +15,23 @@ def sync_course(course_id: str) -> None:
 
 @shared_task(name=Task.RECONCILE)
 def reconcile() -> None:
-    """Give the courses whose turn has come a look, unless another beat's tick already did."""
-    passback().reconcile()
+    """Give the courses whose turn has come a look."""
+    Housekeeping(passback()).reconcile()
+
+
+@shared_task(name=Task.NIGHTLY_SYNC)
+def nightly_sync() -> None:
+    """Give courses their scheduled turn, if its time has come."""
+    Housekeeping(passback()).nightly_sync()
+
+
+@shared_task(name=Task.DUE_DATES)
+def due_dates() -> None:
+    """Give courses whose work was due a moment ago a look."""
+    Housekeeping(passback()).due_dates()
+
+
+@shared_task(name=Task.DISCOVER)
+def discover() -> None:
+    """Find courses that no event told of."""
+    Housekeeping(passback()).discover()

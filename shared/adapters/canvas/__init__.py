@@ -37,4 +37,4 @@ def canvas_client(
     # Canvas asks for no interval between requests: its bucket is watched by the client instead.
     gate = SystemGate(redis_client, keys, SYSTEM, clock, timedelta(0))
     api = JsonApi(SYSTEM, http, gate, clock, on_request=on_request)
-    return CanvasClient(api, http.base_url, clock, settings.canvas_max_in_flight)
+    return CanvasClient(api, http.base_url, clock, settings.canvas_max_in_flight, settings.canvas_account)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import httpx
@@ -29,18 +29,21 @@ LONGEST_SLOWDOWN = timedelta(seconds=5)
 class CanvasClient:
     """Thread-safe: one instance serves all threads of a process, with a bounded number of requests under way."""
 
-    def __init__(self, api: JsonApi, base_url: httpx.URL, clock: Clock, max_in_flight: int) -> None:
+    def __init__(
+        self, api: JsonApi, base_url: httpx.URL, clock: Clock, max_in_flight: int, account: str = "self"
+    ) -> None:
         self._api = api
         self._base_url = base_url
         self._clock = clock
         self._in_flight = threading.BoundedSemaphore(max_in_flight)
+        self._account = account
 
     def course(self, course_id: str) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores.
 
         Source: Canvas REST API, Courses, Sections, Assignments, Assignment Groups.
         """
-        answer = self._get("/api/v1/courses/{course_id}", course_id, _include("term", "concluded"))
+        answer = self._get("/api/v1/courses/{course_id}", {"course_id": course_id}, _include("term", "concluded"))
         found = answer.parsed(wire.COURSE)
         sections = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
         assignments = self._assignments(course_id)
@@ -57,6 +60,17 @@ class CanvasClient:
         rows = [row for some in _chunks(sorted(assignment_ids)) for row in self._rows(course_id, some)]
         test_students = self._test_students(course_id) if any(row.sis_user_id is None for row in rows) else frozenset()
         return _one_row_per_student(row for row in rows if row.user_id not in test_students)
+
+    def courses_to_sync(self, ended_after: datetime) -> Iterator[str]:
+        """Yield the ids of published courses with synced work that have not ended by then; some repeatedly.
+
+        A course ends by its own date or its term's; without either, it goes on.
+        Source: Canvas SIS Integration API, `GET /api/sis/accounts/:account_id/assignments`. It documents an account's
+        id only; that `self` is the token's root account, as elsewhere, is in canvas-lms sis_api_controller.rb.
+        """
+        params = [("ends_after", ended_after.isoformat()), PER_PAGE]
+        for page in self._pages("/api/sis/accounts/{account_id}/assignments", {"account_id": self._account}, params):
+            yield from (assignment.course_id for assignment in page.parsed(wire.SIS_ASSIGNMENTS))
 
     def check_token(self) -> None:
         """Return if Canvas knows the token. Raises `AccessDenied` if not, and if a scoped key may not read its user.
@@ -97,18 +111,18 @@ class CanvasClient:
         return frozenset(enrollment.user_id for enrollment in found)
 
     def _all(self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]) -> list[T]:
-        pages = self._pages(template, course_id, [*params, PER_PAGE])
+        pages = self._pages(template, {"course_id": course_id}, [*params, PER_PAGE])
         return [item for page in pages for item in page.parsed(items)]
 
-    def _pages(self, template: str, course_id: str, params: Params) -> Iterator[Answer]:
-        answer = self._get(template, course_id, params)
+    def _pages(self, template: str, ids: Mapping[str, str], params: Params) -> Iterator[Answer]:
+        answer = self._get(template, ids, params)
         yield answer
         seen = set[str]()
         while following := self._following(answer):
             if following in seen:
                 raise answer.unexpected("pages that lead in a circle")
             seen.add(following)
-            answer = self._get(template, course_id, (), url=following)
+            answer = self._get(template, ids, (), url=following)
             yield answer
 
     def _following(self, answer: Answer) -> str | None:
@@ -120,9 +134,9 @@ class CanvasClient:
             raise answer.unexpected("a next page on another host")
         return str(url)
 
-    def _get(self, template: str, course_id: str, params: Params, url: str | None = None) -> Answer:
+    def _get(self, template: str, ids: Mapping[str, str], params: Params, url: str | None = None) -> Answer:
         with self._in_flight:
-            answer = self._api.send("GET", template, {"course_id": course_id}, params=params, url=url)
+            answer = self._api.send("GET", template, ids, params=params, url=url)
         self._slow_down(answer)
         return answer
 

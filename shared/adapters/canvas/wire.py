@@ -217,9 +217,16 @@ class EnrollmentWire(Wire):
     user_id: Id
 
 
+class SisAssignmentWire(Wire):
+    """One of `GET /api/sis/accounts/:id/assignments`."""
+
+    course_id: Id
+
+
 COURSE = TypeAdapter(CourseWire)
 SECTIONS = TypeAdapter(list[SectionWire])
 ASSIGNMENTS = TypeAdapter(list[AssignmentWire])
 GROUPS = TypeAdapter(list[GroupWire])
 ROWS = TypeAdapter(list[RowWire])
 ENROLLMENTS = TypeAdapter(list[EnrollmentWire])
+SIS_ASSIGNMENTS = TypeAdapter(list[SisAssignmentWire])

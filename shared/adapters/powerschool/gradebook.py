@@ -17,7 +17,7 @@ from shared.adapters.powerschool.metadata import MetadataReader
 from shared.adapters.powerschool.wire import AssignmentWire, CategoryWire
 from shared.domain.desired import DesiredAssignment
 from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
-from shared.errors import Refused
+from shared.errors import Refused, TransientError
 from shared.ports import CreatedAssignment, ScoreRow
 
 _CATEGORIES = TypeAdapter(list[CategoryWire])
@@ -86,8 +86,16 @@ class Gradebook:
         assignment_id = int(location[1])
         # Browsers get this header; whether plugins do is not known.
         in_header = _FIRST_NUMBER.search(answer.headers.get("AssignmentSectionIds", ""))
-        section_id = int(in_header[0]) if in_header else self._section_id(users_dcid, assignment_id, desired)
+        section_id = int(in_header[0]) if in_header else self._read_back(users_dcid, assignment_id, desired)
         return CreatedAssignment(assignment_id, section_id)
+
+    def _read_back(self, users_dcid: int, assignment_id: int, desired: DesiredAssignment) -> int:
+        """Return the new assignment's section id. Whatever goes wrong here, the assignment exists: never `Refused`."""
+        try:
+            return self._section_id(users_dcid, assignment_id, desired)
+        except Refused as refused:
+            message = f"POST /ws/xte/section/assignment/: created, not readable ({refused})"
+            raise TransientError(message, cause="powerschool_unexpected") from refused
 
     def update(self, users_dcid: int, actual: ActualAssignment, desired: DesiredAssignment) -> None:
         """Make the assignment's own fields equal `desired`, keeping what passback does not own.

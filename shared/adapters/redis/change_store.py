@@ -71,12 +71,12 @@ class RedisChangeStore:
         self._reader = StreamReader(client, keys, idle_for=claim_for)
         self._scripts = CourseScripts(client, keys, windows, claim_for, lease_for, now_ms)
 
-    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = ()) -> None:
-        """Make the course due now, folded with what is pending.
+    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = (), *, actor: str = "") -> None:
+        """Make the course due now, folded with what is pending. `actor` is the person who asks, for the audit.
 
         A person's request also forgets backoff and attempts; any other leaves a waiting course as it is.
         """
-        self._scripts.run("request", course_id, cause, *assignment_ids)
+        self._scripts.run("request", course_id, cause, actor, *assignment_ids)
 
     def fold(self, consumer: str, limit: int, block: timedelta) -> FoldResult:
         """Read about `limit` messages, fold them into change sets and acknowledge them in one step.
@@ -88,7 +88,9 @@ class RedisChangeStore:
             if not messages:
                 return FoldResult(0, 0, 0)
             batch = Batch(messages, self._courses_of)
-            keys = (self._keys.last_event, self._keys.courses, self._keys.unknown, self._keys.malformed)
+            keys = (
+                self._keys.last_event, self._keys.courses, self._keys.unknown, self._keys.malformed, self._keys.heard,
+            )  # fmt: skip
             self._scripts.run("fold", batch.as_json(self._keys), CONSUMER_GROUP, more_keys=keys)
             return FoldResult(batch.folded, batch.unknown, batch.malformed)
 
@@ -151,6 +153,11 @@ class RedisChangeStore:
         at = self._redis.get(self._keys.last_event)
         return None if at is None else time_at(at)
 
+    def heard_at(self, course_id: str) -> datetime | None:
+        """Return when the course's newest folded message was put on its stream, None if there never was one."""
+        at = self._redis.hget(self._keys.heard, course_id)
+        return None if at is None else time_at(at)
+
     def state_of(self, course_id: str) -> CourseState:
         """Return where the course is on its way to a sync."""
         pending = self._pending(course_id)
@@ -209,6 +216,7 @@ def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
         causes=frozenset(Cause(mark) for mark in _marked(fields, "c:")),
         assignment_ids=frozenset(_marked(fields, "a:")),
         attempts=int(fields.get(b"attempts", 0)),
+        actors=frozenset(_marked(fields, "p:")),
     )
 
 

@@ -1,7 +1,8 @@
 -- Folds a batch of messages into change sets and acknowledges it, in one step.
--- KEYS[5] last event, KEYS[6] courses, KEYS[7] unknown changes, KEYS[8] malformed messages.
+-- KEYS[5] last event, KEYS[6] courses, KEYS[7] unknown changes, KEYS[8] malformed messages,
+-- KEYS[9] when each course was last heard of.
 -- Own arguments: the batch as JSON (see batches.py), the consumer group.
-local LAST_EVENT, COURSES, UNKNOWN, MALFORMED = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local LAST_EVENT, COURSES, UNKNOWN, MALFORMED, HEARD = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local MOST_MALFORMED = 10000
 local batch, group = cjson.decode(ARGV[FIRST_ARG]), ARGV[FIRST_ARG + 1]
 
@@ -20,6 +21,7 @@ for _, change in ipairs(batch.courses) do
   end
   schedule(change.course)
   redis.call('ZADD', COURSES, 'NX', 0, change.course)
+  redis.call('HSET', HEARD, change.course, whole(math.max(change.last, number_in(HEARD, change.course) or 0)))
 end
 for _, unknown in ipairs(batch.unknown) do
   redis.call('ZADD', UNKNOWN, 'GT', whole(math.min(unknown[2], NOW)), unknown[1])

@@ -43,7 +43,8 @@ class Keys:
         """Hash, the course's change set.
 
         `first`, `last` (ms), `count`, `attempts`, `not_before` (ms: backoff), `now` (ms: due at once since
-        then, backoff or not), a field `c:<cause>` per cause and `a:<id>` per touched assignment, about 500 of them.
+        then, backoff or not), a field `c:<cause>` per cause, `p:<name>` per person who asked, and `a:<id>` per touched
+        assignment, about 500 of them.
         """
         return f"{self.prefix}:course:{course_id}:pending"
 
@@ -62,10 +63,31 @@ class Keys:
         """String: the course's record as JSON, replaced at every sync."""
         return f"{self.prefix}:course:{course_id}:record"
 
+    def audit(self, course_id: str) -> str:
+        """Stream: what was written for the course, an audit entry as JSON each, with scores. Bounded by age and count.
+
+        It ends by itself once the course had no write for that long.
+        """
+        return f"{self.prefix}:course:{course_id}:audit"
+
+    @property
+    def heard(self) -> str:
+        """Hash: course id to when the newest of its folded messages was put on its stream (ms)."""
+        return f"{self.prefix}:heard"
+
     @property
     def courses(self) -> str:
-        """Sorted set: connected course id, scored by when it was last synced (0: never)."""
+        """Sorted set: connected course id, scored by when it was last synced or had its turn (0: never)."""
         return f"{self.prefix}:courses"
+
+    @property
+    def due_dates(self) -> str:
+        """Sorted set: course id, scored by the next due date of its work that its last sync saw ahead."""
+        return f"{self.prefix}:due-dates"
+
+    def counter(self, name: str) -> str:
+        """Hash: label to a number that only grows. `repairs`: `assignments` and `scores` that no event had told of."""
+        return f"{self.prefix}:counter:{name}"
 
     @property
     def assignment_courses(self) -> str:
@@ -100,7 +122,11 @@ class Keys:
 
     @property
     def malformed(self) -> str:
-        """Stream, at most 10,000 entries: messages that could not be read, as they came, for the dead letters."""
+        """Stream, at most 10,000 entries: messages that could not be read, for the dead letters.
+
+        `stream` and `id` say where it was; then its fields as they came. Of a message of SQS (`stream` is `sqs`), only
+        the `reason` and its size in `bytes`: it may be anything, with names in it.
+        """
         return f"{self.prefix}:malformed"
 
     def pause(self, system: str) -> str:
@@ -131,7 +157,7 @@ class Keys:
 
     @property
     def heartbeats(self) -> str:
-        """Hash: `<process>@<host>:<pid>` to when it last was alive (ms)."""
+        """Hash: `<process>@<host>:<pid>` to when it last was alive (ms); dropped after a day."""
         return f"{self.prefix}:heartbeats"
 
     @property
@@ -150,7 +176,7 @@ class Keys:
 
     @property
     def roster_hint(self) -> str:
-        """String: when PowerSchool last said that rosters changed (ms). Provisioning reads it."""
+        """String: when PowerSchool last said that rosters changed (ms). What was remembered before is not used."""
         return f"{self.prefix}:roster-hint"
 
     def beat_slot(self, task: str, slot: int) -> str:

@@ -25,12 +25,14 @@ class RedisRecords:
 
     def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
         """Replace what is remembered of the course, and which course its assignments and sections belong to."""
-        keys = self._keys
+        keys, course_id = self._keys, record.course_id
         assignment_ids = [assignment.assignment_id for assignment in record.assignments]
         document, synced_ms = _RECORD.dump_json(record), epoch_ms(record.synced_at)
+        next_due_ms = "" if record.next_due_at is None else epoch_ms(record.next_due_at)
+        ids = [str(len(assignment_ids)), *assignment_ids, *canvas_section_ids]
         self._save(
-            keys=[keys.record(record.course_id), keys.courses, keys.assignment_courses, keys.section_courses],
-            args=[record.course_id, document, synced_ms, len(assignment_ids), *assignment_ids, *canvas_section_ids],
+            keys=[keys.record(course_id), keys.courses, keys.assignment_courses, keys.section_courses, keys.due_dates],
+            args=[course_id, document, synced_ms, next_due_ms, *ids],
         )
 
     def course(self, course_id: str) -> CourseRecord | None:
@@ -38,16 +40,20 @@ class RedisRecords:
         record = self._redis.get(self._keys.record(course_id))
         return None if record is None else _RECORD.validate_json(record)
 
-    def connect(self, course_id: str) -> None:
-        """Add the course to those that reconciliation visits, if it is not there."""
-        self._redis.zadd(self._keys.courses, {course_id: 0}, nx=True)
+    def connect(self, course_id: str) -> bool:
+        """Add the course to those that reconciliation visits; say whether it was not there."""
+        return bool(self._redis.zadd(self._keys.courses, {course_id: 0}, nx=True))
 
     def count(self) -> int:
         """Return how many courses are connected."""
         return self._redis.zcard(self._keys.courses)
 
     def stale_courses(self, synced_before: datetime, limit: int) -> list[str]:
-        """Return connected courses not synced since, the longest waiting first."""
+        """Return connected courses neither synced nor visited since, the longest waiting first."""
         before = f"({epoch_ms(synced_before)}"
         courses = cast("list[bytes]", self._redis.zrangebyscore(self._keys.courses, "-inf", before, 0, limit))
         return [text(course) for course in courses]
+
+    def visit(self, course_id: str, at: datetime) -> None:
+        """Remember that the course had its turn, so that one that cannot be synced does not keep the others waiting."""
+        self._redis.zadd(self._keys.courses, {course_id: epoch_ms(at)}, xx=True, gt=True)

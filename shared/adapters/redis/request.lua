@@ -1,12 +1,15 @@
 -- Makes a course due now. A person's request forgets backoff and attempts; any other leaves a waiting course as it is.
--- Own arguments: course id, cause, assignment ids.
-local course, cause = ARGV[FIRST_ARG], ARGV[FIRST_ARG + 1]
+-- Own arguments: course id, cause, who asks (or nothing), assignment ids.
+local course, cause, actor = ARGV[FIRST_ARG], ARGV[FIRST_ARG + 1], ARGV[FIRST_ARG + 2]
 local pending = pending_key(course)
 local waits = redis.call('EXISTS', pending) == 1
 
 widen(pending, NOW, NOW, 1)
 mark(pending, 'c:' .. cause)
-for i = FIRST_ARG + 2, #ARGV do
+if actor ~= '' then
+  mark(pending, 'p:' .. actor)
+end
+for i = FIRST_ARG + 3, #ARGV do
   mark(pending, 'a:' .. ARGV[i])
 end
 if cause == 'person' then

@@ -1,9 +1,14 @@
--- Replaces a course's record and notes which assignments and sections lead to the course.
--- KEYS: record, courses, assignment courses, section courses. ARGV: course id, record, synced at (ms), the number of
--- assignment ids, the assignment ids, the Canvas section ids.
-local course, assignments = ARGV[1], tonumber(ARGV[4])
+-- Replaces a course's record, and notes which assignments and sections lead to the course and when its work is due next.
+-- KEYS: record, courses, assignment courses, section courses, due dates. ARGV: course id, record, synced at (ms), next
+-- due at (ms, or empty), the number of assignment ids, the assignment ids, the Canvas section ids.
+local course, next_due, assignments, first_id = ARGV[1], ARGV[4], tonumber(ARGV[5]), 6
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], course)
-for i = 5, #ARGV do
-  redis.call('HSET', i < 5 + assignments and KEYS[3] or KEYS[4], ARGV[i], course)
+if next_due == '' then
+  redis.call('ZREM', KEYS[5], course)
+else
+  redis.call('ZADD', KEYS[5], next_due, course)
+end
+for i = first_id, #ARGV do
+  redis.call('HSET', i < first_id + assignments and KEYS[3] or KEYS[4], ARGV[i], course)
 end

@@ -17,7 +17,13 @@ class ScheduleSlots:
 
     def take(self, task: str, every: timedelta) -> bool:
         """Say whether the caller is the first to run `task` in the current slot of length `every`."""
-        seconds, microseconds = self._redis.time()
-        slot = timedelta(seconds=seconds, microseconds=microseconds) // every
         # The slot is remembered for longer than it lasts, so that it cannot end and be taken once more.
-        return bool(self._redis.set(self._keys.beat_slot(task, slot), 1, nx=True, px=2 * milliseconds(every)))
+        return bool(self._redis.set(self._slot(task, every), 1, nx=True, px=2 * milliseconds(every)))
+
+    def give_back(self, task: str, every: timedelta) -> None:
+        """Let the current slot be taken once more: whoever took it could not do its work."""
+        self._redis.delete(self._slot(task, every))
+
+    def _slot(self, task: str, every: timedelta) -> str:
+        seconds, microseconds = self._redis.time()
+        return self._keys.beat_slot(task, timedelta(seconds=seconds, microseconds=microseconds) // every)

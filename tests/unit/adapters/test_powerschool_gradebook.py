@@ -133,6 +133,15 @@ def test_a_create_without_location_is_unexpected(ps: PowerSchool, remote: Script
         ps.gradebook.create(TEACHER, DESIRED)
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_create_that_cannot_be_read_back_is_no_refusal(ps: PowerSchool, remote: ScriptedRemote, status: int) -> None:
+    """The assignment exists, so the claim must stay: only a refusal of the create itself gives it up."""
+    remote.on("POST", ASSIGNMENTS, created())
+    remote.on("GET", ONE, answer({"message": "no"}, status))
+    with pytest.raises(TransientError, match="created"):
+        ps.gradebook.create(TEACHER, DESIRED)
+
+
 def test_an_update_changes_only_what_passback_owns(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """Everything else is sent back as it came, ids, weights and the other sections included; tags are not."""
     remote.on("GET", ONE, answer(ASSIGNMENT)).on("PUT", ONE, answer({}, 201))

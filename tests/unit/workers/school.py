@@ -13,11 +13,22 @@ from shared.domain.powerschool import RosteredStudent
 from shared.domain.reasons import Reason
 from shared.domain.records import SectionRecord
 from shared.ports import Lease
-from tests.fakes import FakeCanvas, FakeChanges, FakeDeadLetters, FakeLinks, FakePowerSchool, FakeRecords, FakeRosters
+from tests.fakes import (
+    FakeAudit,
+    FakeCanvas,
+    FakeChanges,
+    FakeDeadLetters,
+    FakeLinks,
+    FakePowerSchool,
+    FakeRecords,
+    FakeRosters,
+)
 from tests.unit.domain.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
+from workers.grade_passback.answers import Json, Memory, Question
 from workers.grade_passback.applying import Applier
-from workers.grade_passback.explain import Explain, Json, Question
+from workers.grade_passback.explain import Explain
 from workers.grade_passback.leases import guard
+from workers.grade_passback.recall import Recall
 from workers.grade_passback.survey import Policy, Survey, Surveyor
 from workers.grade_passback.sync_course import SyncCourse
 from workers.settle import Settler
@@ -56,6 +67,7 @@ class School:
     links: FakeLinks = field(default_factory=FakeLinks)
     records: FakeRecords = field(default_factory=FakeRecords)
     changes: FakeChanges = field(default_factory=FakeChanges)
+    audit: FakeAudit = field(default_factory=FakeAudit)
     dead_letters: FakeDeadLetters = field(init=False)
     surveyor: Surveyor = field(init=False)
     sync_course: SyncCourse = field(init=False)
@@ -67,7 +79,7 @@ class School:
         self.surveyor = Surveyor(
             self.canvas, self.rosters, self.powerschool, self.links, self.records, self.clock, policy
         )
-        applier = Applier(self.powerschool, self.links, self.score_batch)
+        applier = Applier(self.powerschool, self.links, self.score_batch, self.audit, self.clock)
         self.sync_course = SyncCourse(self.surveyor, applier, self.rosters, self.records, self.clock)
         self.settler = Settler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
 
@@ -77,7 +89,7 @@ class School:
         before(lease)
         changes = change_set(attempts)
         check = guard(self.changes, lease, self.clock, self.clock.now() + DEADLINE)
-        return self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check))
+        return self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check, lease.token))
 
     def survey(self) -> Survey:
         """Return both sides now."""
@@ -85,11 +97,16 @@ class School:
 
     def explain(self, assignment_id: str = "11", student_sis_id: str | None = None) -> Json:
         """Return what `explain` says of one assignment in the only section."""
-        explain = Explain(self.surveyor, self.records, self.dead_letters, self.clock)
-        answer = explain.answer(Question("1", assignment_id, student_sis_id))
+        answer = self.answer(assignment_id, student_sis_id)
         (assignment,) = answer["assignments"]  # type: ignore[misc, attr-defined]
         (section,) = assignment["sections"]
         return section  # type: ignore[no-any-return]
+
+    def answer(self, assignment_id: str | None = None, student_sis_id: str | None = None) -> Json:
+        """Return the whole answer of `explain`."""
+        memory = Memory(self.records, self.dead_letters, self.audit, self.changes)
+        explain = Explain(lambda: self.surveyor, Recall(memory), memory, self.clock)
+        return explain.answer(Question("1", assignment_id, student_sis_id))
 
     def record(self, assignment_id: str = "11") -> SectionRecord:
         """Return what is remembered of one assignment in the only section."""

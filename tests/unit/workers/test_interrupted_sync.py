@@ -10,9 +10,7 @@ from shared.domain.records import State
 from shared.errors import LeaseLost, SystemUnwell
 from tests.unit.workers.school import DEADLINE, NOW, School, decimals
 
-MAINTENANCE = SystemUnwell(
-    "PUT /ws/xte/score: 503", cause="powerschool_unavailable", delay=timedelta(seconds=40)
-)
+MAINTENANCE = SystemUnwell("PUT /ws/xte/score: 503", cause="powerschool_unavailable", delay=timedelta(seconds=40))
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])

@@ -1,5 +1,6 @@
 """A sync makes PowerSchool agree with Canvas, and what cannot be done keeps nothing else back."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -188,7 +189,7 @@ def test_what_was_written_before_a_second_look_keeps_its_time(school: School) ->
 
 def test_one_deleted_again_and_again_is_tried_again_later(school: School) -> None:
     """Where somebody deletes an assignment as often as it is made, the run gives up and is not counted as done."""
-    school.powerschool.before_scores = lambda: school.powerschool.assignments_there.clear()
+    school.powerschool.before_scores = school.powerschool.assignments_there.clear
     outcome = school.sync()
     assert isinstance(outcome, Retry)
     assert {failure.cause for failure in outcome.failures} == {"powerschool_404"}
@@ -296,7 +297,7 @@ def test_ours_are_marked(school: School) -> None:
     assert {a.created_by_plugin for a in school.powerschool.assignments_there.values()} == {MARK}
 
 
-def _delete_once(school: School, id_: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _delete_once(school: School, id_: int) -> Callable[[], None]:
     def delete() -> None:
         school.powerschool.assignments_there.pop(id_, None)
 

@@ -23,7 +23,6 @@ def demo(
     """Play a school day: events in, grades out, reasons, one dead letter retried. Takes under a minute."""
     # A person without Redis gets one that explains itself; it is loaded late so that `--help` is quick.
     from workers.cli.embedded_redis import EmbeddedRedis  # noqa: PLC0415
-
     from workers.cli.process_group import end_on_sigterm  # noqa: PLC0415
 
     end_on_sigterm()

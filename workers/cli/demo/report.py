@@ -12,7 +12,8 @@ from rich.table import Column, Table
 from shared.sandbox.district import Ids, student_dcid_of
 from workers.cli.demo.expected import REASONS, SENT, STUDENT_REASONS, Held, Place, held_scores, wanted_scores
 from workers.cli.demo.stage import Json, Moment, Stage
-from workers.grade_passback.explain import Explain, Question
+from workers.grade_passback.answers import Question
+from workers.grade_passback.explain import Explain
 
 COURSES = (
     Ids.COURSE,

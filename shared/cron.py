@@ -1,0 +1,41 @@
+"""When a schedule in cron's five fields was due last: pure, the time and the zone are arguments."""
+
+import re
+from datetime import UTC, datetime, tzinfo
+
+from croniter import CroniterError, croniter
+
+FIELDS = 5
+# Numbers, lists, ranges, steps and names such as `mon`; none of croniter's own inventions (seconds, random times).
+_FIELD = re.compile(r"(?:[\d*,/-]|[A-Za-z]{3})+")
+# Any day will do to find out whether a schedule is ever due.
+_SOME_DAY = datetime(2001, 1, 1, tzinfo=UTC)
+
+
+def checked_cron(text: str) -> str:
+    """Return the schedule with its spaces tidied; empty stays empty. Raises `ValueError` for anything else."""
+    fields = text.split()
+    schedule = " ".join(fields)
+    if fields and not (len(fields) == FIELDS and all(map(_FIELD.fullmatch, fields)) and _is_ever_due(schedule)):
+        raise ValueError("is no schedule; write minute, hour, day, month and weekday, such as 0 3 * * *")
+    return schedule
+
+
+def last_due(schedule: str, now: datetime, zone: tzinfo) -> datetime:
+    """Return the latest moment, in UTC and at most `now`, at which the checked schedule was due on `zone`'s clocks.
+
+    A time that the clocks pass twice counts the first time; one that they leave out counts when they leave it out.
+    """
+    on_the_wall = now.astimezone(zone).replace(tzinfo=None, fold=0)
+    # croniter looks for times before a moment, and the moment itself counts here.
+    is_now = croniter.match(schedule, on_the_wall)
+    due = on_the_wall.replace(second=0, microsecond=0) if is_now else croniter(schedule, on_the_wall).get_prev(datetime)
+    return min(due.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
+def _is_ever_due(schedule: str) -> bool:
+    try:
+        croniter(schedule, _SOME_DAY).get_next()
+    except CroniterError:
+        return False
+    return True

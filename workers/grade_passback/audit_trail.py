@@ -1,0 +1,84 @@
+"""What a run wrote, told to the audit right after each write: what was there before comes from the run's own survey."""
+
+from collections.abc import Iterable
+
+from shared.clock import Clock
+from shared.domain.adoption import Key
+from shared.domain.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
+from shared.domain.desired import DesiredAssignment, Link
+from shared.domain.differences import OwnedField
+from shared.domain.plan import Scores, Update
+from shared.domain.powerschool import ActualAssignment, ActualScore
+from shared.ports import Audit, ScoreRow
+from workers.grade_passback.survey import Survey
+
+
+class AuditTrail:
+    """Writes one run's audit entries."""
+
+    def __init__(self, audit: Audit, clock: Clock, survey: Survey, occasion: Occasion) -> None:
+        self._audit = audit
+        self._clock = clock
+        self._survey = survey
+        self._occasion = occasion
+
+    def created(self, link: Link) -> None:
+        """Note that the link's assignment was created, now or by an earlier run that never saw the answer."""
+        desired = self._desired((link.assignment_id, link.section_dcid))
+        fields = () if desired is None else tuple(FieldChange(f, None, _field(desired, f)) for f in OwnedField)
+        self._add(link, WriteKind.CREATE, fields=fields)
+
+    def updated(self, link: Link, step: Update) -> None:
+        """Note which fields were changed."""
+        changed = (FieldChange(f, _field(step.actual, f), _field(step.desired, f)) for f in step.changed_fields)
+        self._add(link, WriteKind.UPDATE, fields=tuple(changed))
+
+    def scored(self, link: Link, rows: Iterable[ScoreRow]) -> None:
+        """Note whose scores were written."""
+        before = self._replaced((link.assignment_id, link.section_dcid))
+        self._add(link, WriteKind.SCORES, scores=tuple(self._score(row, before.get(row.student_dcid)) for row in rows))
+
+    def _score(self, row: ScoreRow, before: ActualScore | None) -> ScoreChange:
+        student = self._survey.users.get(row.student_dcid)
+        return ScoreChange(
+            student_dcid=row.student_dcid,
+            student_sis_id=student.sis_user_id if student else None,
+            before=None if before is None else ScoreValue.of(before),
+            after=ScoreValue(row.points, row.missing, row.exempt),
+        )
+
+    def _add(
+        self, link: Link, kind: WriteKind, fields: tuple[FieldChange, ...] = (), scores: tuple[ScoreChange, ...] = ()
+    ) -> None:
+        desired = self._desired((link.assignment_id, link.section_dcid))
+        self._audit.add(
+            AuditEntry(
+                at=self._clock.now(),
+                course_id=self._survey.course.id,
+                assignment_id=link.assignment_id,
+                section_dcid=link.section_dcid,
+                powerschool_assignment_id=link.powerschool_assignment_id,
+                powerschool_assignment_section_id=link.powerschool_assignment_section_id,
+                kind=kind,
+                occasion=self._occasion,
+                points_possible=None if desired is None else desired.points,
+                fields=fields,
+                scores=scores,
+            )
+        )
+
+    def _desired(self, key: Key) -> DesiredAssignment | None:
+        return next((p.desired for p in self._survey.placements if p.key == key), None)
+
+    def _replaced(self, key: Key) -> dict[int, ActualScore]:
+        steps = (step for step in self._survey.plan.steps_of(*key) if isinstance(step, Scores))
+        return {dcid: score for step in steps for dcid, score in step.replaces.items()}
+
+
+def _field(of: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
+    match field:
+        case OwnedField.DUE_DATE:
+            return of.due_date.isoformat()
+        case OwnedField.CATEGORY:
+            return str(of.category_id or "")
+    return str(getattr(of, field.value))

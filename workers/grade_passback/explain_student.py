@@ -1,0 +1,90 @@
+"""One student's answer from a fresh survey: what Canvas says of the work, and what PowerSchool holds of it."""
+
+from collections.abc import Mapping
+
+from shared.domain.adoption import Key
+from shared.domain.audit import AuditEntry, ScoreValue
+from shared.domain.desired import DesiredScore
+from shared.domain.differences import differing_scores
+from shared.domain.gradebook import GradebookRow
+from shared.domain.powerschool import ActualScore
+from shared.domain.reasons import Finding, Reason
+from shared.domain.records import AssignmentRecord, SectionRecord
+from shared.domain.scoring import canvas_score, counts
+from shared.domain.student_answers import NOT_IN_COURSE, StudentFacts, Work, student_answer
+from workers.grade_passback.answers import Placed
+from workers.grade_passback.survey import Placement, Survey
+
+
+def student_now(
+    assignment: AssignmentRecord, survey: Survey, student_sis_id: str, writes: Mapping[Key, AuditEntry]
+) -> Placed:
+    """Return the student's answer about the assignment, from the section where it matters most.
+
+    A student whom Canvas lists in several sections is answered for where PowerSchool has the student active.
+    """
+    row = next((row for row in survey.rows if row.sis_user_id == student_sis_id), None)
+    placements = [p for p in survey.placements if p.assignment.id == assignment.assignment_id]
+    listed = [p for p in placements if row is not None and p.section.id in row.section_ids]
+    if row is None or not listed:
+        return Placed(NOT_IN_COURSE)
+    placement = next((p for p in listed if _dcid(p, student_sis_id) is not None), listed[0])
+    section = next(s for s, p in zip(assignment.sections, placements, strict=True) if p is placement)
+    answer = student_answer(_facts(placement, section, survey, row))
+    write = writes.get(placement.key) if placement.key else None
+    return Placed(answer, placement.section.sis_section_id, write)
+
+
+def _facts(placement: Placement, section: SectionRecord, survey: Survey, row: GradebookRow) -> StudentFacts:
+    assert row.sis_user_id is not None
+    dcid = _dcid(placement, row.sis_user_id)
+    work, wanted = _work(placement, row)
+    there = None if dcid is None else _there(placement, survey, dcid)
+    taken = any(finding.reason is Reason.NAME_TAKEN for finding in section.findings)
+    return StudentFacts(
+        eligible=placement.desired is not None and not taken,
+        findings=section.findings,
+        own=_own(placement, section, survey, row),
+        work=work,
+        wanted=wanted,
+        there=None if there is None else ScoreValue.of(there),
+        agrees=dcid is not None and wanted is not None and _agrees(dcid, wanted, there),
+        points_possible=placement.assignment.points_possible,
+    )
+
+
+def _own(placement: Placement, section: SectionRecord, survey: Survey, row: GradebookRow) -> Finding | None:
+    assert row.sis_user_id is not None
+    found = next((s.finding for s in section.students if s.user_id == row.user_id), None)
+    if found is not None or placement.rostered is None or _dcid(placement, row.sis_user_id) is not None:
+        return found
+    known = any(row.sis_user_id in roster.students for roster in survey.rosters.values())
+    return Finding(Reason.STUDENT_NOT_IN_SECTION if known else Reason.STUDENT_UNKNOWN)
+
+
+def _work(placement: Placement, row: GradebookRow) -> tuple[Work, ScoreValue | None]:
+    submission = row.submissions.get(placement.assignment.id)
+    if submission is None or not submission.assignment_visible:
+        return Work.NOT_ASSIGNED, None
+    if not counts(submission):
+        return Work.UNFINISHED, None
+    score = canvas_score(submission)
+    if score is None:
+        return Work.EMPTY, None
+    return Work.SCORED, ScoreValue(score.points, score.missing, score.exempt)
+
+
+def _dcid(placement: Placement, student_sis_id: str) -> int | None:
+    student = None if placement.rostered is None else placement.rostered.students.get(student_sis_id)
+    return student.dcid if student is not None and student.active else None
+
+
+def _there(placement: Placement, survey: Survey, dcid: int) -> ActualScore | None:
+    actual = None if placement.key is None else survey.actual_of(placement.key)
+    return None if actual is None else actual.scores.get(dcid)
+
+
+def _agrees(dcid: int, wanted: ScoreValue, there: ActualScore | None) -> bool:
+    assert wanted.points is not None
+    desired = DesiredScore(dcid, wanted.points, missing=wanted.missing, exempt=wanted.exempt)
+    return not differing_scores({dcid: desired}, {} if there is None else {dcid: there})

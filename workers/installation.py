@@ -1,0 +1,39 @@
+"""How the whole installation is doing: what `passback status` and the API say."""
+
+from shared.queues import Queue
+from workers.bootstrap import Passback
+from workers.grade_passback.repairs import REPAIRS
+
+SHOWN_COURSES = 20
+
+
+def installation_status(service: Passback) -> dict[str, object]:
+    """Return processes, queues, waiting courses, dead letters, repairs, the last event and paused systems.
+
+    Asks Redis alone.
+    """
+    due, claimed, leased = service.changes.counts()
+    last_event = service.changes.last_event_at()
+    prefix = f"{service.settings.redis_prefix}:celery:"
+    return {
+        "processes": [
+            {"process": b.process, "state": "gone" if b.gone else "alive", "age_s": round(b.age.total_seconds(), 1)}
+            for b in service.heartbeats.all()
+        ],
+        "messages": service.changes.pending_messages(),
+        "tasks": {queue.value: service.redis.llen(f"{prefix}{queue}") for queue in Queue},
+        "courses": {"due": due, "woken": claimed, "syncing": leased, "connected": service.records.count()},
+        "waiting": [
+            {"course_id": w.course_id, "due_at": w.due_at.isoformat(), "changes": w.changes}
+            for w in service.changes.waiting(SHOWN_COURSES)
+        ],
+        "unknown_changes": service.unknown_changes.count(),
+        "dead_letters": len(service.dead_letters.all()),
+        "repairs": {"assignments": 0, "scores": 0, **service.counters.read(REPAIRS)},
+        "last_event_at": last_event.isoformat() if last_event else None,
+        "paused_systems": {
+            system: service.redis.pttl(service.keys.pause(system)) / 1000
+            for system in ("canvas", "powerschool")
+            if service.redis.exists(service.keys.pause(system))
+        },
+    }

@@ -1,0 +1,1 @@
+"""What people and programs look at over HTTP: the JSON API."""
