@@ -33,6 +33,13 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
+class ClearedScores(StrEnum):
+    """What becomes of a score that was sent and is empty in Canvas now."""
+
+    REPORT = "report"
+    BLANK = "blank"
+
+
 def _comma_separated(value: object) -> object:
     """Split `a, b` into its parts; leave anything that is not text alone."""
     if isinstance(value, str):
@@ -93,6 +100,9 @@ class Settings(BaseSettings):
         description="First part of every Redis key, so that several districts may share a Redis.",
     )
     redis_timeout_s: float = Field(2.0, gt=0, description="Longest wait for an answer of Redis.")
+    allow_volatile_redis: bool = Field(
+        False, description="Let workers start on a Redis without an append-only file, which forgets when it restarts."
+    )
 
     canvas_url: Url = Field("", description="Canvas, such as `https://district.instructure.com`.")
     canvas_token: SecretStr = Field(
@@ -101,7 +111,8 @@ class Settings(BaseSettings):
     canvas_account: str = Field(
         "self",
         pattern=r"^(self|\d+)$",
-        description="Account whose courses are searched for work to sync: an id, or `self`, the token's root account.",
+        description="Account whose courses are searched for work to sync: an id, or `self`, the token's root account, "
+        "which Canvas understands here without documenting it.",
     )
     canvas_root_account_uuid: str = Field(
         "", description="The district's `root_account_uuid`: events of other Canvas customers are refused."
@@ -178,6 +189,11 @@ class Settings(BaseSettings):
     default_category: str = Field(
         "", description="Category for assignment groups that match none; unset, such work is `category_missing`."
     )
+    cleared_scores: ClearedScores = Field(
+        ClearedScores.REPORT,
+        description="A score that was sent and is empty in Canvas now: `report` says so and leaves it in PowerSchool, "
+        "`blank` also sends PowerSchool an empty row. That this clears it is inferred: try it on one score first.",
+    )
     term_grace_days: int = Field(14, ge=0, description="Days after a term's end in which changes still sync.")
     quiet_period_s: float = Field(2.0, ge=0, description="A course is synced once nothing changed for this long.")
     max_wait_s: float = Field(15.0, ge=0, description="A course waits no longer than this after its first change.")
@@ -207,6 +223,13 @@ class Settings(BaseSettings):
         20_000, ge=100, description="Audit entries kept per course at the most; an entry is one write of an assignment."
     )
 
+    dead_letter_days: int = Field(
+        90, ge=1, le=36_500, description="Days for which a dead letter is kept after its last failure."
+    )
+    dead_letters_max: int = Field(
+        10_000, ge=10, le=1_000_000, description="Dead letters kept at the most; the oldest make room for new ones."
+    )
+
     worker_threads: int = Field(8, ge=1, le=64, description="Courses that one worker syncs at once.")
     claim_s: float = Field(30.0, gt=1, description="A wake-up that no worker answers for this long is sent again.")
     lease_s: float = Field(
@@ -227,6 +250,21 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}MAX_WAIT_S ({self.max_wait_s:g}) is shorter than {PREFIX}QUIET_PERIOD_S "
                 f"({self.quiet_period_s:g}); make it at least as long"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _leases_hold(self) -> Self:
+        # A lease is renewed when a quarter of it has passed, which may take as long as Redis may take to answer.
+        if self.lease_s * 0.75 < self.redis_timeout_s:
+            raise ValueError(
+                f"{PREFIX}LEASE_S ({self.lease_s:g}) may end while a renewal waits for Redis: make it at least "
+                f"{self.redis_timeout_s / 0.75:.3g}, or {PREFIX}REDIS_TIMEOUT_S ({self.redis_timeout_s:g}) shorter"
+            )
+        if self.sync_deadline_s <= self.lease_s:
+            raise ValueError(
+                f"{PREFIX}SYNC_DEADLINE_S ({self.sync_deadline_s:g}) is not longer than {PREFIX}LEASE_S "
+                f"({self.lease_s:g}): a sync that hangs would only be noticed by its lease; make it longer"
             )
         return self
 

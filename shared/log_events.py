@@ -20,8 +20,15 @@ class LogEvent(StrEnum):
     EVENT_NOT_STORED = "event_not_stored"
     """warning: a receiver answered 503, so the sender sends again. The same fields."""
 
+    QUEUE_INTERRUPTED = "queue_interrupted"
+    """warning: SQS or Redis did not do as asked; nothing undone is deleted, it goes on shortly. `cause`, `error`."""
+
     MESSAGES_FOLDED = "messages_folded"
     """debug: messages became pending changes. `folded`, `unknown` (their course), `bad` (not readable)."""
+    REDIS_AWAITED = "redis_awaited"
+    """warning: Redis does not answer a worker that starts; it is tried again. `error`."""
+    REDIS_SETTINGS_HIDDEN = "redis_settings_hidden"
+    """warning: Redis does not show whether it keeps what it is given. `settings`."""
     DISPATCH_INTERRUPTED = "dispatch_interrupted"
     """warning: Redis did not answer the dispatcher; nothing is lost, it goes on shortly. `error`."""
 
@@ -36,11 +43,30 @@ class LogEvent(StrEnum):
     """error: a sync raised what no rule foresees. `course_id`, `error`, `way`: the places it came through, no text."""
     DEAD_LETTERED = "dead_lettered"
     """error: a job is kept for a person. `course_id`, `assignment_id` (none: the whole course), `cause`."""
+    MESSAGE_DEAD_LETTERED = "message_dead_lettered"
+    """error: a worker could not read a Celery message, or its task has a defect. `queue`, `cause`."""
+    DEAD_LETTERS_RETRIED = "dead_letters_retried"
+    """info: a person retried a course's dead letters, or a message. `letter_ids`, `actor`."""
+    DEAD_LETTER_DISCARDED = "dead_letter_discarded"
+    """info: a person removed a dead letter. `letter_id`, `cause`, `actor`."""
+    DEAD_LETTER_DROPPED = "dead_letter_dropped"
+    """error: a dead letter is about to be dropped, since it is too old or there are too many. `letter_id`, `cause`."""
+
+    PAUSED = "paused"
+    """info: a person holds something back. `target` (`passback`, `provisioning`, `course:<id>`), `actor`."""
+    RESUMED = "resumed"
+    """info: a person lets it go on. `target`, `actor`."""
 
     LEASE_LOST = "lease_lost"
     """warning: another worker may have the course; this one writes nothing more. `course_id`, `token`."""
     LEASE_NOT_RENEWED = "lease_not_renewed"
     """warning: Redis did not answer a renewal; it is tried again until the lease ends. `course_id`, `error`."""
+
+    CATEGORY_LINKED = "category_linked"
+    """info: a person linked a group to categories, or to none. `course_id`, `group_id`, `category_ids`, `actor`."""
+    LINKS_REBUILT = "links_rebuilt"
+    """info: a person had a course's lost links found again. `course_id`, `restored`, `left` (assignments of ours that
+    still have none), `duration_ms`."""
 
     COURSE_REPAIRED = "course_repaired"
     """info: a pass over all courses wrote what no event had told of. `course_id`, `assignments`, `scores`."""

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Protocol
 
 from shared.domain.audit import AuditEntry
+from shared.domain.categories import Association
 from shared.domain.changes import Cause, Change, ChangeSet
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.gradebook import Course, GradebookRow
+from shared.domain.pauses import Pause
 from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.domain.records import CourseRecord, DeadLetter
 
@@ -61,6 +63,14 @@ class ScoreRow:
     exempt: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ClearRow:
+    """One score to empty."""
+
+    assignment_section_id: int
+    student_dcid: int
+
+
 class PowerSchoolGradebook(Protocol):
     """Reads and writes PowerTeacher Pro for a teacher (`users_dcid`). Raises the errors of `shared.errors`."""
 
@@ -88,6 +98,10 @@ class PowerSchoolGradebook(Protocol):
 
     def put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         """Write the rows, all or none. Safe to repeat. Raises `Refused` whose `rows` name the bad ones."""
+        ...
+
+    def clear_scores(self, users_dcid: int, rows: Sequence[ClearRow]) -> None:
+        """Empty the scores, all or none. Safe to repeat. Raises `Refused`: this way to clear is inferred."""
         ...
 
 
@@ -129,6 +143,7 @@ class ChangeStore(Protocol):
     def claim_due(self, limit: int) -> list[str]:
         """Claim due courses, never more than `limit` claimed at once in all; expired claims and leases count as due.
 
+        Paused courses are left to wait. A course whose leases expire again and again becomes a dead letter.
         A course that is leased is never claimed; what arrives meanwhile makes it due after its release.
         """
         ...
@@ -171,6 +186,22 @@ class Links(Protocol):
 
     def forget(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
         """Forget the link: its PowerSchool assignment is gone."""
+        ...
+
+
+class CategoryAssociations(Protocol):
+    """Which PowerSchool category each assignment group of a course stands for, by ids."""
+
+    def of_course(self, course_id: str) -> Mapping[str, Association]:
+        """Return the course's associations by assignment group id."""
+        ...
+
+    def save(self, course_id: str, group_id: str, association: Association) -> None:
+        """Remember the association, replacing the group's earlier one."""
+        ...
+
+    def forget(self, course_id: str, group_id: str) -> None:
+        """Forget the group's association; nothing happens if there is none."""
         ...
 
 
@@ -232,8 +263,20 @@ class Counters(Protocol):
 class DeadLetters(Protocol):
     """Jobs kept for a person: at most one open entry per course and assignment."""
 
-    def add(self, course_id: str, assignment_id: str | None, cause: str, answer: str, attempts: int) -> DeadLetter:
-        """Keep the job; a repeated failure updates its entry's cause, attempts and last time."""
+    def add(
+        self,
+        course_id: str,
+        assignment_id: str | None,
+        cause: str,
+        answer: str,
+        attempts: int,
+        *,
+        failed_before: Sequence[datetime] = (),
+    ) -> DeadLetter:
+        """Keep the job; a repeated failure updates its entry's cause, answer, attempts and times.
+
+        `failed_before` are the earlier attempts at this work, the oldest first.
+        """
         ...
 
     def of_course(self, course_id: str) -> Sequence[DeadLetter]:
@@ -246,6 +289,66 @@ class DeadLetters(Protocol):
 
     def close(self, course_id: str, assignment_id: str | None) -> None:
         """Close the entry because its work succeeded; nothing happens if there is none."""
+        ...
+
+    def count(self) -> int:
+        """Return how many entries are open."""
+        ...
+
+    def oldest_at(self) -> datetime | None:
+        """Return when the oldest open entry's work failed first, None if there is none."""
+        ...
+
+    def mark_retried(self, letter_id: str) -> bool:
+        """Note that a person retried the entry; False if it is not open any more."""
+        ...
+
+
+class DeadMessages(Protocol):
+    """Messages that nobody could read: kept for a person, within bounds, as they came."""
+
+    def all(self) -> Sequence[DeadLetter]:
+        """Return every kept message, the oldest first."""
+        ...
+
+    def content(self, letter_id: str) -> Mapping[bytes, bytes]:
+        """Return a message's fields as they came; nothing if it is not kept any more."""
+        ...
+
+    def count(self) -> int:
+        """Return how many messages are kept."""
+        ...
+
+    def oldest_at(self) -> datetime | None:
+        """Return when the oldest of them was kept, None if there is none."""
+        ...
+
+    def republish(self, letter_id: str) -> bool:
+        """Put the message back where it came from and remove it, in one step; False if that is not possible."""
+        ...
+
+    def discard(self, letter_ids: Collection[str]) -> int:
+        """Remove these messages; returns how many there were."""
+        ...
+
+
+class Pauses(Protocol):
+    """What a person holds back. Changes are collected meanwhile, and nothing that is paused is claimed."""
+
+    def pause(self, target: str, actor: str, reason: str = "") -> bool:
+        """Hold the target back; False if it was already, and then its first pause stays."""
+        ...
+
+    def resume(self, target: str) -> bool:
+        """Let the target go on; False if it was not held back."""
+        ...
+
+    def all(self) -> Sequence[Pause]:
+        """Return what is held back, the longest first."""
+        ...
+
+    def of_course(self, course_id: str) -> Pause | None:
+        """Return what holds the course back: its own pause, else everything's."""
         ...
 
 

@@ -25,6 +25,7 @@ class Task(StrEnum):
     NIGHTLY_SYNC = "passback.nightly_sync"
     DUE_DATES = "passback.due_dates"
     DISCOVER = "passback.discover"
+    BOUND_DEAD_LETTERS = "passback.bound_dead_letters"
 
 
 CONSUMER_GROUP = "passback"
@@ -35,4 +36,5 @@ ROUTES: dict[Task, Queue] = {
     Task.NIGHTLY_SYNC: Queue.HOUSEKEEPING,
     Task.DUE_DATES: Queue.HOUSEKEEPING,
     Task.DISCOVER: Queue.HOUSEKEEPING,
+    Task.BOUND_DEAD_LETTERS: Queue.HOUSEKEEPING,
 }

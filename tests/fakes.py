@@ -7,13 +7,15 @@ from decimal import Decimal
 
 from shared.clock import Clock
 from shared.domain.audit import AuditEntry
+from shared.domain.categories import Association
 from shared.domain.changes import Cause, ChangeSet
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.gradebook import Course, GradebookRow
+from shared.domain.pauses import EVERYTHING, Pause, course_target
 from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory
 from shared.domain.records import CourseRecord, DeadLetter
 from shared.errors import LeaseLost, NotFound, Refused, RefusedRow, TransientError
-from shared.ports import CreatedAssignment, FoldResult, Lease, ScoreRow
+from shared.ports import ClearRow, CreatedAssignment, FoldResult, Lease, ScoreRow
 
 Key = tuple[str, int]
 MARK = "passback-plugin"
@@ -90,10 +92,11 @@ class FakeRosters:
 class FakePowerSchool:
     """The `PowerSchoolGradebook`: a small gradebook that refuses what a test says.
 
-    `assignments_there` is keyed by assignment section id. `writes` holds what was committed, in order, as
-    ("create" | "update" | "scores", assignment section ids). `refused_students` are named in the refusal of a batch,
-    `refused_targets` (assignment section ids) are refused without naming anyone. `before_scores` runs before every
-    batch, as a person at PowerSchool would.
+    `categories_there` are every teacher's but those of `categories_of` (by USERS.DCID). `assignments_there` is keyed
+    by assignment section id. `writes` holds what was committed, in order, as
+    ("create" | "update" | "scores" | "clear", assignment section ids). `refused_students` are named in the refusal of
+    a batch, `refused_targets` (assignment section ids) are refused without naming anyone. `before_scores` runs before
+    every batch, as a person at PowerSchool would.
     """
 
     categories_there: tuple[TeacherCategory, ...]
@@ -103,6 +106,8 @@ class FakePowerSchool:
     refused_students: dict[int, str] = field(default_factory=dict)
     refused_targets: dict[int, str] = field(default_factory=dict)
     lost_creates: int = 0
+    categories_of: dict[int, tuple[TeacherCategory, ...]] = field(default_factory=dict)
+    category_refreshes: int = 0
     before_scores: Callable[[], None] = lambda: None
     last_id: int = 7000
 
@@ -112,7 +117,8 @@ class FakePowerSchool:
 
     def categories(self, users_dcid: int, year_id: int, *, refresh: bool = False) -> tuple[TeacherCategory, ...]:
         self.faults.check("categories")
-        return self.categories_there
+        self.category_refreshes += refresh
+        return self.categories_of.get(users_dcid, self.categories_there)
 
     def assignments(
         self, sections: Sequence[RosteredSection], scores_of: Collection[int]
@@ -174,6 +180,14 @@ class FakePowerSchool:
             self.assignments_there[row.assignment_section_id] = replace(there, scores=scores)
         self.writes.append(("scores", tuple(sorted({row.assignment_section_id for row in rows}))))
 
+    def clear_scores(self, users_dcid: int, rows: Sequence[ClearRow]) -> None:
+        self.faults.check("clear_scores")
+        for row in rows:
+            there = self.assignments_there[row.assignment_section_id]
+            scores = {**there.scores, row.student_dcid: ActualScore(None)}
+            self.assignments_there[row.assignment_section_id] = replace(there, scores=scores)
+        self.writes.append(("clear", tuple(sorted({row.assignment_section_id for row in rows}))))
+
     def points(self, name: str) -> dict[int, Decimal | None]:
         """Return the scores of the only assignment of this name, by STUDENTS.DCID."""
         (found,) = [a for a in self.assignments_there.values() if a.name == name]
@@ -232,6 +246,22 @@ class FakeLinks:
 
 
 @dataclass
+class FakeCategoryAssociations:
+    """The `CategoryAssociations`."""
+
+    associations: dict[str, dict[str, Association]] = field(default_factory=dict)
+
+    def of_course(self, course_id: str) -> Mapping[str, Association]:
+        return dict(self.associations.get(course_id, {}))
+
+    def save(self, course_id: str, group_id: str, association: Association) -> None:
+        self.associations.setdefault(course_id, {})[group_id] = association
+
+    def forget(self, course_id: str, group_id: str) -> None:
+        self.associations.get(course_id, {}).pop(group_id, None)
+
+
+@dataclass
 class FakeRecords:
     """The `Records`. `visits` holds when each connected course was last synced or visited, None for never."""
 
@@ -274,13 +304,24 @@ class FakeDeadLetters:
     letters: dict[tuple[str, str | None], DeadLetter] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
 
-    def add(self, course_id: str, assignment_id: str | None, cause: str, answer: str, attempts: int) -> DeadLetter:
+    def add(
+        self,
+        course_id: str,
+        assignment_id: str | None,
+        cause: str,
+        answer: str,
+        attempts: int,
+        *,
+        failed_before: Sequence[datetime] = (),
+    ) -> DeadLetter:
         self.faults.check("add")
         key, now = (course_id, assignment_id), self.clock.now()
-        first = self.letters[key].first_failed_at if key in self.letters else now
+        times = (*failed_before, now)
+        first = self.letters[key].first_failed_at if key in self.letters else times[0]
         id_ = "-".join(part for part in key if part is not None)
-        self.letters[key] = DeadLetter(id_, course_id, assignment_id, cause, answer, attempts, first, now)
-        return self.letters[key]
+        letter = DeadLetter(id_, course_id, assignment_id, cause, answer, attempts, first, now, attempt_times=times)
+        self.letters[key] = letter
+        return letter
 
     def of_course(self, course_id: str) -> list[DeadLetter]:
         self.faults.check("of_course")
@@ -292,6 +333,73 @@ class FakeDeadLetters:
     def close(self, course_id: str, assignment_id: str | None) -> None:
         self.faults.check("close")
         self.letters.pop((course_id, assignment_id), None)
+
+    def count(self) -> int:
+        return len(self.letters)
+
+    def oldest_at(self) -> datetime | None:
+        return min((letter.first_failed_at for letter in self.letters.values()), default=None)
+
+    def mark_retried(self, letter_id: str) -> bool:
+        self.faults.check("mark_retried")
+        for key, letter in self.letters.items():
+            if letter.id == letter_id:
+                self.letters[key] = replace(letter, retried_at=self.clock.now())
+                return True
+        return False
+
+
+@dataclass
+class FakeDeadMessages:
+    """The `DeadMessages`. `republished` are the ids that went back; `unwilling` those that cannot."""
+
+    letters: dict[str, DeadLetter] = field(default_factory=dict)
+    republished: list[str] = field(default_factory=list)
+    unwilling: set[str] = field(default_factory=set)
+
+    def all(self) -> list[DeadLetter]:
+        return list(self.letters.values())
+
+    def content(self, letter_id: str) -> Mapping[bytes, bytes]:
+        return {b"payload": b"\xff"} if letter_id in self.letters else {}
+
+    def count(self) -> int:
+        return len(self.letters)
+
+    def oldest_at(self) -> datetime | None:
+        return min((letter.first_failed_at for letter in self.letters.values()), default=None)
+
+    def republish(self, letter_id: str) -> bool:
+        if letter_id in self.unwilling or self.letters.pop(letter_id, None) is None:
+            return False
+        self.republished.append(letter_id)
+        return True
+
+    def discard(self, letter_ids: Collection[str]) -> int:
+        return sum(self.letters.pop(letter_id, None) is not None for letter_id in letter_ids)
+
+
+@dataclass
+class FakePauses:
+    """The `Pauses`."""
+
+    clock: Clock
+    held: dict[str, Pause] = field(default_factory=dict)
+
+    def pause(self, target: str, actor: str, reason: str = "") -> bool:
+        if target in self.held:
+            return False
+        self.held[target] = Pause(target, self.clock.now(), actor, reason)
+        return True
+
+    def resume(self, target: str) -> bool:
+        return self.held.pop(target, None) is not None
+
+    def all(self) -> list[Pause]:
+        return list(self.held.values())
+
+    def of_course(self, course_id: str) -> Pause | None:
+        return self.held.get(course_target(course_id)) or self.held.get(EVERYTHING)
 
 
 @dataclass
@@ -307,6 +415,47 @@ class FakeAudit:
 
     def of_course(self, course_id: str, since: datetime | None = None) -> Iterator[AuditEntry]:
         return (e for e in reversed(self.entries) if e.course_id == course_id and (since is None or e.at >= since))
+
+
+@dataclass
+class FakeDueDates:
+    """The `DueDates`: the next due date of each course that has one."""
+
+    dates: dict[str, datetime] = field(default_factory=dict)
+
+    def passed(self, moment: datetime) -> dict[str, datetime]:
+        return {course_id: due_at for course_id, due_at in self.dates.items() if due_at <= moment}
+
+    def forget(self, passed: Mapping[str, datetime]) -> None:
+        self.dates = {id_: due_at for id_, due_at in self.dates.items() if passed.get(id_) != due_at}
+
+
+@dataclass
+class FakeCounters:
+    """The `Counters`: numbers by name and label."""
+
+    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def add(self, name: str, label: str, amount: int = 1) -> None:
+        self.numbers[name, label] = self.numbers.get((name, label), 0) + amount
+
+    def read(self, name: str) -> dict[str, int]:
+        return {label: number for (own, label), number in self.numbers.items() if own == name}
+
+
+@dataclass
+class FakeCourseFinder:
+    """The `CourseFinder`: courses with the time they end, None for one that goes on; listed once per assignment."""
+
+    courses: dict[str, datetime | None] = field(default_factory=dict)
+    assignments_each: int = 2
+    faults: Faults = field(default_factory=Faults)
+
+    def courses_to_sync(self, ended_after: datetime) -> Iterator[str]:
+        self.faults.check("courses_to_sync")
+        for course_id, ends_at in self.courses.items():
+            if ends_at is None or ends_at > ended_after:
+                yield from [course_id] * self.assignments_each
 
 
 @dataclass

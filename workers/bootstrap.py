@@ -2,6 +2,7 @@
 
 import os
 import random
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, lru_cache
@@ -16,27 +17,35 @@ from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.audit import RedisAudit
-from shared.adapters.redis.change_store import RedisChangeStore
+from shared.adapters.redis.category_associations import RedisCategoryAssociations
+from shared.adapters.redis.change_store import RedisChangeStore, Whereabouts
 from shared.adapters.redis.connection import connect
 from shared.adapters.redis.counters import RedisCounters
 from shared.adapters.redis.dead_letters import RedisDeadLetters
+from shared.adapters.redis.dead_messages import RedisDeadMessages
 from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.links import RedisLinks
+from shared.adapters.redis.pauses import RedisPauses
 from shared.adapters.redis.records import RedisRecords
 from shared.adapters.redis.unknown_changes import RedisUnknownChanges
 from shared.clock import SystemClock
-from shared.config import Settings
+from shared.config import ClearedScores, Settings
 from shared.domain.changes import ChangeSet, Windows
 from shared.log_events import LogEvent
 from shared.ports import Lease
 from shared.queues import Queue, Task
 from workers.celery_app import make_app
+from workers.dead_letters.queue import DeadLetterQueue
+from workers.dead_letters.selection import Bounds
+from workers.durability import await_durable_redis
 from workers.grade_passback.answers import Memory
 from workers.grade_passback.applying import Applier
+from workers.grade_passback.category_links import CategoryLinks
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.grade_passback.explain import Explain
 from workers.grade_passback.leases import Guard, LeaseKeeper, guard
+from workers.grade_passback.link_care import LinkCare
 from workers.grade_passback.recall import Recall
 from workers.grade_passback.repairs import note_repairs
 from workers.grade_passback.survey import Policy, Surveyor
@@ -56,6 +65,8 @@ class Passback:
         self.clock = SystemClock()
         self.keys = Keys(settings.redis_prefix)
         self.redis: Redis = connect(settings)
+        # Set when this process is told to stop: a running sync then ends before its next write.
+        self.stopping = threading.Event()
 
     @cached_property
     def changes(self) -> RedisChangeStore:
@@ -70,6 +81,18 @@ class Passback:
     def links(self) -> RedisLinks:
         """The links."""
         return RedisLinks(self.redis, self.keys)
+
+    @cached_property
+    def associations(self) -> RedisCategoryAssociations:
+        """The associations of assignment groups and categories."""
+        return RedisCategoryAssociations(self.redis, self.keys)
+
+    @cached_property
+    def category_links(self) -> CategoryLinks:
+        """The use case behind `passback categories`."""
+        return CategoryLinks(
+            self.canvas, self.powerschool.roster, self.powerschool.gradebook, self.associations, self.clock, self.zone
+        )
 
     @cached_property
     def records(self) -> RedisRecords:
@@ -98,6 +121,23 @@ class Passback:
         return RedisDeadLetters(self.redis, self.keys)
 
     @cached_property
+    def dead_messages(self) -> RedisDeadMessages:
+        """The messages that nobody could read."""
+        return RedisDeadMessages(self.redis, self.keys)
+
+    @cached_property
+    def dead_letter_queue(self) -> DeadLetterQueue:
+        """What a person does about dead letters."""
+        s = self.settings
+        bounds = Bounds(timedelta(days=s.dead_letter_days), s.dead_letters_max)
+        return DeadLetterQueue(self.dead_letters, self.dead_messages, self.changes, self.clock, bounds)
+
+    @cached_property
+    def pauses(self) -> RedisPauses:
+        """What a person holds back."""
+        return RedisPauses(self.redis, self.keys, self.clock)
+
+    @cached_property
     def unknown_changes(self) -> RedisUnknownChanges:
         """Changes of unknown course."""
         return RedisUnknownChanges(self.redis, self.keys)
@@ -122,9 +162,11 @@ class Passback:
     @cached_property
     def surveyor(self) -> Surveyor:
         """The reading half of a sync."""
-        policy = Policy(self.zone, self.settings.term_grace_days, self.settings.default_category)
+        s = self.settings
+        clear_scores = s.cleared_scores is ClearedScores.BLANK
+        policy = Policy(self.zone, s.term_grace_days, s.default_category, clear_scores=clear_scores)
         gradebook, roster = self.powerschool.gradebook, self.powerschool.roster
-        return Surveyor(self.canvas, roster, gradebook, self.links, self.records, self.clock, policy)
+        return Surveyor(self.canvas, roster, gradebook, self.links, self.records, self.clock, policy, self.associations)
 
     @cached_property
     def explain(self) -> Explain:
@@ -135,7 +177,7 @@ class Passback:
     @cached_property
     def memory(self) -> Memory:
         """What passback remembers of courses."""
-        return Memory(self.records, self.dead_letters, self.audit, self.changes)
+        return Memory(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
 
     @cached_property
     def recall(self) -> Recall:
@@ -147,7 +189,22 @@ class Passback:
         """The use case of a sync."""
         batch = self.settings.powerschool_score_batch
         applier = Applier(self.powerschool.gradebook, self.links, batch, self.audit, self.clock)
-        return SyncCourse(self.surveyor, applier, self.powerschool.roster, self.records, self.clock)
+        roster = self.powerschool.roster
+        return SyncCourse(self.surveyor, applier, roster, self.records, self.clock, self.associations)
+
+    @cached_property
+    def link_care(self) -> LinkCare:
+        """What checks and rebuilds links."""
+        return LinkCare(
+            self.surveyor,
+            self.powerschool.gradebook,
+            self.links,
+            self.records,
+            self.changes,
+            self.is_being_synced,
+            self.clock,
+            self.zone,
+        )
 
     @cached_property
     def settler(self) -> Settler:
@@ -166,6 +223,10 @@ class Passback:
                 getattr(self, name).close()
         self.redis.close()
 
+    def is_being_synced(self, course_id: str) -> bool:
+        """Say whether a worker has the course, or was woken for it."""
+        return self.changes.state_of(course_id).whereabouts in (Whereabouts.CLAIMED, Whereabouts.LEASED)
+
     def sync(self, course_id: str) -> None:
         """Take a claimed course, sync it and settle. Does nothing if it is not claimed any more."""
         taken = self.changes.take(course_id)
@@ -173,7 +234,7 @@ class Passback:
             return
         lease, changes = taken
         deadline = self.clock.now() + timedelta(seconds=self.settings.sync_deadline_s)
-        check = guard(self.changes, lease, self.clock, deadline)
+        check = guard(self.changes, lease, self.clock, deadline, self.stopping.is_set)
         with structlog.contextvars.bound_contextvars(course_id=course_id), self.lease_keeper.hold(lease):
             self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
 
@@ -210,7 +271,7 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         self._heart: Heart | None = None
 
     def start(self, worker: object) -> None:
-        """Start the threads."""
+        """Start the threads. The lease keeper's ends with the process, after the last sync."""
         service = passback()
         app: Celery = worker.app  # type: ignore[attr-defined]
         self._dispatcher = Dispatcher(
@@ -224,16 +285,17 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         log.info(LogEvent.PROCESS_STARTED, process="worker")
 
     def stop(self, _worker: object) -> None:
-        """Stop them; what is running keeps its lease until it ends or the process does."""
+        """Stop them; what is running gives way before its next write, and keeps its lease until then."""
+        passback().stopping.set()
         if self._dispatcher is not None:
             self._dispatcher.stop()
         if self._heart is not None:
             self._heart.stop()
-        passback().lease_keeper.stop()
 
 
 def start_worker(settings: Settings) -> None:
     """Run a Celery worker with the dispatcher until it is told to stop."""
+    await_durable_redis(passback().redis, settings)
     app = make_app(settings)
     app.set_default()
     app.steps["worker"].add(DispatchStep)

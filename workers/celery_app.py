@@ -10,14 +10,21 @@ from kombu.entity import Queue as KombuQueue
 from shared.adapters.redis.urls import broker_url
 from shared.config import Settings
 from shared.queues import ROUTES, Queue
+from workers import redis_transport
 from workers.schedule import beat_schedule
 
-# Longer than any sync: its deadline plus the slowest answer of either system.
-VISIBILITY_MARGIN_S = 120.0
+# A sync looks at its deadline before each write: it may still be waiting for answers when the deadline passes.
+VISIBILITY_MARGIN_S = 60.0
+
+
+def visibility_timeout_s(settings: Settings) -> float:
+    """Return after how many seconds an unacknowledged message is delivered again: longer than any sync takes."""
+    return settings.sync_deadline_s + settings.canvas_timeout_s + settings.powerschool_timeout_s + VISIBILITY_MARGIN_S
 
 
 def make_app(settings: Settings) -> Celery:
     """Return the Celery app for these settings. Making it opens no connection."""
+    redis_transport.register()
     app = Celery("passback", broker=broker_url(settings.redis_url), include=["workers.grade_passback.tasks"])
     app.conf.update(
         task_queues=[KombuQueue(name) for name in Queue],
@@ -29,15 +36,18 @@ def make_app(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
+        # No soft shutdown: cancelling tasks is beyond the threads pool. Told to stop, syncs give way by themselves.
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=True,
-        worker_soft_shutdown_timeout=5.0,
+        worker_consumer="workers.dead_letters.poison:PoisonKeepingConsumer",
         broker_connection_retry_on_startup=True,
+        # However long Redis is away: a worker that gives up only makes its supervisor start another.
+        broker_connection_max_retries=None,
         broker_transport_options={
             "global_keyprefix": f"{settings.redis_prefix}:celery:",
-            "visibility_timeout": settings.sync_deadline_s + VISIBILITY_MARGIN_S,
+            "visibility_timeout": visibility_timeout_s(settings),
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
             "socket_timeout": settings.redis_timeout_s + 3,

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 # A nightly pass is spread over this long, or over half a reconciliation where that is shorter.
 NIGHTLY_SPREAD = timedelta(hours=1)
+BOUND_EVERY = timedelta(minutes=10)
 
 
 class Housekeeping:
@@ -48,6 +49,10 @@ class Housekeeping:
         """Find courses that no event told of: with the first tick of each reconciliation interval, and at the start."""
         self._once_per(self._interval, Task.DISCOVER, self._discover)
 
+    def bound_dead_letters(self) -> None:
+        """Drop dead letters that are too old or too many; each is in the log before."""
+        self._once_per(BOUND_EVERY, Task.BOUND_DEAD_LETTERS, self._bound_dead_letters)
+
     def _once_per(self, length: timedelta, task: Task, job: Callable[[], None]) -> None:
         """Do the job unless somebody did it in this slot; if a system is unwell, the next tick does it instead."""
         if not self._slots.take(task, length):
@@ -66,6 +71,9 @@ class Housekeeping:
         done = Reconciliation(s.changes, s.records, s.unknown_changes, s.clock, self._interval, self._tick).run()
         if done.courses or done.answered:
             log.info(LogEvent.RECONCILE_ENQUEUED, courses=done.courses, answered=done.answered)
+
+    def _bound_dead_letters(self) -> None:
+        self._service.dead_letter_queue.drop_surplus()
 
     def _nightly_sync(self) -> None:
         s, spread = self._service, min(NIGHTLY_SPREAD, self._interval / 2)

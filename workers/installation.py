@@ -2,6 +2,7 @@
 
 from shared.queues import Queue
 from workers.bootstrap import Passback
+from workers.grade_passback.answers import pause_json
 from workers.grade_passback.repairs import REPAIRS
 
 SHOWN_COURSES = 20
@@ -28,7 +29,9 @@ def installation_status(service: Passback) -> dict[str, object]:
             for w in service.changes.waiting(SHOWN_COURSES)
         ],
         "unknown_changes": service.unknown_changes.count(),
-        "dead_letters": len(service.dead_letters.all()),
+        "dead_letters": service.dead_letter_queue.count(),
+        "dead_letters_warning": service.dead_letter_queue.warning(),
+        "paused": [pause_json(pause) for pause in service.pauses.all()],
         "repairs": {"assignments": 0, "scores": 0, **service.counters.read(REPAIRS)},
         "last_event_at": last_event.isoformat() if last_event else None,
         "paused_systems": {

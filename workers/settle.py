@@ -21,7 +21,9 @@ from shared.ports import ChangeStore, DeadLetters, Lease
 log = structlog.get_logger()
 
 # These concern every course alike and need an administrator: wait instead of filling the dead letters.
-CONCERNS_EVERY_COURSE = frozenset({"canvas_401", "powerschool_401", "powerschool_grant_missing"})
+CONCERNS_EVERY_COURSE = frozenset(
+    {"canvas_401", "powerschool_401", "powerschool_grant_missing", "powerschool_token_refused"}
+)
 ADMINISTRATOR_DELAY = timedelta(seconds=60)
 # Anything else that Redis raises is a defect of ours.
 REDIS_GONE = (RedisConnectionError, RedisTimeoutError)
@@ -91,7 +93,7 @@ class Settler:
     def settle(self, lease: Lease, changes: ChangeSet, report: SyncReport) -> Outcome:
         """Act on the report; return the outcome that was acted on (spent attempts turn a retry into its letters)."""
         self._answer_letters(lease.course_id, report)
-        self._keep(lease.course_id, report.dead, changes.attempts + 1)
+        self._keep(changes, report.dead)
         match report.outcome:
             case Done():
                 self._changes.release(lease)
@@ -106,7 +108,7 @@ class Settler:
             case Retry(failures=failures):
                 self._retry(lease, changes, failures)
             case Dead(failure=failure):
-                self._keep(lease.course_id, (failure,), changes.attempts + 1)
+                self._keep(changes, (failure,))
                 self._changes.release(lease)
             case never:
                 assert_never(never)
@@ -116,7 +118,7 @@ class Settler:
         attempts = changes.attempts + 1
         wait = next_wait(attempts, self._waits, self._dice)
         if wait is None:
-            self._keep(lease.course_id, failures, attempts)
+            self._keep(changes, failures)
             self._changes.release(lease)
             return
         log.warning(
@@ -128,12 +130,14 @@ class Settler:
         )
         self._changes.release_for_later(lease, wait, attempts)
 
-    def _keep(self, course_id: str, failures: Iterable[Failure], attempts: int) -> None:
+    def _keep(self, changes: ChangeSet, failures: Iterable[Failure]) -> None:
+        course_id, attempts = changes.course_id, changes.attempts + 1
         for failure in failures:
-            self._dead_letters.add(course_id, failure.assignment_id, failure.cause, failure.answer, attempts)
-            log.error(
-                LogEvent.DEAD_LETTERED, course_id=course_id, assignment_id=failure.assignment_id, cause=failure.cause
+            assignment_id, cause = failure.assignment_id, failure.cause
+            self._dead_letters.add(
+                course_id, assignment_id, cause, failure.answer, attempts, failed_before=changes.failed_at
             )
+            log.error(LogEvent.DEAD_LETTERED, course_id=course_id, assignment_id=assignment_id, cause=cause)
 
     def _answer_letters(self, course_id: str, report: SyncReport) -> None:
         """Close the letters whose work is done; after a whole run also the course's and deleted assignments' own."""

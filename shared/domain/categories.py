@@ -50,6 +50,7 @@ class WhyNot(StrEnum):
     NONE = "none"
     INACTIVE = "inactive"
     EXCLUDED = "excluded"
+    TOO_EARLY = "too_early"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +71,57 @@ def match_category(
     categories: Sequence[TeacherCategory],
     associations: Mapping[str, Association],
     default_name: str = "",
+    *,
+    may_associate: bool = True,
 ) -> CategoryMatch:
     """Return the category of `group` among one teacher's `categories`, or why there is none.
 
     `associations` is keyed by assignment group id. An association whose category became inactive or excluded is
     not replaced by another category: that would move work that is already in PowerSchool without anyone asking.
+    A match by name is a new association, which is only made where `may_associate`.
 
     Source: product rules, "Categories".
     """
-    association = associations.get(group.id)
-    for category in categories:
-        if association is not None and association.means(category):
-            return _checked(category, section_dcid, categories)
+    own = associated(associations.get(group.id), categories)
+    if own is not None:
+        return _checked(own, section_dcid, categories)
     for name, by in ((group.name, FoundBy.NAME), (default_name, FoundBy.DEFAULT)):
         for category in _usable(categories, section_dcid):
-            if _same(category.name, name):
-                return CategoryFound(category, by)
+            if not _same(category.name, name):
+                continue
+            if by is FoundBy.NAME and not may_associate:
+                return CategoryMissing(WhyNot.TOO_EARLY, _usable_names(categories, section_dcid), category.name)
+            return CategoryFound(category, by)
     return _why_not(group, section_dcid, categories)
 
 
+def associated(association: Association | None, categories: Sequence[TeacherCategory]) -> TeacherCategory | None:
+    """Return the one of a teacher's `categories` that is associated, None if none is.
+
+    The teacher's own id counts before the district's: a category of the teacher's own may have been chosen on purpose
+    although there is a copy of the district's as well.
+    """
+    if association is None:
+        return None
+    by_id = (category for category in categories if category.id in association.category_ids)
+    copies = (category for category in categories if association.means(category))
+    return next(by_id, None) or next(copies, None)
+
+
+def remembered(association: Association | None, found: TeacherCategory) -> Association:
+    """Return the association that also covers `found`: one id per teacher, and the district's where there is one."""
+    earlier = association or Association(frozenset())
+    return Association(earlier.category_ids | {found.id}, earlier.district_category_id or found.district_category_id)
+
+
 def may_associate(term: Term, today: date) -> bool:
-    """Say whether an association can be made now.
+    """Say whether an association can be made now: from the term's first day on.
+
+    After its last day too, since a person may still sync a course whose term is over.
 
     Source: "an association can only be made from the first day of an active term".
     """
-    return term.contains(today)
+    return today >= term.first_day
 
 
 def _checked(category: TeacherCategory, section_dcid: int, categories: Sequence[TeacherCategory]) -> CategoryMatch:

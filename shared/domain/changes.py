@@ -44,7 +44,8 @@ class ChangeSet:
     """All that is pending for one course since it was last taken.
 
     `attempts` counts the runs of this work that already failed; waiting for an unwell system does not count.
-    `actors` are the people who asked, by the names they go by; for the audit alone.
+    `failed_at` says when, of the newest of them. `actors` are the people who asked, by the names they go by; for the
+    audit alone.
     """
 
     course_id: str
@@ -55,6 +56,7 @@ class ChangeSet:
     assignment_ids: frozenset[str] = frozenset()
     attempts: int = 0
     actors: frozenset[str] = frozenset()
+    failed_at: tuple[datetime, ...] = ()
 
     @property
     def asked_for_by_person(self) -> bool:

@@ -44,7 +44,7 @@ def leftover_scores(
 ) -> dict[int, ActualScore]:
     """Return what PowerSchool still holds of scores that were sent and are empty in Canvas now, by STUDENTS.DCID."""
     cleared = sorted(desired.unscored & sent_to & actual.scores.keys())
-    return {dcid: actual.scores[dcid] for dcid in cleared if _says_something(actual.scores[dcid])}
+    return {dcid: actual.scores[dcid] for dcid in cleared if says_something(actual.scores[dcid])}
 
 
 def _comparable(description: str) -> str:
@@ -64,5 +64,6 @@ def _agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:
     return flags_agree and points == exact(desired.points)
 
 
-def _says_something(score: ActualScore) -> bool:
+def says_something(score: ActualScore) -> bool:
+    """Say whether the row holds more than an emptied one: a score or a flag that passback sends."""
     return score.points is not None or score.missing or score.exempt

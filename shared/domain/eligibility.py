@@ -124,11 +124,14 @@ def _term_and_grace(facts: Facts) -> str:
 
 def _categories(facts: Facts) -> str:
     assert isinstance(facts.category, CategoryMissing)
+    assert facts.rostered is not None
     usable = ", ".join(facts.category.usable) or "none"
     found = {
         WhyNot.NONE: "",
         WhyNot.INACTIVE: f"{facts.category.rejected} is inactive; ",
         WhyNot.EXCLUDED: f"{facts.category.rejected} is excluded for this section; ",
+        WhyNot.TOO_EARLY: f"{facts.category.rejected} can be linked from {facts.rostered.term.first_day} on, the first "
+        "day of the term; ",
     }[facts.category.why]
     return f"{found}active categories: {usable}"
 

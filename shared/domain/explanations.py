@@ -36,10 +36,25 @@ _OF_SCORES: Mapping[Reason, Explanation] = {
         Who.TEACHER,
         source="a score that was sent and is now empty in Canvas: reported, and cleared only if the setting says so",
     ),
+    Reason.SCORE_NOT_CLEARED: Explanation(
+        "The score is empty in Canvas now, and PowerSchool refused to have it cleared; it still shows the old one.",
+        "Clear the score in PowerSchool by hand, or enter one in Canvas. A sync asked for by a person tries again.",
+        Who.TEACHER,
+        source="a score that was sent and is now empty in Canvas: reported, and cleared only if the setting says so",
+    ),
     Reason.STUDENT_REFUSED: Explanation(
         "PowerSchool refused this student's score; the rest of the class went through.",
         "Check in PowerSchool that the assignment is for this student and the score can be entered there.",
         Who.TEACHER,
+    ),
+}
+
+_OF_DELETIONS: Mapping[Reason, Explanation] = {
+    Reason.DELETED_IN_CANVAS: Explanation(
+        "The assignment was deleted in Canvas; what was sent of it is still in PowerSchool.",
+        "Delete it in PowerSchool by hand if it should not count.",
+        Who.TEACHER,
+        source="An assignment deleted in Canvas stays in PowerSchool and is reported.",
     ),
 }
 
@@ -74,6 +89,22 @@ _OF_REFUSALS: Mapping[Reason, Explanation] = {
         "Have the section's grade scale set up in PowerSchool, or score the assignment there by points.",
         Who.POWERSCHOOL_ADMIN,
     ),
+    Reason.DUPLICATE_REFUSED: Explanation(
+        "PowerSchool says that the section already has an assignment of this name and due date.",
+        "Rename the assignment in Canvas, or the other one in PowerSchool.",
+        Who.TEACHER,
+    ),
+    Reason.CREATE_REFUSED: Explanation(
+        "PowerSchool could not create the assignment and did not say why.",
+        "Try to make it in PowerSchool by hand, with this name, due date and category: what PowerSchool says there is "
+        "the cause. Delete the trial afterwards.",
+        Who.TEACHER,
+    ),
+    Reason.UPDATE_REFUSED: Explanation(
+        "PowerSchool did not take the change, because the assignment was being changed there or is incomplete.",
+        "Open the assignment in PowerSchool and save it once with a category; the next sync tries again.",
+        Who.TEACHER,
+    ),
     Reason.GRANT_MISSING: Explanation(
         "The passback plugin lacks a permission in PowerSchool.",
         "Have the plugin updated and enabled in PowerSchool, so that it may use every field it asks for.",
@@ -101,7 +132,13 @@ _OF_PASSBACK: Mapping[Reason, Explanation] = {
     ),
 }
 
-EXPLANATIONS: Mapping[Reason, Explanation] = {**_OF_RULES, **_OF_SCORES, **_OF_REFUSALS, **_OF_PASSBACK}
+EXPLANATIONS: Mapping[Reason, Explanation] = {
+    **_OF_RULES,
+    **_OF_SCORES,
+    **_OF_DELETIONS,
+    **_OF_REFUSALS,
+    **_OF_PASSBACK,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     COURSE_SIS_ID_MISSING = "course_sis_id_missing"
     SECTION_SIS_ID_MISSING = "section_sis_id_missing"
     SECTION_UNKNOWN = "section_unknown"
+    DELETED_IN_CANVAS = "deleted_in_canvas"
     # Waiting, not blocked.
     NOT_GRADED_YET = "not_graded_yet"
     # A single score is not sent.
@@ -45,6 +46,7 @@ class Reason(StrEnum):
     STUDENT_UNKNOWN = "student_unknown"
     STUDENT_NOT_IN_SECTION = "student_not_in_section"
     SCORE_CLEARED = "score_cleared"
+    SCORE_NOT_CLEARED = "score_not_cleared"
     STUDENT_REFUSED = "student_refused"
     # PowerSchool refuses.
     ASSIGNMENT_LOCKED = "assignment_locked"
@@ -54,6 +56,9 @@ class Reason(StrEnum):
     CATEGORY_REFUSED = "category_refused"
     POINTS_REFUSED = "points_refused"
     GRADE_SCALE_MISSING = "grade_scale_missing"
+    DUPLICATE_REFUSED = "duplicate_refused"
+    CREATE_REFUSED = "create_refused"
+    UPDATE_REFUSED = "update_refused"
     GRANT_MISSING = "grant_missing"
     REFUSED = "refused"
     # passback's own state.

@@ -73,9 +73,21 @@ class CourseRecord:
     rosters: tuple[SectionRoster, ...] = ()
 
 
+class LetterKind(StrEnum):
+    """What a dead letter keeps: the work of a course, which is looked at anew, or a message that nobody could read."""
+
+    COURSE = "course"
+    MESSAGE = "message"
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A job kept for a person. `answer` is the remote answer without personal data."""
+    """A job kept for a person. `answer` is the remote answer without personal data.
+
+    `attempt_times` are the newest failed attempts, the oldest first. A letter that a person retried stays open,
+    with `retried_at`, until its work succeeds. A message has no course (an empty `course_id`), but the stream or
+    queue it came from.
+    """
 
     id: str
     course_id: str
@@ -85,3 +97,7 @@ class DeadLetter:
     attempts: int
     first_failed_at: datetime
     last_failed_at: datetime
+    kind: LetterKind = LetterKind.COURSE
+    attempt_times: tuple[datetime, ...] = ()
+    retried_at: datetime | None = None
+    source: str = ""

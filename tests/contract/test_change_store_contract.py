@@ -232,7 +232,7 @@ def test_work_for_later_waits_out_its_delay(district: District, store: RedisChan
     assert store.claim_due(10) == []
     district.time.advance(A_MOMENT)
     _, again = claimed_and_taken(store)
-    assert again == replace(changes, attempts=2)
+    assert again == replace(changes, attempts=2, failed_at=(district.time.now - delay,))
 
 
 def test_a_change_does_not_shorten_the_backoff(district: District, store: RedisChangeStore) -> None:
@@ -305,8 +305,9 @@ def test_a_lost_lease_gives_its_changes_back(district: District, store: RedisCha
     district.time.advance(LEASE_FOR)
     _, changes = claimed_and_taken(store)
     assert changes == ChangeSet(
-        COURSE, asked_at, asked_at + QUIET, 2, frozenset({Cause.PERSON, Cause.EVENT}), frozenset({"7"}), attempts=3
-    )
+        COURSE, asked_at, asked_at + QUIET, 2, frozenset({Cause.PERSON, Cause.EVENT}), frozenset({"7"}), attempts=3,
+        failed_at=(asked_at, district.time.now),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("another_has_it", [False, True])

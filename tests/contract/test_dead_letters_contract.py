@@ -19,7 +19,7 @@ def test_a_dead_letter_keeps_what_a_person_needs(district: District, letters: Re
     now = district.time.now
     letter = letters.add("101", "7", "powerschool_500", "PUT /ws/xte/score: 500", 6)
     assert letter == DeadLetter(
-        "assignment-101-7", "101", "7", "powerschool_500", "PUT /ws/xte/score: 500", 6, now, now
+        "assignment-101-7", "101", "7", "powerschool_500", "PUT /ws/xte/score: 500", 6, now, now, attempt_times=(now,)
     )
     assert letters.of_course("101") == [letter]
     assert letters.all() == [letter]
@@ -69,3 +69,39 @@ def test_times_are_the_servers(district: District) -> None:
     letter = RedisDeadLetters(district.client, district.keys).add("101", None, "canvas_404", "", 1)
     after, _ = district.client.time()
     assert before <= letter.first_failed_at.timestamp() < after + 1
+
+
+def test_the_attempts_times_are_kept(district: District, letters: RedisDeadLetters) -> None:
+    """An entry lists its failed attempts, the earlier ones too, and what a retry adds; the newest 20 at the most."""
+    start, minute = district.time.now, timedelta(minutes=1)
+    district.time.advance(minute)
+    letter = letters.add("101", "7", "powerschool_500", "", 2, failed_before=[start])
+    assert letter.attempt_times == (start, start + minute)
+    assert letter.first_failed_at == start
+    for _ in range(30):
+        district.time.advance(minute)
+        letter = letters.add("101", "7", "powerschool_500", "", 2)
+    assert len(letter.attempt_times) == 20
+    assert letter.attempt_times[-1] == district.time.now == letter.last_failed_at
+
+
+def test_a_retried_entry_stays_open(district: District, letters: RedisDeadLetters) -> None:
+    """A retry is noted on the entry, which stays until its work succeeds; a closed one cannot be marked."""
+    letter = letters.add("101", None, "canvas_404", "", 1)
+    district.time.advance(timedelta(minutes=1))
+    assert letters.mark_retried(letter.id)
+    [open_letter] = letters.all()
+    assert open_letter.retried_at == district.time.now
+    letters.close("101", None)
+    assert not letters.mark_retried(letter.id)
+    assert letters.all() == []
+
+
+def test_open_entries_are_counted(district: District, letters: RedisDeadLetters) -> None:
+    """How many are open, and since when the oldest failed, can be asked without reading them all."""
+    assert (letters.count(), letters.oldest_at()) == (0, None)
+    began = district.time.now
+    for course_id in ("101", "202"):
+        letters.add(course_id, None, "canvas_404", "", 1)
+        district.time.advance(timedelta(seconds=1))
+    assert (letters.count(), letters.oldest_at()) == (2, began)

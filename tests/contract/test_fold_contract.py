@@ -160,7 +160,7 @@ def test_malformed_messages_are_kept_aside(district: District, store: RedisChang
     assert store.fold("worker", 100, NO_WAIT) == FoldResult(folded=1, unknown=0, malformed=1)
     assert store.pending_messages() == 0
     [(_, kept)] = district.client.xrange(district.keys.malformed)
-    assert kept[b"c"] == b"\xff\x00"
+    assert kept[b"f:c"] == b"\xff\x00"
     assert kept[b"stream"] == district.keys.stream(Stream.GRADE_CHANGES).encode()
 
 

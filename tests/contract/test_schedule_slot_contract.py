@@ -25,6 +25,14 @@ def test_the_next_tick_has_a_slot_of_its_own(client: redis.Redis, keys: Keys) ->
     assert taken > 1
 
 
+def test_a_slot_that_was_given_back_can_be_taken(client: redis.Redis, keys: Keys) -> None:
+    """Whoever could not do the work of a tick leaves it to the next who asks."""
+    slots = ScheduleSlots(client, keys)
+    slots.take("discover", A_DAY)
+    slots.give_back("discover", A_DAY)
+    assert slots.take("discover", A_DAY)
+
+
 def test_slots_do_not_stay(client: redis.Redis, keys: Keys) -> None:
     """A slot's key has a lifetime longer than the slot."""
     ScheduleSlots(client, keys).take("reconcile", A_DAY)

@@ -65,6 +65,10 @@ def test_every_unknown_name_is_reported() -> None:
         ("LIVE_EVENTS_ALLOW_UNSIGNED", "canary"),
         ("DISTRICT_TIME_ZONE", "Canary/Islands"),
         ("DISTRICT_TIME_ZONE", "../canary"),
+        ("SYNC_SCHEDULE", "canary"),
+        ("PROVISION_SCHEDULE", "0 canary * * *"),
+        ("CANVAS_ACCOUNT", "canary"),
+        ("SQS_QUEUE_URL", "canary"),
     ],
 )
 def test_a_wrong_value_is_named_but_not_shown(name: str, value: str) -> None:
@@ -73,6 +77,11 @@ def test_a_wrong_value_is_named_but_not_shown(name: str, value: str) -> None:
 
     assert message.startswith(f"PASSBACK_{name}: ")
     assert "anary" not in message
+
+
+def test_an_empty_schedule_is_switched_off() -> None:
+    """Other than elsewhere, where an empty value means the default."""
+    assert (loaded(SYNC_SCHEDULE="").sync_schedule, loaded().sync_schedule) == ("", "0 3 * * *")
 
 
 def test_every_wrong_value_is_reported() -> None:

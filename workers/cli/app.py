@@ -2,7 +2,7 @@
 
 import typer
 
-from workers.cli import courses, explaining, history, operations, processes
+from workers.cli import categories, courses, dlq, explaining, history, links, operations, pausing, processes, sqs
 from workers.cli.demo import demo
 from workers.cli.up import up
 
@@ -23,8 +23,14 @@ app.command("settings")(operations.settings)
 app.command("sync")(courses.sync)
 app.command("explain")(explaining.explain)
 app.command("history")(history.history)
+app.add_typer(links.links, name="links")
+app.add_typer(dlq.dlq, name="dlq")
+app.add_typer(categories.categories, name="categories")
+app.command("pause")(pausing.pause)
+app.command("resume")(pausing.resume)
 app.command("web")(processes.web)
 app.command("worker")(processes.worker)
 app.command("beat")(processes.beat)
 app.command("flower")(processes.flower)
+app.command("sqs")(sqs.sqs)
 app.add_typer(processes.sandbox, name="sandbox")

@@ -10,6 +10,7 @@ from shared.adapters.powerschool.grants import GRANTS
 from shared.config import CANVAS_SETTINGS, POWERSCHOOL_SETTINGS, ConfigurationError, is_loopback
 from shared.errors import AccessDenied, PassbackError, Refused
 from workers.bootstrap import Passback
+from workers.durability import durability
 
 
 class Verdict(StrEnum):
@@ -82,31 +83,10 @@ def _redis(service: Passback) -> Iterator[Check]:
     yield Check(
         "redis", Verdict.FAIL if old else Verdict.OK, f"version {version}", "Use Redis 6.2 or newer." if old else ""
     )
-    policy = _redis_config(service, "maxmemory-policy")
-    if policy not in ("noeviction", None):
-        yield Check(
-            "redis: eviction", Verdict.FAIL, f"maxmemory-policy is {policy}: Redis may drop changes",
-            "Set maxmemory-policy noeviction.",
-        )  # fmt: skip
-    else:
-        yield Check("redis: eviction", Verdict.OK, policy or "not readable")
-    durable = _redis_config(service, "appendonly")
-    if durable == "no":
-        yield Check(
-            "redis: append-only file", Verdict.WARN, "off: a restart of Redis loses changes and links",
-            "Set appendonly yes.",
-        )  # fmt: skip
-    else:
-        yield Check("redis: append-only file", Verdict.OK, durable or "not readable")
-
-
-def _redis_config(service: Passback, name: str) -> str | None:
-    """Return a Redis setting, None where the server does not show it (managed ones often do not)."""
-    try:
-        value = service.redis.config_get(name).get(name)
-    except RedisError:
-        return None
-    return None if value is None else str(value)
+    for trait in durability(service.redis, service.settings):
+        verdict = Verdict.FAIL if trait.is_dangerous else Verdict.OK
+        found = f"{trait.value or 'not readable'}{': ' if trait.danger else ''}{trait.danger}"
+        yield Check(f"redis: {trait.name}", verdict, found, trait.fix if trait.is_dangerous else "")
 
 
 def _systems(service: Passback) -> Iterator[Check]:

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from shared.adapters.redis.change_store import Whereabouts
-from shared.config import load
 from shared.domain.changes import Cause
 from shared.domain.plan import Create, Plan, Scores, Update
 from shared.domain.records import State
 from workers.bootstrap import Passback
+from workers.cli.opened import opened
 from workers.cli.output import ExitCode, JsonOption, emit
 from workers.grade_passback.answers import reason
 
@@ -36,7 +36,7 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Sync a course now. The whole course is made to agree; --assignment says what the answer is about."""
-    service = Passback(load())
+    service = opened()
     if dry_run:
         emit(_plan(service, course, assignment), as_json, _plan_text)
         return

@@ -8,9 +8,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.config import load
-from workers.bootstrap import Passback
 from workers.cli.courses import AssignmentId, Course
+from workers.cli.opened import opened
 from workers.cli.output import ExitCode, JsonOption, emit
 from workers.grade_passback.answers import Json, Question
 
@@ -24,7 +23,7 @@ def explain(
 
     Where Canvas or PowerSchool does not answer, the answer is as of the last sync, says so, and the exit code is 1.
     """
-    answer = Passback(load()).explain.answer(Question(course, assignment, student))
+    answer = opened().explain.answer(Question(course, assignment, student))
     emit(answer, as_json, answer_text)
     raise typer.Exit(ExitCode.FINE if answer["live"] else ExitCode.PROBLEMS)
 
@@ -42,6 +41,10 @@ def _head(answer: Json) -> Iterator[RenderableType]:
         yield Text(f"Could not look ({trouble['code']}: {trouble['message']}).", style="yellow")
     if not answer["live"]:
         yield Text(f"This is what passback remembers of {answer['as_of'] or 'the course: it was never synced'}.")
+    paused = cast("Json | None", answer["paused"])
+    if paused is not None:
+        why = f": {paused['reason']}" if paused["reason"] else ""
+        yield Text(f"Paused ({paused['target']}) since {paused['since']} by {paused['actor']}{why}.", style="yellow")
     yield Text(f"last event: {answer['last_event_at'] or 'never'}\nlast sync:  {answer['synced_at'] or 'never'}")
 
 

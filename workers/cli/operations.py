@@ -5,9 +5,8 @@ from redis.exceptions import RedisError
 from rich.table import Table
 from rich.text import Text
 
-from shared.config import load
-from workers.bootstrap import Passback
 from workers.cli.checks import Check, Verdict, run_checks
+from workers.cli.opened import opened
 from workers.cli.output import ExitCode, JsonOption, emit
 from workers.cli.settings_table import settings_table
 from workers.installation import installation_status
@@ -15,7 +14,7 @@ from workers.installation import installation_status
 
 def status(as_json: JsonOption = False) -> None:
     """Show queues, waiting courses, dead letters and the last event."""
-    service = Passback(load())
+    service = opened()
     try:
         found = installation_status(service)
     except RedisError as error:
@@ -46,7 +45,7 @@ def _told(item: dict[str, object]) -> str:
 
 def doctor(as_json: JsonOption = False) -> None:
     """Check settings, Redis, Canvas, PowerSchool and its grants. Reads only; each failure names its fix."""
-    checks = run_checks(Passback(load()))
+    checks = run_checks(opened())
     emit([check.as_json() for check in checks], as_json, lambda _: _doctor_table(checks))
     raise typer.Exit(ExitCode.PROBLEMS if any(check.verdict is Verdict.FAIL for check in checks) else ExitCode.FINE)
 

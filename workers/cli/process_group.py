@@ -50,6 +50,14 @@ class ProcessGroup:
         )  # fmt: skip
         return self._children[name].pid
 
+    def signal(self, name: str, which: signal.Signals) -> None:
+        """Send a signal to one child, if it still runs."""
+        self._children[name].send_signal(which)
+
+    def exit_code(self, name: str) -> int | None:
+        """Return the code one child ended with (minus the signal's number if one ended it), None while it runs."""
+        return self._children[name].poll()
+
     def check(self) -> None:
         """Raise `ProcessDied` if a child has ended."""
         for name, child in self._children.items():

@@ -62,7 +62,10 @@ def up(
         return
     with EmbeddedRedis() as redis:
         typer.echo(f"Redis: {redis.description}")
-        _run(settings, {**environ, "PASSBACK_REDIS_URL": redis.url}, settings.web_port if port is None else port)
+        environ["PASSBACK_REDIS_URL"] = redis.url
+        if not redis.is_durable:
+            environ["PASSBACK_ALLOW_VOLATILE_REDIS"] = "yes"
+        _run(settings, environ, settings.web_port if port is None else port)
 
 
 def _run(settings: config.Settings, environ: dict[str, str], port: int) -> None:

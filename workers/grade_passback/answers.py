@@ -6,10 +6,11 @@ from datetime import datetime
 
 from shared.domain.audit import AuditEntry, ScoreValue, last_scores, own_scores
 from shared.domain.explanations import explain as explain_finding
+from shared.domain.pauses import Pause
 from shared.domain.reasons import Finding
 from shared.domain.records import CourseRecord
 from shared.domain.student_answers import StudentAnswer
-from shared.ports import Audit, ChangeStore, DeadLetters, Records
+from shared.ports import Audit, ChangeStore, DeadLetters, Pauses, Records
 
 Json = dict[str, object]
 
@@ -39,6 +40,7 @@ class Memory:
     dead_letters: DeadLetters
     audit: Audit
     changes: ChangeStore
+    pauses: Pauses
 
     def dead(self, course_id: str) -> dict[str | None, str]:
         """Return the causes of the course's dead letters by assignment, None for the whole course's."""
@@ -88,8 +90,16 @@ def answer_json(
         "trouble": None if trouble is None else {"code": trouble.code, "message": trouble.message},
         "last_event_at": _time(memory.changes.heard_at(question.course_id)),
         "synced_at": _time(remembered.synced_at if remembered else None),
+        "paused": pause_json(memory.pauses.of_course(question.course_id)),
         "assignments": list(assignments),
     }
+
+
+def pause_json(pause: Pause | None) -> Json | None:
+    """Return what holds something back: the target, since when, by whom, and why."""
+    if pause is None:
+        return None
+    return {"target": pause.target, "since": _time(pause.since), "actor": pause.actor, "reason": pause.reason}
 
 
 def reason(finding: Finding) -> Json:

@@ -1,8 +1,8 @@
 """Carrying out a plan in PowerSchool: links, assignments, then scores in batches, each part failing alone."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import assert_never
+from dataclasses import replace
+from typing import TypeVar, assert_never
 
 from shared.clock import Clock
 from shared.domain.adoption import Key
@@ -11,68 +11,15 @@ from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.outcome import Failure
 from shared.domain.plan import Adopt, Clear, Create, Forget, Scores, Step, Update
 from shared.domain.reasons import Finding, Reason
-from shared.errors import LeaseLost, NotFound, PermanentError, Refused, SystemUnwell, TransientError
-from shared.ports import Audit, Links, PowerSchoolGradebook, ScoreRow
+from shared.errors import AccessDenied, LeaseLost, NotFound, PermanentError, Refused, SystemUnwell, TransientError
+from shared.ports import Audit, ClearRow, Links, PowerSchoolGradebook, ScoreRow
+from workers.grade_passback.applied import OF_THE_ASSIGNMENT, REASON_OF_CAUSE, Applied
 from workers.grade_passback.audit_trail import AuditTrail
 from workers.grade_passback.leases import Guard
 from workers.grade_passback.survey import Survey
 from workers.settle import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE
 
-# What PowerSchool's refusals mean to a teacher. A refusal that is not here is one that no rule describes.
-REASON_OF_CAUSE = {
-    "powerschool_locked": Reason.ASSIGNMENT_LOCKED,
-    "powerschool_not_teaching": Reason.TEACHER_DOES_NOT_TEACH_SECTION,
-    "powerschool_due_date": Reason.DUE_DATE_REFUSED,
-    "powerschool_category": Reason.CATEGORY_REFUSED,
-    "powerschool_points": Reason.POINTS_REFUSED,
-    "powerschool_grade_scale": Reason.GRADE_SCALE_MISSING,
-    "powerschool_duplicate": Reason.NAME_TAKEN,
-    "powerschool_grant_missing": Reason.GRANT_MISSING,
-    "powerschool_student": Reason.STUDENT_REFUSED,
-    "powerschool_409": Reason.REFUSED,
-}
-
-# Only a write reveals these; every other reason is found by looking.
-REVEALED_BY_WRITING = frozenset({*REASON_OF_CAUSE.values(), Reason.RETRYING} - {Reason.NAME_TAKEN})
-
-
-@dataclass
-class Applied:
-    """What became of a plan, by assignment and section.
-
-    `gone` was deleted in PowerSchool while we looked: a new survey creates it again. `written` counts scores;
-    `written_before` those of this run's earlier looks.
-    """
-
-    refused: dict[Key, Finding] = field(default_factory=dict)
-    refused_students: dict[Key, dict[int, Finding]] = field(default_factory=dict)
-    failed: dict[Key, Failure] = field(default_factory=dict)
-    dead: dict[Key, Failure] = field(default_factory=dict)
-    gone: dict[Key, Failure] = field(default_factory=dict)
-    written: dict[Key, int] = field(default_factory=dict)
-    written_before: dict[Key, int] = field(default_factory=dict)
-    links: dict[Key, Link] = field(default_factory=dict)
-    unwell: SystemUnwell | None = None
-
-    def is_open(self, key: Key) -> bool:
-        """Say whether nothing stands in the way of this assignment's next step."""
-        return key not in self.refused and key not in self.failed and key not in self.dead
-
-    def note(self, key: Key, error: TransientError | PermanentError) -> None:
-        """Keep what went wrong for this assignment; the others go on."""
-        if isinstance(error, TransientError):
-            self.failed[key] = Failure(error.cause, str(error), key[0])
-            return
-        words = error.words if isinstance(error, Refused) else ""
-        reason = REASON_OF_CAUSE.get(error.cause)
-        if reason is None:
-            self.dead[key] = Failure(error.cause, f"{error} {words}".strip(), key[0])
-        else:
-            self.refused[key] = Finding(reason, words)
-
-    def note_written(self, key: Key, scores: int) -> None:
-        """Count what was written."""
-        self.written[key] = self.written.get(key, 0) + scores
+R = TypeVar("R", ScoreRow, ClearRow)
 
 
 class Applier:
@@ -122,13 +69,19 @@ class _Run:
     def everything(self) -> None:
         """Take the plan's steps in their order; scores of one section go together."""
         scores: dict[int, list[Scores]] = {}
+        clears: list[Clear] = []
         for step in self._survey.plan.steps:
-            if isinstance(step, Scores):
-                scores.setdefault(step.section_dcid, []).append(step)
-            else:
-                self._alone(step)
+            match step:
+                case Scores():
+                    scores.setdefault(step.section_dcid, []).append(step)
+                case Clear():
+                    clears.append(step)
+                case _:
+                    self._alone(step)
         for section_dcid, steps in scores.items():
             self._section_scores(section_dcid, steps)
+        for clear in clears:
+            self._alone(clear)
 
     def _alone(self, step: Step) -> None:
         key = (step.assignment_id, step.section_dcid)
@@ -138,7 +91,7 @@ class _Run:
             raise
         except (TransientError, PermanentError) as error:
             _stop_if_nobody_may(error)
-            if isinstance(step, Update) and isinstance(error, NotFound):
+            if isinstance(step, Update | Clear) and isinstance(error, NotFound):
                 self._forget(key, error)
             else:
                 self.applied.note(key, error)
@@ -158,8 +111,10 @@ class _Run:
                 self._trail.updated(self.applied.links[key], step)
                 self._rename(key, desired)
                 self.applied.note_written(key, 0)
-            case Scores() | Clear():
-                raise AssertionError("scores are written by section, and clearing them is not publicly known")
+            case Clear():
+                self._clear(key, step)
+            case Scores():
+                raise AssertionError("scores are written by section")
             case never:
                 assert_never(never)
 
@@ -192,6 +147,44 @@ class _Run:
         self._trail.created(link)
         self._keep(link)
         self.applied.note_written(key, 0)
+
+    def _clear(self, key: Key, step: Clear) -> None:
+        """Empty the scores, in batches; who is cleared is no longer one that a score was sent to."""
+        link = self.applied.links.get(key)
+        if not self.applied.is_open(key) or link is None or link.powerschool_assignment_section_id is None:
+            return
+        target = link.powerschool_assignment_section_id
+        rows = [ClearRow(target, student_dcid) for student_dcid in sorted(step.replaces)]
+        for batch in _batches(rows, self._score_batch):
+            self._clear_batch(key, step, batch)
+
+    def _clear_batch(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> None:
+        """Empty the scores. A batch is refused as a whole: whom the refusal names is left out, or everybody."""
+        while rows:
+            self._guard()
+            try:
+                self._powerschool.clear_scores(self._teacher(key), rows)
+            except Refused as refused:
+                if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
+                    raise
+                bad = [row for row in rows if _names(refused, row)] or rows
+                self._keep_uncleared(key, bad)
+                rows = [row for row in rows if row not in bad]
+            else:
+                self._cleared(key, step, rows)
+                return
+
+    def _keep_uncleared(self, key: Key, rows: Sequence[ClearRow]) -> None:
+        """Note whose scores PowerSchool did not clear: the survey does not plan it again unless a person asks."""
+        uncleared = {row.student_dcid: Finding(Reason.SCORE_NOT_CLEARED) for row in rows}
+        self.applied.refused_students.setdefault(key, {}).update(uncleared)
+
+    def _cleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> None:
+        link = self.applied.links[key]
+        students = frozenset(row.student_dcid for row in rows)
+        self._trail.cleared(link, {dcid: step.replaces[dcid] for dcid in sorted(students)})
+        self.applied.note_written(key, 0)
+        self._keep(replace(link, sent_to=link.sent_to - students))
 
     def _section_scores(self, section_dcid: int, steps: Sequence[Scores]) -> None:
         rows = [row for step in steps for row in self._rows(step)]
@@ -230,7 +223,7 @@ class _Run:
             for key in self._keys(section_dcid, gone):
                 self._forget(key, error)
             return [row for row in rows if row.assignment_section_id not in gone]
-        bad = [row for row in rows if isinstance(error, Refused) and _names(error, row)]
+        bad = [row for row in rows if _names(error, row)]
         if bad:
             self._refuse_students(section_dcid, bad, error)
             return [row for row in rows if row not in bad]
@@ -297,12 +290,14 @@ def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
         raise SystemUnwell(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
 
 
-def _names(error: Refused, row: ScoreRow) -> bool:
+def _names(error: TransientError | PermanentError, row: ScoreRow | ClearRow) -> bool:
+    if not isinstance(error, Refused) or error.cause in OF_THE_ASSIGNMENT:
+        return False
     return any(
         bad.student_dcid == row.student_dcid and bad.assignment_section_id in (None, row.assignment_section_id)
         for bad in error.rows
     )
 
 
-def _batches(rows: Sequence[ScoreRow], size: int) -> Iterable[list[ScoreRow]]:
+def _batches(rows: Sequence[R], size: int) -> Iterable[list[R]]:
     return (list(rows[start : start + size]) for start in range(0, len(rows), size))

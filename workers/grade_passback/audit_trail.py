@@ -1,6 +1,6 @@
 """What a run wrote, told to the audit right after each write: what was there before comes from the run's own survey."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from shared.clock import Clock
 from shared.domain.adoption import Key
@@ -38,14 +38,25 @@ class AuditTrail:
         before = self._replaced((link.assignment_id, link.section_dcid))
         self._add(link, WriteKind.SCORES, scores=tuple(self._score(row, before.get(row.student_dcid)) for row in rows))
 
+    def cleared(self, link: Link, scores: Mapping[int, ActualScore]) -> None:
+        """Note whose scores were emptied, and what they were, by STUDENTS.DCID."""
+        changes = (
+            ScoreChange(dcid, self._sis_id(dcid), before=ScoreValue.of(before), after=None)
+            for dcid, before in scores.items()
+        )
+        self._add(link, WriteKind.CLEAR, scores=tuple(changes))
+
     def _score(self, row: ScoreRow, before: ActualScore | None) -> ScoreChange:
-        student = self._survey.users.get(row.student_dcid)
         return ScoreChange(
             student_dcid=row.student_dcid,
-            student_sis_id=student.sis_user_id if student else None,
+            student_sis_id=self._sis_id(row.student_dcid),
             before=None if before is None else ScoreValue.of(before),
             after=ScoreValue(row.points, row.missing, row.exempt),
         )
+
+    def _sis_id(self, student_dcid: int) -> str | None:
+        student = self._survey.users.get(student_dcid)
+        return student.sis_user_id if student else None
 
     def _add(
         self, link: Link, kind: WriteKind, fields: tuple[FieldChange, ...] = (), scores: tuple[ScoreChange, ...] = ()

@@ -1,17 +1,17 @@
 """The use case: why is it not there? A fresh look at both sides, joined with what passback remembers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from shared.clock import Clock
 from shared.domain.audit import AuditEntry, ScoreValue
-from shared.domain.plan import Scores
+from shared.domain.plan import Clear, Scores, Write
 from shared.domain.powerschool import ActualAssignment
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
 from shared.errors import PassbackError, PermanentError, TransientError
 from workers.grade_passback.answers import Json, Memory, Question, Trouble, answer_json, reason, score_json
-from workers.grade_passback.applying import REVEALED_BY_WRITING, Applied
+from workers.grade_passback.applied import REVEALED_BY_WRITING, Applied
 from workers.grade_passback.explain_student import student_now
 from workers.grade_passback.recall import Recall, student_json
 from workers.grade_passback.recording import course_record, state_of
@@ -100,9 +100,18 @@ def _planned(assignment_id: str, section: SectionRecord, survey: Survey) -> set[
             section.section_sis_id,
         ):
             continue
-        rows = write.rows if isinstance(write, Scores) else ()
-        planned |= {survey.users[row.student_dcid].sis_user_id for row in rows} or {None}
+        planned |= {survey.users[student_dcid].sis_user_id for student_dcid in _students(write)} or {None}
     return planned
+
+
+def _students(write: Write) -> Iterable[int]:
+    match write:
+        case Scores(rows=rows):
+            return [row.student_dcid for row in rows]
+        case Clear(replaces=replaces):
+            return replaces.keys()
+        case _:
+            return ()
 
 
 def _is_refused(student: StudentRecord, planned: set[str | None]) -> bool:

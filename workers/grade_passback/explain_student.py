@@ -25,6 +25,8 @@ def student_now(
     """
     row = next((row for row in survey.rows if row.sis_user_id == student_sis_id), None)
     placements = [p for p in survey.placements if p.assignment.id == assignment.assignment_id]
+    if not placements:
+        return _left(assignment, survey, student_sis_id)
     listed = [p for p in placements if row is not None and p.section.id in row.section_ids]
     if row is None or not listed:
         return Placed(NOT_IN_COURSE)
@@ -33,6 +35,16 @@ def student_now(
     answer = student_answer(_facts(placement, section, survey, row))
     write = writes.get(placement.key) if placement.key else None
     return Placed(answer, placement.section.sis_section_id, write)
+
+
+def _left(assignment: AssignmentRecord, survey: Survey, student_sis_id: str) -> Placed:
+    """Answer about an assignment that is no longer in Canvas, from the section that has the student."""
+    students = {roster.sis_section_id: roster.students for roster in survey.rosters.values()}
+    for section in assignment.sections:
+        if student_sis_id in students.get(section.section_sis_id or "", {}):
+            answer = student_answer(StudentFacts(eligible=False, findings=section.findings))
+            return Placed(answer, section.section_sis_id)
+    return Placed(NOT_IN_COURSE)
 
 
 def _facts(placement: Placement, section: SectionRecord, survey: Survey, row: GradebookRow) -> StudentFacts:

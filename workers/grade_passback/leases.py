@@ -70,14 +70,21 @@ class LeaseKeeper:
             self._held.discard(lease)
 
 
-def guard(changes: ChangeStore, lease: Lease, clock: Clock, deadline: datetime) -> Guard:
+def guard(
+    changes: ChangeStore, lease: Lease, clock: Clock, deadline: datetime, stopping: Callable[[], bool] = lambda: False
+) -> Guard:
     """Return the check that a sync makes right before each write.
 
     It raises `LeaseLost` if somebody else may have the course, and `SystemUnwell` past the deadline, so that a
-    huge course goes on in a later run instead of holding a thread.
+    huge course goes on in a later run instead of holding a thread, and once this process is told to stop, so that
+    another one goes on at once.
     """
 
     def check() -> None:
+        if stopping():
+            raise SystemUnwell(
+                f"sync of course {lease.course_id} gives way to a stop", cause="worker_stopping", delay=timedelta(0)
+            )
         if clock.now() >= deadline:
             raise SystemUnwell(
                 f"sync of course {lease.course_id} reached its deadline", cause="sync_deadline", delay=timedelta(0)

@@ -7,7 +7,8 @@ from shared.domain.adoption import Key
 from shared.domain.plan import Adopt, Forget, Scores
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster, State, StudentRecord
-from workers.grade_passback.applying import Applied
+from workers.grade_passback.applied import Applied
+from workers.grade_passback.deletions import deleted_in_canvas
 from workers.grade_passback.survey import Placement, Survey
 
 
@@ -20,13 +21,16 @@ def course_record(survey: Survey, applied: Applied, earlier: CourseRecord | None
     return CourseRecord(
         course_id=survey.course.id,
         synced_at=now,
-        assignments=tuple(
-            AssignmentRecord(
-                assignment_id=assignment_id,
-                name=own[0].assignment.name,
-                sections=tuple(_section(p, survey, applied, written, now) for p in own),
-            )
-            for assignment_id, own in placements.items()
+        assignments=(
+            *(
+                AssignmentRecord(
+                    assignment_id=assignment_id,
+                    name=own[0].assignment.name,
+                    sections=tuple(_section(p, survey, applied, written, now) for p in own),
+                )
+                for assignment_id, own in placements.items()
+            ),
+            *deleted_in_canvas(survey),
         ),
         rosters=tuple(
             SectionRoster(r.sis_section_id, r.dcid, tuple(sorted(s for s, each in r.students.items() if each.active)))

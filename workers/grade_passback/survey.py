@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
+from functools import partial
 from html import unescape
 
 from shared.clock import Clock
 from shared.domain.adoption import Key, ownership
-from shared.domain.categories import CategoryFound, CategoryMatch, match_category
+from shared.domain.categories import Association, CategoryFound, CategoryMatch, match_category, may_associate
 from shared.domain.dates import effective_due_at, local_due_date
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.eligibility import Facts, assignment_findings, section_findings
@@ -18,7 +19,8 @@ from shared.domain.powerschool import ActualAssignment, RosteredSection, Teacher
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import StudentRecord
 from shared.domain.scoring import SectionScores, section_scores
-from shared.ports import CanvasReader, Links, PowerSchoolGradebook, Records, RosterReader
+from shared.ports import CanvasReader, CategoryAssociations, Links, PowerSchoolGradebook, Records, RosterReader
+from workers.grade_passback.clearing import without_refused_clears
 
 NOT_IN_ROSTER = frozenset({Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
 
@@ -30,6 +32,7 @@ class Policy:
     zone: tzinfo
     grace_days: int
     default_category: str
+    clear_scores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Placement:
     findings: tuple[Finding, ...]
     desired: DesiredAssignment | None = None
     students: tuple[StudentRecord, ...] = ()
+    category: CategoryFound | None = None
 
     @property
     def key(self) -> Key | None:
@@ -51,7 +55,10 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Both sides of a course, and the plan that makes them agree. `users` gives Canvas user ids by STUDENTS.DCID."""
+    """Both sides of a course, and the plan that makes them agree.
+
+    `users` gives Canvas user ids by STUDENTS.DCID, `associations` the categories as they were remembered, by group.
+    """
 
     course: Course
     placements: tuple[Placement, ...]
@@ -60,6 +67,7 @@ class Survey:
     actual: tuple[ActualAssignment, ...]
     plan: Plan
     users: Mapping[int, GradebookRow]
+    associations: Mapping[str, Association]
     rows: tuple[GradebookRow, ...] = ()
 
     def actual_of(self, key: Key) -> ActualAssignment | None:
@@ -82,6 +90,7 @@ class Surveyor:
         records: Records,
         clock: Clock,
         policy: Policy,
+        associations: CategoryAssociations,
     ) -> None:
         self._canvas = canvas
         self._rosters = rosters
@@ -90,6 +99,7 @@ class Surveyor:
         self._records = records
         self._clock = clock
         self._policy = policy
+        self._associations = associations
 
     def survey(self, course_id: str, *, asked_for_by_person: bool, whole: bool = False) -> Survey:
         """Return both sides of the course with the plan; with `whole`, also the scores of what is kept back.
@@ -98,30 +108,50 @@ class Surveyor:
         """
         course = self._canvas.course(course_id)
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
-        placements, rows = self._placed(course, rosters, asked_for_by_person=asked_for_by_person, whole=whole)
-        if self._has_news(course_id, placements):
+        associations = self._associations.of_course(course_id)
+        placed = partial(
+            self._placed, course, associations=associations, asked_for_by_person=asked_for_by_person, whole=whole
+        )
+        placements, rows = placed(rosters)
+        new_students, new_group = self._has_news(course_id, placements), self._lacks_category(course_id, placements)
+        if new_students:
             rosters = self._rosters.sections(list(rosters), refresh=True)
-            placements, rows = self._placed(course, rosters, asked_for_by_person=asked_for_by_person, whole=whole)
+        if new_group:
+            self._categories(rosters.values(), refresh=True)
+        if new_students or new_group:
+            placements, rows = placed(rosters)
         links = self._links.of_course(course_id)
         marks = self._powerschool.plugin_marks()
         desired = [p.desired for p in placements if p.desired is not None]
         actual = self._actual(rosters.values(), desired, links, marks, whole=whole)
+        plan = make_plan(desired, actual, links, marks, clear_scores=self._policy.clear_scores)
+        if self._policy.clear_scores and not asked_for_by_person:
+            plan = without_refused_clears(plan, self._records.course(course_id), rosters.values())
         return Survey(
             course=course,
             placements=tuple(_with_name_conflict(p, actual, links, marks, self._policy.zone) for p in placements),
             rosters={section.dcid: section for section in rosters.values()},
             links=links,
             actual=actual,
-            plan=make_plan(desired, actual, links, marks),
+            plan=plan,
             users=_users(rows, rosters.values()),
+            associations=associations,
             rows=tuple(rows),
         )
 
     def _placed(
-        self, course: Course, rosters: Mapping[str, RosteredSection], *, asked_for_by_person: bool, whole: bool
+        self,
+        course: Course,
+        rosters: Mapping[str, RosteredSection],
+        *,
+        associations: Mapping[str, Association],
+        asked_for_by_person: bool,
+        whole: bool,
     ) -> tuple[list[Placement], Sequence[GradebookRow]]:
         """Return every assignment in every section by the rules and these rosters, and the rows with the scores."""
-        sides = _Sides(course, rosters, self._today(), self._policy, asked_for_by_person=asked_for_by_person)
+        sides = _Sides(
+            course, rosters, associations, self._today(), self._policy, asked_for_by_person=asked_for_by_person
+        )
         categories = self._categories(rosters.values())
         wanted = {a.id for a in course.assignments} if whole else {a.id for a, _ in sides.eligible(categories)}
         rows = self._canvas.gradebook(course.id, sorted(wanted)) if wanted else ()
@@ -130,13 +160,27 @@ class Surveyor:
     def _today(self) -> date:
         return self._clock.now().astimezone(self._policy.zone).date()
 
-    def _categories(self, sections: Iterable[RosteredSection]) -> dict[int, tuple[TeacherCategory, ...]]:
+    def _categories(
+        self, sections: Iterable[RosteredSection], *, refresh: bool = False
+    ) -> dict[int, tuple[TeacherCategory, ...]]:
         """Return the categories of each section's teacher by SECTIONS.DCID; each teacher is asked for once."""
-        return {
-            section.dcid: self._powerschool.categories(section.teacher_users_dcid, section.term.year_id)
-            for section in sections
-            if section.teacher_users_dcid is not None
+        taught = {s.dcid: (s.teacher_users_dcid, s.term.year_id) for s in sections if s.teacher_users_dcid is not None}
+        asked = {teacher: self._powerschool.categories(*teacher, refresh=refresh) for teacher in set(taught.values())}
+        return {dcid: asked[teacher] for dcid, teacher in taught.items()}
+
+    def _lacks_category(self, course_id: str, placements: Iterable[Placement]) -> bool:
+        """Say whether a category is missing, as far as remembered, that the last sync did not report as missing."""
+        missing = {p.assignment.id for p in placements if any(_is_category_missing(f) for f in p.findings)}
+        if not missing:
+            return False
+        record = self._records.course(course_id)
+        reported = {
+            assignment.assignment_id
+            for assignment in (record.assignments if record else ())
+            for section in assignment.sections
+            if any(_is_category_missing(finding) for finding in section.findings)
         }
+        return not missing <= reported
 
     def _has_news(self, course_id: str, placements: Iterable[Placement]) -> bool:
         """Say whether a student with a score is missing from the remembered rosters and was not reported before.
@@ -185,6 +229,7 @@ class _Sides:
         self,
         course: Course,
         rosters: Mapping[str, RosteredSection],
+        associations: Mapping[str, Association],
         today: date,
         policy: Policy,
         *,
@@ -192,6 +237,7 @@ class _Sides:
     ) -> None:
         self._course = course
         self._rosters = rosters
+        self._associations = associations
         self._today = today
         self._policy = policy
         self._by_person = asked_for_by_person
@@ -233,7 +279,7 @@ class _Sides:
         assert isinstance(category, CategoryFound)
         scores = section_scores(assignment.id, section.id, rows, self._rostered)
         desired = self._desired(assignment, section, rostered, category.category, scores)
-        return Placement(assignment, section, rostered, (), desired, scores.students)
+        return Placement(assignment, section, rostered, (), desired, scores.students, category)
 
     def _blocked(
         self, assignment: Assignment, section: Section, categories: Mapping[int, Sequence[TeacherCategory]]
@@ -262,7 +308,14 @@ class _Sides:
         if rostered.dcid not in categories:
             return None
         group = self._course.groups.get(assignment.group_id, AssignmentGroup(assignment.group_id, ""))
-        return match_category(group, rostered.dcid, categories[rostered.dcid], {}, self._policy.default_category)
+        return match_category(
+            group,
+            rostered.dcid,
+            categories[rostered.dcid],
+            self._associations,
+            self._policy.default_category,
+            may_associate=may_associate(rostered.term, self._today),
+        )
 
     def _desired(
         self,
@@ -312,6 +365,10 @@ def _with_name_conflict(
         placement.rostered,
         (*placement.findings, Finding(Reason.NAME_TAKEN, conflict)),
     )
+
+
+def _is_category_missing(finding: Finding) -> bool:
+    return finding.reason is Reason.CATEGORY_MISSING
 
 
 def _missing(students: Iterable[StudentRecord]) -> Iterable[tuple[str | None, Reason]]:

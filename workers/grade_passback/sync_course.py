@@ -14,8 +14,10 @@ from shared.domain.dates import DUE_DATE_DELAY, next_due_at
 from shared.domain.outcome import Done, Failure, Outcome, Retry, Wait
 from shared.domain.records import CourseRecord, State
 from shared.log_events import LogEvent
-from shared.ports import Records, RosterReader
-from workers.grade_passback.applying import Applied, Applier
+from shared.ports import CategoryAssociations, Records, RosterReader
+from workers.grade_passback.applied import Applied
+from workers.grade_passback.applying import Applier
+from workers.grade_passback.category_memory import remember_categories
 from workers.grade_passback.leases import Guard
 from workers.grade_passback.recording import course_record
 from workers.grade_passback.survey import Survey, Surveyor
@@ -31,13 +33,20 @@ class SyncCourse:
     """Syncs one course. State-based: may be repeated at any time, and a second run writes nothing."""
 
     def __init__(
-        self, surveyor: Surveyor, applier: Applier, rosters: RosterReader, records: Records, clock: Clock
+        self,
+        surveyor: Surveyor,
+        applier: Applier,
+        rosters: RosterReader,
+        records: Records,
+        clock: Clock,
+        associations: CategoryAssociations,
     ) -> None:
         self._surveyor = surveyor
         self._applier = applier
         self._rosters = rosters
         self._records = records
         self._clock = clock
+        self._associations = associations
 
     def run(self, changes: ChangeSet, guard: Guard, token: int) -> SyncReport:
         """Survey, apply, record; `token` is the lease's. Raises what the survey raises, and `LeaseLost`."""
@@ -46,6 +55,7 @@ class SyncCourse:
         record = course_record(survey, applied, self._records.course(changes.course_id), self._clock.now())
         # A date that passed while Canvas was being read is still ahead: what was read may be from before it.
         record = replace(record, next_due_at=next_due_at(survey.course, started - DUE_DATE_DELAY))
+        remember_categories(survey, applied, self._associations)
         self._records.save(record, [section.id for section in survey.course.sections])
         if applied.refused_students:
             # PowerSchool knows better than the remembered roster; the next sync should, too.

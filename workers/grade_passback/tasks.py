@@ -35,3 +35,9 @@ def due_dates() -> None:
 def discover() -> None:
     """Find courses that no event told of."""
     Housekeeping(passback()).discover()
+
+
+@shared_task(name=Task.BOUND_DEAD_LETTERS)
+def bound_dead_letters() -> None:
+    """Keep the dead letters within their bounds."""
+    Housekeeping(passback()).bound_dead_letters()

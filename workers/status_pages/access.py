@@ -1,12 +1,14 @@
 """Who may use the API: the operator, by password; and no page of another site on the operator's behalf."""
 
 import secrets
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workers.status_pages.refusals import NotDone, refusal
@@ -15,7 +17,24 @@ OPERATOR = "operator"
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="passback", charset="UTF-8"'}
 LARGEST_BODY = 10_000
 
-_basic = HTTPBasic(scheme_name="operator", auto_error=False)
+
+class _Utf8Basic(HTTPBasic):
+    """HTTP Basic whose name and password are UTF-8, as the challenge says; unreadable ones count as none."""
+
+    async def __call__(  # type: ignore[override]  # as FastAPI's own HTTPBasic, which differs from its base
+        self, request: HTTPConnection
+    ) -> HTTPBasicCredentials | None:
+        scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+        try:
+            name, _, password = b64decode(encoded, validate=True).decode().partition(":")
+        except ValueError:
+            return None
+        return HTTPBasicCredentials(username=name, password=password)
+
+
+_basic = _Utf8Basic(scheme_name="operator", auto_error=False)
 
 
 def operator_only(password: str) -> Callable[..., str]:

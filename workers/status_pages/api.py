@@ -1,6 +1,6 @@
 """The JSON API: `passback explain`, `history`, `sync`, `dlq list` and `status` over HTTP."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated
 
@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.domain.audit import about
 from shared.domain.changes import Cause
-from shared.domain.records import DeadLetter
 from workers.bootstrap import Passback
+from workers.dead_letters.queue import letter_json
 from workers.grade_passback.answers import Json, Question
 from workers.grade_passback.history import entry_json
 from workers.installation import installation_status
@@ -18,11 +18,13 @@ from workers.status_pages.access import SmallBodies, not_forged, operator_only
 from workers.status_pages.refusals import NotDone, answer_refusals
 
 CANVAS_ID = r"^[0-9]{1,20}$"
+LETTER_ID = r"^[A-Za-z0-9_.:-]{1,100}$"
 SIS_ID = r"^[^\x00-\x1f]{1,255}$"
 MOST_ENTRIES = 1000
 
 CourseId = Annotated[str, Path(pattern=CANVAS_ID, description="Canvas course id")]
 AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]
+LetterId = Annotated[str, Path(pattern=LETTER_ID, description="Dead letter id")]
 StudentId = Annotated[str | None, Query(pattern=SIS_ID, description="Only this student, by SIS id")]
 
 
@@ -67,6 +69,8 @@ class _Api:
         router.get("/courses/{course_id}/history")(self.history)
         router.post("/courses/{course_id}/sync", status_code=202, dependencies=[Depends(not_forged)])(self.sync)
         router.get("/dead-letters")(self.dead_letters)
+        again = "/dead-letters/{letter_id}/retry"
+        router.post(again, status_code=202, dependencies=[Depends(not_forged)])(self.retry)
         router.get("/status")(self.status)
         return router
 
@@ -106,7 +110,20 @@ class _Api:
 
     def dead_letters(self) -> list[Json]:
         """Return the jobs that are kept for a person, the oldest failure first."""
-        return [_letter(letter) for letter in self._service.dead_letters.all()]
+        return [letter_json(letter) for letter in self._service.dead_letter_queue.all()]
+
+    def retry(self, letter_id: LetterId) -> Json:
+        """Set the job going again. Needs the header `X-Requested-With`, or a JSON body, against forgery.
+
+        A course gets a fresh sync, and its letter stays open until that succeeds. Safe to repeat.
+        """
+        letters = [letter for letter in self._service.dead_letter_queue.all() if letter.id == letter_id]
+        if not letters:
+            raise NotDone(404, "dead_letter_unknown", "There is no open dead letter of this id.")
+        done = self._service.dead_letter_queue.retry(letters, "operator", timedelta(0), lambda _: False)
+        if not done.retried:
+            raise NotDone(409, "not_retryable", "This job cannot be run again; export or discard it.")
+        return {"id": letter_id, "requested": True}
 
     def status(self) -> Json:
         """Return how the whole installation is doing."""
@@ -115,15 +132,3 @@ class _Api:
 
 def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _letter(letter: DeadLetter) -> Json:
-    return {
-        "id": letter.id,
-        "course_id": letter.course_id,
-        "assignment_id": letter.assignment_id,
-        "cause": letter.cause,
-        "attempts": letter.attempts,
-        "first_failed_at": letter.first_failed_at.isoformat(),
-        "last_failed_at": letter.last_failed_at.isoformat(),
-    }

@@ -126,6 +126,10 @@ class JsonApi:
         self._gate.enter()
         return self._judged(self._exchanged(call, request))
 
+    def pause(self, cause: str, duration: timedelta) -> None:
+        """Let no worker call the system for this long."""
+        self._gate.failed(cause, duration, whole_system=True)
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

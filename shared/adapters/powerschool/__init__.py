@@ -19,6 +19,7 @@ from shared.adapters.powerschool.roster_queries import QueriedRoster
 from shared.adapters.powerschool.roster_v1 import V1Roster
 from shared.adapters.powerschool.sis_ids import section_template, student_template
 from shared.adapters.powerschool.token import SharedToken
+from shared.adapters.redis.answers import text
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import SystemGate
 from shared.clock import Clock
@@ -65,6 +66,7 @@ def powerschool(
         sections,
         timedelta(seconds=settings.roster_max_age_s),
         today=lambda: clock.now().astimezone(settings.district_time_zone or metadata.time_zone()).date(),
+        last_hint=lambda: _last_hint(redis_client, keys),
     )
     gradebook = Gradebook(
         api,
@@ -75,6 +77,11 @@ def powerschool(
         settings.powerschool_plugin_name,
     )
     return PowerSchool(gradebook, roster, metadata, api, queries)
+
+
+def _last_hint(redis_client: redis.Redis, keys: Keys) -> str:
+    hint = redis_client.get(keys.roster_hint)
+    return "" if hint is None else f"@{text(hint)}"
 
 
 def _json_api(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from shared.adapters.http.exact_json import Json, plain
 from shared.domain.description import fitted
 from shared.domain.desired import DesiredAssignment
-from shared.ports import ScoreRow
+from shared.ports import ClearRow, ScoreRow
 
 JsonObject = dict[str, Json]
 
@@ -60,6 +60,27 @@ def scores(rows: Sequence[ScoreRow]) -> JsonObject:
                 "scorepoints": row.points,
                 "ismissing": row.missing,
                 "isexempt": row.exempt,
+            }
+            for row in rows
+        ]
+    }
+
+
+def blank_scores(rows: Sequence[ClearRow]) -> JsonObject:
+    """Return the body of a batch that empties scores.
+
+    Inferred: how to clear a score is not publicly known. PowerTeacher Pro's own page sends empty values like this,
+    so that the row is written as a score would be, with nothing in it.
+    """
+    return {
+        "assignment_scores": [
+            {
+                "_assignmentsection": {"assignmentsectionid": row.assignment_section_id},
+                "studentsdcid": row.student_dcid,
+                "actualscoreentered": "",
+                "scorepoints": None,
+                "ismissing": False,
+                "isexempt": False,
             }
             for row in rows
         ]

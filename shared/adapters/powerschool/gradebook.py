@@ -18,7 +18,7 @@ from shared.adapters.powerschool.wire import AssignmentWire, CategoryWire
 from shared.domain.desired import DesiredAssignment
 from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.errors import Refused, TransientError
-from shared.ports import CreatedAssignment, ScoreRow
+from shared.ports import ClearRow, CreatedAssignment, ScoreRow
 
 _CATEGORIES = TypeAdapter(list[CategoryWire])
 _ASSIGNMENT = TypeAdapter(AssignmentWire)
@@ -121,13 +121,30 @@ class Gradebook:
             self._put_scores(users_dcid, rows)
         except Refused as refused:
             # PowerSchool asks so, once, when its own state moved under the request.
-            if refused.status != 412 or "resubmit" not in refused.words.lower():
+            if not _asks_to_resubmit(refused):
                 raise
+            self._resubmit(users_dcid, rows)
+
+    def _resubmit(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
+        try:
             self._put_scores(users_dcid, rows)
+        except Refused as refused:
+            if _asks_to_resubmit(refused):
+                raise TransientError(str(refused), cause="powerschool_resubmit") from refused
+            raise
 
     def _put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         params = [("users_dcid", str(users_dcid)), ("status", "A")]
         self._api.send("PUT", "/ws/xte/score", params=params, body=bodies.scores(rows))
+
+    def clear_scores(self, users_dcid: int, rows: Sequence[ClearRow]) -> None:
+        """Empty the scores, all or none. Raises `Refused`: PowerSchool may well not know this way to clear.
+
+        Source: `PUT /ws/xte/score`; `bodies.blank_scores` says what is inferred.
+        """
+        if rows:
+            params = [("users_dcid", str(users_dcid)), ("status", "A")]
+            self._api.send("PUT", "/ws/xte/score", params=params, body=bodies.blank_scores(rows))
 
     def _section_id(self, users_dcid: int, assignment_id: int, desired: DesiredAssignment) -> int:
         answer, current = self._current(users_dcid, assignment_id)
@@ -145,3 +162,7 @@ class Gradebook:
         if not isinstance(found, dict):
             raise answer.unexpected("no assignment")
         return answer, found
+
+
+def _asks_to_resubmit(refused: Refused) -> bool:
+    return refused.status == 412 and "resubmit" in refused.words.lower()

@@ -20,6 +20,8 @@ _FORBIDDEN = (
     (re.compile(r"no ?access|lacks sufficient permission", re.IGNORECASE), "powerschool_grant_missing"),
 )
 
+_NOT_CREATED = (re.compile(r"(unable to|cannot be) create", re.IGNORECASE), "powerschool_not_created")
+
 # In this order: the sentence about a duplicate may name its due date, the one about a scale its score.
 _CONFLICTS = (
     (re.compile(r"already exists|duplicate|not unique", re.IGNORECASE), "powerschool_duplicate"),
@@ -29,6 +31,7 @@ _CONFLICTS = (
     (re.compile(r"category", re.IGNORECASE), "powerschool_category"),
     (re.compile(r"score ?entry ?points?|total ?point ?value", re.IGNORECASE), "powerschool_points"),
     (re.compile(r"student", re.IGNORECASE), "powerschool_student"),
+    _NOT_CREATED,
 )
 
 
@@ -46,8 +49,8 @@ def read_refusal(answer: Answer) -> PermanentError | None:
             return _refused(AccessDenied, answer, cause) if cause else None
         case 409:
             return _refused(Refused, answer, _first_match(_CONFLICTS, answer.spoken) or "powerschool_409")
-        case 412:
-            return _refused(Refused, answer, "powerschool_412")
+        case 400 | 412 as status:
+            return _refused(Refused, answer, _first_match((_NOT_CREATED,), answer.spoken) or f"powerschool_{status}")
         case 500:
             return _section_gone(answer)
         case _:

@@ -50,7 +50,11 @@ _INDEX = TypeAdapter(dict[str, int])
 
 
 class Roster:
-    """Remembers every section in Redis for as long as the setting says. Thread-safe."""
+    """Remembers every section in Redis, for as long as the setting says and no rosters are said to have changed.
+
+    `last_hint` names the latest time PowerSchool said so, empty if it never did; what is remembered belongs to it.
+    Thread-safe.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class Roster:
         template: SisIdTemplate,
         max_age: timedelta,
         today: Callable[[], date],
+        last_hint: Callable[[], str] = lambda: "",
     ) -> None:
         self._sources = (queried, one_by_one)
         self._queries = queries
@@ -68,16 +73,19 @@ class Roster:
         self._template = template
         self._max_age = max_age
         self._today = today
+        self._last_hint = last_hint
 
     def sections(self, sis_section_ids: Collection[str], *, refresh: bool = False) -> Mapping[str, RosteredSection]:
         """Return the known ones of these sections by SIS id; `refresh` asks PowerSchool even if remembered.
 
         Raises: AccessDenied where the template needs the plugin's section index and it is not installed.
         """
-        found = {} if refresh else self._remembered(sis_section_ids)
-        addresses = self._addresses(sorted(set(sis_section_ids) - found.keys()), refresh=refresh)
+        # Read before PowerSchool is: what is read while rosters change counts as read before they did.
+        hint = self._last_hint()
+        found = {} if refresh else self._remembered(sis_section_ids, hint)
+        addresses = self._addresses(sorted(set(sis_section_ids) - found.keys()), hint, refresh=refresh)
         for section in self._read(addresses):
-            self._remember(section)
+            self._remember(section, hint)
             found[section.sis_section_id] = section
         return found
 
@@ -88,15 +96,15 @@ class Roster:
         readings = (source.read(addresses, today) for source in self._sources)
         return next((reading for reading in readings if reading is not None), [])
 
-    def _addresses(self, sis_ids: Sequence[str], *, refresh: bool) -> list[SectionAddress]:
+    def _addresses(self, sis_ids: Sequence[str], hint: str, *, refresh: bool) -> list[SectionAddress]:
         """Return where the sections are: their SIS ids are DCIDs by default, else looked up in an index."""
         if self._template.text == ONLY_DCID:
             return [SectionAddress(sis_id, int(sis_id)) for sis_id in sis_ids if _is_dcid(sis_id)]
-        index = self._index(refresh=refresh) if sis_ids else {}
+        index = self._index(hint, refresh=refresh) if sis_ids else {}
         return [SectionAddress(sis_id, index[sis_id]) for sis_id in sis_ids if sis_id in index]
 
-    def _index(self, *, refresh: bool) -> Mapping[str, int]:
-        kept = None if refresh else self._cache.get("section-index", "district")
+    def _index(self, hint: str, *, refresh: bool) -> Mapping[str, int]:
+        kept = None if refresh else self._cache.get(f"section-index{hint}", "district")
         if kept is not None:
             return _INDEX.validate_python(kept)
         rows = self._queries.run(INDEX_QUERY, _INDEX_ROWS)
@@ -107,15 +115,16 @@ class Roster:
                 status=404,
             )
         index = {self._template.render(row.model_dump()): int(row.section_dcid) for row in rows}
-        self._cache.put("section-index", "district", dict(index), self._max_age)
+        self._cache.put(f"section-index{hint}", "district", dict(index), self._max_age)
         return index
 
-    def _remembered(self, sis_ids: Collection[str]) -> dict[str, RosteredSection]:
-        kept = {sis_id: self._cache.get("section", sis_id) for sis_id in sis_ids}
+    def _remembered(self, sis_ids: Collection[str], hint: str) -> dict[str, RosteredSection]:
+        kept = {sis_id: self._cache.get(f"section{hint}", sis_id) for sis_id in sis_ids}
         return {sis_id: _SECTION.validate_python(value) for sis_id, value in kept.items() if value is not None}
 
-    def _remember(self, section: RosteredSection) -> None:
-        self._cache.put("section", section.sis_section_id, _SECTION.dump_python(section, mode="json"), self._max_age)
+    def _remember(self, section: RosteredSection, hint: str) -> None:
+        value = _SECTION.dump_python(section, mode="json")
+        self._cache.put(f"section{hint}", section.sis_section_id, value, self._max_age)
 
 
 def _is_dcid(text: str) -> bool:

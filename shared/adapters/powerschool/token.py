@@ -20,6 +20,8 @@ log = structlog.get_logger()
 
 RENEWED_BEFORE_ITS_END = timedelta(minutes=1)
 SHORTEST_LIFE = timedelta(seconds=1)
+REFUSED_FOR = timedelta(seconds=30)
+TOKEN_REFUSED = "powerschool_token_refused"  # noqa: S105  # the name of a cause
 
 
 class TokenWire(BaseModel):
@@ -97,8 +99,10 @@ class SharedToken:
         try:
             answer = self._api.send("POST", "/oauth/access_token", form=form, headers=self._headers)
         except Refused as refused:
+            # Whatever the status: without a token nobody gets anything, and asking again soon makes it worse.
+            self._api.pause(TOKEN_REFUSED, REFUSED_FOR)
             raise AccessDenied(
-                refused.message, cause=refused.cause, status=refused.status, words=refused.words
+                refused.message, cause=TOKEN_REFUSED, status=refused.status, words=refused.words
             ) from refused
         return answer.parsed(_TOKEN)
 

@@ -16,6 +16,11 @@ def time_at(milliseconds: float | bytes | str) -> datetime:
     return _EPOCH + int(milliseconds) * _MILLISECOND
 
 
+def times_at(moments: bytes | str) -> tuple[datetime, ...]:
+    """Return the times of a comma-separated list of milliseconds since the epoch."""
+    return tuple(time_at(moment) for moment in text(moments).split(",") if moment)
+
+
 def epoch_ms(at: datetime) -> int:
     """Return the whole milliseconds from the epoch to `at`, which is aware."""
     return (at - _EPOCH) // _MILLISECOND

@@ -6,16 +6,25 @@ from enum import StrEnum
 from typing import NamedTuple, cast
 
 import redis
+import structlog
 
-from shared.adapters.redis.answers import milliseconds, text, time_at
+from shared.adapters.redis.answers import milliseconds, text, time_at, times_at
 from shared.adapters.redis.batches import Batch
+from shared.adapters.redis.dead_letters import letter_id_of
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import CourseScripts
 from shared.adapters.redis.stream_reader import StreamReader
 from shared.domain.changes import Cause, Change, ChangeSet, Windows
+from shared.domain.pauses import EVERYTHING, course_target
 from shared.errors import LeaseLost
+from shared.log_events import LogEvent
 from shared.ports import FoldResult, Lease
 from shared.queues import CONSUMER_GROUP
+
+log = structlog.get_logger()
+
+LOST_REPEATEDLY = "lease_lost_repeatedly"
+MOST_LOST_LEASES = 5
 
 
 class Whereabouts(StrEnum):
@@ -95,8 +104,20 @@ class RedisChangeStore:
             return FoldResult(batch.folded, batch.unknown, batch.malformed)
 
     def claim_due(self, limit: int) -> list[str]:
-        """Claim due courses, the longest due first, never more than `limit` claimed at once in all."""
-        return [text(course) for course in cast("list[bytes]", self._scripts.run("claim_due", limit))]
+        """Claim due courses, the longest due first, never more than `limit` claimed at once in all.
+
+        Paused courses are not claimed. A course that lost `MOST_LOST_LEASES` leases in a row becomes a dead letter.
+        """
+        keys = self._keys
+        patterns = (letter_id_of("%s", None), keys.dead_letter("%s"), keys.course_dead_letters("%s"))
+        more_keys = (keys.paused, keys.dead_letters)
+        answer = self._scripts.run(
+            "claim_due", limit, *patterns, LOST_REPEATEDLY, MOST_LOST_LEASES, more_keys=more_keys
+        )
+        claimed, given_up = cast("tuple[list[bytes], list[bytes]]", answer)
+        for course in given_up:
+            log.error(LogEvent.DEAD_LETTERED, course_id=text(course), assignment_id=None, cause=LOST_REPEATEDLY)
+        return [text(course) for course in claimed]
 
     def take(self, course_id: str) -> tuple[Lease, ChangeSet] | None:
         """Lease a claimed course and take its change set; None if it is not claimed (a repeated wake-up)."""
@@ -128,9 +149,10 @@ class RedisChangeStore:
     def next_due_in(self) -> timedelta | None:
         """Return how long until `claim_due` may find a course (zero if now); None if nothing waits or runs.
 
-        The end of a claim or a lease counts, since it makes its course due.
+        The end of a claim or a lease counts, since it makes its course due; a paused course does not.
         """
-        scores = [self._first_score(key) for key in (self._keys.due, self._keys.claimed, self._keys.leased)]
+        scores = [self._first_score(key) for key in (self._keys.claimed, self._keys.leased)]
+        scores.append(self._first_unpaused())
         next_due = min((score for score in scores if score is not None), default=None)
         return None if next_due is None else max(timedelta(0), time_at(next_due) - self._now())
 
@@ -189,6 +211,14 @@ class RedisChangeStore:
         first = cast("list[tuple[bytes, float]]", self._redis.zrange(key, 0, 0, withscores=True))
         return first[0][1] if first else None
 
+    def _first_unpaused(self) -> float | None:
+        """Return when the first due course that is not paused is due."""
+        paused = set(map(text, cast("list[bytes]", self._redis.hkeys(self._keys.paused))))
+        if EVERYTHING in paused:
+            return None
+        due = cast("list[tuple[bytes, float]]", self._redis.zrange(self._keys.due, 0, len(paused), withscores=True))
+        return next((score for course, score in due if course_target(text(course)) not in paused), None)
+
     def _now(self) -> datetime:
         if self._now_ms is not None:
             return time_at(self._now_ms())
@@ -217,6 +247,7 @@ def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
         assignment_ids=frozenset(_marked(fields, "a:")),
         attempts=int(fields.get(b"attempts", 0)),
         actors=frozenset(_marked(fields, "p:")),
+        failed_at=times_at(fields.get(b"failed", b"")),
     )
 
 

@@ -1,22 +1,55 @@
--- Claims due courses, the longest due first, while fewer than a limit are claimed; returns their ids.
--- A claim nobody took and a lease nobody renewed end here, and their courses are due at once.
--- Own argument: the limit.
+-- Claims due courses, the longest due first, while fewer than a limit are claimed; returns their ids, and those given up.
+-- A claim nobody took and a lease nobody renewed end here, and their courses are due at once; a course whose leases are
+-- lost again and again takes its worker with it every time, and becomes a dead letter. Paused courses stay due.
+-- KEYS[5] what is paused, KEYS[6] all dead letters. Own arguments: the limit, the patterns of a dead letter's id, of its
+-- key and of a course's dead letters, the cause, how many leases may be lost.
+local PAUSED, LETTERS = KEYS[5], KEYS[6]
+local LIMIT, LETTER_ID, LETTER, COURSE_LETTERS = tonumber(ARGV[FIRST_ARG]), unpack(ARGV, FIRST_ARG + 1, FIRST_ARG + 3)
+local CAUSE, MOST_LOST = ARGV[FIRST_ARG + 4], tonumber(ARGV[FIRST_ARG + 5])
+
+local function give_up(course)
+  local id, pending = string.format(LETTER_ID, course), pending_key(course)
+  local keys = {string.format(LETTER, id), LETTERS, string.format(COURSE_LETTERS, course)}
+  local earlier = redis.call('HGET', pending, 'failed') or ''
+  local fields = {'course', course, 'assignment', '', 'cause', CAUSE, 'answer', '', 'attempts', whole(MOST_LOST)}
+  keep_letter(keys, id, whole(NOW), earlier, fields)
+  redis.call('DEL', pending)
+end
+
+local given_up = {}
+local function end_lost_lease(course)
+  local asked_again, pending = give_back(course), pending_key(course)
+  local lost = asked_again and 0 or redis.call('HINCRBY', pending, 'lost', 1)
+  if lost >= MOST_LOST then
+    give_up(course)
+    given_up[#given_up + 1] = course
+    return
+  end
+  if not asked_again then
+    redis.call('HSET', pending, 'failed', with_moment(redis.call('HGET', pending, 'failed'), NOW))
+  end
+  schedule_at_once(course)
+end
+
 for _, course in ipairs(redis.call('ZRANGEBYSCORE', CLAIMED, '-inf', whole(NOW))) do
   redis.call('ZREM', CLAIMED, course)
   schedule_at_once(course)
 end
 for _, course in ipairs(redis.call('ZRANGEBYSCORE', LEASED, '-inf', whole(NOW))) do
-  give_back(course)
-  schedule_at_once(course)
+  end_lost_lease(course)
 end
 
-local free = tonumber(ARGV[FIRST_ARG]) - redis.call('ZCARD', CLAIMED)
-if free <= 0 then
-  return {}
+local claimed, free = {}, LIMIT - redis.call('ZCARD', CLAIMED)
+if free <= 0 or redis.call('HEXISTS', PAUSED, 'passback') == 1 then
+  return {claimed, given_up}
 end
-local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(NOW), 'LIMIT', 0, whole(free))
-for _, course in ipairs(due) do
-  redis.call('ZREM', DUE, course)
-  redis.call('ZADD', CLAIMED, whole(NOW + CLAIM_FOR), course)
+-- So many more are looked at as may be paused, so that no paused course stands in another one's way.
+local looked_at = free + redis.call('HLEN', PAUSED)
+for _, course in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(NOW), 'LIMIT', 0, whole(looked_at))) do
+  if #claimed < free and redis.call('HEXISTS', PAUSED, 'course:' .. course) == 0 then
+    redis.call('ZREM', DUE, course)
+    redis.call('ZADD', CLAIMED, whole(NOW + CLAIM_FOR), course)
+    claimed[#claimed + 1] = course
+  end
 end
-return due
+return {claimed, given_up}

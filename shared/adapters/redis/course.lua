@@ -99,8 +99,12 @@ local function give_back(course)
       mark(pending, field)
     end
   end
-  if taken.attempts and not asked_again then
-    redis.call('HSET', pending, 'attempts', taken.attempts)
+  if not asked_again then
+    for _, field in ipairs({'attempts', 'failed', 'lost'}) do
+      if taken[field] then
+        redis.call('HSET', pending, field, taken[field])
+      end
+    end
   end
   end_lease(course)
   return asked_again

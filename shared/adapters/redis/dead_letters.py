@@ -1,12 +1,13 @@
 """Jobs kept for a person, in Redis."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from typing import cast
 
 import redis
 
-from shared.adapters.redis.answers import text, time_at
+from shared.adapters.redis.answers import epoch_ms, text, time_at, times_at
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.domain.records import DeadLetter
@@ -19,11 +20,21 @@ class RedisDeadLetters:
         self._redis = client
         self._keys = keys
         self._now_ms = now_ms
-        self._add = load_script(client, "add_dead_letter")
+        self._add = load_script(client, "moments", "letter", "add_dead_letter")
         self._close = load_script(client, "close_dead_letter")
+        self._mark_retried = load_script(client, "mark_retried")
 
-    def add(self, course_id: str, assignment_id: str | None, cause: str, answer: str, attempts: int) -> DeadLetter:
-        """Keep the job; a repeated failure updates its entry's cause, answer, attempts and last time."""
+    def add(
+        self,
+        course_id: str,
+        assignment_id: str | None,
+        cause: str,
+        answer: str,
+        attempts: int,
+        *,
+        failed_before: Sequence[datetime] = (),
+    ) -> DeadLetter:
+        """Keep the job; a repeated failure updates its entry's cause, answer, attempts and times."""
         letter_id = letter_id_of(course_id, assignment_id)
         fields: dict[str, str | int] = {
             "course": course_id,
@@ -32,10 +43,10 @@ class RedisDeadLetters:
             "answer": answer,
             "attempts": attempts,
         }
-        now = "" if self._now_ms is None else self._now_ms()
+        earlier = ",".join(str(epoch_ms(at)) for at in failed_before)
         flat = self._add(
             keys=self._keys_of(letter_id, course_id),
-            args=[now, letter_id, *chain.from_iterable(fields.items())],
+            args=[self._now(), letter_id, earlier, *chain.from_iterable(fields.items())],
         )
         return _letter(letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
 
@@ -53,14 +64,34 @@ class RedisDeadLetters:
         letter_id = letter_id_of(course_id, assignment_id)
         self._close(keys=self._keys_of(letter_id, course_id), args=[letter_id])
 
+    def count(self) -> int:
+        """Return how many entries are open."""
+        return self._redis.zcard(self._keys.dead_letters)
+
+    def oldest_at(self) -> datetime | None:
+        """Return when the oldest open entry's work failed first, None if there is none."""
+        first = cast("list[tuple[bytes, float]]", self._redis.zrange(self._keys.dead_letters, 0, 0, withscores=True))
+        return time_at(first[0][1]) if first else None
+
+    def mark_retried(self, letter_id: str) -> bool:
+        """Note that a person retried the entry; False if it is not open any more."""
+        return bool(self._mark_retried(keys=[self._keys.dead_letter(letter_id)], args=[self._now()]))
+
+    def _now(self) -> int | str:
+        return "" if self._now_ms is None else self._now_ms()
+
     def _keys_of(self, letter_id: str, course_id: str) -> list[str]:
         keys = self._keys
         return [keys.dead_letter(letter_id), keys.dead_letters, keys.course_dead_letters(course_id)]
 
     def _read(self, letter_ids: Iterable[bytes | str]) -> list[DeadLetter]:
-        found = ((text(an_id), self._redis.hgetall(self._keys.dead_letter(text(an_id)))) for an_id in letter_ids)
+        ids = [text(an_id) for an_id in letter_ids]
+        pipeline = self._redis.pipeline(transaction=False)
+        for letter_id in ids:
+            pipeline.hgetall(self._keys.dead_letter(letter_id))
+        found = cast("list[dict[bytes, bytes]]", pipeline.execute())
         # One that was closed since its id was read has no fields.
-        return [_letter(an_id, cast("dict[bytes, bytes]", fields)) for an_id, fields in found if fields]
+        return [_letter(letter_id, fields) for letter_id, fields in zip(ids, found, strict=True) if fields]
 
 
 def letter_id_of(course_id: str, assignment_id: str | None) -> str:
@@ -78,4 +109,6 @@ def _letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
         attempts=int(fields[b"attempts"]),
         first_failed_at=time_at(fields[b"first"]),
         last_failed_at=time_at(fields[b"last"]),
+        attempt_times=times_at(fields.get(b"times", b"")),
+        retried_at=time_at(fields[b"retried"]) if b"retried" in fields else None,
     )

@@ -3,14 +3,25 @@
 -- KEYS[9] when each course was last heard of.
 -- Own arguments: the batch as JSON (see batches.py), the consumer group.
 local LAST_EVENT, COURSES, UNKNOWN, MALFORMED, HEARD = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local MOST_MALFORMED = 10000
+local MOST_MALFORMED, MOST_MALFORMED_FIELDS, MOST_MALFORMED_BYTES = 10000, 200, 65536
 local batch, group = cjson.decode(ARGV[FIRST_ARG]), ARGV[FIRST_ARG + 1]
 
--- A message is copied as it came: its bytes need not be text.
+-- A message is copied as it came, up to a bound: its bytes need not be text, and it may be of any size.
 local function keep_malformed(stream, id)
   local message = redis.call('XRANGE', stream, id, id)[1]
-  local fields = message and message[2] or {}
-  redis.call('XADD', MALFORMED, 'MAXLEN', '~', MOST_MALFORMED, '*', 'stream', stream, 'id', id, unpack(fields))
+  local fields, kept, bytes = message and message[2] or {}, {}, 0
+  for i = 1, math.min(#fields, MOST_MALFORMED_FIELDS), 2 do
+    bytes = bytes + #fields[i] + #fields[i + 1]
+    if bytes <= MOST_MALFORMED_BYTES then
+      kept[#kept + 1] = 'f:' .. fields[i]
+      kept[#kept + 1] = fields[i + 1]
+    end
+  end
+  if #kept < #fields then
+    kept[#kept + 1] = 'cut'
+    kept[#kept + 1] = '1'
+  end
+  redis.call('XADD', MALFORMED, 'MAXLEN', '~', MOST_MALFORMED, '*', 'stream', stream, 'id', id, unpack(kept))
 end
 
 for _, change in ipairs(batch.courses) do

@@ -42,7 +42,8 @@ class Keys:
     def pending(self, course_id: str) -> str:
         """Hash, the course's change set.
 
-        `first`, `last` (ms), `count`, `attempts`, `not_before` (ms: backoff), `now` (ms: due at once since
+        `first`, `last` (ms), `count`, `attempts`, `failed` (ms, comma-separated: when the newest of them failed),
+        `lost` (leases in a row that nobody ended), `not_before` (ms: backoff), `now` (ms: due at once since
         then, backoff or not), a field `c:<cause>` per cause, `p:<name>` per person who asked, and `a:<id>` per touched
         assignment, about 500 of them.
         """
@@ -58,6 +59,10 @@ class Keys:
     def links(self, course_id: str) -> str:
         """Hash: `<assignment id>:<section dcid>` to the link as JSON. Kept: losing it needs `links rebuild`."""
         return f"{self.prefix}:course:{course_id}:links"
+
+    def categories(self, course_id: str) -> str:
+        """Hash: Canvas assignment group id to its association with PowerSchool categories, as JSON. Kept."""
+        return f"{self.prefix}:course:{course_id}:categories"
 
     def record(self, course_id: str) -> str:
         """String: the course's record as JSON, replaced at every sync."""
@@ -112,7 +117,8 @@ class Keys:
     def dead_letter(self, letter_id: str) -> str:
         """Hash, one dead letter.
 
-        `course`, `assignment` (empty: the whole course), `cause`, `answer`, `attempts`, `first` and `last` (ms).
+        `course`, `assignment` (empty: the whole course), `cause`, `answer`, `attempts`, `first` and `last` (ms),
+        `times` (ms, comma-separated: the newest failed attempts), `retried` (ms, once a person did).
         """
         return f"{self.prefix}:dead-letter:{letter_id}"
 
@@ -122,16 +128,26 @@ class Keys:
 
     @property
     def malformed(self) -> str:
-        """Stream, at most 10,000 entries: messages that could not be read, for the dead letters.
+        """Stream, about 10,000 entries at the most: messages that nobody could read, each a dead letter.
 
-        `stream` and `id` say where it was; then its fields as they came. Of a message of SQS (`stream` is `sqs`), only
-        the `reason` and its size in `bytes`: it may be anything, with names in it.
+        `stream` (or Celery queue) and `id` say where it was, `reason` and `task` what was wrong, `cut` that it was
+        too large to keep whole; then its fields as they came, each after `f:`, or the Celery message as `payload`.
+        Of a message of SQS (`stream` is `sqs`), besides those only its size in `bytes`: it may be anything, with names
+        in it.
         """
         return f"{self.prefix}:malformed"
 
     def pause(self, system: str) -> str:
         """String with a lifetime: why `system` (canvas, powerschool) is not to be called until the key ends."""
         return f"{self.prefix}:system:{system}:pause"
+
+    def ailing(self, system: str) -> str:
+        """String with a lifetime: why `system` was paused; it has not answered since, so that one caller probes it."""
+        return f"{self.prefix}:system:{system}:ailing"
+
+    def probe(self, system: str) -> str:
+        """String with a lifetime: somebody's request is on its way to find out whether `system` is well again."""
+        return f"{self.prefix}:system:{system}:probe"
 
     def failures(self, system: str) -> str:
         """Counter: failures of `system` in a row. Ends after ten minutes."""
@@ -154,6 +170,11 @@ class Keys:
     def cached(self, what: str, of: str) -> str:
         """String with a lifetime: something read from PowerSchool, as JSON (categories, sections, metadata)."""
         return f"{self.prefix}:cache:{what}:{of}"
+
+    @property
+    def paused(self) -> str:
+        """Hash: `passback`, `provisioning` or `course:<id>` to who paused it when and why, as JSON."""
+        return f"{self.prefix}:paused"
 
     @property
     def heartbeats(self) -> str:

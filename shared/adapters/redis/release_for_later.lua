@@ -7,7 +7,11 @@ if not holds_lease(course, token) then
 end
 if not give_back(course) then
   local pending = pending_key(course)
-  redis.call('HDEL', pending, 'now')
+  -- A worker that gives its course back is alive: only leases lost in a row count.
+  redis.call('HDEL', pending, 'now', 'lost')
+  if tonumber(attempts) > (number_in(pending, 'attempts') or 0) then
+    redis.call('HSET', pending, 'failed', with_moment(redis.call('HGET', pending, 'failed'), NOW))
+  end
   redis.call('HSET', pending, 'not_before', whole(NOW + delay), 'attempts', attempts)
 end
 schedule(course)

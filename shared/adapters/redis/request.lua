@@ -13,7 +13,7 @@ for i = FIRST_ARG + 3, #ARGV do
   mark(pending, 'a:' .. ARGV[i])
 end
 if cause == 'person' then
-  redis.call('HDEL', pending, 'attempts')
+  redis.call('HDEL', pending, 'attempts', 'failed', 'lost')
 end
 if cause == 'person' or not waits then
   schedule_at_once(course)

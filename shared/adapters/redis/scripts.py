@@ -1,8 +1,9 @@
 """The Lua files beside this module as callables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from importlib import resources
+from typing import ClassVar
 
 import redis
 from redis.commands.core import Script
@@ -23,7 +24,16 @@ def load_script(client: redis.Redis, *names: str) -> Script:
 class CourseScripts:
     """The scripts that begin with `course.lua`, with the keys and arguments that it reads."""
 
-    NAMES = ("request", "fold", "claim_due", "take", "renew", "release", "release_for_later")
+    FILES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "request": (),
+        "fold": (),
+        "claim_due": ("moments", "letter"),
+        "take": (),
+        "renew": (),
+        "release": (),
+        "release_for_later": ("moments",),
+    }
+    """Each script by name, with the files between `course.lua` and its own."""
 
     def __init__(
         self,
@@ -34,7 +44,7 @@ class CourseScripts:
         lease_for: timedelta,
         now_ms: Callable[[], int] | None,
     ) -> None:
-        self._scripts = {name: load_script(client, "course", name) for name in self.NAMES}
+        self._scripts = {name: load_script(client, "course", *files, name) for name, files in self.FILES.items()}
         self._keys = (keys.due, keys.claimed, keys.leased, keys.fence)
         lengths = (windows.quiet_period, windows.max_wait, claim_for, lease_for)
         self._arguments: list[Argument] = [keys.pending("%s"), keys.taken("%s"), *map(milliseconds, lengths)]

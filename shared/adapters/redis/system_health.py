@@ -19,6 +19,9 @@ FAILURES_THAT_PAUSE = 5
 FAILURES_REMEMBERED = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(seconds=5)
+LONGEST_PROBE = timedelta(seconds=40)
+PROBE_POLL = timedelta(milliseconds=50)
+SHORTEST_DELAY = timedelta(milliseconds=1)
 _JITTER = 0.2
 
 
@@ -49,16 +52,19 @@ class SystemGate:
         self._min_interval = min_interval
         self._dice = dice or Random()  # noqa: S311 - jitter, not a secret
         self._longest_wait = longest_wait
+        self._ailing_key = keys.ailing(system)
+        self._probe_key = keys.probe(system)
         self._pace_script = load_script(client, "pace")
+        self._enter_script = load_script(client, "system_enter")
+        self._answered_script = load_script(client, "system_answered")
 
     def enter(self) -> None:
         """Return when a request may be sent: at once, or at this caller's slot of the shared pace.
 
+        After a pause one caller gets through; the others wait until the system answered it, or failed again.
         Raises: SystemUnwell while the system is paused, and when its next free slot is too far away.
         """
-        remaining = self._remaining_pause()
-        if remaining:
-            raise SystemUnwell(f"{self._system} is paused", cause=self._pause_cause(), delay=remaining)
+        self._wait_for_probe()
         if self._min_interval:
             self._wait_for_slot()
 
@@ -72,32 +78,48 @@ class SystemGate:
         under_way = self._remaining_pause()
         if under_way and (retry_after is None or retry_after <= under_way):
             return under_way
-        allowed = 1 if whole_system else FAILURES_THAT_PAUSE
+        # Whatever the answer to the first request after a pause, the system is not well yet.
+        allowed = 1 if whole_system or self._redis.exists(self._ailing_key) else FAILURES_THAT_PAUSE
         failures = self._count_failure()
         if failures < allowed:
             return None
         pause = retry_after or self._growing(failures - allowed)
         self._redis.set(self._pause_key, cause, px=pause)
+        self._redis.set(self._ailing_key, cause, px=pause + FAILURES_REMEMBERED)
+        self._redis.delete(self._probe_key)
         delay_s = round(pause.total_seconds(), 3)
         log.warning(LogEvent.SYSTEM_PAUSED, system=self._system, cause=cause, delay_s=delay_s)
         return pause
 
     def succeeded(self) -> None:
-        """Forget the failures in a row: the system answered."""
-        self._redis.delete(self._failures_key)
+        """Forget the failures in a row: the system answered. A pause that is under way goes on."""
+        self._answered_script(keys=[self._pause_key, self._ailing_key, self._probe_key, self._failures_key])
 
     def _remaining_pause(self) -> timedelta | None:
         remaining_ms = self._redis.pttl(self._pause_key)
         return timedelta(milliseconds=remaining_ms) if remaining_ms > 0 else None
 
-    def _pause_cause(self) -> str:
-        cause = self._redis.get(self._pause_key)
-        return f"{self._system}_unavailable" if cause is None else text(cause)
+    def _wait_for_probe(self) -> None:
+        in_ms = [milliseconds(LONGEST_PROBE), milliseconds(PROBE_POLL)]
+        waited = timedelta(0)
+        while True:
+            keys = [self._pause_key, self._ailing_key, self._probe_key]
+            remaining, *told = self._enter_script(keys=keys, args=in_ms)
+            if not remaining:
+                return
+            cause, state = text(told[0]), text(told[1])
+            if state == "paused" or waited >= self._longest_wait:
+                delay = timedelta(milliseconds=int(remaining))
+                raise SystemUnwell(f"{self._system} is {state}", cause=cause, delay=max(delay, SHORTEST_DELAY))
+            self._clock.sleep(PROBE_POLL)
+            waited += PROBE_POLL
 
     def _wait_for_slot(self) -> None:
         in_ms = [milliseconds(self._min_interval), milliseconds(self._longest_wait)]
         wait = timedelta(milliseconds=int(self._pace_script(keys=[self._pace_key], args=in_ms)))
         if wait > self._longest_wait:
+            # No request follows, so that somebody else may find out whether the system is well again.
+            self._redis.delete(self._probe_key)
             raise SystemUnwell(
                 f"{self._system} is called at its permitted pace", cause=f"{self._system}_throttled", delay=wait
             )

@@ -13,7 +13,8 @@ class PowerSchoolFaults(Faults):
     `throttle_interval_ms` is the administrator's "Minimum time interval (ms) between API requests per plugin".
     `expire_tokens` and `resubmit_once` turn themselves off when they have had their effect. `missing_grants` holds
     "table.column" names that the plugin was not granted. `lock_term_ids` are TERMS.IDs. `assignment_section_ids_header`
-    adds the header that the browser gets on a create; whether plugins get it is not public.
+    adds the header that the browser gets on a create; whether plugins get it is not public. `accept_blank_scores` lets
+    a row without score and flags empty the score; how PowerSchool clears one is not public, so that it is refused else.
     """
 
     throttle_interval_ms: int = Field(default=0, ge=0)
@@ -24,6 +25,7 @@ class PowerSchoolFaults(Faults):
     missing_grants: list[str] = Field(default_factory=list)
     lock_term_ids: list[int] = Field(default_factory=list)
     assignment_section_ids_header: bool = False
+    accept_blank_scores: bool = False
 
     def lacks(self, table: str, column: str) -> bool:
         """Say whether the grant on the column is missing."""

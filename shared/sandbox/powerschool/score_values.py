@@ -142,7 +142,7 @@ def broken_rules(body: ScoreBody, row: AssignmentSection) -> list[ValueRule]:
 
 def overwrite(score: Score, body: ScoreBody, row: AssignmentSection) -> None:
     """Give the score every value of the body; a comment stays where the body has none (inferred)."""
-    score.entered, score.kind = body.actualscoreentered, body.actualscorekind
+    score.entered, score.kind = body.actualscoreentered or None, body.actualscorekind
     score.grade_scale_dcid, score.points = body.actualscoregradescaledcid, body.scorepoints
     score.late, score.collected, score.exempt = body.islate, body.iscollected, body.isexempt
     score.missing, score.absent, score.incomplete = body.ismissing, body.isabsent, body.isincomplete

@@ -101,6 +101,11 @@ class ScoreBody(_Body):
         return self.section.assignmentsectionid, self.studentsdcid
 
     @property
+    def is_blank(self) -> bool:
+        """Say whether there is no score and no flag in it."""
+        return not self.actualscoreentered and self.scorepoints is None and not self.flagged
+
+    @property
     def flagged(self) -> bool:
         """Say whether any flag is set."""
         flags = (self.islate, self.iscollected, self.isexempt, self.ismissing, self.isabsent, self.isincomplete)

@@ -41,7 +41,11 @@ def _put(request: Request, rows: Sequence[ScoreBody]) -> Response:
         raise message(412, "Resubmit")
     targets = [_target(state, users_dcid, row) for row in rows]
     locked = state.locked_terms.union(faults.lock_term_ids)
-    errors = [error for row, target in zip(rows, targets, strict=True) for error in _errors(state, row, target, locked)]
+    errors = [
+        error
+        for row, target in zip(rows, targets, strict=True)
+        for error in _errors(state, row, target, locked, accept_blank=faults.accept_blank_scores)
+    ]
     if errors or (errors := _repeated(rows)):
         raise validation_failed(*errors)
     for row, target in zip(rows, targets, strict=True):
@@ -67,10 +71,13 @@ def _target(state: PowerSchool, users_dcid: int, row: ScoreBody) -> AssignmentSe
     return target
 
 
-def _errors(state: PowerSchool, row: ScoreBody, target: AssignmentSection, locked: set[int]) -> list[ErrorRow]:
+def _errors(
+    state: PowerSchool, row: ScoreBody, target: AssignmentSection, locked: set[int], *, accept_blank: bool
+) -> list[ErrorRow]:
     """Return why the row is refused, each reason with the ids that `errors[].params` names (measured keys)."""
     params = {"assignment_section_id": target.assignment_section_id, "student_dcid": row.studentsdcid}
-    found = [(rule.code, rule.sentence) for rule in broken_rules(row, target)]
+    broken = [] if accept_blank and row.is_blank else broken_rules(row, target)
+    found = [(rule.code, rule.sentence) for rule in broken]
     if not _associated(state, row, target):
         # Measured: `Student.id [n] does not have an AssignmentStudentAssociation`; how the sentence ends is not public.
         sentence = f"Student.id [{row.studentsdcid}] does not have an AssignmentStudentAssociation with the section"

@@ -9,7 +9,7 @@ from scripted_remote import ScriptedRemote, answer, text
 from shared.adapters.canvas.client import CanvasClient
 from shared.clock import ManualClock
 from shared.domain.gradebook import Course, CourseState, GradingType, Override, OverrideTarget
-from shared.errors import NotFound, SystemUnwell, UnexpectedAnswer
+from shared.errors import NotFound, Refused, SystemUnwell, UnexpectedAnswer
 
 COURSE = {"id": "41", "workflow_state": "available", "sis_course_id": "6100", "concluded": False}
 SECTION = {"id": "51", "name": "First period", "sis_section_id": "6100"}
@@ -55,6 +55,27 @@ def course_of(
 
 def queries(remote: ScriptedRemote, path: str) -> list[tuple[str, str]]:
     return remote.asked("GET", path)[0].url.params.multi_items()
+
+
+ENDED_AFTER = datetime(2031, 9, 22, 19, 0, tzinfo=UTC)
+SIS_ASSIGNMENTS = "/api/sis/accounts/self/assignments"
+
+
+def test_courses_to_sync_are_found_on_every_page(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Each piece of synced work names its course; courses that ended are Canvas's to leave out."""
+    more = {"Link": '<https://canvas.test/api/sis/accounts/self/assignments?page=2>; rel="next"'}
+    first = answer([{"id": 71, "course_id": 41}, {"id": 72, "course_id": "41"}], **more)
+    remote.on("GET", SIS_ASSIGNMENTS, first, answer([{"id": 73, "course_id": 42}]))
+    assert list(canvas.courses_to_sync(ENDED_AFTER)) == ["41", "41", "42"]
+    assert dict(queries(remote, SIS_ASSIGNMENTS)) == {"ends_after": "2031-09-22T19:00:00+00:00", "per_page": "100"}
+
+
+def test_a_district_without_sis_export_is_refused(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Canvas says so with its own code for it."""
+    remote.on("GET", SIS_ASSIGNMENTS, answer({"code": "not_enabled", "error": "A SIS integration is not set up"}, 400))
+    with pytest.raises(Refused) as refused:
+        list(canvas.courses_to_sync(ENDED_AFTER))
+    assert refused.value.cause == "canvas_400"
 
 
 def test_a_course_is_read_whole(canvas: CanvasClient, remote: ScriptedRemote) -> None:

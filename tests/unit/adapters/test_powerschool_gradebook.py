@@ -226,7 +226,7 @@ def test_asked_to_resubmit_it_does_once(ps: PowerSchool, remote: ScriptedRemote)
     first, second = remote.asked("PUT", SCORE)
     assert first.content == second.content
     remote.on("PUT", SCORE, answer({"message": "Resubmit"}, 412))
-    with pytest.raises(Refused):
+    with pytest.raises(TransientError):
         ps.gradebook.put_scores(TEACHER, [ROW])
     assert len(remote.asked("PUT", SCORE)) == 4
 
@@ -257,7 +257,9 @@ def refusal(ps: PowerSchool, remote: ScriptedRemote, came_back: httpx.Response) 
         (409, "An assignment of that name and due date already exists", Refused, "powerschool_duplicate"),
         (409, "Something else", Refused, "powerschool_409"),
         (412, "Assignment Update is Missing Record", Refused, "powerschool_412"),
-        (400, "Unable to Create Assignment", Refused, "powerschool_400"),
+        (400, "Unable to Create Assignment", Refused, "powerschool_not_created"),
+        (409, "Assignment Cannot Be Created", Refused, "powerschool_not_created"),
+        (400, "Something else", Refused, "powerschool_400"),
     ],
 )
 def test_refusals_have_causes_that_rules_can_name(

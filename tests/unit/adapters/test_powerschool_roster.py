@@ -115,6 +115,17 @@ def test_rosters_are_remembered_for_all_workers(
     assert len(remote.asked("POST", SECTIONS)) == 2
 
 
+def test_rosters_that_changed_are_read_again(
+    ps: PowerSchool, remote: ScriptedRemote, redis_client: redis.Redis, keys: Keys
+) -> None:
+    """What was remembered before PowerSchool said that rosters changed is not used; what is read since, is."""
+    rostered(ps, remote, STUDENT)
+    redis_client.set(keys.roster_hint, 1_900_000_000_000)
+    for _ in range(2):
+        ps.roster.sections(["6100"])
+    assert len(remote.asked("POST", SECTIONS)) == 2
+
+
 def test_remembered_rosters_end(
     powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote, redis_client: redis.Redis, keys: Keys
 ) -> None:

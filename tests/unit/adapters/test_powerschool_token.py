@@ -103,10 +103,14 @@ def test_a_missing_access_level_is_no_token_problem(ps: PowerSchool, remote: Scr
 
 @pytest.mark.parametrize("status", [400, 401])
 def test_wrong_credentials_are_denied(ps: PowerSchool, remote: ScriptedRemote, status: int) -> None:
-    """At once."""
+    """At once, and PowerSchool is left alone for a while by all workers: no course spends an attempt on it."""
     remote.on("POST", TOKEN_PATH, answer({"error": "invalid_client"}, status))
-    with pytest.raises(AccessDenied):
+    with pytest.raises(AccessDenied) as denied:
         ps.gradebook.categories(501, 41)
+    assert denied.value.cause == "powerschool_token_refused"
+    with pytest.raises(SystemUnwell) as paused:
+        ps.gradebook.categories(501, 41)
+    assert paused.value.cause == "powerschool_token_refused"
     assert len(remote.asked("POST", TOKEN_PATH)) == 1
 
 

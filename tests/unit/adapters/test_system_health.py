@@ -92,3 +92,53 @@ def test_the_pace_holds_in_real_time(redis_client: redis.Redis, keys: Keys, cloc
     time.sleep(0.05)
     gate.enter()
     assert clock.slept == []
+
+
+def test_after_a_pause_one_caller_goes_ahead(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """The first caller finds out whether the system is well; nobody else calls it until it answered."""
+    first, other = (gate_of(redis_client, keys, clock) for _ in range(2))
+    first.failed("powerschool_unavailable", whole_system=True)
+    redis_client.delete(keys.pause("powerschool"))
+    first.enter()
+    with pytest.raises(SystemUnwell) as caught:
+        other.enter()
+    assert caught.value.cause == "powerschool_unavailable"
+    first.succeeded()
+    other.enter()
+
+
+def test_a_failed_probe_pauses_again(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """One failure of whatever kind is enough after a pause; the pause is longer, and then the next caller probes."""
+    gate = gate_of(redis_client, keys, clock)
+    gate.failed("powerschool_unavailable", whole_system=True)
+    redis_client.delete(keys.pause("powerschool"))
+    gate.enter()
+    pause = gate.failed("powerschool_timeout", whole_system=False)
+    assert pause is not None
+    assert pause >= 1.6 * SECOND
+    redis_client.delete(keys.pause("powerschool"))
+    gate_of(redis_client, keys, clock).enter()
+
+
+def test_an_answer_from_before_does_not_end_a_pause(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """A request that was under way when the pause began says nothing about the system now."""
+    gate = gate_of(redis_client, keys, clock)
+    gate.failed("powerschool_throttled", 7 * SECOND, whole_system=True)
+    gate.succeeded()
+    redis_client.delete(keys.pause("powerschool"))
+    gate.enter()
+    with pytest.raises(SystemUnwell):
+        gate_of(redis_client, keys, clock).enter()
+
+
+def test_a_probe_that_gets_no_slot_leaves_it_to_others(
+    redis_client: redis.Redis, keys: Keys, clock: ManualClock
+) -> None:
+    """A caller whose slot is too far away sends nothing, and so keeps nobody waiting for an answer."""
+    gate = gate_of(redis_client, keys, clock, 9 * SECOND)
+    gate.enter()
+    gate.failed("powerschool_unavailable", whole_system=True)
+    redis_client.delete(keys.pause("powerschool"))
+    with pytest.raises(SystemUnwell):
+        gate.enter()
+    gate_of(redis_client, keys, clock).enter()

@@ -14,6 +14,7 @@ from shared.domain.categories import (
     WhyNot,
     match_category,
     may_associate,
+    remembered,
 )
 from shared.domain.gradebook import AssignmentGroup
 from shared.domain.powerschool import TeacherCategory
@@ -62,6 +63,26 @@ def test_another_teachers_copy() -> None:
     """A teacher who is not in the association has the copy of the same district category."""
     copy = TeacherCategory(id=91, name="Practice", active=True, district_category_id=5)
     assert match(categories=(TESTS, copy), association=to(61, district=5)) == CategoryFound(copy, FoundBy.ASSOCIATION)
+
+
+def test_own_id_before_the_districts() -> None:
+    """A teacher's own category that was chosen is not given up for the teacher's copy of the district's."""
+    copy = TeacherCategory(id=60, name="Homework", active=True, district_category_id=5)
+    assert match(categories=(copy, TESTS), association=to(TESTS.id, 91, district=5)) == CategoryFound(
+        TESTS, FoundBy.ASSOCIATION
+    )
+
+
+def test_too_early_is_no_case_for_the_default() -> None:
+    """Work that waits for its own category does not go to another one meanwhile."""
+    found = match_category(GROUP, SECTION_DCID, (TESTS, HOMEWORK), {}, "Tests", may_associate=False)
+    assert found == CategoryMissing(WhyNot.TOO_EARLY, ("Homework", "Tests"), "Homework")
+
+
+def test_associated_before_the_term() -> None:
+    """What is associated already stays so, whenever that is."""
+    found = match_category(GROUP, SECTION_DCID, (TESTS, HOMEWORK), {GROUP.id: to(62)}, may_associate=False)
+    assert found == CategoryFound(TESTS, FoundBy.ASSOCIATION)
 
 
 def test_no_district_category() -> None:
@@ -141,15 +162,33 @@ def test_named_but_unusable_with_default() -> None:
     assert found == CategoryFound(TESTS, FoundBy.DEFAULT)
 
 
+def test_a_match_by_name_has_to_wait_for_the_term() -> None:
+    """Before the term no association is made by name, and the teacher learns that it is too early."""
+    found = match_category(GROUP, SECTION_DCID, (HOMEWORK,), {}, may_associate=False)
+    assert found == CategoryMissing(WhyNot.TOO_EARLY, ("Homework",), "Homework")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "kept"),
+    [
+        (None, Association(frozenset({61}), 5)),
+        (Association(frozenset({91}), 7), Association(frozenset({61, 91}), 7)),
+    ],
+)
+def test_remembered(earlier: Association | None, kept: Association) -> None:
+    """One id per teacher is kept, and the district's id of the first that had one."""
+    assert remembered(earlier, replace(HOMEWORK, district_category_id=5)) == kept
+
+
 @pytest.mark.parametrize(
     ("today", "may"),
     [
         (date(2026, 8, 16), False),
         (date(2026, 8, 17), True),
         (date(2026, 12, 18), True),
-        (date(2026, 12, 19), False),
+        (date(2026, 12, 19), True),
     ],
 )
 def test_may_associate(today: date, may: bool) -> None:
-    """An association can be made from the first to the last day of the term."""
+    """An association can be made from the first day of the term; a person may still sync after its last."""
     assert may_associate(FALL, today) is may

@@ -1,14 +1,14 @@
 """Due dates, per section and as a day of the school's calendar."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.domain.dates import effective_due_at, local_due_date
-from shared.domain.gradebook import Override, OverrideTarget
-from tests.unit.domain.baseline import ASSIGNMENT, CHICAGO
+from shared.domain.dates import effective_due_at, local_due_date, next_due_at
+from shared.domain.gradebook import Assignment, Override, OverrideTarget
+from tests.unit.domain.baseline import ASSIGNMENT, CHICAGO, COURSE
 
 BASE = ASSIGNMENT.due_at
 OTHER = datetime(2026, 10, 8, 4, 59, tzinfo=UTC)
@@ -102,3 +102,41 @@ def test_local_date(utc: tuple[int, int, int, int, int, int], zone: str, day: da
 def test_local_date_of_local_time() -> None:
     """A due time that is not in UTC means the same day as the same moment in UTC."""
     assert local_due_date(datetime(2026, 9, 30, 23, 59, tzinfo=CHICAGO), CHICAGO) == date(2026, 9, 30)
+
+
+NOON = datetime(2026, 9, 30, 17, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def next_due_with(*assignments: Assignment, after: datetime = NOON) -> datetime | None:
+    return next_due_at(replace(COURSE, assignments=assignments), after)
+
+
+def test_next_due_date_is_the_first_one_ahead() -> None:
+    """Dates that passed do not count, nor the moment itself."""
+    assert next_due_with(*(replace(ASSIGNMENT, due_at=NOON + n * HOUR) for n in (-1, 0, 3, 2))) == NOON + 2 * HOUR
+
+
+def test_nothing_ahead() -> None:
+    """Without a date ahead there is none."""
+    assert next_due_with(replace(ASSIGNMENT, due_at=None), replace(ASSIGNMENT, due_at=NOON)) is None
+
+
+@pytest.mark.parametrize("target", list(OverrideTarget))
+def test_next_due_date_of_some(target: OverrideTarget) -> None:
+    """A section's own date and a single student's extension are awaited beside the date of Everyone Else."""
+    section_id = "21" if target is OverrideTarget.SECTION else None
+    extension = Override(target, section_id, changes_due_date=True, due_at=NOON + 2 * HOUR)
+    assert next_due_with(replace(ASSIGNMENT, due_at=NOON, overrides=(extension,))) == NOON + 2 * HOUR
+
+
+def test_a_section_without_date_awaits_none() -> None:
+    """Where every section has its own date, that of Everyone Else is nobody's."""
+    own = Override(OverrideTarget.SECTION, "21", changes_due_date=True, due_at=None)
+    assert next_due_with(replace(ASSIGNMENT, due_at=NOON + HOUR, overrides=(own,))) is None
+
+
+@pytest.mark.parametrize("change", [{"published": False}, {"post_to_sis": False}, {"post_to_sis": None}])
+def test_work_that_is_not_synced_is_not_awaited(change: dict[str, bool | None]) -> None:
+    """Turning its sync on is an event of its own."""
+    assert next_due_with(replace(ASSIGNMENT, due_at=NOON + HOUR, **change)) is None  # type: ignore[arg-type]

@@ -184,6 +184,15 @@ def test_student_in_two_sections() -> None:
     assert of(both, second=student).scores == of(both, section="22", second=student).scores != {}
 
 
+def test_a_row_that_says_nothing_hides_none_after_it() -> None:
+    """Rows of another section, without the assignment, or not to be looked at are passed over, not an end."""
+    elsewhere = replace(row(graded("1")), section_ids=frozenset({"22"}))
+    without = replace(row(graded("2")), submissions={})
+    unassigned = row(replace(graded("3"), assignment_visible=False))
+    student = replace(row(graded("8")), user_id="72", sis_user_id="S2")
+    assert of(elsewhere, without, unassigned, student).scores == {502: DesiredScore(502, Decimal(8))}
+
+
 def test_whole_class() -> None:
     """One student who cannot be placed keeps nobody else's score back."""
     rows = [row(graded("8")), row(graded(None), "S2"), row(graded("1"), "S9")]

@@ -157,6 +157,18 @@ def test_percent_scores_give_exact_points() -> None:
     assert district.state()[0]["scores"][str(AMY)]["points"] == "99.44"
 
 
+@pytest.mark.parametrize(("accepted", "status", "points"), [(False, 409, "7"), (True, 200, None)])
+def test_a_blank_row_is_refused_unless_a_knob_lets_it_clear(accepted: bool, status: int, points: str | None) -> None:
+    """Refused, the score stays; accepted, it is empty, with nothing of its kind left."""
+    district = District()
+    _, section_id = district.created()
+    district.put_scores(row(section_id, AMY, 7))
+    district.faults(accept_blank_scores=accepted)
+    blank = row(section_id, AMY, actualscoreentered="", scorepoints=None, actualscorekind=..., scoretype=...)
+    assert district.put_scores(blank).status_code == status
+    assert district.state()[0]["scores"][str(AMY)]["points"] == points
+
+
 def test_resubmit_is_asked_for_once() -> None:
     """412 "Resubmit" comes once; the same request then succeeds."""
     district = District()

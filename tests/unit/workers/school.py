@@ -16,9 +16,11 @@ from shared.ports import Lease
 from tests.fakes import (
     FakeAudit,
     FakeCanvas,
+    FakeCategoryAssociations,
     FakeChanges,
     FakeDeadLetters,
     FakeLinks,
+    FakePauses,
     FakePowerSchool,
     FakeRecords,
     FakeRosters,
@@ -58,6 +60,7 @@ class School:
     """Canvas and PowerSchool, and a worker between them."""
 
     score_batch: int = 100
+    default_category: str = ""
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     canvas: FakeCanvas = field(
         default_factory=lambda: FakeCanvas(replace(COURSE, assignments=(ASSIGNMENT, OTHER)), ROWS)
@@ -67,20 +70,30 @@ class School:
     links: FakeLinks = field(default_factory=FakeLinks)
     records: FakeRecords = field(default_factory=FakeRecords)
     changes: FakeChanges = field(default_factory=FakeChanges)
+    associations: FakeCategoryAssociations = field(default_factory=FakeCategoryAssociations)
     audit: FakeAudit = field(default_factory=FakeAudit)
     dead_letters: FakeDeadLetters = field(init=False)
+    pauses: FakePauses = field(init=False)
     surveyor: Surveyor = field(init=False)
     sync_course: SyncCourse = field(init=False)
     settler: Settler = field(init=False)
 
     def __post_init__(self) -> None:
         self.dead_letters = FakeDeadLetters(self.clock)
-        policy = Policy(CHICAGO, grace_days=14, default_category="")
+        self.pauses = FakePauses(self.clock)
+        policy = Policy(CHICAGO, grace_days=14, default_category=self.default_category)
         self.surveyor = Surveyor(
-            self.canvas, self.rosters, self.powerschool, self.links, self.records, self.clock, policy
+            self.canvas,
+            self.rosters,
+            self.powerschool,
+            self.links,
+            self.records,
+            self.clock,
+            policy,
+            self.associations,
         )
         applier = Applier(self.powerschool, self.links, self.score_batch, self.audit, self.clock)
-        self.sync_course = SyncCourse(self.surveyor, applier, self.rosters, self.records, self.clock)
+        self.sync_course = SyncCourse(self.surveyor, applier, self.rosters, self.records, self.clock, self.associations)
         self.settler = Settler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
 
     def sync(self, attempts: int = 0, *, before: Callable[[Lease], None] = lambda _: None) -> Outcome:
@@ -104,7 +117,7 @@ class School:
 
     def answer(self, assignment_id: str | None = None, student_sis_id: str | None = None) -> Json:
         """Return the whole answer of `explain`."""
-        memory = Memory(self.records, self.dead_letters, self.audit, self.changes)
+        memory = Memory(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
         explain = Explain(lambda: self.surveyor, Recall(memory), memory, self.clock)
         return explain.answer(Question("1", assignment_id, student_sis_id))
 

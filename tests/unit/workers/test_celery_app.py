@@ -56,6 +56,24 @@ def test_no_running_sync_is_delivered_again(settings_of: Callable[..., Settings]
     assert app.conf.broker_transport_options["visibility_timeout"] > float(deadline_s)
 
 
+def test_slow_answers_do_not_bring_a_second_delivery(settings_of: Callable[..., Settings]) -> None:
+    """A sync that waits for both systems when its deadline passes still ends before its message comes back."""
+    options = make_app(settings_of(CANVAS_TIMEOUT_S="200", POWERSCHOOL_TIMEOUT_S="300")).conf.broker_transport_options
+    assert options["visibility_timeout"] > 300 + 200 + 300
+
+
+def test_a_message_of_a_dead_worker_comes_back_soon(app: Celery) -> None:
+    """Whether messages have to be given back is looked up every second, not every tenth time of ten seconds."""
+    options = app.conf.broker_transport_options
+    assert (options["unacked_restore_interval"], options["unacked_restore_throttle"]) == (1, 1)
+
+
+def test_a_worker_waits_for_its_redis_without_end(app: Celery) -> None:
+    """A worker that lost Redis, or starts without it, never gives up: its supervisor would only start it again."""
+    assert app.conf.broker_connection_retry_on_startup
+    assert app.conf.broker_connection_max_retries is None
+
+
 def test_a_hung_redis_blocks_nobody(app: Celery) -> None:
     """Every wait for the broker ends."""
     options = app.conf.broker_transport_options

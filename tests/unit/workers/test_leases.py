@@ -135,3 +135,15 @@ def test_the_guard_keeps_the_deadline(late: timedelta, stops: bool) -> None:
     with pytest.raises(SystemUnwell) as raised:
         check()
     assert (raised.value.cause, raised.value.delay) == ("sync_deadline", timedelta(0))
+
+
+def test_the_guard_gives_way_to_a_stop() -> None:
+    """Once its process is told to stop, a sync writes nothing more and is due again at once."""
+    changes = FakeChanges()
+    stopping = [False]
+    check = guard(changes, changes.lease("1"), ManualClock(NOW), NOW + timedelta(minutes=5), lambda: stopping[0])
+    check()
+    stopping[0] = True
+    with pytest.raises(SystemUnwell) as raised:
+        check()
+    assert (raised.value.cause, raised.value.delay) == ("worker_stopping", timedelta(0))

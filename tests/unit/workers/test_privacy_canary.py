@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from shared.adapters.canvas import canvas_client
 from shared.adapters.powerschool import powerschool
 from shared.adapters.redis.audit import RedisAudit
+from shared.adapters.redis.category_associations import RedisCategoryAssociations
 from shared.adapters.redis.change_store import RedisChangeStore
 from shared.adapters.redis.dead_letters import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
@@ -189,8 +190,11 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     ps = powerschool(settings, client, keys, clock, transport=remote.transport)
     audit = RedisAudit(client, keys, timedelta(days=settings.audit_days), settings.audit_max_entries)
     policy = Policy(CHICAGO, 14, "")
-    surveyor = Surveyor(canvas, ps.roster, ps.gradebook, links, records, clock, policy)
-    sync = SyncCourse(surveyor, Applier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock)
+    associations = RedisCategoryAssociations(client, keys)
+    surveyor = Surveyor(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
+    sync = SyncCourse(
+        surveyor, Applier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations
+    )
     settler = Settler(changes, RedisDeadLetters(client, keys), WAITS, lambda: 0.0)
     sinks = Sinks(client, keys, [], [])
     with capture_logs() as sinks.lines:

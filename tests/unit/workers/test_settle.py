@@ -14,7 +14,7 @@ from shared.domain.outcome import Dead, Done, Failure, Outcome, Retry, Wait
 from shared.errors import AccessDenied, PermanentError, SystemUnwell, TransientError
 from tests.fakes import not_found, refused
 from tests.unit.workers.school import WAITS, School, change_set
-from workers.settle import ADMINISTRATOR_DELAY, Settler, SyncReport
+from workers.settle import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE, Settler, SyncReport
 
 TIMEOUT = TransientError("GET /api/v1/courses/{course_id}: timeout", cause="canvas_timeout")
 MINUTE = timedelta(minutes=1)
@@ -97,7 +97,7 @@ def test_a_permanent_error_is_a_letter_of_the_course_at_once(
     assert len(school.changes.released) == 1
 
 
-@pytest.mark.parametrize("cause", ["canvas_401", "powerschool_401", "powerschool_grant_missing"])
+@pytest.mark.parametrize("cause", sorted(CONCERNS_EVERY_COURSE))
 def test_refused_credentials_wait(school: School, cause: str) -> None:
     """What an administrator must mend for every course fills no dead letters and spends no attempt."""
     outcome = settle(school, raising(AccessDenied("GET: 401", cause=cause, status=401)), attempts=1)

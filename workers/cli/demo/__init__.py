@@ -14,7 +14,11 @@ from shared.config import load
 from workers.cli.output import ExitCode
 
 # Short waits between attempts, so that spending them fits into the show; the windows are the default ones.
-DEMO_SETTINGS = {"PASSBACK_RETRY_WAITS_S": "0.5,1", "PASSBACK_LOG_FORMAT": "json"}
+DEMO_SETTINGS = {
+    "PASSBACK_RETRY_WAITS_S": "0.5,1",
+    "PASSBACK_LOG_FORMAT": "json",
+    "PASSBACK_ALLOW_VOLATILE_REDIS": "yes",
+}
 
 
 def demo(
@@ -35,6 +39,7 @@ def demo(
 
 
 def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep: bool) -> int:
+    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from workers.bootstrap import Passback  # noqa: PLC0415
     from workers.cli.demo.report import examine, show  # noqa: PLC0415
     from workers.cli.demo.script import SchoolDay  # noqa: PLC0415
@@ -60,7 +65,10 @@ def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep
     point_events(canvas, f"http://127.0.0.1:{port}")
     tell("Up: Canvas and PowerSchool (sandboxes), receiver, worker, beat.")
 
-    service = stack.enter_context(closing(Passback(load(ours, env_file=logs / "no.env"))))
+    settings = load(ours, env_file=logs / "no.env")
+    # What this process does as the operator is in the log, beside the other processes', and not in the show.
+    configure_logging(settings, stack.enter_context((logs / "operator.log").open("w")))
+    service = stack.enter_context(closing(Passback(settings)))
     stage = stack.enter_context(closing(Stage(canvas, powerschool, SystemClock())))
     SchoolDay(stage, service, tell, group.check).play()
     tell("The day is over. Looking at both sides.")

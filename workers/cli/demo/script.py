@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from redis.exceptions import RedisError
 
-from shared.domain.changes import Cause
 from shared.domain.records import DeadLetter
 from shared.sandbox.district import Ids, user_id_of
 from workers.bootstrap import Passback
@@ -23,6 +23,7 @@ QUIZ = "a quiz flood"
 LATE = "a late change"
 SPECIAL = "extra credit, decimals"
 OUTAGE = "during an outage"
+OPERATOR = "operator"
 REPEATED_FAILURE = "after a dead letter"
 
 
@@ -113,7 +114,7 @@ class SchoolDay:
         self.stage.grade(REPEATED_FAILURE, Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 2, student, 10.0)
         letter = self._wait_for_dead_letter()
         self.tell(f"Dead letter {letter.id}: {letter.cause} after {letter.attempts} attempts. Retrying.")
-        self.service.changes.request(letter.course_id, Cause.PERSON)
+        self.service.dead_letter_queue.retry([letter], OPERATOR, timedelta(0), lambda _: False)
         self._settle("the retry")
 
     def _wait_for_dead_letter(self) -> DeadLetter:

@@ -59,6 +59,10 @@ class Stage:
         """Return every submission Canvas has."""
         return [s for course in self._canvas_state()["courses"] for s in course["submissions"]]
 
+    def assignments(self) -> list[Json]:
+        """Return every assignment Canvas has."""
+        return [a for course in self._canvas_state()["courses"] for a in course["assignments"]]
+
     def assignment_names(self) -> dict[str, str]:
         """Return Canvas's assignment names by id."""
         return {

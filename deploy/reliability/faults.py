@@ -1,0 +1,92 @@
+"""What breaks: one fault after another, chosen and timed by the dice; what was broken is mended when its time is up."""
+
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from deploy.reliability.plant import LEASE_S, WORKERS, Plant
+
+LOST_CREATE = "/ws/xte/section/assignment"
+LOST_SCORE = "/ws/xte/score"
+
+
+@dataclass
+class Faults:
+    """Breaks things, and mends each of them later. At most one of each kind is broken at a time."""
+
+    plant: Plant
+    dice: random.Random
+    count: Counter[str] = field(default_factory=Counter)
+    _mends: dict[str, tuple[float, Callable[[], None]]] = field(default_factory=dict)
+
+    def strike(self) -> None:
+        """Break one thing."""
+        kinds = {
+            "worker killed": self._kill_worker,
+            "beat killed": lambda: self.plant.kill("beat"),
+            "web killed": lambda: self.plant.kill("web"),
+            "worker stopped": self._stop_worker,
+            "redis killed": self._kill_redis,
+            "powerschool maintenance": lambda: self._powerschool(maintenance=True),
+            "powerschool down": lambda: self._powerschool(down=True),
+            "powerschool errors": lambda: self._powerschool(error_rate=0.4, seed=self.dice.randrange(1000)),
+            "canvas down": self._canvas_down,
+            "create answer lost": lambda: self._powerschool(
+                lose_response_after_commit=2, lose_response_path_prefix=LOST_CREATE
+            ),
+            "score answer lost": lambda: self._powerschool(
+                lose_response_after_commit=2, lose_response_path_prefix=LOST_SCORE
+            ),
+            "token expired": lambda: self._powerschool(expire_tokens=True),
+        }
+        kind = self.dice.choice(list(kinds))
+        kinds[kind]()
+        self.count[kind] += 1
+
+    def mend(self, *, everything: bool = False) -> None:
+        """Mend what has been broken for long enough, or everything."""
+        for name, (until, mend) in list(self._mends.items()):
+            if everything or time.monotonic() >= until:
+                del self._mends[name]
+                mend()
+
+    @property
+    def kills(self) -> int:
+        """How many processes were killed, Redis among them."""
+        return sum(count for kind, count in self.count.items() if kind.endswith("killed"))
+
+    def _later(self, name: str, delay_s: float, mend: Callable[[], None]) -> None:
+        self._mends[name] = (time.monotonic() + delay_s, mend)
+
+    def _kill_worker(self) -> None:
+        name = self.dice.choice(WORKERS)
+        if name not in self._mends:
+            self.plant.kill(name)
+
+    def _stop_worker(self) -> None:
+        """Stop a worker for longer than its leases last, then let it go on as if nothing had happened."""
+        name = self.dice.choice(WORKERS)
+        if not set(WORKERS) & self._mends.keys():
+            self.plant.processes.signal(name, signal.SIGSTOP)
+            resume = LEASE_S + self.dice.uniform(0.2, 1.5)
+            self._later(name, resume, lambda: self.plant.processes.signal(name, signal.SIGCONT))
+
+    def _kill_redis(self) -> None:
+        if "redis" not in self._mends:
+            self.plant.redis.kill()
+            self._later("redis", self.dice.uniform(0.1, 1.2), self.plant.redis.start)
+
+    def _powerschool(self, **knobs: object) -> None:
+        self.plant.stage.powerschool_faults(latency_ms=self.dice.randrange(0, 200), **knobs)
+        self._later("powerschool", self.dice.uniform(0.5, 3), self.plant.stage.powerschool_faults)
+
+    def _canvas_down(self) -> None:
+        self._canvas(down=True)
+        self._later("canvas", self.dice.uniform(0.5, 2), self._canvas)
+
+    def _canvas(self, **knobs: object) -> None:
+        url = f"{self.plant.stage.canvas_url}/_sandbox/faults"
+        self.plant.stage.http.put(url, json=knobs).raise_for_status()

@@ -1,0 +1,1 @@
+"""Reading an SQS queue of Live Events."""

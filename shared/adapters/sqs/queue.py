@@ -1,0 +1,92 @@
+"""An SQS queue: messages in batches of ten, by long polling, deleted by their receipts.
+
+Source: Amazon SQS API, ReceiveMessage and DeleteMessageBatch. It delivers at least once, in no order, and shows a
+message again that was not deleted within the queue's visibility timeout.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+
+from shared.config import PREFIX, ConfigurationError, Settings
+from shared.errors import SystemUnwell
+
+MOST_PER_BATCH = 10
+# Long enough to spare requests, short enough to end soon after being told to.
+LONGEST_POLL = timedelta(seconds=5)
+RETRY_AFTER = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class SqsMessage:
+    """One message: its id, the receipt that deletes it, and its body."""
+
+    id: str
+    receipt: str
+    body: str
+
+
+class SqsClient(Protocol):
+    """What is used of boto3's client, which has no types."""
+
+    def receive_message(self, **options: object) -> dict[str, list[dict[str, str]]]:
+        """Return the next messages."""
+        ...
+
+    def delete_message_batch(self, **options: object) -> dict[str, object]:
+        """Delete messages."""
+        ...
+
+
+class SqsQueue:
+    """One queue. Raises `SystemUnwell` where SQS does not do as asked."""
+
+    def __init__(self, client: SqsClient, url: str, longest_poll: timedelta = LONGEST_POLL) -> None:
+        self._client = client
+        self._url = url
+        self._longest_poll_s = round(longest_poll.total_seconds())
+
+    def receive(self) -> list[SqsMessage]:
+        """Return the next messages, at most ten; waits a few seconds for the first."""
+        try:
+            answer = self._client.receive_message(
+                QueueUrl=self._url, MaxNumberOfMessages=MOST_PER_BATCH, WaitTimeSeconds=self._longest_poll_s
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise _unwell("ReceiveMessage", error) from error
+        return [SqsMessage(m["MessageId"], m["ReceiptHandle"], m["Body"]) for m in answer.get("Messages", [])]
+
+    def delete(self, messages: Sequence[SqsMessage]) -> None:
+        """Delete up to ten messages. One that SQS fails to delete comes again, which does no harm."""
+        entries = [{"Id": str(n), "ReceiptHandle": message.receipt} for n, message in enumerate(messages)]
+        try:
+            self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            raise _unwell("DeleteMessageBatch", error) from error
+
+
+def sqs_queue(settings: Settings, longest_poll: timedelta = LONGEST_POLL) -> SqsQueue:
+    """Return the queue of the settings; credentials come from AWS's usual places. Raises `ConfigurationError`."""
+    settings.require("sqs_queue_url")
+    read_timeout_s = longest_poll.total_seconds() + 10
+    try:
+        client: SqsClient = boto3.client(
+            "sqs",
+            region_name=settings.sqs_region or None,
+            endpoint_url=settings.sqs_endpoint_url or None,
+            config=Config(connect_timeout=5, read_timeout=read_timeout_s, retries={"total_max_attempts": 1}),
+        )
+    except NoRegionError:
+        raise ConfigurationError(f"no AWS region: set {PREFIX}SQS_REGION, such as us-east-1") from None
+    return SqsQueue(client, settings.sqs_queue_url, longest_poll)
+
+
+def _unwell(action: str, error: Exception) -> SystemUnwell:
+    # The texts of AWS's errors name accounts and users; their codes do not.
+    code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+    return SystemUnwell(f"SQS {action}: {code or type(error).__name__}", cause="sqs_unavailable", delay=RETRY_AFTER)

@@ -1,0 +1,23 @@
+"""What a person holds back: everything, provisioning, or one course. Changes go on being collected meanwhile."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+EVERYTHING = "passback"
+PROVISIONING = "provisioning"
+_COURSE = "course:"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A target that is held back: since when, by whom, and in that person's words why."""
+
+    target: str
+    since: datetime
+    actor: str
+    reason: str = ""
+
+
+def course_target(course_id: str) -> str:
+    """Return the target that stands for one course."""
+    return f"{_COURSE}{course_id}"

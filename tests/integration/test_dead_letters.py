@@ -1,0 +1,154 @@
+"""Dead letters with real processes: a flood of failures, found by cause, retried at a rate, cancelled, discarded."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.queues import Queue
+from shared.sandbox.district import Ids, user_id_of
+from tests.integration.town import Town, town
+from workers.celery_app import make_app
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]
+
+COURSES = (
+    (Ids.COURSE, Ids.ESSAY_DRAFT, Ids.STUDENTS_A[0]),
+    (Ids.HEALTHY_COURSE, 1021, Ids.STUDENTS_HEALTHY[0]),
+    (Ids.OUTAGE_COURSE, 1061, Ids.STUDENTS_OUTAGE[0]),
+)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with town(tmp_path_factory.mktemp("logs"), QUIET_PERIOD_S="0.2", MAX_WAIT_S="2", RETRY_WAITS_S="0.1") as one:
+        yield one
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "workers.cli", *arguments]
+
+
+def passback(running: Town, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), env=running.environ, capture_output=True, check=False, text=True, timeout=60
+    )
+
+
+def fail_every_score(running: Town, *, times: int = 1000) -> None:
+    failure = {"method": "PUT", "path_prefix": "/ws/xte/score", "status": 500, "body": "{}", "times": times}
+    running.stage.powerschool_faults(fail_next=[failure] if times else [])
+
+
+def flood(running: Town, score: float) -> int:
+    """Let the scores of every course fail until they are dead letters; return how many there are."""
+    fail_every_score(running)
+    for course_id, assignment_id, student in COURSES:
+        running.stage.grade("flood", course_id, assignment_id, user_id_of(student), score)
+    until = time.monotonic() + 30
+    while len(courses_with_letters(running)) < len(COURSES) or not running.is_at_rest():
+        assert time.monotonic() < until, running.service.dead_letters.all()
+        time.sleep(0.05)
+    return running.service.dead_letters.count()
+
+
+def courses_with_letters(running: Town) -> set[str]:
+    return {letter.course_id for letter in running.service.dead_letters.all()}
+
+
+def test_a_flood_is_retried_at_a_rate_and_may_be_cancelled(running: Town) -> None:
+    """A flood of failures groups by cause; a cancelled retry leaves the rest; a later one empties the list."""
+    letters = flood(running, 3.5)
+    groups = json.loads(passback(running, "dlq", "list", "--group-by", "cause", "--json").stdout)
+    assert [(g["cause"], g["letters"], g["courses"]) for g in groups] == [("powerschool_error", letters, len(COURSES))]
+    [first, *_] = json.loads(passback(running, "dlq", "list", "--json").stdout)
+    assert first["attempts"] == 2
+    assert len(first["attempt_times"]) == 2
+    fail_every_score(running, times=0)
+
+    slow = command("dlq", "retry", "--all", "--cause", "powerschool_error", "--rate", "2/m", "--json")
+    # One course goes at once, the next in half a minute: by then it is cancelled.
+    retrying = subprocess.Popen(slow, env=running.environ, stdout=subprocess.PIPE, text=True)
+    until = time.monotonic() + 30
+    while running.service.dead_letters.count() == letters:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    retrying.send_signal(signal.SIGTERM)
+    told, _ = retrying.communicate(timeout=30)
+    assert retrying.returncode == 1
+    done = json.loads(told)
+    assert len(done["retried"]) + len(done["left"]) == letters
+    running.settle()
+    left = running.service.dead_letters.all()
+    assert {letter.id for letter in left} == set(done["left"])
+    assert len(courses_with_letters(running)) == len(COURSES) - 1
+    assert all(letter.retried_at is None for letter in left)
+
+    assert passback(running, "dlq", "retry", "--all", "--rate", "20/s").returncode == 0
+    running.settle()
+    assert running.service.dead_letters.all() == []
+
+
+def test_a_dry_run_does_nothing_and_a_discard_forgets(running: Town, tmp_path: Path) -> None:
+    """A dry run lists what is meant; an export holds it all; discarded letters are gone and nothing is synced."""
+    letters = flood(running, 4.5)
+    meant = json.loads(passback(running, "dlq", "retry", "--since", "1h", "--dry-run", "--json").stdout)
+    assert len(meant["would_retry"]) == letters
+    file = tmp_path / "letters.jsonl"
+    assert passback(running, "dlq", "export", str(file)).returncode == 0
+    assert len(file.read_text().splitlines()) == letters
+    assert running.is_at_rest()
+    assert passback(running, "dlq", "discard", "--all").returncode == 0
+    assert running.service.dead_letters.all() == []
+    assert running.is_at_rest()
+    fail_every_score(running, times=0)
+
+
+def test_poison_is_kept_and_the_worker_goes_on(running: Town) -> None:
+    """A task that nobody knows and a body that nobody can decode become dead letters; grades go on arriving."""
+    app = make_app(running.service.settings)
+    app.send_task("passback.of_a_later_version", args=["1"], queue=Queue.HOUSEKEEPING)
+    with app.producer_pool.acquire() as producer:
+        producer.publish(
+            b"\xff", routing_key=Queue.HOUSEKEEPING, content_type="application/x-nobody", content_encoding="binary"
+        )
+    until = time.monotonic() + 20
+    while running.service.dead_messages.count() < 2:
+        running.processes.check()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    letters = json.loads(passback(running, "dlq", "list", "--json").stdout)
+    assert {(each["source"], each["cause"]) for each in letters} == {
+        ("housekeeping", "task_unknown"),
+        ("housekeeping", "message_undecodable"),
+    }
+    [unknown] = [each["id"] for each in letters if each["cause"] == "task_unknown"]
+    assert passback(running, "dlq", "retry", unknown).returncode == 0
+    until = time.monotonic() + 20
+    while unknown in (held := [each.id for each in running.service.dead_messages.all()]) or len(held) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert passback(running, "dlq", "discard", "--all").returncode == 0
+    app.close()
+
+
+def test_a_paused_course_waits(running: Town) -> None:
+    """A paused course keeps its changes, says so in `status` and `explain`, and is synced once it is resumed."""
+    course = str(Ids.HEALTHY_COURSE)
+    assert passback(running, "pause", "course", course, "--reason", "under repair").returncode == 0
+    running.stage.grade("paused", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[1]), 2.5)
+    until = time.monotonic() + 20
+    while running.service.changes.counts().due == 0:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    [pause] = json.loads(passback(running, "status", "--json").stdout)["paused"]
+    assert (pause["target"], pause["reason"]) == (f"course:{course}", "under repair")
+    assert json.loads(passback(running, "explain", course, "--json").stdout)["paused"] == pause
+    assert running.service.changes.counts().due == 1
+    assert passback(running, "resume", "course", course).returncode == 0
+    running.settle()

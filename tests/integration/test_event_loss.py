@@ -1,0 +1,69 @@
+"""Not one event arrives: the schedule alone makes PowerSchool agree, and says how much it had to."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import pytest
+
+from shared.sandbox.district import Ids, student_dcid_of, user_id_of
+from tests.integration.town import Town, town
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]
+
+INTERVAL_S = 8.0
+# What the processes take to start, and a sync to run, on a slow machine.
+SLACK_S = 15.0
+
+
+@pytest.fixture(scope="module")
+def deaf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A town whose Canvas tells nobody anything."""
+    logs = tmp_path_factory.mktemp("logs")
+    with town(logs, RECONCILE_INTERVAL_S=str(INTERVAL_S), SYNC_SCHEDULE="", QUIET_PERIOD_S="0.2") as one:
+        events = {"target": f"{one.web}/events/canvas", "drop": 1}
+        one.stage.http.put(f"{one.stage.canvas_url}/_sandbox/events", json=events).raise_for_status()
+        yield one
+
+
+def points(running: Town, student: int) -> Decimal | None:
+    """Return the student's score for "Warm-up 1" in PowerSchool."""
+    for row in running.stage.gradebook():
+        if row["name"] == "Warm-up 1" and row["section_dcid"] == Ids.HEALTHY_DCID and row["created_by_plugin"]:
+            held = row["scores"].get(str(student_dcid_of(student)))  # type: ignore[attr-defined]
+            return None if held is None else Decimal(held["points"])
+    return None
+
+
+def until(is_so: Callable[[], bool], within_s: float) -> None:
+    """Return once it is so."""
+    give_up = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
+def test_a_course_that_no_event_told_of_is_found_and_kept(deaf: Town) -> None:
+    """Grades of an unknown course arrive within two intervals of beat's start, later ones within one; both count."""
+    first, second = Ids.STUDENTS_HEALTHY[0], Ids.STUDENTS_HEALTHY[1]
+    deaf.stage.grade("unheard", Ids.HEALTHY_COURSE, 1021, user_id_of(first), 7.125)
+    assert deaf.service.records.count() == 0
+    deaf.processes.start("beat", "beat")
+    until(lambda: points(deaf, first) == Decimal("7.125"), 2 * INTERVAL_S + SLACK_S)
+
+    repaired = deaf.service.counters.read("repairs")["scores"]
+    deaf.stage.grade("unheard", Ids.HEALTHY_COURSE, 1021, user_id_of(second), 2.5)
+    until(lambda: points(deaf, second) == Decimal("2.5"), INTERVAL_S + SLACK_S)
+    until(lambda: deaf.service.counters.read("repairs")["scores"] > repaired, SLACK_S)
+
+
+def test_status_shows_who_is_alive_and_what_was_repaired(deaf: Town) -> None:
+    """Each process by its kind, with its age; assignments and scores that no event had told of."""
+    command = [sys.executable, "-m", "workers.cli", "status", "--json"]
+    status = json.loads(subprocess.run(command, env=deaf.environ, capture_output=True, check=False).stdout)
+    assert sorted(process["process"].split("@")[0] for process in status["processes"]) == ["beat", "web", "worker"]
+    assert {process["state"] for process in status["processes"]} == {"alive"}
+    assert status["repairs"]["scores"] >= 2

@@ -1,0 +1,77 @@
+"""Housekeeping where Canvas does not play along: it goes on, and says so."""
+
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from shared.adapters.canvas import canvas_client
+from shared.config import load
+from workers.bootstrap import Passback
+from workers.cli.embedded_redis import EmbeddedRedis
+from workers.housekeeping import Housekeeping
+
+NOT_ENABLED = httpx.Response(400, json={"code": "not_enabled", "error": "A SIS integration is not configured"})
+UNAVAILABLE = httpx.Response(502, text="bad gateway")
+TWO_COURSES = httpx.Response(200, json=[{"course_id": 41}, {"course_id": "42"}, {"course_id": 41}])
+
+
+@pytest.fixture
+def service() -> Iterator[Passback]:
+    with EmbeddedRedis(durable=False) as redis:
+        values = {
+            "PASSBACK_REDIS_URL": redis.url,
+            "PASSBACK_CANVAS_URL": "https://canvas.test",
+            "PASSBACK_CANVAS_TOKEN": "secret",
+            "PASSBACK_SYNC_SCHEDULE": "",
+        }
+        with closing(Passback(load(values, Path("no.env")))) as one:
+            yield one
+
+
+def let_canvas_say(service: Passback, answer: httpx.Response) -> None:
+    """Let Canvas give this answer to everything."""
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+    )
+    service.canvas = canvas_client(service.settings, service.redis, service.keys, service.clock, transport=transport)
+
+
+def logged(tick: Callable[[], None], times: int = 1) -> list[tuple[Any, Any]]:
+    """Return what `times` ticks log: events with their causes."""
+    entries: list[MutableMapping[str, Any]]
+    with capture_logs() as entries:
+        for _ in range(times):
+            tick()
+    return [(entry["event"], entry.get("cause", entry.get("courses"))) for entry in entries]
+
+
+def test_courses_are_discovered_once_per_interval(service: Passback) -> None:
+    """The first tick finds them and makes them due; the others of the interval have nothing to do."""
+    let_canvas_say(service, TWO_COURSES)
+    assert logged(Housekeeping(service).discover, times=3) == [("courses_discovered", 2)]
+    assert service.changes.counts().due == service.records.count() == 2
+
+
+def test_a_refusal_is_said_once_per_interval(service: Passback) -> None:
+    """A Canvas without SIS export, or a token without the right: a person is told, and nothing else stops."""
+    let_canvas_say(service, NOT_ENABLED)
+    assert logged(Housekeeping(service).discover, times=3) == [("housekeeping_refused", "canvas_400")]
+
+
+def test_an_unwell_canvas_is_asked_again_at_the_next_tick(service: Passback) -> None:
+    """The interval's discovery is not lost with it."""
+    let_canvas_say(service, UNAVAILABLE)
+    assert [event for event, _ in logged(Housekeeping(service).discover, times=2)] == ["housekeeping_waits"] * 2
+    let_canvas_say(service, TWO_COURSES)
+    assert logged(Housekeeping(service).discover) == [("courses_discovered", 2)]
+
+
+def test_ticks_with_nothing_to_do_say_nothing(service: Passback) -> None:
+    """Without courses and without a schedule, PowerSchool need not even be configured."""
+    housekeeping = Housekeeping(service)
+    assert logged(housekeeping.reconcile) == logged(housekeeping.nightly_sync) == logged(housekeeping.due_dates) == []

@@ -1,0 +1,16 @@
+"""One plant for all tests of this directory: starting everything takes longer than most of them."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.reliability.plant import Plant, running_plant
+
+
+@pytest.fixture(scope="session")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on PATH")
+    with running_plant(tmp_path_factory.mktemp("logs")) as running:
+        yield running

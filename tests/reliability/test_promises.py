@@ -1,0 +1,183 @@
+"""The product's promises about reliability, by their numbers, each with the tests that prove it."""
+
+import ast
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import redis
+
+from deploy.reliability.plant import SETTLED_WITHIN_S, Plant
+from deploy.reliability.redis_server import RedisServer
+from shared.adapters.redis.change_store import RedisChangeStore, Whereabouts
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.wire import STREAM_OF, encode
+from shared.domain.changes import Change, ChangeKind, Windows
+from shared.sandbox.district import Ids, student_dcid_of, user_id_of
+
+ROOT = Path(__file__).parents[2]
+
+PROMISES: dict[str, tuple[str, ...]] = {
+    "1 no lost change": (
+        "tests/contract/test_no_change_is_lost.py::test_no_change_is_lost_whatever_dies",
+        "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
+        "tests/reliability/test_faults.py::test_a_killed_workers_course_is_synced_by_another",
+        "tests/reliability/test_faults.py::test_a_worker_told_to_stop_gives_its_course_to_another",
+        "tests/reliability/test_faults.py::test_a_worker_outlives_its_redis",
+    ),
+    "2 convergent and quiet": (
+        "tests/integration/test_end_to_end.py::test_a_burst_costs_few_requests_and_a_second_run_none",
+    ),
+    "3 never stale over fresh": (
+        "tests/unit/workers/test_interrupted_sync.py::test_a_lost_lease_stops_every_further_write",
+        "tests/contract/test_change_store_contract.py::test_an_ended_lease_gives_no_right",
+        "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
+    ),
+    "4 a change during a sync is not swallowed": (
+        "tests/contract/test_change_store_contract.py::test_changes_during_a_sync_cause_exactly_one_more",
+    ),
+    "5 bounded wait": (
+        "tests/contract/test_change_store_contract.py::test_never_later_than_the_maximum_wait",
+        "tests/reliability/test_promises.py::test_a_stream_of_events_without_end_holds_no_grade_up",
+    ),
+    "6 isolation": (
+        "tests/unit/workers/test_settle.py::test_dead_assignments_leave_the_rest_done",
+        "tests/contract/test_fold_contract.py::test_malformed_messages_are_kept_aside",
+        "tests/reliability/test_promises.py::test_a_huge_course_does_not_hold_up_a_small_one",
+    ),
+    "7 an outage burns no attempts, the backlog is bounded by courses": (
+        "tests/unit/workers/test_interrupted_sync.py::test_an_unwell_system_spends_no_attempt",
+        "tests/integration/test_end_to_end.py::test_an_outage_spends_no_attempt",
+        "tests/reliability/test_promises.py::test_a_flood_of_events_leaves_one_sync_per_course",
+    ),
+    "8 one shared pace": (
+        "tests/unit/adapters/test_system_health.py::test_all_workers_share_one_pace",
+        "tests/unit/adapters/test_system_health.py::test_throttling_pauses_every_worker_at_once",
+        "tests/unit/adapters/test_powerschool_token.py::test_one_token_serves_all_workers",
+        "tests/reliability/test_promises.py::test_two_workers_fetch_one_token",
+    ),
+    "9 lost responses make no duplicates": (
+        "tests/unit/workers/test_sync_course.py::test_a_lost_create_answer_makes_no_duplicate",
+        "tests/integration/test_end_to_end.py::test_a_lost_create_answer_makes_no_duplicate",
+    ),
+    "10 every event can be lost": (
+        "tests/unit/workers/test_reconcile.py::test_a_pass_ends_within_the_interval",
+        "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
+    ),
+    "11 silence is noticed": ("tests/contract/test_fold_contract.py::test_silence_can_be_noticed",),
+    "two beats fire once": (
+        "tests/contract/test_schedule_slot_contract.py::test_one_of_several_beats_counts",
+        "tests/unit/workers/test_nightly.py::test_two_beats_run_one_night",
+    ),
+    "a full or slow Redis turns into 503": (
+        "tests/integration/test_receivers_redis.py::test_a_hanging_redis_keeps_nobody_waiting",
+        "tests/integration/test_receivers_redis.py::test_too_many_waiting_are_refused_at_once",
+    ),
+}
+
+COURSES = 2000
+EVENTS = 100_000
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_every_promise_has_its_tests(promise: str) -> None:
+    """The tests that are said to prove a promise exist."""
+    for node in PROMISES[promise]:
+        path, _, name = node.partition("::")
+        tree = ast.parse((ROOT / path).read_text())
+        assert name in {f.name for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef)}, node
+
+
+@pytest.fixture
+def flooded() -> Iterator[redis.Redis]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on PATH")
+    with RedisServer() as server, redis.Redis(unix_socket_path=str(server.socket)) as client:
+        yield client
+
+
+@pytest.mark.slow
+@pytest.mark.redis
+def test_a_flood_of_events_leaves_one_sync_per_course(flooded: redis.Redis) -> None:
+    """100,000 events for 2,000 courses, read by two workers in turn, leave 2,000 courses due and nothing else."""
+    keys, second = Keys(), timedelta(seconds=1)
+    stores = [RedisChangeStore(flooded, keys, Windows(second, second), second, second) for _ in range(2)]
+    stream = keys.stream(STREAM_OF[ChangeKind.GRADE])
+    for start in range(0, EVENTS, 10_000):
+        pipeline = flooded.pipeline(transaction=False)
+        for number in range(start, start + 10_000):
+            pipeline.xadd(stream, encode(Change(ChangeKind.GRADE, str(1 + number % COURSES), assignment_id="1")))
+        pipeline.execute()
+    folded = 0
+    while folded < EVENTS:
+        batch = sum(store.fold(f"w{n}", 1000, timedelta(0)).folded for n, store in enumerate(stores))
+        assert batch, f"{folded} folded, then nothing"
+        folded += batch
+    assert stores[0].pending_messages() == 0
+    assert stores[0].counts() == (COURSES, 0, 0)
+
+
+def written(plant: Plant, student: int) -> bool:
+    return any(student_dcid_of(student) in write["students"] for write in plant.stage.writes())
+
+
+def settle(plant: Plant) -> None:
+    assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S), "not at rest"
+    plant.stage.http.delete(f"{plant.stage.powerschool_url}/_sandbox/writes").raise_for_status()
+    plant.stage.http.delete(f"{plant.stage.powerschool_url}/_sandbox/requests").raise_for_status()
+
+
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.xdist_group("plant")
+def test_a_stream_of_events_without_end_holds_no_grade_up(plant: Plant) -> None:
+    """While a course changes faster than its quiet period, its first grade still arrives."""
+    settle(plant)
+    course, assignment = Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 1
+    first, other = Ids.STUDENTS_OUTAGE[0], user_id_of(Ids.STUDENTS_OUTAGE[1])
+    plant.stage.grade("first", course, assignment, user_id_of(first), 50.25)
+    until = time.monotonic() + 30
+    number = 0
+    while not written(plant, first):
+        assert time.monotonic() < until
+        number += 1
+        plant.stage.grade("stream", course, assignment, other, number % 50)
+        time.sleep(0.05)
+    settle(plant)
+
+
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.xdist_group("plant")
+def test_a_huge_course_does_not_hold_up_a_small_one(plant: Plant) -> None:
+    """A grade of a small course arrives while a course with many scores is still being written."""
+    settle(plant)
+    plant.stage.powerschool_faults(latency_ms=400)
+    students = [*Ids.STUDENTS_A, *Ids.STUDENTS_B]
+    scores = [(user_id_of(student), 60 + student % 7 + 0.5) for student in students]
+    plant.stage.take_quiz("flood", Ids.COURSE, Ids.CHAPTER_QUIZ, scores)
+    changes = plant.service.changes
+    assert plant.wait(lambda: changes.state_of(str(Ids.COURSE)).whereabouts is Whereabouts.LEASED, 30)
+    small = Ids.STUDENTS_OUTAGE[2]
+    plant.stage.grade("small", Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 2, user_id_of(small), 51.25)
+    assert plant.wait(lambda: written(plant, small), 30)
+    assert changes.state_of(str(Ids.COURSE)).whereabouts is not Whereabouts.IDLE
+    plant.stage.powerschool_faults()
+    settle(plant)
+
+
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.xdist_group("plant")
+def test_two_workers_fetch_one_token(plant: Plant) -> None:
+    """When the access token ends while several courses sync in two processes, one new token is fetched."""
+    settle(plant)
+    plant.stage.powerschool_faults(expire_tokens=True)
+    for course, student in ((Ids.OUTAGE_COURSE, Ids.STUDENTS_OUTAGE[3]), (Ids.HEALTHY_COURSE, Ids.STUDENTS_HEALTHY[3])):
+        plant.stage.grade("token", course, course * 10 + 1, user_id_of(student), 52.25)
+    assert plant.wait(lambda: written(plant, Ids.STUDENTS_HEALTHY[3]) and written(plant, Ids.STUDENTS_OUTAGE[3]), 30)
+    asked = plant.stage.requests(plant.stage.powerschool_url)
+    assert sum(str(request["path"]).startswith("/oauth/") for request in asked) == 1

@@ -1,0 +1,137 @@
+"""A worker does not start on a configuration that can lose work; the message names the setting and the fix."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from deploy.reliability.redis_server import RedisServer
+from shared.adapters.redis.connection import connect
+from shared.config import ConfigurationError, Settings, load
+from shared.log_events import LogEvent
+from workers.cli.up import without_settings
+from workers.durability import await_durable_redis, durability
+
+pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("start-up")]
+
+
+class EnoughTried(Exception):
+    """Ends a wait that would not end by itself."""
+
+
+def no_pause(_seconds: float) -> None:
+    raise EnoughTried
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on PATH")
+    with RedisServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: RedisServer) -> Iterator[redis.Redis]:
+    with redis.Redis(unix_socket_path=str(server.socket)) as own:
+        yield own
+        own.config_set("maxmemory-policy", "noeviction")
+        own.config_set("appendonly", "yes")
+
+
+@pytest.fixture
+def settings_of(server: RedisServer, tmp_path: Path) -> Callable[..., Settings]:
+    def make(**changes: str) -> Settings:
+        values = {"REDIS_URL": server.url, **changes}
+        return load({f"PASSBACK_{name}": value for name, value in values.items()}, tmp_path / "no.env")
+
+    return make
+
+
+def test_a_durable_redis_is_accepted(client: redis.Redis, settings_of: Callable[..., Settings]) -> None:
+    """With an append-only file and without eviction, a worker starts, and nothing is said."""
+    settings = settings_of()
+    with capture_logs() as lines, connect(settings) as ours:
+        await_durable_redis(ours, settings, no_pause)
+    assert lines == []
+
+
+def test_eviction_is_refused(client: redis.Redis, settings_of: Callable[..., Settings]) -> None:
+    """A Redis that drops keys when its memory is full may drop changes."""
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    settings = settings_of(ALLOW_VOLATILE_REDIS="yes")
+    with (
+        connect(settings) as ours,
+        pytest.raises(ConfigurationError, match=r"allkeys-lru.*maxmemory-policy noeviction"),
+    ):
+        await_durable_redis(ours, settings, no_pause)
+
+
+def test_a_forgetful_redis_is_refused(client: redis.Redis, settings_of: Callable[..., Settings]) -> None:
+    """Without an append-only file a restart of Redis loses work; who accepts that has to say so."""
+    client.config_set("appendonly", "no")
+    settings = settings_of()
+    with connect(settings) as ours:
+        with pytest.raises(ConfigurationError, match=r"appendonly yes.*PASSBACK_ALLOW_VOLATILE_REDIS=yes"):
+            await_durable_redis(ours, settings, no_pause)
+        await_durable_redis(ours, settings_of(ALLOW_VOLATILE_REDIS="yes"), no_pause)
+
+
+def test_a_redis_that_hides_its_settings_is_trusted_with_a_warning(
+    client: redis.Redis, settings_of: Callable[..., Settings]
+) -> None:
+    """Managed servers refuse CONFIG: the worker starts, and says what it could not see."""
+    client.acl_setuser("worker", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-config"])
+    settings = settings_of()
+    with capture_logs() as lines, connect(settings) as ours:
+        ours.execute_command("AUTH", "worker", "any")
+        assert [trait.value for trait in durability(ours, settings)] == [None, None]
+        await_durable_redis(ours, settings, no_pause)
+    assert [(line["event"], line["settings"]) for line in lines] == [
+        (LogEvent.REDIS_SETTINGS_HIDDEN, ["maxmemory-policy", "appendonly"])
+    ]
+
+
+def test_a_redis_that_is_away_is_waited_for(tmp_path: Path, settings_of: Callable[..., Settings]) -> None:
+    """A worker that starts before its Redis tries again instead of ending."""
+    settings = settings_of(REDIS_URL=f"unix://{tmp_path}/nobody.sock")
+    with capture_logs() as lines, connect(settings) as ours, pytest.raises(EnoughTried):
+        await_durable_redis(ours, settings, no_pause)
+    assert [line["event"] for line in lines] == [LogEvent.REDIS_AWAITED]
+
+
+@pytest.mark.slow
+def test_passback_worker_ends_with_code_2(server: RedisServer, client: redis.Redis, tmp_path: Path) -> None:
+    """`passback worker` says what is wrong and ends with the code for configuration."""
+    client.config_set("appendonly", "no")
+    needed = {"CANVAS_URL": "http://127.0.0.1:9", "CANVAS_TOKEN": "t", "POWERSCHOOL_URL": "http://127.0.0.1:9"}
+    needed |= {"POWERSCHOOL_CLIENT_ID": "i", "POWERSCHOOL_CLIENT_SECRET": "s", "REDIS_URL": server.url}
+    ended = subprocess.run(
+        [sys.executable, "-m", "workers.cli", "worker"],
+        env={**without_settings(), **{f"PASSBACK_{name}": value for name, value in needed.items()}},
+        capture_output=True, check=False, text=True, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 2, ended.stderr
+    assert "appendonly no" in ended.stderr
+    assert "PASSBACK_ALLOW_VOLATILE_REDIS=yes" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"LEASE_S": "2", "REDIS_TIMEOUT_S": "2"}, "PASSBACK_LEASE_S"),
+        ({"LEASE_S": "10", "SYNC_DEADLINE_S": "10"}, "PASSBACK_SYNC_DEADLINE_S"),
+        ({"QUIET_PERIOD_S": "20", "MAX_WAIT_S": "15"}, "PASSBACK_MAX_WAIT_S"),
+    ],
+)
+def test_times_that_contradict_each_other_are_refused(
+    settings_of: Callable[..., Settings], changes: dict[str, str], sentence: str
+) -> None:
+    """A lease must outlast a renewal, a deadline a lease, and the longest wait the quiet period."""
+    with pytest.raises(ConfigurationError, match=sentence):
+        settings_of(**changes)

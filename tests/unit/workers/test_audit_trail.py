@@ -1,0 +1,105 @@
+"""Every write to PowerSchool leaves an entry that says what it replaced; nothing else does."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from shared.domain.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
+from shared.domain.changes import Cause
+from shared.domain.powerschool import ActualScore
+from shared.errors import TransientError
+from tests.unit.domain.baseline import SECTION_DCID
+from tests.unit.workers.school import NOW, School, change_set, link_of
+
+
+def entries(school: School, assignment_id: str = "11") -> list[AuditEntry]:
+    """Return the assignment's entries since the last look, the oldest first."""
+    found = [entry for entry in school.audit.entries if entry.assignment_id == assignment_id]
+    school.audit.entries.clear()
+    return found
+
+
+def test_a_first_sync_leaves_a_create_and_its_scores(school: School) -> None:
+    """The entries hold ids, cause, actor, token, the fields and each student's first score."""
+    school.sync()
+    created, scored = entries(school)
+    assert created.kind is WriteKind.CREATE
+    assert FieldChange("name", None, "Reading 1") in created.fields
+    assert FieldChange("due_date", None, "2026-09-30") in created.fields
+    assert scored == AuditEntry(
+        at=NOW,
+        course_id="1",
+        assignment_id="11",
+        section_dcid=SECTION_DCID,
+        powerschool_assignment_id=link_of(school) - 1000,
+        powerschool_assignment_section_id=link_of(school),
+        kind=WriteKind.SCORES,
+        occasion=Occasion((Cause.EVENT,), "passback", 1),
+        points_possible=Decimal(10),
+        scores=(
+            ScoreChange(501, "S1", None, ScoreValue(Decimal(8))),
+            ScoreChange(502, "S2", None, ScoreValue(Decimal("9.5"))),
+        ),
+    )
+
+
+def test_nothing_changed_leaves_nothing(school: School) -> None:
+    """A second run writes nothing and says nothing."""
+    school.sync()
+    school.audit.entries.clear()
+    school.sync()
+    assert school.audit.entries == []
+
+
+def test_a_value_changed_by_hand_is_kept_as_replaced(school: School) -> None:
+    """Canvas wins, and the entry says what it replaced, flags included."""
+    school.sync()
+    entries(school)
+    there = school.powerschool.assignments_there[link_of(school)]
+    by_hand = {**there.scores, 501: ActualScore(Decimal(3), missing=True)}
+    school.powerschool.assignments_there[link_of(school)] = replace(there, scores=by_hand)
+    school.sync()
+    (entry,) = entries(school)
+    (score,) = entry.scores
+    assert (score.before, score.after) == (ScoreValue(Decimal(3), missing=True), ScoreValue(Decimal(8)))
+
+
+def test_a_changed_field_is_told_before_and_after(school: School) -> None:
+    """An update names the fields that differed, and no others."""
+    school.sync()
+    entries(school)
+    school.edit(name="Reading one", points_possible=Decimal(12))
+    school.sync()
+    (entry,) = entries(school)
+    assert entry.kind is WriteKind.UPDATE
+    assert entry.fields == (FieldChange("name", "Reading 1", "Reading one"), FieldChange("points", "10", "12"))
+
+
+def test_a_refused_write_leaves_nothing(school: School) -> None:
+    """What PowerSchool refused was not written; the rest of the batch was."""
+    school.powerschool.refused_students = {501: "powerschool_student"}
+    school.sync()
+    _, scored = entries(school)
+    assert [score.student_sis_id for score in scored.scores] == ["S2"]
+
+
+def test_a_create_whose_answer_was_lost_is_told_once_it_is_known(school: School) -> None:
+    """The run that adopts the assignment notes that it was created."""
+    school.powerschool.lost_creates = 1
+    school.sync()
+    assert entries(school, "11") == []
+    school.sync()
+    assert [entry.kind for entry in entries(school)] == [WriteKind.CREATE, WriteKind.SCORES]
+
+
+def test_a_failed_batch_leaves_nothing(school: School) -> None:
+    """A batch that did not go through is not told as written."""
+    school.powerschool.faults.always("put_scores", TransientError("PUT: 500", cause="powerschool_500"))
+    school.sync()
+    assert {entry.kind for entry in school.audit.entries} == {WriteKind.CREATE}
+
+
+def test_a_persons_sync_names_the_person() -> None:
+    """The actor is whoever asked; what happened by itself is passback's."""
+    asked = replace(change_set(cause=Cause.PERSON), actors=frozenset({"rivera", "chen"}))
+    assert Occasion.of(asked, 7) == Occasion((Cause.PERSON,), "chen, rivera", 7)
+    assert Occasion.of(change_set(), 8).actor == "passback"

@@ -1,0 +1,125 @@
+"""What a person does about dead letters: choose, retry at a rate, cancel, discard; and that they stay bounded."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from structlog.testing import capture_logs
+
+from shared.domain.changes import Cause
+from shared.domain.records import DeadLetter, LetterKind
+from tests.fakes import FakeDeadMessages
+from tests.unit.workers.school import School
+from workers.dead_letters.queue import DeadLetterQueue
+from workers.dead_letters.selection import Bounds, Selection, by_cause
+
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
+BOUNDS = Bounds(age=90 * DAY, count=10)
+
+
+def never(_pause: timedelta) -> bool:
+    return False
+
+
+def message(id_: str, at: datetime) -> DeadLetter:
+    return DeadLetter(id_, "", None, "malformed_message", "", 1, at, at, LetterKind.MESSAGE)
+
+
+class Desk:
+    """A queue over fakes with three letters: two of course 1, one of course 2, and a message."""
+
+    def __init__(self, school: School) -> None:
+        self.school, self.messages = school, FakeDeadMessages()
+        self.queue = DeadLetterQueue(school.dead_letters, self.messages, school.changes, school.clock, BOUNDS)
+        for course_id, assignment_id, cause in (("1", "11", "timeout"), ("1", "12", "error"), ("2", None, "timeout")):
+            school.dead_letters.add(course_id, assignment_id, cause, "", 6)
+            school.clock.advance(SECOND)
+        self.messages.letters["message-1"] = message("message-1", school.clock.now())
+
+
+def test_letters_are_chosen_by_everything_that_is_said(school: School) -> None:
+    """Ids, cause and time narrow the choice together; nothing said chooses all."""
+    letters = Desk(school).queue.all()
+    chosen = Selection(cause="timeout", since=letters[1].last_failed_at).of(letters)
+    assert [letter.id for letter in chosen] == ["2"]
+    assert Selection(ids=frozenset({"1-12"})).of(letters) == [letters[1]]
+    assert Selection(since=letters[3].last_failed_at).of(letters) == [letters[3]]
+    assert Selection().of(letters) == letters
+
+
+def test_letters_group_by_cause(school: School) -> None:
+    """A flood shows as its causes, the largest first, with letters and courses."""
+    groups = by_cause(Desk(school).queue.all())
+    assert [(g.cause, g.letters, g.courses) for g in groups] == [
+        ("timeout", 2, 2), ("error", 1, 1), ("malformed_message", 1, 0),
+    ]  # fmt: skip
+
+
+def test_a_retry_looks_at_each_course_once(school: School) -> None:
+    """A course with several letters is asked for once, by the person; its letters stay open, marked."""
+    desk = Desk(school)
+    done = desk.queue.retry(desk.queue.all(), "operator", SECOND, never)
+    assert done.retried == ("1-11", "1-12", "2", "message-1")
+    assert school.changes.requested == [("1", Cause.PERSON), ("2", Cause.PERSON)]
+    assert desk.messages.republished == ["message-1"]
+    assert {letter.retried_at for letter in desk.queue.all()} == {school.clock.now()}
+    assert len(desk.queue.all()) == 3
+
+
+def test_a_retry_may_be_cancelled(school: School) -> None:
+    """Between two jobs the rate is waited out; once cancelled, the rest is untouched and can be retried later."""
+    desk, waits = Desk(school), []
+
+    def cancelled_at_the_second(pause: timedelta) -> bool:
+        waits.append(pause)
+        return len(waits) == 2
+
+    done = desk.queue.retry(desk.queue.all(), "operator", SECOND, cancelled_at_the_second)
+    assert waits == [SECOND, SECOND]
+    assert (done.retried, done.left) == (("1-11", "1-12", "2"), ("message-1",))
+    assert desk.messages.republished == []
+
+
+def test_what_cannot_go_back_is_said(school: School) -> None:
+    """A message that cannot be put back stays where it is, and does not keep others from being retried."""
+    desk = Desk(school)
+    desk.messages.unwilling.add("message-1")
+    done = desk.queue.retry(desk.queue.all(), "operator", SECOND, never)
+    assert done.not_possible == ("message-1",)
+    assert desk.messages.count() == 1
+
+
+def test_discarded_letters_are_gone(school: School) -> None:
+    """Discarding removes letters and messages, does none of their work, and is in the log with who did it."""
+    desk = Desk(school)
+    with capture_logs() as lines:
+        assert desk.queue.discard(desk.queue.all(), "operator") == 4
+    assert desk.queue.all() == []
+    assert school.changes.requested == []
+    assert {(line["event"], line["actor"]) for line in lines} == {("dead_letter_discarded", "operator")}
+
+
+def test_too_old_and_too_many_letters_are_dropped(school: School) -> None:
+    """What is past its age goes, then the oldest until the count is kept; each is in the log first."""
+    desk = Desk(school)
+    school.clock.advance(90 * DAY - SECOND)
+    school.dead_letters.add("3", None, "timeout", "", 6)
+    with capture_logs() as lines:
+        assert desk.queue.drop_surplus() == 2
+    assert [line["letter_id"] for line in lines] == ["1-11", "1-12"]
+    letters = [replace(desk.queue.all()[0], id=str(n), last_failed_at=school.clock.now()) for n in range(12)]
+    assert [letter.id for letter in BOUNDS.surplus(letters, school.clock.now())] == ["0", "1"]
+
+
+def test_a_person_is_warned_before(school: School) -> None:
+    """From four fifths of the count, and nine tenths of the age, the status warns; nothing is dropped by then."""
+    desk = Desk(school)
+    assert desk.queue.warning() is None
+    for n in range(4):
+        school.dead_letters.add(f"9{n}", None, "timeout", "", 6)
+    assert desk.queue.warning() is not None
+    desk.queue.discard(desk.queue.all()[1:], "operator")
+    assert desk.queue.warning() is None
+    school.clock.advance(85 * DAY)
+    assert desk.queue.warning() is not None
+    assert desk.queue.drop_surplus() == 0

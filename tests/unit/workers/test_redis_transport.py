@@ -1,0 +1,23 @@
+"""The transport that outlives its Redis."""
+
+import pytest
+from kombu import Connection
+from redis.exceptions import ConnectionError as ConnectionFailed
+
+from workers import redis_transport
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "rediss://127.0.0.1:1", "redis+socket:///nowhere/redis.sock"])
+def test_every_redis_url_has_it(url: str) -> None:
+    """Whatever way Redis is reached, Celery uses this transport."""
+    redis_transport.register()
+    assert Connection(url).get_transport_cls() is redis_transport.Transport
+
+
+def test_a_channel_without_its_connection_fails_as_a_lost_connection_does() -> None:
+    """Acknowledging on a channel whose connection was closed is an error that Celery expects of a broker."""
+    channel = object.__new__(redis_transport.Channel)
+    channel.connection = None
+    assert ConnectionFailed in redis_transport.Transport.connection_errors
+    with pytest.raises(ConnectionFailed, match="lost its connection"):
+        _ = channel.pool

@@ -1,0 +1,171 @@
+"""The verbs of `passback dlq`: what is kept for a person, and what the person does about it."""
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.domain.records import DeadLetter
+from workers.bootstrap import Passback
+from workers.cli.courses import Actor, system_user
+from workers.cli.moments import interval_of, moment_of
+from workers.cli.opened import opened
+from workers.cli.output import ExitCode, JsonOption, emit
+from workers.dead_letters.queue import Retried, letter_json
+from workers.dead_letters.selection import Selection, by_cause
+
+dlq = typer.Typer(help="Jobs and messages kept for a person: list, show, retry, discard, export.", no_args_is_help=True)
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Dead letters, as `dlq list` names them.")]
+All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
+CauseCode = Annotated[str | None, typer.Option("--cause", metavar="CODE", help="Only those of this cause.")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="T", help="Only those that failed since: 2031-03-04T09:00, 2h, 3d.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say which are meant; do nothing.")]
+Rate = Annotated[str | None, typer.Option("--rate", metavar="N/s", help="Not faster than this: 2/s, 30/m.")]
+
+
+@dlq.command("list")
+def list_letters(
+    group_by: Annotated[str | None, typer.Option("--group-by", metavar="cause", help="Count by cause.")] = None,
+    cause: CauseCode = None,
+    since: Since = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what is kept for a person, the oldest failure first."""
+    if group_by not in (None, "cause"):
+        raise typer.BadParameter("only `cause` can be grouped by", param_hint="--group-by")
+    letters = _meant(opened(), [], cause, since)
+    if group_by:
+        emit(by_cause(letters), as_json)
+    else:
+        emit([letter_json(letter) for letter in letters], as_json, lambda _: _lines(letters))
+
+
+@dlq.command()
+def show(letter_id: Annotated[str, typer.Argument(metavar="ID")], as_json: JsonOption = False) -> None:
+    """Show everything about one of them; of a message, not what was in it: see `dlq export`."""
+    (letter,) = _meant(opened(), [letter_id], None, None)
+    emit(letter_json(letter), as_json)
+
+
+@dlq.command()
+def retry(
+    ids: Ids = None,
+    every: All = False,
+    cause: CauseCode = None,
+    since: Since = None,
+    rate: Rate = None,
+    dry_run: DryRun = False,
+    actor: Actor = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Retry: courses are synced anew, messages go back to where they came from. Safe to repeat.
+
+    An entry of a course stays open until its work succeeds. Ctrl-C leaves the rest untouched.
+    """
+    _some(ids, every, cause, since)
+    service, interval = opened(), interval_of(rate)
+    letters = _meant(service, ids or [], cause, since)
+    if dry_run:
+        _would("retry", letters, as_json)
+        return
+    with _cancellable() as cancelled:
+        done = service.dead_letter_queue.retry(
+            letters, actor or system_user(), interval, lambda pause: cancelled.wait(pause.total_seconds())
+        )
+    emit(done, as_json, _retried_text)
+    raise typer.Exit(ExitCode.PROBLEMS if done.not_possible or done.left else ExitCode.FINE)
+
+
+@dlq.command()
+def discard(
+    ids: Ids = None,
+    every: All = False,
+    cause: CauseCode = None,
+    since: Since = None,
+    dry_run: DryRun = False,
+    actor: Actor = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove entries without doing their work."""
+    _some(ids, every, cause, since)
+    service = opened()
+    letters = _meant(service, ids or [], cause, since)
+    if dry_run:
+        _would("discard", letters, as_json)
+        return
+    count = service.dead_letter_queue.discard(letters, actor or system_user())
+    emit({"discarded": [letter.id for letter in letters]}, as_json, lambda _: f"{count} discarded")
+
+
+@dlq.command()
+def export(file: Annotated[Path, typer.Argument(metavar="FILE")], cause: CauseCode = None, since: Since = None) -> None:
+    """Write them to a file that only its owner can read, a JSON object per line; the parts of messages in Base64."""
+    service = opened()
+    letters = _meant(service, [], cause, since)
+    file.touch(mode=0o600)
+    with file.open("w", encoding="utf-8") as out:
+        out.writelines(json.dumps(service.dead_letter_queue.exported(letter)) + "\n" for letter in letters)
+    typer.echo(f"{len(letters)} dead letters written to {file}")
+
+
+def _some(ids: list[str] | None, every: bool, cause: str | None, since: str | None) -> None:
+    if not (ids or every or cause or since):
+        raise typer.BadParameter("say which: ids, --all, --cause or --since")
+    if ids and every:
+        raise typer.BadParameter("give ids or --all, not both")
+
+
+def _meant(service: Passback, ids: list[str], cause: str | None, since: str | None) -> list[DeadLetter]:
+    """Return the letters that are meant; ends with an error if one that was named is not there."""
+    letters = service.dead_letter_queue.all()
+    missing = sorted(set(ids) - {letter.id for letter in letters})
+    if missing:
+        typer.echo(f"passback: no such dead letter: {', '.join(missing)}", err=True)
+        raise typer.Exit(ExitCode.PROBLEMS)
+    zone = service.settings.district_time_zone
+    moment = None if since is None else moment_of(since, service.clock.now(), zone)
+    return Selection(frozenset(ids), cause, moment).of(letters)
+
+
+@contextmanager
+def _cancellable() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C or SIGTERM sets, instead of ending the process in the middle of something."""
+    cancelled = threading.Event()
+    before = {number: signal.signal(number, lambda *_: cancelled.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancelled
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+def _lines(letters: list[DeadLetter]) -> str:
+    return "\n".join(_line(letter) for letter in letters) or "none"
+
+
+def _line(letter: DeadLetter) -> str:
+    retried = f", retried {letter.retried_at:%Y-%m-%d %H:%M}" if letter.retried_at else ""
+    return (
+        f"{letter.id}: {letter.cause} after {letter.attempts} attempts, "
+        f"last {letter.last_failed_at:%Y-%m-%d %H:%M} UTC{retried}"
+    )
+
+
+def _would(verb: str, letters: list[DeadLetter], as_json: bool) -> None:
+    emit({f"would_{verb}": [letter.id for letter in letters]}, as_json, lambda _: _lines(letters))
+
+
+def _retried_text(done: Retried) -> str:
+    lines = [f"{len(done.retried)} retried"]
+    lines += [f"{letter_id}: cannot be put back, only exported or discarded" for letter_id in done.not_possible]
+    if done.left:
+        lines.append(f"cancelled: {len(done.left)} left untouched")
+    return "\n".join(lines)
