@@ -189,8 +189,10 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(running: Town) -> None:
     running.settle()
     running.stage.act(do="mark_missing", course_id=Ids.HEALTHY_COURSE, assignment_id=1021, user_id=user_id_of(10611))
     running.forget_requests()
-    plan = json.loads(passback(running, "sync", str(Ids.HEALTHY_COURSE), "--dry-run", "--json").stdout)
-    assert [(step["do"], step["new"]) for step in plan["steps"]] == [("scores", 1)]
+    shown = passback(running, "sync", str(Ids.HEALTHY_COURSE), "--assignment", "1021", "--dry-run", "--json")
+    assert shown.returncode == 0, shown.stderr
+    steps = json.loads(shown.stdout)["steps"]
+    assert [(step["do"], step["new"]) for step in steps] == [("scores", 1)]
     assert running.stage.writes() == []
 
 
