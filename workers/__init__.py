@@ -1,1 +1,16 @@
-"""What runs: one package per job this service does."""
+"""What runs: one package per job this service does. Imports `shared`, never the reverse.
+
+Procfile line    runs
+web              receivers/ behind web.py, with the JSON API of status_pages/ beside them
+worker           celery_app.py with bootstrap.DispatchStep: grade_passback/ (dispatcher, syncs) and housekeeping.py
+beat             schedule.py: ticks of housekeeping.py; any number may run, one tick counts
+flower           Celery's monitor
+(no line)        `passback sqs`: receivers/sqs.py, where Live Events come by a queue
+
+bootstrap.py        settings to adapters to use cases, once per process
+settle.py           outcome to acknowledge, wait, retry or dead letter: the only retry code
+durability.py       what a Redis must promise before a worker starts
+redis_transport.py  Celery's transport, made to survive a Redis restart
+dead_letters/       listing, retrying, discarding; messages that nobody could read
+cli/                the `passback` command, a file per group of verbs
+"""

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from redis.exceptions import RedisError
 
+from shared.domain.audit import about
 from shared.domain.records import DeadLetter
-from shared.sandbox.district import Ids, user_id_of
+from shared.sandbox.district import Ids, student_dcid_of, user_id_of
 from workers.bootstrap import Passback
 from workers.cli.demo.stage import Stage
 
@@ -25,6 +26,7 @@ SPECIAL = "extra credit, decimals"
 OUTAGE = "during an outage"
 OPERATOR = "operator"
 REPEATED_FAILURE = "after a dead letter"
+BY_HAND = "beside a change by hand"
 
 
 @dataclass
@@ -45,6 +47,7 @@ class SchoolDay:
         self._settle("the lesson")
         self._outage()
         self._dead_letter()
+        self._changes_by_hand()
 
     def _morning(self) -> None:
         self.tell("Morning: every course is edited once, so Canvas announces it.")
@@ -116,6 +119,22 @@ class SchoolDay:
         self.tell(f"Dead letter {letter.id}: {letter.cause} after {letter.attempts} attempts. Retrying.")
         self.service.dead_letter_queue.retry([letter], OPERATOR, timedelta(0), lambda _: False)
         self._settle("the retry")
+
+    def _changes_by_hand(self) -> None:
+        course, assignment, student = Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 1, Ids.STUDENTS_OUTAGE[0]
+        self.tell("Somebody rescores by hand in PowerSchool; in Canvas the assignment group is renamed.")
+        self.stage.rescore_by_hand(Ids.OUTAGE_DCID, "Warm-up 1", student_dcid_of(student), 1)
+        self.stage.act(do="rename_group", course_id=course, group_id=course * 10 + 3_000, name="Practice")
+        self.stage.grade(BY_HAND, course, assignment, user_id_of(Ids.STUDENTS_OUTAGE[6]), 8.0)
+        self._settle("the changes by hand")
+        history = about(self.service.audit.of_course(str(course)), str(assignment), str(student))
+        change = next(change for entry in history for change in entry.scores)
+        assert change.before is not None
+        assert change.after is not None
+        self.tell(
+            f"Put back, still in its category. The audit: assignment {assignment}, student {student}, "
+            f"{change.before.points} was replaced by {change.after.points}."
+        )
 
     def _wait_for_dead_letter(self) -> DeadLetter:
         until = time.monotonic() + SETTLED_WITHIN_S

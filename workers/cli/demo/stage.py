@@ -55,6 +55,13 @@ class Stage:
         """Make PowerSchool unwell, or well again."""
         self.http.put(f"{self.powerschool_url}/_sandbox/faults", json=faults).raise_for_status()
 
+    def rescore_by_hand(self, section_dcid: int, name: str, student_dcid: int, points: int) -> None:
+        """A teacher enters a score in PowerSchool."""
+        (row,) = (r for r in self.gradebook() if r["section_dcid"] == section_dcid and r["name"] == name)
+        target = row["assignment_section_id"]
+        deed = {"do": "rescore", "assignment_section_id": target, "student_dcid": student_dcid, "points": points}
+        self.http.post(f"{self.powerschool_url}/_sandbox/act", json=deed).raise_for_status()
+
     def submissions(self) -> list[Json]:
         """Return every submission Canvas has."""
         return [s for course in self._canvas_state()["courses"] for s in course["submissions"]]
