@@ -1,0 +1,80 @@
+"""What starts a sync, and what stays of deleted work: the sentences that need more than the rules.
+
+Source: product rules, "Overwriting" and "Ways to start a sync".
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shared.clock import ManualClock
+from shared.domain.changes import Cause
+from shared.domain.dates import DUE_DATE_DELAY
+from shared.domain.reasons import Reason
+from shared.domain.records import State
+from shared.events.live_events import parse
+from shared.events.meaning import change_of
+from tests.fakes import FakeChanges, FakeDueDates, FakeRecords, FakeUnknownChanges
+from tests.unit.domain.baseline import CHICAGO
+from tests.unit.workers.school import NOW, OTHER, School
+from workers.grade_passback.due_dates import DueDateWatch
+from workers.grade_passback.nightly import NightlySync
+from workers.grade_passback.reconcile import Reconciliation
+
+HOUR = timedelta(hours=1)
+TICK = timedelta(seconds=30)
+GRADED = b"""{"metadata": {"event_name": "grade_change", "event_time": "2026-10-05T15:00:00.000Z", "producer": "canvas",
+"context_type": "Course", "context_id": "100000000000101"}, "body": {"assignment_id": "100000000000011"}}"""
+
+
+def test_an_assignment_deleted_in_canvas_is_reported() -> None:
+    """Rule: "An assignment deleted in Canvas stays in PowerSchool and is reported"."""
+    school = School()
+    school.sync()
+    school.writes()
+    school.canvas.content = replace(school.canvas.content, assignments=(OTHER,))
+    school.sync()
+    assert school.writes() == []
+    assert len(school.powerschool.assignments_there) == 2
+    assert (school.record("11").state, school.reasons("11")) == (State.BLOCKED, [Reason.DELETED_IN_CANVAS])
+
+
+def test_a_canvas_change_starts_a_sync() -> None:
+    """Ways to start a sync: "A Canvas change (automatic)"."""
+    change = change_of(parse(GRADED))
+    assert change is not None
+    assert (change.course_id, change.assignment_id, change.cause) == ("101", "11", Cause.EVENT)
+
+
+def test_a_person_starts_a_sync_with_a_dry_run() -> None:
+    """Ways to start a sync: a person, "with a dry run that shows the plan" and writes nothing."""
+    school = School()
+    plan = school.surveyor.survey("1", asked_for_by_person=True).plan
+    assert (plan.creates, plan.scores) == (2, 4)
+    assert school.writes() == []
+
+
+def test_the_schedule_starts_a_sync() -> None:
+    """Ways to start a sync: "a schedule (nightly by default, per district)", in the district's time zone."""
+    three = datetime(2026, 10, 6, 3, 0, tzinfo=CHICAGO)
+    changes, records = FakeChanges(), FakeRecords()
+    records.visits = {"1": three - 6 * HOUR}
+    for at in (three - TICK, three + HOUR):
+        NightlySync(
+            changes, records, ManualClock(at), "0 3 * * *", lambda: CHICAGO, spread=HOUR, tick=TICK
+        ).run()  # fmt: skip
+        assert changes.requested == ([] if at < three else [("1", Cause.SCHEDULE)])
+
+
+def test_a_due_date_that_passes_starts_a_sync() -> None:
+    """Ways to start a sync: "the moment a due date passes (missing work)"."""
+    changes, due_dates = FakeChanges(), FakeDueDates({"1": NOW})
+    DueDateWatch(changes, due_dates, ManualClock(NOW + DUE_DATE_DELAY)).run()
+    assert changes.requested == [("1", Cause.DUE_DATE)]
+
+
+def test_the_rolling_reconciliation_starts_a_sync() -> None:
+    """Ways to start a sync: "the rolling reconciliation"."""
+    changes, records = FakeChanges(), FakeRecords()
+    records.visits = {"1": NOW - 2 * HOUR}
+    Reconciliation(changes, records, FakeUnknownChanges(), ManualClock(NOW), HOUR, TICK).run()
+    assert changes.requested == [("1", Cause.RECONCILE)]
