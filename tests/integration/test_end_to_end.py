@@ -186,6 +186,7 @@ def test_status_and_doctor_answer_in_json(running: Town) -> None:
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(running: Town) -> None:
     """`sync --dry-run` prints what would be done; PowerSchool sees reads only."""
+    running.stage.grade("before", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[4]), 5)
     running.settle()
     running.stage.act(do="mark_missing", course_id=Ids.HEALTHY_COURSE, assignment_id=1021, user_id=user_id_of(10611))
     running.forget_requests()
