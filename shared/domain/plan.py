@@ -36,10 +36,10 @@ class Adopt:
         return self.link.section_dcid
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Create the assignment in its section."""
+class _OfDesired:
+    """A step for one desired assignment."""
 
+    __slots__ = ()
     desired: DesiredAssignment
 
     @property
@@ -54,22 +54,19 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class Create(_OfDesired):
+    """Create the assignment in its section."""
+
+    desired: DesiredAssignment
+
+
+@dataclass(frozen=True, slots=True)
+class Update(_OfDesired):
     """Make the assignment's own fields equal Canvas's; `changed_fields` differ now."""
 
     actual: ActualAssignment
     desired: DesiredAssignment
     changed_fields: tuple[OwnedField, ...]
-
-    @property
-    def assignment_id(self) -> str:
-        """The Canvas assignment."""
-        return self.desired.assignment_id
-
-    @property
-    def section_dcid(self) -> int:
-        """The section, by SECTIONS.DCID."""
-        return self.desired.section_dcid
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.config import Settings, load
+from shared.config import Settings
 from shared.domain.audit import AuditEntry, ScoreChange, ScoreValue, about
 from shared.domain.student_answers import told
-from workers.bootstrap import Passback
 from workers.cli.courses import AssignmentId, Course
 from workers.cli.explaining import StudentId
+from workers.cli.opened import opened
 from workers.cli.output import JsonOption, emit
 from workers.grade_passback.history import entry_json
 
@@ -43,8 +43,8 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was written to PowerSchool, the newest first: when, why, for whom, and what it replaced."""
-    settings = load()
-    entries = Passback(settings).audit.of_course(course, None if since is None else _time(since, settings))
+    service = opened()
+    entries = service.audit.of_course(course, None if since is None else _time(since, service.settings))
     found = about(entries, assignment, student)
     if export is not None:
         count = _export(found, export)

@@ -8,11 +8,10 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.queries import IDS_PER_CALL, PowerQueries
+from shared.adapters.powerschool.queries import IDS_PER_CALL, STATE_QUERY, PowerQueries
 from shared.adapters.powerschool.wire import AssignmentWire, ScoreWire, StateRow, listed
 from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection
 
-STATE_QUERY = "org.passback.sync.gradebook.state"
 # An empty list is no valid IN list, and no id is 0.
 NO_ID = 0
 
