@@ -4,6 +4,7 @@
     +-- TransientError            may pass by itself: spends an attempt
     |   +-- SystemUnwell          the whole system is throttled or unavailable: waits, spends no attempt
     |   +-- LeaseLost             another worker has the course: stop, write nothing more
+    |   +-- RosterTruncated       PowerSchool answered fewer roster rows than it counts: read again later
     +-- PermanentError            will not pass by itself
         +-- Refused               the remote system understood and said no (4xx), with its words
         |   +-- NotFound          what was addressed is gone
@@ -44,6 +45,13 @@ class LeaseLost(TransientError):
 
     def __init__(self, course_id: str) -> None:
         super().__init__(f"lease of course {course_id} lost", cause="lease_lost")
+
+
+class RosterTruncated(TransientError):
+    """PowerSchool answered fewer rows than it counts: a part of a roster must never be taken for the whole."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, cause="roster_truncated")
 
 
 class PermanentError(PassbackError):
