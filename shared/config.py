@@ -236,6 +236,9 @@ class Settings(BaseSettings):
         10.0, ge=2, description="A course whose worker went silent for this long is given to another."
     )
     sync_deadline_s: float = Field(300.0, gt=1, description="A sync that takes longer stops and goes on later.")
+    sync_slice_s: float = Field(
+        20.0, gt=0, description="A sync that has written for this long gives way while other courses wait for a thread."
+    )
 
     web_host: str = Field("127.0.0.1", description="Address that the web process binds.")
     web_port: int = Field(8080, ge=0, le=65535, description="Port that the web process binds.")

@@ -132,7 +132,7 @@ class ChangeStore(Protocol):
         """Make the course due now, folded with what is pending. `actor` is the person who asks, for the audit.
 
         A person's request also forgets the course's backoff and attempts; any other leaves a course that already
-        waits as it is, so that nothing resets the backoff of a failing course but a person.
+        waits its window and backoff, so that nothing resets the backoff of a failing course but a person.
         """
         ...
 
@@ -145,6 +145,7 @@ class ChangeStore(Protocol):
 
         Paused courses are left to wait. A course whose leases expire again and again becomes a dead letter.
         A course that is leased is never claimed; what arrives meanwhile makes it due after its release.
+        Courses that nothing but a pass over all courses made due yield: they have a quarter of the limit at the most.
         """
         ...
 
@@ -166,6 +167,10 @@ class ChangeStore(Protocol):
 
     def next_due_in(self) -> timedelta | None:
         """Return how long until the next course is due (zero if one is); None if none waits."""
+        ...
+
+    def somebody_waits(self) -> bool:
+        """Say whether a course that does not yield is due and no thread of any worker has taken it yet."""
         ...
 
     def heard_at(self, course_id: str) -> datetime | None:

@@ -16,6 +16,7 @@ from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSec
 from shared.domain.records import CourseRecord, DeadLetter
 from shared.errors import LeaseLost, NotFound, Refused, RefusedRow, TransientError
 from shared.ports import ClearRow, CreatedAssignment, FoldResult, Lease, ScoreRow
+from workers.grade_passback.leases import Turn
 
 Key = tuple[str, int]
 MARK = "passback-plugin"
@@ -554,5 +555,14 @@ class FakeChanges:
     def next_due_in(self) -> timedelta | None:
         return timedelta(0) if self.due or self.claimed else None
 
+    def somebody_waits(self) -> bool:
+        self.faults.check("somebody_waits")
+        return bool(self.due or self.claimed)
+
     def heard_at(self, course_id: str) -> datetime | None:
         return self.heard.get(course_id)
+
+
+def whole_turn(clock: Clock, length: timedelta) -> Turn:
+    """Return a turn that nobody else waits for: over at its deadline alone."""
+    return Turn(clock, clock.now() + length, length, lambda: False)

@@ -44,7 +44,7 @@ from workers.grade_passback.applying import Applier
 from workers.grade_passback.category_links import CategoryLinks
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.grade_passback.explain import Explain
-from workers.grade_passback.leases import Guard, LeaseKeeper, guard
+from workers.grade_passback.leases import Guard, LeaseKeeper, Turn, guard
 from workers.grade_passback.link_care import LinkCare
 from workers.grade_passback.recall import Recall
 from workers.grade_passback.repairs import note_repairs
@@ -234,7 +234,9 @@ class Passback:
             return
         lease, changes = taken
         deadline = self.clock.now() + timedelta(seconds=self.settings.sync_deadline_s)
-        check = guard(self.changes, lease, self.clock, deadline, self.stopping.is_set)
+        slice_for = timedelta(seconds=self.settings.sync_slice_s)
+        turn = Turn(self.clock, deadline, slice_for, self.changes.somebody_waits)
+        check = guard(self.changes, lease, turn, self.stopping.is_set)
         with structlog.contextvars.bound_contextvars(course_id=course_id), self.lease_keeper.hold(lease):
             self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
 

@@ -152,7 +152,7 @@ def test_the_longest_due_is_claimed_first(district: District, store: RedisChange
 def test_claims_are_limited_in_all(district: District, store: RedisChangeStore) -> None:
     """However often courses are claimed, no more than the limit are claimed at once; a taken one makes room."""
     for number in range(5):
-        store.request(str(number), Cause.SCHEDULE)
+        store.request(str(number), Cause.PERSON)
         district.time.advance(A_MOMENT)
     assert store.claim_due(2) == ["0", "1"]
     assert store.claim_due(2) == []
@@ -391,3 +391,59 @@ def test_a_dead_worker_is_noticed_in_time(district: District, store: RedisChange
     assert store.next_due_in() == CLAIM_FOR
     store.take(COURSE)
     assert store.next_due_in() == LEASE_FOR
+
+
+def test_a_change_goes_before_a_pass_over_all_courses(district: District, store: RedisChangeStore) -> None:
+    """Courses that nothing but a pass made due have a quarter of the claims; a change is claimed beside them."""
+    for number in range(20):
+        store.request(str(1000 + number), Cause.SCHEDULE if number % 2 else Cause.RECONCILE)
+    change(district, store)
+    district.time.advance(QUIET)
+    assert sorted(store.claim_due(16)) == ["1000", "1001", "1002", "1003", COURSE]
+    assert store.claim_due(16) == []
+    assert store.counts() == (16, 5, 0)
+    assert store.somebody_waits()
+
+
+def test_a_pass_goes_on_as_its_courses_end(district: District, store: RedisChangeStore) -> None:
+    """The quarter counts what is claimed and what is leased, and is filled again when a course ends."""
+    for number in range(3):
+        store.request(str(1000 + number), Cause.RECONCILE)
+    assert store.claim_due(4) == ["1000"]
+    taken = store.take("1000")
+    assert taken is not None
+    assert store.claim_due(4) == []
+    assert store.next_due_in() == NO_WAIT
+    store.release(taken[0])
+    assert store.claim_due(4) == ["1001"]
+
+
+@pytest.mark.parametrize("cause", [Cause.PERSON, Cause.DUE_DATE])
+def test_who_asks_for_a_yielding_course_makes_it_prompt(
+    district: District, store: RedisChangeStore, cause: Cause
+) -> None:
+    """A course of a pass that somebody begins to wait for goes with the others, once and in one place."""
+    store.request(OTHER, Cause.RECONCILE)
+    store.request(COURSE, Cause.RECONCILE)
+    store.request(COURSE, cause)
+    district.time.advance(QUIET)
+    assert sorted(store.claim_due(4)) == [COURSE, OTHER]
+    assert store.counts() == (0, 2, 0)
+
+
+def test_a_changed_course_of_a_pass_waits_out_its_window_no_longer(district: District, store: RedisChangeStore) -> None:
+    """A change in a course that a pass made due does not put it off."""
+    store.request(OTHER, Cause.RECONCILE)
+    store.request(COURSE, Cause.RECONCILE)
+    change(district, store)
+    assert sorted(store.claim_due(4)) == [COURSE, OTHER]
+
+
+def test_nobody_waits_for_a_pass(district: District, store: RedisChangeStore) -> None:
+    """Courses that yield are no reason for a running one to give way; a due change is."""
+    store.request(OTHER, Cause.RECONCILE)
+    assert not store.somebody_waits()
+    change(district, store)
+    assert not store.somebody_waits()
+    district.time.advance(QUIET)
+    assert store.somebody_waits()

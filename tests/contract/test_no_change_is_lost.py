@@ -151,11 +151,13 @@ class Lifetimes(RuleBasedStateMachine):
     @invariant()
     def every_course_is_in_one_place(self) -> None:
         keys, client = self.district.keys, self.district.client
-        due, claimed, leased = (set(client.zrange(key, 0, -1)) for key in (keys.due, keys.claimed, keys.leased))
+        queues = (keys.due, keys.yielding, keys.claimed, keys.leased)
+        prompt, yielding, claimed, leased = (set(client.zrange(key, 0, -1)) for key in queues)
+        due = prompt | yielding
         hashes = set(client.keys(keys.pending("*"))) | set(client.keys(keys.taken("*")))
         pending = {course_id.encode() for course_id in COURSES if keys.pending(course_id).encode() in hashes}
         taken = {course_id.encode() for course_id in COURSES if keys.taken(course_id).encode() in hashes}
-        assert len(due | claimed | leased) == len(due) + len(claimed) + len(leased)
+        assert len(due | claimed | leased) == len(prompt) + len(yielding) + len(claimed) + len(leased)
         assert taken == leased
         assert due | claimed == pending - leased
 

@@ -33,6 +33,7 @@ from tests.fakes import (
     FakeLinks,
     FakePauses,
     FakeRecords,
+    whole_turn,
 )
 from tests.integration.test_clients_against_sandbox import served
 from workers.grade_passback.answers import Memory, Question
@@ -118,7 +119,7 @@ class Town:
         """Sync the course once, as the task does."""
         lease = self.changes.lease(COURSE)
         changes = ChangeSet(COURSE, NOON, NOON, 1, frozenset({cause}), frozenset({str(FIRST)}), 0)
-        check = guard(self.changes, lease, self.clock, self.clock.now() + timedelta(minutes=5))
+        check = guard(self.changes, lease, whole_turn(self.clock, timedelta(minutes=5)))
         self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check, lease.token))
 
     def answer(self, student: int | None = None) -> Any:

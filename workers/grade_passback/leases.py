@@ -70,25 +70,41 @@ class LeaseKeeper:
             self._held.discard(lease)
 
 
-def guard(
-    changes: ChangeStore, lease: Lease, clock: Clock, deadline: datetime, stopping: Callable[[], bool] = lambda: False
-) -> Guard:
+class Turn:
+    """How long a course may write before it gives way: to its deadline, and to others once its slice is over.
+
+    A slice begins with the first write, so that a course which is slow to read still gets on in every turn.
+    """
+
+    def __init__(self, clock: Clock, deadline: datetime, slice_for: timedelta, waits: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._deadline = deadline
+        self._slice_for = slice_for
+        self._waits = waits
+        self._slice_ends: datetime | None = None
+
+    def over(self) -> str | None:
+        """Return why the course has to give way now, None while it may go on."""
+        now = self._clock.now()
+        if now >= self._deadline:
+            return "sync_deadline"
+        if self._slice_ends is None:
+            self._slice_ends = now + self._slice_for
+        return "sync_slice" if now >= self._slice_ends and self._waits() else None
+
+
+def guard(changes: ChangeStore, lease: Lease, turn: Turn, stopping: Callable[[], bool] = lambda: False) -> Guard:
     """Return the check that a sync makes right before each write.
 
-    It raises `LeaseLost` if somebody else may have the course, and `SystemUnwell` past the deadline, so that a
+    It raises `LeaseLost` if somebody else may have the course, and `SystemUnwell` once its turn is over, so that a
     huge course goes on in a later run instead of holding a thread, and once this process is told to stop, so that
     another one goes on at once.
     """
 
     def check() -> None:
-        if stopping():
-            raise SystemUnwell(
-                f"sync of course {lease.course_id} gives way to a stop", cause="worker_stopping", delay=timedelta(0)
-            )
-        if clock.now() >= deadline:
-            raise SystemUnwell(
-                f"sync of course {lease.course_id} reached its deadline", cause="sync_deadline", delay=timedelta(0)
-            )
+        cause = "worker_stopping" if stopping() else turn.over()
+        if cause is not None:
+            raise SystemUnwell(f"sync of course {lease.course_id} gives way: {cause}", cause=cause, delay=timedelta(0))
         changes.renew(lease)
 
     return check

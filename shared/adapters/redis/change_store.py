@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import redis
 import structlog
 
-from shared.adapters.redis.answers import milliseconds, text, time_at, times_at
+from shared.adapters.redis.answers import epoch_ms, milliseconds, text, time_at, times_at
 from shared.adapters.redis.batches import Batch
 from shared.adapters.redis.dead_letters import letter_id_of
 from shared.adapters.redis.keys import Keys
@@ -83,7 +83,7 @@ class RedisChangeStore:
     def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = (), *, actor: str = "") -> None:
         """Make the course due now, folded with what is pending. `actor` is the person who asks, for the audit.
 
-        A person's request also forgets backoff and attempts; any other leaves a waiting course as it is.
+        A person's request also forgets backoff and attempts; any other leaves a waiting course its window.
         """
         self._scripts.run("request", course_id, cause, actor, *assignment_ids)
 
@@ -106,6 +106,7 @@ class RedisChangeStore:
     def claim_due(self, limit: int) -> list[str]:
         """Claim due courses, the longest due first, never more than `limit` claimed at once in all.
 
+        Of what is claimed or leased, a quarter of `limit` at the most are courses that yield.
         Paused courses are not claimed. A course that lost `MOST_LOST_LEASES` leases in a row becomes a dead letter.
         """
         keys = self._keys
@@ -157,14 +158,21 @@ class RedisChangeStore:
         return None if next_due is None else max(timedelta(0), time_at(next_due) - self._now())
 
     def waiting(self, limit: int) -> list[WaitingCourse]:
-        """Return the courses that are due next, at most `limit`."""
-        scored = cast("list[tuple[bytes, float]]", self._redis.zrange(self._keys.due, 0, limit - 1, withscores=True))
+        """Return the courses that are due next, at most `limit`; those that let others go first come last."""
+        scored = [*self._first_of(self._keys.due, limit), *self._first_of(self._keys.yielding, limit)][:limit]
         courses = [self._waiting(text(course), due_at) for course, due_at in scored]
         return [course for course in courses if course is not None]
 
     def counts(self) -> Counts:
         """Return how many courses there are at each step."""
-        return Counts(*(self._redis.zcard(key) for key in (self._keys.due, self._keys.claimed, self._keys.leased)))
+        keys = (self._keys.due, self._keys.yielding, self._keys.claimed, self._keys.leased)
+        due, yielding, claimed, leased = (self._redis.zcard(key) for key in keys)
+        return Counts(due + yielding, claimed, leased)
+
+    def somebody_waits(self) -> bool:
+        """Say whether a course that does not yield is due and no thread of any worker has taken it yet."""
+        due = self._redis.zcount(self._keys.due, "-inf", epoch_ms(self._now()))
+        return bool(due or self._redis.zcard(self._keys.claimed))
 
     def pending_messages(self) -> int:
         """Return how many messages on the streams are not yet folded."""
@@ -185,6 +193,7 @@ class RedisChangeStore:
         pending = self._pending(course_id)
         for key, whereabouts in (
             (self._keys.due, Whereabouts.DUE),
+            (self._keys.yielding, Whereabouts.DUE),
             (self._keys.claimed, Whereabouts.CLAIMED),
             (self._keys.leased, Whereabouts.LEASED),
         ):
@@ -207,8 +216,11 @@ class RedisChangeStore:
         courses = self._redis.hmget(key, known)
         return {an_id: text(course) for an_id, course in zip(known, courses, strict=True) if course is not None}
 
+    def _first_of(self, key: str, limit: int) -> list[tuple[bytes, float]]:
+        return cast("list[tuple[bytes, float]]", self._redis.zrange(key, 0, limit - 1, withscores=True))
+
     def _first_score(self, key: str) -> float | None:
-        first = cast("list[tuple[bytes, float]]", self._redis.zrange(key, 0, 0, withscores=True))
+        first = self._first_of(key, 1)
         return first[0][1] if first else None
 
     def _first_unpaused(self) -> float | None:
@@ -216,8 +228,9 @@ class RedisChangeStore:
         paused = set(map(text, cast("list[bytes]", self._redis.hkeys(self._keys.paused))))
         if EVERYTHING in paused:
             return None
-        due = cast("list[tuple[bytes, float]]", self._redis.zrange(self._keys.due, 0, len(paused), withscores=True))
-        return next((score for course, score in due if course_target(text(course)) not in paused), None)
+        looked_at = len(paused) + 1
+        due = [*self._first_of(self._keys.due, looked_at), *self._first_of(self._keys.yielding, looked_at)]
+        return min((score for course, score in due if course_target(text(course)) not in paused), default=None)
 
     def _now(self) -> datetime:
         if self._now_ms is not None:

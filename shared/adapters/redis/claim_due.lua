@@ -1,9 +1,11 @@
 -- Claims due courses, the longest due first, while fewer than a limit are claimed; returns their ids, and those given up.
 -- A claim nobody took and a lease nobody renewed end here, and their courses are due at once; a course whose leases are
 -- lost again and again takes its worker with it every time, and becomes a dead letter. Paused courses stay due.
--- KEYS[5] what is paused, KEYS[6] all dead letters. Own arguments: the limit, the patterns of a dead letter's id, of its
+-- Courses for which nobody waits have a quarter of the claims and leases to themselves and never more, so that neither a
+-- pass over all courses nor a flood of changes holds the other up.
+-- KEYS[6] what is paused, KEYS[7] all dead letters. Own arguments: the limit, the patterns of a dead letter's id, of its
 -- key and of a course's dead letters, the cause, how many leases may be lost.
-local PAUSED, LETTERS = KEYS[5], KEYS[6]
+local PAUSED, LETTERS = KEYS[6], KEYS[7]
 local LIMIT, LETTER_ID, LETTER, COURSE_LETTERS = tonumber(ARGV[FIRST_ARG]), unpack(ARGV, FIRST_ARG + 1, FIRST_ARG + 3)
 local CAUSE, MOST_LOST = ARGV[FIRST_ARG + 4], tonumber(ARGV[FIRST_ARG + 5])
 
@@ -43,13 +45,33 @@ local claimed, free = {}, LIMIT - redis.call('ZCARD', CLAIMED)
 if free <= 0 or redis.call('HEXISTS', PAUSED, 'passback') == 1 then
   return {claimed, given_up}
 end
+
 -- So many more are looked at as may be paused, so that no paused course stands in another one's way.
-local looked_at = free + redis.call('HLEN', PAUSED)
-for _, course in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(NOW), 'LIMIT', 0, whole(looked_at))) do
-  if #claimed < free and redis.call('HEXISTS', PAUSED, 'course:' .. course) == 0 then
-    redis.call('ZREM', DUE, course)
-    redis.call('ZADD', CLAIMED, whole(NOW + CLAIM_FOR), course)
-    claimed[#claimed + 1] = course
+local paused = redis.call('HLEN', PAUSED)
+local function claim(queue, room)
+  local most = #claimed + room
+  for _, course in ipairs(redis.call('ZRANGEBYSCORE', queue, '-inf', whole(NOW), 'LIMIT', 0, whole(room + paused))) do
+    if #claimed < most and redis.call('HEXISTS', PAUSED, 'course:' .. course) == 0 then
+      redis.call('ZREM', queue, course)
+      redis.call('ZADD', CLAIMED, whole(NOW + CLAIM_FOR), course)
+      claimed[#claimed + 1] = course
+    end
   end
 end
+
+local function yielding_under_way()
+  local count = 0
+  for queue, key_of in pairs({[CLAIMED] = pending_key, [LEASED] = taken_key}) do
+    for _, course in ipairs(redis.call('ZRANGE', queue, 0, -1)) do
+      count = count + (yields(key_of(course)) and 1 or 0)
+    end
+  end
+  return count
+end
+
+if redis.call('ZCOUNT', YIELDING, '-inf', whole(NOW)) > 0 then
+  local share = math.max(1, math.floor(LIMIT / 4)) - yielding_under_way()
+  claim(YIELDING, math.max(0, math.min(free, share)))
+end
+claim(DUE, free - #claimed)
 return {claimed, given_up}

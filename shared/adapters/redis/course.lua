@@ -1,8 +1,9 @@
 -- What every script about courses begins with: the time, the window, and how a course moves between the sorted sets.
--- A course is in at most one of DUE, CLAIMED and LEASED; it has a pending hash where something waits, and a taken hash
--- exactly while it is leased.
--- KEYS[1] due, KEYS[2] claimed, KEYS[3] leased, KEYS[4] fence; ARGV[1] to ARGV[7] as below, a script's own from FIRST_ARG.
-local DUE, CLAIMED, LEASED, FENCE = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- A course is in at most one of DUE, YIELDING, CLAIMED and LEASED; it has a pending hash where something waits, and a
+-- taken hash exactly while it is leased.
+-- KEYS[1] due, KEYS[2] yielding, KEYS[3] claimed, KEYS[4] leased, KEYS[5] fence; a script's own keys come behind them.
+-- ARGV[1] to ARGV[7] as below, a script's own from FIRST_ARG.
+local DUE, YIELDING, CLAIMED, LEASED, FENCE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local GIVEN_NOW, PENDING, TAKEN = ARGV[1], ARGV[2], ARGV[3]
 local QUIET_PERIOD, MAX_WAIT = tonumber(ARGV[4]), tonumber(ARGV[5])
 local CLAIM_FOR, LEASE_FOR = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -57,11 +58,29 @@ local function due_at(pending)
   return math.max(window, number_in(pending, 'not_before') or 0)
 end
 
+-- Nobody waits for a course that nothing but a pass over all courses made due: it lets the others go first.
+local function yields(change_set)
+  local somebody = redis.call('HMGET', change_set, 'c:event', 'c:webhook', 'c:person', 'c:due_date')
+  for i = 1, 4 do
+    if somebody[i] then
+      return false
+    end
+  end
+  return redis.call('HEXISTS', change_set, 'c:reconcile') == 1 or redis.call('HEXISTS', change_set, 'c:schedule') == 1
+end
+
 -- Makes a course with a pending change set wait for its turn, unless it has it already.
 local function schedule(course)
-  if not redis.call('ZSCORE', CLAIMED, course) and not redis.call('ZSCORE', LEASED, course) then
-    redis.call('ZADD', DUE, whole(due_at(pending_key(course))), course)
+  if redis.call('ZSCORE', CLAIMED, course) or redis.call('ZSCORE', LEASED, course) then
+    return
   end
+  local pending = pending_key(course)
+  local queue, other = DUE, YIELDING
+  if yields(pending) then
+    queue, other = YIELDING, DUE
+  end
+  redis.call('ZREM', other, course)
+  redis.call('ZADD', queue, whole(due_at(pending)), course)
 end
 
 local function schedule_at_once(course)

@@ -1,8 +1,8 @@
 -- Folds a batch of messages into change sets and acknowledges it, in one step.
--- KEYS[5] last event, KEYS[6] courses, KEYS[7] unknown changes, KEYS[8] malformed messages,
--- KEYS[9] when each course was last heard of.
+-- KEYS[6] last event, KEYS[7] courses, KEYS[8] unknown changes, KEYS[9] malformed messages,
+-- KEYS[10] when each course was last heard of.
 -- Own arguments: the batch as JSON (see batches.py), the consumer group.
-local LAST_EVENT, COURSES, UNKNOWN, MALFORMED, HEARD = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local LAST_EVENT, COURSES, UNKNOWN, MALFORMED, HEARD = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local MOST_MALFORMED, MOST_MALFORMED_FIELDS, MOST_MALFORMED_BYTES = 10000, 200, 65536
 local batch, group = cjson.decode(ARGV[FIRST_ARG]), ARGV[FIRST_ARG + 1]
 

@@ -21,8 +21,16 @@ class Keys:
 
     @property
     def due(self) -> str:
-        """Sorted set: course id, scored by when it is due. A course is in at most one of due, claimed, leased."""
+        """Sorted set: course id, scored by when it is due.
+
+        A course is in at most one of due, yielding, claimed and leased.
+        """
         return f"{self.prefix}:due"
+
+    @property
+    def yielding(self) -> str:
+        """Sorted set: as `due`, of courses that nothing but a pass over all courses made due. Others go first."""
+        return f"{self.prefix}:yielding"
 
     @property
     def claimed(self) -> str:

@@ -1,4 +1,4 @@
--- Makes a course due now. A person's request forgets backoff and attempts; any other leaves a waiting course as it is.
+-- Makes a course due now. A person's request forgets backoff and attempts; any other leaves a waiting course its window.
 -- Own arguments: course id, cause, who asks (or nothing), assignment ids.
 local course, cause, actor = ARGV[FIRST_ARG], ARGV[FIRST_ARG + 1], ARGV[FIRST_ARG + 2]
 local pending = pending_key(course)
@@ -17,4 +17,6 @@ if cause == 'person' then
 end
 if cause == 'person' or not waits then
   schedule_at_once(course)
+else
+  schedule(course)
 end

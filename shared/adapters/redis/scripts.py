@@ -45,7 +45,7 @@ class CourseScripts:
         now_ms: Callable[[], int] | None,
     ) -> None:
         self._scripts = {name: load_script(client, "course", *files, name) for name, files in self.FILES.items()}
-        self._keys = (keys.due, keys.claimed, keys.leased, keys.fence)
+        self._keys = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.fence)
         lengths = (windows.quiet_period, windows.max_wait, claim_for, lease_for)
         self._arguments: list[Argument] = [keys.pending("%s"), keys.taken("%s"), *map(milliseconds, lengths)]
         self._now_ms = now_ms

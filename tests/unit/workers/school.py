@@ -24,6 +24,7 @@ from tests.fakes import (
     FakePowerSchool,
     FakeRecords,
     FakeRosters,
+    whole_turn,
 )
 from tests.unit.domain.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
 from workers.grade_passback.answers import Json, Memory, Question
@@ -101,7 +102,7 @@ class School:
         lease = self.changes.lease("1")
         before(lease)
         changes = change_set(attempts)
-        check = guard(self.changes, lease, self.clock, self.clock.now() + DEADLINE)
+        check = guard(self.changes, lease, whole_turn(self.clock, DEADLINE))
         return self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check, lease.token))
 
     def survey(self) -> Survey:

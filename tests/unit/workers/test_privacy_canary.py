@@ -34,6 +34,7 @@ from shared.domain.outcome import Outcome
 from shared.events.live_events import parse
 from shared.events.meaning import change_of
 from shared.queues import Queue, Stream, Task
+from tests.fakes import whole_turn
 from tests.unit.adapters.scripted_remote import ScriptedRemote, answer, text
 from tests.unit.domain.baseline import CHICAGO
 from tests.unit.events.event_samples import event
@@ -223,7 +224,7 @@ def _sync(changes: RedisChangeStore, settler: Settler, sync: SyncCourse, clock: 
     taken = changes.take("41")
     assert taken is not None
     lease, _ = taken
-    check = guard(changes, lease, clock, clock.now() + timedelta(minutes=5))
+    check = guard(changes, lease, whole_turn(clock, timedelta(minutes=5)))
     return settler.run(lease, _set(attempts), lambda: sync.run(_set(attempts), check, lease.token))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.changes import Cause
 from shared.domain.outcome import Done
-from tests.fakes import FakeCounters
+from tests.fakes import FakeCounters, whole_turn
 from tests.unit.workers.school import School, change_set
 from workers.grade_passback.leases import guard
 from workers.grade_passback.repairs import REPAIRS, note_repairs
@@ -46,6 +46,6 @@ def test_a_run_tells_what_it_wrote(school: School) -> None:
     reports = []
     for _ in range(2):
         lease = school.changes.lease("1")
-        check = guard(school.changes, lease, school.clock, school.clock.now() + school.clock.now().resolution)
+        check = guard(school.changes, lease, whole_turn(school.clock, school.clock.now().resolution))
         reports.append(school.sync_course.run(change_set(), check, lease.token))
     assert [(r.assignments_written, r.scores_written) for r in reports] == [(2, 4), (0, 0)]
