@@ -28,6 +28,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.links import RedisLinks
 from shared.adapters.redis.pauses import RedisPauses
 from shared.adapters.redis.records import RedisRecords
+from shared.adapters.redis.shared_clock import SharedClock
 from shared.adapters.redis.unknown_changes import RedisUnknownChanges
 from shared.clock import SystemClock
 from shared.config import ClearedScores, Settings
@@ -62,9 +63,9 @@ class Passback:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.clock = SystemClock()
         self.keys = Keys(settings.redis_prefix)
         self.redis: Redis = connect(settings)
+        self.clock = SharedClock(self.redis, SystemClock())
         # Set when this process is told to stop: a running sync then ends before its next write.
         self.stopping = threading.Event()
 

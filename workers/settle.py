@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.domain.backoff import next_wait
-from shared.domain.changes import ChangeSet
+from shared.domain.changes import Cause, ChangeSet
 from shared.domain.outcome import Dead, Done, Failure, Outcome, Retry, Wait
 from shared.errors import LeaseLost, PassbackError, PermanentError, Refused, SystemUnwell, TransientError
 from shared.log_events import LogEvent
@@ -83,7 +83,7 @@ class Settler:
         try:
             return self.settle(lease, changes, _report(lease, job))
         except LeaseLost:
-            log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
+            self._look_again(lease)
             return Wait("lease_lost", timedelta(0))
         except REDIS_GONE:
             # Without Redis nothing can be released: the lease ends by itself, and its course is due again.
@@ -96,7 +96,7 @@ class Settler:
         self._keep(changes, report.dead)
         match report.outcome:
             case Done():
-                self._changes.release(lease)
+                self._release(lease)
             case Wait(cause=cause, delay=delay):
                 self._changes.release_for_later(lease, delay, changes.attempts)
                 log.warning(
@@ -109,7 +109,7 @@ class Settler:
                 self._retry(lease, changes, failures)
             case Dead(failure=failure):
                 self._keep(changes, (failure,))
-                self._changes.release(lease)
+                self._release(lease)
             case never:
                 assert_never(never)
         return report.outcome
@@ -119,7 +119,7 @@ class Settler:
         wait = next_wait(attempts, self._waits, self._dice)
         if wait is None:
             self._keep(changes, failures)
-            self._changes.release(lease)
+            self._release(lease)
             return
         log.warning(
             LogEvent.COURSE_SYNC_FAILED,
@@ -129,6 +129,19 @@ class Settler:
             delay_s=round(wait.total_seconds(), 3),
         )
         self._changes.release_for_later(lease, wait, attempts)
+
+    def _release(self, lease: Lease) -> None:
+        if not self._changes.release(lease):
+            self._look_again(lease)
+
+    def _look_again(self, lease: Lease) -> None:
+        """Ask for one more sync of a course whose lease was lost.
+
+        A process may stop for as long as a lease between asking for it and sending a write, which PowerSchool then
+        takes for the newer one: it has no fencing tokens.
+        """
+        log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
+        self._changes.request(lease.course_id, Cause.RECONCILE)
 
     def _keep(self, changes: ChangeSet, failures: Iterable[Failure]) -> None:
         course_id, attempts = changes.course_id, changes.attempts + 1

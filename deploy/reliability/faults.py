@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from deploy.reliability.plant import LEASE_S, WORKERS, Plant
+from deploy.reliability.plant import WORKERS, Plant
 
 LOST_CREATE = "/ws/xte/section/assignment"
 LOST_SCORE = "/ws/xte/score"
@@ -33,7 +33,11 @@ class Faults:
             "powerschool maintenance": lambda: self._powerschool(maintenance=True),
             "powerschool down": lambda: self._powerschool(down=True),
             "powerschool errors": lambda: self._powerschool(error_rate=0.4, seed=self.dice.randrange(1000)),
-            "canvas down": self._canvas_down,
+            "powerschool throttled": lambda: self._powerschool(
+                throttle_interval_ms=300, throttle_style=self.dice.choice(["403", "429"])
+            ),
+            "canvas down": lambda: self._canvas(down=True),
+            "canvas maintenance": lambda: self._canvas(maintenance=True),
             "create answer lost": lambda: self._powerschool(
                 lose_response_after_commit=2, lose_response_path_prefix=LOST_CREATE
             ),
@@ -71,7 +75,7 @@ class Faults:
         name = self.dice.choice(WORKERS)
         if not set(WORKERS) & self._mends.keys():
             self.plant.processes.signal(name, signal.SIGSTOP)
-            resume = LEASE_S + self.dice.uniform(0.2, 1.5)
+            resume = self.plant.lease_s + self.dice.uniform(0.2, 1.5)
             self._later(name, resume, lambda: self.plant.processes.signal(name, signal.SIGCONT))
 
     def _kill_redis(self) -> None:
@@ -83,10 +87,6 @@ class Faults:
         self.plant.stage.powerschool_faults(latency_ms=self.dice.randrange(0, 200), **knobs)
         self._later("powerschool", self.dice.uniform(0.5, 3), self.plant.stage.powerschool_faults)
 
-    def _canvas_down(self) -> None:
-        self._canvas(down=True)
-        self._later("canvas", self.dice.uniform(0.5, 2), self._canvas)
-
     def _canvas(self, **knobs: object) -> None:
-        url = f"{self.plant.stage.canvas_url}/_sandbox/faults"
-        self.plant.stage.http.put(url, json=knobs).raise_for_status()
+        self.plant.stage.canvas_faults(**knobs)
+        self._later("canvas", self.dice.uniform(0.5, 2), self.plant.stage.canvas_faults)

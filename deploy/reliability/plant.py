@@ -1,8 +1,11 @@
-"""Everything that runs: a real Redis, two workers, beat, web, and both sandboxes; restarted when it dies."""
+"""Everything that runs: a real Redis, two workers, beat, web, and both sandboxes; restarted when it dies.
+
+The second worker's clock is 40 minutes ahead of the others'.
+"""
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,25 +17,28 @@ from shared.clock import SystemClock
 from shared.config import load
 from workers.bootstrap import Passback
 from workers.cli.demo.stage import Stage
-from workers.cli.process_group import ProcessGroup, free_port, process_group
+from workers.cli.process_group import PROGRAM, ProcessGroup, free_port, process_group
 from workers.cli.up import point_events, sandbox_settings, start_sandboxes, without_settings
 
 WORKERS = ("worker-1", "worker-2")
-LEASE_S = 3.0
+SKEWED_WORKER = "worker-2"
+SKEW_MIN = 40
 SETTLED_WITHIN_S = 60.0
-SETTINGS = {
+DEFAULTS = {"PASSBACK_LOG_FORMAT": "json"}
+QUICK = {
+    **DEFAULTS,
     "PASSBACK_QUIET_PERIOD_S": "0.3",
     "PASSBACK_MAX_WAIT_S": "2",
-    "PASSBACK_LEASE_S": f"{LEASE_S:g}",
+    "PASSBACK_LEASE_S": "3",
     "PASSBACK_CLAIM_S": "4",
     "PASSBACK_SYNC_DEADLINE_S": "20",
+    "PASSBACK_SYNC_SLICE_S": "2",
     "PASSBACK_CANVAS_TIMEOUT_S": "5",
     "PASSBACK_POWERSCHOOL_TIMEOUT_S": "5",
     # Many short waits: what is injected must delay a grade, and dead letters are another test's matter.
     "PASSBACK_RETRY_WAITS_S": ",".join(["0.5"] * 4 + ["1"] * 16),
     # Small batches, so that what is killed is often killed between two of them.
     "PASSBACK_POWERSCHOOL_SCORE_BATCH": "7",
-    "PASSBACK_LOG_FORMAT": "json",
 }
 
 
@@ -50,10 +56,19 @@ class Plant:
     deaths: list[str] = field(default_factory=list)
 
     pids: dict[str, int] = field(default_factory=dict)
+    defect: str = ""
+
+    @property
+    def lease_s(self) -> float:
+        """How long a lease lasts, in seconds."""
+        return self.service.settings.lease_s
 
     def start(self, name: str) -> None:
         """Start one process."""
-        self.pids[name] = self.processes.start(name, *self.commands[name])
+        options = [f"--ahead-min={SKEW_MIN}"] if name == SKEWED_WORKER else []
+        options += [f"--defect={self.defect}"] if self.defect else []
+        module = "deploy.reliability.altered" if options else PROGRAM
+        self.pids[name] = self.processes.start(name, *options, *self.commands[name], module=module)
 
     def pid(self, name: str) -> int:
         """Return the process id of the running process of that name."""
@@ -96,11 +111,11 @@ class Plant:
 
 
 @contextmanager
-def running_plant(logs: Path) -> Iterator[Plant]:
-    """Yield a plant in which everything is up."""
+def running_plant(logs: Path, settings: Mapping[str, str] = QUICK, defect: str = "") -> Iterator[Plant]:
+    """Yield a plant in which everything is up, with a defect of `altered` planted in it if one is named."""
     with RedisServer() as redis, process_group(logs, without_settings()) as sandboxes:
         canvas, powerschool = start_sandboxes(sandboxes)
-        ours = {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool), **SETTINGS}
+        ours = {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool), **settings}
         with (
             process_group(logs, {**without_settings(), **ours}) as group,
             closing(Passback(load(ours, env_file=logs / "no.env"))) as service,
@@ -109,7 +124,7 @@ def running_plant(logs: Path) -> Iterator[Plant]:
             port = free_port()
             web = f"http://127.0.0.1:{port}"
             commands = {"web": ("web", "--port", str(port)), "beat": ("beat",), **dict.fromkeys(WORKERS, ("worker",))}
-            plant = Plant(redis, stage, service, web, group, commands)
+            plant = Plant(redis, stage, service, web, group, commands, defect=defect)
             for name in commands:
                 plant.start(name)
             group.wait_ready(f"{web}/readyz")

@@ -1,6 +1,11 @@
 """Teachers work while everything breaks; then PowerSchool must equal what the rules demand.
 
     python -m deploy.reliability.run --runs 12 --seconds 10 --seed 1
+    python -m deploy.reliability.run --recoveries 30 --defaults
+    python -m deploy.reliability.run --runs 5 --defect writes_without_lease
+
+`--recoveries` measures nothing but the time from a kill until the interrupted grade is there, `--defaults` with the
+settings an installation begins with. A planted `--defect` must be found: then every run that is not clean is right.
 
 A run with the same seed chooses the same deeds and faults; when they fall differs with the machine. Needs a
 `redis-server` on PATH. Exit code 1 if a run ended in anything but agreement.
@@ -20,9 +25,11 @@ from statistics import quantiles
 
 import httpx
 
+from deploy.reliability.altered import DEFECTS
 from deploy.reliability.faults import Faults
-from deploy.reliability.plant import SETTLED_WITHIN_S, Plant, running_plant
+from deploy.reliability.plant import DEFAULTS, QUICK, SETTLED_WITHIN_S, Plant, running_plant
 from deploy.reliability.recovery import after_redis_restart, after_worker_kill
+from deploy.reliability.scenes import play_one
 from deploy.reliability.teachers import Teachers
 from deploy.reliability.verdict import Verdict, judge, not_ours
 from workers.cli.demo.stage import Json
@@ -40,7 +47,8 @@ class Run:
     """What one run came to. `settled` is false if it did not come to rest; recoveries are in seconds.
 
     `first` is the state after the dust settled, without any reconciliation unless Canvas gave events up
-    (`undelivered`); `repaired` is the state after events were lost altogether and one reconciliation.
+    (`undelivered`); `scene` is the state after one of `scenes.py`, `repaired` the one after events were lost
+    altogether and one reconciliation.
     """
 
     seed: int
@@ -52,6 +60,7 @@ class Run:
     settled_after_s: float
     dead_letters: int
     first: Verdict
+    scene: Verdict
     repaired: Verdict
     worker_recovery_s: float
     redis_recovery_s: float
@@ -60,22 +69,27 @@ class Run:
     @property
     def is_clean(self) -> bool:
         """Say whether everything promised was kept."""
-        return self.settled and self.first.is_clean and self.repaired.is_clean and not self.deaths
+        return self.settled and all(v.is_clean for v in self.verdicts) and not self.deaths
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What was found, each time somebody looked."""
+        return (self.first, self.scene, self.repaired)
 
     @property
     def lost(self) -> int:
         """How many grades or assignments were missing."""
-        return len(self.first.lost) + len(self.repaired.lost)
+        return sum(len(verdict.lost) for verdict in self.verdicts)
 
     @property
     def stale(self) -> int:
-        """How many values were not Canvas's last."""
-        return len(self.first.stale) + len(self.repaired.stale)
+        """How many values were not Canvas's last, or overwrote a newer one."""
+        return sum(len(verdict.stale) + len(verdict.backwards) for verdict in self.verdicts)
 
     @property
     def doubled(self) -> int:
         """How many assignments were there twice."""
-        return len(self.first.doubled) + len(self.repaired.doubled)
+        return sum(len(verdict.doubled) for verdict in self.verdicts)
 
 
 def run(plant: Plant, seed: int, seconds: float) -> Run:
@@ -96,12 +110,15 @@ def run(plant: Plant, seed: int, seconds: float) -> Run:
     dead_letters = len(plant.service.dead_letters.all())
     first = judge(plant.stage, teachers.work, before)
 
+    play_one(plant, seed, dice)
+    settled &= _settle(plant)[0]
+    scene = judge(plant.stage, teachers.work, before)
     repaired = _silence(plant, teachers, before)
     worker_s, redis_s = after_worker_kill(plant, 20 + seed / 4), after_redis_restart(plant, 30 + seed / 4)
     settled &= _settle(plant)[0]
     return Run(
         seed, teachers.acts, dict(faults.count), faults.kills, undelivered, settled, round(settled_after_s, 2),
-        dead_letters, first, repaired, round(worker_s, 2), round(redis_s, 2), tuple(plant.deaths),
+        dead_letters, first, scene, repaired, round(worker_s, 2), round(redis_s, 2), tuple(plant.deaths),
     )  # fmt: skip
 
 
@@ -168,10 +185,7 @@ def _undelivered(plant: Plant) -> int:
 
 def summary(runs: Sequence[Run]) -> dict[str, object]:
     """Return what all runs came to together."""
-    recoveries = {
-        "worker_recovery_s": [one.worker_recovery_s for one in runs],
-        "redis_recovery_s": [one.redis_recovery_s for one in runs],
-    }
+    recoveries = _recoveries([one.worker_recovery_s for one in runs], [one.redis_recovery_s for one in runs])
     return {
         "runs": len(runs),
         "clean": sum(one.is_clean for one in runs),
@@ -180,7 +194,8 @@ def summary(runs: Sequence[Run]) -> dict[str, object]:
         "lost": sum(one.lost for one in runs),
         "doubled": sum(one.doubled for one in runs),
         "stale": sum(one.stale for one in runs),
-        **{name: {"p50": _percentile(times, 50), "p99": _percentile(times, 99)} for name, times in recoveries.items()},
+        "dead_letters": sum(one.dead_letters for one in runs),
+        **recoveries,
     }
 
 
@@ -196,15 +211,20 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=10, help="length of the breaking, per run")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first run; the next ones count up")
+    parser.add_argument("--recoveries", type=int, default=0, help="measure so many recoveries instead of runs")
+    parser.add_argument("--defaults", action="store_true", help="run with default settings instead of quick ones")
+    parser.add_argument("--defect", choices=sorted(DEFECTS), default="", help="plant a defect, to see it found")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--logs", type=Path, help="keep the processes' output in this directory")
     wanted = parser.parse_args()
     end_on_sigterm()
-    runs = []
+    runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="passback-reliability-") as scratch:
         logs = wanted.logs or Path(scratch)
         logs.mkdir(parents=True, exist_ok=True)
-        with running_plant(logs) as plant:
+        with running_plant(logs, DEFAULTS if wanted.defaults else QUICK, wanted.defect) as plant:
+            if wanted.recoveries:
+                return _recover(plant, wanted.recoveries)
             for seed in range(wanted.seed, wanted.seed + wanted.runs):
                 runs.append(run(plant, seed, wanted.seconds))
                 if not wanted.json:
@@ -216,6 +236,24 @@ def main() -> int:
     return 0 if all(one.is_clean for one in runs) else 1
 
 
+def _recover(plant: Plant, times: int) -> int:
+    """Kill a worker and Redis so many times; print how long the interrupted grades took."""
+    worker_s: list[float] = []
+    redis_s: list[float] = []
+    for number in range(times):
+        for seconds, measured in ((worker_s, after_worker_kill), (redis_s, after_redis_restart)):
+            seconds.append(measured(plant, 20 + len(worker_s + redis_s) / 4))
+            _settle(plant)
+        print(f"{number + 1}: worker {worker_s[-1]:.2f} s, Redis {redis_s[-1]:.2f} s", flush=True)
+    print(json.dumps(_recoveries(worker_s, redis_s), indent=2))
+    return 1 if plant.deaths or float("inf") in worker_s + redis_s else 0
+
+
+def _recoveries(worker_s: Sequence[float], redis_s: Sequence[float]) -> dict[str, object]:
+    named = {"worker_recovery_s": worker_s, "redis_recovery_s": redis_s}
+    return {name: {"p50": _percentile(s, 50), "p99": _percentile(s, 99), "most": max(s)} for name, s in named.items()}
+
+
 def _show(one: Run) -> None:
     print(
         f"seed {one.seed}: {one.acts} acts, {one.kills} kills, {sum(one.faults.values())} faults, "
@@ -225,7 +263,7 @@ def _show(one: Run) -> None:
         flush=True,
     )
     if not one.is_clean:
-        print(f"  {one.first}\n  {one.repaired}\n  {one.deaths} settled={one.settled}", flush=True)
+        print(f"  {one.verdicts}\n  {one.deaths} settled={one.settled}", flush=True)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,8 @@ class Teachers:
         changes: dict[str, object] = {"name": f"Renamed {assignment} {self.acts}"}
         if self.dice.random() < 0.5:
             changes = {"points_possible": float(self.dice.randrange(5, 100)), "description": f"<p>{self.acts}</p>"}
+        if self.dice.random() < 0.3:
+            changes["due_at"] = self._some_day()
         self._change(course, assignment, **changes)
 
     def _hold_back(self, course: int) -> None:
@@ -81,10 +83,13 @@ class Teachers:
             self._grade(course)
             return
         new = self.first_new_id + self.acts
-        due_at = (self.stage.clock.now() + timedelta(days=self.dice.randrange(1, 9))).isoformat()
-        assignment = {"id": new, "name": f"Made {new}", "due_at": due_at, "assignment_group_id": GROUPS[course]}
+        group = GROUPS[course]
+        assignment = {"id": new, "name": f"Made {new}", "due_at": self._some_day(), "assignment_group_id": group}
         self.stage.act(do="create_assignment", course_id=course, assignment=assignment)
         self.work[course].append(new)
+
+    def _some_day(self) -> str:
+        return (self.stage.clock.now() + timedelta(days=self.dice.randrange(1, 9))).isoformat()
 
     def _change(self, course: int, assignment: int, **changes: object) -> None:
         self.stage.act(do="edit_assignment", course_id=course, assignment_id=assignment, changes=changes)

@@ -1,12 +1,17 @@
 """What the rules demand of PowerSchool, computed from Canvas's state alone, against what it holds."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from html import unescape
+from zoneinfo import ZoneInfo
 
-from shared.sandbox.district import Ids
-from workers.cli.demo.expected import held_scores, wanted_scores
+from shared.sandbox.district import Ids, student_dcid_of, user_id_of
+from workers.cli.demo.expected import Value, held_scores, wanted_scores
 from workers.cli.demo.stage import Json, Stage
+from workers.cli.processes import SANDBOX_ZONE
 
 SECTIONS = {
     Ids.HEALTHY_COURSE: (Ids.HEALTHY_DCID,),
@@ -14,20 +19,31 @@ SECTIONS = {
     Ids.COURSE: (Ids.SECTION_A_DCID,),
 }
 
+# Each section's lead teacher has a category Homework of their own.
+HOMEWORK = {
+    Ids.HEALTHY_DCID: Ids.CATEGORY_HOMEWORK,
+    Ids.OUTAGE_DCID: Ids.OTHER_CATEGORY_HOMEWORK,
+    Ids.SECTION_A_DCID: Ids.CATEGORY_HOMEWORK,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Everything in which PowerSchool is not what the rules demand; ids only."""
+    """Everything in which PowerSchool is not what the rules demand; ids only.
+
+    `backwards` are scores that were overwritten by an older value, even if they are right by now.
+    """
 
     lost: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     doubled: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
+    backwards: tuple[str, ...] = ()
 
     @property
     def is_clean(self) -> bool:
         """Say whether PowerSchool is what the rules demand."""
-        return not (self.lost or self.stale or self.doubled or self.outside)
+        return not (self.lost or self.stale or self.doubled or self.outside or self.backwards)
 
 
 def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json]) -> Verdict:
@@ -39,6 +55,7 @@ def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json])
     lost: list[str] = []
     stale: list[str] = []
     doubled: list[str] = []
+    places: dict[object, int] = {}
     for course, assignments in work.items():
         for section in SECTIONS[course]:
             known = [row for row in ours if row["section_dcid"] == section]
@@ -49,6 +66,7 @@ def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json])
                 found = [row for row in known if row["name"] == name]
                 doubled += [place] * (len(found) - 1)
                 if found:
+                    places[found[0]["assignment_section_id"]] = assignment
                     held = held_scores(found[0])
                     lost += [f"{place}/{student}" for student in wanted.keys() - held.keys()]
                     stale += [f"{place}/{s}" for s in wanted.keys() & held.keys() if wanted[s] != held[s]]
@@ -58,7 +76,8 @@ def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json])
             if course in (Ids.HEALTHY_COURSE, Ids.OUTAGE_COURSE):
                 names = {unescape(str(assignment["name"])) for assignment in canvas.values()}
                 doubled += [f"row {row['assignment_section_id']}" for row in known if row["name"] not in names]
-    return Verdict(tuple(lost), tuple(stale), tuple(doubled), tuple(_outside(rows, not_ours_before, stage)))
+    outside = _outside(rows, not_ours_before, stage)
+    return Verdict(tuple(lost), tuple(stale), tuple(doubled), tuple(outside), tuple(_backwards(stage, places)))
 
 
 def not_ours(stage: Stage) -> list[Json]:
@@ -67,7 +86,14 @@ def not_ours(stage: Stage) -> list[Json]:
 
 
 def _stale_assignment(place: str, wanted: Json, row: Json) -> list[str]:
-    return [] if Decimal(str(wanted["points_possible"])) == Decimal(str(row["points"])) else [f"{place} points"]
+    due_at = datetime.fromisoformat(str(wanted["due_at"])).astimezone(ZoneInfo(SANDBOX_ZONE))
+    agrees = {
+        "points": Decimal(str(wanted["points_possible"])) == Decimal(str(row["points"])),
+        "due date": due_at.date().isoformat() == row["due_date"],
+        "description": (wanted["description"] or "") == (row["description"] or ""),
+        "category": row["category_id"] == HOMEWORK[int(str(row["section_dcid"]))],
+    }
+    return [f"{place} {what}" for what, does in agrees.items() if not does]
 
 
 def _outside(rows: list[Json], before: list[Json], stage: Stage) -> list[str]:
@@ -75,3 +101,38 @@ def _outside(rows: list[Json], before: list[Json], stage: Stage) -> list[str]:
     changed = [f"row {row['assignment_section_id']}" for row in before if row not in rows]
     written = {write["assignment_section_id"] for write in stage.writes()} - ours
     return changed + [f"write to {row}" for row in sorted(map(str, written))]
+
+
+def _backwards(stage: Stage, places: Mapping[object, int]) -> list[str]:
+    """Return the scores whose writes are not in the order in which their values came to be in Canvas."""
+    history = _history(stage)
+    written: dict[tuple[int, int], list[Value]] = defaultdict(list)
+    for write in stage.writes():
+        assignment = places.get(write["assignment_section_id"])
+        if assignment is None or write["kind"] != "scores":
+            continue
+        for student, (points, missing, exempt) in zip(write["students"], write["values"], strict=True):  # type: ignore[call-overload]
+            written[assignment, student].append((Decimal(points), missing, exempt))
+    return [f"{place[0]}/{place[1]}" for place, values in written.items() if not _in_order(values, history[place])]
+
+
+def _history(stage: Stage) -> dict[tuple[int, int], list[Value]]:
+    """Return every value that teachers gave a score, in order, by assignment and STUDENTS.DCID."""
+    history: dict[tuple[int, int], list[Value]] = defaultdict(list)
+    for deed in stage.deeds:
+        if deed["do"] in ("grade", "excuse"):
+            student = student_dcid_of(int(str(deed["user_id"])) - user_id_of(0))
+            score = Decimal(str(deed.get("score") or 0))
+            history[int(str(deed["assignment_id"])), student].append((score, False, deed["do"] == "excuse"))
+    return history
+
+
+def _in_order(values: list[Value], history: list[Value]) -> bool:
+    """Say whether the values can be met one after the other while going through the history once."""
+    position = 0
+    for value in values:
+        while position < len(history) and history[position] != value:
+            position += 1
+        if position == len(history):
+            return False
+    return True

@@ -16,6 +16,7 @@ import httpx
 
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 8.0
+PROGRAM = "workers.cli"
 
 
 class ProcessDied(RuntimeError):
@@ -38,14 +39,17 @@ class ProcessGroup:
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _files: list[IO[bytes]] = field(default_factory=list)
 
-    def start(self, name: str, *arguments: str) -> int:
-        """Start `passback <arguments>` in its own process group; return its process id."""
+    def start(self, name: str, *arguments: str, module: str = PROGRAM) -> int:
+        """Start `passback <arguments>` in its own process group; return its process id.
+
+        Another module may stand in for passback's own program, to break something on purpose.
+        """
         output: IO[bytes] | None = None
         if self.logs is not None:
             output = (self.logs / f"{name}.log").open("ab")
             self._files.append(output)
         self._children[name] = subprocess.Popen(  # noqa: S603  # our own program, with arguments of our own
-            [sys.executable, "-m", "workers.cli", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
         return self._children[name].pid

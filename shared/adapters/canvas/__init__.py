@@ -13,6 +13,7 @@ from shared.clock import Clock
 from shared.config import CANVAS_SETTINGS, Settings
 
 SYSTEM = "canvas"
+PROBE = "/api/v1/users/self"
 # Without the first type Canvas sends ids as numbers, which JavaScript-minded proxies have rounded.
 ACCEPT = "application/json+canvas-string-ids, application/json"
 
@@ -36,5 +37,5 @@ def canvas_client(
     )
     # Canvas asks for no interval between requests: its bucket is watched by the client instead.
     gate = SystemGate(redis_client, keys, SYSTEM, clock, timedelta(0))
-    api = JsonApi(SYSTEM, http, gate, clock, on_request=on_request)
+    api = JsonApi(SYSTEM, http, gate, clock, on_request=on_request, probe=PROBE)
     return CanvasClient(api, http.base_url, clock, settings.canvas_max_in_flight, settings.canvas_account)

@@ -25,6 +25,7 @@ ReadRefusal = Callable[[Answer], PermanentError | None]
 """Reads what only one system says; None leaves the answer to the general rules."""
 
 _CONNECT_TIMEOUT_S = 5.0
+_PROBE_TIMEOUT_S = 5.0
 _MAX_CONNECTIONS = 64
 
 # httpx and httpcore log whole URLs with their queries.
@@ -77,7 +78,11 @@ def general_rules_only(_answer: Answer) -> None:
 
 
 class JsonApi:
-    """A system that speaks JSON over HTTP. Raises the errors of `shared.errors` and nothing of httpx."""
+    """A system that speaks JSON over HTTP. Raises the errors of `shared.errors` and nothing of httpx.
+
+    `probe` is the path of a cheap GET. A request that fails in a way that may be its own, such as a timeout, is
+    followed by it: if that fails as well, the whole system is unwell, so that an outage spends no attempt of anybody.
+    """
 
     def __init__(
         self,
@@ -88,6 +93,7 @@ class JsonApi:
         *,
         read_refusal: ReadRefusal = general_rules_only,
         on_request: OnRequest | None = None,
+        probe: str | None = None,
     ) -> None:
         self._system = system
         self._http = http
@@ -95,6 +101,7 @@ class JsonApi:
         self._clock = clock
         self._read_refusal = read_refusal
         self._on_request = on_request or no_counting
+        self._probe = probe
 
     def send(
         self,
@@ -159,9 +166,27 @@ class JsonApi:
         asked = retry_after(answer, self._clock.now())
         return self._unwell(f"{answer} {sign.trouble}", sign.trouble, asked, whole_system=sign.whole_system)
 
+    def _answers_probe(self) -> bool:
+        if self._probe is None:
+            return True
+        call = Call(self._system, "GET", self._probe)
+        started = time.perf_counter()
+        try:
+            self._gate.enter()
+            response = self._http.get(self._probe, timeout=_PROBE_TIMEOUT_S)
+        except SystemUnwell:
+            return False
+        except httpx.RequestError as error:
+            self._on_request(self._system, str(call), trouble_of(error)[0].value, time.perf_counter() - started)
+            return False
+        self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
+        return sign_of(Answer.of(call, response)) is None
+
     def _unwell(self, message: str, trouble: Trouble, asked: timedelta | None, *, whole_system: bool) -> TransientError:
         cause = f"{self._system}_{trouble}"
         pause = self._gate.failed(cause, asked, whole_system=whole_system)
+        if pause is None and not self._answers_probe():
+            pause = self._gate.failed(cause, whole_system=True)
         if pause is None:
             return TransientError(message, cause=cause)
         return SystemUnwell(message, cause=cause, delay=pause)

@@ -26,6 +26,8 @@ from shared.clock import Clock
 from shared.config import POWERSCHOOL_SETTINGS, Settings
 
 SYSTEM = "powerschool"
+# Answered without a token, and from memory. Source: PowerSchool v1 API, `/ws/v1/metadata`.
+PROBE = "/ws/v1/metadata"
 
 __all__ = ["PowerSchool", "powerschool"]
 
@@ -101,4 +103,4 @@ def _json_api(
     )
     interval = timedelta(milliseconds=settings.powerschool_min_interval_ms)
     gate = SystemGate(redis_client, keys, SYSTEM, clock, interval)
-    return JsonApi(SYSTEM, http, gate, clock, read_refusal=read_refusal, on_request=on_request)
+    return JsonApi(SYSTEM, http, gate, clock, read_refusal=read_refusal, on_request=on_request, probe=PROBE)

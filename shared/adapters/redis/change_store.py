@@ -165,8 +165,11 @@ class RedisChangeStore:
 
     def counts(self) -> Counts:
         """Return how many courses there are at each step."""
-        keys = (self._keys.due, self._keys.yielding, self._keys.claimed, self._keys.leased)
-        due, yielding, claimed, leased = (self._redis.zcard(key) for key in keys)
+        # In one step, so that a course on its way from one to the next is counted once.
+        with self._redis.pipeline() as pipeline:
+            for key in (self._keys.due, self._keys.yielding, self._keys.claimed, self._keys.leased):
+                pipeline.zcard(key)
+            due, yielding, claimed, leased = pipeline.execute()
         return Counts(due + yielding, claimed, leased)
 
     def somebody_waits(self) -> bool:

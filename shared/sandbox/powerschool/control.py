@@ -64,6 +64,7 @@ def _write_json(write: Write) -> dict[str, Any]:
         "assignment_section_id": write.assignment_section_id,
         "section_dcid": write.section_dcid,
         "students": list(write.student_dcids),
+        "values": [[_optional(points), missing, exempt] for points, missing, exempt in write.values],
     }
 
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -34,15 +35,20 @@ FIRST_SCORE_ID = 3_000_001
 FIRST_DATA_VERSION = 16_300_001
 
 
+ScoreValue = tuple[Decimal | None, bool, bool]
+"""Points, missing, exempt."""
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write that a plugin made and PowerSchool accepted."""
+    """A write that a plugin made and PowerSchool accepted; of scores, whose, and what each was then."""
 
     at: datetime
     kind: Literal["create", "update", "scores", "delete"]
     assignment_section_id: int
     section_dcid: int
     student_dcids: tuple[int, ...] = ()
+    values: tuple[ScoreValue, ...] = ()
 
 
 @dataclass
@@ -132,8 +138,11 @@ class PowerSchool:
         row: AssignmentSection,
         student_dcids: tuple[int, ...] = (),
     ) -> None:
-        """Remember an accepted write of the plugin, with its time."""
-        self.writes.append(Write(self.clock.now(), kind, row.assignment_section_id, row.section_dcid, student_dcids))
+        """Remember an accepted write of the plugin, with its time and the scores as they are now."""
+        scores = [row.scores[dcid] for dcid in student_dcids]
+        values = tuple((score.points, score.missing, score.exempt) for score in scores)
+        place = row.assignment_section_id, row.section_dcid
+        self.writes.append(Write(self.clock.now(), kind, *place, student_dcids, values))
 
     def touch(self, table: str, row_id: int) -> None:
         """Count the data version up, for the row."""

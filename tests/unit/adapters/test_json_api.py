@@ -149,3 +149,31 @@ def test_ids_cannot_leave_their_place_in_the_path(api: JsonApi, remote: Scripted
     remote.on("GET", "/a/7/../b", answer({}))
     api.send("GET", "/a/{id}", {"id": "7/../b"})
     assert remote.requests[0].url.raw_path == b"/a/7%2F..%2Fb"
+
+
+@pytest.mark.parametrize(
+    ("probed", "kind"),
+    [
+        (answer({"id": 1}), TransientError),
+        (answer({"errors": [{"message": "Insufficient scopes on access token."}]}, 401), TransientError),
+        (httpx.ReadTimeout("slow"), SystemUnwell),
+        (httpx.ReadError("reset"), SystemUnwell),
+        (answer({}, 500), SystemUnwell),
+        (text("<html>page unavailable</html>", 200, "text/html"), SystemUnwell),
+    ],
+)
+@pytest.mark.parametrize("failure", [httpx.ReadError("reset"), httpx.ReadTimeout("slow"), answer({}, 500)])
+def test_a_probe_tells_an_outage_from_one_requests_trouble(
+    remote: ScriptedRemote,
+    gate: OpenGate,
+    clock: ManualClock,
+    failure: httpx.Response | Exception,
+    probed: httpx.Response | Exception,
+    kind: type[TransientError],
+) -> None:
+    """A request that breaks off spends an attempt if the system answers a cheap one; else everybody waits."""
+    http = http_client("https://canvas.test", 5, transport=remote.transport)
+    api = JsonApi("canvas", http, gate, clock, probe="/api/v1/users/self")
+    remote.on("GET", "/api/v1/users/self", probed)
+    assert type(failure_of(api, remote, failure)) is kind
+    assert len(remote.requests) == 2

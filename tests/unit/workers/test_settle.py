@@ -10,8 +10,10 @@ from redis.exceptions import TimeoutError as TimedOut
 from structlog.testing import capture_logs
 
 from shared.adapters.redis.connection import RedisUnwell
+from shared.domain.changes import Cause
 from shared.domain.outcome import Dead, Done, Failure, Outcome, Retry, Wait
-from shared.errors import AccessDenied, PermanentError, SystemUnwell, TransientError
+from shared.errors import AccessDenied, LeaseLost, PermanentError, SystemUnwell, TransientError
+from shared.log_events import LogEvent
 from tests.fakes import not_found, refused
 from tests.unit.workers.school import WAITS, School, change_set
 from workers.settle import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE, Settler, SyncReport
@@ -215,3 +217,22 @@ def test_a_redis_gone_while_settling_waits_quietly(school: School, method: str) 
 def test_what_redis_refuses_as_wrong_is_a_defect(school: School) -> None:
     """A command that Redis calls wrong does not pass by waiting."""
     assert settle(school, raising(ResponseError("WRONGTYPE"))) == Retry((Failure("defect_ResponseError"),))
+
+
+@pytest.mark.parametrize(
+    "job", [reporting(Done()), raising(LeaseLost("1")), reporting(Dead(Failure("powerschool_400")))]
+)
+def test_a_lost_lease_asks_for_one_more_look(school: School, job: Callable[[], SyncReport]) -> None:
+    """A worker may have stopped right before a write for longer than its lease: its course is looked at once more."""
+    lease = school.changes.lease("1")
+    school.changes.leases.clear()
+    with capture_logs() as lines:
+        school.settler.run(lease, change_set(), job)
+    assert school.changes.requested == [("1", Cause.RECONCILE)]
+    assert [line["event"] for line in lines if line["event"] == LogEvent.LEASE_LOST] == [LogEvent.LEASE_LOST]
+
+
+def test_a_kept_lease_asks_for_nothing_more(school: School) -> None:
+    """A sync that ends while it has its course causes no other."""
+    settle(school, reporting(Done()))
+    assert school.changes.requested == []

@@ -30,6 +30,7 @@ class Stage:
     powerschool_url: str
     clock: Clock
     moments: list[Moment] = field(default_factory=list)
+    deeds: list[Json] = field(default_factory=list)
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10))
 
     def close(self) -> None:
@@ -49,11 +50,16 @@ class Stage:
 
     def act(self, **deed: object) -> None:
         """Do something in Canvas as the people who use it."""
+        self.deeds.append(deed)
         self.http.post(f"{self.canvas_url}/_sandbox/act", json=deed).raise_for_status()
 
     def powerschool_faults(self, **faults: object) -> None:
         """Make PowerSchool unwell, or well again."""
         self.http.put(f"{self.powerschool_url}/_sandbox/faults", json=faults).raise_for_status()
+
+    def canvas_faults(self, **faults: object) -> None:
+        """Make Canvas unwell, or well again."""
+        self.http.put(f"{self.canvas_url}/_sandbox/faults", json=faults).raise_for_status()
 
     def rescore_by_hand(self, section_dcid: int, name: str, student_dcid: int, points: int) -> None:
         """A teacher enters a score in PowerSchool."""

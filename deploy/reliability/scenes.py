@@ -1,0 +1,74 @@
+"""Moments that hide among many others: each played alone, so that no later change can make good what was lost in it."""
+
+import random
+import signal
+import time
+
+from deploy.reliability.plant import SETTLED_WITHIN_S, WORKERS, Plant
+from shared.adapters.redis.change_store import Whereabouts
+from shared.sandbox.district import Ids, user_id_of
+
+COURSE, ASSIGNMENT = Ids.HEALTHY_COURSE, 1021
+FIRST, SECOND, *_ = map(user_id_of, Ids.STUDENTS_HEALTHY)
+# PowerSchool takes this long to answer, so that a sync can be met between what it has read and what it writes.
+SLOW_MS = 600
+
+
+def play_one(plant: Plant, number: int, dice: random.Random) -> None:
+    """Play one of the scenes, in turn; then PowerSchool must equal what the rules demand, as after everything."""
+    scenes = (change_during_a_sync, outage_after_the_last_change, worker_back_from_the_dead)
+    scenes[number % len(scenes)](plant, dice.randrange(200, 400) / 4)
+
+
+def change_during_a_sync(plant: Plant, score: float) -> None:
+    """While a course syncs, one more score changes, and nothing after it."""
+    _slow(plant)
+    _grade(plant, FIRST, score)
+    _meet_in_the_middle(plant)
+    _grade(plant, SECOND, score + 1)
+    _well(plant)
+
+
+def outage_after_the_last_change(plant: Plant, score: float) -> None:
+    """PowerSchool goes into maintenance under the sync of the last change, and comes back."""
+    plant.stage.powerschool_faults(maintenance=True)
+    _grade(plant, FIRST, score)
+    pause = plant.service.keys.pause("powerschool")
+    plant.wait(lambda: bool(plant.service.redis.exists(pause)), SETTLED_WITHIN_S)
+    _well(plant)
+
+
+def worker_back_from_the_dead(plant: Plant, score: float) -> None:
+    """A worker stops between reading and writing; another one writes a newer score; then the first one goes on."""
+    dead, other = WORKERS
+    plant.processes.signal(other, signal.SIGSTOP)
+    _slow(plant)
+    _grade(plant, FIRST, score)
+    _meet_in_the_middle(plant)
+    plant.processes.signal(dead, signal.SIGSTOP)
+    plant.processes.signal(other, signal.SIGCONT)
+    _well(plant)
+    _grade(plant, FIRST, score + 1)
+    plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+    plant.processes.signal(dead, signal.SIGCONT)
+    time.sleep(3 * SLOW_MS / 1000)
+
+
+def _grade(plant: Plant, user_id: int, score: float) -> None:
+    plant.stage.grade("scene", COURSE, ASSIGNMENT, user_id, score)
+
+
+def _slow(plant: Plant) -> None:
+    plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+    plant.stage.powerschool_faults(latency_ms=SLOW_MS)
+
+
+def _well(plant: Plant) -> None:
+    plant.stage.powerschool_faults()
+
+
+def _meet_in_the_middle(plant: Plant) -> None:
+    """Return when the course's sync has read Canvas and waits for PowerSchool's first answer."""
+    changes = plant.service.changes
+    plant.wait(lambda: changes.state_of(str(COURSE)).whereabouts is Whereabouts.LEASED, SETTLED_WITHIN_S)
+    time.sleep(SLOW_MS / 2000)
