@@ -43,6 +43,11 @@ class DataSetKey:
     entity: Entity
     term_sis_id: str = ""
 
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands in the order in which Canvas needs data sets: terms first, enrollments last."""
+        return (list(Entity).index(self.entity), self.term_sis_id)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class SisRow:
@@ -139,3 +144,17 @@ class RowError:
     row: int | None
     message: str
     is_failure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How Canvas compares an upload with the last one of its data set, and what becomes of rows that are gone.
+
+    `remaster` takes the upload as the new base. `change_threshold` is a percentage; above it Canvas applies the whole
+    file, drops nothing, and does not take it as a base. Source: Canvas "SIS Imports API".
+    """
+
+    drop_status: str
+    user_remove_status: str
+    change_threshold: int
+    remaster: bool = False
