@@ -383,7 +383,7 @@ class Settings(BaseSettings):
                 per_teacher = self.provision_course_per is CoursePer.TEACHER
                 check_course_template(SisIdTemplate(self.course_sis_id), per_teacher=per_teacher)
             except ValueError as error:
-                raise ValueError(f"{PREFIX}COURSE_SIS_ID {error}") from None
+                raise ValueError(f"{PREFIX}COURSE_SIS_ID: {error}") from None
         return self
 
     @property
