@@ -7,15 +7,17 @@ from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, Entity, SisRo
 MAX_TEXT_CHARS = 255
 """Longest name that Canvas stores, as canvas-lms limits its text columns; longer ones are row errors there."""
 
+_PLACES = {(entity, name): place for entity, header in HEADERS.items() for place, name in enumerate(header)}
+
 
 def value(entity: Entity, row: SisRow, column: str) -> str:
     """Return what a row has in a column."""
-    return row.values[HEADERS[entity].index(column)]
+    return row.values[_PLACES[entity, column]]
 
 
 def with_value(entity: Entity, row: SisRow, column: str, new: str) -> SisRow:
     """Return the row with another value in a column."""
-    at = HEADERS[entity].index(column)
+    at = _PLACES[entity, column]
     return SisRow((*row.values[:at], new, *row.values[at + 1 :]), row.school_number, row.source)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from shared.domain.applied_rows import Applied, value, with_value
 from shared.domain.provisioning_policy import DroppedStatus
-from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 
 Rows = dict[tuple[str, ...], SisRow]
 RowsByKey = dict[DataSetKey, Rows]
@@ -35,8 +35,8 @@ def carried_over(
             if not key.term_sis_id or key.term_sis_id in running_terms:
                 rows = sets.setdefault(key, {})
                 rows |= _kept(key, applied, rows, everywhere[entity], sets, dropped)
-    in_order = sorted(sets.items(), key=lambda item: item[0].place)
-    return tuple(DataSet(key, tuple(sorted(rows.values()))) for key, rows in in_order)
+    ordered = sorted(sets.items(), key=lambda item: item[0].place)
+    return tuple(DataSet(key, in_order(rows.values())) for key, rows in ordered)
 
 
 def _kept(

@@ -7,7 +7,7 @@ from shared.domain.applied_rows import MAX_TEXT_CHARS, Applied, tidy, value, wit
 from shared.domain.provisioning_policy import ProvisioningPolicy
 from shared.domain.roster import Roster, StaffMember, Student
 from shared.domain.roster_problems import Problem, RosterProblem
-from shared.domain.sis_import import Entity, SisRow
+from shared.domain.sis_import import Entity, SisRow, in_order
 from shared.domain.sis_templates import SisIdTemplate
 
 MAX_PART_CHARS = (MAX_TEXT_CHARS - 1) // 2
@@ -60,16 +60,16 @@ def staff_source(users_dcid: int) -> str:
 def people_of(roster: Roster, policy: ProvisioningPolicy, applied: Applied) -> People:
     """Return everybody who can be a user.
 
-    Of two with one SIS id or login, it goes to the one who has both in Canvas already, then to one who is in school,
-    then to the one whose record sorts first. Whoever is left out but was applied before keeps the row of then: a
-    missing e-mail address must not lock a student out.
+    Of two with one SIS id or login, it goes to one who is in school, then to the one who has both in Canvas already,
+    then to one whose record is complete, then to the one whose record sorts first. Whoever is left out but was
+    applied before keeps the row of then: a missing e-mail address must not lock a student out.
     """
     persons = _persons(roster, policy)
     problems: list[RosterProblem] = []
     rows: dict[str, SisRow] = {}
     ids: set[str] = set()
     logins: set[str] = set()
-    for person in sorted(persons, key=lambda p: (not _has_both(p, applied), not p.is_active, p.source)):
+    for person in sorted(persons, key=lambda p: _turn(p, applied)):
         found = list(_problems(person, ids, logins))
         row = _earlier(person, applied) if any(p.text.leaves_out for p in found) else _row(person)
         if person.is_active:
@@ -91,7 +91,7 @@ def user_rows(people: People, enrolled_ids: Iterable[str]) -> tuple[SisRow, ...]
         for source, row in people.by_source.items()
         if source in people.active or value(Entity.USERS, row, "user_id") in enrolled
     )
-    return tuple(sorted(wanted))
+    return in_order(wanted)
 
 
 def _earlier(person: Person, applied: Applied) -> SisRow | None:
@@ -103,10 +103,11 @@ def _status(person: Person) -> str:
     return "active" if person.is_active else "suspended"
 
 
-def _has_both(person: Person, applied: Applied) -> bool:
+def _turn(person: Person, applied: Applied) -> tuple[bool, bool, bool, str]:
     row = applied.user(person.source)
     both = (person.sis_id.render(person.fields), person.login.render(person.fields))
-    return row is not None and row.values[:2] == both
+    has_both = row is not None and row.values[:2] == both
+    return (not person.is_active, not has_both, any(_problems(person, set(), set())), person.source)
 
 
 def _persons(roster: Roster, policy: ProvisioningPolicy) -> list[Person]:

@@ -14,7 +14,7 @@ from shared.domain.people_rows import People, people_of, user_rows
 from shared.domain.provisioning_policy import ProvisioningPolicy
 from shared.domain.roster import Roster
 from shared.domain.roster_problems import RosterProblem
-from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.term_rows import canvas_terms, term_row
 
 
@@ -73,4 +73,4 @@ def _user_ids(students: Mapping[int, Iterable[SisRow]]) -> set[str]:
 
 
 def _data_set(entity: Entity, term: str, rows: Iterable[SisRow]) -> DataSet:
-    return DataSet(DataSetKey(entity, term), tuple(sorted(rows)))
+    return DataSet(DataSetKey(entity, term), in_order(rows))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, SisRow
+from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, SisRow, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def difference(before: DataSet | None, after: DataSet) -> DataSetDifference:
     common = ((old[identity], new[identity]) for identity in sorted(old.keys() & new.keys()))
     return DataSetDifference(
         key,
-        added=tuple(sorted(new[id_] for id_ in new.keys() - old.keys())),
-        removed=tuple(sorted(old[id_] for id_ in old.keys() - new.keys())),
+        added=in_order(new[id_] for id_ in new.keys() - old.keys()),
+        removed=in_order(old[id_] for id_ in old.keys() - new.keys()),
         changed=tuple(RowChange(was, now) for was, now in common if was.values != now.values),
     )
 
@@ -64,4 +64,4 @@ def applied(before: DataSet | None, change: DataSetDifference) -> DataSet:
         del rows[row.key(entity)]
     for row in (*change.added, *(c.after for c in change.changed)):
         rows[row.key(entity)] = row
-    return DataSet(change.key, tuple(sorted(rows.values())))
+    return DataSet(change.key, in_order(rows.values()))

@@ -13,7 +13,7 @@ from shared.domain.applied_rows import Applied, value
 from shared.domain.enrollment_rows import MOVED
 from shared.domain.holds import Hold, HoldReason, Limits, RosterFacts
 from shared.domain.roster import DISTRICT_SCHOOL_NUMBER, Roster
-from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.term_rows import ends_before
 
 CLASSES = (Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS)
@@ -98,7 +98,7 @@ class _Comparison:
             if not self._is_planned(c) and c.term not in self._ended:
                 missing.setdefault(c.term, []).append(c.row)
         for term, rows in sorted(missing.items()):
-            yield Hold(HoldReason.TERM_MISSING, total=len(rows), rows=tuple(sorted(rows)), detail=f"term {term}")
+            yield Hold(HoldReason.TERM_MISSING, total=len(rows), rows=in_order(rows), detail=f"term {term}")
 
     def missing_schools(self) -> Iterator[Hold]:
         """Schools that had classes under way, and that were not read or have no class left."""
@@ -212,4 +212,4 @@ def _by_school(counted: Iterable[_Counted]) -> Mapping[int, list[_Counted]]:
 
 
 def _rows(counted: Iterable[_Counted]) -> tuple[SisRow, ...]:
-    return tuple(sorted(c.row for c in counted))
+    return in_order(c.row for c in counted)

@@ -8,7 +8,7 @@ from math import ceil
 from shared.domain.applied_rows import with_value
 from shared.domain.provisioning_policy import DroppedStatus
 from shared.domain.roster_differences import DataSetDifference, difference
-from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, Entity, ImportOptions, SisRow
+from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, Entity, ImportOptions, SisRow, in_order
 
 USER_REMOVE_STATUS = "suspended"
 """Deleting a user's last login would delete all of their enrollments."""
@@ -73,7 +73,9 @@ def _upload(
         rules.dropped_status.value, USER_REMOVE_STATUS, min(threshold, MAX_THRESHOLD), remaster=remaster
     )
     ended = [_ended(data_set.key.entity, row, rules) for row in change.removed] if remaster else []
-    return Upload(DataSet(data_set.key, tuple(sorted((*data_set.rows, *ended)))), options, change)
+    return Upload(
+        DataSet(data_set.key, in_order((*data_set.rows, *ended)) if ended else data_set.rows), options, change
+    )
 
 
 MAX_THRESHOLD = 100
