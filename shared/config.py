@@ -16,6 +16,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.cron import checked_cron
+from shared.domain.provisioning_policy import DEFAULT_COURSE_SIS_IDS, CoursePer, DroppedStatus
+from shared.domain.sis_templates import (
+    ACCOUNT_FIELDS,
+    COURSE_FIELDS,
+    STAFF_LOGIN_FIELDS,
+    STUDENT_LOGIN_FIELDS,
+    TEACHER_FIELDS,
+    TERM_FIELDS,
+    SisIdTemplate,
+    check_course_template,
+    checked_template,
+)
 
 PREFIX = "PASSBACK_"
 SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
@@ -73,6 +85,31 @@ def _zone(value: object) -> object:
 
 Zone = Annotated[ZoneInfo | None, BeforeValidator(_zone)]
 Cron = Annotated[str, AfterValidator(checked_cron)]
+
+
+def _template_of(fields: Sequence[str]) -> AfterValidator:
+    """Return what checks a template of these fields; an empty one is unset."""
+    return AfterValidator(lambda text: checked_template(text, fields).text if text else "")
+
+
+def _template_or_text(text: str) -> str:
+    """Check the template of accounts, which may be one account for all schools."""
+    return checked_template(text, ACCOUNT_FIELDS).text if {"{", "}"} & set(text) else text
+
+
+SHRINK_KINDS = ("courses", "sections", "users", "enrollments", "leavers")
+
+
+def _shares(parts: tuple[str, ...]) -> tuple[str, ...]:
+    for part in parts:
+        kind, _, percent = part.partition(":")
+        if kind not in SHRINK_KINDS or not re.fullmatch(r"\d{1,2}|100", percent):
+            raise ValueError(f"is no list such as users:5,enrollments:10, of {', '.join(SHRINK_KINDS)} and 0 to 100 %")
+    return parts
+
+
+Shares = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_shares)]
+DEFAULT_SHARES = ("courses:10", "sections:10", "users:5", "enrollments:10", "leavers:40")
 
 
 class Settings(BaseSettings):
@@ -175,6 +212,30 @@ class Settings(BaseSettings):
     student_sis_id: str = Field(
         "{student_number}", description="SIS id of a student, from `{student_number}`, `{student_dcid}`."
     )
+    course_sis_id: Annotated[str, _template_of(COURSE_FIELDS)] = Field(
+        "",
+        description="SIS id of a Canvas course, from the fields of sections, `{teacher_number}` and `{users_dcid}`; "
+        "unset, `{section_dcid}`, or with a course per teacher "
+        "`{school_number}-{term_id}-{course_number}-T{teacher_number}`.",
+    )
+    staff_sis_id: Annotated[str, _template_of(TEACHER_FIELDS)] = Field(
+        "T{teacher_number}", description="SIS id of a member of the staff, from `{teacher_number}`, `{users_dcid}`."
+    )
+    term_sis_id: Annotated[str, _template_of(TERM_FIELDS)] = Field(
+        "{school_number}-{term_id}",
+        description="SIS id of a term, from `{school_number}`, `{term_id}`, `{term_dcid}`. Terms that get the same one "
+        "are one term in Canvas.",
+    )
+    student_login_id: Annotated[str, _template_of(STUDENT_LOGIN_FIELDS)] = Field(
+        "{student_number}",
+        description="Login of a student, from `{student_number}`, `{student_dcid}`, `{email}`: what the sign-in of the "
+        "district calls the student.",
+    )
+    staff_login_id: Annotated[str, _template_of(STAFF_LOGIN_FIELDS)] = Field(
+        "T{teacher_number}",
+        description="Login of a member of the staff, from `{teacher_number}`, `{users_dcid}`, `{email}`: what the "
+        "sign-in of the district calls them, mostly `{email}`.",
+    )
     roster_max_age_s: int = Field(
         3600, ge=0, description="How old a section's remembered roster may be; a student not in it refreshes it sooner."
     )
@@ -211,6 +272,50 @@ class Settings(BaseSettings):
     provision_schedule: Cron = Field(
         "0 4 * * *",
         description="Cron, in the district's time zone: when Canvas is provisioned from PowerSchool; empty: never.",
+    )
+    provision_check_interval_s: int = Field(
+        900,
+        ge=0,
+        description="How often PowerSchool is asked whether rosters changed, which brings a run forward; 0: never.",
+    )
+    provision_course_per: CoursePer = Field(
+        CoursePer.SECTION,
+        description="What gets a Canvas course of its own: a `section`, or a `teacher` for a course and term.",
+    )
+    provision_publish_courses: bool = Field(
+        False, description="Publish new Canvas courses; else their teachers do. What a teacher chose is kept."
+    )
+    provision_dropped_status: DroppedStatus = Field(
+        DroppedStatus.COMPLETED,
+        description="Enrollment of a student who left a section: `completed` (still reads), `inactive` (sees nothing).",
+    )
+    provision_account_sis_id: Annotated[str, AfterValidator(_template_or_text)] = Field(
+        "",
+        description="SIS id of the Canvas account of a school's courses, from `{school_number}` or one for all; unset, "
+        "new courses go to the root account. The accounts must exist.",
+    )
+    provision_shrink_percent: Shares = Field(
+        DEFAULT_SHARES,
+        description="Shares of a school's rows, in percent, above which a run that would end so many is held for a "
+        "person. `users` also counts new SIS ids, logins and names; `leavers` are users whose classes are all over.",
+    )
+    provision_shrink_rows: int = Field(
+        10, ge=1, description="A run is held only where it would end at least so many rows of a school."
+    )
+    provision_remaster_days: int = Field(
+        7,
+        ge=0,
+        description="How often every data set is sent whole, which mends what others changed in Canvas; 0: never.",
+    )
+    provision_change_threshold: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="Percentage by which a file's size may differ from the last before Canvas ends nothing that is "
+        "gone from it; raised for an import of which passback knows that it differs more.",
+    )
+    provision_history_days: int = Field(
+        90, ge=1, le=3650, description="Days for which runs, their row errors and what a rollback needs are kept."
     )
 
     audit_days: int = Field(
@@ -270,6 +375,27 @@ class Settings(BaseSettings):
                 f"({self.lease_s:g}): a sync that hangs would only be noticed by its lease; make it longer"
             )
         return self
+
+    @model_validator(mode="after")
+    def _course_ids_fit(self) -> Self:
+        if self.course_sis_id:
+            try:
+                per_teacher = self.provision_course_per is CoursePer.TEACHER
+                check_course_template(SisIdTemplate(self.course_sis_id), per_teacher=per_teacher)
+            except ValueError as error:
+                raise ValueError(f"{PREFIX}COURSE_SIS_ID: {error}") from None
+        return self
+
+    @property
+    def course_template(self) -> str:
+        """The template of courses: as set, else the one that fits what gets a course."""
+        return self.course_sis_id or DEFAULT_COURSE_SIS_IDS[self.provision_course_per]
+
+    @property
+    def shrink_percent(self) -> Mapping[str, int]:
+        """The percentage by kind; a kind that is not named has its default."""
+        shares = (part.split(":") for part in (*DEFAULT_SHARES, *self.provision_shrink_percent))
+        return {kind: int(percent) for kind, percent in shares}
 
     @property
     def retry_waits(self) -> tuple[timedelta, ...]:

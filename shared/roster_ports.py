@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.domain.roster import Roster
-from shared.domain.sis_import import DataSet, RowError, SisImport
+from shared.domain.sis_import import DataSet, ImportOptions, RowError, SisImport
+
+__all__ = ["DataVersion", "ImportOptions", "RosterFeed", "SisImports"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class RosterFeed(Protocol):
 class SisImports(Protocol):
     """Canvas's SIS Import. Raises the errors of `shared.errors`."""
 
-    def start(self, data_set: DataSet, data_set_id: str, options: "ImportOptions") -> SisImport:
+    def start(self, data_set: DataSet, data_set_id: str, options: ImportOptions) -> SisImport:
         """Upload a data set as a zipped CSV file. Not safe to repeat: note what is started first, then look for it."""
         ...
 
@@ -53,17 +55,3 @@ class SisImports(Protocol):
     def errors(self, import_id: int) -> Sequence[RowError]:
         """Return every row error and warning; Canvas forgets them after 30 days."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """How Canvas compares an upload with the last one of its data set, and what becomes of rows that are gone.
-
-    `remaster` takes the upload as the new base. `change_threshold` is a percentage; above it Canvas applies the whole
-    file, drops nothing, and does not take it as a base. Source: Canvas "SIS Imports API".
-    """
-
-    drop_status: str
-    user_remove_status: str
-    change_threshold: int
-    remaster: bool = False

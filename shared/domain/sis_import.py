@@ -3,7 +3,7 @@
 Source: Canvas "SIS Import Format" (columns, statuses, sticky fields) and "SIS Imports API" (diffing).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -35,6 +35,8 @@ KEY_COLUMNS: Mapping[Entity, tuple[str, ...]] = {
     Entity.ENROLLMENTS: ("section_id", "user_id", "role"),
 }
 
+_KEY_PLACES = {entity: [HEADERS[entity].index(name) for name in names] for entity, names in KEY_COLUMNS.items()}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class DataSetKey:
@@ -42,6 +44,11 @@ class DataSetKey:
 
     entity: Entity
     term_sis_id: str = ""
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands in the order in which Canvas needs data sets: terms first, enrollments last."""
+        return (list(Entity).index(self.entity), self.term_sis_id)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,8 +65,12 @@ class SisRow:
 
     def key(self, entity: Entity) -> tuple[str, ...]:
         """Return what identifies the row in Canvas."""
-        named = dict(zip(HEADERS[entity], self.values, strict=True))
-        return tuple(named[column] for column in KEY_COLUMNS[entity])
+        return tuple([self.values[place] for place in _KEY_PLACES[entity]])
+
+
+def in_order(rows: Iterable[SisRow]) -> tuple[SisRow, ...]:
+    """Return the rows sorted, as they compare; a district has a million of them."""
+    return tuple(sorted(rows, key=lambda row: (row.values, row.school_number, row.source)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +150,17 @@ class RowError:
     row: int | None
     message: str
     is_failure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How Canvas compares an upload with the last one of its data set, and what becomes of rows that are gone.
+
+    `remaster` takes the upload as the new base. `change_threshold` is a percentage; above it Canvas applies the whole
+    file, drops nothing, and does not take it as a base. Source: Canvas "SIS Imports API".
+    """
+
+    drop_status: str
+    user_remove_status: str
+    change_threshold: int
+    remaster: bool = False

@@ -69,6 +69,18 @@ def test_every_unknown_name_is_reported() -> None:
         ("PROVISION_SCHEDULE", "0 canary * * *"),
         ("CANVAS_ACCOUNT", "canary"),
         ("SQS_QUEUE_URL", "canary"),
+        ("COURSE_SIS_ID", "{canary}"),
+        ("COURSE_SIS_ID", "canary-{teacher_number}-{section_dcid}"),
+        ("STAFF_SIS_ID", "canary"),
+        ("TERM_SIS_ID", "{term_id.canary}"),
+        ("STUDENT_LOGIN_ID", "{teacher_number}canary"),
+        ("STAFF_LOGIN_ID", "{email}{canary"),
+        ("PROVISION_ACCOUNT_SIS_ID", "canary{section_dcid}"),
+        ("PROVISION_COURSE_PER", "canary"),
+        ("PROVISION_DROPPED_STATUS", "canary"),
+        ("PROVISION_SHRINK_PERCENT", "canary:5"),
+        ("PROVISION_SHRINK_PERCENT", "users:101"),
+        ("PROVISION_CHANGE_THRESHOLD", "101"),
     ],
 )
 def test_a_wrong_value_is_named_but_not_shown(name: str, value: str) -> None:
@@ -82,6 +94,52 @@ def test_a_wrong_value_is_named_but_not_shown(name: str, value: str) -> None:
 def test_an_empty_schedule_is_switched_off() -> None:
     """Other than elsewhere, where an empty value means the default."""
     assert (loaded(SYNC_SCHEDULE="").sync_schedule, loaded().sync_schedule) == ("", "0 3 * * *")
+
+
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        ("{course_number}-{term_id}", "names no section"),
+        ("{section_dcid}-T{teacher_number}", "a new teacher would make a new course"),
+    ],
+)
+def test_a_course_per_section_is_named_by_its_section_alone(template: str, complaint: str) -> None:
+    """A teacher in its SIS id would leave all work behind when the teacher changes."""
+    assert complaint in refusal(COURSE_SIS_ID=template)
+
+
+@pytest.mark.parametrize("template", ["{section_dcid}", "{course_number}-{term_id}", "{term_id}-T{teacher_number}"])
+def test_a_course_per_teacher_is_named_by_teacher_course_and_term(template: str) -> None:
+    """Less would put unlike sections into one course, more would part those that belong together."""
+    assert "PASSBACK_COURSE_SIS_ID" in refusal(COURSE_SIS_ID=template, PROVISION_COURSE_PER="teacher")
+
+
+@pytest.mark.parametrize(
+    ("per", "template"),
+    [("section", "{section_dcid}"), ("teacher", "{school_number}-{term_id}-{course_number}-T{teacher_number}")],
+)
+def test_the_template_of_courses_follows_what_gets_one(per: str, template: str) -> None:
+    """Unset, it is the one that fits; and what is given by hand is taken as it is."""
+    assert loaded(PROVISION_COURSE_PER=per).course_template == template
+    assert loaded(PROVISION_COURSE_PER=per, COURSE_SIS_ID=f"X{template}").course_template == f"X{template}"
+
+
+@pytest.mark.parametrize("template", ["district", "school-{school_number}"])
+def test_schools_may_share_an_account(template: str) -> None:
+    """The template of accounts need not have a field."""
+    assert loaded(PROVISION_ACCOUNT_SIS_ID=template).provision_account_sis_id == template
+
+
+def test_a_kind_of_shrinkage_that_is_not_named_has_its_default() -> None:
+    """Naming one changes one, and an empty list changes none."""
+    defaults = loaded().shrink_percent
+
+    assert loaded(PROVISION_SHRINK_PERCENT="users:7, leavers:100").shrink_percent == {
+        **defaults,
+        "users": 7,
+        "leavers": 100,
+    }
+    assert loaded(PROVISION_SHRINK_PERCENT="").shrink_percent == defaults
 
 
 def test_every_wrong_value_is_reported() -> None:

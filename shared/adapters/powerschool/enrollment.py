@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from shared.adapters.powerschool.sis_ids import SisIdTemplate
 from shared.domain.powerschool import RosteredStudent, Term
+from shared.domain.sis_templates import SisIdTemplate
 
 ENROLLED = 0
 """STUDENTS.ENROLL_STATUS of those who are in school."""

@@ -9,9 +9,10 @@ from pydantic import TypeAdapter
 
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.queries import PowerQueries
-from shared.adapters.powerschool.sis_ids import ONLY_DCID, SisIdTemplate
+from shared.adapters.powerschool.sis_ids import ONLY_DCID
 from shared.adapters.powerschool.wire import Text, Wire
 from shared.domain.powerschool import RosteredSection
+from shared.domain.sis_templates import SisIdTemplate
 from shared.errors import AccessDenied
 
 INDEX_QUERY = "org.passback.sync.roster.section_index"

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 from shared.adapters.powerschool.enrollment import ENROLLED, Enrollment, merged
 from shared.adapters.powerschool.queries import PowerQueries
 from shared.adapters.powerschool.roster import SectionAddress
-from shared.adapters.powerschool.sis_ids import SisIdTemplate
 from shared.adapters.powerschool.wire import Day, MaybeDay, MaybeId, Text, Wire
 from shared.domain.powerschool import RosteredSection, RosteredStudent, Term
+from shared.domain.sis_templates import SisIdTemplate
 
 SECTIONS_QUERY = "org.passback.sync.roster.sections"
 STUDENTS_QUERY = "org.passback.sync.roster.students"

@@ -14,9 +14,9 @@ from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.enrollment import ENROLLED, Enrollment, merged
 from shared.adapters.powerschool.metadata import MetadataReader
 from shared.adapters.powerschool.roster import SectionAddress
-from shared.adapters.powerschool.sis_ids import SisIdTemplate
 from shared.adapters.powerschool.wire import Day, MaybeDay, MaybeId, Text, Wire, listed
 from shared.domain.powerschool import RosteredSection, RosteredStudent, Term
+from shared.domain.sis_templates import SisIdTemplate
 from shared.errors import NotFound
 
 T = TypeVar("T")

@@ -1,0 +1,91 @@
+"""What stays of the rows that were applied last and are not planned any more.
+
+Canvas drops what an upload no longer holds, and for everything but enrollments and users dropping is deleting. So what
+must not be deleted stays, as a row that says what became of it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from shared.domain.applied_rows import Applied, value, with_value
+from shared.domain.provisioning_policy import DroppedStatus
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
+
+Rows = dict[tuple[str, ...], SisRow]
+RowsByKey = dict[DataSetKey, Rows]
+
+
+def carried_over(
+    planned: Iterable[DataSet], applied: Applied, running_terms: Collection[str], dropped: DroppedStatus
+) -> tuple[DataSet, ...]:
+    """Return the planned data sets with what stays of the applied ones.
+
+    - A term stays: its courses hold the work of past years.
+    - A course without sections is concluded, with its last sections in it; it is never deleted.
+    - A section that is gone, of a course that goes on, is left to Canvas to drop.
+    - Whoever left a section without a trace in PowerSchool has the status of the dropped, so that leaving does not
+      depend on how Canvas compares files.
+    - What moved to another term is the same in both data sets, so that the old one does not drop what the new one adds.
+    - Users are left to Canvas to suspend, so that nobody's name is kept after they left.
+    - Data sets of terms that PowerSchool does not name any more are left alone.
+    """
+    sets: RowsByKey = {s.key: {row.key(s.key.entity): row for row in s.rows} for s in planned}
+    everywhere = {entity: _everywhere(sets, entity) for entity in Entity}
+    for entity in (Entity.TERMS, Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS):
+        for key in applied.keys(entity):
+            if not key.term_sis_id or key.term_sis_id in running_terms:
+                rows = sets.setdefault(key, {})
+                rows |= _kept(key, applied, rows, everywhere[entity], sets, dropped)
+    ordered = sorted(sets.items(), key=lambda item: item[0].place)
+    return tuple(DataSet(key, in_order(rows.values())) for key, rows in ordered)
+
+
+def _kept(
+    key: DataSetKey,
+    applied: Applied,
+    planned: Mapping[tuple[str, ...], SisRow],
+    everywhere: Mapping[tuple[str, ...], SisRow],
+    sets: RowsByKey,
+    dropped: DroppedStatus,
+) -> Rows:
+    kept: Rows = {}
+    for row in applied.rows(key):
+        identity = row.key(key.entity)
+        if identity in planned:
+            continue
+        moved = everywhere.get(identity)
+        stays = moved if moved is not None else _remnant(key, row, sets, dropped)
+        if stays is not None:
+            kept[identity] = stays
+    return kept
+
+
+def _remnant(key: DataSetKey, row: SisRow, sets: RowsByKey, dropped: DroppedStatus) -> SisRow | None:
+    match key.entity:
+        case Entity.TERMS:
+            return row
+        case Entity.COURSES:
+            return with_value(Entity.COURSES, row, "status", "completed")
+        case Entity.SECTIONS:
+            courses = sets.get(DataSetKey(Entity.COURSES, key.term_sis_id), {})
+            course = courses.get((value(Entity.SECTIONS, row, "course_id"),))
+            concluded = course is not None and value(Entity.COURSES, course, "status") == "completed"
+            return row if concluded else None
+        case Entity.ENROLLMENTS:
+            section = (value(Entity.ENROLLMENTS, row, "section_id"),)
+            user = (value(Entity.ENROLLMENTS, row, "user_id"),)
+            is_known = section in sets.get(DataSetKey(Entity.SECTIONS, key.term_sis_id), {}) and user in sets[USERS]
+            return _dropped(row, dropped) if is_known else None
+        case Entity.USERS:
+            return None
+
+
+USERS = DataSetKey(Entity.USERS)
+
+
+def _dropped(row: SisRow, dropped: DroppedStatus) -> SisRow:
+    is_over = value(Entity.ENROLLMENTS, row, "status") != "active"
+    return row if is_over else with_value(Entity.ENROLLMENTS, row, "status", dropped.value)
+
+
+def _everywhere(sets: RowsByKey, entity: Entity) -> Rows:
+    return {identity: row for key, rows in sets.items() if key.entity is entity for identity, row in rows.items()}

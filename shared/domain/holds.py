@@ -1,0 +1,124 @@
+"""The reasons to hold a plan for a person, with their words and limits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from enum import StrEnum
+
+from shared.domain.sis_import import Entity, SisRow
+
+
+class HoldReason(StrEnum):
+    """The closed set of reasons."""
+
+    NOTHING_READ = "nothing_read"
+    SCHOOL_MISSING = "school_missing"
+    TERM_MISSING = "term_missing"
+    SHRUNK = "shrunk"
+    MANY_LEAVERS = "many_leavers"
+    SIS_IDS_CHANGED = "sis_ids_changed"
+    LOGINS_CHANGED = "logins_changed"
+    NAMES_CHANGED = "names_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldText:
+    """What to tell the person who approves or does not."""
+
+    sentence: str
+    remedy: str
+
+
+HOLD_TEXTS: Mapping[HoldReason, HoldText] = {
+    HoldReason.NOTHING_READ: HoldText(
+        "PowerSchool gave no rows of a kind that a district always has.",
+        "Check the plugin's grants and the data in PowerSchool, then run again. Do not approve.",
+    ),
+    HoldReason.SCHOOL_MISSING: HoldText(
+        "A school with classes under way is missing altogether.",
+        "Check in PowerSchool that the school is there; approve only if it closed.",
+    ),
+    HoldReason.TERM_MISSING: HoldText(
+        "A term that has not ended is missing, or has another SIS id.",
+        "Check the school's terms in PowerSchool and the template for the SIS ids of terms.",
+    ),
+    HoldReason.SHRUNK: HoldText(
+        "More rows of a school would end than usually do in one run.",
+        "Look at the rows; approve if they are meant to end.",
+    ),
+    HoldReason.MANY_LEAVERS: HoldText(
+        "After the end of their classes, more people of a school would lose their logins than usually leave.",
+        "Look at the rows; approve if they left, as after a school year.",
+    ),
+    HoldReason.SIS_IDS_CHANGED: HoldText(
+        "Many records of a school would get new SIS ids, and Canvas would take them for new ones.",
+        "Check the template and the numbers in PowerSchool. To renumber, change the SIS ids in Canvas first.",
+    ),
+    HoldReason.LOGINS_CHANGED: HoldText(
+        "Many people of a school would get new logins.",
+        "Check the template for logins and the field it is made from; approve if people know their new logins.",
+    ),
+    HoldReason.NAMES_CHANGED: HoldText(
+        "Many people of a school would get new names.",
+        "Look at the rows: names that went to the wrong people show here.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Above which share of a school's rows a plan is held, in percent, and how many rows it takes at least.
+
+    `leavers` is the share of users of whom no class is under way any more; `percent` has a limit for each entity
+    that is counted, and that of users is also the limit for new SIS ids, logins and names.
+    """
+
+    percent: Mapping[Entity, int]
+    leavers: int
+    rows: int
+
+    def are_passed(self, affected: int, total: int, percent: int) -> bool:
+        """Say whether so many rows of `total` are too many."""
+        return affected >= max(self.rows, 1) and affected * 100 > total * percent
+
+
+@dataclass(frozen=True, slots=True)
+class RosterFacts:
+    """What is known of the reading itself. `empty` names the kinds of which PowerSchool gave no row."""
+
+    schools: frozenset[int]
+    empty: tuple[str, ...]
+    today: date
+    zone: tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One reason to hold a plan: the school and entity it is about, and the rows as they were applied."""
+
+    reason: HoldReason
+    entity: Entity | None = None
+    school_number: int | None = None
+    total: int = 0
+    rows: tuple[SisRow, ...] = ()
+    detail: str = ""
+
+    @property
+    def affected(self) -> int:
+        """How many rows it is about."""
+        return len(self.rows)
+
+    @property
+    def sentence(self) -> str:
+        """What to tell the person: counts and ids, no names."""
+        where = "" if self.school_number is None else f"school {self.school_number}"
+        kind = "rows" if self.entity is None else self.entity.value
+        counts = f"{self.affected} of {self.total} {kind}" if self.total else ""
+        facts = ", ".join(filter(None, (where, self.detail, counts)))
+        text = HOLD_TEXTS[self.reason].sentence
+        return f"{text.removesuffix('.')} ({facts})." if facts else text
+
+    @property
+    def remedy(self) -> str:
+        """What the person can do."""
+        return HOLD_TEXTS[self.reason].remedy

@@ -1,0 +1,76 @@
+"""The plan of provisioning: PowerSchool's rosters as the rows that Canvas should hold."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import chain
+
+from shared.domain.applied_rows import Applied, value
+from shared.domain.carry_over import carried_over
+from shared.domain.course_rows import Catalog, catalog_of, course_rows, name_problems, section_row
+from shared.domain.course_shells import PlacedSection, place_sections
+from shared.domain.enrollment_rows import student_rows, teacher_rows
+from shared.domain.people_rows import People, people_of, user_rows
+from shared.domain.provisioning_policy import ProvisioningPolicy
+from shared.domain.roster import Roster
+from shared.domain.roster_problems import RosterProblem
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.term_rows import canvas_terms, term_row
+
+
+@dataclass(frozen=True, slots=True)
+class RosterPlan:
+    """What Canvas should hold, sorted and in the order in which Canvas needs it, and what was left out and why."""
+
+    data_sets: tuple[DataSet, ...]
+    problems: tuple[RosterProblem, ...]
+
+
+def plan_roster(roster: Roster, policy: ProvisioningPolicy, today: date, applied: Iterable[DataSet] = ()) -> RosterPlan:
+    """Return the plan for the school's date `today`.
+
+    `applied` is what Canvas was given last, nothing before the first run. It decides nothing about what is in
+    PowerSchool; it says where things are in Canvas, so that a section keeps its course, and what must be concluded
+    rather than deleted. Planning with the plan's own data sets returns the same data sets.
+    """
+    before = Applied(applied)
+    terms, term_problems = canvas_terms(roster.terms, policy)
+    people = people_of(roster, policy, before)
+    placed, section_problems = place_sections(roster, terms, people, policy, before)
+    students, student_problems = student_rows(roster, placed, people, policy, today)
+    catalog = catalog_of(roster.courses)
+    canvas = {term.sis_id: term for term in terms.values()}
+    planned = (
+        _data_set(Entity.TERMS, "", (term_row(term, policy.zone) for term in canvas.values())),
+        _data_set(Entity.USERS, "", user_rows(people, _user_ids(students))),
+        *_of_sections(placed, catalog, policy, people, students),
+    )
+    problems = {*term_problems, *people.problems, *section_problems, *student_problems, *name_problems(placed, catalog)}
+    data_sets = carried_over(planned, before, frozenset(canvas), policy.dropped_status)
+    return RosterPlan(data_sets, tuple(sorted(problems)))
+
+
+def _of_sections(
+    placed: Sequence[PlacedSection],
+    catalog: Catalog,
+    policy: ProvisioningPolicy,
+    people: People,
+    students: Mapping[int, Sequence[SisRow]],
+) -> Iterator[DataSet]:
+    """Return courses, sections and enrollments, a data set each per term."""
+    by_term: dict[str, list[PlacedSection]] = {}
+    for p in placed:
+        by_term.setdefault(p.term.sis_id, []).append(p)
+    for term, group in by_term.items():
+        enrollments = ([*teacher_rows(p, people), *students.get(p.section.dcid, ())] for p in group)
+        yield _data_set(Entity.COURSES, term, course_rows(group, catalog, policy))
+        yield _data_set(Entity.SECTIONS, term, (section_row(p, catalog) for p in group))
+        yield _data_set(Entity.ENROLLMENTS, term, chain.from_iterable(enrollments))
+
+
+def _user_ids(students: Mapping[int, Iterable[SisRow]]) -> set[str]:
+    return {value(Entity.ENROLLMENTS, row, "user_id") for rows in students.values() for row in rows}
+
+
+def _data_set(entity: Entity, term: str, rows: Iterable[SisRow]) -> DataSet:
+    return DataSet(DataSetKey(entity, term), in_order(rows))

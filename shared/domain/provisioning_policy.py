@@ -1,0 +1,44 @@
+"""What a district decided about provisioning, as a value."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from enum import StrEnum
+
+from shared.domain.sis_templates import SisIdTemplate
+
+DEFAULT_COURSE_SIS_IDS = {
+    "section": "{section_dcid}",
+    "teacher": "{school_number}-{term_id}-{course_number}-T{teacher_number}",
+}
+
+
+class CoursePer(StrEnum):
+    """What gets a Canvas course of its own: each section, or each teacher's sections of a course in a term."""
+
+    SECTION = "section"
+    TEACHER = "teacher"
+
+
+class DroppedStatus(StrEnum):
+    """What becomes of the enrollment of a student who left: read only, or out of sight."""
+
+    COMPLETED = "completed"
+    INACTIVE = "inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisioningPolicy:
+    """Templates and choices. `zone` is the district's: a term's days begin and end on its clocks."""
+
+    zone: tzinfo
+    section_sis_id: SisIdTemplate
+    course_sis_id: SisIdTemplate
+    student_sis_id: SisIdTemplate
+    staff_sis_id: SisIdTemplate
+    term_sis_id: SisIdTemplate
+    student_login_id: SisIdTemplate
+    staff_login_id: SisIdTemplate
+    account_sis_id: SisIdTemplate | None = None
+    course_per: CoursePer = CoursePer.SECTION
+    publish_courses: bool = False
+    dropped_status: DroppedStatus = DroppedStatus.COMPLETED

@@ -1,0 +1,215 @@
+"""When a plan is held for a person instead of being applied.
+
+A roster that came whole and a roster that came in part look alike, except by what is suddenly missing. So a plan is
+compared with what was applied last. A row counts while it gives somebody something: an active user or enrollment, a
+course that goes on. A term that ended takes its rows with it, which is no loss.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, tzinfo
+
+from shared.domain.applied_rows import Applied, value
+from shared.domain.enrollment_rows import MOVED
+from shared.domain.holds import Hold, HoldReason, Limits, RosterFacts
+from shared.domain.roster import DISTRICT_SCHOOL_NUMBER, Roster
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.term_rows import ends_before
+
+CLASSES = (Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS)
+LIVE = frozenset({"active", "published"})
+Identity = tuple[str, ...]
+
+
+def facts_of(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
+    """Return what the safety rules need to know of a roster."""
+    kinds = ("schools", "terms", "sections", "staff", "students")
+    empty = tuple(kind for kind in kinds if not getattr(roster, kind))
+    return RosterFacts(frozenset(s.number for s in roster.schools), empty, today, zone)
+
+
+def ended_terms(data_sets: Iterable[DataSet], today: date, zone: tzinfo) -> frozenset[str]:
+    """Return the SIS ids of the terms that were over before `today`."""
+    rows = Applied(data_sets).rows(DataSetKey(Entity.TERMS))
+    ends = {value(Entity.TERMS, row, "term_id"): value(Entity.TERMS, row, "end_date") for row in rows}
+    return frozenset(term for term, end_date in ends.items() if ends_before(end_date, today, zone))
+
+
+def reasons_to_hold(
+    before: Collection[DataSet], after: Collection[DataSet], facts: RosterFacts, limits: Limits
+) -> tuple[Hold, ...]:
+    """Return every reason why a person must look at the plan first, none where it can be applied.
+
+    `before` is what was applied last; a first run has nothing to lose, and is held only where nothing was read.
+    """
+    comparison = _Comparison(before, after, facts, limits)
+    return (
+        *_nothing_read(before, facts),
+        *comparison.missing_terms(),
+        *comparison.missing_schools(),
+        *comparison.shrunk_classes(),
+        *comparison.lost_users(),
+        *comparison.changed_ids(),
+        *comparison.changed_users(HoldReason.LOGINS_CHANGED, "login_id"),
+        *comparison.changed_users(HoldReason.NAMES_CHANGED, "first_name", "last_name"),
+    )
+
+
+def _nothing_read(before: Collection[DataSet], facts: RosterFacts) -> list[Hold]:
+    """Return a hold for kinds that are never empty. Sections may be, between two school years."""
+    running = {s.key for s in before if s.key.entity is Entity.SECTIONS and s.rows}
+    over = ended_terms(before, facts.today, facts.zone)
+    empty = [k for k in facts.empty if k != "sections" or any(key.term_sis_id not in over for key in running)]
+    return [Hold(HoldReason.NOTHING_READ, detail=", ".join(empty))] if empty else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A row that counts, with its entity and term."""
+
+    entity: Entity
+    term: str
+    row: SisRow
+
+    @property
+    def identity(self) -> Identity:
+        return self.row.key(self.entity)
+
+
+class _Comparison:
+    """The applied rows that count, and which of them the plan would end."""
+
+    def __init__(
+        self, before: Collection[DataSet], after: Collection[DataSet], facts: RosterFacts, limits: Limits
+    ) -> None:
+        self._facts, self._limits = facts, limits
+        self._ended = ended_terms(before, facts.today, facts.zone)
+        self._planned = {data_set.key for data_set in after}
+        self._before, self._after = _counted(before), _counted(after)
+        self._live_after = {entity: {c.identity for c in self._after if c.entity is entity} for entity in Entity}
+        self._moved = _moved(after)
+        users = [c for c in self._after if c.entity is Entity.USERS]
+        self._users_after = {c.identity: c.row for c in users}
+
+    def missing_terms(self) -> Iterator[Hold]:
+        """Terms that are not over and that the plan does not name."""
+        missing: dict[str, list[SisRow]] = {}
+        for c in self._before:
+            if not self._is_planned(c) and c.term not in self._ended:
+                missing.setdefault(c.term, []).append(c.row)
+        for term, rows in sorted(missing.items()):
+            yield Hold(HoldReason.TERM_MISSING, total=len(rows), rows=in_order(rows), detail=f"term {term}")
+
+    def missing_schools(self) -> Iterator[Hold]:
+        """Schools that had classes under way, and that were not read or have no class left."""
+        had = _by_school(c for c in self._before if c.entity in CLASSES and c.term not in self._ended)
+        has = {c.row.school_number for c in self._after if c.entity in CLASSES} & self._facts.schools
+        for school, rows in had.items():
+            if school != DISTRICT_SCHOOL_NUMBER and school not in has:
+                yield Hold(HoldReason.SCHOOL_MISSING, None, school, len(rows), _rows(rows))
+
+    def shrunk_classes(self) -> Iterator[Hold]:
+        """Schools that would lose too many courses, sections or enrollments."""
+        for entity in CLASSES:
+            total = [c for c in self._before if c.entity is entity and self._is_planned(c)]
+            lost = (c for c in total if self._is_lost(c))
+            yield from self._over(HoldReason.SHRUNK, entity, lost, total, self._limits.percent[entity])
+
+    def lost_users(self) -> Iterator[Hold]:
+        """Schools that would lose too many users, apart for those whose classes are all over."""
+        total = [c for c in self._before if c.entity is Entity.USERS]
+        lost = [c for c in total if self._is_lost(c)]
+        leavers = self._leavers()
+        left = (c for c in lost if c.identity in leavers)
+        others = (c for c in lost if c.identity not in leavers)
+        yield from self._over(HoldReason.SHRUNK, Entity.USERS, others, total, self._limits.percent[Entity.USERS])
+        yield from self._over(HoldReason.MANY_LEAVERS, Entity.USERS, left, total, self._limits.leavers)
+
+    def changed_ids(self) -> Iterator[Hold]:
+        """Schools of which too many records would get new SIS ids."""
+        for entity in (Entity.SECTIONS, Entity.USERS):
+            now = {c.row.source: c.identity for c in self._after if c.entity is entity and c.row.source}
+            total = [c for c in self._before if c.entity is entity and self._is_planned(c)]
+            changed = (c for c in total if now.get(c.row.source, c.identity) != c.identity)
+            yield from self._over(HoldReason.SIS_IDS_CHANGED, entity, changed, total, self._limits.percent[entity])
+
+    def changed_users(self, reason: HoldReason, *columns: str) -> Iterator[Hold]:
+        """Schools of which too many users would change in these columns."""
+        total = [c for c in self._before if c.entity is Entity.USERS]
+        changed = (
+            c
+            for c in total
+            if (now := self._users_after.get(c.identity)) is not None
+            and any(value(Entity.USERS, c.row, name) != value(Entity.USERS, now, name) for name in columns)
+        )
+        yield from self._over(reason, Entity.USERS, changed, total, self._limits.percent[Entity.USERS])
+
+    def _over(
+        self,
+        reason: HoldReason,
+        entity: Entity,
+        affected: Iterable[_Counted],
+        total: Iterable[_Counted],
+        percent: int,
+    ) -> Iterator[Hold]:
+        totals = _by_school(total)
+        for school, rows in _by_school(affected).items():
+            if self._limits.are_passed(len(rows), len(totals[school]), percent):
+                yield Hold(reason, entity, school, len(totals[school]), _rows(rows), f"more than {percent} %")
+
+    def _is_planned(self, counted: _Counted) -> bool:
+        return DataSetKey(counted.entity, counted.term) in self._planned
+
+    def _is_lost(self, counted: _Counted) -> bool:
+        """Say whether nothing counts of it any more. Whoever moved to another section lost nothing."""
+        return counted.identity not in self._live_after[counted.entity] and counted.identity not in self._moved
+
+    def _leavers(self) -> set[Identity]:
+        """Return the users whose classes are all over, and who had some."""
+        classes = [c for c in self._before if c.entity is Entity.ENROLLMENTS]
+        over = {_user_of(c.row) for c in classes if c.term in self._ended}
+        return over - {_user_of(c.row) for c in classes if c.term not in self._ended}
+
+
+def _counted(data_sets: Iterable[DataSet]) -> list[_Counted]:
+    """Return the rows that count, each once; a section does not count once its course is concluded."""
+    data_sets = tuple(data_sets)
+    concluded = {
+        row.key(Entity.COURSES)[0]
+        for s in data_sets
+        if s.key.entity is Entity.COURSES
+        for row in s.rows
+        if value(Entity.COURSES, row, "status") == "completed"
+    }
+    counted: dict[tuple[Entity, Identity], _Counted] = {}
+    for s in data_sets:
+        for row in s.rows:
+            if _is_live(s.key.entity, row, concluded):
+                c = _Counted(s.key.entity, s.key.term_sis_id, row)
+                counted.setdefault((c.entity, c.identity), c)
+    return [c for c in counted.values() if c.entity is not Entity.TERMS]
+
+
+def _is_live(entity: Entity, row: SisRow, concluded: Collection[str]) -> bool:
+    goes_on = entity is not Entity.SECTIONS or value(Entity.SECTIONS, row, "course_id") not in concluded
+    return goes_on and value(entity, row, "status") in LIVE
+
+
+def _user_of(enrollment: SisRow) -> Identity:
+    return (value(Entity.ENROLLMENTS, enrollment, "user_id"),)
+
+
+def _moved(data_sets: Iterable[DataSet]) -> set[Identity]:
+    enrollments = (row for s in data_sets if s.key.entity is Entity.ENROLLMENTS for row in s.rows)
+    return {row.key(Entity.ENROLLMENTS) for row in enrollments if value(Entity.ENROLLMENTS, row, "status") == MOVED}
+
+
+def _by_school(counted: Iterable[_Counted]) -> Mapping[int, list[_Counted]]:
+    groups: dict[int, list[_Counted]] = {}
+    for c in counted:
+        groups.setdefault(c.row.school_number, []).append(c)
+    return dict(sorted(groups.items()))
+
+
+def _rows(counted: Iterable[_Counted]) -> tuple[SisRow, ...]:
+    return in_order(c.row for c in counted)

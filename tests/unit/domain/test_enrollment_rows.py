@@ -1,0 +1,187 @@
+"""Who is in a section, on which day, and what becomes of those who left."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from shared.domain.provisioning_policy import DroppedStatus
+from shared.domain.roster import ClassEnrollment
+from shared.domain.roster_problems import Problem
+from shared.domain.sis_import import Entity
+from tests.unit.domain.rosters import (
+    FALL,
+    FIRST_DAY,
+    LAST_DAY,
+    POLICY,
+    SPRING,
+    TODAY,
+    column,
+    enrolled,
+    plan,
+    problems,
+    roster,
+    rows,
+    section,
+    student,
+    teacher,
+)
+
+DAY = timedelta(days=1)
+OF_501 = "4001/1501/student"
+
+
+def status_of(*enrollments: ClassEnrollment, today: date = TODAY, **kinds: object) -> str | None:
+    """Return the status of student 501 in section 4001; None where there is no enrollment."""
+    planned = plan(roster(enrollments=enrollments, **kinds), today=today)
+    return column(planned, Entity.ENROLLMENTS, "status").get(OF_501)
+
+
+@pytest.mark.parametrize(
+    ("entry", "exit_date", "expected"),
+    [
+        (TODAY, None, "active"),
+        (TODAY + DAY, None, None),
+        (FIRST_DAY, TODAY + DAY, "active"),
+        (FIRST_DAY, TODAY, "completed"),
+        (FIRST_DAY, TODAY - DAY, "completed"),
+        (TODAY, TODAY, None),
+        (TODAY, TODAY - DAY, None),
+        (FIRST_DAY, LAST_DAY + DAY, "active"),
+    ],
+)
+def test_a_stay_begins_on_its_entry_and_ends_before_its_exit(
+    entry: date, exit_date: date | None, expected: str | None
+) -> None:
+    """Entry is the first day in, exit the first day out; a stay without a day is none."""
+    assert status_of(enrolled(4001, 501, entry_date=entry, exit_date=exit_date)) == expected
+
+
+def test_classes_are_filled_before_they_begin() -> None:
+    """In the summer the term's first day counts, so that teachers find their students."""
+    assert status_of(enrolled(4001, 501), today=FIRST_DAY - timedelta(days=30)) == "active"
+
+
+def test_who_comes_later_in_the_term_waits_for_that_day() -> None:
+    """Before the term, somebody who will come in its second week is not there yet."""
+    assert status_of(enrolled(4001, 501, entry_date=FIRST_DAY + DAY), today=FIRST_DAY - DAY) is None
+
+
+@pytest.mark.parametrize("exit_date", [LAST_DAY, LAST_DAY + DAY])
+def test_who_stayed_to_the_end_stays_in_an_ended_term(exit_date: date) -> None:
+    """The exit that PowerSchool writes at the end of a term drops nobody."""
+    assert status_of(enrolled(4001, 501, exit_date=exit_date), today=LAST_DAY + 9 * DAY) == "active"
+
+
+def test_who_left_the_day_before_the_end_left() -> None:
+    """The last day is the boundary."""
+    assert status_of(enrolled(4001, 501, exit_date=LAST_DAY - DAY), today=LAST_DAY + DAY) == "completed"
+
+
+@pytest.mark.parametrize(("today", "expected"), [(LAST_DAY, "completed"), (LAST_DAY + DAY, "active")])
+def test_leaving_school_ends_classes_under_way_and_no_others(today: date, expected: str) -> None:
+    """Graduates keep the classes that they finished."""
+    gone = (student(501, is_active=False), student(502))
+    assert status_of(enrolled(4001, 501), today=today, students=gone) == expected
+
+
+def test_a_dropped_row_is_over_although_it_has_no_exit() -> None:
+    """A negative section id says that the student left."""
+    assert status_of(enrolled(4001, 501, is_dropped=True)) == "completed"
+
+
+def test_the_dropped_status_is_the_districts_choice() -> None:
+    """`inactive` hides the course."""
+    policy = replace(POLICY, dropped_status=DroppedStatus.INACTIVE)
+    planned = plan(roster(enrollments=(enrolled(4001, 501, exit_date=TODAY),)), policy)
+
+    assert column(planned, Entity.ENROLLMENTS, "status")[OF_501] == "inactive"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_stays_the_one_that_lasts_counts(order: int) -> None:
+    """Somebody who left and came back is one row, and active, in whichever order the rows are read."""
+    stays = [enrolled(4001, 501, exit_date=TODAY - 9 * DAY), enrolled(4001, 501, entry_date=TODAY)]
+
+    assert status_of(*stays[::order]) == "active"
+
+
+def test_a_stay_that_was_counts_over_one_that_is_to_come() -> None:
+    """Somebody who left and will come back is out until that day."""
+    stays = (enrolled(4001, 501, exit_date=TODAY), enrolled(4001, 501, entry_date=TODAY + DAY))
+
+    assert status_of(*stays) == "completed"
+
+
+def test_who_moved_to_another_section_of_the_course_loses_no_work() -> None:
+    """Canvas deletes the old enrollment, or concludes it if it is the last one in that Canvas course."""
+    moved = status_of(enrolled(4001, 501, exit_date=TODAY), enrolled(4002, 501, entry_date=TODAY))
+
+    assert moved == "deleted_last_completed"
+
+
+def test_who_will_move_tomorrow_has_not_moved() -> None:
+    """Until the new section has the student, the old one is dropped as any other."""
+    left = status_of(enrolled(4001, 501, exit_date=TODAY), enrolled(4002, 501, entry_date=TODAY + DAY))
+
+    assert left == "completed"
+
+
+def test_who_changed_to_another_course_was_dropped() -> None:
+    """Another course number is no move."""
+    other = (section(4001), section(4002, course_number="GEO"))
+    left = status_of(enrolled(4001, 501, exit_date=TODAY), enrolled(4002, 501, entry_date=TODAY), sections=other)
+
+    assert left == "completed"
+
+
+def test_next_terms_section_of_the_course_is_no_move() -> None:
+    """The terms have no day in common."""
+    sections = (section(4001), section(4002, term_id=3602))
+    stays = (enrolled(4001, 501, exit_date=TODAY), enrolled(4002, 501, entry_date=SPRING.first_day))
+
+    assert status_of(*stays, sections=sections, terms=(FALL, SPRING)) == "completed"
+
+
+def test_co_teachers_are_teachers() -> None:
+    """Everybody who teaches the section can grade in it; nobody twice."""
+    planned = plan(roster(sections=(section(4001, 900, 901, 901),), enrollments=()))
+
+    assert column(planned, Entity.ENROLLMENTS, "role") == {
+        "4001/T900/teacher": "teacher",
+        "4001/T901/teacher": "teacher",
+    }
+
+
+def test_a_teacher_who_left_is_enrolled_no_more() -> None:
+    """Whatever PowerSchool's section still says."""
+    planned = plan(roster(staff=(teacher(900, is_active=False),), enrollments=()))
+
+    assert rows(planned, Entity.ENROLLMENTS) == []
+
+
+def test_rows_name_the_section_and_not_the_course() -> None:
+    """Canvas tells rows apart by both, and a section may change courses."""
+    assert set(column(plan(), Entity.ENROLLMENTS, "course_id").values()) == {""}
+
+
+def test_an_enrollment_of_an_unknown_student_is_reported() -> None:
+    """Rows that join to nothing do not go over silently."""
+    planned = plan(roster(enrollments=(enrolled(4001, 599),)))
+
+    assert problems(planned) == [(Problem.STUDENT_UNKNOWN, "SECTIONS.DCID 4001, STUDENTS.DCID 599")]
+
+
+def test_a_past_enrollment_of_an_unknown_student_is_history() -> None:
+    """Whoever left and is not read any more is no problem."""
+    assert problems(plan(roster(enrollments=(enrolled(4001, 599, exit_date=TODAY),)))) == []
+
+
+def test_an_enrolled_student_who_cannot_be_a_user_is_reported_with_the_section() -> None:
+    """The student's own problem stands beside it."""
+    planned = plan(roster(students=(student(501, first_name="", last_name=" "), student(502))))
+
+    assert problems(planned) == [
+        (Problem.NAME_MISSING, "STUDENTS.DCID 501"),
+        (Problem.STUDENT_NOT_PROVISIONED, "SECTIONS.DCID 4001, STUDENTS.DCID 501"),
+    ]

@@ -1,0 +1,1 @@
+"""Keeping Canvas's rosters in step with PowerSchool's, one way."""
