@@ -44,7 +44,8 @@ def whole_list(
     while size > 0 and len(rows) < expected:
         number += 1
         page = page_of(_paging(number, size))
-        rows.extend(page.answer.parsed(wire, list(page.rows)))
+        more = page.answer.parsed(wire, list(page.rows))
+        rows.extend(more)
         expected = expected if page.count is None else page.count
         if not page.rows:
             break

@@ -16,7 +16,6 @@ from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.errors import PermanentError, SystemUnwell, TransientError
 
 ATTEMPTS = 3
-QUERY = "/ws/schema/query/{query}"
 # PowerQueries are run, and tokens given, by POST; neither changes anything.
 _READS_BY_POST = re.compile(r"/ws/schema/query/[\w.]+(/count)?|/oauth/access_token/?")
 
@@ -49,7 +48,7 @@ class ReadOnlyPowerSchool:
 
     def query(self, name: str, params: Params = (), *, count: bool = False) -> Answer:
         """Return the answer of a PowerQuery without arguments, or its count. Raises the errors of `shared.errors`."""
-        return self._patiently("POST", f"{QUERY}/count" if count else QUERY, {"query": name}, params, {})
+        return self._patiently("POST", f"/ws/schema/query/{name}{'/count' if count else ''}", None, params, {})
 
     def close(self) -> None:
         """Close the connections."""
