@@ -117,7 +117,7 @@ def sandbox_canvas(
     """Run the sandbox Canvas."""
     from shared.sandbox.canvas.app import create_app  # noqa: PLC0415
 
-    serve(create_app(_district(schools, students, sections, seed).canvas), "127.0.0.1", port)
+    serve(create_app(starting_district(schools, students, sections, seed).canvas), "127.0.0.1", port)
 
 
 @sandbox.command("powerschool")
@@ -127,10 +127,10 @@ def sandbox_powerschool(
     """Run the sandbox PowerSchool."""
     from shared.sandbox.powerschool.app import create_app  # noqa: PLC0415
 
-    serve(create_app(_district(schools, students, sections, seed).powerschool), "127.0.0.1", port)
+    serve(create_app(starting_district(schools, students, sections, seed).powerschool), "127.0.0.1", port)
 
 
-def _district(schools: int, students: int, sections: int, seed: int) -> "District":
+def starting_district(schools: int, students: int, sections: int, seed: int) -> "District":
     """Return the district that both sandboxes begin with, if they are given the same options on the same day."""
     from shared.sandbox.district import small_district  # noqa: PLC0415
     from shared.sandbox.district_generator import DistrictSize, unprovisioned_district  # noqa: PLC0415

@@ -82,7 +82,7 @@ class StaffV1(Wire):
         """Return the member; where the affiliations are not told, with one to the school whose list it is in."""
         if self.school_affiliations.school_affiliation:
             return self
-        here = Affiliations(school_affiliation=(Affiliation(school_id=school_dcid, status=CURRENT),))
+        here = Affiliations.model_validate({"school_affiliation": {"school_id": school_dcid, "status": CURRENT}})
         return self.model_copy(update={"school_affiliations": here})
 
 

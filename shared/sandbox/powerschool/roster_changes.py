@@ -25,26 +25,6 @@ from shared.sandbox.powerschool.state import PowerSchool
 T = TypeVar("T")
 
 
-def make_changes(state: PowerSchool, seed: int, count: int) -> Counter[str]:
-    """Make `count` changes, of kinds as frequent as `WEIGHTS` says; return how many of each.
-
-    Raises: ValueError where the district is too empty for any.
-    """
-    days = SchoolDays(state, random.Random(seed))
-    made = Counter[str]()
-    misses = 0
-    while made.total() < count:
-        kind = days.dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        acts = KINDS[kind](days)
-        for act in acts:
-            act.apply(state)
-        made[kind] += bool(acts)
-        misses = 0 if acts else misses + 1
-        if misses > 1_000:
-            raise ValueError("nothing can change in this district")
-    return made
-
-
 class SchoolDays:
     """What can happen now. Every method returns the acts of one change, none where it cannot happen."""
 
@@ -263,3 +243,23 @@ WEIGHTS: Mapping[str, int] = {
     "student_email": 6,
     "staff_email": 2,
 }
+
+
+def make_changes(state: PowerSchool, seed: int, count: int, weights: Mapping[str, int] = WEIGHTS) -> Counter[str]:
+    """Make `count` changes, of kinds as frequent as `weights` says; return how many of each.
+
+    Raises: ValueError where the district is too empty for any.
+    """
+    days = SchoolDays(state, random.Random(seed))
+    made = Counter[str]()
+    misses = 0
+    while made.total() < count:
+        kind = days.dice.choices(list(weights), list(weights.values()))[0]
+        acts = KINDS[kind](days)
+        for act in acts:
+            act.apply(state)
+        made[kind] += bool(acts)
+        misses = 0 if acts else misses + 1
+        if misses > 1_000:
+            raise ValueError("nothing can change in this district")
+    return made
