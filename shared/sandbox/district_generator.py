@@ -165,7 +165,7 @@ class _Rows:
         """Return a lead teacher and for every 6th section a co-teacher; every 40th section has no lead teacher."""
         staff = [row["dcid"] for row in self.tables["users"] if row["school_number"] == school_number]
         lead, other = self.dice.sample(staff, 2) if len(staff) > 1 else (staff[0], None)
-        teachers = [] if index % 40 == 17 else [{"users_dcid": lead, "role": "lead"}]
+        teachers = [] if index % 40 == 20 else [{"users_dcid": lead, "role": "lead"}]
         if other is not None and index % 6 == 2:
             left = self.today - timedelta(days=9) if index % 18 == 14 else None
             teachers.append({"users_dcid": other, "role": "co", "end_date": left})

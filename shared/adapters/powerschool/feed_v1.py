@@ -55,7 +55,7 @@ class V1Feed:
         self._today = today
 
     def read(self) -> Roster:
-        """Return all rosters. Raises: RosterTruncated; AccessDenied where the tables may not be read either."""
+        """Return all rosters. Raises: RosterTruncated; Refused where the tables may not be read either."""
         schools = sorted(self._lists.rows("district", "school", SchoolV1), key=lambda school: school.school_number)
         terms = self._terms()
         sections = self._sections(schools, {term.yearid for term in terms})

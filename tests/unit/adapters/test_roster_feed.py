@@ -17,7 +17,7 @@ from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings
 from shared.domain.roster import ClassEnrollment, ClassSection, Roster, StaffMember, Student, Teaching
-from shared.errors import AccessDenied, RosterTruncated, SystemUnwell, TransientError, UnexpectedAnswer
+from shared.errors import AccessDenied, Refused, RosterTruncated, SystemUnwell, TransientError, UnexpectedAnswer
 from shared.roster_ports import DataVersion
 
 QUERY = "/ws/schema/query/org.passback.sync.provisioning."
@@ -341,7 +341,7 @@ def test_a_section_without_its_table_row_is_no_section(feed: IndexingFeed, v1: S
 def test_closed_tables_close_the_v1_way(feed: IndexingFeed, v1: ScriptedRemote, status: int) -> None:
     """TERMS.ID is never guessed."""
     v1.on("GET", "/ws/schema/table/terms", answer({"message": "no"}, status))
-    with pytest.raises(Exception, match=f"GET /ws/schema/table/terms: {status}"):
+    with pytest.raises(Refused, match=f"GET /ws/schema/table/terms: {status}"):
         feed.read()
 
 
