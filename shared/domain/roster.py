@@ -106,7 +106,10 @@ class ClassEnrollment:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Everything that provisioning read from PowerSchool at one time. Rows that join to nothing may occur."""
+    """Everything that provisioning read from PowerSchool at one time. Rows that join to nothing may occur.
+
+    Without `has_co_teachers` the way it was read shows lead teachers only: co-teachers are unknown, not gone.
+    """
 
     schools: tuple[School, ...]
     terms: tuple[SchoolTerm, ...]
@@ -115,3 +118,4 @@ class Roster:
     staff: tuple[StaffMember, ...]
     students: tuple[Student, ...]
     enrollments: tuple[ClassEnrollment, ...]
+    has_co_teachers: bool = True

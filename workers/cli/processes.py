@@ -1,7 +1,7 @@
 """One process each, as in the Procfile; and the two sandboxes."""
 
 from datetime import date
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -9,6 +9,9 @@ import typer
 from shared import config
 from shared.clock import SystemClock
 from workers.cli.process_group import end_on_sigterm
+
+if TYPE_CHECKING:
+    from shared.sandbox.district import District
 
 SANDBOX_ZONE = "America/Los_Angeles"
 
@@ -87,7 +90,9 @@ def flower(
     make_app(settings).start(["flower", "--address=127.0.0.1", f"--port={port}", *protection])
 
 
-sandbox = typer.Typer(no_args_is_help=True, help="A Canvas or a PowerSchool to run against, with a small district.")
+sandbox = typer.Typer(
+    no_args_is_help=True, help="A Canvas or a PowerSchool to run against, with a small or a generated district."
+)
 
 
 def today_in_sandbox() -> tuple[date, ZoneInfo]:
@@ -96,19 +101,40 @@ def today_in_sandbox() -> tuple[date, ZoneInfo]:
     return SystemClock().now().astimezone(zone).date(), zone
 
 
+LoopbackPort = Annotated[int, typer.Option(help="Port on the loopback address.")]
+Schools = Annotated[
+    int, typer.Option(min=0, help="Generate a district of so many schools, not yet provisioned; 0: the small one.")
+]
+Students = Annotated[int, typer.Option(min=1, help="Students of a generated district.")]
+Sections = Annotated[int, typer.Option(min=1, help="Sections of a generated district.")]
+Seed = Annotated[int, typer.Option(help="Which of the generated districts of that size.")]
+
+
 @sandbox.command("canvas")
-def sandbox_canvas(port: Annotated[int, typer.Option(help="Port on the loopback address.")]) -> None:
+def sandbox_canvas(
+    port: LoopbackPort, schools: Schools = 0, students: Students = 2_000, sections: Sections = 400, seed: Seed = 1
+) -> None:
     """Run the sandbox Canvas."""
     from shared.sandbox.canvas.app import create_app  # noqa: PLC0415
-    from shared.sandbox.district import small_district  # noqa: PLC0415
 
-    serve(create_app(small_district(*today_in_sandbox()).canvas), "127.0.0.1", port)
+    serve(create_app(starting_district(schools, students, sections, seed).canvas), "127.0.0.1", port)
 
 
 @sandbox.command("powerschool")
-def sandbox_powerschool(port: Annotated[int, typer.Option(help="Port on the loopback address.")]) -> None:
+def sandbox_powerschool(
+    port: LoopbackPort, schools: Schools = 0, students: Students = 2_000, sections: Sections = 400, seed: Seed = 1
+) -> None:
     """Run the sandbox PowerSchool."""
-    from shared.sandbox.district import small_district  # noqa: PLC0415
     from shared.sandbox.powerschool.app import create_app  # noqa: PLC0415
 
-    serve(create_app(small_district(*today_in_sandbox()).powerschool), "127.0.0.1", port)
+    serve(create_app(starting_district(schools, students, sections, seed).powerschool), "127.0.0.1", port)
+
+
+def starting_district(schools: int, students: int, sections: int, seed: int) -> "District":
+    """Return the district that both sandboxes begin with, if they are given the same options on the same day."""
+    from shared.sandbox.district import small_district  # noqa: PLC0415
+    from shared.sandbox.district_generator import DistrictSize, unprovisioned_district  # noqa: PLC0415
+
+    if schools == 0:
+        return small_district(*today_in_sandbox())
+    return unprovisioned_district(DistrictSize(schools, students, sections, seed), *today_in_sandbox())

@@ -56,8 +56,12 @@ def http_client(
     headers: Mapping[str, str] | None = None,
     ca_bundle: Path | None = None,
     transport: httpx.BaseTransport | None = None,
+    before_sending: Sequence[Callable[[httpx.Request], None]] = (),
 ) -> httpx.Client:
-    """Return a client to share among threads: every wait bounded, redirects never followed."""
+    """Return a client to share among threads: every wait bounded, redirects never followed.
+
+    What `before_sending` raises keeps a request from being sent.
+    """
     return httpx.Client(
         base_url=base_url,
         timeout=httpx.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
@@ -66,6 +70,7 @@ def http_client(
         verify=ssl.create_default_context(cafile=str(ca_bundle)) if ca_bundle else True,
         follow_redirects=False,
         transport=transport,
+        event_hooks={"request": list(before_sending)},
     )
 
 

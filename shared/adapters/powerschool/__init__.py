@@ -1,6 +1,7 @@
 """Reading and writing PowerSchool."""
 
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 
 import httpx
 import redis
@@ -10,13 +11,20 @@ from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.assignments import AssignmentReader
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.client import PowerSchool
+from shared.adapters.powerschool.feed_queries import QueriedFeed
+from shared.adapters.powerschool.feed_v1 import V1Feed
+from shared.adapters.powerschool.feed_v1_lists import V1Lists
 from shared.adapters.powerschool.gradebook import Gradebook
 from shared.adapters.powerschool.metadata import MetadataReader
 from shared.adapters.powerschool.queries import PowerQueries
+from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, refuse_writes
 from shared.adapters.powerschool.refusals import read_refusal
 from shared.adapters.powerschool.roster import Roster
+from shared.adapters.powerschool.roster_feed import IndexingFeed, PowerSchoolRosterFeed
+from shared.adapters.powerschool.roster_index import RosterIndexer
 from shared.adapters.powerschool.roster_queries import QueriedRoster
 from shared.adapters.powerschool.roster_v1 import V1Roster
+from shared.adapters.powerschool.section_memory import SectionMemory
 from shared.adapters.powerschool.sis_ids import section_template, student_template
 from shared.adapters.powerschool.token import SharedToken
 from shared.adapters.redis.answers import text
@@ -29,7 +37,7 @@ SYSTEM = "powerschool"
 # Answered without a token, and from memory. Source: PowerSchool v1 API, `/ws/v1/metadata`.
 PROBE = "/ws/v1/metadata"
 
-__all__ = ["PowerSchool", "powerschool"]
+__all__ = ["IndexingFeed", "PowerSchool", "powerschool", "roster_feed"]
 
 
 def powerschool(
@@ -47,16 +55,7 @@ def powerschool(
     """
     settings.require(*POWERSCHOOL_SETTINGS)
     sections, students = section_template(settings.section_sis_id), student_template(settings.student_sis_id)
-    json_api = _json_api(settings, redis_client, keys, clock, on_request, transport)
-    token = SharedToken(
-        json_api,
-        redis_client,
-        keys,
-        settings.powerschool_client_id,
-        settings.powerschool_client_secret.get_secret_value(),
-        longest_fetch=timedelta(seconds=settings.powerschool_timeout_s),
-    )
-    api = PowerSchoolApi(json_api, token)
+    api = _api(settings, redis_client, keys, clock, on_request, transport)
     cache = JsonCache(redis_client, keys)
     queries = PowerQueries(api, clock)
     metadata = MetadataReader(api, cache)
@@ -67,7 +66,7 @@ def powerschool(
         cache,
         sections,
         timedelta(seconds=settings.roster_max_age_s),
-        today=lambda: clock.now().astimezone(settings.district_time_zone or metadata.time_zone()).date(),
+        today=lambda: _today(settings, metadata, clock),
         last_hint=lambda: _last_hint(redis_client, keys),
     )
     gradebook = Gradebook(
@@ -81,26 +80,71 @@ def powerschool(
     return PowerSchool(gradebook, roster, metadata, api, queries)
 
 
+def roster_feed(
+    settings: Settings,
+    redis_client: redis.Redis,
+    keys: Keys,
+    clock: Clock,
+    *,
+    on_request: OnRequest | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> IndexingFeed:
+    """Return provisioning's `RosterFeed`, in step with the token and the pace of everything that `powerschool` makes.
+
+    It has an HTTP client of its own, which sends nothing but reads. Raises `ConfigurationError` as `powerschool` does.
+    """
+    settings.require(*POWERSCHOOL_SETTINGS)
+    api = _api(settings, redis_client, keys, clock, on_request, transport, [refuse_writes])
+    cache, reader = JsonCache(redis_client, keys), ReadOnlyPowerSchool(api)
+    metadata = MetadataReader(api, cache)
+    indexer = RosterIndexer(
+        SectionMemory(cache, timedelta(seconds=settings.roster_max_age_s)),
+        section_template(settings.section_sis_id),
+        student_template(settings.student_sis_id),
+        today=lambda: _today(settings, metadata, clock),
+        last_hint=lambda: _last_hint(redis_client, keys),
+    )
+    one_by_one = V1Feed(V1Lists(reader, metadata), today=lambda: _today(settings, metadata, clock))
+    feed = PowerSchoolRosterFeed(reader, QueriedFeed(reader), one_by_one)
+    return IndexingFeed(feed, indexer, feed.close)
+
+
+def _today(settings: Settings, metadata: MetadataReader, clock: Clock) -> date:
+    """Return the district's calendar date."""
+    return clock.now().astimezone(settings.district_time_zone or metadata.time_zone()).date()
+
+
 def _last_hint(redis_client: redis.Redis, keys: Keys) -> str:
     hint = redis_client.get(keys.roster_hint)
     return "" if hint is None else f"@{text(hint)}"
 
 
-def _json_api(
+def _api(
     settings: Settings,
     redis_client: redis.Redis,
     keys: Keys,
     clock: Clock,
     on_request: OnRequest | None,
     transport: httpx.BaseTransport | None,
-) -> JsonApi:
+    before_sending: Sequence[Callable[[httpx.Request], None]] = (),
+) -> PowerSchoolApi:
     http = http_client(
         settings.powerschool_url,
         settings.powerschool_timeout_s,
         headers={"Accept": "application/json"},
         ca_bundle=settings.powerschool_ca_bundle,
         transport=transport,
+        before_sending=before_sending,
     )
     interval = timedelta(milliseconds=settings.powerschool_min_interval_ms)
     gate = SystemGate(redis_client, keys, SYSTEM, clock, interval)
-    return JsonApi(SYSTEM, http, gate, clock, read_refusal=read_refusal, on_request=on_request, probe=PROBE)
+    json_api = JsonApi(SYSTEM, http, gate, clock, read_refusal=read_refusal, on_request=on_request, probe=PROBE)
+    token = SharedToken(
+        json_api,
+        redis_client,
+        keys,
+        settings.powerschool_client_id,
+        settings.powerschool_client_secret.get_secret_value(),
+        longest_fetch=timedelta(seconds=settings.powerschool_timeout_s),
+    )
+    return PowerSchoolApi(json_api, token)

@@ -1,5 +1,6 @@
 """What was read from PowerSchool and stays good for a while, shared by all workers."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import redis
@@ -7,6 +8,9 @@ import redis
 from shared.adapters.http import exact_json
 from shared.adapters.http.exact_json import Json
 from shared.adapters.redis.keys import Keys
+
+# A section is a few kilobytes: this many at once stay far below what a Redis buffers for a client.
+PIPELINED = 200
 
 
 class JsonCache:
@@ -25,3 +29,14 @@ class JsonCache:
         """Keep the value for `max_age`; not at all where that is zero."""
         if max_age > timedelta(0):
             self._redis.set(self._keys.cached(what, of), exact_json.dumps(value), px=max_age)
+
+    def put_all(self, what: str, values: Mapping[str, Json], max_age: timedelta) -> None:
+        """Keep many values, by what they are of, in one exchange with Redis for every few hundred."""
+        if max_age <= timedelta(0):
+            return
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for number, (of, value) in enumerate(values.items(), 1):
+                pipeline.set(self._keys.cached(what, of), exact_json.dumps(value), px=max_age)
+                if number % PIPELINED == 0:
+                    pipeline.execute()
+            pipeline.execute()

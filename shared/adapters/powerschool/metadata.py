@@ -17,10 +17,19 @@ class Metadata(BaseModel):
 
     plugin_id: int
     district_timezone: ZoneInfo
+    school_max_page_size: int = DEFAULT_PAGE_SIZE
+    course_max_page_size: int = DEFAULT_PAGE_SIZE
+    section_max_page_size: int = DEFAULT_PAGE_SIZE
+    staff_max_page_size: int = DEFAULT_PAGE_SIZE
     student_max_page_size: int = DEFAULT_PAGE_SIZE
     section_enrollment_max_page_size: int = DEFAULT_PAGE_SIZE
     schema_table_query_max_page_size: int = DEFAULT_PAGE_SIZE
     powerschool_version: str = ""
+
+    def page_size(self, resource: str) -> int:
+        """Return the largest page of a resource of the v1 API, or of tables (`schema_table_query`)."""
+        size: int = getattr(self, f"{resource}_max_page_size")
+        return size
 
     @field_validator("powerschool_version", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.queries import PowerQueries
+from shared.adapters.powerschool.section_memory import SectionMemory
 from shared.adapters.powerschool.sis_ids import ONLY_DCID
 from shared.adapters.powerschool.wire import Text, Wire
 from shared.domain.powerschool import RosteredSection
@@ -46,8 +47,6 @@ class RosterSource(Protocol):
 
 
 _INDEX_ROWS = TypeAdapter(list[IndexRow])
-_SECTION = TypeAdapter(RosteredSection)
-_INDEX = TypeAdapter(dict[str, int])
 
 
 class Roster:
@@ -70,9 +69,8 @@ class Roster:
     ) -> None:
         self._sources = (queried, one_by_one)
         self._queries = queries
-        self._cache = cache
+        self._memory = SectionMemory(cache, max_age)
         self._template = template
-        self._max_age = max_age
         self._today = today
         self._last_hint = last_hint
 
@@ -83,12 +81,11 @@ class Roster:
         """
         # Read before PowerSchool is: what is read while rosters change counts as read before they did.
         hint = self._last_hint()
-        found = {} if refresh else self._remembered(sis_section_ids, hint)
+        found = {} if refresh else self._memory.sections(sis_section_ids, hint)
         addresses = self._addresses(sorted(set(sis_section_ids) - found.keys()), hint, refresh=refresh)
-        for section in self._read(addresses):
-            self._remember(section, hint)
-            found[section.sis_section_id] = section
-        return found
+        read = self._read(addresses)
+        self._memory.remember(read, hint)
+        return found | {section.sis_section_id: section for section in read}
 
     def _read(self, addresses: Sequence[SectionAddress]) -> list[RosteredSection]:
         if not addresses:
@@ -105,9 +102,9 @@ class Roster:
         return [SectionAddress(sis_id, index[sis_id]) for sis_id in sis_ids if sis_id in index]
 
     def _index(self, hint: str, *, refresh: bool) -> Mapping[str, int]:
-        kept = None if refresh else self._cache.get(f"section-index{hint}", "district")
+        kept = None if refresh else self._memory.index(hint)
         if kept is not None:
-            return _INDEX.validate_python(kept)
+            return kept
         rows = self._queries.run(INDEX_QUERY, _INDEX_ROWS)
         if rows is None:
             raise AccessDenied(
@@ -116,16 +113,8 @@ class Roster:
                 status=404,
             )
         index = {self._template.render(row.model_dump()): int(row.section_dcid) for row in rows}
-        self._cache.put(f"section-index{hint}", "district", dict(index), self._max_age)
+        self._memory.remember_index(index, hint)
         return index
-
-    def _remembered(self, sis_ids: Collection[str], hint: str) -> dict[str, RosteredSection]:
-        kept = {sis_id: self._cache.get(f"section{hint}", sis_id) for sis_id in sis_ids}
-        return {sis_id: _SECTION.validate_python(value) for sis_id, value in kept.items() if value is not None}
-
-    def _remember(self, section: RosteredSection, hint: str) -> None:
-        value = _SECTION.dump_python(section, mode="json")
-        self._cache.put(f"section{hint}", section.sis_section_id, value, self._max_age)
 
 
 def _is_dcid(text: str) -> bool:

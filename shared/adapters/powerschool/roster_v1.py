@@ -6,15 +6,15 @@ from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from shared.adapters.http.answers import Answer
 from shared.adapters.http.api import Params
 from shared.adapters.http.exact_json import Json
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.enrollment import ENROLLED, Enrollment, merged
 from shared.adapters.powerschool.metadata import MetadataReader
+from shared.adapters.powerschool.pages import inside, rows_inside
 from shared.adapters.powerschool.roster import SectionAddress
-from shared.adapters.powerschool.wire import Day, MaybeDay, MaybeId, Text, Wire, listed
+from shared.adapters.powerschool.wire import Day, MaybeDay, MaybeId, Text, Wire
 from shared.domain.powerschool import RosteredSection, RosteredStudent, Term
 from shared.domain.sis_templates import SisIdTemplate
 from shared.errors import NotFound
@@ -174,7 +174,7 @@ class V1Roster:
 
     def _one(self, resource: str, dcid: int, wire: TypeAdapter[T], params: Params = ()) -> T:
         answer = self._api.send("GET", f"/ws/v1/{resource}/{{id}}", {"id": dcid}, params=params)
-        return answer.parsed(wire, _inside(answer, resource))
+        return answer.parsed(wire, inside(answer, resource))
 
     def _pages(
         self,
@@ -190,20 +190,9 @@ class V1Roster:
         while full:
             paging = [("page", str(page)), ("pagesize", str(page_size))]
             answer = self._api.send("GET", template, {"id": dcid}, params=[*params, *paging])
-            rows = _rows(_inside(answer, plural), single)
+            rows = rows_inside(inside(answer, plural), single)
             yield from answer.parsed(wire, rows)
             page, full = page + 1, len(rows) >= page_size
-
-
-def _inside(answer: Answer, envelope: str) -> Json:
-    if not isinstance(answer.body, dict) or envelope not in answer.body:
-        raise answer.unexpected(f"no {envelope}")
-    return answer.body[envelope]
-
-
-def _rows(envelope: Json, single: str) -> list[Json]:
-    """Return the rows of an envelope, which may also be the list itself."""
-    return listed(envelope.get(single) if isinstance(envelope, dict) else envelope)
 
 
 def _number(student: StudentWire) -> tuple[str, bool]:

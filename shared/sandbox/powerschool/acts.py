@@ -5,35 +5,30 @@ documented causes of failures in other integrations).
 """
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.sandbox.powerschool.answers import message, plain
-from shared.sandbox.powerschool.rows import AssignmentSection, Enrollment, Score, SectionTeacher
+from shared.sandbox.powerschool.roster_acts import BaseAct, RosterAct, found
+from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.score_values import SCORE_CODES, derive
 from shared.sandbox.powerschool.seed import SeedAssignment, add_assignment
 from shared.sandbox.powerschool.state import PowerSchool
 
-T = TypeVar("T")
 
-
-class _Act(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _OnAssignment(_Act):
+class _OnAssignment(BaseAct):
     assignment_section_id: int
 
     def row(self, state: PowerSchool) -> AssignmentSection:
         """Return the row that is acted on. Raises: Refusal with 404."""
-        found = state.assignment_sections.get(self.assignment_section_id)
-        if found is None:
+        row = state.assignment_sections.get(self.assignment_section_id)
+        if row is None:
             raise message(404, f"no assignment section {self.assignment_section_id}")
-        state.touch("assignmentsection", found.assignment_section_id)
-        return found
+        state.touch("assignmentsection", row.assignment_section_id)
+        return row
 
 
 class Rename(_OnAssignment):
@@ -119,74 +114,11 @@ class CreateAssignment(SeedAssignment):
 
     def apply(self, state: PowerSchool) -> None:
         """Do it. Raises: Refusal with 404 for an unknown section."""
-        _found(state.sections, self.section_dcid, "section")
+        found(state.sections, self.section_dcid, "section")
         add_assignment(state, self)
 
 
-class DropStudent(_Act):
-    """A student leaves a section; the rows of the past stay."""
-
-    do: Literal["drop_student"]
-    section_dcid: int
-    student_dcid: int
-
-    def apply(self, state: PowerSchool) -> None:
-        """Do it."""
-        _found(state.sections, self.section_dcid, "section")
-        for row in state.rosters[self.section_dcid]:
-            if row.student_dcid == self.student_dcid and not row.dropped:
-                row.dropped, row.exit_date = True, state.today()
-                state.touch("cc", row.dcid)
-
-
-class EnrollStudent(_Act):
-    """A student enters a section, today unless told otherwise."""
-
-    do: Literal["enroll_student"]
-    section_dcid: int
-    student_dcid: int
-    entry_date: date | None = None
-
-    def apply(self, state: PowerSchool) -> None:
-        """Do it. Raises: Refusal with 404 for an unknown section or student."""
-        section = _found(state.sections, self.section_dcid, "section")
-        _found(state.students, self.student_dcid, "student")
-        newest = max((row.dcid for roster in state.rosters.values() for row in roster), default=0)
-        end = state.term_of(section).last_day + timedelta(days=1)
-        entry = self.entry_date or state.today()
-        state.rosters[section.dcid].append(Enrollment(newest + 1, section.dcid, self.student_dcid, entry, end))
-        state.touch("cc", newest + 1)
-
-
-class ChangeTeacher(_Act):
-    """A section gets another lead teacher; null leaves it without one. Co-teachers stay."""
-
-    do: Literal["change_teacher"]
-    section_dcid: int
-    users_dcid: int | None
-
-    def apply(self, state: PowerSchool) -> None:
-        """Do it. Raises: Refusal with 404 for an unknown section or user."""
-        section = _found(state.sections, self.section_dcid, "section")
-        lead = [] if self.users_dcid is None else [SectionTeacher(self.users_dcid)]
-        if self.users_dcid is not None and all(staff.dcid != self.users_dcid for staff in state.staff.values()):
-            raise message(404, f"no user {self.users_dcid}")
-        section.teachers = lead + [teacher for teacher in section.teachers if teacher.role == "co"]
-        state.touch("sections", section.dcid)
-
-
-class DeactivateStaff(_Act):
-    """A staff member (SCHOOLSTAFF.DCID) becomes inactive, and so vanishes from `/ws/v1` lists."""
-
-    do: Literal["deactivate_staff"]
-    staff_dcid: int
-
-    def apply(self, state: PowerSchool) -> None:
-        """Do it. Raises: Refusal with 404."""
-        _found(state.staff, self.staff_dcid, "staff").active = False
-
-
-class DeactivateCategory(_Act):
+class DeactivateCategory(BaseAct):
     """A teacher's category becomes inactive, or active again."""
 
     do: Literal["deactivate_category", "activate_category"]
@@ -194,10 +126,10 @@ class DeactivateCategory(_Act):
 
     def apply(self, state: PowerSchool) -> None:
         """Do it. Raises: Refusal with 404."""
-        _found(state.categories, self.category_id, "category").active = self.do == "activate_category"
+        found(state.categories, self.category_id, "category").active = self.do == "activate_category"
 
 
-class LockTerm(_Act):
+class LockTerm(BaseAct):
     """An administrator locks or unlocks a term (TERMS.ID)."""
 
     do: Literal["lock_term", "unlock_term"]
@@ -209,7 +141,7 @@ class LockTerm(_Act):
         change(self.term_id)
 
 
-class SetPlugin(_Act):
+class SetPlugin(BaseAct):
     """An administrator changes the plugin: its v1 access level, whether its queries are installed."""
 
     do: Literal["set_plugin"]
@@ -232,18 +164,9 @@ Act = Annotated[
     | Rescore
     | EnterScoreCode
     | CreateAssignment
-    | DropStudent
-    | EnrollStudent
-    | ChangeTeacher
-    | DeactivateStaff
+    | RosterAct
     | DeactivateCategory
     | LockTerm
     | SetPlugin,
     Field(discriminator="do"),
 ]
-
-
-def _found(table: dict[int, T], key: int, kind: str) -> T:
-    if key not in table:
-        raise message(404, f"no {kind} {key}")
-    return table[key]

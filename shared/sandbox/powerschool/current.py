@@ -25,6 +25,16 @@ def knobs(request: Request) -> PowerSchoolFaults:
     return switchboard(request).faults
 
 
+def rosters(request: Request) -> PowerSchool:
+    """Return the state as the roster resources show it: without what a knob hides."""
+    state, faults = powerschool(request), knobs(request)
+    if faults.empty_rosters:
+        return state.only_schools(frozenset())
+    if not faults.hidden_school_numbers:
+        return state
+    return state.only_schools({school.number for school in state.schools.values()} - set(faults.hidden_school_numbers))
+
+
 def need_grants(request: Request, *tables: str) -> None:
     """Refuse with 403 if any column of the tables is not granted.
 

@@ -15,6 +15,10 @@ class PowerSchoolFaults(Faults):
     "table.column" names that the plugin was not granted. `lock_term_ids` are TERMS.IDs. `assignment_section_ids_header`
     adds the header that the browser gets on a create; whether plugins get it is not public. `accept_blank_scores` lets
     a row without score and flags empty the score; how PowerSchool clears one is not public, so that it is refused else.
+
+    `query_page_cap` cuts the pages of PowerQueries, 0 leaves them as asked for (documented). Of rosters, `rows_lost` is
+    how many rows the end of every list lacks of its count; `hidden_school_numbers` are schools that vanish with
+    everything in them, and `empty_rosters` lets everything vanish, both from the counts as well.
     """
 
     throttle_interval_ms: int = Field(default=0, ge=0)
@@ -26,6 +30,10 @@ class PowerSchoolFaults(Faults):
     lock_term_ids: list[int] = Field(default_factory=list)
     assignment_section_ids_header: bool = False
     accept_blank_scores: bool = False
+    query_page_cap: int = Field(default=0, ge=0)
+    rows_lost: int = Field(default=0, ge=0)
+    hidden_school_numbers: list[int] = Field(default_factory=list)
+    empty_rosters: bool = False
 
     def lacks(self, table: str, column: str) -> bool:
         """Say whether the grant on the column is missing."""

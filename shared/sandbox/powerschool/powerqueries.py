@@ -31,6 +31,19 @@ def _sections(state: PowerSchool, arguments: Arguments) -> list[Section]:
     return [state.sections[dcid] for dcid in sorted(arguments["section_dcids"]) if dcid in state.sections]
 
 
+def near_years(state: PowerSchool) -> set[int]:
+    """Return the year ids of the school years that have a term no further than `INDEX_MARGIN` from today."""
+    first, last = state.today() - INDEX_MARGIN, state.today() + INDEX_MARGIN
+    return {term.year_id for term in state.terms.values() if term.first_day <= last and term.last_day >= first}
+
+
+def near_sections(state: PowerSchool) -> list[Section]:
+    """Return the sections of those years by SECTIONS.DCID."""
+    years = near_years(state)
+    sections = (state.sections[dcid] for dcid in sorted(state.sections))
+    return [section for section in sections if state.term_of(section).year_id in years]
+
+
 def _index_row(section: Section) -> Row:
     return {
         "section_dcid": section.dcid,
@@ -55,11 +68,8 @@ def _section_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
 
 
 def _index_rows(state: PowerSchool, _arguments: Arguments) -> Iterable[Row]:
-    """Return the sections of the school years whose terms are no further than `INDEX_MARGIN` from today."""
-    first, last = state.today() - INDEX_MARGIN, state.today() + INDEX_MARGIN
-    years = {term.year_id for term in state.terms.values() if term.first_day <= last and term.last_day >= first}
-    sections = (state.sections[dcid] for dcid in sorted(state.sections))
-    return (_index_row(section) for section in sections if state.term_of(section).year_id in years)
+    """Return the sections of the school years under way or near."""
+    return (_index_row(section) for section in near_sections(state))
 
 
 def _student_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:

@@ -85,10 +85,14 @@ class Staff:
 
 @dataclass(slots=True)
 class SectionTeacher:
-    """Who teaches a section; both roles may edit its gradebook (inferred), only the lead is in `/ws/v1`."""
+    """Who teaches a section; both roles may edit its gradebook (inferred), only the lead is in `/ws/v1`.
+
+    `end_date` is SECTIONTEACHER.END_DATE: the last day of teaching, None while nobody says.
+    """
 
     users_dcid: int
     role: Literal["lead", "co"] = "lead"
+    end_date: date | None = None
 
 
 @dataclass(slots=True)
@@ -116,7 +120,10 @@ class Section:
 
 @dataclass(slots=True)
 class Student:
-    """A student; `number` is text, because leading zeros belong to it. Enroll status 0 is active."""
+    """A student; `number` is text, because leading zeros belong to it. Enroll status 0 is active.
+
+    `email` is the person's primary address, `other_emails` the rest, by their priority.
+    """
 
     dcid: int
     id: int
@@ -126,6 +133,12 @@ class Student:
     first_name: str = "Student"
     last_name: str = ""
     email: str | None = None
+    other_emails: list[str] = field(default_factory=list)
+
+    @property
+    def emails(self) -> list[str]:
+        """Return every address, in the order of their priority."""
+        return ([self.email] if self.email else []) + self.other_emails
 
 
 @dataclass(slots=True)

@@ -9,20 +9,23 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.sandbox.powerschool.answers import ErrorRow, Refusal, json_body, message, validation_failed, whole
-from shared.sandbox.powerschool.current import knobs, powerschool
+from shared.sandbox.powerschool.current import knobs, powerschool, rosters
 from shared.sandbox.powerschool.knobs import PowerSchoolFaults
-from shared.sandbox.powerschool.powerqueries import QUERIES, Arguments, PowerQuery, Row
+from shared.sandbox.powerschool.powerqueries import QUERIES as PASSBACK_QUERIES
+from shared.sandbox.powerschool.powerqueries import Arguments, PowerQuery, Row
+from shared.sandbox.powerschool.provisioning_queries import PROVISIONING_QUERIES
 from shared.sandbox.powerschool.tables import text
 
 DEFAULT_PAGE_SIZE = 100
+QUERIES = PASSBACK_QUERIES | PROVISIONING_QUERIES
 
 
 async def run_query(request: Request) -> Response:
     """Answer one page of rows; without any, there is no `record` (client code). Source: PowerSchool "PowerQueries"."""
     query = _query(request)
-    rows = list(query.rows(powerschool(request), _arguments(query, await json_body(request))))
+    rows = list(query.rows(rosters(request), _arguments(query, await json_body(request))))
     answer: dict[str, Any] = {"@extensions": ""}
-    if shown := [_record(query, row) for row in _page(request, rows)]:
+    if shown := [_record(query, row) for row in _page(request, _left(query, request, rows))]:
         answer = {"name": query.core_table, "record": shown, "@extensions": ""}
     if request.query_params.get("count") == "true":
         answer["count"] = len(rows)
@@ -33,7 +36,7 @@ async def count_query(request: Request) -> Response:
     """Answer how many rows there are."""
     query = _query(request)
     arguments = _arguments(query, await json_body(request))
-    return JSONResponse({"count": len(list(query.rows(powerschool(request), arguments)))})
+    return JSONResponse({"count": len(list(query.rows(rosters(request), arguments)))})
 
 
 def _query(request: Request) -> PowerQuery:
@@ -74,12 +77,20 @@ def _is_id_array(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(str(item).isdigit() for item in value)
 
 
+def _left(query: PowerQuery, request: Request, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows that a knob leaves of a roster."""
+    lost = knobs(request).rows_lost if query.name in PROVISIONING_QUERIES else 0
+    return rows[: max(len(rows) - lost, 0)]
+
+
 def _page(request: Request, rows: Sequence[Row]) -> Sequence[Row]:
-    """Return one page; page size 0 is everything (documented)."""
+    """Return one page; page size 0 is everything (documented), unless a knob caps it."""
     page, size = whole(request, "page"), whole(request, "pagesize")
     page, size = 1 if page is None else page, DEFAULT_PAGE_SIZE if size is None else size
     if page < 1 or size < 0:
         raise message(400, "Invalid page or pagesize")
+    if cap := knobs(request).query_page_cap:
+        size = min(size or cap, cap)
     return rows if size == 0 else list(islice(rows, (page - 1) * size, page * size))
 
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.sandbox.powerschool.answers import Refusal, message, whole
-from shared.sandbox.powerschool.current import knobs, powerschool
+from shared.sandbox.powerschool.current import knobs, rosters
 from shared.sandbox.powerschool.knobs import PowerSchoolFaults
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.tables import CLOSED_TABLES, TABLES, Table, text
@@ -40,7 +40,7 @@ def check_columns(table: Table, faults: PowerSchoolFaults, columns: Sequence[str
 
 async def read_table(request: Request) -> Response:
     """Answer one page of rows, values as strings, page size capped (100 measured); no `record` for none."""
-    state, table = powerschool(request), table_of(request)
+    state, table = rosters(request), table_of(request)
     projection = request.query_params.get("projection", "*").lower()
     columns = list(table.columns) if projection == "*" else [name.strip() for name in re.split("[,;]", projection)]
     check_columns(table, knobs(request), columns)
@@ -51,7 +51,7 @@ async def read_table(request: Request) -> Response:
 
 async def count_table(request: Request) -> Response:
     """Answer the number of rows: without a filter even without any grant (measured)."""
-    state, table = powerschool(request), table_of(request)
+    state, table = rosters(request), table_of(request)
     return JSONResponse({"count": len(_selected(request, state, table))})
 
 

@@ -6,7 +6,8 @@ meet, so a mix-up fails (measured against a test server: a wrong id is refused w
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -33,6 +34,7 @@ FIRST_ASSIGNMENT_SECTION_ID = 70_001
 FIRST_ASSOCIATION_ID = 900_001
 FIRST_SCORE_ID = 3_000_001
 FIRST_DATA_VERSION = 16_300_001
+FIRST_ENROLLMENT_DCID = 9_000_001
 
 
 ScoreValue = tuple[Decimal | None, bool, bool]
@@ -80,11 +82,29 @@ class PowerSchool:
     assignment_ids: Iterator[int] = field(default_factory=lambda: count(FIRST_ASSIGNMENT_ID))
     assignment_section_ids: Iterator[int] = field(default_factory=lambda: count(FIRST_ASSIGNMENT_SECTION_ID))
     association_ids: Iterator[int] = field(default_factory=lambda: count(FIRST_ASSOCIATION_ID))
+    enrollment_dcids: Iterator[int] = field(default_factory=lambda: count(FIRST_ENROLLMENT_DCID))
     score_ids: Iterator[int] = field(default_factory=lambda: count(FIRST_SCORE_ID))
 
     def today(self) -> date:
         """Return the district's calendar date."""
         return self.fixed_today or self.clock.now().astimezone(self.zone).date()
+
+    def only_schools(self, numbers: AbstractSet[int]) -> "PowerSchool":
+        """Return a view in which there are only these schools and what is in them; of none, nothing at all."""
+        shown = numbers | {0} if numbers else numbers
+        sections = {key: row for key, row in self.sections.items() if row.school_number in shown}
+        rosters = defaultdict[int, list[Enrollment]](list)
+        rosters.update({key: rows for key, rows in self.rosters.items() if key in sections})
+        return replace(
+            self,
+            schools={key: row for key, row in self.schools.items() if row.number in shown},
+            terms={key: row for key, row in self.terms.items() if row.school_number in shown},
+            courses={key: row for key, row in self.courses.items() if row.school_number in shown},
+            staff={key: row for key, row in self.staff.items() if row.school_number in shown},
+            sections=sections,
+            students={key: row for key, row in self.students.items() if row.school_number in shown},
+            rosters=rosters,
+        )
 
     def term_of(self, section: Section) -> Term:
         """Return the section's term: TERMS joined by (ID, SCHOOLID), since a term id repeats per school."""
@@ -95,11 +115,10 @@ class PowerSchool:
         )
 
     def course_of(self, section: Section) -> Course | None:
-        """Return the section's course, its school's or the district's own."""
-        owners = (section.school_number, 0)
-        return next(
-            (c for c in self.courses.values() if c.number == section.course_number and c.school_number in owners), None
-        )
+        """Return the section's course: its school's own, else the district's, else another school's (documented)."""
+        named = [course for course in self.courses.values() if course.number == section.course_number]
+        owners = {section.school_number: 0, 0: 1}
+        return min(named, key=lambda course: owners.get(course.school_number, 2), default=None)
 
     def staff_of(self, users_dcid: int, school_number: int) -> Staff | None:
         """Return the user's affiliation with the school, else any of the user's."""

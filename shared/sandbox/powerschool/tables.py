@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from shared.sandbox.powerschool.answers import plain
-from shared.sandbox.powerschool.rows import AssignmentSection, Score
+from shared.sandbox.powerschool.rows import AssignmentSection, Score, Section
 from shared.sandbox.powerschool.state import PowerSchool
 
 Columns = Mapping[str, Callable[[PowerSchool, Any], object]]
@@ -74,15 +74,18 @@ def _section_year(state: PowerSchool, section_dcid: int) -> int:
     return state.term_of(state.sections[section_dcid]).year_id
 
 
-def _section_teachers(state: PowerSchool) -> Iterable[tuple[int, int, int]]:
-    """Return (row id, SECTIONS.ID, SCHOOLSTAFF.ID) per teacher of a section: joined by ID, not DCID (measured)."""
-    row_id = 0
+def section_teacher_id(section: Section, number: int) -> int:
+    """Return SECTIONTEACHER.ID of the section's teacher of that number."""
+    return section.dcid * 100 + number
+
+
+def _section_teachers(state: PowerSchool) -> Iterable[tuple[int, int, int, date | None]]:
+    """Return ID, SECTIONS.ID, SCHOOLSTAFF.ID and END_DATE per teacher: joined by ID, not DCID (measured)."""
     for section in state.sections.values():
-        for teacher in section.teachers:
-            row_id += 1
+        for number, teacher in enumerate(section.teachers):
             staff = state.staff_of(teacher.users_dcid, section.school_number)
             if staff is not None:
-                yield row_id, section.id, staff.staff_id
+                yield section_teacher_id(section, number), section.id, staff.staff_id, teacher.end_date
 
 
 # The written tables have these, not null; who and when plays no part here.
@@ -231,6 +234,7 @@ TABLES = {
                 "id": lambda _state, row: row[0],
                 "sectionid": lambda _state, row: row[1],
                 "teacherid": lambda _state, row: row[2],
+                "end_date": lambda _state, row: row[3],
             },
         ),
         Table(

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.sandbox.powerschool.answers import v1_message
-from shared.sandbox.powerschool.current import powerschool
+from shared.sandbox.powerschool.current import knobs, powerschool, rosters
 from shared.sandbox.powerschool.rows import School, Section
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.v1_json import Resource, Row, counted, filtered, listing, single
@@ -188,22 +188,23 @@ def _by(rows: Iterable[T], attribute: str) -> list[T]:
 
 def _list_route(path: str, resource: Resource, rows_of: RowsOf) -> Route:
     async def endpoint(request: Request) -> Response:
-        state = powerschool(request)
-        return listing(request, resource, rows_of(request, state), state.plugin.page_cap)
+        state = rosters(request)
+        rows = rows_of(request, state)
+        return listing(request, resource, rows[: max(len(rows) - knobs(request).rows_lost, 0)], state.plugin.page_cap)
 
     return Route(f"/ws/v1/{path}", endpoint, methods=["GET"])
 
 
 def _count_route(path: str, rows_of: RowsOf) -> Route:
     async def endpoint(request: Request) -> Response:
-        return counted(request, rows_of(request, powerschool(request)))
+        return counted(request, rows_of(request, rosters(request)))
 
     return Route(f"/ws/v1/{path}/count", endpoint, methods=["GET"])
 
 
 def _single_route(path: str, resource: Resource, row_of: Callable[[Request, PowerSchool], Row]) -> Route:
     async def endpoint(request: Request) -> Response:
-        return single(request, resource, row_of(request, powerschool(request)))
+        return single(request, resource, row_of(request, rosters(request)))
 
     return Route(f"/ws/v1/{path}/{{dcid:int}}", endpoint, methods=["GET"])
 

@@ -112,7 +112,7 @@ def student_row(state: PowerSchool, student: Student, expansions: set[str]) -> R
         "name": _name(student.first_name, student.last_name, student.dcid),
     }
     if "contact_info" in expansions:
-        row["contact_info"] = {"email": student.email}
+        row["contact_info"] = {"email": next(iter(student.emails), None)}
     if "school_enrollment" in expansions:
         row["school_enrollment"] = student_enrollment(state, student)
     return row

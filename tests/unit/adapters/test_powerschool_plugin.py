@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from shared.adapters.powerschool.assignments import STATE_QUERY
+from shared.adapters.powerschool.feed_queries import ROW_TYPES as FEED_ROW_TYPES
 from shared.adapters.powerschool.roster import INDEX_QUERY, IndexRow
 from shared.adapters.powerschool.roster_queries import SECTIONS_QUERY, STUDENTS_QUERY, SectionRow, StudentRow
 from shared.adapters.powerschool.wire import StateRow
@@ -15,7 +16,12 @@ ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "deploy" / "powerschool-plugin"
 NAMESPACE = "{http://plugin.powerschool.pearson.com}"
 WRITTEN = ("ASSIGNMENT", "ASSIGNMENTSECTION", "ASSIGNMENTCATEGORYASSOC", "ASSIGNMENTSCORE", "ASSIGNMENTSCORECOMMENT")
-ROW_TYPES = {STATE_QUERY: StateRow, SECTIONS_QUERY: SectionRow, STUDENTS_QUERY: StudentRow, INDEX_QUERY: IndexRow}
+ROW_TYPES = {
+    STATE_QUERY: StateRow,
+    SECTIONS_QUERY: SectionRow,
+    STUDENTS_QUERY: StudentRow,
+    INDEX_QUERY: IndexRow,
+} | FEED_ROW_TYPES
 
 
 def grants() -> dict[str, str]:

@@ -1,0 +1,222 @@
+"""Rows of the plugin's provisioning queries, and the values they come to. Query rows are text throughout."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import date
+from typing import Annotated, TypeVar
+
+from pydantic import BeforeValidator
+
+from shared.adapters.powerschool.enrollment import ENROLLED
+from shared.adapters.powerschool.wire import Day, MaybeDay, MaybeId, Text, Wire
+from shared.domain.roster import (
+    CatalogCourse,
+    ClassEnrollment,
+    ClassSection,
+    School,
+    SchoolTerm,
+    StaffMember,
+    Student,
+    Teaching,
+)
+
+T = TypeVar("T")
+CURRENT = 1
+"""SCHOOLSTAFF.STATUS of those who work there; 0 and 2 do not (v1 reference, `school_affiliation.status`)."""
+
+
+def _zero_if_blank(value: object) -> object:
+    return 0 if value in (None, "") else value
+
+
+Number = Annotated[int, BeforeValidator(_zero_if_blank)]
+
+
+class SchoolRow(Wire):
+    """A row of `org.passback.sync.provisioning.schools`."""
+
+    school_number: int
+    school_dcid: int
+    school_name: Text = ""
+
+    def school(self) -> School:
+        """Return the school."""
+        return School(self.school_number, self.school_dcid, self.school_name)
+
+
+class TermRow(Wire):
+    """A row of `org.passback.sync.provisioning.terms`."""
+
+    term_id: int
+    term_dcid: int
+    school_number: int
+    year_id: int
+    term_name: Text = ""
+    abbreviation: Text = ""
+    first_day: Day
+    last_day: Day
+
+    def term(self) -> SchoolTerm:
+        """Return the term."""
+        return SchoolTerm(
+            id=self.term_id,
+            dcid=self.term_dcid,
+            school_number=self.school_number,
+            year_id=self.year_id,
+            name=self.term_name,
+            abbreviation=self.abbreviation,
+            first_day=self.first_day,
+            last_day=self.last_day,
+        )
+
+
+class CourseRow(Wire):
+    """A row of `org.passback.sync.provisioning.courses`."""
+
+    course_dcid: int
+    course_number: Text
+    course_name: Text = ""
+    school_number: Number = 0
+
+    def course(self) -> CatalogCourse:
+        """Return the course."""
+        return CatalogCourse(self.course_number, self.course_name, self.school_number)
+
+
+class SectionRow(Wire):
+    """A row of `org.passback.sync.provisioning.sections`: a section, with one of its co-teachers if it has any."""
+
+    section_dcid: int
+    section_id: int
+    school_number: int
+    term_id: int
+    course_number: Text = ""
+    section_number: Text = ""
+    lead_users_dcid: MaybeId = None
+    co_users_dcid: MaybeId = None
+    section_teacher_id: MaybeId = None
+
+
+class StaffRow(Wire):
+    """A row of `org.passback.sync.provisioning.staff`: a person at one school."""
+
+    users_dcid: int
+    staff_id: int
+    teacher_number: Text = ""
+    first_name: Text = ""
+    last_name: Text = ""
+    email: Text = ""
+    school_number: Number = 0
+    status: Number = 0
+
+
+class StudentRow(Wire):
+    """A row of `org.passback.sync.provisioning.students`: a student, with one of their e-mail addresses if any."""
+
+    student_dcid: int
+    student_number: Text = ""
+    first_name: Text = ""
+    last_name: Text = ""
+    school_number: Number = 0
+    enroll_status: int
+    email_id: MaybeId = None
+    email: Text = ""
+    is_primary: Number = 0
+    priority: MaybeId = None
+
+    def precedence(self) -> tuple[bool, int, int]:
+        """Return where the address stands among the student's: the smallest is the one to use."""
+        return self.is_primary != 1, 1 << 30 if self.priority is None else self.priority, self.email_id or 0
+
+
+class EnrollmentRow(Wire):
+    """A row of `org.passback.sync.provisioning.enrollments`."""
+
+    enrollment_dcid: int
+    section_dcid: int
+    student_dcid: int
+    entry_date: MaybeDay = None
+    exit_date: MaybeDay = None
+    is_dropped: bool = False
+
+    def enrollment(self) -> ClassEnrollment:
+        """Return the enrollment; one that nobody dated began before everything."""
+        return ClassEnrollment(
+            section_dcid=self.section_dcid,
+            student_dcid=self.student_dcid,
+            entry_date=self.entry_date or date.min,
+            exit_date=self.exit_date,
+            is_dropped=self.is_dropped,
+        )
+
+
+def sections_of(rows: Iterable[SectionRow]) -> tuple[ClassSection, ...]:
+    """Return the sections, each once, the lead teacher first."""
+    return tuple(_section(group) for group in _grouped(rows, lambda row: row.section_dcid))
+
+
+def staff_of(rows: Iterable[StaffRow]) -> tuple[StaffMember, ...]:
+    """Return the people, each once, with the schools they work at; who works at none keeps those of the past."""
+    return tuple(_member(group) for group in _grouped(rows, lambda row: row.users_dcid))
+
+
+def students_of(rows: Iterable[StudentRow]) -> tuple[Student, ...]:
+    """Return the students, each once, with the primary e-mail address, else the first by its priority."""
+    return tuple(_student(group) for group in _grouped(rows, lambda row: row.student_dcid))
+
+
+def teaching(lead: int | None, co_teachers: Iterable[int]) -> tuple[Teaching, ...]:
+    """Return who teaches a section, the lead teacher first, nobody twice. A USERS.DCID of 0 is nobody's."""
+    leads = [Teaching(lead, is_lead=True)] if lead else []
+    others = dict.fromkeys(user for user in co_teachers if user not in (0, lead))
+    return (*leads, *(Teaching(user, is_lead=False) for user in others))
+
+
+def _section(rows: list[SectionRow]) -> ClassSection:
+    row = rows[0]
+    return ClassSection(
+        dcid=row.section_dcid,
+        id=row.section_id,
+        school_number=row.school_number,
+        term_id=row.term_id,
+        course_number=row.course_number,
+        section_number=row.section_number,
+        teachers=teaching(row.lead_users_dcid, [each.co_users_dcid for each in rows if each.co_users_dcid]),
+    )
+
+
+def _member(rows: list[StaffRow]) -> StaffMember:
+    row = rows[0]
+    current = [each.school_number for each in rows if each.status == CURRENT]
+    schools = current or [each.school_number for each in rows]
+    return StaffMember(
+        users_dcid=row.users_dcid,
+        teacher_number=row.teacher_number,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        email=row.email.strip() or None,
+        school_numbers=tuple(sorted(set(schools))),
+        is_active=bool(current),
+    )
+
+
+def _student(rows: list[StudentRow]) -> Student:
+    row = rows[0]
+    addresses = [each for each in rows if each.email.strip()]
+    chosen = min(addresses, key=StudentRow.precedence, default=None)
+    return Student(
+        dcid=row.student_dcid,
+        number=row.student_number,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        email=chosen.email.strip() if chosen else None,
+        school_number=row.school_number,
+        is_active=row.enroll_status == ENROLLED,
+    )
+
+
+def _grouped(rows: Iterable[T], key: Callable[[T], int]) -> list[list[T]]:
+    groups = defaultdict[int, list[T]](list)
+    for row in rows:
+        groups[key(row)].append(row)
+    return list(groups.values())

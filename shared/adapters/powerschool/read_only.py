@@ -1,0 +1,67 @@
+"""PowerSchool for provisioning: it can be read, and nothing else.
+
+Two locks, of which each would do. `ReadOnlyPowerSchool` has no method that writes. And the HTTP client below it refuses
+every request that is not a read before it is sent, so that no way around the first one leads to PowerSchool either.
+"""
+
+import re
+from collections.abc import Mapping
+
+import httpx
+
+from shared.adapters.http.answers import Answer
+from shared.adapters.http.api import Params
+from shared.adapters.http.exact_json import Json
+from shared.adapters.powerschool.api import PowerSchoolApi
+from shared.errors import PermanentError, SystemUnwell, TransientError
+
+ATTEMPTS = 3
+# PowerQueries are run, and tokens given, by POST; neither changes anything.
+_READS_BY_POST = re.compile(r"/ws/schema/query/[\w.]+(/count)?|/oauth/access_token/?")
+
+
+class WriteAttempted(PermanentError):
+    """Something asked a client that only reads to write: a defect. Nothing was sent."""
+
+
+def refuse_writes(request: httpx.Request) -> None:
+    """Let a read pass. Raises `WriteAttempted` for everything else. A request hook of httpx."""
+    # The path as it is sent: decoded, an escaped slash would look like one.
+    path = request.url.raw_path.partition(b"?")[0].decode("ascii")
+    is_read = request.method == "GET" or (request.method == "POST" and _READS_BY_POST.fullmatch(path) is not None)
+    if not is_read:
+        raise WriteAttempted(f"{request.method} by a client that only reads", cause="powerschool_write_attempted")
+
+
+class ReadOnlyPowerSchool:
+    """Sends reads. One that fails by itself is sent again at once, so that a long read need not start anew.
+
+    That is no retry of a job, and an unwell system is left alone: its wait is for the caller to settle.
+    """
+
+    def __init__(self, api: PowerSchoolApi) -> None:
+        self._api = api
+
+    def get(self, template: str, ids: Mapping[str, object] | None = None, params: Params = ()) -> Answer:
+        """Return a successful answer. Raises the errors of `shared.errors`."""
+        return self._patiently("GET", template, ids, params, None)
+
+    def query(self, name: str, params: Params = (), *, count: bool = False) -> Answer:
+        """Return the answer of a PowerQuery without arguments, or its count. Raises the errors of `shared.errors`."""
+        return self._patiently("POST", f"/ws/schema/query/{name}{'/count' if count else ''}", None, params, {})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.close()
+
+    def _patiently(
+        self, method: str, template: str, ids: Mapping[str, object] | None, params: Params, body: Json
+    ) -> Answer:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._api.send(method, template, ids, params=params, body=body)
+            except SystemUnwell:
+                raise
+            except TransientError:
+                continue
+        return self._api.send(method, template, ids, params=params, body=body)

@@ -1,0 +1,90 @@
+"""Passback's own index of sections, from the rosters that provisioning read: the same values, at no request more."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import date
+
+from shared.adapters.powerschool.enrollment import Enrollment, merged
+from shared.adapters.powerschool.section_memory import SectionMemory
+from shared.domain.powerschool import RosteredSection, Term
+from shared.domain.roster import ClassEnrollment, ClassSection, Roster, SchoolTerm, Student
+from shared.domain.sis_templates import SisIdTemplate
+
+
+class RosterIndexer:
+    """Turns whole rosters into what `Roster.sections` answers, and remembers it in the same place."""
+
+    def __init__(
+        self,
+        memory: SectionMemory,
+        sections: SisIdTemplate,
+        students: SisIdTemplate,
+        today: Callable[[], date],
+        last_hint: Callable[[], str],
+    ) -> None:
+        self._memory = memory
+        self._section_template = sections
+        self._student_template = students
+        self._today = today
+        self._last_hint = last_hint
+
+    def moment(self) -> str:
+        """Return what a reading that begins now belongs to."""
+        return self._last_hint()
+
+    def remember_roster(self, roster: Roster, moment: str) -> int:
+        """Keep every section of the roster, and the index of their SIS ids; return how many there are.
+
+        Nothing is forgotten by it: a section that the roster lacks is read from PowerSchool when it is needed.
+        """
+        sections = self.sections_of(roster)
+        self._memory.remember(sections, moment)
+        self._memory.remember_index({section.sis_section_id: section.dcid for section in sections}, moment)
+        return len(sections)
+
+    def sections_of(self, roster: Roster) -> list[RosteredSection]:
+        """Return the sections whose term is known, with their students by SIS id."""
+        today = self._today()
+        terms = {(term.id, term.school_number): _term(term) for term in roster.terms}
+        students = {student.dcid: student for student in roster.students}
+        stays = defaultdict[int, list[Enrollment]](list)
+        for stay in roster.enrollments:
+            if stay.student_dcid in students:
+                stays[stay.section_dcid].append(_stay(stay, students[stay.student_dcid], today))
+        return [
+            self._section(section, terms[section.term_id, section.school_number], stays[section.dcid], today)
+            for section in roster.sections
+            if (section.term_id, section.school_number) in terms
+        ]
+
+    def _section(self, section: ClassSection, term: Term, stays: list[Enrollment], today: date) -> RosteredSection:
+        return RosteredSection(
+            sis_section_id=self._section_template.render(_values(section)),
+            dcid=section.dcid,
+            school_number=section.school_number,
+            teacher_users_dcid=next((each.users_dcid for each in section.teachers if each.is_lead), None),
+            term=term,
+            students=merged(stays, term, today, self._student_template),
+        )
+
+
+def _values(section: ClassSection) -> Mapping[str, str]:
+    """Return what a section's SIS id may be made of."""
+    return {
+        "section_dcid": str(section.dcid),
+        "section_id": str(section.id),
+        "school_number": str(section.school_number),
+        "term_id": str(section.term_id),
+        "course_number": section.course_number,
+        "section_number": section.section_number,
+    }
+
+
+def _term(term: SchoolTerm) -> Term:
+    return Term(term.first_day, term.last_day, term.year_id)
+
+
+def _stay(stay: ClassEnrollment, student: Student, today: date) -> Enrollment:
+    """Return the enrollment; as in the plugin's queries, a dropped one ended no later than today."""
+    exit_date = min(stay.exit_date or today, today) if stay.is_dropped else stay.exit_date
+    return Enrollment(stay.student_dcid, student.number, stay.entry_date, exit_date, in_school=student.is_active)

@@ -1,0 +1,233 @@
+"""Whole rosters of a generated district from the sandbox PowerSchool, over real sockets, both ways."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import fakeredis
+import httpx
+import pytest
+import redis
+
+from shared.adapters.powerschool import IndexingFeed, powerschool, roster_feed
+from shared.adapters.redis.keys import Keys
+from shared.clock import ManualClock
+from shared.config import Settings, load
+from shared.domain.roster import Roster, Teaching
+from shared.errors import RosterTruncated
+from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
+from shared.sandbox.powerschool.app import create_app
+from tests.integration.test_clients_against_sandbox import served
+
+NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
+TODAY = NOON.date()
+ZONE = ZoneInfo("America/Los_Angeles")
+KEYS = Keys("test")
+SMALL = DistrictSize(schools=3, students=130, sections=30, seed=7)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def redis_client() -> Iterator[redis.Redis]:
+    with fakeredis.FakeRedis() as client:
+        yield client
+
+
+@pytest.fixture
+def size() -> DistrictSize:
+    return SMALL
+
+
+@pytest.fixture
+def url(size: DistrictSize, clock: ManualClock) -> Iterator[str]:
+    with served(create_app(unprovisioned_district(size, TODAY, ZONE).powerschool, clock)) as found:
+        yield found
+
+
+@pytest.fixture
+def settings(url: str) -> Settings:
+    return load(
+        {
+            "PASSBACK_POWERSCHOOL_URL": url,
+            "PASSBACK_POWERSCHOOL_CLIENT_ID": "sandbox-client",
+            "PASSBACK_POWERSCHOOL_CLIENT_SECRET": "sandbox-secret",
+        }
+    )
+
+
+@pytest.fixture
+def calls() -> Counter[str]:
+    return Counter()
+
+
+@pytest.fixture
+def feed(
+    settings: Settings, redis_client: redis.Redis, clock: ManualClock, calls: Counter[str]
+) -> Iterator[IndexingFeed]:
+    def count(_system: str, call: str, _status: int | str, _seconds: float) -> None:
+        calls[call] += 1
+
+    with closing(roster_feed(settings, redis_client, KEYS, clock, on_request=count)) as made:
+        yield made
+
+
+@pytest.fixture
+def control(url: str) -> Callable[..., httpx.Response]:
+    def send(path: str, method: str = "POST", **body: Any) -> httpx.Response:
+        return httpx.request(method, f"{url}/_sandbox/{path}", json=body).raise_for_status()
+
+    return send
+
+
+def as_v1_tells_it(roster: Roster) -> Roster:
+    """Return the roster without what v1 cannot tell: co-teachers, and the zeros that numbers begin with."""
+
+    def bare(number: str) -> str:
+        return str(int(number)) if number.isdigit() else number
+
+    def leads(teachers: tuple[Teaching, ...]) -> tuple[Teaching, ...]:
+        return tuple(each for each in teachers if each.is_lead)
+
+    return replace(
+        roster,
+        sections=tuple(replace(each, teachers=leads(each.teachers)) for each in roster.sections),
+        staff=tuple(replace(each, teacher_number=bare(each.teacher_number)) for each in roster.staff),
+        students=tuple(replace(each, number=bare(each.number)) for each in roster.students),
+        has_co_teachers=False,
+    )
+
+
+def test_both_ways_read_the_same(feed: IndexingFeed, control: Callable[..., httpx.Response]) -> None:
+    """Everything that makes rosters hard included, also after a hundred changes."""
+    control("roster-changes", seed=3, count=100)
+    by_queries = feed.read()
+    control("act", do="set_plugin", queries_installed=False)
+    by_v1 = feed.read()
+    assert by_v1 == as_v1_tells_it(by_queries)
+    assert by_queries != as_v1_tells_it(by_queries)
+
+
+def test_a_missing_grant_closes_the_queries(
+    feed: IndexingFeed, control: Callable[..., httpx.Response], calls: Counter[str]
+) -> None:
+    """One column of one query is enough; the rest is not mixed with it."""
+    control("faults", "PUT", missing_grants=["emailaddress.emailaddress"])
+    assert feed.read().has_co_teachers is False
+    assert calls["GET /ws/v1/district/student"] > 0
+
+
+@pytest.mark.parametrize("size", [DistrictSize(3, 2_000, 400, seed=1)])
+def test_a_district_of_2000_students_costs_eight_queries(
+    feed: IndexingFeed, calls: Counter[str], redis_client: redis.Redis, size: DistrictSize
+) -> None:
+    """Seven lists, of which the enrollments have two pages; once an hour the metadata, and the token."""
+    roster = feed.read()
+    assert (len(roster.schools), len(roster.students), len(roster.sections)) == (3, 2_000, 400)
+    assert len(roster.enrollments) > 10_000
+    queries = {call: number for call, number in calls.items() if call.startswith("POST /ws/schema/query/")}
+    assert sum(queries.values()) == 8
+    assert calls.total() - 8 == calls["GET /ws/v1/metadata"] + calls["POST /oauth/access_token"] == 2
+    calls.clear()
+    feed.read()
+    assert calls.total() == 8
+
+
+def test_the_v1_way_costs_two_requests_for_every_section(
+    feed: IndexingFeed, control: Callable[..., httpx.Response], calls: Counter[str], size: DistrictSize
+) -> None:
+    """And a few dozen for everything else."""
+    control("act", do="set_plugin", queries_installed=False)
+    feed.read()
+    enrollments = sum(number for call, number in calls.items() if "section_enrollment" in call)
+    assert enrollments == 2 * size.sections
+    assert calls.total() - enrollments < 50
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_truncated_feed_is_no_roster(
+    feed: IndexingFeed, control: Callable[..., httpx.Response], installed: bool, redis_client: redis.Redis
+) -> None:
+    """One row less than its count, in every list; nothing is remembered of it."""
+    control("act", do="set_plugin", queries_installed=installed)
+    control("faults", "PUT", rows_lost=1)
+    with pytest.raises(RosterTruncated):
+        feed.read()
+    assert not list(redis_client.scan_iter(KEYS.cached("section*", "*")))
+
+
+@pytest.mark.parametrize("cap", [1_000, 60])
+def test_a_silent_cap_is_found_out(feed: IndexingFeed, control: Callable[..., httpx.Response], cap: int) -> None:
+    """Pages shorter than asked for are no end."""
+    whole = feed.read()
+    control("faults", "PUT", query_page_cap=cap)
+    assert feed.read() == whole
+
+
+def test_a_missing_school_and_an_empty_district_are_read_as_they_are(
+    feed: IndexingFeed, control: Callable[..., httpx.Response]
+) -> None:
+    """Their counts agree: it is planning that holds them."""
+    control("faults", "PUT", hidden_school_numbers=[200])
+    roster = feed.read()
+    assert [school.number for school in roster.schools] == [100, 300]
+    assert {section.school_number for section in roster.sections} == {100, 300}
+    control("faults", "PUT", empty_rosters=True)
+    assert feed.read() == Roster((), (), (), (), (), (), ())
+
+
+def test_changes_show_in_the_data_version(feed: IndexingFeed, control: Callable[..., httpx.Response]) -> None:
+    """One request says whether a whole reading is worth it."""
+    first = feed.changes_since(None)
+    assert first is not None
+    assert first.has_changed
+    unchanged = feed.changes_since(first.version)
+    assert unchanged is not None
+    assert not unchanged.has_changed
+    control("roster-changes", seed=5, count=1)
+    changed = feed.changes_since(first.version)
+    assert changed is not None
+    assert changed.has_changed
+
+
+@pytest.mark.parametrize("template", ["{section_dcid}", "{school_number}-{course_number}-{section_id}"])
+def test_a_reading_refreshes_passbacks_index(
+    settings: Settings, redis_client: redis.Redis, clock: ManualClock, template: str
+) -> None:
+    """Every section, as passback would read it itself: the same values, and PowerSchool is not asked again."""
+    changed = settings.model_copy(update={"section_sis_id": template})
+    with closing(roster_feed(changed, redis_client, KEYS, clock)) as feed:
+        roster = feed.read()
+    sis_ids = [
+        template.format(
+            section_dcid=each.dcid,
+            section_id=each.id,
+            school_number=each.school_number,
+            course_number=each.course_number,
+        )
+        for each in roster.sections
+    ]
+    calls = list[str]()
+    with closing(powerschool(changed, redis_client, KEYS, clock, on_request=lambda *call: calls.append(call[1]))) as ps:
+        remembered = ps.roster.sections(sis_ids)
+        assert not calls
+        assert remembered == ps.roster.sections(sis_ids, refresh=True)
+    assert len(remembered) == len(roster.sections) == SMALL.sections
+
+
+@pytest.mark.parametrize(("days", "years"), [(61, {41}), (60, {41, 42})])
+def test_the_next_year_is_read_once_it_is_near(
+    feed: IndexingFeed, control: Callable[..., httpx.Response], days: int, years: set[int]
+) -> None:
+    """Sixty days before it begins, beside the one under way; the last one is over."""
+    control("act", do="roll_over", first_day=(TODAY + timedelta(days=days)).isoformat())
+    roster = feed.read()
+    assert {term.year_id for term in roster.terms} == years
+    assert len(roster.sections) == SMALL.sections * len(years)

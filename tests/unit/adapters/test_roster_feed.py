@@ -1,0 +1,401 @@
+"""Whole rosters in front of a scripted PowerSchool: quirks, pages, counts, versions."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from scripted_remote import ScriptedRemote, answer, text
+
+from shared.adapters.powerschool import IndexingFeed, roster_feed
+from shared.adapters.powerschool.feed_queries import ROWS_PER_PAGE
+from shared.adapters.redis.keys import Keys
+from shared.clock import ManualClock
+from shared.config import Settings
+from shared.domain.roster import ClassEnrollment, ClassSection, Roster, StaffMember, Student, Teaching
+from shared.errors import AccessDenied, Refused, RosterTruncated, SystemUnwell, TransientError, UnexpectedAnswer
+from shared.roster_ports import DataVersion
+
+QUERY = "/ws/schema/query/org.passback.sync.provisioning."
+TOKEN = {"access_token": "first-token", "token_type": "Bearer", "expires_in": "3600"}
+METADATA = {"metadata": {"plugin_id": 411, "district_timezone": "America/Denver", "student_max_page_size": 2}}
+NOT_INSTALLED = answer({"message": "Query not found"}, 404)
+
+SECTION = {
+    "section_dcid": "6100",
+    "section_id": "77",
+    "school_number": "12",
+    "term_id": "4100",
+    "course_number": "0042",
+    "section_number": "01",
+    "lead_users_dcid": "501",
+}
+STAFF = {"users_dcid": "501", "staff_id": "1", "teacher_number": "007", "school_number": "12", "status": "1"}
+STUDENT = {"student_dcid": "8101", "student_number": "003001", "school_number": "12", "enroll_status": "0"}
+ENROLLMENT = {"enrollment_dcid": "1", "section_dcid": "6100", "student_dcid": "8101", "entry_date": "2031-08-20"}
+TERM = {
+    "term_id": "4100",
+    "term_dcid": "901",
+    "school_number": "12",
+    "year_id": "41",
+    "term_name": "2031-2032",
+    "abbreviation": "31-32",
+    "first_day": "2031-08-20",
+    "last_day": "2032-06-01",
+}
+LISTS: dict[str, list[dict[str, Any]]] = {
+    "schools": [{"school_number": "12", "school_dcid": "3", "school_name": "School 12"}],
+    "terms": [TERM],
+    "courses": [{"course_dcid": "1", "course_number": "0042", "course_name": "Maps", "school_number": "0"}],
+    "sections": [SECTION],
+    "staff": [STAFF],
+    "students": [STUDENT],
+    "enrollments": [ENROLLMENT],
+}
+
+
+def page(rows: list[dict[str, Any]], count: int | None = None, status: int = 200) -> httpx.Response:
+    """One page; `count` is how many rows there are on all pages."""
+    number = len(rows) if count is None else count
+    body: dict[str, Any] = {"name": "any", "@extensions": "", "count": number}
+    return answer(body | ({"record": rows} if rows else {}), status)
+
+
+@pytest.fixture
+def feed(
+    settings_of: Callable[..., Settings],
+    redis_client: redis.Redis,
+    keys: Keys,
+    clock: ManualClock,
+    remote: ScriptedRemote,
+) -> Iterator[IndexingFeed]:
+    remote.on("POST", "/oauth/access_token", answer(TOKEN)).on("GET", "/ws/v1/metadata", answer(METADATA))
+    for name, rows in LISTS.items():
+        remote.on("POST", f"{QUERY}{name}", page(rows))
+    with closing(roster_feed(settings_of(), redis_client, keys, clock, transport=remote.transport)) as made:
+        yield made
+
+
+def read(feed: IndexingFeed, remote: ScriptedRemote, **lists: list[dict[str, Any]]) -> Roster:
+    for name, rows in lists.items():
+        remote.on("POST", f"{QUERY}{name}", page(rows))
+    return feed.read()
+
+
+def test_a_section_has_its_lead_teacher_first(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """It comes once per co-teacher; nobody teaches twice, and a user 0 is nobody."""
+    rows = [
+        {**SECTION, "co_users_dcid": user, "section_teacher_id": row}
+        for row, user in enumerate(("502", "502", "501", "0"))
+    ]
+    assert read(feed, remote, sections=rows).sections == (
+        ClassSection(6100, 77, 12, 4100, "0042", "01", (Teaching(501, is_lead=True), Teaching(502, is_lead=False))),
+    )
+
+
+def test_a_section_may_have_co_teachers_only(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """Nulls are left out of the row."""
+    row = {key: value for key, value in SECTION.items() if key != "lead_users_dcid"} | {"co_users_dcid": "502"}
+    assert read(feed, remote, sections=[row]).sections[0].teachers == (Teaching(502, is_lead=False),)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "email"),
+    [
+        ([], None),
+        ([("", "1", "1")], None),
+        ([("b@x.example", "0", "1"), ("a@x.example", "1", "2")], "a@x.example"),
+        ([("b@x.example", "0", "2"), ("a@x.example", "0", "1")], "a@x.example"),
+        ([("b@x.example", "0", ""), ("a@x.example", "", "3")], "a@x.example"),
+    ],
+)
+def test_the_primary_address_counts(
+    feed: IndexingFeed, remote: ScriptedRemote, addresses: list[tuple[str, str, str]], email: str | None
+) -> None:
+    """Else the first by priority; a student without one is no error."""
+    rows = [
+        {**STUDENT, "email_id": number, "email": address, "is_primary": primary, "priority": priority}
+        for number, (address, primary, priority) in enumerate(addresses, 1)
+    ]
+    (student,) = read(feed, remote, students=rows or [STUDENT]).students
+    assert student == Student(8101, "003001", "", "", email, 12)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "schools", "is_active"),
+    [(["1"], (12,), True), (["1", "1"], (12, 13), True), (["2", "1"], (13,), True), (["2", ""], (12, 13), False)],
+)
+def test_staff_work_where_they_are_current(
+    feed: IndexingFeed, remote: ScriptedRemote, statuses: list[str], schools: tuple[int, ...], is_active: bool
+) -> None:
+    """A person comes once per school; who works at none any more is not active and keeps the old ones."""
+    rows = [
+        {**STAFF, "staff_id": index, "school_number": 12 + index, "status": status}
+        for index, status in enumerate(statuses)
+    ]
+    (member,) = read(feed, remote, staff=rows).staff
+    assert member == StaffMember(501, "007", "", "", None, schools, is_active)
+
+
+def test_enrollments_keep_their_dates_and_their_drop(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """One that nobody dated began before everything; ids that refer to nothing stay."""
+    dropped = {**ENROLLMENT, "enrollment_dcid": "2", "exit_date": "2031-09-01", "is_dropped": "1"}
+    undated = {"enrollment_dcid": "3", "section_dcid": "1", "student_dcid": "2", "entry_date": "", "is_dropped": "0"}
+    assert read(feed, remote, enrollments=[ENROLLMENT, dropped, undated]).enrollments == (
+        ClassEnrollment(6100, 8101, date(2031, 8, 20)),
+        ClassEnrollment(6100, 8101, date(2031, 8, 20), date(2031, 9, 1), is_dropped=True),
+        ClassEnrollment(1, 2, date.min),
+    )
+
+
+def test_empty_rosters_are_read_as_such(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """Without `record`, counted as zero: whether that can be is for planning to say."""
+    assert read(feed, remote, **{name: [] for name in LISTS}) == Roster((), (), (), (), (), (), ())
+
+
+def test_a_page_cut_by_a_cap_is_gone_on_from(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """The length of the first page is the cap, whatever was asked; the next pages are asked for in that size."""
+    rows = [{**ENROLLMENT, "enrollment_dcid": str(number)} for number in range(5)]
+    path = f"{QUERY}enrollments"
+    remote.on("POST", path, page(rows[:2], 5), page(rows[2:4], 5), page(rows[4:], 5))
+    assert len(feed.read().enrollments) == 5
+    asked = [(request.url.params["page"], request.url.params["pagesize"]) for request in remote.asked("POST", path)]
+    assert asked == [("1", str(ROWS_PER_PAGE)), ("2", "2"), ("3", "2")]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [([1, 2], 3), ([], 3)],
+        [([1, 2], 3), ([2], 3)],
+        [([1, 2], 3), ([1, 2], 3)],
+        [([1, 2], 3), ([3], 4), ([], 4)],
+        [([1, 2], 1)],
+        [([], 1)],
+    ],
+    ids=["missing", "shifted", "repeated", "grown", "more than counted", "all missing"],
+)
+def test_rows_that_do_not_match_their_count_are_no_roster(
+    feed: IndexingFeed, remote: ScriptedRemote, pages: list[tuple[list[int], int]]
+) -> None:
+    """A part of a roster is never taken for the whole."""
+    answers = [page([{**ENROLLMENT, "enrollment_dcid": row} for row in rows], count) for rows, count in pages]
+    remote.on("POST", f"{QUERY}enrollments", *answers)
+    with pytest.raises(RosterTruncated, match=r"provisioning\.enrollments: \d rows of \d"):
+        feed.read()
+
+
+@pytest.mark.parametrize("body", [{"count": "1"}, {"resource": {"count": 1}}])
+def test_pages_that_do_not_count_themselves_are_counted(
+    feed: IndexingFeed, remote: ScriptedRemote, body: dict[str, Any]
+) -> None:
+    """By `/count`, in either of its shapes."""
+    remote.on("POST", f"{QUERY}students", answer({"name": "students", "record": STUDENT}))
+    remote.on("POST", f"{QUERY}students/count", answer(body))
+    assert len(feed.read().students) == 1
+
+
+def test_a_count_that_is_none_is_no_count(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """Nothing is assumed."""
+    remote.on("POST", f"{QUERY}students", answer({"name": "students", "record": [STUDENT]}))
+    remote.on("POST", f"{QUERY}students/count", answer({}))
+    with pytest.raises(UnexpectedAnswer):
+        feed.read()
+
+
+def test_a_page_that_fails_by_itself_is_asked_for_again(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """Twice; the rows before it need not be read again."""
+    failure = text("Internal Server Error", 500)
+    remote.on("POST", f"{QUERY}students", failure, httpx.ReadTimeout(""), page([STUDENT]))
+    assert len(feed.read().students) == 1
+    assert len(remote.asked("POST", f"{QUERY}schools")) == 1
+
+
+def test_a_page_that_keeps_failing_fails_the_reading(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """And nothing is remembered of it."""
+    remote.on("POST", f"{QUERY}enrollments", text("Internal Server Error", 500))
+    with pytest.raises(TransientError):
+        feed.read()
+    assert len(remote.asked("POST", f"{QUERY}enrollments")) == 3
+
+
+def test_an_unwell_system_is_left_alone(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """In maintenance it is not asked again at once."""
+    remote.on("POST", f"{QUERY}terms", text("", 302, Location="https://message.example/"))
+    with pytest.raises(SystemUnwell):
+        feed.read()
+    assert len(remote.asked("POST", f"{QUERY}terms")) == 1
+
+
+def test_wrong_credentials_are_no_missing_query(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """The v1 API would not do better with them."""
+    remote.on("POST", "/oauth/access_token", answer({"error": "invalid_client"}, 401))
+    with pytest.raises(AccessDenied) as caught:
+        feed.read()
+    assert caught.value.status == 401
+    assert not any(request.url.path.startswith("/ws/v1/district") for request in remote.requests)
+
+
+V1_LISTS = {
+    "/ws/v1/district/school": ("schools", "school", [{"id": 3, "school_number": 12, "name": "School 12"}]),
+    "/ws/v1/school/3/section": ("sections", "section", [{"id": 6100, "course_id": 1, "staff_id": 71}]),
+    "/ws/v1/school/3/course": ("courses", "course", [{"id": 1, "course_number": 42, "course_name": "Maps"}]),
+    "/ws/v1/school/3/staff": ("staffs", "staff", []),
+    "/ws/v1/section/6100/section_enrollment": ("section_enrollments", "section_enrollment", []),
+    "/ws/v1/district/student": ("students", "student", []),
+}
+SECTION_COLUMNS = {"dcid": "6100", "id": "77", "schoolid": "12", "termid": "4100"}
+TERM_COLUMNS = {"dcid": "901", "id": "4100", "schoolid": "12", "yearid": "41"}
+
+
+@pytest.fixture
+def v1(feed: IndexingFeed, remote: ScriptedRemote) -> ScriptedRemote:
+    """A PowerSchool without the queries: one school with a section, a course, and nobody yet."""
+    remote.on("POST", f"{QUERY}schools", NOT_INSTALLED)
+    for path, (plural, single, rows) in V1_LISTS.items():
+        v1_list(remote, path, plural, single, rows)
+    section = {**SECTION_COLUMNS, "course_number": "0042", "section_number": "01"}
+    term = {**TERM_COLUMNS, "firstday": "2031-08-20", "lastday": "2032-06-01"}
+    table(remote, "sections", section)
+    remote.on("GET", "/ws/schema/table/terms", *(records("terms", row) for row in (None, term, None)))
+    remote.on("GET", "/ws/schema/table/terms/count", *(answer({"count": number}) for number in (0, 1, 0)))
+    remote.on("GET", "/ws/v1/staff/71", answer({"staff": {"id": 71, "users_dcid": 501, "local_id": 7, "name": ""}}))
+    return remote
+
+
+def v1_list(remote: ScriptedRemote, path: str, plural: str, single: str, rows: list[Any]) -> None:
+    """Script a list as the conversion from XML leaves it."""
+    inner: Any = {single: rows[0] if len(rows) == 1 else rows} if rows else ""
+    remote.on("GET", path, answer({plural: inner})).on(
+        "GET", f"{path}/count", answer({"resource": {"count": len(rows)}})
+    )
+
+
+def records(name: str, row: dict[str, str] | None) -> httpx.Response:
+    return answer({"name": name} | ({"record": [{"id": 1, "tables": {name: row}}]} if row else {}))
+
+
+def table(remote: ScriptedRemote, name: str, row: dict[str, str]) -> None:
+    remote.on("GET", f"/ws/schema/table/{name}", records(name, row))
+    remote.on("GET", f"/ws/schema/table/{name}/count", answer({"count": 1}))
+
+
+def test_without_queries_v1_and_tables_are_read(feed: IndexingFeed, v1: ScriptedRemote) -> None:
+    """One-element objects, empty texts and numbers for texts; what v1 converted comes from the tables as it is."""
+    roster = feed.read()
+    assert roster.sections == (ClassSection(6100, 77, 12, 4100, "0042", "01", (Teaching(501, is_lead=True),)),)
+    assert [(course.number, course.name, course.school_number) for course in roster.courses] == [("0042", "Maps", 12)]
+    assert [(term.id, term.year_id) for term in roster.terms] == [(4100, 41)]
+    assert roster.has_co_teachers is False
+
+
+def test_who_is_not_listed_is_asked_for_singly(feed: IndexingFeed, v1: ScriptedRemote) -> None:
+    """Students who left, and staff who are gone but lead; who does not exist is left out."""
+    stays = [{"id": n, "section_id": 6100, "student_id": 8100 + n, "entry_date": "2031-08-20"} for n in (1, 2, 3)]
+    v1_list(v1, "/ws/v1/section/6100/section_enrollment", "section_enrollments", "section_enrollment", stays)
+    v1_list(v1, "/ws/v1/district/student", "students", "student", [{"id": 8101, "local_id": 3001, "contact_info": ""}])
+    gone = {"id": 8102, "local_id": 3002, "school_enrollment": {"enroll_status_code": 2, "school_number": 12}}
+    v1.on("GET", "/ws/v1/student/8102", answer({"student": gone})).on("GET", "/ws/v1/student/8103", answer({}, 404))
+    roster = feed.read()
+    assert [(each.dcid, each.number, each.is_active) for each in roster.students] == [
+        (8101, "3001", True),
+        (8102, "3002", False),
+    ]
+    assert len(roster.enrollments) == 3
+
+
+def test_staff_whose_schools_are_not_told_work_where_they_are_listed(feed: IndexingFeed, v1: ScriptedRemote) -> None:
+    """An empty expansion does not make a teacher vanish."""
+    listed = {"id": 71, "users_dcid": 501, "local_id": "t1", "school_affiliations": "", "emails": ""}
+    v1_list(v1, "/ws/v1/school/3/staff", "staffs", "staff", [listed])
+    assert feed.read().staff == (StaffMember(501, "t1", "", "", None, (12,)),)
+
+
+def test_a_school_number_is_not_a_dcid(feed: IndexingFeed, v1: ScriptedRemote) -> None:
+    """Affiliations name SCHOOLS.DCID; 0 is the district office."""
+    places = [{"school_id": 3, "type": 1, "status": 1}, {"school_id": 0, "type": 2, "status": 1}]
+    listed = {"id": 71, "users_dcid": 501, "local_id": 7, "school_affiliations": {"school_affiliation": places}}
+    v1_list(v1, "/ws/v1/school/3/staff", "staffs", "staff", [listed])
+    assert feed.read().staff[0].school_numbers == (0, 12)
+
+
+def test_a_truncated_v1_list_is_no_roster(feed: IndexingFeed, v1: ScriptedRemote) -> None:
+    """Its count says so."""
+    v1.on("GET", "/ws/v1/section/6100/section_enrollment/count", answer({"resource": {"count": 30}}))
+    with pytest.raises(RosterTruncated, match="section_enrollment: 0 rows of 30"):
+        feed.read()
+
+
+def test_a_section_without_its_table_row_is_no_section(feed: IndexingFeed, v1: ScriptedRemote) -> None:
+    """Without TERMS.ID it cannot be placed, and leaving it out would look as if it were closed."""
+    table(v1, "sections", {**SECTION_COLUMNS, "dcid": "6101"})
+    with pytest.raises(RosterTruncated, match="1 sections"):
+        feed.read()
+
+
+@pytest.mark.parametrize("status", [403, 405])
+def test_closed_tables_close_the_v1_way(feed: IndexingFeed, v1: ScriptedRemote, status: int) -> None:
+    """TERMS.ID is never guessed."""
+    v1.on("GET", "/ws/schema/table/terms", answer({"message": "no"}, status))
+    with pytest.raises(Refused, match=f"GET /ws/schema/table/terms: {status}"):
+        feed.read()
+
+
+@pytest.mark.parametrize(
+    ("version", "tables", "has_changed"),
+    [
+        (None, {}, True),
+        ("16314148", {}, False),
+        ("16314148", {"cc": [1, 2]}, True),
+        ("16314148", {"CC": 5}, True),
+        ("16314148", {"cc": [], "users": ""}, False),
+        ("16314148", {"assignmentscore": [9]}, False),
+    ],
+)
+def test_the_data_version_tells_whether_rosters_changed(
+    feed: IndexingFeed, remote: ScriptedRemote, version: str | None, tables: dict[str, Any], has_changed: bool
+) -> None:
+    """In one request; scores are no rosters, and without a version to compare with everything is new."""
+    body = {"$dataversion": "16323283", "tables": tables}
+    remote.on("GET", f"/ws/dataversion/passback/{version or 0}", answer(body))
+    assert feed.changes_since(version) == DataVersion("16323283", has_changed)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        answer({"message": "Not Found"}, 404),
+        answer({"message": "no"}, 403),
+        answer({"message": "no"}, 400),
+        answer({"$dataversion": "5"}),
+        answer({"tables": {}}),
+        answer({"$dataversion": "", "tables": {}}),
+        answer([]),
+    ],
+)
+def test_any_other_answer_means_that_it_does_not_tell(
+    feed: IndexingFeed, remote: ScriptedRemote, found: httpx.Response
+) -> None:
+    """How an application subscribes is not public."""
+    remote.on("GET", "/ws/dataversion/passback/5", found)
+    assert feed.changes_since("5") is None
+
+
+def test_an_outage_is_no_answer_about_versions(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """Unknown is what PowerSchool says, not what it is too unwell to say."""
+    remote.on("GET", "/ws/dataversion/passback/5", text("Service Unavailable", 503))
+    with pytest.raises(SystemUnwell):
+        feed.changes_since("5")
+
+
+def test_errors_carry_no_names(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """A row that cannot be read is told by its fields."""
+    broken = {**STUDENT, "student_dcid": "x", "last_name": "Canary", "email": "canary@x.example"}
+    with pytest.raises(UnexpectedAnswer) as caught:
+        read(feed, remote, students=[broken])
+    assert "student_dcid" in str(caught.value)
+    assert "anary" not in json.dumps([str(caught.value), repr(caught.value)])

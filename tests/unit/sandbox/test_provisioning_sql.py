@@ -1,0 +1,153 @@
+"""The SQL of the provisioning queries, run by a database: the sandbox answers the very rows that it selects.
+
+SQLite stands in for Oracle: dates are day numbers, and the functions that only Oracle has are made here. What nothing
+but Oracle could tell, such as its limits, remains untold.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from shared.clock import ManualClock
+from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
+from shared.sandbox.powerschool.provisioning_queries import PROVISIONING_QUERIES
+from shared.sandbox.powerschool.roster_acts import RollOver
+from shared.sandbox.powerschool.roster_changes import make_changes
+from shared.sandbox.powerschool.state import PowerSchool
+from shared.sandbox.powerschool.tables import section_teacher_id, text
+
+FILE = "deploy/powerschool-plugin/queries_root/org.passback.sync.provisioning.named_queries.xml"
+SQL = {
+    query.attrib["name"]: query.findtext("sql", "") for query in ET.parse(Path(__file__).parents[3] / FILE).getroot()
+}
+TODAY = date(2026, 10, 5)
+ZONE = ZoneInfo("America/Los_Angeles")
+
+Values = tuple[object, ...]
+COLUMNS = {
+    "schools": "dcid, school_number, name",
+    "terms": "dcid, id, schoolid, yearid, name, abbreviation, firstday, lastday",
+    "courses": "dcid, course_number, course_name, schoolid",
+    "users": "dcid, teachernumber, first_name, last_name, email_addr",
+    "schoolstaff": "id, users_dcid, schoolid, status",
+    "sections": "dcid, id, schoolid, termid, course_number, section_number, teacher",
+    "sectionteacher": "id, sectionid, teacherid, end_date",
+    "students": "dcid, id, student_number, first_name, last_name, schoolid, enroll_status, person_id",
+    "personemailaddressassoc": "personid, emailaddressid, isprimaryemailaddress, emailaddresspriorityorder",
+    "emailaddress": "emailaddressid, emailaddress",
+    "cc": "dcid, sectionid, studentid, dateenrolled, dateleft",
+}
+
+
+def tables(state: PowerSchool) -> dict[str, Iterable[Values]]:
+    """Return PowerSchool's tables, as its database holds them."""
+    staff, students = state.staff.values(), state.students.values()
+    sections = [(each, _staff_id(state, each.lead, each.school_number)) for each in state.sections.values()]
+    emails = [(s, number, email) for s in students for number, email in enumerate(s.emails, 1)]
+    stays = [(state.sections[key], row) for key, rows in state.rosters.items() for row in rows]
+    return {
+        "schools": [(s.dcid, s.number, s.name) for s in state.schools.values()],
+        "terms": [
+            (t.dcid, t.id, t.school_number, t.year_id, t.name, t.abbreviation, _day(t.first_day), _day(t.last_day))
+            for t in state.terms.values()
+        ],
+        "courses": [(c.dcid, c.number, c.name, c.school_number) for c in state.courses.values()],
+        "users": {s.dcid: (s.dcid, s.teacher_number, s.first_name, s.last_name, s.email) for s in staff}.values(),
+        "schoolstaff": [(s.staff_id, s.dcid, s.school_number, 1 if s.active else 2) for s in staff],
+        "sections": [
+            (s.dcid, s.id, s.school_number, s.term_id, s.course_number, s.section_number, teacher)
+            for s, teacher in sections
+        ],
+        "sectionteacher": [
+            (
+                section_teacher_id(section, number),
+                section.id,
+                _staff_id(state, teacher.users_dcid, section.school_number),
+                _day(teacher.end_date),
+            )
+            for section, _ in sections
+            for number, teacher in enumerate(section.teachers)
+        ],
+        "students": [
+            (
+                s.dcid,
+                s.id,
+                s.number,
+                s.first_name,
+                s.last_name or f"No. {s.dcid}",
+                s.school_number,
+                s.enroll_status,
+                s.id + 5,
+            )
+            for s in students
+        ],
+        "personemailaddressassoc": [(s.id + 5, s.dcid * 10 + n, int(email == s.email), n) for s, n, email in emails],
+        "emailaddress": [(s.dcid * 10 + number, email) for s, number, email in emails],
+        "cc": [
+            (
+                row.dcid,
+                -section.id if row.dropped else section.id,
+                state.students[row.student_dcid].id,
+                _day(row.entry_date),
+                _day(row.exit_date),
+            )
+            for section, row in stays
+        ],
+    }
+
+
+def _staff_id(state: PowerSchool, users_dcid: int | None, school_number: int) -> int | None:
+    member = None if users_dcid is None else state.staff_of(users_dcid, school_number)
+    return None if member is None else member.staff_id
+
+
+def _day(day: date | None) -> int | None:
+    return None if day is None else day.toordinal()
+
+
+def _to_char(day: int | None, form: str) -> str | None:
+    assert form == "YYYY-MM-DD"
+    return None if day is None else date.fromordinal(day).isoformat()
+
+
+@pytest.fixture(scope="module")
+def state() -> PowerSchool:
+    """A district after three hundred changes and with the next year set up."""
+    clock = ManualClock(datetime(2026, 10, 5, 19, tzinfo=UTC))
+    size = DistrictSize(schools=3, students=150, sections=60, seed=6)
+    state = unprovisioned_district(size, TODAY, ZONE).powerschool.build(clock)
+    make_changes(state, seed=1, count=300)
+    RollOver(do="roll_over").apply(state)
+    return state
+
+
+@pytest.fixture(scope="module")
+def database(state: PowerSchool) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.create_function("to_char", 2, _to_char)
+        made.create_function("trunc", 1, int)
+        made.create_function("least", 2, min)
+        for name, rows in tables(state).items():
+            places = ", ".join("?" * len(COLUMNS[name].split(",")))
+            made.execute(f"create table {name} ({COLUMNS[name]})")
+            made.executemany(f"insert into {name} values ({places})", rows)
+        yield made
+
+
+@pytest.mark.parametrize("name", PROVISIONING_QUERIES)
+def test_the_sandbox_answers_what_the_sql_selects(name: str, state: PowerSchool, database: sqlite3.Connection) -> None:
+    """The same rows in the same order."""
+    cursor = database.execute(SQL[name].replace("sysdate", str(TODAY.toordinal())))
+    aliases = [column[0] for column in cursor.description]
+    selected = [{alias: text(value) for alias, value in zip(aliases, row, strict=True)} for row in cursor]
+    answered = [
+        {alias: text(row.get(alias)) for alias in aliases} for row in PROVISIONING_QUERIES[name].rows(state, {})
+    ]
+    assert selected
+    assert answered == selected
