@@ -160,9 +160,7 @@ class LiveEvents:
         }
         self._send(name, course, body, origin)
 
-    def section(
-        self, course: Course, section: Section, origin: Origin, name: str = "course_section_updated"
-    ) -> None:
+    def section(self, course: Course, section: Section, origin: Origin, name: str = "course_section_updated") -> None:
         """Announce `course_section_created` or `_updated`; ids are local and the context is the section."""
         body: dict[str, Any] = {
             "course_section_id": str(section.id),
