@@ -14,9 +14,7 @@ from shared.domain.sis_import import ImportState, RowError, SisImport
 
 def _percentage(value: object) -> object:
     """Progress comes as a number or as text, and as null before the start."""
-    if isinstance(value, str):
-        value = value.strip().rstrip("%") or 0
-    return int(float(value)) if isinstance(value, str | int | float) else (value or 0)
+    return int(float(str(value))) if value not in (None, "") else 0
 
 
 def _numbers(value: object) -> object:
