@@ -39,6 +39,12 @@ def apply_term(work: Work, row: Line) -> None:
     required(f"term {sis_id}", name=row["name"])
     start_at, end_at = (work.date(row[name], f"term {sis_id}") for name in ("start_date", "end_date"))
     term = work.directory.terms.get(sis_id)
+    if status == "deleted" and any(
+        c.term is term and c.workflow_state != "deleted" for c in work.canvas.courses.values()
+    ):
+        # The rule is recalled from EnrollmentTerm's validation, and so are its words.
+        error = "Cannot delete a term with active courses"
+        raise RowProblem(f"A term did not pass validation (term: {sis_id} / {row['name']}, error: {error})")
     if term is None:
         term = Term(id=work.canvas.new_id(), name=row["name"], sis_term_id=sis_id, workflow_state=status)
         work.directory.terms[sis_id] = term

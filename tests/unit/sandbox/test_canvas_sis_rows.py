@@ -1,7 +1,12 @@
 """What rows of SIS imports do to the sandbox Canvas."""
 
+import json
+
 import pytest
 from sis_canvas import COURSES, EVERYTHING, SECTIONS, TERMS, SisWorld, provisioned, zip_of
+
+from shared.events.live_events import parse
+from shared.events.meaning import change_of
 
 COURSE_HEADER = COURSES.splitlines()[0]
 SECTION_HEADER = SECTIONS.splitlines()[0]
@@ -134,6 +139,10 @@ def test_accounts_must_be_there() -> None:
     ("content", "message"),
     [
         ("term_id,name,status\n,Fall,active\n", "No term_id given for a term"),
+        (
+            "term_id,name,status\nT1,Fall,deleted\n",
+            "A term did not pass validation (term: T1 / Fall, error: Cannot delete a term with active courses)",
+        ),
         ("term_id,name,status\nT1,Fall,over\n", 'Improper status "over" for term T1'),
         (rows(COURSE_HEADER, "C1,,Science,,,active"), "No short_name given for course C1"),
         (rows(COURSE_HEADER, "C1,SCI,Science,,,gone"), 'Improper status "gone" for course C1'),
@@ -268,3 +277,42 @@ def test_deletes_may_be_skipped() -> None:
     world = provisioned()
     world.imported(rows(ENROLLMENT_HEADER, "S1,U1,student,deleted"), skip_deletes="true")
     assert ("U1", "active") in world.roster("enrollments", "user_id", "status")
+
+
+def test_provisioned_courses_are_taught_in() -> None:
+    """Work of a provisioned course is created, graded and announced as that of any other, by its teacher."""
+    world = provisioned()
+    (course,) = world.canvas.courses.values()
+    student = next(user.id for user in world.canvas.users.values() if user.sis_user_id == "U1")
+    assignment = world.canvas.create_assignment(course.id, {"name": "Essay"})
+    world.canvas.grade(course.id, assignment.id, student, 8)
+    (grade,) = [event for event in world.announced if event.name == "grade_change"]
+    assert grade.payload["body"]["student_sis_id"] == "U1"
+    assert grade.payload["metadata"]["user_login"] == "nine@sandbox.example"
+    shown = world.client.get("/_sandbox/state").json()["courses"][0]
+    assert shown["assignments"][0]["assignment_group_id"] == shown["groups"][0]["id"]
+
+
+def test_import_storms_name_their_courses() -> None:
+    """What an import announces leads passback to the course, or is of no interest to it."""
+    world = SisWorld()
+    world.imported(EVERYTHING)
+    changes = [change_of(parse(json.dumps(event.payload).encode())) for event in world.announced]
+    (course,) = world.canvas.courses
+    assert {change.course_id for change in changes if change} == {str(course)}
+
+
+def test_hand_edits_are_deeds() -> None:
+    """The control plane edits terms, courses and people by hand."""
+    world = provisioned()
+    course_id, user_id = next(iter(world.canvas.courses)), max(world.canvas.users)
+    for deed in (
+        {"do": "edit_term", "sis_term_id": "T1", "changes": {"name": "Autumn"}},
+        {"do": "edit_course", "course_id": course_id, "changes": {"code": "SCIENCE"}},
+        {"do": "edit_user", "user_id": user_id, "changes": {"name": "Somebody"}},
+    ):
+        assert world.client.post("/_sandbox/act", json=deed).status_code == 200
+    wrong = {"do": "edit_course", "course_id": course_id, "changes": {"sis_course_id": "C7"}}
+    assert world.client.post("/_sandbox/act", json=wrong).status_code == 422
+    world.imported(EVERYTHING)
+    assert (world.roster("terms", "name"), world.roster("courses", "short_name")) == ([("Autumn",)], [("SCIENCE",)])
