@@ -145,11 +145,16 @@ class Settings(BaseSettings):
     canvas_token: SecretStr = Field(
         SecretStr(""), description="Access token of the service user (`view_all_grades`, `read_sis`)."
     )
+    canvas_provisioning_token: SecretStr = Field(
+        SecretStr(""),
+        description="Access token that may import (`import_sis` or `manage_sis` on the root account), used for SIS "
+        "imports alone; unset, `PASSBACK_CANVAS_TOKEN` is used.",
+    )
     canvas_account: str = Field(
         "self",
         pattern=r"^(self|\d+)$",
         description="Account whose courses are searched for work to sync: an id, or `self`, the token's root account, "
-        "which Canvas understands here without documenting it.",
+        "which Canvas understands here without documenting it. SIS imports go to the root account that it belongs to.",
     )
     canvas_root_account_uuid: str = Field(
         "", description="The district's `root_account_uuid`: events of other Canvas customers are refused."

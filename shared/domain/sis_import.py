@@ -143,13 +143,16 @@ class SisImport:
 class RowError:
     """What Canvas says about one row of an import. `row` counts from 1, the header included; None for the whole file.
 
-    `message` may quote the row, names included: it is shown to signed-in people and kept in Redis, never logged.
+    With diffing Canvas imports a file of its own making, so `row` is inferred to count in that one, not in the upload:
+    `row_info`, the row itself as Canvas repeats it, is the better way back to its source. `message` and `row_info` may
+    quote the row, names included: they are shown to signed-in people and kept in Redis, never logged.
     """
 
     file: str
     row: int | None
     message: str
     is_failure: bool = False
+    row_info: str = ""
 
 
 @dataclass(frozen=True, slots=True)

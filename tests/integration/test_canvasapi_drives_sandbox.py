@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -133,3 +134,16 @@ def test_it_recognises_throttling(canvas: Canvas, url: str, status: int, error: 
     assert canvas.get_current_user().id
     with pytest.raises(error, match="Rate Limit Exceeded"):
         canvas.get_current_user()
+
+
+def test_it_imports_from_a_sis(canvas: Canvas, tmp_path: Path) -> None:
+    """A file that the client attaches is imported, listed first, and what it made is found by its SIS id."""
+    header = "course_id,short_name,long_name,term_id,status"
+    (tmp_path / "courses.csv").write_text(f"{header}\nFROM-SIS,MUS,Music,,published\n")
+    account = canvas.get_account(1)
+    created = account.create_sis_import(str(tmp_path / "courses.csv"), diffing_data_set_identifier="courses")
+    assert created.workflow_state == "created"
+    newest = account.get_sis_imports()[0]
+    assert (newest.id, newest.workflow_state, newest.data["counts"]["courses"]) == (created.id, "imported", 1)
+    assert list(account.get_sis_imports_running()) == []
+    assert canvas.get_course("FROM-SIS", use_sis_id=True).name == "Music"

@@ -1,9 +1,7 @@
 """The two clients against the sandboxes, over real sockets: requests, faults, and both ways to read PowerSchool."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,8 +11,7 @@ import fakeredis
 import httpx
 import pytest
 import redis
-import uvicorn
-from starlette.applications import Starlette
+from sandbox_server import served
 
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
@@ -34,23 +31,6 @@ from shared.sandbox.powerschool.app import create_app as powerschool_app
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 TODAY = NOON.date()
 SECTION_SIS_ID = str(Ids.HEALTHY_DCID)
-
-
-@contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """Serve the app on a free port of this machine; give its URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.fixture(scope="module")

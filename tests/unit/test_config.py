@@ -147,7 +147,10 @@ def test_every_wrong_value_is_reported() -> None:
     assert len(refusal(WEB_PORT="x", LOG_LEVEL="y").splitlines()) == 2
 
 
-@pytest.mark.parametrize("name", ["CANVAS_TOKEN", "WEBHOOK_SECRET", "POWERSCHOOL_CLIENT_SECRET", "OPERATOR_PASSWORD"])
+@pytest.mark.parametrize(
+    "name",
+    ["CANVAS_TOKEN", "CANVAS_PROVISIONING_TOKEN", "WEBHOOK_SECRET", "POWERSCHOOL_CLIENT_SECRET", "OPERATOR_PASSWORD"],
+)
 def test_secrets_do_not_show(name: str) -> None:
     """Neither the settings' text nor their dump shows a secret."""
     settings = loaded(**{name: "canary"})

@@ -1,11 +1,14 @@
-"""Reading Canvas."""
+"""Reading Canvas, and importing rosters into it."""
 
 from datetime import timedelta
 
 import httpx
 import redis
+from pydantic import SecretStr
 
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.canvas.paged import PagedApi
+from shared.adapters.canvas.sis_imports import CanvasSisImports
 from shared.adapters.http.api import JsonApi, OnRequest, http_client
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import SystemGate
@@ -28,14 +31,46 @@ def canvas_client(
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasClient:
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
+    return CanvasClient(
+        _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, transport),
+        settings.canvas_account,
+    )
+
+
+def canvas_sis_imports(
+    settings: Settings,
+    redis_client: redis.Redis,
+    keys: Keys,
+    clock: Clock,
+    *,
+    on_request: OnRequest | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> CanvasSisImports:
+    """Return SIS Import with the provisioning token. Raises `ConfigurationError` without URL or token."""
+    own_token = settings.canvas_provisioning_token
+    token = own_token if own_token.get_secret_value() else settings.canvas_token
+    return CanvasSisImports(
+        _canvas(settings, token, redis_client, keys, clock, on_request, transport), settings.canvas_account
+    )
+
+
+def _canvas(
+    settings: Settings,
+    token: SecretStr,
+    redis_client: redis.Redis,
+    keys: Keys,
+    clock: Clock,
+    on_request: OnRequest | None,
+    transport: httpx.BaseTransport | None,
+) -> PagedApi:
     settings.require(*CANVAS_SETTINGS)
     http = http_client(
         settings.canvas_url,
         settings.canvas_timeout_s,
-        headers={"Accept": ACCEPT, "Authorization": f"Bearer {settings.canvas_token.get_secret_value()}"},
+        headers={"Accept": ACCEPT, "Authorization": f"Bearer {token.get_secret_value()}"},
         transport=transport,
     )
     # Canvas asks for no interval between requests: its bucket is watched by the client instead.
     gate = SystemGate(redis_client, keys, SYSTEM, clock, timedelta(0))
     api = JsonApi(SYSTEM, http, gate, clock, on_request=on_request, probe=PROBE)
-    return CanvasClient(api, http.base_url, clock, settings.canvas_max_in_flight, settings.canvas_account)
+    return PagedApi(api, http.base_url, clock, settings.canvas_max_in_flight)

@@ -1,41 +1,28 @@
 """Reads a course and its scores from Canvas: the port `CanvasReader`."""
 
-import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
-import httpx
 from pydantic import TypeAdapter
 
 from shared.adapters.canvas import wire
+from shared.adapters.canvas.paged import PER_PAGE, PagedApi
 from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire, RowWire, SectionWire
-from shared.adapters.http.answers import Answer
-from shared.adapters.http.api import JsonApi, Params
-from shared.clock import Clock
+from shared.adapters.http.api import Params
 from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission
 from shared.errors import Refused
 
 T = TypeVar("T")
 
-PER_PAGE = ("per_page", "100")
 ASSIGNMENT_IDS_PER_REQUEST = 100
-# Canvas (request_throttle.rb) drains a token's bucket by 10 a second; near its end it is slower to be refused.
-COMFORTABLE_REMAINING = 150
-DRAINED_PER_SECOND = 10
-LONGEST_SLOWDOWN = timedelta(seconds=5)
 
 
 class CanvasClient:
     """Thread-safe: one instance serves all threads of a process, with a bounded number of requests under way."""
 
-    def __init__(
-        self, api: JsonApi, base_url: httpx.URL, clock: Clock, max_in_flight: int, account: str = "self"
-    ) -> None:
-        self._api = api
-        self._base_url = base_url
-        self._clock = clock
-        self._in_flight = threading.BoundedSemaphore(max_in_flight)
+    def __init__(self, canvas: PagedApi, account: str = "self") -> None:
+        self._canvas = canvas
         self._account = account
 
     def course(self, course_id: str) -> Course:
@@ -43,7 +30,9 @@ class CanvasClient:
 
         Source: Canvas REST API, Courses, Sections, Assignments, Assignment Groups.
         """
-        answer = self._get("/api/v1/courses/{course_id}", {"course_id": course_id}, _include("term", "concluded"))
+        answer = self._canvas.get(
+            "/api/v1/courses/{course_id}", {"course_id": course_id}, _include("term", "concluded")
+        )
         found = answer.parsed(wire.COURSE)
         sections = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
         assignments = self._assignments(course_id)
@@ -69,7 +58,9 @@ class CanvasClient:
         id only; that `self` is the token's root account, as elsewhere, is in canvas-lms sis_api_controller.rb.
         """
         params = [("ends_after", ended_after.isoformat()), PER_PAGE]
-        for page in self._pages("/api/sis/accounts/{account_id}/assignments", {"account_id": self._account}, params):
+        for page in self._canvas.pages(
+            "/api/sis/accounts/{account_id}/assignments", {"account_id": self._account}, params
+        ):
             yield from (assignment.course_id for assignment in page.parsed(wire.SIS_ASSIGNMENTS))
 
     def check_token(self) -> None:
@@ -77,12 +68,11 @@ class CanvasClient:
 
         Source: Canvas REST API, Users, `GET /api/v1/users/self`.
         """
-        with self._in_flight:
-            self._api.send("GET", "/api/v1/users/self")
+        self._canvas.get("/api/v1/users/self")
 
     def close(self) -> None:
         """Close the connections."""
-        self._api.close()
+        self._canvas.close()
 
     def _assignments(self, course_id: str) -> list[AssignmentWire]:
         # Not filtered by post_to_sis: what is not sent is to be explained. Base dates, not the service user's own.
@@ -111,43 +101,8 @@ class CanvasClient:
         return frozenset(enrollment.user_id for enrollment in found)
 
     def _all(self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]) -> list[T]:
-        pages = self._pages(template, {"course_id": course_id}, [*params, PER_PAGE])
+        pages = self._canvas.pages(template, {"course_id": course_id}, [*params, PER_PAGE])
         return [item for page in pages for item in page.parsed(items)]
-
-    def _pages(self, template: str, ids: Mapping[str, str], params: Params) -> Iterator[Answer]:
-        answer = self._get(template, ids, params)
-        yield answer
-        seen = set[str]()
-        while following := self._following(answer):
-            if following in seen:
-                raise answer.unexpected("pages that lead in a circle")
-            seen.add(following)
-            answer = self._get(template, ids, (), url=following)
-            yield answer
-
-    def _following(self, answer: Answer) -> str | None:
-        """Return the next page's URL. Only on the configured host: the token must not travel anywhere else."""
-        if answer.next_url is None:
-            return None
-        url = self._base_url.join(answer.next_url)
-        if (url.scheme, url.host, url.port) != (self._base_url.scheme, self._base_url.host, self._base_url.port):
-            raise answer.unexpected("a next page on another host")
-        return str(url)
-
-    def _get(self, template: str, ids: Mapping[str, str], params: Params, url: str | None = None) -> Answer:
-        with self._in_flight:
-            answer = self._api.send("GET", template, ids, params=params, url=url)
-        self._slow_down(answer)
-        return answer
-
-    def _slow_down(self, answer: Answer) -> None:
-        remaining = answer.headers.get("X-Rate-Limit-Remaining")
-        try:
-            short_of = COMFORTABLE_REMAINING - float(remaining) if remaining else 0.0
-        except ValueError:
-            return
-        if short_of > 0:
-            self._clock.sleep(min(timedelta(seconds=short_of / DRAINED_PER_SECOND), LONGEST_SLOWDOWN))
 
 
 def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -27,7 +27,7 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _moment(value: object) -> object:
+def as_moment(value: object) -> object:
     """Canvas writes moments in two shapes; of `2019-11-05 07:38:00 -0800` only the standard library makes sense."""
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
@@ -38,7 +38,7 @@ def _none_if_blank(value: object) -> object:
 
 Id = Annotated[str, BeforeValidator(_text)]
 SisId = Annotated[str | None, BeforeValidator(_none_if_blank), BeforeValidator(_text)]
-Moment = Annotated[AwareDatetime | None, BeforeValidator(_moment)]
+Moment = Annotated[AwareDatetime | None, BeforeValidator(as_moment)]
 
 
 class Wire(BaseModel):

@@ -116,24 +116,27 @@ class JsonApi:
         *,
         params: Params = (),
         body: Json = None,
+        content: bytes | None = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         url: str | None = None,
     ) -> Answer:
         """Return a successful answer. `ids` fill the template; a `url` (a page's successor) replaces both.
 
+        `content` is a body that is no JSON; its type is in `headers`.
+
         Raises: SystemUnwell, TransientError, Refused and its kinds, UnexpectedAnswer.
         """
         call = Call(self._system, method, template)
         path = template.format_map({name: quote(str(value), safe="") for name, value in (ids or {}).items()})
-        content = None if body is None else exact_json.dumps(body).encode()
+        text = None if body is None else exact_json.dumps(body).encode()
         request = self._http.build_request(
             method,
             url or path,
             params=None if url else list(params),
-            content=content,
+            content=content if text is None else text,
             data=form,
-            headers={**(headers or {}), **({"Content-Type": "application/json"} if content else {})},
+            headers={**(headers or {}), **({"Content-Type": "application/json"} if text else {})},
         )
         self._gate.enter()
         return self._judged(self._exchanged(call, request))

@@ -12,5 +12,13 @@ delivery.py    the queue that posts them, with its knobs
 signing.py     the keys that sign them
 objects.py     records as REST shows them
 rest.py        the REST routes, with access.py (tokens), paging.py (Link) and throttle.py (leaky bucket)
-control.py     `/_sandbox`: seed, state, deeds, events, deliveries
+control.py     `/_sandbox`: seed, state, roster, deeds, events, deliveries
+
+SIS imports, from the upload to the records:
+sis_imports_api.py  the routes
+sis_queue.py        one import at a time, in the sandbox's time
+sis_import.py       one import: compare, apply, report
+sis_files.py        CSV files and zips; sis_diffing.py what differs from an earlier upload
+sis_records.py      records by SIS id, sticky fields; sis_structure.py and sis_people.py apply rows to them
+by_hand.py          edits that stick; roster.py what was provisioned
 """

@@ -15,6 +15,12 @@ from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.state import Course, UnknownObject
 
 STRING_IDS: Final = "application/json+canvas-string-ids"
+PROVISIONING_SCOPES: Final = (
+    "url:GET|/api/v1/accounts/:id",
+    "url:GET|/api/v1/accounts/:account_id/sis_import",
+    "url:POST|/api/v1/accounts/:account_id/sis_import",
+    "url:PUT|/api/v1/accounts/:account_id/sis_import",
+)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -48,12 +54,19 @@ def api_route(method: str, template: str, endpoint: Endpoint) -> Route:
 def refused(request: Request, scope: str) -> Response | None:
     """Return the 401 for a token that is wrong or lacks the scope; None if the request may go on."""
     seed = sandbox(request).seed
-    if request.headers.get("authorization") != f"Bearer {seed.token}":
+    given = request.headers.get("authorization")
+    if seed.provisioning_token and given == f"Bearer {seed.provisioning_token}":
+        return None if scope.startswith(PROVISIONING_SCOPES) else _lacks_scope()
+    if given != f"Bearer {seed.token}":
         headers = {"WWW-Authenticate": 'Bearer realm="canvas-lms"'}
         return JSONResponse({"errors": [{"message": "Invalid access token."}]}, 401, headers)
     if seed.scopes is not None and scope not in seed.scopes:
-        return JSONResponse({"errors": [{"message": "Insufficient scopes on access token."}]}, 401)
+        return _lacks_scope()
     return None
+
+
+def _lacks_scope() -> Response:
+    return JSONResponse({"errors": [{"message": "Insufficient scopes on access token."}]}, 401)
 
 
 def includes(request: Request) -> frozenset[str]:
@@ -65,9 +78,18 @@ def includes(request: Request) -> frozenset[str]:
 
 
 def sandbox(request: Request) -> CanvasSandbox:
-    """Return the sandbox behind the app."""
+    """Return the sandbox behind the app; SIS imports are as far as they were when the request came."""
     found: CanvasSandbox = request.app.state.sandbox
+    if not getattr(request.state, "has_advanced", False):
+        request.state.has_advanced = True
+        found.sis.advance()
     return found
+
+
+def has_import_right(request: Request) -> bool:
+    """Say whether the token may import: the provisioning token alone, where there is one."""
+    seed = sandbox(request).seed
+    return request.headers.get("authorization") == f"Bearer {seed.provisioning_token or seed.token}"
 
 
 def course_of(request: Request) -> Course:

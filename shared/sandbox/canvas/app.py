@@ -16,6 +16,7 @@ from shared.sandbox.canvas.rest_writes import WRITE_ROUTES
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import CanvasSeed
 from shared.sandbox.canvas.sis_api import SIS_ROUTES
+from shared.sandbox.canvas.sis_imports_api import SIS_IMPORT_ROUTES
 from shared.sandbox.canvas.throttle import ThrottleMiddleware
 from shared.sandbox.faults import FaultMiddleware, control_routes
 
@@ -37,6 +38,7 @@ def create_app(
             *SUBMISSION_ROUTES,
             *WRITE_ROUTES,
             *SIS_ROUTES,
+            *SIS_IMPORT_ROUTES,
             *CONTROL_ROUTES,
             *control_routes(board),
         ],

@@ -13,10 +13,18 @@ from starlette.routing import Route
 
 from shared.sandbox.canvas.access import sandbox
 from shared.sandbox.canvas.delivery import EventSettings
-from shared.sandbox.canvas.objects import assignment_json, course_json, enrollment_json, section_json, submission_json
+from shared.sandbox.canvas.objects import (
+    assignment_json,
+    course_json,
+    enrollment_json,
+    section_json,
+    submission_json,
+    user_json,
+)
+from shared.sandbox.canvas.roster import roster_json
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import Assignment, CanvasSeed, Section, Submission
-from shared.sandbox.canvas.state import Course, Enrollment, UnknownObject
+from shared.sandbox.canvas.state import Course, Enrollment, UnknownObject, User
 from shared.sandbox.faults import CONTROL_PREFIX
 
 DEEDS: Final = frozenset(
@@ -51,6 +59,9 @@ DEEDS: Final = frozenset(
         "conclude",
         "conclude_by_dates",
         "rename_course",
+        "edit_term",
+        "edit_course",
+        "edit_user",
     }
 )
 
@@ -91,6 +102,11 @@ async def state(request: Request) -> Response:
     canvas = sandbox(request)
     courses = [_everything(canvas, course) for course in canvas.courses.values()]
     return JSONResponse({"courses": courses, "outstanding_events": canvas.deliveries.outstanding})
+
+
+async def roster(request: Request) -> Response:
+    """Show what was provisioned, entity by entity, by SIS ids."""
+    return JSONResponse(roster_json(sandbox(request)))
 
 
 async def event_settings(request: Request) -> Response:
@@ -139,6 +155,8 @@ def touched_json(canvas: CanvasSandbox, touched: object) -> Any:
             shown = section_json(next(c for c in canvas.courses.values() if touched.id in c.sections), touched)
         case Course():
             shown = course_json(touched, canvas.seed.zone, ["term", "concluded"])
+        case User():
+            shown = user_json(touched)
         case BaseModel():
             shown = touched.model_dump(mode="json")
         case _:
@@ -165,6 +183,7 @@ CONTROL_ROUTES: Final[list[Route]] = [
     Route(f"{CONTROL_PREFIX}/act", act, methods=["POST"]),
     Route(f"{CONTROL_PREFIX}/seed", seed, methods=["POST"]),
     Route(f"{CONTROL_PREFIX}/state", state, methods=["GET"]),
+    Route(f"{CONTROL_PREFIX}/roster", roster, methods=["GET"]),
     Route(f"{CONTROL_PREFIX}/events", event_settings, methods=["GET", "PUT"]),
     Route(f"{CONTROL_PREFIX}/deliveries", deliveries, methods=["GET", "DELETE"]),
     Route(f"{CONTROL_PREFIX}/jwks", jwks, methods=["GET"]),

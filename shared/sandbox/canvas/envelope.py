@@ -9,17 +9,24 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, CanvasState, Course, User
+from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, CanvasState, Course, User
 
 SHARD_SIZE: Final = 10**13
 HOSTNAME: Final = "sandbox.canvas.example"
 SIS_JOB: Final = "SIS::CSV::ImportRefactored#run_parallel_importer"
+SIS_BATCH_JOB: Final = "SisBatch.process_all_for_account"
+"""Inferred from the name of the method that works off imports: no example of it is published."""
 SUBMISSIONS_JOB: Final = "Assignment#update_submissions"
+
+NO_COURSE: Final = 0
 
 
 @dataclass(frozen=True)
 class LiveEvent:
-    """One event, ready to be sent. `course_id` is for the delivery log: some events do not name their course."""
+    """One event, ready to be sent.
+
+    `course_id` is for the delivery log: some events do not name their course, and some have none (`NO_COURSE`).
+    """
 
     name: str
     course_id: int
@@ -60,6 +67,31 @@ class Envelope:
             # Canvas amends the context of these to the course, whoever raised them.
             metadata |= {"context_type": "Course", "context_id": self.global_id(course.id)}
         return metadata
+
+    def account_metadata(self, name: str, origin: Origin) -> dict[str, Any]:
+        """Return the metadata of an event about the root account: a request of the service user's, or a job."""
+        metadata = self._always(name, origin)
+        if origin.job_tag is not None:
+            return metadata | self._of_job(origin)
+        account, actor = self.global_id(ROOT_ACCOUNT_ID), self.state.users[SERVICE_USER_ID]
+        return metadata | {
+            "context_account_id": account,
+            "context_id": account,
+            "context_role": "AccountAdmin",
+            "context_sis_source_id": None,
+            "context_type": "Account",
+            "hostname": HOSTNAME,
+            "http_method": origin.method,
+            "referrer": None,
+            "request_id": origin.request_id,
+            "session_id": None,
+            "time_zone": self.state.seed.zone,
+            "url": f"https://{HOSTNAME}{origin.path}",
+            "user_account_id": account,
+            "user_id": self.global_id(actor.id),
+            "user_login": actor.login,
+            "user_sis_id": actor.sis_user_id,
+        }
 
     def global_id(self, local_id: int | None) -> str | None:
         """Return the id with its shard, as text."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shared.sandbox.canvas.envelope import Envelope, LiveEvent, Origin, rest_time
+from shared.sandbox.canvas.envelope import NO_COURSE, Envelope, LiveEvent, Origin, rest_time
 from shared.sandbox.canvas.marks import grade_of
 from shared.sandbox.canvas.seed import Assignment, Group, Override, Section, Submission
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, CanvasState, Course, Enrollment
@@ -145,8 +145,8 @@ class LiveEvents:
         body |= {"group_id": override.group_id} if override.group_id else {}
         self._send(name, course, body, origin)
 
-    def course(self, course: Course, origin: Origin) -> None:
-        """Announce `course_updated`: no SIS id and no dates are in it."""
+    def course(self, course: Course, origin: Origin, name: str = "course_updated") -> None:
+        """Announce `course_created` or `course_updated`: no SIS id and no dates are in it."""
         time = self.envelope.job_time if origin.job_tag else rest_time
         body = {
             "course_id": self._global(course.id),
@@ -155,12 +155,13 @@ class LiveEvents:
             "name": course.name,
             "created_at": rest_time(course.created_at),
             "updated_at": time(course.updated_at),
-            "workflow_state": course.workflow_state,
+            # REST's word for what the database calls claimed.
+            "workflow_state": "claimed" if course.workflow_state == "unpublished" else course.workflow_state,
         }
-        self._send("course_updated", course, body, origin)
+        self._send(name, course, body, origin)
 
-    def section(self, course: Course, section: Section, origin: Origin) -> None:
-        """Announce `course_section_updated`; ids are local and the context is the section."""
+    def section(self, course: Course, section: Section, origin: Origin, name: str = "course_section_updated") -> None:
+        """Announce `course_section_created` or `_updated`; ids are local and the context is the section."""
         body: dict[str, Any] = {
             "course_section_id": str(section.id),
             "sis_source_id": section.sis_section_id,
@@ -169,15 +170,15 @@ class LiveEvents:
             "root_account_id": str(ROOT_ACCOUNT_ID),
             "enrollment_term_id": str(course.term.id),
             "name": section.name,
-            "default_section": False,
+            "default_section": section.default_section,
             "accepting_enrollments": True,
             "can_manually_enroll": None,
-            "start_at": None,
-            "end_at": None,
-            "workflow_state": "active",
-            "restrict_enrollments_to_section_dates": False,
+            "start_at": rest_time(section.start_at),
+            "end_at": rest_time(section.end_at),
+            "workflow_state": section.workflow_state,
+            "restrict_enrollments_to_section_dates": bool(section.start_at or section.end_at),
             "nonxlist_course_id": None if section.nonxlist_course_id is None else str(section.nonxlist_course_id),
-            "stuck_sis_fields": [],
+            "stuck_sis_fields": sorted(section.stuck_sis_fields),
             "integration_id": None,
         }
         context = {
@@ -185,7 +186,7 @@ class LiveEvents:
             "context_id": self._global(section.id),
             "context_sis_source_id": section.sis_section_id,
         }
-        self._send("course_section_updated", course, body, origin, context)
+        self._send(name, course, body, origin, context)
 
     def enrollment(self, name: str, course: Course, enrollment: Enrollment, origin: Origin) -> None:
         """Announce `enrollment_created` or `enrollment_updated`."""
@@ -206,8 +207,10 @@ class LiveEvents:
         }
         self._send(name, course, body, origin)
 
-    def enrollment_state(self, course: Course, enrollment: Enrollment, origin: Origin) -> None:
-        """Announce `enrollment_state_updated`: neither course nor user is in it."""
+    def enrollment_state(
+        self, course: Course, enrollment: Enrollment, origin: Origin, name: str = "enrollment_state_updated"
+    ) -> None:
+        """Announce `enrollment_state_created` or `_updated`: neither course nor user is in it."""
         current = enrollment.state == "active"
         body = {
             "enrollment_id": self._global(enrollment.id),
@@ -218,7 +221,13 @@ class LiveEvents:
             "restricted_access": not current,
             "access_is_current": current,
         }
-        self._send("enrollment_state_updated", course, body, origin)
+        self._send(name, course, body, origin)
+
+    def sis_batch(self, name: str, batch_id: int, workflow_state: str, origin: Origin) -> None:
+        """Announce `sis_batch_created` or `sis_batch_updated`: ids are local, and the context is the root account."""
+        metadata = self.envelope.account_metadata(name, origin)
+        body = {"sis_batch_id": str(batch_id), "account_id": str(ROOT_ACCOUNT_ID), "workflow_state": workflow_state}
+        self.publish(LiveEvent(name, NO_COURSE, {"metadata": metadata, "body": body}))
 
     def _send(
         self,

@@ -32,7 +32,7 @@ def course_json(course: Course, zone: str, include: Collection[str] = ()) -> Jso
     shown: Json = {
         "id": course.id,
         "name": course.name,
-        "course_code": course.name,
+        "course_code": course.code,
         "workflow_state": course.workflow_state,
         "account_id": ACCOUNT_ID,
         "root_account_id": ROOT_ACCOUNT_ID,
@@ -40,14 +40,14 @@ def course_json(course: Course, zone: str, include: Collection[str] = ()) -> Jso
         "integration_id": None,
         "enrollment_term_id": course.term.id,
         "created_at": rest_time(course.created_at),
-        "start_at": None,
-        "end_at": None,
+        "start_at": rest_time(course.start_at),
+        "end_at": rest_time(course.end_at),
         "time_zone": zone,
         "restrict_enrollments_to_course_dates": False,
     }
     if "term" in include:
         dates = {"start_at": rest_time(course.term.start_at), "end_at": rest_time(course.term.end_at)}
-        shown["term"] = course.term.model_dump() | dates
+        shown["term"] = course.term.model_dump(include={"id", "name", "sis_term_id"}) | dates
     if "concluded" in include:
         shown["concluded"] = course.concluded
     return shown
@@ -60,9 +60,9 @@ def section_json(course: Course, section: Section) -> Json:
         "name": section.name,
         "course_id": course.id,
         "nonxlist_course_id": section.nonxlist_course_id,
-        "start_at": None,
-        "end_at": None,
-        "restrict_enrollments_to_section_dates": False,
+        "start_at": rest_time(section.start_at),
+        "end_at": rest_time(section.end_at),
+        "restrict_enrollments_to_section_dates": bool(section.start_at or section.end_at),
         "sis_section_id": section.sis_section_id,
         "sis_course_id": course.sis_course_id,
         "integration_id": None,
@@ -100,8 +100,8 @@ def user_json(user: User) -> Json:
     return {
         "id": user.id,
         "name": user.name,
-        "sortable_name": user.name,
-        "short_name": user.name,
+        "sortable_name": user.sortable_name or user.name,
+        "short_name": user.short_name or user.name,
         "sis_user_id": user.sis_user_id,
         "login_id": user.login,
     }
@@ -240,7 +240,7 @@ def _all_dates(course: Course, assignment: Assignment) -> Json:
         | {name: rest_time(getattr(o, name)) for name in OVERRIDE_DATES}
         for o in overrides
     ]
-    if set(course.sections) - {override.course_section_id for override in overrides}:
+    if {section.id for section in course.listed_sections()} - {override.course_section_id for override in overrides}:
         base = {name: rest_time(getattr(assignment, name)) for name in OVERRIDE_DATES}
         dates.insert(0, {"base": True, "title": "Everyone else" if overrides else "Everyone"} | base)
     return {"all_dates": dates}

@@ -30,7 +30,7 @@ from shared.sandbox.canvas.objects import (
 )
 from shared.sandbox.canvas.paging import page_of
 from shared.sandbox.canvas.seed import Assignment
-from shared.sandbox.canvas.state import ROOT_ACCOUNT_ID, SERVICE_USER_ID
+from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, UnknownObject
 
 MOST_ASSIGNMENT_IDS: Final = 100
 
@@ -47,8 +47,14 @@ async def list_accounts(request: Request) -> Response:
 
 
 async def show_account(request: Request) -> Response:
-    """`GET /api/v1/accounts/:id`: the root account, whatever the id."""
-    return shown(request, _account(request))
+    """`GET /api/v1/accounts/:id`: the root account, also as `self`, or the sub-account that holds the courses."""
+    asked = request.path_params["id"]
+    if asked in ("self", str(ROOT_ACCOUNT_ID)):
+        return shown(request, _account(request))
+    if asked == str(ACCOUNT_ID):
+        sub_account = {"id": ACCOUNT_ID, "name": "Sandbox Schools", "root_account_id": ROOT_ACCOUNT_ID}
+        return shown(request, sub_account | {"parent_account_id": ROOT_ACCOUNT_ID})
+    raise UnknownObject("no such account")
 
 
 async def list_courses(request: Request) -> Response:
@@ -67,7 +73,7 @@ async def show_course(request: Request) -> Response:
 async def list_sections(request: Request) -> Response:
     """`GET /api/v1/courses/:course_id/sections`."""
     course = course_of(request)
-    page = page_of(request, list(course.sections.values()))
+    page = page_of(request, course.listed_sections())
     return shown(request, [section_json(course, section) for section in page.items], link=page.link)
 
 

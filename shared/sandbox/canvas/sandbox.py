@@ -3,16 +3,17 @@
 import httpx
 
 from shared.clock import Clock
+from shared.sandbox.canvas.by_hand import ByHand
 from shared.sandbox.canvas.delivery import DeliveryQueue, EventSettings
 from shared.sandbox.canvas.events import LiveEvents
 from shared.sandbox.canvas.seed import CanvasSeed
 from shared.sandbox.canvas.signing import KeyRing
-from shared.sandbox.canvas.teaching import Teaching
+from shared.sandbox.canvas.sis_queue import SisQueue
 from shared.sandbox.canvas.throttle import CanvasFaults
 from shared.sandbox.faults import Switchboard
 
 
-class CanvasSandbox(Teaching):
+class CanvasSandbox(ByHand):
     """A Canvas whose every deed is a method, and whose events go to `deliveries`."""
 
     def __init__(self, seed: CanvasSeed, clock: Clock, event_transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -21,6 +22,11 @@ class CanvasSandbox(Teaching):
         self.deliveries = DeliveryQueue(clock, self.keys, event_transport)
         self.events = LiveEvents(self, self.deliveries.put)
         self.switchboard = Switchboard(CanvasFaults, clock)
+
+    def load(self, seed: CanvasSeed) -> None:
+        """Forget everything, SIS imports too, and start with the seed, which is copied."""
+        super().load(seed)
+        self.sis = SisQueue(self, lambda: self.switchboard.faults)
 
     def configure_events(self, settings: EventSettings) -> None:
         """Send events as these settings say from now on."""

@@ -29,13 +29,15 @@ class Record(BaseModel):
 
 
 class Term(Record):
-    """A Canvas enrollment term."""
+    """A Canvas enrollment term. Fields in `stuck_sis_fields` were edited by hand: imports leave them alone."""
 
     id: int = 1
     name: str = "Default Term"
     start_at: AwareDatetime | None = None
     end_at: AwareDatetime | None = None
     sis_term_id: str | None = None
+    workflow_state: Literal["active", "deleted"] = "active"
+    stuck_sis_fields: set[str] = Field(default_factory=set)
 
 
 class Section(Record):
@@ -45,6 +47,11 @@ class Section(Record):
     name: str
     sis_section_id: str | None = None
     nonxlist_course_id: int | None = None
+    start_at: AwareDatetime | None = None
+    end_at: AwareDatetime | None = None
+    workflow_state: Literal["active", "deleted"] = "active"
+    default_section: bool = False
+    stuck_sis_fields: set[str] = Field(default_factory=set)
 
 
 class Group(Record):
@@ -210,11 +217,12 @@ class CourseSeed(Record):
 
 
 class CanvasSeed(Record):
-    """A root account with its courses.
+    """A root account with its courses; without courses it is a Canvas that nobody provisioned yet.
 
     `sis_feature` is the feature `post_grades`; a course may differ. `scopes` restricts the token as a scoped
     developer key does (`url:GET|/api/v1/courses/:id` …), None leaves it unscoped; `include[]` works with a scoped
-    token only if `allow_include_parameters`.
+    token only if `allow_include_parameters`. With a `provisioning_token` only that one has the right to import, and
+    it has no other; without, `token` has it. `accounts` are the SIS ids of sub-accounts, `terms` those without courses.
     """
 
     root_account_uuid: str = "sandbox-root-account-uuid"
@@ -224,6 +232,10 @@ class CanvasSeed(Record):
     scopes: list[str] | None = None
     allow_include_parameters: bool = True
     sis_feature: bool = True
+    sis_imports_enabled: bool = True
+    provisioning_token: str = ""
+    accounts: list[str] = Field(default_factory=list)
+    terms: list[Term] = Field(default_factory=list)
     courses: list[CourseSeed] = Field(default_factory=list)
 
 

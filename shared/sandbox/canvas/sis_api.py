@@ -82,7 +82,7 @@ def _sections(course: Course, assignment: Assignment) -> list[Section]:
     """Return all sections, or those with an override if the assignment is only for overrides."""
     return [
         section
-        for section in course.sections.values()
+        for section in course.listed_sections()
         if not assignment.only_visible_to_overrides or _override(assignment, section)
     ]
 

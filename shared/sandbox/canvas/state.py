@@ -40,17 +40,38 @@ class UnknownObject(LookupError):
 
 
 @dataclass
+class Account:
+    """A sub-account, as accounts.csv makes it."""
+
+    sis_account_id: str
+    name: str
+    parent_sis_id: str | None = None
+    workflow_state: str = "active"
+
+
+@dataclass
 class User:
-    """A person. Names are numbers: nobody in the sandbox is real."""
+    """A person. Names are numbers: nobody in the sandbox is real.
+
+    A person has one login at the most; `workflow_state` is that of the login, as imports set it.
+    """
 
     id: int
     sis_user_id: str | None
     name: str
+    login_id: str | None = None
+    sortable_name: str | None = None
+    short_name: str | None = None
+    email: str | None = None
+    declared_user_type: str | None = None
+    integration_id: str | None = None
+    workflow_state: str = "active"
+    stuck_sis_fields: set[str] = field(default_factory=set)
 
     @property
     def login(self) -> str:
-        """The login, which looks like an e-mail address, as logins do."""
-        return f"{self.name.replace(' ', '').lower()}@canvas.example"
+        """The login; one that nobody chose looks like an e-mail address, as logins do."""
+        return self.login_id or f"{self.name.replace(' ', '').lower()}@canvas.example"
 
 
 @dataclass
@@ -66,6 +87,8 @@ class Enrollment:
     from_sis: bool
     created_at: datetime
     updated_at: datetime
+    start_at: datetime | None = None
+    end_at: datetime | None = None
 
     @property
     def is_student(self) -> bool:
@@ -75,7 +98,7 @@ class Enrollment:
 
 @dataclass
 class Course:
-    """A course with everything in it, by local id."""
+    """A course with everything in it, by local id. `code` is its short name."""
 
     id: int
     name: str
@@ -92,6 +115,15 @@ class Course:
     assignments: dict[int, Assignment] = field(default_factory=dict)
     enrollments: dict[int, Enrollment] = field(default_factory=dict)
     submissions: dict[tuple[int, int], Submission] = field(default_factory=dict)
+    code: str = ""
+    account_sis_id: str | None = None
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    stuck_sis_fields: set[str] = field(default_factory=set)
+
+    def listed_sections(self) -> list[Section]:
+        """Return the sections that were not deleted."""
+        return [section for section in list(self.sections.values()) if section.workflow_state != "deleted"]
 
     def section(self, section_id: int) -> Section:
         """Return the section. Raises `UnknownObject`."""
@@ -208,6 +240,9 @@ class CanvasState:
         self._enrollment_ids = count(FIRST_ENROLLMENT_ID)
         self._submission_ids = count(FIRST_SUBMISSION_ID)
         self._new_ids = count(FIRST_NEW_ID)
+        self.accounts = {sis_id: Account(sis_id, f"Account {sis_id}") for sis_id in self.seed.accounts}
+        self.terms = [Term()]
+        self.seed.terms = [self._known_term(term) for term in self.seed.terms]
         self.courses = {course.id: self._course(course) for course in self.seed.courses}
 
     def new_id(self) -> int:
@@ -249,17 +284,26 @@ class CanvasState:
             workflow_state=seed.workflow_state,
             concluded=seed.concluded,
             sis_feature=self.seed.sis_feature if seed.sis_feature is None else seed.sis_feature,
-            term=seed.term,
+            term=self._known_term(seed.term),
             teacher_user_id=seed.teacher_user_id,
             created_at=now,
             updated_at=now,
             sections={section.id: section for section in seed.sections},
             groups={group.id: group for group in seed.groups},
             assignments={assignment.id: assignment for assignment in seed.assignments},
+            code=seed.name,
         )
         self._enroll(course, seed)
         self._complete(course, seed)
         return course
+
+    def _known_term(self, term: Term) -> Term:
+        """Return the one record of a term, which all its courses share."""
+        for known in self.terms:
+            if known == term:
+                return known
+        self.terms.append(term)
+        return term
 
     def _enroll(self, course: Course, seed: CourseSeed) -> None:
         teacher = User(seed.teacher_user_id, f"T{seed.teacher_user_id}", f"Teacher {seed.teacher_user_id}")

@@ -98,6 +98,7 @@ class Teaching(Grading):
         course = self.course(course_id)
         section = course.section(section_id)
         section.name = name
+        section.stuck_sis_fields.add("name")
         self.events.section(course, section, Origin(path=f"/sections/{section_id}"))
         return section
 
@@ -106,6 +107,7 @@ class Teaching(Grading):
         course, target = self.course(course_id), self.course(to_course_id)
         section = course.section(section_id)
         section.nonxlist_course_id = section.nonxlist_course_id or course_id
+        section.stuck_sis_fields.add("course_id")
         target.sections[section_id] = course.sections.pop(section_id)
         origin = Origin(path=f"/sections/{section_id}/crosslist")
         self.events.section(target, section, origin)
@@ -147,6 +149,7 @@ class Teaching(Grading):
         """Conclude a course by hand: course_updated."""
         course = self.course(course_id)
         course.workflow_state, course.concluded, course.updated_at = "completed", True, self.clock.now()
+        course.stuck_sis_fields.add("workflow_state")
         self.events.course(course, Origin(path="/confirm_action"))
         return course
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,10 +17,20 @@ from shared.clock import Clock
 from shared.sandbox.faults import Faults, Switchboard
 
 
-class CanvasFaults(Faults):
-    """The common knobs, and those of the throttle.
+class Fate(BaseModel):
+    """How an SIS import ends early, once this share of its rows (0 to 1) was applied."""
 
-    `request_cost` is what every request leaves in the bucket, `outflow` what leaks out per second.
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["failed", "failed_with_messages", "aborted"]
+    after: float = Field(default=0, ge=0, le=1)
+
+
+class CanvasFaults(Faults):
+    """The common knobs, those of the throttle, and those of SIS imports.
+
+    `request_cost` is what every request leaves in the bucket, `outflow` what leaks out per second. An SIS import takes
+    `sis_import_s`; held ones stay `created`; the next ones end as `sis_import_fates` say, one fate each, in turn.
     """
 
     throttle_high_water_mark: float = Field(default=600, ge=0)
@@ -29,6 +39,10 @@ class CanvasFaults(Faults):
     throttle_up_front_cost: float = Field(default=50, ge=0)
     throttle_request_cost: float = Field(default=0.1, ge=0)
     throttle_status: Literal[403, 429] = 403
+    sis_import_s: float = Field(default=0, ge=0)
+    sis_imports_held: bool = False
+    sis_import_fates: list[Fate] = Field(default_factory=list)
+    sis_progress_as_text: bool = False
 
 
 @dataclass
