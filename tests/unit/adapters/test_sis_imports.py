@@ -6,7 +6,7 @@ import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer, text
 
-from shared.adapters.canvas import canvas_sis_imports
+from shared.adapters.canvas import PROBE, canvas_sis_imports
 from shared.adapters.canvas.sis_imports import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
@@ -199,7 +199,7 @@ def test_refusals_have_canvas_s_words(
 
 def test_a_lost_answer_is_transient(imports: CanvasSisImports, remote: ScriptedRemote) -> None:
     """An upload without an answer is neither done nor refused."""
-    remote.on("POST", URL, httpx.ReadError("reset"))
+    remote.on("POST", URL, httpx.ReadError("reset")).on("GET", PROBE, answer({"id": "1"}))
     with pytest.raises(TransientError):
         imports.start(TERMS, "terms", OPTIONS)
     assert len(remote.asked("POST", URL)) == 1
