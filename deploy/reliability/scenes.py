@@ -11,7 +11,7 @@ from shared.sandbox.district import Ids, user_id_of
 COURSE, ASSIGNMENT = Ids.HEALTHY_COURSE, 1021
 FIRST, SECOND, *_ = map(user_id_of, Ids.STUDENTS_HEALTHY)
 # PowerSchool takes this long to answer, so that a sync can be met between what it has read and what it writes.
-SLOW_MS = 600
+SLOW_MS = 800
 
 
 def play_one(plant: Plant, number: int, dice: random.Random) -> None:
@@ -26,6 +26,8 @@ def change_during_a_sync(plant: Plant, score: float) -> None:
     _grade(plant, FIRST, score)
     _meet_in_the_middle(plant)
     _grade(plant, SECOND, score + 1)
+    changes = plant.service.changes
+    plant.wait(lambda: changes.state_of(str(COURSE)).pending is not None, SETTLED_WITHIN_S)
     _well(plant)
 
 

@@ -1,12 +1,17 @@
 """Real processes on a real Redis, broken at random: what is promised holds all the same."""
 
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
-from deploy.reliability.plant import WORKERS, Plant
+from deploy.reliability.outage import outage
+from deploy.reliability.plant import QUICK, SETTLED_WITHIN_S, WORKERS, Plant, running_plant
 from deploy.reliability.recovery import RECOVERED_WITHIN_S, after_redis_restart, after_worker_kill
 from deploy.reliability.run import run
+from deploy.reliability.scenes import ASSIGNMENT, COURSE, FIRST, change_during_a_sync
+from deploy.reliability.verdict import judge, not_ours
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("plant")]
 
@@ -14,11 +19,32 @@ pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("plan
 @pytest.mark.parametrize("seed", [901, 902])
 def test_whatever_breaks_powerschool_equals_the_rules_answer(plant: Plant, seed: int) -> None:
     """After random kills, stops, outages and lost answers nothing is lost, stale, doubled or written elsewhere."""
-    outcome = run(plant, seed, seconds=5)
+    outcome = run(plant, seed, seconds=4)
     assert outcome.is_clean, outcome
     assert outcome.dead_letters == 0
     assert outcome.acts > 0
     assert outcome.faults
+
+
+def test_an_outage_costs_nothing_but_time(plant: Plant) -> None:
+    """PowerSchool or Canvas down, silent, in maintenance, throttled or in error: no attempt spent, no grade lost."""
+    came_to = outage(plant, seconds=9, seed=903)
+    assert came_to.is_clean, came_to
+
+
+@pytest.mark.xdist_group("planted")
+def test_the_suite_finds_what_is_planted(tmp_path: Path) -> None:
+    """A passback that forgets what changes during a sync is found out."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on PATH")
+    with running_plant(tmp_path, QUICK, "swallows_changes_during_a_sync") as plant:
+        before = not_ours(plant.stage)
+        plant.stage.grade("first", COURSE, ASSIGNMENT, FIRST, 43.5)
+        assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_at_rest(), SETTLED_WITHIN_S)
+        change_during_a_sync(plant, 44.5)
+        assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+        verdict = judge(plant.stage, {COURSE: [ASSIGNMENT]}, before)
+        assert verdict.lost or verdict.stale
 
 
 def test_a_worker_outlives_its_redis(plant: Plant) -> None:

@@ -47,10 +47,14 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/unit/workers/test_settle.py::test_dead_assignments_leave_the_rest_done",
         "tests/contract/test_fold_contract.py::test_malformed_messages_are_kept_aside",
         "tests/reliability/test_promises.py::test_a_huge_course_does_not_hold_up_a_small_one",
+        "tests/unit/workers/test_leases.py::test_after_its_slice_a_course_gives_way_to_those_that_wait",
+        "tests/contract/test_change_store_contract.py::test_a_change_goes_before_a_pass_over_all_courses",
     ),
     "7 an outage burns no attempts, the backlog is bounded by courses": (
         "tests/unit/workers/test_interrupted_sync.py::test_an_unwell_system_spends_no_attempt",
         "tests/integration/test_end_to_end.py::test_an_outage_spends_no_attempt",
+        "tests/reliability/test_faults.py::test_an_outage_costs_nothing_but_time",
+        "tests/unit/adapters/test_json_api.py::test_a_probe_tells_an_outage_from_one_requests_trouble",
         "tests/reliability/test_promises.py::test_a_flood_of_events_leaves_one_sync_per_course",
     ),
     "8 one shared pace": (
@@ -71,6 +75,11 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "two beats fire once": (
         "tests/contract/test_schedule_slot_contract.py::test_one_of_several_beats_counts",
         "tests/unit/workers/test_nightly.py::test_two_beats_run_one_night",
+        "tests/reliability/test_two_beats.py::test_two_beats_do_the_work_of_one",
+    ),
+    "hosts whose clocks differ agree": (
+        "tests/contract/test_shared_clock_contract.py::test_a_wrong_clock_is_set_right",
+        "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
     ),
     "a full or slow Redis turns into 503": (
         "tests/integration/test_receivers_redis.py::test_a_hanging_redis_keeps_nobody_waiting",
