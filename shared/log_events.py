@@ -85,6 +85,34 @@ class LogEvent(StrEnum):
     RECONCILE_ENQUEUED = "reconcile_enqueued"
     """info: courses whose turn has come were made due. `courses`, `answered` (changes of unknown course)."""
 
+    PROVISION_REQUESTED = "provision_requested"
+    """info: a run of provisioning was asked for, or its time has come. `run_id`, `kind`, `actor` or `cause`."""
+    PROVISION_APPROVED = "provision_approved"
+    """info: a person lets a held run go on. `run_id`, `actor`."""
+    PROVISION_DISCARDED = "provision_discarded"
+    """info: a person closed a held run. `run_id`, `actor`."""
+    PROVISION_HELD = "provision_held"
+    """error: a plan waits for a person's approval. `run_id`, `codes` (why), `data_sets`, `added`, `changed`,
+    `removed` (rows)."""
+    IMPORT_STARTED = "import_started"
+    """info: an SIS import of ours began, or one whose start was not noted was found. `run_id`, `import_id`, `entity`,
+    `rows`, `adopted`."""
+    IMPORT_ENDED = "import_ended"
+    """info: an SIS import of ours is over (warning: not as it should). `run_id`, `import_id`, `entity`, `state`,
+    `failures`, `warnings` (rows), `duration_ms`."""
+    PROVISION_ENDED = "provision_ended"
+    """info: a run is over. `run_id`, `kind`, `state`, `imports`, `requests` (by system), `duration_ms`."""
+    PROVISION_WAITS = "provision_waits"
+    """warning: a system is unwell; the run goes on later and spends no attempt. `run_id`, `cause`, `delay_s`."""
+    PROVISION_FAILED = "provision_failed"
+    """warning: an attempt failed and another will follow. `run_id`, `cause`, `attempts`, `delay_s`."""
+    PROVISION_DEAD = "provision_dead"
+    """error: a run is kept as a dead letter. `run_id`, `cause`, `attempts`."""
+    PROVISION_INTERRUPTED = "provision_interrupted"
+    """warning: Redis did not answer, or the lease was lost; the next tick goes on. `cause`."""
+    PROVISION_DEFECT = "provision_defect"
+    """error: a run raised what no rule foresees. `run_id`, `error`, `way`: the places it came through, no text."""
+
     SYSTEM_PAUSED = "system_paused"
     """warning: Canvas or PowerSchool is throttled or unavailable; nobody calls it for a while. `system`, `cause`,
     `delay_s`."""

@@ -284,6 +284,16 @@ class DeadLetters(Protocol):
         """
         ...
 
+    def add_provisioning(
+        self, run_id: str, cause: str, answer: str, attempts: int, *, failed_before: Sequence[datetime] = ()
+    ) -> DeadLetter:
+        """Keep that provisioning failed: one entry at the most, of the run that failed last."""
+        ...
+
+    def close_provisioning(self) -> None:
+        """Close provisioning's entry because a run succeeded; nothing happens if there is none."""
+        ...
+
     def of_course(self, course_id: str) -> Sequence[DeadLetter]:
         """Return the course's open entries."""
         ...

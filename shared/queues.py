@@ -15,6 +15,7 @@ class Queue(StrEnum):
 
     COURSE_SYNCS = "course-syncs"
     HOUSEKEEPING = "housekeeping"
+    PROVISIONING = "provisioning"
 
 
 class Task(StrEnum):
@@ -26,6 +27,7 @@ class Task(StrEnum):
     DUE_DATES = "passback.due_dates"
     DISCOVER = "passback.discover"
     BOUND_DEAD_LETTERS = "passback.bound_dead_letters"
+    PROVISION = "passback.provision"
 
 
 CONSUMER_GROUP = "passback"
@@ -37,4 +39,5 @@ ROUTES: dict[Task, Queue] = {
     Task.DUE_DATES: Queue.HOUSEKEEPING,
     Task.DISCOVER: Queue.HOUSEKEEPING,
     Task.BOUND_DEAD_LETTERS: Queue.HOUSEKEEPING,
+    Task.PROVISION: Queue.PROVISIONING,
 }

@@ -1,13 +1,23 @@
 """What provisioning needs from the outside, as protocols. PowerSchool's has no method that writes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from shared.domain.provisioning_run import AppliedMark, RowTrouble, Run, RunCause, RunKind
 from shared.domain.roster import Roster
 from shared.domain.sis_import import DataSet, ImportOptions, RowError, SisImport
 
-__all__ = ["DataVersion", "ImportOptions", "RosterFeed", "SisImports"]
+__all__ = [
+    "DataVersion",
+    "ImportOptions",
+    "ProvisionRuns",
+    "RosterFeed",
+    "RunLease",
+    "ScheduleNotes",
+    "SisImports",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +64,113 @@ class SisImports(Protocol):
 
     def errors(self, import_id: int) -> Sequence[RowError]:
         """Return every row error and warning; Canvas forgets them after 30 days."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunLease:
+    """The right to go on with provisioning, held by one worker at a time. `token` grows: the fencing token."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleNotes:
+    """What scheduling remembers. `slot` is the last due time of the schedule that was answered by a run.
+
+    `hint_ms` is the newest hint of PowerSchool that a look has taken into account.
+    """
+
+    slot: datetime | None = None
+    checked_at: datetime | None = None
+    data_version: str | None = None
+    hint_ms: int = 0
+
+
+class ProvisionRuns(Protocol):
+    """Runs, what was applied, and the rows themselves. What needs a lease raises `LeaseLost` without it.
+
+    Every method is atomic and may be repeated.
+    """
+
+    def lease(self) -> RunLease | None:
+        """Take the lease; None while somebody else holds it."""
+        ...
+
+    def renew(self, lease: RunLease) -> None:
+        """Prolong the lease. Raises `LeaseLost`."""
+        ...
+
+    def release(self, lease: RunLease) -> None:
+        """End the lease; nothing happens if it is lost."""
+        ...
+
+    def open(self, kind: RunKind, cause: RunCause, at: datetime, actor: str = "", rollback_of: str = "") -> Run:
+        """Open a run and return it; a run of the same kind that has not read anything yet is returned instead.
+
+        Rollbacks come before everything else.
+        """
+        ...
+
+    def opened(self) -> Sequence[Run]:
+        """Return the open runs, the one that is next first."""
+        ...
+
+    def find(self, run_id: str) -> Run | None:
+        """Return a run; None if there is none of this id (any more)."""
+        ...
+
+    def newest(self, limit: int) -> Sequence[Run]:
+        """Return the newest runs, the newest first."""
+        ...
+
+    def held(self) -> Run | None:
+        """Return the run that waits for a person, None if there is none."""
+        ...
+
+    def save(self, lease: RunLease, run: Run, applied: AppliedMark | None = None) -> None:
+        """Keep the run as it is now, and what became of a data set, in one step. Raises `LeaseLost`.
+
+        A run that is held takes the place of the one that was.
+        """
+        ...
+
+    def end_hold(self, run: Run) -> bool:
+        """Keep a run that was held, as it is now: open, or over. False if it is not the held one any more."""
+        ...
+
+    def applied(self) -> Sequence[AppliedMark]:
+        """Return what Canvas was given last, of every data set."""
+        ...
+
+    def keep_rows(self, digest: str, data_set: DataSet) -> None:
+        """Keep the rows of a data set under the digest that stands for them, for as long as runs are kept."""
+        ...
+
+    def rows(self, digest: str) -> DataSet | None:
+        """Return kept rows; None if their time is over."""
+        ...
+
+    def keep_applied(self, current: Collection[str], former: Collection[str]) -> None:
+        """Keep the rows that Canvas holds for long, and those it held before for as long as runs are kept."""
+        ...
+
+    def keep_troubles(self, run_id: str, import_id: int, troubles: Sequence[RowTrouble]) -> None:
+        """Keep what Canvas said about the rows of an import."""
+        ...
+
+    def troubles(self, run_id: str) -> Sequence[RowTrouble]:
+        """Return what Canvas said about the rows of a run's imports."""
+        ...
+
+    def notes(self) -> ScheduleNotes:
+        """Return what scheduling remembers."""
+        ...
+
+    def note(self, lease: RunLease, notes: ScheduleNotes) -> None:
+        """Remember it. Raises `LeaseLost`."""
+        ...
+
+    def newest_hint_ms(self) -> int:
+        """Return when PowerSchool last said that rosters changed, in milliseconds since the epoch; 0 for never."""
         ...

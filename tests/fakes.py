@@ -13,7 +13,7 @@ from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.gradebook import Course, GradebookRow
 from shared.domain.pauses import EVERYTHING, Pause, course_target
 from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory
-from shared.domain.records import CourseRecord, DeadLetter
+from shared.domain.records import CourseRecord, DeadLetter, LetterKind
 from shared.errors import LeaseLost, NotFound, Refused, RefusedRow, TransientError
 from shared.ports import ClearRow, CreatedAssignment, FoldResult, Lease, ScoreRow
 from workers.grade_passback.leases import Turn
@@ -323,6 +323,20 @@ class FakeDeadLetters:
         letter = DeadLetter(id_, course_id, assignment_id, cause, answer, attempts, first, now, attempt_times=times)
         self.letters[key] = letter
         return letter
+
+    def add_provisioning(
+        self, run_id: str, cause: str, answer: str, attempts: int, *, failed_before: Sequence[datetime] = ()
+    ) -> DeadLetter:
+        key, now = ("", "provisioning"), self.clock.now()
+        times = (*failed_before, now)
+        first = self.letters[key].first_failed_at if key in self.letters else times[0]
+        kind = LetterKind.PROVISIONING
+        letter = DeadLetter(key[1], "", None, cause, answer, attempts, first, now, kind, times, source=run_id)
+        self.letters[key] = letter
+        return letter
+
+    def close_provisioning(self) -> None:
+        self.letters.pop(("", "provisioning"), None)
 
     def of_course(self, course_id: str) -> list[DeadLetter]:
         self.faults.check("of_course")

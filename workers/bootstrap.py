@@ -27,6 +27,7 @@ from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.links import RedisLinks
 from shared.adapters.redis.pauses import RedisPauses
+from shared.adapters.redis.provision_runs import RedisProvisionRuns
 from shared.adapters.redis.records import RedisRecords
 from shared.adapters.redis.shared_clock import SharedClock
 from shared.adapters.redis.unknown_changes import RedisUnknownChanges
@@ -53,6 +54,8 @@ from workers.grade_passback.survey import Policy, Surveyor
 from workers.grade_passback.sync_course import SyncCourse
 from workers.heartbeat import Heart
 from workers.identity import this_process
+from workers.provisioning.composition import Provisioning
+from workers.provisioning.facade import ProvisioningDesk
 from workers.settle import Settler, SyncReport
 
 log = structlog.get_logger()
@@ -131,12 +134,42 @@ class Passback:
         """What a person does about dead letters."""
         s = self.settings
         bounds = Bounds(timedelta(days=s.dead_letter_days), s.dead_letters_max)
-        return DeadLetterQueue(self.dead_letters, self.dead_messages, self.changes, self.clock, bounds)
+        request = self.provisioning_desk.request
+        return DeadLetterQueue(self.dead_letters, self.dead_messages, self.changes, self.clock, bounds, request)
 
     @cached_property
     def pauses(self) -> RedisPauses:
         """What a person holds back."""
         return RedisPauses(self.redis, self.keys, self.clock)
+
+    @cached_property
+    def provision_runs(self) -> RedisProvisionRuns:
+        """What provisioning remembers."""
+        s = self.settings
+        kept_for, lease_for = timedelta(days=s.provision_history_days), timedelta(seconds=s.lease_s)
+        return RedisProvisionRuns(self.redis, self.keys, kept_for, lease_for)
+
+    @cached_property
+    def provisioning_desk(self) -> ProvisioningDesk:
+        """What a person sees of provisioning, and may do about it."""
+        return ProvisioningDesk(self.provision_runs, self.pauses, self.clock, self._wake_provisioning)
+
+    @cached_property
+    def provisioning(self) -> Provisioning:
+        """What reads PowerSchool's rosters and imports them into Canvas."""
+        self.settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
+        return Provisioning(
+            self.settings,
+            self.redis,
+            self.keys,
+            self.clock,
+            self.provision_runs,
+            self.changes,
+            self.records,
+            self.dead_letters,
+            self.pauses,
+            self.stopping,
+        )
 
     @cached_property
     def unknown_changes(self) -> RedisUnknownChanges:
@@ -219,7 +252,7 @@ class Passback:
 
     def close(self) -> None:
         """Close every connection that was opened."""
-        for name in ("canvas", "powerschool"):
+        for name in ("canvas", "powerschool", "provisioning"):
             if name in self.__dict__:
                 getattr(self, name).close()
         self.redis.close()
@@ -240,6 +273,13 @@ class Passback:
         check = guard(self.changes, lease, turn, self.stopping.is_set)
         with structlog.contextvars.bound_contextvars(course_id=course_id), self.lease_keeper.hold(lease):
             self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
+
+    def _wake_provisioning(self) -> None:
+        self._celery.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
+
+    @cached_property
+    def _celery(self) -> Celery:
+        return make_app(self.settings)
 
     def _synced(self, lease: Lease, changes: ChangeSet, check: Guard) -> SyncReport:
         report = self.sync_course.run(changes, check, lease.token)

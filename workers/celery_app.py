@@ -15,6 +15,7 @@ from workers.schedule import beat_schedule
 
 # A sync looks at its deadline before each write: it may still be waiting for answers when the deadline passes.
 VISIBILITY_MARGIN_S = 60.0
+TASK_MODULES = ["workers.grade_passback.tasks", "workers.provisioning.tasks"]
 
 
 def visibility_timeout_s(settings: Settings) -> float:
@@ -25,7 +26,7 @@ def visibility_timeout_s(settings: Settings) -> float:
 def make_app(settings: Settings) -> Celery:
     """Return the Celery app for these settings. Making it opens no connection."""
     redis_transport.register()
-    app = Celery("passback", broker=broker_url(settings.redis_url), include=["workers.grade_passback.tasks"])
+    app = Celery("passback", broker=broker_url(settings.redis_url), include=TASK_MODULES)
     app.conf.update(
         task_queues=[KombuQueue(name) for name in Queue],
         task_routes={task: {"queue": queue} for task, queue in ROUTES.items()},

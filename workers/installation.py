@@ -1,11 +1,21 @@
 """How the whole installation is doing: what `passback status` and the API say."""
 
+from shared.domain.provisioning_run import RunKind
 from shared.queues import Queue
 from workers.bootstrap import Passback
 from workers.grade_passback.answers import pause_json
 from workers.grade_passback.repairs import REPAIRS
 
 SHOWN_COURSES = 20
+SHOWN_RUNS = 20
+
+
+def last_provisioning(service: Passback) -> dict[str, object]:
+    """Return the newest run that was no dry run, and the one that waits for a person, if there is one."""
+    runs = (run for run in service.provision_runs.newest(SHOWN_RUNS) if run.kind is not RunKind.DRY_RUN)
+    run, held = next(runs, None), service.provision_runs.held()
+    last = {} if run is None else {"run_id": run.id, "state": run.state.value, "at": run.created_at.isoformat()}
+    return {**last, "held": held.id if held else None}
 
 
 def installation_status(service: Passback) -> dict[str, object]:
@@ -33,6 +43,7 @@ def installation_status(service: Passback) -> dict[str, object]:
         "dead_letters_warning": service.dead_letter_queue.warning(),
         "paused": [pause_json(pause) for pause in service.pauses.all()],
         "repairs": {"assignments": 0, "scores": 0, **service.counters.read(REPAIRS)},
+        "last_provisioning": last_provisioning(service),
         "last_event_at": last_event.isoformat() if last_event else None,
         "paused_systems": {
             system: service.redis.pttl(service.keys.pause(system)) / 1000

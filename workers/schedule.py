@@ -3,11 +3,12 @@
 from typing import TypedDict
 
 from shared.config import Settings
-from shared.queues import ROUTES, Queue
+from shared.queues import ROUTES, Queue, Task
 
 RECONCILE_TICK_S = 30.0
 # Beat's clock says when a tick expires and the worker's whether it has: they may differ by almost as much as this.
 TICK_EXPIRES_S = 3600.0
+PROVISION_TICK_S = 30.0
 
 
 class Entry(TypedDict):
@@ -30,6 +31,10 @@ def beat_schedule(settings: Settings) -> dict[str, Entry]:
     pile up without end while no worker runs, they expire, late enough for hosts whose clocks differ.
     """
     tick = reconcile_tick_s(settings)
-    ticking = [task for task, queue in ROUTES.items() if queue is Queue.HOUSEKEEPING]
-    options: dict[str, object] = {"queue": Queue.HOUSEKEEPING, "expires": max(tick, TICK_EXPIRES_S)}
-    return {task.value: {"task": task, "schedule": tick, "options": options} for task in ticking}
+    ticking = {task: tick for task, queue in ROUTES.items() if queue is Queue.HOUSEKEEPING}
+    ticking[Task.PROVISION] = PROVISION_TICK_S
+    return {task.value: _entry(task, every) for task, every in ticking.items()}
+
+
+def _entry(task: Task, every: float) -> Entry:
+    return {"task": task, "schedule": every, "options": {"queue": ROUTES[task], "expires": max(every, TICK_EXPIRES_S)}}

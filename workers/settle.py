@@ -2,23 +2,28 @@
 
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from shared.clock import Clock
 from shared.domain.backoff import next_wait
 from shared.domain.changes import Cause, ChangeSet
 from shared.domain.outcome import Dead, Done, Failure, Outcome, Retry, Wait
+from shared.domain.provisioning_run import Run, RunState
 from shared.errors import LeaseLost, PassbackError, PermanentError, Refused, SystemUnwell, TransientError
 from shared.log_events import LogEvent
 from shared.ports import ChangeStore, DeadLetters, Lease
+from shared.roster_ports import ProvisionRuns, RunLease
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 # These concern every course alike and need an administrator: wait instead of filling the dead letters.
 CONCERNS_EVERY_COURSE = frozenset(
@@ -160,19 +165,94 @@ class Settler:
                 self._dead_letters.close(course_id, letter.assignment_id)
 
 
-def _report(lease: Lease, job: Callable[[], SyncReport]) -> SyncReport:
+class RunSettler:
+    """Settles the steps of provisioning runs: a run that fails is kept as far as it got, and goes on later or not."""
+
+    def __init__(
+        self,
+        runs: ProvisionRuns,
+        dead_letters: DeadLetters,
+        clock: Clock,
+        waits: Sequence[timedelta],
+        dice: Callable[[], float],
+    ) -> None:
+        self._runs = runs
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._waits = waits
+        self._dice = dice
+
+    def step(self, run: Run, lease: RunLease, job: Callable[[], Run]) -> Run:
+        """Take the step and settle what it came to; return the run as it is kept then.
+
+        Raises `LeaseLost` and what Redis raises when it is away: then nothing can be kept, nor need it be.
+        """
+        came_to = ended(job, LogEvent.PROVISION_DEFECT, run_id=run.id)
+        if isinstance(came_to, Run):
+            if came_to.state is RunState.DONE:
+                self._dead_letters.close_provisioning()
+            return came_to
+        return self._settled(self._runs.find(run.id) or run, lease, came_to)
+
+    def _settled(self, run: Run, lease: RunLease, outcome: Outcome) -> Run:
+        match outcome:
+            case Wait(cause=cause, delay=delay):
+                delay_s = round(delay.total_seconds(), 3)
+                log.warning(LogEvent.PROVISION_WAITS, run_id=run.id, cause=cause, delay_s=delay_s)
+                return self._later(run, lease, delay, cause)
+            case Retry(failures=failures):
+                return self._again(run, lease, failures[0])
+            case Dead(failure=failure):
+                return self._dead(run, lease, failure)
+            case Done():
+                return run
+            case never:
+                assert_never(never)
+
+    def _again(self, run: Run, lease: RunLease, failure: Failure) -> Run:
+        attempts, cause = run.attempts + 1, failure.cause
+        wait = next_wait(attempts, self._waits, self._dice)
+        if wait is None:
+            return self._dead(run, lease, failure)
+        delay_s = round(wait.total_seconds(), 3)
+        log.warning(LogEvent.PROVISION_FAILED, run_id=run.id, cause=cause, attempts=attempts, delay_s=delay_s)
+        failed_at = (*run.failed_at, self._clock.now())[-attempts:]
+        return self._later(replace(run, attempts=attempts, failed_at=failed_at), lease, wait, cause)
+
+    def _dead(self, run: Run, lease: RunLease, failure: Failure) -> Run:
+        attempts, cause, answer = run.attempts + 1, failure.cause, failure.answer
+        earlier = run.failed_at if run.attempts else ()
+        self._dead_letters.add_provisioning(run.id, cause, answer, attempts, failed_before=earlier)
+        log.error(LogEvent.PROVISION_DEAD, run_id=run.id, cause=cause, attempts=attempts)
+        dead = replace(run, state=RunState.FAILED, attempts=attempts, failure=cause, answer=answer)
+        dead = replace(dead, finished_at=self._clock.now(), not_before=None, waits_for="")
+        self._runs.save(lease, dead)
+        return dead
+
+    def _later(self, run: Run, lease: RunLease, delay: timedelta, cause: str) -> Run:
+        waiting = replace(run, not_before=self._clock.now() + delay, waits_for=cause)
+        self._runs.save(lease, waiting)
+        return waiting
+
+
+def ended(job: Callable[[], T], defect: LogEvent, **context: object) -> T | Outcome:
+    """Return what the job returns, else what its error means.
+
+    Raises `LeaseLost` and what Redis raises when it is away: neither says anything about the job.
+    """
     try:
         return job()
     except (LeaseLost, *REDIS_GONE):
         raise
     except PassbackError as error:
-        return SyncReport(outcome_of(error))
-    except Exception as error:  # noqa: BLE001  # The one place: a defect fails its own course alone.
-        _log_defect(lease, error)
-        return SyncReport(outcome_of(error))
+        return outcome_of(error)
+    except Exception as error:  # noqa: BLE001  # The one place: a defect fails its own job alone.
+        # The error's type and the way it came, without its text: that may quote data.
+        way = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+        log.error(defect, **context, error=type(error).__name__, way=way)  # noqa: TRY400
+        return outcome_of(error)
 
 
-def _log_defect(lease: Lease, error: Exception) -> None:
-    """Log the error's type and the way it came, without its text: that may quote data."""
-    way = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
-    log.error(LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id, error=type(error).__name__, way=way)
+def _report(lease: Lease, job: Callable[[], SyncReport]) -> SyncReport:
+    came_to = ended(job, LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id)
+    return came_to if isinstance(came_to, SyncReport) else SyncReport(came_to)

@@ -74,10 +74,11 @@ class CourseRecord:
 
 
 class LetterKind(StrEnum):
-    """What a dead letter keeps: the work of a course, which is looked at anew, or a message that nobody could read."""
+    """What a dead letter keeps: work that is looked at anew (a course's, provisioning), or an unreadable message."""
 
     COURSE = "course"
     MESSAGE = "message"
+    PROVISIONING = "provisioning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class DeadLetter:
 
     `attempt_times` are the newest failed attempts, the oldest first. A letter that a person retried stays open,
     with `retried_at`, until its work succeeds. A message has no course (an empty `course_id`), but the stream or
-    queue it came from.
+    queue it came from as its `source`; provisioning has the id of the run that failed last.
     """
 
     id: str

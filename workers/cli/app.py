@@ -2,7 +2,19 @@
 
 import typer
 
-from workers.cli import categories, courses, dlq, explaining, history, links, operations, pausing, processes, sqs
+from workers.cli import (
+    categories,
+    courses,
+    dlq,
+    explaining,
+    history,
+    links,
+    operations,
+    pausing,
+    processes,
+    provision,
+    sqs,
+)
 from workers.cli.demo import demo
 from workers.cli.up import up
 
@@ -25,11 +37,13 @@ app.command("explain")(explaining.explain)
 app.command("history")(history.history)
 app.add_typer(links.links, name="links")
 app.add_typer(dlq.dlq, name="dlq")
+app.add_typer(provision.provision, name="provision")
 app.add_typer(categories.categories, name="categories")
 app.command("pause")(pausing.pause)
 app.command("resume")(pausing.resume)
 app.command("web")(processes.web)
 app.command("worker")(processes.worker)
+app.command("provisioning-worker")(processes.provisioning_worker)
 app.command("beat")(processes.beat)
 app.command("flower")(processes.flower)
 app.command("sqs")(sqs.sqs)

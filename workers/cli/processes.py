@@ -58,6 +58,19 @@ def worker() -> None:
     start_worker(settings)
 
 
+def provisioning_worker() -> None:
+    """Run the provisioning worker, which keeps Canvas's rosters in step with PowerSchool's."""
+    from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
+    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from workers.provisioning.worker import start_provisioning_worker  # noqa: PLC0415
+
+    settings = config.load()
+    configure_logging(settings)
+    route_celery_logs()
+    settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
+    start_provisioning_worker(settings)
+
+
 def beat() -> None:
     """Run beat, which starts what is scheduled. Any number may run; one tick counts."""
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415

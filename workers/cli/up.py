@@ -77,6 +77,7 @@ def _run(settings: config.Settings, environ: dict[str, str], port: int) -> None:
         with process_group(None, environ) as group:
             group.start("web", "web", "--port", str(port))
             group.start("worker", "worker")
+            group.start("provisioning", "provisioning-worker")
             group.start("beat", "beat")
             web = f"http://127.0.0.1:{port}"
             group.wait_ready(f"{web}/livez")

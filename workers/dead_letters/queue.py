@@ -31,16 +31,23 @@ class Retried:
 
 
 class DeadLetterQueue:
-    """Every dead letter, of courses and of messages alike."""
+    """Every dead letter, of courses, messages and provisioning alike. `provision` opens a run a person asks for."""
 
     def __init__(
-        self, letters: DeadLetters, messages: DeadMessages, changes: ChangeStore, clock: Clock, bounds: Bounds
+        self,
+        letters: DeadLetters,
+        messages: DeadMessages,
+        changes: ChangeStore,
+        clock: Clock,
+        bounds: Bounds,
+        provision: Callable[[str], object],
     ) -> None:
         self._letters = letters
         self._messages = messages
         self._changes = changes
         self._clock = clock
         self._bounds = bounds
+        self._provision = provision
 
     def all(self) -> list[DeadLetter]:
         """Return every open letter, the oldest failure first."""
@@ -58,8 +65,8 @@ class DeadLetterQueue:
     def retry(self, letters: Collection[DeadLetter], actor: str, interval: timedelta, wait: Wait) -> Retried:
         """Retry the letters, a job per `interval`; once cancelled, the rest is left untouched.
 
-        A course is looked at anew, whatever its age, and its letters stay open until that succeeds. A message goes
-        back where it came from. Safe to repeat.
+        A course is looked at anew, whatever its age, and its letters stay open until that succeeds; so are the rosters.
+        A message goes back where it came from. Safe to repeat.
         """
         done: list[str] = []
         refused: list[str] = []
@@ -88,7 +95,7 @@ class DeadLetterQueue:
 
     def exported(self, letter: DeadLetter) -> Json:
         """Return everything about a letter; the parts of a message in Base64."""
-        if letter.kind is LetterKind.COURSE:
+        if letter.kind is not LetterKind.MESSAGE:
             return letter_json(letter)
         content = self._messages.content(letter.id)
         parts = {name.decode(errors="replace"): base64.b64encode(value).decode() for name, value in content.items()}
@@ -98,6 +105,9 @@ class DeadLetterQueue:
         letter = job[0]
         if letter.kind is LetterKind.MESSAGE:
             done = self._messages.republish(letter.id)
+        elif letter.kind is LetterKind.PROVISIONING:
+            self._provision(actor)
+            done = self._letters.mark_retried(letter.id)
         else:
             assignment_ids = [each.assignment_id for each in job if each.assignment_id is not None]
             self._changes.request(letter.course_id, Cause.PERSON, assignment_ids, actor=actor)
@@ -113,6 +123,8 @@ class DeadLetterQueue:
         for letter in letters:
             if letter.kind is LetterKind.COURSE:
                 self._letters.close(letter.course_id, letter.assignment_id)
+            elif letter.kind is LetterKind.PROVISIONING:
+                self._letters.close_provisioning()
         self._messages.discard([letter.id for letter in letters if letter.kind is LetterKind.MESSAGE])
 
     def _may_have_surplus(self) -> bool:

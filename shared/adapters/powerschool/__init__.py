@@ -106,7 +106,7 @@ def roster_feed(
     )
     one_by_one = V1Feed(V1Lists(reader, metadata), today=lambda: _today(settings, metadata, clock))
     feed = PowerSchoolRosterFeed(reader, QueriedFeed(reader), one_by_one)
-    return IndexingFeed(feed, indexer, feed.close)
+    return IndexingFeed(feed, indexer, feed.close, metadata.time_zone)
 
 
 def _today(settings: Settings, metadata: MetadataReader, clock: Clock) -> date:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from shared.adapters.powerschool.data_version import changes_since
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool
@@ -53,10 +54,13 @@ class PowerSchoolRosterFeed:
 class IndexingFeed:
     """A `RosterFeed` whose every reading also refreshes what passback remembers of sections and students."""
 
-    def __init__(self, feed: RosterFeed, index: RosterIndex, close: Callable[[], None]) -> None:
+    def __init__(
+        self, feed: RosterFeed, index: RosterIndex, close: Callable[[], None], time_zone: Callable[[], ZoneInfo]
+    ) -> None:
         self._feed = feed
         self._index = index
         self._close = close
+        self._time_zone = time_zone
 
     def read(self) -> Roster:
         """Return all rosters, remembered."""
@@ -65,6 +69,10 @@ class IndexingFeed:
         roster = self._feed.read()
         self._index.remember_roster(roster, moment)
         return roster
+
+    def time_zone(self) -> ZoneInfo:
+        """Return the zone PowerSchool runs in, for when the setting is unset."""
+        return self._time_zone()
 
     def changes_since(self, version: str | None) -> DataVersion | None:
         """Return the newest data version."""

@@ -10,7 +10,9 @@ import redis
 from shared.adapters.redis.answers import epoch_ms, text, time_at, times_at
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
-from shared.domain.records import DeadLetter
+from shared.domain.records import DeadLetter, LetterKind
+
+PROVISIONING = "provisioning"
 
 
 class RedisDeadLetters:
@@ -50,6 +52,22 @@ class RedisDeadLetters:
         )
         return _letter(letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
 
+    def add_provisioning(
+        self, run_id: str, cause: str, answer: str, attempts: int, *, failed_before: Sequence[datetime] = ()
+    ) -> DeadLetter:
+        """Keep that provisioning failed: one entry at the most, of the run that failed last."""
+        fields: dict[str, str | int] = {"run": run_id, "cause": cause, "answer": answer, "attempts": attempts}
+        earlier = ",".join(str(epoch_ms(at)) for at in failed_before)
+        flat = self._add(
+            keys=self._keys_of_provisioning(),
+            args=[self._now(), PROVISIONING, earlier, *chain.from_iterable(fields.items())],
+        )
+        return _letter(PROVISIONING, dict(zip(flat[::2], flat[1::2], strict=True)))
+
+    def close_provisioning(self) -> None:
+        """Close provisioning's entry because a run succeeded; nothing happens if there is none."""
+        self._close(keys=self._keys_of_provisioning(), args=[PROVISIONING])
+
     def of_course(self, course_id: str) -> list[DeadLetter]:
         """Return the course's open entries, the oldest failure first."""
         letters = self._read(self._redis.smembers(self._keys.course_dead_letters(course_id)))
@@ -84,6 +102,10 @@ class RedisDeadLetters:
         keys = self._keys
         return [keys.dead_letter(letter_id), keys.dead_letters, keys.course_dead_letters(course_id)]
 
+    def _keys_of_provisioning(self) -> list[str]:
+        keys = self._keys
+        return [keys.dead_letter(PROVISIONING), keys.dead_letters, keys.provisioning_dead_letters]
+
     def _read(self, letter_ids: Iterable[bytes | str]) -> list[DeadLetter]:
         ids = [text(an_id) for an_id in letter_ids]
         pipeline = self._redis.pipeline(transaction=False)
@@ -102,8 +124,8 @@ def letter_id_of(course_id: str, assignment_id: str | None) -> str:
 def _letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
     return DeadLetter(
         id=letter_id,
-        course_id=text(fields[b"course"]),
-        assignment_id=text(fields[b"assignment"]) or None,
+        course_id=text(fields.get(b"course", b"")),
+        assignment_id=text(fields.get(b"assignment", b"")) or None,
         cause=text(fields[b"cause"]),
         answer=text(fields[b"answer"]),
         attempts=int(fields[b"attempts"]),
@@ -111,4 +133,6 @@ def _letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
         last_failed_at=time_at(fields[b"last"]),
         attempt_times=times_at(fields.get(b"times", b"")),
         retried_at=time_at(fields[b"retried"]) if b"retried" in fields else None,
+        kind=LetterKind.PROVISIONING if b"run" in fields else LetterKind.COURSE,
+        source=text(fields.get(b"run", b"")),
     )

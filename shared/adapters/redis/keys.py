@@ -125,8 +125,9 @@ class Keys:
     def dead_letter(self, letter_id: str) -> str:
         """Hash, one dead letter.
 
-        `course`, `assignment` (empty: the whole course), `cause`, `answer`, `attempts`, `first` and `last` (ms),
-        `times` (ms, comma-separated: the newest failed attempts), `retried` (ms, once a person did).
+        `course`, `assignment` (empty: the whole course), or `run` (of provisioning), `cause`, `answer`, `attempts`,
+        `first` and `last` (ms), `times` (ms, comma-separated: the newest failed attempts), `retried` (ms, once a person
+        did).
         """
         return f"{self.prefix}:dead-letter:{letter_id}"
 
@@ -207,6 +208,71 @@ class Keys:
     def roster_hint(self) -> str:
         """String: when PowerSchool last said that rosters changed (ms). What was remembered before is not used."""
         return f"{self.prefix}:roster-hint"
+
+    @property
+    def run_lease(self) -> str:
+        """String with a lifetime: the fencing token of the worker that goes on with provisioning."""
+        return f"{self.prefix}:provisioning:lease"
+
+    @property
+    def run_fence(self) -> str:
+        """Counter: the last fencing token of provisioning."""
+        return f"{self.prefix}:provisioning:fence"
+
+    @property
+    def run_number(self) -> str:
+        """Counter: the id of the newest provisioning run."""
+        return f"{self.prefix}:provisioning:number"
+
+    def run(self, run_id: str) -> str:
+        """String with a lifetime: a provisioning run as JSON. Ids, codes, counts and digests; who asked."""
+        return f"{self.prefix}:provisioning:run:{run_id}"
+
+    @property
+    def runs(self) -> str:
+        """Sorted set: run id, scored by when it was opened (ms). Those whose time is over are dropped."""
+        return f"{self.prefix}:provisioning:runs"
+
+    @property
+    def open_runs(self) -> str:
+        """Sorted set: id of a run that goes on by itself, in the order in which they are worked on."""
+        return f"{self.prefix}:provisioning:open"
+
+    @property
+    def runs_not_begun(self) -> str:
+        """Hash: kind of run to the id of its open run that has not read anything yet."""
+        return f"{self.prefix}:provisioning:not-begun"
+
+    @property
+    def held_run(self) -> str:
+        """String: id of the run that waits for a person's approval."""
+        return f"{self.prefix}:provisioning:held"
+
+    @property
+    def applied(self) -> str:
+        """Hash: data set (`<entity>:<term>`) to what Canvas was given last, as JSON: a digest and times. Kept."""
+        return f"{self.prefix}:provisioning:applied"
+
+    def rows(self, digest: str) -> str:
+        """String with a lifetime: the rows a digest stands for, compressed JSON. Holds names and e-mail addresses.
+
+        What Canvas holds is kept for 400 days after the last run, anything else for as long as runs are.
+        """
+        return f"{self.prefix}:provisioning:rows:{digest}"
+
+    def row_troubles(self, run_id: str) -> str:
+        """Hash with a lifetime: import id to what Canvas said about its rows, compressed JSON. May quote names."""
+        return f"{self.prefix}:provisioning:troubles:{run_id}"
+
+    @property
+    def provision_notes(self) -> str:
+        """String: what scheduling of provisioning remembers (last slot, check, data version, hint), as JSON."""
+        return f"{self.prefix}:provisioning:notes"
+
+    @property
+    def provisioning_dead_letters(self) -> str:
+        """Set: the id of provisioning's open dead letter, if there is one."""
+        return f"{self.prefix}:provisioning:dead-letters"
 
     def beat_slot(self, task: str, slot: int) -> str:
         """String with a lifetime: set by the one beat whose tick counts."""

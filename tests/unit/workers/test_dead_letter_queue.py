@@ -30,7 +30,10 @@ class Desk:
 
     def __init__(self, school: School) -> None:
         self.school, self.messages = school, FakeDeadMessages()
-        self.queue = DeadLetterQueue(school.dead_letters, self.messages, school.changes, school.clock, BOUNDS)
+        self.provisioned: list[str] = []
+        self.queue = DeadLetterQueue(
+            school.dead_letters, self.messages, school.changes, school.clock, BOUNDS, self.provisioned.append
+        )
         for course_id, assignment_id, cause in (("1", "11", "timeout"), ("1", "12", "error"), ("2", None, "timeout")):
             school.dead_letters.add(course_id, assignment_id, cause, "", 6)
             school.clock.advance(SECOND)

@@ -1,0 +1,241 @@
+"""A provisioning run: how far it is, what it will send to Canvas, and why it may wait for a person.
+
+A run is kept in Redis after every step, so that whoever goes on with it after a crash knows what was already done.
+Digests stand for rows: the rows themselves, with names in them, are kept apart.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
+
+from shared.domain.roster_differences import difference
+from shared.domain.roster_problems import RosterProblem
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportOptions, ImportState, RowError, SisRow
+
+DIGEST_CHARS = 32
+# Canvas takes 128 bytes at the most.
+LONGEST_DATA_SET_ID = 128
+
+
+class RunKind(StrEnum):
+    """What a run is for: bringing the rosters, showing what that would do, or restoring what was applied before."""
+
+    ROSTER = "roster"
+    DRY_RUN = "dry_run"
+    ROLLBACK = "rollback"
+
+
+class RunCause(StrEnum):
+    """Why a run began: its schedule, PowerSchool's data version, PowerSchool's hint, or a person."""
+
+    SCHEDULE = "schedule"
+    DATA_VERSION = "data_version"
+    HINT = "hint"
+    PERSON = "person"
+
+
+class RunState(StrEnum):
+    """How far a run is. Open ones go on by themselves; a held one waits for a person; the others are over."""
+
+    READING = "reading"
+    APPLYING = "applying"
+    FINISHING = "finishing"
+    HELD = "held"
+    DONE = "done"
+    SHOWN = "shown"
+    """A dry run that was made: what it would do is there to see."""
+    STILL_HELD = "still_held"
+    """It came to exactly the plan that is held already."""
+    SUPERSEDED = "superseded"
+    DISCARDED = "discarded"
+    FAILED = "failed"
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the run goes on by itself."""
+        return self in (RunState.READING, RunState.APPLYING, RunState.FINISHING)
+
+
+class UploadState(StrEnum):
+    """How far an upload is. `intended` is noted before it starts: it may have started, or not."""
+
+    WAITING = "waiting"
+    INTENDED = "intended"
+    IMPORTING = "importing"
+    IMPORTED = "imported"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a plan is not applied without a person: a code, and what to tell the person. Counts and ids only."""
+
+    code: str
+    sentence: str
+    remedy: str = ""
+    entity: Entity | None = None
+    school_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataSetChange:
+    """What changes in a data set, counted by row. `before` is the digest of what Canvas was given last, if it was."""
+
+    key: DataSetKey
+    before: str | None
+    after: str
+    added: int
+    changed: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One SIS import of a run. `digest` stands for the rows that are sent, `holds` for those Canvas holds afterwards.
+
+    They differ where rows that are gone are sent once more, with their last status. `newest_seen` is the newest import
+    id of anybody before it was started, so that an import of ours that started without our learning its id is told
+    from an earlier one.
+    """
+
+    key: DataSetKey
+    data_set_id: str
+    digest: str
+    holds: str
+    rows: int
+    options: ImportOptions
+    state: UploadState = UploadState.WAITING
+    newest_seen: int = 0
+    intended_at: datetime | None = None
+    import_id: int | None = None
+    import_state: ImportState | None = None
+    polls: int = 0
+    failures: int = 0
+    warnings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedMark:
+    """What Canvas was given last of a data set.
+
+    `digest` is None where nothing ever was. `attempted` is the digest of what an import that is under way sends, or one
+    that did not end well: Canvas may hold the one or the other. `has_errors`: it had something to say about some rows,
+    which it may have refused; its messages do not tell.
+    """
+
+    key: DataSetKey
+    digest: str | None
+    at: datetime
+    attempted: str | None = None
+    has_errors: bool = False
+    remastered_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One provisioning run. `requests` counts what was asked of each system, `counts` the rows planned by entity.
+
+    `approved_plan` is the digest of the plan a person approved; `replanned` says that PowerSchool's rosters have
+    changed since. `applied_before` is what Canvas held when it began to write: where a rollback leads back to.
+    `findings` counts the records that could not go to Canvas as they are, by code; `problems` are the first of them.
+    """
+
+    id: str
+    kind: RunKind
+    cause: RunCause
+    created_at: datetime
+    actor: str = ""
+    state: RunState = RunState.READING
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    attempts: int = 0
+    failed_at: tuple[datetime, ...] = ()
+    not_before: datetime | None = None
+    waits_for: str = ""
+    failure: str = ""
+    answer: str = ""
+    reasons: tuple[Hold, ...] = ()
+    plan_digest: str = ""
+    approved_by: str = ""
+    approved_plan: str = ""
+    replanned: bool = False
+    superseded_by: str = ""
+    rollback_of: str = ""
+    data_version: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    findings: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[RosterProblem, ...] = ()
+    changes: tuple[DataSetChange, ...] = ()
+    uploads: tuple[Upload, ...] = ()
+    applied_before: tuple[AppliedMark, ...] = ()
+    requests: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def next_upload(self) -> int | None:
+        """Return the position of the upload that is next or under way, None where all are imported."""
+        return next((n for n, each in enumerate(self.uploads) if each.state is not UploadState.IMPORTED), None)
+
+    @property
+    def has_written(self) -> bool:
+        """Say whether anything of this run may have reached Canvas."""
+        return any(upload.state is not UploadState.WAITING for upload in self.uploads)
+
+    def with_upload(self, number: int, upload: Upload) -> "Run":
+        """Return the run with this upload at its position."""
+        return replace(self, uploads=(*self.uploads[:number], upload, *self.uploads[number + 1 :]))
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """A row that differs: `before` is None where it is new, `after` where it is gone."""
+
+    before: SisRow | None
+    after: SisRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowTrouble:
+    """A row that Canvas refused or warned about, in plain words, and the PowerSchool record to mend.
+
+    `error.message` may quote the row, so that it is for signed-in people only.
+    """
+
+    key: DataSetKey
+    import_id: int
+    error: RowError
+    explanation: str = ""
+    remedy: str = ""
+    source: str = ""
+
+
+def digest_of(data_set: DataSet) -> str:
+    """Return what stands for the data set's content as Canvas would get it: equal content, equal digest."""
+    content = hashlib.sha256(repr(data_set.key).encode())
+    for row in data_set.rows:
+        content.update(repr(row.values).encode())
+    return content.hexdigest()[:DIGEST_CHARS]
+
+
+def plan_digest_of(digests: Iterable[tuple[DataSetKey, str]]) -> str:
+    """Return what stands for a whole plan."""
+    return hashlib.sha256(repr(sorted(digests)).encode()).hexdigest()[:DIGEST_CHARS]
+
+
+def data_set_id_of(prefix: str, key: DataSetKey) -> str:
+    """Return the name under which Canvas compares uploads of this data set; the same one for ever."""
+    name = ":".join(part for part in (prefix, key.entity.value, key.term_sis_id) if part)
+    if len(name.encode()) <= LONGEST_DATA_SET_ID:
+        return name
+    return f"{prefix}:{key.entity.value}:{hashlib.sha256(key.term_sis_id.encode()).hexdigest()[:DIGEST_CHARS]}"
+
+
+def row_changes(before: DataSet | None, after: DataSet) -> Sequence[RowChange]:
+    """Return the rows that differ: new ones first, then changed ones, then those that are gone."""
+    found = difference(before, after)
+    return [
+        *(RowChange(None, row) for row in found.added),
+        *(RowChange(change.before, change.after) for change in found.changed),
+        *(RowChange(row, None) for row in found.removed),
+    ]

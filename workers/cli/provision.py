@@ -1,0 +1,160 @@
+"""The verbs of `passback provision`: runs, their rows, and what a person decides about them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from shared.domain.provisioning_run import Run, RunCause, RunKind, RunState
+from shared.errors import PassbackError
+from workers.bootstrap import Passback
+from workers.cli.courses import Actor, system_user
+from workers.cli.opened import opened
+from workers.cli.output import ExitCode, JsonOption, emit
+from workers.cli.provision_text import comparison_text, history_text, run_text
+from workers.provisioning.changed_rows import compared_rows
+from workers.provisioning.facade import NotPossible
+from workers.provisioning.views import changed_json, comparison_json, run_json, run_line
+from workers.provisioning.worker_kind import KIND
+
+provision = typer.Typer(
+    help="Canvas's rosters from PowerSchool's: run, history, held, show, discard, rollback.", no_args_is_help=True
+)
+
+RunId = Annotated[str, typer.Argument(metavar="ID", help="The run, as `provision history` names it.")]
+MaybeRunId = Annotated[str | None, typer.Argument(metavar="[ID]", help="One run, as `provision history` names it.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when the run is over or held.")]
+
+LONGEST_WAIT_S = 3600.0
+POLL_S = 0.5
+
+
+@provision.command()
+def run(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what a run would change; write nothing.")] = False,
+    approve: Annotated[str | None, typer.Option("--approve", metavar="ID", help="Let this held run go on.")] = None,
+    wait: Wait = False,
+    actor: Actor = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring Canvas's rosters in step with PowerSchool's now, or let a held run go on.
+
+    The dry run needs no worker. 1 if something needs a person.
+    """
+    if dry_run and (approve or wait):
+        raise typer.BadParameter("--dry-run shows at once what would change: leave out --approve and --wait")
+    service = opened()
+    if dry_run:
+        _dry_run(service, as_json)
+        return
+    with _told():
+        desk, who = service.provisioning_desk, actor or system_user()
+        _followed(service, desk.approve(approve, who) if approve else desk.request(who), as_json, wait=wait)
+
+
+@provision.command()
+def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
+    """List the runs, the newest first; or say everything about one, what Canvas said about rows included."""
+    service = opened()
+    if run_id is None:
+        emit([run_line(each) for each in service.provisioning_desk.runs()], as_json, history_text)
+        return
+    found = _found(service, run_id)
+    emit(run_json(found, service.provisioning_desk.troubles(run_id)), as_json, run_text)
+
+
+@provision.command()
+def show(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Show a run with the exact rows that it changes."""
+    service = opened()
+    _show(service, _found(service, run_id), as_json)
+
+
+@provision.command()
+def held(as_json: JsonOption = False) -> None:
+    """Show the run that waits for a person, with the exact rows; 1 if there is one."""
+    service = opened()
+    found = service.provisioning_desk.held()
+    if found is None:
+        emit(None, as_json, lambda _: "nothing is held")
+        return
+    _show(service, found, as_json)
+    raise typer.Exit(ExitCode.PROBLEMS)
+
+
+@provision.command()
+def discard(run_id: RunId, actor: Actor = None, as_json: JsonOption = False) -> None:
+    """Close a held run without doing anything; the next run looks anew."""
+    service = opened()
+    with _told():
+        done = service.provisioning_desk.discard(run_id, actor or system_user())
+    emit(run_line(done), as_json, lambda _: f"run {run_id} is discarded")
+
+
+@provision.command()
+def rollback(run_id: MaybeRunId = None, wait: Wait = False, actor: Actor = None, as_json: JsonOption = False) -> None:
+    """Give Canvas again what it was given before a run: by default the newest that wrote anything.
+
+    Provisioning is paused, since its next run would undo this; `passback resume provisioning` lets it go on.
+    """
+    service = opened()
+    with _told():
+        opened_run = service.provisioning_desk.rollback(run_id, actor or system_user())
+        _followed(service, opened_run, as_json, wait=wait)
+
+
+def _dry_run(service: Passback, as_json: bool) -> None:
+    with _told():
+        compared = service.provisioning.provision_run.compared(RunKind.ROSTER, RunCause.PERSON)
+    rows = compared_rows(service.provision_runs, compared)
+    emit(comparison_json(compared, rows), as_json, comparison_text)
+    raise typer.Exit(ExitCode.PROBLEMS if compared.holds else ExitCode.FINE)
+
+
+def _followed(service: Passback, asked: Run, as_json: bool, *, wait: bool) -> None:
+    """Say that the run is asked for; or wait for its end and say what it came to."""
+    if not wait:
+        emit(run_line(asked), as_json, lambda _: f"run {asked.id} is requested; `passback provision show {asked.id}`")
+        return
+    if not any(beat.process.startswith(KIND) and not beat.gone for beat in service.heartbeats.all()):
+        typer.echo(f"passback: no {KIND} is running; run {asked.id} waits for one", err=True)
+        raise typer.Exit(ExitCode.PROBLEMS)
+    found = _over(service, asked)
+    emit(run_json(found, service.provisioning_desk.troubles(found.id)), as_json, run_text)
+    is_fine = found.state is RunState.DONE and not any(each.failures + each.warnings for each in found.uploads)
+    raise typer.Exit(ExitCode.FINE if is_fine else ExitCode.PROBLEMS)
+
+
+def _over(service: Passback, asked: Run) -> Run:
+    """Return the run once it does not go on by itself any more, or when it took too long."""
+    until, found = time.monotonic() + LONGEST_WAIT_S, asked
+    while found.state.is_open and time.monotonic() < until:
+        time.sleep(POLL_S)
+        found = service.provisioning_desk.run(asked.id) or found
+    return found
+
+
+def _show(service: Passback, found: Run, as_json: bool) -> None:
+    desk = service.provisioning_desk
+    shown = run_json(found, desk.troubles(found.id)) | {"data_sets": [changed_json(part) for part in desk.rows(found)]}
+    emit(shown, as_json, run_text)
+
+
+def _found(service: Passback, run_id: str) -> Run:
+    found = service.provisioning_desk.run(run_id)
+    if found is None:
+        typer.echo(f"passback: there is no run {run_id}", err=True)
+        raise typer.Exit(ExitCode.PROBLEMS)
+    return found
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in a sentence what could not be done, instead of a traceback."""
+    try:
+        yield
+    except (NotPossible, PassbackError) as error:
+        typer.echo(f"passback: {error}", err=True)
+        raise typer.Exit(ExitCode.PROBLEMS) from None

@@ -1,0 +1,73 @@
+"""What follows a run: passback looks once at each course whose sections or people changed.
+
+Canvas tells of every row of an import in an event of its own. Those cost passback nothing (`shared/events/meaning.py`):
+a look per course at the end of the run finds what they would have told.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import timedelta
+
+from shared.clock import Clock
+from shared.domain.changes import Cause
+from shared.domain.provisioning_run import Run
+from shared.domain.sis_import import HEADERS, Entity, SisRow
+from shared.ports import ChangeStore, Records
+from shared.roster_ports import ProvisionRuns
+from workers.provisioning.changed_rows import ChangedDataSet, changed_rows
+
+MOST_COURSES = 1_000_000
+WITH_SECTIONS = (Entity.SECTIONS, Entity.ENROLLMENTS)
+
+
+class CourseLooks:
+    """Makes the courses due that a run touched; what follows a run that is done. May be repeated."""
+
+    def __init__(self, runs: ProvisionRuns, changes: ChangeStore, records: Records, clock: Clock) -> None:
+        self._runs = runs
+        self._changes = changes
+        self._records = records
+        self._clock = clock
+
+    def follow(self, run: Run) -> int:
+        """Make the connected courses due that have a touched section; return how many."""
+        sections = self._touched_sections(run)
+        courses = [course for course in self._connected() if self._has(course, sections)] if sections else []
+        for course_id in courses:
+            self._changes.request(course_id, Cause.RECONCILE)
+        return len(courses)
+
+    def _touched_sections(self, run: Run) -> set[str]:
+        """Return the SIS ids of the sections whose roster, course or course's state changed."""
+        changed = changed_rows(self._runs, run)
+        sections = {id_ for entity in WITH_SECTIONS for id_ in _values(changed, entity, "section_id")}
+        courses = {*_values(changed, Entity.COURSES, "course_id"), *_values(changed, Entity.SECTIONS, "course_id")}
+        return sections | (self._sections_of(courses) if courses else set())
+
+    def _sections_of(self, courses: Collection[str]) -> set[str]:
+        """Return the sections of these courses: of a section that moved, the new neighbours name the new course."""
+        held = (mark for mark in self._runs.applied() if mark.key.entity is Entity.SECTIONS and mark.digest)
+        rows = (self._runs.rows(mark.digest) for mark in held if mark.digest)
+        every = [row for data_set in rows if data_set is not None for row in data_set.rows]
+        return {
+            _value(Entity.SECTIONS, row, "section_id")
+            for row in every
+            if _value(Entity.SECTIONS, row, "course_id") in courses
+        }
+
+    def _connected(self) -> Iterable[str]:
+        return self._records.stale_courses(self._clock.now() + timedelta(days=1), MOST_COURSES)
+
+    def _has(self, course_id: str, sections: Collection[str]) -> bool:
+        record = self._records.course(course_id)
+        return record is not None and any(roster.section_sis_id in sections for roster in record.rosters)
+
+
+def _values(changed: Iterable[ChangedDataSet], entity: Entity, column: str) -> Iterator[str]:
+    for part in changed:
+        if part.change.key.entity is entity:
+            for row in part.rows:
+                yield from (_value(entity, each, column) for each in (row.before, row.after) if each is not None)
+
+
+def _value(entity: Entity, row: SisRow, column: str) -> str:
+    return row.values[HEADERS[entity].index(column)]

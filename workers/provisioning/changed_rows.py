@@ -1,0 +1,40 @@
+"""The exact rows that a run changes, from what is kept of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.domain.provisioning_run import DataSetChange, RowChange, Run, row_changes
+from shared.roster_ports import ProvisionRuns
+from workers.provisioning.comparison import Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedDataSet:
+    """What a run changes in a data set, row by row. `is_known` is False once the rows' time is over."""
+
+    change: DataSetChange
+    rows: Sequence[RowChange]
+    is_known: bool = True
+
+
+def changed_rows(runs: ProvisionRuns, run: Run) -> list[ChangedDataSet]:
+    """Return the rows that a run changes or would change. They hold names."""
+    return [_changed(runs, change) for change in run.changes]
+
+
+def _changed(runs: ProvisionRuns, change: DataSetChange) -> ChangedDataSet:
+    before = runs.rows(change.before) if change.before else None
+    after = runs.rows(change.after)
+    if after is None or (change.before and before is None):
+        return ChangedDataSet(change, (), is_known=False)
+    return ChangedDataSet(change, row_changes(before, after))
+
+
+def compared_rows(runs: ProvisionRuns, compared: Comparison) -> list[ChangedDataSet]:
+    """Return the rows that a plan would change, whose rows are not kept yet. They hold names."""
+    found = []
+    for part in compared.prepared:
+        if part.change is not None:
+            before = runs.rows(part.change.before) if part.change.before else None
+            found.append(ChangedDataSet(part.change, row_changes(before, part.rows[part.digest])))
+    return found

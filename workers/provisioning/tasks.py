@@ -1,0 +1,13 @@
+"""The Celery task of provisioning: a tick."""
+
+from celery import shared_task
+
+from shared.queues import Queue, Task
+from workers.bootstrap import passback
+
+
+@shared_task(name=Task.PROVISION)
+def provision() -> None:
+    """Open what is due and go on with what is open; ask for another tick where there is more to do at once."""
+    if passback().provisioning.provisioner.tick():
+        provision.apply_async(queue=Queue.PROVISIONING, ignore_result=True)

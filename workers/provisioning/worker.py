@@ -1,0 +1,55 @@
+"""The provisioning worker: a Celery worker of its own, which runs one tick at a time."""
+
+import os
+
+import structlog
+from celery import bootsteps
+
+from shared.config import Settings
+from shared.log_events import LogEvent
+from shared.queues import Queue
+from workers.bootstrap import passback
+from workers.celery_app import make_app
+from workers.durability import await_durable_redis
+from workers.heartbeat import Heart
+from workers.identity import this_process
+from workers.provisioning.worker_kind import KIND
+
+log = structlog.get_logger()
+
+
+class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Runs the heart beside the worker's pool, and tells a running tick to stop."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: object, **options: object) -> None:
+        super().__init__(worker, **options)
+        self._heart: Heart | None = None
+
+    def start(self, _worker: object) -> None:
+        """Start the heart."""
+        self._heart = Heart(passback().heartbeats, this_process(KIND))
+        self._heart.start()
+        log.info(LogEvent.PROCESS_STARTED, process=KIND)
+
+    def stop(self, _worker: object) -> None:
+        """Stop; the tick under way ends with its step, and what it came to is kept."""
+        passback().stopping.set()
+        if self._heart is not None:
+            self._heart.stop()
+
+
+def start_provisioning_worker(settings: Settings) -> None:
+    """Run a Celery worker for the queue `provisioning` until it is told to stop."""
+    await_durable_redis(passback().redis, settings)
+    app = make_app(settings)
+    app.set_default()
+    app.steps["worker"].add(ProvisionStep)
+    app.worker_main(
+        [
+            "worker", "--pool=threads", "--concurrency=1", f"--queues={Queue.PROVISIONING}",
+            f"--hostname=passback-provisioning-{os.getpid()}@%h", "--without-gossip", "--without-mingle",
+            f"--loglevel={settings.log_level}",
+        ]
+    )  # fmt: skip

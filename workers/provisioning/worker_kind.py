@@ -1,0 +1,3 @@
+"""What the provisioning worker calls itself among the processes."""
+
+KIND = "provisioning-worker"
