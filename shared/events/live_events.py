@@ -18,7 +18,7 @@ class _Part(BaseModel):
 
 
 class Metadata(_Part):
-    """The envelope. Only the name is certain to be there: background jobs send no context.
+    """The envelope. Only the name is certain to be there: background jobs send no context, but a `job_tag`.
 
     Ids are `object` so that an odd one makes an event of no interest no less acceptable; `local_id` reads them.
     `event_time` comes in two shapes and is not read: the truth is read from Canvas, so order does not matter.
@@ -28,6 +28,7 @@ class Metadata(_Part):
     context_type: object = None
     context_id: object = None
     root_account_uuid: object = None
+    job_tag: object = None
 
 
 class Body(_Part):

@@ -30,19 +30,32 @@ MEANINGS: dict[str, ChangeKind] = {
 }
 
 
+# Canvas names the job that imports rosters like this. Source: the reference's example of an import's `job_tag`.
+SIS_IMPORT_JOB = "SIS::CSV"
+# What an import of rosters says of every row it changes, thousands at once. A run of provisioning ends with one look at
+# each course it touched; what imports of others change is found by the next event of the course, or reconciliation.
+ECHOES = frozenset({"course_updated", "course_section_updated", "enrollment_created", "enrollment_updated"})
+
+
 def change_of(event: LiveEvent) -> Change | None:
     """Return the change that the event means, None if it is of no interest.
 
     An event of interest that leads to no course at all is of no interest either: reconciliation finds its cause.
     """
     kind = MEANINGS.get(event.metadata.event_name)
-    if kind is None or event.body.type == TEST_STUDENT_ENROLLMENT:
+    if kind is None or event.body.type == TEST_STUDENT_ENROLLMENT or is_echo(event):
         return None
     course_id = course_of(event)
     if course_id is None:
         return _change_of_unknown_course(kind, event.body)
     assignment_id = local_id(event.body.assignment_id) if kind is ChangeKind.GRADE else None
     return Change(kind, course_id, assignment_id=assignment_id)
+
+
+def is_echo(event: LiveEvent) -> bool:
+    """Say whether the event tells of a row that an SIS import changed."""
+    job = event.metadata.job_tag
+    return event.metadata.event_name in ECHOES and isinstance(job, str) and job.startswith(SIS_IMPORT_JOB)
 
 
 def course_of(event: LiveEvent) -> str | None:

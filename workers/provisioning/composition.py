@@ -17,7 +17,7 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.ports import ChangeStore, DeadLetters, Pauses, Records
 from workers.provisioning.aftermath import CourseLooks
-from workers.provisioning.driver import Provisioner
+from workers.provisioning.driver import Pause, Provisioner
 from workers.provisioning.holding import kept_alive
 from workers.provisioning.planning import RosterPlanner
 from workers.provisioning.policy import upload_rules
@@ -72,8 +72,8 @@ class Provisioning:
         self._records = records
         self._dead_letters = dead_letters
         self._pauses = pauses
-        self._stopping = stopping
         self.spent = RequestCount()
+        self.pause: Pause = lambda duration: stopping.wait(duration.total_seconds())
 
     @cached_property
     def feed(self) -> IndexingFeed:
@@ -118,7 +118,7 @@ class Provisioning:
             self._pauses,
             self._clock,
             hold=partial(kept_alive, self._runs, lease_for=timedelta(seconds=s.lease_s)),
-            pause=lambda duration: self._stopping.wait(duration.total_seconds()),
+            pause=self.pause,
             take_spent=self.spent.take,
         )
 

@@ -7,7 +7,7 @@ from event_samples import SHARD, raw
 
 from shared.domain.changes import Cause, Change, ChangeKind
 from shared.events.live_events import parse
-from shared.events.meaning import MEANINGS, change_of
+from shared.events.meaning import ECHOES, MEANINGS, change_of
 
 
 def meaning(**changes: object) -> Change | None:
@@ -115,6 +115,22 @@ def test_a_student_without_sis_id_may_be_anyone() -> None:
 def test_the_enrollment_of_a_test_student_means_nothing() -> None:
     """A StudentViewEnrollment is of no interest."""
     assert meaning(name="enrollment_created", body={"course_id": "61", "type": "StudentViewEnrollment"}) is None
+
+
+@pytest.mark.parametrize("name", sorted(ECHOES))
+def test_an_import_of_rosters_means_nothing_by_row(name: str) -> None:
+    """What a SIS import says of each of its rows is of no interest; the same event of a person is."""
+    job = {"job_id": "1020000000000123", "job_tag": "SIS::CSV::ImportRefactored#run_parallel_importer"}
+
+    assert meaning(name=name, metadata=job) is None
+    assert meaning(name=name, metadata={"job_tag": "Course#sync"}) is not None
+    assert meaning(name=name, metadata={"job_tag": 7}) is not None
+
+
+@pytest.mark.parametrize("name", sorted(set(MEANINGS) - ECHOES))
+def test_work_and_grades_count_whoever_changes_them(name: str) -> None:
+    """Whatever job it came from, an event of a grade or an assignment is of interest."""
+    assert meaning(name=name, metadata={"job_tag": "SIS::CSV::ImportRefactored#run_parallel_importer"}) is not None
 
 
 def test_nothing_personal_is_in_a_change() -> None:
