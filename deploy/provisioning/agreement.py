@@ -53,7 +53,9 @@ def _found(canvas: Records) -> dict[str, set[tuple[str, ...]]]:
     enrolled = [r for r in canvas["enrollments"] if r["status"] == "active" and r["section_id"] in known]
     return {
         "terms": {(row["term_id"], row["name"]) for row in canvas["terms"] if row["status"] == "active"},
-        "courses": {(r["course_id"], r["long_name"], r["term_id"]) for r in canvas["courses"] if r["course_id"] in live},
+        "courses": {
+            (r["course_id"], r["long_name"], r["term_id"]) for r in canvas["courses"] if r["course_id"] in live
+        },
         "sections": sections,
         "users": {
             (row["user_id"], row["login_id"], row["full_name"], row["email"] or "")
@@ -96,7 +98,9 @@ def _staff(powerschool: PowerSchool) -> Iterable[tuple[str, str, str, str]]:
 def _teachers(powerschool: PowerSchool, section: Section) -> Iterable[str]:
     for teacher in section.teachers:
         if teacher.end_date is None or teacher.end_date >= powerschool.today():
-            numbers = {s.teacher_number for s in powerschool.staff.values() if s.dcid == teacher.users_dcid and s.active}
+            numbers = {
+                s.teacher_number for s in powerschool.staff.values() if s.dcid == teacher.users_dcid and s.active
+            }
             yield from numbers
 
 

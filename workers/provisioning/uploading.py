@@ -155,8 +155,8 @@ class Uploader:
 
     def _as_new_base(self, run: Run, number: int, lease: RunLease) -> Run:
         """Try a failed import again as a new base: after five differences in a row Canvas takes nothing else."""
-        run = self._with_new_base(run, number, instead=True)
-        return self._keep(self._at_once(run), lease)
+        # Its attempts are not given back: nothing has succeeded yet.
+        return self._keep(self._with_new_base(run, number, instead=True), lease)
 
     def _with_new_base(self, run: Run, number: int, *, instead: bool = False) -> Run:
         """Return the run with uploads of the same data set, as a new base, after this upload or instead of it."""

@@ -1,0 +1,164 @@
+"""The contract of `roster_ports.ProvisionRuns`: runs are kept under a lease, rows under their digests."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.provision_runs import RedisProvisionRuns
+from shared.domain.provisioning_run import (
+    AppliedMark,
+    RowTrouble,
+    Run,
+    RunCause,
+    RunKind,
+    RunState,
+    digest_of,
+)
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, RowError, SisRow
+from shared.errors import LeaseLost
+from shared.roster_ports import RunLease, ScheduleNotes
+
+NOW = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
+MONTH = timedelta(days=30)
+KEY = DataSetKey(Entity.USERS)
+USERS = DataSet(KEY, (SisRow(("7", "7", "Student", "No. 7", "", "student", "active"), 100, "STUDENTS.DCID 7"),))
+
+
+@pytest.fixture
+def runs(client: redis.Redis, keys: Keys) -> RedisProvisionRuns:
+    return RedisProvisionRuns(client, keys, MONTH, timedelta(seconds=10))
+
+
+def a_run(runs: RedisProvisionRuns, kind: RunKind = RunKind.ROSTER) -> Run:
+    return runs.open(kind, RunCause.PERSON, NOW, "operator")
+
+
+def leased(runs: RedisProvisionRuns) -> RunLease:
+    lease = runs.lease()
+    assert lease is not None
+    return lease
+
+
+def test_one_worker_at_a_time(runs: RedisProvisionRuns) -> None:
+    """Whoever comes second gets no lease before the first one lets go; tokens grow."""
+    first = leased(runs)
+    assert runs.lease() is None
+    runs.release(first)
+    assert leased(runs).token > first.token
+
+
+def test_who_lost_the_lease_keeps_nothing(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+    """Once somebody else may have the lease, a run, a data set and notes stay as they were."""
+    run, lost = a_run(runs), leased(runs)
+    client.delete(keys.run_lease)
+    leased(runs)
+    for keep in (
+        lambda: runs.save(lost, replace(run, state=RunState.DONE), AppliedMark(KEY, "d", NOW)),
+        lambda: runs.note(lost, ScheduleNotes(slot=NOW)),
+        lambda: runs.renew(lost),
+    ):
+        with pytest.raises(LeaseLost):
+            keep()
+    runs.release(lost)
+    assert (runs.opened(), runs.applied(), runs.notes(), runs.lease()) == ([run], [], ScheduleNotes(), None)
+
+
+def test_a_run_that_has_not_begun_is_opened_once(runs: RedisProvisionRuns) -> None:
+    """Who asks for a run that waits already gets that one; once it has begun, or of another kind, a new one."""
+    first = a_run(runs)
+    assert a_run(runs) == first
+    assert a_run(runs, RunKind.DRY_RUN).id != first.id
+    runs.save(leased(runs), replace(first, started_at=NOW))
+    assert a_run(runs).id not in (first.id, "")
+    assert len(runs.opened()) == 3
+
+
+def test_rollbacks_come_first(runs: RedisProvisionRuns) -> None:
+    """Open runs come in their order, rollbacks before all others; what is over is not open."""
+    roster, rollback = a_run(runs), a_run(runs, RunKind.ROLLBACK)
+    assert runs.opened() == [rollback, roster]
+    runs.save(leased(runs), replace(rollback, state=RunState.DONE))
+    assert runs.opened() == [roster]
+    assert [run.id for run in runs.newest(5)] == [rollback.id, roster.id]
+    assert runs.newest(1) == [replace(rollback, state=RunState.DONE)]
+
+
+def test_one_run_is_held_at_the_most(runs: RedisProvisionRuns) -> None:
+    """A held run is open no more; the next one that is held takes its place."""
+    lease = leased(runs)
+    first = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
+    runs.save(lease, first)
+    assert (runs.held(), runs.opened()) == (first, [])
+    second = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
+    runs.save(lease, second)
+    runs.save(lease, replace(first, state=RunState.SUPERSEDED))
+    assert runs.held() == second
+
+
+def test_a_hold_ends_once(runs: RedisProvisionRuns) -> None:
+    """Of two people who decide about a held run, the second learns that it is not held any more."""
+    held = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
+    runs.save(leased(runs), held)
+    approved = replace(held, state=RunState.READING, approved_by="operator")
+    assert runs.end_hold(approved)
+    assert not runs.end_hold(replace(held, state=RunState.DISCARDED))
+    assert (runs.held(), runs.opened()) == (None, [approved])
+
+
+def test_a_discarded_run_is_over(runs: RedisProvisionRuns) -> None:
+    """What a person closes is neither held nor open."""
+    held = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
+    runs.save(leased(runs), held)
+    assert runs.end_hold(replace(held, state=RunState.DISCARDED))
+    assert (runs.held(), runs.opened()) == (None, [])
+
+
+def test_a_run_and_its_data_set_are_kept_together(runs: RedisProvisionRuns) -> None:
+    """What was applied of a data set is kept with the run that did it, and replaced by the next."""
+    run, lease = a_run(runs), leased(runs)
+    runs.save(lease, run, AppliedMark(KEY, "one", NOW))
+    runs.save(lease, run, AppliedMark(KEY, "two", NOW, attempted="three"))
+    assert runs.applied() == [AppliedMark(KEY, "two", NOW, attempted="three")]
+
+
+def test_rows_are_kept_under_their_digest(runs: RedisProvisionRuns) -> None:
+    """Rows come back as they were; where they came from does not change their digest, their content does."""
+    runs.keep_rows("d", USERS)
+    assert (runs.rows("d"), runs.rows("other")) == (USERS, None)
+    elsewhere = DataSet(KEY, (replace(USERS.rows[0], source="", school_number=0),))
+    changed = DataSet(KEY, (replace(USERS.rows[0], values=("7", *USERS.rows[0].values[1:6], "suspended")),))
+    assert digest_of(USERS) == digest_of(elsewhere) != digest_of(changed)
+
+
+def test_what_canvas_holds_is_kept_longer(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+    """Rows live as long as runs do; those that Canvas holds, longer, until others take their place."""
+    for digest in ("now", "before"):
+        runs.keep_rows(digest, USERS)
+    runs.keep_applied(["now", "before"], [])
+    runs.keep_applied(["now"], ["before"])
+    runs.keep_rows("now", USERS)
+    lives = {digest: timedelta(milliseconds=client.pttl(keys.rows(digest))) for digest in ("now", "before")}
+    assert lives["before"] <= MONTH < lives["now"]
+    assert client.pttl(keys.run(a_run(runs).id)) > 0
+
+
+def test_messages_about_rows_are_kept_by_import(runs: RedisProvisionRuns) -> None:
+    """What Canvas said is there in the order of the imports, and said twice it is there once."""
+    early, late = (RowTrouble(KEY, n, RowError("users.csv", 2, "refused"), "Why.", "What to do.") for n in (9, 10))
+    runs.keep_troubles("1", 10, [late])
+    runs.keep_troubles("1", 9, [early])
+    runs.keep_troubles("1", 9, [early])
+    assert runs.troubles("1") == [early, late]
+    assert runs.troubles("2") == []
+
+
+def test_notes_and_hints(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+    """What scheduling notes comes back; the newest hint is the one that receivers left."""
+    notes = ScheduleNotes(slot=NOW, checked_at=NOW, data_version="16", hint_ms=5)
+    runs.note(leased(runs), notes)
+    assert (runs.notes(), runs.newest_hint_ms()) == (notes, 0)
+    client.set(keys.roster_hint, 1_900_000_000_123)
+    assert runs.newest_hint_ms() == 1_900_000_000_123
