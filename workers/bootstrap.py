@@ -255,6 +255,8 @@ class Passback:
         for name in ("canvas", "powerschool", "provisioning"):
             if name in self.__dict__:
                 getattr(self, name).close()
+        if "_celery" in self.__dict__:
+            self._celery.close()
         self.redis.close()
 
     def is_being_synced(self, course_id: str) -> bool:

@@ -31,9 +31,8 @@ def disagreements(powerschool: PowerSchool, canvas: Records) -> list[str]:
 def _wanted(powerschool: PowerSchool) -> dict[str, set[tuple[str, ...]]]:
     today = powerschool.today()
     current = [s for s in powerschool.sections.values() if powerschool.term_of(s).last_day >= today]
-    terms = {(t.school_number, t.id): t for t in map(powerschool.term_of, current)}
     return {
-        "terms": {(f"{number}-{term_id}", term.name) for (number, term_id), term in terms.items()},
+        "terms": {(f"{t.school_number}-{t.id}", t.name) for t in powerschool.terms.values() if t.last_day >= today},
         "courses": {(_sis_id(s), _course_name(powerschool, s), _term(s)) for s in current},
         "sections": {(_sis_id(s), _sis_id(s)) for s in current},
         "users": {*_students(powerschool), *_staff(powerschool)},
@@ -76,8 +75,9 @@ def _term(section: Section) -> str:
 
 
 def _course_name(powerschool: PowerSchool, section: Section) -> str:
-    course = powerschool.course_of(section)
-    return course.name if course else section.course_number
+    # A course that is in no catalog of the school or the district is called by its number.
+    own = {c.school_number: c.name for c in powerschool.courses.values() if c.number == section.course_number}
+    return own.get(section.school_number) or own.get(0) or section.course_number
 
 
 def _students(powerschool: PowerSchool) -> Iterable[tuple[str, str, str, str]]:

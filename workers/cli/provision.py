@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Annotated
 
 import typer
@@ -45,11 +45,10 @@ def run(
     """
     if dry_run and (approve or wait):
         raise typer.BadParameter("--dry-run shows at once what would change: leave out --approve and --wait")
-    service = opened()
-    if dry_run:
-        _dry_run(service, as_json)
-        return
-    with _told():
+    with closing(opened()) as service, _told():
+        if dry_run:
+            _dry_run(service, as_json)
+            return
         desk, who = service.provisioning_desk, actor or system_user()
         _followed(service, desk.approve(approve, who) if approve else desk.request(who), as_json, wait=wait)
 
@@ -57,38 +56,37 @@ def run(
 @provision.command()
 def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
     """List the runs, the newest first; or say everything about one, what Canvas said about rows included."""
-    service = opened()
-    if run_id is None:
-        emit([run_line(each) for each in service.provisioning_desk.runs()], as_json, history_text)
-        return
-    found = _found(service, run_id)
-    emit(run_json(found, service.provisioning_desk.troubles(run_id)), as_json, run_text)
+    with closing(opened()) as service:
+        desk = service.provisioning_desk
+        if run_id is None:
+            emit([run_line(each) for each in desk.runs()], as_json, history_text)
+        else:
+            emit(run_json(_found(service, run_id), desk.troubles(run_id)), as_json, run_text)
 
 
 @provision.command()
 def show(run_id: RunId, as_json: JsonOption = False) -> None:
     """Show a run with the exact rows that it changes."""
-    service = opened()
-    _show(service, _found(service, run_id), as_json)
+    with closing(opened()) as service:
+        _show(service, _found(service, run_id), as_json)
 
 
 @provision.command()
 def held(as_json: JsonOption = False) -> None:
     """Show the run that waits for a person, with the exact rows; 1 if there is one."""
-    service = opened()
-    found = service.provisioning_desk.held()
-    if found is None:
-        emit(None, as_json, lambda _: "nothing is held")
-        return
-    _show(service, found, as_json)
+    with closing(opened()) as service:
+        found = service.provisioning_desk.held()
+        if found is None:
+            emit(None, as_json, lambda _: "nothing is held")
+            return
+        _show(service, found, as_json)
     raise typer.Exit(ExitCode.PROBLEMS)
 
 
 @provision.command()
 def discard(run_id: RunId, actor: Actor = None, as_json: JsonOption = False) -> None:
     """Close a held run without doing anything; the next run looks anew."""
-    service = opened()
-    with _told():
+    with closing(opened()) as service, _told():
         done = service.provisioning_desk.discard(run_id, actor or system_user())
     emit(run_line(done), as_json, lambda _: f"run {run_id} is discarded")
 
@@ -99,15 +97,13 @@ def rollback(run_id: MaybeRunId = None, wait: Wait = False, actor: Actor = None,
 
     Provisioning is paused, since its next run would undo this; `passback resume provisioning` lets it go on.
     """
-    service = opened()
-    with _told():
-        opened_run = service.provisioning_desk.rollback(run_id, actor or system_user())
-        _followed(service, opened_run, as_json, wait=wait)
+    with closing(opened()) as service, _told():
+        rollback_run = service.provisioning_desk.rollback(run_id, actor or system_user())
+        _followed(service, rollback_run, as_json, wait=wait)
 
 
 def _dry_run(service: Passback, as_json: bool) -> None:
-    with _told():
-        compared = service.provisioning.provision_run.compared(RunKind.ROSTER, RunCause.PERSON)
+    compared = service.provisioning.provision_run.compared(RunKind.ROSTER, RunCause.PERSON)
     rows = compared_rows(service.provision_runs, compared)
     emit(comparison_json(compared, rows), as_json, comparison_text)
     raise typer.Exit(ExitCode.PROBLEMS if compared.holds else ExitCode.FINE)

@@ -3,11 +3,11 @@
 import os
 
 import structlog
-from celery import bootsteps
+from celery import Celery, bootsteps
 
 from shared.config import Settings
 from shared.log_events import LogEvent
-from shared.queues import Queue
+from shared.queues import Queue, Task
 from workers.bootstrap import passback
 from workers.celery_app import make_app
 from workers.durability import await_durable_redis
@@ -27,8 +27,10 @@ class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
         super().__init__(worker, **options)
         self._heart: Heart | None = None
 
-    def start(self, _worker: object) -> None:
-        """Start the heart."""
+    def start(self, worker: object) -> None:
+        """Start the heart, and look at once at what is to be done: beat's next tick may be half a minute away."""
+        app: Celery = worker.app  # type: ignore[attr-defined]
+        app.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
         self._heart = Heart(passback().heartbeats, this_process(KIND))
         self._heart.start()
         log.info(LogEvent.PROCESS_STARTED, process=KIND)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import uvicorn
@@ -20,7 +20,10 @@ from shared.sandbox.canvas.roster import roster_json
 from shared.sandbox.canvas.sis_import import SisImport
 from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.app import create_app as powerschool_app
+from shared.sandbox.powerschool.knobs import PowerSchoolFaults
+from shared.sandbox.powerschool.roster_acts import AddStudent
 from shared.sandbox.powerschool.roster_changes import make_changes
+from shared.sandbox.powerschool.rows import Student
 from shared.sandbox.powerschool.state import PowerSchool
 from workers.bootstrap import Passback
 from workers.cli.embedded_redis import EmbeddedRedis
@@ -102,6 +105,34 @@ class RosterTown:
     def change(self, seed: int, count: int) -> None:
         """Let people make random changes to the rosters."""
         make_changes(self.rosters, seed, count)
+
+    def rename_everybody(self) -> None:
+        """Let every active student have another first name, few enough of a school not to be doubtful."""
+        for student in [each for each in self.rosters.students.values() if each.enroll_status == 0][:2]:
+            student.first_name = "Renamed"
+
+    def claim_a_login_by_hand(self) -> int:
+        """Let a new student come whose login somebody in Canvas has already; return the STUDENTS.DCID."""
+        dcid = max(self.rosters.students) + 1
+        section = next(s for s in self.rosters.sections.values() if self.rosters.term_of(s).last_day >= self.today)
+        student = Student(dcid, dcid + 1, "990099", section.school_number, last_name="No. 990099")
+        AddStudent(do="add_student", student=student, section_dcids=[section.dcid]).apply(self.rosters)
+        canvas = self.canvas.state.sandbox
+        canvas.edit_user(min(user.id for user in canvas.users.values() if user.sis_user_id), {"login_id": "990099"})
+        return dcid
+
+    @property
+    def today(self) -> date:
+        """The district's calendar date."""
+        return self.rosters.today()
+
+    def powerschool_faults(self, **knobs: object) -> None:
+        """Make PowerSchool unwell, or well again."""
+        self.powerschool.state.switchboard.faults = PowerSchoolFaults.model_validate(knobs)
+
+    def canvas_roster(self) -> dict[str, list[dict[str, object]]]:
+        """Return everything that Canvas holds with a SIS id."""
+        return roster_json(self.canvas.state.sandbox)
 
     def disagreements(self) -> list[str]:
         """Return where Canvas and PowerSchool differ, entity by entity."""

@@ -1,0 +1,172 @@
+"""Whole provisioning runs on the sandboxes: a generated district, small enough for every change of the code."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from shared.domain.pauses import PROVISIONING
+from shared.domain.provisioning_run import RunState
+from shared.sandbox.district_generator import DistrictSize
+from deploy.provisioning.town import RosterTown, roster_town
+from workers.cli.app import app
+from workers.installation import installation_status
+
+pytestmark = pytest.mark.xdist_group("provisioning")
+
+SMALL = DistrictSize(schools=2, students=60, sections=12)
+READS = re.compile(r"GET /ws/.+|POST /ws/schema/query/[\w.]+(/count)?|POST /oauth/access_token/?")
+HANDFUL = 10
+
+
+@pytest.fixture
+def town() -> Iterator[RosterTown]:
+    with roster_town(SMALL) as one:
+        yield one
+
+
+@pytest.fixture
+def provisioned(town: RosterTown) -> RosterTown:
+    """Return a town whose Canvas was provisioned once."""
+    assert town.ask().state is RunState.DONE
+    return town
+
+
+def settled(town: RosterTown) -> None:
+    """Let a run come to its end; a doubtful one is approved, as a person does who made the changes."""
+    run = town.ask()
+    if run.state is RunState.HELD:
+        town.service.provisioning_desk.approve(run.id, "registrar")
+        run = town.finished(run.id)
+    assert run.state is RunState.DONE, run
+
+
+def passback(town: RosterTown, *arguments: str) -> tuple[int, str]:
+    """Return the exit code and output of a command."""
+    result = CliRunner().invoke(app, arguments, env=town.settings, catch_exceptions=False)
+    return result.exit_code, result.stdout
+
+
+def test_canvas_equals_powerschool_and_a_second_run_does_nothing(town: RosterTown) -> None:
+    """Entity by entity Canvas holds what PowerSchool says; a run without changes costs a handful of requests."""
+    first = town.ask()
+    assert (first.state, town.disagreements()) == (RunState.DONE, [])
+    imports = len(town.imports)
+    second = town.ask()
+    assert (second.state, len(town.imports)) == (RunState.DONE, imports)
+    assert second.requests.get("canvas", 0) == 0
+    assert second.requests["powerschool"] <= HANDFUL
+
+
+def test_random_changes_converge(provisioned: RosterTown) -> None:
+    """Whatever people change, transfers, teachers, sections, leavers, the next runs make Canvas equal again."""
+    for seed in (1, 2):
+        provisioned.change(seed, 25)
+        settled(provisioned)
+        assert provisioned.disagreements() == []
+    imports = len(provisioned.imports)
+    assert provisioned.ask().state is RunState.DONE
+    assert len(provisioned.imports) == imports
+
+
+@pytest.mark.parametrize(
+    ("knobs", "reasons"),
+    [
+        ({"empty_rosters": True}, {"nothing_read", "school_missing"}),
+        ({"hidden_school_numbers": [100]}, {"school_missing", "shrunk"}),
+    ],
+    ids=["empty", "a school less"],
+)
+def test_a_feed_that_lacks_rows_is_held(provisioned: RosterTown, knobs: dict[str, object], reasons: set[str]) -> None:
+    """An empty read and one that lacks a school wait for a person; nothing is sent, and Canvas stays as it was."""
+    imports = len(provisioned.imports)
+    provisioned.powerschool_faults(**knobs)
+    run = provisioned.ask()
+    assert run.state is RunState.HELD
+    assert reasons & {hold.code for hold in run.reasons}
+    provisioned.powerschool_faults()
+    assert (len(provisioned.imports), provisioned.disagreements()) == (imports, [])
+    assert provisioned.ask().state is RunState.DONE
+    assert provisioned.service.provisioning_desk.held() is None
+
+
+def test_a_truncated_feed_is_never_planned(provisioned: RosterTown) -> None:
+    """Rows that PowerSchool counts and does not give are asked for again, and then left to a person."""
+    imports = len(provisioned.imports)
+    provisioned.powerschool_faults(rows_lost=5)
+    run = provisioned.ask()
+    [letter] = provisioned.service.dead_letter_queue.all()
+    assert (run.state, letter.cause, len(provisioned.imports)) == (RunState.FAILED, "roster_truncated", imports)
+    provisioned.powerschool_faults()
+    queue = provisioned.service.dead_letter_queue
+    assert queue.retry([letter], "registrar", timedelta(0), lambda _: False).retried == (letter.id,)
+    [opened] = provisioned.service.provision_runs.opened()
+    assert provisioned.finished(opened.id).state is RunState.DONE
+    assert provisioned.service.dead_letter_queue.all() == []
+
+
+def test_powerschool_is_only_read(provisioned: RosterTown) -> None:
+    """A run, a run with changes, a dry run and a rollback send PowerSchool reads, and nothing but reads."""
+    provisioned.change(3, 10)
+    passback(provisioned, "provision", "run", "--dry-run")
+    settled(provisioned)
+    rollback = provisioned.service.provisioning_desk.rollback(None, "registrar")
+    assert provisioned.finished(rollback.id).state is RunState.DONE
+    assert [each for each in provisioned.powerschool_requests if not READS.fullmatch(each)] == []
+    assert provisioned.rosters.writes == []
+
+
+def test_a_rollback_gives_canvas_its_rosters_back(provisioned: RosterTown) -> None:
+    """After a rollback Canvas holds what it held before the run; once resumed, the next run brings it forward again."""
+    before = provisioned.canvas_roster()
+    provisioned.rename_everybody()
+    settled(provisioned)
+    assert provisioned.canvas_roster() != before
+    rollback = provisioned.service.provisioning_desk.rollback(None, "registrar")
+    assert provisioned.finished(rollback.id).state is RunState.DONE
+    assert provisioned.canvas_roster() == before
+    provisioned.service.pauses.resume(PROVISIONING)
+    settled(provisioned)
+    assert provisioned.disagreements() == []
+
+
+def test_refused_rows_are_explained_and_offered_again(provisioned: RosterTown) -> None:
+    """What Canvas refused is kept with the PowerSchool record to mend; the rest of the file is applied."""
+    student = provisioned.claim_a_login_by_hand()
+    run = provisioned.ask()
+    assert run.state is RunState.DONE
+    troubles = provisioned.service.provisioning_desk.troubles(run.id)
+    assert [trouble.source for trouble in troubles if "login" in trouble.explanation] == [f"STUDENTS.DCID {student}"]
+    code, told = passback(provisioned, "provision", "history", run.id, "--json")
+    assert code == 0
+    assert json.loads(told)["messages"][0]["remedy"]
+
+
+def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> None:
+    """A dry run counts and lists the rows and writes nothing; a held run is shown with its rows, and exits with 1."""
+    provisioned.change(4, 3)
+    imports, runs = len(provisioned.imports), len(provisioned.service.provisioning_desk.runs())
+    code, told = passback(provisioned, "provision", "run", "--dry-run", "--json")
+    shown = json.loads(told)
+    assert (code, shown["would_hold"], len(provisioned.imports)) == (0, False, imports)
+    assert len(provisioned.service.provisioning_desk.runs()) == runs
+    assert all(len(d["changes"]) == d["added"] + d["changed"] + d["removed"] for d in shown["data_sets"])
+    assert sum(len(d["changes"]) for d in shown["data_sets"]) > 0
+
+    provisioned.powerschool_faults(hidden_school_numbers=[100])
+    held = provisioned.ask()
+    code, told = passback(provisioned, "provision", "held", "--json")
+    assert (code, json.loads(told)["id"], json.loads(told)["state"]) == (1, held.id, "held")
+    assert passback(provisioned, "provision", "show", held.id)[0] == 0
+    assert passback(provisioned, "provision", "discard", held.id)[0] == 0
+    assert passback(provisioned, "provision", "held") == (0, "nothing is held\n")
+    assert passback(provisioned, "provision", "run", "--approve", held.id)[0] == 1
+    assert passback(provisioned, "provision", "run", "--dry-run", "--wait")[0] == 2
+    _, listed = passback(provisioned, "provision", "history", "--json")
+    assert [run["state"] for run in json.loads(listed)] == ["discarded", "done"]
+    assert installation_status(provisioned.service)["last_provisioning"] == {
+        "run_id": held.id, "state": "discarded", "at": held.created_at.isoformat(), "held": None,
+    }  # fmt: skip
