@@ -18,6 +18,7 @@ from shared.domain.provisioning_run import Run, RunCause, RunKind
 from shared.sandbox.canvas.app import create_app as canvas_app
 from shared.sandbox.canvas.roster import roster_json
 from shared.sandbox.canvas.sis_import import SisImport
+from shared.sandbox.canvas.throttle import CanvasFaults
 from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from shared.sandbox.powerschool.knobs import PowerSchoolFaults
@@ -128,7 +129,11 @@ class RosterTown:
 
     def powerschool_faults(self, **knobs: object) -> None:
         """Make PowerSchool unwell, or well again."""
-        self.powerschool.state.switchboard.faults = PowerSchoolFaults.model_validate(knobs)
+        self.powerschool.state.switchboard.set(PowerSchoolFaults.model_validate(knobs))
+
+    def canvas_faults(self, **knobs: object) -> None:
+        """Make Canvas slow or unwell, or well again."""
+        self.canvas.state.sandbox.switchboard.set(CanvasFaults.model_validate(knobs))
 
     def canvas_roster(self) -> dict[str, list[dict[str, object]]]:
         """Return everything that Canvas holds with a SIS id."""

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from typer.testing import CliRunner
 
+from deploy.provisioning.town import RosterTown, roster_town
 from shared.domain.pauses import PROVISIONING
 from shared.domain.provisioning_run import RunState
 from shared.sandbox.district_generator import DistrictSize
-from deploy.provisioning.town import RosterTown, roster_town
 from workers.cli.app import app
 from workers.installation import installation_status
 

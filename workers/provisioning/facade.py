@@ -29,7 +29,7 @@ class ProvisioningDesk:
         self._runs = runs
         self._pauses = pauses
         self._clock = clock
-        self._wake = wake
+        self.wake = wake
 
     def runs(self, limit: int = SHOWN_RUNS) -> Sequence[Run]:
         """Return the newest runs, the newest first."""
@@ -56,7 +56,7 @@ class ProvisioningDesk:
         kind = RunKind.DRY_RUN if dry_run else RunKind.ROSTER
         run = self._runs.open(kind, RunCause.PERSON, self._clock.now(), actor)
         log.info(LogEvent.PROVISION_REQUESTED, run_id=run.id, kind=kind, actor=actor)
-        self._wake()
+        self.wake()
         return run
 
     def approve(self, run_id: str, actor: str) -> Run:
@@ -70,7 +70,7 @@ class ProvisioningDesk:
         )
         self._end_hold(approved)
         log.info(LogEvent.PROVISION_APPROVED, run_id=run_id, actor=actor)
-        self._wake()
+        self.wake()
         return approved
 
     def discard(self, run_id: str, actor: str) -> Run:
@@ -90,7 +90,7 @@ class ProvisioningDesk:
         self._pauses.pause(PROVISIONING, actor, f"rolled back to before run {run.id}")
         opened = self._runs.open(RunKind.ROLLBACK, RunCause.PERSON, now, actor, rollback_of=run.id)
         log.info(LogEvent.PROVISION_REQUESTED, run_id=opened.id, kind=opened.kind, actor=actor)
-        self._wake()
+        self.wake()
         return opened
 
     def _held(self, run_id: str) -> Run:
