@@ -3,7 +3,8 @@
 Procfile line    runs
 web              receivers/ behind web.py, with the JSON API of status_pages/ beside them
 worker           celery_app.py with bootstrap.DispatchStep: grade_passback/ (dispatcher, syncs) and housekeeping.py
-beat             schedule.py: ticks of housekeeping.py; any number may run, one tick counts
+provisioning     provisioning/ behind its worker.py: runs that keep Canvas's rosters in step with PowerSchool's
+beat             schedule.py: ticks of housekeeping.py and provisioning/; any number may run, one tick counts
 flower           Celery's monitor
 (no line)        `passback sqs`: receivers/sqs.py, where Live Events come by a queue
 

@@ -107,8 +107,8 @@ class RosterTown:
         """Let people make random changes to the rosters."""
         make_changes(self.rosters, seed, count)
 
-    def rename_everybody(self) -> None:
-        """Let every active student have another first name, few enough of a school not to be doubtful."""
+    def rename_somebody(self) -> None:
+        """Let two students have another first name: few enough not to be doubtful."""
         for student in [each for each in self.rosters.students.values() if each.enroll_status == 0][:2]:
             student.first_name = "Renamed"
 

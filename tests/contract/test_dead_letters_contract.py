@@ -6,7 +6,7 @@ import pytest
 from stores_under_test import District
 
 from shared.adapters.redis.dead_letters import RedisDeadLetters
-from shared.domain.records import DeadLetter
+from shared.domain.records import DeadLetter, LetterKind
 
 
 @pytest.fixture
@@ -50,6 +50,20 @@ def test_the_oldest_failure_comes_first(district: District, letters: RedisDeadLe
         district.time.advance(timedelta(seconds=1))
     letters.add("303", None, "canvas_404", "", 2)
     assert [letter.course_id for letter in letters.all()] == ["303", "101", "202"]
+
+
+def test_provisioning_has_one_entry(district: District, letters: RedisDeadLetters) -> None:
+    """It is of the run that failed last, beside those of courses, and is closed by itself."""
+    course = letters.add("101", None, "canvas_404", "", 1)
+    first = letters.add_provisioning("7", "import_failed", "", 6, failed_before=[district.time.now])
+    district.time.advance(timedelta(minutes=1))
+    again = letters.add_provisioning("8", "roster_truncated", "fewer rows", 6)
+    assert letters.all() == [course, again]
+    assert (again.id, again.kind, again.source) == ("provisioning", LetterKind.PROVISIONING, "8")
+    assert (again.course_id, again.first_failed_at) == ("", first.first_failed_at)
+    letters.close_provisioning()
+    letters.close_provisioning()
+    assert letters.all() == [course]
 
 
 def test_a_closed_entry_is_gone(letters: RedisDeadLetters) -> None:

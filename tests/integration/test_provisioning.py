@@ -122,7 +122,7 @@ def test_powerschool_is_only_read(provisioned: RosterTown) -> None:
 def test_a_rollback_gives_canvas_its_rosters_back(provisioned: RosterTown) -> None:
     """After a rollback Canvas holds what it held before the run; once resumed, the next run brings it forward again."""
     before = provisioned.canvas_roster()
-    provisioned.rename_everybody()
+    provisioned.rename_somebody()
     settled(provisioned)
     assert provisioned.canvas_roster() != before
     rollback = provisioned.service.provisioning_desk.rollback(None, "registrar")

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from typing import Annotated
 
 import typer
+from redis.exceptions import RedisError
 
 from shared.domain.provisioning_run import Run, RunCause, RunKind, RunState
 from shared.errors import PassbackError
@@ -45,7 +46,7 @@ def run(
     """
     if dry_run and (approve or wait):
         raise typer.BadParameter("--dry-run shows at once what would change: leave out --approve and --wait")
-    with closing(opened()) as service, _told():
+    with _service() as service:
         if dry_run:
             _dry_run(service, as_json)
             return
@@ -56,7 +57,7 @@ def run(
 @provision.command()
 def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
     """List the runs, the newest first; or say everything about one, what Canvas said about rows included."""
-    with closing(opened()) as service:
+    with _service() as service:
         desk = service.provisioning_desk
         if run_id is None:
             emit([run_line(each) for each in desk.runs()], as_json, history_text)
@@ -67,14 +68,14 @@ def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
 @provision.command()
 def show(run_id: RunId, as_json: JsonOption = False) -> None:
     """Show a run with the exact rows that it changes."""
-    with closing(opened()) as service:
+    with _service() as service:
         _show(service, _found(service, run_id), as_json)
 
 
 @provision.command()
 def held(as_json: JsonOption = False) -> None:
     """Show the run that waits for a person, with the exact rows; 1 if there is one."""
-    with closing(opened()) as service:
+    with _service() as service:
         found = service.provisioning_desk.held()
         if found is None:
             emit(None, as_json, lambda _: "nothing is held")
@@ -86,7 +87,7 @@ def held(as_json: JsonOption = False) -> None:
 @provision.command()
 def discard(run_id: RunId, actor: Actor = None, as_json: JsonOption = False) -> None:
     """Close a held run without doing anything; the next run looks anew."""
-    with closing(opened()) as service, _told():
+    with _service() as service:
         done = service.provisioning_desk.discard(run_id, actor or system_user())
     emit(run_line(done), as_json, lambda _: f"run {run_id} is discarded")
 
@@ -97,7 +98,7 @@ def rollback(run_id: MaybeRunId = None, wait: Wait = False, actor: Actor = None,
 
     Provisioning is paused, since its next run would undo this; `passback resume provisioning` lets it go on.
     """
-    with closing(opened()) as service, _told():
+    with _service() as service:
         rollback_run = service.provisioning_desk.rollback(run_id, actor or system_user())
         _followed(service, rollback_run, as_json, wait=wait)
 
@@ -147,10 +148,14 @@ def _found(service: Passback, run_id: str) -> Run:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Say in a sentence what could not be done, instead of a traceback."""
-    try:
-        yield
-    except (NotPossible, PassbackError) as error:
-        typer.echo(f"passback: {error}", err=True)
-        raise typer.Exit(ExitCode.PROBLEMS) from None
+def _service() -> Iterator[Passback]:
+    """Give passback, closed afterwards; what could not be done is said in a sentence instead of a traceback."""
+    with closing(opened()) as service:
+        try:
+            yield service
+        except (NotPossible, PassbackError) as error:
+            typer.echo(f"passback: {error}", err=True)
+            raise typer.Exit(ExitCode.PROBLEMS) from None
+        except RedisError as error:
+            typer.echo(f"passback: Redis does not answer ({type(error).__name__}); check PASSBACK_REDIS_URL", err=True)
+            raise typer.Exit(ExitCode.PROBLEMS) from None

@@ -102,8 +102,8 @@ class Provisioner:
             now = self._clock.now()
             wait = (run.not_before - now) if run.not_before else timedelta(0)
             if now >= until or now + wait > until:
-                # The next tick comes soon enough for a wait; without one, it is asked for.
-                return wait <= timedelta(0)
+                # A wait that fits into a tick is for the next one, at once; a longer one is for a tick of beat.
+                return wait <= LONGEST_TICK
             if wait > timedelta(0) and self._pause(wait):
                 return False
             self._step(run, lease)

@@ -62,7 +62,8 @@ class UploadPlanner:
         elif held.is_certain:
             before, rules = held.rows, replace(self._rules, remaster_days=0)
         else:
-            before, rules, mark = held.possible, replace(self._rules, remaster_days=1), None
+            # Whatever term it is of: until it is sent whole, nobody knows what Canvas holds.
+            before, rules, mark, ended_terms = held.possible, replace(self._rules, remaster_days=1), None, ()
         found = uploads_needed(
             [] if before is None else [before], [after], self._renewed(after, mark), self.today(), rules, ended_terms
         )

@@ -24,7 +24,7 @@ def run_line(run: Run) -> Json:
         "removed": sum(change.removed for change in run.changes),
         "imports": sum(upload.import_id is not None for upload in run.uploads),
         "row_messages": sum(upload.failures + upload.warnings for upload in run.uploads),
-        "why": run.failure or run.waits_for or ", ".join(hold.code for hold in run.reasons) or None,
+        "why": run.failure or run.waits_for or ", ".join(dict.fromkeys(hold.code for hold in run.reasons)) or None,
     }
 
 

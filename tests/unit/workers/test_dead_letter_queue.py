@@ -58,6 +58,19 @@ def test_letters_group_by_cause(school: School) -> None:
     ]  # fmt: skip
 
 
+def test_a_retry_of_provisioning_asks_for_a_run(school: School) -> None:
+    """The rosters are read anew; the letter stays open, marked, until a run succeeds, or a person discards it."""
+    desk = Desk(school)
+    letter = school.dead_letters.add_provisioning("7", "import_failed", "", 6)
+    done = desk.queue.retry([letter], "operator", SECOND, never)
+    assert (done.retried, desk.provisioned) == (("provisioning",), ["operator"])
+    [kept] = [each for each in desk.queue.all() if each.kind is LetterKind.PROVISIONING]
+    assert kept.retried_at is not None
+    assert desk.queue.exported(kept)["source"] == "7"
+    desk.queue.discard([kept], "operator")
+    assert "provisioning" not in [each.id for each in desk.queue.all()]
+
+
 def test_a_retry_looks_at_each_course_once(school: School) -> None:
     """A course with several letters is asked for once, by the person; its letters stay open, marked."""
     desk = Desk(school)

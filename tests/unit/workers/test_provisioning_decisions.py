@@ -5,7 +5,9 @@ import pytest
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning_run import Hold, Run, RunCause, RunKind, RunState
 from shared.domain.sis_import import DataSet, ImportState
+from shared.errors import SystemUnwell
 from tests.unit.workers.provisioning_kit import Campus, sections, users
+from workers.provisioning.driver import LONGEST_TICK
 from workers.provisioning.facade import NotPossible
 
 ALL, HALF, NONE = users(*range(20)), users(*range(10)), users()
@@ -198,6 +200,29 @@ def test_a_process_that_stops_leaves_the_rest_to_the_next(campus: Campus) -> Non
     assert begun is not None
     assert (begun.state, begun.started_at is not None) == (RunState.READING, True)
     assert campus.over(run).state is RunState.DONE
+
+
+def test_a_long_import_takes_several_ticks(campus: Campus) -> None:
+    """A tick ends after a minute, and asks for the next one, so that a run goes on without waiting for beat."""
+    campus.plan(HALF)
+    campus.imports.polls = 12
+    run, began = campus.desk.request("tester"), campus.clock.now()
+    assert campus.process().tick() is True
+    assert campus.clock.now() - began <= LONGEST_TICK
+    while campus.process().tick():
+        pass
+    over = campus.runs.find(run.id)
+    assert over is not None
+    assert over.state is RunState.DONE
+
+
+def test_a_long_wait_is_left_to_beat(campus: Campus) -> None:
+    """While a system is away for longer than a tick lasts, ticks end at once and ask for nothing."""
+    campus.plan(HALF)
+    away = SystemUnwell("GET sis_imports: 503", cause="canvas_unavailable", delay=10 * LONGEST_TICK)
+    campus.imports.faults.on("unfinished", away)
+    campus.desk.request("tester")
+    assert [campus.process().tick() for _ in range(2)] == [False, False]
 
 
 def test_a_second_worker_does_nothing(campus: Campus) -> None:
