@@ -1,10 +1,12 @@
-"""Passback on a Redis as `deploy/redis` sets it up: its users, TLS, and a failover by Sentinel."""
+"""Three workers on a Redis as `deploy/redis` sets it up: its users, TLS, and a failover by Sentinel."""
 
 import asyncio
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from shared.adapters.redis.async_connection import connect_async
 from shared.adapters.redis.connection import RedisUnwell, connect
 from shared.clock import SystemClock
 from shared.config import Settings, load
+from shared.queues import Queue
 from shared.sandbox.district import Ids, student_dcid_of, user_id_of
 from tests.integration.redis_deployment import Deployment, password_of, running_deployment
 from workers.bootstrap import Passback
@@ -25,7 +28,23 @@ from workers.installation import installation_status
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("redis-as-deployed")]
 
-ASSIGNMENT = Ids.OUTAGE_COURSE * 10 + 1
+WORKERS = ("worker-1", "worker-2", "worker-3")
+# Courses that are synced, each with one of its assignments and its students.
+COURSES = {
+    Ids.HEALTHY_COURSE: (1021, Ids.STUDENTS_HEALTHY),
+    Ids.OUTAGE_COURSE: (1061, Ids.STUDENTS_OUTAGE),
+    Ids.COURSE: (Ids.ESSAY_DRAFT, Ids.STUDENTS_A),
+}
+MOST_DAYS = 5
+ARRIVES_WITHIN_S = 45
+SETTINGS = {
+    # A worker syncs one course at a time, so that three courses at once need three workers.
+    "PASSBACK_WORKER_THREADS": "1",
+    "PASSBACK_QUIET_PERIOD_S": "0.3",
+    "PASSBACK_LEASE_S": "3",
+    "PASSBACK_CLAIM_S": "4",
+    "PASSBACK_LOG_FORMAT": "json",
+}
 
 
 @pytest.fixture(scope="module")
@@ -119,48 +138,96 @@ def test_the_metrics_user_sees_how_redis_does(deployment: Deployment) -> None:
         assert client.execute_command("LATENCY", "LATEST") == []
 
 
-@pytest.fixture
-def stage(deployment: Deployment, tmp_path: Path) -> Iterator[tuple[Stage, ProcessGroup, Passback]]:
-    with process_group(tmp_path, without_settings()) as sandboxes:
+@dataclass
+class Town:
+    """Three workers, beat, web and both sandboxes around the deployed Redis, and what the workers log."""
+
+    stage: Stage
+    processes: ProcessGroup
+    service: Passback
+    logs: Path
+    day: int = 0
+
+    def grade(self) -> None:
+        """Enter a new score for another student in every course."""
+        self.day += 1
+        for course, (assignment, students) in COURSES.items():
+            self.stage.grade("a grade", course, assignment, user_id_of(students[self.day]), self.score)
+
+    @property
+    def score(self) -> float:
+        """The score that was entered last."""
+        return 30 + self.day / 4
+
+    def arrived(self) -> bool:
+        """Say whether every score that was entered last is in PowerSchool, in time."""
+        wanted = {str(student_dcid_of(students[self.day])) for _, students in COURSES.values()}
+        until = time.monotonic() + ARRIVES_WITHIN_S
+        while not wanted <= self._holders() and time.monotonic() < until:
+            time.sleep(0.05)
+        return wanted <= self._holders()
+
+    def _holders(self) -> set[str]:
+        held = [(dcid, score) for row in self.stage.gradebook() for dcid, score in row["scores"].items()]
+        return {dcid for dcid, score in held if float(score["points"]) == self.score}
+
+    def synced_by(self, worker: str) -> int:
+        """Return how many syncs a worker finished."""
+        return (self.logs / f"{worker}.log").read_text().count('"event": "course_synced"')
+
+
+@pytest.fixture(scope="module")
+def town(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    logs = tmp_path_factory.mktemp("logs")
+    with process_group(logs, without_settings()) as sandboxes:
         canvas, powerschool = start_sandboxes(sandboxes)
-        ours = {**with_sentinels(deployment), **sandbox_settings(canvas, powerschool), "PASSBACK_QUIET_PERIOD_S": "0.2"}
+        ours = {**with_sentinels(deployment), **sandbox_settings(canvas, powerschool), **SETTINGS}
         with (
-            process_group(tmp_path, {**without_settings(), **ours}) as group,
+            process_group(logs, {**without_settings(), **ours}) as group,
             closing(Passback(settings_of(ours))) as service,
             closing(Stage(canvas, powerschool, SystemClock())) as stage,
         ):
             port = free_port()
-            for name, arguments in (("web", ("--port", str(port))), ("worker", ()), ("beat", ())):
-                group.start(name, name, *arguments)
+            group.start("web", "web", "--port", str(port))
+            for worker in WORKERS:
+                group.start(worker, "worker")
+            group.start("beat", "beat")
             group.wait_ready(f"http://127.0.0.1:{port}/readyz")
             point_events(canvas, f"http://127.0.0.1:{port}")
-            yield stage, group, service
+            # So slow that no worker is done with one course before the next one is due.
+            stage.powerschool_faults(latency_ms=100)
+            yield Town(stage, group, service, logs)
 
 
-def arrives(stage: Stage, group: ProcessGroup, student: int, score: float) -> bool:
-    stage.grade("a grade", Ids.OUTAGE_COURSE, ASSIGNMENT, user_id_of(student), score)
-    until = time.monotonic() + 45
-    while not any(student_dcid_of(student) in write["students"] for write in stage.writes()):
-        group.check()
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
+def test_three_workers_share_two_queues(town: Town) -> None:
+    """Each of three workers reads both queues, and each gets a part of the work."""
+    while not all(map(town.synced_by, WORKERS)):
+        assert town.day < MOST_DAYS, {worker: town.synced_by(worker) for worker in WORKERS}
+        town.grade()
+        assert town.arrived()
+    read = make_app(town.service.settings).control.inspect(timeout=1).active_queues()
+    assert [{queue["name"] for queue in queues} for queues in read.values()] == [{*Queue}] * len(WORKERS)
 
 
-def test_grades_arrive_before_and_after_a_failover(
-    deployment: Deployment, stage: tuple[Stage, ProcessGroup, Passback]
-) -> None:
-    """When the primary is killed, every process finds the new one, and nothing passback does was ever refused."""
-    canvas, group, service = stage
-    assert arrives(canvas, group, Ids.STUDENTS_OUTAGE[0], 31.25)
-    assert installation_status(service)["dead_letters"] == 0
+def test_two_workers_do_the_work_of_one_that_was_killed(town: Town) -> None:
+    """A worker killed in the middle of its work costs nothing but time."""
+    town.grade()
+    until = time.monotonic() + ARRIVES_WITHIN_S
+    while town.service.changes.counts().leased < len(WORKERS):
+        assert time.monotonic() < until, "the three workers never worked at once"
+        time.sleep(0.02)
+    town.processes.signal(WORKERS[0], signal.SIGKILL)
+    assert town.arrived()
+
+
+def test_grades_arrive_after_a_failover(deployment: Deployment, town: Town) -> None:
+    """When the primary is killed, every process finds the new one; Redis never refused what passback asked."""
     assert deployment.refusals(deployment.primary_port) == []
-
     deployment.kill_primary()
-
-    assert arrives(canvas, group, Ids.STUDENTS_OUTAGE[1], 32.25)
+    town.grade()
+    assert town.arrived()
     with deployment.client(deployment.replica_port) as promoted:
         assert promoted.role()[0] == b"master"
-    assert installation_status(service)["dead_letters"] == 0
+    assert [town.processes.exit_code(name) for name in ("web", *WORKERS[1:], "beat")] == [None] * 4
+    assert installation_status(town.service)["dead_letters"] == 0
     assert deployment.refusals(deployment.replica_port) == []
