@@ -491,6 +491,11 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
         raise ConfigurationError("\n".join(_sentences(error))) from None
 
 
+def supervisor_socket(environ: Mapping[str, str] | None = None) -> str:
+    """Return where systemd wants to be told how this process does; empty where it does not."""
+    return (os.environ if environ is None else environ).get("NOTIFY_SOCKET", "")
+
+
 class _Checked(Settings):
     """Settings taken from what `load` collected and from nowhere else."""
 

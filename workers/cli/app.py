@@ -2,7 +2,7 @@
 
 import typer
 
-from workers.cli import categories, courses, dlq, explaining, history, links, operations, pausing, processes, sqs
+from workers.cli import alive, categories, courses, dlq, explaining, history, links, operations, pausing, processes, sqs
 from workers.cli.demo import demo
 from workers.cli.up import up
 
@@ -19,6 +19,7 @@ app.command("demo")(demo)
 app.command("up")(up)
 app.command("doctor")(operations.doctor)
 app.command("status")(operations.status)
+app.command("alive")(alive.alive)
 app.command("settings")(operations.settings)
 app.command("sync")(courses.sync)
 app.command("explain")(explaining.explain)
