@@ -2,7 +2,20 @@
 
 import typer
 
-from workers.cli import alive, categories, courses, dlq, explaining, history, links, operations, pausing, processes, sqs
+from workers.cli import (
+    alive,
+    categories,
+    courses,
+    dlq,
+    explaining,
+    history,
+    links,
+    operations,
+    pausing,
+    processes,
+    purge,
+    sqs,
+)
 from workers.cli.demo import demo
 from workers.cli.up import up
 
@@ -27,6 +40,7 @@ app.command("history")(history.history)
 app.add_typer(links.links, name="links")
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(categories.categories, name="categories")
+app.add_typer(purge.purge, name="purge")
 app.command("pause")(pausing.pause)
 app.command("resume")(pausing.resume)
 app.command("web")(processes.web)
