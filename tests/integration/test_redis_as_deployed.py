@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import NoPermissionError
 
+from deploy.backup.aof import restored, take
 from shared.adapters.redis.async_connection import connect_async
 from shared.adapters.redis.connection import RedisUnwell, connect
 from shared.clock import SystemClock
@@ -136,6 +137,14 @@ def test_the_metrics_user_sees_how_redis_does(deployment: Deployment) -> None:
         assert client.info("memory")["used_memory"] > 0
         assert client.slowlog_len() >= 0
         assert client.execute_command("LATENCY", "LATEST") == []
+
+
+def test_the_backup_user_can_take_a_backup(deployment: Deployment, tmp_path: Path) -> None:
+    """Nothing but the rights in users.acl is needed, and the copy is one that Redis loads."""
+    with deployment.client(deployment.primary_port, "backup") as client:
+        backup = take(client, tmp_path)
+    with restored(backup) as copy:
+        assert copy.ping()
 
 
 @dataclass
