@@ -526,8 +526,13 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
     folder = Path(directory)
     if not folder.is_dir():
         raise ConfigurationError(f"{SECRETS_DIR_VARIABLE} is {directory}, which is no directory")
-    files = {path.name.upper(): path for path in sorted(folder.iterdir()) if path.is_file()}
-    return {name: path.read_text().strip() for name, path in files.items() if name.startswith(PREFIX)}
+    try:
+        files = {path.name.upper(): path for path in sorted(folder.iterdir()) if path.is_file()}
+        return {name: path.read_text().strip() for name, path in files.items() if name.startswith(PREFIX)}
+    except OSError as error:
+        # Of the error, the place and the reason alone: never a traceback through what was read.
+        place = error.filename or folder
+        raise ConfigurationError(f"{SECRETS_DIR_VARIABLE}: {place} cannot be read: {error.strerror}") from None
 
 
 def _may_be_empty(name: str) -> bool:
