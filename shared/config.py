@@ -83,7 +83,18 @@ def _zone(value: object) -> object:
         raise ValueError("is no IANA time zone; name one such as America/Chicago") from error
 
 
+def _address(value: object) -> object:
+    """Return `host:port` as it is; the host must be there, and the port a number."""
+    host, _, port = str(value).rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError("is no list of host:port; write it such as redis-1.example:26379,redis-2.example:26379")
+    return value
+
+
 Zone = Annotated[ZoneInfo | None, BeforeValidator(_zone)]
+Addresses = Annotated[
+    tuple[Annotated[str, BeforeValidator(_address)], ...], NoDecode, BeforeValidator(_comma_separated)
+]
 Cron = Annotated[str, AfterValidator(checked_cron)]
 
 
@@ -131,6 +142,21 @@ class Settings(BaseSettings):
         pattern="^(redis|rediss|unix)://",
         description="Redis: queues, change sets, links and records. `redis://`, `rediss://` or `unix://`.",
     )
+    redis_password: SecretStr = Field(
+        SecretStr(""), description="Password of Redis, where the URL holds none: for a file of its own."
+    )
+    redis_ca_bundle: Path | None = Field(
+        None,
+        description="PEM file of the authority that signed Redis's certificate (`rediss://`), where it is a private "
+        "one; the sentinels' too.",
+    )
+    redis_sentinels: Addresses = Field(
+        (),
+        description="Redis Sentinels as `host:port`, comma-separated: they say where Redis is, and the URL gives user, "
+        "database and, with `rediss://`, TLS.",
+    )
+    redis_sentinel_master: str = Field("passback", min_length=1, description="Name under which the Sentinels know it.")
+    redis_sentinel_password: SecretStr = Field(SecretStr(""), description="Password of the Sentinels themselves.")
     redis_prefix: str = Field(
         "passback",
         pattern=r"^[A-Za-z0-9_-]+$",
@@ -358,6 +384,14 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe line written.")
 
     @model_validator(mode="after")
+    def _redis_can_be_found(self) -> Self:
+        if self.redis_sentinels and self.redis_url.startswith("unix://"):
+            raise ValueError(f"{PREFIX}REDIS_SENTINELS lead to hosts: make {PREFIX}REDIS_URL redis:// or rediss://")
+        if self.redis_ca_bundle and not self.uses_redis_tls:
+            raise ValueError(f"{PREFIX}REDIS_CA_BUNDLE is for rediss://, and {PREFIX}REDIS_URL is not")
+        return self
+
+    @model_validator(mode="after")
     def _windows_are_possible(self) -> Self:
         if self.max_wait_s < self.quiet_period_s:
             raise ValueError(
@@ -401,6 +435,11 @@ class Settings(BaseSettings):
         """The percentage by kind; a kind that is not named has its default."""
         shares = (part.split(":") for part in (*DEFAULT_SHARES, *self.provision_shrink_percent))
         return {kind: int(percent) for kind, percent in shares}
+
+    @property
+    def uses_redis_tls(self) -> bool:
+        """Say whether connections to Redis are encrypted."""
+        return self.redis_url.startswith("rediss://")
 
     @property
     def retry_waits(self) -> tuple[timedelta, ...]:
@@ -452,6 +491,11 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
         raise ConfigurationError("\n".join(_sentences(error))) from None
 
 
+def supervisor_socket(environ: Mapping[str, str] | None = None) -> str:
+    """Return where systemd wants to be told how this process does; empty where it does not."""
+    return (os.environ if environ is None else environ).get("NOTIFY_SOCKET", "")
+
+
 class _Checked(Settings):
     """Settings taken from what `load` collected and from nowhere else."""
 
@@ -482,8 +526,13 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
     folder = Path(directory)
     if not folder.is_dir():
         raise ConfigurationError(f"{SECRETS_DIR_VARIABLE} is {directory}, which is no directory")
-    files = {path.name.upper(): path for path in sorted(folder.iterdir()) if path.is_file()}
-    return {name: path.read_text().strip() for name, path in files.items() if name.startswith(PREFIX)}
+    try:
+        files = {path.name.upper(): path for path in sorted(folder.iterdir()) if path.is_file()}
+        return {name: path.read_text().strip() for name, path in files.items() if name.startswith(PREFIX)}
+    except OSError as error:
+        # Of the error, the place and the reason alone: never a traceback through what was read.
+        place = error.filename or folder
+        raise ConfigurationError(f"{SECRETS_DIR_VARIABLE}: {place} cannot be read: {error.strerror}") from None
 
 
 def _may_be_empty(name: str) -> bool:

@@ -57,6 +57,10 @@ class LogEvent(StrEnum):
     RESUMED = "resumed"
     """info: a person lets it go on. `target`, `actor`."""
 
+    PURGED = "purged"
+    """info: a person erased what was remembered. `what` (`course`, `student`, `older_than`, `everything`), `actor`,
+    `erased` (counts), `left_out` (courses that were being synced)."""
+
     LEASE_LOST = "lease_lost"
     """warning: another worker may have the course; this one writes nothing more. `course_id`, `token`."""
     LEASE_NOT_RENEWED = "lease_not_renewed"

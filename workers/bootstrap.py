@@ -23,11 +23,13 @@ from shared.adapters.redis.connection import connect
 from shared.adapters.redis.counters import RedisCounters
 from shared.adapters.redis.dead_letters import RedisDeadLetters
 from shared.adapters.redis.dead_messages import RedisDeadMessages
+from shared.adapters.redis.erasure import RedisErasure
 from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.links import RedisLinks
 from shared.adapters.redis.pauses import RedisPauses
 from shared.adapters.redis.provision_runs import RedisProvisionRuns
+from shared.adapters.redis.purges import RedisPurges
 from shared.adapters.redis.records import RedisRecords
 from shared.adapters.redis.shared_clock import SharedClock
 from shared.adapters.redis.unknown_changes import RedisUnknownChanges
@@ -56,6 +58,7 @@ from workers.heartbeat import Heart
 from workers.identity import this_process
 from workers.provisioning.composition import Provisioning
 from workers.provisioning.facade import ProvisioningDesk
+from workers.purge import Purge
 from workers.settle import Settler, SyncReport
 
 log = structlog.get_logger()
@@ -170,6 +173,17 @@ class Passback:
             self.pauses,
             self.stopping,
         )
+
+    @cached_property
+    def purges(self) -> RedisPurges:
+        """What was purged."""
+        return RedisPurges(self.redis, self.keys)
+
+    @cached_property
+    def purge(self) -> Purge:
+        """What erases."""
+        erasure = RedisErasure(self.redis, self.keys)
+        return Purge(erasure, self.purges, self.pauses, self.heartbeats, self.is_being_synced)
 
     @cached_property
     def unknown_changes(self) -> RedisUnknownChanges:

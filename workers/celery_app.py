@@ -7,7 +7,7 @@ on Redis loses or repeats delays an agreement and never prevents it.
 from celery import Celery
 from kombu.entity import Queue as KombuQueue
 
-from shared.adapters.redis.urls import broker_url
+from shared.adapters.redis.urls import broker_sentinel_options, broker_tls, broker_url
 from shared.config import Settings
 from shared.queues import ROUTES, Queue
 from workers import redis_transport
@@ -26,7 +26,7 @@ def visibility_timeout_s(settings: Settings) -> float:
 def make_app(settings: Settings) -> Celery:
     """Return the Celery app for these settings. Making it opens no connection."""
     redis_transport.register()
-    app = Celery("passback", broker=broker_url(settings.redis_url), include=TASK_MODULES)
+    app = Celery("passback", broker=broker_url(settings), include=TASK_MODULES)
     app.conf.update(
         task_queues=[KombuQueue(name) for name in Queue],
         task_routes={task: {"queue": queue} for task, queue in ROUTES.items()},
@@ -46,7 +46,9 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         # However long Redis is away: a worker that gives up only makes its supervisor start another.
         broker_connection_max_retries=None,
+        broker_use_ssl=broker_tls(settings),
         broker_transport_options={
+            **broker_sentinel_options(settings),
             "global_keyprefix": f"{settings.redis_prefix}:celery:",
             "visibility_timeout": visibility_timeout_s(settings),
             "unacked_restore_interval": 1,

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from shared.adapters.redis.connection import connect
 from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
+from shared.adapters.telemetry.supervisor import tell_alive
 from shared.config import Settings
 from shared.log_events import LogEvent
 from workers.identity import this_process
@@ -30,10 +31,12 @@ class Heart:
         *,
         lives: Callable[[], bool] = lambda: True,
         every: timedelta = BEAT_EVERY,
+        supervisor: Callable[[], None] = tell_alive,
     ) -> None:
         self._heartbeats = heartbeats
         self._process = process
         self._lives = lives
+        self._tell_supervisor = supervisor
         self._every_s = every.total_seconds()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
@@ -53,6 +56,7 @@ class Heart:
     def _run(self) -> None:
         while True:
             if self._lives():
+                self._tell_supervisor()
                 self._beat()
             if self._stopped.wait(self._every_s):
                 return

@@ -19,25 +19,48 @@ from kombu.transport import redis as kombu_redis
 from kombu.utils.json import loads
 from redis.exceptions import ConnectionError as ConnectionFailed
 
+from shared.adapters.redis.urls import SENTINEL_SCHEME
+
 UNREADABLE_TYPE = "application/x-unreadable"
 
 
-class Channel(kombu_redis.Channel):
+class _Tolerant:
     """A channel whose use after the loss of its connection is a connection error."""
+
+    connection: Any
 
     def _get_pool(self, asynchronous: bool = False) -> object:
         if self.connection is None or self.connection.client is None:
             raise ConnectionFailed("this channel lost its connection")
-        return super()._get_pool(asynchronous=asynchronous)  # type: ignore[no-untyped-call]  # kombu has no types
+        return super()._get_pool(asynchronous=asynchronous)  # type: ignore[misc]  # of the class beside this one
 
 
-class Transport(kombu_redis.Transport):
-    """The Redis transport with that channel, and with an envelope around everything it delivers."""
+class Channel(_Tolerant, kombu_redis.Channel):
+    """A channel of one Redis."""
+
+
+class SentinelChannel(_Tolerant, kombu_redis.SentinelChannel):
+    """A channel of the Redis that Sentinels name."""
+
+
+class _Enveloping:
+    """A transport with an envelope around everything it delivers."""
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        enveloped = message if is_envelope(message) else envelope(message, queue)
+        super()._deliver(enveloped, queue)  # type: ignore[misc]  # of the class beside this one
+
+
+class Transport(_Enveloping, kombu_redis.Transport):
+    """The Redis transport with that channel."""
 
     Channel = Channel
 
-    def _deliver(self, message: Any, queue: str) -> None:
-        super()._deliver(message if is_envelope(message) else envelope(message, queue), queue)  # type: ignore[no-untyped-call]
+
+class SentinelTransport(_Enveloping, kombu_redis.SentinelTransport):
+    """The same for Sentinels."""
+
+    Channel = SentinelChannel
 
 
 def is_envelope(message: Any) -> bool:
@@ -79,8 +102,9 @@ def lenient_loads(entry: str, **options: Any) -> Any:
 
 
 def register() -> None:
-    """Make Celery use this transport for every Redis URL. May be repeated."""
+    """Make Celery use these transports for every Redis URL. May be repeated."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
+    TRANSPORT_ALIASES[SENTINEL_SCHEME] = f"{__name__}:SentinelTransport"
     # The transport decodes an entry right after it took it from its list, and offers no other place to step in.
     kombu_redis.loads = lenient_loads  # type: ignore[attr-defined,assignment]

@@ -1,4 +1,4 @@
-"""Every contract is proved twice: over fakeredis, and over a real Redis."""
+"""Every contract is proved twice: over fakeredis, and over a real Redis as a user who may do no more than deployed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +13,16 @@ from shared.adapters.redis.connection import connect
 from shared.adapters.redis.keys import Keys
 from shared.config import load
 
+# What the tests do to Redis, and passback never does.
+OF_TESTS = ("+flushall", "+keys", "+script|flush")
+
+
+def deployed_rules() -> list[str]:
+    """Return what `deploy/redis` allows passback's user: what an adapter needs beyond it, belongs there."""
+    users = (Path(__file__).parents[2] / "deploy" / "redis" / "users.acl.in").read_text()
+    (line,) = [line for line in users.splitlines() if line.startswith("user passback ")]
+    return line.partition(" #PASSBACK# ")[2].split()
+
 
 @pytest.fixture(scope="session")
 def redis_socket() -> Iterator[Path]:
@@ -26,8 +36,11 @@ def client(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
         client: redis.Redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
     else:
         socket = request.getfixturevalue("redis_socket")
-        client = connect(load({"PASSBACK_REDIS_URL": f"unix://{socket}"}, env_file=Path("/dev/null")))
-        client.flushall()
+        with redis.Redis(unix_socket_path=str(socket)) as admin:
+            admin.flushall()
+            admin.execute_command("ACL", "SETUSER", "passback", "reset", "on", "nopass", *deployed_rules(), *OF_TESTS)
+        url = f"unix://{socket}?username=passback&password=any"
+        client = connect(load({"PASSBACK_REDIS_URL": url}, env_file=Path("/dev/null")))
     yield client
     client.close()
 

@@ -15,7 +15,7 @@ from celery.contrib.testing.worker import start_worker
 from kombu import Queue
 
 from shared.adapters.redis.urls import broker_url
-from shared.config import ConfigurationError
+from shared.config import ConfigurationError, load
 from workers.cli.embedded_redis import EmbeddedRedis, RedisKind
 
 REAL = [
@@ -49,7 +49,8 @@ def test_it_answers_as_soon_as_it_is_entered(embedded: EmbeddedRedis) -> None:
 
 def test_celery_runs_a_task_over_it(embedded: EmbeddedRedis) -> None:
     """A task sent by one Celery app's producer is run by its worker, over the translated URL."""
-    app = Celery("test", broker=broker_url(embedded.url), set_as_current=False)
+    settings = load({"PASSBACK_REDIS_URL": embedded.url}, env_file=Path("no.env"))
+    app = Celery("test", broker=broker_url(settings), set_as_current=False)
     app.conf.update(task_queues=[Queue("course-syncs")], task_default_queue="course-syncs", task_ignore_result=True)
     ran = threading.Event()
     app.task(ran.set, name="test.run", shared=False)

@@ -183,6 +183,14 @@ def test_a_missing_secrets_directory_is_an_error(tmp_path: Path) -> None:
     assert "which is no directory" in refusal(SECRETS_DIR=str(tmp_path / "missing"))
 
 
+def test_a_secret_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """What an account may not read is said in a sentence, with the place, and without a traceback through secrets."""
+    # A file that nobody can read from its beginning, not even root.
+    (tmp_path / "PASSBACK_CANVAS_TOKEN").symlink_to("/proc/self/mem")
+
+    assert f"{tmp_path} cannot be read" in refusal(SECRETS_DIR=str(tmp_path))
+
+
 def test_settings_come_from_the_env_file(tmp_path: Path) -> None:
     """`.env` holds settings in its usual syntax, and dollar signs in it stay."""
     (tmp_path / ".env").write_text("# a comment\nPASSBACK_WEB_PORT=9000\nPASSBACK_CANVAS_TOKEN='a${b}c'\nOTHER=1\n")

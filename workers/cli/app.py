@@ -3,6 +3,7 @@
 import typer
 
 from workers.cli import (
+    alive,
     categories,
     courses,
     dlq,
@@ -13,6 +14,7 @@ from workers.cli import (
     pausing,
     processes,
     provision,
+    purge,
     sqs,
 )
 from workers.cli.demo import demo
@@ -31,6 +33,7 @@ app.command("demo")(demo)
 app.command("up")(up)
 app.command("doctor")(operations.doctor)
 app.command("status")(operations.status)
+app.command("alive")(alive.alive)
 app.command("settings")(operations.settings)
 app.command("sync")(courses.sync)
 app.command("explain")(explaining.explain)
@@ -39,6 +42,7 @@ app.add_typer(links.links, name="links")
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(provision.provision, name="provision")
 app.add_typer(categories.categories, name="categories")
+app.add_typer(purge.purge, name="purge")
 app.command("pause")(pausing.pause)
 app.command("resume")(pausing.resume)
 app.command("web")(processes.web)

@@ -1,5 +1,7 @@
 """Verbs about the whole installation: `status`, `doctor`, `settings`."""
 
+from typing import Annotated
+
 import typer
 from redis.exceptions import RedisError
 from rich.table import Table
@@ -8,6 +10,7 @@ from rich.text import Text
 from workers.cli.checks import Check, Verdict, run_checks
 from workers.cli.opened import opened
 from workers.cli.output import ExitCode, JsonOption, emit
+from workers.cli.settings_env import settings_env
 from workers.cli.settings_table import settings_table
 from workers.installation import installation_status
 
@@ -59,6 +62,8 @@ def _doctor_table(checks: list[Check]) -> Table:
     return table
 
 
-def settings() -> None:
+def settings(
+    env: Annotated[bool, typer.Option("--env", help="As an environment file to fill in, .env.example.")] = False,
+) -> None:
     """Print every setting with its type, unit, default and meaning, as the README has them."""
-    typer.echo(settings_table())
+    typer.echo(settings_env() if env else settings_table(), nl=not env)

@@ -151,3 +151,14 @@ def starting_district(schools: int, students: int, sections: int, seed: int) -> 
     if schools == 0:
         return small_district(*today_in_sandbox())
     return unprovisioned_district(DistrictSize(schools, students, sections, seed), *today_in_sandbox())
+
+
+@sandbox.command("settings")
+def sandbox_environment(
+    canvas: Annotated[str, typer.Option(help="URL of the sandbox Canvas.")],
+    powerschool: Annotated[str, typer.Option(help="URL of the sandbox PowerSchool.")],
+) -> None:
+    """Print the settings that lead to the two sandboxes, as lines of an environment file."""
+    from workers.cli.up import sandbox_settings  # noqa: PLC0415  # it imports from here
+
+    typer.echo("\n".join(f"{name}={value}" for name, value in sandbox_settings(canvas, powerschool).items()))

@@ -54,7 +54,7 @@ def _type(name: str, annotation: object) -> str:
     if get_origin(annotation) in {Union, UnionType}:
         annotation = next(part for part in get_args(annotation) if part is not type(None))
     if get_origin(annotation) is tuple:
-        return "list of numbers" if get_args(annotation)[0] is not str else "list"
+        return "list of numbers" if float in get_args(get_args(annotation)[0]) else "list"
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return "one of " + ", ".join(annotation)
     if name.endswith("_url"):
@@ -63,14 +63,20 @@ def _type(name: str, annotation: object) -> str:
     return TYPES[annotation]
 
 
-def _default(value: object) -> str:
+def default_of(value: object) -> str:
+    """Return a default as one would write it in an environment file; nothing for one that is empty or secret."""
     match value:
-        case SecretStr() | None | "":
+        case SecretStr() | None:
             return ""
         case bool():
-            return "`yes`" if value else "`no`"
+            return "yes" if value else "no"
         case float():
-            return f"`{value:.15g}`"
+            return f"{value:.15g}"
         case tuple():
-            return f"`{','.join(f'{item:.15g}' if isinstance(item, float) else str(item) for item in value)}`"
-    return f"`{value}`"
+            return ",".join(f"{item:.15g}" if isinstance(item, float) else str(item) for item in value)
+    return str(value)
+
+
+def _default(value: object) -> str:
+    written = default_of(value)
+    return f"`{written}`" if written else ""

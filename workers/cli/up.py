@@ -57,7 +57,8 @@ def up(
     end_on_sigterm()
     settings = config.load()
     environ = dict(os.environ)  # noqa: TID251  # handed on to children
-    if "PASSBACK_REDIS_URL" in environ or settings.redis_url != config.Settings.model_fields["redis_url"].default:
+    default = config.Settings.model_fields["redis_url"].default
+    if "PASSBACK_REDIS_URL" in environ or settings.redis_url != default or settings.redis_sentinels:
         _run(settings, environ, settings.web_port if port is None else port)
         return
     with EmbeddedRedis() as redis:

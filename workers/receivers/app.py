@@ -4,14 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 from starlette.types import ASGIApp
 
 from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, JwksKeys
+from shared.adapters.redis.async_connection import connect_async
 from shared.adapters.redis.change_writer import RedisChangeWriter
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.receiver_notes import RosterHints, SeenWebhooks
@@ -65,7 +63,7 @@ def create_app(
 def build(settings: Settings, otherwise: ASGIApp | None = None) -> ReceiverApp:
     """Return the receivers with Redis and Canvas's keys behind them, opened and closed by the server's lifespan."""
     clock = SystemClock()
-    redis = _redis(settings)
+    redis, close_redis = connect_async(settings)
     redis_keys = Keys(settings.redis_prefix)
     writer = RedisChangeWriter(redis, redis_keys, settings.event_max_waiting)
     http = httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
@@ -77,7 +75,7 @@ def build(settings: Settings, otherwise: ASGIApp | None = None) -> ReceiverApp:
         await writer.close()
         await jwks.close()
         await http.aclose()
-        await redis.aclose()
+        await close_redis()
 
     return create_app(
         settings,
@@ -89,16 +87,6 @@ def build(settings: Settings, otherwise: ASGIApp | None = None) -> ReceiverApp:
         clock=clock,
         lifespan=lifespan,
         otherwise=otherwise,
-    )
-
-
-def _redis(settings: Settings) -> Redis:
-    """Return a client that gives up soon: one repetition over a new connection, since Redis may have restarted."""
-    return Redis.from_url(
-        settings.redis_url,
-        socket_timeout=settings.redis_timeout_s,
-        socket_connect_timeout=settings.redis_timeout_s,
-        retry=Retry(NoBackoff(), 1),
     )
 
 

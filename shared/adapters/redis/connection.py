@@ -1,7 +1,7 @@
 """Connects to the Redis of the settings, and gives its failures a place in our tree of errors."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -9,7 +9,9 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
+from shared.adapters.redis.urls import connection_options, sentinel_addresses, sentinel_options, url_options
 from shared.config import Settings
 from shared.errors import SystemUnwell
 
@@ -44,17 +46,21 @@ class RedisClient(redis.Redis):
 
 
 def connect(settings: Settings) -> redis.Redis:
-    """Return a client of the settings' Redis (`redis://`, `rediss://`, `unix://`); connects at its first command.
+    """Return a client of the settings' Redis, which Sentinels may have to be asked for; connects at its first command.
 
     A command on a dropped connection is sent again: everything passback asks of Redis may be repeated. One that was
     not answered in time is not, for a Redis that hangs would only be waited for longer.
     """
-    return RedisClient.from_url(
-        settings.redis_url,
-        protocol=2,
-        decode_responses=False,
-        socket_timeout=settings.redis_timeout_s,
-        socket_connect_timeout=settings.redis_timeout_s,
-        health_check_interval=HEALTH_CHECK_EVERY_S,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES, supported_errors=(ConnectionFailed,)),
-    )
+    options = {
+        **connection_options(settings),
+        "protocol": 2,
+        "decode_responses": False,
+        "health_check_interval": HEALTH_CHECK_EVERY_S,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES, supported_errors=(ConnectionFailed,)),
+    }
+    if not settings.redis_sentinels:
+        return RedisClient.from_url(settings.redis_url, **options)
+    sentinel = Sentinel(sentinel_addresses(settings), sentinel_kwargs=sentinel_options(settings))  # type: ignore[no-untyped-call]
+    everything = {**options, **url_options(settings)}
+    found = sentinel.master_for(settings.redis_sentinel_master, RedisClient, **everything)  # type: ignore[no-untyped-call]
+    return cast("redis.Redis", found)

@@ -186,6 +186,11 @@ class Keys:
         return f"{self.prefix}:paused"
 
     @property
+    def purges(self) -> str:
+        """Stream, about 1,000 entries at the most: `what` was purged, by which `actor`, `n:<what>` how much. Kept."""
+        return f"{self.prefix}:purges"
+
+    @property
     def heartbeats(self) -> str:
         """Hash: `<process>@<host>:<pid>` to when it last was alive (ms); dropped after a day."""
         return f"{self.prefix}:heartbeats"

@@ -1,13 +1,16 @@
 """A process's heart beats while the process does its work."""
 
+import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import fakeredis
 
 from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
+from shared.adapters.telemetry.supervisor import tell_alive
 from workers.heartbeat import Heart
 
 OFTEN = timedelta(milliseconds=5)
@@ -53,3 +56,39 @@ def test_a_heart_outlives_a_redis_that_is_away() -> None:
     server.connected = True
     until(lambda: bool(heartbeats.all()))
     heart.stop()
+
+
+def test_a_heart_tells_the_supervisor(tmp_path: Path) -> None:
+    """Systemd hears that the process is ready and alive with every beat, also while Redis is away."""
+    server = fakeredis.FakeServer()
+    server.connected = False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(5)
+        heart = Heart(
+            Heartbeats(fakeredis.FakeRedis(server=server), Keys()), "web@here:1", every=OFTEN,
+            supervisor=lambda: tell_alive(str(tmp_path / "notify")),
+        )  # fmt: skip
+        heart.start()
+        heard = [systemd.recv(100) for _ in range(2)]
+        heart.stop()
+    assert heard == [b"READY=1\nWATCHDOG=1"] * 2
+
+
+def test_a_heart_that_does_not_work_tells_nobody(tmp_path: Path) -> None:
+    """A process whose work has ended is not kept by its heart: systemd starts it again."""
+    told: list[bool] = []
+    heart = Heart(
+        Heartbeats(fakeredis.FakeRedis(), Keys()), "worker@here:1", every=OFTEN, lives=lambda: False,
+        supervisor=lambda: told.append(True),
+    )  # fmt: skip
+    heart.start()
+    time.sleep(0.05)
+    heart.stop()
+    assert told == []
+
+
+def test_nobody_listening_is_no_trouble(tmp_path: Path) -> None:
+    """Without systemd, and with one that is gone, the process goes on."""
+    tell_alive("")
+    tell_alive(str(tmp_path / "nobody"))

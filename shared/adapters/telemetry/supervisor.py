@@ -1,0 +1,23 @@
+"""Tells systemd, where it started this process, that the process is ready and alive."""
+
+import contextlib
+import socket
+
+from shared.config import supervisor_socket
+
+_READY_AND_ALIVE = b"READY=1\nWATCHDOG=1"
+
+
+def tell_alive(address: str | None = None) -> None:
+    """Send what `Type=notify` and `WatchdogSec=` wait for; nothing happens where nobody listens.
+
+    `address` is the socket's, by default that of the environment. Source: sd_notify(3).
+    """
+    path = supervisor_socket() if address is None else address
+    if not path:
+        return
+    # A leading @ means the abstract namespace, which begins with a zero byte.
+    target = f"\0{path[1:]}" if path.startswith("@") else path
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as messenger:
+        # A supervisor that does not listen will act by itself; the process's work goes on.
+        messenger.sendto(_READY_AND_ALIVE, target)

@@ -1,0 +1,65 @@
+"""Every way to deploy passback starts every process, with settings that exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.project import ROOT, files, syntax_trees
+from tests.deployment.deployed import DEPLOY, KNOWN_VARIABLES, OPTIONAL, PROCFILE, compose, manifests, units
+
+
+def composed() -> set[str]:
+    services = {name: service for name, service in compose()["services"].items() if name != "redis"}
+    return {service["command"][0] for service in services.values()}
+
+
+def orchestrated() -> set[str]:
+    return {m["spec"]["template"]["spec"]["containers"][0]["args"][0] for m in manifests() if m["kind"] == "Deployment"}
+
+
+def supervised() -> set[str]:
+    starts = [value for directives in units().values() for name, value in directives if name == "ExecStart"]
+    return {start.removeprefix("/opt/passback/bin/passback ") for start in starts}
+
+
+@pytest.mark.parametrize("deployed", [composed, orchestrated, supervised])
+def test_every_process_is_started(deployed: "type[composed]") -> None:
+    """Compose, Kubernetes and systemd start what the Procfile starts, and nothing that is no process."""
+    assert PROCFILE <= deployed() <= PROCFILE | OPTIONAL
+
+
+def checked_kinds() -> Iterator[str]:
+    for path in files(".yaml", under="deploy"):
+        yield from re.findall(r"passback, alive, ([a-z-]+)\]", path.read_text())
+
+
+def test_health_checks_ask_for_names_of_the_procfile() -> None:
+    """`passback alive` is asked about a process by its name in the Procfile, which its heart beats under."""
+    names = {line.partition(":")[0] for line in (ROOT / "Procfile").read_text().splitlines()}
+
+    assert set(checked_kinds()) <= names | {"sqs", "provisioning"}
+
+
+def test_hearts_beat_under_names_of_the_procfile() -> None:
+    """What a process calls itself is what the deployments ask for."""
+    source = "\n".join(path.read_text() for path, _ in syntax_trees("workers"))
+    beating = {
+        *re.findall(r'beating\(settings, "([^"]+)"\)', source),
+        *re.findall(r'this_process\("([^"]+)"\)', source),
+    }
+
+    assert beating
+    assert beating <= {"web", "worker", "provisioning", "beat", "flower", "sqs"}
+
+
+TEXTS = [path for path in files(under="deploy") if path.suffix in {".md", ".yaml", ".conf", ".service", ".sh", ""}]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(DEPLOY)))
+def test_settings_that_are_named_exist(path: Path) -> None:
+    """No file or guide sets a variable that passback would refuse."""
+    named = re.findall(r"\bPASSBACK_[A-Z][A-Z0-9_]*[A-Z0-9]\b(?![*_])", path.read_text())
+
+    assert set(named) - KNOWN_VARIABLES == set()
