@@ -1,0 +1,8 @@
+-- A course's place among those with problems: a million for each of its dead letters, one for each assignment.
+local OF_A_LETTER = 1000000
+
+local function rank(problems, course, by)
+  if by ~= 0 and tonumber(redis.call('ZINCRBY', problems, by, course)) <= 0 then
+    redis.call('ZREM', problems, course)
+  end
+end
