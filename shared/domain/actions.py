@@ -15,6 +15,7 @@ class Verb(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     APPROVE = "approve"
+    REJECT = "reject"
     SIGN_IN = "sign_in"
 
 

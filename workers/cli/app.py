@@ -10,6 +10,7 @@ from workers.cli import (
     history,
     links,
     operations,
+    passwords,
     pausing,
     processes,
     provision,
@@ -32,6 +33,7 @@ app.command("up")(up)
 app.command("doctor")(operations.doctor)
 app.command("status")(operations.status)
 app.command("settings")(operations.settings)
+app.command("password")(passwords.password)
 app.command("sync")(courses.sync)
 app.command("explain")(explaining.explain)
 app.command("history")(history.history)

@@ -65,7 +65,7 @@ def _type(name: str, annotation: object) -> str:
 
 def _default(value: object) -> str:
     match value:
-        case SecretStr() | None | "":
+        case SecretStr() | None | "" | ():
             return ""
         case bool():
             return "`yes`" if value else "`no`"
