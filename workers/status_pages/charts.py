@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.domain.timings import BOUNDS_S, LONGER, HourOfTimings
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 170, 44, 22, 8
+HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 170, 44, 8, 22, 8
 LINES_S = (1, 10, 60, 600, 3600)
 LONGEST_S = 2 * BOUNDS_S[-1]
 
@@ -35,25 +35,28 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Bars and lines in a box of `WIDTH` times `HEIGHT`."""
+    """Bars and lines in a box of `width` times `height`."""
 
     bars: tuple[Bar, ...]
     lines: tuple[Line, ...]
     hours: tuple[tuple[float, HourOfTimings], ...]
-    width: int = WIDTH
+    width: int
     height: int = HEIGHT
     left: int = LEFT
     floor: int = HEIGHT - BOTTOM
 
 
-def chart(hours: Sequence[HourOfTimings]) -> Chart:
+def chart(hours: Sequence[HourOfTimings], width: int) -> Chart:
     """Return the chart of these hours, the present one last. The scale is logarithmic."""
-    step = (WIDTH - LEFT) / max(1, len(hours))
+    step = (width - LEFT - RIGHT) / max(1, len(hours))
     places = [(LEFT + number * step, hour) for number, hour in enumerate(hours)]
     return Chart(
         bars=tuple(bar for x, hour in places if (bar := _bar(x + step * 0.15, step * 0.7, hour)) is not None),
         lines=tuple(Line(_y(seconds), duration(seconds)) for seconds in LINES_S),
-        hours=tuple((x + step / 2, hour) for number, (x, hour) in enumerate(places) if number % 3 == 2),
+        hours=tuple(
+            (x + step / 2, hour) for number, (x, hour) in enumerate(places) if (len(hours) - 1 - number) % 3 == 0
+        ),
+        width=width,
     )
 
 

@@ -14,7 +14,7 @@ from workers.bootstrap import Passback
 from workers.status_pages.provisioning import Provisioning, RunView
 
 SHOWN_COURSES = 10
-SHOWN_ACTIONS = 8
+SHOWN_ACTIONS = 5
 SHOWN_HOURS = 24
 SYSTEMS = ("canvas", "powerschool")
 
@@ -50,6 +50,11 @@ class Overview:
     actions: list[Action]
     last_run: RunView | None
     held_run: RunView | None
+
+    @property
+    def retrying(self) -> int:
+        """Return how many assignments are tried again by themselves: those given up since their last sync are not."""
+        return max(0, self.standings[Standing.RETRYING] - self.dead_letters)
 
 
 def overview(service: Passback, provisioning: Provisioning) -> Overview:

@@ -44,4 +44,8 @@ def create_pages(service: Passback, sign_in: SignIn, provisioning: Provisioning)
         status = getattr(error, "status_code", 404)
         return await run_in_threadpool(desk.message, status, "Not found", "There is no page at this address.")
 
-    return Starlette(routes=routes, exception_handlers={404: nothing_here, 405: nothing_here})
+    async def broken(_request: Request, _error: Exception) -> Response:
+        text = "This page has a defect. Nothing else is touched by it; please report it."
+        return await run_in_threadpool(desk.message, 500, "Something is wrong here", text)
+
+    return Starlette(routes=routes, exception_handlers={404: nothing_here, 405: nothing_here, Exception: broken})

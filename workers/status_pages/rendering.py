@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
@@ -41,7 +41,7 @@ class Renderer:
         )
         self._environment.filters.update(
             {"time": self._time, "ago": self._ago, "hour": self._hour, "moment": _moment, "told": told,
-             "duration": duration, "words": _words, "target": _target}
+             "duration": duration, "words": _words, "target": _target, "code": _code}
         )  # fmt: skip
         self._environment.globals.update(
             {"who": WHO, "chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
@@ -80,6 +80,12 @@ def _target(target: str) -> str:
     """Return what an action or a pause is about, in words."""
     kind, _, name = target.partition(":")
     return {"passback": "everything", "pages": ""}.get(target, f"{kind} {name}".strip())
+
+
+def _code(text: str) -> Markup:
+    """Return a sentence whose parts between backticks are code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def _words(code: object) -> str:

@@ -37,6 +37,11 @@ class ListedCourse:
     summary: CourseSummary | None
     dead_letters: int = 0
 
+    def count(self, standing: Standing) -> int:
+        """Return how many assignments stand so; those that were given up since the last sync do not retry any more."""
+        counted = self.summary.assignments[standing] if self.summary else 0
+        return max(0, counted - self.dead_letters) if standing is Standing.RETRYING else counted
+
     @property
     def has_problems(self) -> bool:
         """Say whether a person should look at the course."""
