@@ -21,6 +21,7 @@ PREFIX = "/api/v1"
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": RefusalAnswer, "description": why}
     for status, why in (
+        (400, "The body is not readable"),
         (401, "Nobody signed in"),
         (403, "Only operators may; or the action may be forged; or nobody can sign in yet"),
         (404, "There is no such thing"),

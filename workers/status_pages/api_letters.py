@@ -1,10 +1,10 @@
 """The API about dead letters: list, group, show, retry and discard one, some or all, at a rate."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from shared.adapters.redis.letter_batches import LetterBatch
 from shared.domain.actions import Verb
@@ -24,30 +24,66 @@ Cause = Annotated[Code | None, Query(description="Only those of this cause; `mes
 
 
 class Chosen(Body):
-    """Which dead letters are meant: ids, a cause, a time, or all of them; and how many a minute."""
+    """How those that are chosen are gone through: how many a minute, or only named."""
 
-    ids: list[AnId] = Field(default_factory=list, max_length=500)
-    cause: Code | None = None
-    since: Moment | None = None
-    all: bool = False
     per_minute: Annotated[int, Field(ge=1, le=60_000)] | None = None
     dry_run: bool = False
 
-    @model_validator(mode="after")
-    def _says_which(self) -> "Chosen":
-        if self.all == bool(self.ids or self.cause or self.since):
-            raise ValueError("say which: either ids, cause or since, or all")
-        return self
+    @property
+    def choice(self) -> letters.Choice:
+        """Return what is chosen: all."""
+        return letters.Choice()
+
+    @property
+    def interval(self) -> timedelta:
+        """Return the time between two courses or messages."""
+        return timedelta(minutes=1) / self.per_minute if self.per_minute else timedelta(0)
+
+
+class AllLetters(Chosen):
+    """Every dead letter."""
+
+    all: Literal[True]
+
+
+class LettersSince(Chosen):
+    """Those that failed since."""
+
+    since: Moment
+
+    @property
+    def choice(self) -> letters.Choice:
+        """Return what is chosen."""
+        return letters.Choice(since=self.since)
+
+
+class LettersOfCause(Chosen):
+    """Those of a cause; `messages` stands for those that nobody could read."""
+
+    cause: Code
+    since: Moment | None = None
+
+    @property
+    def choice(self) -> letters.Choice:
+        """Return what is chosen."""
+        return letters.Choice(cause=self.cause, since=self.since)
+
+
+class TheseLetters(Chosen):
+    """Those of these ids; with a cause or a time, only those among them that fit."""
+
+    ids: Annotated[list[AnId], Field(min_length=1, max_length=500)]
+    cause: Code | None = None
+    since: Moment | None = None
 
     @property
     def choice(self) -> letters.Choice:
         """Return what is chosen."""
         return letters.Choice(tuple(self.ids), self.cause, self.since)
 
-    @property
-    def interval(self) -> timedelta:
-        """Return the time between two courses or messages."""
-        return timedelta(minutes=1) / self.per_minute if self.per_minute else timedelta(0)
+
+# Nothing is chosen by leaving something out: all has to be said, too.
+Choosing = TheseLetters | LettersOfCause | LettersSince | AllLetters
 
 
 class LetterApi:
@@ -115,11 +151,11 @@ class LetterApi:
         self._acts.discard_one(person, self._found(letter_id))
         return {"id": letter_id, "discarded": True}
 
-    def retry_some(self, person: Operator, chosen: Chosen) -> Json:
+    def retry_some(self, person: Operator, chosen: Choosing) -> Json:
         """Retry those that are chosen, beside this request; or say which, with `dry_run`."""
         return self._some(person, Verb.RETRY, chosen)
 
-    def discard_some(self, person: Operator, chosen: Chosen) -> Json:
+    def discard_some(self, person: Operator, chosen: Choosing) -> Json:
         """Discard those that are chosen, beside this request; or say which, with `dry_run`."""
         return self._some(person, Verb.DISCARD, chosen)
 

@@ -14,6 +14,7 @@ from shared.errors import NotFound, PassbackError, PermanentError, TransientErro
 
 # What Starlette refuses by itself: paths, methods, unreadable headers.
 CODES = {
+    400: ("not_readable", "The body is not readable as JSON in UTF-8."),
     401: ("not_signed_in", "Sign in as operator or viewer."),
     404: ("not_found", "There is nothing at this path."),
     405: ("method_not_allowed", "This path has another method."),
