@@ -73,13 +73,19 @@ class Web:
         return asyncio.run(one())
 
 
-@pytest.fixture
-def web() -> Iterator[Web]:
+@pytest.fixture(scope="module")
+def shared_web() -> Iterator[Web]:
     web = Web()
-    web.service.records.save(RECORD)
-    web.service.audit.add(ENTRY)
     yield web
     web.service.close()
+
+
+@pytest.fixture
+def web(shared_web: Web) -> Web:
+    shared_web.service.redis.flushall()
+    shared_web.service.records.save(RECORD)
+    shared_web.service.audit.add(ENTRY)
+    return shared_web
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:
