@@ -123,6 +123,17 @@ def test_a_connected_course_is_listed_before_its_first_sync(shelf: Shelf) -> Non
     assert (course.course_id, course.summary, course.has_problems) == ("101", None, False)
 
 
+def test_a_forgotten_course_leaves_nothing(shelf: Shelf, client: redis.Redis, keys: Keys) -> None:
+    """Its words, counts and problems go with its summary; other courses stay."""
+    shelf.save("101", "Science", BLOCKED, SYNCED)
+    shelf.save("102", "Science", BLOCKED)
+    shelf.lists.forget("101")
+    shelf.lists.forget("101")
+    assert shelf.found("science") == shelf.found(only_problems=True) == ["102"]
+    assert shelf.lists.standings()[Standing.BLOCKED] == 1
+    assert client.hkeys(keys.summaries) == [b"102"]
+
+
 def test_dead_letters_are_grouped_by_cause(shelf: Shelf) -> None:
     """Groups and their pages follow what happens to the letters, also when the cause of one changes."""
     for course_id in ("101", "102", "103"):

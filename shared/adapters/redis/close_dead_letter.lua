@@ -7,5 +7,5 @@ if cause then
   redis.call('ZREM', KEYS[5], cause .. ' ' .. id)
 end
 if redis.call('SREM', KEYS[3], id) == 1 then
-  rank(KEYS[4], ARGV[2], -OF_A_LETTER)
+  rank(KEYS[4], ARGV[2] or '', -OF_A_LETTER)
 end

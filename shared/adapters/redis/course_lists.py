@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.answers import text
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import load_script
 from shared.domain.summaries import CourseSummary, Standing, words_of
 
 _SUMMARY = TypeAdapter(CourseSummary)
@@ -62,6 +63,7 @@ class RedisCourseLists:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
+        self._forget = load_script(client, "problems", "summary", "forget_summary")
 
     def standings(self) -> dict[Standing, int]:
         """Return how many assignments of all courses stand how."""
@@ -93,6 +95,11 @@ class RedisCourseLists:
     def find(self, course_id: str) -> ListedCourse:
         """Return one course as the lists have it."""
         return next(self._listed([("", course_id)]))[1]
+
+    def forget(self, course_id: str) -> None:
+        """Forget a course, for whoever erases its record; its dead letters keep their place in the list of problems."""
+        keys = self._keys
+        self._forget(keys=[keys.summaries, keys.course_words, keys.standings, keys.problems], args=[course_id])
 
     def _gather(
         self,

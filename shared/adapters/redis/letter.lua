@@ -14,6 +14,6 @@ local function keep_letter(keys, id, now, earlier, fields)
   end
   redis.call('ZADD', keys[5], 0, redis.call('HGET', letter, 'cause') .. ' ' .. id)
   if redis.call('SADD', keys[3], id) == 1 then
-    rank(keys[4], redis.call('HGET', letter, 'course'), OF_A_LETTER)
+    rank(keys[4], redis.call('HGET', letter, 'course') or '', OF_A_LETTER)
   end
 end

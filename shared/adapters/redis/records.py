@@ -23,7 +23,7 @@ class RedisRecords:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._save = load_script(client, "problems", "save_record")
+        self._save = load_script(client, "problems", "summary", "save_record")
 
     def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
         """Replace what is remembered of the course, and which course its assignments and sections belong to."""

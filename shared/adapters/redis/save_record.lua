@@ -4,7 +4,6 @@
 -- ARGV: course id, record, synced at (ms), next due at (ms, or empty), summary, number of its assignments that need
 -- attention, the number of assignment ids, the assignment ids, the Canvas section ids.
 local course, next_due, attention, assignments, first_id = ARGV[1], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]), 8
-local SUMMARIES, WORDS, STANDINGS, PROBLEMS = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], course)
 if next_due == '' then
@@ -15,20 +14,4 @@ end
 for i = first_id, #ARGV do
   redis.call('HSET', i < first_id + assignments and KEYS[3] or KEYS[4], ARGV[i], course)
 end
-
-local before = cjson.decode(redis.call('HGET', SUMMARIES, course) or '{"assignments":{},"words":[]}')
-local summary = cjson.decode(ARGV[5])
-for standing, count in pairs(summary.assignments) do
-  local more = count - (before.assignments[standing] or 0)
-  if more ~= 0 then
-    redis.call('HINCRBY', STANDINGS, standing, string.format('%d', more))
-  end
-end
-for _, word in ipairs(before.words) do
-  redis.call('ZREM', WORDS, word .. ' ' .. course)
-end
-for _, word in ipairs(summary.words) do
-  redis.call('ZADD', WORDS, 0, word .. ' ' .. course)
-end
-redis.call('HSET', SUMMARIES, course, ARGV[5])
-rank(PROBLEMS, course, attention - (tonumber(redis.call('ZSCORE', PROBLEMS, course) or '0') % OF_A_LETTER))
+replace_summary({unpack(KEYS, 6, 9)}, course, ARGV[5], attention)
