@@ -11,7 +11,8 @@ from workers.status_pages.api_courses import CourseApi
 from workers.status_pages.api_installation import InstallationApi
 from workers.status_pages.api_letters import LetterApi
 from workers.status_pages.people import Person
-from workers.status_pages.provisioning import Provisioning, provisioning_of
+from workers.status_pages.provisioning import Provisioning
+from workers.status_pages.provisioning_source import provisioning_of
 from workers.status_pages.refusals import RefusalAnswer, answer_refusals
 from workers.status_pages.sign_in import SignIn
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from workers.bootstrap import Passback
-
 
 @dataclass(frozen=True, slots=True)
 class DataSetView:
@@ -138,8 +136,3 @@ class NeverProvisioned:
     def discard(self, run_id: str, actor: str) -> bool:  # noqa: ARG002
         """Return False: there is nothing to discard."""
         return False
-
-
-def provisioning_of(service: Passback) -> Provisioning:  # noqa: ARG001
-    """Return the provisioning of this installation. The one place that knows where it comes from."""
-    return NeverProvisioned()

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
+from shared.domain.records import DeadLetter, LetterKind
 from workers.status_pages.charts import chart, duration
 from workers.status_pages.problems import told
 
@@ -41,7 +42,7 @@ class Renderer:
         )
         self._environment.filters.update(
             {"time": self._time, "ago": self._ago, "hour": self._hour, "moment": _moment, "told": told,
-             "duration": duration, "words": _words, "target": _target, "code": _code}
+             "duration": duration, "words": _words, "target": _target, "code": _code, "about": _about}
         )  # fmt: skip
         self._environment.globals.update(
             {"who": WHO, "chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
@@ -80,6 +81,15 @@ def _target(target: str) -> str:
     """Return what an action or a pause is about, in words."""
     kind, _, name = target.partition(":")
     return {"passback": "everything", "pages": ""}.get(target, f"{kind} {name}".strip())
+
+
+def _about(letter: DeadLetter) -> str:
+    """Return what a dead letter is about."""
+    if letter.course_id:
+        return f"Course {letter.course_id}" + (f", assignment {letter.assignment_id}" if letter.assignment_id else "")
+    if letter.kind is LetterKind.MESSAGE:
+        return f"Message of {letter.source}"
+    return f"{letter.kind.capitalize()} {letter.source}".strip()
 
 
 def _code(text: str) -> Markup:

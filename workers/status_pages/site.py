@@ -7,7 +7,8 @@ from workers.status_pages.access import SmallBodies
 from workers.status_pages.api import PREFIX, create_api
 from workers.status_pages.headers import SafeHeaders
 from workers.status_pages.pages import create_pages
-from workers.status_pages.provisioning import Provisioning, provisioning_of
+from workers.status_pages.provisioning import Provisioning
+from workers.status_pages.provisioning_source import provisioning_of
 from workers.status_pages.sign_in import SignIn
 
 
