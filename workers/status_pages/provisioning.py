@@ -19,7 +19,10 @@ class DataSetView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run. `state` and `cause` are codes; `reasons` are sentences that say why it is held or failed."""
+    """One run. `state` and `cause` are codes; `reasons` are sentences that say why it is held or failed.
+
+    `findings` are sentences about records that cannot go as they are, the first of them, with ids only.
+    """
 
     id: str
     kind: str
@@ -30,6 +33,7 @@ class RunView:
     actor: str = ""
     approved_by: str = ""
     reasons: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     counts: Mapping[str, int] | None = None
     changes: tuple[DataSetView, ...] = ()
     refused_rows: int = 0

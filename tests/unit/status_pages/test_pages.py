@@ -31,7 +31,16 @@ ENTRY = AuditEntry(
     scores=(ScoreChange(31, "S1", ScoreValue(Decimal(6)), ScoreValue(Decimal("7.5"))),),
 )  # fmt: skip
 SET = DataSetView("enrollments", "12-4100", 1, 1, 1)
-HELD = RunView("r7", "roster", "schedule", "held", NOW, reasons=("It would remove 12 enrollments.",), changes=(SET,))
+HELD = RunView(
+    "r7",
+    "roster",
+    "schedule",
+    "held",
+    NOW,
+    reasons=("It would remove 12 enrollments.",),
+    findings=("No teacher (SECTIONS.DCID 7)",),
+    changes=(SET,),
+)
 
 
 class Held(NeverProvisioned):
