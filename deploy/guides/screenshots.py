@@ -1,8 +1,9 @@
 """Makes the pictures of the guide: a school day on the sandbox, some trouble, and every page in a real browser.
 
-    python deploy/guides/screenshots.py FOLDER [--keep]
+    python deploy/guides/screenshots.py FOLDER [--guide] [--keep]
 
-Needs the extras demo and test, and Chromium. With --keep everything stays up afterwards, to look around.
+Needs the extras demo and test, and Chromium. With --guide only the pictures of the guide are taken; otherwise every
+page as a whole, light and dark, wide and on a phone, to be looked at. With --keep everything stays up afterwards.
 """
 
 import argparse
@@ -46,6 +47,14 @@ PAGES = {
     "confirm": "/dead-letters/confirm?verb=retry&cause=powerschool_error",
     "provisioning": "/provisioning",
     "actions": "/actions",
+}
+
+# The pictures of status-pages.md: page, size, colours, height.
+GUIDE = {
+    "overview": ("/", "wide", "light", 880),
+    "course": (f"/courses/{Ids.COURSE}", "wide", "light", 1240),
+    "dead-letters": ("/dead-letters", "wide", "dark", 820),
+    "course-phone": (f"/courses/{Ids.COURSE}", "phone", "dark", 1100),
 }
 
 
@@ -109,20 +118,34 @@ def make_trouble(found: Installation) -> None:
 
 
 def take(found: Installation, browser: Browser, folder: Path) -> None:
-    """Take every page: light and dark, wide and on a phone."""
+    """Take every page as a whole: light and dark, wide and on a phone."""
     for scheme in ("light", "dark"):
-        for size, (width, height) in SIZES.items():
-            context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1,
-            )  # fmt: skip
-            page = context.new_page()
-            page.goto(f"{found.url}/sign-in")
-            page.screenshot(path=folder / f"sign-in-{size}-{scheme}.png")
-            sign_in(page)
+        for size in SIZES:
+            page = opened(found, browser, size, scheme)
             for name, path in PAGES.items():
                 page.goto(found.url + path)
                 page.screenshot(path=folder / f"{name}-{size}-{scheme}.png", full_page=True)
-            context.close()
+            page.context.close()
+
+
+def take_guide(found: Installation, browser: Browser, folder: Path) -> None:
+    """Take what a window shows of the pages that the guide is about."""
+    for name, (path, size, scheme, height) in GUIDE.items():
+        page = opened(found, browser, size, scheme)
+        page.set_viewport_size({"width": SIZES[size][0], "height": height})
+        page.goto(found.url + path)
+        page.screenshot(path=folder / f"{name}.png")
+        page.context.close()
+
+
+def opened(found: Installation, browser: Browser, size: str, scheme: str) -> Page:
+    """Return a window of this size and these colours in which somebody signed in."""
+    width, height = SIZES[size]
+    viewport = {"width": width, "height": height}
+    page = browser.new_context(viewport=viewport, color_scheme=scheme).new_page()
+    page.goto(f"{found.url}/sign-in")
+    sign_in(page)
+    return page
 
 
 def sign_in(page: Page) -> None:
@@ -136,13 +159,14 @@ def main() -> None:
     """Make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--guide", action="store_true")
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with installation() as found:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            take(found, browser, arguments.folder)
+            (take_guide if arguments.guide else take)(found, browser, arguments.folder)
             browser.close()
         print(f"{found.url}, operator, {PASSWORD}", flush=True)
         while arguments.keep:

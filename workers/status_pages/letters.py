@@ -67,6 +67,10 @@ class Choice:
         if self.ids:
             named = [letter for letter_id in dict.fromkeys(self.ids) if (letter := find(service, letter_id))]
             return Selection(cause=self.cause, since=self.since).of(named)
+        if self.cause is None:
+            return Selection(since=self.since).of(service.dead_letter_queue.all())
+        messages = service.dead_messages.all()
         if self.cause == MESSAGES:
-            return Selection(since=self.since).of(service.dead_messages.all())
-        return Selection(cause=self.cause, since=self.since).of(service.dead_letter_queue.all())
+            return Selection(since=self.since).of(messages)
+        of_cause = service.dead_letters.of_cause(self.cause, 0, -1)
+        return Selection(cause=self.cause, since=self.since).of([*of_cause, *messages])

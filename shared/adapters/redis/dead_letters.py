@@ -92,7 +92,7 @@ class RedisDeadLetters:
         return found
 
     def of_cause(self, cause: str, start: int, limit: int) -> list[DeadLetter]:
-        """Return `limit` open entries of a cause, in the order of their ids, after the first `start`."""
+        """Return `limit` open entries of a cause (-1: all), in the order of their ids, after the first `start`."""
         members = self._by_cause(*_all_of(cause), start, limit)
         return self._read(text(member).rpartition(" ")[2] for member in members)
 

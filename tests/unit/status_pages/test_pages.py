@@ -308,6 +308,7 @@ def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
     said = browser.text("/provisioning/r7")
     for words in (
         "It would remove 12 enrollments",
+        "SECTIONS.DCID 7",
         "added 4711 S1",
         "removed 4711 S2",
         "changed a b c",
