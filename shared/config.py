@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -59,6 +60,16 @@ def _comma_separated(value: object) -> object:
     return value
 
 
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the addresses and networks, once each of them is one."""
+    for each in value:
+        try:
+            ip_network(each)
+        except ValueError:
+            raise ValueError(f"{each} is no address or network such as 10.1.2.3 or 10.1.0.0/16") from None
+    return value
+
+
 def _http_url(value: object) -> object:
     """Return the URL without its last slashes; an empty one is unset."""
     if not isinstance(value, str) or not value:
@@ -71,6 +82,8 @@ def _http_url(value: object) -> object:
 
 Url = Annotated[str, BeforeValidator(_http_url)]
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_networks)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")]
 Waits = Annotated[tuple[Annotated[float, Field(ge=0)], ...], NoDecode, BeforeValidator(_comma_separated)]
 
 
@@ -378,7 +391,34 @@ class Settings(BaseSettings):
 
     web_host: str = Field("127.0.0.1", description="Address that the web process binds.")
     web_port: int = Field(8080, ge=0, le=65535, description="Port that the web process binds.")
-    operator_password: SecretStr = Field(SecretStr(""), description="Password of the operator's sign-in.")
+    operator_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password of `operator`, who sees and does everything: itself, or its hash by `passback password`.",
+    )
+    viewer_password: SecretStr = Field(
+        SecretStr(""), description="Password of `viewer`, who sees everything and does nothing; likewise."
+    )
+    session_secret: SecretStr = Field(
+        SecretStr(""), description="What signs the cookies of sign-ins; unset, a random secret kept in Redis."
+    )
+    session_s: int = Field(43_200, ge=60, description="How long a sign-in lasts.")
+    proxy_addresses: Networks = Field(
+        (),
+        description="Addresses or networks of the proxies in front of the web process; what they say of the sender, "
+        "of TLS and of who signed in is believed.",
+    )
+    proxy_user_header: HeaderName = Field(
+        "", description="Header in which such a proxy names who signed in there, such as `X-Forwarded-User`."
+    )
+    proxy_groups_header: HeaderName = Field(
+        "", description="Header in which it names that person's groups, comma-separated."
+    )
+    proxy_operators: Texts = Field(
+        (), description="Groups (without a groups header: users) that the proxy signs in as operators."
+    )
+    proxy_viewers: Texts = Field(
+        (), description="Groups (else users) that it signs in as viewers; empty: everybody who signed in there."
+    )
 
     log_format: LogFormat = Field(LogFormat.AUTO, description="`json`, `console`, or `auto`: console on a terminal.")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe line written.")
@@ -435,6 +475,21 @@ class Settings(BaseSettings):
         """The percentage by kind; a kind that is not named has its default."""
         shares = (part.split(":") for part in (*DEFAULT_SHARES, *self.provision_shrink_percent))
         return {kind: int(percent) for kind, percent in shares}
+
+    @model_validator(mode="after")
+    def _proxies_are_known(self) -> Self:
+        if self.proxy_user_header and not self.proxy_addresses:
+            raise ValueError(
+                f"{PREFIX}PROXY_USER_HEADER is set, and {PREFIX}PROXY_ADDRESSES is not: anybody could send that "
+                "header; name the addresses of the proxy"
+            )
+        return self
+
+    @property
+    def has_sign_in(self) -> bool:
+        """Say whether anybody can sign in."""
+        passwords = (self.operator_password, self.viewer_password)
+        return bool(self.proxy_user_header) or any(password.get_secret_value() for password in passwords)
 
     @property
     def uses_redis_tls(self) -> bool:
@@ -563,3 +618,13 @@ def _sentences(error: ValidationError) -> Sequence[str]:
 def is_loopback(url: str) -> bool:
     """Say whether a URL's host is this machine."""
     return (urlsplit(url).hostname or "") in {"127.0.0.1", "::1", "localhost"}
+
+
+def is_loopback_address(host: str) -> bool:
+    """Say whether a server that binds this address is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -52,6 +52,15 @@ class LogEvent(StrEnum):
     DEAD_LETTER_DROPPED = "dead_letter_dropped"
     """error: a dead letter is about to be dropped, since it is too old or there are too many. `letter_id`, `cause`."""
 
+    ACTION_TAKEN = "action_taken"
+    """info: a person did something on the pages or through the API. `action_id` (in the log of actions), `action`,
+    `target` (an id), `count`, `actor`."""
+    SIGN_IN_REFUSED = "sign_in_refused"
+    """warning: a wrong password, or too many of them. `cause`, `account` (`operator`, `viewer`, else `unknown`)."""
+    LETTER_BATCH_INTERRUPTED = "letter_batch_interrupted"
+    """warning: Redis did not answer while dead letters were retried or discarded; the rest is untouched. `batch_id`,
+    `error`."""
+
     PAUSED = "paused"
     """info: a person holds something back. `target` (`passback`, `provisioning`, `course:<id>`), `actor`."""
     RESUMED = "resumed"

@@ -16,22 +16,26 @@ from shared import config
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool, powerschool
+from shared.adapters.redis.actions import RedisActions
 from shared.adapters.redis.audit import RedisAudit
 from shared.adapters.redis.category_associations import RedisCategoryAssociations
 from shared.adapters.redis.change_store import RedisChangeStore, Whereabouts
 from shared.adapters.redis.connection import connect
 from shared.adapters.redis.counters import RedisCounters
+from shared.adapters.redis.course_lists import RedisCourseLists
 from shared.adapters.redis.dead_letters import RedisDeadLetters
 from shared.adapters.redis.dead_messages import RedisDeadMessages
 from shared.adapters.redis.erasure import RedisErasure
 from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.letter_batches import RedisLetterBatches
 from shared.adapters.redis.links import RedisLinks
 from shared.adapters.redis.pauses import RedisPauses
 from shared.adapters.redis.provision_runs import RedisProvisionRuns
 from shared.adapters.redis.purges import RedisPurges
 from shared.adapters.redis.records import RedisRecords
 from shared.adapters.redis.shared_clock import SharedClock
+from shared.adapters.redis.timings import RedisTimings
 from shared.adapters.redis.unknown_changes import RedisUnknownChanges
 from shared.clock import SystemClock
 from shared.config import ClearedScores, Settings
@@ -51,7 +55,7 @@ from workers.grade_passback.explain import Explain
 from workers.grade_passback.leases import Guard, LeaseKeeper, Turn, guard
 from workers.grade_passback.link_care import LinkCare
 from workers.grade_passback.recall import Recall
-from workers.grade_passback.repairs import note_repairs
+from workers.grade_passback.repairs import TOLD, note_repairs
 from workers.grade_passback.survey import Policy, Surveyor
 from workers.grade_passback.sync_course import SyncCourse
 from workers.heartbeat import Heart
@@ -105,6 +109,26 @@ class Passback:
     def records(self) -> RedisRecords:
         """The courses' records."""
         return RedisRecords(self.redis, self.keys)
+
+    @cached_property
+    def course_lists(self) -> RedisCourseLists:
+        """Lists of courses."""
+        return RedisCourseLists(self.redis, self.keys)
+
+    @cached_property
+    def timings(self) -> RedisTimings:
+        """How long changes take to PowerSchool."""
+        return RedisTimings(self.redis, self.keys)
+
+    @cached_property
+    def actions(self) -> RedisActions:
+        """What people did."""
+        return RedisActions(self.redis, self.keys)
+
+    @cached_property
+    def letter_batches(self) -> RedisLetterBatches:
+        """Many dead letters at once."""
+        return RedisLetterBatches(self.redis, self.keys, self.clock)
 
     @cached_property
     def audit(self) -> RedisAudit:
@@ -300,6 +324,8 @@ class Passback:
     def _synced(self, lease: Lease, changes: ChangeSet, check: Guard) -> SyncReport:
         report = self.sync_course.run(changes, check, lease.token)
         note_repairs(self.counters, changes, report)
+        if changes.causes & TOLD and report.assignments_written:
+            self.timings.note(changes.first_at, self.clock.now())
         return report
 
 

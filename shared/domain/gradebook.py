@@ -109,6 +109,7 @@ class Course:
     sections: tuple[Section, ...]
     assignments: tuple[Assignment, ...]
     groups: Mapping[str, AssignmentGroup]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,13 +64,17 @@ class SectionRoster:
 
 @dataclass(frozen=True, slots=True)
 class CourseRecord:
-    """The whole course as of its last sync. `next_due_at` is the next due date of its work that was still ahead."""
+    """The whole course as of its last sync. `next_due_at` is the next due date of its work that was still ahead.
+
+    `name` is Canvas's own, for people who look for the course; it is shown and never logged.
+    """
 
     course_id: str
     synced_at: datetime
     assignments: tuple[AssignmentRecord, ...]
     next_due_at: datetime | None = None
     rosters: tuple[SectionRoster, ...] = ()
+    name: str = ""
 
 
 class LetterKind(StrEnum):

@@ -11,6 +11,7 @@ from workers.cli import (
     history,
     links,
     operations,
+    passwords,
     pausing,
     processes,
     provision,
@@ -35,6 +36,7 @@ app.command("doctor")(operations.doctor)
 app.command("status")(operations.status)
 app.command("alive")(alive.alive)
 app.command("settings")(operations.settings)
+app.command("password")(passwords.password)
 app.command("sync")(courses.sync)
 app.command("explain")(explaining.explain)
 app.command("history")(history.history)

@@ -9,12 +9,11 @@ import typer
 
 from shared.adapters.redis.change_store import Whereabouts
 from shared.domain.changes import Cause
-from shared.domain.plan import Create, Plan, Scores, Update
 from shared.domain.records import State
 from workers.bootstrap import Passback
 from workers.cli.opened import opened
 from workers.cli.output import ExitCode, JsonOption, emit
-from workers.grade_passback.answers import reason
+from workers.grade_passback.plan_preview import plan_preview
 
 Course = Annotated[str, typer.Argument(metavar="COURSE", help="The Canvas course id.")]
 AssignmentId = Annotated[str | None, typer.Option("--assignment", metavar="ID", help="Only this Canvas assignment.")]
@@ -38,7 +37,7 @@ def sync(
     """Sync a course now. The whole course is made to agree; --assignment says what the answer is about."""
     service = opened()
     if dry_run:
-        emit(_plan(service, course, assignment), as_json, _plan_text)
+        emit(plan_preview(service.surveyor, course, assignment), as_json, _plan_text)
         return
     asked_at = service.clock.now()
     service.changes.request(course, Cause.PERSON, [assignment] if assignment else [], actor=actor or system_user())
@@ -84,51 +83,6 @@ def _wait_text(result: dict[str, object]) -> str:
     letters = f"; dead letters: {result['dead_letters']}" if result["dead_letters"] else ""
     head = "synced" if result["synced"] else "not synced"
     return f"course {result['course_id']}: {head} ({told}){letters}"
-
-
-def _plan(service: Passback, course: str, assignment: str | None) -> dict[str, object]:
-    """Return the plan of a sync that a person asks for."""
-    survey = service.surveyor.survey(course, asked_for_by_person=True)
-    return {
-        "course_id": course,
-        "steps": _steps(survey.plan, assignment),
-        "findings": _findings(survey.plan, assignment),
-    }
-
-
-def _steps(plan: Plan, assignment: str | None) -> list[dict[str, object]]:
-    return [_step(step) for step in plan.writes if assignment in (None, step.assignment_id)]
-
-
-def _step(step: object) -> dict[str, object]:
-    match step:
-        case Create(desired=d):
-            return {"do": "create", "assignment_id": d.assignment_id, "section_dcid": d.section_dcid, "name": d.name}
-        case Update(desired=d, changed_fields=fields):
-            return {
-                "do": "update",
-                "assignment_id": d.assignment_id,
-                "section_dcid": d.section_dcid,
-                "fields": [str(f) for f in fields],
-            }
-        case Scores(assignment_id=assignment_id, section_dcid=dcid, rows=rows, replaces=replaces):
-            return {
-                "do": "scores",
-                "assignment_id": assignment_id,
-                "section_dcid": dcid,
-                "new": len(rows) - len(replaces),
-                "changed": len(replaces),
-            }
-        case _:
-            return {"do": type(step).__name__.lower()}
-
-
-def _findings(plan: Plan, assignment: str | None) -> list[dict[str, object]]:
-    return [
-        {"assignment_id": f.assignment_id, "section_dcid": f.section_dcid, **reason(f.finding)}
-        for f in plan.findings
-        if assignment in (None, f.assignment_id)
-    ]
 
 
 def _plan_text(plan: dict[str, object]) -> str:

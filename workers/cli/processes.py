@@ -22,7 +22,7 @@ def web(
     host: Annotated[str | None, typer.Option(help="Address to bind; PASSBACK_WEB_HOST otherwise.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind; PASSBACK_WEB_PORT otherwise.")] = None,
 ) -> None:
-    """Run the receivers and the API."""
+    """Run the receivers, the status pages and the API."""
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from workers.heartbeat import beating  # noqa: PLC0415
     from workers.web import web_app  # noqa: PLC0415
@@ -30,8 +30,19 @@ def web(
     end_on_sigterm()
     settings = config.load()
     configure_logging(settings)
+    address = host or settings.web_host
+    refuse_open_door(settings, address)
     with beating(settings, "web"):
-        serve(web_app(settings), host or settings.web_host, settings.web_port if port is None else port)
+        serve(web_app(settings), address, settings.web_port if port is None else port)
+
+
+def refuse_open_door(settings: config.Settings, address: str) -> None:
+    """Raise `ConfigurationError` where others than this machine could come in and nobody could sign in."""
+    if not settings.has_sign_in and not config.is_loopback_address(address):
+        raise config.ConfigurationError(
+            f"the web process would bind {address} and nobody could sign in: set PASSBACK_OPERATOR_PASSWORD (or "
+            "PASSBACK_PROXY_USER_HEADER), or bind 127.0.0.1 with PASSBACK_WEB_HOST"
+        )
 
 
 def serve(application: object, host: str, port: int) -> None:
@@ -42,6 +53,8 @@ def serve(application: object, host: str, port: int) -> None:
         application,  # type: ignore[arg-type]  # uvicorn's own alias for ASGI applications is not exported
         host=host, port=port, access_log=False, log_config=None, http="httptools", ws="none", server_header=False,
         timeout_graceful_shutdown=5,
+        # Who is believed about a sender is a setting, not uvicorn's guess.
+        proxy_headers=False,
     )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def _type(name: str, annotation: object) -> str:
 def default_of(value: object) -> str:
     """Return a default as one would write it in an environment file; nothing for one that is empty or secret."""
     match value:
-        case SecretStr() | None:
+        case SecretStr() | None | "" | ():
             return ""
         case bool():
             return "yes" if value else "no"

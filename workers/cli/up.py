@@ -1,6 +1,7 @@
 """`passback up`: every process at once, for development."""
 
 import os
+import secrets
 import time
 from typing import Annotated
 
@@ -27,6 +28,15 @@ def sandbox_settings(canvas_url: str, powerschool_url: str) -> dict[str, str]:
         "PASSBACK_POWERSCHOOL_CLIENT_SECRET": plugin.client_secret,
         "PASSBACK_DISTRICT_TIME_ZONE": SANDBOX_ZONE,
     }
+
+
+def with_password(settings: config.Settings, environ: dict[str, str]) -> str:
+    """Put a new operator's password into `environ` where nobody could sign in, and return it; empty where one can."""
+    if settings.has_sign_in:
+        return ""
+    password = secrets.token_urlsafe(12)
+    environ["PASSBACK_OPERATOR_PASSWORD"] = password
+    return password
 
 
 def without_settings() -> dict[str, str]:
@@ -70,6 +80,7 @@ def up(
 
 
 def _run(settings: config.Settings, environ: dict[str, str], port: int) -> None:
+    password = with_password(settings, environ)
     with process_group(None, environ) as sandboxes:
         if not settings.canvas_url and not settings.powerschool_url:
             canvas, powerschool = start_sandboxes(sandboxes)
@@ -85,6 +96,8 @@ def _run(settings: config.Settings, environ: dict[str, str], port: int) -> None:
             if not settings.canvas_url:
                 point_events(environ["PASSBACK_CANVAS_URL"], web)
             typer.echo(f"passback is up at {web}. Ctrl-C ends everything.")
+            if password:
+                typer.echo(f"Sign in as operator with the password {password}")
             try:
                 while True:
                     group.check()

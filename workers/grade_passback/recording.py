@@ -21,6 +21,7 @@ def course_record(survey: Survey, applied: Applied, earlier: CourseRecord | None
     return CourseRecord(
         course_id=survey.course.id,
         synced_at=now,
+        name=survey.course.name,
         assignments=(
             *(
                 AssignmentRecord(

@@ -1,6 +1,5 @@
-"""Who may use the API: the operator, by password; and no page of another site on the operator's behalf."""
+"""Who may use the API: people who signed in; and no page of another site on their behalf."""
 
-import secrets
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Annotated
@@ -11,10 +10,10 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from workers.status_pages.people import Person
 from workers.status_pages.refusals import NotDone, refusal
+from workers.status_pages.sign_in import CHALLENGE, CLOSED, SignIn
 
-OPERATOR = "operator"
-CHALLENGE = {"WWW-Authenticate": 'Basic realm="passback", charset="UTF-8"'}
 LARGEST_BODY = 10_000
 
 
@@ -34,29 +33,30 @@ class _Utf8Basic(HTTPBasic):
         return HTTPBasicCredentials(username=name, password=password)
 
 
-_basic = _Utf8Basic(scheme_name="operator", auto_error=False)
+_basic = _Utf8Basic(scheme_name="password", auto_error=False)
 
 
-def operator_only(password: str) -> Callable[..., str]:
-    """Return the check that the caller is the operator. Without a password configured, nobody is."""
+def people_only(sign_in: SignIn) -> Callable[..., Person]:
+    """Return the check that the caller signed in: by HTTP Basic, with a session's cookie, or at a trusted proxy."""
 
-    def signed_in(given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> str:
-        if not password:
-            raise NotDone(
-                403, "no_password_configured", "The API is closed until PASSBACK_OPERATOR_PASSWORD is set."
-            )  # fmt: skip
-        if given is None or not _is_operator(given, password):
-            raise NotDone(401, "not_signed_in", "Sign in as operator.", CHALLENGE)
-        return OPERATOR
+    def signed_in(request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> Person:
+        if not sign_in.is_possible:
+            raise NotDone(403, "no_password_configured", CLOSED)
+        if given is not None:
+            return sign_in.by_password(request, given.username, given.password)
+        person = sign_in.caller(request).person
+        if person is None:
+            raise NotDone(401, "not_signed_in", "Sign in as operator or viewer.", CHALLENGE)
+        return person
 
     return signed_in
 
 
-def _is_operator(given: HTTPBasicCredentials, password: str) -> bool:
-    """Compare both without telling by the time it takes how much of them is right."""
-    name_fits = secrets.compare_digest(given.username.encode(), OPERATOR.encode())
-    password_fits = secrets.compare_digest(given.password.encode(), password.encode())
-    return name_fits and password_fits
+def operators_only(person: Person) -> Person:
+    """Return the person who wants to act. Raises `NotDone` for one who may only look."""
+    if not person.may_act:
+        raise NotDone(403, "not_operator", "Only operators may do this.")
+    return person
 
 
 def not_forged(request: Request) -> None:

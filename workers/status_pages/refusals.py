@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from shared.config import ConfigurationError
-from shared.errors import PassbackError
+from shared.errors import NotFound, PassbackError, PermanentError, TransientError
 
 # What Starlette refuses by itself: paths, methods, unreadable headers.
 CODES = {
-    401: ("not_signed_in", "Sign in as operator."),
+    400: ("not_readable", "The body is not readable as JSON in UTF-8."),
+    401: ("not_signed_in", "Sign in as operator or viewer."),
     404: ("not_found", "There is nothing at this path."),
     405: ("method_not_allowed", "This path has another method."),
 }
@@ -30,6 +32,19 @@ class NotDone(Exception):
         self.headers = headers
 
 
+class Refusal(BaseModel):
+    """Why something was not done."""
+
+    code: str
+    message: str
+
+
+class RefusalAnswer(BaseModel):
+    """The answer to what was not done."""
+
+    error: Refusal
+
+
 def refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the answer."""
     return JSONResponse({"error": {"code": code, "message": message}}, status, dict(headers or {}))
@@ -41,7 +56,7 @@ def answer_refusals(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RedisError, _unavailable)
-    app.add_exception_handler(PassbackError, _unavailable)
+    app.add_exception_handler(PassbackError, _of_system)
     app.add_exception_handler(ConfigurationError, _not_configured)
 
 
@@ -65,6 +80,14 @@ def _of_framework(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message = CODES.get(error.status_code, ("refused", "The request is refused."))
     return refusal(error.status_code, code, message, error.headers)
+
+
+def _of_system(_request: Request, error: Exception) -> Response:
+    """Answer for Canvas or PowerSchool, which were asked; their messages hold ids and codes only."""
+    cause = error.cause if isinstance(error, TransientError | PermanentError) else "error"
+    if isinstance(error, NotFound):
+        return refusal(404, cause, str(error))
+    return refusal(503, cause, str(error), {"Retry-After": "30"})
 
 
 def _unavailable(_request: Request, _error: Exception) -> Response:

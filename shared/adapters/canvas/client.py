@@ -129,6 +129,7 @@ def _course(
         sections=tuple(section.to_domain() for section in sections),
         assignments=tuple(_assignment(each, published) for each in assignments),
         groups={group.id: group.to_domain() for group in groups},
+        name=found.name or "",
     )
 
 

@@ -54,6 +54,7 @@ class CourseWire(Wire):
     workflow_state: str
     sis_course_id: SisId
     concluded: bool
+    name: str | None = None
 
     @property
     def state(self) -> CourseState:

@@ -111,7 +111,7 @@ class RedisChangeStore:
         """
         keys = self._keys
         patterns = (letter_id_of("%s", None), keys.dead_letter("%s"), keys.course_dead_letters("%s"))
-        more_keys = (keys.paused, keys.dead_letters)
+        more_keys = (keys.paused, keys.dead_letters, keys.problems, keys.dead_letter_causes)
         answer = self._scripts.run(
             "claim_due", limit, *patterns, LOST_REPEATEDLY, MOST_LOST_LEASES, more_keys=more_keys
         )

@@ -3,15 +3,16 @@
 -- lost again and again takes its worker with it every time, and becomes a dead letter. Paused courses stay due.
 -- Courses for which nobody waits have a quarter of the claims and leases to themselves and never more, so that neither a
 -- pass over all courses nor a flood of changes holds the other up.
--- KEYS[6] what is paused, KEYS[7] all dead letters. Own arguments: the limit, the patterns of a dead letter's id, of its
--- key and of a course's dead letters, the cause, how many leases may be lost.
-local PAUSED, LETTERS = KEYS[6], KEYS[7]
+-- KEYS[6] what is paused, KEYS[7] all dead letters, KEYS[8] problems, KEYS[9] dead letters by cause. Own arguments: the
+-- limit, the patterns of a dead letter's id, of its key and of a course's dead letters, the cause, how many leases may be
+-- lost.
+local PAUSED, LETTERS, PROBLEMS, CAUSES = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local LIMIT, LETTER_ID, LETTER, COURSE_LETTERS = tonumber(ARGV[FIRST_ARG]), unpack(ARGV, FIRST_ARG + 1, FIRST_ARG + 3)
 local CAUSE, MOST_LOST = ARGV[FIRST_ARG + 4], tonumber(ARGV[FIRST_ARG + 5])
 
 local function give_up(course)
   local id, pending = string.format(LETTER_ID, course), pending_key(course)
-  local keys = {string.format(LETTER, id), LETTERS, string.format(COURSE_LETTERS, course)}
+  local keys = {string.format(LETTER, id), LETTERS, string.format(COURSE_LETTERS, course), PROBLEMS, CAUSES}
   local earlier = redis.call('HGET', pending, 'failed') or ''
   local fields = {'course', course, 'assignment', '', 'cause', CAUSE, 'answer', '', 'attempts', whole(MOST_LOST)}
   keep_letter(keys, id, whole(NOW), earlier, fields)

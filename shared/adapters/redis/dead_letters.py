@@ -22,8 +22,8 @@ class RedisDeadLetters:
         self._redis = client
         self._keys = keys
         self._now_ms = now_ms
-        self._add = load_script(client, "moments", "letter", "add_dead_letter")
-        self._close = load_script(client, "close_dead_letter")
+        self._add = load_script(client, "moments", "problems", "letter", "add_dead_letter")
+        self._close = load_script(client, "problems", "close_dead_letter")
         self._mark_retried = load_script(client, "mark_retried")
 
     def add(
@@ -77,10 +77,33 @@ class RedisDeadLetters:
         """Return every open entry, the oldest failure first."""
         return self._read(cast("list[bytes]", self._redis.zrange(self._keys.dead_letters, 0, -1)))
 
+    def find(self, letter_id: str) -> DeadLetter | None:
+        """Return an open entry by its id."""
+        return next(iter(self._read([letter_id])), None)
+
+    def causes(self) -> dict[str, int]:
+        """Return how many open entries there are of each cause, by name. As quick as there are few causes."""
+        found: dict[str, int] = {}
+        beyond = "-"
+        while first := self._by_cause(beyond, "+", 0, 1):
+            cause = _cause_of(first[0])
+            found[cause] = self._redis.zlexcount(self._keys.dead_letter_causes, *_all_of(cause))
+            beyond = f"({cause}{_AFTER}"
+        return found
+
+    def of_cause(self, cause: str, start: int, limit: int) -> list[DeadLetter]:
+        """Return `limit` open entries of a cause (-1: all), in the order of their ids, after the first `start`."""
+        members = self._by_cause(*_all_of(cause), start, limit)
+        return self._read(text(member).rpartition(" ")[2] for member in members)
+
+    def page(self, start: int, limit: int) -> list[DeadLetter]:
+        """Return `limit` open entries, the oldest failure first, after the first `start`."""
+        return self._read(cast("list[bytes]", self._redis.zrange(self._keys.dead_letters, start, start + limit - 1)))
+
     def close(self, course_id: str, assignment_id: str | None) -> None:
         """Close the entry because its work succeeded; nothing happens if there is none."""
         letter_id = letter_id_of(course_id, assignment_id)
-        self._close(keys=self._keys_of(letter_id, course_id), args=[letter_id])
+        self._close(keys=self._keys_of(letter_id, course_id), args=[letter_id, course_id])
 
     def count(self) -> int:
         """Return how many entries are open."""
@@ -95,12 +118,19 @@ class RedisDeadLetters:
         """Note that a person retried the entry; False if it is not open any more."""
         return bool(self._mark_retried(keys=[self._keys.dead_letter(letter_id)], args=[self._now()]))
 
+    def _by_cause(self, low: str, high: str, start: int, limit: int) -> list[bytes]:
+        key = self._keys.dead_letter_causes
+        return cast("list[bytes]", self._redis.zrangebylex(key, low, high, start, limit))
+
     def _now(self) -> int | str:
         return "" if self._now_ms is None else self._now_ms()
 
     def _keys_of(self, letter_id: str, course_id: str) -> list[str]:
         keys = self._keys
-        return [keys.dead_letter(letter_id), keys.dead_letters, keys.course_dead_letters(course_id)]
+        return [
+            keys.dead_letter(letter_id), keys.dead_letters, keys.course_dead_letters(course_id), keys.problems,
+            keys.dead_letter_causes,
+        ]  # fmt: skip
 
     def _keys_of_provisioning(self) -> list[str]:
         keys = self._keys
@@ -114,6 +144,18 @@ class RedisDeadLetters:
         found = cast("list[dict[bytes, bytes]]", pipeline.execute())
         # One that was closed since its id was read has no fields.
         return [_letter(letter_id, fields) for letter_id, fields in zip(ids, found, strict=True) if fields]
+
+
+# The character after the one that ends a cause: what begins with it comes after every letter of the cause.
+_AFTER = "!"
+
+
+def _all_of(cause: str) -> tuple[str, str]:
+    return f"[{cause} ", f"({cause}{_AFTER}"
+
+
+def _cause_of(member: bytes) -> str:
+    return text(member).rpartition(" ")[0]
 
 
 def letter_id_of(course_id: str, assignment_id: str | None) -> str:

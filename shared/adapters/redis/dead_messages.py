@@ -17,6 +17,7 @@ ID_PREFIX = "message-"
 MALFORMED = "malformed_message"
 MOST_KEPT = 10_000
 MOST_BYTES = 65_536
+PAGE = 200
 OF_PASSBACK = frozenset({b"stream", b"id", b"reason", b"task", b"cut", b"bytes"})
 
 _Entry = tuple[bytes, Mapping[bytes, bytes]]
@@ -40,8 +41,23 @@ class RedisDeadMessages:
 
     def all(self) -> list[DeadLetter]:
         """Return every kept message, the oldest first."""
-        entries = cast("list[_Entry]", self._redis.xrange(self._key))
+        found: list[DeadLetter] = []
+        # A page at a time: messages may be large, and what was in them is not kept here.
+        while page := self.page(found[-1].id if found else None, PAGE):
+            found += page
+        return found
+
+    def page(self, after: str | None, limit: int) -> list[DeadLetter]:
+        """Return the `limit` messages that were kept next after the one of this id; None is before the first."""
+        start = "-" if after is None else f"({after.removeprefix(ID_PREFIX)}"
+        entries = cast("list[_Entry]", self._redis.xrange(self._key, start, count=limit))
         return [self._letter(text(entry_id), fields) for entry_id, fields in entries]
+
+    def find(self, letter_id: str) -> DeadLetter | None:
+        """Return a kept message by its id."""
+        entry_id = letter_id.removeprefix(ID_PREFIX)
+        entries = cast("list[_Entry]", self._redis.xrange(self._key, entry_id, entry_id))
+        return self._letter(entry_id, entries[0][1]) if entries else None
 
     def content(self, letter_id: str) -> Mapping[bytes, bytes]:
         """Return a message's fields as they came; nothing if it is not kept any more."""

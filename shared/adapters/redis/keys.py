@@ -94,9 +94,61 @@ class Keys:
         return f"{self.prefix}:courses"
 
     @property
+    def summaries(self) -> str:
+        """Hash: course id to its summary as JSON, with the words it is found by. Replaced with its record."""
+        return f"{self.prefix}:summaries"
+
+    @property
+    def course_words(self) -> str:
+        """Sorted set, by name: `<word> <course id>` for every word of a course's name, and for its id."""
+        return f"{self.prefix}:course-words"
+
+    @property
+    def standings(self) -> str:
+        """Hash: standing (`synced`, `blocked`, …) to the number of assignments of all courses that stand so."""
+        return f"{self.prefix}:standings"
+
+    @property
+    def problems(self) -> str:
+        """Sorted set: course id, scored by its assignments that need attention and its dead letters, a million each."""
+        return f"{self.prefix}:problems"
+
+    @property
     def due_dates(self) -> str:
         """Sorted set: course id, scored by the next due date of its work that its last sync saw ahead."""
         return f"{self.prefix}:due-dates"
+
+    def timings(self, hour: int) -> str:
+        """Hash with a lifetime: upper bound (s) to how many syncs brought a change to PowerSchool within it.
+
+        `hour` counts from the epoch; a bound of 0 stands for longer than any.
+        """
+        return f"{self.prefix}:timings:{hour}"
+
+    @property
+    def actions(self) -> str:
+        """Stream, some thousands of entries: what people did through the pages and the API.
+
+        `actor`, `action`, `target` (ids), `count`, and what became of it as `result`.
+        """
+        return f"{self.prefix}:actions"
+
+    def batch(self, batch_id: str) -> str:
+        """Hash with a lifetime, many dead letters retried or discarded at once.
+
+        `verb`, `actor`, `total`, `done`, `refused`, `state` (`running`, `done`, `cancelled`), `started` and `seen`
+        (ms: when its process last went on with it), `cancel` once a person wants it to end.
+        """
+        return f"{self.prefix}:batch:{batch_id}"
+
+    @property
+    def session_secret(self) -> str:
+        """String: what signs sessions where no setting does. Made by the first web process; deleting it ends them."""
+        return f"{self.prefix}:session-secret"
+
+    def guesses(self, digest: str) -> str:
+        """Counter with a lifetime: wrong passwords from one address (its SHA-256) in a row of minutes."""
+        return f"{self.prefix}:guesses:{digest}"
 
     def counter(self, name: str) -> str:
         """Hash: label to a number that only grows. `repairs`: `assignments` and `scores` that no event had told of."""
@@ -134,6 +186,11 @@ class Keys:
     def course_dead_letters(self, course_id: str) -> str:
         """Set: the ids of the course's open dead letters."""
         return f"{self.prefix}:course:{course_id}:dead-letters"
+
+    @property
+    def dead_letter_causes(self) -> str:
+        """Sorted set, by name: `<cause> <dead letter id>` of every open dead letter."""
+        return f"{self.prefix}:dead-letter-causes"
 
     @property
     def malformed(self) -> str:

@@ -8,9 +8,11 @@ import redis
 from pydantic import TypeAdapter
 
 from shared.adapters.redis.answers import epoch_ms, text
+from shared.adapters.redis.course_lists import kept_summary
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.domain.records import CourseRecord
+from shared.domain.summaries import summary_of
 
 _RECORD = TypeAdapter(CourseRecord)
 
@@ -21,7 +23,7 @@ class RedisRecords:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._save = load_script(client, "save_record")
+        self._save = load_script(client, "problems", "summary", "save_record")
 
     def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
         """Replace what is remembered of the course, and which course its assignments and sections belong to."""
@@ -29,11 +31,15 @@ class RedisRecords:
         assignment_ids = [assignment.assignment_id for assignment in record.assignments]
         document, synced_ms = _RECORD.dump_json(record), epoch_ms(record.synced_at)
         next_due_ms = "" if record.next_due_at is None else epoch_ms(record.next_due_at)
+        summary = summary_of(record)
         ids = [str(len(assignment_ids)), *assignment_ids, *canvas_section_ids]
         self._save(
-            keys=[keys.record(course_id), keys.courses, keys.assignment_courses, keys.section_courses, keys.due_dates],
-            args=[course_id, document, synced_ms, next_due_ms, *ids],
-        )
+            keys=[
+                keys.record(course_id), keys.courses, keys.assignment_courses, keys.section_courses, keys.due_dates,
+                keys.summaries, keys.course_words, keys.standings, keys.problems,
+            ],
+            args=[course_id, document, synced_ms, next_due_ms, kept_summary(summary), summary.problems, *ids],
+        )  # fmt: skip
 
     def course(self, course_id: str) -> CourseRecord | None:
         """Return what the last sync recorded, None for a course never synced."""

@@ -27,7 +27,7 @@ class CourseScripts:
     FILES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "request": (),
         "fold": (),
-        "claim_due": ("moments", "letter"),
+        "claim_due": ("moments", "problems", "letter"),
         "take": (),
         "renew": (),
         "release": (),

@@ -1,6 +1,7 @@
 """The JSON API over an in-memory Redis: who gets in, and what is answered."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,10 +16,13 @@ from shared.domain.audit import AuditEntry, Occasion, ScoreChange, ScoreValue, W
 from shared.domain.changes import Cause
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster, State
+from shared.errors import NotFound
+from tests.unit.workers.school import School
 from workers.bootstrap import Passback
 from workers.status_pages.api import create_api
 
 PASSWORD = "a long enough password é"
+VIEWER_PASSWORD = "another long password"
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 RECORD = CourseRecord(
     "101",
@@ -47,7 +51,9 @@ class Web:
     """The API of one passback, and a caller who knows the password."""
 
     def __init__(self, password: str = PASSWORD) -> None:
-        settings = load({"PASSBACK_OPERATOR_PASSWORD": password}, env_file=Path("no.env"))
+        viewers = VIEWER_PASSWORD if password else ""
+        given = {"PASSBACK_OPERATOR_PASSWORD": password, "PASSBACK_VIEWER_PASSWORD": viewers}
+        settings = load(given, env_file=Path("no.env"))
         self.service = Passback(settings)
         self.service.redis.close()
         self.service.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
@@ -67,13 +73,19 @@ class Web:
         return asyncio.run(one())
 
 
-@pytest.fixture
-def web() -> Iterator[Web]:
+@pytest.fixture(scope="module")
+def shared_web() -> Iterator[Web]:
     web = Web()
-    web.service.records.save(RECORD)
-    web.service.audit.add(ENTRY)
     yield web
     web.service.close()
+
+
+@pytest.fixture
+def web(shared_web: Web) -> Web:
+    shared_web.service.redis.flushall()
+    shared_web.service.records.save(RECORD)
+    shared_web.service.audit.add(ENTRY)
+    return shared_web
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:
@@ -82,8 +94,10 @@ def code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, error["code"]
 
 
-@pytest.mark.parametrize("auth", [None, ("operator", "wrong"), ("somebody", PASSWORD), ("operator", "")])
-@pytest.mark.parametrize("path", ["/courses/101", "/courses/101/history", "/dead-letters", "/status"])
+@pytest.mark.parametrize(
+    "auth", [None, ("operator", "wrong"), ("somebody", PASSWORD), ("operator", ""), ("viewer", "")]
+)
+@pytest.mark.parametrize("path", ["/courses/101", "/dead-letters", "/provisioning/1"])
 def test_nobody_gets_in_without_the_password(web: Web, path: str, auth: tuple[str, str] | None) -> None:
     """Every path asks for the operator's password, and says how."""
     answer = web.call("GET", path, auth)
@@ -222,3 +236,101 @@ def test_the_description_names_every_path(web: Web) -> None:
 def test_other_paths_and_methods_have_the_same_shape(web: Web, method: str, path: str, found: int) -> None:
     """Whatever is not done is told alike."""
     assert code(web.call(method, path))[0] == found
+
+
+HEADERS = {"X-Requested-With": "test"}
+
+
+def test_a_viewer_sees_everything_and_does_nothing(web: Web) -> None:
+    """Every action asks for an operator; every question is answered."""
+    viewer = ("viewer", VIEWER_PASSWORD)
+    ids = {"course_id": "101", "letter_id": "course-1", "batch_id": "0" * 16, "run_id": "1"}
+    for template, methods in web.call("GET", "/openapi.json").json()["paths"].items():
+        path = template.removeprefix("/api/v1").format(**ids)
+        if "post" in methods:
+            body = {"all": True} if path in ("/dead-letters/retry", "/dead-letters/discard") else {}
+            assert code(web.call("POST", path, viewer, json=body)) == (403, "not_operator"), path
+        elif "plan" not in path:
+            assert web.call("GET", path, viewer).status_code in (200, 404), path
+    assert web.service.actions.newest(1) == []
+
+
+def test_courses_are_listed_and_found(web: Web) -> None:
+    """A page at a time, with what the last sync found."""
+    web.service.records.connect("202")
+    found = web.call("GET", "/courses", params={"limit": 1}).json()
+    assert [course["course_id"] for course in found["courses"]] == ["101"]
+    assert found["courses"][0]["assignments"]["synced"] == 1
+    (other,) = web.call("GET", "/courses", params={"start": found["next"]}).json()["courses"]
+    assert (other["course_id"], other["assignments"]) == ("202", None)
+    assert [c["course_id"] for c in web.call("GET", "/courses", params={"q": "10"}).json()["courses"]] == ["101"]
+
+
+def test_some_dead_letters_are_retried(web: Web) -> None:
+    """A dry run says which; then a batch tells how far it is; its actor is known."""
+    for course in ("101", "102", "103"):
+        web.service.dead_letters.add(course, None, "canvas_500", "", 6)
+    asked = {"cause": "canvas_500", "ids": ["course-101", "course-102"]}
+    meant = web.call("POST", "/dead-letters/retry", json={**asked, "dry_run": True}).json()
+    assert meant == {"would_retry": ["course-101", "course-102"]}
+    assert web.service.changes.counts().due == 0
+    begun = web.call("POST", "/dead-letters/retry", json=asked)
+    assert begun.status_code == 202
+    until = time.monotonic() + 10
+    while (batch := web.call("GET", f"/dead-letters/batches/{begun.json()['batch_id']}").json())["state"] == "running":
+        assert time.monotonic() < until
+    assert (batch["state"], batch["done"], batch["total"], batch["actor"]) == ("done", 2, 2, "operator")
+    assert web.service.changes.counts().due == 2
+    (action,) = web.call("GET", "/actions").json()
+    assert (action["verb"], action["count"], action["actor"]) == ("retry", 2, "operator")
+
+
+@pytest.mark.parametrize("body", [{}, {"ids": []}, {"all": True, "cause": "x"}, {"all": True, "per_minute": 0}])
+def test_which_letters_has_to_be_said(web: Web, body: dict[str, object]) -> None:
+    """Nothing is chosen by leaving something out."""
+    assert code(web.call("POST", "/dead-letters/discard", json=body)) == (422, "not_valid")
+
+
+def test_a_dead_letter_is_shown_and_discarded(web: Web) -> None:
+    """Then it is unknown."""
+    letter = web.service.dead_letters.add("101", "7", "powerschool_500", "", 3)
+    assert web.call("GET", "/dead-letters/groups").json()[0]["letters"] == 1
+    assert web.call("GET", f"/dead-letters/{letter.id}").json()["attempts"] == 3
+    assert web.call("POST", f"/dead-letters/{letter.id}/discard", headers=HEADERS).status_code == 202
+    assert code(web.call("GET", f"/dead-letters/{letter.id}")) == (404, "dead_letter_unknown")
+
+
+def test_dead_letters_come_in_pages(web: Web) -> None:
+    """The header says where the next one starts, and is missing on the last."""
+    for number in range(5):
+        web.service.dead_letters.add(str(100 + number), None, "canvas_500", "", 6)
+    first = web.call("GET", "/dead-letters", params={"cause": "canvas_500", "limit": 3})
+    start = first.headers["x-next"]
+    rest = web.call("GET", "/dead-letters", params={"cause": "canvas_500", "limit": 3, "start": start})
+    assert [len(first.json()), len(rest.json())] == [3, 2]
+    assert "x-next" not in rest.headers
+
+
+def test_pauses_are_set_and_lifted(web: Web) -> None:
+    """Both may be repeated, and say whether anything changed."""
+    asked = {"target": "course:101", "reason": "repair"}
+    assert [web.call("POST", "/pauses", json=asked).json()["paused"] for _ in range(2)] == [True, False]
+    (pause,) = web.call("GET", "/pauses").json()
+    assert (pause["target"], pause["actor"], pause["reason"]) == ("course:101", "operator", "repair")
+    resume = {"target": "course:101"}
+    assert [web.call("POST", "/pauses/resume", json=resume).json()["resumed"] for _ in range(2)] == [True, False]
+
+
+def test_what_canvas_refuses_is_told(web: Web) -> None:
+    """A plan of a course that Canvas does not know is not found, and the answer says who said so."""
+    school = School()
+    school.canvas.faults.always("course", NotFound("GET /courses/{id}: 404", cause="canvas_404", status=404))
+    web.service.surveyor = school.surveyor
+    assert code(web.call("GET", "/courses/404/plan")) == (404, "canvas_404")
+
+
+def test_the_status_says_what_is_wrong(web: Web) -> None:
+    """Problems come with a code and a remedy."""
+    problems = web.call("GET", "/status").json()["problems"]
+    assert [problem["code"] for problem in problems] == ["no_worker", "no_beat"]
+    assert all(problem["remedy"] for problem in problems)

@@ -57,8 +57,9 @@ COURSE = "/api/v1/courses/41"
 CREATE, SCORES, QUERY = "/ws/xte/section/assignment/", "/ws/xte/score", "/ws/schema/query/org.passback.sync."
 SPOKEN = f"Score {SCORE} of '{NAME}' <{MAIL}> is not allowed for Student.id [8101]"
 
-# These hold the data itself: what was found and written, a reader's cache, and the token that all workers share.
-MAY_HOLD_DATA = ("record", "links", "audit", "cache", "token")
+# These hold the data itself: what was found and written, the courses' names for those who look for one, a reader's
+# cache, and the token that all workers share.
+MAY_HOLD_DATA = ("record", "summaries", "course-words", "links", "audit", "cache", "token")
 
 
 @dataclass

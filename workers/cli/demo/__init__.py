@@ -1,5 +1,6 @@
 """`passback demo`: the whole job on the sandbox, with real processes: events in, grades out, reasons, a dead letter."""
 
+import secrets
 import tempfile
 import time
 from contextlib import ExitStack, closing
@@ -55,7 +56,12 @@ def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep
     environ = without_settings()
     sandboxes = stack.enter_context(process_group(logs, environ))
     canvas, powerschool = start_sandboxes(sandboxes)
-    ours = {"PASSBACK_REDIS_URL": redis_url, **DEMO_SETTINGS, **sandbox_settings(canvas, powerschool)}
+    ours = {
+        "PASSBACK_REDIS_URL": redis_url,
+        "PASSBACK_OPERATOR_PASSWORD": secrets.token_urlsafe(12),
+        **DEMO_SETTINGS,
+        **sandbox_settings(canvas, powerschool),
+    }
     group = stack.enter_context(process_group(logs, {**environ, **ours}))
     port = free_port()
     group.start("web", "web", "--port", str(port))
@@ -86,7 +92,8 @@ def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep
 
 
 def _hold(console: Console, settings: dict[str, str], port: int) -> None:
-    console.print(f"\nStill up at http://127.0.0.1:{port}. In another terminal:")
+    password = settings["PASSBACK_OPERATOR_PASSWORD"]
+    console.print(f"\nStill up at http://127.0.0.1:{port}: sign in as operator with {password}. In another terminal:")
     for name, value in settings.items():
         console.print(f"  export {name}='{value}'", soft_wrap=True)
     console.print("and then, say, `passback explain 101`. Ctrl-C ends everything.")

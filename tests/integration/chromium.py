@@ -1,0 +1,99 @@
+"""A real Chromium for tests, and what it finds wrong with a page."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+# What a page must be for everybody to use it: said in the browser's own words, since only it knows colours and names.
+FAULTS = """() => {
+  const faults = [], shown = (e) => e.checkVisibility({opacityProperty: true, visibilityProperty: true});
+  const name = (e) => (e.getAttribute('aria-label') || (e.labels && [...e.labels].map((l) => l.textContent).join(' '))
+    || e.textContent || '').trim();
+  if (!document.documentElement.lang) faults.push('no language');
+  if (!document.title.trim()) faults.push('no title');
+  for (const mark of ['header', 'main', 'footer'])
+    if (document.querySelectorAll(mark).length !== 1) faults.push('not one ' + mark);
+  if (document.querySelectorAll('h1').length !== 1) faults.push('not one h1');
+  let level = 0;
+  for (const h of document.querySelectorAll('h1,h2,h3,h4')) {
+    const own = Number(h.tagName[1]);
+    if (own > level + 1) faults.push('heading skips a level: ' + h.textContent);
+    level = own;
+  }
+  for (const e of document.querySelectorAll('a[href],button,input:not([type=hidden]),select,progress,summary'))
+    if (!name(e)) faults.push('no name: ' + e.outerHTML.slice(0, 120));
+  for (const e of document.querySelectorAll('svg'))
+    if (!e.closest('[aria-hidden]') && !e.getAttribute('aria-label') && e.getAttribute('aria-hidden') !== 'true')
+      faults.push('no name: an svg');
+  for (const e of document.querySelectorAll('thead th')) if (!e.scope) faults.push('no scope: ' + e.textContent);
+  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+  for (const id of ids) if (ids.filter((other) => other === id).length > 1) faults.push('id twice: ' + id);
+  for (const e of document.querySelectorAll('[aria-labelledby]'))
+    for (const id of e.getAttribute('aria-labelledby').split(' '))
+      if (!document.getElementById(id)) faults.push('labelled by nothing: ' + id);
+  for (const e of document.querySelectorAll('[style],style,[onclick],script:not([src])'))
+    faults.push('inline: ' + e.tagName);
+  const numbers = (c) => c.match(/[\\d.]+/g).map(Number);
+  const linear = (v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
+  const ground = (e) => { for (; e; e = e.parentElement) { const c = numbers(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] > .99) return c; } return numbers(getComputedStyle(document.body).backgroundColor); };
+  for (const e of document.querySelectorAll('body *')) {
+    const words = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!words || !shown(e) || e.closest('noscript')) continue;
+    const style = getComputedStyle(e), size = parseFloat(style.fontSize);
+    const ink = numbers(e instanceof SVGElement ? style.fill : style.color);
+    const [high, low] = [light(ink), light(ground(e))].sort((a, b) => b - a), ratio = (high + .05) / (low + .05);
+    const needed = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
+    if (ratio < needed) faults.push('contrast ' + ratio.toFixed(2) + ': ' + e.textContent.trim().slice(0, 40));
+  }
+  if (document.documentElement.scrollWidth > document.documentElement.clientWidth) faults.push('wider than the window');
+  return faults;
+}"""
+
+REPORT_VIOLATIONS = """document.addEventListener('securitypolicyviolation', (e) =>
+  console.error('policy violated: ' + e.violatedDirective + ' ' + e.blockedURI));"""
+
+
+@dataclass
+class Watch:
+    """Everything that went wrong in a context's pages, and where their requests went."""
+
+    problems: list[str] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+
+    def over(self, context: BrowserContext) -> None:
+        """Watch every page of the context."""
+        context.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
+        context.on("weberror", lambda e: self.problems.append(str(e.error)))
+        context.on("request", self._note)
+
+    def _note(self, request: Request) -> None:
+        self.urls.append(request.url)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the Chromium of this machine; skips, and says so, where there is none."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no chromium on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def faults_of(page: Page) -> list[str]:
+    """Return what is wrong with the page for people who use it by keyboard, screen reader or poor eyes."""
+    found: list[str] = page.evaluate(FAULTS)
+    return found

@@ -1,0 +1,96 @@
+"""What is wrong is named, the worst first, with what to do; and what is not wrong is not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.adapters.redis.change_store import Counts, WaitingCourse
+from shared.adapters.redis.heartbeats import GONE_AFTER, Heartbeat
+from shared.domain.pauses import EVERYTHING, Pause
+from shared.domain.summaries import Standing
+from shared.domain.timings import HourOfTimings
+from workers.status_pages.charts import chart, duration
+from workers.status_pages.overview import Overview, SystemPause
+from workers.status_pages.problems import Level, problems, told
+from workers.status_pages.provisioning import RunView
+
+NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
+ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]
+WELL = Overview(
+    now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(Standing, 0), waiting=[],
+    messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW, processes=ALIVE,
+    pauses=[], system_pauses=[], hours=[], actions=[], last_run=None, held_run=None,
+)  # fmt: skip
+GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
+LATE = WaitingCourse("101", NOW - timedelta(minutes=10), NOW - timedelta(minutes=20), 3)
+PAUSED = Pause(EVERYTHING, NOW, "rivera", "moving")
+OF_COURSE = Pause("course:101", NOW, "rivera")
+RUN = RunView("r1", "roster", "schedule", "failed", NOW)
+
+
+def codes(seen: Overview) -> list[str]:
+    return [problem.code for problem in problems(seen)]
+
+
+def test_nothing_is_wrong() -> None:
+    """An installation that is well has no problem."""
+    assert codes(WELL) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"processes": ALIVE[:1]}, ["no_worker"]),
+        ({"processes": [*ALIVE[:1], GONE]}, ["no_worker"]),
+        ({"processes": []}, ["no_worker", "no_beat"]),
+        ({"processes": [*ALIVE, GONE]}, ["process_gone"]),
+        ({"pauses": [PAUSED]}, ["paused"]),
+        ({"system_pauses": [SystemPause("canvas", "canvas_throttled", timedelta(seconds=9))]}, ["system_unwell"]),
+        ({"dead_letters": 1, "dead_letters_warning": "many"}, ["dead_letters", "dead_letters_full"]),
+        ({"messages": 5000}, ["messages_waiting"]),
+        ({"waiting": [LATE]}, ["overdue"]),
+        ({"waiting": [LATE], "pauses": [PAUSED]}, ["paused"]),
+        ({"waiting": [LATE], "pauses": [OF_COURSE]}, ["paused"]),
+        ({"waiting": [LATE._replace(due_at=NOW)]}, []),
+        ({"held_run": replace(RUN, state="held")}, ["plan_held"]),
+        ({"last_run": RUN}, ["provisioning_failed"]),
+    ],
+)
+def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str]) -> None:
+    """Once, and with what to do about it."""
+    seen = replace(WELL, **changed)  # type: ignore[arg-type]
+    assert codes(seen) == expected
+    assert all(problem.title and problem.remedy for problem in problems(seen))
+
+
+def test_the_worst_comes_first() -> None:
+    """What lets grades stand still comes before what somebody should look at."""
+    seen = replace(WELL, processes=[ALIVE[0], GONE], messages=5000, dead_letters=3, pauses=[OF_COURSE])
+    levels = [problem.level for problem in problems(seen)]
+    assert levels == sorted(levels)
+    assert levels[0] is Level.BAD
+    assert levels[-1] is Level.WARNING
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 seconds"), (1, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (7200, "2 hours"), (86400, "1 day")],
+)
+def test_durations_are_told_in_one_unit(seconds: int, words: str) -> None:
+    """As people say them."""
+    assert told(timedelta(seconds=seconds)) == words
+
+
+def test_a_chart_grows_with_what_it_shows() -> None:
+    """Longer is higher, whatever the scale; an hour without changes has no bar; all is within the box."""
+    hours = [HourOfTimings(NOW, counts) for counts in ({}, {2: 10}, {60: 1}, {2: 19, 0: 1})]
+    drawn = chart(hours, 320)
+    assert [bar.hour for bar in drawn.bars] == hours[1:]
+    short, long, mixed = drawn.bars
+    assert short.top > long.top
+    assert mixed.middle == short.middle
+    for bar in drawn.bars:
+        assert 0 <= bar.top <= bar.middle <= bar.floor <= drawn.height
+        assert drawn.left <= bar.x < bar.x + bar.width <= drawn.width
+    assert [duration(seconds) for seconds in (5, 60, 3600, 0)] == ["5 s", "1 min", "1 h", "over 1 h"]

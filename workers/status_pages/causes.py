@@ -1,0 +1,60 @@
+"""What a dead letter's cause means, and what to do before its work is retried."""
+
+from dataclasses import dataclass
+
+from workers.status_pages.letters import MESSAGES
+
+
+@dataclass(frozen=True, slots=True)
+class CauseExplained:
+    """A cause in words."""
+
+    meaning: str
+    remedy: str
+
+
+_RETRY = "Retry once that is mended. A retry looks at the course anew, whatever its age."
+
+# By what a cause begins with; the longest that fits counts.
+_EXPLAINED = {
+    "": CauseExplained("This failure is one that no rule describes.", f"Read the answer. {_RETRY}"),
+    MESSAGES: CauseExplained(
+        "Messages that nobody could read.",
+        "Look where they come from. Those of a newer version of passback can be retried after the upgrade; others are "
+        "exported (`passback dlq export`) or discarded.",
+    ),
+    "malformed_message": CauseExplained("A message of a receiver that nobody could read.", "Export it or discard it."),
+    "message_": CauseExplained("A Celery message that nobody could read.", "Export it or discard it."),
+    "task_": CauseExplained(
+        "A Celery task that no worker here knows, or that has a defect.", "Retry it after an upgrade, or discard it."
+    ),
+    "canvas_": CauseExplained("Canvas kept answering with an error.", f"See whether Canvas is well. {_RETRY}"),
+    "canvas_401": CauseExplained("Canvas refuses passback's token.", f"Configure a valid token. {_RETRY}"),
+    "canvas_403": CauseExplained(
+        "Canvas does not let passback's user see this course.", f"Grant it `view_all_grades` and `read_sis`. {_RETRY}"
+    ),
+    "canvas_404": CauseExplained("Canvas has no such course (any more).", "Discard it, if the course was deleted."),
+    "powerschool_": CauseExplained(
+        "PowerSchool kept answering with an error.", f"See whether PowerSchool is well. {_RETRY}"
+    ),
+    "powerschool_401": CauseExplained("PowerSchool refuses passback's credentials.", f"Check the plugin. {_RETRY}"),
+    "powerschool_grant": CauseExplained(
+        "The plugin lacks a permission in PowerSchool.", f"Update and enable the plugin. {_RETRY}"
+    ),
+    "powerschool_unreachable": CauseExplained(
+        "PowerSchool could not be reached.", f"Check the network between here and PowerSchool. {_RETRY}"
+    ),
+    "defect_": CauseExplained(
+        "Passback itself has a defect that this course brings to light.",
+        "Report it with the log lines of this course; they hold no personal data. Retry after an upgrade.",
+    ),
+    "lease_lost_repeatedly": CauseExplained(
+        "Workers died again and again while they synced this course.",
+        f"See why workers end: memory, or a very large course. {_RETRY}",
+    ),
+}
+
+
+def explained(cause: str) -> CauseExplained:
+    """Return what the cause means."""
+    return _EXPLAINED[max((begin for begin in _EXPLAINED if cause.startswith(begin)), key=len)]

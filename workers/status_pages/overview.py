@@ -1,0 +1,93 @@
+"""How the whole installation is doing, at a glance: what `GET /` and `GET /api/v1/status` say. Asks Redis alone."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.adapters.redis.answers import text
+from shared.adapters.redis.change_store import Counts, WaitingCourse
+from shared.adapters.redis.heartbeats import Heartbeat
+from shared.domain.actions import Action
+from shared.domain.pauses import Pause
+from shared.domain.summaries import Standing
+from shared.domain.timings import HourOfTimings
+from workers.bootstrap import Passback
+from workers.status_pages.provisioning import Provisioning, RunView
+
+SHOWN_COURSES = 10
+SHOWN_ACTIONS = 5
+SHOWN_HOURS = 24
+SYSTEMS = ("canvas", "powerschool")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPause:
+    """A system that nobody calls for `left`, and the cause as a code."""
+
+    system: str
+    cause: str
+    left: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that the Overview shows, as of `now`."""
+
+    now: datetime
+    courses: Counts
+    connected: int
+    with_problems: int
+    standings: dict[Standing, int]
+    waiting: list[WaitingCourse]
+    messages: int
+    unknown_changes: int
+    dead_letters: int
+    dead_letters_warning: str | None
+    last_event_at: datetime | None
+    processes: list[Heartbeat]
+    pauses: list[Pause]
+    system_pauses: list[SystemPause]
+    hours: list[HourOfTimings]
+    actions: list[Action]
+    last_run: RunView | None
+    held_run: RunView | None
+
+    @property
+    def retrying(self) -> int:
+        """Return how many assignments are tried again by themselves: those given up since their last sync are not."""
+        return max(0, self.standings[Standing.RETRYING] - self.dead_letters)
+
+
+def overview(service: Passback, provisioning: Provisioning) -> Overview:
+    """Return how it is doing now."""
+    now = service.clock.now()
+    changes, lists = service.changes, service.course_lists
+    return Overview(
+        now=now,
+        courses=changes.counts(),
+        connected=service.records.count(),
+        with_problems=lists.with_problems(),
+        standings=lists.standings(),
+        waiting=changes.waiting(SHOWN_COURSES),
+        messages=changes.pending_messages(),
+        unknown_changes=service.unknown_changes.count(),
+        dead_letters=service.dead_letter_queue.count(),
+        dead_letters_warning=service.dead_letter_queue.warning(),
+        last_event_at=changes.last_event_at(),
+        processes=service.heartbeats.all(),
+        pauses=service.pauses.all(),
+        system_pauses=list(_system_pauses(service)),
+        hours=service.timings.hours(now, SHOWN_HOURS),
+        actions=service.actions.newest(SHOWN_ACTIONS),
+        last_run=next(iter(provisioning.runs(1)), None),
+        held_run=provisioning.held(),
+    )
+
+
+def _system_pauses(service: Passback) -> list[SystemPause]:
+    pauses = []
+    for system in SYSTEMS:
+        key = service.keys.pause(system)
+        cause, left_ms = service.redis.get(key), service.redis.pttl(key)
+        if cause is not None and left_ms > 0:
+            pauses.append(SystemPause(system, text(cause), timedelta(milliseconds=left_ms)))
+    return pauses
