@@ -354,6 +354,15 @@ class Settings(BaseSettings):
     web_port: int = Field(8080, ge=0, le=65535, description="Port that the web process binds.")
     operator_password: SecretStr = Field(SecretStr(""), description="Password of the operator's sign-in.")
 
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token that `/metrics` asks for; unset, it answers to this machine, and to the operator.",
+    )
+    school_hours: Cron = Field(
+        "* 8-15 * * mon-fri",
+        description="Cron, in the district's time zone: the minutes in which events are expected; empty: never.",
+    )
+
     log_format: LogFormat = Field(LogFormat.AUTO, description="`json`, `console`, or `auto`: console on a terminal.")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe line written.")
 
@@ -433,7 +442,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
 
     Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
     named like its variable, in either case). An empty value means the default, save for lists, which it empties,
-    and schedules, which it switches off.
+    and schedules and hours, which it switches off.
     Raises `ConfigurationError` for an unknown name or a wrong value.
     """
     environ = os.environ if environ is None else environ
@@ -487,7 +496,7 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
 
 
 def _may_be_empty(name: str) -> bool:
-    return isinstance(Settings.model_fields[name].default, tuple) or name.endswith("_schedule")
+    return isinstance(Settings.model_fields[name].default, tuple) or name.endswith(("_schedule", "_hours"))
 
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:

@@ -82,6 +82,8 @@ class LogEvent(StrEnum):
     """error: a housekeeping task was refused and is left out this time. `task`, `cause`."""
     HEARTBEAT_MISSED = "heartbeat_missed"
     """warning: Redis did not take a heartbeat; the next one follows. `process`, `error`."""
+    COUNTS_NOT_STORED = "counts_not_stored"
+    """warning: Redis did not take what this process counted; it is kept and written later. `error`."""
     RECONCILE_ENQUEUED = "reconcile_enqueued"
     """info: courses whose turn has come were made due. `courses`, `answered` (changes of unknown course)."""
 

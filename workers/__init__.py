@@ -1,7 +1,7 @@
 """What runs: one package per job this service does. Imports `shared`, never the reverse.
 
 Procfile line    runs
-web              receivers/ behind web.py, with the JSON API of status_pages/ beside them
+web              receivers/ behind web.py, with the JSON API of status_pages/ and the page of metrics/ beside them
 worker           celery_app.py with bootstrap.DispatchStep: grade_passback/ (dispatcher, syncs) and housekeeping.py
 beat             schedule.py: ticks of housekeeping.py; any number may run, one tick counts
 flower           Celery's monitor

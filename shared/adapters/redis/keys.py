@@ -99,8 +99,19 @@ class Keys:
         return f"{self.prefix}:due-dates"
 
     def counter(self, name: str) -> str:
-        """Hash: label to a number that only grows. `repairs`: `assignments` and `scores` that no event had told of."""
+        """Hash: labels, joined by a bar, to a number that only grows.
+
+        `repairs`: `assignments` and `scores` that no event had told of. The others are `Counted` in
+        `shared/domain/measures.py`.
+        """
         return f"{self.prefix}:counter:{name}"
+
+    def latency(self, minute: int) -> str:
+        """Hash with a lifetime, per minute since the epoch: how long changes took to reach PowerSchool.
+
+        The upper bound of a bucket, in seconds, to how many fell into it; `ms` to their sum.
+        """
+        return f"{self.prefix}:latency:{minute}"
 
     @property
     def assignment_courses(self) -> str:
