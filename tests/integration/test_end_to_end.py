@@ -172,18 +172,14 @@ def test_a_lost_create_answer_makes_no_duplicate(running: Town) -> None:
     assert score(running, "Lost and found", Ids.HEALTHY_DCID, student) == Decimal(5)
 
 
-def test_status_and_doctor_answer_in_json(running: Town) -> None:
-    """`status` counts what there is, `doctor` passes against healthy systems; both print JSON."""
+def test_status_answers_in_json(running: Town) -> None:
+    """`status` counts what there is."""
     running.stage.grade("seen", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[3]), 6)
     running.settle()
     status = json.loads(passback(running, "status", "--json").stdout)
     assert status["courses"]["connected"] >= 1
     assert status["last_event_at"] is not None
     assert status["dead_letters"] == 0
-    doctor = passback(running, "doctor", "--json")
-    checks = {check["check"]: check["verdict"] for check in json.loads(doctor.stdout)}
-    assert set(checks.values()) == {"ok"}, doctor.stdout
-    assert doctor.returncode == 0
 
 
 def test_what_happened_is_in_the_metrics(running: Town) -> None:
