@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -523,3 +524,13 @@ def _sentences(error: ValidationError) -> Sequence[str]:
 def is_loopback(url: str) -> bool:
     """Say whether a URL's host is this machine."""
     return (urlsplit(url).hostname or "") in {"127.0.0.1", "::1", "localhost"}
+
+
+def is_loopback_address(host: str) -> bool:
+    """Say whether a server that binds this address is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

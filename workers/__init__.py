@@ -4,7 +4,7 @@ Procfile line    runs
 web              receivers/ behind web.py, with the JSON API of status_pages/ and the page of metrics/ beside them
 worker           celery_app.py with bootstrap.DispatchStep: grade_passback/ (dispatcher, syncs) and housekeeping.py
 beat             schedule.py: ticks of housekeeping.py; any number may run, one tick counts
-flower           Celery's monitor
+flower           monitor.py: Celery's monitor behind a door
 (no line)        `passback sqs`: receivers/sqs.py, where Live Events come by a queue
 
 bootstrap.py        settings to adapters to use cases, once per process

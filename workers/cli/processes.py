@@ -73,21 +73,29 @@ def beat() -> None:
 
 
 def flower(
-    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 5555,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind.")] = 5555,
 ) -> None:
-    """Run Flower on the loopback address, read-only. Needs the extra `passback[flower]`."""
+    """Run Flower, read-only, for the operator. Needs the extra `passback[flower]`."""
     from importlib.util import find_spec  # noqa: PLC0415
 
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from workers.celery_app import make_app  # noqa: PLC0415
 
     if find_spec("flower") is None:
         raise config.ConfigurationError("Flower is not installed: pip install 'passback[flower]'")
+    from workers import monitor  # noqa: PLC0415  # tornado and Flower come with the extra only
+    from workers.celery_app import make_app  # noqa: PLC0415
+    from workers.heartbeat import beating  # noqa: PLC0415
+    from workers.status_pages.access import is_operator  # noqa: PLC0415
+
+    end_on_sigterm()
     settings = config.load()
     configure_logging(settings)
     password = settings.operator_password.get_secret_value()
-    protection = [f"--basic-auth=operator:{password}"] if password else []
-    make_app(settings).start(["flower", "--address=127.0.0.1", f"--port={port}", *protection])
+    allows = (lambda name, given: is_operator(name, given, password)) if password else None
+    served = monitor.flower(make_app(settings), host, port, allows)
+    with beating(settings, "flower"):
+        monitor.run(served)
 
 
 sandbox = typer.Typer(

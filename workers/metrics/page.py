@@ -2,13 +2,13 @@
 
 import asyncio
 import secrets
-from base64 import b64decode
 from collections.abc import Callable
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
+from workers.credentials import name_and_password
 from workers.metrics.exposition import CONTENT_TYPE
 from workers.receivers.replies import Reply, json_reply, plain_reply
 
@@ -41,7 +41,7 @@ class MetricsAccess:
             case "bearer":
                 return bool(self._token) and secrets.compare_digest(given.strip().encode(), self._token.encode())
             case "basic":
-                return self._may_sign_in(*_name_and_password(given))
+                return self._may_sign_in(*name_and_password(headers["authorization"]))
         return not self._token and _is_local(scope) and not any(name in headers for name in FORWARDED)
 
 
@@ -71,11 +71,3 @@ def _is_local(scope: Scope) -> bool:
         return client is not None and ip_address(client[0]).is_loopback
     except ValueError:
         return False
-
-
-def _name_and_password(encoded: str) -> tuple[str, str]:
-    try:
-        name, _, password = b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError:
-        return "", ""
-    return name, password

@@ -60,7 +60,7 @@ def test_one_wrong_setting_is_named(changed: dict[str, str], name: str, verdict:
 
 def test_every_check_that_does_not_pass_names_its_fix() -> None:
     """And no secret."""
-    broken = load({"PASSBACK_WEB_HOST": "0.0.0.0", "PASSBACK_WEBHOOK_SECRET": "canary!"}, Path("no.env"))
+    broken = load({"PASSBACK_WEB_HOST": "0.0.0.0", "PASSBACK_WEBHOOK_SECRET": "canarycan!"}, Path("no.env"))
     checks = [check for check in configuration.checks(broken) if check.verdict is not Verdict.OK]
     assert len(checks) == 6
     assert [check.name for check in checks if not (check.fix or "Set " in check.found)] == []

@@ -1,12 +1,18 @@
 """What the settings alone tell."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from shared.config import CANVAS_SETTINGS, POWERSCHOOL_SETTINGS, ConfigurationError, Settings, is_loopback
+from shared.config import (
+    CANVAS_SETTINGS,
+    POWERSCHOOL_SETTINGS,
+    ConfigurationError,
+    Settings,
+    is_loopback,
+    is_loopback_address,
+)
 from workers.cli.checks.verdicts import Check, Verdict, ok
 
 SHORTEST_PASSWORD = 12
@@ -86,11 +92,3 @@ def _sign_in(settings: Settings) -> Check:
     if not local:
         return ok(name, f"{where}, a password is set; put TLS in front")
     return ok(name, f"{where}, a password is set")
-
-
-def is_loopback_address(host: str) -> bool:
-    """Say whether a server bound to this address is reached from this machine alone."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
