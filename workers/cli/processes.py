@@ -38,9 +38,11 @@ def serve(application: object, host: str, port: int) -> None:
     """Serve an ASGI application until it is told to stop."""
     import uvicorn  # noqa: PLC0415
 
+    from workers.patience import PatientProtocol  # noqa: PLC0415
+
     uvicorn.run(
         application,  # type: ignore[arg-type]  # uvicorn's own alias for ASGI applications is not exported
-        host=host, port=port, access_log=False, log_config=None, http="httptools", ws="none", server_header=False,
+        host=host, port=port, access_log=False, log_config=None, http=PatientProtocol, ws="none", server_header=False,
         timeout_graceful_shutdown=5,
     )  # fmt: skip
 
