@@ -347,7 +347,7 @@ def start_worker(settings: Settings) -> None:
     try:
         app.worker_main(
             [
-                "worker", "--pool=threads", f"--concurrency={settings.worker_threads}",
+                "--quiet", "worker", "--pool=threads", f"--concurrency={settings.worker_threads}",
                 f"--queues={Queue.COURSE_SYNCS},{Queue.HOUSEKEEPING}",
                 f"--hostname=passback-{os.getpid()}@%h", "--without-gossip", "--without-mingle",
                 f"--loglevel={settings.log_level}",

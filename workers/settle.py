@@ -1,16 +1,15 @@
 """Acting on outcomes: acknowledge, wait, retry or dead-letter. The only retry code there is."""
 
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import assert_never
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from shared.adapters.telemetry.defects import defect_fields
 from shared.domain.backoff import next_wait
 from shared.domain.changes import Cause, ChangeSet
 from shared.domain.outcome import Dead, Done, Failure, Outcome, Retry, Wait
@@ -174,5 +173,4 @@ def _report(lease: Lease, job: Callable[[], SyncReport]) -> SyncReport:
 
 def _log_defect(lease: Lease, error: Exception) -> None:
     """Log the error's type and the way it came, without its text: that may quote data."""
-    way = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
-    log.error(LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id, error=type(error).__name__, way=way)
+    log.error(LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id, **defect_fields(error))

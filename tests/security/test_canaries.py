@@ -170,6 +170,22 @@ def test_no_log_has_any(day: Day) -> None:
     assert {name: hits for name, text in logs.items() if (hits := found(text, day.canaries()))} == {}
 
 
+def test_every_line_of_every_log_is_json(day: Day) -> None:
+    """Passback's, Celery's, beat's, uvicorn's and Flower's lines, each with what happened, when and how bad it is."""
+    lines = [
+        (path.name, line)
+        for path in day.guarded.logs.glob("*.log")
+        if "sandbox" not in path.name
+        for line in path.read_text().splitlines()
+    ]
+    odd = [(name, line) for name, line in lines if not line.startswith('{"event"') and '"event"' not in line]
+    assert odd == []
+    told = [(name, json.loads(line)) for name, line in lines]
+    assert all({"event", "level", "timestamp"} <= set(fields) for _, fields in told)
+    loggers = {str(fields.get("logger", "passback")).partition(".")[0] for _, fields in told}
+    assert loggers >= {"passback", "celery", "uvicorn"}
+
+
 def test_no_message_of_the_broker_has_any(day: Day) -> None:
     """Messages, results and worker events carry ids; the poison alone, which is not ours, had more."""
     ours = [command for command in day.broker if "someone.elses" not in command]
