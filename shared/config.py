@@ -367,6 +367,12 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field(LogFormat.AUTO, description="`json`, `console`, or `auto`: console on a terminal.")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe line written.")
 
+    otel_endpoint: Url = Field(
+        "",
+        description="OpenTelemetry collector that gets traces by OTLP over HTTP, such as `http://127.0.0.1:4318`; "
+        "unset, there are none. Needs the extra `otel`.",
+    )
+
     @model_validator(mode="after")
     def _windows_are_possible(self) -> Self:
         if self.max_wait_s < self.quiet_period_s:

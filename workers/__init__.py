@@ -12,6 +12,7 @@ settle.py           outcome to acknowledge, wait, retry or dead letter: the only
 durability.py       what a Redis must promise before a worker starts
 redis_transport.py  Celery's transport, made to survive a Redis restart
 patience.py         uvicorn's HTTP, with limits for requests' heads
+task_spans.py       a span per Celery task, where OpenTelemetry is on
 self_portrait.py    what workers tell Celery's monitors, without passwords
 dead_letters/       listing, retrying, discarding; messages that nobody could read
 cli/                the `passback` command, a file per group of verbs

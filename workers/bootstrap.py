@@ -33,6 +33,7 @@ from shared.adapters.redis.shared_clock import SharedClock
 from shared.adapters.redis.tally import Tally
 from shared.adapters.redis.unknown_changes import RedisUnknownChanges
 from shared.adapters.telemetry.request_counts import RequestCounts
+from shared.adapters.telemetry.tracing import span
 from shared.clock import SystemClock
 from shared.config import ClearedScores, Settings
 from shared.domain.changes import ChangeSet, Windows
@@ -280,7 +281,10 @@ class Passback:
         turn = Turn(self.clock, deadline, slice_for, self.changes.somebody_waits)
         check = guard(self.changes, lease, turn, self.stopping.is_set)
         with structlog.contextvars.bound_contextvars(course_id=course_id), self.lease_keeper.hold(lease):
-            self.measures.ended(self.settler.run(lease, changes, lambda: self._synced(lease, changes, check)))
+            with span("sync", {"course_id": course_id}) as notes:
+                outcome = self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
+                notes.note("outcome", type(outcome).__name__.lower())
+            self.measures.ended(outcome)
 
     def _synced(self, lease: Lease, changes: ChangeSet, check: Guard) -> SyncReport:
         report = self.sync_course.run(changes, check, lease.token)

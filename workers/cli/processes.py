@@ -24,12 +24,14 @@ def web(
 ) -> None:
     """Run the receivers and the API."""
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
     from workers.heartbeat import beating  # noqa: PLC0415
     from workers.web import web_app  # noqa: PLC0415
 
     end_on_sigterm()
     settings = config.load()
     configure_logging(settings)
+    start_tracing(settings, "web")
     with beating(settings, "web"):
         serve(web_app(settings), host or settings.web_host, settings.web_port if port is None else port)
 
@@ -51,10 +53,14 @@ def worker() -> None:
     """Run a passback worker: the dispatcher, and the pool that syncs courses."""
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
     from workers.bootstrap import start_worker  # noqa: PLC0415
+    from workers.task_spans import trace_tasks  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
+    start_tracing(settings, "worker")
+    trace_tasks()
     route_celery_logs()
     settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
     start_worker(settings)

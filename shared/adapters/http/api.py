@@ -15,6 +15,7 @@ from shared.adapters.http import exact_json
 from shared.adapters.http.answers import Answer, Call
 from shared.adapters.http.exact_json import Json
 from shared.adapters.http.troubles import Sign, Trouble, retry_after, sign_of, trouble_of
+from shared.adapters.telemetry.tracing import Notes, span
 from shared.clock import Clock
 from shared.errors import AccessDenied, NotFound, PermanentError, Refused, SystemUnwell, TransientError
 
@@ -158,6 +159,10 @@ class JsonApi:
         self._http.close()
 
     def _exchanged(self, call: Call, request: httpx.Request) -> Answer:
+        with span(str(call), {"system": self._system}) as notes:
+            return self._timed(call, request, notes)
+
+    def _timed(self, call: Call, request: httpx.Request, notes: Notes) -> Answer:
         started = time.perf_counter()
         try:
             response = self._http.send(request)
@@ -166,6 +171,7 @@ class JsonApi:
             self._on_request(self._system, str(call), trouble.value, time.perf_counter() - started)
             raise self._unwell(f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
         self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
+        notes.note("http.response.status_code", response.status_code)
         return Answer.of(call, response)
 
     def _judged(self, answer: Answer) -> Answer:
