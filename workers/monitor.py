@@ -9,7 +9,6 @@ import logging
 import os
 import secrets
 from base64 import b64encode
-from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
@@ -20,20 +19,18 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import RequestHandler
 
 from shared.config import ConfigurationError, is_loopback_address
-from workers.credentials import name_and_password
+from workers.credentials import Judge, name_and_password
 
 READING = frozenset({"GET", "HEAD"})
 COLUMNS = "name,args,state,received,started,runtime,worker,uuid"
 
-Allows = Callable[[str, str], bool]
 
-
-def flower(app: Celery, host: str, port: int, allows: Allows | None) -> Flower:
-    """Return Flower for this Celery app, not started yet. `allows` judges name and password; None lets everybody in.
+def flower(app: Celery, host: str, port: int, judge: Judge | None) -> Flower:
+    """Return Flower for this Celery app, not started yet. Without a `judge` of passwords everybody gets in.
 
     Raises: ConfigurationError, if others than this machine could get in without a password.
     """
-    if allows is None and not is_loopback_address(host):
+    if judge is None and not is_loopback_address(host):
         raise ConfigurationError(
             f"Flower without a password is for this machine only, not for {host}: set PASSBACK_OPERATOR_PASSWORD"
         )
@@ -44,7 +41,7 @@ def flower(app: Celery, host: str, port: int, allows: Allows | None) -> Flower:
     options.read_only = True
     options.tasks_columns = COLUMNS
     options.conf = os.devnull
-    door = Door(allows, f"Basic {b64encode(inner.encode()).decode()}")
+    door = Door(judge, f"Basic {b64encode(inner.encode()).decode()}")
     return GuardedFlower(door, capp=app, options=options, **flower_settings)
 
 
@@ -63,18 +60,18 @@ def run(monitor: Flower) -> None:
 class Door:
     """Decides over each request before Flower sees it."""
 
-    def __init__(self, allows: Allows | None, inner_authorization: str) -> None:
-        self._allows = allows
+    def __init__(self, judge: Judge | None, inner_authorization: str) -> None:
+        self._judge = judge
         self._inner = inner_authorization
 
     def refusal(self, request: HTTPServerRequest) -> int | None:
         """Return the status to refuse the request with; None lets it in, signed in as Flower knows it."""
         given = request.headers.get("Authorization", "")
-        if self._allows is None:
+        if self._judge is None:
             # Without a password, a page that a browser was led to may pretend that its name is this machine's.
             if not _names_this_machine(request.host_name):
                 return 403
-        elif not self._allows(*name_and_password(given)):
+        elif not self._judge(*name_and_password(given)):
             return 401
         if request.method not in READING:
             return 405

@@ -6,12 +6,12 @@ from starlette.types import ASGIApp
 
 from shared.config import Settings
 from workers.bootstrap import Passback
+from workers.credentials import judge_of
 from workers.metrics.exposition import exposition
 from workers.metrics.numbers import Numbers
 from workers.metrics.page import MetricsAccess, MetricsPage
 from workers.receivers.app import build
 from workers.receivers.routing import Route, get
-from workers.status_pages.access import is_operator
 from workers.status_pages.api import create_api
 
 
@@ -29,8 +29,5 @@ def web_app(settings: Settings) -> ASGIApp:
 
 def metrics_route(service: Passback) -> Route:
     """Return the route of the metrics."""
-    password = service.settings.operator_password.get_secret_value()
-    access = MetricsAccess(
-        service.settings.metrics_token.get_secret_value(), lambda name, given: is_operator(name, given, password)
-    )
+    access = MetricsAccess(service.settings.metrics_token.get_secret_value(), judge_of(service.settings))
     return get(MetricsPage(partial(exposition, Numbers(service).samples), access))

@@ -93,15 +93,13 @@ def flower(
         raise config.ConfigurationError("Flower is not installed: pip install 'passback[flower]'")
     from workers import monitor  # noqa: PLC0415  # tornado and Flower come with the extra only
     from workers.celery_app import make_app  # noqa: PLC0415
+    from workers.credentials import judge_of  # noqa: PLC0415
     from workers.heartbeat import beating  # noqa: PLC0415
-    from workers.status_pages.access import is_operator  # noqa: PLC0415
 
     end_on_sigterm()
     settings = config.load()
     configure_logging(settings)
-    password = settings.operator_password.get_secret_value()
-    allows = (lambda name, given: is_operator(name, given, password)) if password else None
-    served = monitor.flower(make_app(settings), host, port, allows)
+    served = monitor.flower(make_app(settings), host, port, judge_of(settings))
     with beating(settings, "flower"):
         monitor.run(served)
 

@@ -82,6 +82,14 @@ POISON = _gauge("poison_messages", "Messages that nobody could read, kept for a 
 PROCESSES = _gauge("processes", "Processes by kind, alive or gone (silent for a minute, for a day).", "kind", "state")
 HEARTBEAT_AGE = _gauge("heartbeat_age_seconds", "Age of the youngest heartbeat of a kind.", "kind")
 
+PROVISIONING_RUNS = _gauge(
+    "provisioning_runs", "The newest hundred provisioning runs, by what became of them.", "state"
+)
+PROVISIONING_SUCCESS_AGE = _gauge(
+    "provisioning_success_age_seconds", "Since the newest of them that succeeded ended; absent without one."
+)
+PROVISIONING_HELD = _gauge("provisioning_held", "1 while a plan waits for a person's approval.")
+
 REDIS_MEMORY = _gauge("redis_memory_used_bytes", "Memory that Redis uses.")
 REDIS_MEMORY_LIMIT = _gauge("redis_memory_limit_bytes", "Its maxmemory, else the machine's memory.")
 REDIS_MEMORY_RATIO = _gauge("redis_memory_used_ratio", "The used part of it, 0 to 1.")

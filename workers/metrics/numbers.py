@@ -17,6 +17,7 @@ from workers.bootstrap import Passback
 from workers.grade_passback.repairs import REPAIRS
 from workers.metrics import catalogue as of
 from workers.metrics.catalogue import Metric
+from workers.metrics.provisioning import provisioning_samples
 from workers.metrics.school_hours import SchoolHours
 
 SYSTEMS = ("canvas", "powerschool")
@@ -67,6 +68,7 @@ class Numbers:
         yield from self._systems()
         yield from self._letters()
         yield from self._processes()
+        yield from self._provisioning()
         yield from self._memory()
 
     def _events(self) -> Iterator[Sample]:
@@ -140,6 +142,11 @@ class Numbers:
             ages = [beat.age for beat in beats if beat.process.partition("@")[0] == kind]
             if ages:
                 yield of.HEARTBEAT_AGE, (kind,), _seconds(min(ages))
+
+    def _provisioning(self) -> Iterator[Sample]:
+        runs = getattr(self._service, "provision_runs", None)
+        if runs is not None:
+            yield from provisioning_samples(runs, self._service.clock.now())
 
     def _memory(self) -> Iterator[Sample]:
         memory = self._gauges.memory()

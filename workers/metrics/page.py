@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
-from workers.credentials import name_and_password
+from workers.credentials import Judge, name_and_password
 from workers.metrics.exposition import CONTENT_TYPE
 from workers.receivers.replies import Reply, json_reply, plain_reply
 
@@ -29,9 +29,9 @@ class MetricsAccess:
     told by its headers. Behind one that adds none, a token is needed.
     """
 
-    def __init__(self, token: str, may_sign_in: Callable[[str, str], bool]) -> None:
+    def __init__(self, token: str, judge: Judge | None) -> None:
         self._token = token
-        self._may_sign_in = may_sign_in
+        self._judge = judge
 
     def allows(self, scope: Scope) -> bool:
         """Say whether this request may be answered."""
@@ -41,7 +41,7 @@ class MetricsAccess:
             case "bearer":
                 return bool(self._token) and secrets.compare_digest(given.strip().encode(), self._token.encode())
             case "basic":
-                return self._may_sign_in(*name_and_password(headers["authorization"]))
+                return self._judge is not None and self._judge(*name_and_password(headers["authorization"]))
         return not self._token and _is_local(scope) and not any(name in headers for name in FORWARDED)
 
 

@@ -45,21 +45,18 @@ def operator_only(password: str) -> Callable[..., str]:
             raise NotDone(
                 403, "no_password_configured", "The API is closed until PASSBACK_OPERATOR_PASSWORD is set."
             )  # fmt: skip
-        if given is None or not is_operator(given.username, given.password, password):
+        if given is None or not _is_operator(given, password):
             raise NotDone(401, "not_signed_in", "Sign in as operator.", CHALLENGE)
         return OPERATOR
 
     return signed_in
 
 
-def is_operator(name: str, given: str, password: str) -> bool:
-    """Say whether these are the operator's; without a password configured, nobody's are.
-
-    Compares both without telling by the time it takes how much of them is right.
-    """
-    name_fits = secrets.compare_digest(name.encode(), OPERATOR.encode())
-    password_fits = secrets.compare_digest(given.encode(), password.encode())
-    return bool(password) and name_fits and password_fits
+def _is_operator(given: HTTPBasicCredentials, password: str) -> bool:
+    """Compare both without telling by the time it takes how much of them is right."""
+    name_fits = secrets.compare_digest(given.username.encode(), OPERATOR.encode())
+    password_fits = secrets.compare_digest(given.password.encode(), password.encode())
+    return name_fits and password_fits
 
 
 def not_forged(request: Request) -> None:

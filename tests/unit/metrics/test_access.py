@@ -1,11 +1,13 @@
 """Who may read `/metrics`."""
 
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 
+from shared.config import load
+from workers.credentials import judge_of
 from workers.metrics.page import MetricsAccess
-from workers.status_pages.access import is_operator
 
 PASSWORD, TOKEN = "a long enough password é", "a-token-for-prometheus"
 HERE, THERE = ("127.0.0.1", 1), ("203.0.113.9", 1)
@@ -16,7 +18,8 @@ def basic(name: str, password: str) -> str:
 
 
 def allowed(client: tuple[str, int] | None, token: str, password: str = PASSWORD, **headers: str) -> bool:
-    access = MetricsAccess(token, lambda name, given: is_operator(name, given, password))
+    settings = load({"PASSBACK_OPERATOR_PASSWORD": password}, Path("no.env"))
+    access = MetricsAccess(token, judge_of(settings))
     sent = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     return access.allows({"type": "http", "client": client, "headers": sent})
 
