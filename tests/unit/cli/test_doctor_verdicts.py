@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.clock import ManualClock
 from shared.config import load
 from workers.cli.checks import Verdict, configuration, redis
 from workers.cli.checks.verdicts import clock_check, http_date
@@ -99,12 +100,12 @@ def test_an_old_redis_fails(version: str) -> None:
 )
 def test_clocks_may_differ_a_little(apart_s: int, verdict: Verdict) -> None:
     """Some seconds are noticed, a minute is dangerous, in either direction."""
-    assert clock_check("clock", NOW + timedelta(seconds=apart_s), NOW, "Mend it.").verdict is verdict
+    assert clock_check("clock", NOW + timedelta(seconds=apart_s), "Mend it.", ManualClock(NOW)).verdict is verdict
 
 
 @pytest.mark.parametrize("header", [None, "", "yesterday"])
 def test_an_unreadable_date_is_no_date(header: str | None) -> None:
     """A system that tells no time is told as such."""
     assert http_date(header) is None
-    assert clock_check("clock", None, NOW, "").verdict is Verdict.WARN
+    assert clock_check("clock", None, "").verdict is Verdict.WARN
     assert http_date("Mon, 06 Oct 2031 19:00:00 GMT") == NOW

@@ -32,7 +32,7 @@ def checks(service: Passback) -> Iterator[Check]:
 
 def _canvas(service: Passback) -> Iterator[Check]:
     yield asked("canvas: token", lambda: _canvas_token(service), CANVAS_FIX)
-    yield from _clock("canvas: clock", service, lambda: service.canvas.check_token().headers.get("Date"))
+    yield from _clock("canvas: clock", lambda: service.canvas.check_token().headers.get("Date"))
 
 
 def _powerschool(service: Passback) -> Iterator[Check]:
@@ -43,7 +43,7 @@ def _powerschool(service: Passback) -> Iterator[Check]:
     yield asked("powerschool: queries", lambda: _powerschool_queries(service), fix, failure=Verdict.WARN)
     fix = "Add the missing field to the plugin's access_request, raise its version and install it again."
     yield asked("powerschool: grants", lambda: _powerschool_grants(service), fix)
-    yield from _clock("powerschool: clock", service, lambda: _powerschool_date(service))
+    yield from _clock("powerschool: clock", lambda: _powerschool_date(service))
 
 
 def _both(service: Passback) -> Iterator[Check]:
@@ -129,10 +129,10 @@ def _powerschool_date(service: Passback) -> str | None:
     return date
 
 
-def _clock(name: str, service: Passback, ask: Callable[[], str | None]) -> Iterator[Check]:
+def _clock(name: str, ask: Callable[[], str | None]) -> Iterator[Check]:
     try:
         theirs = http_date(ask())
     except (PassbackError, ConfigurationError):
         # Said already by the check of its settings or its token.
         return
-    yield clock_check(name, theirs, service.clock.now(), CLOCK_FIX)
+    yield clock_check(name, theirs, CLOCK_FIX)

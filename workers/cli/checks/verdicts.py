@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError
 from shared.errors import PassbackError, Refused
 
@@ -62,11 +63,11 @@ def asked(name: str, ask: Callable[[], str], fix: str, failure: Verdict = Verdic
         return Check(name, failure, f"{error} {words}".strip(), fix)
 
 
-def clock_check(name: str, theirs: datetime | None, ours: datetime, fix: str) -> Check:
-    """Return how far another's clock is from ours; ours is the one to mend, since theirs serves others, too."""
+def clock_check(name: str, theirs: datetime | None, fix: str, own: Clock | None = None) -> Check:
+    """Return how far another's clock is from this machine's own, not from the one that all hosts agree on."""
     if theirs is None:
         return Check(name, Verdict.WARN, "it tells no time", "")
-    skew = abs(theirs - ours)
+    skew = abs(theirs - (own or SystemClock()).now())
     found = f"{skew.total_seconds():.0f} s apart" if skew >= NOTICEABLE_SKEW else "together"
     if skew < NOTICEABLE_SKEW:
         return ok(name, found)
