@@ -62,7 +62,7 @@ def test_a_wrong_token_fails_the_checks_that_need_it(running: Town) -> None:
     """Canvas's checks fail, PowerSchool's do not, and the token is not printed."""
     code, bad, told = doctor(running, CANVAS_TOKEN="canary-wrong-token")
     assert code == 1
-    assert bad == {"canvas: token": "fail", "canvas: fields": "fail"}
+    assert bad == {"canvas: token": "fail", "canvas: fields": "fail", "canvas: imports": "warn"}
     assert "canary" not in told
 
 
@@ -70,6 +70,14 @@ def test_ids_that_do_not_match_are_found_out(running: Town) -> None:
     """A template that does not fit the district finds no section."""
     code, bad, told = doctor(running, SECTION_SIS_ID="X{section_dcid}")
     assert (code, bad) == (1, {"ids: sections": "fail"}), told
+
+
+def test_a_token_that_may_not_import_is_told(running: Town) -> None:
+    """Grades go on without; provisioning will not, unless it is switched off."""
+    _, bad, told = doctor(running, CANVAS_PROVISIONING_TOKEN="canary-of-nobody")
+    assert bad == {"canvas: imports": "warn"}
+    assert "canary" not in told
+    assert doctor(running, CANVAS_PROVISIONING_TOKEN="canary-of-nobody", PROVISION_SCHEDULE="")[1] == {}
 
 
 def test_keys_out_of_reach_are_told(running: Town) -> None:

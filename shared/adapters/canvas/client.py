@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from shared.adapters.canvas import wire
 from shared.adapters.canvas.paged import PER_PAGE, PagedApi
 from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire, RowWire, SectionWire
+from shared.adapters.http.answers import Answer
 from shared.adapters.http.api import Params
 from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission
 from shared.errors import Refused
