@@ -83,11 +83,11 @@ def test_every_alert_fires_in_a_test() -> None:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on PATH (Debian: apt install prometheus)")
 @pytest.mark.parametrize(
-    "command", [["check", "rules", "passback.rules.yml"], ["test", "rules", "passback.rules.test.yml"]]
+    "command", ["check config scrape.yml", "check rules passback.rules.yml", "test rules passback.rules.test.yml"]
 )
-def test_promtool_agrees(command: list[str]) -> None:
-    """The rules are valid, and fire and stay quiet as their tests say."""
-    done = subprocess.run(["promtool", *command], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
+def test_promtool_agrees(command: str) -> None:
+    """Configuration and rules are valid, and the rules fire and stay quiet as their tests say."""
+    done = subprocess.run(["promtool", *command.split()], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
