@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import structlog
 from redis import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import ConnectionError as ConnectionFailed
-from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as TimedOut
 
 from shared.config import PREFIX, ConfigurationError, Settings
@@ -57,19 +57,33 @@ def _traits(redis: Redis, settings: Settings) -> Iterator[Trait]:
 def await_durable_redis(redis: Redis, settings: Settings, pause: Callable[[float], None] = time.sleep) -> None:
     """Return once Redis answers and keeps what it is given; tries on while it does not answer.
 
-    Raises `ConfigurationError` if Redis is set up so that it can lose work. A server that hides its settings, as
-    managed ones do, is trusted with a warning.
+    Raises `ConfigurationError` if Redis is set up so that it can lose work, or refuses the credentials. A server that
+    hides its settings, as managed ones do, is trusted with a warning.
     """
     while True:
         try:
             traits = durability(redis, settings)
         except (ConnectionFailed, TimedOut) as error:
+            if _refuses_us(error):
+                raise ConfigurationError(
+                    f"Redis refuses the user or password of {PREFIX}REDIS_URL, or forbids it PING: correct the URL, "
+                    "percent-encoding special characters, or the user's ACL"
+                ) from None
             # Ending here would only make a supervisor start this process again and again.
             log.warning(LogEvent.REDIS_AWAITED, error=str(error) or type(error).__name__)
             pause(TRY_AGAIN_AFTER_S)
         else:
             _refuse(traits)
             return
+
+
+def _refuses_us(error: BaseException | None) -> bool:
+    """Say whether it is the credentials that Redis does not take, whatever wraps that answer."""
+    while error is not None:
+        if isinstance(error, AuthenticationError | NoPermissionError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _refuse(traits: list[Trait]) -> None:

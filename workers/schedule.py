@@ -6,6 +6,8 @@ from shared.config import Settings
 from shared.queues import ROUTES, Queue
 
 RECONCILE_TICK_S = 30.0
+# Beat's clock says when a tick expires and the worker's whether it has: they may differ by almost as much as this.
+TICK_EXPIRES_S = 3600.0
 
 
 class Entry(TypedDict):
@@ -22,8 +24,12 @@ def reconcile_tick_s(settings: Settings) -> float:
 
 
 def beat_schedule(settings: Settings) -> dict[str, Entry]:
-    """Return beat's entries. A tick nobody ran in time is worthless: it expires at the next one."""
+    """Return beat's entries.
+
+    A tick that nobody ran in time is worthless, and does nothing in a slot that another one took. So that they do not
+    pile up without end while no worker runs, they expire, late enough for hosts whose clocks differ.
+    """
     tick = reconcile_tick_s(settings)
     ticking = [task for task, queue in ROUTES.items() if queue is Queue.HOUSEKEEPING]
-    options: dict[str, object] = {"queue": Queue.HOUSEKEEPING, "expires": tick}
+    options: dict[str, object] = {"queue": Queue.HOUSEKEEPING, "expires": max(tick, TICK_EXPIRES_S)}
     return {task.value: {"task": task, "schedule": tick, "options": options} for task in ticking}

@@ -110,27 +110,29 @@ def test_a_dry_run_does_nothing_and_a_discard_forgets(running: Town, tmp_path: P
 
 
 def test_poison_is_kept_and_the_worker_goes_on(running: Town) -> None:
-    """A task that nobody knows and a body that nobody can decode become dead letters; grades go on arriving."""
+    """What no worker can make out becomes a dead letter, an entry that is no message at all among it."""
     app = make_app(running.service.settings)
     app.send_task("passback.of_a_later_version", args=["1"], queue=Queue.HOUSEKEEPING)
     with app.producer_pool.acquire() as producer:
         producer.publish(
             b"\xff", routing_key=Queue.HOUSEKEEPING, content_type="application/x-nobody", content_encoding="binary"
         )
+    queue = f"{running.service.settings.redis_prefix}:celery:{Queue.HOUSEKEEPING}"
+    running.service.redis.lpush(queue, "no JSON", '{"some": "JSON"}')
     until = time.monotonic() + 20
-    while running.service.dead_messages.count() < 2:
+    while running.service.dead_messages.count() < 4:
         running.processes.check()
         assert time.monotonic() < until
         time.sleep(0.05)
     letters = json.loads(passback(running, "dlq", "list", "--json").stdout)
-    assert {(each["source"], each["cause"]) for each in letters} == {
+    assert sorted((each["source"], each["cause"]) for each in letters) == [
+        *[("housekeeping", "message_undecodable")] * 3,
         ("housekeeping", "task_unknown"),
-        ("housekeeping", "message_undecodable"),
-    }
+    ]
     [unknown] = [each["id"] for each in letters if each["cause"] == "task_unknown"]
     assert passback(running, "dlq", "retry", unknown).returncode == 0
     until = time.monotonic() + 20
-    while unknown in (held := [each.id for each in running.service.dead_messages.all()]) or len(held) < 2:
+    while unknown in (held := [each.id for each in running.service.dead_messages.all()]) or len(held) < 4:
         assert time.monotonic() < until
         time.sleep(0.05)
     assert passback(running, "dlq", "discard", "--all").returncode == 0

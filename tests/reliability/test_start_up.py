@@ -105,6 +105,15 @@ def test_a_redis_that_is_away_is_waited_for(tmp_path: Path, settings_of: Callabl
     assert [line["event"] for line in lines] == [LogEvent.REDIS_AWAITED]
 
 
+def test_a_refused_password_ends_the_wait(client: redis.Redis, settings_of: Callable[..., Settings]) -> None:
+    """Credentials that Redis does not take will not be taken later either: the worker says so and ends."""
+    client.acl_setuser("locked", enabled=True, passwords=["+right"], keys=["*"], commands=["+@all"])
+    for login in ("locked:wrong", "nobody:any"):
+        settings = settings_of(REDIS_URL=settings_of().redis_url.replace("unix://", f"unix://{login}@", 1))
+        with connect(settings) as ours, pytest.raises(ConfigurationError, match="PASSBACK_REDIS_URL"):
+            await_durable_redis(ours, settings, no_pause)
+
+
 @pytest.mark.slow
 def test_passback_worker_ends_with_code_2(server: RedisServer, client: redis.Redis, tmp_path: Path) -> None:
     """`passback worker` says what is wrong and ends with the code for configuration."""

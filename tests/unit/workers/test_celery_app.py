@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from celery import Celery
@@ -102,10 +103,10 @@ def test_beat_starts_known_tasks_on_known_queues(settings_of: Callable[..., Sett
     assert {entry["options"]["queue"] for entry in entries} <= set(Queue)
 
 
-def test_a_late_tick_is_dropped(settings_of: Callable[..., Settings]) -> None:
-    """A tick that no worker took in time expires when the next one is sent, so that ticks do not pile up."""
+def test_ticks_expire_but_not_by_another_hosts_clock(settings_of: Callable[..., Settings]) -> None:
+    """Ticks do not pile up while no worker runs, and are not dropped by a worker whose clock is half an hour ahead."""
     for entry in beat_schedule(settings_of()).values():
-        assert entry["options"]["expires"] == entry["schedule"]
+        assert 1800 < cast("float", entry["options"]["expires"]) <= 3600
 
 
 @pytest.mark.parametrize("interval_s", ["60", "120", "86400"])
