@@ -420,8 +420,23 @@ class Settings(BaseSettings):
         (), description="Groups (else users) that it signs in as viewers; empty: everybody who signed in there."
     )
 
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token that `/metrics` asks for; unset, it answers to this machine, and to the operator.",
+    )
+    school_hours: Cron = Field(
+        "* 8-15 * * mon-fri",
+        description="Cron, in the district's time zone: the minutes in which events are expected; empty: never.",
+    )
+
     log_format: LogFormat = Field(LogFormat.AUTO, description="`json`, `console`, or `auto`: console on a terminal.")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe line written.")
+
+    otel_endpoint: Url = Field(
+        "",
+        description="OpenTelemetry collector that gets traces by OTLP over HTTP, such as `http://127.0.0.1:4318`; "
+        "unset, there are none. Needs the extra `otel`.",
+    )
 
     @model_validator(mode="after")
     def _redis_can_be_found(self) -> Self:
@@ -527,7 +542,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
 
     Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
     named like its variable, in either case). An empty value means the default, save for lists, which it empties,
-    and schedules, which it switches off.
+    and schedules and hours, which it switches off.
     Raises `ConfigurationError` for an unknown name or a wrong value.
     """
     environ = os.environ if environ is None else environ
@@ -591,7 +606,7 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
 
 
 def _may_be_empty(name: str) -> bool:
-    return isinstance(Settings.model_fields[name].default, tuple) or name.endswith("_schedule")
+    return isinstance(Settings.model_fields[name].default, tuple) or name.endswith(("_schedule", "_hours"))
 
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:

@@ -33,6 +33,11 @@ def last_due(schedule: str, now: datetime, zone: tzinfo) -> datetime:
     return min(due.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
+def matches(schedule: str, now: datetime, zone: tzinfo) -> bool:
+    """Say whether the checked schedule is due in this very minute on `zone`'s clocks: read so, it names hours."""
+    return bool(croniter.match(schedule, now.astimezone(zone).replace(tzinfo=None, fold=0)))
+
+
 def _is_ever_due(schedule: str) -> bool:
     try:
         croniter(schedule, _SOME_DAY).get_next()

@@ -12,6 +12,9 @@ class LogEvent(StrEnum):
 
     PROCESS_STARTED = "process_started"
     """info: a process is ready for work. `process`."""
+    PROCESS_CRASHED = "process_crashed"
+    """error: nobody caught this; in a thread that is not the main one, the process may go on. `thread`, `error`,
+    `way`."""
     PROCESS_STOPPED = "process_stopped"
     """info: a process ended as it was told to. `process`."""
 
@@ -44,7 +47,8 @@ class LogEvent(StrEnum):
     DEAD_LETTERED = "dead_lettered"
     """error: a job is kept for a person. `course_id`, `assignment_id` (none: the whole course), `cause`."""
     MESSAGE_DEAD_LETTERED = "message_dead_lettered"
-    """error: a worker could not read a Celery message, or its task has a defect. `queue`, `cause`."""
+    """error: a worker could not read a Celery message, or its task has a defect. `queue`, `cause`; of a defect also
+    `error` and `way`."""
     DEAD_LETTERS_RETRIED = "dead_letters_retried"
     """info: a person retried a course's dead letters, or a message. `letter_ids`, `actor`."""
     DEAD_LETTER_DISCARDED = "dead_letter_discarded"
@@ -95,6 +99,8 @@ class LogEvent(StrEnum):
     """error: a housekeeping task was refused and is left out this time. `task`, `cause`."""
     HEARTBEAT_MISSED = "heartbeat_missed"
     """warning: Redis did not take a heartbeat; the next one follows. `process`, `error`."""
+    COUNTS_NOT_STORED = "counts_not_stored"
+    """warning: Redis did not take what this process counted; it is kept and written later. `error`."""
     RECONCILE_ENQUEUED = "reconcile_enqueued"
     """info: courses whose turn has come were made due. `courses`, `answered` (changes of unknown course)."""
 

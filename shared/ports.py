@@ -265,6 +265,18 @@ class Counters(Protocol):
         ...
 
 
+class Count(Protocol):
+    """Counts for watching: may lose what a killed process had not passed on yet, and never waits."""
+
+    def __call__(self, name: str, *labels: str, amount: int = 1) -> None:
+        """Count `amount` more of these labels under `name`, a `Counted`."""
+        ...
+
+
+def count_nothing(name: str, *labels: str, amount: int = 1) -> None:  # as `Count` has it
+    """Count nothing, where nobody watches."""
+
+
 class DeadLetters(Protocol):
     """Jobs kept for a person: at most one open entry per course and assignment."""
 

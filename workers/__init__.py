@@ -1,17 +1,20 @@
 """What runs: one package per job this service does. Imports `shared`, never the reverse.
 
 Procfile line    runs
-web              receivers/ behind web.py, with the JSON API of status_pages/ beside them
+web              receivers/ behind web.py, with the JSON API of status_pages/ and the page of metrics/ beside them
 worker           celery_app.py with bootstrap.DispatchStep: grade_passback/ (dispatcher, syncs) and housekeeping.py
 provisioning     provisioning/ behind its worker.py: runs that keep Canvas's rosters in step with PowerSchool's
 beat             schedule.py: ticks of housekeeping.py and provisioning/; any number may run, one tick counts
-flower           Celery's monitor
+flower           monitor.py: Celery's monitor behind a door
 (no line)        `passback sqs`: receivers/sqs.py, where Live Events come by a queue
 
 bootstrap.py        settings to adapters to use cases, once per process
 settle.py           outcome to acknowledge, wait, retry or dead letter: the only retry code
 durability.py       what a Redis must promise before a worker starts
 redis_transport.py  Celery's transport, made to survive a Redis restart
+patience.py         uvicorn's HTTP, with limits for requests' heads
+task_spans.py       a span per Celery task, where OpenTelemetry is on
+self_portrait.py    what workers tell Celery's monitors, without passwords
 dead_letters/       listing, retrying, discarding; messages that nobody could read
 cli/                the `passback` command, a file per group of verbs
 """

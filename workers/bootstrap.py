@@ -4,7 +4,7 @@ import os
 import random
 import threading
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,7 @@ from shared.adapters.redis.dead_messages import RedisDeadMessages
 from shared.adapters.redis.erasure import RedisErasure
 from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.latency import LatencyHistogram
 from shared.adapters.redis.letter_batches import RedisLetterBatches
 from shared.adapters.redis.links import RedisLinks
 from shared.adapters.redis.pauses import RedisPauses
@@ -35,8 +36,11 @@ from shared.adapters.redis.provision_runs import RedisProvisionRuns
 from shared.adapters.redis.purges import RedisPurges
 from shared.adapters.redis.records import RedisRecords
 from shared.adapters.redis.shared_clock import SharedClock
+from shared.adapters.redis.tally import Tally
 from shared.adapters.redis.timings import RedisTimings
 from shared.adapters.redis.unknown_changes import RedisUnknownChanges
+from shared.adapters.telemetry.request_counts import RequestCounts
+from shared.adapters.telemetry.tracing import span
 from shared.clock import SystemClock
 from shared.config import ClearedScores, Settings
 from shared.domain.changes import ChangeSet, Windows
@@ -54,8 +58,9 @@ from workers.grade_passback.dispatcher import Dispatcher
 from workers.grade_passback.explain import Explain
 from workers.grade_passback.leases import Guard, LeaseKeeper, Turn, guard
 from workers.grade_passback.link_care import LinkCare
+from workers.grade_passback.measuring import SyncMeasures
 from workers.grade_passback.recall import Recall
-from workers.grade_passback.repairs import TOLD, note_repairs
+from workers.grade_passback.repairs import note_repairs
 from workers.grade_passback.survey import Policy, Surveyor
 from workers.grade_passback.sync_course import SyncCourse
 from workers.heartbeat import Heart
@@ -147,6 +152,25 @@ class Passback:
         return RedisCounters(self.redis, self.keys)
 
     @cached_property
+    def tally(self) -> Tally:
+        """What this process counts, for watching."""
+        return Tally(self.redis, self.keys)
+
+    @cached_property
+    def measures(self) -> SyncMeasures:
+        """What counts syncs."""
+        return SyncMeasures(self.tally, self._note_latency)
+
+    def _note_latency(self, first_change_at: datetime) -> None:
+        """Note how long it took: for the metrics in all, and for the pages by the hour."""
+        LatencyHistogram(self.redis, self.keys).note(first_change_at)
+        self.timings.note(first_change_at, self.clock.now())
+
+    @cached_property
+    def _requests(self) -> RequestCounts:
+        return RequestCounts(self.tally)
+
+    @cached_property
     def dead_letters(self) -> RedisDeadLetters:
         """The dead letters."""
         return RedisDeadLetters(self.redis, self.keys)
@@ -218,13 +242,29 @@ class Passback:
     def canvas(self) -> CanvasClient:
         """The Canvas client."""
         self.settings.require(*config.CANVAS_SETTINGS)
-        return canvas_client(self.settings, self.redis, self.keys, self.clock)
+        hooks = self._requests
+        return canvas_client(
+            self.settings,
+            self.redis,
+            self.keys,
+            self.clock,
+            on_request=hooks.requested,
+            on_trouble=hooks.troubled,
+        )
 
     @cached_property
     def powerschool(self) -> PowerSchool:
         """The PowerSchool client."""
         self.settings.require(*config.POWERSCHOOL_SETTINGS)
-        return powerschool(self.settings, self.redis, self.keys, self.clock)
+        hooks = self._requests
+        return powerschool(
+            self.settings,
+            self.redis,
+            self.keys,
+            self.clock,
+            on_request=hooks.requested,
+            on_trouble=hooks.troubled,
+        )
 
     @property
     def zone(self) -> ZoneInfo:
@@ -289,7 +329,9 @@ class Passback:
         return LeaseKeeper(self.changes, timedelta(seconds=self.settings.lease_s))
 
     def close(self) -> None:
-        """Close every connection that was opened."""
+        """Write what is still counted, and close every connection that was opened."""
+        if "tally" in self.__dict__:
+            self.tally.close()
         for name in ("canvas", "powerschool", "provisioning"):
             if name in self.__dict__:
                 getattr(self, name).close()
@@ -312,7 +354,10 @@ class Passback:
         turn = Turn(self.clock, deadline, slice_for, self.changes.somebody_waits)
         check = guard(self.changes, lease, turn, self.stopping.is_set)
         with structlog.contextvars.bound_contextvars(course_id=course_id), self.lease_keeper.hold(lease):
-            self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
+            with span("sync", {"course_id": course_id}) as notes:
+                outcome = self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
+                notes.note("outcome", type(outcome).__name__.lower())
+            self.measures.ended(outcome)
 
     def _wake_provisioning(self) -> None:
         self._celery.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
@@ -324,8 +369,7 @@ class Passback:
     def _synced(self, lease: Lease, changes: ChangeSet, check: Guard) -> SyncReport:
         report = self.sync_course.run(changes, check, lease.token)
         note_repairs(self.counters, changes, report)
-        if changes.causes & TOLD and report.assignments_written:
-            self.timings.note(changes.first_at, self.clock.now())
+        self.measures.wrote(changes, report)
         return report
 
 
@@ -384,11 +428,14 @@ def start_worker(settings: Settings) -> None:
     app = make_app(settings)
     app.set_default()
     app.steps["worker"].add(DispatchStep)
-    app.worker_main(
-        [
-            "worker", "--pool=threads", f"--concurrency={settings.worker_threads}",
-            f"--queues={Queue.COURSE_SYNCS},{Queue.HOUSEKEEPING}",
-            f"--hostname=passback-{os.getpid()}@%h", "--without-gossip", "--without-mingle",
-            f"--loglevel={settings.log_level}",
-        ]
-    )  # fmt: skip
+    try:
+        app.worker_main(
+            [
+                "--quiet", "worker", "--pool=threads", f"--concurrency={settings.worker_threads}",
+                f"--queues={Queue.COURSE_SYNCS},{Queue.HOUSEKEEPING}",
+                f"--hostname=passback-{os.getpid()}@%h", "--without-gossip", "--without-mingle",
+                f"--loglevel={settings.log_level}",
+            ]
+        )  # fmt: skip
+    finally:
+        passback().tally.close()

@@ -26,7 +26,7 @@ def visibility_timeout_s(settings: Settings) -> float:
 def make_app(settings: Settings) -> Celery:
     """Return the Celery app for these settings. Making it opens no connection."""
     redis_transport.register()
-    app = Celery("passback", broker=broker_url(settings), include=TASK_MODULES)
+    app = Celery("passback", broker=broker_url(settings), include=[*TASK_MODULES, "workers.self_portrait"])
     app.conf.update(
         task_queues=[KombuQueue(name) for name in Queue],
         task_routes={task: {"queue": queue} for task, queue in ROUTES.items()},

@@ -1,16 +1,15 @@
 """Acting on outcomes: acknowledge, wait, retry or dead-letter. The only retry code there is."""
 
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar, assert_never
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from shared.adapters.telemetry.defects import defect_fields
 from shared.clock import Clock
 from shared.domain.backoff import next_wait
 from shared.domain.changes import Cause, ChangeSet
@@ -247,9 +246,7 @@ def ended(job: Callable[[], T], defect: LogEvent, **context: object) -> T | Outc
     except PassbackError as error:
         return outcome_of(error)
     except Exception as error:  # noqa: BLE001  # The one place: a defect fails its own job alone.
-        # The error's type and the way it came, without its text: that may quote data.
-        way = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
-        log.error(defect, **context, error=type(error).__name__, way=way)  # noqa: TRY400
+        log.error(defect, **context, **defect_fields(error))  # noqa: TRY400  # without its text: that may quote data
         return outcome_of(error)
 
 

@@ -1,5 +1,6 @@
 """Receivers to send to without a network: real endpoints, keys of our own, and a writer that keeps what it is given."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -126,6 +127,20 @@ async def client(app: ReceiverApp) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://receiver.example") as http:
         yield http
+
+
+@asynccontextmanager
+async def serving(app: ReceiverApp) -> AsyncIterator[None]:
+    """Start and stop the application as a server does."""
+    to_app: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+    from_app: asyncio.Queue[object] = asyncio.Queue()
+    living = asyncio.create_task(app({"type": "lifespan"}, to_app.get, from_app.put))
+    await to_app.put({"type": "lifespan.startup"})
+    assert await from_app.get() == {"type": "lifespan.startup.complete"}
+    yield
+    await to_app.put({"type": "lifespan.shutdown"})
+    assert await from_app.get() == {"type": "lifespan.shutdown.complete"}
+    await living
 
 
 def event(name: str = "grade_change", **metadata: object) -> dict[str, object]:

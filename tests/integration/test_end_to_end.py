@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from shared.sandbox.district import Ids, student_dcid_of, user_id_of
 from tests.integration.town import Town, town
@@ -170,18 +172,53 @@ def test_a_lost_create_answer_makes_no_duplicate(running: Town) -> None:
     assert score(running, "Lost and found", Ids.HEALTHY_DCID, student) == Decimal(5)
 
 
-def test_status_and_doctor_answer_in_json(running: Town) -> None:
-    """`status` counts what there is, `doctor` passes against healthy systems; both print JSON."""
+def test_status_answers_in_json(running: Town) -> None:
+    """`status` counts what there is."""
     running.stage.grade("seen", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[3]), 6)
     running.settle()
     status = json.loads(passback(running, "status", "--json").stdout)
     assert status["courses"]["connected"] >= 1
     assert status["last_event_at"] is not None
     assert status["dead_letters"] == 0
-    doctor = passback(running, "doctor", "--json")
-    checks = {check["check"]: check["verdict"] for check in json.loads(doctor.stdout)}
-    assert set(checks.values()) == {"ok"}, doctor.stdout
-    assert doctor.returncode == 0
+
+
+def test_what_happened_is_in_the_metrics(running: Town) -> None:
+    """After a grade arrived, `/metrics` tells of the event, the sync, the requests, the write and how long it took."""
+    running.stage.grade("counted", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[5]), 8)
+    running.settle()
+    until = time.monotonic() + 10
+    while True:
+        found = metrics(running)
+        counted = [found.get(name, 0) for name in COUNTED_AFTER_A_GRADE]
+        if all(counted) or time.monotonic() > until:
+            break
+        time.sleep(0.2)
+    assert all(counted), dict(zip(COUNTED_AFTER_A_GRADE, counted, strict=True))
+    assert found["passback_processes", ("alive", "worker")] == 1
+    hours = running.service.timings.hours(running.service.clock.now(), 2)
+    assert sum(hour.total for hour in hours) >= 1
+
+
+COUNTED_AFTER_A_GRADE = (
+    ("passback_events_total", ("/events/canvas", "grade_change", "stored")),
+    ("passback_syncs_total", ("", "done")),
+    ("passback_http_requests_total", ("2xx", "PUT /ws/xte/score", "powerschool")),
+    ("passback_http_requests_total", ("2xx", "GET /api/v1/courses/{course_id}/sections", "canvas")),
+    ("passback_http_request_seconds_count", ("powerschool",)),
+    ("passback_powerschool_token_fetches_total", ("ok",)),
+    ("passback_written_total", ("scores",)),
+    ("passback_event_to_powerschool_seconds_count", ()),
+    ("passback_last_event_age_seconds", ()),
+)
+
+
+def metrics(running: Town) -> dict[tuple[str, tuple[str, ...]], float]:
+    answer = httpx.get(f"{running.web}/metrics").raise_for_status()
+    return {
+        (sample.name, tuple(sorted(sample.labels.values()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(running: Town) -> None:

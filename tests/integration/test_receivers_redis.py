@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import redis
-from receivers_kit import client, plain, settings
+from receivers_kit import client, plain, serving, settings
 from redis.asyncio import Redis
 
 from shared.adapters.redis.change_writer import RedisChangeWriter
@@ -36,20 +36,6 @@ PATH = "/events/canvas"
 def server() -> Iterator[EmbeddedRedis]:
     with EmbeddedRedis(durable=False, kind=RedisKind.SYSTEM) as embedded:
         yield embedded
-
-
-@asynccontextmanager
-async def serving(app: ReceiverApp) -> AsyncIterator[None]:
-    """Start and stop the application as a server does."""
-    to_app: asyncio.Queue[dict[str, object]] = asyncio.Queue()
-    from_app: asyncio.Queue[object] = asyncio.Queue()
-    living = asyncio.create_task(app({"type": "lifespan"}, to_app.get, from_app.put))
-    await to_app.put({"type": "lifespan.startup"})
-    assert await from_app.get() == {"type": "lifespan.startup.complete"}
-    yield
-    await to_app.put({"type": "lifespan.shutdown"})
-    assert await from_app.get() == {"type": "lifespan.shutdown.complete"}
-    await living
 
 
 def receivers(url: str, **changed: object) -> ReceiverApp:

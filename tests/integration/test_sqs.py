@@ -26,11 +26,13 @@ from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings, load
 from shared.errors import SystemUnwell
 from shared.events.signatures import Senders
+from shared.ports import count_nothing
 from shared.queues import Stream
 from workers.cli.embedded_redis import EmbeddedRedis
 from workers.cli.up import without_settings
+from workers.receivers.counting import Accepted
 from workers.receivers.refusal_log import RefusalLog
-from workers.receivers.sqs import SqsConsumer
+from workers.receivers.sqs import RECEIVER, SqsConsumer
 
 pytestmark = pytest.mark.xdist_group("sqs")
 
@@ -97,7 +99,9 @@ class Consumer:
         self.keys = Keys()
         refusals = RefusalLog(ManualClock(datetime(2031, 10, 6, tzinfo=UTC)))
         writer = RedisBatchWriter(self.redis, self.keys)
-        self.consumer = SqsConsumer(queue, writer, Senders(UUID), refusals, self.stopped)
+        self.consumer = SqsConsumer(
+            queue, writer, Senders(UUID), refusals, self.stopped, Accepted(count_nothing, RECEIVER)
+        )
 
     def stored(self, stream: Stream) -> list[dict[bytes, bytes]]:
         """Return the messages on a stream."""

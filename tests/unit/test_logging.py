@@ -1,8 +1,13 @@
 """Log lines: one renderer, and a net that lets no secret and no e-mail through."""
 
+import asyncio
+import gc
 import io
 import json
 import logging
+import subprocess
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,7 @@ import structlog
 from shared.adapters.telemetry.logging import configure_logging
 from shared.config import LogFormat, load
 from shared.log_events import LogEvent
+from tests.architecture.project import ROOT
 
 SETTINGS = load({"PASSBACK_LOG_FORMAT": "json", "PASSBACK_CANVAS_TOKEN": "hunter22"}, Path("no.env"))
 
@@ -28,6 +34,7 @@ def _logging_as_before() -> Iterator[None]:
     handlers, level = root.handlers, root.level
     yield
     root.handlers, root.level = handlers, level
+    logging.captureWarnings(capture=False)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
 
@@ -116,14 +123,14 @@ def test_configuring_twice_writes_once(stream: io.StringIO) -> None:
     ],
 )
 def test_what_looks_like_a_secret_is_masked(stream: io.StringIO, text: str, secret: str) -> None:
-    """Tokens, secrets, e-mails and queries are masked in messages, fields, lists and tracebacks alike."""
+    """Tokens, secrets, e-mails and queries are masked in messages, fields and lists; tracebacks have no text at all."""
     log = structlog.get_logger()
     log.info(f"before {text} after", answer=text, rows=[{"deep": text}])
     logging.getLogger("library").warning("before %s after", text)
     log.error(LogEvent.COURSE_SYNC_DEFECT, exc_info=RuntimeError(text))
 
     assert [line["event"].count("[redacted]") for line in lines(stream)] == [1, 1, 0]
-    assert lines(stream)[2]["exception"].count("[redacted]") == 1
+    assert lines(stream)[2]["error"] == "RuntimeError"
     assert secret not in stream.getvalue()
 
 
@@ -158,16 +165,99 @@ def test_ids_and_codes_stay(stream: io.StringIO, text: str) -> None:
 
 
 def fail_with(local: str) -> None:
-    raise RuntimeError(f"{len(local)} characters")
+    try:
+        {}[local]
+    except KeyError as error:
+        raise RuntimeError(f"no {local}") from error
 
 
 def test_a_traceback_shows_no_values(stream: io.StringIO) -> None:
-    """A traceback says where, and not what the code was working on."""
+    """A traceback says what was raised and where, and neither its text nor what the code was working on."""
     try:
-        fail_with("can" + "ary")
+        fail_with("canary")
     except RuntimeError:
         structlog.get_logger().exception(LogEvent.COURSE_SYNC_DEFECT)
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+
+    for line in lines(stream):
+        assert line["error"] == "RuntimeError from KeyError"
+        assert line["way"][-1].endswith(" fail_with")
+    assert "canary" not in stream.getvalue()
+
+
+def test_an_expected_alarm_is_a_warning(stream: io.StringIO) -> None:
+    """A worker that cannot acknowledge after Redis was away is no emergency: its message comes again."""
+    error = ConnectionError("canary")
+    logging.getLogger("celery.worker.request").critical("Couldn't ack %r, reason:%r", 7, "gone", exc_info=error)
+    logging.getLogger("celery.worker.request").critical("The house burns")
+
+    assert [(line["level"], "way" in line) for line in lines(stream)] == [("warning", False), ("critical", False)]
+    assert "canary" not in stream.getvalue()
+
+
+def test_celery_does_not_quote_what_a_task_raised(stream: io.StringIO) -> None:
+    """Its own line about a failed task holds the exception's text; ours, by a signal, does not."""
+    logging.getLogger("celery.app.trace").error("Task raised unexpected: %r", ValueError("canary"))
+
+    assert lines(stream) == []
+
+
+def test_asyncio_does_not_quote_what_a_task_raised(stream: io.StringIO) -> None:
+    """Only the first line of what it says is written, and the error's type."""
+
+    async def forgotten() -> None:
+        async def fail() -> None:
+            raise ValueError("canary")
+
+        task = asyncio.create_task(fail())
+        await asyncio.sleep(0)
+        del task
+        gc.collect()
+
+    asyncio.run(forgotten())
 
     (line,) = lines(stream)
-    assert "in fail_with" in line["exception"]
+    assert (line["event"], line["error"]) == ("Task exception was never retrieved", "ValueError")
     assert "canary" not in stream.getvalue()
+
+
+def test_warnings_are_lines_too(stream: io.StringIO) -> None:
+    """What Python warns of is written like everything else."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=True)
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        logging.captureWarnings(capture=False)
+
+    (line,) = lines(stream)
+    assert (line["level"], line["logger"]) == ("warning", "py.warnings")
+
+
+UNCAUGHT = """
+import logging, sys, threading
+from pathlib import Path
+from shared.adapters.telemetry.defects import log_uncaught
+from shared.adapters.telemetry.logging import configure_logging
+from shared.config import load
+configure_logging(load({"PASSBACK_LOG_FORMAT": "json"}, Path("no.env")))
+log_uncaught()
+def fail():
+    raise ValueError("canary")
+thread = threading.Thread(target=fail, name="heart")
+thread.start()
+thread.join()
+fail()
+"""
+
+
+def test_what_nobody_catches_is_a_line_without_its_text() -> None:
+    """In the main thread, which it ends, and in any other one."""
+    done = subprocess.run([sys.executable, "-c", UNCAUGHT], capture_output=True, text=True, check=False, cwd=ROOT)
+
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["event"], line["thread"], line["error"]) for line in told] == [
+        ("process_crashed", "heart", "ValueError"),
+        ("process_crashed", "main", "ValueError"),
+    ]
+    assert done.returncode == 1
+    assert "canary" not in done.stdout + done.stderr

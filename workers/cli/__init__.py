@@ -5,9 +5,11 @@ import sys
 
 def main() -> None:
     """Run the command line; settings that are wrong end it with code 2 and a sentence that names the fix."""
+    from shared.adapters.telemetry.defects import log_uncaught  # noqa: PLC0415
     from shared.config import ConfigurationError  # noqa: PLC0415  # `passback --help` should not wait for imports
     from workers.cli.app import app  # noqa: PLC0415
 
+    log_uncaught()
     try:
         app()
     except ConfigurationError as error:

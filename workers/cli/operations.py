@@ -47,7 +47,7 @@ def _told(item: dict[str, object]) -> str:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Check settings, Redis, Canvas, PowerSchool and its grants. Reads only; each failure names its fix."""
+    """Check settings, Redis, processes, Canvas and PowerSchool. Reads only; each problem names its fix."""
     checks = run_checks(opened())
     emit([check.as_json() for check in checks], as_json, lambda _: _doctor_table(checks))
     raise typer.Exit(ExitCode.PROBLEMS if any(check.verdict is Verdict.FAIL for check in checks) else ExitCode.FINE)

@@ -24,6 +24,7 @@ def web(
 ) -> None:
     """Run the receivers, the status pages and the API."""
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
     from workers.heartbeat import beating  # noqa: PLC0415
     from workers.web import web_app  # noqa: PLC0415
 
@@ -32,6 +33,7 @@ def web(
     configure_logging(settings)
     address = host or settings.web_host
     refuse_open_door(settings, address)
+    start_tracing(settings, "web")
     with beating(settings, "web"):
         serve(web_app(settings), address, settings.web_port if port is None else port)
 
@@ -49,9 +51,11 @@ def serve(application: object, host: str, port: int) -> None:
     """Serve an ASGI application until it is told to stop."""
     import uvicorn  # noqa: PLC0415
 
+    from workers.patience import PatientProtocol  # noqa: PLC0415
+
     uvicorn.run(
         application,  # type: ignore[arg-type]  # uvicorn's own alias for ASGI applications is not exported
-        host=host, port=port, access_log=False, log_config=None, http="httptools", ws="none", server_header=False,
+        host=host, port=port, access_log=False, log_config=None, http=PatientProtocol, ws="none", server_header=False,
         timeout_graceful_shutdown=5,
         # Who is believed about a sender is a setting, not uvicorn's guess.
         proxy_headers=False,
@@ -62,10 +66,14 @@ def worker() -> None:
     """Run a passback worker: the dispatcher, and the pool that syncs courses."""
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
     from workers.bootstrap import start_worker  # noqa: PLC0415
+    from workers.task_spans import trace_tasks  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
+    start_tracing(settings, "worker")
+    trace_tasks()
     route_celery_logs()
     settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
     start_worker(settings)
@@ -99,21 +107,27 @@ def beat() -> None:
 
 
 def flower(
-    port: Annotated[int, typer.Option(help="Port on the loopback address.")] = 5555,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind.")] = 5555,
 ) -> None:
-    """Run Flower on the loopback address, read-only. Needs the extra `passback[flower]`."""
+    """Run Flower, read-only, for the operator. Needs the extra `passback[flower]`."""
     from importlib.util import find_spec  # noqa: PLC0415
 
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from workers.celery_app import make_app  # noqa: PLC0415
 
     if find_spec("flower") is None:
         raise config.ConfigurationError("Flower is not installed: pip install 'passback[flower]'")
+    from workers import monitor  # noqa: PLC0415  # tornado and Flower come with the extra only
+    from workers.celery_app import make_app  # noqa: PLC0415
+    from workers.credentials import judge_of  # noqa: PLC0415
+    from workers.heartbeat import beating  # noqa: PLC0415
+
+    end_on_sigterm()
     settings = config.load()
     configure_logging(settings)
-    password = settings.operator_password.get_secret_value()
-    protection = [f"--basic-auth=operator:{password}"] if password else []
-    make_app(settings).start(["flower", "--address=127.0.0.1", f"--port={port}", *protection])
+    served = monitor.flower(make_app(settings), host, port, judge_of(settings))
+    with beating(settings, "flower"):
+        monitor.run(served)
 
 
 sandbox = typer.Typer(

@@ -20,13 +20,15 @@ def sqs() -> None:
     from shared.adapters.redis.batch_writer import RedisBatchWriter  # noqa: PLC0415
     from shared.adapters.redis.connection import connect  # noqa: PLC0415
     from shared.adapters.redis.keys import Keys  # noqa: PLC0415
+    from shared.adapters.redis.tally import Tally  # noqa: PLC0415
     from shared.adapters.sqs.queue import sqs_queue  # noqa: PLC0415  # boto3 comes with the extra `sqs` only
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.clock import SystemClock  # noqa: PLC0415
     from shared.events.signatures import Senders  # noqa: PLC0415
     from workers.heartbeat import beating  # noqa: PLC0415
+    from workers.receivers.counting import Accepted  # noqa: PLC0415
     from workers.receivers.refusal_log import RefusalLog  # noqa: PLC0415
-    from workers.receivers.sqs import SqsConsumer  # noqa: PLC0415
+    from workers.receivers.sqs import RECEIVER, SqsConsumer  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
@@ -35,9 +37,12 @@ def sqs() -> None:
     with closing(connect(settings)) as client, beating(settings, "sqs"):
         writer = RedisBatchWriter(client, Keys(settings.redis_prefix))
         senders = Senders(settings.canvas_root_account_uuid)
-        consumer = SqsConsumer(sqs_queue(settings), writer, senders, RefusalLog(SystemClock()), stopped)
+        tally = Tally(client, Keys(settings.redis_prefix))
+        refusals = RefusalLog(SystemClock(), tally)
+        consumer = SqsConsumer(sqs_queue(settings), writer, senders, refusals, stopped, Accepted(tally, RECEIVER))
         log.info(LogEvent.PROCESS_STARTED, process="sqs")
         consumer.run()
+        tally.close()
         log.info(LogEvent.PROCESS_STOPPED, process="sqs")
 
 

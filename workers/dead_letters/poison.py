@@ -13,6 +13,7 @@ from celery import signals
 from celery.worker.consumer import Consumer
 from redis.exceptions import RedisError
 
+from shared.adapters.telemetry.defects import defect_fields
 from shared.log_events import LogEvent
 from shared.queues import ROUTES, Task
 from workers.bootstrap import passback
@@ -58,15 +59,18 @@ class PoisonKeepingConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
 @signals.task_failure.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def keep_failed(sender: Any, exception: Exception, args: object, kwargs: object, **_other: object) -> None:
     """Keep a task that raised what none of our tasks should, once: a tick repeats itself anyway."""
-    if isinstance(exception, RedisError) or sender.name not in set(Task):
+    if sender.name not in set(Task):
+        return
+    if isinstance(exception, RedisError):
         # Without Redis nothing can be kept, nor need it be: what is to be done follows from state.
+        log.warning(LogEvent.HOUSEKEEPING_WAITS, task=sender.name, cause="redis_unavailable")
         return
     cause, queue = f"defect_{type(exception).__name__}", ROUTES[Task(sender.name)]
     messages = passback().dead_messages
     if any((letter.cause, letter.answer) == (cause, sender.name) for letter in messages.all()):
         return
     messages.keep(queue, cause, sender.name, task_message(sender.name, queue, args, kwargs))
-    log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause)
+    log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause, **defect_fields(exception))
 
 
 def task_message(task: str, queue: str, args: object, kwargs: object) -> bytes:

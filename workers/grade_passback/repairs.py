@@ -11,7 +11,6 @@ log = structlog.get_logger()
 
 REPAIRS = "repairs"
 UNTOLD = frozenset({Cause.RECONCILE, Cause.SCHEDULE})
-TOLD = frozenset({Cause.EVENT, Cause.WEBHOOK})
 
 
 def note_repairs(counters: Counters, changes: ChangeSet, report: SyncReport) -> None:

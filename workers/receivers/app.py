@@ -1,6 +1,7 @@
 """Puts the receivers together: `build` from the settings, `create_app` from parts."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
@@ -16,15 +17,18 @@ from shared.adapters.redis.receiver_notes import RosterHints, SeenWebhooks
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError, Settings
 from shared.events.signatures import Senders, SigningKeys
-from shared.ports import ChangeWriter
+from shared.ports import ChangeWriter, Count, count_nothing
 from workers.receivers import powerschool_events, webhooks
 from workers.receivers.bodies import BodyReader
 from workers.receivers.canvas_events import CanvasEvents
+from workers.receivers.counting import Accepted
 from workers.receivers.health import Readiness, livez
 from workers.receivers.powerschool_events import PowerSchoolEvents
 from workers.receivers.refusal_log import RefusalLog
-from workers.receivers.routing import Lifespan, ReceiverApp, get, nothing_to_start, post
+from workers.receivers.routing import Lifespan, ReceiverApp, Route, get, nothing_to_start, post
 from workers.receivers.webhooks import Webhooks
+
+CANVAS, POWERSCHOOL, WEBHOOKS = "/events/canvas", "/events/powerschool", "/webhooks/changes"
 
 
 def create_app(
@@ -38,6 +42,8 @@ def create_app(
     clock: Clock,
     lifespan: Lifespan = nothing_to_start,
     otherwise: ASGIApp | None = None,
+    count: Count = count_nothing,
+    more_routes: Mapping[str, Route] | None = None,
 ) -> ReceiverApp:
     """Return the receivers as an ASGI application; paths that are not theirs go to `otherwise`.
 
@@ -48,20 +54,37 @@ def create_app(
     bodies = BodyReader(settings.event_max_bytes)
     senders = Senders(settings.canvas_root_account_uuid, frozenset(settings.live_events_issuers))
     canvas_events = CanvasEvents(
-        bodies, writer, keys, senders, clock.now, allow_unsigned=settings.live_events_allow_unsigned
+        bodies,
+        writer,
+        keys,
+        senders,
+        clock.now,
+        Accepted(count, CANVAS),
+        allow_unsigned=settings.live_events_allow_unsigned,
     )
     routes = {
-        "/events/canvas": post(canvas_events),
-        "/events/powerschool": post(PowerSchoolEvents(bodies, roster_hints)),
-        "/webhooks/changes": post(Webhooks(bodies, writer, seen_webhooks, _webhook_secret(settings))),
+        CANVAS: post(canvas_events),
+        POWERSCHOOL: post(PowerSchoolEvents(bodies, roster_hints, Accepted(count, POWERSCHOOL))),
+        WEBHOOKS: post(Webhooks(bodies, writer, seen_webhooks, _webhook_secret(settings), Accepted(count, WEBHOOKS))),
         "/livez": get(livez),
         "/readyz": get(Readiness(ping)),
+        **(more_routes or {}),
     }
-    return ReceiverApp(routes, RefusalLog(clock), lifespan, otherwise)
+    return ReceiverApp(routes, RefusalLog(clock, count), lifespan, otherwise)
 
 
-def build(settings: Settings, otherwise: ASGIApp | None = None) -> ReceiverApp:
-    """Return the receivers with Redis and Canvas's keys behind them, opened and closed by the server's lifespan."""
+def build(
+    settings: Settings,
+    otherwise: ASGIApp | None = None,
+    *,
+    count: Count = count_nothing,
+    more_routes: Mapping[str, Route] | None = None,
+    close: Callable[[], None] = lambda: None,
+) -> ReceiverApp:
+    """Return the receivers with Redis and Canvas's keys behind them, opened and closed by the server's lifespan.
+
+    `close` closes what was given: it is called in a thread, after the last request.
+    """
     clock = SystemClock()
     redis, close_redis = connect_async(settings)
     redis_keys = Keys(settings.redis_prefix)
@@ -76,6 +99,7 @@ def build(settings: Settings, otherwise: ASGIApp | None = None) -> ReceiverApp:
         await jwks.close()
         await http.aclose()
         await close_redis()
+        await asyncio.to_thread(close)
 
     return create_app(
         settings,
@@ -87,6 +111,8 @@ def build(settings: Settings, otherwise: ASGIApp | None = None) -> ReceiverApp:
         clock=clock,
         lifespan=lifespan,
         otherwise=otherwise,
+        count=count,
+        more_routes=more_routes,
     )
 
 

@@ -12,6 +12,7 @@ from shared.events.meaning import change_of
 from shared.events.signatures import NotFromCanvas, Senders, SigningKeys, read_token, verified_claims
 from shared.ports import ChangeWriter
 from workers.receivers.bodies import BodyReader
+from workers.receivers.counting import Accepted
 from workers.receivers.replies import ACCEPTED, NOT_AN_EVENT, NOT_FROM_CANVAS, UNAVAILABLE, NotAccepted, Reply
 
 # Canvas says nothing of the content type of a signed event, so the body decides: a token may come in quotes.
@@ -28,6 +29,7 @@ class CanvasEvents:
         keys: SigningKeys,
         senders: Senders,
         now: Callable[[], datetime],
+        accepted: Accepted,
         *,
         allow_unsigned: bool,
     ) -> None:
@@ -36,6 +38,7 @@ class CanvasEvents:
         self._keys = keys
         self._senders = senders
         self._now = now
+        self._accepted = accepted
         self._allow_unsigned = allow_unsigned
 
     async def __call__(self, scope: Scope, receive: Receive) -> Reply:
@@ -45,6 +48,7 @@ class CanvasEvents:
             change = await self._change(scope, receive)
             if change is not None:
                 await self._writer.add(change)
+            self._accepted.change(change)
         except MalformedEvent as error:
             raise NotAccepted(NOT_AN_EVENT, str(error)) from None
         except NotFromCanvas as error:

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope
 
 from shared.errors import SystemUnwell
 from workers.receivers.bodies import BodyReader
+from workers.receivers.counting import Accepted
 from workers.receivers.replies import ACCEPTED, UNAVAILABLE, NotAccepted, Reply
 
 
@@ -25,9 +26,10 @@ class RosterHints(Protocol):
 class PowerSchoolEvents:
     """Notes that rosters changed."""
 
-    def __init__(self, bodies: BodyReader, hints: RosterHints) -> None:
+    def __init__(self, bodies: BodyReader, hints: RosterHints, accepted: Accepted) -> None:
         self._bodies = bodies
         self._hints = hints
+        self._accepted = accepted
 
     async def __call__(self, scope: Scope, receive: Receive) -> Reply:
         """Return 202 once the hint is noted. Raises: NotAccepted."""
@@ -36,4 +38,5 @@ class PowerSchoolEvents:
             await self._hints.add()
         except SystemUnwell as error:
             raise NotAccepted(UNAVAILABLE, error.cause, error.delay) from None
+        self._accepted.rosters()
         return ACCEPTED

@@ -78,6 +78,11 @@ def json_reply(status: int, content: object, headers: Sequence[tuple[bytes, byte
     return _reply(status, body, [(b"content-type", b"application/json"), *headers])
 
 
+def plain_reply(body: bytes, content_type: bytes) -> Reply:
+    """Return a reply with `body`, which nobody on the way keeps."""
+    return _reply(200, body, [(b"content-type", content_type), (b"cache-control", b"no-store")])
+
+
 def _reply(status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> Reply:
     return Reply(
         start={

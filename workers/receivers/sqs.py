@@ -17,6 +17,7 @@ from shared.events.live_events import MalformedEvent, parse
 from shared.events.meaning import change_of
 from shared.events.signatures import NotFromCanvas, Senders
 from shared.log_events import LogEvent
+from workers.receivers.counting import Accepted
 from workers.receivers.refusal_log import RefusalLog
 from workers.receivers.replies import NOT_AN_EVENT, NOT_FROM_CANVAS, NotAccepted
 
@@ -49,13 +50,20 @@ class SqsConsumer:
     """Moves events from the queue to the streams. Several may run."""
 
     def __init__(
-        self, queue: Queue, writer: BatchWriter, senders: Senders, refusals: RefusalLog, stopped: threading.Event
+        self,
+        queue: Queue,
+        writer: BatchWriter,
+        senders: Senders,
+        refusals: RefusalLog,
+        stopped: threading.Event,
+        accepted: Accepted,
     ) -> None:
         self._queue = queue
         self._writer = writer
         self._senders = senders
         self._refusals = refusals
         self._stopped = stopped
+        self._accepted = accepted
 
     def run(self) -> None:
         """Consume until `stopped` is set; what is in hand is finished first."""
@@ -74,9 +82,10 @@ class SqsConsumer:
             return 0
         read = [self._read(message) for message in messages]
         # Deleted after it is stored: a crash between the two stores it twice, and never not at all.
-        self._writer.add(
-            [one for one in read if isinstance(one, Change)], [one for one in read if isinstance(one, Unreadable)]
-        )
+        changes = [one for one in read if isinstance(one, Change)]
+        self._writer.add(changes, [one for one in read if isinstance(one, Unreadable)])
+        for change in changes:
+            self._accepted.change(change)
         self._queue.delete(messages)
         return len(messages)
 
@@ -92,4 +101,7 @@ class SqsConsumer:
         except NotFromCanvas as error:
             self._refusals.note(RECEIVER, NotAccepted(NOT_FROM_CANVAS, error.code))
             return None
-        return change_of(event)
+        change = change_of(event)
+        if change is None:
+            self._accepted.change(None)
+        return change

@@ -11,6 +11,7 @@ from shared.errors import SystemUnwell
 from shared.events.live_events import local_id
 from shared.ports import ChangeWriter
 from workers.receivers.bodies import BodyReader
+from workers.receivers.counting import Accepted
 from workers.receivers.replies import ACCEPTED, NOT_A_WEBHOOK, NOT_SIGNED, UNAVAILABLE, NotAccepted, Reply
 
 
@@ -53,11 +54,19 @@ class _Body(BaseModel):
 class Webhooks:
     """Verifies one webhook and stores the change it tells. No `secret` means that nobody is believed."""
 
-    def __init__(self, bodies: BodyReader, writer: ChangeWriter, seen: SeenWebhooks, secret: Webhook | None) -> None:
+    def __init__(
+        self,
+        bodies: BodyReader,
+        writer: ChangeWriter,
+        seen: SeenWebhooks,
+        secret: Webhook | None,
+        accepted: Accepted,
+    ) -> None:
         self._bodies = bodies
         self._writer = writer
         self._seen = seen
         self._secret = secret
+        self._accepted = accepted
 
     async def __call__(self, scope: Scope, receive: Receive) -> Reply:
         """Return 202 once the change is stored, also for a repeated webhook. Raises: NotAccepted."""
@@ -65,12 +74,15 @@ class Webhooks:
         webhook_id = self._verified_id(scope, raw)
         change = _change(raw)
         try:
-            if not await self._seen.contain(webhook_id):
-                # Remembered after it is stored: a crash between the two stores it twice, and never not at all.
-                await self._writer.add(change)
-                await self._seen.add(webhook_id)
+            if await self._seen.contain(webhook_id):
+                self._accepted.repeated(change)
+                return ACCEPTED
+            # Remembered after it is stored: a crash between the two stores it twice, and never not at all.
+            await self._writer.add(change)
+            await self._seen.add(webhook_id)
         except SystemUnwell as error:
             raise NotAccepted(UNAVAILABLE, error.cause, error.delay) from None
+        self._accepted.change(change)
         return ACCEPTED
 
     def _verified_id(self, scope: Scope, raw: bytes) -> str:

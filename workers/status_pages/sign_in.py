@@ -12,7 +12,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sign_in import Guesses, session_secret
 from shared.config import PREFIX, Settings
 from shared.log_events import LogEvent
-from workers.status_pages.passwords import Password
+from workers.passwords import Password
 from workers.status_pages.people import Person, Role
 from workers.status_pages.proxies import Proxies
 from workers.status_pages.refusals import NotDone

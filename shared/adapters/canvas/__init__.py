@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.paged import PagedApi
 from shared.adapters.canvas.sis_imports import CanvasSisImports
-from shared.adapters.http.api import JsonApi, OnRequest, http_client
+from shared.adapters.http.api import JsonApi, OnRequest, OnTrouble, http_client
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import SystemGate
 from shared.clock import Clock
@@ -28,11 +28,12 @@ def canvas_client(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
+    on_trouble: OnTrouble | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasClient:
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
     return CanvasClient(
-        _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, transport),
+        _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, on_trouble, transport),
         settings.canvas_account,
     )
 
@@ -44,13 +45,14 @@ def canvas_sis_imports(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
+    on_trouble: OnTrouble | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasSisImports:
     """Return SIS Import with the provisioning token. Raises `ConfigurationError` without URL or token."""
     own_token = settings.canvas_provisioning_token
     token = own_token if own_token.get_secret_value() else settings.canvas_token
     return CanvasSisImports(
-        _canvas(settings, token, redis_client, keys, clock, on_request, transport), settings.canvas_account
+        _canvas(settings, token, redis_client, keys, clock, on_request, on_trouble, transport), settings.canvas_account
     )
 
 
@@ -61,6 +63,7 @@ def _canvas(
     keys: Keys,
     clock: Clock,
     on_request: OnRequest | None,
+    on_trouble: OnTrouble | None,
     transport: httpx.BaseTransport | None,
 ) -> PagedApi:
     settings.require(*CANVAS_SETTINGS)
@@ -72,5 +75,5 @@ def _canvas(
     )
     # Canvas asks for no interval between requests: its bucket is watched by the client instead.
     gate = SystemGate(redis_client, keys, SYSTEM, clock, timedelta(0))
-    api = JsonApi(SYSTEM, http, gate, clock, on_request=on_request, probe=PROBE)
+    api = JsonApi(SYSTEM, http, gate, clock, on_request=on_request, on_trouble=on_trouble, probe=PROBE)
     return PagedApi(api, http.base_url, clock, settings.canvas_max_in_flight)

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from shared.adapters.canvas import wire
 from shared.adapters.canvas.paged import PER_PAGE, PagedApi
 from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire, RowWire, SectionWire
+from shared.adapters.http.answers import Answer
 from shared.adapters.http.api import Params
 from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission
 from shared.errors import Refused
@@ -63,12 +64,14 @@ class CanvasClient:
         ):
             yield from (assignment.course_id for assignment in page.parsed(wire.SIS_ASSIGNMENTS))
 
-    def check_token(self) -> None:
-        """Return if Canvas knows the token. Raises `AccessDenied` if not, and if a scoped key may not read its user.
+    def check_token(self) -> Answer:
+        """Return Canvas's answer if it knows the token.
+
+        Raises `AccessDenied` if it does not, and if a scoped key may not read its own user.
 
         Source: Canvas REST API, Users, `GET /api/v1/users/self`.
         """
-        self._canvas.get("/api/v1/users/self")
+        return self._canvas.get("/api/v1/users/self")
 
     def close(self) -> None:
         """Close the connections."""

@@ -15,12 +15,15 @@ from shared.adapters.http import exact_json
 from shared.adapters.http.answers import Answer, Call
 from shared.adapters.http.exact_json import Json
 from shared.adapters.http.troubles import Sign, Trouble, retry_after, sign_of, trouble_of
+from shared.adapters.telemetry.tracing import Notes, span
 from shared.clock import Clock
 from shared.errors import AccessDenied, NotFound, PermanentError, Refused, SystemUnwell, TransientError
 
 Params = Sequence[tuple[str, str]]
 OnRequest = Callable[[str, str, int | str, float], None]
 """Called with system, `PUT /path/template`, status (or trouble) and seconds, once per request."""
+OnTrouble = Callable[[str, str], None]
+"""Called with system and trouble, once per answer that says the system is unwell."""
 ReadRefusal = Callable[[Answer], PermanentError | None]
 """Reads what only one system says; None leaves the answer to the general rules."""
 
@@ -78,6 +81,10 @@ def no_counting(_system: str, _template: str, _status: int | str, _seconds: floa
     """Count nothing."""
 
 
+def no_trouble_counting(_system: str, _trouble: str) -> None:
+    """Count nothing."""
+
+
 def general_rules_only(_answer: Answer) -> None:
     """Leave every refusal to the general rules."""
 
@@ -99,6 +106,7 @@ class JsonApi:
         read_refusal: ReadRefusal = general_rules_only,
         on_request: OnRequest | None = None,
         probe: str | None = None,
+        on_trouble: OnTrouble | None = None,
     ) -> None:
         self._system = system
         self._http = http
@@ -107,6 +115,7 @@ class JsonApi:
         self._read_refusal = read_refusal
         self._on_request = on_request or no_counting
         self._probe = probe
+        self._on_trouble = on_trouble or no_trouble_counting
 
     def send(
         self,
@@ -150,6 +159,10 @@ class JsonApi:
         self._http.close()
 
     def _exchanged(self, call: Call, request: httpx.Request) -> Answer:
+        with span(str(call), {"system": self._system}) as notes:
+            return self._timed(call, request, notes)
+
+    def _timed(self, call: Call, request: httpx.Request, notes: Notes) -> Answer:
         started = time.perf_counter()
         try:
             response = self._http.send(request)
@@ -158,6 +171,7 @@ class JsonApi:
             self._on_request(self._system, str(call), trouble.value, time.perf_counter() - started)
             raise self._unwell(f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
         self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
+        notes.note("http.response.status_code", response.status_code)
         return Answer.of(call, response)
 
     def _judged(self, answer: Answer) -> Answer:
@@ -192,6 +206,7 @@ class JsonApi:
 
     def _unwell(self, message: str, trouble: Trouble, asked: timedelta | None, *, whole_system: bool) -> TransientError:
         cause = f"{self._system}_{trouble}"
+        self._on_trouble(self._system, trouble.value)
         pause = self._gate.failed(cause, asked, whole_system=whole_system)
         if pause is None and not self._answers_probe():
             pause = self._gate.failed(cause, whole_system=True)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import httpx
 import redis
 
-from shared.adapters.http.api import JsonApi, OnRequest, http_client
+from shared.adapters.http.api import JsonApi, OnRequest, OnTrouble, http_client
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.assignments import AssignmentReader
 from shared.adapters.powerschool.cache import JsonCache
@@ -47,6 +47,7 @@ def powerschool(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
+    on_trouble: OnTrouble | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> PowerSchool:
     """Return everything that talks to PowerSchool, shared by all threads of a process.
@@ -55,7 +56,7 @@ def powerschool(
     """
     settings.require(*POWERSCHOOL_SETTINGS)
     sections, students = section_template(settings.section_sis_id), student_template(settings.student_sis_id)
-    api = _api(settings, redis_client, keys, clock, on_request, transport)
+    api = _api(settings, redis_client, keys, clock, on_request, on_trouble, transport)
     cache = JsonCache(redis_client, keys)
     queries = PowerQueries(api, clock)
     metadata = MetadataReader(api, cache)
@@ -87,6 +88,7 @@ def roster_feed(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
+    on_trouble: OnTrouble | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> IndexingFeed:
     """Return provisioning's `RosterFeed`, in step with the token and the pace of everything that `powerschool` makes.
@@ -94,7 +96,7 @@ def roster_feed(
     It has an HTTP client of its own, which sends nothing but reads. Raises `ConfigurationError` as `powerschool` does.
     """
     settings.require(*POWERSCHOOL_SETTINGS)
-    api = _api(settings, redis_client, keys, clock, on_request, transport, [refuse_writes])
+    api = _api(settings, redis_client, keys, clock, on_request, on_trouble, transport, [refuse_writes])
     cache, reader = JsonCache(redis_client, keys), ReadOnlyPowerSchool(api)
     metadata = MetadataReader(api, cache)
     indexer = RosterIndexer(
@@ -125,6 +127,7 @@ def _api(
     keys: Keys,
     clock: Clock,
     on_request: OnRequest | None,
+    on_trouble: OnTrouble | None,
     transport: httpx.BaseTransport | None,
     before_sending: Sequence[Callable[[httpx.Request], None]] = (),
 ) -> PowerSchoolApi:
@@ -138,7 +141,16 @@ def _api(
     )
     interval = timedelta(milliseconds=settings.powerschool_min_interval_ms)
     gate = SystemGate(redis_client, keys, SYSTEM, clock, interval)
-    json_api = JsonApi(SYSTEM, http, gate, clock, read_refusal=read_refusal, on_request=on_request, probe=PROBE)
+    json_api = JsonApi(
+        SYSTEM,
+        http,
+        gate,
+        clock,
+        read_refusal=read_refusal,
+        on_request=on_request,
+        on_trouble=on_trouble,
+        probe=PROBE,
+    )
     token = SharedToken(
         json_api,
         redis_client,

@@ -151,7 +151,11 @@ class Keys:
         return f"{self.prefix}:guesses:{digest}"
 
     def counter(self, name: str) -> str:
-        """Hash: label to a number that only grows. `repairs`: `assignments` and `scores` that no event had told of."""
+        """Hash: labels, joined by a bar, to a number that only grows.
+
+        `repairs`: `assignments` and `scores` that no event had told of. The others are `Counted` in
+        `shared/domain/measures.py`.
+        """
         return f"{self.prefix}:counter:{name}"
 
     @property

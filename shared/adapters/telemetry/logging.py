@@ -7,13 +7,18 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 from pydantic import SecretStr
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
+from shared.adapters.telemetry.defects import LowerExpectedAlarms, without_texts
 from shared.adapters.telemetry.redaction import redactor
 from shared.config import LogFormat, Settings
 
 # These repeat each unit of work, or print full URLs; passback's own line says it once, with ids only.
-QUIET_LOGGERS = ("httpx", "httpcore", "uvicorn.access", "celery.worker.strategy", "celery.app.trace")
+QUIET_LOGGERS = ("httpx", "httpcore", "uvicorn.access", "celery.worker.strategy", "tornado.access")
+# These print the text of whatever was raised; signals and the fields beside the line say it without.
+SILENT_LOGGERS = ("celery.app.trace",)
+# What these write after their first line is the repr of an exception.
+FIRST_LINE_LOGGERS = ("asyncio",)
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -21,11 +26,15 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     stream = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_formatter(settings, stream))
+    handler.addFilter(LowerExpectedAlarms())
+    logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in SILENT_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -56,19 +65,26 @@ def _formatter(settings: Settings, stream: TextIO) -> logging.Formatter:
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_logger_name,
             *_stamps(),
+            _first_line,
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            # Plain tracebacks: the ones with local variables would print what the code was working on.
-            structlog.processors.format_exc_info,
+            without_texts,
             redactor(secrets_of(settings)),
             _renderer(settings.log_format, stream),
         ],
     )
 
 
+def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Cut what follows the first line of loggers that add an exception's text there."""
+    if event.get("logger") in FIRST_LINE_LOGGERS:
+        event["event"] = str(event["event"]).partition("\n")[0]
+    return event
+
+
 def _renderer(log_format: LogFormat, stream: TextIO) -> Processor:
     on_terminal = stream.isatty()
     if log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and on_terminal):
-        return structlog.dev.ConsoleRenderer(colors=on_terminal, exception_formatter=structlog.dev.plain_traceback)
+        return structlog.dev.ConsoleRenderer(colors=on_terminal)
     return structlog.processors.JSONRenderer()

@@ -7,8 +7,8 @@ from shared.adapters.redis.sign_in import MOST_GUESSES
 from shared.config import ConfigurationError, load
 from tests.unit.status_pages.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site, text_of
 from workers.cli.processes import refuse_open_door
+from workers.passwords import Password, hashed
 from workers.status_pages.doors import safe
-from workers.status_pages.passwords import Password, hashed
 
 PROXY = {
     "OPERATOR_PASSWORD": "", "VIEWER_PASSWORD": "", "PROXY_ADDRESSES": "10.1.0.0/16", "PROXY_USER_HEADER": "X-User",

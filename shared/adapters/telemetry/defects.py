@@ -1,0 +1,92 @@
+"""Exceptions as fields: what they are and the way they came, without their text, which may quote what was worked on."""
+
+import logging
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from shared.log_events import LogEvent
+
+log = structlog.get_logger()
+
+LONGEST_WAY = 25
+
+
+def defect_fields(error: BaseException) -> dict[str, object]:
+    """Return `error`, the types from the last to the first cause, and `way`: files, lines and functions."""
+    return {"error": " from ".join(_kinds(error)), "way": _way(error)[-LONGEST_WAY:]}
+
+
+def without_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace a traceback by its fields. A processor of structlog."""
+    given = event.pop("exc_info", None)
+    error = _error_in(given)
+    if error is None:
+        return event
+    return {**event, **{name: value for name, value in defect_fields(error).items() if name not in event}}
+
+
+def log_uncaught() -> None:
+    """Log what nobody caught, in any thread, instead of printing it with its text."""
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    log.error(LogEvent.PROCESS_CRASHED, thread="main", **defect_fields(error))
+
+
+def _uncaught_in_thread(given: threading.ExceptHookArgs) -> None:
+    if given.exc_value is None or isinstance(given.exc_value, SystemExit):
+        return
+    thread = given.thread.name if given.thread else "gone"
+    log.error(LogEvent.PROCESS_CRASHED, thread=thread, **defect_fields(given.exc_value))
+
+
+def _error_in(given: object) -> BaseException | None:
+    match given:
+        case BaseException():
+            return given
+        case (_, BaseException() as error, _):
+            return error
+        case True:
+            return sys.exception()
+    return None
+
+
+def _kinds(error: BaseException) -> list[str]:
+    kinds, at = list[str](), error
+    # A chain of causes may lead in a circle, in theory.
+    while len(kinds) < LONGEST_WAY:
+        kinds.append(type(at).__name__)
+        following = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+        if following is None:
+            break
+        at = following
+    return kinds
+
+
+def _way(error: BaseException) -> list[str]:
+    return [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+
+
+class LowerExpectedAlarms(logging.Filter):
+    """Makes warnings of what Celery calls critical and passback expects.
+
+    A worker whose Redis went away could not acknowledge what it was doing. The message is a hint, and comes again.
+    """
+
+    BEGINNINGS = ("Couldn't ack", "Couldn't reject")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, perhaps as a warning."""
+        if record.levelno > logging.WARNING and str(record.msg).startswith(self.BEGINNINGS):
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        return True

@@ -1,0 +1,36 @@
+"""What is counted, by name, and the buckets that durations fall into. Labels are codes, never data."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+BEYOND = "+Inf"
+"""The bucket of what took longer than the last bound."""
+TOTAL_MS = "ms"
+"""The label beside the buckets: the sum of all durations, in milliseconds."""
+
+EVENT_BOUNDS_S = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+REQUEST_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Counted(StrEnum):
+    """The counters. Under each member its labels, in their order."""
+
+    EVENTS = "events"
+    """Requests and messages of receivers: kind, receiver, outcome."""
+    SYNCS = "syncs"
+    """Runs of a course: outcome, cause (empty where it is done)."""
+    WRITTEN = "written"
+    """What was written to PowerSchool: `assignments` (of a section) or `scores`."""
+    EVENT_SECONDS = "event-seconds"
+    """From the first change to the written end of its sync: bucket, or `ms`."""
+    REQUESTS = "requests"
+    """Requests to Canvas and PowerSchool: system, method and path template, status class or trouble."""
+    REQUEST_SECONDS = "request-seconds"
+    """Their durations: system, and bucket or `ms`."""
+    TROUBLES = "troubles"
+    """Answers that say a system is unwell: system, trouble."""
+
+
+def bucket_of(seconds: float, bounds: Sequence[float]) -> str:
+    """Return the label of the first bound that `seconds` does not exceed."""
+    return next((f"{bound:g}" for bound in bounds if seconds <= bound), BEYOND)

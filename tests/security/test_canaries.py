@@ -1,0 +1,261 @@
+"""Canaries through the whole system, with real processes: names, scores, e-mails and secrets are in no sink.
+
+What a sync does with every kind of failure is searched in tests/unit/workers/test_privacy_canary.py, over real adapters
+and stores; here are the sinks that only processes have.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from shared.queues import Queue
+from shared.sandbox.district import Ids, user_id_of
+from tests.security.canaries import MAIL, METRICS_TOKEN, PEOPLE, SCORE, SECRETS, SPOKEN, STUDENT, WORK, found
+from tests.security.conftest import OPERATOR, GuardedTown
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
+
+ASSIGNMENT = 1062
+# These hold the data itself: what was found and written, a reader's cache, the token that workers share, and a message
+# that nobody could read, as it came.
+MAY_HOLD_DATA = {"record", "links", "audit", "cache", "token", "malformed"}
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day full of canaries is over: what passed the broker meanwhile, and all the secrets there were."""
+
+    guarded: GuardedTown
+    broker: list[str]
+    secrets: tuple[str, ...]
+
+    def canaries(self) -> tuple[str, ...]:
+        return (*PEOPLE, *self.secrets)
+
+
+@pytest.fixture(scope="module")
+def day(guarded: GuardedTown) -> Day:
+    environ = guarded.town.environ
+    sandbox = tuple(environ[f"PASSBACK_{name}"] for name in ("CANVAS_TOKEN", "POWERSCHOOL_CLIENT_SECRET"))
+    with broker_messages(guarded) as seen:
+        _play(guarded)
+        guarded.town.settle()
+        poison(guarded)
+        _await_dead_letters(guarded, 2)
+    token = guarded.town.service.redis.get(guarded.town.service.keys.powerschool_token)
+    assert token is not None
+    return Day(guarded, seen, (*SECRETS, *sandbox, token.decode()))
+
+
+def _play(guarded: GuardedTown) -> None:
+    """Let people do what they do: name things, score them, fail, and knock."""
+    town = guarded.town
+    town.stage.act(
+        do="edit_assignment",
+        course_id=Ids.OUTAGE_COURSE,
+        assignment_id=ASSIGNMENT,
+        changes={"name": WORK, "description": f"<p>{STUDENT} {MAIL}</p>"},
+    )
+    town.stage.grade("written", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[0]), SCORE)
+    town.settle()
+    refusals = [
+        {"method": "PUT", "path_prefix": "/ws/xte/score", "status": 409, "body": {"message": SPOKEN}, "times": 1},
+        {"method": "PUT", "path_prefix": "/ws/xte/score", "status": 500, "body": f"<html>{SPOKEN}</html>", "times": 4},
+    ]
+    town.stage.powerschool_faults(fail_next=refusals)
+    for number in range(3):
+        user = user_id_of(Ids.STUDENTS_OUTAGE[number])
+        town.stage.grade("refused", Ids.OUTAGE_COURSE, ASSIGNMENT, user, SCORE + number / 8)
+        town.settle()
+    town.stage.powerschool_faults()
+    _knock(town.web)
+
+
+def _knock(web: str) -> None:
+    """Send what is accepted, and what is refused, with canaries in every place there is."""
+    metadata = {
+        "event_name": "grade_change",
+        "context_type": "Course",
+        "context_id": str(Ids.HEALTHY_COURSE),
+        "root_account_uuid": "another district",
+        "user_login": MAIL,
+        "url": f"https://canvas.example/?name={STUDENT}&access_token={SECRETS[0]}",
+    }
+    body = {"assignment_id": "1021", "student_sis_id": STUDENT, "score": SCORE, "title": WORK}
+    event = {"metadata": metadata, "body": body}
+    for content in (event, {**event, "body": [STUDENT]}, {"metadata": {STUDENT: MAIL}}, f"{STUDENT} {SCORE}"):
+        httpx.post(f"{web}/events/canvas", content=json.dumps(content))
+    headers = {"webhook-id": STUDENT, "webhook-timestamp": "1", "webhook-signature": f"v1,{STUDENT}"}
+    httpx.post(f"{web}/webhooks/changes", content=SPOKEN, headers=headers)
+    httpx.post(f"{web}/events/powerschool", content=SPOKEN)
+    for path in (f"/{STUDENT}", f"/metrics?{STUDENT}", f"/api/v1/courses/{STUDENT}", f"/livez?{MAIL}"):
+        httpx.get(f"{web}{path}", headers={"Authorization": f"Bearer {SECRETS[0]}", "User-Agent": STUDENT})
+
+
+def poison(guarded: GuardedTown) -> None:
+    """Put a message that no worker can make out into Celery's own queue."""
+    service = guarded.town.service
+    properties = {
+        "delivery_info": {"exchange": "", "routing_key": Queue.HOUSEKEEPING},
+        "delivery_tag": "1",
+        "body_encoding": "utf-8",
+        "delivery_mode": 2,
+        "priority": 0,
+    }
+    message = {
+        "body": json.dumps([[SPOKEN], {}, {}]),
+        "headers": {"task": "someone.elses", "id": "1", "lang": "py", "argsrepr": SPOKEN},
+        "properties": properties,
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+    }
+    service.redis.lpush(f"{service.keys.prefix}:celery:{Queue.HOUSEKEEPING}", json.dumps(message))
+
+
+def _await_dead_letters(guarded: GuardedTown, count: int) -> None:
+    until = time.monotonic() + 20
+    while guarded.town.service.dead_letter_queue.count() < count:
+        guarded.town.processes.check()
+        assert time.monotonic() < until, "no dead letters"
+        time.sleep(0.1)
+
+
+@contextmanager
+def broker_messages(guarded: GuardedTown) -> Iterator[list[str]]:
+    """Collect every command that passes Celery's keys of Redis, until the block ends."""
+    service, seen, ended = guarded.town.service, list[str](), threading.Event()
+    celery = f"{service.keys.prefix}:celery:"
+
+    def watch() -> None:
+        with redis.Redis.from_url(guarded.town.environ["PASSBACK_REDIS_URL"]) as client, client.monitor() as monitor:
+            while not ended.is_set():
+                command = str(monitor.next_command()["command"])
+                if celery in command or "celeryev" in command:
+                    seen.append(command)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    yield seen
+    ended.set()
+    service.redis.ping()
+    watcher.join(timeout=10)
+
+
+def test_the_canaries_are_there_to_be_found(day: Day) -> None:
+    """The day went through: PowerSchool has the name and the score, and two things wait for a person."""
+    town = day.guarded.town
+    held = json.dumps(town.stage.gradebook())
+    assert WORK in held
+    assert str(SCORE) in held
+    causes = {letter.cause for letter in town.service.dead_letter_queue.all()}
+    assert "task_unknown" in causes
+    assert len(causes) >= 2
+
+
+def test_no_log_has_any(day: Day) -> None:
+    """Not in any process's lines, at their most talkative, nor in what they print when they end."""
+    logs = {path.name: path.read_text() for path in day.guarded.logs.glob("*.log") if "sandbox" not in path.name}
+    assert set(logs) == {"web.log", "worker.log", "beat.log", "flower.log"}
+    assert all(logs.values())
+    assert {name: hits for name, text in logs.items() if (hits := found(text, day.canaries()))} == {}
+
+
+def test_every_line_of_every_log_is_json(day: Day) -> None:
+    """Passback's, Celery's, beat's, uvicorn's and Flower's lines, each with what happened, when and how bad it is."""
+    lines = [
+        (path.name, line)
+        for path in day.guarded.logs.glob("*.log")
+        if "sandbox" not in path.name
+        for line in path.read_text().splitlines()
+    ]
+    odd = [(name, line) for name, line in lines if not line.startswith('{"event"') and '"event"' not in line]
+    assert odd == []
+    told = [(name, json.loads(line)) for name, line in lines]
+    assert all({"event", "level", "timestamp"} <= set(fields) for _, fields in told)
+    loggers = {str(fields.get("logger", "passback")).partition(".")[0] for _, fields in told}
+    assert loggers >= {"passback", "celery", "uvicorn"}
+
+
+def test_no_message_of_the_broker_has_any(day: Day) -> None:
+    """Messages, results and worker events carry ids; the poison alone, which is not ours, had more."""
+    ours = [command for command in day.broker if "someone.elses" not in command]
+    assert any("passback.sync_course" in command for command in ours)
+    assert any("task-succeeded" in command or "celeryev" in command for command in ours)
+    assert found("\n".join(ours), day.canaries()) == []
+
+
+def test_no_page_of_flower_has_any(day: Day) -> None:
+    """Every page and every answer of its API."""
+    guarded = day.guarded
+    tasks: dict[str, Any] = guarded.ask_flower("/api/tasks").json()
+    workers: list[Any] = guarded.ask_flower("/workers?json=1").json()["data"]
+    paths = ["/", "/tasks", "/broker", "/api/workers?refresh=1", "/api/task/types", "/api/queues/length", "/metrics"]
+    paths += [f"/worker/{worker['hostname']}" for worker in workers]
+    paths += [f"/{kind}/{uuid}" for uuid in list(tasks)[-10:] for kind in ("task", "api/task/info")]
+    pages = {path: guarded.ask_flower(path).text for path in paths}
+    assert len(tasks) > 2
+    assert {path: hits for path, page in pages.items() if (hits := found(page, day.canaries()))} == {}
+    assert found(json.dumps(tasks), day.canaries()) == []
+
+
+def test_no_metric_has_any(day: Day) -> None:
+    """Labels are codes and templates."""
+    answer = httpx.get(f"{day.guarded.town.web}/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+    assert 'passback_dead_letters{cause="' in answer.text
+    assert found(answer.text, day.canaries()) == []
+
+
+def test_nothing_in_redis_has_any_but_what_must(day: Day) -> None:
+    """Beside records, links, audit, caches and the shared token, keys and values are ids, codes and times."""
+    service = day.guarded.town.service
+    held = {
+        key: _content(service.redis, key)
+        for key in map(bytes.decode, service.redis.scan_iter())
+        if not MAY_HOLD_DATA & set(key.split(":"))
+    }
+    assert any("dead-letter" in key for key in held)
+    assert {key: hits for key, text in held.items() if (hits := found(f"{key} {text}", day.canaries()))} == {}
+
+
+def _content(client: redis.Redis, key: str) -> str:
+    read = {
+        b"hash": client.hgetall,
+        b"set": client.smembers,
+        b"zset": lambda name: client.zrange(name, 0, -1),
+        b"list": lambda name: client.lrange(name, 0, -1),
+        b"stream": client.xrange,
+        b"string": client.get,
+    }
+    return repr(read[client.type(key)](key))
+
+
+@pytest.mark.parametrize("path", ["status", "dead-letters", "courses/x", "courses/102/history?since=Zephyrine"])
+def test_no_answer_about_the_installation_has_any(day: Day, path: str) -> None:
+    """Status, dead letters and refusals of the API; a course's own answer may name its assignments."""
+    answer = httpx.get(f"{day.guarded.town.web}/api/v1/{path}", auth=OPERATOR)
+    assert found(answer.text, day.canaries()) == []
+
+
+@pytest.mark.parametrize("command", ["status", "doctor", "dlq list"])
+def test_no_command_about_the_installation_prints_any(day: Day, command: str) -> None:
+    """Whoever looks over the operator's shoulder learns no name, score or secret."""
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.cli", *command.split(), "--json"],
+        env=day.guarded.town.environ,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout
+    assert found(done.stdout + done.stderr, day.canaries()) == []

@@ -1,0 +1,100 @@
+"""`passback doctor` against real systems, whole and broken: what is wrong is named, nothing else is, and no secret."""
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.config import load
+from shared.sandbox.district import Ids, user_id_of
+from tests.integration.town import Town
+from tests.security.canaries import SECRETS, found
+from tests.security.conftest import GuardedTown
+from workers.bootstrap import Passback
+from workers.cli.checks import Check, Verdict, run_checks
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
+
+# Signed events only, as an installation should have it; the other tests of this town may have left dead letters.
+WELL = {"LIVE_EVENTS_ALLOW_UNSIGNED": "no"}
+LEFT_BEHIND = "dead letters"
+
+
+@pytest.fixture(scope="module")
+def running(guarded: GuardedTown) -> Town:
+    guarded.town.stage.grade("first", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[0]), 7)
+    guarded.town.settle()
+    return guarded.town
+
+
+def environ(running: Town, **changed: str) -> dict[str, str]:
+    return {**running.environ, **{f"PASSBACK_{name}": value for name, value in {**WELL, **changed}.items()}}
+
+
+def checks(running: Town, **changed: str) -> list[Check]:
+    with closing(Passback(load(environ(running, **changed), Path("no.env")))) as service:
+        return run_checks(service)
+
+
+def problems(running: Town, **changed: str) -> dict[str, Verdict]:
+    """Return the checks that did not pass, once each of them named its fix and none a secret."""
+    bad = [check for check in checks(running, **changed) if check.verdict is not Verdict.OK]
+    assert [check for check in bad if not check.fix and "Set " not in check.found] == []
+    assert found(repr(bad), [*SECRETS, *(value for value in changed.values() if "canary" in value)]) == []
+    return {check.name: check.verdict for check in bad if check.name != LEFT_BEHIND}
+
+
+def test_a_healthy_installation_passes(running: Town) -> None:
+    """Everything is ok, from the settings to the sections' SIS ids; it reads only, and prints JSON without a secret."""
+    running.forget_requests()
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.cli", "doctor", "--json"],
+        env=environ(running),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    bad = [check for check in json.loads(done.stdout) if check["verdict"] != "ok" and check["check"] != LEFT_BEHIND]
+    assert (done.returncode, bad) == (0, []), done.stderr
+    assert found(done.stdout + done.stderr, SECRETS) == []
+    asked = [*running.powerschool_requests(), *running.stage.requests(running.stage.canvas_url)]
+    assert asked
+    reading = [r for r in asked if "/ws/schema/query/" not in r["path"] and "/oauth/" not in r["path"]]
+    assert {r["method"] for r in reading} == {"GET"}
+    assert running.stage.writes() == []
+
+
+def test_a_wrong_token_fails_the_checks_that_need_it(running: Town) -> None:
+    """Canvas's checks fail, PowerSchool's do not, and the token is not printed."""
+    assert problems(running, CANVAS_TOKEN="canary-wrong-token") == {
+        "canvas: token": Verdict.FAIL,
+        "canvas: fields": Verdict.FAIL,
+        "canvas: imports": Verdict.WARN,
+    }
+
+
+def test_ids_that_do_not_match_are_found_out(running: Town) -> None:
+    """A template that does not fit the district finds no section."""
+    assert problems(running, SECTION_SIS_ID="X{section_dcid}") == {"ids: sections": Verdict.FAIL}
+
+
+def test_a_token_that_may_not_import_is_told(running: Town) -> None:
+    """Grades go on without; provisioning will not, unless it is switched off."""
+    stranger = {"CANVAS_PROVISIONING_TOKEN": "canary-of-nobody"}
+    assert problems(running, **stranger) == {"canvas: imports": Verdict.WARN}
+    assert problems(running, **stranger, PROVISION_SCHEDULE="") == {}
+
+
+def test_keys_out_of_reach_are_told(running: Town) -> None:
+    """Without them no event is believed."""
+    assert problems(running, LIVE_EVENTS_JWKS_URL="http://127.0.0.1:1/jwks") == {"live events: keys": Verdict.FAIL}
+
+
+def test_a_redis_that_is_away_fails_alone(running: Town) -> None:
+    """What needs Redis is not asked; its address's password is not printed."""
+    away = "redis://:canary-password@127.0.0.1:1/0"
+    assert problems(running, REDIS_URL=away) == {"redis": Verdict.FAIL}

@@ -1,0 +1,149 @@
+"""The real Flower: who gets in, what it shows, and that nobody can do anything with it."""
+
+import os
+import time
+from pathlib import Path
+from typing import cast
+
+import httpx
+import psutil
+import pytest
+from celery import Celery
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
+
+from shared.config import ConfigurationError
+from shared.queues import Task
+from shared.sandbox.district import Ids, user_id_of
+from tests.security.canaries import PASSWORD
+from tests.security.conftest import GuardedTown
+from workers import monitor
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
+
+PAGES = ("/", "/tasks", "/broker", "/api/tasks", "/api/workers", "/metrics", "/healthcheck", "/static/css/flower.css")
+
+
+@pytest.mark.parametrize("auth", [None, ("operator", "wrong"), ("somebody", PASSWORD), ("operator", ""), ("é", "é")])
+def test_nobody_gets_in_without_the_password(guarded: GuardedTown, auth: tuple[str, str] | None) -> None:
+    """401 everywhere, also where Flower itself asks for nothing."""
+    given = None if auth is None else tuple(part.encode() for part in auth)
+    assert {guarded.ask_flower(page, auth=given).status_code for page in PAGES} == {401}  # type: ignore[arg-type]
+
+
+def test_the_operator_gets_in(guarded: GuardedTown) -> None:
+    """With the password, everything that reads answers."""
+    assert {page: guarded.ask_flower(page).status_code for page in PAGES[:-1]} == dict.fromkeys(PAGES[:-1], 200)
+
+
+def worker_of(guarded: GuardedTown) -> str:
+    [worker] = guarded.ask_flower("/workers?json=1").json()["data"]
+    return str(worker["hostname"])
+
+
+def controls(worker: str) -> list[str]:
+    task = Task.SYNC_COURSE
+    return [
+        f"/api/worker/shutdown/{worker}",
+        f"/api/worker/pool/restart/{worker}",
+        f"/api/worker/pool/grow/{worker}?n=3",
+        f"/api/worker/pool/shrink/{worker}?n=1",
+        f"/api/worker/pool/autoscale/{worker}?min=1&max=2",
+        f"/api/worker/queue/add-consumer/{worker}?queue=other",
+        f"/api/worker/queue/cancel-consumer/{worker}?queue=course-syncs",
+        f"/api/task/apply/{task}",
+        f"/api/task/async-apply/{task}",
+        f"/api/task/send-task/{task}",
+        "/api/task/abort/1",
+        f"/api/task/timeout/{task}?workername={worker}&hard=1",
+        f"/api/task/rate-limit/{task}?workername={worker}&ratelimit=1",
+        "/api/task/revoke/1?terminate=true",
+    ]
+
+
+def test_nothing_can_be_controlled(guarded: GuardedTown) -> None:
+    """Even the operator shuts nothing down, revokes and starts nothing there; no method but reading is passed on."""
+    worker = worker_of(guarded)
+    answers = {(path, m): guarded.ask_flower(path, m).status_code for path in controls(worker) for m in ("POST", "GET")}
+    assert set(answers.values()) == {405}, answers
+    assert guarded.ask_flower("/", "OPTIONS").status_code == 405
+    guarded.town.processes.check()
+    assert worker_of(guarded) == worker
+
+
+def test_flowers_own_lock_is_locked_too(guarded: GuardedTown) -> None:
+    """The pages of a worker offer no action, since Flower itself is read-only."""
+    page = guarded.ask_flower(f"/worker/{worker_of(guarded)}").text
+    assert "course-syncs" in page
+    assert "Shut Down" not in page
+    assert "btn-danger" not in page
+
+
+def test_tasks_and_queues_read_well(guarded: GuardedTown) -> None:
+    """A sync shows with its task's name, its course's id and its state; queues by their names."""
+    guarded.town.stage.grade("seen", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[1]), 4)
+    guarded.town.settle()
+    until = time.monotonic() + 10
+    while True:
+        tasks = guarded.ask_flower(f"/api/tasks?taskname={Task.SYNC_COURSE}").json().values()
+        syncs = [t for t in tasks if t["args"] == f"['{Ids.HEALTHY_COURSE}']" and t["state"] == "SUCCESS"]
+        if syncs or time.monotonic() > until:
+            break
+        time.sleep(0.1)
+    assert syncs
+    queues = guarded.ask_flower("/api/queues/length").json()["active_queues"]
+    assert {queue["name"] for queue in queues} == {"course-syncs", "housekeeping"}
+
+
+def test_no_password_is_in_an_argument_list(guarded: GuardedTown) -> None:
+    """`ps` shows nothing that opens anything."""
+    children = psutil.Process(os.getpid()).children(recursive=True)
+    lines = [" ".join(child.cmdline()) for child in children]
+    assert any("flower" in line for line in lines)
+    assert [line for line in lines if "canary" in line] == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "passback.example"])
+def test_without_a_password_it_is_for_this_machine_only(host: str) -> None:
+    """It refuses to start on any other address, as a wrong configuration."""
+    with pytest.raises(ConfigurationError, match="PASSBACK_OPERATOR_PASSWORD"):
+        monitor.flower(Celery(broker="memory://"), host, 0, None)
+
+
+def test_no_stray_file_configures_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `flowerconfig.py` where it is started, and Flower's own variables, change nothing."""
+    (tmp_path / "flowerconfig.py").write_text("raise SystemExit(77)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLOWER_ADDRESS", "0.0.0.0")
+    monkeypatch.setenv("FLOWER_READ_ONLY", "false")
+    made = monitor.flower(Celery(broker="memory://"), "127.0.0.1", 0, None)
+    assert (made.options.address, made.options.read_only) == ("127.0.0.1", True)
+
+
+def test_a_page_elsewhere_cannot_pretend_to_be_here() -> None:
+    """Without a password a request must name this machine, so that no web site reads Flower by a false name."""
+
+    class Connection:
+        context = None
+
+    def asked(host: str, door: monitor.Door) -> int | None:
+        line = RequestStartLine("GET", "/", "HTTP/1.1")
+        connection = cast("HTTPConnection", Connection())
+        return door.refusal(
+            HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Host": host}), connection=connection)
+        )
+
+    door = monitor.Door(None, "Basic inner")
+    assert [asked(host, door) for host in ("127.0.0.1:5555", "localhost:5555", "[::1]:5555")] == [None] * 3
+    assert asked("flower.attacker.example", door) == 403
+
+
+def test_flower_is_seen_alive(guarded: GuardedTown) -> None:
+    """It has a heartbeat like every process."""
+    kinds = {beat.process.partition("@")[0] for beat in guarded.town.service.heartbeats.all() if not beat.gone}
+    assert kinds >= {"web", "worker", "beat", "flower"}
+
+
+def test_the_door_names_its_realm(guarded: GuardedTown) -> None:
+    """A browser asks for the password."""
+    answer = httpx.get(f"{guarded.flower}/")
+    assert answer.headers["WWW-Authenticate"].startswith('Basic realm="passback"')

@@ -1,0 +1,20 @@
+"""Bytes as they are, to a server on this machine."""
+
+import socket
+from urllib.parse import urlsplit
+
+
+def exchange(address: tuple[str, int], request: bytes, timeout_s: float = 5.0) -> bytes:
+    """Return what the server answers to these bytes, nothing if it just hangs up."""
+    with socket.create_connection(address, timeout=timeout_s) as connection:
+        try:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
+        except OSError:
+            return b""
+
+
+def address_of(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return str(parts.hostname), int(parts.port or 0)

@@ -1,0 +1,98 @@
+"""Every metric there is: `deploy/guides/metrics.md` has a row for each, and rules and dashboards use no others."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Prometheus's types."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric by the name that queries use; a histogram's has `_bucket`, `_sum` and `_count` after it."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+def _counter(name: str, explanation: str, *labels: str) -> Metric:
+    return Metric(f"passback_{name}_total", Kind.COUNTER, explanation, labels)
+
+
+def _gauge(name: str, explanation: str, *labels: str) -> Metric:
+    return Metric(f"passback_{name}", Kind.GAUGE, explanation, labels)
+
+
+def _histogram(name: str, explanation: str, *labels: str) -> Metric:
+    return Metric(f"passback_{name}", Kind.HISTOGRAM, explanation, labels)
+
+
+BUILD_INFO = _gauge("build_info", "1; the label says which version serves this page.", "version")
+REDIS_UP = _gauge("redis_up", "1 while Redis answers; 0, and then nothing else but this, while it does not.")
+SCHOOL_HOURS = _gauge(
+    "school_hours", "1 in PASSBACK_SCHOOL_HOURS, on the district's clocks; absent while its zone is unknown."
+)
+
+EVENTS = _counter("events", "What receivers got; a refused one is of unknown kind.", "kind", "receiver", "outcome")
+LAST_EVENT_AGE = _gauge("last_event_age_seconds", "Since the newest folded message was stored; absent without one.")
+STREAM_LAG = _gauge("stream_lag_messages", "Messages of all streams that no dispatcher has folded yet.")
+STREAM_OLDEST = _gauge("stream_oldest_unfolded_seconds", "Age of the oldest of them; 0 without any.", "stream")
+STREAM_ENTRIES = _gauge("stream_entries", "Entries on a stream, its history included.", "stream")
+QUEUE_MESSAGES = _gauge("queue_messages", "Messages in a Celery queue.", "queue")
+UNKNOWN_CHANGES = _gauge("unknown_changes", "Changes whose course could not be told; every course is visited for them.")
+
+COURSES = _gauge("courses", "Courses by where they are: due (now or later), claimed, leased.", "state")
+COURSES_CONNECTED = _gauge("courses_connected", "Courses that reconciliation visits.")
+OLDEST_WAITING = _gauge("oldest_waiting_seconds", "Since the first change of the course that waits longest; 0 without.")
+PAUSED = _gauge("paused", "What a person holds back: passback, provisioning, or a number of courses.", "target")
+
+SYNCS = _counter("syncs", "Runs of a course: done, waits, failed (it will be tried again), dead.", "outcome", "cause")
+EVENT_SECONDS = _histogram(
+    "event_to_powerschool_seconds", "From a course's first change until PowerSchool has what it led to."
+)
+WRITTEN = _counter("written", "What was written to PowerSchool: assignments (per section), scores.", "what")
+REPAIRS = _counter("reconciliation_repairs", "Written by passes over all courses, untold by any event.", "what")
+
+REQUESTS = _counter(
+    "http_requests",
+    "Requests by method, path template and class of status, or trouble.",
+    "system",
+    "call",
+    "status",
+)
+REQUEST_SECONDS = _histogram("http_request_seconds", "How long they took.", "system")
+TROUBLES = _counter(
+    "http_troubles", "Answers that say a system is unwell: throttled, unavailable, timeout, error.", "system", "trouble"
+)
+SYSTEM_UNWELL = _gauge("system_unwell", "1 from a pause of all requests until the system answers again.", "system")
+SYSTEM_PAUSED = _gauge("system_paused_seconds", "How much longer nobody calls the system.", "system")
+SYSTEM_FAILURES = _gauge("system_failures", "Its failures in a row.", "system")
+TOKENS = _counter("powerschool_token_fetches", "Fetches of PowerSchool's access token: ok, failed.", "result")
+
+DEAD_LETTERS = _gauge("dead_letters", "Open dead letters of courses, by cause.", "cause")
+POISON = _gauge("poison_messages", "Messages that nobody could read, kept for a person.")
+
+PROCESSES = _gauge("processes", "Processes by kind, alive or gone (silent for a minute, for a day).", "kind", "state")
+HEARTBEAT_AGE = _gauge("heartbeat_age_seconds", "Age of the youngest heartbeat of a kind.", "kind")
+
+PROVISIONING_RUNS = _gauge(
+    "provisioning_runs", "The newest hundred provisioning runs, by what became of them.", "state"
+)
+PROVISIONING_SUCCESS_AGE = _gauge(
+    "provisioning_success_age_seconds", "Since the newest of them that succeeded ended; absent without one."
+)
+PROVISIONING_HELD = _gauge("provisioning_held", "1 while a plan waits for a person's approval.")
+
+REDIS_MEMORY = _gauge("redis_memory_used_bytes", "Memory that Redis uses.")
+REDIS_MEMORY_LIMIT = _gauge("redis_memory_limit_bytes", "Its maxmemory, else the machine's memory.")
+REDIS_MEMORY_RATIO = _gauge("redis_memory_used_ratio", "The used part of it, 0 to 1.")
+AUDIT_ENTRIES = _gauge("audit_entries", "Audit entries kept, of all courses; counted anew every five minutes.")
+
+METRICS = tuple(value for value in dict(vars()).values() if isinstance(value, Metric))

@@ -1,0 +1,53 @@
+"""What provisioning's memory tells: when it last succeeded, what became of its runs, what waits for a person."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from workers.metrics import catalogue as of
+from workers.metrics.catalogue import Metric
+
+ROSTER = "roster"
+DONE = "done"
+NEWEST = 100
+
+
+class RunSeen(Protocol):
+    """What is looked at of a run: codes and times."""
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+
+    @property
+    def state(self) -> str: ...  # noqa: D102
+
+    @property
+    def created_at(self) -> datetime: ...  # noqa: D102
+
+    @property
+    def finished_at(self) -> datetime | None: ...  # noqa: D102
+
+
+class RunsSeen(Protocol):
+    """Where runs are remembered."""
+
+    def newest(self, limit: int) -> Sequence[RunSeen]:
+        """Return the newest runs, the newest first."""
+        ...
+
+    def held(self) -> RunSeen | None:
+        """Return the run that waits for a person, None if there is none."""
+        ...
+
+
+def provisioning_samples(runs: RunsSeen, now: datetime) -> Iterator[tuple[Metric, tuple[str, ...], float]]:
+    """Yield the samples; no age of a success where none of the newest runs was one."""
+    rosters = [run for run in runs.newest(NEWEST) if run.kind == ROSTER]
+    for state, count in Counter(str(run.state) for run in rosters).items():
+        yield of.PROVISIONING_RUNS, (state,), count
+    succeeded = [run.finished_at for run in rosters if run.state == DONE and run.finished_at is not None]
+    if succeeded:
+        yield of.PROVISIONING_SUCCESS_AGE, (), max(0.0, (now - max(succeeded)).total_seconds())
+    held = runs.held()
+    yield of.PROVISIONING_HELD, (), int(held is not None)
