@@ -11,12 +11,14 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.answers import epoch_ms, text
 from shared.adapters.redis.contents import content_of
+from shared.adapters.redis.course_lists import RedisCourseLists
+from shared.adapters.redis.dead_letters import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.domain.audit import AuditEntry
 from shared.domain.desired import Link
 from shared.domain.erasure import Student, entry_without, link_without, record_without
-from shared.domain.records import CourseRecord
+from shared.domain.records import CourseRecord, LetterKind
 
 PAGE = 500
 
@@ -35,6 +37,8 @@ class RedisErasure:
         self._redis = client
         self._keys = keys
         self._rewrite = load_script(client, "rewrite_stream")
+        self._lists = RedisCourseLists(client, keys)
+        self._letters = RedisDeadLetters(client, keys)
 
     def courses(self) -> list[str]:
         """Return the ids of all courses of which anything is remembered."""
@@ -46,15 +50,18 @@ class RedisErasure:
     def course(self, course_id: str, *, dry_run: bool) -> Erased:
         """Erase the course: change sets, links, categories, record, audit, dead letters, and what leads to it."""
         keys, erased = self._keys, Erased()
-        letters = [keys.dead_letter(text(an_id)) for an_id in self._redis.smembers(keys.course_dead_letters(course_id))]
+        letters = self._letters.of_course(course_id)
         erased["audit entries"] = self._redis.xlen(keys.audit(course_id))
         erased["links"] = self._redis.hlen(keys.links(course_id))
         erased["dead letters"] = len(letters)
-        own = [*self._scan(f"course:{course_id}:*"), *letters]
+        own = list(self._scan(f"course:{course_id}:*"))
         erased["keys"] = len(own)
         places = self._places_of(course_id)
         erased["places in lists of courses"] = sum(map(len, places.values()))
         if not dry_run:
+            for letter in letters:
+                self._letters.close(course_id, letter.assignment_id)
+            self._lists.forget(course_id)
             self._unlink(own)
             for key, members in places.items():
                 self._remove(key, members)
@@ -124,8 +131,7 @@ class RedisErasure:
             leading = [text(an_id) for an_id, course in self._redis.hscan_iter(key) if text(course) == course_id]
             if leading:
                 places[key] = leading
-        letters = [text(an_id) for an_id in self._redis.smembers(keys.course_dead_letters(course_id))]
-        return places | ({keys.dead_letters: letters} if letters else {})
+        return places
 
     def _remove(self, key: str, members: list[str]) -> None:
         if self._redis.type(key) == b"hash":
@@ -183,13 +189,12 @@ class RedisErasure:
         return self._redis.xtrim(key, minid=oldest, approximate=False)
 
     def _letters_before(self, oldest_ms: int, dry_run: bool) -> int:
-        ids = [text(an_id) for an_id in cast("list[bytes]", self._redis.zrange(self._keys.dead_letters, 0, -1))]
-        old = [an_id for an_id in ids if int(self._redis.hget(self._keys.dead_letter(an_id), "last") or 0) < oldest_ms]
-        for letter_id in () if dry_run else old:
-            course = self._redis.hget(self._keys.dead_letter(letter_id), "course")
-            self._redis.srem(self._keys.course_dead_letters(text(course or b"")), letter_id)
-            self._redis.zrem(self._keys.dead_letters, letter_id)
-            self._redis.delete(self._keys.dead_letter(letter_id))
+        old = [letter for letter in self._letters.all() if epoch_ms(letter.last_failed_at) < oldest_ms]
+        for letter in () if dry_run else old:
+            if letter.kind is LetterKind.PROVISIONING:
+                self._letters.close_provisioning()
+            else:
+                self._letters.close(letter.course_id, letter.assignment_id)
         return len(old)
 
     def _scan(self, rest: str) -> Iterator[str]:

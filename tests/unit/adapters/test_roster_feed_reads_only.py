@@ -90,8 +90,8 @@ def test_a_written_request_is_refused_as_well(feed: IndexingFeed, remote: Script
 
 
 def test_the_feed_has_no_method_that_writes(feed: IndexingFeed) -> None:
-    """It reads, says what changed, and closes; the client below it gets and queries."""
-    assert public_methods(feed) == {"read", "changes_since", "close"}
+    """It reads, says what changed and where the district is, and closes; the client below it gets and queries."""
+    assert public_methods(feed) == {"read", "changes_since", "time_zone", "close"}
     (reader,) = {each for each in reachable(feed) if isinstance(each, ReadOnlyPowerSchool)}
     assert public_methods(reader) == {"get", "query", "close"}
 

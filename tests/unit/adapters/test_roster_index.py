@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import fakeredis
 import pytest
@@ -20,6 +21,7 @@ from shared.errors import RosterTruncated
 from shared.roster_ports import DataVersion
 
 TODAY = date(2031, 10, 6)
+DISTRICT = ZoneInfo("America/Denver")
 FIRST, LAST = date(2031, 8, 20), date(2032, 6, 1)
 TERM = SchoolTerm(4100, 901, 12, 41, "2031-2032", "31-32", FIRST, LAST)
 SECTION = ClassSection(6100, 77, 12, 4100, "SCI1", "1", (Teaching(501, is_lead=True), Teaching(502, is_lead=False)))
@@ -136,7 +138,9 @@ def test_what_is_read_while_rosters_change_counts_as_read_before(
 ) -> None:
     """A hint that comes meanwhile may be about what was read already."""
     hints = ["@1"]
-    feed = IndexingFeed(Feed(lambda: hints.append("@2")), indexer_of(hint=lambda: hints[-1]), lambda: None)
+    feed = IndexingFeed(
+        Feed(lambda: hints.append("@2")), indexer_of(hint=lambda: hints[-1]), lambda: None, lambda: DISTRICT
+    )
     assert feed.read() == ROSTER
     assert (memory.sections(["6100"], "@1").keys(), memory.sections(["6100"], "@2").keys()) == ({"6100"}, set())
 
@@ -150,5 +154,5 @@ def test_a_failed_reading_remembers_nothing(
         raise RosterTruncated("truncated")
 
     with pytest.raises(RosterTruncated):
-        IndexingFeed(Feed(fail), indexer_of(), lambda: None).read()
+        IndexingFeed(Feed(fail), indexer_of(), lambda: None, lambda: DISTRICT).read()
     assert redis_client.dbsize() == 0
