@@ -66,7 +66,7 @@ class RedisDeadLetters:
 
     def close_provisioning(self) -> None:
         """Close provisioning's entry because a run succeeded; nothing happens if there is none."""
-        self._close(keys=self._keys_of_provisioning(), args=[PROVISIONING])
+        self._close(keys=self._keys_of_provisioning(), args=[PROVISIONING, ""])
 
     def of_course(self, course_id: str) -> list[DeadLetter]:
         """Return the course's open entries, the oldest failure first."""
@@ -134,7 +134,10 @@ class RedisDeadLetters:
 
     def _keys_of_provisioning(self) -> list[str]:
         keys = self._keys
-        return [keys.dead_letter(PROVISIONING), keys.dead_letters, keys.provisioning_dead_letters]
+        return [
+            keys.dead_letter(PROVISIONING), keys.dead_letters, keys.provisioning_dead_letters, keys.problems,
+            keys.dead_letter_causes,
+        ]  # fmt: skip
 
     def _read(self, letter_ids: Iterable[bytes | str]) -> list[DeadLetter]:
         ids = [text(an_id) for an_id in letter_ids]
