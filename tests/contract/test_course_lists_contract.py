@@ -8,6 +8,7 @@ import redis
 
 from shared.adapters.redis.course_lists import RedisCourseLists
 from shared.adapters.redis.dead_letters import RedisDeadLetters
+from shared.adapters.redis.erasure import RedisErasure
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.records import RedisRecords
 from shared.domain.reasons import Finding, Reason
@@ -121,6 +122,19 @@ def test_a_connected_course_is_listed_before_its_first_sync(shelf: Shelf) -> Non
     shelf.records.connect("101")
     (course,) = shelf.lists.page().courses
     assert (course.course_id, course.summary, course.has_problems) == ("101", None, False)
+
+
+def test_an_erased_course_leaves_the_lists(shelf: Shelf, client: redis.Redis, keys: Keys) -> None:
+    """Its name, its counts and the causes of its dead letters are gone with it."""
+    shelf.save("101", "Science", BLOCKED)
+    shelf.letters.add("101", "7", "canvas_500", "", 6)
+    shelf.letters.add("102", None, "canvas_404", "", 6)
+    RedisErasure(client, keys).course("101", dry_run=False)
+    assert shelf.found("science") == []
+    assert shelf.found(only_problems=True) == ["102"]
+    assert shelf.letters.causes() == {"canvas_404": 1}
+    RedisErasure(client, keys).before(NOON + timedelta(days=10_000), dry_run=False)
+    assert (shelf.letters.causes(), shelf.found(only_problems=True)) == ({}, [])
 
 
 def test_provisionings_letter_is_no_courses(shelf: Shelf) -> None:

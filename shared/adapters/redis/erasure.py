@@ -11,12 +11,14 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.answers import epoch_ms, text
 from shared.adapters.redis.contents import content_of
+from shared.adapters.redis.course_lists import RedisCourseLists
+from shared.adapters.redis.dead_letters import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.domain.audit import AuditEntry
 from shared.domain.desired import Link
 from shared.domain.erasure import Student, entry_without, link_without, record_without
-from shared.domain.records import CourseRecord
+from shared.domain.records import CourseRecord, LetterKind
 
 PAGE = 500
 
@@ -34,6 +36,8 @@ class RedisErasure:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
+        self._letters = RedisDeadLetters(client, keys)
+        self._lists = RedisCourseLists(client, keys)
         self._rewrite = load_script(client, "rewrite_stream")
 
     def courses(self) -> list[str]:
@@ -55,6 +59,10 @@ class RedisErasure:
         places = self._places_of(course_id)
         erased["places in lists of courses"] = sum(map(len, places.values()))
         if not dry_run:
+            # Closed one by one, so that they leave the lists by cause and by problems, too.
+            for letter in self._letters.of_course(course_id):
+                self._letters.close(letter.course_id, letter.assignment_id)
+            self._lists.forget(course_id)
             self._unlink(own)
             for key, members in places.items():
                 self._remove(key, members)
@@ -183,13 +191,12 @@ class RedisErasure:
         return self._redis.xtrim(key, minid=oldest, approximate=False)
 
     def _letters_before(self, oldest_ms: int, dry_run: bool) -> int:
-        ids = [text(an_id) for an_id in cast("list[bytes]", self._redis.zrange(self._keys.dead_letters, 0, -1))]
-        old = [an_id for an_id in ids if int(self._redis.hget(self._keys.dead_letter(an_id), "last") or 0) < oldest_ms]
-        for letter_id in () if dry_run else old:
-            course = self._redis.hget(self._keys.dead_letter(letter_id), "course")
-            self._redis.srem(self._keys.course_dead_letters(text(course or b"")), letter_id)
-            self._redis.zrem(self._keys.dead_letters, letter_id)
-            self._redis.delete(self._keys.dead_letter(letter_id))
+        old = [letter for letter in self._letters.all() if epoch_ms(letter.last_failed_at) < oldest_ms]
+        for letter in () if dry_run else old:
+            if letter.kind is LetterKind.PROVISIONING:
+                self._letters.close_provisioning()
+            else:
+                self._letters.close(letter.course_id, letter.assignment_id)
         return len(old)
 
     def _scan(self, rest: str) -> Iterator[str]:
