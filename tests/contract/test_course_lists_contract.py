@@ -8,6 +8,7 @@ import redis
 
 from shared.adapters.redis.course_lists import RedisCourseLists
 from shared.adapters.redis.dead_letters import RedisDeadLetters
+from shared.adapters.redis.erasure import RedisErasure
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.records import RedisRecords
 from shared.domain.reasons import Finding, Reason
@@ -123,6 +124,29 @@ def test_a_connected_course_is_listed_before_its_first_sync(shelf: Shelf) -> Non
     assert (course.course_id, course.summary, course.has_problems) == ("101", None, False)
 
 
+def test_an_erased_course_leaves_the_lists(shelf: Shelf, client: redis.Redis, keys: Keys) -> None:
+    """Its name, its counts and the causes of its dead letters are gone with it."""
+    shelf.save("101", "Science", BLOCKED)
+    shelf.letters.add("101", "7", "canvas_500", "", 6)
+    shelf.letters.add("102", None, "canvas_404", "", 6)
+    RedisErasure(client, keys).course("101", dry_run=False)
+    assert shelf.found("science") == []
+    assert shelf.found(only_problems=True) == ["102"]
+    assert shelf.letters.causes() == {"canvas_404": 1}
+    RedisErasure(client, keys).before(NOON + timedelta(days=10_000), dry_run=False)
+    assert (shelf.letters.causes(), shelf.found(only_problems=True)) == ({}, [])
+
+
+def test_provisionings_letter_is_no_courses(shelf: Shelf) -> None:
+    """It has its cause and its place in the list, and makes no course a problem."""
+    shelf.letters.add_provisioning("7", "roster_truncated", "", 6)
+    assert shelf.letters.causes() == {"roster_truncated": 1}
+    assert [letter.source for letter in shelf.letters.of_cause("roster_truncated", 0, 5)] == ["7"]
+    assert shelf.lists.with_problems() == 0
+    shelf.letters.close_provisioning()
+    assert shelf.letters.causes() == {}
+
+
 def test_a_forgotten_course_leaves_nothing(shelf: Shelf, client: redis.Redis, keys: Keys) -> None:
     """Its words, counts and problems go with its summary; other courses stay."""
     shelf.save("101", "Science", BLOCKED, SYNCED)
@@ -144,7 +168,8 @@ def test_dead_letters_are_grouped_by_cause(shelf: Shelf) -> None:
     assert shelf.letters.causes() == {"canvas_404": 1, "powerschool_500": 1, "powerschool_5001": 1}
     assert [letter.id for letter in shelf.letters.of_cause("powerschool_500", 0, 10)] == ["course-101"]
     assert shelf.letters.of_cause("powerschool_500", 1, 10) == []
-    assert [letter.id for letter in shelf.letters.page(1, 5)] == ["course-102", "assignment-101-7"]
+    paged = [letter.id for start in range(3) for letter in shelf.letters.page(start, 1)]
+    assert sorted(paged) == ["assignment-101-7", "course-101", "course-102"]
     found = shelf.letters.find("course-102")
     assert found is not None
     assert found.cause == "canvas_404"

@@ -65,7 +65,6 @@ class InstallationApi:
                  "nearly_all_within_s": hour.within(0.95)}
                 for hour in seen.hours
             ],
-            "last_provisioning": plain(seen.last_run),
         }  # fmt: skip
 
     def actions(self, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Json]:

@@ -44,6 +44,10 @@ _EXPLAINED = {
     "powerschool_unreachable": CauseExplained(
         "PowerSchool could not be reached.", f"Check the network between here and PowerSchool. {_RETRY}"
     ),
+    "roster_truncated": CauseExplained(
+        "PowerSchool counts rows of its rosters that it does not give.",
+        "See whether the plugin may read every field it asks for. A retry reads the rosters anew.",
+    ),
     "defect_": CauseExplained(
         "Passback itself has a defect that this course brings to light.",
         "Report it with the log lines of this course; they hold no personal data. Retry after an upgrade.",

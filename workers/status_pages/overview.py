@@ -16,6 +16,8 @@ from workers.status_pages.provisioning import Provisioning, RunView
 SHOWN_COURSES = 10
 SHOWN_ACTIONS = 5
 SHOWN_HOURS = 24
+SHOWN_RUNS = 10
+DRY_RUN = "dry_run"
 SYSTEMS = ("canvas", "powerschool")
 
 
@@ -78,7 +80,7 @@ def overview(service: Passback, provisioning: Provisioning) -> Overview:
         system_pauses=list(_system_pauses(service)),
         hours=service.timings.hours(now, SHOWN_HOURS),
         actions=service.actions.newest(SHOWN_ACTIONS),
-        last_run=next(iter(provisioning.runs(1)), None),
+        last_run=next((run for run in provisioning.runs(SHOWN_RUNS) if run.kind != DRY_RUN), None),
         held_run=provisioning.held(),
     )
 

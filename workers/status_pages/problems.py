@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from shared.domain.pauses import EVERYTHING
+from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
 from workers.status_pages.overview import Overview
 
 OVERDUE_AFTER = timedelta(minutes=2)
@@ -99,6 +100,15 @@ def _flow(seen: Overview) -> Iterator[Problem]:
 
 
 def _provisioning(seen: Overview) -> Iterator[Problem]:
+    alive = {_kind(beat.process) for beat in seen.processes if not beat.gone}
+    if seen.last_run is not None and PROVISIONING_WORKER not in alive:
+        yield Problem(
+            Level.WARNING,
+            "no_provisioning_worker",
+            "No provisioning worker is running: Canvas's rosters stay as they are.",
+            "Start `passback provisioning-worker`.",
+            "/provisioning",
+        )
     if seen.held_run is not None:
         yield Problem(
             Level.WARNING, "plan_held", "A provisioning plan is held for approval.",

@@ -66,7 +66,7 @@ class RedisDeadLetters:
 
     def close_provisioning(self) -> None:
         """Close provisioning's entry because a run succeeded; nothing happens if there is none."""
-        self._close(keys=self._keys_of_provisioning(), args=[PROVISIONING])
+        self._close(keys=self._keys_of_provisioning(), args=[PROVISIONING, ""])
 
     def of_course(self, course_id: str) -> list[DeadLetter]:
         """Return the course's open entries, the oldest failure first."""

@@ -36,9 +36,9 @@ class RedisErasure:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._rewrite = load_script(client, "rewrite_stream")
-        self._lists = RedisCourseLists(client, keys)
         self._letters = RedisDeadLetters(client, keys)
+        self._lists = RedisCourseLists(client, keys)
+        self._rewrite = load_script(client, "rewrite_stream")
 
     def courses(self) -> list[str]:
         """Return the ids of all courses of which anything is remembered."""
@@ -50,17 +50,18 @@ class RedisErasure:
     def course(self, course_id: str, *, dry_run: bool) -> Erased:
         """Erase the course: change sets, links, categories, record, audit, dead letters, and what leads to it."""
         keys, erased = self._keys, Erased()
-        letters = self._letters.of_course(course_id)
+        letters = [keys.dead_letter(text(an_id)) for an_id in self._redis.smembers(keys.course_dead_letters(course_id))]
         erased["audit entries"] = self._redis.xlen(keys.audit(course_id))
         erased["links"] = self._redis.hlen(keys.links(course_id))
         erased["dead letters"] = len(letters)
-        own = list(self._scan(f"course:{course_id}:*"))
+        own = [*self._scan(f"course:{course_id}:*"), *letters]
         erased["keys"] = len(own)
         places = self._places_of(course_id)
         erased["places in lists of courses"] = sum(map(len, places.values()))
         if not dry_run:
-            for letter in letters:
-                self._letters.close(course_id, letter.assignment_id)
+            # Closed one by one, so that they leave the lists by cause and by problems, too.
+            for letter in self._letters.of_course(course_id):
+                self._letters.close(letter.course_id, letter.assignment_id)
             self._lists.forget(course_id)
             self._unlink(own)
             for key, members in places.items():
@@ -131,7 +132,8 @@ class RedisErasure:
             leading = [text(an_id) for an_id, course in self._redis.hscan_iter(key) if text(course) == course_id]
             if leading:
                 places[key] = leading
-        return places
+        letters = [text(an_id) for an_id in self._redis.smembers(keys.course_dead_letters(course_id))]
+        return places | ({keys.dead_letters: letters} if letters else {})
 
     def _remove(self, key: str, members: list[str]) -> None:
         if self._redis.type(key) == b"hash":

@@ -23,6 +23,7 @@ WELL = Overview(
     pauses=[], system_pauses=[], hours=[], actions=[], last_run=None, held_run=None,
 )  # fmt: skip
 GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
+PROVISIONER = Heartbeat("provisioning-worker@here:4", timedelta(0))
 LATE = WaitingCourse("101", NOW - timedelta(minutes=10), NOW - timedelta(minutes=20), 3)
 PAUSED = Pause(EVERYTHING, NOW, "rivera", "moving")
 OF_COURSE = Pause("course:101", NOW, "rivera")
@@ -54,7 +55,8 @@ def test_nothing_is_wrong() -> None:
         ({"waiting": [LATE], "pauses": [OF_COURSE]}, ["paused"]),
         ({"waiting": [LATE._replace(due_at=NOW)]}, []),
         ({"held_run": replace(RUN, state="held")}, ["plan_held"]),
-        ({"last_run": RUN}, ["provisioning_failed"]),
+        ({"last_run": RUN, "processes": [*ALIVE, PROVISIONER]}, ["provisioning_failed"]),
+        ({"last_run": replace(RUN, state="done")}, ["no_provisioning_worker"]),
     ],
 )
 def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str]) -> None:

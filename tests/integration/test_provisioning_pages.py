@@ -1,0 +1,48 @@
+"""The pages of provisioning over whole runs on the sandboxes: what is held is shown row by row, and decided about."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.provisioning.town import RosterTown, roster_town
+from shared.domain.provisioning_run import RunState
+from shared.sandbox.district_generator import DistrictSize
+from tests.unit.status_pages.site_kit import PASSWORD, Browser
+from workers.status_pages.provisioning_source import provisioning_of
+from workers.status_pages.site import create_site
+
+pytestmark = pytest.mark.xdist_group("provisioning")
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[RosterTown]:
+    with roster_town(DistrictSize(schools=2, students=60, sections=12), OPERATOR_PASSWORD=PASSWORD) as one:
+        yield one
+
+
+def test_a_held_plan_is_looked_at_and_approved(town: RosterTown) -> None:
+    """The rows that a run would end are shown with their source; approving lets it go on, under the operator's name."""
+    browser = Browser(create_site(town.service))
+    assert browser.sign_in("operator", PASSWORD).status_code == 303
+    assert "has not run here" in browser.text("/provisioning")
+    assert town.ask().state is RunState.DONE
+    assert "done" in browser.text("/provisioning")
+    town.powerschool_faults(hidden_school_numbers=[100])
+    held = town.ask()
+    assert held.state is RunState.HELD
+    assert "A provisioning plan is held for approval" in browser.text("/")
+    said = browser.text(f"/provisioning/{held.id}")
+    assert held.reasons[0].sentence in said
+    assert "removed" in said
+    source = next(
+        row.before.source for part in town.service.provisioning_desk.rows(held) for row in part.rows if row.before
+    )
+    assert source in said
+    assert browser.post(f"/provisioning/{held.id}/approve", {}).status_code == 303
+    assert town.finished(held.id).approved_by == "operator"
+    run = provisioning_of(town.service).run(held.id)
+    assert run is not None
+    assert run.approved_by == "operator"
+    assert not provisioning_of(town.service).approve(held.id, "somebody")
+    assert not provisioning_of(town.service).discard(held.id, "somebody")
+    assert provisioning_of(town.service).held() is None
