@@ -144,9 +144,7 @@ class Numbers:
                 yield of.HEARTBEAT_AGE, (kind,), _seconds(min(ages))
 
     def _provisioning(self) -> Iterator[Sample]:
-        runs = getattr(self._service, "provision_runs", None)
-        if runs is not None:
-            yield from provisioning_samples(runs, self._service.clock.now())
+        yield from provisioning_samples(self._service.provision_runs, self._service.clock.now())
 
     def _memory(self) -> Iterator[Sample]:
         memory = self._gauges.memory()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from workers.bootstrap import Passback
 from workers.cli.checks.verdicts import Check, Verdict, ok
+from workers.provisioning.worker_kind import KIND as PROVISIONING
 
 KINDS = {
     "web": "receives events",
@@ -14,11 +15,20 @@ KINDS = {
 
 def checks(service: Passback) -> Iterator[Check]:
     """Yield the checks of processes, dead letters and pauses."""
-    kinds = {**KINDS, **({"sqs": "reads events from SQS"} if service.settings.sqs_queue_url else {})}
-    for kind, does in kinds.items():
+    for kind, does in _kinds(service).items():
         yield _process(service, kind, does)
     yield _dead_letters(service)
     yield _paused(service)
+
+
+def _kinds(service: Passback) -> dict[str, str]:
+    """Return what ought to run in this installation, and why."""
+    kinds = dict(KINDS)
+    if service.settings.sqs_queue_url:
+        kinds["sqs"] = "reads events from SQS"
+    if service.settings.provision_schedule:
+        kinds[PROVISIONING] = "keeps Canvas's rosters current"
+    return kinds
 
 
 def _process(service: Passback, kind: str, does: str) -> Check:
