@@ -220,6 +220,7 @@ class Passback:
             self.dead_letters,
             self.pauses,
             self.stopping,
+            self._requests,
         )
 
     @cached_property

@@ -13,6 +13,7 @@ from shared.adapters.canvas.sis_imports import CanvasSisImports
 from shared.adapters.powerschool import IndexingFeed, roster_feed
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provision_runs import RedisProvisionRuns
+from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.clock import Clock
 from shared.config import Settings
 from shared.ports import ChangeStore, DeadLetters, Pauses, Records
@@ -62,6 +63,7 @@ class Provisioning:
         dead_letters: DeadLetters,
         pauses: Pauses,
         stopping: Event,
+        counts: RequestCounts,
     ) -> None:
         self._settings = settings
         self._redis = redis
@@ -73,17 +75,37 @@ class Provisioning:
         self._dead_letters = dead_letters
         self._pauses = pauses
         self.spent = RequestCount()
+        self._counts = counts
         self.pause: Pause = lambda duration: stopping.wait(duration.total_seconds())
 
     @cached_property
     def feed(self) -> IndexingFeed:
         """PowerSchool's rosters, which can only be read."""
-        return roster_feed(self._settings, self._redis, self._keys, self._clock, on_request=self.spent)
+        return roster_feed(
+            self._settings,
+            self._redis,
+            self._keys,
+            self._clock,
+            on_request=self._requested,
+            on_trouble=self._counts.troubled,
+        )
 
     @cached_property
     def imports(self) -> CanvasSisImports:
         """Canvas's SIS Import."""
-        return canvas_sis_imports(self._settings, self._redis, self._keys, self._clock, on_request=self.spent)
+        return canvas_sis_imports(
+            self._settings,
+            self._redis,
+            self._keys,
+            self._clock,
+            on_request=self._requested,
+            on_trouble=self._counts.troubled,
+        )
+
+    def _requested(self, system: str, call: str, status: int | str, seconds: float) -> None:
+        """Count a request twice: for the run that made it, and for the metrics."""
+        self.spent(system, call, status, seconds)
+        self._counts.requested(system, call, status, seconds)
 
     def zone(self) -> ZoneInfo:
         """Return the district's time zone: as set, else PowerSchool's own."""
