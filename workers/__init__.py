@@ -11,6 +11,7 @@ flower           monitor.py: Celery's monitor behind a door
 bootstrap.py        settings to adapters to use cases, once per process
 settle.py           outcome to acknowledge, wait, retry or dead letter: the only retry code
 durability.py       what a Redis must promise before a worker starts
+purge.py            erases what is remembered of courses, students, what is old, or a district
 redis_transport.py  Celery's transport, made to survive a Redis restart
 patience.py         uvicorn's HTTP, with limits for requests' heads
 task_spans.py       a span per Celery task, where OpenTelemetry is on
