@@ -1,5 +1,6 @@
 """Everything that a key holds, whatever its type."""
 
+import zlib
 from collections.abc import Iterator
 from itertools import chain
 from typing import cast
@@ -8,8 +9,19 @@ import redis
 
 
 def content_of(client: redis.Redis, key: str) -> Iterator[bytes]:
-    """Yield the key's name and each of its values, members and fields as they are."""
+    """Yield the key's name and each of its values, members and fields: as they are, unpacked where they are packed."""
     yield key.encode()
+    yield from map(_unpacked, _values(client, key))
+
+
+def _unpacked(value: bytes) -> bytes:
+    try:
+        return zlib.decompress(value)
+    except zlib.error:
+        return value
+
+
+def _values(client: redis.Redis, key: str) -> Iterator[bytes]:
     match client.type(key):
         case b"string":
             yield cast("bytes", client.get(key) or b"")

@@ -50,18 +50,17 @@ class RedisErasure:
     def course(self, course_id: str, *, dry_run: bool) -> Erased:
         """Erase the course: change sets, links, categories, record, audit, dead letters, and what leads to it."""
         keys, erased = self._keys, Erased()
-        letters = [keys.dead_letter(text(an_id)) for an_id in self._redis.smembers(keys.course_dead_letters(course_id))]
+        letters = self._letters.of_course(course_id)
         erased["audit entries"] = self._redis.xlen(keys.audit(course_id))
         erased["links"] = self._redis.hlen(keys.links(course_id))
         erased["dead letters"] = len(letters)
-        own = [*self._scan(f"course:{course_id}:*"), *letters]
+        own = list(self._scan(f"course:{course_id}:*"))
         erased["keys"] = len(own)
         places = self._places_of(course_id)
         erased["places in lists of courses"] = sum(map(len, places.values()))
         if not dry_run:
-            # Closed one by one, so that they leave the lists by cause and by problems, too.
-            for letter in self._letters.of_course(course_id):
-                self._letters.close(letter.course_id, letter.assignment_id)
+            for letter in letters:
+                self._letters.close(course_id, letter.assignment_id)
             self._lists.forget(course_id)
             self._unlink(own)
             for key, members in places.items():
@@ -104,7 +103,7 @@ class RedisErasure:
         for course_id in self.courses():
             erased["audit entries"] += self._trim(self._keys.audit(course_id), oldest, dry_run)
         erased["kept messages"] = self._trim(self._keys.malformed, oldest, dry_run)
-        erased["dead letters"] = self._letters_before(int(oldest), dry_run)
+        erased["dead letters"] = self._letters_before(moment, dry_run)
         return +erased
 
     def everything(self, *, dry_run: bool) -> Erased:
@@ -132,8 +131,7 @@ class RedisErasure:
             leading = [text(an_id) for an_id, course in self._redis.hscan_iter(key) if text(course) == course_id]
             if leading:
                 places[key] = leading
-        letters = [text(an_id) for an_id in self._redis.smembers(keys.course_dead_letters(course_id))]
-        return places | ({keys.dead_letters: letters} if letters else {})
+        return places
 
     def _remove(self, key: str, members: list[str]) -> None:
         if self._redis.type(key) == b"hash":
@@ -190,8 +188,8 @@ class RedisErasure:
             return len(cast("list[object]", self._redis.xrange(key, "-", f"({oldest}")))
         return self._redis.xtrim(key, minid=oldest, approximate=False)
 
-    def _letters_before(self, oldest_ms: int, dry_run: bool) -> int:
-        old = [letter for letter in self._letters.all() if epoch_ms(letter.last_failed_at) < oldest_ms]
+    def _letters_before(self, moment: datetime, dry_run: bool) -> int:
+        old = [letter for letter in self._letters.all() if letter.last_failed_at < moment]
         for letter in () if dry_run else old:
             if letter.kind is LetterKind.PROVISIONING:
                 self._letters.close_provisioning()
