@@ -11,8 +11,8 @@ from tests.architecture.project import ROOT
 
 DEPLOY = ROOT / "deploy"
 PROCFILE = {line.split(": passback ", 1)[1] for line in (ROOT / "Procfile").read_text().splitlines()}
-# `passback sqs` is started only where Live Events come that way; the Procfile may not have the provisioning worker.
-OPTIONAL = {"sqs", "provisioning-worker"}
+# Started only where Live Events come that way.
+OPTIONAL = {"sqs"}
 KNOWN_VARIABLES = {*variable_names(), SECRETS_DIR_VARIABLE}
 
 Document = dict[str, Any]

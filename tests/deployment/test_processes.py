@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.project import ROOT, files, syntax_trees
+from tests.architecture.project import files, syntax_trees
 from tests.deployment.deployed import DEPLOY, KNOWN_VARIABLES, OPTIONAL, PROCFILE, compose, manifests, units
+from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
 
 
 def composed() -> set[str]:
@@ -35,23 +36,15 @@ def checked_kinds() -> Iterator[str]:
         yield from re.findall(r"passback, alive, ([a-z-]+)\]", path.read_text())
 
 
-def test_health_checks_ask_for_names_of_the_procfile() -> None:
-    """`passback alive` is asked about a process by its name in the Procfile, which its heart beats under."""
-    names = {line.partition(":")[0] for line in (ROOT / "Procfile").read_text().splitlines()}
-
-    assert set(checked_kinds()) <= names | {"sqs", "provisioning"}
-
-
-def test_hearts_beat_under_names_of_the_procfile() -> None:
-    """What a process calls itself is what the deployments ask for."""
+def beating_kinds() -> set[str]:
     source = "\n".join(path.read_text() for path, _ in syntax_trees("workers"))
-    beating = {
-        *re.findall(r'beating\(settings, "([^"]+)"\)', source),
-        *re.findall(r'this_process\("([^"]+)"\)', source),
-    }
+    calls = r'(?:beating\(settings, |this_process\()"([^"]+)"\)'
+    return {*re.findall(calls, source), PROVISIONING_WORKER}
 
-    assert beating
-    assert beating <= {"web", "worker", "provisioning", "beat", "flower", "sqs"}
+
+def test_health_checks_ask_for_hearts_that_beat() -> None:
+    """What `passback alive` is asked about is what a process calls itself, lest it be restarted for ever."""
+    assert set(checked_kinds()) == beating_kinds() - {"web"}
 
 
 TEXTS = [path for path in files(under="deploy") if path.suffix in {".md", ".yaml", ".conf", ".service", ".sh", ""}]
