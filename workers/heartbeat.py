@@ -18,7 +18,7 @@ from workers.identity import this_process
 
 log = structlog.get_logger()
 
-BEAT_EVERY = timedelta(seconds=15)
+BEAT_EVERY = timedelta(seconds=2)
 
 
 class Heart:

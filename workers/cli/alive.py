@@ -1,6 +1,7 @@
 """The verb `alive`: the health check of containers whose process serves no requests."""
 
 from contextlib import closing
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -12,6 +13,9 @@ from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
 from workers.cli.output import ExitCode
 from workers.identity import this_process
+
+# Longer than the pages take to call a process gone: to end a process that is merely late would make it later.
+PATIENCE = timedelta(seconds=60)
 
 Kind = Annotated[str, typer.Argument(metavar="PROCESS", help="Its kind, as `passback status` names it: worker, beat …")]
 
@@ -29,7 +33,7 @@ def alive(kind: Kind) -> None:
         typer.echo(f"{kind}: not known, Redis does not answer ({type(error).__name__})")
         return
     here = this_process(kind).rpartition(":")[0]
-    if any(beat.process.startswith(f"{here}:") and not beat.gone for beat in beats):
+    if any(beat.process.startswith(f"{here}:") and beat.age <= PATIENCE for beat in beats):
         typer.echo(f"{kind}: alive")
         return
     typer.echo(f"{kind}: not alive on this host", err=True)

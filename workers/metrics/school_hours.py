@@ -1,5 +1,6 @@
 """Whether school is on: outside of it, silence means nothing."""
 
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from redis.exceptions import RedisError
@@ -20,10 +21,18 @@ class SchoolHours:
 
     def now(self) -> bool | None:
         """Say whether school is on; None while the zone is unknown. With no hours set, school is never on."""
+        return self._at(self._clock.now())
+
+    def have_lasted(self, duration: timedelta) -> bool:
+        """Say whether school is on, and was so long ago as well; no while the zone is unknown."""
+        now = self._clock.now()
+        return bool(self._at(now) and self._at(now - duration))
+
+    def _at(self, moment: datetime) -> bool | None:
         if not self._hours:
             return False
         self._zone = self._zone or self._remembered_zone()
-        return None if self._zone is None else matches(self._hours, self._clock.now(), self._zone)
+        return None if self._zone is None else matches(self._hours, moment, self._zone)
 
     def _remembered_zone(self) -> ZoneInfo | None:
         """Return the zone that workers have read from PowerSchool: the web process asks nobody but Redis."""

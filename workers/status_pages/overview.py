@@ -11,6 +11,7 @@ from shared.domain.pauses import Pause
 from shared.domain.summaries import Standing
 from shared.domain.timings import HourOfTimings
 from workers.bootstrap import Passback
+from workers.metrics.school_hours import SchoolHours
 from workers.status_pages.provisioning import Provisioning, RunView
 
 SHOWN_COURSES = 10
@@ -18,6 +19,8 @@ SHOWN_ACTIONS = 5
 SHOWN_HOURS = 24
 SHOWN_RUNS = 10
 DRY_RUN = "dry_run"
+# As long as the alert PassbackSilentInSchoolHours waits.
+SILENCE = timedelta(minutes=30)
 SYSTEMS = ("canvas", "powerschool")
 
 
@@ -45,6 +48,7 @@ class Overview:
     dead_letters: int
     dead_letters_warning: str | None
     last_event_at: datetime | None
+    silence_matters: bool
     processes: list[Heartbeat]
     pauses: list[Pause]
     system_pauses: list[SystemPause]
@@ -75,6 +79,7 @@ def overview(service: Passback, provisioning: Provisioning) -> Overview:
         dead_letters=service.dead_letter_queue.count(),
         dead_letters_warning=service.dead_letter_queue.warning(),
         last_event_at=changes.last_event_at(),
+        silence_matters=SchoolHours(service).have_lasted(SILENCE),
         processes=service.heartbeats.all(),
         pauses=service.pauses.all(),
         system_pauses=list(_system_pauses(service)),

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from shared.domain.pauses import EVERYTHING
 from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
-from workers.status_pages.overview import Overview
+from workers.status_pages.overview import SILENCE, Overview
 
 OVERDUE_AFTER = timedelta(minutes=2)
 MANY_MESSAGES = 1000
@@ -84,6 +84,13 @@ def _letters(seen: Overview) -> Iterator[Problem]:
 
 
 def _flow(seen: Overview) -> Iterator[Problem]:
+    if seen.silence_matters and (seen.last_event_at is None or seen.now - seen.last_event_at > SILENCE):
+        since = "yet" if seen.last_event_at is None else f"for {told(seen.now - seen.last_event_at)}"
+        yield Problem(
+            Level.WARNING, "silence", f"Canvas has sent no event {since}, and school is on.",
+            "See in Canvas, under Data Streams, whether the stream is still active. Grades follow all the same, with "
+            "the next reconciliation.",
+        )  # fmt: skip
     if seen.messages > MANY_MESSAGES:
         yield Problem(
             Level.WARNING, "messages_waiting", f"{seen.messages} messages wait to be read.",

@@ -9,7 +9,8 @@ import redis
 from shared.adapters.redis.answers import milliseconds, text, time_at
 from shared.adapters.redis.keys import Keys
 
-GONE_AFTER = timedelta(seconds=60)
+# Some beats: who looks at the pages sees within ten seconds that a process has died.
+GONE_AFTER = timedelta(seconds=8)
 REMEMBERED_FOR = timedelta(days=1)
 
 

@@ -1,6 +1,6 @@
 """When silence means something."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fakeredis
@@ -46,3 +46,10 @@ def test_the_zone_may_come_from_powerschool() -> None:
 def test_without_hours_silence_never_means_anything() -> None:
     """An empty setting switches the alert off."""
     assert SchoolHours(service(EIGHT, SCHOOL_HOURS="")).now() is False
+
+
+@pytest.mark.parametrize(("at", "minutes", "lasted"), [(EIGHT, 0, True), (EIGHT, 30, False), (BEFORE, 30, False)])
+def test_school_that_has_just_begun_has_not_lasted(at: datetime, minutes: int, lasted: bool) -> None:
+    """The night before the first lesson is no silence."""
+    hours = SchoolHours(service(at, DISTRICT_TIME_ZONE="America/Chicago"))
+    assert hours.have_lasted(timedelta(minutes=minutes)) is lasted

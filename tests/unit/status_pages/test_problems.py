@@ -11,7 +11,7 @@ from shared.domain.pauses import EVERYTHING, Pause
 from shared.domain.summaries import Standing
 from shared.domain.timings import HourOfTimings
 from workers.status_pages.charts import chart, duration
-from workers.status_pages.overview import Overview, SystemPause
+from workers.status_pages.overview import SILENCE, Overview, SystemPause
 from workers.status_pages.problems import Level, problems, told
 from workers.status_pages.provisioning import RunView
 
@@ -19,8 +19,8 @@ NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]
 WELL = Overview(
     now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(Standing, 0), waiting=[],
-    messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW, processes=ALIVE,
-    pauses=[], system_pauses=[], hours=[], actions=[], last_run=None, held_run=None,
+    messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW, silence_matters=True,
+    processes=ALIVE, pauses=[], system_pauses=[], hours=[], actions=[], last_run=None, held_run=None,
 )  # fmt: skip
 GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
 PROVISIONER = Heartbeat("provisioning-worker@here:4", timedelta(0))
@@ -50,6 +50,10 @@ def test_nothing_is_wrong() -> None:
         ({"system_pauses": [SystemPause("canvas", "canvas_throttled", timedelta(seconds=9))]}, ["system_unwell"]),
         ({"dead_letters": 1, "dead_letters_warning": "many"}, ["dead_letters", "dead_letters_full"]),
         ({"messages": 5000}, ["messages_waiting"]),
+        ({"last_event_at": NOW - SILENCE}, []),
+        ({"last_event_at": NOW - SILENCE - timedelta(seconds=1)}, ["silence"]),
+        ({"last_event_at": None}, ["silence"]),
+        ({"last_event_at": None, "silence_matters": False}, []),
         ({"waiting": [LATE]}, ["overdue"]),
         ({"waiting": [LATE], "pauses": [PAUSED]}, ["paused"]),
         ({"waiting": [LATE], "pauses": [OF_COURSE]}, ["paused"]),
