@@ -203,6 +203,13 @@ class Settings(BaseSettings):
         8, ge=1, le=12, description="Canvas requests under way at once in one worker; about 12 fill a token's bucket."
     )
 
+    canvas_course_max_age_s: int = Field(
+        600,
+        ge=0,
+        description="How old a course's remembered sections and assignment groups may be; whatever tells of a change, "
+        "or does not fit them, refreshes them sooner.",
+    )
+
     live_events_jwks_url: Url = Field(
         "https://8axpcl50e4.execute-api.us-east-1.amazonaws.com/main/jwks",
         description="Where Canvas publishes the keys that sign Live Events.",

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum, auto
 from typing import Protocol
 
 from shared.domain.audit import AuditEntry
@@ -16,10 +17,22 @@ from shared.domain.powerschool import ActualAssignment, RosteredSection, Teacher
 from shared.domain.records import CourseRecord, DeadLetter
 
 
+class Reading(Enum):
+    """How fresh a course's sections and assignment groups are to be. Assignments and scores are always read.
+
+    `LIVE` reads them and leaves alone what is remembered: for a look that no lease protects. `ANEW` reads them and
+    remembers them. `REMEMBERED` takes what is remembered, for some minutes at the most, and else is `ANEW`.
+    """
+
+    LIVE = auto()
+    ANEW = auto()
+    REMEMBERED = auto()
+
+
 class CanvasReader(Protocol):
     """Reads the truth from Canvas. Raises the errors of `shared.errors`."""
 
-    def course(self, course_id: str) -> Course:
+    def course(self, course_id: str, reading: Reading = Reading.LIVE) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores."""
         ...
 

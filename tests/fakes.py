@@ -15,7 +15,7 @@ from shared.domain.pauses import EVERYTHING, Pause, course_target
 from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory
 from shared.domain.records import CourseRecord, DeadLetter, LetterKind
 from shared.errors import LeaseLost, NotFound, Refused, RefusedRow, TransientError
-from shared.ports import ClearRow, CreatedAssignment, FoldResult, Lease, ScoreRow
+from shared.ports import ClearRow, CreatedAssignment, FoldResult, Lease, Reading, ScoreRow
 from workers.grade_passback.leases import Turn
 
 Key = tuple[str, int]
@@ -54,14 +54,22 @@ class Faults:
 
 @dataclass
 class FakeCanvas:
-    """The `CanvasReader`: one course and its rows."""
+    """The `CanvasReader`: one course and its rows. `readings` holds how the course was asked for, in order."""
 
     content: Course
     rows: tuple[GradebookRow, ...] = ()
     faults: Faults = field(default_factory=Faults)
+    readings: list[Reading] = field(default_factory=list)
+    remembered: Course | None = None
 
-    def course(self, course_id: str) -> Course:
+    def course(self, course_id: str, reading: Reading = Reading.LIVE) -> Course:
         self.faults.check("course")
+        self.readings.append(reading)
+        if reading is Reading.REMEMBERED and self.remembered is not None:
+            frame = self.remembered
+            return replace(self.content, sections=frame.sections, groups=frame.groups, remembered=True)
+        if reading is not Reading.LIVE:
+            self.remembered = self.content
         return self.content
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:

@@ -23,6 +23,10 @@ class Cause(StrEnum):
     RECONCILE = "reconcile"
 
 
+# A person, the schedule and reconciliation look at everything, whatever was told.
+ABOUT_GRADES = frozenset({Cause.EVENT, Cause.WEBHOOK, Cause.DUE_DATE})
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """Something happened in a course. A hint: the truth is read when the course is synced.
@@ -45,7 +49,7 @@ class ChangeSet:
 
     `attempts` counts the runs of this work that already failed; waiting for an unwell system does not count.
     `failed_at` says when, of the newest of them. `actors` are the people who asked, by the names they go by; for the
-    audit alone.
+    audit alone. `assignments_changed` says that an assignment-change message is among the changes.
     """
 
     course_id: str
@@ -57,6 +61,12 @@ class ChangeSet:
     attempts: int = 0
     actors: frozenset[str] = frozenset()
     failed_at: tuple[datetime, ...] = ()
+    assignments_changed: bool = False
+
+    @property
+    def only_grades(self) -> bool:
+        """Say whether grades changed and nothing else did, as far as anybody told, and no run of it failed yet."""
+        return self.causes <= ABOUT_GRADES and not self.assignments_changed and not self.attempts
 
     @property
     def asked_for_by_person(self) -> bool:

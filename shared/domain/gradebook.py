@@ -32,15 +32,6 @@ class OverrideTarget(StrEnum):
     MODULE = "module"
 
 
-class CourseState(StrEnum):
-    """A course's `workflow_state`."""
-
-    UNPUBLISHED = "unpublished"
-    AVAILABLE = "available"
-    COMPLETED = "completed"
-    DELETED = "deleted"
-
-
 @dataclass(frozen=True, slots=True)
 class Override:
     """Dates that replace an assignment's base dates for some of its assignees.
@@ -100,16 +91,19 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A Canvas course without its scores."""
+    """A Canvas course without its scores.
+
+    Whether it is published, or concluded, keeps nothing back, and is not read. `remembered` says that all but the
+    assignments is as it was some minutes ago.
+    """
 
     id: str
     sis_course_id: str | None
-    state: CourseState
-    concluded: bool
     sections: tuple[Section, ...]
     assignments: tuple[Assignment, ...]
     groups: Mapping[str, AssignmentGroup]
     name: str = ""
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Source: "Instructor FAQ: Canvas and PowerTeacher Grade Passback", as the product
 """
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,7 @@ from shared.domain.categories import CategoryMissing, WhyNot, match_category
 from shared.domain.dates import effective_due_at, local_due_date
 from shared.domain.desired import DesiredScore
 from shared.domain.eligibility import findings
-from shared.domain.gradebook import CourseState, GradingType, Override, OverrideTarget, Submission
+from shared.domain.gradebook import GradingType, Override, OverrideTarget, Submission
 from shared.domain.plan import Create, Forget, Plan, Scores, Update, make_plan
 from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredStudent
 from shared.domain.reasons import Finding, Reason
@@ -317,8 +317,9 @@ class TestOverwriting:
 
 def test_concluded_course() -> None:
     """Ways to start a sync: a person, "also for a concluded course"."""
-    concluded = replace(FACTS.course, state=CourseState.COMPLETED, concluded=True)
-    assert findings(replace(FACTS, course=concluded, asked_for_by_person=True)) == ()
+    long_after = FACTS.rostered.term.last_day + timedelta(days=90) if FACTS.rostered else FACTS.today
+    assert [f.reason for f in findings(replace(FACTS, today=long_after))] == [Reason.TERM_CLOSED]
+    assert findings(replace(FACTS, today=long_after, asked_for_by_person=True)) == ()
 
 
 def test_late_deductions() -> None:

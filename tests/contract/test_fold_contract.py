@@ -37,6 +37,30 @@ def test_both_streams_are_read(district: District, store: RedisChangeStore) -> N
     assert pending is not None
     assert pending.causes == {Cause.EVENT, Cause.WEBHOOK}
     assert pending.assignment_ids == {"7", "8"}
+    assert pending.assignments_changed
+
+
+def test_a_grade_alone_changes_no_assignment(district: District, store: RedisChangeStore) -> None:
+    """What a change set says of its messages' kinds decides what a sync may take from memory."""
+    district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="7"))
+    store.fold("worker", 100, NO_WAIT)
+    pending = store.state_of(COURSE).pending
+    assert pending is not None
+    assert pending.only_grades
+
+
+def test_work_given_back_still_knows_of_changed_assignments(district: District, store: RedisChangeStore) -> None:
+    """A sync that is put off does not lose why it has to read everything."""
+    district.send(Change(ChangeKind.ASSIGNMENT, COURSE))
+    store.fold("worker", 100, NO_WAIT)
+    district.time.advance(QUIET)
+    store.claim_due(1)
+    taken = store.take(COURSE)
+    assert taken is not None
+    store.release_for_later(taken[0], NO_WAIT, attempts=0)
+    pending = store.state_of(COURSE).pending
+    assert pending is not None
+    assert pending.assignments_changed
 
 
 def test_an_empty_stream_is_no_failure(store: RedisChangeStore) -> None:

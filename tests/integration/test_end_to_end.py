@@ -77,7 +77,7 @@ def test_a_burst_costs_few_requests_and_a_second_run_none(running: Town) -> None
     syncs = [
         r
         for r in running.stage.requests(running.stage.canvas_url)
-        if r["path"] == f"/api/v1/courses/{Ids.COURSE}/sections"
+        if r["path"] == f"/api/v1/courses/{Ids.COURSE}/assignments"
     ]
     assert {r["status"] for r in batches} == {200}
     assert len(batches) <= 2 * 2

@@ -9,6 +9,7 @@ from html import unescape
 from shared.clock import Clock
 from shared.domain.adoption import Key, ownership
 from shared.domain.categories import Association, CategoryFound, CategoryMatch, match_category, may_associate
+from shared.domain.course_fit import fits
 from shared.domain.dates import effective_due_at, local_due_date
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.eligibility import Facts, assignment_findings, section_findings
@@ -19,7 +20,7 @@ from shared.domain.powerschool import ActualAssignment, RosteredSection, Teacher
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import StudentRecord
 from shared.domain.scoring import SectionScores, section_scores
-from shared.ports import CanvasReader, CategoryAssociations, Links, PowerSchoolGradebook, Records, RosterReader
+from shared.ports import CanvasReader, CategoryAssociations, Links, PowerSchoolGradebook, Reading, Records, RosterReader
 from workers.grade_passback.clearing import without_refused_clears
 
 NOT_IN_ROSTER = frozenset({Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
@@ -101,12 +102,14 @@ class Surveyor:
         self._policy = policy
         self._associations = associations
 
-    def survey(self, course_id: str, *, asked_for_by_person: bool, whole: bool = False) -> Survey:
+    def survey(
+        self, course_id: str, *, asked_for_by_person: bool, whole: bool = False, reading: Reading = Reading.LIVE
+    ) -> Survey:
         """Return both sides of the course with the plan; with `whole`, also the scores of what is kept back.
 
-        Raises the errors of `shared.errors`.
+        What is remembered of the course and does not fit is read anew. Raises the errors of `shared.errors`.
         """
-        course = self._canvas.course(course_id)
+        course = self._canvas.course(course_id, reading)
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
         associations = self._associations.of_course(course_id)
         placed = partial(
@@ -114,6 +117,8 @@ class Surveyor:
         )
         placements, rows = placed(rosters)
         new_students, new_group = self._has_news(course_id, placements), self._lacks_category(course_id, placements)
+        if course.remembered and (new_group or not fits(course, rows, rosters.values())):
+            return self.survey(course_id, asked_for_by_person=asked_for_by_person, whole=whole, reading=Reading.ANEW)
         if new_students:
             rosters = self._rosters.sections(list(rosters), refresh=True)
         if new_group:

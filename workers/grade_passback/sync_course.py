@@ -14,7 +14,7 @@ from shared.domain.dates import DUE_DATE_DELAY, next_due_at
 from shared.domain.outcome import Done, Failure, Outcome, Retry, Wait
 from shared.domain.records import CourseRecord, State
 from shared.log_events import LogEvent
-from shared.ports import CategoryAssociations, Records, RosterReader
+from shared.ports import CategoryAssociations, Reading, Records, RosterReader
 from workers.grade_passback.applied import Applied
 from workers.grade_passback.applying import Applier
 from workers.grade_passback.category_memory import remember_categories
@@ -83,7 +83,11 @@ class SyncCourse:
     def _until_settled(self, changes: ChangeSet, guard: Guard, occasion: Occasion) -> tuple[Survey, Applied]:
         written: Counter[Key] = Counter()
         for _ in range(MAX_LOOKS):
-            survey = self._surveyor.survey(changes.course_id, asked_for_by_person=changes.asked_for_by_person)
+            survey = self._surveyor.survey(
+                changes.course_id,
+                asked_for_by_person=changes.asked_for_by_person,
+                reading=Reading.REMEMBERED if changes.only_grades else Reading.ANEW,
+            )
             applied = self._applier.apply(survey, guard, occasion)
             applied.written_before.update(written)
             if not applied.gone or applied.unwell is not None:

@@ -7,6 +7,7 @@ import redis
 from pydantic import SecretStr
 
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.canvas.course_memory import CourseMemory
 from shared.adapters.canvas.paged import PagedApi
 from shared.adapters.canvas.sis_imports import CanvasSisImports
 from shared.adapters.http.api import JsonApi, OnRequest, OnTrouble, http_client
@@ -34,6 +35,7 @@ def canvas_client(
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
     return CanvasClient(
         _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, on_trouble, transport),
+        CourseMemory(redis_client, keys, timedelta(seconds=settings.canvas_course_max_age_s)),
         settings.canvas_account,
     )
 

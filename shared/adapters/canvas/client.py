@@ -7,12 +7,14 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from shared.adapters.canvas import wire
+from shared.adapters.canvas.course_memory import CourseMemory, Frame
 from shared.adapters.canvas.paged import PER_PAGE, PagedApi
-from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire, RowWire, SectionWire
+from shared.adapters.canvas.wire import AssignmentWire, GroupWire, RowWire
 from shared.adapters.http.answers import Answer
 from shared.adapters.http.api import Params
 from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission
 from shared.errors import Refused
+from shared.ports import Reading
 
 T = TypeVar("T")
 
@@ -22,24 +24,27 @@ ASSIGNMENT_IDS_PER_REQUEST = 100
 class CanvasClient:
     """Thread-safe: one instance serves all threads of a process, with a bounded number of requests under way."""
 
-    def __init__(self, canvas: PagedApi, account: str = "self") -> None:
+    def __init__(self, canvas: PagedApi, memory: CourseMemory, account: str = "self") -> None:
         self._canvas = canvas
+        self._memory = memory
         self._account = account
 
-    def course(self, course_id: str) -> Course:
+    def course(self, course_id: str, reading: Reading = Reading.LIVE) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores.
 
+        Only the groups say whether moderated grades are released, so that a course with any is always read whole.
         Source: Canvas REST API, Courses, Sections, Assignments, Assignment Groups.
         """
-        answer = self._canvas.get(
-            "/api/v1/courses/{course_id}", {"course_id": course_id}, _include("term", "concluded")
-        )
-        found = answer.parsed(wire.COURSE)
-        sections = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
         assignments = self._assignments(course_id)
         moderated = any(assignment.moderated_grading for assignment in assignments)
+        kept = self._memory.frame(course_id) if reading is Reading.REMEMBERED and not moderated else None
+        if kept is not None:
+            return _course(course_id, kept, assignments, {}, self._name(course_id, reading), remembered=True)
         groups = self._groups(course_id, with_grades_published=moderated)
-        return _course(found, sections, assignments, groups)
+        frame = self._frame(course_id, groups)
+        if reading is not Reading.LIVE:
+            self._memory.keep_frame(course_id, frame)
+        return _course(course_id, frame, assignments, _published(groups), self._name(course_id, reading))
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
         """Return one row per student, with the submissions of these assignments; nobody twice.
@@ -48,7 +53,8 @@ class CanvasClient:
         students are left out. Source: Canvas REST API, Submissions, "List submissions for multiple assignments".
         """
         rows = [row for some in _chunks(sorted(assignment_ids)) for row in self._rows(course_id, some)]
-        test_students = self._test_students(course_id) if any(row.sis_user_id is None for row in rows) else frozenset()
+        nobody = {row.user_id for row in rows if row.sis_user_id is None}
+        test_students = self._test_students(course_id, nobody) if nobody else frozenset()
         return _one_row_per_student(row for row in rows if row.user_id not in test_students)
 
     def courses_to_sync(self, ended_after: datetime) -> Iterator[str]:
@@ -83,6 +89,25 @@ class CanvasClient:
         found = self._all("/api/v1/courses/{course_id}/assignments", course_id, params, wire.ASSIGNMENTS)
         return [assignment for assignment in found if assignment.workflow_state != "deleted"]
 
+    def _name(self, course_id: str, reading: Reading) -> str:
+        """Return the course's name, for people alone: up to a day old, except in a live look."""
+        kept = None if reading is Reading.LIVE else self._memory.name(course_id)
+        if kept is None:
+            answer = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id})
+            kept = answer.parsed(wire.COURSE).name or ""
+            if reading is not Reading.LIVE:
+                self._memory.keep_name(course_id, kept)
+        return kept
+
+    def _frame(self, course_id: str, groups: Iterable[GroupWire]) -> Frame:
+        """Return the frame. A course's own SIS id is read with its sections, of which each has it."""
+        sections = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
+        return Frame(
+            sis_course_id=next((section.sis_course_id for section in sections), None),
+            sections=tuple(section.to_domain() for section in sections),
+            groups=tuple(group.to_domain() for group in groups),
+        )
+
     def _groups(self, course_id: str, *, with_grades_published: bool) -> list[GroupWire]:
         params = _include("assignments", "grades_published") if with_grades_published else []
         return self._all("/api/v1/courses/{course_id}/assignment_groups", course_id, params, wire.GROUPS)
@@ -91,17 +116,22 @@ class CanvasClient:
         params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", one) for one in assignment_ids)]
         return self._all("/api/v1/courses/{course_id}/students/submissions", course_id, params, wire.ROWS)
 
-    def _test_students(self, course_id: str) -> frozenset[str]:
-        """Return the user ids of the course's test students; none where the token may not list enrollments.
+    def _test_students(self, course_id: str, nobody: Collection[str]) -> frozenset[str]:
+        """Return the test students among these users; none where the token may not list enrollments.
 
         A test student never has a SIS id, so nothing of theirs is ever sent; this only spares a puzzling report.
         """
-        params = [("type[]", "StudentViewEnrollment")]
-        try:
-            found = self._all("/api/v1/courses/{course_id}/enrollments", course_id, params, wire.ENROLLMENTS)
-        except Refused:
-            return frozenset()
-        return frozenset(enrollment.user_id for enrollment in found)
+        known = self._memory.are_test_students(course_id)
+        if not known.keys() >= set(nobody):
+            params = [("type[]", "StudentViewEnrollment")]
+            try:
+                found = self._all("/api/v1/courses/{course_id}/enrollments", course_id, params, wire.ENROLLMENTS)
+            except Refused:
+                return frozenset()
+            test_students = {enrollment.user_id for enrollment in found}
+            known = {user_id: user_id in test_students for user_id in nobody}
+            self._memory.keep_test_students(course_id, known)
+        return frozenset(user_id for user_id in nobody if known[user_id])
 
     def _all(self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]) -> list[T]:
         pages = self._canvas.pages(template, {"course_id": course_id}, [*params, PER_PAGE])
@@ -118,22 +148,27 @@ def _include(*names: str) -> list[tuple[str, str]]:
 
 
 def _course(
-    found: CourseWire,
-    sections: Sequence[SectionWire],
+    course_id: str,
+    frame: Frame,
     assignments: Sequence[AssignmentWire],
-    groups: Sequence[GroupWire],
+    published: Mapping[str, bool | None],
+    name: str,
+    *,
+    remembered: bool = False,
 ) -> Course:
-    published = {each.id: each.grades_published for group in groups for each in group.assignments}
     return Course(
-        id=found.id,
-        sis_course_id=found.sis_course_id,
-        state=found.state,
-        concluded=found.concluded,
-        sections=tuple(section.to_domain() for section in sections),
+        id=course_id,
+        sis_course_id=frame.sis_course_id,
+        sections=frame.sections,
         assignments=tuple(_assignment(each, published) for each in assignments),
-        groups={group.id: group.to_domain() for group in groups},
-        name=found.name or "",
+        groups={group.id: group for group in frame.groups},
+        name=name,
+        remembered=remembered,
     )
+
+
+def _published(groups: Iterable[GroupWire]) -> dict[str, bool | None]:
+    return {each.id: each.grades_published for group in groups for each in group.assignments}
 
 
 def _assignment(found: AssignmentWire, published: Mapping[str, bool | None]) -> Assignment:

@@ -13,7 +13,6 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Type
 from shared.domain.gradebook import (
     Assignment,
     AssignmentGroup,
-    CourseState,
     GradingType,
     Override,
     OverrideTarget,
@@ -50,25 +49,16 @@ class Wire(BaseModel):
 class CourseWire(Wire):
     """`GET /api/v1/courses/:id`."""
 
-    id: Id
-    workflow_state: str
-    sis_course_id: SisId
-    concluded: bool
     name: str | None = None
-
-    @property
-    def state(self) -> CourseState:
-        """The state; one that Canvas may add later counts as unpublished."""
-        known = {state.value: state for state in CourseState}
-        return known.get(self.workflow_state, CourseState.UNPUBLISHED)
 
 
 class SectionWire(Wire):
-    """One of `GET /api/v1/courses/:id/sections`."""
+    """One of `GET /api/v1/courses/:id/sections`. `sis_course_id` is that of the course it is in now."""
 
     id: Id
     name: str
     sis_section_id: SisId
+    sis_course_id: SisId
 
     def to_domain(self) -> Section:
         """Return the section."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.stream_reader import Message
 from shared.adapters.redis.wire import MalformedMessage, decode
-from shared.domain.changes import Change
+from shared.domain.changes import Change, ChangeKind
+
+ASSIGNMENTS_CHANGED = "k:assignment"
 
 CoursesOf = Callable[[Sequence[Change]], Sequence[str | None]]
 
@@ -26,6 +28,8 @@ class _Changes:
         self.last = max(self.last, written_ms)
         self.count += 1
         self.marks.add(f"c:{change.cause}")
+        if change.kind is ChangeKind.ASSIGNMENT:
+            self.marks.add(ASSIGNMENTS_CHANGED)
         if change.assignment_id is not None:
             self.marks.add(f"a:{change.assignment_id}")
 

@@ -42,7 +42,7 @@ local function widen(hash, first, last, count)
   redis.call('HINCRBY', hash, 'count', whole(count))
 end
 
--- Notes a cause (c:...), a person (p:...) or an assignment (a:...). A sync reads the whole course, so what is over the bound is not missed.
+-- Notes a cause (c:...), a kind (k:...), a person (p:...) or an assignment (a:...). A sync reads the whole course, so what is over the bound is not missed.
 local function mark(hash, field)
   if redis.call('HLEN', hash) < MOST_FIELDS or string.sub(field, 1, 2) ~= 'a:' then
     redis.call('HSET', hash, field, '1')
@@ -114,7 +114,7 @@ local function give_back(course)
   end
   widen(pending, tonumber(taken.first), tonumber(taken.last), tonumber(taken.count))
   for field in pairs(taken) do
-    if string.match(field, '^[acp]:') then
+    if string.match(field, '^[ackp]:') then
       mark(pending, field)
     end
   end

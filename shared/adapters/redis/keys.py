@@ -52,8 +52,8 @@ class Keys:
 
         `first`, `last` (ms), `count`, `attempts`, `failed` (ms, comma-separated: when the newest of them failed),
         `lost` (leases in a row that nobody ended), `not_before` (ms: backoff), `now` (ms: due at once since
-        then, backoff or not), a field `c:<cause>` per cause, `p:<name>` per person who asked, and `a:<id>` per touched
-        assignment, about 500 of them.
+        then, backoff or not), a field `c:<cause>` per cause, `k:assignment` if an assignment-change message is among
+        the changes, `p:<name>` per person who asked, and `a:<id>` per touched assignment, about 500 of them.
         """
         return f"{self.prefix}:course:{course_id}:pending"
 
@@ -238,7 +238,11 @@ class Keys:
         return f"{self.prefix}:powerschool:token-lock"
 
     def cached(self, what: str, of: str) -> str:
-        """String with a lifetime: something read from PowerSchool, as JSON (categories, sections, metadata)."""
+        """String with a lifetime: something read from PowerSchool or Canvas, as JSON.
+
+        Of PowerSchool categories, sections and metadata; of Canvas a course's `canvas-name`, `canvas-frame`
+        (sections and groups) and `canvas-nobody` (which of its users without SIS id are test students).
+        """
         return f"{self.prefix}:cache:{what}:{of}"
 
     @property

@@ -14,7 +14,6 @@ from shared.domain.gradebook import (
     Assignment,
     AssignmentGroup,
     Course,
-    CourseState,
     GradebookRow,
     GradingType,
     Section,
@@ -66,8 +65,6 @@ ASSIGNMENT = Assignment(
 COURSE = Course(
     id="1",
     sis_course_id="4001",
-    state=CourseState.AVAILABLE,
-    concluded=False,
     sections=(SECTION,),
     assignments=(ASSIGNMENT,),
     groups={GROUP.id: GROUP},

@@ -111,12 +111,9 @@ def settings(tmp_path: Path) -> Settings:
 def remote() -> ScriptedRemote:
     """Canvas and PowerSchool with one course, one assignment and one student, all canaries."""
     remote = ScriptedRemote()
-    remote.on(
-        "GET",
-        COURSE,
-        answer({"id": "41", "name": NAME, "workflow_state": "available", "sis_course_id": "6100", "concluded": False}),
-    )
-    remote.on("GET", f"{COURSE}/sections", answer([{"id": "51", "name": NAME, "sis_section_id": "6100"}]))
+    remote.on("GET", COURSE, answer({"id": "41", "name": NAME}))
+    sections = [{"id": "51", "name": NAME, "sis_section_id": "6100", "sis_course_id": "6100"}]
+    remote.on("GET", f"{COURSE}/sections", answer(sections))
     remote.on("GET", f"{COURSE}/assignment_groups", answer([{"id": "61", "name": "Homework"}]))
     remote.on("GET", f"{COURSE}/assignments", answer([assignment()]))
     remote.on("GET", f"{COURSE}/students/submissions", answer([row()]))
@@ -253,8 +250,8 @@ FAILURES: dict[str, tuple[str, str, httpx.Response | Exception]] = {
     "PowerSchool is silent": ("PUT", SCORES, httpx.ReadTimeout(f"{NAME} {SECRETS[2]}")),
     "PowerSchool is unreachable": ("PUT", SCORES, httpx.ConnectError(f"{NAME} {SECRETS[2]}")),
     "the client secret is refused": ("POST", "/oauth/access_token", refusal(401, f"bad secret '{SECRETS[1]}'")),
-    "the Canvas token is refused": ("GET", COURSE, refusal(401, f"Invalid access token '{SECRETS[0]}'")),
-    "the course is gone": ("GET", COURSE, refusal(404, f"'{NAME}' does not exist")),
+    "the Canvas token is refused": ("GET", f"{COURSE}/assignments", refusal(401, f"Invalid access token '{SECRETS[0]}'")),
+    "the course is gone": ("GET", f"{COURSE}/assignments", refusal(404, f"'{NAME}' does not exist")),
     "Canvas's scores are malformed": ("GET", f"{COURSE}/students/submissions", answer([row(submissions=NAME)])),
     "Canvas's assignments are malformed": ("GET", f"{COURSE}/assignments", answer([assignment(due_at=NAME)])),
     "Canvas's JSON is cut off": ("GET", f"{COURSE}/assignments", text(f'[{{"name": "{WORK}', 200, "application/json")),
