@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 
-from shared.adapters.http.answers import Answer
+from shared.adapters.http.answers import Answer, Decoder
 from shared.adapters.http.api import JsonApi, Params
 from shared.clock import Clock
 
@@ -26,24 +26,31 @@ class PagedApi:
         self._clock = clock
         self._in_flight = threading.BoundedSemaphore(max_in_flight)
 
-    def pages(self, template: str, ids: Mapping[str, str], params: Params = ()) -> Iterator[Answer]:
+    def pages(
+        self, template: str, ids: Mapping[str, str], params: Params = (), decoder: Decoder | None = None
+    ) -> Iterator[Answer]:
         """Yield the pages of a list. Raises what `JsonApi.send` raises."""
-        answer = self.get(template, ids, params)
+        answer = self.get(template, ids, params, decoder=decoder)
         yield answer
         seen = set[str]()
         while following := self._following(answer):
             if following in seen:
                 raise answer.unexpected("pages that lead in a circle")
             seen.add(following)
-            answer = self.get(template, ids, (), url=following)
+            answer = self.get(template, ids, (), url=following, decoder=decoder)
             yield answer
 
     def get(
-        self, template: str, ids: Mapping[str, str] | None = None, params: Params = (), url: str | None = None
+        self,
+        template: str,
+        ids: Mapping[str, str] | None = None,
+        params: Params = (),
+        url: str | None = None,
+        decoder: Decoder | None = None,
     ) -> Answer:
         """Return what Canvas answers. Raises what `JsonApi.send` raises."""
         with self._in_flight:
-            answer = self._api.send("GET", template, ids, params=params, url=url)
+            answer = self._api.send("GET", template, ids, params=params, url=url, decoder=decoder)
         self._slow_down(answer)
         return answer
 

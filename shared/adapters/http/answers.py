@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
+import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from shared.adapters.http import exact_json
@@ -13,6 +14,8 @@ from shared.adapters.http.words import masked, sentences
 from shared.errors import UnexpectedAnswer
 
 T = TypeVar("T")
+
+Decoder = msgspec.json.Decoder[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Answer:
     """What came back, read once.
 
     `body` is the parsed JSON, None where there is none; `spoken` the error texts, unmasked; `next_url` the page
-    that a `Link` header calls next.
+    that a `Link` header calls next. `decoded` is there instead of `body` where a decoder was given that could read it.
     """
 
     call: Call
@@ -51,16 +54,26 @@ class Answer:
     body: Json
     spoken: str
     next_url: str | None = None
+    decoded: object = None
 
     @classmethod
-    def of(cls, call: Call, response: httpx.Response) -> "Answer":
-        """Return the response as an answer. Its text counts as spoken only if it is JSON or plain text."""
+    def of(cls, call: Call, response: httpx.Response, decoder: "Decoder | None" = None) -> "Answer":
+        """Return the response as an answer. Its text counts as spoken only if it is JSON or plain text.
+
+        The decoder is for large answers of a known form: it makes no objects of what nobody needs. What it cannot
+        read, and every failure, is read like any other answer.
+        """
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        next_url = response.links.get("next", {}).get("url")
+        if decoder is not None and response.is_success and "json" in media_type:
+            decoded = _decoded(response.content, decoder)
+            if decoded is not None:
+                content = Content.JSON
+                return cls(call, response.status_code, response.headers, content, None, "", next_url, decoded)
         content, body = _read(response.content, media_type)
         texts = sentences(body)
         if not texts and media_type == "text/plain":
             texts = [response.text]
-        next_url = response.links.get("next", {}).get("url")
         return cls(call, response.status_code, response.headers, content, body, " · ".join(texts), next_url)
 
     @property
@@ -89,6 +102,13 @@ class Answer:
     def unexpected(self, what: str) -> UnexpectedAnswer:
         """Return the error for an answer that its reference does not describe."""
         return UnexpectedAnswer(f"{self}, {what}", cause=f"{self.call.system}_unexpected")
+
+
+def _decoded(content: bytes, decoder: Decoder) -> object:
+    try:
+        return decoder.decode(content)
+    except msgspec.DecodeError:
+        return None
 
 
 def _read(content: bytes, media_type: str) -> tuple[Content, Json]:

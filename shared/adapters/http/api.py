@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from shared.adapters.http import exact_json
-from shared.adapters.http.answers import Answer, Call
+from shared.adapters.http.answers import Answer, Call, Decoder
 from shared.adapters.http.exact_json import Json
 from shared.adapters.http.troubles import Sign, Trouble, retry_after, sign_of, trouble_of
 from shared.adapters.telemetry.tracing import Notes, span
@@ -129,10 +129,11 @@ class JsonApi:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         url: str | None = None,
+        decoder: Decoder | None = None,
     ) -> Answer:
         """Return a successful answer. `ids` fill the template; a `url` (a page's successor) replaces both.
 
-        `content` is a body that is no JSON; its type is in `headers`.
+        `content` is a body that is no JSON; its type is in `headers`. For `decoder` see `Answer.of`.
 
         Raises: SystemUnwell, TransientError, Refused and its kinds, UnexpectedAnswer.
         """
@@ -148,7 +149,7 @@ class JsonApi:
             headers={**(headers or {}), **({"Content-Type": "application/json"} if text else {})},
         )
         self._gate.enter()
-        return self._judged(self._exchanged(call, request))
+        return self._judged(self._exchanged(call, request, decoder))
 
     def pause(self, cause: str, duration: timedelta) -> None:
         """Let no worker call the system for this long."""
@@ -158,11 +159,11 @@ class JsonApi:
         """Close the connections."""
         self._http.close()
 
-    def _exchanged(self, call: Call, request: httpx.Request) -> Answer:
+    def _exchanged(self, call: Call, request: httpx.Request, decoder: Decoder | None) -> Answer:
         with span(str(call), {"system": self._system}) as notes:
-            return self._timed(call, request, notes)
+            return self._timed(call, request, decoder, notes)
 
-    def _timed(self, call: Call, request: httpx.Request, notes: Notes) -> Answer:
+    def _timed(self, call: Call, request: httpx.Request, decoder: Decoder | None, notes: Notes) -> Answer:
         started = time.perf_counter()
         try:
             response = self._http.send(request)
@@ -172,7 +173,7 @@ class JsonApi:
             raise self._unwell(f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
         self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
         notes.note("http.response.status_code", response.status_code)
-        return Answer.of(call, response)
+        return Answer.of(call, response, decoder)
 
     def _judged(self, answer: Answer) -> Answer:
         refusal = None if answer.succeeded else self._read_refusal(answer)

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.queries import IDS_PER_CALL, STATE_QUERY, PowerQueries
+from shared.adapters.powerschool.queries import IDS_PER_CALL, STATE_QUERY, PowerQueries, rows_of
+from shared.adapters.powerschool.state_rows import DECODER, FastRow, FastRows, assignments_of
 from shared.adapters.powerschool.wire import AssignmentWire, ScoreWire, StateRow, listed
 from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection
 
@@ -43,17 +44,18 @@ class AssignmentReader:
         if not sections:
             return ()
         rows = self._state([section.dcid for section in sections], sorted(scores_of))
-        return _folded(rows) if rows is not None else self._one_by_one(sections, scores_of)
+        return assignments_of(rows) if rows is not None else self._one_by_one(sections, scores_of)
 
-    def _state(self, section_dcids: Sequence[int], scores_of: Sequence[int]) -> list[StateRow] | None:
-        rows: list[StateRow] = []
+    def _state(self, section_dcids: Sequence[int], scores_of: Sequence[int]) -> list[FastRow | StateRow] | None:
+        rows: list[FastRow | StateRow] = []
         for start in range(0, max(len(scores_of), 1), IDS_PER_CALL):
             some = scores_of[start : start + IDS_PER_CALL] or [NO_ID]
             args = {"section_dcids": section_dcids, "score_section_ids": some}
-            found = self._queries.run(STATE_QUERY, _STATE_ROWS, args)
-            if found is None:
+            answer = self._queries.answer(STATE_QUERY, args, DECODER)
+            if answer is None:
                 return None
-            rows.extend(found)
+            fast = answer.decoded
+            rows.extend(fast.record if isinstance(fast, FastRows) else rows_of(answer, _STATE_ROWS))
         return rows
 
     def _one_by_one(
@@ -100,14 +102,3 @@ class AssignmentReader:
                 score = record.tables.assignmentscore
                 yield score.studentsdcid, score.to_domain()
             page, full = page + 1, len(records) >= page_size
-
-
-def _folded(rows: Sequence[StateRow]) -> tuple[ActualAssignment, ...]:
-    """Return one value per assignment section, with the scores of its rows."""
-    assignments: dict[int, ActualAssignment] = {}
-    scores = defaultdict[int, dict[int, ActualScore]](dict)
-    for row in rows:
-        assignments.setdefault(row.assignment_section_id, row.assignment())
-        if row.student_dcid is not None:
-            scores[row.assignment_section_id][row.student_dcid] = row.score()
-    return tuple(replace(each, scores=scores.get(key, {})) for key, each in assignments.items())

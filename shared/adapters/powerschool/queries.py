@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
+from shared.adapters.http.answers import Answer, Decoder
 from shared.adapters.http.exact_json import Json
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.wire import listed
@@ -41,19 +42,24 @@ class PowerQueries:
 
         Source: PowerSchool PowerQueries; values are strings, nulls are left out, and so is `record` without rows.
         """
+        answer = self.answer(name, args)
+        return None if answer is None else rows_of(answer, rows)
+
+    def answer(
+        self, name: str, args: Mapping[str, Sequence[int]] | None = None, decoder: Decoder | None = None
+    ) -> Answer | None:
+        """Return the answer, by `decoder` if it can; None if the query is not installed or not granted."""
         if self._is_missing(name):
             return None
         body: Json = {key: list(values) for key, values in (args or {}).items()}
+        params = [("pagesize", "0")]
         try:
-            answer = self._api.send("POST", f"/ws/schema/query/{name}", params=[("pagesize", "0")], body=body)
+            return self._api.send("POST", f"/ws/schema/query/{name}", params=params, body=body, decoder=decoder)
         except (NotFound, AccessDenied) as error:
             if error.status == 401:
                 raise
             self._missing_until[name] = self._clock.now() + REMEMBERED_AS_MISSING
             return None
-        if not isinstance(answer.body, dict):
-            raise answer.unexpected("no rows")
-        return answer.parsed(rows, listed(answer.body.get("record")))
 
     def is_installed(self) -> bool:
         """Say whether PowerSchool has the plugin's queries and lets them be run."""
@@ -65,3 +71,10 @@ class PowerQueries:
     def _is_missing(self, name: str) -> bool:
         until = self._missing_until.get(name)
         return until is not None and self._clock.now() < until
+
+
+def rows_of(answer: Answer, rows: TypeAdapter[list[T]]) -> list[T]:
+    """Return the rows of an answer that no decoder read."""
+    if not isinstance(answer.body, dict):
+        raise answer.unexpected("no rows")
+    return answer.parsed(rows, listed(answer.body.get("record")))

@@ -159,24 +159,6 @@ class StateRow(Wire):
     is_missing: bool = False
     is_exempt: bool = False
 
-    def score(self) -> ActualScore:
-        """Return the row's score."""
-        return ActualScore(self.score_points, self.is_missing, self.is_exempt, self.score_kind == SCORE_CODE)
-
-    def assignment(self) -> ActualAssignment:
-        """Return the row's assignment, without scores."""
-        return ActualAssignment(
-            assignment_id=self.assignment_id,
-            assignment_section_id=self.assignment_section_id,
-            section_dcid=self.section_dcid,
-            name=self.name,
-            due_date=self.due_date,
-            points=self.points,
-            category_id=self.category_id,
-            description=self.description,
-            created_by_plugin=self.created_by_plugin,
-        )
-
 
 SCORE_CODE = "SCORE_CODE"
 

@@ -250,7 +250,11 @@ FAILURES: dict[str, tuple[str, str, httpx.Response | Exception]] = {
     "PowerSchool is silent": ("PUT", SCORES, httpx.ReadTimeout(f"{NAME} {SECRETS[2]}")),
     "PowerSchool is unreachable": ("PUT", SCORES, httpx.ConnectError(f"{NAME} {SECRETS[2]}")),
     "the client secret is refused": ("POST", "/oauth/access_token", refusal(401, f"bad secret '{SECRETS[1]}'")),
-    "the Canvas token is refused": ("GET", f"{COURSE}/assignments", refusal(401, f"Invalid access token '{SECRETS[0]}'")),
+    "the Canvas token is refused": (
+        "GET",
+        f"{COURSE}/assignments",
+        refusal(401, f"Invalid access token '{SECRETS[0]}'"),
+    ),
     "the course is gone": ("GET", f"{COURSE}/assignments", refusal(404, f"'{NAME}' does not exist")),
     "Canvas's scores are malformed": ("GET", f"{COURSE}/students/submissions", answer([row(submissions=NAME)])),
     "Canvas's assignments are malformed": ("GET", f"{COURSE}/assignments", answer([assignment(due_at=NAME)])),

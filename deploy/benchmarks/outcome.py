@@ -1,0 +1,95 @@
+"""What a benchmark came to: figures, and marks that they are held to; printed, kept as JSON, compared."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("celery", "redis", "httpx", "pydantic", "msgspec", "uvicorn")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A figure and the bound it is held to: at least or at most."""
+
+    name: str
+    value: float
+    bound: float
+    at_most: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """Say whether the figure keeps the bound."""
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def __str__(self) -> str:
+        side = "at most" if self.at_most else "at least"
+        return f"{'met' if self.is_met else 'MISSED':7}{self.name}: {plain(self.value)} ({side} {plain(self.bound)})"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The figures of one benchmark by name, with their units in the names, and its marks."""
+
+    name: str
+    figures: Mapping[str, float]
+    marks: Sequence[Mark] = ()
+    tables: Mapping[str, Any] = field(default_factory=dict)
+
+
+def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the median of every figure over the rounds. Ratios are figures of a round, so that noise falls on both."""
+    return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on: processor, versions, and how busy the machine was before."""
+    processor = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
+    )
+    return {
+        "processor": processor or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load_average": [round(load, 1) for load in os.getloadavg()],
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def report(results: Iterable[Result], earlier: Mapping[str, Any] | None) -> str:
+    """Return the table of figures, with those of an earlier run beside them, and the marks."""
+    lines = []
+    for result in results:
+        lines.append(f"\n{result.name}")
+        before = (earlier or {}).get(result.name, {}).get("figures", {})
+        for name, value in result.figures.items():
+            was = f"  was {plain(before[name])} (x {value / before[name]:.2f})" if before.get(name) else ""
+            lines.append(f"  {name:58}{plain(value):>12}{was}")
+        lines += [f"  {mark}" for mark in result.marks]
+    return "\n".join(lines)
+
+
+def as_json(results: Iterable[Result], described: Mapping[str, Any]) -> str:
+    """Return everything, as `--compare` reads it."""
+    found = {result.name: asdict(result) for result in results}
+    return json.dumps({"machine": described, "results": found}, indent=2) + "\n"
+
+
+def read(path: Path) -> Mapping[str, Any]:
+    """Return the results of an earlier run by benchmark."""
+    kept: Mapping[str, Any] = json.loads(path.read_text())["results"]
+    return kept
+
+
+def plain(value: float) -> str:
+    """Return three figures that say something, without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
