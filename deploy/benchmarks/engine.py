@@ -4,11 +4,7 @@ Ours starts from what the adapters give and ends with a plan. The copy makes a n
 else: no rule can cost less in this language. The twin judges one row at a time, as a task per grade has to.
 """
 
-from collections.abc import Mapping
-from datetime import date, timedelta
-
-from deploy.benchmarks.outcome import Mark, Result, medians
-from deploy.benchmarks.remote import CATEGORY, Remote
+from deploy.benchmarks.outcome import Result, medians
 from deploy.benchmarks.rig import Rig, cpu_of, rig
 from shared.domain.desired import DesiredScore
 from workers.grade_passback.survey import Policy, Surveyor
@@ -31,7 +27,7 @@ class _Judge:
     """A course read once; planning it again and again."""
 
     def __init__(self, bench: Rig) -> None:
-        real, service = bench.service.surveyor, bench.service
+        service = bench.service
         course = service.canvas.course("1001")
         rows = service.canvas.gradebook("1001", [a.id for a in course.assignments])
         rosters = service.powerschool.roster.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
@@ -44,7 +40,14 @@ class _Judge:
         self.rows = rows
         held = _Held(course, rows, rosters, actual, categories, links)
         self._surveyor = Surveyor(
-            held, held, held, held, service.records, bench.clock, real._policy, held  # type: ignore[arg-type]  # noqa: SLF001
+            held,
+            held,
+            held,
+            held,
+            service.records,
+            bench.clock,
+            Policy(service.zone, grace_days=14, default_category=""),
+            held,  # type: ignore[arg-type]
         )
 
     def plan(self) -> int:
@@ -67,26 +70,26 @@ class _Held:
         self._course, self._rows, self._rosters = course, rows, rosters
         self._actual, self._categories, self._links = actual, categories, links
 
-    def course(self, *_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201, D102
+    def course(self, *_: object):  # type: ignore[no-untyped-def]
         return self._course
 
-    def gradebook(self, *_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201, D102
+    def gradebook(self, *_: object):  # type: ignore[no-untyped-def]
         return self._rows
 
-    def sections(self, *_: object, **__: object):  # type: ignore[no-untyped-def]  # noqa: ANN201, D102
+    def sections(self, *_: object, **__: object):  # type: ignore[no-untyped-def]
         return self._rosters
 
-    def assignments(self, *_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201, D102
+    def assignments(self, *_: object):  # type: ignore[no-untyped-def]
         return self._actual
 
-    def categories(self, *_: object, **__: object):  # type: ignore[no-untyped-def]  # noqa: ANN201, D102
+    def categories(self, *_: object, **__: object):  # type: ignore[no-untyped-def]
         return self._categories
 
     def plugin_marks(self) -> frozenset[str]:
         """Return the mark of the rig's plugin."""
         return frozenset({"744"})
 
-    def of_course(self, *_: object):  # type: ignore[no-untyped-def]  # noqa: ANN201, D102
+    def of_course(self, *_: object):  # type: ignore[no-untyped-def]
         return self._links
 
 

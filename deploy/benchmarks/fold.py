@@ -1,7 +1,7 @@
 """fold: from the stream to change sets, against Celery null tasks (the twin) and a bare `XREADGROUP` loop (the limit).
 
-Every candidate takes what is already queued. What counts is CPU time, the candidate's and Redis's together, so that a busy
-machine makes all of them dearer alike. The twin is a Celery worker of one thread with a task that does nothing.
+Every candidate takes what is already queued. What counts is CPU time, the candidate's and Redis's together, so that a
+busy machine makes all of them dearer alike. The twin is a Celery worker of one thread with a task that does nothing.
 """
 
 import subprocess
@@ -121,5 +121,3 @@ def _carry_out(app: Celery, redis_url: str, tasks: int) -> None:
             if time.monotonic() > until:
                 raise SystemExit("the Celery worker of the benchmark did not finish")
             time.sleep(0.05)
-
-

@@ -4,12 +4,10 @@ Starts a Redis and every candidate of its own, and measures them in turn for sev
 machine does falls on all of them. The server has core 0; load generator and Redis have core 1. See README.md here.
 """
 
-import argparse
 import json
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,16 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from payloads import DISTRICT, key_server, new_key, write_bodies
 from redis import Redis
+
+from deploy.benchmarks.outcome import Mark, Result, medians
+from deploy.benchmarks.payloads import DISTRICT, key_server, new_key, write_bodies
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 SERVER_CORE, OTHER_CORE = 0, 1
 WARM_UP_S = 0.5
-
-MARK_AGAINST_CELERY = 5.0
-MARK_AGAINST_BARE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -118,8 +115,10 @@ class Bench:
 @contextmanager
 def bench(connections: int) -> Iterator[Bench]:
     """Start Redis, the key server and the candidates; stop them afterwards."""
-    os.sched_setaffinity(0, {OTHER_CORE})
     with ExitStack() as stack:
+        cores = os.sched_getaffinity(0)
+        stack.callback(os.sched_setaffinity, 0, cores)
+        os.sched_setaffinity(0, {OTHER_CORE})
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         key = new_key()
         redis = stack.enter_context(_redis(folder))
@@ -157,46 +156,34 @@ def _server(name: str, environment: Mapping[str, str]) -> Iterator[tuple[int, in
         yield port, process_id
 
 
-def medians(rounds: Sequence[Measurement]) -> Measurement:
-    """Return the median of every number."""
-    return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+def run(rounds: int = 5, seconds: float = 2.0, connections: int = 64) -> Result:
+    """Measure every candidate in every round, for so many seconds each."""
+    with bench(connections) as running_bench:
+        measured = [{one: running_bench.measure(one, seconds) for one in CANDIDATES} for _ in range(rounds)]
+    figures = medians([_figures(one) for one in measured])
+    return Result(
+        "ingest",
+        figures,
+        (
+            Mark("unsigned / one Celery message each", figures["unsigned / one Celery message each"], 6),
+            Mark("signed / one Celery message each", figures["signed / one Celery message each"], 4),
+            Mark("unsigned / bare server", figures["unsigned / bare server"], 0.45),
+            Mark("signed / bare server", figures["signed / bare server"], 0.3),
+        ),
+    )
 
 
-def report(results: Mapping[Candidate, Measurement], ratios: Mapping[str, float]) -> None:
-    """Print the table of medians, and the two ratios with their marks."""
-    print(f"{'':32}{'events/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'RSS MB':>9}")
-    for candidate, result in results.items():
-        print(
-            f"{candidate.name:32}{result['per_second']:10.0f}{result['p50_ms']:9.2f}{result['p99_ms']:9.2f}"
-            f"{result['rss_mb']:9.1f}"
-        )
-    print(f"receivers / (b): {ratios['against_celery']:.2f}  (mark: at least {MARK_AGAINST_CELERY:.2f})")
-    print(f"receivers / (a): {ratios['against_bare']:.2f}  (mark: at least {MARK_AGAINST_BARE:.2f})")
-
-
-def main() -> int:
-    """Measure, print, and return 1 if a mark is missed."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--seconds", type=float, default=2.0, help="length of one run of one candidate")
-    arguments.add_argument("--connections", type=int, default=64)
-    arguments.add_argument("--json", type=Path, help="file to write every figure to")
-    given = arguments.parse_args()
-    with bench(given.connections) as running_bench:
-        rounds = [{one: running_bench.measure(one, given.seconds) for one in CANDIDATES} for _ in range(given.rounds)]
-    results = {one: medians([measured[one] for measured in rounds]) for one in CANDIDATES}
-    ratios = {
-        "against_celery": statistics.median(r[OURS]["per_second"] / r[CELERY]["per_second"] for r in rounds),
-        "against_bare": statistics.median(r[OURS]["per_second"] / r[BARE]["per_second"] for r in rounds),
-        "signed_against_bare": statistics.median(r[SIGNED]["per_second"] / r[BARE]["per_second"] for r in rounds),
+def _figures(measured: Mapping[Candidate, Measurement]) -> dict[str, float]:
+    named = {
+        f"{one.name}: {name}": result[key]
+        for one, result in measured.items()
+        for name, key in (("events/s", "per_second"), ("p50 ms", "p50_ms"), ("p99 ms", "p99_ms"), ("RSS MB", "rss_mb"))
     }
-    report(results, ratios)
-    if given.json:
-        figures = {"medians": {one.name: result for one, result in results.items()}, "ratios": ratios}
-        every = [{one.name: measured for one, measured in r.items()} for r in rounds]
-        given.json.write_text(json.dumps({**figures, "rounds": every}, indent=2) + "\n")
-    return int(ratios["against_celery"] < MARK_AGAINST_CELERY or ratios["against_bare"] < MARK_AGAINST_BARE)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    rate = {one: result["per_second"] for one, result in measured.items()}
+    return {
+        **named,
+        "unsigned / one Celery message each": rate[OURS] / rate[CELERY],
+        "signed / one Celery message each": rate[SIGNED] / rate[CELERY],
+        "unsigned / bare server": rate[OURS] / rate[BARE],
+        "signed / bare server": rate[SIGNED] / rate[BARE],
+    }

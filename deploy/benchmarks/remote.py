@@ -2,7 +2,7 @@
 
 They answer what a sync asks for, in the bytes the sandbox answers with, out of arithmetic: every course has one section
 and one group, every student a score in every assignment, and PowerSchool holds the same until a grade is changed. Their
-own CPU time is kept apart. `run.py` checks their answers against the sandbox's, field by field.
+own CPU time is kept apart. A test holds the fields of their answers to the sandbox's.
 """
 
 import json
@@ -43,14 +43,26 @@ SUBMISSION = (
     '"grade_matches_current_submission":true,"grader_id":"12","assignment_visible":true,"cached_due_date":'
     '"2026-12-05T07:59:59Z","grading_period_id":null,"redo_request":false,"custom_grade_status_id":null}'
 )
+SECTION = (
+    '{"id":"%s","name":"Section %s","course_id":"%s","nonxlist_course_id":null,"start_at":null,"end_at":null,'
+    '"restrict_enrollments_to_section_dates":false,"sis_section_id":"%s","sis_course_id":"%s","integration_id":null,'
+    '"sis_import_id":"1"}'
+)
+ROW = '{"user_id":"%s","section_id":"%s","integration_id":null,"sis_user_id":"%s","submissions":[%s]}'
+ROSTERED = (
+    '{"_name":"sections","section_dcid":"%s","section_id":"%s","school_number":"300","course_number":"GEN0",'
+    '"section_number":"1","term_id":"3601","year_id":"36","first_day":"%s","last_day":"%s","teacher_users_dcid":"%s"}'
+)
+ENROLLED = (
+    '{"_name":"students","section_dcid":"%s","student_dcid":"%s","student_number":"%s","entry_date":"%s",'
+    '"enroll_status":"0"}'
+)
 STATE_ROW = (
     '{"_name":"assignmentsection","section_dcid":"%s","assignment_id":"%s","assignment_section_id":"%s","name":'
     '"Assignment %s","due_date":"%s","description":"<p>Read the chapter.</p>","points":"100","category_id":"11",'
     '"created_by_plugin":"744"%s}'
 )
-STATE_SCORE = (
-    ',"student_dcid":"%s","score_points":"%s","score_kind":"REAL_SCORE","is_missing":"0","is_exempt":"0"'
-)
+STATE_SCORE = ',"student_dcid":"%s","score_points":"%s","score_kind":"REAL_SCORE","is_missing":"0","is_exempt":"0"'
 
 
 @dataclass
@@ -93,7 +105,7 @@ class Remote(httpx.BaseTransport):
         if path.startswith(QUERY):
             name = path.removeprefix(QUERY)
             rows = ",".join(self._query(name, json.loads(request.content)))
-            return f"powerschool {name}", '{"name":"rows","record":[' + rows + ']}'
+            return f"powerschool {name}", '{"name":"rows","record":[' + rows + "]}"
         return f"powerschool {path.removeprefix('/ws/')}", self._other(path, request)
 
     def _list(self, what: str, course: int, request: httpx.Request) -> Iterable[str]:
@@ -102,21 +114,28 @@ class Remote(httpx.BaseTransport):
             case "assignments":
                 return (self._assignment(course, number) for number in range(1, self.assignments + 1))
             case "sections":
-                return [
-                    f'{{"id":"{dcid + 100_000}","name":"Section {dcid}","course_id":"{course}","sis_section_id":"{dcid}",'
-                    f'"sis_course_id":"{dcid}","nonxlist_course_id":null,"integration_id":null}}'
-                ]
+                return [SECTION % (dcid + 100_000, dcid, course, dcid, dcid)]
             case "assignment_groups":
                 return [f'{{"id":"{course * 10}","name":"Homework","position":1,"rules":{{}}}}']
             case "students/submissions":
-                asked = [int(value) % 1000 for name, value in parse_qsl(request.url.query.decode()) if name == "assignment_ids[]"]
+                asked = [
+                    int(value) % 1000
+                    for name, value in parse_qsl(request.url.query.decode())
+                    if name == "assignment_ids[]"
+                ]
                 return (self._row(course, dcid + 100_000, student, asked) for student in range(self.students))
             case _:
                 raise AssertionError(what)
 
     def _assignment(self, course: int, number: int) -> str:
         due_at = f"{self._due(number)}T19:59:59Z"
-        values = {"id": course * 1000 + number, "course": course, "number": number, "due_at": due_at, "group": course * 10}
+        values = {
+            "id": course * 1000 + number,
+            "course": course,
+            "number": number,
+            "due_at": due_at,
+            "group": course * 10,
+        }
         return ASSIGNMENT % values
 
     def _due(self, number: int) -> date:
@@ -125,10 +144,7 @@ class Remote(httpx.BaseTransport):
     def _row(self, course: int, section: int, student: int, asked: Iterable[int]) -> str:
         number_of = FIRST_STUDENT + student
         submissions = ",".join(self._submission(course, assignment, student) for assignment in asked)
-        return (
-            f'{{"user_id":"{number_of + 10_000}","section_id":"{section}","integration_id":null,"sis_user_id":"{number_of}",'
-            f'"submissions":[{submissions}]}}'
-        )
+        return ROW % (number_of + 10_000, section, number_of, submissions)
 
     def _submission(self, course: int, number: int, student: int) -> str:
         score = self.canvas_scores.get((course, number, student)) or _first_score(number, student)
@@ -140,17 +156,11 @@ class Remote(httpx.BaseTransport):
         match name:
             case "roster.sections":
                 first, last = self.today - timedelta(days=60), self.today + timedelta(days=60)
-                return [
-                    f'{{"section_dcid":"{dcid}","section_id":"{dcid - 30_000}","school_number":"300","course_number":"GEN0",'
-                    f'"section_number":"1","term_id":"3601","year_id":"36","first_day":"{first}","last_day":"{last}",'
-                    f'"teacher_users_dcid":"{TEACHER}"}}'
-                ]
+                return [ROSTERED % (dcid, dcid - 30_000, first, last, TEACHER)]
             case "roster.students":
-                return (
-                    f'{{"section_dcid":"{dcid}","student_dcid":"{FIRST_STUDENT + 70_000 + student}","student_number":'
-                    f'"{FIRST_STUDENT + student}","entry_date":"{self.today - timedelta(days=60)}","enroll_status":"0"}}'
-                    for student in range(self.students)
-                )
+                entry = self.today - timedelta(days=60)
+                numbers = range(FIRST_STUDENT, FIRST_STUDENT + self.students)
+                return (ENROLLED % (dcid, number + 70_000, number, entry) for number in numbers)
             case "gradebook.state":
                 return self._state(dcid, set(asked["score_section_ids"]))
             case _:

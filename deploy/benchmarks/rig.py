@@ -60,20 +60,17 @@ class Rig:
     remote: Remote
     service: TimedPassback
     clock: ManualClock
-
-    @property
-    def keys(self) -> object:
-        """The schema."""
-        return self.service.keys
+    sent: int = 0
 
     def send(self, changes: Iterable[tuple[datetime, Change]]) -> None:
         """Put messages on their streams as if receivers had, at these times, which may only grow."""
         with self.service.redis.pipeline(transaction=False) as pipeline:
-            for number, (at, change) in enumerate(changes):
+            for at, change in changes:
+                self.sent += 1
                 stream = self.service.keys.stream(STREAM_OF[change.kind])
                 entry: dict[bytes, bytes] = encode(change)
                 pipeline.execute_command(
-                    "XADD", stream, f"{epoch_ms(at)}-{number + 1}", *(part for pair in entry.items() for part in pair)
+                    "XADD", stream, f"{epoch_ms(at)}-{self.sent}", *(part for pair in entry.items() for part in pair)
                 )
             pipeline.execute()
 
@@ -144,5 +141,3 @@ def cpu_of(work: Callable[[], object], remote: Remote | None = None) -> float:
     work()
     spent = time.process_time() - began
     return spent - ((remote.cpu_s - theirs) if remote else 0.0)
-
-

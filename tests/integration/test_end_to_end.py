@@ -52,6 +52,23 @@ def test_a_grade_arrives_exactly(running: Town) -> None:
     assert score(running, "Warm-up 1", Ids.HEALTHY_DCID, student) == Decimal("7.125")
 
 
+def test_a_grade_costs_two_requests_to_each_system(running: Town) -> None:
+    """Assignments and submissions are read, the gradebook's state is read and the score put, and that is all."""
+    student = Ids.STUDENTS_HEALTHY[1]
+    running.stage.grade("first", Ids.HEALTHY_COURSE, 1021, user_id_of(student), 6.5)
+    running.settle()
+    running.forget_requests()
+    running.stage.grade("second", Ids.HEALTHY_COURSE, 1021, user_id_of(student), 7.5)
+    running.settle()
+    course = f"/api/v1/courses/{Ids.HEALTHY_COURSE}"
+    canvas = [r["path"] for r in running.stage.requests(running.stage.canvas_url)]
+    assert canvas == [f"{course}/assignments", f"{course}/students/submissions"]
+    powerschool = [(r["method"], r["path"]) for r in running.powerschool_requests()]
+    state = "/ws/schema/query/org.passback.sync.gradebook.state"
+    assert powerschool == [("POST", state), ("PUT", "/ws/xte/score")]
+    assert score(running, "Warm-up 1", Ids.HEALTHY_DCID, student) == Decimal("7.5")
+
+
 def test_a_burst_costs_few_requests_and_a_second_run_none(running: Town) -> None:
     """300 changes within one window cost at most 2 syncs and 2 score requests per section; unchanged, none."""
     running.settle()

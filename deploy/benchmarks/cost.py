@@ -1,0 +1,153 @@
+"""cost: requests, rows and CPU of an evening's grades, against a request per change and against full resends.
+
+Time is simulated, so that ten minutes need not be waited for; Redis, its scripts, the use cases and the adapters are
+the real ones. Beside it, `windows.py` says how many syncs the two windows give for the same trace. The naive twin is a
+Celery task per event and a score request in each: publishing, carrying out and requesting are measured one by one.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from celery import Celery
+
+from deploy.benchmarks.fold import null_tasks
+from deploy.benchmarks.outcome import Mark, Result
+from deploy.benchmarks.remote import FIRST_COURSE
+from deploy.benchmarks.rig import Rig, cpu_of, rig
+from deploy.benchmarks.windows import Graded, district_evening, expected_syncs
+from shared.domain.changes import Change, ChangeKind
+from shared.ports import ScoreRow
+
+STUDENTS, ASSIGNMENTS = 30, 40
+STEP = timedelta(milliseconds=50)
+ROWS_PER_REQUEST = 200
+
+
+def run(
+    teacher_changes: int = 30,
+    courses: int = 200,
+    changes: int = 6_000,
+    window_courses: int = 2_000,
+    window_changes: int = 60_000,
+    naive_events: int = 300,
+) -> Result:
+    """Play one teacher's evening and a district's; the windows alone at the district's full size."""
+    with rig(STUDENTS, ASSIGNMENTS) as bench:
+        bench.warm_up(courses)
+        teacher = evening(bench, district_evening(1, teacher_changes, 300, seed=3))
+        district = evening(bench, district_evening(courses, changes))
+        naive_s = _naive(bench, naive_events)
+    with rig(STUDENTS, ASSIGNMENTS) as bench:
+        windows = _windows_alone(bench, district_evening(window_courses, window_changes))
+    figures = {
+        **{f"teacher: {name}": value for name, value in teacher.items()},
+        **{f"district: {name}": value for name, value in district.items()},
+        "naive twin: CPU ms an event": naive_s * 1000,
+        "ours / naive, CPU an event": district["CPU ms an event"] / (naive_s * 1000),
+        **windows,
+    }
+    marks = (
+        Mark("syncs / the windows' arithmetic", figures["district: syncs / arithmetic"], 1.1, at_most=True),
+        Mark("the same at 60,000 changes", figures["windows alone: syncs / arithmetic"], 1.1, at_most=True),
+        Mark("score requests / least possible", figures["district: score requests / least"], 1.3, at_most=True),
+        Mark("CPU an event / naive twin's", figures["ours / naive, CPU an event"], 0.1, at_most=True),
+        Mark("Canvas requests a sync", figures["district: Canvas requests a sync"], 2, at_most=True),
+        Mark("PowerSchool requests a sync", figures["district: PowerSchool requests a sync"], 2, at_most=True),
+    )
+    return Result("cost", figures, marks)
+
+
+def evening(bench: Rig, trace: list[Graded]) -> dict[str, float]:
+    """Play the trace to its end; everything must be in PowerSchool then."""
+    remote, settings = bench.remote, bench.service.settings
+    remote.requests.clear()
+    remote.rows = 0
+    synced: list[str] = []
+    cpu_s = cpu_of(lambda: _play(bench, trace, synced), remote)
+    assert remote.differing() == 0, "not everything arrived"
+    canvas = sum(count for kind, count in remote.requests.items() if kind.startswith("canvas"))
+    powerschool = remote.requests.total() - canvas
+    puts = remote.requests["powerschool xte/score"]
+    expected = expected_syncs(trace, settings.quiet_period_s, settings.max_wait_s)
+    return {
+        "changes": len(trace),
+        "syncs": len(synced),
+        "syncs / arithmetic": len(synced) / expected,
+        "Canvas requests": canvas,
+        "Canvas requests a sync": canvas / len(synced),
+        "PowerSchool requests": powerschool,
+        "PowerSchool requests a sync": powerschool / len(synced),
+        "score requests": puts,
+        "score requests / least": puts / len(synced),
+        "rows written": remote.rows,
+        "requests, one per change": len(trace),
+        "score requests, full resends": len(synced) * STUDENTS * ASSIGNMENTS / ROWS_PER_REQUEST,
+        "rows, full resends": len(synced) * STUDENTS * ASSIGNMENTS,
+        "CPU ms a sync": cpu_s / len(synced) * 1000,
+        "CPU ms an event": cpu_s / len(trace) * 1000,
+    }
+
+
+def _play(bench: Rig, trace: list[Graded], synced: list[str]) -> None:
+    """Let time pass, from one moment at which something happens to the next: grades come, what is due is synced."""
+    begin, queue = bench.clock.now() + timedelta(minutes=1), iter(trace)
+    bench.clock.current = begin
+    following = next(queue, None)
+    while following is not None or any(bench.service.changes.counts()):
+        ahead = [bench.service.changes.next_due_in(), following and _moment(begin, following) - bench.clock.now()]
+        bench.clock.advance(max(STEP, min((wait for wait in ahead if wait is not None), default=STEP)))
+        came = []
+        while following is not None and _moment(begin, following) <= bench.clock.now():
+            course = FIRST_COURSE + following.course
+            bench.remote.grade(course, following.number, following.student, following.score)
+            assignment = str(course * 1000 + following.number)
+            change = Change(ChangeKind.GRADE, str(course), assignment_id=assignment)
+            came.append((_moment(begin, following), change))
+            following = next(queue, None)
+        if came:
+            bench.send(came)
+            bench.fold()
+        synced += bench.sync_due()
+
+
+def _moment(begin: datetime, graded: Graded) -> datetime:
+    return begin + timedelta(seconds=graded.at)
+
+
+def _windows_alone(bench: Rig, trace: list[Graded]) -> dict[str, float]:
+    """Play a whole district's trace through the windows, with syncs that do nothing."""
+    changes, settings = bench.service.changes, bench.service.settings
+    synced = 0
+
+    def nothing(course_id: str) -> None:
+        nonlocal synced
+        taken = changes.take(course_id)
+        assert taken is not None
+        changes.release(taken[0])
+        synced += 1
+
+    bench.service.sync = nothing  # type: ignore[method-assign]
+    cpu_s = cpu_of(lambda: _play(bench, trace, []))
+    expected = expected_syncs(trace, settings.quiet_period_s, settings.max_wait_s)
+    return {
+        "windows alone: changes": len(trace),
+        "windows alone: syncs": synced,
+        "windows alone: syncs / arithmetic": synced / expected,
+        "windows alone: CPU ms an event": cpu_s / len(trace) * 1000,
+    }
+
+
+def _naive(bench: Rig, events: int) -> float:
+    """Return the CPU seconds of one event: published as a task, carried out, and put to PowerSchool as one row."""
+    url = bench.service.settings.redis_url
+    celery = Celery("benchmark", broker=url.replace("unix://", "redis+socket://").replace("?db=0", "?virtual_host=0"))
+    celery.conf.update(task_ignore_result=True)
+    celery.send_task("warm-up", queue="nobody-reads")
+    published_s = cpu_of(
+        lambda: [celery.send_task("grade", args=["1", "2"], queue="nobody-reads") for _ in range(events)]
+    )
+    celery.close()
+    gradebook = bench.service.powerschool.gradebook
+    row = ScoreRow(FIRST_COURSE * 1000 + 1 + 5_000_000, 170_001, Decimal(7), missing=False, exempt=False)
+    put_s = cpu_of(lambda: [gradebook.put_scores(2101, [row]) for _ in range(events)], bench.remote)
+    return (published_s + put_s) / events + null_tasks(url, events * 3) / (events * 3)

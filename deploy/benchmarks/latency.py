@@ -1,0 +1,116 @@
+"""latency: from an event to PowerSchool, for single grades, a class graded by hand and a quiz flood.
+
+Real processes and real time: the sandbox Canvas sends a signed Live Event, web stores it, a worker syncs. Counted from
+the moment of the grade to the moment of PowerSchool's write. The limit is the quiet period and four answers of the
+remote systems, two of each.
+"""
+
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from deploy.benchmarks.outcome import Mark, Result
+from deploy.benchmarks.town import Town, town
+from shared.sandbox.district import student_dcid_of, user_id_of
+
+FIRST_COURSE, FIRST_STUDENT, STUDENTS, ASSIGNMENTS = 1001, 100_001, 30, 5
+QUIET_S = 2.0
+REQUESTS_IN_A_ROW = 4
+
+
+def run(singles: int = 30, courses: int = 10, latencies_ms: Sequence[int] = (30, 300)) -> Result:
+    """Play every scene at every latency."""
+    figures: dict[str, float] = {}
+    with town(courses, STUDENTS, ASSIGNMENTS, OPERATOR_PASSWORD="benchmark") as running:
+        _every_course_once(running, courses)
+        for latency_ms in latencies_ms:
+            running.latency(latency_ms)
+            for scene, play in (("single grades", _singles), ("a class by hand", _by_hand), ("a quiz flood", _flood)):
+                running.forget_requests()
+                running.stage.moments.clear()
+                play(running, singles, courses)
+                running.settle()
+                figures |= _percentiles(f"{scene}, {latency_ms} ms", _waits(running))
+            figures[f"limit of single grades, {latency_ms} ms"] = QUIET_S + REQUESTS_IN_A_ROW * latency_ms / 1000
+        running.latency(0)
+    first = latencies_ms[0]
+    return Result(
+        "latency",
+        figures,
+        (
+            Mark(
+                f"single grade minus the quiet period at {first} ms, p50 s",
+                figures[f"single grades, {first} ms: p50 s"] - QUIET_S, 0.3, at_most=True,
+            ),
+            Mark(
+                f"single grade minus the quiet period at {first} ms, p99 s",
+                figures[f"single grades, {first} ms: p99 s"] - QUIET_S, 1.0, at_most=True,
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _every_course_once(running: Town, courses: int) -> None:
+    """Give every assignment a score, so that PowerSchool has them all, and what is remembered is remembered."""
+    for course in range(courses):
+        for number in range(1, ASSIGNMENTS + 1):
+            _grade(running, course, number, 0, 1.0)
+    running.settle()
+
+
+def _singles(running: Town, singles: int, courses: int) -> None:
+    """One grade at a time; the course before it is at rest again."""
+    for number in range(singles):
+        _grade(running, number % courses, 1 + number % ASSIGNMENTS, number % STUDENTS, 2.0 + number % 3 + number / 100)
+        time.sleep(QUIET_S / 2)
+
+
+def _by_hand(running: Town, _singles: int, _courses: int) -> None:
+    """A score every second: the course is synced while its teacher still enters."""
+    for student in range(STUDENTS):
+        _grade(running, 0, 1, student, 3.25 + student / 100)
+        time.sleep(1.0)
+
+
+def _flood(running: Town, _singles: int, courses: int) -> None:
+    """Every course's students hand in within seconds."""
+    for student in range(STUDENTS):
+        for course in range(courses):
+            _grade(running, course, 2, student, 4.5 + student / 100)
+
+
+def _grade(running: Town, course: int, number: int, student: int, score: float) -> None:
+    course_id = FIRST_COURSE + course
+    user_id = user_id_of(FIRST_STUDENT + course * STUDENTS + student)
+    running.stage.grade("grade", course_id, course_id * 1000 + number, user_id, round(score, 2))
+
+
+def _waits(running: Town) -> list[float]:
+    """Return how long each grade took: until the first write of its student after it, seconds."""
+    written = defaultdict[tuple[str, int], list[datetime]](list)
+    names = running.stage.assignment_names()
+    rows = {row["assignment_section_id"]: (row["name"], row["section_dcid"]) for row in running.stage.gradebook()}
+    for write in running.stage.writes():
+        if write["kind"] == "scores":
+            name, _ = rows[write["assignment_section_id"]]
+            for dcid in _students(write):
+                written[str(name), dcid].append(datetime.fromisoformat(str(write["at"])))
+    waits = []
+    for moment in running.stage.moments:
+        dcid = student_dcid_of(moment.user_id - 10_000)
+        after = [at for at in written[names[str(moment.assignment_id)], dcid] if at >= moment.at]
+        if not after:
+            raise SystemExit("a grade did not arrive")
+        waits.append((min(after) - moment.at).total_seconds())
+    return waits
+
+
+def _students(write: dict[str, object]) -> list[int]:
+    return [int(str(dcid)) for dcid in write["students"]]  # type: ignore[attr-defined]
+
+
+def _percentiles(scene: str, waits: list[float]) -> dict[str, float]:
+    cut = statistics.quantiles(waits, n=100, method="inclusive")
+    return {f"{scene}: p50 s": cut[49], f"{scene}: p95 s": cut[94], f"{scene}: p99 s": cut[98]}

@@ -1,0 +1,71 @@
+"""memory: a worker and a web process after work, and Redis by courses and by queued messages."""
+
+import psutil
+
+from deploy.benchmarks.outcome import Mark, Result
+from deploy.benchmarks.remote import FIRST_COURSE
+from deploy.benchmarks.rig import Rig, rig
+from deploy.benchmarks.town import town
+from shared.sandbox.district import user_id_of
+
+STUDENTS, ASSIGNMENTS = 30, 40
+
+
+def run(courses: int = 100, messages: int = 100_000, town_courses: int = 20) -> Result:
+    """Measure Redis with courses as they are after a sync; the processes with a small town, idle courses beside it."""
+    figures = {**_redis(courses, messages), **_processes(town_courses)}
+    return Result(
+        "memory",
+        figures,
+        (
+            Mark("worker MB, 10,000 courses connected", figures["worker RSS MB"], 120, at_most=True),
+            Mark("Redis MB per 1,000 courses", figures["Redis MB per 1,000 courses"], 20, at_most=True),
+        ),
+    )
+
+
+def _redis(courses: int, messages: int) -> dict[str, float]:
+    with rig(STUDENTS, ASSIGNMENTS) as bench:
+        empty = _used(bench)
+        bench.warm_up(courses)
+        full = _used(bench)
+        bench.send((bench.clock.now(), bench.change(FIRST_COURSE + n % courses, 1 + n % 40)) for n in range(messages))
+        queued = _used(bench)
+    return {
+        "Redis MB per 1,000 courses": (full - empty) / courses * 1000 / 1e6,
+        "Redis MB per 100,000 queued messages": (queued - full) / messages * 100_000 / 1e6,
+    }
+
+
+def _used(bench: Rig) -> float:
+    return float(bench.service.redis.info("memory")["used_memory"])
+
+
+def _processes(courses: int) -> dict[str, float]:
+    with town(courses, STUDENTS, ASSIGNMENTS) as running:
+        # Idle courses: connected, and not yet due for their turn.
+        for number in range(10_000):
+            running.service.records.connect(str(500_000 + number))
+        for round_number in range(3):
+            for course in range(courses):
+                course_id = FIRST_COURSE + course
+                grades = [
+                    {
+                        "course_id": course_id,
+                        "assignment_id": course_id * 1000 + number,
+                        "user_id": user_id_of(100_001 + course * STUDENTS + student),
+                        "score": 1.0 + round_number,
+                    }
+                    for number in range(1, ASSIGNMENTS + 1)
+                    for student in range(0, STUDENTS, 3)
+                ]
+                running.stage.act(do="grade_many", grades=grades)
+            running.settle()
+        return {
+            "worker RSS MB": _rss_mb(running.pids["worker 1"]),
+            "web RSS MB": _rss_mb(running.pids["web"]),
+        }
+
+
+def _rss_mb(pid: int) -> float:
+    return float(psutil.Process(pid).memory_info().rss) / 1e6

@@ -1,0 +1,139 @@
+"""pace: an evening with PowerSchool allowing one request per 200 ms, and the same without that limit.
+
+Real processes, two workers, real time, a smaller district: what matters is that more becomes due than the pace lets
+through. The pace counts as used while courses wait; what a course waits is held against what it would wait if all that
+wait at its worst moment had their turns one by one.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from deploy.benchmarks.outcome import Mark, Result
+from deploy.benchmarks.town import Town, town
+from deploy.benchmarks.windows import Graded, district_evening
+from shared.sandbox.district import user_id_of
+
+FIRST_COURSE, FIRST_STUDENT, STUDENTS, ASSIGNMENTS = 1001, 100_001, 30, 10
+LOOK_EVERY_S = 0.25
+PER_SYNC = 2
+
+
+def run(courses: int = 40, changes: int = 1_200, seconds: float = 60.0, interval_ms: int = 200) -> Result:
+    """Play the same evening twice."""
+    trace = district_evening(courses, changes, seconds)
+    free = _evening(trace, courses, 0)
+    paced = _evening(trace, courses, interval_ms)
+    figures = {
+        **{f"no limit: {name}": value for name, value in free.items()},
+        **{f"one per {interval_ms} ms: {name}": value for name, value in paced.items()},
+        "syncs, paced / free": paced["syncs"] / free["syncs"],
+    }
+    marks = (
+        Mark("attempts spent", paced["attempts spent"], 0, at_most=True),
+        Mark("longest backlog / changed courses", paced["longest backlog"] / courses, 1, at_most=True),
+        Mark("syncs, paced / free", figures["syncs, paced / free"], 1, at_most=True),
+        Mark("pace used while courses wait", paced["pace used"], 0.95),
+        Mark("longest wait / fair share", paced["longest wait / fair share"], 1.5, at_most=True),
+    )
+    return Result("pace", figures, marks)
+
+
+@dataclass
+class _Watch:
+    """What is seen of the queues while the evening lasts: when, how many courses wait, and the longest wait."""
+
+    running: Town
+    seen: list[tuple[float, int, float]] = field(default_factory=list)
+    attempts: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def look(self) -> None:
+        """Look at intervals until the evening is over."""
+        while not self.over.wait(LOOK_EVERY_S):
+            changes = self.running.service.changes
+            now = self.running.service.clock.now()
+            due = [course for course in changes.waiting(10_000) if course.due_at <= now]
+            states = [changes.state_of(course.course_id).pending for course in due]
+            self.attempts += sum(pending.attempts for pending in states if pending is not None)
+            longest = max(((now - course.due_at).total_seconds() for course in due), default=0.0)
+            self.seen.append((time.time(), len(due) + changes.counts().claimed, longest))
+
+
+def _evening(trace: list[Graded], courses: int, interval_ms: int) -> dict[str, float]:
+    settings = {"POWERSCHOOL_MIN_INTERVAL_MS": str(interval_ms)}
+    with town(courses, STUDENTS, ASSIGNMENTS, workers=2, **settings) as running:
+        running.stage.powerschool_faults(latency_ms=30)
+        running.stage.canvas_faults(latency_ms=30)
+        _every_course_once(running, trace)
+        running.forget_requests()
+        watch = _Watch(running)
+        watching = threading.Thread(target=watch.look)
+        watching.start()
+        try:
+            _play(running, trace)
+            running.settle()
+        finally:
+            watch.over.set()
+            watching.join()
+        return _figures(running, watch, interval_ms)
+
+
+def _every_course_once(running: Town, trace: list[Graded]) -> None:
+    for course, number in sorted({(graded.course, graded.number) for graded in trace}):
+        _grade(running, Graded(0, course, number, 0, "0.5"))
+    running.settle()
+
+
+def _play(running: Town, trace: list[Graded]) -> None:
+    began = time.monotonic()
+    for graded in trace:
+        time.sleep(max(0.0, began + graded.at - time.monotonic()))
+        _grade(running, graded)
+
+
+def _grade(running: Town, graded: Graded) -> None:
+    course_id = FIRST_COURSE + graded.course
+    user_id = user_id_of(FIRST_STUDENT + graded.course * STUDENTS + graded.student)
+    running.stage.act(
+        do="grade",
+        course_id=course_id,
+        assignment_id=course_id * 1000 + graded.number,
+        user_id=user_id,
+        score=float(graded.score),
+    )
+
+
+def _figures(running: Town, watch: _Watch, interval_ms: int) -> dict[str, float]:
+    log = running.stage.requests(running.stage.powerschool_url)
+    times = sorted(datetime.fromisoformat(str(one["at"])).timestamp() for one in log)
+    reads = sum(str(one["path"]).endswith("gradebook.state") for one in log)
+    busy = _busiest(watch.seen)
+    used = 0.0
+    if busy and interval_ms:
+        sent = sum(busy[0] <= at <= busy[1] for at in times)
+        used = sent * interval_ms / 1000 / (busy[1] - busy[0])
+    backlog = max((waiting for _, waiting, _ in watch.seen), default=0)
+    longest = max((wait for _, _, wait in watch.seen), default=0.0)
+    fair = max(backlog, 1) * PER_SYNC * interval_ms / 1000
+    return {
+        "syncs": reads,
+        "PowerSchool requests": len(log),
+        "attempts spent": watch.attempts,
+        "longest backlog": backlog,
+        "seconds with a backlog": busy[1] - busy[0] if busy else 0.0,
+        "pace used": used,
+        "longest wait s": longest,
+        "longest wait / fair share": longest / fair if interval_ms else 0.0,
+    }
+
+
+def _busiest(seen: list[tuple[float, int, float]]) -> tuple[float, float] | None:
+    """Return the longest stretch in which some course waited all the time."""
+    best, began = None, None
+    for at, waiting, _ in seen:
+        began = (at if began is None else began) if waiting else None
+        if began is not None and at > began and (best is None or at - began > best[1] - best[0]):
+            best = (began, at)
+    return best

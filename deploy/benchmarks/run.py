@@ -1,0 +1,68 @@
+"""Runs the benchmarks: `python -m deploy.benchmarks.run [--only NAME] [--compare FILE] [--json FILE] [--quick]`.
+
+Prints figures and marks with the machine's description; exit code 1 means that a mark was missed. `--quick` takes sizes
+that show that everything runs, and nothing else.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from deploy.benchmarks import cost, engine, fold, growth, ingest, latency, memory, outcome, pace, reconcile
+from deploy.benchmarks.outcome import Result
+
+PLOT = Path(__file__).with_name("growth.svg")
+
+BENCHMARKS: Mapping[str, Callable[[], Result]] = {
+    "ingest": ingest.run,
+    "fold": fold.run,
+    "latency": latency.run,
+    "cost": cost.run,
+    "pace": pace.run,
+    "reconcile": reconcile.run,
+    "engine": engine.run,
+    "memory": memory.run,
+    "growth": lambda: growth.run(plot=PLOT),
+}
+QUICK: Mapping[str, Callable[[], Result]] = {
+    "ingest": lambda: ingest.run(rounds=1, seconds=0.5, connections=8),
+    "fold": lambda: fold.run(messages=2_000, tasks=100, rounds=1),
+    "latency": lambda: latency.run(singles=4, courses=2, latencies_ms=(30,)),
+    "cost": lambda: cost.run(courses=4, changes=40, window_courses=20, window_changes=200),
+    "pace": lambda: pace.run(courses=6, changes=60, seconds=5),
+    "reconcile": lambda: reconcile.run(courses=4, rounds=1),
+    "engine": lambda: engine.run(rows=2_000, rounds=1),
+    "memory": lambda: memory.run(courses=4, messages=1_000, town_courses=2),
+    "growth": lambda: growth.run(most=100),
+}
+
+
+def main() -> int:
+    """Run, print, write and compare."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--only", action="append", choices=sorted(BENCHMARKS), help="may be given several times")
+    arguments.add_argument("--compare", type=Path, help="JSON of an earlier run")
+    arguments.add_argument("--json", type=Path, help="file to write every figure to")
+    arguments.add_argument("--quick", action="store_true")
+    given = arguments.parse_args()
+    earlier = outcome.read(given.compare) if given.compare else None
+    described = outcome.machine()
+    print("\n".join(f"{name}: {value}" for name, value in described.items()))
+    results = []
+    for name in given.only or BENCHMARKS:
+        began = time.monotonic()
+        result = (QUICK if given.quick else BENCHMARKS)[name]()
+        results.append(result)
+        print(outcome.report([result], earlier), f"\n  ({time.monotonic() - began:.0f} s)", flush=True)
+    described["load_average_after"] = outcome.machine()["load_average"]
+    if given.json:
+        given.json.write_text(outcome.as_json(results, described))
+    missed = [mark for result in results for mark in result.marks if not mark.is_met]
+    print(f"\n{len(missed)} of {sum(len(result.marks) for result in results)} marks missed")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
