@@ -31,3 +31,13 @@ def test_what_is_no_json_is_refused() -> None:
     """NaN is no number that a gradebook could hold."""
     with pytest.raises(ValueError, match="NaN"):
         loads('{"score": NaN}')
+
+
+@pytest.mark.parametrize(
+    "text", [b'\xef\xbb\xbf{"a": 1.10}', '{"a": 1.10, "b": "\\ud83d"}'], ids=["byte order mark", "half"]
+)
+def test_what_only_the_standard_library_reads_is_read(text: str | bytes) -> None:
+    """A byte order mark, or half of a surrogate pair in a teacher's text, spoils no answer."""
+    value = loads(text)
+    assert isinstance(value, dict)
+    assert value["a"] == Decimal("1.1")
