@@ -43,6 +43,11 @@ end
 
 local last_event = math.max(batch.last, tonumber(redis.call('GET', LAST_EVENT) or '') or 0)
 redis.call('SET', LAST_EVENT, whole(last_event))
-for _, message in ipairs(batch.read) do
-  redis.call('XACK', message[1], group, message[2])
+-- Lua unpacks no more than some thousands of values at once.
+local MOST_UNPACKED = 1000
+for _, read in ipairs(batch.read) do
+  local stream, ids = read[1], read[2]
+  for i = 1, #ids, MOST_UNPACKED do
+    redis.call('XACK', stream, group, unpack(ids, i, math.min(i + MOST_UNPACKED - 1, #ids)))
+  end
 end
