@@ -19,7 +19,7 @@ import httpx
 CANVAS, POWERSCHOOL = "http://canvas.benchmark", "http://powerschool.benchmark"
 FIRST_COURSE, FIRST_DCID, FIRST_STUDENT = 1001, 60_001, 100_001
 PLUGIN, TEACHER, CATEGORY = 744, 2101, 11
-COURSE_PATH = re.compile(r"/api/v1/courses/(\d+)/(.+)")
+COURSE_PATH = re.compile(r"/api/v1/courses/(\d+)/?(.*)")
 QUERY = "/ws/schema/query/org.passback.sync."
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -99,7 +99,9 @@ class Remote(httpx.BaseTransport):
 
     def _answer(self, request: httpx.Request) -> tuple[str, str]:
         path = request.url.path
-        if found := COURSE_PATH.match(path):
+        if (found := COURSE_PATH.match(path)) and not found[2]:
+            return "canvas course", f'{{"id":"{found[1]}","name":"Course {found[1]}"}}'
+        if found:
             kind = f"canvas {found[2]}"
             return kind, "[" + ",".join(self._list(found[2], int(found[1]), request)) + "]"
         if path.startswith(QUERY):

@@ -29,7 +29,7 @@ class RedisRecords:
         """Replace what is remembered of the course, and which course its assignments and sections belong to."""
         keys, course_id = self._keys, record.course_id
         assignment_ids = [assignment.assignment_id for assignment in record.assignments]
-        document, synced_ms = _RECORD.dump_json(record), epoch_ms(record.synced_at)
+        document, synced_ms = _RECORD.dump_json(record, exclude_defaults=True), epoch_ms(record.synced_at)
         next_due_ms = "" if record.next_due_at is None else epoch_ms(record.next_due_at)
         summary = summary_of(record)
         ids = [str(len(assignment_ids)), *assignment_ids, *canvas_section_ids]
