@@ -79,7 +79,9 @@ TOKENS = _counter("powerschool_token_fetches", "Fetches of PowerSchool's access 
 DEAD_LETTERS = _gauge("dead_letters", "Open dead letters of courses, by cause.", "cause")
 POISON = _gauge("poison_messages", "Messages that nobody could read, kept for a person.")
 
-PROCESSES = _gauge("processes", "Processes by kind, alive or gone (silent for some seconds, for a day).", "kind", "state")
+PROCESSES = _gauge(
+    "processes", "Processes by kind, alive or gone (silent for some seconds, for a day).", "kind", "state"
+)
 HEARTBEAT_AGE = _gauge("heartbeat_age_seconds", "Age of the youngest heartbeat of a kind.", "kind")
 
 PROVISIONING_RUNS = _gauge(
