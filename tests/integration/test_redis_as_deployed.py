@@ -39,6 +39,8 @@ COURSES = {
 BOTH = {Queue.COURSE_SYNCS, Queue.HOUSEKEEPING}
 MOST_DAYS = 5
 ARRIVES_WITHIN_S = 45
+# Canvas tries again for ten minutes and more: an event of the time without a primary must not be given up.
+PATIENT = (1.0, 5.0, 15.0)
 SETTINGS = {
     # A worker syncs one course at a time, so that three courses at once need three workers.
     "PASSBACK_WORKER_THREADS": "1",
@@ -203,7 +205,7 @@ def town(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> It
                 group.start(worker, "worker")
             group.start("beat", "beat")
             group.wait_ready(f"http://127.0.0.1:{port}/readyz")
-            point_events(canvas, f"http://127.0.0.1:{port}")
+            point_events(canvas, f"http://127.0.0.1:{port}", retry_waits_s=PATIENT)
             # So slow that no worker is done with one course before the next one is due.
             stage.powerschool_faults(latency_ms=100)
             yield Town(stage, group, service, logs)

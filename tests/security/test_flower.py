@@ -16,6 +16,7 @@ from shared.queues import Task
 from shared.sandbox.district import Ids, user_id_of
 from tests.security.canaries import PASSWORD
 from tests.security.conftest import GuardedTown
+from tests.security.wire import command_of
 from workers import monitor
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
@@ -97,7 +98,7 @@ def test_tasks_and_queues_read_well(guarded: GuardedTown) -> None:
 def test_no_password_is_in_an_argument_list(guarded: GuardedTown) -> None:
     """`ps` shows nothing that opens anything."""
     children = psutil.Process(os.getpid()).children(recursive=True)
-    lines = [" ".join(child.cmdline()) for child in children]
+    lines = [" ".join(command_of(child)) for child in children]
     assert any("flower" in line for line in lines)
     assert [line for line in lines if "canary" in line] == []
 

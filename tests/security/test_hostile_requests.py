@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from tests.security.conftest import OPERATOR, GuardedTown
-from tests.security.wire import address_of, exchange
+from tests.security.wire import address_of, command_of, exchange
 
 PATHS = ("/events/canvas", "/webhooks/changes", "/events/powerschool")
 PROMISED = {202, 400, 401, 413}
@@ -66,7 +66,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 
 
 def resident_mb(guarded: GuardedTown) -> float:
-    [web] = [c for c in psutil.Process().children(recursive=True) if c.cmdline()[3:4] == ["web"]]
+    port = guarded.town.web.rpartition(":")[2]
+    # Other tests' web processes may be children, too.
+    [web] = [c for c in psutil.Process().children(recursive=True) if command_of(c)[3:] == ["web", "--port", port]]
     return float(web.memory_info().rss) / 1e6
 
 

@@ -1,7 +1,9 @@
-"""Bytes as they are, to a server on this machine."""
+"""Bytes as they are, to a server on this machine, and what its processes were started with."""
 
 import socket
 from urllib.parse import urlsplit
+
+import psutil
 
 
 def exchange(address: tuple[str, int], request: bytes, timeout_s: float = 5.0) -> bytes:
@@ -18,3 +20,11 @@ def exchange(address: tuple[str, int], request: bytes, timeout_s: float = 5.0) -
 def address_of(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return str(parts.hostname), int(parts.port or 0)
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Return its arguments; none of one that has just ended."""
+    try:
+        return process.cmdline()
+    except (psutil.ZombieProcess, psutil.NoSuchProcess):
+        return []

@@ -109,10 +109,9 @@ def _run(settings: config.Settings, environ: dict[str, str], port: int) -> None:
                 raise typer.Exit(1) from None
 
 
-def point_events(canvas: str, web: str, *, signed: bool = True) -> None:
-    """Make the sandbox Canvas send its Live Events to this receiver."""
+def point_events(canvas: str, web: str, *, signed: bool = True, **settings: object) -> None:
+    """Make the sandbox Canvas send its Live Events to this receiver; `settings` are its others of events."""
     import httpx  # noqa: PLC0415
 
-    httpx.put(
-        f"{canvas}/_sandbox/events", json={"target": f"{web}/events/canvas", "signed": signed}, timeout=5
-    ).raise_for_status()
+    wanted = {"target": f"{web}/events/canvas", "signed": signed, **settings}
+    httpx.put(f"{canvas}/_sandbox/events", json=wanted, timeout=5).raise_for_status()
