@@ -46,6 +46,7 @@ PAGES = {
     "dead-letter": f"/dead-letters/assignment-{Ids.OUTAGE_COURSE}-{Ids.OUTAGE_COURSE * 10 + 1}",
     "confirm": "/dead-letters/confirm?verb=retry&cause=powerschool_error",
     "provisioning": "/provisioning",
+    "provisioning-run": "/provisioning/1",
     "actions": "/actions",
 }
 
@@ -54,6 +55,7 @@ GUIDE = {
     "overview": ("/", "wide", "light", 880),
     "course": (f"/courses/{Ids.COURSE}", "wide", "light", 1240),
     "dead-letters": ("/dead-letters", "wide", "dark", 820),
+    "provisioning": ("/provisioning/1", "wide", "light", 1000),
     "course-phone": (f"/courses/{Ids.COURSE}", "phone", "dark", 1100),
 }
 
@@ -83,8 +85,10 @@ def installation() -> Iterator[Installation]:
         }  # fmt: skip
         group = stack.enter_context(process_group(logs, {**without_settings(), **ours}))
         port = free_port()
-        for name, arguments in (("web", ["--port", str(port)]), ("worker", []), ("beat", [])):
-            group.start(name, name, *arguments)
+        group.start("web", "web", "--port", str(port))
+        # Provisioning has never run here, so that its first plan is held.
+        for name in ("worker", "provisioning-worker", "beat"):
+            group.start(name, name)
         group.wait_ready(f"http://127.0.0.1:{port}/readyz")
         point_events(canvas, f"http://127.0.0.1:{port}")
         service = stack.enter_context(closing(Passback(load(ours, env_file=logs / "no.env"))))
