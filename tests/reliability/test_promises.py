@@ -71,7 +71,28 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/unit/workers/test_reconcile.py::test_a_pass_ends_within_the_interval",
         "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
     ),
-    "11 silence is noticed": ("tests/contract/test_fold_contract.py::test_silence_can_be_noticed",),
+    "11 silence is noticed": (
+        "tests/contract/test_fold_contract.py::test_silence_can_be_noticed",
+        "tests/architecture/test_watching.py::test_promtool_agrees",
+        "tests/unit/metrics/test_school_hours.py::test_school_that_has_just_begun_has_not_lasted",
+    ),
+    "12 provisioning is safe": (
+        "tests/integration/test_provisioning.py::test_canvas_equals_powerschool_and_a_second_run_does_nothing",
+        "tests/integration/test_provisioning.py::test_a_feed_that_lacks_rows_is_held",
+        "tests/integration/test_provisioning.py::test_a_truncated_feed_is_never_planned",
+        "tests/integration/test_provisioning_killed.py::test_a_killed_worker_leaves_no_double_import",
+        "tests/unit/adapters/test_roster_feed_reads_only.py::test_the_feed_has_no_method_that_writes",
+    ),
+    "13 private": (
+        "tests/security/test_canaries.py::test_no_log_has_any",
+        "tests/security/test_provisioning_canaries.py::test_rosters_leave_no_name_behind",
+    ),
+    "14 nobody gets in": (
+        "tests/security/test_hostile_requests.py::test_odd_bodies_are_refused",
+        "tests/unit/status_pages/test_sign_in.py::test_pages_ask_for_a_sign_in",
+        "tests/unit/status_pages/test_sign_in.py::test_a_form_of_another_session_is_refused",
+        "tests/unit/events/test_signatures.py::test_another_district_is_refused",
+    ),
     "two beats fire once": (
         "tests/contract/test_schedule_slot_contract.py::test_one_of_several_beats_counts",
         "tests/unit/workers/test_nightly.py::test_two_beats_run_one_night",
