@@ -85,14 +85,18 @@ class Settler:
     def run(self, lease: Lease, changes: ChangeSet, job: Callable[[], SyncReport]) -> Outcome:
         """Run the job and settle what it came to. Never raises for what the job did."""
         try:
-            return self.settle(lease, changes, _report(lease, job))
-        except LeaseLost:
-            self._look_again(lease)
-            return Wait("lease_lost", timedelta(0))
+            return self._settled(lease, changes, job)
         except REDIS_GONE:
             # Without Redis nothing can be released: the lease ends by itself, and its course is due again.
             log.warning(LogEvent.COURSE_SYNC_WAITS, course_id=lease.course_id, cause="redis_unavailable", delay_s=0)
             return Wait("redis_unavailable", timedelta(0))
+
+    def _settled(self, lease: Lease, changes: ChangeSet, job: Callable[[], SyncReport]) -> Outcome:
+        try:
+            return self.settle(lease, changes, _report(lease, job))
+        except LeaseLost:
+            self._look_again(lease)
+            return Wait("lease_lost", timedelta(0))
 
     def settle(self, lease: Lease, changes: ChangeSet, report: SyncReport) -> Outcome:
         """Act on the report; return the outcome that was acted on (spent attempts turn a retry into its letters)."""

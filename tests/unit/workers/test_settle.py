@@ -236,3 +236,9 @@ def test_a_kept_lease_asks_for_nothing_more(school: School) -> None:
     """A sync that ends while it has its course causes no other."""
     settle(school, reporting(Done()))
     assert school.changes.requested == []
+
+
+def test_a_lost_lease_without_redis_is_left_to_its_end(school: School) -> None:
+    """Who cannot ask for one more look does not fail: the other holder's sync, or reconciliation, looks anyway."""
+    school.changes.faults.on("request", RedisUnwell("EVALSHA", ConnectionFailed("x")))
+    assert settle(school, raising(LeaseLost("1"))) == Wait("redis_unavailable", timedelta(0))
