@@ -3,6 +3,7 @@
 import os
 import random
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
@@ -425,16 +426,23 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
 
 def start_worker(settings: Settings) -> None:
     """Run a Celery worker with the dispatcher until it is told to stop."""
+    queues = (Queue.COURSE_SYNCS, Queue.HOUSEKEEPING)
+    run_celery_worker(settings, DispatchStep, "passback", queues, settings.worker_threads)
+
+
+def run_celery_worker(
+    settings: Settings, step: type[bootsteps.StartStopStep], name: str, queues: Sequence[Queue], threads: int
+) -> None:
+    """Run a Celery worker on these queues, with the step beside its pool, until it is told to stop."""
     await_durable_redis(passback().redis, settings)
     app = make_app(settings)
     app.set_default()
-    app.steps["worker"].add(DispatchStep)
+    app.steps["worker"].add(step)
     try:
         app.worker_main(
             [
-                "--quiet", "worker", "--pool=threads", f"--concurrency={settings.worker_threads}",
-                f"--queues={Queue.COURSE_SYNCS},{Queue.HOUSEKEEPING}",
-                f"--hostname=passback-{os.getpid()}@%h", "--without-gossip", "--without-mingle",
+                "--quiet", "worker", "--pool=threads", f"--concurrency={threads}", f"--queues={','.join(queues)}",
+                f"--hostname={name}-{os.getpid()}@%h", "--without-gossip", "--without-mingle",
                 f"--loglevel={settings.log_level}",
             ]
         )  # fmt: skip

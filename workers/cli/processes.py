@@ -83,10 +83,14 @@ def provisioning_worker() -> None:
     """Run the provisioning worker, which keeps Canvas's rosters in step with PowerSchool's."""
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
     from workers.provisioning.worker import start_provisioning_worker  # noqa: PLC0415
+    from workers.task_spans import trace_tasks  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
+    start_tracing(settings, "provisioning-worker")
+    trace_tasks()
     route_celery_logs()
     settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
     start_provisioning_worker(settings)

@@ -1,16 +1,12 @@
 """The provisioning worker: a Celery worker of its own, which runs one tick at a time."""
 
-import os
-
 import structlog
 from celery import Celery, bootsteps
 
 from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue, Task
-from workers.bootstrap import passback
-from workers.celery_app import make_app
-from workers.durability import await_durable_redis
+from workers.bootstrap import passback, run_celery_worker
 from workers.heartbeat import Heart
 from workers.identity import this_process
 from workers.provisioning.worker_kind import KIND
@@ -44,14 +40,4 @@ class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
 
 def start_provisioning_worker(settings: Settings) -> None:
     """Run a Celery worker for the queue `provisioning` until it is told to stop."""
-    await_durable_redis(passback().redis, settings)
-    app = make_app(settings)
-    app.set_default()
-    app.steps["worker"].add(ProvisionStep)
-    app.worker_main(
-        [
-            "worker", "--pool=threads", "--concurrency=1", f"--queues={Queue.PROVISIONING}",
-            f"--hostname=passback-provisioning-{os.getpid()}@%h", "--without-gossip", "--without-mingle",
-            f"--loglevel={settings.log_level}",
-        ]
-    )  # fmt: skip
+    run_celery_worker(settings, ProvisionStep, "passback-provisioning", (Queue.PROVISIONING,), threads=1)
