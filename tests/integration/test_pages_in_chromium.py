@@ -36,6 +36,8 @@ def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         one.service.changes.request(str(Ids.COURSE), Cause.PERSON)
         one.settle()
         fail(one)
+        # A name as long as they come, seen a moment ago: it must not make a phone's page wider than its window.
+        one.service.heartbeats.note("provisioning-worker@a-host-of-a-long-name.district.example:1234567")
         yield one
 
 
