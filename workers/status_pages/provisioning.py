@@ -108,35 +108,3 @@ class Provisioning(Protocol):
     def discard(self, run_id: str, actor: str) -> bool:
         """Close a held plan without applying it; False if it is not held any more."""
         ...
-
-
-class NeverProvisioned:
-    """The `Provisioning` of an installation that does not provision."""
-
-    def runs(self, limit: int) -> Sequence[RunView]:  # noqa: ARG002
-        """Return none."""
-        return ()
-
-    def run(self, run_id: str) -> RunView | None:  # noqa: ARG002
-        """Return none."""
-        return None
-
-    def held(self) -> RunView | None:
-        """Return none."""
-        return None
-
-    def rows(self, run_id: str) -> Sequence[ChangedRows]:  # noqa: ARG002
-        """Return none."""
-        return ()
-
-    def troubles(self, run_id: str) -> Sequence[TroubleView]:  # noqa: ARG002
-        """Return none."""
-        return ()
-
-    def approve(self, run_id: str, actor: str) -> bool:  # noqa: ARG002
-        """Return False: there is nothing to approve."""
-        return False
-
-    def discard(self, run_id: str, actor: str) -> bool:  # noqa: ARG002
-        """Return False: there is nothing to discard."""
-        return False

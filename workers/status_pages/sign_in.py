@@ -12,7 +12,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sign_in import Guesses, session_secret
 from shared.config import PREFIX, Settings
 from shared.log_events import LogEvent
-from workers.passwords import Password
+from workers.credentials import passwords_of
 from workers.status_pages.people import Person, Role
 from workers.status_pages.proxies import Proxies
 from workers.status_pages.refusals import NotDone
@@ -44,10 +44,7 @@ class SignIn:
         self._redis = redis
         self._keys = keys
         self._proxies = Proxies(settings)
-        self._passwords = {
-            Role.OPERATOR: Password(f"{PREFIX}OPERATOR_PASSWORD", settings.operator_password.get_secret_value()),
-            Role.VIEWER: Password(f"{PREFIX}VIEWER_PASSWORD", settings.viewer_password.get_secret_value()),
-        }
+        self._passwords = passwords_of(settings)
         self.sessions = Sessions(lambda: self._secret, settings.session_s, self._fingerprint)
 
     @property

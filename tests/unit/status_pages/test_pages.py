@@ -16,7 +16,7 @@ from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord,
 from shared.queues import Stream
 from tests.unit.status_pages.site_kit import Site, text_of
 from tests.unit.workers.school import School
-from workers.status_pages.provisioning import ChangedRows, DataSetView, NeverProvisioned, RowView, RunView, TroubleView
+from workers.status_pages.provisioning import ChangedRows, DataSetView, RowView, RunView, TroubleView
 
 NOW = datetime.now(UTC)
 LEFT_OUT = StudentRecord("31", "S9", Finding(Reason.STUDENT_UNKNOWN))
@@ -41,6 +41,38 @@ HELD = RunView(
     findings=("No teacher (SECTIONS.DCID 7)",),
     changes=(SET,),
 )
+
+
+class NeverProvisioned:
+    """The `Provisioning` of an installation that does not provision."""
+
+    def runs(self, limit: int) -> Sequence[RunView]:
+        """Return none."""
+        return ()
+
+    def run(self, run_id: str) -> RunView | None:
+        """Return none."""
+        return None
+
+    def held(self) -> RunView | None:
+        """Return none."""
+        return None
+
+    def rows(self, run_id: str) -> Sequence[ChangedRows]:
+        """Return none."""
+        return ()
+
+    def troubles(self, run_id: str) -> Sequence[TroubleView]:
+        """Return none."""
+        return ()
+
+    def approve(self, run_id: str, actor: str) -> bool:
+        """Return False: there is nothing to approve."""
+        return False
+
+    def discard(self, run_id: str, actor: str) -> bool:
+        """Return False: there is nothing to discard."""
+        return False
 
 
 class Held(NeverProvisioned):
