@@ -166,7 +166,13 @@ def town(*, clear_scores: bool = False) -> Iterator[Town]:
             canvas_url=canvas_url,
             powerschool_url=powerschool_url,
             sync_course=SyncCourse(
-                surveyor, Applier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations
+                surveyor,
+                Applier(ps.gradebook, links, 100, audit, clock),
+                ps.roster,
+                records,
+                clock,
+                associations,
+                letters,
             ),
             explain=Explain(lambda: surveyor, Recall(memory), memory, clock),
             settler=Settler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
