@@ -71,6 +71,7 @@ class SyncCourse:
             outcome=type(outcome).__name__.lower(),
             changes=changes.count,
             assignments=len(record.assignments),
+            whole=graded is None,
             scores_written=scores_written,
             duration_ms=round((self._clock.now() - started).total_seconds() * 1000),
             waited_ms=round((started - changes.first_at).total_seconds() * 1000),
