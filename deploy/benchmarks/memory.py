@@ -15,7 +15,7 @@ STUDENTS, ASSIGNMENTS = 30, 40
 
 
 def run(courses: int = 100, messages: int = 100_000, town_courses: int = 20) -> Result:
-    """Measure Redis with courses of which every score was sent; the processes with a small town, idle courses beside it."""
+    """Measure Redis with courses whose scores were all sent; the processes with a small town and idle courses."""
     figures = {**_redis(courses, messages), **_processes(town_courses)}
     return Result(
         "memory",
