@@ -23,7 +23,7 @@ ASSIGNMENT_IDS_PER_REQUEST = 100
 
 
 class CanvasClient:
-    """Thread-safe: one instance serves all threads of a process, with a bounded number of requests under way."""
+    """Thread-safe: one instance serves all threads of a process."""
 
     def __init__(self, canvas: PagedApi, memory: CourseMemory, account: str = "self") -> None:
         self._canvas = canvas
