@@ -1,7 +1,6 @@
 """What all workers know together about a remote system: paused or not, how often it failed, its pace and its line."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -10,6 +9,7 @@ from typing import Any
 
 import redis
 import structlog
+from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from shared.adapters.redis.answers import milliseconds, text
@@ -72,7 +72,8 @@ class SystemGate:
         self._max_in_flight = max_in_flight
         # Callers whose requests are over, or never began, without Redis having heard of it.
         self._over: set[str] = set()
-        self._longest_ms = milliseconds(longest_wait + longest_request)
+        in_ms = map(milliseconds, (LONGEST_PROBE, PROBE_POLL, longest_wait + longest_request))
+        self._enter_args = [*in_ms, max_in_flight]
         self._dice = dice or Random()  # noqa: S311 - jitter, not a secret
         self._longest_wait = longest_wait
         self._ailing_key = keys.ailing(system)
@@ -99,8 +100,7 @@ class SystemGate:
         That forgets the failures in a row. A pause that is under way goes on.
         """
         if passage.caller or (answered and passage.failures_noted):
-            with self._noted_if_redis_fails(passage.caller):
-                self._leave_script(keys=self._keys, args=[passage.caller, int(answered)])
+            self._run(self._leave_script, passage.caller, [passage.caller, int(answered)])
 
     def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
         """Note a failure; return how long the system is paused for all workers now, None if it is not.
@@ -153,17 +153,14 @@ class SystemGate:
 
     def _ask(self, caller: str) -> Any:
         over = list(self._over)
-        in_ms = [milliseconds(LONGEST_PROBE), milliseconds(PROBE_POLL), self._longest_ms]
-        with self._noted_if_redis_fails(caller):
-            answer = self._enter_script(keys=self._keys, args=[*in_ms, self._max_in_flight, caller, *over])
+        answer = self._run(self._enter_script, caller, [*self._enter_args, caller, *over])
         self._over.difference_update(over)
         return answer
 
-    @contextmanager
-    def _noted_if_redis_fails(self, caller: str) -> Iterator[None]:
-        """Have the caller leave the line with this process's next question, where Redis does not answer this one."""
+    def _run(self, script: Script, caller: str, args: Sequence[str | int]) -> Any:
+        """Where Redis does not answer, the caller leaves the line with this process's next question."""
         try:
-            yield
+            return script(keys=self._keys, args=args)
         except RedisError:
             self._over.add(caller)
             raise
