@@ -200,7 +200,10 @@ class Settings(BaseSettings):
     )
     canvas_timeout_s: float = Field(30.0, gt=0, description="Longest wait for an answer of Canvas.")
     canvas_max_in_flight: int = Field(
-        8, ge=1, le=12, description="Canvas requests under way at once in one worker; about 12 fill a token's bucket."
+        8,
+        ge=1,
+        le=12,
+        description="Canvas requests under way at once, of all workers together; about 12 fill a token's bucket.",
     )
 
     canvas_course_max_age_s: int = Field(

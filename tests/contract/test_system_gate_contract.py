@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.system_health import SystemGate
+from shared.adapters.redis.system_health import Passage, SystemGate
 from shared.clock import SystemClock
 
 pytestmark = pytest.mark.redis
@@ -20,12 +20,13 @@ NO_INTERVAL = timedelta(0)
 PAUSE = timedelta(milliseconds=30)
 INTERVAL_MS = 20
 CALLS = 10
+LET_IN = Passage("", failures_noted=True)
 CALLER = """
 import sys
 from datetime import timedelta
 import redis
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.system_health import SystemGate
+from shared.adapters.redis.system_health import Passage, SystemGate
 from shared.clock import SystemClock
 client = redis.Redis(unix_socket_path=sys.argv[1])
 gate = SystemGate(client, Keys(), "powerschool", SystemClock(), timedelta(milliseconds=int(sys.argv[2])))
@@ -61,7 +62,7 @@ def test_eight_threads_send_one_probe(real: redis.Redis) -> None:
     assert first_is_through.wait(5)
     time.sleep(0.2)
     assert len(through) == 1
-    gate.succeeded()
+    gate.leave(LET_IN, answered=True)
     for thread in threads:
         thread.join(5)
     assert len(set(through)) == 8

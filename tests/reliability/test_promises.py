@@ -58,6 +58,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/reliability/test_promises.py::test_a_flood_of_events_leaves_one_sync_per_course",
     ),
     "8 one shared pace": (
+        "tests/contract/test_canvas_in_flight_contract.py::test_workers_and_provisioning_share_one_bound",
         "tests/unit/adapters/test_system_health.py::test_all_workers_share_one_pace",
         "tests/unit/adapters/test_system_health.py::test_throttling_pauses_every_worker_at_once",
         "tests/unit/adapters/test_powerschool_token.py::test_one_token_serves_all_workers",

@@ -74,7 +74,7 @@ def test_an_error_is_traced_by_its_type(spans: InMemorySpanExporter) -> None:
         api(httpx.MockTransport(fail)).send("GET", "/api/v1/users/self")
     one = only(spans)
     assert one.status.status_code is StatusCode.ERROR
-    assert dict(one.attributes or {}) == {"system": "canvas", "error.type": "TransientError"}
+    assert dict(one.attributes or {}) == {"system": "canvas", "error.type": "ReadTimeout"}
     assert not one.events
     assert "canary" not in one.to_json()
 

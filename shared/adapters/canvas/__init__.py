@@ -10,7 +10,7 @@ from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.course_memory import CourseMemory
 from shared.adapters.canvas.paged import PagedApi
 from shared.adapters.canvas.sis_imports import CanvasSisImports
-from shared.adapters.http.api import JsonApi, OnRequest, OnTrouble, http_client
+from shared.adapters.http.api import CONNECT_TIMEOUT_S, JsonApi, OnRequest, OnTrouble, http_client
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import SystemGate
 from shared.clock import Clock
@@ -18,6 +18,8 @@ from shared.config import CANVAS_SETTINGS, Settings
 
 SYSTEM = "canvas"
 PROBE = "/api/v1/users/self"
+# For what a request takes besides its timeouts.
+MARGIN = timedelta(seconds=5)
 # Without the first type Canvas sends ids as numbers, which JavaScript-minded proxies have rounded.
 ACCEPT = "application/json+canvas-string-ids, application/json"
 
@@ -75,7 +77,15 @@ def _canvas(
         headers={"Accept": ACCEPT, "Authorization": f"Bearer {token.get_secret_value()}"},
         transport=transport,
     )
-    # Canvas asks for no interval between requests: its bucket is watched by the client instead.
-    gate = SystemGate(redis_client, keys, SYSTEM, clock, timedelta(0))
+    # Canvas asks for no interval between requests: what fills its bucket is how many are under way at once.
+    gate = SystemGate(
+        redis_client,
+        keys,
+        SYSTEM,
+        clock,
+        timedelta(0),
+        max_in_flight=settings.canvas_max_in_flight,
+        longest_request=timedelta(seconds=CONNECT_TIMEOUT_S + settings.canvas_timeout_s) + MARGIN,
+    )
     api = JsonApi(SYSTEM, http, gate, clock, on_request=on_request, on_trouble=on_trouble, probe=PROBE)
-    return PagedApi(api, http.base_url, clock, settings.canvas_max_in_flight)
+    return PagedApi(api, http.base_url, clock)

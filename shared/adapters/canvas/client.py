@@ -23,7 +23,7 @@ ASSIGNMENT_IDS_PER_REQUEST = 100
 
 
 class CanvasClient:
-    """Thread-safe: one instance serves all threads of a process, with a bounded number of requests under way."""
+    """Thread-safe: one instance serves all threads of a process."""
 
     def __init__(self, canvas: PagedApi, memory: CourseMemory, account: str = "self") -> None:
         self._canvas = canvas
@@ -189,6 +189,6 @@ def _one_row_per_student(rows: Iterable[RowWire | FastRow]) -> tuple[GradebookRo
             # An empty SIS id is none.
             sis_user_id=row.sis_user_id or (earlier.sis_user_id if earlier else None),
             section_ids=frozenset({row.section_id}) | (earlier.section_ids if earlier else frozenset()),
-            submissions={**(earlier.submissions if earlier else {}), **submissions},
+            submissions={**earlier.submissions, **submissions} if earlier else submissions,
         )
     return tuple(students.values())

@@ -1,6 +1,5 @@
-"""Reading Canvas page by page, with a bounded number of requests under way, and slower before its bucket is full."""
+"""Reading Canvas page by page, and slower before its bucket is full."""
 
-import threading
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
@@ -20,11 +19,10 @@ LONGEST_SLOWDOWN = timedelta(seconds=5)
 class PagedApi:
     """Thread-safe: one instance serves all threads of a process."""
 
-    def __init__(self, api: JsonApi, base_url: httpx.URL, clock: Clock, max_in_flight: int) -> None:
+    def __init__(self, api: JsonApi, base_url: httpx.URL, clock: Clock) -> None:
         self._api = api
         self._base_url = base_url
         self._clock = clock
-        self._in_flight = threading.BoundedSemaphore(max_in_flight)
 
     def pages(
         self, template: str, ids: Mapping[str, str], params: Params = (), decoder: Decoder | None = None
@@ -49,16 +47,14 @@ class PagedApi:
         decoder: Decoder | None = None,
     ) -> Answer:
         """Return what Canvas answers. Raises what `JsonApi.send` raises."""
-        with self._in_flight:
-            answer = self._api.send("GET", template, ids, params=params, url=url, decoder=decoder)
+        answer = self._api.send("GET", template, ids, params=params, url=url, decoder=decoder)
         self._slow_down(answer)
         return answer
 
     def upload(self, template: str, ids: Mapping[str, str], params: Params, content: bytes, media_type: str) -> Answer:
         """Post a file as the body, once: it is not safe to repeat. Raises what `JsonApi.send` raises."""
         headers = {"Content-Type": media_type}
-        with self._in_flight:
-            return self._api.send("POST", template, ids, params=params, content=content, headers=headers)
+        return self._api.send("POST", template, ids, params=params, content=content, headers=headers)
 
     def close(self) -> None:
         """Close the connections."""

@@ -71,7 +71,8 @@ class Answer:
                 content = Content.JSON
                 return cls(call, response.status_code, response.headers, content, None, "", next_url, decoded)
         content, body = _read(response.content, media_type)
-        texts = sentences(body)
+        # A success has much to read, and nothing to say.
+        texts = [] if response.is_success and content is Content.JSON else sentences(body)
         if not texts and media_type == "text/plain":
             texts = [response.text]
         return cls(call, response.status_code, response.headers, content, body, " · ".join(texts), next_url)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -15,7 +15,8 @@ from shared.adapters.http import exact_json
 from shared.adapters.http.answers import Answer, Call, Decoder
 from shared.adapters.http.exact_json import Json
 from shared.adapters.http.troubles import Sign, Trouble, retry_after, sign_of, trouble_of
-from shared.adapters.telemetry.tracing import Notes, span
+from shared.adapters.redis.system_health import Passage
+from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
 from shared.errors import AccessDenied, NotFound, PermanentError, Refused, SystemUnwell, TransientError
 
@@ -27,7 +28,7 @@ OnTrouble = Callable[[str, str], None]
 ReadRefusal = Callable[[Answer], PermanentError | None]
 """Reads what only one system says; None leaves the answer to the general rules."""
 
-_CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
 _PROBE_TIMEOUT_S = 5.0
 _MAX_CONNECTIONS = 64
 
@@ -39,16 +40,16 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 class Gate(Protocol):
     """What all workers know of a system; see `SystemGate`."""
 
-    def enter(self) -> None:
+    def enter(self) -> Passage:
         """Return when a request may be sent. Raises `SystemUnwell`."""
+        ...
+
+    def leave(self, passage: Passage, *, answered: bool) -> None:
+        """Note that the request is over, and whether the system answered it as one that is well."""
         ...
 
     def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
         """Note a failure; return the pause that is on now, if one is."""
-        ...
-
-    def succeeded(self) -> None:
-        """Note that the system answered."""
         ...
 
 
@@ -67,7 +68,7 @@ def http_client(
     """
     return httpx.Client(
         base_url=base_url,
-        timeout=httpx.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
+        timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
         limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
         headers=headers,
         verify=ssl.create_default_context(cafile=str(ca_bundle)) if ca_bundle else True,
@@ -110,6 +111,8 @@ class JsonApi:
     ) -> None:
         self._system = system
         self._http = http
+        self._base_url = str(http.base_url).rstrip("/")
+        self._timeout = http.timeout.as_dict()
         self._gate = gate
         self._clock = clock
         self._read_refusal = read_refusal
@@ -140,16 +143,23 @@ class JsonApi:
         call = Call(self._system, method, template)
         path = template.format_map({name: quote(str(value), safe="") for name, value in (ids or {}).items()})
         text = None if body is None else exact_json.dumps(body).encode()
-        request = self._http.build_request(
+        request = self._request(
             method,
-            url or path,
-            params=None if url else list(params),
-            content=content if text is None else text,
-            data=form,
-            headers={**(headers or {}), **({"Content-Type": "application/json"} if text else {})},
+            url or f"{self._base_url}{path}{_query(params)}",
+            {**(headers or {}), **({"Content-Type": "application/json"} if text else {})},
+            content if text is None else text,
+            form,
         )
-        self._gate.enter()
-        return self._judged(self._exchanged(call, request, decoder))
+        try:
+            answer, sign = self._exchanged(call, request, decoder)
+        except httpx.RequestError as error:
+            trouble, whole_system = trouble_of(error)
+            raise self._unwell(call, f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
+        if sign is not None:
+            raise self._sick(answer, sign)
+        if not answer.succeeded:
+            raise self._read_refusal(answer) or _refusal(answer)
+        return answer
 
     def pause(self, cause: str, duration: timedelta) -> None:
         """Let no worker call the system for this long."""
@@ -159,31 +169,53 @@ class JsonApi:
         """Close the connections."""
         self._http.close()
 
-    def _exchanged(self, call: Call, request: httpx.Request, decoder: Decoder | None) -> Answer:
-        with span(str(call), {"system": self._system}) as notes:
-            return self._timed(call, request, decoder, notes)
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        form: Mapping[str, str] | None,
+    ) -> httpx.Request:
+        """Return what the client's own `build_request` does, in a third of its time: the address is whole already."""
+        all_headers = self._http.headers.copy()
+        all_headers.update(headers)
+        return httpx.Request(
+            method,
+            url,
+            headers=all_headers,
+            cookies=self._http.cookies,
+            content=content,
+            data=form,
+            extensions={"timeout": self._timeout},
+        )
 
-    def _timed(self, call: Call, request: httpx.Request, decoder: Decoder | None, notes: Notes) -> Answer:
-        started = time.perf_counter()
+    def _exchanged(self, call: Call, request: httpx.Request, decoder: Decoder | None) -> tuple[Answer, Sign | None]:
+        """Return the answer, and what it says about the system's health. Whatever happens, the gate is left."""
+        well, passage = False, self._gate.enter()
         try:
-            response = self._http.send(request)
-        except httpx.RequestError as error:
-            trouble, whole_system = trouble_of(error)
-            self._on_request(self._system, str(call), trouble.value, time.perf_counter() - started)
-            raise self._unwell(call, f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
-        self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
-        notes.note("http.response.status_code", response.status_code)
-        return Answer.of(call, response, decoder)
+            answer = self._sent(call, request, decoder)
+            sign = self._sign_of(answer)
+            well = sign is None
+        finally:
+            self._gate.leave(passage, answered=well)
+        return answer, sign
 
-    def _judged(self, answer: Answer) -> Answer:
-        refusal = None if answer.succeeded else self._read_refusal(answer)
-        sign = sign_of(answer) if refusal is None else None
-        if sign:
-            raise self._sick(answer, sign)
-        self._gate.succeeded()
-        if answer.succeeded:
-            return answer
-        raise refusal or _refusal(answer)
+    def _sent(self, call: Call, request: httpx.Request, decoder: Decoder | None = None) -> Answer:
+        with span(str(call), {"system": self._system}) as notes:
+            started = time.perf_counter()
+            try:
+                response = self._http.send(request)
+            except httpx.RequestError as error:
+                self._on_request(self._system, str(call), trouble_of(error)[0].value, time.perf_counter() - started)
+                raise
+            self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
+            notes.note("http.response.status_code", response.status_code)
+            return Answer.of(call, response, decoder)
+
+    def _sign_of(self, answer: Answer) -> Sign | None:
+        """Return the sign of trouble in the answer, None where it is a success or a refusal of one request."""
+        return None if not answer.succeeded and self._read_refusal(answer) else sign_of(answer)
 
     def _sick(self, answer: Answer, sign: Sign) -> TransientError:
         asked = retry_after(answer, self._clock.now())
@@ -193,18 +225,17 @@ class JsonApi:
     def _answers_probe(self) -> bool:
         if self._probe is None:
             return True
-        call = Call(self._system, "GET", self._probe)
-        started = time.perf_counter()
+        request = self._http.build_request("GET", self._probe, timeout=_PROBE_TIMEOUT_S)
         try:
-            self._gate.enter()
-            response = self._http.get(self._probe, timeout=_PROBE_TIMEOUT_S)
-        except SystemUnwell:
+            passage = self._gate.enter()
+            try:
+                answer = self._sent(Call(self._system, "GET", self._probe), request)
+            finally:
+                # The request before it failed all the same.
+                self._gate.leave(passage, answered=False)
+        except (SystemUnwell, httpx.RequestError):
             return False
-        except httpx.RequestError as error:
-            self._on_request(self._system, str(call), trouble_of(error)[0].value, time.perf_counter() - started)
-            return False
-        self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
-        return sign_of(Answer.of(call, response)) is None
+        return sign_of(answer) is None
 
     def _unwell(
         self, call: Call, message: str, trouble: Trouble, asked: timedelta | None, *, whole_system: bool
@@ -219,6 +250,10 @@ class JsonApi:
         if pause is None:
             return TransientError(message, cause=cause, may_be_done=may_be_done)
         return SystemUnwell(message, cause=cause, delay=pause, may_be_done=may_be_done)
+
+
+def _query(params: Params) -> str:
+    return f"?{urlencode(list(params))}" if params else ""
 
 
 def _refusal(answer: Answer) -> PermanentError:

@@ -8,8 +8,9 @@ import msgspec
 
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 
-
 _FAST = msgspec.json.Decoder(float_hook=Decimal)
+_WORDS = {True: "true", False: "false", None: "null"}
+_quoted = json.JSONEncoder().encode
 
 
 def loads(text: str | bytes) -> Json:
@@ -25,14 +26,18 @@ def loads(text: str | bytes) -> Json:
 def dumps(value: Json) -> str:
     """Return the value as JSON, each `Decimal` as the number it is (`10.5`, never `10.500000000000001`)."""
     match value:
+        case str():
+            return _quoted(value)
         case Decimal():
             return plain(value)
         case dict():
-            return "{" + ",".join(f"{json.dumps(key)}:{dumps(item)}" for key, item in value.items()) + "}"
+            return "{" + ",".join(f"{_quoted(key)}:{dumps(item)}" for key, item in value.items()) + "}"
         case list():
             return "[" + ",".join(dumps(item) for item in value) + "]"
+        case bool() | None:
+            return _WORDS[value]
         case _:
-            return json.dumps(value)
+            return str(value)
 
 
 def plain(number: Decimal) -> str:

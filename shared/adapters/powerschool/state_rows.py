@@ -48,12 +48,12 @@ def assignments_of(rows: Iterable[FastRow | StateRow]) -> tuple[ActualAssignment
     assignments: dict[int, ActualAssignment] = {}
     scores = defaultdict[int, dict[int, ActualScore]](dict)
     for row in rows:
-        key = row.assignment_section_id
+        key, student = row.assignment_section_id, row.student_dcid
         if key not in assignments:
             assignments[key] = _assignment(row)
-        if row.student_dcid is not None:
+        if student is not None:
             is_code = row.score_kind == SCORE_CODE
-            scores[key][row.student_dcid] = ActualScore(row.score_points, row.is_missing, row.is_exempt, is_code)
+            scores[key][student] = ActualScore(row.score_points, row.is_missing, row.is_exempt, is_code)
     return tuple(replace(each, scores=scores.get(key, {})) for key, each in assignments.items())
 
 

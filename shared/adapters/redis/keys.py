@@ -230,6 +230,14 @@ class Keys:
         """The rate limiter's own key: when `system` may be called next."""
         return f"{self.prefix}:system:{system}:pace"
 
+    def line(self, system: str) -> str:
+        """Sorted set: a request's random name, scored by when it came (µs); there until it is answered.
+
+        The first of them, as many as may be under way, are under way; the others wait. Those of killed workers are
+        dropped after the longest time that waiting and a request may take.
+        """
+        return f"{self.prefix}:system:{system}:line"
+
     @property
     def powerschool_token(self) -> str:
         """String with the token's lifetime less a minute: the access token that all workers share."""

@@ -1,10 +1,16 @@
-"""What all workers know together about a remote system: paused or not, how often it failed, and its pace."""
+"""What all workers know together about a remote system: paused or not, how often it failed, its pace and its line."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
+from secrets import token_hex
+from typing import Any
 
 import redis
 import structlog
+from redis.commands.core import Script
+from redis.exceptions import RedisError
 
 from shared.adapters.redis.answers import milliseconds, text
 from shared.adapters.redis.keys import Keys
@@ -25,8 +31,18 @@ SHORTEST_DELAY = timedelta(milliseconds=1)
 _JITTER = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a caller is let in with. `caller` names it in the line of those under way, empty where there is no line."""
+
+    caller: str
+    failures_noted: bool
+
+
 class SystemGate:
     """The gate in front of one system: every request of every worker goes through it.
+
+    At most `max_in_flight` requests are under way at once, any number where that is 0. Thread-safe.
 
     The pace is a script of our own: throttled-py's GCRA builds its own connections from a URL, cannot express
     intervals below a second, and tells all waiters the same moment, so that one of them wins and the rest starve.
@@ -40,6 +56,8 @@ class SystemGate:
         clock: Clock,
         min_interval: timedelta,
         *,
+        max_in_flight: int = 0,
+        longest_request: timedelta = LONGEST_PROBE,
         dice: Random | None = None,
         longest_wait: timedelta = LONGEST_WAIT,
     ) -> None:
@@ -48,25 +66,41 @@ class SystemGate:
         self._pause_key = keys.pause(system)
         self._failures_key = keys.failures(system)
         self._pace_key = keys.pace(system)
+        self._keys = [self._pause_key, keys.ailing(system), keys.probe(system), self._failures_key, keys.line(system)]
         self._clock = clock
         self._min_interval = min_interval
+        self._max_in_flight = max_in_flight
+        # Callers whose requests are over, or never began, without Redis having heard of it.
+        self._over: set[str] = set()
+        in_ms = map(milliseconds, (LONGEST_PROBE, PROBE_POLL, longest_wait + longest_request))
+        self._enter_args = [*in_ms, max_in_flight]
         self._dice = dice or Random()  # noqa: S311 - jitter, not a secret
         self._longest_wait = longest_wait
         self._ailing_key = keys.ailing(system)
         self._probe_key = keys.probe(system)
         self._pace_script = load_script(client, "pace")
         self._enter_script = load_script(client, "system_enter")
-        self._answered_script = load_script(client, "system_answered")
+        self._leave_script = load_script(client, "system_leave")
 
-    def enter(self) -> None:
-        """Return when a request may be sent: at once, or at this caller's slot of the shared pace.
+    def enter(self) -> Passage:
+        """Return when a request may be sent: at once, or when this caller's turn in the line and in the pace has come.
 
         After a pause one caller gets through; the others wait until the system answered it, or failed again.
-        Raises: SystemUnwell while the system is paused, and when its next free slot is too far away.
+        `leave` must follow. Who does not get to it is out of the line once `longest_request` is over.
+        Raises: SystemUnwell while the system is paused, and when the caller's turn is too far away.
         """
-        self._wait_for_probe()
+        passage = self._let_in(token_hex(8) if self._max_in_flight else "")
         if self._min_interval:
-            self._wait_for_slot()
+            self._wait_for_slot(passage)
+        return passage
+
+    def leave(self, passage: Passage, *, answered: bool) -> None:
+        """Note that the request is over, once for each `enter`; `answered` says that the system was well enough for it.
+
+        That forgets the failures in a row. A pause that is under way goes on.
+        """
+        if passage.caller or (answered and passage.failures_noted):
+            self._run(self._leave_script, passage.caller, [passage.caller, int(answered)])
 
     def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
         """Note a failure; return how long the system is paused for all workers now, None if it is not.
@@ -91,35 +125,53 @@ class SystemGate:
         log.warning(LogEvent.SYSTEM_PAUSED, system=self._system, cause=cause, delay_s=delay_s)
         return pause
 
-    def succeeded(self) -> None:
-        """Forget the failures in a row: the system answered. A pause that is under way goes on."""
-        self._answered_script(keys=[self._pause_key, self._ailing_key, self._probe_key, self._failures_key])
-
     def _remaining_pause(self) -> timedelta | None:
         remaining_ms = self._redis.pttl(self._pause_key)
         return timedelta(milliseconds=remaining_ms) if remaining_ms > 0 else None
 
-    def _wait_for_probe(self) -> None:
-        in_ms = [milliseconds(LONGEST_PROBE), milliseconds(PROBE_POLL)]
+    def _let_in(self, caller: str) -> Passage:
+        try:
+            return self._waited_for(caller)
+        except RedisError:
+            raise
+        except BaseException:
+            self.leave(Passage(caller, failures_noted=False), answered=False)
+            raise
+
+    def _waited_for(self, caller: str) -> Passage:
         waited = timedelta(0)
         while True:
-            keys = [self._pause_key, self._ailing_key, self._probe_key]
-            remaining, *told = self._enter_script(keys=keys, args=in_ms)
+            remaining, *told = self._ask(caller)
             if not remaining:
-                return
-            cause, state = text(told[0]), text(told[1])
+                return Passage(caller, failures_noted=bool(told[0]))
+            delay, state = timedelta(milliseconds=int(remaining)), text(told[1])
             if state == "paused" or waited >= self._longest_wait:
-                delay = timedelta(milliseconds=int(remaining))
+                cause = text(told[0]) or f"{self._system}_throttled"
                 raise SystemUnwell(f"{self._system} is {state}", cause=cause, delay=max(delay, SHORTEST_DELAY))
-            self._clock.sleep(PROBE_POLL)
-            waited += PROBE_POLL
+            self._clock.sleep(delay * self._dice.uniform(1 - _JITTER, 1 + _JITTER))
+            waited += delay
 
-    def _wait_for_slot(self) -> None:
+    def _ask(self, caller: str) -> Any:
+        over = list(self._over)
+        answer = self._run(self._enter_script, caller, [*self._enter_args, caller, *over])
+        self._over.difference_update(over)
+        return answer
+
+    def _run(self, script: Script, caller: str, args: Sequence[str | int]) -> Any:
+        """Where Redis does not answer, the caller leaves the line with this process's next question."""
+        try:
+            return script(keys=self._keys, args=args)
+        except RedisError:
+            self._over.add(caller)
+            raise
+
+    def _wait_for_slot(self, passage: Passage) -> None:
         in_ms = [milliseconds(self._min_interval), milliseconds(self._longest_wait)]
         wait = timedelta(milliseconds=int(self._pace_script(keys=[self._pace_key], args=in_ms)))
         if wait > self._longest_wait:
             # No request follows, so that somebody else may find out whether the system is well again.
             self._redis.delete(self._probe_key)
+            self.leave(passage, answered=False)
             raise SystemUnwell(
                 f"{self._system} is called at its permitted pace", cause=f"{self._system}_throttled", delay=wait
             )

@@ -1,10 +1,11 @@
+import json
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.http.exact_json import dumps, loads, plain
+from shared.adapters.http.exact_json import Json, dumps, loads, plain
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-10_000, max_value=10_000))
@@ -20,6 +21,18 @@ def test_every_score_survives_the_wire(score: Decimal) -> None:
 def test_numbers_are_written_plainly(number: str, written: str) -> None:
     """Neither exponents nor trailing zeros nor the noise of floats."""
     assert plain(Decimal(number)) == dumps(Decimal(number)) == written
+
+
+NOT_DECIMAL = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(NOT_DECIMAL)
+def test_everything_else_is_written_as_the_standard_library_writes_it(value: Json) -> None:
+    """Text, whole numbers, flags, nothing, lists and objects, however deep."""
+    assert dumps(value) == json.dumps(value, separators=(",", ":"))
 
 
 def test_fractions_are_not_read_as_floats() -> None:

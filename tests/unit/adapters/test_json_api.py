@@ -6,6 +6,7 @@ from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.http.api import JsonApi, http_client
 from shared.adapters.http.troubles import LONGEST_RETRY_AFTER
+from shared.adapters.redis.system_health import Passage
 from shared.clock import ManualClock
 from shared.errors import (
     AccessDenied,
@@ -23,16 +24,21 @@ class OpenGate:
 
     def __init__(self) -> None:
         self.failures: list[tuple[str, timedelta | None]] = []
+        self.under_way = 0
+        self.left: list[bool] = []
 
-    def enter(self) -> None:
-        pass
+    def enter(self) -> Passage:
+        self.under_way += 1
+        return Passage("caller", failures_noted=False)
+
+    def leave(self, passage: Passage, *, answered: bool) -> None:
+        self.under_way -= 1
+        self.left.append(answered)
 
     def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
         self.failures.append((cause, retry_after))
+        assert self.under_way == 0
         return (retry_after or timedelta(seconds=1)) if whole_system else None
-
-    def succeeded(self) -> None:
-        pass
 
 
 @pytest.fixture

@@ -2,15 +2,18 @@ import time
 from datetime import timedelta
 from random import Random
 
+import fakeredis
 import pytest
 import redis
+from redis.exceptions import RedisError
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.system_health import SystemGate
+from shared.adapters.redis.system_health import Passage, SystemGate
 from shared.clock import ManualClock
 from shared.errors import SystemUnwell
 
 SECOND = timedelta(seconds=1)
+LET_IN = Passage("", failures_noted=True)
 
 
 def gate_of(client: redis.Redis, keys: Keys, clock: ManualClock, interval: timedelta = timedelta(0)) -> SystemGate:
@@ -46,7 +49,7 @@ def test_an_answer_ends_the_row(redis_client: redis.Redis, keys: Keys, clock: Ma
     for _ in range(3):
         for _ in range(4):
             assert gate.failed("powerschool_error", whole_system=False) is None
-        gate.succeeded()
+        gate.leave(LET_IN, answered=True)
 
 
 def test_pauses_grow_to_half_a_minute(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
@@ -103,7 +106,7 @@ def test_after_a_pause_one_caller_goes_ahead(redis_client: redis.Redis, keys: Ke
     with pytest.raises(SystemUnwell) as caught:
         other.enter()
     assert caught.value.cause == "powerschool_unavailable"
-    first.succeeded()
+    first.leave(LET_IN, answered=True)
     other.enter()
 
 
@@ -124,7 +127,7 @@ def test_an_answer_from_before_does_not_end_a_pause(redis_client: redis.Redis, k
     """A request that was under way when the pause began says nothing about the system now."""
     gate = gate_of(redis_client, keys, clock)
     gate.failed("powerschool_throttled", 7 * SECOND, whole_system=True)
-    gate.succeeded()
+    gate.leave(LET_IN, answered=True)
     redis_client.delete(keys.pause("powerschool"))
     gate.enter()
     with pytest.raises(SystemUnwell):
@@ -142,3 +145,21 @@ def test_a_probe_that_gets_no_slot_leaves_it_to_others(
     with pytest.raises(SystemUnwell):
         gate.enter()
     gate_of(redis_client, keys, clock).enter()
+
+
+def test_a_caller_that_redis_could_not_be_told_of_leaves_with_the_next(keys: Keys, clock: ManualClock) -> None:
+    """A restart of Redis does not keep the places of those whose requests ended meanwhile."""
+    server = fakeredis.FakeServer()
+    client = fakeredis.FakeRedis(server=server)
+    gate = SystemGate(client, keys, "canvas", clock, timedelta(0), max_in_flight=1)
+    passage = gate.enter()
+    server.connected = False
+    with pytest.raises(RedisError):
+        gate.leave(passage, answered=True)
+    with pytest.raises(RedisError):
+        gate.enter()
+    server.connected = True
+    assert client.zcard(keys.line("canvas")) == 1
+    gate.leave(gate.enter(), answered=True)
+    assert client.zcard(keys.line("canvas")) == 0
+    assert clock.slept == []
