@@ -1,9 +1,8 @@
 """Who this process is."""
 
-import os
-import socket
+from shared.adapters.redis.heartbeats import place_of_this_process
 
 
 def this_process(kind: str) -> str:
     """Return this process's name for stream consumers and heartbeats: unique among running ones."""
-    return f"{kind}@{socket.gethostname()}:{os.getpid()}"
+    return f"{kind}@{place_of_this_process()}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class GradingType(StrEnum):
@@ -106,8 +107,7 @@ class Course:
     remembered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """One student's standing in one assignment.
 
     `score` is after late deductions. `assignment_visible` is False once the work is no longer assigned to the

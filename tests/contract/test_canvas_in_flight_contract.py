@@ -17,6 +17,7 @@ from shared.adapters.redis.system_health import SystemGate
 from shared.clock import SystemClock
 from shared.config import Settings, load
 from shared.errors import PassbackError, SystemUnwell
+from workers.identity import this_process
 
 MOST = 8
 A_WHILE = timedelta(milliseconds=300)
@@ -149,6 +150,27 @@ def test_the_place_of_a_killed_worker_comes_free(client: redis.Redis, keys: Keys
         other.enter()
     time.sleep(A_WHILE.total_seconds())
     other.enter()
+
+
+def test_the_place_of_a_process_without_heartbeat_comes_free_at_once(client: redis.Redis, keys: Keys) -> None:
+    """Whoever waits drops it, long before the longest time that a request may take."""
+    gate_of(client, keys).enter()
+    other = gate_of(client, keys, longest_wait=A_WHILE)
+    long_ago = round((time.time() - 20) * 1000)
+    client.hset(keys.heartbeats, this_process("worker"), long_ago)
+    other.leave(other.enter(), answered=True)
+    assert in_line(client, keys) == 0
+
+
+@pytest.mark.parametrize("beats", [{}, {"worker": 20, "web": 1}, {"worker@elsewhere:1": 20}])
+def test_the_place_of_a_living_process_is_kept(client: redis.Redis, keys: Keys, beats: dict[str, int]) -> None:
+    """One that never had a heartbeat, such as a command, is believed; so is one whose number somebody had before."""
+    gate_of(client, keys).enter()
+    for process, age_s in beats.items():
+        name = process if "@" in process else this_process(process)
+        client.hset(keys.heartbeats, name, round((time.time() - age_s) * 1000))
+    with pytest.raises(SystemUnwell):
+        gate_of(client, keys, longest_wait=timedelta(milliseconds=50)).enter()
 
 
 def test_a_line_that_redis_forgot_begins_anew(client: redis.Redis, keys: Keys) -> None:

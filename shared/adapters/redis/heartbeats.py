@@ -1,5 +1,7 @@
 """Which processes are alive: each notes itself in Redis every few seconds."""
 
+import os
+import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -12,6 +14,11 @@ from shared.adapters.redis.keys import Keys
 # Some beats: who looks at the pages sees within ten seconds that a process has died.
 GONE_AFTER = timedelta(seconds=8)
 REMEMBERED_FOR = timedelta(days=1)
+
+
+def place_of_this_process() -> str:
+    """Return where this process runs, `<host>:<pid>`: the second half of its name."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 @dataclass(frozen=True, slots=True)

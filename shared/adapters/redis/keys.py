@@ -231,10 +231,10 @@ class Keys:
         return f"{self.prefix}:system:{system}:pace"
 
     def line(self, system: str) -> str:
-        """Sorted set: a request's random name, scored by when it came (µs); there until it is answered.
+        """Sorted set: a request's process and random name, scored by when it came (µs); there until it is answered.
 
-        The first of them, as many as may be under way, are under way; the others wait. Those of killed workers are
-        dropped after the longest time that waiting and a request may take.
+        The first of them, as many as may be under way, are under way; the others wait. Those of killed processes are
+        dropped once their heartbeats are old, and any after the longest time that waiting and a request may take.
         """
         return f"{self.prefix}:system:{system}:line"
 

@@ -13,6 +13,7 @@ from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from shared.adapters.redis.answers import milliseconds, text
+from shared.adapters.redis.heartbeats import GONE_AFTER, place_of_this_process
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.clock import Clock
@@ -66,14 +67,18 @@ class SystemGate:
         self._pause_key = keys.pause(system)
         self._failures_key = keys.failures(system)
         self._pace_key = keys.pace(system)
-        self._keys = [self._pause_key, keys.ailing(system), keys.probe(system), self._failures_key, keys.line(system)]
+        self._keys = [
+            self._pause_key, keys.ailing(system), keys.probe(system), self._failures_key, keys.line(system),
+            keys.heartbeats,
+        ]  # fmt: skip
         self._clock = clock
         self._min_interval = min_interval
         self._max_in_flight = max_in_flight
         # Callers whose requests are over, or never began, without Redis having heard of it.
         self._over: set[str] = set()
         in_ms = map(milliseconds, (LONGEST_PROBE, PROBE_POLL, longest_wait + longest_request))
-        self._enter_args = [*in_ms, max_in_flight]
+        self._enter_args = [*in_ms, max_in_flight, milliseconds(GONE_AFTER)]
+        self._process = place_of_this_process()
         self._dice = dice or Random()  # noqa: S311 - jitter, not a secret
         self._longest_wait = longest_wait
         self._ailing_key = keys.ailing(system)
@@ -86,10 +91,11 @@ class SystemGate:
         """Return when a request may be sent: at once, or when this caller's turn in the line and in the pace has come.
 
         After a pause one caller gets through; the others wait until the system answered it, or failed again.
-        `leave` must follow. Who does not get to it is out of the line once `longest_request` is over.
+        `leave` must follow. Who does not get to it is out of the line once its process is gone, by its heartbeats, or
+        `longest_request` is over.
         Raises: SystemUnwell while the system is paused, and when the caller's turn is too far away.
         """
-        passage = self._let_in(token_hex(8) if self._max_in_flight else "")
+        passage = self._let_in(f"{self._process} {token_hex(8)}" if self._max_in_flight else "")
         if self._min_interval:
             self._wait_for_slot(passage)
         return passage
