@@ -16,10 +16,12 @@ def remember_categories(survey: Survey, applied: Applied, associations: Category
 
     Source: "by a case-insensitive name match among the teacher's active categories, which is then remembered by id".
     """
-    now = associations.of_course(survey.course.id)
     new = dict(survey.associations)
     for group_id, category in _matched_by_name(survey.placements, applied):
         new[group_id] = remembered(new.get(group_id), category)
+    if new == survey.associations:
+        return
+    now = associations.of_course(survey.course.id)
     for group_id, association in new.items():
         before = survey.associations.get(group_id)
         if association != before == now.get(group_id):

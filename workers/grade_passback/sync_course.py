@@ -90,7 +90,8 @@ class SyncCourse:
 
         A run of the whole course that failed for good may have left anything undone.
         """
-        return None if self._dead_letters.of_course(changes.course_id) else changes.graded
+        graded = changes.graded
+        return None if graded is None or self._dead_letters.of_course(changes.course_id) else graded
 
     def _until_settled(
         self, changes: ChangeSet, graded: frozenset[str] | None, guard: Guard, occasion: Occasion

@@ -106,7 +106,7 @@ def row(
 def graded(score: str | None, **changes: object) -> Submission:
     """Return a submission of the valid assignment, graded, with this score."""
     valid = Submission("11", None if score is None else Decimal(score), workflow_state="graded")
-    return replace(valid, **changes)  # type: ignore[arg-type]
+    return valid._replace(**changes)  # type: ignore[arg-type]
 
 
 def scores(points: Mapping[int, str]) -> dict[int, DesiredScore]:

@@ -99,7 +99,7 @@ def test_unfinished() -> None:
 @pytest.mark.parametrize("flag", ["excused", "missing"])
 def test_unfinished_with_flag(flag: str) -> None:
     """A flag goes, however far the grading is."""
-    submission = replace(graded("3", workflow_state="pending_review"), **{flag: True})
+    submission = graded("3", workflow_state="pending_review")._replace(**{flag: True})
     assert score(submission).points == 3
 
 
@@ -118,7 +118,7 @@ def test_no_longer_assigned(points: str | None) -> None:
 
 def test_other_assignment() -> None:
     """Only the assignment that was asked for is looked at."""
-    assert of(row(replace(graded("8"), assignment_id="12"))) == NOTHING
+    assert of(row(graded("8")._replace(assignment_id="12"))) == NOTHING
 
 
 def test_other_section() -> None:
@@ -188,7 +188,7 @@ def test_a_row_that_says_nothing_hides_none_after_it() -> None:
     """Rows of another section, without the assignment, or not to be looked at are passed over, not an end."""
     elsewhere = replace(row(graded("1")), section_ids=frozenset({"22"}))
     without = replace(row(graded("2")), submissions={})
-    unassigned = row(replace(graded("3"), assignment_visible=False))
+    unassigned = row(graded("3")._replace(assignment_visible=False))
     student = replace(row(graded("8")), user_id="72", sis_user_id="S2")
     assert of(elsewhere, without, unassigned, student).scores == {502: DesiredScore(502, Decimal(8))}
 
