@@ -22,11 +22,14 @@ END_WITHIN_S = 5.0
 def kept() -> Iterator[None]:
     """Have a keeper for as long as the block lasts. In a session of its own: no signal to this process's reaches it."""
     command = [sys.executable, __file__, str(os.getpid())]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as keeper:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as keeper:
+        assert keeper.stdin is not None
+        assert keeper.stdout is not None
+        keeper.stdout.readline()
         try:
             yield
         finally:
-            assert keeper.stdin is not None
             keeper.stdin.close()
             keeper.wait(timeout=2 * END_WITHIN_S + LOOK_EVERY_S)
 
@@ -34,6 +37,7 @@ def kept() -> Iterator[None]:
 def main() -> None:
     """Look until the pipe closes; then end what is left."""
     benchmark = psutil.Process(int(sys.argv[1]))
+    print("looking", flush=True)
     seen: set[psutil.Process] = set()
     while not select.select([sys.stdin], [], [], LOOK_EVERY_S)[0]:
         with contextlib.suppress(psutil.NoSuchProcess):
