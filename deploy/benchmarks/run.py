@@ -54,6 +54,8 @@ def main() -> int:
     arguments.add_argument("--json", type=Path, help="file to write every figure to")
     arguments.add_argument("--quick", action="store_true")
     given = arguments.parse_args()
+    if given.store and (given.quick or given.only):
+        arguments.error("only a whole run of default sizes is stored")
     end_on_sigterm()
     with kept():
         return _run(given)

@@ -57,9 +57,9 @@ class Town:
         told: dict[str, int] = self.stage.http.get(self.stage.canvas_url + WATCH).raise_for_status().json()
         return told
 
-    def requests(self) -> int:
-        """Return how many requests both systems answered since the logs were emptied."""
-        return sum(len(self.stage.requests(url)) for url in (self.stage.canvas_url, self.stage.powerschool_url))
+    def requests(self) -> tuple[int, int]:
+        """Return how many requests Canvas and PowerSchool answered since the logs were emptied."""
+        return len(self.stage.requests(self.stage.canvas_url)), len(self.stage.requests(self.stage.powerschool_url))
 
     def forget_requests(self) -> None:
         """Empty both request logs and the log of writes, and count requests under way anew."""

@@ -272,6 +272,7 @@ def test_a_windows_cost_is_flat_in_events_and_idle_courses() -> None:
     result = growth.run(most=2)
     assert not missed(result, "requests")
     assert result.figures["changed courses 2: requests"] == 6
+    assert result.figures["twin, events in the window 200: requests"] == 200
     assert growth.svg({"a": {1: 1.0, 10: 9.0}, "b": {1: 1.0}, "c": {10: 2.0}}).count("<circle") == 4
 
 
