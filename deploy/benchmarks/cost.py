@@ -27,9 +27,11 @@ def run(
     changes: int = 60_000,
     way_courses: int = 20,
     way_changes: int = 600,
+    window_courses: int = 200,
+    window_changes: int = 6_000,
     naive_events: int = 300,
 ) -> Result:
-    """Play one teacher's evening, an evening in each way of grading, and a district's; and its windows alone."""
+    """Play one teacher's evening, one in each way of grading and a district's; and one through the windows alone."""
     with rig(STUDENTS, ASSIGNMENTS) as bench:
         bench.warm_up(courses)
         naive_s, equal_s = naive_and_equal(bench, naive_events)
@@ -37,7 +39,7 @@ def run(
         ways = {way: evening(bench, evening_of(way, way_courses, way_changes, seed=4 + n)) for n, way in enumerate(Way)}
         district = evening(bench, district_evening(courses, changes))
     with rig(STUDENTS, ASSIGNMENTS) as bench:
-        windows = _windows_alone(bench, district_evening(courses, changes))
+        windows = _windows_alone(bench, district_evening(window_courses, window_changes))
     figures = {
         "naive twin: CPU ms an event": naive_s * 1000,
         "equal twin: CPU ms an event": equal_s * 1000,

@@ -34,7 +34,9 @@ QUICK: Mapping[str, Callable[[], Result]] = {
     "ingest": lambda: ingest.run(rounds=1, seconds=0.5, connections=8),
     "fold": lambda: fold.run(messages=2_000, tasks=100, rounds=1),
     "latency": lambda: latency.run(singles=4, courses=2, latencies_ms=(30,)),
-    "cost": lambda: cost.run(courses=20, changes=200, way_courses=4, way_changes=40),
+    "cost": lambda: cost.run(
+        courses=20, changes=200, way_courses=4, way_changes=40, window_courses=20, window_changes=200
+    ),
     "pace": lambda: pace.run(courses=6, changes=60, seconds=5),
     "reconcile": lambda: reconcile.run(courses=4, rounds=1),
     "engine": lambda: engine.run(rows=2_000, rounds=1),
