@@ -36,8 +36,8 @@ class LogEvent(StrEnum):
     """warning: Redis did not answer the dispatcher; nothing is lost, it goes on shortly. `error`."""
 
     COURSE_SYNCED = "course_synced"
-    """info: a sync read, wrote and recorded its course. `course_id`, `outcome`, `changes`, `assignments`,
-    `scores_written`, `duration_ms`, `waited_ms` since the first change."""
+    """info: a sync read, wrote and recorded its course. `course_id`, `outcome`, `changes`, `assignments`, `whole` (it
+    read every score), `scores_written`, `duration_ms`, `waited_ms` since the first change."""
     COURSE_SYNC_WAITS = "course_sync_waits"
     """warning: a system is unwell; the course goes on later and spends no attempt. `course_id`, `cause`, `delay_s`."""
     COURSE_SYNC_FAILED = "course_sync_failed"

@@ -54,12 +54,16 @@ class Faults:
 
 @dataclass
 class FakeCanvas:
-    """The `CanvasReader`: one course and its rows. `readings` holds how the course was asked for, in order."""
+    """The `CanvasReader`: one course and its rows.
+
+    `readings` holds how the course was asked for, `scores_read` whose scores were, in order.
+    """
 
     content: Course
     rows: tuple[GradebookRow, ...] = ()
     faults: Faults = field(default_factory=Faults)
     readings: list[Reading] = field(default_factory=list)
+    scores_read: list[set[str]] = field(default_factory=list)
     remembered: Course | None = None
 
     def course(self, course_id: str, reading: Reading = Reading.LIVE) -> Course:
@@ -74,6 +78,7 @@ class FakeCanvas:
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
         self.faults.check("gradebook")
+        self.scores_read.append(set(assignment_ids))
         return tuple(
             replace(row, submissions={id_: s for id_, s in row.submissions.items() if id_ in assignment_ids})
             for row in self.rows
@@ -105,7 +110,8 @@ class FakePowerSchool:
     by assignment section id. `writes` holds what was committed, in order, as
     ("create" | "update" | "scores" | "clear", assignment section ids). `refused_students` are named in the refusal of
     a batch, `refused_targets` (assignment section ids) are refused without naming anyone. `before_scores` runs before
-    every batch, as a person at PowerSchool would.
+    every batch, as a person at PowerSchool would. `scores_read` holds of which assignment sections scores were asked
+    for, in order.
     """
 
     categories_there: tuple[TeacherCategory, ...]
@@ -118,6 +124,7 @@ class FakePowerSchool:
     categories_of: dict[int, tuple[TeacherCategory, ...]] = field(default_factory=dict)
     category_refreshes: int = 0
     before_scores: Callable[[], None] = lambda: None
+    scores_read: list[set[int]] = field(default_factory=list)
     last_id: int = 7000
 
     def plugin_marks(self) -> frozenset[str]:
@@ -133,6 +140,7 @@ class FakePowerSchool:
         self, sections: Sequence[RosteredSection], scores_of: Collection[int]
     ) -> tuple[ActualAssignment, ...]:
         self.faults.check("assignments")
+        self.scores_read.append(set(scores_of))
         taught = {section.dcid for section in sections}
         return tuple(
             a if id_ in scores_of else replace(a, scores={})

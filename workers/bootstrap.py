@@ -304,7 +304,9 @@ class Passback:
         batch = self.settings.powerschool_score_batch
         applier = Applier(self.powerschool.gradebook, self.links, batch, self.audit, self.clock)
         roster = self.powerschool.roster
-        return SyncCourse(self.surveyor, applier, roster, self.records, self.clock, self.associations)
+        return SyncCourse(
+            self.surveyor, applier, roster, self.records, self.clock, self.associations, self.dead_letters
+        )
 
     @cached_property
     def link_care(self) -> LinkCare:

@@ -39,7 +39,7 @@ class SyncReport:
 
     `dead` holds assignments that no retry will help while the rest of the course went on. `settled` holds the
     assignments whose earlier dead letters are answered: they are synced, waiting or blocked with a reason. What was
-    written is counted by assignment section and by score.
+    written is counted by assignment section and by score. A run that was not `whole` looked at some scores alone.
     """
 
     outcome: Outcome
@@ -47,6 +47,7 @@ class SyncReport:
     settled: frozenset[str] = frozenset()
     assignments_written: int = 0
     scores_written: int = 0
+    whole: bool = True
 
 
 def outcome_of(error: Exception) -> Outcome:
@@ -162,7 +163,10 @@ class Settler:
 
     def _answer_letters(self, course_id: str, report: SyncReport) -> None:
         """Close the letters whose work is done; after a whole run also the course's and deleted assignments' own."""
-        whole, dead = isinstance(report.outcome, Done), {failure.assignment_id for failure in report.dead}
+        whole, dead = (
+            report.whole and isinstance(report.outcome, Done),
+            {failure.assignment_id for failure in report.dead},
+        )
         for letter in self._dead_letters.of_course(course_id):
             if letter.assignment_id in report.settled or (whole and letter.assignment_id not in dead):
                 self._dead_letters.close(course_id, letter.assignment_id)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import uuid
 from contextlib import closing
+from datetime import timedelta
+from itertools import product
 
 import psutil
 from redis import Redis
@@ -26,7 +28,7 @@ NOTHING_BUT_IMPORTS = "import celery.bin.worker, redis, httpx; print(flush=True)
 
 
 def run(courses: int = 100, messages: int = 100_000, town_courses: int = 20) -> Result:
-    """Measure Redis with courses as they are after a sync; the processes with a small town, idle courses beside it."""
+    """Measure Redis with courses whose scores were all sent; the processes with a small town and idle courses."""
     figures = {**_redis(courses, messages), **_processes(town_courses), **_twins(messages), **_limit()}
     figures |= {
         "worker / imports alone": figures["worker RSS MB"] / figures["limit: imports alone, RSS MB"],
@@ -53,12 +55,41 @@ def _redis(courses: int, messages: int) -> dict[str, float]:
         some = _used(bench)
         bench.warm_up(courses)
         full = _used(bench)
+        _send_scores(bench, range(few))
+        before_sending = _used(bench)
+        audit = _send_scores(bench, range(few, courses))
+        sent = _used(bench)
         bench.send((bench.clock.now(), bench.change(FIRST_COURSE + n % courses, 1 + n % 40)) for n in range(messages))
         queued = _used(bench)
+    adopted = (full - some) / (courses - few)
     return {
-        "Redis MB per 1,000 courses": (full - some) / (courses - few) * 1000 / 1e6,
-        "Redis MB per 100,000 queued messages": (queued - full) / messages * 100_000 / 1e6,
+        "Redis MB per 1,000 courses, scores found equal": adopted * 1000 / 1e6,
+        "Redis MB per 1,000 courses": (adopted + (sent - before_sending) / (courses - few)) * 1000 / 1e6,
+        "Redis bytes of audit per score written": audit / ((courses - few) * STUDENTS * ASSIGNMENTS),
+        "Redis MB per 100,000 queued messages": (queued - sent) / messages * 100_000 / 1e6,
     }
+
+
+def _send_scores(bench: Rig, courses: range) -> int:
+    """Change and sync every score of these courses; return the bytes that their audit took, and drop it.
+
+    What is remembered of a course is measured without its audit, which grows by scores and not by courses.
+    """
+    redis, keys = bench.service.redis, bench.service.keys
+    ids = [FIRST_COURSE + course for course in courses]
+    for course_id, number, student in product(ids, range(1, ASSIGNMENTS + 1), range(STUDENTS)):
+        bench.remote.grade(course_id, number, student, f"{1 + (number * 5 + student * 11) % 90}.25")
+    touched = product(ids, range(1, ASSIGNMENTS + 1))
+    bench.send((bench.clock.now(), bench.change(course_id, number)) for course_id, number in touched)
+    bench.fold()
+    bench.clock.advance(timedelta(seconds=60))
+    bench.sync_due()
+    if bench.remote.differing():
+        raise SystemExit("not every score was sent")
+    audits = [keys.audit(str(course_id)) for course_id in ids]
+    taken = sum(redis.memory_usage(audit, samples=0) or 0 for audit in audits)
+    redis.delete(*audits)
+    return taken
 
 
 def _used(bench: Rig) -> float:

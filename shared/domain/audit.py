@@ -75,7 +75,11 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One write to one assignment section. `points_possible` is what the scores were out of."""
+    """One write to one assignment section. `points_possible` is what the scores were out of.
+
+    With `answer_lost` it was sent, and its answer never came: PowerSchool has it or not. The next sync finds it there,
+    or writes it again and leaves an entry of its own.
+    """
 
     at: datetime
     course_id: str
@@ -88,6 +92,7 @@ class AuditEntry:
     points_possible: Decimal | None = None
     fields: tuple[FieldChange, ...] = ()
     scores: tuple[ScoreChange, ...] = ()
+    answer_lost: bool = False
 
 
 def about(

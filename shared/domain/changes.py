@@ -23,8 +23,9 @@ class Cause(StrEnum):
     RECONCILE = "reconcile"
 
 
-# A person, the schedule and reconciliation look at everything, whatever was told.
-ABOUT_GRADES = frozenset({Cause.EVENT, Cause.WEBHOOK, Cause.DUE_DATE})
+# Somebody told what changed. After a due date any work may be missing; the others look at everything.
+TOLD = frozenset({Cause.EVENT, Cause.WEBHOOK})
+ABOUT_GRADES = TOLD | {Cause.DUE_DATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class ChangeSet:
 
     `attempts` counts the runs of this work that already failed; waiting for an unwell system does not count.
     `failed_at` says when, of the newest of them. `actors` are the people who asked, by the names they go by; for the
-    audit alone. `assignments_changed` says that an assignment-change message is among the changes.
+    audit alone. `assignments_changed` says that an assignment-change message is among the changes, `unnamed_grades`
+    that a grade changed of which `assignment_ids` does not name the assignment.
     """
 
     course_id: str
@@ -62,11 +64,18 @@ class ChangeSet:
     actors: frozenset[str] = frozenset()
     failed_at: tuple[datetime, ...] = ()
     assignments_changed: bool = False
+    unnamed_grades: bool = False
 
     @property
     def only_grades(self) -> bool:
         """Say whether grades changed and nothing else did, as far as anybody told, and no run of it failed yet."""
         return self.causes <= ABOUT_GRADES and not self.assignments_changed and not self.attempts
+
+    @property
+    def graded(self) -> frozenset[str] | None:
+        """The assignments whose scores may have changed; None if those of any may have."""
+        named = self.only_grades and self.causes <= TOLD and not self.unnamed_grades
+        return self.assignment_ids or None if named else None
 
     @property
     def asked_for_by_person(self) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredScore:
+class DesiredScore(NamedTuple):
     """One student's score. With a flag and no score in Canvas, `points` is 0 (product rule "missing, excused")."""
 
     student_dcid: int

@@ -1,7 +1,9 @@
 """The plan: what to do so that PowerSchool agrees with Canvas. Desired minus actual, and never a deletion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
 
 from shared.domain.adoption import Key, Ownership, key_of, ownership
 from shared.domain.desired import DesiredAssignment, DesiredScore, Link
@@ -103,7 +105,10 @@ class PlanFinding:
     student_dcid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+P = TypeVar("P", Step, PlanFinding)
+
+
+@dataclass(frozen=True)
 class Plan:
     """Steps in the order in which to take them (links, assignments, scores), and what is not done, and why."""
 
@@ -137,11 +142,26 @@ class Plan:
 
     def steps_of(self, assignment_id: str, section_dcid: int) -> tuple[Step, ...]:
         """Return the steps of one assignment in one section."""
-        return tuple(s for s in self.steps if (s.assignment_id, s.section_dcid) == (assignment_id, section_dcid))
+        return tuple(self._steps.get((assignment_id, section_dcid), ()))
 
     def findings_of(self, assignment_id: str, section_dcid: int) -> tuple[PlanFinding, ...]:
         """Return the findings of one assignment in one section, its students' included."""
-        return tuple(f for f in self.findings if (f.assignment_id, f.section_dcid) == (assignment_id, section_dcid))
+        return tuple(self._findings.get((assignment_id, section_dcid), ()))
+
+    @cached_property
+    def _steps(self) -> Mapping[Key, Sequence[Step]]:
+        return _by_key(self.steps)
+
+    @cached_property
+    def _findings(self) -> Mapping[Key, Sequence[PlanFinding]]:
+        return _by_key(self.findings)
+
+
+def _by_key(parts: Iterable[P]) -> dict[Key, list[P]]:
+    found: dict[Key, list[P]] = {}
+    for part in parts:
+        found.setdefault((part.assignment_id, part.section_dcid), []).append(part)
+    return found
 
 
 def make_plan(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,7 @@ class TeacherCategory:
     default_publish_option: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ActualScore:
+class ActualScore(NamedTuple):
     """A score row as PowerSchool has it. `is_code` marks a score code that a teacher entered."""
 
     points: Decimal | None

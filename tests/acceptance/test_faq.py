@@ -106,7 +106,7 @@ class TestWhatIsSent:
 
     def test_late_and_weights_are_never_sent(self) -> None:
         """never: "late status, weights, Learning Mastery data" have no place in what is sent."""
-        assert set(DesiredScore.__slots__) == {"student_dcid", "points", "missing", "exempt"}
+        assert set(DesiredScore._fields) == {"student_dcid", "points", "missing", "exempt"}
         assert not {"weight", "late", "outcomes"} & set(type(WANTED).__slots__)
 
     def test_attendance_is_never_sent(self) -> None:

@@ -99,7 +99,7 @@ def test_a_student_leaves_nothing(client: redis.Redis, keys: Keys, erasure: Redi
 
     counted = erasure.student(COURSE, STUDENT, dry_run=True)
     assert erasure.student(COURSE, STUDENT, dry_run=False) == counted == {
-        "scores in the audit": 3, "course records": 1, "links": 1
+        "scores in the audit": 3, "course records": 1, "links": 1, "lists of students": 1
     }  # fmt: skip
 
     assert erasure.whereabouts(GONE) == erasure.whereabouts(str(DCIDS[GONE])) == {}
@@ -113,6 +113,35 @@ def test_a_student_leaves_nothing(client: redis.Redis, keys: Keys, erasure: Redi
     (link,) = RedisLinks(client, keys).of_course(COURSE).values()
     assert link.sent_to == {DCIDS[STAYS]}
     assert not erasure.knows(COURSE, STUDENT)
+
+
+def test_a_student_whose_score_was_emptied_leaves_nothing(
+    client: redis.Redis, keys: Keys, erasure: RedisErasure
+) -> None:
+    """A section's list still names a student of whom no link knows any more: that is found, and erased."""
+    links = RedisLinks(client, keys)
+    link = Link("11", 4711, "Lab", date(2021, 3, 4), 5, 6, frozenset(DCIDS.values()))
+    emptied = replace(link, sent_to=frozenset({DCIDS[STAYS]}))
+    links.save(COURSE, link)
+    links.save(COURSE, emptied)
+
+    assert erasure.knows(COURSE, STUDENT)
+    assert erasure.student(COURSE, STUDENT, dry_run=False) == {"lists of students": 1}
+    assert erasure.whereabouts(str(DCIDS[GONE])) == {}
+    assert not erasure.knows(COURSE, STUDENT)
+    assert links.of_course(COURSE) == {("11", 4711): emptied}
+
+
+def test_an_erased_student_has_no_successor(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:
+    """Whoever is sent a score after an erasure does not appear in links where the erased student was."""
+    links = RedisLinks(client, keys)
+    link = Link("11", 4711, "Lab", date(2021, 3, 4), 5, 6, frozenset({DCIDS[GONE]}))
+    links.save(COURSE, link)
+    erasure.student(COURSE, STUDENT, dry_run=False)
+    later = replace(link, assignment_id="12", sent_to=frozenset({DCIDS[STAYS]}))
+    links.save(COURSE, later)
+
+    assert links.of_course(COURSE) == {("11", 4711): replace(link, sent_to=frozenset()), ("12", 4711): later}
 
 
 def test_writes_go_on_after_an_erasure(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:

@@ -49,9 +49,47 @@ def test_a_grade_alone_changes_no_assignment(district: District, store: RedisCha
     assert pending.only_grades
 
 
-def test_work_given_back_still_knows_of_changed_assignments(district: District, store: RedisChangeStore) -> None:
-    """A sync that is put off does not lose why it has to read everything."""
-    district.send(Change(ChangeKind.ASSIGNMENT, COURSE))
+def test_graded_assignments_are_named(district: District, store: RedisChangeStore) -> None:
+    """Whose scores may have changed is known as long as every grade names its assignment."""
+    district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="7"))
+    district.send(Change(ChangeKind.GRADE, COURSE, Cause.WEBHOOK, assignment_id="8"))
+    store.fold("worker", 100, NO_WAIT)
+    pending = store.state_of(COURSE).pending
+    assert pending is not None
+    assert pending.graded == {"7", "8"}
+    district.send(Change(ChangeKind.GRADE, COURSE, Cause.WEBHOOK))
+    store.fold("worker", 100, NO_WAIT)
+    pending = store.state_of(COURSE).pending
+    assert pending is not None
+    assert pending.graded is None
+    assert pending.only_grades
+
+
+def test_more_graded_assignments_than_are_kept_are_any(district: District, store: RedisChangeStore) -> None:
+    """A change set is bounded: beyond, it does not say any more which assignments were graded."""
+    for number in range(600):
+        district.send(Change(ChangeKind.GRADE, COURSE, assignment_id=str(number % 400)))
+    store.fold("worker", 1_000, NO_WAIT)
+    pending = store.state_of(COURSE).pending
+    assert pending is not None
+    assert pending.graded == {str(number) for number in range(400)}
+    for number in range(400, 600):
+        district.send(Change(ChangeKind.GRADE, COURSE, assignment_id=str(number)))
+    store.fold("worker", 1_000, NO_WAIT)
+    pending = store.state_of(COURSE).pending
+    assert pending is not None
+    assert pending.graded is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [Change(ChangeKind.ASSIGNMENT, COURSE), Change(ChangeKind.GRADE, COURSE)],
+    ids=["a changed assignment", "an unnamed grade"],
+)
+def test_work_given_back_still_knows_what_to_read(district: District, store: RedisChangeStore, change: Change) -> None:
+    """A sync that is put off does not lose why it has to read everything, nor what was graded."""
+    district.send(change)
+    district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="7"))
     store.fold("worker", 100, NO_WAIT)
     district.time.advance(QUIET)
     store.claim_due(1)
@@ -60,7 +98,8 @@ def test_work_given_back_still_knows_of_changed_assignments(district: District, 
     store.release_for_later(taken[0], NO_WAIT, attempts=0)
     pending = store.state_of(COURSE).pending
     assert pending is not None
-    assert pending.assignments_changed
+    assert pending.graded is None
+    assert (pending.assignments_changed, pending.assignment_ids) == (taken[1].assignments_changed, {"7"})
 
 
 def test_an_empty_stream_is_no_failure(store: RedisChangeStore) -> None:

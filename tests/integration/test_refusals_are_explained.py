@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -166,7 +167,13 @@ def town(*, clear_scores: bool = False) -> Iterator[Town]:
             canvas_url=canvas_url,
             powerschool_url=powerschool_url,
             sync_course=SyncCourse(
-                surveyor, Applier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations
+                surveyor,
+                Applier(ps.gradebook, links, 100, audit, clock),
+                ps.roster,
+                records,
+                clock,
+                associations,
+                letters,
             ),
             explain=Explain(lambda: surveyor, Recall(memory), memory, clock),
             settler=Settler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
@@ -304,6 +311,20 @@ def test_a_refused_student_is_named_and_the_class_is_written(here: Town) -> None
     assert students.keys() == {str(ONE)}
     assert students[str(ONE)] in ("student_refused", "student_not_in_section")
     assert here.score(TWO)["points"] == "6"
+
+
+def test_a_write_whose_answer_was_lost_is_in_the_audit(here: Town) -> None:
+    """PowerSchool carried it out and the next sync finds nothing to write: the audit says that it was sent."""
+    here.grade(ONE, 7.5)
+    here.sync()
+    here.writes()
+    here.grade(ONE, 9)
+    here.faults(lose_response_after_commit=1)
+    here.sync()
+    here.sync()
+    assert here.writes() == ["scores"]
+    last = here.audit.entries[-1]
+    assert (last.answer_lost, [score.after.points for score in last.scores if score.after]) == (True, [Decimal(9)])
 
 
 def test_what_was_deleted_in_powerschool_is_made_again(here: Town) -> None:

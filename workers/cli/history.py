@@ -23,8 +23,9 @@ from workers.grade_passback.history import entry_json
 COLUMNS = (
     "at", "course_id", "assignment_id", "section_dcid", "powerschool_assignment_id",
     "powerschool_assignment_section_id", "kind", "causes", "actor", "token",
-    "student_dcid", "student_sis_id", "field", "before", "after",
+    "student_dcid", "student_sis_id", "field", "before", "after", "answer_lost",
 )  # fmt: skip
+ANSWER_LOST = "answer lost: PowerSchool has it or not"
 # A spreadsheet runs text that begins so; a name in Canvas may.
 FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -69,7 +70,9 @@ def _lines(entries: list[AuditEntry]) -> Iterator[RenderableType]:
         yield Text("nothing was written")
     for entry in entries:
         causes = ", ".join(entry.occasion.causes)
-        yield Text(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC {entry.kind} by {entry.occasion.actor} ({causes})", style="bold")
+        lost = f", {ANSWER_LOST}" if entry.answer_lost else ""
+        by = f"by {entry.occasion.actor} ({causes})"
+        yield Text(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC {entry.kind} {by}{lost}", style="bold")
         yield Padding(Text(_place(entry)), (0, 0, 0, 2))
         for line in (*_field_lines(entry), *(_score_line(s, entry) for s in entry.scores)):
             yield Padding(Text(line), (0, 0, 0, 4))
@@ -117,13 +120,13 @@ def _rows(entry: AuditEntry) -> Iterator[list[object]]:
         entry.kind, " ".join(occasion.causes), _safe(occasion.actor), occasion.token,
     ]  # fmt: skip
     for field in entry.fields:
-        yield [*head, "", "", field.field, _safe(field.before or ""), _safe(field.after or "")]
+        yield [*head, "", "", field.field, _safe(field.before or ""), _safe(field.after or ""), entry.answer_lost]
     for score in entry.scores:
         before, after = _values(score.before), _values(score.after)
         changed = [name for name in before if before[name] != after[name]] or ["points"]
         for name in changed:
             sis_id = _safe(score.student_sis_id or "")
-            yield [*head, score.student_dcid, sis_id, name, before[name], after[name]]
+            yield [*head, score.student_dcid, sis_id, name, before[name], after[name], entry.answer_lost]
 
 
 def _values(score: ScoreValue | None) -> dict[str, object]:

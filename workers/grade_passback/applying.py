@@ -1,7 +1,9 @@
 """Carrying out a plan in PowerSchool: links, assignments, then scores in batches, each part failing alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar, assert_never
 
 from shared.clock import Clock
@@ -107,7 +109,8 @@ class _Run:
                 self._create(key, desired)
             case Update(actual=actual, desired=desired):
                 self._guard()
-                self._powerschool.update(self._teacher(key), actual, desired)
+                with _told_if_lost(partial(self._trail.updated, self.applied.links[key], step)):
+                    self._powerschool.update(self._teacher(key), actual, desired)
                 self._trail.updated(self.applied.links[key], step)
                 self._rename(key, desired)
                 self.applied.note_written(key, 0)
@@ -163,7 +166,8 @@ class _Run:
         while rows:
             self._guard()
             try:
-                self._powerschool.clear_scores(self._teacher(key), rows)
+                with _told_if_lost(partial(self._tell_cleared, key, step, rows)):
+                    self._powerschool.clear_scores(self._teacher(key), rows)
             except Refused as refused:
                 if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
                     raise
@@ -180,11 +184,14 @@ class _Run:
         self.applied.refused_students.setdefault(key, {}).update(uncleared)
 
     def _cleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> None:
-        link = self.applied.links[key]
-        students = frozenset(row.student_dcid for row in rows)
-        self._trail.cleared(link, {dcid: step.replaces[dcid] for dcid in sorted(students)})
+        self._tell_cleared(key, step, rows)
         self.applied.note_written(key, 0)
-        self._keep(replace(link, sent_to=link.sent_to - students))
+        link = self.applied.links[key]
+        self._keep(replace(link, sent_to=link.sent_to - {row.student_dcid for row in rows}))
+
+    def _tell_cleared(self, key: Key, step: Clear, rows: Sequence[ClearRow], *, answer_lost: bool = False) -> None:
+        replaced = {row.student_dcid: step.replaces[row.student_dcid] for row in rows}
+        self._trail.cleared(self.applied.links[key], replaced, answer_lost=answer_lost)
 
     def _section_scores(self, section_dcid: int, steps: Sequence[Scores]) -> None:
         rows = [row for step in steps for row in self._rows(step)]
@@ -204,7 +211,8 @@ class _Run:
         while rows:
             self._guard()
             try:
-                self._powerschool.put_scores(self._teacher(("", section_dcid)), rows)
+                with _told_if_lost(partial(self._tell_scored, section_dcid, rows)):
+                    self._powerschool.put_scores(self._teacher(("", section_dcid)), rows)
             except (SystemUnwell, LeaseLost):
                 raise
             except (TransientError, PermanentError) as error:
@@ -245,15 +253,23 @@ class _Run:
                 self.applied.refused_students.setdefault(key, {})[row.student_dcid] = Finding(reason)
 
     def _sent(self, section_dcid: int, rows: Sequence[ScoreRow]) -> None:
-        for target in {row.assignment_section_id for row in rows}:
-            own = [row for row in rows if row.assignment_section_id == target]
+        self._tell_scored(section_dcid, rows)
+        for key, own in self._by_link(section_dcid, rows):
             students = frozenset(row.student_dcid for row in own)
-            for key in self._keys(section_dcid, {target}):
-                link = self.applied.links[key]
-                self._trail.scored(link, own)
-                self.applied.note_written(key, len(students))
-                if not students <= link.sent_to:
-                    self._keep(replace(link, sent_to=link.sent_to | students))
+            self.applied.note_written(key, len(students))
+            link = self.applied.links[key]
+            if not students <= link.sent_to:
+                self._keep(replace(link, sent_to=link.sent_to | students))
+
+    def _tell_scored(self, section_dcid: int, rows: Sequence[ScoreRow], *, answer_lost: bool = False) -> None:
+        for key, own in self._by_link(section_dcid, rows):
+            self._trail.scored(self.applied.links[key], own, answer_lost=answer_lost)
+
+    def _by_link(self, section_dcid: int, rows: Iterable[ScoreRow]) -> list[tuple[Key, list[ScoreRow]]]:
+        own: dict[int, list[ScoreRow]] = {}
+        for row in rows:
+            own.setdefault(row.assignment_section_id, []).append(row)
+        return [(key, some) for target, some in own.items() for key in self._keys(section_dcid, {target})]
 
     def _keys(self, section_dcid: int, targets: Iterable[int | None]) -> list[Key]:
         wanted = set(targets)
@@ -288,6 +304,17 @@ def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
     """Raise `SystemUnwell` for refused credentials: no assignment is to blame, and what was done is kept."""
     if error.cause in CONCERNS_EVERY_COURSE and error.cause not in REASON_OF_CAUSE:
         raise SystemUnwell(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
+
+
+@contextmanager
+def _told_if_lost(tell: Callable[..., None]) -> Iterator[None]:
+    """Tell of a write whose answer was lost: PowerSchool may have it, and the next sync would find nothing to write."""
+    try:
+        yield
+    except TransientError as error:
+        if error.may_be_done:
+            tell(answer_lost=True)
+        raise
 
 
 def _names(error: TransientError | PermanentError, row: ScoreRow | ClearRow) -> bool:

@@ -28,23 +28,24 @@ class AuditTrail:
         fields = () if desired is None else tuple(FieldChange(f, None, _field(desired, f)) for f in OwnedField)
         self._add(link, WriteKind.CREATE, fields=fields)
 
-    def updated(self, link: Link, step: Update) -> None:
+    def updated(self, link: Link, step: Update, *, answer_lost: bool = False) -> None:
         """Note which fields were changed."""
         changed = (FieldChange(f, _field(step.actual, f), _field(step.desired, f)) for f in step.changed_fields)
-        self._add(link, WriteKind.UPDATE, fields=tuple(changed))
+        self._add(link, WriteKind.UPDATE, fields=tuple(changed), answer_lost=answer_lost)
 
-    def scored(self, link: Link, rows: Iterable[ScoreRow]) -> None:
+    def scored(self, link: Link, rows: Iterable[ScoreRow], *, answer_lost: bool = False) -> None:
         """Note whose scores were written."""
         before = self._replaced((link.assignment_id, link.section_dcid))
-        self._add(link, WriteKind.SCORES, scores=tuple(self._score(row, before.get(row.student_dcid)) for row in rows))
+        scores = tuple(self._score(row, before.get(row.student_dcid)) for row in rows)
+        self._add(link, WriteKind.SCORES, scores=scores, answer_lost=answer_lost)
 
-    def cleared(self, link: Link, scores: Mapping[int, ActualScore]) -> None:
+    def cleared(self, link: Link, scores: Mapping[int, ActualScore], *, answer_lost: bool = False) -> None:
         """Note whose scores were emptied, and what they were, by STUDENTS.DCID."""
         changes = (
             ScoreChange(dcid, self._sis_id(dcid), before=ScoreValue.of(before), after=None)
             for dcid, before in scores.items()
         )
-        self._add(link, WriteKind.CLEAR, scores=tuple(changes))
+        self._add(link, WriteKind.CLEAR, scores=tuple(changes), answer_lost=answer_lost)
 
     def _score(self, row: ScoreRow, before: ActualScore | None) -> ScoreChange:
         return ScoreChange(
@@ -59,7 +60,13 @@ class AuditTrail:
         return student.sis_user_id if student else None
 
     def _add(
-        self, link: Link, kind: WriteKind, fields: tuple[FieldChange, ...] = (), scores: tuple[ScoreChange, ...] = ()
+        self,
+        link: Link,
+        kind: WriteKind,
+        fields: tuple[FieldChange, ...] = (),
+        scores: tuple[ScoreChange, ...] = (),
+        *,
+        answer_lost: bool = False,
     ) -> None:
         desired = self._desired((link.assignment_id, link.section_dcid))
         self._audit.add(
@@ -75,6 +82,7 @@ class AuditTrail:
                 points_possible=None if desired is None else desired.points,
                 fields=fields,
                 scores=scores,
+                answer_lost=answer_lost,
             )
         )
 

@@ -36,9 +36,8 @@ class Explain:
         return self._live(question, survey)
 
     def _live(self, question: Question, survey: Survey) -> Json:
-        remembered = self._memory.records.course(question.course_id)
-        now = self._clock.now()
-        record = course_record(survey, Applied(links=dict(survey.links)), remembered, now)
+        remembered, now = survey.earlier, self._clock.now()
+        record = course_record(survey, Applied(links=dict(survey.links)), now)
         dead = self._memory.dead(question.course_id)
         writes = self._memory.last_writes(question)
         assignments = [

@@ -14,6 +14,7 @@ def entry_json(entry: AuditEntry) -> Json:
         "powerschool_assignment_id": entry.powerschool_assignment_id,
         "powerschool_assignment_section_id": entry.powerschool_assignment_section_id,
         "kind": entry.kind,
+        "answer_lost": entry.answer_lost,
         "causes": list(entry.occasion.causes),
         "actor": entry.occasion.actor,
         "token": entry.occasion.token,

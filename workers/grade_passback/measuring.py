@@ -4,13 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
-from shared.domain.changes import Cause, ChangeSet
+from shared.domain.changes import TOLD, ChangeSet
 from shared.domain.measures import Counted
 from shared.domain.outcome import Dead, Done, Outcome, Retry, Wait
 from shared.ports import Count
 from workers.settle import SyncReport
-
-TOLD = frozenset({Cause.EVENT, Cause.WEBHOOK})
 
 
 class SyncMeasures:

@@ -1,9 +1,11 @@
 """From what was found and done to what is remembered: the state of every assignment with its reasons."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from shared.domain.adoption import Key
+from shared.domain.at_rest import Place
 from shared.domain.plan import Adopt, Forget, Scores
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster, State, StudentRecord
@@ -11,10 +13,16 @@ from workers.grade_passback.applied import Applied
 from workers.grade_passback.deletions import deleted_in_canvas
 from workers.grade_passback.survey import Placement, Survey
 
+# What is remembered of a section that was never synced.
+NOTHING = SectionRecord(None, State.WAITING)
 
-def course_record(survey: Survey, applied: Applied, earlier: CourseRecord | None, now: datetime) -> CourseRecord:
-    """Return the course's record after a run. What this run did not write keeps the time of its last write."""
-    written = _written_before(earlier)
+
+def course_record(survey: Survey, applied: Applied, now: datetime) -> CourseRecord:
+    """Return the course's record after a run.
+
+    What this run did not write keeps the time of its last write; what it read no scores of, what was told of them.
+    """
+    before = _before(survey.earlier)
     placements: dict[str, list[Placement]] = {}
     for placement in survey.placements:
         placements.setdefault(placement.assignment.id, []).append(placement)
@@ -27,7 +35,7 @@ def course_record(survey: Survey, applied: Applied, earlier: CourseRecord | None
                 AssignmentRecord(
                     assignment_id=assignment_id,
                     name=own[0].assignment.name,
-                    sections=tuple(_section(p, survey, applied, written, now) for p in own),
+                    sections=tuple(_section(p, survey, applied, before, now) for p in own),
                 )
                 for assignment_id, own in placements.items()
             ),
@@ -44,7 +52,7 @@ def _section(
     placement: Placement,
     survey: Survey,
     applied: Applied,
-    written: Mapping[tuple[str, str | None], datetime | None],
+    before: Mapping[Place, SectionRecord],
     now: datetime,
 ) -> SectionRecord:
     key = placement.key
@@ -52,8 +60,8 @@ def _section(
     link = applied.links.get(key) if key else None
     wanted = len(placement.desired.scores) if placement.desired else 0
     was_written = key is not None and (key in applied.written or key in applied.written_before)
-    before = written.get((placement.assignment.id, placement.section.sis_section_id))
-    return SectionRecord(
+    earlier = before.get((placement.assignment.id, placement.section.sis_section_id), NOTHING)
+    record = SectionRecord(
         section_sis_id=placement.section.sis_section_id,
         state=state_of(findings),
         findings=findings,
@@ -62,8 +70,12 @@ def _section(
         powerschool_assignment_section_id=link.powerschool_assignment_section_id if link else None,
         scores_wanted=wanted,
         scores_there=wanted - _unsent(key, survey, applied),
-        written_at=now if was_written else before,
+        written_at=now if was_written else earlier.written_at,
     )
+    if placement.scores_read:
+        return record
+    there = earlier.scores_there
+    return replace(record, students=earlier.students, scores_wanted=earlier.scores_wanted, scores_there=there)
 
 
 def state_of(findings: Iterable[Finding]) -> State:
@@ -117,9 +129,9 @@ def _unsent(key: Key | None, survey: Survey, applied: Applied, *, whole: bool = 
     return max(rows - applied.written.get(key, 0), int(whole and pending))
 
 
-def _written_before(earlier: CourseRecord | None) -> dict[tuple[str, str | None], datetime | None]:
+def _before(earlier: CourseRecord | None) -> dict[Place, SectionRecord]:
     return {
-        (assignment.assignment_id, section.section_sis_id): section.written_at
+        (assignment.assignment_id, section.section_sis_id): section
         for assignment in (earlier.assignments if earlier else ())
         for section in assignment.sections
     }

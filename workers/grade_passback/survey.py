@@ -1,13 +1,14 @@
 """Reading both sides of a course and working out what is to be done: everything about a sync but the writing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from functools import partial
 from html import unescape
 
 from shared.clock import Clock
-from shared.domain.adoption import Key, ownership
+from shared.domain.adoption import Key, Ownership, ownership
+from shared.domain.at_rest import Place, places_at_rest
 from shared.domain.categories import Association, CategoryFound, CategoryMatch, match_category, may_associate
 from shared.domain.course_fit import fits
 from shared.domain.dates import effective_due_at, local_due_date
@@ -18,7 +19,7 @@ from shared.domain.names import name_conflict
 from shared.domain.plan import Adopt, Plan, make_plan
 from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.domain.reasons import Finding, Reason
-from shared.domain.records import StudentRecord
+from shared.domain.records import CourseRecord, State, StudentRecord
 from shared.domain.scoring import SectionScores, section_scores
 from shared.ports import CanvasReader, CategoryAssociations, Links, PowerSchoolGradebook, Reading, Records, RosterReader
 from workers.grade_passback.clearing import without_refused_clears
@@ -38,7 +39,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """One Canvas assignment in one Canvas section: what keeps it back, or what PowerSchool should hold."""
+    """One Canvas assignment in one Canvas section: what keeps it back, or what PowerSchool should hold.
+
+    Unless `scores_read`, only the assignment itself was compared, and `desired` has no scores.
+    """
 
     assignment: Assignment
     section: Section
@@ -47,6 +51,7 @@ class Placement:
     desired: DesiredAssignment | None = None
     students: tuple[StudentRecord, ...] = ()
     category: CategoryFound | None = None
+    scores_read: bool = True
 
     @property
     def key(self) -> Key | None:
@@ -58,7 +63,8 @@ class Placement:
 class Survey:
     """Both sides of a course, and the plan that makes them agree.
 
-    `users` gives Canvas user ids by STUDENTS.DCID, `associations` the categories as they were remembered, by group.
+    `users` gives Canvas user ids by STUDENTS.DCID, `associations` the categories as they were remembered, by group,
+    `earlier` what the last sync recorded.
     """
 
     course: Course
@@ -70,6 +76,7 @@ class Survey:
     users: Mapping[int, GradebookRow]
     associations: Mapping[str, Association]
     rows: tuple[GradebookRow, ...] = ()
+    earlier: CourseRecord | None = None
 
     def actual_of(self, key: Key) -> ActualAssignment | None:
         """Return the PowerSchool assignment that is linked to this key, or will be; None if none is."""
@@ -103,35 +110,54 @@ class Surveyor:
         self._associations = associations
 
     def survey(
-        self, course_id: str, *, asked_for_by_person: bool, whole: bool = False, reading: Reading = Reading.LIVE
+        self,
+        course_id: str,
+        *,
+        asked_for_by_person: bool,
+        whole: bool = False,
+        graded: frozenset[str] | None = None,
+        reading: Reading = Reading.LIVE,
     ) -> Survey:
         """Return both sides of the course with the plan; with `whole`, also the scores of what is kept back.
 
+        With `graded`, scores are read of these assignments and of what the last sync did not leave at rest; all
+        assignments are compared, and one that is not as it was left makes every score be read after all.
         What is remembered of the course and does not fit is read anew. Raises the errors of `shared.errors`.
         """
+        again = partial(self.survey, course_id, asked_for_by_person=asked_for_by_person, whole=whole)
         course = self._canvas.course(course_id, reading)
+        earlier = self._records.course(course_id)
+        rest = {} if graded is None else places_at_rest(earlier)
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
         associations = self._associations.of_course(course_id)
-        placed = partial(
-            self._placed, course, associations=associations, asked_for_by_person=asked_for_by_person, whole=whole
-        )
-        placements, rows = placed(rosters)
-        new_students, new_group = self._has_news(course_id, placements), self._lacks_category(course_id, placements)
+
+        def placed() -> tuple[list[Placement], Sequence[GradebookRow]]:
+            categories = self._categories(rosters.values())
+            today, policy = self._today(), self._policy
+            sides = _Sides(course, rosters, associations, categories, today, policy, asked_for_by_person)
+            wanted = {a.id for a in course.assignments} if whole else sides.with_scores_to_read(graded, rest)
+            rows = self._canvas.gradebook(course.id, sorted(wanted)) if wanted else ()
+            return sides.placements(wanted, rows), rows
+
+        placements, rows = placed()
+        new_students, new_group = _has_news(earlier, placements), _lacks_category(earlier, placements)
         if course.remembered and (new_group or not fits(course, rows, rosters.values())):
-            return self.survey(course_id, asked_for_by_person=asked_for_by_person, whole=whole, reading=Reading.ANEW)
+            return again(graded=graded, reading=Reading.ANEW)
         if new_students:
             rosters = self._rosters.sections(list(rosters), refresh=True)
         if new_group:
             self._categories(rosters.values(), refresh=True)
         if new_students or new_group:
-            placements, rows = placed(rosters)
+            placements, rows = placed()
         links = self._links.of_course(course_id)
         marks = self._powerschool.plugin_marks()
         desired = [p.desired for p in placements if p.desired is not None]
-        actual = self._actual(rosters.values(), desired, links, marks, whole=whole)
+        actual, owned = self._actual(rosters.values(), placements, links, marks, whole=whole)
+        if any(not _is_as_left(p, owned, rest) for p in placements if not p.scores_read):
+            return again(reading=reading)
         plan = make_plan(desired, actual, links, marks, clear_scores=self._policy.clear_scores)
         if self._policy.clear_scores and not asked_for_by_person:
-            plan = without_refused_clears(plan, self._records.course(course_id), rosters.values())
+            plan = without_refused_clears(plan, earlier, rosters.values())
         return Survey(
             course=course,
             placements=tuple(_with_name_conflict(p, actual, links, marks, self._policy.zone) for p in placements),
@@ -142,25 +168,8 @@ class Surveyor:
             users=_users(rows, rosters.values()),
             associations=associations,
             rows=tuple(rows),
+            earlier=earlier,
         )
-
-    def _placed(
-        self,
-        course: Course,
-        rosters: Mapping[str, RosteredSection],
-        *,
-        associations: Mapping[str, Association],
-        asked_for_by_person: bool,
-        whole: bool,
-    ) -> tuple[list[Placement], Sequence[GradebookRow]]:
-        """Return every assignment in every section by the rules and these rosters, and the rows with the scores."""
-        sides = _Sides(
-            course, rosters, associations, self._today(), self._policy, asked_for_by_person=asked_for_by_person
-        )
-        categories = self._categories(rosters.values())
-        wanted = {a.id for a in course.assignments} if whole else {a.id for a, _ in sides.eligible(categories)}
-        rows = self._canvas.gradebook(course.id, sorted(wanted)) if wanted else ()
-        return sides.placements(categories, rows), rows
 
     def _today(self) -> date:
         return self._clock.now().astimezone(self._policy.zone).date()
@@ -173,58 +182,32 @@ class Surveyor:
         asked = {teacher: self._powerschool.categories(*teacher, refresh=refresh) for teacher in set(taught.values())}
         return {dcid: asked[teacher] for dcid, teacher in taught.items()}
 
-    def _lacks_category(self, course_id: str, placements: Iterable[Placement]) -> bool:
-        """Say whether a category is missing, as far as remembered, that the last sync did not report as missing."""
-        missing = {p.assignment.id for p in placements if any(_is_category_missing(f) for f in p.findings)}
-        if not missing:
-            return False
-        record = self._records.course(course_id)
-        reported = {
-            assignment.assignment_id
-            for assignment in (record.assignments if record else ())
-            for section in assignment.sections
-            if any(_is_category_missing(finding) for finding in section.findings)
-        }
-        return not missing <= reported
-
-    def _has_news(self, course_id: str, placements: Iterable[Placement]) -> bool:
-        """Say whether a student with a score is missing from the remembered rosters and was not reported before.
-
-        A student who is really unknown is reported once and does not make every later sync read the rosters again.
-        """
-        missing = set(_missing(student for placement in placements for student in placement.students))
-        if not missing:
-            return False
-        record = self._records.course(course_id)
-        sections = (s for assignment in (record.assignments if record else ()) for s in assignment.sections)
-        return not missing <= set(_missing(student for section in sections for student in section.students))
-
     def _actual(
         self,
         sections: Iterable[RosteredSection],
-        desired: Sequence[DesiredAssignment],
+        placements: Iterable[Placement],
         links: Mapping[Key, Link],
         marks: frozenset[str],
         *,
         whole: bool,
-    ) -> tuple[ActualAssignment, ...]:
+    ) -> tuple[tuple[ActualAssignment, ...], Ownership]:
         """Read the sections' assignments, with the scores of those that are ours or about to be adopted."""
         taught = [section for section in sections if section.teacher_users_dcid is not None]
-        if not taught:
-            return ()
-        wanted = {(d.assignment_id, d.section_dcid) for d in desired}
+        desired = [p.desired for p in placements if p.desired is not None]
+        wanted = {p.key for p in placements if p.desired is not None and p.scores_read}
         linked = {
             link.powerschool_assignment_section_id
             for key, link in links.items()
             if (whole or key in wanted) and link.powerschool_assignment_section_id is not None
         }
-        actual = self._powerschool.assignments(taught, linked)
+        actual = self._powerschool.assignments(taught, linked) if taught else ()
+        owned = ownership(desired, actual, links, marks)
         adopted = {
             link.powerschool_assignment_section_id
-            for link in ownership(desired, actual, links, marks).adopted.values()
+            for link in owned.adopted.values()
             if link.powerschool_assignment_section_id is not None
         }
-        return self._powerschool.assignments(taught, linked | adopted) if adopted else actual
+        return (self._powerschool.assignments(taught, linked | adopted) if adopted else actual), owned
 
 
 class _Sides:
@@ -235,88 +218,78 @@ class _Sides:
         course: Course,
         rosters: Mapping[str, RosteredSection],
         associations: Mapping[str, Association],
+        categories: Mapping[int, Sequence[TeacherCategory]],
         today: date,
         policy: Policy,
-        *,
-        asked_for_by_person: bool,
+        by_person: bool,
     ) -> None:
         self._course = course
-        self._rosters = rosters
-        self._associations = associations
-        self._today = today
-        self._policy = policy
-        self._by_person = asked_for_by_person
         self._rostered = {
             s.id: rosters[s.sis_section_id] for s in course.sections if s.sis_section_id and s.sis_section_id in rosters
         }
+        self._associations = associations
+        self._categories = categories
+        self._today = today
+        self._policy = policy
+        self._by_person = by_person
+        self._judged = [(a, s, *self._judge(a, s)) for a in course.assignments for s in course.sections]
 
-    def eligible(self, categories: Mapping[int, Sequence[TeacherCategory]]) -> list[tuple[Assignment, Section]]:
-        """Return what no rule keeps back."""
-        return [
-            (a, s)
-            for a in self._course.assignments
-            for s in self._course.sections
-            if not self._blocked(a, s, categories)
-        ]
+    def with_scores_to_read(self, graded: frozenset[str] | None, rest: Mapping[Place, State]) -> set[str]:
+        """Return what no rule keeps back; where `graded` says what was, without the others that are at rest."""
+        return {
+            assignment.id
+            for assignment, section, findings, _ in self._judged
+            if not findings
+            and (graded is None or assignment.id in graded or (assignment.id, section.sis_section_id) not in rest)
+        }
 
-    def placements(
-        self, categories: Mapping[int, Sequence[TeacherCategory]], rows: Sequence[GradebookRow]
-    ) -> list[Placement]:
-        """Return every assignment in every section."""
-        return [
-            self._placement(assignment, section, categories, rows)
-            for assignment in self._course.assignments
-            for section in self._course.sections
-        ]
+    def placements(self, with_scores: Collection[str], rows: Sequence[GradebookRow]) -> list[Placement]:
+        """Return every assignment in every section; `rows` have the scores of those `with_scores`."""
+        return [self._placement(*judged, with_scores, rows) for judged in self._judged]
 
     def _placement(
         self,
         assignment: Assignment,
         section: Section,
-        categories: Mapping[int, Sequence[TeacherCategory]],
+        findings: tuple[Finding, ...],
+        category: CategoryMatch | None,
+        with_scores: Collection[str],
         rows: Sequence[GradebookRow],
     ) -> Placement:
         rostered = self._rostered.get(section.id)
-        findings = self._blocked(assignment, section, categories)
         if findings or rostered is None:
             return Placement(assignment, section, rostered, findings)
-        category = self._category(assignment, rostered, categories)
         assert isinstance(category, CategoryFound)
-        scores = section_scores(assignment.id, section.id, rows, self._rostered)
+        scores_read = assignment.id in with_scores
+        scores = section_scores(assignment.id, section.id, rows if scores_read else (), self._rostered)
         desired = self._desired(assignment, section, rostered, category.category, scores)
-        return Placement(assignment, section, rostered, (), desired, scores.students, category)
+        return Placement(assignment, section, rostered, (), desired, scores.students, category, scores_read)
 
-    def _blocked(
-        self, assignment: Assignment, section: Section, categories: Mapping[int, Sequence[TeacherCategory]]
-    ) -> tuple[Finding, ...]:
-        return assignment_findings(assignment) + section_findings(self._facts(assignment, section, categories))
-
-    def _facts(
-        self, assignment: Assignment, section: Section, categories: Mapping[int, Sequence[TeacherCategory]]
-    ) -> Facts:
+    def _judge(self, assignment: Assignment, section: Section) -> tuple[tuple[Finding, ...], CategoryMatch | None]:
+        """Return what keeps the assignment back in the section, and the section's category for it."""
         rostered = self._rostered.get(section.id)
-        return Facts(
+        category = None if rostered is None else self._category(assignment, rostered)
+        facts = Facts(
             course=self._course,
             section=section,
             assignment=assignment,
             rostered=rostered,
-            category=None if rostered is None else self._category(assignment, rostered, categories),
+            category=category,
             today=self._today,
             zone=self._policy.zone,
             grace_days=self._policy.grace_days,
             asked_for_by_person=self._by_person,
         )
+        return assignment_findings(assignment) + section_findings(facts), category
 
-    def _category(
-        self, assignment: Assignment, rostered: RosteredSection, categories: Mapping[int, Sequence[TeacherCategory]]
-    ) -> CategoryMatch | None:
-        if rostered.dcid not in categories:
+    def _category(self, assignment: Assignment, rostered: RosteredSection) -> CategoryMatch | None:
+        if rostered.dcid not in self._categories:
             return None
         group = self._course.groups.get(assignment.group_id, AssignmentGroup(assignment.group_id, ""))
         return match_category(
             group,
             rostered.dcid,
-            categories[rostered.dcid],
+            self._categories[rostered.dcid],
             self._associations,
             self._policy.default_category,
             may_associate=may_associate(rostered.term, self._today),
@@ -374,6 +347,35 @@ def _with_name_conflict(
 
 def _is_category_missing(finding: Finding) -> bool:
     return finding.reason is Reason.CATEGORY_MISSING
+
+
+def _lacks_category(earlier: CourseRecord | None, placements: Iterable[Placement]) -> bool:
+    """Say whether a category is missing, as far as remembered, that the last sync did not report as missing."""
+    missing = {p.assignment.id for p in placements if any(_is_category_missing(f) for f in p.findings)}
+    reported = {
+        assignment.assignment_id
+        for assignment in (earlier.assignments if earlier else ())
+        for section in assignment.sections
+        if any(_is_category_missing(finding) for finding in section.findings)
+    }
+    return not missing <= reported
+
+
+def _has_news(earlier: CourseRecord | None, placements: Iterable[Placement]) -> bool:
+    """Say whether a student with a score is missing from the remembered rosters and was not reported before.
+
+    A student who is really unknown is reported once and does not make every later sync read the rosters again.
+    """
+    missing = set(_missing(student for placement in placements for student in placement.students))
+    sections = (s for assignment in (earlier.assignments if earlier else ()) for s in assignment.sections)
+    return not missing <= set(_missing(student for section in sections for student in section.students))
+
+
+def _is_as_left(placement: Placement, owned: Ownership, rest: Mapping[Place, State]) -> bool:
+    """Say whether what was synced is still PowerSchool's, and what waits is not there yet."""
+    assert placement.key is not None
+    state = rest[placement.assignment.id, placement.section.sis_section_id]
+    return (state is State.SYNCED) == (placement.key in owned.own) and placement.key not in owned.adopted
 
 
 def _missing(students: Iterable[StudentRecord]) -> Iterable[tuple[str | None, Reason]]:

@@ -14,7 +14,7 @@ from shared.domain.dates import DUE_DATE_DELAY, next_due_at
 from shared.domain.outcome import Done, Failure, Outcome, Retry, Wait
 from shared.domain.records import CourseRecord, State
 from shared.log_events import LogEvent
-from shared.ports import CategoryAssociations, Reading, Records, RosterReader
+from shared.ports import CategoryAssociations, DeadLetters, Reading, Records, RosterReader
 from workers.grade_passback.applied import Applied
 from workers.grade_passback.applying import Applier
 from workers.grade_passback.category_memory import remember_categories
@@ -40,6 +40,7 @@ class SyncCourse:
         records: Records,
         clock: Clock,
         associations: CategoryAssociations,
+        dead_letters: DeadLetters,
     ) -> None:
         self._surveyor = surveyor
         self._applier = applier
@@ -47,12 +48,14 @@ class SyncCourse:
         self._records = records
         self._clock = clock
         self._associations = associations
+        self._dead_letters = dead_letters
 
     def run(self, changes: ChangeSet, guard: Guard, token: int) -> SyncReport:
         """Survey, apply, record; `token` is the lease's. Raises what the survey raises, and `LeaseLost`."""
         started = self._clock.now()
-        survey, applied = self._until_settled(changes, guard, Occasion.of(changes, token))
-        record = course_record(survey, applied, self._records.course(changes.course_id), self._clock.now())
+        graded = self._graded(changes)
+        survey, applied = self._until_settled(changes, graded, guard, Occasion.of(changes, token))
+        record = course_record(survey, applied, self._clock.now())
         # A date that passed while Canvas was being read is still ahead: what was read may be from before it.
         record = replace(record, next_due_at=next_due_at(survey.course, started - DUE_DATE_DELAY))
         remember_categories(survey, applied, self._associations)
@@ -68,6 +71,7 @@ class SyncCourse:
             outcome=type(outcome).__name__.lower(),
             changes=changes.count,
             assignments=len(record.assignments),
+            whole=graded is None,
             scores_written=scores_written,
             duration_ms=round((self._clock.now() - started).total_seconds() * 1000),
             waited_ms=round((started - changes.first_at).total_seconds() * 1000),
@@ -78,14 +82,25 @@ class SyncCourse:
             _settled(record),
             assignments_written=len(applied.written.keys() | applied.written_before.keys()),
             scores_written=scores_written,
+            whole=graded is None,
         )
 
-    def _until_settled(self, changes: ChangeSet, guard: Guard, occasion: Occasion) -> tuple[Survey, Applied]:
+    def _graded(self, changes: ChangeSet) -> frozenset[str] | None:
+        """Return the assignments whose scores are to be read; None for all, also where a dead letter tells of a miss.
+
+        A run of the whole course that failed for good may have left anything undone.
+        """
+        return None if self._dead_letters.of_course(changes.course_id) else changes.graded
+
+    def _until_settled(
+        self, changes: ChangeSet, graded: frozenset[str] | None, guard: Guard, occasion: Occasion
+    ) -> tuple[Survey, Applied]:
         written: Counter[Key] = Counter()
         for _ in range(MAX_LOOKS):
             survey = self._surveyor.survey(
                 changes.course_id,
                 asked_for_by_person=changes.asked_for_by_person,
+                graded=graded,
                 reading=Reading.REMEMBERED if changes.only_grades else Reading.ANEW,
             )
             applied = self._applier.apply(survey, guard, occasion)

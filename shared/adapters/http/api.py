@@ -170,7 +170,7 @@ class JsonApi:
         except httpx.RequestError as error:
             trouble, whole_system = trouble_of(error)
             self._on_request(self._system, str(call), trouble.value, time.perf_counter() - started)
-            raise self._unwell(f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
+            raise self._unwell(call, f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
         self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
         notes.note("http.response.status_code", response.status_code)
         return Answer.of(call, response, decoder)
@@ -187,7 +187,8 @@ class JsonApi:
 
     def _sick(self, answer: Answer, sign: Sign) -> TransientError:
         asked = retry_after(answer, self._clock.now())
-        return self._unwell(f"{answer} {sign.trouble}", sign.trouble, asked, whole_system=sign.whole_system)
+        message = f"{answer} {sign.trouble}"
+        return self._unwell(answer.call, message, sign.trouble, asked, whole_system=sign.whole_system)
 
     def _answers_probe(self) -> bool:
         if self._probe is None:
@@ -205,15 +206,19 @@ class JsonApi:
         self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
         return sign_of(Answer.of(call, response)) is None
 
-    def _unwell(self, message: str, trouble: Trouble, asked: timedelta | None, *, whole_system: bool) -> TransientError:
+    def _unwell(
+        self, call: Call, message: str, trouble: Trouble, asked: timedelta | None, *, whole_system: bool
+    ) -> TransientError:
         cause = f"{self._system}_{trouble}"
+        # What turns everybody away did not look at this request; anything else may have carried it out.
+        may_be_done = call.method != "GET" and not whole_system
         self._on_trouble(self._system, trouble.value)
         pause = self._gate.failed(cause, asked, whole_system=whole_system)
         if pause is None and not self._answers_probe():
             pause = self._gate.failed(cause, whole_system=True)
         if pause is None:
-            return TransientError(message, cause=cause)
-        return SystemUnwell(message, cause=cause, delay=pause)
+            return TransientError(message, cause=cause, may_be_done=may_be_done)
+        return SystemUnwell(message, cause=cause, delay=pause, may_be_done=may_be_done)
 
 
 def _refusal(answer: Answer) -> PermanentError:

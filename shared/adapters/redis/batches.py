@@ -11,6 +11,7 @@ from shared.domain.changes import Change, ChangeKind
 from shared.queues import Stream
 
 ASSIGNMENTS_CHANGED = "k:assignment"
+UNNAMED_GRADES = "k:unnamed"
 
 CoursesOf = Callable[[Sequence[Change]], Sequence[str | None]]
 
@@ -31,6 +32,8 @@ class _Changes:
         self.marks.add(f"c:{change.cause}")
         if change.kind is ChangeKind.ASSIGNMENT:
             self.marks.add(ASSIGNMENTS_CHANGED)
+        elif change.assignment_id is None:
+            self.marks.add(UNNAMED_GRADES)
         if change.assignment_id is not None:
             self.marks.add(f"a:{change.assignment_id}")
 

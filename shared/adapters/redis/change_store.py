@@ -9,7 +9,7 @@ import redis
 import structlog
 
 from shared.adapters.redis.answers import epoch_ms, milliseconds, text, time_at, times_at
-from shared.adapters.redis.batches import ASSIGNMENTS_CHANGED, Batch
+from shared.adapters.redis.batches import ASSIGNMENTS_CHANGED, UNNAMED_GRADES, Batch
 from shared.adapters.redis.dead_letters import letter_id_of
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import CourseScripts
@@ -265,6 +265,7 @@ def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
         actors=frozenset(_marked(fields, "p:")),
         failed_at=times_at(fields.get(b"failed", b"")),
         assignments_changed=ASSIGNMENTS_CHANGED.encode() in fields,
+        unnamed_grades=UNNAMED_GRADES.encode() in fields,
     )
 
 

@@ -42,10 +42,13 @@ local function widen(hash, first, last, count)
   redis.call('HINCRBY', hash, 'count', whole(count))
 end
 
--- Notes a cause (c:...), a kind (k:...), a person (p:...) or an assignment (a:...). A sync reads the whole course, so what is over the bound is not missed.
+-- Notes a cause (c:...), a kind (k:...), a person (p:...) or an assignment (a:...). Over the bound no assignment is named
+-- any more, so that the sync looks at all of them (batches.py).
 local function mark(hash, field)
   if redis.call('HLEN', hash) < MOST_FIELDS or string.sub(field, 1, 2) ~= 'a:' then
     redis.call('HSET', hash, field, '1')
+  elseif redis.call('HEXISTS', hash, field) == 0 then
+    redis.call('HSET', hash, 'k:unnamed', '1')
   end
 end
 

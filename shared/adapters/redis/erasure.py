@@ -14,17 +14,16 @@ from shared.adapters.redis.contents import content_of
 from shared.adapters.redis.course_lists import RedisCourseLists
 from shared.adapters.redis.dead_letters import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.links import RedisLinks
+from shared.adapters.redis.record_form import kept_record, record_of
 from shared.adapters.redis.scripts import load_script
 from shared.domain.audit import AuditEntry
-from shared.domain.desired import Link
 from shared.domain.erasure import Student, entry_without, link_without, record_without
-from shared.domain.records import CourseRecord, LetterKind
+from shared.domain.records import LetterKind
 
 PAGE = 500
 
 _ENTRY = TypeAdapter(AuditEntry)
-_RECORD = TypeAdapter(CourseRecord)
-_LINK = TypeAdapter(Link)
 
 Erased = Counter[str]
 """How much of what was erased, or would be."""
@@ -38,6 +37,7 @@ class RedisErasure:
         self._keys = keys
         self._letters = RedisDeadLetters(client, keys)
         self._lists = RedisCourseLists(client, keys)
+        self._links = RedisLinks(client, keys)
         self._rewrite = load_script(client, "rewrite_stream")
 
     def courses(self) -> list[str]:
@@ -52,7 +52,7 @@ class RedisErasure:
         keys, erased = self._keys, Erased()
         letters = self._letters.of_course(course_id)
         erased["audit entries"] = self._redis.xlen(keys.audit(course_id))
-        erased["links"] = self._redis.hlen(keys.links(course_id))
+        erased["links"] = self._links.count(course_id)
         erased["dead letters"] = len(letters)
         own = list(self._scan(f"course:{course_id}:*"))
         erased["keys"] = len(own)
@@ -82,6 +82,7 @@ class RedisErasure:
         erased["scores in the audit"] = self._from_audit(course_id, student, dry_run)
         erased["course records"] = self._from_record(course_id, student, dry_run)
         erased["links"] = self._from_links(course_id, student, dry_run)
+        erased["lists of students"] = self._from_lists(course_id, student, dry_run)
         return +erased
 
     def mentions(self, word: str, *, dry_run: bool) -> Erased:
@@ -157,21 +158,25 @@ class RedisErasure:
         kept = self._redis.get(self._keys.record(course_id))
         if kept is None:
             return 0
-        record = _RECORD.validate_json(kept)
+        record = record_of(cast("bytes", kept))
         left = record_without(record, student)
         if left != record and not dry_run:
-            self._redis.set(self._keys.record(course_id), _RECORD.dump_json(left))
+            self._redis.set(self._keys.record(course_id), kept_record(left))
         return int(left != record)
 
     def _from_links(self, course_id: str, student: Student, dry_run: bool) -> int:
-        changed = 0
-        for field, kept in self._redis.hgetall(self._keys.links(course_id)).items():
-            link = _LINK.validate_json(kept)
-            left = link_without(link, student)
-            changed += left != link
-            if left != link and not dry_run:
-                self._redis.hset(self._keys.links(course_id), field, _LINK.dump_json(left))
-        return changed
+        links = self._links.of_course(course_id).values()
+        changed = [left for link in links if (left := link_without(link, student)) != link]
+        # The list comes last, so that no link is ever marked for somebody who is not on it.
+        for link in () if dry_run else changed:
+            self._links.save(course_id, link)
+        return len(changed)
+
+    def _from_lists(self, course_id: str, student: Student, dry_run: bool) -> int:
+        lists = self._links.lists_of(course_id, student.dcids)
+        if lists and not dry_run:
+            self._links.unlist(course_id, student.dcids)
+        return len(lists)
 
     def _audit(self, course_id: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
         after = "-"

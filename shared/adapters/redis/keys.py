@@ -65,7 +65,10 @@ class Keys:
         return f"{self.prefix}:course:{course_id}:taken"
 
     def links(self, course_id: str) -> str:
-        """Hash: `<assignment id>:<section dcid>` to the link as JSON. Kept: losing it needs `links rebuild`."""
+        """Hash: `<assignment id>:<section dcid>` to the link, `students:<section dcid>` to the ids that links mark.
+
+        Both are JSON lists, see `link_form.py`. Moved by `save_link.lua`. Kept: losing it needs `links rebuild`.
+        """
         return f"{self.prefix}:course:{course_id}:links"
 
     def categories(self, course_id: str) -> str:
@@ -73,7 +76,7 @@ class Keys:
         return f"{self.prefix}:course:{course_id}:categories"
 
     def record(self, course_id: str) -> str:
-        """String: the course's record as JSON, replaced at every sync."""
+        """String: the course's record as JSON lists, see `record_form.py`; replaced at every sync."""
         return f"{self.prefix}:course:{course_id}:record"
 
     def audit(self, course_id: str) -> str:

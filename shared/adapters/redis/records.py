@@ -5,16 +5,14 @@ from datetime import datetime
 from typing import cast
 
 import redis
-from pydantic import TypeAdapter
 
 from shared.adapters.redis.answers import epoch_ms, text
 from shared.adapters.redis.course_lists import kept_summary
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.record_form import kept_record, record_of
 from shared.adapters.redis.scripts import load_script
 from shared.domain.records import CourseRecord
 from shared.domain.summaries import summary_of
-
-_RECORD = TypeAdapter(CourseRecord)
 
 
 class RedisRecords:
@@ -29,7 +27,7 @@ class RedisRecords:
         """Replace what is remembered of the course, and which course its assignments and sections belong to."""
         keys, course_id = self._keys, record.course_id
         assignment_ids = [assignment.assignment_id for assignment in record.assignments]
-        document, synced_ms = _RECORD.dump_json(record, exclude_defaults=True), epoch_ms(record.synced_at)
+        document, synced_ms = kept_record(record), epoch_ms(record.synced_at)
         next_due_ms = "" if record.next_due_at is None else epoch_ms(record.next_due_at)
         summary = summary_of(record)
         ids = [str(len(assignment_ids)), *assignment_ids, *canvas_section_ids]
@@ -44,7 +42,7 @@ class RedisRecords:
     def course(self, course_id: str) -> CourseRecord | None:
         """Return what the last sync recorded, None for a course never synced."""
         record = self._redis.get(self._keys.record(course_id))
-        return None if record is None else _RECORD.validate_json(record)
+        return None if record is None else record_of(cast("bytes", record))
 
     def connect(self, course_id: str) -> bool:
         """Add the course to those that reconciliation visits; say whether it was not there."""

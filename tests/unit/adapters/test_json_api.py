@@ -89,6 +89,30 @@ def test_every_failure_becomes_one_error_of_ours(
 
 
 @pytest.mark.parametrize(
+    ("came_back", "may_be_done"),
+    [
+        (httpx.ConnectError("refused"), False),
+        (httpx.ReadTimeout("slow"), True),
+        (httpx.RemoteProtocolError("closed"), True),
+        (answer({}, 500), True),
+        (text("down", 503), False),
+        (text("", 429), False),
+    ],
+)
+def test_a_write_that_may_be_done_says_so(
+    api: JsonApi, remote: ScriptedRemote, came_back: httpx.Response | Exception, may_be_done: bool
+) -> None:
+    """What was turned away was not carried out; after anything else nobody knows. A read is never done."""
+    remote.on("PUT", "/api/v1/courses/7", came_back)
+    with pytest.raises(TransientError) as caught:
+        api.send("PUT", "/api/v1/courses/{course_id}", {"course_id": 7}, body={})
+    assert caught.value.may_be_done is may_be_done
+    error = failure_of(api, remote, came_back)
+    assert isinstance(error, TransientError)
+    assert not error.may_be_done
+
+
+@pytest.mark.parametrize(
     ("came_back", "seconds"),
     [
         (text("", 429, Retry_After="3"), 3),

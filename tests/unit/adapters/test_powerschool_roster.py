@@ -131,10 +131,10 @@ def test_remembered_rosters_end(
 ) -> None:
     """After the time of the setting; with none, nothing is kept."""
     rostered(powerschool_of(roster_max_age_s="90"), remote, STUDENT)
-    assert 80 < redis_client.ttl(keys.cached("section", "6100")) <= 90
-    redis_client.delete(keys.cached("section", "6100"))
+    assert 80 < redis_client.ttl(keys.cached("section-roster", "6100")) <= 90
+    redis_client.delete(keys.cached("section-roster", "6100"))
     rostered(powerschool_of(roster_max_age_s="0"), remote, STUDENT)
-    assert redis_client.get(keys.cached("section", "6100")) is None
+    assert redis_client.get(keys.cached("section-roster", "6100")) is None
 
 
 @pytest.mark.parametrize("sis_id", ["BIO-1", "06100", "", "-6100", "6100.0", "²"])

@@ -88,6 +88,14 @@ def test_sections_and_their_index_are_remembered(
     assert memory.sections(["12-77"], "") == {}
 
 
+def test_a_remembered_section_is_as_it_was_read(memory: SectionMemory) -> None:
+    """Students who left are remembered as such, and a section may have no teacher."""
+    students = {"3001": RosteredStudent(8101, active=True), "3002": RosteredStudent(8102, active=False)}
+    section = RosteredSection("BIO-1", 6100, 12, None, Term(FIRST, LAST, 41), students)
+    memory.remember([section], "")
+    assert memory.sections(["BIO-1"], "") == {"BIO-1": section}
+
+
 class CountingRedis(fakeredis.FakeRedis):
     """A Redis that notes how many commands each of its pipelines has sent at once."""
 

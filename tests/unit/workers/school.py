@@ -1,6 +1,6 @@
 """One valid course with two students and two graded assignments, and everything that syncs it, in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -94,7 +94,15 @@ class School:
             self.associations,
         )
         applier = Applier(self.powerschool, self.links, self.score_batch, self.audit, self.clock)
-        self.sync_course = SyncCourse(self.surveyor, applier, self.rosters, self.records, self.clock, self.associations)
+        self.sync_course = SyncCourse(
+            self.surveyor,
+            applier,
+            self.rosters,
+            self.records,
+            self.clock,
+            self.associations,
+            self.dead_letters,
+        )
         self.settler = Settler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
 
     def sync(self, attempts: int = 0, *, before: Callable[[Lease], None] = lambda _: None) -> Outcome:
@@ -167,9 +175,9 @@ class School:
         return kinds
 
 
-def change_set(attempts: int = 0, cause: Cause = Cause.EVENT) -> ChangeSet:
-    """Return a pending change of the course."""
-    return ChangeSet("1", NOW, NOW, 1, frozenset({cause}), frozenset({"11"}), attempts)
+def change_set(attempts: int = 0, cause: Cause = Cause.EVENT, graded: Iterable[str] = ("11", "12")) -> ChangeSet:
+    """Return a pending change of the course, in which the scores of these assignments may have changed."""
+    return ChangeSet("1", NOW, NOW, 1, frozenset({cause}), frozenset(graded), attempts)
 
 
 def link_of(school: School, assignment_id: str = "11") -> int:

@@ -1,12 +1,15 @@
 """Every write to PowerSchool leaves an entry that says what it replaced; nothing else does."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
+
+import pytest
 
 from shared.domain.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
 from shared.domain.changes import Cause
 from shared.domain.powerschool import ActualScore
-from shared.errors import TransientError
+from shared.errors import SystemUnwell, TransientError
 from tests.unit.domain.baseline import SECTION_DCID
 from tests.unit.workers.school import NOW, School, change_set, link_of
 
@@ -96,6 +99,40 @@ def test_a_failed_batch_leaves_nothing(school: School) -> None:
     school.powerschool.faults.always("put_scores", TransientError("PUT: 500", cause="powerschool_500"))
     school.sync()
     assert {entry.kind for entry in school.audit.entries} == {WriteKind.CREATE}
+
+
+LOST = [
+    TransientError("PUT: timeout", cause="powerschool_timeout", may_be_done=True),
+    SystemUnwell("PUT: timeout", cause="powerschool_timeout", delay=timedelta(minutes=1), may_be_done=True),
+]
+
+
+@pytest.mark.parametrize("error", LOST, ids=["this request", "the whole system"])
+def test_scores_whose_answer_was_lost_are_told_as_that(school: School, error: Exception) -> None:
+    """PowerSchool may have them, and then the next sync finds nothing to write: this is the only trace."""
+    school.sync()
+    entries(school)
+    school.grade("S1", "11", "7")
+    school.powerschool.faults.on("put_scores", error)
+    school.sync()
+    (entry,) = entries(school)
+    assert (entry.kind, entry.answer_lost) == (WriteKind.SCORES, True)
+    assert entry.scores == (ScoreChange(501, "S1", ScoreValue(Decimal(8)), ScoreValue(Decimal(7))),)
+    school.sync()
+    (again,) = entries(school)
+    assert (again.scores, again.answer_lost) == (entry.scores, False)
+
+
+def test_an_update_whose_answer_was_lost_is_told_as_that(school: School) -> None:
+    """The same for an assignment's own fields."""
+    school.sync()
+    entries(school)
+    school.edit(name="Reading one")
+    school.powerschool.faults.on("update", LOST[0])
+    school.sync()
+    (entry,) = entries(school)
+    assert (entry.kind, entry.answer_lost) == (WriteKind.UPDATE, True)
+    assert entry.fields == (FieldChange("name", "Reading 1", "Reading one"),)
 
 
 def test_a_persons_sync_names_the_person() -> None:

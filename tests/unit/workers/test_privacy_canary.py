@@ -191,10 +191,11 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     policy = Policy(CHICAGO, 14, "")
     associations = RedisCategoryAssociations(client, keys)
     surveyor = Surveyor(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
+    letters = RedisDeadLetters(client, keys)
     sync = SyncCourse(
-        surveyor, Applier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations
+        surveyor, Applier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations, letters
     )
-    settler = Settler(changes, RedisDeadLetters(client, keys), WAITS, lambda: 0.0)
+    settler = Settler(changes, letters, WAITS, lambda: 0.0)
     sinks = Sinks(client, keys, [], [])
     with capture_logs() as sinks.lines:
         for attempts in range(len(WAITS) + 1):

@@ -59,7 +59,7 @@ def test_a_student_is_found_by_the_dcid_that_the_audit_knows(records: Records) -
     """Links hold STUDENTS.DCID; the audit says whose that is. Afterwards neither id stands anywhere."""
     purged = records.purge.student(Student(GONE), "rivera", dry_run=False)
 
-    assert purged.erased == {"scores in the audit": 1, "links": 1}
+    assert purged.erased == {"scores in the audit": 1, "links": 1, "lists of students": 1}
     assert purged.is_whole
     assert records.erasure.whereabouts(str(DCID)) == {}
 
@@ -82,7 +82,7 @@ def test_a_purge_is_logged_and_noted_without_the_student(records: Records) -> No
     assert (line["what"], line["actor"], line["erased"]) == (
         "student",
         "rivera",
-        {"scores in the audit": 1, "links": 1},
+        {"scores in the audit": 1, "links": 1, "lists of students": 1},
     )
     assert GONE not in str(lines)
     assert [noted["actor"] for noted in records.purges.all()] == ["rivera"]

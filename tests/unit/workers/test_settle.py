@@ -176,6 +176,13 @@ def test_a_whole_run_closes_what_it_answers(school: School, assignment_id: str |
     assert school.letters() == []
 
 
+def test_a_run_of_some_scores_closes_no_letter_of_the_course(school: School) -> None:
+    """What it did not look at may still lack what the letter stands for."""
+    school.dead_letters.add("1", None, "canvas_404", "", 1)
+    settle(school, reporting(Done(), whole=False))
+    assert school.letters() == [(None, "canvas_404")]
+
+
 def test_a_failed_run_closes_nothing(school: School) -> None:
     """A course that could not be read answers no letter."""
     school.dead_letters.add(*EARLIER)
