@@ -19,7 +19,7 @@ def bare() -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            json.loads(await _body(receive))
+            json.loads(await body_of(receive))
             await send(ACCEPTED)
             await send(NO_BODY)
 
@@ -33,7 +33,7 @@ def celery_publisher(redis_url: str) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            event = json.loads(await _body(receive))
+            event = json.loads(await body_of(receive))
             ids = [event["metadata"]["context_id"], event["body"]["assignment_id"]]
             celery.send_task("grade_change", args=ids, queue="grade-changes")
             await send(ACCEPTED)
@@ -42,7 +42,8 @@ def celery_publisher(redis_url: str) -> ASGIApp:
     return app
 
 
-async def _body(receive: Receive) -> bytes:
+async def body_of(receive: Receive) -> bytes:
+    """Return the whole body."""
     body, more = b"", True
     while more:
         message = await receive()

@@ -1,60 +1,78 @@
 """cost: requests, rows and CPU of an evening's grades, against a request per change and against full resends.
 
 Time is simulated, so that ten minutes need not be waited for; Redis, its scripts, the use cases and the adapters are
-the real ones. Beside it, `windows.py` says how many syncs the two windows give for the same trace. The naive twin is a
-Celery task per event and a score request in each: publishing, carrying out and requesting are measured one by one.
+the real ones. Beside it, `windows.py` says how many syncs the two windows give for the same trace. What folding pays is
+events per sync, so that each way of grading is measured for itself as well. The twins are those of `per_event.py`.
 """
 
+import sys
 from datetime import datetime, timedelta
-from decimal import Decimal
 
-from celery import Celery
-
-from deploy.benchmarks.fold import null_tasks
 from deploy.benchmarks.outcome import Mark, Result
+from deploy.benchmarks.per_event import naive_and_equal
 from deploy.benchmarks.remote import FIRST_COURSE
 from deploy.benchmarks.rig import Rig, cpu_of, rig
-from deploy.benchmarks.windows import Graded, district_evening, expected_syncs
+from deploy.benchmarks.windows import Graded, Way, district_evening, evening_of, expected_syncs
 from shared.domain.changes import Change, ChangeKind
-from shared.ports import ScoreRow
 
 STUDENTS, ASSIGNMENTS = 30, 40
 STEP = timedelta(milliseconds=50)
 ROWS_PER_REQUEST = 200
+TELL_EVERY = 2_000
 
 
 def run(
     teacher_changes: int = 30,
-    courses: int = 200,
-    changes: int = 6_000,
-    window_courses: int = 2_000,
-    window_changes: int = 60_000,
+    courses: int = 2_000,
+    changes: int = 60_000,
+    way_courses: int = 20,
+    way_changes: int = 600,
+    window_courses: int = 200,
+    window_changes: int = 6_000,
     naive_events: int = 300,
 ) -> Result:
-    """Play one teacher's evening and a district's; the windows alone at the district's full size."""
+    """Play one teacher's evening, one in each way of grading and a district's; and one through the windows alone."""
     with rig(STUDENTS, ASSIGNMENTS) as bench:
         bench.warm_up(courses)
+        naive_s, equal_s = naive_and_equal(bench, naive_events)
         teacher = evening(bench, district_evening(1, teacher_changes, 300, seed=3))
+        ways = {way: evening(bench, evening_of(way, way_courses, way_changes, seed=4 + n)) for n, way in enumerate(Way)}
         district = evening(bench, district_evening(courses, changes))
-        naive_s = _naive(bench, naive_events)
     with rig(STUDENTS, ASSIGNMENTS) as bench:
         windows = _windows_alone(bench, district_evening(window_courses, window_changes))
     figures = {
-        **{f"teacher: {name}": value for name, value in teacher.items()},
-        **{f"district: {name}": value for name, value in district.items()},
         "naive twin: CPU ms an event": naive_s * 1000,
+        "equal twin: CPU ms an event": equal_s * 1000,
+        **{f"teacher: {name}": value for name, value in teacher.items()},
+        **{name: value for way in Way for name, value in _against(way, ways[way], naive_s, equal_s).items()},
+        **{f"district: {name}": value for name, value in district.items()},
         "ours / naive, CPU an event": district["CPU ms an event"] / (naive_s * 1000),
+        "ours / equal, CPU an event": district["CPU ms an event"] / (equal_s * 1000),
         **windows,
     }
     marks = (
         Mark("syncs / the windows' arithmetic", figures["district: syncs / arithmetic"], 1.1, at_most=True),
-        Mark("the same at 60,000 changes", figures["windows alone: syncs / arithmetic"], 1.1, at_most=True),
+        Mark("the same of the windows alone", figures["windows alone: syncs / arithmetic"], 1.1, at_most=True),
         Mark("score requests / least possible", figures["district: score requests / least"], 1.3, at_most=True),
         Mark("CPU an event / naive twin's", figures["ours / naive, CPU an event"], 0.1, at_most=True),
         Mark("Canvas requests a sync", figures["district: Canvas requests a sync"], 2, at_most=True),
         Mark("PowerSchool requests a sync", figures["district: PowerSchool requests a sync"], 2, at_most=True),
     )
     return Result("cost", figures, marks)
+
+
+def _against(way: Way, spent: dict[str, float], naive_s: float, equal_s: float) -> dict[str, float]:
+    """Return what one way of grading costs, and its ratios to the twins."""
+    requests = spent["Canvas requests"] + spent["PowerSchool requests"]
+    return {
+        f"{way}: events a sync": spent["events a sync"],
+        f"{way}: CPU ms a sync": spent["CPU ms a sync"],
+        f"{way}: CPU ms an event": spent["CPU ms an event"],
+        f"{way}: ours / naive, CPU an event": spent["CPU ms an event"] / (naive_s * 1000),
+        f"{way}: ours / equal, CPU an event": spent["CPU ms an event"] / (equal_s * 1000),
+        f"{way}: ours / naive, requests": requests / spent["changes"],
+        f"{way}: ours / equal, requests": requests / (spent["changes"] * 3),
+    }
 
 
 def evening(bench: Rig, trace: list[Graded]) -> dict[str, float]:
@@ -72,6 +90,7 @@ def evening(bench: Rig, trace: list[Graded]) -> dict[str, float]:
     return {
         "changes": len(trace),
         "syncs": len(synced),
+        "events a sync": len(trace) / len(synced),
         "syncs / arithmetic": len(synced) / expected,
         "Canvas requests": canvas,
         "Canvas requests a sync": canvas / len(synced),
@@ -90,7 +109,7 @@ def evening(bench: Rig, trace: list[Graded]) -> dict[str, float]:
 
 def _play(bench: Rig, trace: list[Graded], synced: list[str]) -> None:
     """Let time pass, from one moment at which something happens to the next: grades come, what is due is synced."""
-    begin, queue = bench.clock.now() + timedelta(minutes=1), iter(trace)
+    begin, queue, told = bench.clock.now() + timedelta(minutes=1), iter(trace), 0
     bench.clock.current = begin
     following = next(queue, None)
     while following is not None or any(bench.service.changes.counts()):
@@ -108,6 +127,9 @@ def _play(bench: Rig, trace: list[Graded], synced: list[str]) -> None:
             bench.send(came)
             bench.fold()
         synced += bench.sync_due()
+        if len(synced) >= told + TELL_EVERY:
+            told = len(synced)
+            print(f"cost: {told:,} syncs, {bench.clock.now() - begin} of an evening", file=sys.stderr, flush=True)
 
 
 def _moment(begin: datetime, graded: Graded) -> datetime:
@@ -135,19 +157,3 @@ def _windows_alone(bench: Rig, trace: list[Graded]) -> dict[str, float]:
         "windows alone: syncs / arithmetic": synced / expected,
         "windows alone: CPU ms an event": cpu_s / len(trace) * 1000,
     }
-
-
-def _naive(bench: Rig, events: int) -> float:
-    """Return the CPU seconds of one event: published as a task, carried out, and put to PowerSchool as one row."""
-    url = bench.service.settings.redis_url
-    celery = Celery("benchmark", broker=url.replace("unix://", "redis+socket://").replace("?db=0", "?virtual_host=0"))
-    celery.conf.update(task_ignore_result=True)
-    celery.send_task("warm-up", queue="nobody-reads")
-    published_s = cpu_of(
-        lambda: [celery.send_task("grade", args=["1", "2"], queue="nobody-reads") for _ in range(events)]
-    )
-    celery.close()
-    gradebook = bench.service.powerschool.gradebook
-    row = ScoreRow(FIRST_COURSE * 1000 + 1 + 5_000_000, 170_001, Decimal(7), missing=False, exempt=False)
-    put_s = cpu_of(lambda: [gradebook.put_scores(2101, [row]) for _ in range(events)], bench.remote)
-    return (published_s + put_s) / events + null_tasks(url, events * 3) / (events * 3)

@@ -1,25 +1,36 @@
-"""engine: eligibility and planning of 100,000 score rows, against a loop that only copies them, and against no domain.
+"""engine: eligibility and planning of 100,000 score rows, from values and from both systems' bytes.
 
-Ours starts from what the adapters give and ends with a plan. The copy makes a new value of every row and does nothing
-else: no rule can cost less in this language. The twin judges one row at a time, as a task per grade has to.
+From values, against a loop that only copies them: it makes a new value of every row and does nothing else, and no rule
+can cost less in this language. From the bytes, through the adapters' decoders, against the naive twin of
+`row_by_row.py`, which does the same one row after the other.
 """
 
+from collections.abc import Callable, Iterator
+
+import httpx
+
 from deploy.benchmarks.outcome import Result, medians
+from deploy.benchmarks.remote import CANVAS, FIRST_COURSE, FIRST_DCID, POWERSCHOOL, QUERY, TEACHER
 from deploy.benchmarks.rig import Rig, cpu_of, rig
+from deploy.benchmarks.row_by_row import RowByRow
+from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.http.answers import Answer, Call, Decoder
+from shared.adapters.powerschool.assignments import AssignmentReader
 from shared.domain.desired import DesiredScore
 from workers.grade_passback.survey import Policy, Surveyor
 
 STUDENTS, ASSIGNMENTS = 50, 40
+COURSE = str(FIRST_COURSE)
 
 
 def run(rows: int = 100_000, rounds: int = 5) -> Result:
-    """Measure both in every round."""
+    """Measure all of them in every round."""
     per_course = STUDENTS * ASSIGNMENTS
     with rig(STUDENTS, ASSIGNMENTS) as bench:
         bench.warm_up(1)
-        ours = _Judge(bench)
+        judge = _Judge(bench)
         times = max(1, rows // per_course)
-        figures = medians([_round(ours, times, per_course) for _ in range(rounds)])
+        figures = medians([_round(judge, times, per_course) for _ in range(rounds)])
     return Result("engine", figures)
 
 
@@ -28,39 +39,60 @@ class _Judge:
 
     def __init__(self, bench: Rig) -> None:
         service = bench.service
-        course = service.canvas.course("1001")
-        rows = service.canvas.gradebook("1001", [a.id for a in course.assignments])
+        course = service.canvas.course(COURSE)
+        ids = [assignment.id for assignment in course.assignments]
+        links = service.links.of_course(COURSE)
+        there = sorted(link.powerschool_assignment_section_id or 0 for link in links.values())
         rosters = service.powerschool.roster.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
-        links = service.links.of_course("1001")
-        there = {link.powerschool_assignment_section_id for link in links.values()}
-        actual = service.powerschool.gradebook.assignments(
-            list(rosters.values()), {one for one in there if one is not None}
-        )
-        categories = service.powerschool.gradebook.categories(2101, 36)
-        self.rows = rows
-        held = _Held(course, rows, rosters, actual, categories, links)
-        self._surveyor = Surveyor(
-            held,
-            held,
-            held,
-            held,
-            service.records,
-            bench.clock,
-            Policy(service.zone, grace_days=14, default_category=""),
-            held,  # type: ignore[arg-type]
-        )
+        (roster,) = rosters.values()
+        categories = service.powerschool.gradebook.categories(TEACHER, 36)
+        self.rows = service.canvas.gradebook(COURSE, ids)
+        self._bytes = _bytes(bench, ids, there)
+        zone = service.zone
+        self._twin = RowByRow(course, roster, categories, links, bench.clock.now().astimezone(zone).date(), zone)
+        held = _Held(course, self.rows, rosters, service.powerschool.gradebook.assignments([roster], there),
+                     categories, links)  # fmt: skip
+        self._of_values = _surveyor(bench, held)
+        self._of_bytes = _surveyor(bench, _Read(held, *self._bytes))
 
     def plan(self) -> int:
         """Return how many steps the plan has: none, since nothing differs."""
-        return len(self._surveyor.survey("1001", asked_for_by_person=False).plan.steps)
+        return len(self._of_values.survey(COURSE, asked_for_by_person=False).plan.steps)
 
-    def copy(self) -> list[DesiredScore]:
-        """Return a value per score."""
-        return [
+    def read_and_plan(self) -> int:
+        """Do the same from the bytes of both systems."""
+        return len(self._of_bytes.survey(COURSE, asked_for_by_person=False).plan.steps)
+
+    def row_by_row(self) -> tuple[int, int]:
+        """Let the twin do it: how many rows there are, and how many it would send."""
+        return self._twin.differing(*self._bytes)
+
+    def copy(self) -> int:
+        """Make a value per score, and keep none: what is kept is looked through by the garbage collector."""
+        copies = [
             DesiredScore(1, submission.score, missing=submission.missing, exempt=submission.excused)  # type: ignore[arg-type]
             for row in self.rows
             for submission in row.submissions.values()
         ]
+        return len(copies)
+
+
+def _surveyor(bench: Rig, held: "_Held") -> Surveyor:
+    policy = Policy(bench.service.zone, grace_days=14, default_category="")
+    return Surveyor(held, held, held, held, bench.service.records, bench.clock, policy, held)  # type: ignore[arg-type]
+
+
+def _bytes(bench: Rig, assignment_ids: list[str], there: list[int]) -> tuple[bytes, bytes]:
+    """Return what Canvas and PowerSchool answer when they are asked for all scores."""
+    with httpx.Client(transport=bench.remote) as http:
+        asked: list[tuple[str, str | int | float | bool | None]] = [
+            ("grouped", "1"),
+            *(("assignment_ids[]", one) for one in assignment_ids),
+        ]
+        canvas = http.get(f"{CANVAS}/api/v1/courses/{COURSE}/students/submissions", params=asked)
+        body = {"section_dcids": [FIRST_DCID], "score_section_ids": there}
+        powerschool = http.post(f"{POWERSCHOOL}{QUERY}gradebook.state", json=body)
+    return canvas.content, powerschool.content
 
 
 class _Held:
@@ -93,14 +125,57 @@ class _Held:
         return self._links
 
 
-def _round(ours: _Judge, times: int, per_course: int) -> dict[str, float]:
+class _Read(_Held):
+    """The same, but scores are read from bytes each time, by the adapters' own decoders."""
+
+    def __init__(self, held: _Held, canvas: bytes, powerschool: bytes) -> None:
+        self.__dict__.update(held.__dict__)
+        self._canvas = CanvasClient(_Answers(canvas), None)  # type: ignore[arg-type]
+        self._reader = AssignmentReader(None, _Answers(powerschool), None)  # type: ignore[arg-type]
+
+    def gradebook(self, *given):  # type: ignore[no-untyped-def]
+        return self._canvas.gradebook(*given)
+
+    def assignments(self, *given):  # type: ignore[no-untyped-def]
+        return self._reader.read(*given)
+
+
+class _Answers:
+    """One answer, come from the network a moment ago, whatever is asked."""
+
+    def __init__(self, content: bytes) -> None:
+        self._response = httpx.Response(200, headers={"Content-Type": "application/json"}, content=content)
+
+    def pages(self, *given: object) -> Iterator[Answer]:
+        """Yield the answer as Canvas's only page."""
+        yield self.answer(*given)
+
+    def answer(self, *given: object) -> Answer:
+        """Return the answer, read by the decoder that was given last."""
+        decoder: Decoder = given[-1]  # type: ignore[assignment]
+        return Answer.of(Call("benchmark", "GET", "/"), self._response, decoder)
+
+
+def _round(judge: _Judge, times: int, per_course: int) -> dict[str, float]:
     rows = times * per_course
-    assert ours.plan() == 0
-    planned = cpu_of(lambda: [ours.plan() for _ in range(times)])
-    copied = cpu_of(lambda: [ours.copy() for _ in range(times)])
+    assert judge.plan() == judge.read_and_plan() == 0
+    assert judge.row_by_row() == (per_course, 0)
+    planned, copied, read_and_planned, by_row = (
+        _microseconds(work, times) / per_course
+        for work in (judge.plan, judge.copy, judge.read_and_plan, judge.row_by_row)
+    )
     return {
         "rows": rows,
-        "planned, microseconds a row": planned / rows * 1e6,
-        "copied, microseconds a row": copied / rows * 1e6,
+        "planned, microseconds a row": planned,
+        "copied, microseconds a row": copied,
         "planned / copied": planned / copied,
+        "read and planned, microseconds a row": read_and_planned,
+        "row by row, microseconds a row": by_row,
+        "row by row / read and planned": by_row / read_and_planned,
+        "read and planned / copied": read_and_planned / copied,
     }
+
+
+def _microseconds(work: Callable[[], object], times: int) -> float:
+    """Return the CPU time of doing it once."""
+    return cpu_of(lambda: [work() for _ in range(times)]) / times * 1e6

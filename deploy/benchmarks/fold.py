@@ -7,7 +7,8 @@ busy machine makes all of them dearer alike. The twin is a Celery worker of one 
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psutil
 from celery import Celery
@@ -90,27 +91,42 @@ def _read_all(bench: Rig, messages: int) -> None:
 
 def null_tasks(redis_url: str, tasks: int) -> float:
     """Return the CPU seconds in which a Celery worker of one thread carries out so many tasks that do nothing."""
-    url = redis_url.replace("unix://", "redis+socket://").replace("?db=0", "?virtual_host=0")
-    app = Celery("benchmark", broker=url)
+    with (
+        null_worker(redis_url, "--pool=threads", "--concurrency=1") as (app, worker),
+        Redis.from_url(redis_url) as redis,
+    ):
+        carry_out(app, redis_url, 50)
+        in_redis, before = _redis_cpu_s(redis), worker.cpu_times()
+        carry_out(app, redis_url, tasks)
+        after, in_redis = worker.cpu_times(), _redis_cpu_s(redis) - in_redis
+    return (after.user + after.system) - (before.user + before.system) + in_redis
+
+
+def celery_app(redis_url: str) -> Celery:
+    """Return an application that publishes to this Redis."""
+    app = Celery(
+        "benchmark", broker=redis_url.replace("unix://", "redis+socket://").replace("?db=0", "?virtual_host=0")
+    )
     app.conf.update(task_ignore_result=True, broker_connection_retry_on_startup=True)
-    command = [sys.executable, "-m", "deploy.benchmarks.null_worker", url]
+    return app
+
+
+@contextmanager
+def null_worker(redis_url: str, *options: str) -> Iterator[tuple[Celery, psutil.Process]]:
+    """Run a Celery worker whose tasks do nothing; give an application that publishes to it, and its process."""
+    app = celery_app(redis_url)
+    command = [sys.executable, "-m", "deploy.benchmarks.null_worker", str(app.conf.broker_url), *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
         try:
-            _carry_out(app, redis_url, 50)
-            process = psutil.Process(worker.pid)
-            with Redis.from_url(redis_url) as redis:
-                in_redis, before = _redis_cpu_s(redis), process.cpu_times()
-                _carry_out(app, redis_url, tasks)
-                after, in_redis = process.cpu_times(), _redis_cpu_s(redis) - in_redis
+            yield app, psutil.Process(worker.pid)
         finally:
             worker.terminate()
             worker.wait(timeout=20)
             app.close()
-    return (after.user + after.system) - (before.user + before.system) + in_redis
 
 
-def _carry_out(app: Celery, redis_url: str, tasks: int) -> None:
-    """Publish the tasks and wait until the worker counted them all."""
+def carry_out(app: Celery, redis_url: str, tasks: int) -> None:
+    """Publish the tasks and wait until the worker carried out the last of them."""
     with Redis.from_url(redis_url) as redis:
         redis.delete("null-tasks-done")
         for number in range(tasks - 1):

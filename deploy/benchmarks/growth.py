@@ -1,6 +1,8 @@
 """growth: what a window costs, by changed courses, by events within the window, and by idle courses; with a plot.
 
-Linear in the first and flat in the other two is what a folded, state-based sync promises.
+Linear in the first and flat in the other two is what a folded, state-based sync promises. The twin publishes a task and
+sends a score for each event of the window, and what its worker costs is not counted. The limit is a window that has one
+event for each course.
 """
 
 import math
@@ -9,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from deploy.benchmarks.outcome import Mark, Result
+from deploy.benchmarks.per_event import published_and_put
 from deploy.benchmarks.remote import FIRST_COURSE
 from deploy.benchmarks.rig import Rig, cpu_of, rig
 
@@ -23,6 +26,7 @@ def run(most: int = 10_000, plot: Path | None = None) -> Result:
         changed = {size: _window(bench, size, size) for size in sizes}
         few = min(100, sizes[0])
         events = {count: _window(bench, few, count) for count in (few, few * 10, few * 100)}
+        twin = {count: _twin(bench, count) for count in events}
         idle = {}
         for size in sizes:
             with bench.service.redis.pipeline(transaction=False) as pipeline:
@@ -30,18 +34,23 @@ def run(most: int = 10_000, plot: Path | None = None) -> Result:
                     pipeline.zadd(bench.service.keys.courses, {str(5_000_000 + number): 4e12})
                 pipeline.execute()
             idle[size] = _window(bench, few, few)
+    most_events = max(events)
+    beside = {
+        f"twin / ours, {most_events:,} events: {what}": theirs / ours
+        for what, theirs, ours in zip(("CPU", "requests"), twin[most_events], events[most_events], strict=True)
+    }
     series = {"changed courses": changed, "events in the window": events, "idle courses": idle}
     if plot is not None:
         plot.write_text(svg({name: {n: cost[0] for n, cost in points.items()} for name, points in series.items()}))
     figures = {
         f"{name} {count:,}: {what}": value
-        for name, points in series.items()
+        for name, points in {**series, "twin, events in the window": twin}.items()
         for count, cost in points.items()
         for what, value in zip(("CPU ms", "requests"), cost, strict=True)
     }
     slope = _slope({n: cost[0] for n, cost in changed.items()}) if len(changed) > 1 else 1.0
     flat = [max(c[1] for c in p.values()) / min(c[1] for c in p.values()) for p in (events, idle)]
-    figures |= {"exponent of CPU in changed courses": slope}
+    figures |= {"exponent of CPU in changed courses": slope, **beside}
     marks = (
         Mark("exponent of CPU in changed courses", slope, 1.1, at_most=True),
         Mark("requests, most events / fewest", flat[0], 1, at_most=True),
@@ -69,6 +78,13 @@ def _window(bench: Rig, courses: int, events: int) -> tuple[float, float]:
 
     cpu_s = cpu_of(window, bench.remote)
     assert len(synced) == courses
+    return cpu_s * 1000, float(bench.remote.requests.total())
+
+
+def _twin(bench: Rig, events: int) -> tuple[float, float]:
+    """Return the same of a task and a score request for each event."""
+    bench.remote.requests.clear()
+    cpu_s = published_and_put(bench, events)
     return cpu_s * 1000, float(bench.remote.requests.total())
 
 

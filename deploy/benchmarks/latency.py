@@ -2,15 +2,18 @@
 
 Real processes and real time: the sandbox Canvas sends a signed Live Event, web stores it, a worker syncs. Counted from
 the moment of the grade to the moment of PowerSchool's write. The limit is the quiet period and four answers of the
-remote systems, two of each.
+remote systems, two of each. The twin of `twin.py` plays the same scenes in the same sandboxes: a task and a score
+request per event, without a quiet period.
 """
 
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
+from deploy.benchmarks import twin
 from deploy.benchmarks.outcome import Mark, Result
 from deploy.benchmarks.town import Town, town
 from shared.sandbox.district import student_dcid_of, user_id_of
@@ -20,8 +23,11 @@ QUIET_S = 2.0
 REQUESTS_IN_A_ROW = 4
 
 
+TWINS_SCORES = 5.0
+
+
 def run(singles: int = 30, courses: int = 10, latencies_ms: Sequence[int] = (30, 300)) -> Result:
-    """Play every scene at every latency."""
+    """Play every scene at every latency, ours and the twin's."""
     figures: dict[str, float] = {}
     with town(courses, STUDENTS, ASSIGNMENTS, OPERATOR_PASSWORD="benchmark") as running:
         _every_course_once(running, courses)
@@ -29,12 +35,16 @@ def run(singles: int = 30, courses: int = 10, latencies_ms: Sequence[int] = (30,
             # Scores of their own: what is there already is never written again.
             base = 10.0 * (again + 1)
             running.latency(latency_ms)
-            for scene, play in (("single grades", _singles), ("a class by hand", _by_hand), ("a quiz flood", _flood)):
+            ours = _scenes(running, running.settle, singles, courses, base)
+            with twin.twin_of(running) as group:
+                settle = partial(twin.settle, running, group)
                 running.forget_requests()
                 running.stage.moments.clear()
-                play(running, singles, courses, base)
-                running.settle()
-                figures |= _percentiles(f"{scene}, {latency_ms} ms", _waits(running))
+                _grade(running, 0, ASSIGNMENTS, 0, base + TWINS_SCORES)
+                settle()
+                theirs = _scenes(running, settle, singles, courses, base + TWINS_SCORES)
+            for scene, seen in ours.items():
+                figures |= _beside(f"{scene}, {latency_ms} ms", seen, theirs[scene])
             figures[f"limit of single grades, {latency_ms} ms"] = QUIET_S + REQUESTS_IN_A_ROW * latency_ms / 1000
         running.latency(0)
     first = latencies_ms[0]
@@ -52,6 +62,31 @@ def run(singles: int = 30, courses: int = 10, latencies_ms: Sequence[int] = (30,
             ),
         ),
     )  # fmt: skip
+
+
+def _scenes(
+    running: Town, settle: Callable[[], None], singles: int, courses: int, base: float
+) -> dict[str, dict[str, float]]:
+    """Play the scenes; return how long grades took and how many requests they were, by scene."""
+    seen = {}
+    for scene, play in (("single grades", _singles), ("a class by hand", _by_hand), ("a quiz flood", _flood)):
+        running.forget_requests()
+        running.stage.moments.clear()
+        play(running, singles, courses, base)
+        settle()
+        canvas, powerschool = running.requests()
+        requests = {"requests": canvas + powerschool, "PowerSchool requests": powerschool}
+        seen[scene] = {**_percentiles(_waits(running)), **requests}
+    return seen
+
+
+def _beside(scene: str, ours: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
+    """Return what passback and its twin came to, and the ratios."""
+    return {
+        **{f"{scene}: {what}": value for what, value in ours.items()},
+        **{f"{scene}: the twin's {what}": value for what, value in theirs.items()},
+        **{f"{scene}: the twin's / ours, {what}": theirs[what] / ours[what] for what in ours if what != "p95 s"},
+    }
 
 
 def _every_course_once(running: Town, courses: int) -> None:
@@ -113,6 +148,6 @@ def _students(write: dict[str, object]) -> list[int]:
     return [int(str(dcid)) for dcid in write["students"]]  # type: ignore[attr-defined]
 
 
-def _percentiles(scene: str, waits: list[float]) -> dict[str, float]:
+def _percentiles(waits: list[float]) -> dict[str, float]:
     cut = statistics.quantiles(waits, n=100, method="inclusive")
-    return {f"{scene}: p50 s": cut[49], f"{scene}: p95 s": cut[94], f"{scene}: p99 s": cut[98]}
+    return {"p50 s": cut[49], "p95 s": cut[94], "p99 s": cut[98]}

@@ -1,22 +1,42 @@
-"""memory: a worker and a web process after work, and Redis by courses and by queued messages."""
+"""memory: a worker and a web process after work, and Redis by courses and by queued messages.
 
+The twins: a Celery worker with eight processes, as `-P prefork` has them, after tasks that do nothing; and the same
+number of messages in a Celery queue. The limit is a Python process that imported what a worker cannot do without.
+"""
+
+import subprocess
+import sys
+import uuid
+from contextlib import closing
 from datetime import timedelta
 from itertools import product
 
 import psutil
+from redis import Redis
 
+from deploy.benchmarks.fold import carry_out, celery_app, null_worker
 from deploy.benchmarks.outcome import Mark, Result
 from deploy.benchmarks.remote import FIRST_COURSE
 from deploy.benchmarks.rig import Rig, rig
 from deploy.benchmarks.town import town
+from deploy.reliability.redis_server import RedisServer
 from shared.sandbox.district import user_id_of
 
 STUDENTS, ASSIGNMENTS = 30, 40
+PREFORKED = 8
+NOTHING_BUT_IMPORTS = "import celery.bin.worker, redis, httpx; print(flush=True); input()"
 
 
 def run(courses: int = 100, messages: int = 100_000, town_courses: int = 20) -> Result:
     """Measure Redis with courses whose scores were all sent; the processes with a small town and idle courses."""
-    figures = {**_redis(courses, messages), **_processes(town_courses)}
+    figures = {**_redis(courses, messages), **_processes(town_courses), **_twins(messages), **_limit()}
+    figures |= {
+        "worker / imports alone": figures["worker RSS MB"] / figures["limit: imports alone, RSS MB"],
+        "twin's processes / worker": figures[f"twin: Celery prefork {PREFORKED}, RSS MB of all"]
+        / figures["worker RSS MB"],
+        "twin's messages / ours": figures["twin: Celery queue MB per 100,000 messages"]
+        / figures["Redis MB per 100,000 queued messages"],
+    }
     return Result(
         "memory",
         figures,
@@ -59,7 +79,8 @@ def _send_scores(bench: Rig, courses: range) -> int:
     ids = [FIRST_COURSE + course for course in courses]
     for course_id, number, student in product(ids, range(1, ASSIGNMENTS + 1), range(STUDENTS)):
         bench.remote.grade(course_id, number, student, f"{1 + (number * 5 + student * 11) % 90}.25")
-    bench.send((bench.clock.now(), bench.change(course_id)) for course_id in ids)
+    touched = product(ids, range(1, ASSIGNMENTS + 1))
+    bench.send((bench.clock.now(), bench.change(course_id, number)) for course_id, number in touched)
     bench.fold()
     bench.clock.advance(timedelta(seconds=60))
     bench.sync_due()
@@ -103,3 +124,44 @@ def _processes(courses: int) -> dict[str, float]:
 
 def _rss_mb(pid: int) -> float:
     return float(psutil.Process(pid).memory_info().rss) / 1e6
+
+
+def _twins(messages: int) -> dict[str, float]:
+    with RedisServer() as server, Redis.from_url(server.url) as redis:
+        with null_worker(server.url, "--pool=prefork", f"--concurrency={PREFORKED}") as (app, worker):
+            carry_out(app, server.url, 50 * PREFORKED)
+            processes = [worker, *worker.children(recursive=True)]
+            rss = sum(process.memory_info().rss for process in processes) / 1e6
+            # Memory that processes share is counted once here, and in every one of them above.
+            pss = sum(process.memory_full_info().pss for process in processes) / 1e6
+        redis.flushall()
+        empty = float(redis.info("memory")["used_memory"])
+        _queue(server.url, messages)
+        queued = float(redis.info("memory")["used_memory"]) - empty
+    return {
+        f"twin: Celery prefork {PREFORKED}, processes": len(processes),
+        f"twin: Celery prefork {PREFORKED}, RSS MB of all": rss,
+        f"twin: Celery prefork {PREFORKED}, PSS MB of all": pss,
+        "twin: Celery queue MB per 100,000 messages": queued / messages * 100_000 / 1e6,
+    }
+
+
+def _queue(redis_url: str, messages: int) -> None:
+    """Fill a Celery queue: one task is really published, the others are copies of it with ids of their own."""
+    with closing(celery_app(redis_url)) as app, Redis.from_url(redis_url) as redis:
+        task = app.send_task("grade", args=["1001", "1001001"], queue="grades")
+        published: bytes = redis.lindex("grades", 0)
+        for start in range(1, messages, 1_000):
+            some = range(start, min(start + 1_000, messages))
+            redis.rpush("grades", *(published.replace(task.id.encode(), str(uuid.uuid4()).encode()) for _ in some))
+        assert redis.llen("grades") == messages
+
+
+def _limit() -> dict[str, float]:
+    command = [sys.executable, "-c", NOTHING_BUT_IMPORTS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        rss = _rss_mb(process.pid)
+        process.communicate(b"\n")
+    return {"limit: imports alone, RSS MB": rss}

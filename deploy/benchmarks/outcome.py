@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from shared.clock import SystemClock
+
+RUNS = Path(__file__).with_name("runs")
 PACKAGES = ("celery", "redis", "httpx", "pydantic", "msgspec", "uvicorn")
 
 
@@ -53,6 +57,7 @@ def machine() -> dict[str, Any]:
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
     )
     return {
+        "date": SystemClock().now().date().isoformat(),
         "processor": processor or platform.machine(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
@@ -81,9 +86,29 @@ def as_json(results: Iterable[Result], described: Mapping[str, Any]) -> str:
 
 
 def read(path: Path) -> Mapping[str, Any]:
-    """Return the results of an earlier run by benchmark."""
-    kept: Mapping[str, Any] = json.loads(path.read_text())["results"]
+    """Return an earlier run: its `machine`, and its `results` by benchmark."""
+    kept: Mapping[str, Any] = json.loads(path.read_text())
     return kept
+
+
+def stored_as(described: Mapping[str, Any], runs: Path = RUNS) -> Path:
+    """Return the file in which a run of today on this machine is kept: `<date>-<machine>.json`."""
+    runs.mkdir(exist_ok=True)
+    words = re.findall(r"[a-z0-9]+", f"{described['processor']} {described['cores']} cores".lower())
+    return runs / f"{described['date']}-{'-'.join(words)}.json"
+
+
+def newest(runs: Path = RUNS) -> Path:
+    """Return the stored run with the latest date in its name."""
+    stored = sorted(runs.glob("*.json"))
+    if not stored:
+        raise SystemExit(f"no run is stored in {runs}: name a file, or store one with --store")
+    return stored[-1]
+
+
+def lines_of(machine: Mapping[str, Any]) -> str:
+    """Return a machine's description, a line each."""
+    return "\n".join(f"{name}: {value}" for name, value in machine.items())
 
 
 def plain(value: float) -> str:

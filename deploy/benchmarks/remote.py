@@ -16,58 +16,35 @@ from urllib.parse import parse_qsl
 
 import httpx
 
+from deploy.benchmarks.answers import (
+    ASSIGNMENT,
+    CATEGORIES,
+    ENROLLED,
+    METADATA,
+    QUERIED,
+    ROSTERED,
+    ROW,
+    SECTION,
+    STATE_ROW,
+    STATE_SCORE,
+    SUBMISSION,
+)
+
 CANVAS, POWERSCHOOL = "http://canvas.benchmark", "http://powerschool.benchmark"
 FIRST_COURSE, FIRST_DCID, FIRST_STUDENT = 1001, 60_001, 100_001
-PLUGIN, TEACHER, CATEGORY = 744, 2101, 11
+TEACHER = 2101
+ONE_PATH = re.compile(r"assignments/\d{4,}?(\d{3})(?:/submissions/(\d+))?")
 COURSE_PATH = re.compile(r"/api/v1/courses/(\d+)/?(.*)")
 QUERY = "/ws/schema/query/org.passback.sync."
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 
-ASSIGNMENT = (
-    '{"id":"%(id)s","course_id":"%(course)s","name":"Assignment %(number)s","description":"<p>Read the chapter.</p>",'
-    '"due_at":"%(due_at)s","unlock_at":null,"lock_at":null,"created_at":"%(due_at)s","updated_at":"%(due_at)s",'
-    '"points_possible":100.0,"grading_type":"points","published":true,"workflow_state":"published",'
-    '"only_visible_to_overrides":false,"visible_to_everyone":true,"has_overrides":false,"assignment_group_id":'
-    '"%(group)s","group_category_id":null,"grade_group_students_individually":false,"submission_types":'
-    '["online_upload"],"is_quiz_assignment":false,"is_quiz_lti_assignment":false,"integration_id":null,'
-    '"integration_data":{},"sis_assignment_id":null,"omit_from_final_grade":false,"hide_in_gradebook":false,'
-    '"anonymous_grading":false,"anonymize_students":false,"moderated_grading":false,"post_manually":false,"muted":false,'
-    '"in_closed_grading_period":false,"due_date_required":false,"max_name_length":255,"graded_submissions_exist":true,'
-    '"post_to_sis":true,"overrides":[]}'
-)
-SUBMISSION = (
-    '{"id":"%s","user_id":"%s","assignment_id":"%s","attempt":1,"body":null,"submission_type":"online_upload",'
-    '"score":%s,"grade":"%s","entered_score":%s,"entered_grade":"%s","points_deducted":null,"excused":false,'
-    '"missing":false,"late":false,"seconds_late":0,"late_policy_status":null,"graded_at":"2026-11-25T19:09:48Z",'
-    '"posted_at":"2026-11-25T19:09:48Z","submitted_at":"2026-11-24T19:09:48Z","workflow_state":"graded",'
-    '"grade_matches_current_submission":true,"grader_id":"12","assignment_visible":true,"cached_due_date":'
-    '"2026-12-05T07:59:59Z","grading_period_id":null,"redo_request":false,"custom_grade_status_id":null}'
-)
-SECTION = (
-    '{"id":"%s","name":"Section %s","course_id":"%s","nonxlist_course_id":null,"start_at":null,"end_at":null,'
-    '"restrict_enrollments_to_section_dates":false,"sis_section_id":"%s","sis_course_id":"%s","integration_id":null,'
-    '"sis_import_id":"1"}'
-)
-ROW = '{"user_id":"%s","section_id":"%s","integration_id":null,"sis_user_id":"%s","submissions":[%s]}'
-ROSTERED = (
-    '{"_name":"sections","section_dcid":"%s","section_id":"%s","school_number":"300","course_number":"GEN0",'
-    '"section_number":"1","term_id":"3601","year_id":"36","first_day":"%s","last_day":"%s","teacher_users_dcid":"%s"}'
-)
-ENROLLED = (
-    '{"_name":"students","section_dcid":"%s","student_dcid":"%s","student_number":"%s","entry_date":"%s",'
-    '"enroll_status":"0"}'
-)
-STATE_ROW = (
-    '{"_name":"assignmentsection","section_dcid":"%s","assignment_id":"%s","assignment_section_id":"%s","name":'
-    '"Assignment %s","due_date":"%s","description":"<p>Read the chapter.</p>","points":"100","category_id":"11",'
-    '"created_by_plugin":"744"%s}'
-)
-STATE_SCORE = ',"student_dcid":"%s","score_points":"%s","score_kind":"REAL_SCORE","is_missing":"0","is_exempt":"0"'
-
 
 @dataclass
 class Remote(httpx.BaseTransport):
-    """Both systems. `requests` counts by kind, `rows` the scores written, `cpu_s` what answering cost."""
+    """Both systems. `requests` counts by kind, `rows` the scores written, `cpu_s` what answering cost.
+
+    Where `asked` is a list, every request is kept there, so that it can be sent again.
+    """
 
     students: int
     assignments: int
@@ -77,6 +54,7 @@ class Remote(httpx.BaseTransport):
     requests: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     cpu_s: float = 0.0
+    asked: list[httpx.Request] | None = None
     before_answering: Callable[[str], None] = lambda _kind: None
 
     def grade(self, course_id: int, number: int, student: int, score: str) -> None:
@@ -92,6 +70,8 @@ class Remote(httpx.BaseTransport):
         began = time.thread_time()
         kind, content = self._answer(request)
         self.requests[kind] += 1
+        if self.asked is not None:
+            self.asked.append(request)
         response = httpx.Response(200, headers=JSON, content=content)
         self.cpu_s += time.thread_time() - began
         self.before_answering(kind)
@@ -101,13 +81,18 @@ class Remote(httpx.BaseTransport):
         path = request.url.path
         if (found := COURSE_PATH.match(path)) and not found[2]:
             return "canvas course", f'{{"id":"{found[1]}","name":"Course {found[1]}"}}'
+        if found and (one := ONE_PATH.fullmatch(found[2])):
+            course, number, user = int(found[1]), int(one[1]), one[2]
+            if user is None:
+                return "canvas assignment", self._assignment(course, number)
+            return "canvas submission", self._submission(course, number, int(user) - FIRST_STUDENT - 10_000)
         if found:
             kind = f"canvas {found[2]}"
             return kind, "[" + ",".join(self._list(found[2], int(found[1]), request)) + "]"
         if path.startswith(QUERY):
             name = path.removeprefix(QUERY)
             rows = ",".join(self._query(name, json.loads(request.content)))
-            return f"powerschool {name}", '{"name":"rows","record":[' + rows + "]}"
+            return f"powerschool {name}", QUERIED % (name, rows)
         return f"powerschool {path.removeprefix('/ws/')}", self._other(path, request)
 
     def _list(self, what: str, course: int, request: httpx.Request) -> Iterable[str]:
@@ -149,7 +134,7 @@ class Remote(httpx.BaseTransport):
         return ROW % (number_of + 10_000, section, number_of, submissions)
 
     def _submission(self, course: int, number: int, student: int) -> str:
-        score = self.canvas_scores.get((course, number, student)) or _first_score(number, student)
+        score = self.canvas_scores.get((course, number, student)) or first_score(number, student)
         user, assignment = FIRST_STUDENT + 10_000 + student, course * 1000 + number
         return SUBMISSION % (assignment * 100 + student, user, assignment, score, score, score, score)
 
@@ -177,7 +162,7 @@ class Remote(httpx.BaseTransport):
                 yield STATE_ROW % (*known, "")
                 continue
             for student in range(self.students):
-                score = self.powerschool_scores.get((course, number, student)) or _first_score(number, student)
+                score = self.powerschool_scores.get((course, number, student)) or first_score(number, student)
                 yield STATE_ROW % (*known, STATE_SCORE % (FIRST_STUDENT + 70_000 + student, score))
 
     def _other(self, path: str, request: httpx.Request) -> str:
@@ -185,9 +170,9 @@ class Remote(httpx.BaseTransport):
             case "/oauth/access_token":
                 return '{"access_token":"token","token_type":"Bearer","expires_in":"86400"}'
             case "/ws/v1/metadata":
-                return f'{{"metadata":{{"plugin_id":{PLUGIN},"district_timezone":"America/Los_Angeles"}}}}'
+                return METADATA
             case "/ws/xte/teacher_category":
-                return f'[{{"teachercategoryid":{CATEGORY},"name":"Homework","isactive":true}}]'
+                return CATEGORIES
             case "/ws/xte/score":
                 self._write(json.loads(request.content)["assignment_scores"])
                 return "{}"
@@ -202,5 +187,6 @@ class Remote(httpx.BaseTransport):
             self.powerschool_scores[there // 1000, there % 1000, student] = str(row["actualscoreentered"])
 
 
-def _first_score(number: int, student: int) -> str:
+def first_score(number: int, student: int) -> str:
+    """Return the score that everybody has in both systems at the beginning."""
     return f"{(number * 7 + student * 3) % 100}.5"

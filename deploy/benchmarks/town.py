@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.benchmarks.servers import WATCH
 from shared.clock import SystemClock
 from shared.config import load
 from workers.bootstrap import Passback
@@ -27,6 +28,8 @@ class Town:
     service: Passback
     processes: ProcessGroup
     pids: dict[str, int]
+    web: str
+    redis_url: str
 
     def settle(self) -> None:
         """Return once nothing is on its way any more."""
@@ -40,12 +43,29 @@ class Town:
     def is_at_rest(self) -> bool:
         """Say whether no event, message or course is on its way."""
         changes = self.service.changes
-        return not self.stage.outstanding_events() and not changes.pending_messages() and not any(changes.counts())
+        return not self.outstanding_events() and not changes.pending_messages() and not any(changes.counts())
+
+    def outstanding_events(self) -> int:
+        """Return how many Live Events are on their way; asked often, and cheap for the sandbox."""
+        return self._watched()["outstanding_events"]
+
+    def canvas_in_flight(self) -> int:
+        """Return the highest number of requests that Canvas had under way at once since the logs were emptied."""
+        return self._watched()["most"]
+
+    def _watched(self) -> dict[str, int]:
+        told: dict[str, int] = self.stage.http.get(self.stage.canvas_url + WATCH).raise_for_status().json()
+        return told
+
+    def requests(self) -> tuple[int, int]:
+        """Return how many requests Canvas and PowerSchool answered since the logs were emptied."""
+        return len(self.stage.requests(self.stage.canvas_url)), len(self.stage.requests(self.stage.powerschool_url))
 
     def forget_requests(self) -> None:
-        """Empty both request logs and the log of writes."""
+        """Empty both request logs and the log of writes, and count requests under way anew."""
         for url in (self.stage.canvas_url, self.stage.powerschool_url):
             self.stage.http.delete(f"{url}/_sandbox/requests").raise_for_status()
+        self.stage.http.delete(self.stage.canvas_url + WATCH).raise_for_status()
         self.stage.http.delete(f"{self.stage.powerschool_url}/_sandbox/writes").raise_for_status()
 
     def latency(self, milliseconds: float) -> None:
@@ -68,15 +88,16 @@ def town(courses: int, students: int, assignments: int, workers: int = 1, **sett
         ours = {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool), **ours}
         with process_group(Path(folder), {**without_settings(), **ours}) as group:
             port = free_port()
+            web = f"http://127.0.0.1:{port}"
             pids = {"web": group.start("web", "web", "--port", str(port))}
             pids |= {f"worker {n}": group.start(f"worker-{n}", "worker") for n in range(1, workers + 1)}
-            group.wait_ready(f"http://127.0.0.1:{port}/readyz")
-            point_events(canvas, f"http://127.0.0.1:{port}")
+            group.wait_ready(f"{web}/readyz")
+            point_events(canvas, web)
             with (
                 closing(Passback(load(ours, env_file=Path(folder) / "no.env"))) as service,
                 closing(Stage(canvas, powerschool, SystemClock())) as stage,
             ):
-                yield Town(stage, service, group, pids)
+                yield Town(stage, service, group, pids, web, redis.url)
 
 
 def _sandbox(group: ProcessGroup, name: str, size: list[str]) -> str:

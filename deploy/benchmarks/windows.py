@@ -4,6 +4,15 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Way(StrEnum):
+    """The ways in which a course is graded."""
+
+    BY_HAND = "by hand"
+    QUIZ = "a quiz"
+    AT_ONCE = "a class at once"
 
 
 @dataclass(frozen=True)
@@ -23,12 +32,23 @@ def district_evening(courses: int, changes: int, seconds: float = 600.0, seed: i
     A hand enters a score every four seconds or so; a quiz brings thirty in half a minute; Canvas's "set default grade"
     brings a class in two seconds. Every course has the same number of changes, all in one assignment.
     """
+    return _evening(courses, changes, seconds, seed, None)
+
+
+def evening_of(way: Way, courses: int, changes: int, seconds: float = 600.0, seed: int = 7) -> list[Graded]:
+    """Return an evening in which every course is graded in the same way."""
+    return _evening(courses, changes, seconds, seed, way)
+
+
+def _evening(courses: int, changes: int, seconds: float, seed: int, only: Way | None) -> list[Graded]:
     dice = random.Random(seed)
     per_course = changes // courses
+    gaps = {Way.BY_HAND: 4.0, Way.QUIZ: 1.0, Way.AT_ONCE: 2.0 / per_course}
     trace = []
     for course in range(courses):
         chance = dice.random()
-        mean_gap = 4.0 if chance < 0.5 else (1.0 if chance < 0.83 else 2.0 / per_course)
+        drawn = Way.BY_HAND if chance < 0.5 else (Way.QUIZ if chance < 0.83 else Way.AT_ONCE)
+        mean_gap = gaps[only or drawn]
         at = dice.uniform(0, max(1.0, seconds - mean_gap * per_course))
         number = dice.randint(1, 10)
         for student in range(per_course):

@@ -1,22 +1,30 @@
 """The benchmarks run, and their numbers add up. How fast anything is, no test says."""
 
+import asyncio
 import json
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
-from deploy.benchmarks import cost, engine, fold, growth, outcome, reconcile
+from deploy.benchmarks import cost, engine, fold, growth, outcome, per_event, reconcile, servers, twin
 from deploy.benchmarks.outcome import Mark, Result
-from deploy.benchmarks.remote import CANVAS, Remote
-from deploy.benchmarks.rig import rig
-from deploy.benchmarks.windows import Graded, district_evening, expected_syncs
+from deploy.benchmarks.remote import CANVAS, FIRST_DCID, FIRST_STUDENT, POWERSCHOOL, QUERY, TEACHER, Remote
+from deploy.benchmarks.rig import ROOT, rig
+from deploy.benchmarks.windows import Graded, Way, district_evening, evening_of, expected_syncs
 from shared.sandbox.canvas.app import create_app
-from shared.sandbox.district import generated_district
+from shared.sandbox.district import Ids, generated_district
 from tests.unit.sandbox.canvas_client import Client
+from tests.unit.sandbox.powerschool_client import District as PowerSchoolDistrict
+from tests.unit.sandbox.powerschool_client import assignment, category, score
 
 DAY = date(2026, 10, 5)
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server on PATH")
@@ -51,6 +59,15 @@ def test_an_evening_is_as_large_as_it_says() -> None:
     assert {sum(g.course == course for g in trace) for course in range(20)} == {30}
 
 
+def test_ways_of_grading_differ_in_events_a_sync() -> None:
+    """By hand the windows fold least, a class at once becomes one sync; the changes are as many."""
+    traces = {way: evening_of(way, 10, 300) for way in Way}
+    assert {len(trace) for trace in traces.values()} == {300}
+    syncs = [expected_syncs(traces[way], 2.0, 15.0) for way in (Way.BY_HAND, Way.QUIZ, Way.AT_ONCE)]
+    assert syncs == sorted(syncs, reverse=True)
+    assert syncs[-1] == 10
+
+
 def test_an_earlier_run_is_compared() -> None:
     """Figures of an earlier run stand beside their successors, with the ratio; marks say whether they are met."""
     results = [Result("one", {"ms": 3.0}, (Mark("ms", 3.0, 2.0, at_most=True),))]
@@ -58,6 +75,90 @@ def test_an_earlier_run_is_compared() -> None:
     told = outcome.report(results, earlier)
     assert "was 2 (x 1.50)" in told
     assert "MISSED ms: 3 (at most 2)" in told
+
+
+def test_the_newest_stored_run_is_compared_with(tmp_path: Path) -> None:
+    """Runs are stored by date and machine, and the latest date is the newest."""
+    described = {"date": "2026-10-05", "processor": "AMD EPYC (TM) 7B13", "cores": 2}
+    kept = outcome.stored_as(described, tmp_path)
+    assert kept.name == "2026-10-05-amd-epyc-tm-7b13-2-cores.json"
+    for file in (kept, tmp_path / "2026-09-30-zen-64-cores.json"):
+        file.write_text(outcome.as_json([Result("one", {"ms": 2.0})], described))
+    assert outcome.newest(tmp_path) == kept
+    assert outcome.read(kept)["results"]["one"]["figures"] == {"ms": 2.0}
+
+
+def test_no_stored_run_is_said_so(tmp_path: Path) -> None:
+    """Comparing with the newest of none ends with a sentence."""
+    with pytest.raises(SystemExit, match="no run is stored"):
+        outcome.newest(tmp_path)
+
+
+PARENT = """
+import subprocess, sys, time
+from deploy.benchmarks.keeper import kept
+with kept():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    time.sleep(2)
+    print(child.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_what_a_killed_benchmark_started_is_ended() -> None:
+    """Also when it is killed without a chance to do anything, and its children have sessions of their own."""
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, cwd=ROOT) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    until = time.monotonic() + 30
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until, "it still runs"
+        time.sleep(0.1)
+
+
+def test_requests_under_way_are_counted_at_the_door() -> None:
+    """The highest number at once, the control plane left out; and anew after a DELETE."""
+    app, alone = servers.watched("canvas", 1, 1, 1), "/api/v1/courses/1001"
+    app.app.state.sandbox.switchboard.faults.latency_ms = 50  # type: ignore[attr-defined]
+
+    async def count(*paths: str) -> int:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://canvas.test") as client:
+            await client.delete(servers.WATCH)
+            await asyncio.gather(*(client.get(path) for path in paths))
+            return int((await client.get(servers.WATCH)).json()["most"])
+
+    assert asyncio.run(count(alone, alone, alone, "/_sandbox/state")) == 3
+    assert asyncio.run(count(alone)) == 1
+
+
+class Published:
+    """Stands in for Celery: keeps what would be published."""
+
+    def __init__(self) -> None:
+        self.arguments: list[list[Any]] = []
+
+    def send_task(self, _name: str, args: list[Any], queue: str) -> None:
+        self.arguments.append(args)
+
+
+def test_the_twin_publishes_a_task_for_each_grade_and_for_nothing_else() -> None:
+    """Canvas sends a submission's event beside the grade's; ids lose their shard."""
+    published = Published()
+
+    async def post(name: str) -> int:
+        event = {
+            "metadata": {"event_name": name},
+            "body": {"assignment_id": "90000000001001001", "student_sis_id": "100001", "score": 7.5},
+        }
+        transport = httpx.ASGITransport(twin.receiver(published))
+        async with httpx.AsyncClient(transport=transport, base_url="http://twin.test") as client:
+            return (await client.post("/events/canvas", json=event)).status_code
+
+    assert [asyncio.run(post(name)) for name in ("grade_change", "submission_updated")] == [202, 202]
+    assert published.arguments == [["1001001", "100001", 7.5]]
 
 
 def keys_of(value: Any) -> Any:
@@ -71,16 +172,77 @@ def keys_of(value: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("what", ["assignments?include[]=overrides", "sections", "students/submissions"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "assignments?include[]=overrides",
+        "sections",
+        "students/submissions",
+        "assignments/1001001?include[]=overrides",
+        "assignments/1001001/submissions/110001",
+    ],
+)
 def test_the_cheap_canvas_answers_like_the_sandbox(what: str) -> None:
     """Field by field, so that reading its answers costs what reading Canvas's costs."""
     district = generated_district(1, 1, 1, seed=1)
-    query = "?student_ids[]=all&grouped=1&assignment_ids[]=1001001" if "submissions" in what else ""
+    query = "?student_ids[]=all&grouped=1&assignment_ids[]=1001001" if what.startswith("students") else ""
     path = f"/api/v1/courses/1001/{what}{query}"
     theirs = Client(create_app(district.canvas), district.canvas.token).get(path).json()
     with httpx.Client(transport=Remote(1, 1, DAY)) as cheap:
         ours = cheap.get(CANVAS + path).json()
     assert keys_of(ours) == keys_of(theirs)
+
+
+@pytest.fixture(scope="module")
+def powerschool() -> PowerSchoolDistrict:
+    """A sandbox with the cheap one's only section, student and assignment, which the plugin made, scored."""
+    district = PowerSchoolDistrict(generated_district(1, 1, 1, seed=1, today=DAY).powerschool.model_dump())
+    of = category(Ids.CATEGORY_HOMEWORK)
+    made = assignment(sectionsdcid=FIRST_DCID, description="Read.", _assignmentcategoryassociations=of)
+    assert district.create(made, TEACHER).status_code == 201
+    (row,) = district.state()
+    scored = score(row["assignment_section_id"], FIRST_STUDENT + 70_000)
+    assert district.put_scores(scored, users_dcid=TEACHER).status_code == 200
+    return district
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", f"{QUERY}roster.sections?pagesize=0", {"section_dcids": [FIRST_DCID]}),
+        ("POST", f"{QUERY}roster.students?pagesize=0", {"section_dcids": [FIRST_DCID]}),
+        ("POST", f"{QUERY}gradebook.state?pagesize=0", {"section_dcids": [FIRST_DCID], "score_section_ids": [0]}),
+        ("POST", f"{QUERY}gradebook.state?pagesize=0", {"section_dcids": [FIRST_DCID], "score_section_ids": ["its"]}),
+        ("GET", "/ws/v1/metadata", None),
+        ("GET", f"/ws/xte/teacher_category?users_dcid={TEACHER}&year_id=36", None),
+    ],
+    ids=["sections", "students", "state without scores", "state with scores", "metadata", "categories"],
+)
+def test_the_cheap_powerschool_answers_like_the_sandbox(
+    powerschool: PowerSchoolDistrict, method: str, path: str, body: dict[str, list[Any]] | None
+) -> None:
+    """Field by field and value by value of the same type, tagged objects inside others included."""
+    (row,) = powerschool.state()
+    theirs = powerschool.call(method, path, json=with_number(body, row["assignment_section_id"])).json()
+    with httpx.Client(transport=Remote(1, 1, DAY)) as cheap:
+        ours = cheap.request(method, POWERSCHOOL + path, json=with_number(body, 1001 * 1000 + 1 + 5_000_000)).json()
+    assert forms_of(ours) == forms_of(theirs)
+
+
+def forms_of(value: Any) -> Any:
+    """Return the types of an object's values by name, and those of the first of each list in it."""
+    match value:
+        case dict():
+            return {key: forms_of(item) for key, item in value.items()}
+        case list():
+            return [forms_of(item) for item in value[:1]]
+        case _:
+            return type(value).__name__
+
+
+def with_number(body: dict[str, list[Any]] | None, number: int) -> dict[str, list[Any]] | None:
+    """Return the body with the number of the only assignment section, which each of the two gave itself."""
+    return body and {key: [number if value == "its" else value for value in values] for key, values in body.items()}
 
 
 def missed(result: Result, *about: str) -> Iterable[Mark]:
@@ -110,6 +272,7 @@ def test_a_windows_cost_is_flat_in_events_and_idle_courses() -> None:
     result = growth.run(most=2)
     assert not missed(result, "requests")
     assert result.figures["changed courses 2: requests"] == 6
+    assert result.figures["twin, events in the window 200: requests"] == 200
     assert growth.svg({"a": {1: 1.0, 10: 9.0}, "b": {1: 1.0}, "c": {10: 2.0}}).count("<circle") == 4
 
 
@@ -118,3 +281,23 @@ def test_folding_and_planning_run() -> None:
     """Every message is folded, every task carried out, every row planned."""
     assert fold.run(messages=200, tasks=10, rounds=1).figures["folded / null tasks"] > 0
     assert engine.run(rows=2_000, rounds=1).figures["rows"] == 2_000
+
+
+@needs_redis
+def test_a_full_resend_sends_every_score_and_the_limit_only_reads() -> None:
+    """Six requests of 200 rows for 30 students and 40 assignments; the bytes by the same five requests."""
+    figures = reconcile.run(courses=2, rounds=1).figures
+    assert figures["full resend: rows a course"] == 1_200
+    assert figures["full resend: score requests a course"] == 6
+    assert figures["bytes alone: requests a course"] == figures["unchanged: requests a course"]
+
+
+@needs_redis
+def test_the_twins_of_an_event_send_one_score_and_the_equal_one_reads_twice() -> None:
+    """Publish, task, put; and a submission and an assignment before that."""
+    with rig(3, 10) as bench:
+        naive_s, equal_s = per_event.naive_and_equal(bench, 4)
+        assert equal_s > naive_s > 0
+        assert bench.remote.requests["powerschool xte/score"] == 4
+        assert bench.remote.requests["canvas submission"] == bench.remote.requests["canvas assignment"] == 4
+        assert bench.remote.differing() == 0
