@@ -15,6 +15,8 @@ from shared.ports import ChangeStore
 log = structlog.get_logger()
 
 BATCH = 500
+# The first message is folded as soon as it comes; those that follow within this time are folded together.
+GATHERED_FOR = timedelta(milliseconds=50)
 LONGEST_BLOCK = timedelta(milliseconds=500)
 SHORTEST_BLOCK = timedelta(milliseconds=20)
 PAUSE_AFTER_FAILURE = timedelta(seconds=1)
@@ -67,6 +69,8 @@ class Dispatcher:
         due = self._changes.claim_due(self._claims_at_once)
         for course_id in due:
             self._wake(course_id)
+        if 0 < folded.folded < BATCH:
+            self._stopped.wait(GATHERED_FOR.total_seconds())
         return len(due)
 
     def _block(self) -> timedelta:

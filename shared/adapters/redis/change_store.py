@@ -152,9 +152,15 @@ class RedisChangeStore:
 
         The end of a claim or a lease counts, since it makes its course due; a paused course does not.
         """
-        scores = [self._first_score(key) for key in (self._keys.claimed, self._keys.leased)]
-        scores.append(self._first_unpaused())
-        next_due = min((score for score in scores if score is not None), default=None)
+        keys = self._keys
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hkeys(keys.paused)
+            for key in (keys.claimed, keys.leased, keys.due, keys.yielding):
+                pipeline.zrange(key, 0, 0, withscores=True)
+            paused, claimed, leased, *waiting = pipeline.execute()
+        if paused:
+            waiting = self._first_unpaused(set(map(text, paused)))
+        next_due = min((score for first in (claimed, leased, *waiting) for _, score in first), default=None)
         return None if next_due is None else max(timedelta(0), time_at(next_due) - self._now())
 
     def waiting(self, limit: int) -> list[WaitingCourse]:
@@ -222,18 +228,12 @@ class RedisChangeStore:
     def _first_of(self, key: str, limit: int) -> list[tuple[bytes, float]]:
         return cast("list[tuple[bytes, float]]", self._redis.zrange(key, 0, limit - 1, withscores=True))
 
-    def _first_score(self, key: str) -> float | None:
-        first = self._first_of(key, 1)
-        return first[0][1] if first else None
-
-    def _first_unpaused(self) -> float | None:
-        """Return when the first due course that is not paused is due."""
-        paused = set(map(text, cast("list[bytes]", self._redis.hkeys(self._keys.paused))))
+    def _first_unpaused(self, paused: Collection[str]) -> list[list[tuple[bytes, float]]]:
+        """Return the first courses that wait and are not paused, with the times at which they are due."""
         if EVERYTHING in paused:
-            return None
-        looked_at = len(paused) + 1
-        due = [*self._first_of(self._keys.due, looked_at), *self._first_of(self._keys.yielding, looked_at)]
-        return min((score for course, score in due if course_target(text(course)) not in paused), default=None)
+            return []
+        firsts = [self._first_of(key, len(paused) + 1) for key in (self._keys.due, self._keys.yielding)]
+        return [[one for one in first if course_target(text(one[0])) not in paused] for first in firsts]
 
     def _now(self) -> datetime:
         if self._now_ms is not None:
