@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.answers import epoch_ms, milliseconds, time_at
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import load_script
 from shared.domain.audit import AuditEntry
 
 PAGE = 200
@@ -33,14 +34,13 @@ class RedisAudit:
         self._max_age = max_age
         self._max_entries = max_entries
         self._now_ms = now_ms
+        self._add = load_script(client, "add_audit_entry")
 
     def add(self, entry: AuditEntry) -> None:
         """Keep the entry; what is too old, or too much, is forgotten. A course without writes is, too, in time."""
-        key = self._keys.audit(entry.course_id)
-        message_id = "*" if self._now_ms is None else f"{self._now_ms()}-*"
-        self._redis.xadd(key, {"entry": _ENTRY.dump_json(entry)}, id=message_id, maxlen=self._max_entries)
-        self._redis.xtrim(key, minid=self._oldest_ms(), approximate=False)
-        self._redis.pexpire(key, milliseconds(self._max_age))
+        now = "" if self._now_ms is None else self._now_ms()
+        args = [now, _ENTRY.dump_json(entry), milliseconds(self._max_age), self._max_entries]
+        self._add(keys=[self._keys.audit(entry.course_id)], args=args)
 
     def of_course(self, course_id: str, since: datetime | None = None) -> Iterator[AuditEntry]:
         """Yield the course's entries, the newest first; with `since`, those written then or later."""
