@@ -92,27 +92,23 @@ def section_scores(
     scores: dict[int, DesiredScore] = {}
     unscored: set[int] = set()
     students: list[StudentRecord] = []
-    section = rostered[section_id]
+    roster = rostered[section_id].students
     for row in rows:
         submission = row.submissions.get(assignment_id)
-        if section_id not in row.section_ids or submission is None:
+        if submission is None or section_id not in row.section_ids:
             continue
         if not counts(submission, send_unfinished=send_unfinished):
             continue
         score = canvas_score(submission)
-        dcid = _active_student(row.sis_user_id, section)
-        if dcid is not None and score is not None:
-            scores[dcid] = DesiredScore(dcid, *score)
-        elif dcid is not None:
-            unscored.add(dcid)
+        student = None if row.sis_user_id is None else roster.get(row.sis_user_id)
+        if student is not None and student.active:
+            if score is None:
+                unscored.add(student.dcid)
+            else:
+                scores[student.dcid] = DesiredScore(student.dcid, *score)
         elif score is not None and (reason := _why_unplaced(row, rostered)) is not None:
             students.append(StudentRecord(row.user_id, row.sis_user_id, Finding(reason)))
     return SectionScores(scores, frozenset(unscored), tuple(students))
-
-
-def _active_student(sis_user_id: str | None, section: RosteredSection) -> int | None:
-    student = None if sis_user_id is None else section.students.get(sis_user_id)
-    return student.dcid if student is not None and student.active else None
 
 
 def _why_unplaced(row: GradebookRow, rostered: Mapping[str, RosteredSection]) -> Reason | None:
@@ -121,7 +117,7 @@ def _why_unplaced(row: GradebookRow, rostered: Mapping[str, RosteredSection]) ->
         return Reason.STUDENT_SIS_ID_MISSING
     if not any(row.sis_user_id in section.students for section in rostered.values()):
         return Reason.STUDENT_UNKNOWN
-    own = [rostered[section_id] for section_id in row.section_ids if section_id in rostered]
-    if any(_active_student(row.sis_user_id, section) is not None for section in own):
+    own = [rostered[section_id].students for section_id in row.section_ids if section_id in rostered]
+    if any(row.sis_user_id in students and students[row.sis_user_id].active for students in own):
         return None
     return Reason.STUDENT_NOT_IN_SECTION

@@ -36,10 +36,11 @@ end
 
 -- Counts changes into a change set; times ahead of the server's clock are not believed.
 local function widen(hash, first, last, count)
-  first, last = math.min(first, NOW), math.min(last, NOW)
-  redis.call('HSET', hash, 'first', whole(math.min(first, number_in(hash, 'first') or first)))
-  redis.call('HSET', hash, 'last', whole(math.max(last, number_in(hash, 'last') or last)))
-  redis.call('HINCRBY', hash, 'count', whole(count))
+  local known = redis.call('HMGET', hash, 'first', 'last', 'count')
+  first = math.min(first, NOW, tonumber(known[1] or first))
+  last = math.max(math.min(last, NOW), tonumber(known[2] or 0))
+  count = count + tonumber(known[3] or 0)
+  redis.call('HSET', hash, 'first', whole(first), 'last', whole(last), 'count', whole(count))
 end
 
 -- Notes a cause (c:...), a kind (k:...), a person (p:...) or an assignment (a:...). Over the bound no assignment is named
@@ -52,13 +53,27 @@ local function mark(hash, field)
   end
 end
 
-local function due_at(pending)
-  local window = math.min(number_in(pending, 'last') + QUIET_PERIOD, number_in(pending, 'first') + MAX_WAIT)
-  local at_once = number_in(pending, 'now')
-  if at_once then
-    return math.min(window, at_once)
+local function mark_all(hash, fields)
+  if redis.call('HLEN', hash) + #fields > MOST_FIELDS then
+    for _, field in ipairs(fields) do
+      mark(hash, field)
+    end
+    return
   end
-  return math.max(window, number_in(pending, 'not_before') or 0)
+  local marks = {}
+  for i, field in ipairs(fields) do
+    marks[2 * i - 1], marks[2 * i] = field, '1'
+  end
+  redis.call('HSET', hash, unpack(marks))
+end
+
+local function due_at(pending)
+  local first, last, at_once, not_before = unpack(redis.call('HMGET', pending, 'first', 'last', 'now', 'not_before'))
+  local window = math.min(tonumber(last) + QUIET_PERIOD, tonumber(first) + MAX_WAIT)
+  if at_once then
+    return math.min(window, tonumber(at_once))
+  end
+  return math.max(window, tonumber(not_before or 0))
 end
 
 -- Nobody waits for a course that nothing but a pass over all courses made due: it lets the others go first.

@@ -27,9 +27,7 @@ end
 for _, change in ipairs(batch.courses) do
   local pending = pending_key(change.course)
   widen(pending, change.first, change.last, change.count)
-  for _, field in ipairs(change.marks) do
-    mark(pending, field)
-  end
+  mark_all(pending, change.marks)
   schedule(change.course)
   redis.call('ZADD', COURSES, 'NX', 0, change.course)
   redis.call('HSET', HEARD, change.course, whole(math.max(change.last, number_in(HEARD, change.course) or 0)))
