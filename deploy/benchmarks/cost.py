@@ -2,7 +2,8 @@
 
 Time is simulated, so that ten minutes need not be waited for; Redis, its scripts, the use cases and the adapters are
 the real ones. Beside it, `windows.py` says how many syncs the two windows give for the same trace. What folding pays is
-events per sync, so that each way of grading is measured for itself as well. The twins are those of `per_event.py`.
+events per sync, so that each way of grading is measured for itself as well. The twins are those of `per_event.py`; the
+limit are a sync's requests, sent without anything else.
 """
 
 import sys
@@ -36,6 +37,7 @@ def run(
         bench.warm_up(courses)
         naive_s, equal_s = naive_and_equal(bench, naive_events)
         teacher = evening(bench, district_evening(1, teacher_changes, 300, seed=3))
+        alone_s = _requests_alone(bench)
         ways = {way: evening(bench, evening_of(way, way_courses, way_changes, seed=4 + n)) for n, way in enumerate(Way)}
         district = evening(bench, district_evening(courses, changes))
     with rig(STUDENTS, ASSIGNMENTS) as bench:
@@ -46,6 +48,9 @@ def run(
         **{f"teacher: {name}": value for name, value in teacher.items()},
         **{name: value for way in Way for name, value in _against(way, ways[way], naive_s, equal_s).items()},
         **{f"district: {name}": value for name, value in district.items()},
+        "limit, a sync's requests alone: CPU ms": alone_s * 1000,
+        "limit / naive, CPU an event": alone_s / district["events a sync"] / naive_s,
+        "ours / limit, CPU a sync": district["CPU ms a sync"] / (alone_s * 1000),
         "ours / naive, CPU an event": district["CPU ms an event"] / (naive_s * 1000),
         "ours / equal, CPU an event": district["CPU ms an event"] / (equal_s * 1000),
         **windows,
@@ -130,6 +135,14 @@ def _play(bench: Rig, trace: list[Graded], synced: list[str]) -> None:
         if len(synced) >= told + TELL_EVERY:
             told = len(synced)
             print(f"cost: {told:,} syncs, {bench.clock.now() - begin} of an evening", file=sys.stderr, flush=True)
+
+
+def _requests_alone(bench: Rig) -> float:
+    """Return the CPU seconds of one sync's requests, sent by httpx alone: no program could do with less."""
+    bench.remote.asked = asked = []
+    spent = evening(bench, evening_of(Way.BY_HAND, 20, 100, seed=9))
+    bench.remote.asked = None
+    return cpu_of(lambda: bench.send_again(asked), bench.remote) / spent["syncs"]
 
 
 def _moment(begin: datetime, graded: Graded) -> datetime:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+import httpx
 import structlog
 
 from deploy.benchmarks.remote import CANVAS, FIRST_COURSE, POWERSCHOOL, Remote
@@ -93,6 +94,12 @@ class Rig:
     def change(self, course_id: int, number: int = 1) -> Change:
         """Return the change that a grade of an assignment raises."""
         return Change(ChangeKind.GRADE, str(course_id), assignment_id=str(course_id * 1000 + number))
+
+    def send_again(self, asked: Iterable[httpx.Request]) -> None:
+        """Send these requests with httpx alone, and do nothing with the answers: the limit of what a client can do."""
+        with httpx.Client(transport=self.remote) as http:
+            for one in asked:
+                assert http.request(one.method, one.url, headers=one.headers, content=one.content).content
 
     def warm_up(self, courses: int) -> None:
         """Sync every course once, so that links, rosters and records are there, as in a running district."""
