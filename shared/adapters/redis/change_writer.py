@@ -1,7 +1,6 @@
 """Puts changes on the Redis streams: all that are waiting share one round trip, and each waits until it is stored."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import script_text
 from shared.adapters.redis.wire import STREAM_OF, encode
 from shared.domain.changes import Change
 from shared.errors import SystemUnwell
@@ -32,8 +32,9 @@ class RedisChangeWriter:
     """
 
     def __init__(self, redis: Redis, keys: Keys, max_waiting: int) -> None:
-        self._redis = redis
-        self._streams = {kind: keys.stream(stream) for kind, stream in STREAM_OF.items()}
+        self._streams = [keys.stream(stream) for stream in STREAM_OF.values()]
+        self._place = {kind: place for place, kind in enumerate(STREAM_OF, 1)}
+        self._add_changes = redis.register_script(script_text("add_changes"))
         self._max_waiting = max_waiting
         self._gathering: list[_Waiting] = []
         self._under_way = 0
@@ -69,12 +70,10 @@ class RedisChangeWriter:
 
     async def _send(self, batch: list[_Waiting]) -> None:
         """Write the batch; a change that Redis refuses fails alone, a lost connection fails them all."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for waiting in batch:
-            pipeline.execute_command("XADD", self._streams[waiting.change.kind], "*", *_flat(encode(waiting.change)))
-        answers: list[object] = [RedisError("interrupted")] * len(batch)
+        args = [part for waiting in batch for part in self._arguments(waiting.change)]
+        answers: list[bytes | Exception] = [RedisError("interrupted")] * len(batch)
         try:
-            answers = await pipeline.execute(raise_on_error=False)
+            answers = await self._add_changes(keys=self._streams, args=args)
         except (RedisError, OSError) as error:
             answers = [error] * len(batch)
         finally:
@@ -82,19 +81,20 @@ class RedisChangeWriter:
             for waiting, answer in zip(batch, answers, strict=True):
                 _settle(waiting.stored, answer)
 
+    def _arguments(self, change: Change) -> list[bytes | int]:
+        fields = encode(change)
+        return [self._place[change.kind], 2 * len(fields), *(part for field in fields.items() for part in field)]
 
-def _flat(fields: Mapping[bytes, bytes]) -> list[bytes]:
-    return [part for field in fields.items() for part in field]
 
-
-def _settle(stored: asyncio.Future[None], answer: object) -> None:
+def _settle(stored: asyncio.Future[None], answer: bytes | Exception) -> None:
     if stored.done():
         # Its sender hung up; the change is stored nevertheless, which does no harm.
         return
-    if isinstance(answer, Exception):
-        stored.set_exception(_unwell(f"XADD: {type(answer).__name__}"))
-    else:
+    if not answer:
         stored.set_result(None)
+    else:
+        kind = type(answer).__name__ if isinstance(answer, Exception) else "ResponseError"
+        stored.set_exception(_unwell(f"XADD: {kind}"))
 
 
 def _unwell(message: str) -> SystemUnwell:

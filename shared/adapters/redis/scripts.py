@@ -17,8 +17,13 @@ Argument = bytes | str | int | float
 
 def load_script(client: redis.Redis, *names: str) -> Script:
     """Return the script made of the named files, one after the other. Redis is taught it at its first use."""
+    return client.register_script(script_text(*names))
+
+
+def script_text(*names: str) -> str:
+    """Return the named files, one after the other."""
     folder = resources.files(__package__)
-    return client.register_script("\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names))
+    return "\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
 
 
 class CourseScripts:
