@@ -69,6 +69,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/integration/test_end_to_end.py::test_a_lost_create_answer_makes_no_duplicate",
     ),
     "10 every event can be lost": (
+        "tests/unit/workers/test_graded_scores.py::test_an_event_that_was_lost_is_made_good_by_a_pass",
         "tests/unit/workers/test_reconcile.py::test_a_pass_ends_within_the_interval",
         "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
     ),

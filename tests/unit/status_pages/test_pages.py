@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -235,6 +236,13 @@ def test_a_viewer_acts_on_nothing(site: Site) -> None:
         assert browser.post(path, form).status_code == 403, path
     assert site.service.dead_letters.count() == 1
     assert [action.verb for action in site.service.actions.newest(5)] == [Verb.SIGN_IN]
+
+
+def test_the_history_tells_of_a_lost_answer(site: Site) -> None:
+    """Whether PowerSchool has what was sent is not claimed."""
+    assert "The answer was lost" not in site.browser("viewer").text("/courses/101/history")
+    site.service.audit.add(replace(ENTRY, answer_lost=True))
+    assert "The answer was lost: PowerSchool has it or not." in site.browser("viewer").text("/courses/101/history")
 
 
 def test_the_history_tells_what_was_replaced(site: Site) -> None:
