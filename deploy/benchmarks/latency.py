@@ -15,10 +15,11 @@ from functools import partial
 
 from deploy.benchmarks import twin
 from deploy.benchmarks.outcome import Mark, Result
+from deploy.benchmarks.remote import FIRST_COURSE, FIRST_STUDENT
 from deploy.benchmarks.town import Town, town
 from shared.sandbox.district import student_dcid_of, user_id_of
 
-FIRST_COURSE, FIRST_STUDENT, STUDENTS, ASSIGNMENTS = 1001, 100_001, 30, 5
+STUDENTS, ASSIGNMENTS = 30, 5
 QUIET_S = 2.0
 REQUESTS_IN_A_ROW = 4
 

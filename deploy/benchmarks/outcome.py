@@ -6,7 +6,7 @@ import platform
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,6 @@ class Result:
     name: str
     figures: Mapping[str, float]
     marks: Sequence[Mark] = ()
-    tables: Mapping[str, Any] = field(default_factory=dict)
 
 
 def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from deploy.benchmarks.outcome import Mark, Result
+from deploy.benchmarks.remote import FIRST_COURSE, FIRST_STUDENT
 from deploy.benchmarks.town import Town, town
 from deploy.benchmarks.windows import Graded, district_evening
 from shared.sandbox.district import user_id_of
 
-FIRST_COURSE, FIRST_STUDENT, STUDENTS, ASSIGNMENTS = 1001, 100_001, 30, 10
+STUDENTS, ASSIGNMENTS = 30, 10
 LOOK_EVERY_S = 0.25
 TELL_EVERY_S = 15.0
 PER_SYNC = 2

@@ -19,6 +19,7 @@ from celery import Celery
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.benchmarks.candidates import ACCEPTED, NO_BODY, body_of
+from deploy.benchmarks.remote import FIRST_COURSE, FIRST_DCID
 from deploy.benchmarks.town import Town
 from shared.sandbox.canvas.envelope import SHARD_SIZE
 from shared.sandbox.district import Ids, student_dcid_of
@@ -27,7 +28,6 @@ from workers.cli.up import point_events, without_settings
 
 QUEUE, TASK = "naive-grades", "naive.grade"
 SETTLED_WITHIN_S = 300.0
-FIRST_COURSE, FIRST_DCID = 1001, 60_001
 
 
 def receiver(celery: Celery) -> ASGIApp:

@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping
 
-from shared.domain.records import CourseRecord, State
-
-# One Canvas assignment in one section: its Canvas id and the section's SIS id.
-Place = tuple[str, str | None]
+from shared.domain.records import CourseRecord, Place, State, sections_by_place
 
 AT_REST = frozenset({State.SYNCED, State.WAITING})
 
@@ -15,9 +12,4 @@ def places_at_rest(record: CourseRecord | None) -> Mapping[Place, State]:
 
     What was blocked may be free by now, and what failed may go through: none of it is at rest.
     """
-    return {
-        (assignment.assignment_id, section.section_sis_id): section.state
-        for assignment in (record.assignments if record else ())
-        for section in assignment.sections
-        if section.state in AT_REST
-    }
+    return {place: section.state for place, section in sections_by_place(record).items() if section.state in AT_REST}

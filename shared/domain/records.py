@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from shared.domain.reasons import Finding
 
+# One Canvas assignment in one section: its Canvas id and the section's SIS id.
+Place = tuple[str, str | None]
+
 
 class State(StrEnum):
     """The state of one assignment in one section. Source: product "Outcomes"."""
@@ -75,6 +78,15 @@ class CourseRecord:
     next_due_at: datetime | None = None
     rosters: tuple[SectionRoster, ...] = ()
     name: str = ""
+
+
+def sections_by_place(record: CourseRecord | None) -> dict[Place, SectionRecord]:
+    """Return every assignment in every section of the course; nothing for a course never synced."""
+    return {
+        (assignment.assignment_id, section.section_sis_id): section
+        for assignment in (record.assignments if record else ())
+        for section in assignment.sections
+    }
 
 
 class LetterKind(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from shared.domain.plan import Clear, Plan, PlanFinding, Step
 from shared.domain.powerschool import RosteredSection
 from shared.domain.reasons import Finding, Reason
-from shared.domain.records import CourseRecord
+from shared.domain.records import CourseRecord, sections_by_place
 
 # Assignment, SIS id of the section, SIS id of the student.
 _Place = tuple[str, str, str]
@@ -45,9 +45,8 @@ def _kept(step: Clear, section: RosteredSection, refused: set[_Place]) -> tuple[
 
 def _refused(record: CourseRecord | None) -> Iterable[_Place]:
     return (
-        (assignment.assignment_id, section.section_sis_id or "", student.student_sis_id or "")
-        for assignment in (record.assignments if record else ())
-        for section in assignment.sections
+        (assignment_id, section_sis_id or "", student.student_sis_id or "")
+        for (assignment_id, section_sis_id), section in sections_by_place(record).items()
         for student in section.students
         if student.finding.reason is Reason.SCORE_NOT_CLEARED
     )

@@ -8,7 +8,7 @@ from shared.domain.audit import AuditEntry, ScoreValue
 from shared.domain.plan import Clear, Scores, Write
 from shared.domain.powerschool import ActualAssignment
 from shared.domain.reasons import Finding, Reason
-from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
+from shared.domain.records import AssignmentRecord, Place, SectionRecord, State, StudentRecord, sections_by_place
 from shared.errors import PassbackError, PermanentError, TransientError
 from workers.grade_passback.answers import Json, Memory, Question, Trouble, answer_json, reason, score_json
 from workers.grade_passback.applied import REVEALED_BY_WRITING, Applied
@@ -37,11 +37,12 @@ class Explain:
 
     def _live(self, question: Question, survey: Survey) -> Json:
         remembered, now = survey.earlier, self._clock.now()
+        before = sections_by_place(remembered)
         record = course_record(survey, Applied(links=dict(survey.links)), now)
         dead = self._memory.dead(question.course_id)
         writes = self._memory.last_writes(question)
         assignments = [
-            _assignment(_joined(assignment, survey, remembered, dead), survey, question, writes)
+            _assignment(_joined(assignment, survey, before, dead), survey, question, writes)
             for assignment in record.assignments
             if question.assignment_id in (None, assignment.assignment_id)
         ]
@@ -54,18 +55,16 @@ def _trouble(error: PassbackError) -> Trouble:
 
 
 def _joined(
-    assignment: AssignmentRecord, survey: Survey, remembered: CourseRecord | None, dead: Mapping[str | None, str]
+    assignment: AssignmentRecord,
+    survey: Survey,
+    before: Mapping[Place, SectionRecord],
+    dead: Mapping[str | None, str],
 ) -> AssignmentRecord:
     """Join what the rules say now with what is still to be done and what went wrong on the way."""
-    before = {
-        s.section_sis_id: s
-        for a in (remembered.assignments if remembered else ())
-        for s in a.sections
-        if a.assignment_id == assignment.assignment_id
-    }
-    cause = dead.get(assignment.assignment_id, dead.get(None))
+    own = assignment.assignment_id
+    cause = dead.get(own, dead.get(None))
     sections = tuple(
-        _section_now(assignment.assignment_id, section, before.get(section.section_sis_id), survey, cause)
+        _section_now(own, section, before.get((own, section.section_sis_id)), survey, cause)
         for section in assignment.sections
     )
     return replace(assignment, sections=sections)

@@ -5,10 +5,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.domain.adoption import Key
-from shared.domain.at_rest import Place
 from shared.domain.plan import Adopt, Forget, Scores
 from shared.domain.reasons import Finding, Reason
-from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster, State, StudentRecord
+from shared.domain.records import (
+    AssignmentRecord,
+    CourseRecord,
+    Place,
+    SectionRecord,
+    SectionRoster,
+    State,
+    StudentRecord,
+    sections_by_place,
+)
 from workers.grade_passback.applied import Applied
 from workers.grade_passback.deletions import deleted_in_canvas
 from workers.grade_passback.survey import Placement, Survey
@@ -22,7 +30,7 @@ def course_record(survey: Survey, applied: Applied, now: datetime) -> CourseReco
 
     What this run did not write keeps the time of its last write; what it read no scores of, what was told of them.
     """
-    before = _before(survey.earlier)
+    before = sections_by_place(survey.earlier)
     placements: dict[str, list[Placement]] = {}
     for placement in survey.placements:
         placements.setdefault(placement.assignment.id, []).append(placement)
@@ -127,11 +135,3 @@ def _unsent(key: Key | None, survey: Survey, applied: Applied, *, whole: bool = 
     rows = sum(len(step.rows) for step in writes if isinstance(step, Scores))
     pending = bool(writes) and key not in applied.written
     return max(rows - applied.written.get(key, 0), int(whole and pending))
-
-
-def _before(earlier: CourseRecord | None) -> dict[Place, SectionRecord]:
-    return {
-        (assignment.assignment_id, section.section_sis_id): section
-        for assignment in (earlier.assignments if earlier else ())
-        for section in assignment.sections
-    }

@@ -8,7 +8,7 @@ from html import unescape
 
 from shared.clock import Clock
 from shared.domain.adoption import Key, Ownership, ownership
-from shared.domain.at_rest import Place, places_at_rest
+from shared.domain.at_rest import places_at_rest
 from shared.domain.categories import Association, CategoryFound, CategoryMatch, match_category, may_associate
 from shared.domain.course_fit import fits
 from shared.domain.dates import effective_due_at, local_due_date
@@ -19,7 +19,7 @@ from shared.domain.names import name_conflict
 from shared.domain.plan import Adopt, Plan, make_plan
 from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.domain.reasons import Finding, Reason
-from shared.domain.records import CourseRecord, State, StudentRecord
+from shared.domain.records import CourseRecord, Place, State, StudentRecord, sections_by_place
 from shared.domain.scoring import SectionScores, section_scores
 from shared.ports import CanvasReader, CategoryAssociations, Links, PowerSchoolGradebook, Reading, Records, RosterReader
 from workers.grade_passback.clearing import without_refused_clears
@@ -353,9 +353,8 @@ def _lacks_category(earlier: CourseRecord | None, placements: Iterable[Placement
     """Say whether a category is missing, as far as remembered, that the last sync did not report as missing."""
     missing = {p.assignment.id for p in placements if any(_is_category_missing(f) for f in p.findings)}
     reported = {
-        assignment.assignment_id
-        for assignment in (earlier.assignments if earlier else ())
-        for section in assignment.sections
+        assignment_id
+        for (assignment_id, _), section in sections_by_place(earlier).items()
         if any(_is_category_missing(finding) for finding in section.findings)
     }
     return not missing <= reported
@@ -367,7 +366,7 @@ def _has_news(earlier: CourseRecord | None, placements: Iterable[Placement]) -> 
     A student who is really unknown is reported once and does not make every later sync read the rosters again.
     """
     missing = set(_missing(student for placement in placements for student in placement.students))
-    sections = (s for assignment in (earlier.assignments if earlier else ()) for s in assignment.sections)
+    sections = sections_by_place(earlier).values()
     return not missing <= set(_missing(student for section in sections for student in section.students))
 
 

@@ -53,7 +53,8 @@ class Keys:
         `first`, `last` (ms), `count`, `attempts`, `failed` (ms, comma-separated: when the newest of them failed),
         `lost` (leases in a row that nobody ended), `not_before` (ms: backoff), `now` (ms: due at once since
         then, backoff or not), a field `c:<cause>` per cause, `k:assignment` if an assignment-change message is among
-        the changes, `p:<name>` per person who asked, and `a:<id>` per touched assignment, about 500 of them.
+        the changes, `k:unnamed` if a grade changed whose assignment is not named, `p:<name>` per person who asked, and
+        `a:<id>` per touched assignment, about 500 of them.
         """
         return f"{self.prefix}:course:{course_id}:pending"
 

@@ -66,10 +66,11 @@ class SystemGate:
         self._system = system
         self._pause_key = keys.pause(system)
         self._failures_key = keys.failures(system)
+        self._ailing_key = keys.ailing(system)
+        self._probe_key = keys.probe(system)
         self._pace_key = keys.pace(system)
         self._keys = [
-            self._pause_key, keys.ailing(system), keys.probe(system), self._failures_key, keys.line(system),
-            keys.heartbeats,
+            self._pause_key, self._ailing_key, self._probe_key, self._failures_key, keys.line(system), keys.heartbeats,
         ]  # fmt: skip
         self._clock = clock
         self._min_interval = min_interval
@@ -81,8 +82,6 @@ class SystemGate:
         self._process = place_of_this_process()
         self._dice = dice or Random()  # noqa: S311 - jitter, not a secret
         self._longest_wait = longest_wait
-        self._ailing_key = keys.ailing(system)
-        self._probe_key = keys.probe(system)
         self._pace_script = load_script(client, "pace")
         self._enter_script = load_script(client, "system_enter")
         self._leave_script = load_script(client, "system_leave")
