@@ -18,9 +18,10 @@ def effective_due_at(assignment: Assignment, section_id: str) -> datetime | None
 
     Source: Canvas AssignmentOverride: `due_at` is absent where inherited, null where there is no due date.
     """
-    for override in (*_for_section(assignment, section_id), *_for_course(assignment)):
-        if override.changes_due_date:
-            return override.due_at
+    if assignment.overrides:
+        for override in (*_for_section(assignment, section_id), *_for_course(assignment)):
+            if override.changes_due_date:
+                return override.due_at
     return assignment.due_at
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 
-class DesiredScore(NamedTuple):
+class DesiredScore(msgspec.Struct, frozen=True, gc=False):
     """One student's score. With a flag and no score in Canvas, `points` is 0 (product rule "missing, excused")."""
 
     student_dcid: int

@@ -24,7 +24,7 @@ def changed_fields(desired: DesiredAssignment, actual: ActualAssignment) -> tupl
     """Return the owned fields in which PowerSchool differs from Canvas."""
     equal = {
         OwnedField.NAME: desired.name.strip() == actual.name.strip(),
-        OwnedField.DESCRIPTION: _comparable(desired.description) == _comparable(actual.description),
+        OwnedField.DESCRIPTION: _says_the_same(desired.description, actual.description),
         OwnedField.DUE_DATE: desired.due_date == actual.due_date,
         OwnedField.POINTS: exact(desired.points) == actual.points,
         OwnedField.CATEGORY: desired.category_id == actual.category_id,
@@ -36,7 +36,8 @@ def differing_scores(
     desired: Mapping[int, DesiredScore], actual: Mapping[int, ActualScore]
 ) -> tuple[DesiredScore, ...]:
     """Return the scores to send, by STUDENTS.DCID. Equal ones are left out: families are notified of every write."""
-    return tuple(desired[dcid] for dcid in sorted(desired) if not _agrees(desired[dcid], actual.get(dcid)))
+    differing = [dcid for dcid, score in desired.items() if not _agrees(score, actual.get(dcid))]
+    return tuple(desired[dcid] for dcid in sorted(differing))
 
 
 def leftover_scores(
@@ -45,6 +46,10 @@ def leftover_scores(
     """Return what PowerSchool still holds of scores that were sent and are empty in Canvas now, by STUDENTS.DCID."""
     cleared = sorted(desired.unscored & sent_to & actual.scores.keys())
     return {dcid: actual.scores[dcid] for dcid in cleared if says_something(actual.scores[dcid])}
+
+
+def _says_the_same(desired: str, actual: str) -> bool:
+    return desired == actual or _comparable(desired) == _comparable(actual)
 
 
 def _comparable(description: str) -> str:
@@ -58,10 +63,10 @@ def _agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:
     """
     if actual is None or actual.is_code:
         return False
-    nothing = Decimal(0) if actual.exempt else None
-    points = nothing if actual.points is None else actual.points
-    flags_agree = (actual.missing, actual.exempt) == (desired.missing, desired.exempt)
-    return flags_agree and (points == desired.points or points == exact(desired.points))
+    if actual.missing != desired.missing or actual.exempt != desired.exempt:
+        return False
+    points = Decimal(0) if actual.points is None and actual.exempt else actual.points
+    return points == desired.points or points == exact(desired.points)
 
 
 def says_something(score: ActualScore) -> bool:

@@ -65,12 +65,12 @@ class Rule(Generic[T]):
 
 def assignment_findings(assignment: Assignment) -> tuple[Finding, ...]:
     """Return every reason that keeps the assignment back in all its sections, in table order."""
-    return tuple(_findings(ASSIGNMENT_RULES, assignment))
+    return _findings(ASSIGNMENT_RULES, assignment)
 
 
 def section_findings(facts: Facts) -> tuple[Finding, ...]:
     """Return every reason that keeps the assignment back in this section, in table order."""
-    return tuple(_findings(SECTION_RULES, facts))
+    return _findings(SECTION_RULES, facts)
 
 
 def findings(facts: Facts) -> tuple[Finding, ...]:
@@ -79,11 +79,12 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
     Waiting is said only of what nothing blocks: a first score would not bring a blocked assignment over.
     """
     blocking = assignment_findings(facts.assignment) + section_findings(facts)
-    return blocking or tuple(_findings(WAITING_RULES, facts))
+    return blocking or _findings(WAITING_RULES, facts)
 
 
-def _findings(rules: Iterable[Rule[T]], subject: T) -> Iterable[Finding]:
-    return (Finding(rule.reason, rule.detail(subject)) for rule in rules if rule.applies(subject))
+def _findings(rules: Iterable[Rule[T]], subject: T) -> tuple[Finding, ...]:
+    applying = [rule for rule in rules if rule.applies(subject)]
+    return tuple(Finding(rule.reason, rule.detail(subject)) for rule in applying) if applying else ()
 
 
 def _is_attendance(assignment: Assignment) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 
 class GradingType(StrEnum):
@@ -107,19 +108,19 @@ class Course:
     remembered: bool = False
 
 
-class Submission(NamedTuple):
+class Submission(msgspec.Struct, frozen=True, gc=False):
     """One student's standing in one assignment.
 
     `score` is after late deductions. `assignment_visible` is False once the work is no longer assigned to the
-    student. Source: Canvas Submissions API.
+    student. None is what Canvas does not say: not excused, not missing, visible. Source: Canvas Submissions API.
     """
 
     assignment_id: str
     score: Decimal | None
-    excused: bool = False
-    missing: bool = False
-    workflow_state: str = "unsubmitted"
-    assignment_visible: bool = True
+    workflow_state: str
+    excused: bool | None = None
+    missing: bool | None = None
+    assignment_visible: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

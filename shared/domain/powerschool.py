@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class TeacherCategory:
     default_publish_option: str | None = None
 
 
-class ActualScore(NamedTuple):
+class ActualScore(msgspec.Struct, frozen=True, gc=False):
     """A score row as PowerSchool has it. `is_code` marks a score code that a teacher entered."""
 
     points: Decimal | None

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from shared.domain.desired import DesiredScore
 from shared.domain.gradebook import GradebookRow, Submission
-from shared.domain.powerschool import RosteredSection
+from shared.domain.powerschool import RosteredSection, RosteredStudent
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import StudentRecord
 
@@ -20,7 +21,7 @@ LEAST_STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 UNFINISHED = "pending_review"
 
 
-class CanvasScore(NamedTuple):
+class CanvasScore(msgspec.Struct, frozen=True, gc=False):
     """What Canvas says of one student's work, with the 0 that goes with a flag alone."""
 
     points: Decimal
@@ -38,6 +39,19 @@ class SectionScores:
     scores: Mapping[int, DesiredScore] = field(default_factory=dict)
     unscored: frozenset[int] = frozenset()
     students: tuple[StudentRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One student's submissions, by assignment id, and the place in PowerSchool's section that their scores go to.
+
+    `student_dcid`, STUDENTS.DCID, is None where there is no such place: then `unplaced` says why, or nothing does where
+    the student has one in another section.
+    """
+
+    submissions: Mapping[str, Submission]
+    student_dcid: int | None
+    unplaced: StudentRecord | None = None
 
 
 def exact(value: Decimal) -> Decimal:
@@ -58,11 +72,10 @@ def canvas_score(submission: Submission) -> CanvasScore | None:
 
     Source: "as flags; with no score, a score of 0 goes with the flag".
     """
-    flagged = submission.excused or submission.missing
-    if submission.score is None and not flagged:
-        return None
-    points = Decimal(0) if submission.score is None else exact(submission.score)
-    return CanvasScore(points, missing=submission.missing, exempt=submission.excused)
+    missing, excused = bool(submission.missing), bool(submission.excused)
+    if submission.score is not None:
+        return CanvasScore(exact(submission.score), missing, excused)
+    return CanvasScore(Decimal(0), missing, excused) if missing or excused else None
 
 
 def counts(submission: Submission, *, send_unfinished: bool = False) -> bool:
@@ -71,44 +84,47 @@ def counts(submission: Submission, *, send_unfinished: bool = False) -> bool:
     Left alone are work that is no longer assigned to the student and, unless `send_unfinished`, work that a
     person has yet to finish grading; a flag goes in any case.
     """
-    flagged = submission.excused or submission.missing
-    finished = submission.workflow_state != UNFINISHED or flagged or send_unfinished
-    return submission.assignment_visible and finished
+    finished = submission.workflow_state != UNFINISHED or send_unfinished or submission.excused or submission.missing
+    return submission.assignment_visible is not False and bool(finished)
 
 
-def section_scores(
-    assignment_id: str,
-    section_id: str,
-    rows: Iterable[GradebookRow],
-    rostered: Mapping[str, RosteredSection],
-    *,
-    send_unfinished: bool = False,
-) -> SectionScores:
-    """Return the scores of one assignment for the Canvas section `section_id`, which must be in `rostered`.
+def seats(section_id: str, rows: Iterable[GradebookRow], rostered: Mapping[str, RosteredSection]) -> tuple[Seat, ...]:
+    """Return the students whom Canvas lists in the section `section_id`, which must be in `rostered`.
 
     `rostered` holds the course's known sections by Canvas section id. A student whom Canvas lists in several
     sections is scored wherever PowerSchool has the student active, and is reported only where that is nowhere.
     """
+    roster = rostered[section_id].students
+    return tuple(_seat(row, roster, rostered) for row in rows if section_id in row.section_ids)
+
+
+def section_scores(assignment_id: str, seated: Iterable[Seat], *, send_unfinished: bool = False) -> SectionScores:
+    """Return the scores of one assignment for the section whose students these are."""
     scores: dict[int, DesiredScore] = {}
     unscored: set[int] = set()
     students: list[StudentRecord] = []
-    roster = rostered[section_id].students
-    for row in rows:
-        submission = row.submissions.get(assignment_id)
-        if submission is None or section_id not in row.section_ids:
+    for seat in seated:
+        submission = seat.submissions.get(assignment_id)
+        if submission is None or not counts(submission, send_unfinished=send_unfinished):
             continue
-        if not counts(submission, send_unfinished=send_unfinished):
-            continue
-        score = canvas_score(submission)
-        student = None if row.sis_user_id is None else roster.get(row.sis_user_id)
-        if student is not None and student.active:
-            if score is None:
-                unscored.add(student.dcid)
-            else:
-                scores[student.dcid] = DesiredScore(student.dcid, *score)
-        elif score is not None and (reason := _why_unplaced(row, rostered)) is not None:
-            students.append(StudentRecord(row.user_id, row.sis_user_id, Finding(reason)))
+        dcid, score = seat.student_dcid, canvas_score(submission)
+        if dcid is None:
+            if score is not None and seat.unplaced is not None:
+                students.append(seat.unplaced)
+        elif score is None:
+            unscored.add(dcid)
+        else:
+            scores[dcid] = DesiredScore(dcid, score.points, score.missing, score.exempt)
     return SectionScores(scores, frozenset(unscored), tuple(students))
+
+
+def _seat(row: GradebookRow, roster: Mapping[str, RosteredStudent], rostered: Mapping[str, RosteredSection]) -> Seat:
+    student = None if row.sis_user_id is None else roster.get(row.sis_user_id)
+    if student is not None and student.active:
+        return Seat(row.submissions, student.dcid)
+    reason = _why_unplaced(row, rostered)
+    record = None if reason is None else StudentRecord(row.user_id, row.sis_user_id, Finding(reason))
+    return Seat(row.submissions, None, record)
 
 
 def _why_unplaced(row: GradebookRow, rostered: Mapping[str, RosteredSection]) -> Reason | None:

@@ -17,7 +17,7 @@ from shared.domain.gradebook import GradingType, Override, OverrideTarget, Submi
 from shared.domain.plan import Create, Forget, Plan, Scores, Update, make_plan
 from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredStudent
 from shared.domain.reasons import Finding, Reason
-from shared.domain.scoring import SectionScores, canvas_score, section_scores
+from shared.domain.scoring import SectionScores, canvas_score
 from tests.unit.domain.baseline import (
     ASSIGNMENT,
     CHICAGO,
@@ -32,6 +32,7 @@ from tests.unit.domain.baseline import (
     desired,
     graded,
     linked,
+    placed,
     reasons,
     row,
     scores,
@@ -43,7 +44,7 @@ THERE = actual()
 
 
 def sent(submission: Submission, sis_user_id: str | None = "S1") -> SectionScores:
-    return section_scores("11", "21", [row(submission, sis_user_id)], {"21": ROSTERED})
+    return placed(row(submission, sis_user_id))
 
 
 def planned(wanted: tuple[object, ...] = (WANTED,), there: tuple[ActualAssignment, ...] = (THERE,)) -> Plan:
@@ -106,7 +107,7 @@ class TestWhatIsSent:
 
     def test_late_and_weights_are_never_sent(self) -> None:
         """never: "late status, weights, Learning Mastery data" have no place in what is sent."""
-        assert set(DesiredScore._fields) == {"student_dcid", "points", "missing", "exempt"}
+        assert set(DesiredScore.__struct_fields__) == {"student_dcid", "points", "missing", "exempt"}
         assert not {"weight", "late", "outcomes"} & set(type(WANTED).__slots__)
 
     def test_attendance_is_never_sent(self) -> None:
@@ -263,7 +264,7 @@ class TestPerScore:
     def test_student_not_in_section(self) -> None:
         """Per score: `student_not_in_section`."""
         dropped = replace(ROSTERED, students={"S1": RosteredStudent(501, active=False)})
-        [student] = section_scores("11", "21", [row(graded("8"))], {"21": dropped}).students
+        [student] = placed(row(graded("8")), rostered={"21": dropped}).students
         assert student.finding == Finding(Reason.STUDENT_NOT_IN_SECTION)
 
     def test_score_cleared(self) -> None:

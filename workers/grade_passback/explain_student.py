@@ -76,7 +76,7 @@ def _own(placement: Placement, section: SectionRecord, survey: Survey, row: Grad
 
 def _work(placement: Placement, row: GradebookRow) -> tuple[Work, ScoreValue | None]:
     submission = row.submissions.get(placement.assignment.id)
-    if submission is None or not submission.assignment_visible:
+    if submission is None or submission.assignment_visible is False:
         return Work.NOT_ASSIGNED, None
     if not counts(submission):
         return Work.UNFINISHED, None

@@ -20,7 +20,7 @@ from shared.domain.plan import Adopt, Plan, make_plan
 from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import CourseRecord, Place, State, StudentRecord, sections_by_place
-from shared.domain.scoring import SectionScores, section_scores
+from shared.domain.scoring import Seat, SectionScores, seats, section_scores
 from shared.ports import CanvasReader, CategoryAssociations, Links, PowerSchoolGradebook, Reading, Records, RosterReader
 from workers.grade_passback.clearing import without_refused_clears
 
@@ -245,7 +245,8 @@ class _Sides:
 
     def placements(self, with_scores: Collection[str], rows: Sequence[GradebookRow]) -> list[Placement]:
         """Return every assignment in every section; `rows` have the scores of those `with_scores`."""
-        return [self._placement(*judged, with_scores, rows) for judged in self._judged]
+        seated = {section_id: seats(section_id, rows, self._rostered) for section_id in self._rostered}
+        return [self._placement(*judged, with_scores, seated) for judged in self._judged]
 
     def _placement(
         self,
@@ -254,14 +255,14 @@ class _Sides:
         findings: tuple[Finding, ...],
         category: CategoryMatch | None,
         with_scores: Collection[str],
-        rows: Sequence[GradebookRow],
+        seated: Mapping[str, Sequence[Seat]],
     ) -> Placement:
         rostered = self._rostered.get(section.id)
         if findings or rostered is None:
             return Placement(assignment, section, rostered, findings)
         assert isinstance(category, CategoryFound)
         scores_read = assignment.id in with_scores
-        scores = section_scores(assignment.id, section.id, rows if scores_read else (), self._rostered)
+        scores = section_scores(assignment.id, seated[section.id] if scores_read else ())
         desired = self._desired(assignment, section, rostered, category.category, scores)
         return Placement(assignment, section, rostered, (), desired, scores.students, category, scores_read)
 

@@ -10,10 +10,10 @@ from shared.adapters.canvas import fast_rows, wire
 from shared.adapters.canvas.course_memory import CourseMemory, Frame
 from shared.adapters.canvas.fast_rows import FastRow
 from shared.adapters.canvas.paged import PER_PAGE, PagedApi
-from shared.adapters.canvas.wire import AssignmentWire, GroupWire, RowWire
+from shared.adapters.canvas.wire import AssignmentWire, GroupWire
 from shared.adapters.http.answers import Answer
 from shared.adapters.http.api import Params
-from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission
+from shared.domain.gradebook import Assignment, Course, GradebookRow
 from shared.errors import Refused
 from shared.ports import Reading
 
@@ -113,12 +113,12 @@ class CanvasClient:
         params = _include("assignments", "grades_published") if with_grades_published else []
         return self._all("/api/v1/courses/{course_id}/assignment_groups", course_id, params, wire.GROUPS)
 
-    def _rows(self, course_id: str, assignment_ids: Iterable[str]) -> Iterator[RowWire | FastRow]:
+    def _rows(self, course_id: str, assignment_ids: Iterable[str]) -> Iterator[FastRow]:
         params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", one) for one in assignment_ids)]
         template, ids = "/api/v1/courses/{course_id}/students/submissions", {"course_id": course_id}
         for page in self._canvas.pages(template, ids, [*params, PER_PAGE], fast_rows.DECODER):
             fast: list[FastRow] | None = page.decoded  # type: ignore[assignment]  # the decoder says what it makes
-            yield from page.parsed(wire.ROWS) if fast is None else fast
+            yield from (row.to_fast() for row in page.parsed(wire.ROWS)) if fast is None else fast
 
     def _test_students(self, course_id: str, nobody: Collection[str]) -> frozenset[str]:
         """Return the test students among these users; none where the token may not list enrollments.
@@ -179,11 +179,11 @@ def _assignment(found: AssignmentWire, published: Mapping[str, bool | None]) -> 
     return found.to_domain(grades_published=published.get(found.id) if found.moderated_grading else None)
 
 
-def _one_row_per_student(rows: Iterable[RowWire | FastRow]) -> tuple[GradebookRow, ...]:
+def _one_row_per_student(rows: Iterable[FastRow]) -> tuple[GradebookRow, ...]:
     students: dict[str, GradebookRow] = {}
     for row in rows:
         earlier = students.get(row.user_id)
-        submissions: dict[str, Submission] = {each.assignment_id: each.to_domain() for each in row.submissions}
+        submissions = {each.assignment_id: each for each in row.submissions}
         students[row.user_id] = GradebookRow(
             user_id=row.user_id,
             # An empty SIS id is none.

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, model_validator
 
+from shared.adapters.canvas.fast_rows import FastRow
 from shared.domain.gradebook import (
     Assignment,
     AssignmentGroup,
@@ -182,14 +183,14 @@ class SubmissionWire(Wire):
     assignment_visible: bool | None = None
 
     def to_domain(self) -> Submission:
-        """Return the submission; visible unless Canvas says otherwise."""
+        """Return the submission."""
         return Submission(
             assignment_id=self.assignment_id,
             score=self.score,
-            excused=bool(self.excused),
-            missing=bool(self.missing),
             workflow_state=self.workflow_state,
-            assignment_visible=self.assignment_visible is not False,
+            excused=self.excused,
+            missing=self.missing,
+            assignment_visible=self.assignment_visible,
         )
 
 
@@ -200,6 +201,10 @@ class RowWire(Wire):
     section_id: Id
     sis_user_id: SisId = None
     submissions: list[SubmissionWire]
+
+    def to_fast(self) -> FastRow:
+        """Return the row as the decoder of large answers would have read it."""
+        return FastRow(self.user_id, self.section_id, [each.to_domain() for each in self.submissions], self.sis_user_id)
 
 
 class EnrollmentWire(Wire):

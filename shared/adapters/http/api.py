@@ -5,9 +5,10 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 import httpx
 
@@ -253,7 +254,13 @@ class JsonApi:
 
 
 def _query(params: Params) -> str:
-    return f"?{urlencode(list(params))}" if params else ""
+    return "?" + "&".join(f"{_quoted_name(name)}={quote_plus(value)}" for name, value in params) if params else ""
+
+
+@cache
+def _quoted_name(name: str) -> str:
+    """Names of parameters are few, and come by the dozen: `assignment_ids[]`."""
+    return quote_plus(name)
 
 
 def _refusal(answer: Answer) -> PermanentError:

@@ -3,9 +3,7 @@
 The query joins: every score comes with all columns of its assignment.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 
@@ -46,18 +44,20 @@ DECODER = msgspec.json.Decoder(FastRows, strict=False)
 def assignments_of(rows: Iterable[FastRow | StateRow]) -> tuple[ActualAssignment, ...]:
     """Return one value per assignment section, with the scores of its rows."""
     assignments: dict[int, ActualAssignment] = {}
-    scores = defaultdict[int, dict[int, ActualScore]](dict)
+    scores_of: dict[int, dict[int, ActualScore]] = {}
     for row in rows:
         key, student = row.assignment_section_id, row.student_dcid
-        if key not in assignments:
-            assignments[key] = _assignment(row)
+        scores = scores_of.get(key)
+        if scores is None:
+            scores = scores_of[key] = {}
+            assignments[key] = _assignment(row, scores)
         if student is not None:
             is_code = row.score_kind == SCORE_CODE
-            scores[key][student] = ActualScore(row.score_points, row.is_missing, row.is_exempt, is_code)
-    return tuple(replace(each, scores=scores.get(key, {})) for key, each in assignments.items())
+            scores[student] = ActualScore(row.score_points, row.is_missing, row.is_exempt, is_code)
+    return tuple(assignments.values())
 
 
-def _assignment(row: FastRow | StateRow) -> ActualAssignment:
+def _assignment(row: FastRow | StateRow, scores: Mapping[int, ActualScore]) -> ActualAssignment:
     return ActualAssignment(
         assignment_id=row.assignment_id,
         assignment_section_id=row.assignment_section_id,
@@ -68,4 +68,5 @@ def _assignment(row: FastRow | StateRow) -> ActualAssignment:
         category_id=row.category_id,
         description=row.description,
         created_by_plugin=row.created_by_plugin,
+        scores=scores,
     )

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from shared.domain.adoption import Key
 from shared.domain.categories import CategoryFound, FoundBy
 from shared.domain.desired import DesiredAssignment, DesiredScore, Link
@@ -28,6 +30,7 @@ from shared.domain.powerschool import (
     Term,
 )
 from shared.domain.reasons import Finding, Reason
+from shared.domain.scoring import SectionScores, seats, section_scores
 
 CHICAGO = ZoneInfo("America/Chicago")
 FALL = Term(first_day=date(2026, 8, 17), last_day=date(2026, 12, 18), year_id=36)
@@ -106,7 +109,14 @@ def row(
 def graded(score: str | None, **changes: object) -> Submission:
     """Return a submission of the valid assignment, graded, with this score."""
     valid = Submission("11", None if score is None else Decimal(score), workflow_state="graded")
-    return valid._replace(**changes)  # type: ignore[arg-type]
+    return msgspec.structs.replace(valid, **changes)
+
+
+def placed(
+    *rows: GradebookRow, section: str = "21", rostered: Mapping[str, RosteredSection] | None = None
+) -> SectionScores:
+    """Return what goes where, of the valid assignment, in the valid section unless told otherwise."""
+    return section_scores("11", seats(section, rows, rostered or {"21": ROSTERED}))
 
 
 def scores(points: Mapping[int, str]) -> dict[int, DesiredScore]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +25,9 @@ students = st.sampled_from([501, 502, 503])
 points = st.decimals(-5, 20, places=2, allow_nan=False)
 wanted_scores = st.dictionaries(
     students, st.builds(lambda p, m, e: DesiredScore(0, p, m, e), points, st.booleans(), st.booleans()), max_size=3
-).map(lambda by_student: {dcid: score._replace(student_dcid=dcid) for dcid, score in by_student.items()})
+).map(
+    lambda by_student: {dcid: msgspec.structs.replace(score, student_dcid=dcid) for dcid, score in by_student.items()}
+)
 held_scores = st.dictionaries(
     students, st.builds(ActualScore, st.none() | points, st.booleans(), st.booleans(), st.booleans()), max_size=3
 )

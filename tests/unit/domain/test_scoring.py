@@ -13,8 +13,8 @@ from shared.domain.gradebook import GradebookRow, Submission
 from shared.domain.powerschool import RosteredSection, RosteredStudent
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import StudentRecord
-from shared.domain.scoring import SectionScores, exact, section_scores
-from tests.unit.domain.baseline import ROSTERED, graded, row
+from shared.domain.scoring import SectionScores, exact, seats, section_scores
+from tests.unit.domain.baseline import ROSTERED, graded, placed, row
 
 SECOND = RosteredSection("4002", 4002, 100, 900, ROSTERED.term, {})
 NOTHING = SectionScores()
@@ -22,7 +22,7 @@ NOTHING = SectionScores()
 
 def of(*rows: GradebookRow, section: str = "21", second: Iterable[tuple[str, RosteredStudent]] = ()) -> SectionScores:
     rostered = {"21": ROSTERED, "22": replace(SECOND, students=dict(second))}
-    return section_scores("11", section, rows, rostered)
+    return placed(*rows, section=section, rostered=rostered)
 
 
 def score(submission: Submission) -> DesiredScore:
@@ -99,14 +99,14 @@ def test_unfinished() -> None:
 @pytest.mark.parametrize("flag", ["excused", "missing"])
 def test_unfinished_with_flag(flag: str) -> None:
     """A flag goes, however far the grading is."""
-    submission = graded("3", workflow_state="pending_review")._replace(**{flag: True})
+    submission = graded("3", workflow_state="pending_review", **{flag: True})
     assert score(submission).points == 3
 
 
 def test_unfinished_sent() -> None:
     """A district may have partial scores sent."""
-    rows = [row(graded("3", workflow_state="pending_review"))]
-    assert section_scores("11", "21", rows, {"21": ROSTERED}, send_unfinished=True).scores[501].points == 3
+    seated = seats("21", [row(graded("3", workflow_state="pending_review"))], {"21": ROSTERED})
+    assert section_scores("11", seated, send_unfinished=True).scores[501].points == 3
 
 
 @pytest.mark.parametrize("points", ["8", None])
@@ -118,7 +118,7 @@ def test_no_longer_assigned(points: str | None) -> None:
 
 def test_other_assignment() -> None:
     """Only the assignment that was asked for is looked at."""
-    assert of(row(graded("8")._replace(assignment_id="12"))) == NOTHING
+    assert of(row(graded("8", assignment_id="12"))) == NOTHING
 
 
 def test_other_section() -> None:
@@ -150,9 +150,9 @@ def test_unknown_student_without_score() -> None:
 def test_dropped_student() -> None:
     """A student who is not active in the section any more is reported, with a score only."""
     dropped = replace(ROSTERED, students={"S1": RosteredStudent(501, active=False)})
-    found = section_scores("11", "21", [row(graded("8"))], {"21": dropped})
+    found = placed(row(graded("8")), rostered={"21": dropped})
     assert found == report(Reason.STUDENT_NOT_IN_SECTION, "S1")
-    assert section_scores("11", "21", [row(graded(None))], {"21": dropped}) == NOTHING
+    assert placed(row(graded(None)), rostered={"21": dropped}) == NOTHING
 
 
 def test_student_of_another_section() -> None:
@@ -188,7 +188,7 @@ def test_a_row_that_says_nothing_hides_none_after_it() -> None:
     """Rows of another section, without the assignment, or not to be looked at are passed over, not an end."""
     elsewhere = replace(row(graded("1")), section_ids=frozenset({"22"}))
     without = replace(row(graded("2")), submissions={})
-    unassigned = row(graded("3")._replace(assignment_visible=False))
+    unassigned = row(graded("3", assignment_visible=False))
     student = replace(row(graded("8")), user_id="72", sis_user_id="S2")
     assert of(elsewhere, without, unassigned, student).scores == {502: DesiredScore(502, Decimal(8))}
 

@@ -47,8 +47,7 @@ STUDENTS = {"S1": 501, "S2": 502}
 def row(sis_user_id: str, user_id: str, **scores: str | None) -> GradebookRow:
     """Return a student's row; scores are given as `a11="8"`."""
     submissions = {
-        name.removeprefix("a"): graded(score)._replace(assignment_id=name.removeprefix("a"))
-        for name, score in scores.items()
+        name.removeprefix("a"): graded(score, assignment_id=name.removeprefix("a")) for name, score in scores.items()
     }
     return GradebookRow(user_id, sis_user_id, frozenset({"21"}), submissions)
 
@@ -157,7 +156,7 @@ class School:
 
     def grade(self, sis_user_id: str, assignment_id: str, score: str | None) -> None:
         """Enter a score in Canvas."""
-        submission = graded(score)._replace(assignment_id=assignment_id)
+        submission = graded(score, assignment_id=assignment_id)
         self.canvas.rows = tuple(
             replace(r, submissions={**r.submissions, assignment_id: submission}) if r.sis_user_id == sis_user_id else r
             for r in self.canvas.rows

@@ -75,7 +75,7 @@ def test_an_ungraded_student_has_nothing_to_send(school: School) -> None:
 
 def test_work_that_is_not_assigned_to_the_student(school: School) -> None:
     """The student may be in the course and the work still not be the student's."""
-    unassigned = graded("8")._replace(assignment_visible=False)
+    unassigned = graded("8", assignment_visible=False)
     school.canvas.rows = (replace(row("S1", "71"), submissions={"11": unassigned}), school.canvas.rows[1])
     assert "not assigned" in standing(school, "S1")[1]
 
