@@ -77,9 +77,9 @@ class Senders:
 
     def check_claims(self, event: LiveEvent, now: datetime) -> None:
         """Raise `NotFromCanvas` unless issuer and expiry are fine; a token without expiry does not expire."""
-        if self.issuers and not (isinstance(event.issuer, str) and event.issuer in self.issuers):
+        if self.issuers and not (isinstance(event.iss, str) and event.iss in self.issuers):
             raise NotFromCanvas("foreign_issuer")
-        if event.expires is not None and now.timestamp() > event.expires + CLOCK_TOLERANCE.total_seconds():
+        if event.exp is not None and now.timestamp() > event.exp + CLOCK_TOLERANCE.total_seconds():
             raise NotFromCanvas("expired")
 
 

@@ -108,7 +108,8 @@ class Answer:
 def _decoded(content: bytes, decoder: Decoder) -> object:
     try:
         return decoder.decode(content)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
+        # Of another form, no JSON, no UTF-8, or nested without end.
         return None
 
 

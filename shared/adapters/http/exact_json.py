@@ -20,6 +20,8 @@ def loads(text: str | bytes) -> Json:
     except msgspec.DecodeError:
         # The standard library takes a little more, such as a byte order mark or half of a surrogate pair.
         value = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     return value
 
 

@@ -1,10 +1,8 @@
 -- Puts changes on their streams; returns for each an empty text, or why Redis did not take it.
--- KEYS: the streams. ARGV: for each change its stream's place among them, how many values follow, and these: its fields.
-local answers, at = {}, 1
-while at < #ARGV do
-  local last = at + 1 + ARGV[at + 1]
-  local answer = redis.pcall('XADD', KEYS[tonumber(ARGV[at])], '*', unpack(ARGV, at + 2, last))
-  answers[#answers + 1] = type(answer) == 'table' and answer.err or ''
-  at = last + 1
+-- KEYS: the streams. ARGV: the changes as JSON, each a list of its stream's place among them and its fields.
+local answers = {}
+for i, change in ipairs(cjson.decode(ARGV[1])) do
+  local answer = redis.pcall('XADD', KEYS[change[1]], '*', unpack(change, 2))
+  answers[i] = type(answer) == 'table' and answer.err or ''
 end
 return answers

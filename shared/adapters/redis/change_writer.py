@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -70,7 +71,8 @@ class RedisChangeWriter:
 
     async def _send(self, batch: list[_Waiting]) -> None:
         """Write the batch; a change that Redis refuses fails alone, a lost connection fails them all."""
-        args = [part for waiting in batch for part in self._arguments(waiting.change)]
+        # One argument: redis-py takes longer to pack each of many than all this takes to encode.
+        args = [msgspec.json.encode([self._listed(waiting.change) for waiting in batch])]
         answers: list[bytes | Exception] = [RedisError("interrupted")] * len(batch)
         try:
             answers = await self._add_changes(keys=self._streams, args=args)
@@ -81,9 +83,9 @@ class RedisChangeWriter:
             for waiting, answer in zip(batch, answers, strict=True):
                 _settle(waiting.stored, answer)
 
-    def _arguments(self, change: Change) -> list[bytes | int]:
+    def _listed(self, change: Change) -> list[int | str]:
         fields = encode(change)
-        return [self._place[change.kind], 2 * len(fields), *(part for field in fields.items() for part in field)]
+        return [self._place[change.kind], *(part.decode() for field in fields.items() for part in field)]
 
 
 def _settle(stored: asyncio.Future[None], answer: bytes | Exception) -> None:

@@ -1,11 +1,12 @@
 """Large answers are read by a fast decoder; whatever it does not take is read as before, with the same result."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 from scripted_remote import ScriptedRemote, answer, text
 
@@ -123,18 +124,25 @@ def test_digits_survive(canvas: CanvasClient, remote: ScriptedRemote) -> None:
     assert row.submissions["71"].score == Decimal("10.500000000000000001")
 
 
-def _broken() -> Any:
-    response = text('[{"user_id": "81", ', 200)
-    response.headers["Content-Type"] = "application/json"
-    return response
+def _json(content: bytes) -> httpx.Response:
+    return httpx.Response(200, headers={"Content-Type": "application/json"}, content=content)
 
 
-@pytest.mark.parametrize("respond", [lambda: text("<html>Maintenance</html>", 200), _broken])
+@pytest.mark.parametrize(
+    "response",
+    [
+        text("<html>Maintenance</html>", 200),
+        _json(b'[{"user_id": "81", '),
+        _json(b'[{"user_id": "\x80"}]'),
+        _json(b'[{"user_id": "81", "a": ' + b"[" * 5000 + b"]" * 5000 + b"}]"),
+    ],
+    ids=["a page", "cut off", "no UTF-8", "nested without end"],
+)
 def test_what_is_no_json_is_a_system_that_is_unwell(
-    canvas: CanvasClient, remote: ScriptedRemote, respond: Callable[[], Any]
+    canvas: CanvasClient, remote: ScriptedRemote, response: httpx.Response
 ) -> None:
     """The decoder hides no sign of trouble."""
-    remote.on("GET", GRADES, respond())
+    remote.on("GET", GRADES, response)
     remote.on("GET", "/api/v1/users/self", answer({"id": 1}))
     with pytest.raises(TransientError):
         canvas.gradebook("41", ["71"])

@@ -3,12 +3,13 @@
 import json
 from contextlib import suppress
 
+import msgspec
 import pytest
 from event_samples import SHARD, event, raw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events.live_events import MalformedEvent, local_id, parse
+from shared.events.live_events import FAST, TOLERANT, MalformedEvent, local_id, parse
 from shared.events.meaning import change_of
 
 
@@ -97,6 +98,20 @@ def test_odd_values_make_no_event_malformed(name: str, metadata: dict[str, objec
         value is None or (value.isdigit() and 0 < int(value) < 10**13)
         for value in (change.course_id, change.assignment_id, change.section_id, change.enrollment_id)
     )
+
+
+@given(st.dictionaries(_ids, _values), st.dictionaries(_ids, _values), st.none() | st.floats() | st.just("5"))
+def test_what_is_read_fast_is_read_alike(metadata: dict[str, object], body: dict[str, object], exp: object) -> None:
+    """Whatever the fast decoder takes, the tolerant one takes as well, as the same event."""
+    encoded = json.dumps({"metadata": {**metadata, "event_name": "x"}, "body": body, "iss": "y", "exp": exp}).encode()
+    with suppress(msgspec.DecodeError):
+        assert FAST.decode(encoded) == TOLERANT.validate_json(encoded)
+
+
+def test_an_event_as_canvas_writes_it_is_read_fast() -> None:
+    """The decoder takes it, with a number for its expiry and without."""
+    for made in (event(), {**event(), "iss": "canvas", "exp": 1_800_000_000}):
+        assert FAST.decode(json.dumps(made)) == parse(json.dumps(made).encode())
 
 
 @pytest.mark.parametrize(
