@@ -395,8 +395,16 @@ class Pauses(Protocol):
 class Audit(Protocol):
     """What was written to PowerSchool and what it replaced: the one place besides PowerSchool with scores."""
 
+    def begin(self, course_id: str, entries: Sequence[AuditEntry]) -> str:
+        """Keep the entries of a write that is about to be sent; return its name, for its end."""
+        ...
+
+    def end(self, course_id: str, write: str, entries: Sequence[AuditEntry]) -> None:
+        """Keep these entries in place of those that the write began with: none, if nothing was written."""
+        ...
+
     def add(self, entry: AuditEntry) -> None:
-        """Keep the entry."""
+        """Keep the entry of a write that is over."""
         ...
 
     def of_course(self, course_id: str, since: datetime | None = None) -> Iterator[AuditEntry]:

@@ -438,7 +438,22 @@ class FakeAudit:
     """The `Audit`: entries in the order of their writing."""
 
     entries: list[AuditEntry] = field(default_factory=list)
+    begun: dict[str, list[AuditEntry]] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
+
+    def begin(self, course_id: str, entries: Sequence[AuditEntry]) -> str:
+        self.faults.check("begin")
+        assert {entry.course_id for entry in entries} == {course_id}
+        self.entries += [entry for interrupted in self.begun.values() for entry in interrupted]
+        self.begun = {str(len(self.entries)): list(entries)}
+        return str(len(self.entries))
+
+    def end(self, course_id: str, write: str, entries: Sequence[AuditEntry]) -> None:
+        self.faults.check("end")
+        self.begun.pop(write, None)
+        for entry in entries:
+            assert entry.course_id == course_id
+            self.add(entry)
 
     def add(self, entry: AuditEntry) -> None:
         self.faults.check("add")

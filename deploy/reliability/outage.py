@@ -72,7 +72,7 @@ def outage(plant: Plant, seconds: float, seed: int) -> Outage:
     return Outage(
         seconds, teachers.acts, attempts_spent(plant) - spent_before,
         plant.service.dead_letters.count() - letters_before, most_waiting, plant.service.records.count(), settled,
-        round(time.monotonic() - started, 2), judge(plant.stage, teachers.work, before),
+        round(time.monotonic() - started, 2), judge(plant.stage, teachers.work, before, plant.service.audit),
     )  # fmt: skip
 
 

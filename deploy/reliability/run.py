@@ -87,6 +87,11 @@ class Run:
         return sum(len(verdict.stale) + len(verdict.backwards) for verdict in self.verdicts)
 
     @property
+    def untold(self) -> int:
+        """How many scores were written that no audit entry tells of."""
+        return sum(len(verdict.untold) for verdict in self.verdicts)
+
+    @property
     def doubled(self) -> int:
         """How many assignments were there twice."""
         return sum(len(verdict.doubled) for verdict in self.verdicts)
@@ -108,11 +113,11 @@ def run(plant: Plant, seed: int, seconds: float) -> Run:
     if undelivered:
         _reconcile(plant)
     dead_letters = len(plant.service.dead_letters.all())
-    first = judge(plant.stage, teachers.work, before)
+    first = judge(plant.stage, teachers.work, before, plant.service.audit)
 
     play_one(plant, seed, dice)
     settled &= _settle(plant)[0]
-    scene = judge(plant.stage, teachers.work, before)
+    scene = judge(plant.stage, teachers.work, before, plant.service.audit)
     repaired = _silence(plant, teachers, before)
     worker_s, redis_s = after_worker_kill(plant, 20 + seed / 4), after_redis_restart(plant, 30 + seed / 4)
     settled &= _settle(plant)[0]
@@ -154,7 +159,7 @@ def _silence(plant: Plant, teachers: Teachers, before: list[Json]) -> Verdict:
     plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
     _events(plant, drop=0.0)
     _reconcile(plant)
-    return judge(plant.stage, teachers.work, before)
+    return judge(plant.stage, teachers.work, before, plant.service.audit)
 
 
 def _reconcile(plant: Plant) -> None:
@@ -194,6 +199,7 @@ def summary(runs: Sequence[Run]) -> dict[str, object]:
         "lost": sum(one.lost for one in runs),
         "doubled": sum(one.doubled for one in runs),
         "stale": sum(one.stale for one in runs),
+        "untold": sum(one.untold for one in runs),
         "dead_letters": sum(one.dead_letters for one in runs),
         **recoveries,
     }
@@ -258,8 +264,8 @@ def _show(one: Run) -> None:
     print(
         f"seed {one.seed}: {one.acts} acts, {one.kills} kills, {sum(one.faults.values())} faults, "
         f"{one.undelivered} undelivered, at rest after {one.settled_after_s} s; lost {one.lost}, doubled "
-        f"{one.doubled}, stale {one.stale}, dead {one.dead_letters}; recovery: worker {one.worker_recovery_s} s, "
-        f"Redis {one.redis_recovery_s} s{'' if one.is_clean else '  NOT CLEAN'}",
+        f"{one.doubled}, stale {one.stale}, untold {one.untold}, dead {one.dead_letters}; recovery: worker "
+        f"{one.worker_recovery_s} s, Redis {one.redis_recovery_s} s{'' if one.is_clean else '  NOT CLEAN'}",
         flush=True,
     )
     if not one.is_clean:

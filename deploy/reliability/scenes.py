@@ -16,7 +16,7 @@ SLOW_MS = 800
 
 def play_one(plant: Plant, number: int, dice: random.Random) -> None:
     """Play one of the scenes, in turn; then PowerSchool must equal what the rules demand, as after everything."""
-    scenes = (change_during_a_sync, outage_after_the_last_change, worker_back_from_the_dead)
+    scenes = (change_during_a_sync, outage_after_the_last_change, worker_back_from_the_dead, killed_under_a_write)
     scenes[number % len(scenes)](plant, dice.randrange(200, 400) / 4)
 
 
@@ -54,6 +54,23 @@ def worker_back_from_the_dead(plant: Plant, score: float) -> None:
     plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
     plant.processes.signal(dead, signal.SIGCONT)
     time.sleep(3 * SLOW_MS / 1000)
+
+
+def killed_under_a_write(plant: Plant, score: float) -> None:
+    """A worker stops while PowerSchool carries its write out, and is killed: nobody saw the answer."""
+    killed, other = WORKERS
+    _slow(plant)
+    plant.processes.signal(other, signal.SIGSTOP)
+    written = len(plant.stage.writes())
+    _grade(plant, FIRST, score)
+    begun = plant.service.keys.writes_begun(str(COURSE))
+    plant.wait(lambda: bool(plant.service.redis.exists(begun)), SETTLED_WITHIN_S)
+    time.sleep(SLOW_MS / 4000)
+    plant.processes.signal(killed, signal.SIGSTOP)
+    plant.wait(lambda: len(plant.stage.writes()) > written, SETTLED_WITHIN_S)
+    plant.kill(killed)
+    _well(plant)
+    plant.processes.signal(other, signal.SIGCONT)
 
 
 def _grade(plant: Plant, user_id: int, score: float) -> None:

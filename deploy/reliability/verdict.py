@@ -1,13 +1,14 @@
 """What the rules demand of PowerSchool, computed from Canvas's state alone, against what it holds."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from html import unescape
 from zoneinfo import ZoneInfo
 
+from shared.ports import Audit
 from shared.sandbox.district import Ids, student_dcid_of, user_id_of
 from workers.cli.demo.expected import Value, held_scores, wanted_scores
 from workers.cli.demo.stage import Json, Stage
@@ -31,7 +32,8 @@ HOMEWORK = {
 class Verdict:
     """Everything in which PowerSchool is not what the rules demand; ids only.
 
-    `backwards` are scores that were overwritten by an older value, even if they are right by now.
+    `backwards` are scores that were overwritten by an older value, even if they are right by now, `untold` scores that
+    were written without an audit entry.
     """
 
     lost: tuple[str, ...] = ()
@@ -39,14 +41,15 @@ class Verdict:
     doubled: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     backwards: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
     @property
     def is_clean(self) -> bool:
         """Say whether PowerSchool is what the rules demand."""
-        return not (self.lost or self.stale or self.doubled or self.outside or self.backwards)
+        return not (self.lost or self.stale or self.doubled or self.outside or self.backwards or self.untold)
 
 
-def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json]) -> Verdict:
+def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json], audit: Audit) -> Verdict:
     """Compare both sides. `work` is the assignments by course; `not_ours_before` what must be as it was."""
     rows = stage.gradebook()
     ours = [row for row in rows if row["created_by_plugin"] is not None]
@@ -77,7 +80,8 @@ def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json])
                 names = {unescape(str(assignment["name"])) for assignment in canvas.values()}
                 doubled += [f"row {row['assignment_section_id']}" for row in known if row["name"] not in names]
     outside = _outside(rows, not_ours_before, stage)
-    return Verdict(tuple(lost), tuple(stale), tuple(doubled), tuple(outside), tuple(_backwards(stage, places)))
+    backwards, untold = _backwards(stage, places), _untold(stage, places, audit)
+    return Verdict(tuple(lost), tuple(stale), tuple(doubled), tuple(outside), tuple(backwards), tuple(untold))
 
 
 def not_ours(stage: Stage) -> list[Json]:
@@ -114,6 +118,24 @@ def _backwards(stage: Stage, places: Mapping[object, int]) -> list[str]:
         for student, (points, missing, exempt) in zip(write["students"], write["values"], strict=True):  # type: ignore[call-overload]
             written[assignment, student].append((Decimal(points), missing, exempt))
     return [f"{place[0]}/{place[1]}" for place, values in written.items() if not _in_order(values, history[place])]
+
+
+def _untold(stage: Stage, places: Mapping[object, int], audit: Audit) -> Iterator[str]:
+    """Yield each score that PowerSchool was given more often than the audit tells."""
+    written = Counter(
+        (str(write["assignment_section_id"]), student, (Decimal(points), missing, exempt))
+        for write in stage.writes()
+        if write["kind"] == "scores" and write["assignment_section_id"] in places
+        for student, (points, missing, exempt) in zip(write["students"], write["values"], strict=True)  # type: ignore[call-overload]
+    )
+    told = Counter(
+        (str(entry.powerschool_assignment_section_id), score.student_dcid, (after.points, after.missing, after.exempt))
+        for course in SECTIONS
+        for entry in audit.of_course(str(course))
+        for score in entry.scores
+        if (after := score.after) is not None
+    )
+    yield from (f"{place}/{student}" for place, student, _ in written - told)
 
 
 def _history(stage: Stage) -> dict[tuple[int, int], list[Value]]:

@@ -54,6 +54,49 @@ def test_the_newest_comes_first_over_all_pages(client: redis.Redis, keys: Keys, 
     assert [entry.occasion.token for entry in audit.of_course("101")] == list(reversed(range(2 * PAGE + 1)))
 
 
+def test_a_write_that_began_is_told_until_it_ends(audit: RedisAudit) -> None:
+    """Then it is told once more, as what it came to, and no longer as what it began with."""
+    lost = replace(ENTRY, answer_lost=True)
+    write = audit.begin("101", [lost, replace(lost, assignment_id="8")])
+    assert list(audit.of_course("101")) == [replace(lost, assignment_id="8"), lost]
+    audit.end("101", write, [ENTRY])
+    assert list(audit.of_course("101")) == [ENTRY]
+
+
+def test_a_write_that_came_to_nothing_leaves_nothing(audit: RedisAudit) -> None:
+    """What PowerSchool refused was not written."""
+    audit.end("101", audit.begin("101", [ENTRY]), [])
+    assert list(audit.of_course("101")) == []
+
+
+def test_an_interrupted_write_stays_as_it_began(audit: RedisAudit, client: redis.Redis, keys: Keys) -> None:
+    """Nobody ends it: whatever is told next puts it on the audit first, and takes nothing of it away."""
+    lost = [replace(ENTRY, answer_lost=True), replace(ENTRY, assignment_id="8", answer_lost=True)]
+    audit.begin("101", lost)
+    audit.add(replace(ENTRY, kind=WriteKind.CREATE))
+    newest = replace(ENTRY, occasion=replace(ENTRY.occasion, token=13))
+    audit.end("101", audit.begin("101", [newest]), [newest])
+    told = list(audit.of_course("101"))
+    assert told == [newest, replace(ENTRY, kind=WriteKind.CREATE), lost[1], lost[0]]
+    assert not client.exists(keys.writes_begun("101"))
+
+
+def test_a_worker_back_from_the_dead_ends_its_own_write_alone(audit: RedisAudit) -> None:
+    """The write of the worker that has the course now is told all the same, should nothing follow."""
+    lost = replace(ENTRY, answer_lost=True)
+    dead = audit.begin("101", [lost])
+    newer = replace(lost, occasion=replace(ENTRY.occasion, token=13))
+    audit.begin("101", [newer])
+    audit.end("101", dead, [ENTRY])
+    assert list(audit.of_course("101")) == [newer, ENTRY, lost]
+
+
+def test_an_interrupted_write_is_forgotten_in_time(audit: RedisAudit, client: redis.Redis, keys: Keys) -> None:
+    """As long as an entry is kept, and no longer."""
+    audit.begin("101", [ENTRY])
+    assert 0 < client.pttl(keys.writes_begun("101")) <= DAYS / timedelta(milliseconds=1)
+
+
 def test_since_leaves_out_what_is_older(audit: RedisAudit) -> None:
     """An entry of the very moment counts."""
     later = replace(ENTRY, at=ENTRY.at + timedelta(hours=1))

@@ -53,6 +53,7 @@ def remember(client: redis.Redis, keys: Keys, course: str) -> None:
     for each in (entry(course, GONE, STAYS), entry(course, GONE), entry(course, STAYS)):
         audit.add(each)
     audit.add(entry(course, GONE, fields=(FieldChange("name", None, "Lab"),)))
+    audit.begin(course, [entry(course, GONE, STAYS), entry(course, GONE)])
     students = tuple(StudentRecord("31", s, Finding(Reason.STUDENT_UNKNOWN)) for s in (GONE, STAYS))
     sections = (SectionRecord("4711", State.SYNCED, students=students),)
     rosters = (SectionRoster("4711", 4711, (GONE, STAYS)),)
@@ -99,12 +100,12 @@ def test_a_student_leaves_nothing(client: redis.Redis, keys: Keys, erasure: Redi
 
     counted = erasure.student(COURSE, STUDENT, dry_run=True)
     assert erasure.student(COURSE, STUDENT, dry_run=False) == counted == {
-        "scores in the audit": 3, "course records": 1, "links": 1, "lists of students": 1
+        "scores in the audit": 5, "course records": 1, "links": 1, "lists of students": 1
     }  # fmt: skip
 
     assert erasure.whereabouts(GONE) == erasure.whereabouts(str(DCIDS[GONE])) == {}
     audit = RedisAudit(client, keys, timedelta(days=30_000), 100)
-    assert [[s.student_sis_id for s in e.scores] for e in audit.of_course(COURSE)] == [[], [STAYS], [STAYS]]
+    assert [[s.student_sis_id for s in e.scores] for e in audit.of_course(COURSE)] == [[STAYS], [], [STAYS], [STAYS]]
     assert lifetime - 10_000 < client.pttl(keys.audit(COURSE)) <= lifetime
     record = RedisRecords(client, keys).course(COURSE)
     assert record is not None
@@ -189,10 +190,12 @@ def test_what_is_older_goes(client: redis.Redis, keys: Keys, erasure: RedisErasu
         letters.add(COURSE, str(now_ms), "timeout", "", 6)
         client.xadd(keys.malformed, {"reason": "unreadable"}, id=f"{now_ms}-1")
 
+    begun = RedisAudit(client, keys, timedelta(days=30_000), 100, now_ms=lambda: new_ms)
+    begun.begin(COURSE, [replace(entry(COURSE), at=LONG_AGO), entry(COURSE)])
     moment = AT - timedelta(days=400)
     counted = erasure.before(moment, dry_run=True)
     assert erasure.before(moment, dry_run=False) == counted == {
-        "audit entries": 1, "kept messages": 1, "dead letters": 1
+        "audit entries": 2, "kept messages": 1, "dead letters": 1
     }  # fmt: skip
     assert [letter.assignment_id for letter in letters.all()] == [str(new_ms)]
     assert [letter.assignment_id for letter in letters.of_course(COURSE)] == [str(new_ms)]

@@ -10,7 +10,7 @@ from deploy.reliability.outage import outage
 from deploy.reliability.plant import QUICK, SETTLED_WITHIN_S, WORKERS, Plant, running_plant
 from deploy.reliability.recovery import RECOVERED_WITHIN_S, after_redis_restart, after_worker_kill
 from deploy.reliability.run import run
-from deploy.reliability.scenes import ASSIGNMENT, COURSE, FIRST, change_during_a_sync
+from deploy.reliability.scenes import ASSIGNMENT, COURSE, FIRST, change_during_a_sync, killed_under_a_write
 from deploy.reliability.verdict import judge, not_ours
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("plant")]
@@ -43,8 +43,21 @@ def test_the_suite_finds_what_is_planted(tmp_path: Path) -> None:
         assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_at_rest(), SETTLED_WITHIN_S)
         change_during_a_sync(plant, 44.5)
         assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
-        verdict = judge(plant.stage, {COURSE: [ASSIGNMENT]}, before)
+        verdict = judge(plant.stage, {COURSE: [ASSIGNMENT]}, before, plant.service.audit)
         assert verdict.lost or verdict.stale
+
+
+def test_a_write_whose_worker_was_killed_is_in_the_audit(plant: Plant) -> None:
+    """PowerSchool has the score, nobody saw its answer, and the next sync writes nothing: the audit tells of it."""
+    before, course = not_ours(plant.stage), str(COURSE)
+    plant.stage.grade("first", COURSE, ASSIGNMENT, FIRST, 45.5)
+    assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_at_rest(), SETTLED_WITHIN_S)
+    written = len(plant.stage.writes())
+    killed_under_a_write(plant, 46.5)
+    assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+    assert len(plant.stage.writes()) == written + 1
+    assert next(plant.service.audit.of_course(course)).answer_lost
+    assert judge(plant.stage, {COURSE: [ASSIGNMENT]}, before, plant.service.audit).is_clean
 
 
 def test_a_worker_outlives_its_redis(plant: Plant) -> None:

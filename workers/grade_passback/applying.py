@@ -1,14 +1,13 @@
 """Carrying out a plan in PowerSchool: links, assignments, then scores in batches, each part failing alone."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar, assert_never
 
 from shared.clock import Clock
 from shared.domain.adoption import Key
-from shared.domain.audit import Occasion
+from shared.domain.audit import AuditEntry, Occasion
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.outcome import Failure
 from shared.domain.plan import Adopt, Clear, Create, Forget, Scores, Step, Update
@@ -109,9 +108,8 @@ class _Run:
                 self._create(key, desired)
             case Update(actual=actual, desired=desired):
                 self._guard()
-                with _told_if_lost(partial(self._trail.updated, self.applied.links[key], step)):
+                with self._trail.of_write(lambda: [self._trail.updated(self.applied.links[key], step)]):
                     self._powerschool.update(self._teacher(key), actual, desired)
-                self._trail.updated(self.applied.links[key], step)
                 self._rename(key, desired)
                 self.applied.note_written(key, 0)
             case Clear():
@@ -166,7 +164,7 @@ class _Run:
         while rows:
             self._guard()
             try:
-                with _told_if_lost(partial(self._tell_cleared, key, step, rows)):
+                with self._trail.of_write(partial(self._told_cleared, key, step, rows)):
                     self._powerschool.clear_scores(self._teacher(key), rows)
             except Refused as refused:
                 if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
@@ -175,7 +173,7 @@ class _Run:
                 self._keep_uncleared(key, bad)
                 rows = [row for row in rows if row not in bad]
             else:
-                self._cleared(key, step, rows)
+                self._cleared(key, rows)
                 return
 
     def _keep_uncleared(self, key: Key, rows: Sequence[ClearRow]) -> None:
@@ -183,15 +181,14 @@ class _Run:
         uncleared = {row.student_dcid: Finding(Reason.SCORE_NOT_CLEARED) for row in rows}
         self.applied.refused_students.setdefault(key, {}).update(uncleared)
 
-    def _cleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> None:
-        self._tell_cleared(key, step, rows)
+    def _cleared(self, key: Key, rows: Sequence[ClearRow]) -> None:
         self.applied.note_written(key, 0)
         link = self.applied.links[key]
         self._keep(replace(link, sent_to=link.sent_to - {row.student_dcid for row in rows}))
 
-    def _tell_cleared(self, key: Key, step: Clear, rows: Sequence[ClearRow], *, answer_lost: bool = False) -> None:
+    def _told_cleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> list[AuditEntry]:
         replaced = {row.student_dcid: step.replaces[row.student_dcid] for row in rows}
-        self._trail.cleared(self.applied.links[key], replaced, answer_lost=answer_lost)
+        return [self._trail.cleared(self.applied.links[key], replaced)]
 
     def _section_scores(self, section_dcid: int, steps: Sequence[Scores]) -> None:
         rows = [row for step in steps for row in self._rows(step)]
@@ -211,7 +208,7 @@ class _Run:
         while rows:
             self._guard()
             try:
-                with _told_if_lost(partial(self._tell_scored, section_dcid, rows)):
+                with self._trail.of_write(partial(self._told_scored, section_dcid, rows)):
                     self._powerschool.put_scores(self._teacher(("", section_dcid)), rows)
             except (SystemUnwell, LeaseLost):
                 raise
@@ -253,7 +250,6 @@ class _Run:
                 self.applied.refused_students.setdefault(key, {})[row.student_dcid] = Finding(reason)
 
     def _sent(self, section_dcid: int, rows: Sequence[ScoreRow]) -> None:
-        self._tell_scored(section_dcid, rows)
         for key, own in self._by_link(section_dcid, rows):
             students = frozenset(row.student_dcid for row in own)
             self.applied.note_written(key, len(students))
@@ -261,9 +257,8 @@ class _Run:
             if not students <= link.sent_to:
                 self._keep(replace(link, sent_to=link.sent_to | students))
 
-    def _tell_scored(self, section_dcid: int, rows: Sequence[ScoreRow], *, answer_lost: bool = False) -> None:
-        for key, own in self._by_link(section_dcid, rows):
-            self._trail.scored(self.applied.links[key], own, answer_lost=answer_lost)
+    def _told_scored(self, section_dcid: int, rows: Sequence[ScoreRow]) -> list[AuditEntry]:
+        return [self._trail.scored(self.applied.links[key], own) for key, own in self._by_link(section_dcid, rows)]
 
     def _by_link(self, section_dcid: int, rows: Iterable[ScoreRow]) -> list[tuple[Key, list[ScoreRow]]]:
         own: dict[int, list[ScoreRow]] = {}
@@ -304,17 +299,6 @@ def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
     """Raise `SystemUnwell` for refused credentials: no assignment is to blame, and what was done is kept."""
     if error.cause in CONCERNS_EVERY_COURSE and error.cause not in REASON_OF_CAUSE:
         raise SystemUnwell(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
-
-
-@contextmanager
-def _told_if_lost(tell: Callable[..., None]) -> Iterator[None]:
-    """Tell of a write whose answer was lost: PowerSchool may have it, and the next sync would find nothing to write."""
-    try:
-        yield
-    except TransientError as error:
-        if error.may_be_done:
-            tell(answer_lost=True)
-        raise
 
 
 def _names(error: TransientError | PermanentError, row: ScoreRow | ClearRow) -> bool:

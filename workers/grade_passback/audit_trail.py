@@ -1,6 +1,8 @@
-"""What a run wrote, told to the audit right after each write: what was there before comes from the run's own survey."""
+"""What a run wrote, told to the audit with each write: what was there before comes from the run's own survey."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from shared.clock import Clock
 from shared.domain.adoption import Key
@@ -9,6 +11,7 @@ from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.differences import OwnedField
 from shared.domain.plan import Scores, Update
 from shared.domain.powerschool import ActualAssignment, ActualScore
+from shared.errors import PermanentError, TransientError
 from shared.ports import Audit, ScoreRow
 from workers.grade_passback.survey import Survey
 
@@ -22,30 +25,50 @@ class AuditTrail:
         self._survey = survey
         self._occasion = occasion
 
+    @contextmanager
+    def of_write(self, entries: Callable[[], Sequence[AuditEntry]]) -> Iterator[None]:
+        """Tell of the write that is sent meanwhile, whatever becomes of it and of this process.
+
+        Until its answer is seen, and if it never is, the audit has the write as one whose answer was lost: PowerSchool
+        may have it, and then the next sync finds nothing to write.
+        """
+        course_id = self._survey.course.id
+        begun = self._audit.begin(course_id, _lost(entries()))
+        try:
+            yield
+        except (TransientError, PermanentError) as error:
+            may_be_done = isinstance(error, TransientError) and error.may_be_done
+            self._audit.end(course_id, begun, _lost(entries()) if may_be_done else ())
+            raise
+        self._audit.end(course_id, begun, entries())
+
     def created(self, link: Link) -> None:
-        """Note that the link's assignment was created, now or by an earlier run that never saw the answer."""
+        """Tell that the link's assignment was created, now or by an earlier run that never saw the answer.
+
+        No write has to begin for it: the claim of a create is found by the next survey.
+        """
         desired = self._desired((link.assignment_id, link.section_dcid))
         fields = () if desired is None else tuple(FieldChange(f, None, _field(desired, f)) for f in OwnedField)
-        self._add(link, WriteKind.CREATE, fields=fields)
+        self._audit.add(self._entry(link, WriteKind.CREATE, fields=fields))
 
-    def updated(self, link: Link, step: Update, *, answer_lost: bool = False) -> None:
-        """Note which fields were changed."""
+    def updated(self, link: Link, step: Update) -> AuditEntry:
+        """Return which fields are changed."""
         changed = (FieldChange(f, _field(step.actual, f), _field(step.desired, f)) for f in step.changed_fields)
-        self._add(link, WriteKind.UPDATE, fields=tuple(changed), answer_lost=answer_lost)
+        return self._entry(link, WriteKind.UPDATE, fields=tuple(changed))
 
-    def scored(self, link: Link, rows: Iterable[ScoreRow], *, answer_lost: bool = False) -> None:
-        """Note whose scores were written."""
+    def scored(self, link: Link, rows: Iterable[ScoreRow]) -> AuditEntry:
+        """Return whose scores are written."""
         before = self._replaced((link.assignment_id, link.section_dcid))
         scores = tuple(self._score(row, before.get(row.student_dcid)) for row in rows)
-        self._add(link, WriteKind.SCORES, scores=scores, answer_lost=answer_lost)
+        return self._entry(link, WriteKind.SCORES, scores=scores)
 
-    def cleared(self, link: Link, scores: Mapping[int, ActualScore], *, answer_lost: bool = False) -> None:
-        """Note whose scores were emptied, and what they were, by STUDENTS.DCID."""
+    def cleared(self, link: Link, scores: Mapping[int, ActualScore]) -> AuditEntry:
+        """Return whose scores are emptied, and what they were, by STUDENTS.DCID."""
         changes = (
             ScoreChange(dcid, self._sis_id(dcid), before=ScoreValue.of(before), after=None)
             for dcid, before in scores.items()
         )
-        self._add(link, WriteKind.CLEAR, scores=tuple(changes), answer_lost=answer_lost)
+        return self._entry(link, WriteKind.CLEAR, scores=tuple(changes))
 
     def _score(self, row: ScoreRow, before: ActualScore | None) -> ScoreChange:
         return ScoreChange(
@@ -59,31 +82,26 @@ class AuditTrail:
         student = self._survey.users.get(student_dcid)
         return student.sis_user_id if student else None
 
-    def _add(
+    def _entry(
         self,
         link: Link,
         kind: WriteKind,
         fields: tuple[FieldChange, ...] = (),
         scores: tuple[ScoreChange, ...] = (),
-        *,
-        answer_lost: bool = False,
-    ) -> None:
+    ) -> AuditEntry:
         desired = self._desired((link.assignment_id, link.section_dcid))
-        self._audit.add(
-            AuditEntry(
-                at=self._clock.now(),
-                course_id=self._survey.course.id,
-                assignment_id=link.assignment_id,
-                section_dcid=link.section_dcid,
-                powerschool_assignment_id=link.powerschool_assignment_id,
-                powerschool_assignment_section_id=link.powerschool_assignment_section_id,
-                kind=kind,
-                occasion=self._occasion,
-                points_possible=None if desired is None else desired.points,
-                fields=fields,
-                scores=scores,
-                answer_lost=answer_lost,
-            )
+        return AuditEntry(
+            at=self._clock.now(),
+            course_id=self._survey.course.id,
+            assignment_id=link.assignment_id,
+            section_dcid=link.section_dcid,
+            powerschool_assignment_id=link.powerschool_assignment_id,
+            powerschool_assignment_section_id=link.powerschool_assignment_section_id,
+            kind=kind,
+            occasion=self._occasion,
+            points_possible=None if desired is None else desired.points,
+            fields=fields,
+            scores=scores,
         )
 
     def _desired(self, key: Key) -> DesiredAssignment | None:
@@ -92,6 +110,10 @@ class AuditTrail:
     def _replaced(self, key: Key) -> dict[int, ActualScore]:
         steps = (step for step in self._survey.plan.steps_of(*key) if isinstance(step, Scores))
         return {dcid: score for step in steps for dcid, score in step.replaces.items()}
+
+
+def _lost(entries: Sequence[AuditEntry]) -> list[AuditEntry]:
+    return [replace(entry, answer_lost=True) for entry in entries]
 
 
 def _field(of: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:

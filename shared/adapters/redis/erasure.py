@@ -10,6 +10,7 @@ import redis
 from pydantic import TypeAdapter
 
 from shared.adapters.redis.answers import epoch_ms, text
+from shared.adapters.redis.audit import entries_of, kept_entries
 from shared.adapters.redis.contents import content_of
 from shared.adapters.redis.course_lists import RedisCourseLists
 from shared.adapters.redis.dead_letters import RedisDeadLetters
@@ -75,6 +76,8 @@ class RedisErasure:
         """Yield the course's audit entries, whatever their age."""
         for _, fields in self._audit(course_id):
             yield _ENTRY.validate_json(fields[b"entry"])
+        for entries in self._begun(course_id).values():
+            yield from entries
 
     def student(self, course_id: str, student: Student, *, dry_run: bool) -> Erased:
         """Erase the student from a course's audit, record and links."""
@@ -103,6 +106,7 @@ class RedisErasure:
         erased, oldest = Erased(), str(epoch_ms(moment))
         for course_id in self.courses():
             erased["audit entries"] += self._trim(self._keys.audit(course_id), oldest, dry_run)
+            erased["audit entries"] += self._interrupted_before(course_id, moment, dry_run)
         erased["kept messages"] = self._trim(self._keys.malformed, oldest, dry_run)
         erased["dead letters"] = self._letters_before(moment, dry_run)
         return +erased
@@ -152,7 +156,38 @@ class RedisErasure:
         if changed and not dry_run:
             key = self._keys.audit(course_id)
             self._rewrite(keys=[key, f"{key}:rewritten"], args=changed)
+        return scores + self._from_interrupted(course_id, student, dry_run)
+
+    def _from_interrupted(self, course_id: str, student: Student, dry_run: bool) -> int:
+        """Erase the student from writes that began and never ended: no other is there while nothing is synced."""
+        scores = 0
+        for write, entries in self._begun(course_id).items():
+            left = [found for entry in entries if (found := entry_without(entry, student))]
+            if left != entries:
+                scores += sum(len(entry.scores) for entry in entries) - sum(len(entry.scores) for entry in left)
+                if not dry_run:
+                    self._replace_begun(course_id, write, left)
         return scores
+
+    def _interrupted_before(self, course_id: str, moment: datetime, dry_run: bool) -> int:
+        erased = 0
+        for write, entries in self._begun(course_id).items():
+            left = [entry for entry in entries if entry.at >= moment]
+            erased += len(entries) - len(left)
+            if left != entries and not dry_run:
+                self._replace_begun(course_id, write, left)
+        return erased
+
+    def _begun(self, course_id: str) -> dict[bytes, list[AuditEntry]]:
+        begun = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.writes_begun(course_id)))
+        return {write: entries_of(kept) for write, kept in begun.items()}
+
+    def _replace_begun(self, course_id: str, write: bytes, left: list[AuditEntry]) -> None:
+        key = self._keys.writes_begun(course_id)
+        if left:
+            self._redis.hset(key, write, kept_entries(left))
+        else:
+            self._redis.hdel(key, write)
 
     def _from_record(self, course_id: str, student: Student, dry_run: bool) -> int:
         kept = self._redis.get(self._keys.record(course_id))

@@ -8,6 +8,7 @@ import pytest
 
 from shared.domain.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
 from shared.domain.changes import Cause
+from shared.domain.outcome import Wait
 from shared.domain.powerschool import ActualScore
 from shared.errors import SystemUnwell, TransientError
 from tests.unit.domain.baseline import SECTION_DCID
@@ -133,6 +134,30 @@ def test_an_update_whose_answer_was_lost_is_told_as_that(school: School) -> None
     (entry,) = entries(school)
     assert (entry.kind, entry.answer_lost) == (WriteKind.UPDATE, True)
     assert entry.fields == (FieldChange("name", "Reading 1", "Reading one"),)
+
+
+def test_a_write_is_told_before_it_is_sent(school: School) -> None:
+    """Where nobody lives to see the answer, the entry is there, as that of a lost one; the next write keeps it."""
+    school.sync()
+    entries(school)
+    school.grade("S1", "11", "7")
+    school.powerschool.faults.on("put_scores", SystemExit())
+    with pytest.raises(SystemExit):
+        school.sync()
+    ((begun,),) = school.audit.begun.values()
+    assert (begun.kind, begun.answer_lost, entries(school)) == (WriteKind.SCORES, True, [])
+    assert begun.scores == (ScoreChange(501, "S1", ScoreValue(Decimal(8)), ScoreValue(Decimal(7))),)
+    school.sync()
+    assert [entry.answer_lost for entry in entries(school)] == [True, False]
+
+
+def test_what_cannot_be_told_is_not_sent(school: School) -> None:
+    """Redis is unwell: the work waits, and PowerSchool is not written to."""
+    school.sync()
+    school.grade("S1", "11", "7")
+    school.audit.faults.on("begin", SystemUnwell("EVALSHA", cause="redis_unavailable", delay=timedelta(seconds=5)))
+    assert isinstance(school.sync(), Wait)
+    assert school.powerschool.assignments_there[link_of(school)].scores[501].points == 8
 
 
 def test_a_persons_sync_names_the_person() -> None:

@@ -59,7 +59,7 @@ SPOKEN = f"Score {SCORE} of '{NAME}' <{MAIL}> is not allowed for Student.id [810
 
 # These hold the data itself: what was found and written, the courses' names for those who look for one, a reader's
 # cache, and the token that all workers share.
-MAY_HOLD_DATA = ("record", "summaries", "course-words", "links", "audit", "cache", "token")
+MAY_HOLD_DATA = ("record", "summaries", "course-words", "links", "audit", "writes-begun", "cache", "token")
 
 
 @dataclass
