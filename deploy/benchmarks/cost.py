@@ -20,6 +20,7 @@ STUDENTS, ASSIGNMENTS = 30, 40
 STEP = timedelta(milliseconds=50)
 ROWS_PER_REQUEST = 200
 TELL_EVERY = 2_000
+LEAST_SCRIPTS = 4
 
 
 def run(
@@ -37,7 +38,7 @@ def run(
         bench.warm_up(courses)
         naive_s, equal_s = naive_and_equal(bench, naive_events)
         teacher = evening(bench, district_evening(1, teacher_changes, 300, seed=3))
-        alone_s = _requests_alone(bench)
+        alone_s, null_scripts_s = _requests_alone(bench), _null_scripts(bench)
         ways = {way: evening(bench, evening_of(way, way_courses, way_changes, seed=4 + n)) for n, way in enumerate(Way)}
         district = evening(bench, district_evening(courses, changes))
     with rig(STUDENTS, ASSIGNMENTS) as bench:
@@ -50,6 +51,8 @@ def run(
         **{f"district: {name}": value for name, value in district.items()},
         "limit, a sync's requests alone: CPU ms": alone_s * 1000,
         "limit / naive, CPU an event": alone_s / district["events a sync"] / naive_s,
+        "limit with null scripts: CPU ms": (alone_s + null_scripts_s) * 1000,
+        "limit with null scripts / naive": (alone_s + null_scripts_s) / district["events a sync"] / naive_s,
         "ours / limit, CPU a sync": district["CPU ms a sync"] / (alone_s * 1000),
         "ours / naive, CPU an event": district["CPU ms an event"] / (naive_s * 1000),
         "ours / equal, CPU an event": district["CPU ms an event"] / (equal_s * 1000),
@@ -143,6 +146,12 @@ def _requests_alone(bench: Rig) -> float:
     spent = evening(bench, evening_of(Way.BY_HAND, 20, 100, seed=9))
     bench.remote.asked = None
     return cpu_of(lambda: bench.send_again(asked), bench.remote) / spent["syncs"]
+
+
+def _null_scripts(bench: Rig, times: int = 1_000) -> float:
+    """Return the CPU seconds of a sync's least calls of Redis (claim, take, record, release), if they did nothing."""
+    script = bench.service.redis.register_script("return 0")
+    return cpu_of(lambda: [script() for _ in range(LEAST_SCRIPTS * times)]) / times
 
 
 def _moment(begin: datetime, graded: Graded) -> datetime:
