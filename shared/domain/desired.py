@@ -9,7 +9,10 @@ import msgspec
 
 
 class DesiredScore(msgspec.Struct, frozen=True, gc=False):
-    """One student's score. With a flag and no score in Canvas, `points` is 0 (product rule "missing, excused")."""
+    """One student's score, with all of Canvas's decimals.
+
+    With a flag and no score in Canvas, `points` is 0 (product rule "missing, excused").
+    """
 
     student_dcid: int
     points: Decimal

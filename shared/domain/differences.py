@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 
+import msgspec
+
 from shared.domain.description import fitted
 from shared.domain.desired import DesiredAssignment, DesiredScore
 from shared.domain.powerschool import ActualAssignment, ActualScore
@@ -35,9 +37,12 @@ def changed_fields(desired: DesiredAssignment, actual: ActualAssignment) -> tupl
 def differing_scores(
     desired: Mapping[int, DesiredScore], actual: Mapping[int, ActualScore]
 ) -> tuple[DesiredScore, ...]:
-    """Return the scores to send, by STUDENTS.DCID. Equal ones are left out: families are notified of every write."""
+    """Return the scores to send, by STUDENTS.DCID, as exactly as PowerSchool can hold them.
+
+    Equal ones are left out: families are notified of every write.
+    """
     differing = [dcid for dcid, score in desired.items() if not _agrees(score, actual.get(dcid))]
-    return tuple(desired[dcid] for dcid in sorted(differing))
+    return tuple(_as_held(desired[dcid]) for dcid in sorted(differing))
 
 
 def leftover_scores(
@@ -67,6 +72,11 @@ def _agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:
         return False
     points = Decimal(0) if actual.points is None and actual.exempt else actual.points
     return points == desired.points or points == exact(desired.points)
+
+
+def _as_held(score: DesiredScore) -> DesiredScore:
+    points = exact(score.points)
+    return score if points is score.points else msgspec.structs.replace(score, points=points)
 
 
 def says_something(score: ActualScore) -> bool:

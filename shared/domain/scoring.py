@@ -74,7 +74,7 @@ def canvas_score(submission: Submission) -> CanvasScore | None:
     """
     missing, excused = bool(submission.missing), bool(submission.excused)
     if submission.score is not None:
-        return CanvasScore(exact(submission.score), missing, excused)
+        return CanvasScore(submission.score, missing, excused)
     return CanvasScore(Decimal(0), missing, excused) if missing or excused else None
 
 

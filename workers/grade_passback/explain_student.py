@@ -10,7 +10,7 @@ from shared.domain.gradebook import GradebookRow
 from shared.domain.powerschool import ActualScore
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import AssignmentRecord, SectionRecord
-from shared.domain.scoring import canvas_score, counts
+from shared.domain.scoring import canvas_score, counts, exact
 from shared.domain.student_answers import NOT_IN_COURSE, StudentFacts, Work, student_answer
 from workers.grade_passback.answers import Placed
 from workers.grade_passback.survey import Placement, Survey
@@ -83,7 +83,7 @@ def _work(placement: Placement, row: GradebookRow) -> tuple[Work, ScoreValue | N
     score = canvas_score(submission)
     if score is None:
         return Work.EMPTY, None
-    return Work.SCORED, ScoreValue(score.points, score.missing, score.exempt)
+    return Work.SCORED, ScoreValue(exact(score.points), score.missing, score.exempt)
 
 
 def _dcid(placement: Placement, student_sis_id: str) -> int | None:

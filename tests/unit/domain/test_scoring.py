@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.desired import DesiredScore
+from shared.domain.differences import differing_scores
 from shared.domain.gradebook import GradebookRow, Submission
-from shared.domain.powerschool import RosteredSection, RosteredStudent
+from shared.domain.powerschool import ActualScore, RosteredSection, RosteredStudent
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import StudentRecord
 from shared.domain.scoring import SectionScores, exact, seats, section_scores
@@ -54,8 +55,10 @@ def test_score_exactly(points: str) -> None:
     ],
 )
 def test_more_decimals_than_powerschool(points: str, kept: str) -> None:
-    """More than six decimals are rounded half up, since PowerSchool keeps six."""
-    assert score(graded(points)).points == Decimal(kept)
+    """More than six decimals are rounded half up, since PowerSchool keeps six; what it kept is not sent again."""
+    wanted = {501: score(graded(points))}
+    assert [sent.points for sent in differing_scores(wanted, {})] == [Decimal(kept)]
+    assert differing_scores(wanted, {501: ActualScore(Decimal(kept))}) == ()
 
 
 def test_excused_without_score() -> None:
