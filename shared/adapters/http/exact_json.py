@@ -16,12 +16,17 @@ _quoted = json.JSONEncoder().encode
 def loads(text: str | bytes) -> Json:
     """Return the value with fractions as `Decimal`. Raises `ValueError` for anything that is not JSON."""
     try:
+        return _read(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _read(text: str | bytes) -> Json:
+    try:
         value: Json = _FAST.decode(text)
     except msgspec.DecodeError:
         # The standard library takes a little more, such as a byte order mark or half of a surrogate pair.
         value = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
     return value
 
 

@@ -46,6 +46,13 @@ def test_what_is_no_json_is_refused() -> None:
         loads('{"score": NaN}')
 
 
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"], ids=["read fast", "read by the standard library"])
+def test_what_is_nested_without_end_is_refused(before: bytes) -> None:
+    """No answer of another system may end in anything but a value or a ValueError."""
+    with pytest.raises(ValueError, match="nested too deeply"):
+        loads(before + b"[" * 100_000)
+
+
 @pytest.mark.parametrize(
     "text", [b'\xef\xbb\xbf{"a": 1.10}', '{"a": 1.10, "b": "\\ud83d"}'], ids=["byte order mark", "half"]
 )
