@@ -1,7 +1,7 @@
 """What the rules demand of PowerSchool, computed from Canvas's state alone, against what it holds."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +26,10 @@ HOMEWORK = {
     Ids.OUTAGE_DCID: Ids.OTHER_CATEGORY_HOMEWORK,
     Ids.SECTION_A_DCID: Ids.CATEGORY_HOMEWORK,
 }
+
+
+# A score that PowerSchool was given: the assignment section's id, STUDENTS.DCID, and the value.
+Written = tuple[object, int, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json],
                 names = {unescape(str(assignment["name"])) for assignment in canvas.values()}
                 doubled += [f"row {row['assignment_section_id']}" for row in known if row["name"] not in names]
     outside = _outside(rows, not_ours_before, stage)
-    backwards, untold = _backwards(stage, places), _untold(stage, places, audit)
+    written = list(_written(stage, places))
+    backwards, untold = _backwards(stage, places, written), _untold(written, audit)
     return Verdict(tuple(lost), tuple(stale), tuple(doubled), tuple(outside), tuple(backwards), tuple(untold))
 
 
@@ -107,27 +112,27 @@ def _outside(rows: list[Json], before: list[Json], stage: Stage) -> list[str]:
     return changed + [f"write to {row}" for row in sorted(map(str, written))]
 
 
-def _backwards(stage: Stage, places: Mapping[object, int]) -> list[str]:
+def _written(stage: Stage, places: Mapping[object, int]) -> Iterator[Written]:
+    """Yield every score that PowerSchool was given in these places, in order."""
+    for write in stage.writes():
+        place = write["assignment_section_id"]
+        if place in places and write["kind"] == "scores":
+            for student, (points, missing, exempt) in zip(write["students"], write["values"], strict=True):  # type: ignore[call-overload]
+                yield place, student, (Decimal(points), missing, exempt)
+
+
+def _backwards(stage: Stage, places: Mapping[object, int], given: Sequence[Written]) -> list[str]:
     """Return the scores whose writes are not in the order in which their values came to be in Canvas."""
     history = _history(stage)
     written: dict[tuple[int, int], list[Value]] = defaultdict(list)
-    for write in stage.writes():
-        assignment = places.get(write["assignment_section_id"])
-        if assignment is None or write["kind"] != "scores":
-            continue
-        for student, (points, missing, exempt) in zip(write["students"], write["values"], strict=True):  # type: ignore[call-overload]
-            written[assignment, student].append((Decimal(points), missing, exempt))
+    for place, student, value in given:
+        written[places[place], student].append(value)
     return [f"{place[0]}/{place[1]}" for place, values in written.items() if not _in_order(values, history[place])]
 
 
-def _untold(stage: Stage, places: Mapping[object, int], audit: Audit) -> Iterator[str]:
+def _untold(given: Sequence[Written], audit: Audit) -> Iterator[str]:
     """Yield each score that PowerSchool was given more often than the audit tells."""
-    written = Counter(
-        (str(write["assignment_section_id"]), student, (Decimal(points), missing, exempt))
-        for write in stage.writes()
-        if write["kind"] == "scores" and write["assignment_section_id"] in places
-        for student, (points, missing, exempt) in zip(write["students"], write["values"], strict=True)  # type: ignore[call-overload]
-    )
+    written = Counter((str(place), student, value) for place, student, value in given)
     told = Counter(
         (str(entry.powerschool_assignment_section_id), score.student_dcid, (after.points, after.missing, after.exempt))
         for course in SECTIONS

@@ -83,8 +83,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
 
 
 def _findings(rules: Iterable[Rule[T]], subject: T) -> tuple[Finding, ...]:
-    applying = [rule for rule in rules if rule.applies(subject)]
-    return tuple(Finding(rule.reason, rule.detail(subject)) for rule in applying) if applying else ()
+    return tuple(Finding(rule.reason, rule.detail(subject)) for rule in rules if rule.applies(subject))
 
 
 def _is_attendance(assignment: Assignment) -> bool:

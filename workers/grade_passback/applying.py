@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar, assert_never
 
 from shared.clock import Clock
@@ -108,7 +107,7 @@ class _Run:
                 self._create(key, desired)
             case Update(actual=actual, desired=desired):
                 self._guard()
-                with self._trail.of_write(lambda: [self._trail.updated(self.applied.links[key], step)]):
+                with self._trail.of_write([self._trail.updated(self.applied.links[key], step)]):
                     self._powerschool.update(self._teacher(key), actual, desired)
                 self._rename(key, desired)
                 self.applied.note_written(key, 0)
@@ -164,7 +163,7 @@ class _Run:
         while rows:
             self._guard()
             try:
-                with self._trail.of_write(partial(self._told_cleared, key, step, rows)):
+                with self._trail.of_write(self._told_cleared(key, step, rows)):
                     self._powerschool.clear_scores(self._teacher(key), rows)
             except Refused as refused:
                 if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
@@ -208,7 +207,7 @@ class _Run:
         while rows:
             self._guard()
             try:
-                with self._trail.of_write(partial(self._told_scored, section_dcid, rows)):
+                with self._trail.of_write(self._told_scored(section_dcid, rows)):
                     self._powerschool.put_scores(self._teacher(("", section_dcid)), rows)
             except (SystemUnwell, LeaseLost):
                 raise

@@ -1,6 +1,6 @@
 """What a run wrote, told to the audit with each write: what was there before comes from the run's own survey."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -26,21 +26,21 @@ class AuditTrail:
         self._occasion = occasion
 
     @contextmanager
-    def of_write(self, entries: Callable[[], Sequence[AuditEntry]]) -> Iterator[None]:
+    def of_write(self, entries: Sequence[AuditEntry]) -> Iterator[None]:
         """Tell of the write that is sent meanwhile, whatever becomes of it and of this process.
 
         Until its answer is seen, and if it never is, the audit has the write as one whose answer was lost: PowerSchool
         may have it, and then the next sync finds nothing to write.
         """
         course_id = self._survey.course.id
-        begun = self._audit.begin(course_id, _lost(entries()))
+        begun = self._audit.begin(course_id, self._as_of_now(entries, answer_lost=True))
         try:
             yield
         except (TransientError, PermanentError) as error:
             may_be_done = isinstance(error, TransientError) and error.may_be_done
-            self._audit.end(course_id, begun, _lost(entries()) if may_be_done else ())
+            self._audit.end(course_id, begun, self._as_of_now(entries, answer_lost=True) if may_be_done else ())
             raise
-        self._audit.end(course_id, begun, entries())
+        self._audit.end(course_id, begun, self._as_of_now(entries))
 
     def created(self, link: Link) -> None:
         """Tell that the link's assignment was created, now or by an earlier run that never saw the answer.
@@ -104,16 +104,16 @@ class AuditTrail:
             scores=scores,
         )
 
+    def _as_of_now(self, entries: Sequence[AuditEntry], *, answer_lost: bool = False) -> list[AuditEntry]:
+        now = self._clock.now()
+        return [replace(entry, at=now, answer_lost=answer_lost) for entry in entries]
+
     def _desired(self, key: Key) -> DesiredAssignment | None:
         return next((p.desired for p in self._survey.placements if p.key == key), None)
 
     def _replaced(self, key: Key) -> dict[int, ActualScore]:
         steps = (step for step in self._survey.plan.steps_of(*key) if isinstance(step, Scores))
         return {dcid: score for step in steps for dcid, score in step.replaces.items()}
-
-
-def _lost(entries: Sequence[AuditEntry]) -> list[AuditEntry]:
-    return [replace(entry, answer_lost=True) for entry in entries]
 
 
 def _field(of: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:

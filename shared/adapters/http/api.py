@@ -5,10 +5,9 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -254,13 +253,7 @@ class JsonApi:
 
 
 def _query(params: Params) -> str:
-    return "?" + "&".join(f"{_quoted_name(name)}={quote_plus(value)}" for name, value in params) if params else ""
-
-
-@cache
-def _quoted_name(name: str) -> str:
-    """Names of parameters are few, and come by the dozen: `assignment_ids[]`."""
-    return quote_plus(name)
+    return f"?{urlencode(list(params))}" if params else ""
 
 
 def _refusal(answer: Answer) -> PermanentError:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import cast
 
@@ -160,23 +160,26 @@ class RedisErasure:
 
     def _from_interrupted(self, course_id: str, student: Student, dry_run: bool) -> int:
         """Erase the student from writes that began and never ended: no other is there while nothing is synced."""
-        scores = 0
-        for write, entries in self._begun(course_id).items():
-            left = [found for entry in entries if (found := entry_without(entry, student))]
-            if left != entries:
-                scores += sum(len(entry.scores) for entry in entries) - sum(len(entry.scores) for entry in left)
-                if not dry_run:
-                    self._replace_begun(course_id, write, left)
-        return scores
+        found, left = self._leave(course_id, lambda entry: entry_without(entry, student), dry_run)
+        return sum(len(entry.scores) for entry in found) - sum(len(entry.scores) for entry in left)
 
     def _interrupted_before(self, course_id: str, moment: datetime, dry_run: bool) -> int:
-        erased = 0
+        found, left = self._leave(course_id, lambda entry: entry if entry.at >= moment else None, dry_run)
+        return len(found) - len(left)
+
+    def _leave(
+        self, course_id: str, rest_of: Callable[[AuditEntry], AuditEntry | None], dry_run: bool
+    ) -> tuple[list[AuditEntry], list[AuditEntry]]:
+        """Leave of interrupted writes what `rest_of` says; return the entries that there were, and those left."""
+        found: list[AuditEntry] = []
+        left: list[AuditEntry] = []
         for write, entries in self._begun(course_id).items():
-            left = [entry for entry in entries if entry.at >= moment]
-            erased += len(entries) - len(left)
-            if left != entries and not dry_run:
-                self._replace_begun(course_id, write, left)
-        return erased
+            rest = [kept for entry in entries if (kept := rest_of(entry))]
+            if rest != entries and not dry_run:
+                self._replace_begun(course_id, write, rest)
+            found += entries
+            left += rest
+        return found, left
 
     def _begun(self, course_id: str) -> dict[bytes, list[AuditEntry]]:
         begun = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.writes_begun(course_id)))
