@@ -64,7 +64,7 @@ class Town:
     def forget_requests(self) -> None:
         """Empty both request logs and the log of writes, and count requests under way anew."""
         for url in (self.stage.canvas_url, self.stage.powerschool_url):
-            self.stage.http.delete(f"{url}/_sandbox/requests").raise_for_status()
+            self.stage.forget_requests(url)
         self.stage.http.delete(self.stage.canvas_url + WATCH).raise_for_status()
         self.stage.http.delete(f"{self.stage.powerschool_url}/_sandbox/writes").raise_for_status()
 

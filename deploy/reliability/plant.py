@@ -103,11 +103,14 @@ class Plant:
 
     def is_at_rest(self) -> bool:
         """Say whether no event, message or course is on its way."""
-        changes = self.service.changes
         try:
-            return not self.stage.outstanding_events() and not changes.pending_messages() and not any(changes.counts())
+            return self.is_all_heard() and not any(self.service.changes.counts())
         except RedisError:
             return False
+
+    def is_all_heard(self) -> bool:
+        """Say whether no event or message is on its way to its course."""
+        return not self.stage.outstanding_events() and not self.service.changes.pending_messages()
 
 
 @contextmanager

@@ -12,6 +12,8 @@ COURSE, ASSIGNMENT = Ids.HEALTHY_COURSE, 1021
 FIRST, SECOND, *_ = map(user_id_of, Ids.STUDENTS_HEALTHY)
 # PowerSchool takes this long to answer, so that a sync can be met between what it has read and what it writes.
 SLOW_MS = 800
+# The end of the path at which Canvas is asked for scores.
+SUBMISSIONS = "/students/submissions"
 
 
 def play_one(plant: Plant, number: int, dice: random.Random) -> None:
@@ -20,15 +22,17 @@ def play_one(plant: Plant, number: int, dice: random.Random) -> None:
     scenes[number % len(scenes)](plant, dice.randrange(200, 400) / 4)
 
 
-def change_during_a_sync(plant: Plant, score: float) -> None:
-    """While a course syncs, one more score changes, and nothing after it."""
+def change_during_a_sync(plant: Plant, score: float) -> bool:
+    """While a course syncs, one more score changes, and nothing after it. Return whether it was known in time."""
     _slow(plant)
-    _grade(plant, FIRST, score)
-    _meet_in_the_middle(plant)
+    _meet_in_the_middle_of(plant, score)
+    plant.wait(plant.is_all_heard, SETTLED_WITHIN_S)
+    known = _known_changes(plant)
     _grade(plant, SECOND, score + 1)
-    changes = plant.service.changes
-    plant.wait(lambda: changes.state_of(str(COURSE)).pending is not None, SETTLED_WITHIN_S)
+    plant.wait(lambda: _known_changes(plant) > known or not _syncs(plant), SETTLED_WITHIN_S)
+    in_time = _syncs(plant)
     _well(plant)
+    return in_time
 
 
 def outage_after_the_last_change(plant: Plant, score: float) -> None:
@@ -45,8 +49,7 @@ def worker_back_from_the_dead(plant: Plant, score: float) -> None:
     dead, other = WORKERS
     plant.processes.signal(other, signal.SIGSTOP)
     _slow(plant)
-    _grade(plant, FIRST, score)
-    _meet_in_the_middle(plant)
+    _meet_in_the_middle_of(plant, score)
     plant.processes.signal(dead, signal.SIGSTOP)
     plant.processes.signal(other, signal.SIGCONT)
     _well(plant)
@@ -86,8 +89,22 @@ def _well(plant: Plant) -> None:
     plant.stage.powerschool_faults()
 
 
-def _meet_in_the_middle(plant: Plant) -> None:
-    """Return when the course's sync has read Canvas and waits for PowerSchool's first answer."""
-    changes = plant.service.changes
-    plant.wait(lambda: changes.state_of(str(COURSE)).whereabouts is Whereabouts.LEASED, SETTLED_WITHIN_S)
-    time.sleep(SLOW_MS / 2000)
+def _meet_in_the_middle_of(plant: Plant, score: float) -> None:
+    """Grade, and return when the sync of it has read Canvas and waits for PowerSchool's first answer."""
+    plant.stage.forget_requests(plant.stage.canvas_url)
+    _grade(plant, FIRST, score)
+    plant.wait(lambda: _has_read_scores(plant), SETTLED_WITHIN_S)
+
+
+def _has_read_scores(plant: Plant) -> bool:
+    return any(str(read["path"]).endswith(SUBMISSIONS) for read in plant.stage.requests(plant.stage.canvas_url))
+
+
+def _syncs(plant: Plant) -> bool:
+    return plant.service.changes.state_of(str(COURSE)).whereabouts is Whereabouts.LEASED
+
+
+def _known_changes(plant: Plant) -> int:
+    """Return how many changes wait for the course's next sync."""
+    pending = plant.service.changes.state_of(str(COURSE)).pending
+    return pending.count if pending else 0

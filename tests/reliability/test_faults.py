@@ -41,7 +41,8 @@ def test_the_suite_finds_what_is_planted(tmp_path: Path) -> None:
         before = not_ours(plant.stage)
         plant.stage.grade("first", COURSE, ASSIGNMENT, FIRST, 43.5)
         assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_at_rest(), SETTLED_WITHIN_S)
-        change_during_a_sync(plant, 44.5)
+        # On a busy machine a change may come too late for the sync, and is no sync's to forget.
+        assert any(change_during_a_sync(plant, score) for score in (44.5, 46.5, 48.5))
         assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
         verdict = judge(plant.stage, {COURSE: [ASSIGNMENT]}, before, plant.service.audit)
         assert verdict.lost or verdict.stale

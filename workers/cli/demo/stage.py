@@ -98,6 +98,10 @@ class Stage:
         """Return a sandbox's request log."""
         return self._get(f"{url}/_sandbox/requests")
 
+    def forget_requests(self, url: str) -> None:
+        """Empty a sandbox's request log."""
+        self.http.delete(f"{url}/_sandbox/requests").raise_for_status()
+
     def events(self) -> int:
         """Return how many Live Events Canvas sent."""
         return len(self._get(f"{self.canvas_url}/_sandbox/deliveries"))
