@@ -408,7 +408,10 @@ class Audit(Protocol):
         ...
 
     def of_course(self, course_id: str, since: datetime | None = None) -> Iterator[AuditEntry]:
-        """Yield the course's entries, the newest first; with `since`, those written then or later."""
+        """Yield the course's entries, the newest first; with `since`, those written then or later.
+
+        A write of the sync that runs now is told once it is over.
+        """
         ...
 
 

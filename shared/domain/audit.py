@@ -77,8 +77,8 @@ class Occasion:
 class AuditEntry:
     """One write to one assignment section. `points_possible` is what the scores were out of.
 
-    With `answer_lost` its answer never came, or is still on its way: PowerSchool has it or not. The next sync finds it
-    there, or writes it again and leaves an entry of its own.
+    With `answer_lost` its answer never came: PowerSchool has it or not. The next sync finds it there, or writes it
+    again and leaves an entry of its own.
     """
 
     at: datetime

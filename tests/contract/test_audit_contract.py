@@ -54,13 +54,31 @@ def test_the_newest_comes_first_over_all_pages(client: redis.Redis, keys: Keys, 
     assert [entry.occasion.token for entry in audit.of_course("101")] == list(reversed(range(2 * PAGE + 1)))
 
 
-def test_a_write_that_began_is_told_until_it_ends(audit: RedisAudit) -> None:
-    """Then it is told once more, as what it came to, and no longer as what it began with."""
+def test_a_write_of_the_running_sync_is_told_once_it_is_over(
+    audit: RedisAudit, client: redis.Redis, keys: Keys
+) -> None:
+    """Its answer is not lost while it is awaited; it is once the sync's lease is over."""
     lost = replace(ENTRY, answer_lost=True)
-    write = audit.begin("101", [lost, replace(lost, assignment_id="8")])
-    assert list(audit.of_course("101")) == [replace(lost, assignment_id="8"), lost]
+    both = [lost, replace(lost, assignment_id="8")]
+    client.hset(keys.taken("101"), "token", lost.occasion.token)
+    write = audit.begin("101", both)
+    assert list(audit.of_course("101")) == []
+    client.hset(keys.taken("101"), "token", lost.occasion.token + 1)
+    assert list(audit.of_course("101")) == both[::-1]
+    client.delete(keys.taken("101"))
+    assert list(audit.of_course("101")) == both[::-1]
     audit.end("101", write, [ENTRY])
     assert list(audit.of_course("101")) == [ENTRY]
+
+
+def test_a_write_that_ends_while_it_is_read_is_told_once(audit: RedisAudit) -> None:
+    """What began and what ended are read at one moment."""
+    lost = replace(ENTRY, answer_lost=True)
+    write = audit.begin("101", [lost])
+    told = audit.of_course("101")
+    first = next(told)
+    audit.end("101", write, [ENTRY])
+    assert [first, *told] == [lost]
 
 
 def test_a_write_that_came_to_nothing_leaves_nothing(audit: RedisAudit) -> None:

@@ -16,6 +16,9 @@ from shared.domain.audit import AuditEntry
 
 PAGE = 200
 
+# Ids of a stream's entries, each with its fields.
+Page = list[tuple[bytes, dict[bytes, bytes]]]
+
 _ENTRY = TypeAdapter(AuditEntry)
 
 
@@ -73,22 +76,32 @@ class RedisAudit:
                 yield entry
 
     def _entries(self, course_id: str) -> Iterator[AuditEntry]:
-        begun = cast("list[bytes]", self._redis.hvals(self._keys.writes_begun(course_id)))
-        yield from (entry for kept in begun for entry in reversed(entries_of(kept)))
+        """Yield what ended, and what was interrupted: a write of the sync that runs now is told once it is over."""
         oldest = self._oldest_ms()
-        newest = "+"
-        while page := self._page(course_id, newest, oldest):
+        # All at one moment: a write has begun or has ended then, not both.
+        begun, running, page = self._at_once(course_id, oldest)
+        interrupted = [entry for kept in begun for entry in reversed(entries_of(kept))]
+        yield from (entry for entry in interrupted if entry.occasion.token != running)
+        while page:
             yield from (_ENTRY.validate_json(fields[b"entry"]) for _, fields in page)
-            newest = f"({page[-1][0].decode()}"
+            page = self._page(self._redis, course_id, f"({page[-1][0].decode()}", oldest)
+
+    def _at_once(self, course_id: str, oldest: int) -> tuple[list[bytes], int | None, Page]:
+        """Return the kept entries of writes that began, the fencing token of the sync that runs, and the first page."""
+        with self._redis.pipeline() as both:
+            both.hvals(self._keys.writes_begun(course_id))
+            both.hget(self._keys.taken(course_id), "token")
+            self._page(both, course_id, "+", oldest)
+            begun, token, page = both.execute()
+        return begun, None if token is None else int(token), page
 
     def _run(self, script: Script, course_id: str, *arguments: bytes | str) -> None:
         now = "" if self._now_ms is None else self._now_ms()
         keys = [self._keys.audit(course_id), self._keys.writes_begun(course_id)]
         script(keys=keys, args=[now, milliseconds(self._max_age), self._max_entries, *arguments])
 
-    def _page(self, course_id: str, newest: str, oldest: int) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        found = self._redis.xrevrange(self._keys.audit(course_id), newest, str(oldest), count=PAGE)
-        return cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
+    def _page(self, client: redis.Redis, course_id: str, newest: str, oldest: int) -> Page:
+        return cast("Page", client.xrevrange(self._keys.audit(course_id), newest, str(oldest), count=PAGE))
 
     def _oldest_ms(self) -> int:
         return max(0, epoch_ms(self._now() - self._max_age))

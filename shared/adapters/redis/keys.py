@@ -88,9 +88,10 @@ class Keys:
         return f"{self.prefix}:course:{course_id}:audit"
 
     def writes_begun(self, course_id: str) -> str:
-        """Hash: a write that is under way to its audit entries, as JSON, a line each, told as if its answer was lost.
+        """Hash: a write that is under way to its audit entries, as JSON, a line each, as if its answer was lost.
 
-        What is in it although nobody writes was interrupted; the course's next write puts it on the audit.
+        What is in it of another sync than the one that runs was interrupted; the course's next write puts it on the
+        audit.
         """
         return f"{self.prefix}:course:{course_id}:writes-begun"
 
