@@ -2,13 +2,14 @@
 
 Procfile line    runs
 web              receivers/ behind web.py, with the JSON API of status_pages/ and the page of metrics/ beside them
-worker           celery_app.py with bootstrap.DispatchStep: grade_passback/ (dispatcher, syncs) and housekeeping.py
+worker           grade_passback/ behind its worker.py (dispatcher, syncs), and housekeeping.py
 provisioning     provisioning/ behind its worker.py: runs that keep Canvas's rosters in step with PowerSchool's
 beat             schedule.py: ticks of housekeeping.py and provisioning/; any number may run, one tick counts
 flower           monitor.py: Celery's monitor behind a door
 (no line)        `passback sqs`: receivers/sqs.py, where Live Events come by a queue
 
 bootstrap.py        settings to adapters to use cases, once per process
+celery_app.py       queues, routes and delivery settings; celery_worker.py runs a worker of it
 settle.py           outcome to acknowledge, wait, retry or dead letter: the only retry code
 durability.py       what a Redis must promise before a worker starts
 purge.py            erases what is remembered of courses, students, what is old, or a district

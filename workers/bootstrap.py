@@ -1,16 +1,13 @@
 """The composition root: settings to adapters to use cases, once per process."""
 
-import os
 import random
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 import structlog
-from celery import Celery, bootsteps
+from celery import Celery
 from redis import Redis
 
 from shared import config
@@ -45,17 +42,14 @@ from shared.adapters.telemetry.tracing import span
 from shared.clock import SystemClock
 from shared.config import ClearedScores, Settings
 from shared.domain.changes import ChangeSet, Windows
-from shared.log_events import LogEvent
 from shared.ports import Lease
 from shared.queues import Queue, Task
 from workers.celery_app import make_app
 from workers.dead_letters.queue import DeadLetterQueue
 from workers.dead_letters.selection import Bounds
-from workers.durability import await_durable_redis
 from workers.grade_passback.answers import Memory
 from workers.grade_passback.applying import Applier
 from workers.grade_passback.category_links import CategoryLinks
-from workers.grade_passback.dispatcher import Dispatcher
 from workers.grade_passback.explain import Explain
 from workers.grade_passback.leases import Guard, LeaseKeeper, Turn, guard
 from workers.grade_passback.link_care import LinkCare
@@ -64,14 +58,10 @@ from workers.grade_passback.recall import Recall
 from workers.grade_passback.repairs import note_repairs
 from workers.grade_passback.survey import Policy, Surveyor
 from workers.grade_passback.sync_course import SyncCourse
-from workers.heartbeat import Heart
-from workers.identity import this_process
 from workers.provisioning.composition import Provisioning
 from workers.provisioning.facade import ProvisioningDesk
 from workers.purge import Purge
 from workers.settle import Settler, SyncReport
-
-log = structlog.get_logger()
 
 
 class Passback:
@@ -381,72 +371,3 @@ class Passback:
 def passback() -> Passback:
     """Return this process's passback, made from its settings."""
     return Passback(config.load())
-
-
-@dataclass(frozen=True, slots=True)
-class _Wake:
-    """Wakes a worker for a course: a Celery message that carries the id and nothing else."""
-
-    app: Celery
-
-    def __call__(self, course_id: str) -> None:
-        self.app.send_task(Task.SYNC_COURSE, args=[course_id], queue=Queue.COURSE_SYNCS, ignore_result=True)
-
-
-class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Runs the dispatcher, the lease keeper and the heart beside the worker's pool."""
-
-    requires = ("celery.worker.components:Pool",)
-
-    def __init__(self, worker: object, **options: object) -> None:
-        super().__init__(worker, **options)
-        self._dispatcher: Dispatcher | None = None
-        self._heart: Heart | None = None
-
-    def start(self, worker: object) -> None:
-        """Start the threads. The lease keeper's ends with the process, after the last sync."""
-        service = passback()
-        app: Celery = worker.app  # type: ignore[attr-defined]
-        self._dispatcher = Dispatcher(
-            service.changes, _Wake(app), this_process("worker"), claims_at_once=2 * service.settings.worker_threads
-        )
-        service.lease_keeper.start()
-        self._dispatcher.start()
-        dispatcher = self._dispatcher
-        self._heart = Heart(service.heartbeats, this_process("worker"), lives=lambda: dispatcher.is_running)
-        self._heart.start()
-        log.info(LogEvent.PROCESS_STARTED, process="worker")
-
-    def stop(self, _worker: object) -> None:
-        """Stop them; what is running gives way before its next write, and keeps its lease until then."""
-        passback().stopping.set()
-        if self._dispatcher is not None:
-            self._dispatcher.stop()
-        if self._heart is not None:
-            self._heart.stop()
-
-
-def start_worker(settings: Settings) -> None:
-    """Run a Celery worker with the dispatcher until it is told to stop."""
-    queues = (Queue.COURSE_SYNCS, Queue.HOUSEKEEPING)
-    run_celery_worker(settings, DispatchStep, "passback", queues, settings.worker_threads)
-
-
-def run_celery_worker(
-    settings: Settings, step: type[bootsteps.StartStopStep], name: str, queues: Sequence[Queue], threads: int
-) -> None:
-    """Run a Celery worker on these queues, with the step beside its pool, until it is told to stop."""
-    await_durable_redis(passback().redis, settings)
-    app = make_app(settings)
-    app.set_default()
-    app.steps["worker"].add(step)
-    try:
-        app.worker_main(
-            [
-                "--quiet", "worker", "--pool=threads", f"--concurrency={threads}", f"--queues={','.join(queues)}",
-                f"--hostname={name}-{os.getpid()}@%h", "--without-gossip", "--without-mingle",
-                f"--loglevel={settings.log_level}",
-            ]
-        )  # fmt: skip
-    finally:
-        passback().tally.close()

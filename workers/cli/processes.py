@@ -67,7 +67,7 @@ def worker() -> None:
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
-    from workers.bootstrap import start_worker  # noqa: PLC0415
+    from workers.grade_passback.worker import start_worker  # noqa: PLC0415
     from workers.task_spans import trace_tasks  # noqa: PLC0415
 
     settings = config.load()

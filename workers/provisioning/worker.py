@@ -6,7 +6,8 @@ from celery import Celery, bootsteps
 from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue, Task
-from workers.bootstrap import passback, run_celery_worker
+from workers.bootstrap import passback
+from workers.celery_worker import run_celery_worker
 from workers.heartbeat import Heart
 from workers.identity import this_process
 from workers.provisioning.worker_kind import KIND
