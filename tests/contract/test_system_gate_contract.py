@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from shared.adapters.http.gate import Passage
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.system_health import Passage, SystemGate
+from shared.adapters.redis.system_health import SystemGate
 from shared.clock import SystemClock
 
 pytestmark = pytest.mark.redis
@@ -26,7 +27,8 @@ import sys
 from datetime import timedelta
 import redis
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.system_health import Passage, SystemGate
+from shared.adapters.http.gate import Passage
+from shared.adapters.redis.system_health import SystemGate
 from shared.clock import SystemClock
 client = redis.Redis(unix_socket_path=sys.argv[1])
 gate = SystemGate(client, Keys(), "powerschool", SystemClock(), timedelta(milliseconds=int(sys.argv[2])))

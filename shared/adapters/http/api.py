@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -14,8 +13,8 @@ import httpx
 from shared.adapters.http import exact_json
 from shared.adapters.http.answers import Answer, Call, Decoder
 from shared.adapters.http.exact_json import Json
+from shared.adapters.http.gate import Gate
 from shared.adapters.http.troubles import Sign, Trouble, retry_after, sign_of, trouble_of
-from shared.adapters.redis.system_health import Passage
 from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
 from shared.errors import AccessDenied, NotFound, PermanentError, Refused, SystemUnwell, TransientError
@@ -35,22 +34,6 @@ _MAX_CONNECTIONS = 64
 # httpx and httpcore log whole URLs with their queries.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
-
-
-class Gate(Protocol):
-    """What all workers know of a system; see `SystemGate`."""
-
-    def enter(self) -> Passage:
-        """Return when a request may be sent. Raises `SystemUnwell`."""
-        ...
-
-    def leave(self, passage: Passage, *, answered: bool) -> None:
-        """Note that the request is over, and whether the system answered it as one that is well."""
-        ...
-
-    def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
-        """Note a failure; return the pause that is on now, if one is."""
-        ...
 
 
 def http_client(

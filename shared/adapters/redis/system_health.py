@@ -1,7 +1,6 @@
 """What all workers know together about a remote system: paused or not, how often it failed, its pace and its line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from secrets import token_hex
@@ -12,6 +11,7 @@ import structlog
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
+from shared.adapters.http.gate import Passage
 from shared.adapters.redis.answers import milliseconds, text
 from shared.adapters.redis.heartbeats import GONE_AFTER, place_of_this_process
 from shared.adapters.redis.keys import Keys
@@ -30,14 +30,6 @@ LONGEST_PROBE = timedelta(seconds=40)
 PROBE_POLL = timedelta(milliseconds=50)
 SHORTEST_DELAY = timedelta(milliseconds=1)
 _JITTER = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """What a caller is let in with. `caller` names it in the line of those under way, empty where there is no line."""
-
-    caller: str
-    failures_noted: bool
 
 
 class SystemGate:

@@ -5,8 +5,8 @@ import pytest
 from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.http.api import JsonApi, http_client
+from shared.adapters.http.gate import Passage
 from shared.adapters.http.troubles import LONGEST_RETRY_AFTER
-from shared.adapters.redis.system_health import Passage
 from shared.clock import ManualClock
 from shared.errors import (
     AccessDenied,

@@ -7,8 +7,9 @@ import pytest
 import redis
 from redis.exceptions import RedisError
 
+from shared.adapters.http.gate import Passage
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.system_health import Passage, SystemGate
+from shared.adapters.redis.system_health import SystemGate
 from shared.clock import ManualClock
 from shared.errors import SystemUnwell
 
