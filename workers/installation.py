@@ -1,5 +1,6 @@
 """How the whole installation is doing: what `passback status` and the API say."""
 
+from shared.adapters.redis.system_health import system_pauses
 from shared.domain.provisioning_run import RunKind
 from shared.queues import Queue
 from workers.bootstrap import Passback
@@ -45,9 +46,5 @@ def installation_status(service: Passback) -> dict[str, object]:
         "repairs": {"assignments": 0, "scores": 0, **service.counters.read(REPAIRS)},
         "last_provisioning": last_provisioning(service),
         "last_event_at": last_event.isoformat() if last_event else None,
-        "paused_systems": {
-            system: service.redis.pttl(service.keys.pause(system)) / 1000
-            for system in ("canvas", "powerschool")
-            if service.redis.exists(service.keys.pause(system))
-        },
+        "paused_systems": {p.system: p.left.total_seconds() for p in system_pauses(service.redis, service.keys)},
     }

@@ -76,7 +76,7 @@ def links(client: redis.Redis, keys: Keys) -> RedisLinks:
 
 
 @given(st.lists(SECTIONS, max_size=3).map(tuple), st.none() | TIMES, st.text(max_size=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_whatever_is_left_out_comes_back(
     sections: tuple[SectionRecord, ...], due_at: datetime | None, name: str
 ) -> None:
@@ -149,7 +149,7 @@ def test_a_student_leaves_a_link_of_an_earlier_version(client: redis.Redis, keys
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(61, 62), st.frozensets(st.integers(1, 40))), max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_links_are_as_they_were_saved_last(saves: list[tuple[int, int, frozenset[int]]]) -> None:
     """Whoever is added, left out or added again, in whatever order: each link has the students it was saved with."""
     links = RedisLinks(fakeredis.FakeRedis(), Keys())

@@ -211,7 +211,6 @@ def test_no_change_is_lost_whatever_dies(client: redis.Redis) -> None:
             max_examples=50,
             stateful_step_count=30,
             phases=[Phase.generate, Phase.shrink],
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -102,7 +102,7 @@ NAMES = st.sampled_from(["grade_change", "submission_updated", "assignment_updat
 IDS = ("course_id", "context_type", "context_id", "assignment_id", "course_section_id", "enrollment_id", "type")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     metadata=st.fixed_dictionaries({"event_name": NAMES}, optional=dict.fromkeys(IDS[1:3], VALUES)),
     body=st.fixed_dictionaries({}, optional=dict.fromkeys(IDS, VALUES)),

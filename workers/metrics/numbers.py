@@ -10,6 +10,7 @@ from itertools import accumulate
 from redis.exceptions import RedisError
 
 from shared.adapters.redis.gauges import Gauges
+from shared.adapters.redis.system_health import SYSTEMS
 from shared.domain.measures import BEYOND, EVENT_BOUNDS_S, REQUEST_BOUNDS_S, TOTAL_MS, Counted
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.queues import Queue, Stream
@@ -20,7 +21,6 @@ from workers.metrics.catalogue import Metric
 from workers.metrics.provisioning import provisioning_samples
 from workers.metrics.school_hours import SchoolHours
 
-SYSTEMS = ("canvas", "powerschool")
 PROCESS_KINDS = ("web", "worker", "beat")
 TOKEN_CALL = "POST /oauth/access_token"  # noqa: S105  # the name of a call
 AUDIT_COUNTED_EVERY = timedelta(minutes=5)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.adapters.redis.answers import text
 from shared.adapters.redis.change_store import Counts, WaitingCourse
 from shared.adapters.redis.heartbeats import Heartbeat
+from shared.adapters.redis.system_health import SystemPause, system_pauses
 from shared.domain.actions import Action
 from shared.domain.pauses import Pause
 from shared.domain.summaries import Standing
@@ -21,16 +21,6 @@ SHOWN_RUNS = 10
 DRY_RUN = "dry_run"
 # As long as the alert PassbackSilentInSchoolHours waits.
 SILENCE = timedelta(minutes=30)
-SYSTEMS = ("canvas", "powerschool")
-
-
-@dataclass(frozen=True, slots=True)
-class SystemPause:
-    """A system that nobody calls for `left`, and the cause as a code."""
-
-    system: str
-    cause: str
-    left: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +72,9 @@ def overview(service: Passback, provisioning: Provisioning) -> Overview:
         silence_matters=SchoolHours(service).have_lasted(SILENCE),
         processes=service.heartbeats.all(),
         pauses=service.pauses.all(),
-        system_pauses=list(_system_pauses(service)),
+        system_pauses=system_pauses(service.redis, service.keys),
         hours=service.timings.hours(now, SHOWN_HOURS),
         actions=service.actions.newest(SHOWN_ACTIONS),
         last_run=next((run for run in provisioning.runs(SHOWN_RUNS) if run.kind != DRY_RUN), None),
         held_run=provisioning.held(),
     )
-
-
-def _system_pauses(service: Passback) -> list[SystemPause]:
-    pauses = []
-    for system in SYSTEMS:
-        key = service.keys.pause(system)
-        cause, left_ms = service.redis.get(key), service.redis.pttl(key)
-        if cause is not None and left_ms > 0:
-            pauses.append(SystemPause(system, text(cause), timedelta(milliseconds=left_ms)))
-    return pauses

@@ -1,6 +1,7 @@
 """What all workers know together about a remote system: paused or not, how often it failed, its pace and its line."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from secrets import token_hex
@@ -30,6 +31,31 @@ LONGEST_PROBE = timedelta(seconds=40)
 PROBE_POLL = timedelta(milliseconds=50)
 SHORTEST_DELAY = timedelta(milliseconds=1)
 _JITTER = 0.2
+# Every system that has a gate.
+SYSTEMS = ("canvas", "powerschool")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPause:
+    """A system that nobody calls for `left`, and the cause as a code."""
+
+    system: str
+    cause: str
+    left: timedelta
+
+
+def system_pauses(client: redis.Redis, keys: Keys) -> list[SystemPause]:
+    """Return the systems that are paused now, since they were unwell."""
+    pipeline = client.pipeline(transaction=False)
+    for system in SYSTEMS:
+        pipeline.get(keys.pause(system))
+        pipeline.pttl(keys.pause(system))
+    told = pipeline.execute()
+    return [
+        SystemPause(system, text(cause), timedelta(milliseconds=left_ms))
+        for system, cause, left_ms in zip(SYSTEMS, told[::2], told[1::2], strict=True)
+        if cause is not None and left_ms > 0
+    ]
 
 
 class SystemGate:

@@ -22,7 +22,6 @@ CONFIG = SchemathesisConfig.from_dict({"generation": {"with-security-parameters"
 
 checked = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     database=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

@@ -7,11 +7,12 @@ import pytest
 
 from shared.adapters.redis.change_store import Counts, WaitingCourse
 from shared.adapters.redis.heartbeats import GONE_AFTER, Heartbeat
+from shared.adapters.redis.system_health import SystemPause
 from shared.domain.pauses import EVERYTHING, Pause
 from shared.domain.summaries import Standing
 from shared.domain.timings import HourOfTimings
 from workers.status_pages.charts import chart, duration
-from workers.status_pages.overview import SILENCE, Overview, SystemPause
+from workers.status_pages.overview import SILENCE, Overview
 from workers.status_pages.problems import Level, problems, told
 from workers.status_pages.provisioning import RunView
 

@@ -16,7 +16,7 @@ TICKS = INTERVAL // TICK
 NO_NEWCOMERS: dict[int, int] = {}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     courses=st.integers(1, 5000),
     ages=st.integers(0, TICKS // 2),
