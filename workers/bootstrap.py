@@ -2,7 +2,7 @@
 
 import random
 import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,6 @@ from shared.adapters.redis.dead_messages import RedisDeadMessages
 from shared.adapters.redis.erasure import RedisErasure
 from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.latency import LatencyHistogram
 from shared.adapters.redis.letter_batches import RedisLetterBatches
 from shared.adapters.redis.links import RedisLinks
 from shared.adapters.redis.pauses import RedisPauses
@@ -150,12 +149,7 @@ class Passback:
     @cached_property
     def measures(self) -> SyncMeasures:
         """What counts syncs."""
-        return SyncMeasures(self.tally, self._note_latency)
-
-    def _note_latency(self, first_change_at: datetime) -> None:
-        """Note how long it took: for the metrics in all, and for the pages by the hour."""
-        LatencyHistogram(self.redis, self.keys).note(first_change_at)
-        self.timings.note(first_change_at, self.clock.now())
+        return SyncMeasures(self.tally, self.timings.note)
 
     @cached_property
     def _requests(self) -> RequestCounts:

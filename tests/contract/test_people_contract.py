@@ -1,4 +1,4 @@
-"""What the pages keep in Redis about people: actions, guesses, batches of letters, and the timings they look at."""
+"""What the pages keep in Redis about people: actions, guesses and batches of letters."""
 
 from datetime import timedelta
 
@@ -9,10 +9,8 @@ from shared.adapters.redis.actions import RedisActions
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.letter_batches import SILENT_AFTER, BatchState, RedisLetterBatches
 from shared.adapters.redis.sign_in import MOST_GUESSES, Guesses, session_secret
-from shared.adapters.redis.timings import RedisTimings
 from shared.clock import ManualClock
 from shared.domain.actions import Verb
-from shared.domain.timings import LONGER
 
 
 def test_the_newest_actions_come_first(client: redis.Redis, keys: Keys) -> None:
@@ -73,14 +71,3 @@ def test_a_batch_that_falls_silent_is_interrupted(client: redis.Redis, keys: Key
     batch = batches.find("b1")
     assert batch is not None
     assert batch.state is BatchState.INTERRUPTED
-
-
-def test_timings_are_counted_by_the_hour(client: redis.Redis, keys: Keys) -> None:
-    """Half and nearly all of an hour's changes are within a bound; an hour without any has none."""
-    timings = RedisTimings(client, keys)
-    for seconds in (0.5, 2.5, 2.5, 9, 40_000):
-        timings.note(START - timedelta(seconds=seconds), START)
-    before, now = timings.hours(START + timedelta(minutes=5), 2)
-    assert (now.total, now.within(0.5), now.within(0.8), now.within(0.95)) == (5, 3, 10, LONGER)
-    assert (before.total, before.within(0.5)) == (0, None)
-    assert now.begins_at - before.begins_at == timedelta(hours=1)

@@ -1,7 +1,8 @@
 """What was read from PowerSchool and stays good for a while, shared by all workers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
+from typing import cast
 
 import redis
 
@@ -24,6 +25,13 @@ class JsonCache:
         """Return what was put, None if it is not there (any more)."""
         text = self._redis.get(self._keys.cached(what, of))
         return None if text is None else exact_json.loads(text)
+
+    def get_all(self, what: str, of: Collection[str]) -> dict[str, Json]:
+        """Return those of the values that are there, by what they are of."""
+        if not of:
+            return {}
+        texts = cast("list[bytes | None]", self._redis.mget([self._keys.cached(what, one) for one in of]))
+        return {one: exact_json.loads(text) for one, text in zip(of, texts, strict=True) if text is not None}
 
     def put(self, what: str, of: str, value: Json, max_age: timedelta) -> None:
         """Keep the value for `max_age`; not at all where that is zero."""

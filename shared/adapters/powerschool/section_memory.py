@@ -40,8 +40,8 @@ class SectionMemory:
 
     def sections(self, sis_ids: Collection[str], hint: str) -> dict[str, RosteredSection]:
         """Return the remembered ones of these sections."""
-        kept = {sis_id: self._cache.get(f"section-roster{hint}", sis_id) for sis_id in sis_ids}
-        return {sis_id: _section(value) for sis_id, value in kept.items() if value is not None}
+        kept = self._cache.get_all(f"section-roster{hint}", sis_ids)
+        return {sis_id: _section(value) for sis_id, value in kept.items()}
 
     def remember(self, sections: Iterable[RosteredSection], hint: str) -> None:
         """Keep these sections."""

@@ -1,4 +1,4 @@
-"""How long changes take to PowerSchool, in Redis: a small histogram per hour."""
+"""How long changes take to PowerSchool, in Redis: a histogram in all, for the metrics, and a small one per hour."""
 
 from datetime import datetime, timedelta
 from typing import cast
@@ -7,6 +7,7 @@ import redis
 
 from shared.adapters.redis.answers import epoch_ms, time_at
 from shared.adapters.redis.keys import Keys
+from shared.domain.measures import EVENT_BOUNDS_S, TOTAL_MS, Counted, bucket_of
 from shared.domain.timings import HourOfTimings, bound_of
 
 REMEMBERED_FOR = timedelta(hours=48)
@@ -14,19 +15,22 @@ _HOUR_MS = 3_600_000
 
 
 class RedisTimings:
-    """Counts what arrived, by the hour."""
+    """Counts what arrived, in all and by the hour. Durations are in the Redis server's time."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
 
-    def note(self, first_heard_at: datetime, arrived_at: datetime) -> None:
-        """Count a change set that is in PowerSchool now."""
-        key = self._keys.timings(epoch_ms(arrived_at) // _HOUR_MS)
-        bound = bound_of(max(0.0, (arrived_at - first_heard_at).total_seconds()))
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.hincrby(key, str(bound), 1)
-        pipeline.expire(key, REMEMBERED_FOR)
+    def note(self, first_heard_at: datetime, arrived_at: datetime | None = None) -> None:
+        """Count a change set that is in PowerSchool, since now unless `arrived_at` says when."""
+        arrived_ms = self._now_ms() if arrived_at is None else epoch_ms(arrived_at)
+        took_ms = max(0, arrived_ms - epoch_ms(first_heard_at))
+        in_all, hour = self._keys.counter(Counted.EVENT_SECONDS), self._keys.timings(arrived_ms // _HOUR_MS)
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hincrby(in_all, bucket_of(took_ms / 1000, EVENT_BOUNDS_S), 1)
+        pipeline.hincrby(in_all, TOTAL_MS, took_ms)
+        pipeline.hincrby(hour, str(bound_of(took_ms / 1000)), 1)
+        pipeline.expire(hour, REMEMBERED_FOR)
         pipeline.execute()
 
     def hours(self, now: datetime, count: int) -> list[HourOfTimings]:
@@ -38,6 +42,10 @@ class RedisTimings:
             pipeline.hgetall(self._keys.timings(number))
         found = cast("list[dict[bytes, bytes]]", pipeline.execute())
         return [_hour(number, counted) for number, counted in zip(numbers, found, strict=True)]
+
+    def _now_ms(self) -> int:
+        seconds, microseconds = self._redis.time()
+        return seconds * 1000 + microseconds // 1000
 
 
 def _hour(number: int, counted: dict[bytes, bytes]) -> HourOfTimings:
