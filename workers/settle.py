@@ -163,10 +163,8 @@ class Settler:
 
     def _answer_letters(self, course_id: str, report: SyncReport) -> None:
         """Close the letters whose work is done; after a whole run also the course's and deleted assignments' own."""
-        whole, dead = (
-            report.whole and isinstance(report.outcome, Done),
-            {failure.assignment_id for failure in report.dead},
-        )
+        whole = report.whole and isinstance(report.outcome, Done)
+        dead = {failure.assignment_id for failure in report.dead}
         for letter in self._dead_letters.of_course(course_id):
             if letter.assignment_id in report.settled or (whole and letter.assignment_id not in dead):
                 self._dead_letters.close(course_id, letter.assignment_id)
