@@ -1,5 +1,6 @@
 """Linters and types are tests, so that one command says whether a change is good."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,3 +28,11 @@ def test_the_code_passes(command: list[str]) -> None:
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.xdist_group("together")
+def test_groups_are_kept_together(request: pytest.FixtureRequest) -> None:
+    """Tests that share processes run in one of xdist's workers: a pytest that xdist does not know lets go of that."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("without -n there is one worker")
+    assert request.node.nodeid.endswith("@together")

@@ -78,13 +78,13 @@ def test_every_page_is_for_everybody(browser: Browser, running: Town, scheme: st
 
 
 def test_the_overview_follows_by_itself(browser: Browser, running: Town) -> None:
-    """Within ten seconds, without anybody loading it again."""
+    """Without anybody loading it again."""
     with browser.new_context() as context:
         page = signed_in(context, running)
         assert "is being moved" not in page.content()
         running.service.pauses.pause("course:999", "somebody", "is being moved")
         try:
-            expect(page.get_by_text("Course 999 is paused by somebody: is being moved")).to_be_visible(timeout=10_000)
+            expect(page.get_by_text("Course 999 is paused by somebody: is being moved")).to_be_visible()
         finally:
             running.service.pauses.resume("course:999")
 
@@ -112,7 +112,7 @@ def test_a_dead_letter_is_retried(browser: Browser, running: Town, has_scripts: 
         page.get_by_label(f"choose assignment-{COURSE}-1021").check()
         page.get_by_role("button", name="Retry the chosen").click()
         page.get_by_role("button", name="Retry 1 dead letter").click()
-        expect(page.get_by_text("1 of 1 retried")).to_be_visible(timeout=10_000)
+        expect(page.get_by_text("1 of 1 retried")).to_be_visible()
         running.settle()
         page.goto(f"{running.web}/dead-letters")
         expect(page.get_by_text("None.")).to_be_visible()
@@ -124,6 +124,7 @@ def test_a_sync_is_asked_for_by_keyboard_alone(browser: Browser, running: Town) 
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{running.web}/courses/{COURSE}")
+        expect(page.get_by_label("Password")).to_be_focused()
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         expect(page.get_by_role("button", name="Sync now")).to_be_visible()

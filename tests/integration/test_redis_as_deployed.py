@@ -217,7 +217,7 @@ def test_three_workers_share_two_queues(town: Town) -> None:
         assert town.day < MOST_DAYS, {worker: town.synced_by(worker) for worker in WORKERS}
         town.grade()
         assert town.arrived()
-    read = make_app(town.service.settings).control.inspect(timeout=1).active_queues()
+    read = make_app(town.service.settings).control.inspect(timeout=30, limit=len(WORKERS)).active_queues()
     assert [{queue["name"] for queue in queues} for queues in read.values()] == [BOTH] * len(WORKERS)
 
 
