@@ -66,7 +66,7 @@ class Town:
         for url in (self.stage.canvas_url, self.stage.powerschool_url):
             self.stage.forget_requests(url)
         self.stage.http.delete(self.stage.canvas_url + WATCH).raise_for_status()
-        self.stage.http.delete(f"{self.stage.powerschool_url}/_sandbox/writes").raise_for_status()
+        self.stage.forget_writes()
 
     def latency(self, milliseconds: float) -> None:
         """Let both remote systems take so long for an answer."""

@@ -158,7 +158,7 @@ def written(plant: Plant, student: int) -> bool:
 
 def settle(plant: Plant) -> None:
     assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S), "not at rest"
-    plant.stage.http.delete(f"{plant.stage.powerschool_url}/_sandbox/writes").raise_for_status()
+    plant.stage.forget_writes()
     plant.stage.forget_requests(plant.stage.powerschool_url)
 
 

@@ -16,6 +16,12 @@ def time_at(milliseconds: float | bytes | str) -> datetime:
     return _EPOCH + int(milliseconds) * _MILLISECOND
 
 
+def clock_ms(answer: tuple[int, int]) -> int:
+    """Return what `TIME` answers, seconds and microseconds, as whole milliseconds since the epoch."""
+    seconds, microseconds = answer
+    return seconds * 1000 + microseconds // 1000
+
+
 def times_at(moments: bytes | str) -> tuple[datetime, ...]:
     """Return the times of a comma-separated list of milliseconds since the epoch."""
     return tuple(time_at(moment) for moment in text(moments).split(",") if moment)

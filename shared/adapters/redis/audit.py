@@ -9,7 +9,7 @@ import redis
 from pydantic import TypeAdapter
 from redis.commands.core import Script
 
-from shared.adapters.redis.answers import epoch_ms, milliseconds, time_at
+from shared.adapters.redis.answers import clock_ms, epoch_ms, milliseconds, time_at
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.domain.audit import AuditEntry
@@ -107,7 +107,4 @@ class RedisAudit:
         return max(0, epoch_ms(self._now() - self._max_age))
 
     def _now(self) -> datetime:
-        if self._now_ms is not None:
-            return time_at(self._now_ms())
-        seconds, microseconds = self._redis.time()
-        return time_at(seconds * 1000 + microseconds // 1000)
+        return time_at(clock_ms(self._redis.time()) if self._now_ms is None else self._now_ms())

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import redis
 import structlog
 
-from shared.adapters.redis.answers import epoch_ms, milliseconds, text, time_at, times_at
+from shared.adapters.redis.answers import clock_ms, epoch_ms, milliseconds, text, time_at, times_at
 from shared.adapters.redis.batches import ASSIGNMENTS_CHANGED, UNNAMED_GRADES, Batch
 from shared.adapters.redis.dead_letters import letter_id_of
 from shared.adapters.redis.keys import Keys
@@ -236,10 +236,7 @@ class RedisChangeStore:
         return [[one for one in first if course_target(text(one[0])) not in paused] for first in firsts]
 
     def _now(self) -> datetime:
-        if self._now_ms is not None:
-            return time_at(self._now_ms())
-        seconds, microseconds = self._redis.time()
-        return time_at(seconds * 1000 + microseconds // 1000)
+        return time_at(clock_ms(self._redis.time()) if self._now_ms is None else self._now_ms())
 
     def _waiting(self, course_id: str, due_at: float) -> WaitingCourse | None:
         pending = self._pending(course_id)

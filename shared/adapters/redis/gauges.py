@@ -8,7 +8,7 @@ from typing import cast
 
 import redis
 
-from shared.adapters.redis.answers import text, time_at
+from shared.adapters.redis.answers import clock_ms, text, time_at
 from shared.adapters.redis.keys import Keys
 from shared.domain.measures import Counted
 from shared.queues import CONSUMER_GROUP, Queue, Stream
@@ -56,8 +56,7 @@ class Gauges:
 
     def now(self) -> datetime:
         """Return the Redis server's time, in which all of these times are."""
-        seconds, microseconds = self._redis.time()
-        return time_at(seconds * 1000 + microseconds // 1000)
+        return time_at(clock_ms(self._redis.time()))
 
     def stream(self, stream: Stream) -> StreamGauge:
         """Return a stream's numbers."""

@@ -8,7 +8,7 @@ from typing import cast
 
 import redis
 
-from shared.adapters.redis.answers import milliseconds, text, time_at
+from shared.adapters.redis.answers import clock_ms, text, time_at
 from shared.adapters.redis.keys import Keys
 
 # Some beats: who looks at the pages sees within ten seconds that a process has died.
@@ -60,8 +60,7 @@ class Heartbeats:
         return [beat for beat in beats if beat.age <= REMEMBERED_FOR]
 
     def _now_ms(self) -> int:
-        seconds, microseconds = self._redis.time()
-        return milliseconds(timedelta(seconds=seconds, microseconds=microseconds))
+        return clock_ms(self._redis.time())
 
 
 def _beat(process: str, at: datetime, now: datetime) -> Heartbeat:

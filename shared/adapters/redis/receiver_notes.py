@@ -6,6 +6,7 @@ from datetime import timedelta
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.answers import clock_ms
 from shared.adapters.redis.keys import Keys
 from shared.errors import SystemUnwell
 
@@ -51,8 +52,7 @@ class RosterHints:
     async def add(self) -> None:
         """Remember that rosters changed just now. Raises: SystemUnwell."""
         try:
-            seconds, microseconds = await self._redis.time()
-            await self._redis.set(self._keys.roster_hint, seconds * 1000 + microseconds // 1000)
+            await self._redis.set(self._keys.roster_hint, clock_ms(await self._redis.time()))
         except (RedisError, OSError) as error:
             raise _unwell("SET", error) from error
 

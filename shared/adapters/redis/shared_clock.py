@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import redis
 from redis.exceptions import RedisError
 
-from shared.adapters.redis.answers import milliseconds, time_at
+from shared.adapters.redis.answers import clock_ms, time_at
 from shared.clock import Clock
 
 LOOK_EVERY_S = 60.0
@@ -51,12 +51,11 @@ class SharedClock:
     def _look(self) -> None:
         before = self._own.now()
         try:
-            seconds, microseconds = self._redis.time()
+            theirs = time_at(clock_ms(self._redis.time()))
         except RedisError:
             self._next_look = self._monotonic() + LOOK_AGAIN_S
             return
         after = self._own.now()
-        theirs = time_at(milliseconds(timedelta(seconds=seconds, microseconds=microseconds)))
         ahead = before + (after - before) / 2 - theirs.astimezone(UTC)
         if abs(ahead - self._ahead) > TOLERANCE + (after - before):
             self._ahead = ahead

@@ -5,7 +5,7 @@ from typing import cast
 
 import redis
 
-from shared.adapters.redis.answers import epoch_ms, time_at
+from shared.adapters.redis.answers import clock_ms, epoch_ms, time_at
 from shared.adapters.redis.keys import Keys
 from shared.domain.measures import EVENT_BOUNDS_S, TOTAL_MS, Counted, bucket_of
 from shared.domain.timings import HourOfTimings, bound_of
@@ -23,7 +23,7 @@ class RedisTimings:
 
     def note(self, first_heard_at: datetime, arrived_at: datetime | None = None) -> None:
         """Count a change set that is in PowerSchool, since now unless `arrived_at` says when."""
-        arrived_ms = self._now_ms() if arrived_at is None else epoch_ms(arrived_at)
+        arrived_ms = clock_ms(self._redis.time()) if arrived_at is None else epoch_ms(arrived_at)
         took_ms = max(0, arrived_ms - epoch_ms(first_heard_at))
         in_all, hour = self._keys.counter(Counted.EVENT_SECONDS), self._keys.timings(arrived_ms // _HOUR_MS)
         pipeline = self._redis.pipeline(transaction=True)
@@ -42,10 +42,6 @@ class RedisTimings:
             pipeline.hgetall(self._keys.timings(number))
         found = cast("list[dict[bytes, bytes]]", pipeline.execute())
         return [_hour(number, counted) for number, counted in zip(numbers, found, strict=True)]
-
-    def _now_ms(self) -> int:
-        seconds, microseconds = self._redis.time()
-        return seconds * 1000 + microseconds // 1000
 
 
 def _hour(number: int, counted: dict[bytes, bytes]) -> HourOfTimings:

@@ -102,6 +102,10 @@ class Stage:
         """Empty a sandbox's request log."""
         self.http.delete(f"{url}/_sandbox/requests").raise_for_status()
 
+    def forget_writes(self) -> None:
+        """Empty PowerSchool's log of writes."""
+        self.http.delete(f"{self.powerschool_url}/_sandbox/writes").raise_for_status()
+
     def events(self) -> int:
         """Return how many Live Events Canvas sent."""
         return len(self._get(f"{self.canvas_url}/_sandbox/deliveries"))
