@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from shared.adapters.canvas.jwks import BETWEEN_FAILED_FETCHES, BETWEEN_FETCHES, MAX_AGE, JwksKeys
+from shared.adapters.canvas.jwks import BETWEEN_FAILED_FETCHES, BETWEEN_FETCHES, FETCH_BURST, MAX_AGE, JwksKeys
 from shared.clock import ManualClock
 from shared.errors import SystemUnwell
 
@@ -74,21 +74,59 @@ def test_the_set_is_fetched_once(clock: ManualClock) -> None:
     assert server.asked == 1
 
 
-def test_an_unknown_id_causes_one_fetch(clock: ManualClock) -> None:
-    """A key that Canvas added is found by fetching again; ids that nobody lists cause no more fetches for a while."""
+def test_a_key_rotated_within_the_pause_is_found(clock: ManualClock) -> None:
+    """A key that Canvas added a second after a fetch is fetched at once: its event is genuine."""
     server = KeyServer("old")
 
     async def scenario() -> None:
         async with keys_of(server, clock) as keys:
             assert await keys.key("old")
             server.key_ids = ["old", "new"]
-            clock.advance(BETWEEN_FETCHES)
+            clock.advance(timedelta(seconds=1))
             assert await keys.key("new")
-            for number in range(10):
-                assert await keys.key(f"forged-{number}") is None
 
     asyncio.run(scenario())
     assert server.asked == 2
+
+
+def test_invented_ids_cost_a_burst_of_fetches(clock: ManualClock) -> None:
+    """What was looked up and is not listed is refused; what cannot be looked up is put off, and nothing is fetched."""
+    server = KeyServer("old")
+
+    async def scenario() -> None:
+        async with keys_of(server, clock) as keys:
+            assert await keys.key("old")
+            for number in range(FETCH_BURST - 1):
+                assert await keys.key(f"forged-{number}") is None
+            for number in range(10):
+                with pytest.raises(SystemUnwell) as unwell:
+                    await keys.key(f"forged-later-{number}")
+                assert timedelta(0) < unwell.value.delay <= BETWEEN_FETCHES
+
+    asyncio.run(scenario())
+    assert server.asked == FETCH_BURST
+
+
+def test_a_rotated_key_is_put_off_behind_invented_ids_for_one_pause(clock: ManualClock) -> None:
+    """While a stranger spends the budget, a genuine event is told to come again, never that it is no event of Canvas's.
+
+    After the pause anybody's id fetches the new key, and the budget allows one fetch per pause.
+    """
+    server = KeyServer("old")
+
+    async def scenario() -> None:
+        async with keys_of(server, clock) as keys:
+            for number in range(FETCH_BURST):
+                assert await keys.key(f"forged-{number}") is None
+            server.key_ids = ["old", "new"]
+            with pytest.raises(SystemUnwell) as unwell:
+                await keys.key("new")
+            clock.advance(unwell.value.delay)
+            assert await keys.key("forged-again") is None
+            assert await keys.key("new")
+
+    asyncio.run(scenario())
+    assert server.asked == FETCH_BURST + 1
 
 
 @pytest.mark.parametrize("failure", FAILURES)

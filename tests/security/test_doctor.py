@@ -95,6 +95,15 @@ def test_keys_out_of_reach_are_told(running: Town) -> None:
     assert problems(running, LIVE_EVENTS_JWKS_URL="http://127.0.0.1:1/jwks") == {"live events: keys": Verdict.FAIL}
 
 
+def test_pages_that_canvas_names_elsewhere_are_told(running: Town) -> None:
+    """They are read all the same, from the configured host."""
+    running.stage.canvas_faults(link_origin="https://vanity.example")
+    try:
+        assert problems(running) == {"canvas: page links": Verdict.WARN}
+    finally:
+        running.stage.canvas_faults()
+
+
 def test_a_redis_that_is_away_fails_alone(running: Town) -> None:
     """What needs Redis is not asked; its address's password is not printed."""
     away = "redis://:canary-password@127.0.0.1:1/0"

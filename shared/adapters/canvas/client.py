@@ -80,6 +80,11 @@ class CanvasClient:
         """
         return self._canvas.get("/api/v1/users/self")
 
+    @property
+    def other_origins(self) -> frozenset[str]:
+        """The schemes and hosts, not the configured ones, that Canvas has named its own pages on so far."""
+        return self._canvas.other_origins
+
     def close(self) -> None:
         """Close the connections."""
         self._canvas.close()

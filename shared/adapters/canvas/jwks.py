@@ -11,6 +11,9 @@ from shared.errors import SystemUnwell
 from shared.events.signatures import keys_by_id
 
 FETCH_TIMEOUT_S = 5.0
+# Unknown key ids cost at most this many fetches at once, and then one per pause. Any fetch brings every new key, so
+# that a sender who invents ids delays a rotated key by one pause at the most.
+FETCH_BURST = 5
 BETWEEN_FETCHES = timedelta(seconds=30)
 BETWEEN_FAILED_FETCHES = timedelta(seconds=5)
 MAX_AGE = timedelta(hours=12)
@@ -20,8 +23,8 @@ class JwksKeys:
     """The `SigningKeys` behind a JWKS address.
 
     Canvas rotates monthly and lists previous, current and next key. An unknown id causes one fetch that all askers
-    share, and the next one only after a pause, so that forged ids cause no traffic. Keys that cannot be fetched
-    again stay in use.
+    share. Fetches have a budget (a burst, then one per pause), so that forged ids cause little traffic. While the
+    budget is spent, an unknown id cannot be told from a new one. Keys that cannot be fetched again stay in use.
     """
 
     def __init__(self, http: httpx.AsyncClient, url: str, clock: Clock) -> None:
@@ -30,24 +33,26 @@ class JwksKeys:
         self._clock = clock
         self._keys: dict[str, PyJWK] = {}
         self._fetched_at: datetime | None = None
-        self._next_fetch_at: datetime | None = None
-        self._last_fetch_failed = False
+        self._budget_full_at: datetime | None = None
+        self._failed_until: datetime | None = None
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> PyJWK | None:
-        """Return the key of this id, None if Canvas lists none such.
+        """Return the key of this id, None if Canvas lists none such now.
 
-        Raises: SystemUnwell, while the list cannot be had and the id is not among the keys remembered.
+        Raises: SystemUnwell, with the time to wait, while that cannot be looked up.
         """
         key = self._keys.get(key_id)
         if key is not None:
             self._refresh_if_old()
             return key
-        if self._may_fetch():
-            # Shielded: the fetch is shared, and one asker that hangs up must not end it for the others.
-            await asyncio.shield(self._fetch_once())
+        wait = self._wait_for_fetch()
+        if wait > timedelta(0):
+            raise SystemUnwell("GET jwks: fetched too often", cause="jwks_unavailable", delay=wait)
+        # Shielded: the fetch is shared, and one asker that hangs up must not end it for the others.
+        await asyncio.shield(self._fetch_once())
         key = self._keys.get(key_id)
-        if key is None and self._last_fetch_failed:
+        if key is None and self._failed_until is not None:
             raise SystemUnwell("GET jwks: no key set", cause="jwks_unavailable", delay=BETWEEN_FAILED_FETCHES)
         return key
 
@@ -59,12 +64,21 @@ class JwksKeys:
 
     def _refresh_if_old(self) -> None:
         """Start a fetch in the background once the keys are old, so that withdrawn keys go out of use."""
-        if self._fetched_at is not None and self._clock.now() - self._fetched_at > MAX_AGE and self._may_fetch():
+        is_old = self._fetched_at is not None and self._clock.now() - self._fetched_at > MAX_AGE
+        if is_old and self._wait_for_fetch() <= timedelta(0):
             self._fetch_once()
 
-    def _may_fetch(self) -> bool:
-        under_way = self._fetching is not None
-        return under_way or self._next_fetch_at is None or self._clock.now() >= self._next_fetch_at
+    def _wait_for_fetch(self) -> timedelta:
+        """Return how long the next fetch has to wait; zero or less where one is under way or allowed."""
+        now = self._clock.now()
+        if self._fetching is not None:
+            return timedelta(0)
+        if self._failed_until is not None:
+            return self._failed_until - now
+        if self._budget_full_at is None:
+            return timedelta(0)
+        # A fetch moves the time at which the budget is whole again by one pause.
+        return self._budget_full_at - now - (FETCH_BURST - 1) * BETWEEN_FETCHES
 
     def _fetch_once(self) -> asyncio.Task[None]:
         if self._fetching is None:
@@ -81,10 +95,12 @@ class JwksKeys:
         finally:
             self._fetching = None
         now = self._clock.now()
-        self._last_fetch_failed = not keys
-        self._next_fetch_at = now + (BETWEEN_FETCHES if keys else BETWEEN_FAILED_FETCHES)
-        if keys:
-            self._keys, self._fetched_at = keys, now
+        if not keys:
+            self._failed_until = now + BETWEEN_FAILED_FETCHES
+            return
+        self._failed_until = None
+        self._budget_full_at = max(now, self._budget_full_at or now) + BETWEEN_FETCHES
+        self._keys, self._fetched_at = keys, now
 
     async def _listed_keys(self) -> dict[str, PyJWK]:
         response = await self._http.get(self._url)

@@ -23,6 +23,12 @@ class PagedApi:
         self._api = api
         self._base_url = base_url
         self._clock = clock
+        self._other_origins: set[str] = set()
+
+    @property
+    def other_origins(self) -> frozenset[str]:
+        """The schemes and hosts, not the configured ones, that Canvas has named its own pages on so far."""
+        return frozenset(self._other_origins)
 
     def pages(
         self, template: str, ids: Mapping[str, str], params: Params = (), decoder: Decoder | None = None
@@ -49,6 +55,7 @@ class PagedApi:
         """Return what Canvas answers. Raises what `JsonApi.send` raises."""
         answer = self._api.send("GET", template, ids, params=params, url=url, decoder=decoder)
         self._slow_down(answer)
+        self._note_origins(answer)
         return answer
 
     def upload(self, template: str, ids: Mapping[str, str], params: Params, content: bytes, media_type: str) -> Answer:
@@ -61,13 +68,30 @@ class PagedApi:
         self._api.close()
 
     def _following(self, answer: Answer) -> str | None:
-        """Return the next page's URL. Only on the configured host: the token must not travel anywhere else."""
+        """Return the next page's path and query on the configured host.
+
+        Canvas behind a proxy or with a vanity domain names its pages by another host or scheme. The token must not
+        travel there.
+        """
         if answer.next_url is None:
             return None
-        url = self._base_url.join(answer.next_url)
-        if (url.scheme, url.host, url.port) != (self._base_url.scheme, self._base_url.host, self._base_url.port):
-            raise answer.unexpected("a next page on another host")
-        return str(url)
+        try:
+            url = self._base_url.join(answer.next_url)
+            if url.scheme not in ("http", "https"):
+                raise answer.unexpected("a next page that is no web address")
+            return str(self._base_url.copy_with(raw_path=url.raw_path))
+        except httpx.InvalidURL:
+            raise answer.unexpected("a next page that is no web address") from None
+
+    def _note_origins(self, answer: Answer) -> None:
+        for link in (answer.own_url, answer.next_url):
+            try:
+                url = self._base_url if link is None else self._base_url.join(link)
+            except httpx.InvalidURL:
+                # `_following` raises where such a page is needed.
+                continue
+            if _origin(url) != _origin(self._base_url):
+                self._other_origins.add(_origin(url))
 
     def _slow_down(self, answer: Answer) -> None:
         remaining = answer.headers.get("X-Rate-Limit-Remaining")
@@ -77,3 +101,7 @@ class PagedApi:
             return
         if short_of > 0:
             self._clock.sleep(min(timedelta(seconds=short_of / DRAINED_PER_SECOND), LONGEST_SLOWDOWN))
+
+
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode()}"

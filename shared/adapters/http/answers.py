@@ -44,7 +44,8 @@ class Answer:
     """What came back, read once.
 
     `body` is the parsed JSON, None where there is none; `spoken` the error texts, unmasked; `next_url` the page
-    that a `Link` header calls next. `decoded` is there instead of `body` where a decoder was given that could read it.
+    that a `Link` header calls next, `own_url` the one that it calls this page or the first one. `decoded` is there
+    instead of `body` where a decoder was given that could read it.
     """
 
     call: Call
@@ -55,6 +56,7 @@ class Answer:
     spoken: str
     next_url: str | None = None
     decoded: object = None
+    own_url: str | None = None
 
     @classmethod
     def of(cls, call: Call, response: httpx.Response, decoder: "Decoder | None" = None) -> "Answer":
@@ -64,18 +66,19 @@ class Answer:
         read, and every failure, is read like any other answer.
         """
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        next_url = response.links.get("next", {}).get("url")
+        next_url, own_url = _linked(response, "next"), _linked(response, "current", "first")
         if decoder is not None and response.is_success and "json" in media_type:
             decoded = _decoded(response.content, decoder)
             if decoded is not None:
                 content = Content.JSON
-                return cls(call, response.status_code, response.headers, content, None, "", next_url, decoded)
+                return cls(call, response.status_code, response.headers, content, None, "", next_url, decoded, own_url)
         content, body = _read(response.content, media_type)
         # A success has much to read, and nothing to say.
         texts = [] if response.is_success and content is Content.JSON else sentences(body)
         if not texts and media_type == "text/plain":
             texts = [response.text]
-        return cls(call, response.status_code, response.headers, content, body, " · ".join(texts), next_url)
+        spoken = " · ".join(texts)
+        return cls(call, response.status_code, response.headers, content, body, spoken, next_url, None, own_url)
 
     @property
     def succeeded(self) -> bool:
@@ -103,6 +106,12 @@ class Answer:
     def unexpected(self, what: str) -> UnexpectedAnswer:
         """Return the error for an answer that its reference does not describe."""
         return UnexpectedAnswer(f"{self}, {what}", cause=f"{self.call.system}_unexpected")
+
+
+def _linked(response: httpx.Response, *relations: str) -> str | None:
+    """Return the address that the `Link` header gives the first of these relations that it has."""
+    links = response.links
+    return next((url for url in (links.get(each, {}).get("url") for each in relations) if url), None)
 
 
 def _decoded(content: bytes, decoder: Decoder) -> object:

@@ -33,8 +33,12 @@ def page_of(request: Request, items: Sequence[T], *, tells_last: bool = True) ->
     numbers = {"current": number, "next": number + 1, "prev": number - 1, "first": 1, "last": last}
     if not tells_last:
         del numbers["last"]
+    address = request.url
+    if origin := request.app.state.sandbox.switchboard.faults.link_origin:
+        scheme, _, netloc = origin.partition("://")
+        address = address.replace(scheme=scheme, netloc=netloc)
     links = [
-        f'<{request.url.include_query_params(page=_token(target), per_page=per_page)}>; rel="{relation}"'
+        f'<{address.include_query_params(page=_token(target), per_page=per_page)}>; rel="{relation}"'
         for relation, target in numbers.items()
         if 1 <= target <= last
     ]

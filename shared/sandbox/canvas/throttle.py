@@ -27,10 +27,13 @@ class Fate(BaseModel):
 
 
 class CanvasFaults(Faults):
-    """The common knobs, those of the throttle, and those of SIS imports.
+    """The common knobs, those of the throttle, of pages, and of SIS imports.
 
     `request_cost` is what every request leaves in the bucket, `outflow` what leaks out per second. An SIS import takes
     `sis_import_s`; held ones stay `created`; the next ones end as `sis_import_fates` say, one fate each, in turn.
+
+    `link_origin` (`https://host`) is where `Link` headers name pages; empty for where they were asked for. A Canvas
+    with a vanity domain or behind a proxy names another host or scheme (ucfopen/canvasapi #370, #389, #663).
     """
 
     throttle_high_water_mark: float = Field(default=600, ge=0)
@@ -39,6 +42,7 @@ class CanvasFaults(Faults):
     throttle_up_front_cost: float = Field(default=50, ge=0)
     throttle_request_cost: float = Field(default=0.1, ge=0)
     throttle_status: Literal[403, 429] = 403
+    link_origin: str = ""
     sis_import_s: float = Field(default=0, ge=0)
     sis_imports_held: bool = False
     sis_import_fates: list[Fate] = Field(default_factory=list)

@@ -225,10 +225,43 @@ def test_pages_are_followed_to_the_end(canvas: CanvasClient, remote: ScriptedRem
     assert rows[0].submissions["71"].score == Decimal("9.1")
 
 
-def test_pages_on_another_host_are_not_followed(canvas: CanvasClient, remote: ScriptedRemote) -> None:
-    """The token goes nowhere else."""
-    remote.on("GET", f"{BASE}/students/submissions", page([ROW], "https://elsewhere.test/page2"))
-    with pytest.raises(UnexpectedAnswer, match="another host"):
+@pytest.mark.parametrize(
+    "following",
+    [
+        "https://elsewhere.test/opaque?page=a%2Fb",
+        "http://canvas.test/opaque?page=a%2Fb",
+        "https://canvas.test:8443/opaque?page=a%2Fb",
+        "https://somebody:secret@elsewhere.test/opaque?page=a%2Fb",
+        "//elsewhere.test/opaque?page=a%2Fb",
+        "/opaque?page=a%2Fb",
+    ],
+)
+def test_a_page_on_another_host_is_asked_of_the_configured_one(
+    canvas: CanvasClient, remote: ScriptedRemote, following: str
+) -> None:
+    """Path and query are the other's; the token goes to no other host and no other scheme."""
+    remote.on("GET", f"{BASE}/students/submissions", page([ROW], following))
+    remote.on("GET", "/opaque", answer([without(ROW, user_id="82")]))
+    assert [row.user_id for row in canvas.gradebook("41", ["71"])] == ["81", "82"]
+    assert str(remote.requests[1].url) == "https://canvas.test/opaque?page=a%2Fb"
+    assert bool(canvas.other_origins) is (following != "/opaque?page=a%2Fb")
+
+
+def test_every_list_of_a_course_follows_pages_named_elsewhere(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Assignments, too."""
+    course_of(canvas, remote, ASSIGNMENT)
+    remote.on("GET", f"{BASE}/assignments", page([ASSIGNMENT], "http://elsewhere.test/more"))
+    remote.on("GET", "/more", answer([without(ASSIGNMENT, id="72")]))
+    assert [assignment.id for assignment in canvas.course("41").assignments] == ["71", "72"]
+
+
+@pytest.mark.parametrize("following", ["mailto:somebody", "https://a:b/page", "javascript:x"])
+def test_a_next_page_that_is_no_address_is_unexpected(
+    canvas: CanvasClient, remote: ScriptedRemote, following: str
+) -> None:
+    """Nothing is asked, nowhere."""
+    remote.on("GET", f"{BASE}/students/submissions", page([ROW], following))
+    with pytest.raises(UnexpectedAnswer):
         canvas.gradebook("41", ["71"])
     assert len(remote.requests) == 1
 

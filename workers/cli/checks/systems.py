@@ -23,6 +23,7 @@ POWERSCHOOL_FIX = (
 FIELDS_FIX = (
     "Give the service user view_all_grades and read_sis; tick Allow Include Parameters where the key has scopes."
 )
+PAGES_FIX = "Set PASSBACK_CANVAS_URL to the address that Canvas gives itself, unless passback has to use another one."
 IDS_FIX = "Compare a section's SIS id in Canvas with PASSBACK_SECTION_SIS_ID, a student's with PASSBACK_STUDENT_SIS_ID."
 
 
@@ -54,6 +55,7 @@ def _both(service: Passback) -> Iterator[Check]:
     """Yield what a few real courses tell: a 200 alone proves nothing, the fields must be there and mean something."""
     courses: list[Course] = []
     yield asked("canvas: fields", lambda: _canvas_fields(service, courses), FIELDS_FIX)
+    yield asked("canvas: page links", lambda: _page_links(service), PAGES_FIX, failure=Verdict.WARN)
     if courses:
         yield asked("ids: sections", lambda: _section_ids(service, courses), IDS_FIX)
 
@@ -102,6 +104,16 @@ def _canvas_fields(service: Passback, courses: list[Course]) -> str:
     if rows and not any(row.sis_user_id for row in rows):
         raise Found(Verdict.FAIL, f"no SIS id on any of {len(rows)} students")
     return f"all there, in {len(courses)} courses with {len(sections)} sections and {len(rows)} students"
+
+
+def _page_links(service: Passback) -> str:
+    """Say where Canvas names its pages, as far as the checks before this one read lists."""
+    others = sorted(service.canvas.other_origins)
+    if others:
+        raise Found(
+            Verdict.WARN, f"Canvas names its pages on {', '.join(others)}; they are asked of the configured host"
+        )
+    return "on the configured host"
 
 
 def _first_assignment(course: Course) -> list[str]:
