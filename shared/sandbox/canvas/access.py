@@ -16,6 +16,7 @@ from shared.sandbox.canvas.state import Course, UnknownObject
 
 STRING_IDS: Final = "application/json+canvas-string-ids"
 PROVISIONING_SCOPES: Final = (
+    "url:GET|/api/v1/users/:id",
     "url:GET|/api/v1/accounts/:id",
     "url:GET|/api/v1/accounts/:account_id/sis_import",
     "url:POST|/api/v1/accounts/:account_id/sis_import",

@@ -43,6 +43,19 @@ class ByHand(Teaching):
         _edit(self.users[user_id], changes, USER_FIELDS)
         return self.users[user_id]
 
+    def suspend_user(self, user_id: int, *, sticks: bool = True) -> User:
+        """Suspend a person's login; an import leaves it suspended where that sticks.
+
+        `workflow_state` is a sticky field of a login (canvas-lms lib/sis/user_importer.rb). Whether every way to
+        suspend marks it so is not public: without `sticks` the next row of an import brings the login back.
+        """
+        if user_id not in self.users:
+            raise UnknownObject(f"no user {user_id}")
+        user = self.users[user_id]
+        user.workflow_state = "suspended"
+        user.stuck_sis_fields |= {"workflow_state"} if sticks else set()
+        return user
+
 
 def _edit(record: Course | User, changes: dict[str, str], known: frozenset[str]) -> None:
     unknown = set(changes) - known

@@ -62,6 +62,7 @@ DEEDS: Final = frozenset(
         "edit_term",
         "edit_course",
         "edit_user",
+        "suspend_user",
     }
 )
 

@@ -40,6 +40,17 @@ async def show_self(request: Request) -> Response:
     return shown(request, user_json(sandbox(request).users[SERVICE_USER_ID]))
 
 
+async def show_user(request: Request) -> Response:
+    """`GET /api/v1/users/:id`: by id or as `sis_user_id:…`; 404 for one that was deleted."""
+    key, users = str(request.path_params["id"]), sandbox(request).users.values()
+    by_sis_id = key.startswith("sis_user_id:")
+    name = key.removeprefix("sis_user_id:")
+    found = [user for user in users if (user.sis_user_id if by_sis_id else str(user.id)) == name]
+    if not found or found[0].workflow_state == "deleted":
+        raise UnknownObject("no such user")
+    return shown(request, user_json(found[0]))
+
+
 async def list_accounts(request: Request) -> Response:
     """`GET /api/v1/accounts`: the root account."""
     page = page_of(request, [_account(request)])
@@ -144,6 +155,7 @@ def _wanted(request: Request, assignments: list[Assignment]) -> list[Assignment]
 
 READ_ROUTES: Final[list[Route]] = [
     api_route("GET", "/api/v1/users/self", show_self),
+    api_route("GET", "/api/v1/users/:id", show_user),
     api_route("GET", "/api/v1/accounts", list_accounts),
     api_route("GET", "/api/v1/accounts/:id", show_account),
     api_route("GET", "/api/v1/accounts/:account_id/courses", list_courses),

@@ -18,6 +18,7 @@ SEVERAL_FILES: Final = "Can't perform diffing against more than one file of the 
 TOO_MANY_BREACHES: Final = "Diffing threshold exceeded five times in a row: remaster the data set"
 
 IDENTIFYING: Final[Mapping[str, tuple[str, ...]]] = {
+    "change_sis_id": ("old_id", "old_integration_id"),
     "account": ("account_id",),
     "term": ("term_id", "date_override_enrollment_type"),
     "course": ("course_id",),

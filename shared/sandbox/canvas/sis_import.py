@@ -20,6 +20,7 @@ from shared.sandbox.canvas.sis_diffing import (
     size_difference,
 )
 from shared.sandbox.canvas.sis_files import FileProblem, Line, SisFile, UnusableUpload, Upload
+from shared.sandbox.canvas.sis_id_changes import apply_change_sis_id
 from shared.sandbox.canvas.sis_people import apply_enrollment, apply_user
 from shared.sandbox.canvas.sis_records import RowOptions, RowProblem, StateChange, Work
 from shared.sandbox.canvas.sis_structure import apply_account, apply_course, apply_section, apply_term
@@ -27,6 +28,7 @@ from shared.sandbox.canvas.teaching import Teaching
 from shared.sandbox.canvas.throttle import Fate
 
 APPLY: Final[Mapping[str, Callable[[Work, Line], None]]] = {
+    "change_sis_id": apply_change_sis_id,
     "account": apply_account,
     "term": apply_term,
     "course": apply_course,

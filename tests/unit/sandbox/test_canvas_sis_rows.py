@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sis_canvas import COURSES, EVERYTHING, SECTIONS, TERMS, SisWorld, provisioned, zip_of
+from sis_canvas import COURSES, EVERYTHING, SECTIONS, TERMS, USERS, SisWorld, provisioned, zip_of
 
 from shared.events.live_events import parse
 from shared.events.meaning import change_of, is_echo
@@ -317,3 +317,54 @@ def test_hand_edits_are_deeds() -> None:
     assert world.client.post("/_sandbox/act", json=wrong).status_code == 422
     world.imported(EVERYTHING)
     assert (world.roster("terms", "name"), world.roster("courses", "short_name")) == ([("Autumn",)], [("SCIENCE",)])
+
+
+CHANGES = "old_id,new_id,type\n"
+
+
+def test_a_user_stays_the_same_under_a_new_sis_id() -> None:
+    """Enrollments and the login stay with the user; the new id counts for the other files of the same zip."""
+    world = provisioned()
+    kept = next(user.id for user in world.canvas.users.values() if user.sis_user_id == "U1")
+    world.imported(zip_of(users=USERS.replace("U1,", "V1,"), change_sis_id=CHANGES + "U1,V1,user\n"))
+    assert [user.id for user in world.canvas.users.values() if user.sis_user_id == "V1"] == [kept]
+    assert ("V1", "active") in world.roster("enrollments", "user_id", "status")
+    assert "U1" not in [row[0] for row in world.roster("users", "user_id")]
+
+
+def test_refused_changes_of_sis_ids_change_nothing() -> None:
+    """A new id that somebody has is refused, an old one that nobody has, and a row that is repeated."""
+    world = provisioned()
+    taken = "A new_id, 'U2', referenced an existing user and the user with sis_user_id 'U1' was not updated"
+    assert world.messages(CHANGES + "U1,U2,user\nU7,U8,user\n") == [
+        taken,
+        "An old_id, 'U7', referenced a non-existent user and was not changed.",
+    ]
+    assert world.messages(CHANGES + "S1,S7,section\n") == []
+    (again,) = world.messages(CHANGES + "S1,S7,section\n")
+    assert again.startswith("A new_id, 'S7', referenced an existing section")
+    assert world.messages(CHANGES + "U1,U6,pupil\n") == ["Invalid type 'pupil' for change_sis_id"]
+
+
+def test_ids_are_not_exchanged_in_one_pass() -> None:
+    """Rows are taken one by one, so that each of two who exchange their ids finds the other's taken."""
+    world = provisioned()
+    assert len(world.messages(CHANGES + "U1,U2,user\nU2,U1,user\n")) == 2
+
+
+def test_a_user_is_found_by_sis_id() -> None:
+    """REST finds a user by SIS id, and says 404 of an id that nobody has (any more)."""
+    world = provisioned()
+    assert world.client.get("/api/v1/users/sis_user_id:U1").json()["sis_user_id"] == "U1"
+    world.imported(CHANGES + "U1,V1,user\n")
+    assert world.client.get("/api/v1/users/sis_user_id:U1").status_code == 404
+
+
+def test_a_login_suspended_by_hand_sticks() -> None:
+    """No import brings it back, a remaster neither, unless the suspension does not stick."""
+    world = provisioned()
+    first, second, *_ = (user for user in world.canvas.users.values() if user.sis_user_id)
+    world.canvas.suspend_user(first.id)
+    world.canvas.suspend_user(second.id, sticks=False)
+    world.imported(USERS, diffing_data_set_identifier="users", diffing_remaster_data_set="true")
+    assert (first.workflow_state, second.workflow_state) == ("suspended", "active")
