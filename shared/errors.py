@@ -103,5 +103,13 @@ class AccessDenied(Refused):
     """Credentials, scopes or grants are not enough. Retrying does not help; a person must act."""
 
 
+class QueryUnavailable(AccessDenied):
+    """PowerSchool does not run a named query of the plugin. `cause` is a `QueryFault`, `query` its full name."""
+
+    def __init__(self, message: str, *, cause: str, status: int, query: str, words: str = "") -> None:
+        super().__init__(message, cause=cause, status=status, words=words)
+        self.query = query
+
+
 class UnexpectedAnswer(PermanentError):
     """The system answered something that its reference does not describe."""

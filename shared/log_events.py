@@ -74,6 +74,12 @@ class LogEvent(StrEnum):
     """info: a person erased what was remembered. `what` (`course`, `student`, `older_than`, `everything`), `actor`,
     `erased` (counts), `left_out` (courses that were being synced)."""
 
+    QUERY_UNAVAILABLE = "query_unavailable"
+    """error: PowerSchool does not run a query of the plugin; what needs it waits. Once, until it runs again. `query`,
+    `cause` (`powerschool_query_missing`, `_not_granted`, `_outdated`)."""
+    QUERY_AVAILABLE = "query_available"
+    """info: a query of the plugin runs again. `query`."""
+
     LEASE_LOST = "lease_lost"
     """warning: another worker may have the course; this one writes nothing more. `course_id`, `token`."""
     LEASE_NOT_RENEWED = "lease_not_renewed"

@@ -35,6 +35,7 @@ from shared.adapters.redis.records import RedisRecords
 from shared.adapters.redis.shared_clock import SharedClock
 from shared.adapters.redis.tally import Tally
 from shared.adapters.redis.timings import RedisTimings
+from shared.adapters.redis.unavailable_queries import UnavailableQueries
 from shared.adapters.redis.unknown_changes import RedisUnknownChanges
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.adapters.telemetry.tracing import span
@@ -154,6 +155,11 @@ class Passback:
     @cached_property
     def _requests(self) -> RequestCounts:
         return RequestCounts(self.tally)
+
+    @cached_property
+    def unavailable_queries(self) -> UnavailableQueries:
+        """The plugin's queries that PowerSchool does not run."""
+        return UnavailableQueries(self.redis, self.keys, self.clock)
 
     @cached_property
     def dead_letters(self) -> RedisDeadLetters:

@@ -20,7 +20,7 @@ def last_provisioning(service: Passback) -> dict[str, object]:
 
 
 def installation_status(service: Passback) -> dict[str, object]:
-    """Return processes, queues, waiting courses, dead letters, repairs, the last event and paused systems.
+    """Return processes, queues, waiting courses, dead letters, repairs, the last event and what is not available.
 
     Asks Redis alone.
     """
@@ -43,6 +43,15 @@ def installation_status(service: Passback) -> dict[str, object]:
         "dead_letters": service.dead_letter_queue.count(),
         "dead_letters_warning": service.dead_letter_queue.warning(),
         "paused": [pause_json(pause) for pause in service.pauses.all()],
+        "unavailable_queries": [
+            {
+                "query": query.name,
+                "cause": query.fault.value,
+                "since": query.since.isoformat(),
+                "remedy": query.fault.remedy,
+            }
+            for query in service.unavailable_queries.all()
+        ],
         "repairs": {"assignments": 0, "scores": 0, **service.counters.read(REPAIRS)},
         "last_provisioning": last_provisioning(service),
         "last_event_at": last_event.isoformat() if last_event else None,

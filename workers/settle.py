@@ -14,6 +14,7 @@ from shared.clock import Clock
 from shared.domain.backoff import next_wait
 from shared.domain.changes import Cause, ChangeSet
 from shared.domain.outcome import Dead, Done, Failure, Outcome, Retry, Wait
+from shared.domain.plugin_queries import QueryFault
 from shared.domain.provisioning_run import Run, RunState
 from shared.errors import LeaseLost, PassbackError, PermanentError, Refused, SystemUnwell, TransientError
 from shared.log_events import LogEvent
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 # These concern every course alike and need an administrator: wait instead of filling the dead letters.
 CONCERNS_EVERY_COURSE = frozenset(
-    {"canvas_401", "powerschool_401", "powerschool_grant_missing", "powerschool_token_refused"}
+    {"canvas_401", "powerschool_401", "powerschool_grant_missing", "powerschool_token_refused", *QueryFault}
 )
 ADMINISTRATOR_DELAY = timedelta(seconds=60)
 # Anything else that Redis raises is a defect of ours.
@@ -58,7 +59,7 @@ def outcome_of(error: Exception) -> Outcome:
         case TransientError():
             return Retry((Failure(error.cause, str(error)),))
         case PermanentError() if error.cause in CONCERNS_EVERY_COURSE:
-            return Wait(error.cause, ADMINISTRATOR_DELAY)
+            return Wait(error.cause, ADMINISTRATOR_DELAY, str(error))
         case Refused():
             return Dead(Failure(error.cause, f"{error} {error.words}".strip()))
         case PermanentError():
@@ -201,10 +202,10 @@ class RunSettler:
 
     def _settled(self, run: Run, lease: RunLease, outcome: Outcome) -> Run:
         match outcome:
-            case Wait(cause=cause, delay=delay):
+            case Wait(cause=cause, delay=delay, answer=answer):
                 delay_s = round(delay.total_seconds(), 3)
                 log.warning(LogEvent.PROVISION_WAITS, run_id=run.id, cause=cause, delay_s=delay_s)
-                return self._later(run, lease, delay, cause)
+                return self._later(replace(run, answer=answer), lease, delay, cause)
             case Retry(failures=failures):
                 return self._again(run, lease, failures[0])
             case Dead(failure=failure):

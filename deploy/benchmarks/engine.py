@@ -131,7 +131,7 @@ class _Read(_Held):
     def __init__(self, held: _Held, canvas: bytes, powerschool: bytes) -> None:
         self.__dict__.update(held.__dict__)
         self._canvas = CanvasClient(_Answers(canvas), None)  # type: ignore[arg-type]
-        self._reader = AssignmentReader(None, _Answers(powerschool), None)  # type: ignore[arg-type]
+        self._reader = AssignmentReader(_Answers(powerschool))  # type: ignore[arg-type]
 
     def gradebook(self, *given):  # type: ignore[no-untyped-def]
         return self._canvas.gradebook(*given)

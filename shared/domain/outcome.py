@@ -23,10 +23,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A system is throttled or unavailable; go on after `delay`. Spends no attempt."""
+    """A system is throttled, unavailable or misconfigured; go on after `delay`. Spends no attempt.
+
+    `answer` says what is to be mended, without personal data; empty where waiting is enough.
+    """
 
     cause: str
     delay: timedelta
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ DISTRICT_SCHOOL_NUMBER = 0
 
 @dataclass(frozen=True, slots=True)
 class School:
-    """A school. Source: `GET /ws/v1/district/school`."""
+    """A row of SCHOOLS."""
 
     number: int
     dcid: int
@@ -79,7 +79,7 @@ class StaffMember:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """A student. `is_active` says whether STUDENTS.ENROLL_STATUS is 0 (or `A` in `/ws/v1`)."""
+    """A student. `is_active` says whether STUDENTS.ENROLL_STATUS is 0."""
 
     dcid: int
     number: str
@@ -106,10 +106,7 @@ class ClassEnrollment:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Everything that provisioning read from PowerSchool at one time. Rows that join to nothing may occur.
-
-    Without `has_co_teachers` the way it was read shows lead teachers only: co-teachers are unknown, not gone.
-    """
+    """Everything that provisioning read from PowerSchool at one time. Rows that join to nothing may occur."""
 
     schools: tuple[School, ...]
     terms: tuple[SchoolTerm, ...]
@@ -118,4 +115,3 @@ class Roster:
     staff: tuple[StaffMember, ...]
     students: tuple[Student, ...]
     enrollments: tuple[ClassEnrollment, ...]
-    has_co_teachers: bool = True

@@ -97,12 +97,6 @@ def set_faults(powerschool_url: str) -> Callable[..., None]:
     return put
 
 
-def without_queries(set_faults: Callable[..., None]) -> None:
-    """Let every PowerQuery answer as if the plugin had none."""
-    not_found = {"message": "Query not found"}
-    set_faults(fail_next=[{"path_prefix": "/ws/schema/query", "status": 404, "body": not_found, "times": 9}])
-
-
 def section_of(ps: PowerSchool) -> RosteredSection:
     return ps.roster.sections([SECTION_SIS_ID])[SECTION_SIS_ID]
 
@@ -174,11 +168,8 @@ def test_canvas_throttling_is_waited_out(canvas: CanvasClient, canvas_url: str, 
     assert caught.value.cause == "canvas_throttled"
 
 
-@pytest.mark.parametrize("queries", [True, False])
-def test_a_roster_reads_the_same_both_ways(ps: PowerSchool, set_faults: Callable[..., None], queries: bool) -> None:
-    """By PowerQueries and by the v1 API: term, school, teacher, students."""
-    if not queries:
-        without_queries(set_faults)
+def test_a_roster_is_read(ps: PowerSchool) -> None:
+    """Term, school, teacher, students."""
     section = section_of(ps)
     assert (section.dcid, section.school_number, section.teacher_users_dcid) == (Ids.HEALTHY_DCID, 300, Ids.TEACHER)
     assert (section.term.first_day, section.term.year_id) == (TODAY - timedelta(days=60), 41)
@@ -188,11 +179,8 @@ def test_a_roster_reads_the_same_both_ways(ps: PowerSchool, set_faults: Callable
     assert all(student.active for student in section.students.values())
 
 
-@pytest.mark.parametrize("queries", [True, False])
-def test_who_left_is_not_active(ps: PowerSchool, set_faults: Callable[..., None], queries: bool) -> None:
+def test_who_left_is_not_active(ps: PowerSchool) -> None:
     """Or not listed at all."""
-    if not queries:
-        without_queries(set_faults)
     sis_id = str(Ids.SECTION_A_DCID)
     students = ps.roster.sections([sis_id])[sis_id].students
     assert str(Ids.STUDENT_WHO_LEFT) not in {key for key, student in students.items() if student.active}
@@ -225,18 +213,13 @@ def test_categories_are_those_of_the_teacher(ps: PowerSchool) -> None:
 
 
 @pytest.mark.parametrize("header", [True, False])
-@pytest.mark.parametrize("queries", [True, False])
-def test_what_is_written_is_read_back(
-    ps: PowerSchool, set_faults: Callable[..., None], queries: bool, header: bool
-) -> None:
+def test_what_is_written_is_read_back(ps: PowerSchool, set_faults: Callable[..., None], header: bool) -> None:
     """Created, scored, read: the same values, marked as this plugin's."""
     set_faults(assignment_section_ids_header=header)
     created = ps.gradebook.create(Ids.TEACHER, wanted())
     first, second = Ids.STUDENTS_HEALTHY[:2]
     section_id = created.assignment_section_id
     ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, first), row(section_id, second, "0", missing=True)])
-    if not queries:
-        without_queries(set_faults)
     (found,) = actual_of(ps, section_id)
     assert (found.assignment_id, found.assignment_section_id) == (created.assignment_id, section_id)
     assert (found.name, found.description, found.points) == ("Warm-up 1", "<p>Warm up.</p>", Decimal("10.5"))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("provisioning")
 
 SMALL = DistrictSize(schools=2, students=60, sections=12)
 READS = re.compile(r"GET /ws/.+|POST /ws/schema/query/[\w.]+(/count)?|POST /oauth/access_token/?")
-HANDFUL = 10
+HANDFUL = 20
 
 
 @pytest.fixture
@@ -170,3 +170,32 @@ def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> 
     assert installation_status(provisioned.service)["last_provisioning"] == {
         "run_id": held.id, "state": "discarded", "at": held.created_at.isoformat(), "held": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        ({"missing_queries": ["org.passback.sync.provisioning.students"]}, "powerschool_query_missing"),
+        ({"missing_grants": ["emailaddress.emailaddress"]}, "powerschool_query_not_granted"),
+    ],
+)
+def test_a_run_waits_for_a_query_that_does_not_run(town: RosterTown, fault: dict[str, list[str]], cause: str) -> None:
+    """Nothing is read or planned; the run and the status name the query. Once it runs, so does the run."""
+    query = "org.passback.sync.provisioning.students"
+    town.powerschool_faults(**fault)
+    run = town.service.provisioning_desk.request("registrar")
+    town.service.provisioning.provisioner.tick()
+    waiting = town.service.provisioning_desk.run(run.id)
+    assert waiting is not None
+    assert (waiting.state, waiting.waits_for, waiting.plan_digest) == (RunState.READING, cause, "")
+    assert query in waiting.answer
+    assert town.imports == []
+    assert town.service.dead_letter_queue.count() == 0
+    (told,) = installation_status(town.service)["unavailable_queries"]  # type: ignore[misc]
+    assert (told["query"], told["cause"]) == (query, cause)
+    code, status = passback(town, "status")
+    assert (code, cause in status) == (1, True)
+    town.powerschool_faults()
+    town.service.redis.delete(town.service.keys.unavailable_queries)
+    assert town.finished(run.id).state is RunState.DONE
+    assert town.disagreements() == []

@@ -1,9 +1,8 @@
-"""Whole rosters of a generated district from the sandbox PowerSchool, over real sockets, both ways."""
+"""Whole rosters of a generated district from the sandbox PowerSchool, over real sockets."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,10 +14,12 @@ import redis
 
 from shared.adapters.powerschool import IndexingFeed, powerschool, roster_feed
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.unavailable_queries import UnavailableQueries
 from shared.clock import ManualClock
 from shared.config import Settings, load
-from shared.domain.roster import Roster, Teaching
-from shared.errors import RosterTruncated
+from shared.domain.plugin_queries import QueryFault
+from shared.domain.roster import Roster
+from shared.errors import QueryUnavailable, RosterTruncated
 from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.app import create_app
 from tests.integration.test_clients_against_sandbox import served
@@ -87,76 +88,69 @@ def control(url: str) -> Callable[..., httpx.Response]:
     return send
 
 
-def as_v1_tells_it(roster: Roster) -> Roster:
-    """Return the roster without what v1 cannot tell: co-teachers, and the zeros that numbers begin with."""
-
-    def bare(number: str) -> str:
-        return str(int(number)) if number.isdigit() else number
-
-    def leads(teachers: tuple[Teaching, ...]) -> tuple[Teaching, ...]:
-        return tuple(each for each in teachers if each.is_lead)
-
-    return replace(
-        roster,
-        sections=tuple(replace(each, teachers=leads(each.teachers)) for each in roster.sections),
-        staff=tuple(replace(each, teacher_number=bare(each.teacher_number)) for each in roster.staff),
-        students=tuple(replace(each, number=bare(each.number)) for each in roster.students),
-        has_co_teachers=False,
-    )
-
-
-def test_both_ways_read_the_same(feed: IndexingFeed, control: Callable[..., httpx.Response]) -> None:
-    """Everything that makes rosters hard included, also after a hundred changes."""
-    control("roster-changes", seed=3, count=100)
-    by_queries = feed.read()
-    control("act", do="set_plugin", queries_installed=False)
-    by_v1 = feed.read()
-    assert by_v1 == as_v1_tells_it(by_queries)
-    assert by_queries != as_v1_tells_it(by_queries)
-
-
-def test_a_missing_grant_closes_the_queries(
-    feed: IndexingFeed, control: Callable[..., httpx.Response], calls: Counter[str]
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        ({"missing_queries": ["org.passback.sync.provisioning.enrollments"]}, QueryFault.MISSING),
+        ({"missing_grants": ["cc.dateleft"]}, QueryFault.NOT_GRANTED),
+    ],
+)
+def test_a_query_that_does_not_run_stops_the_reading(
+    feed: IndexingFeed,
+    control: Callable[..., httpx.Response],
+    calls: Counter[str],
+    redis_client: redis.Redis,
+    clock: ManualClock,
+    fault: dict[str, list[str]],
+    cause: QueryFault,
 ) -> None:
-    """One column of one query is enough; the rest is not mixed with it."""
-    control("faults", "PUT", missing_grants=["emailaddress.emailaddress"])
-    assert feed.read().has_co_teachers is False
-    assert calls["GET /ws/v1/district/student"] > 0
+    """The last of seven queries is missing or lacks a grant: its name is told, and no row of any list is read.
+
+    For a minute nobody asks again; once it runs, the rosters are read.
+    """
+    control("faults", "PUT", **fault)
+    with pytest.raises(QueryUnavailable, match=r"provisioning\.enrollments") as caught:
+        feed.read()
+    assert (caught.value.cause, caught.value.query) == (cause, "org.passback.sync.provisioning.enrollments")
+    assert all(call.endswith("/count") for call in calls if call.startswith("POST /ws/schema/query/"))
+    (known,) = UnavailableQueries(redis_client, KEYS, clock).all()
+    assert (known.name, known.fault) == (caught.value.query, cause)
+    calls.clear()
+    with pytest.raises(QueryUnavailable):
+        feed.read()
+    assert calls["POST /ws/schema/query/org.passback.sync.provisioning.enrollments/count"] == 0
+    control("faults", "PUT")
+    clock.advance(timedelta(seconds=60))
+    assert feed.read().enrollments
+    assert UnavailableQueries(redis_client, KEYS, clock).all() == []
+
+
+def test_rosters_need_no_access_to_v1(feed: IndexingFeed, control: Callable[..., httpx.Response]) -> None:
+    """An administrator may deny `accessLevelV1Api`: nothing of it is read but the metadata, which is open."""
+    control("act", do="set_plugin", v1_access="NONE")
+    assert feed.read().students
 
 
 @pytest.mark.parametrize("size", [DistrictSize(3, 2_000, 400, seed=1)])
-def test_a_district_of_2000_students_costs_eight_queries(
+def test_a_district_of_2000_students_costs_fifteen_queries(
     feed: IndexingFeed, calls: Counter[str], redis_client: redis.Redis, size: DistrictSize
 ) -> None:
-    """Seven lists, of which the enrollments have two pages; once an hour the metadata, and the token."""
+    """Seven counts; seven lists, of which the enrollments have two pages; the metadata once an hour, and the token."""
     roster = feed.read()
     assert (len(roster.schools), len(roster.students), len(roster.sections)) == (3, 2_000, 400)
     assert len(roster.enrollments) > 10_000
     queries = {call: number for call, number in calls.items() if call.startswith("POST /ws/schema/query/")}
-    assert sum(queries.values()) == 8
-    assert calls.total() - 8 == calls["GET /ws/v1/metadata"] + calls["POST /oauth/access_token"] == 2
+    assert sum(queries.values()) == 15
+    assert calls.total() - 15 == calls["GET /ws/v1/metadata"] + calls["POST /oauth/access_token"] == 2
     calls.clear()
     feed.read()
-    assert calls.total() == 8
+    assert calls.total() == 15
 
 
-def test_the_v1_way_costs_two_requests_for_every_section(
-    feed: IndexingFeed, control: Callable[..., httpx.Response], calls: Counter[str], size: DistrictSize
-) -> None:
-    """And a few dozen for everything else."""
-    control("act", do="set_plugin", queries_installed=False)
-    feed.read()
-    enrollments = sum(number for call, number in calls.items() if "section_enrollment" in call)
-    assert enrollments == 2 * size.sections
-    assert calls.total() - enrollments < 50
-
-
-@pytest.mark.parametrize("installed", [True, False])
 def test_a_truncated_feed_is_no_roster(
-    feed: IndexingFeed, control: Callable[..., httpx.Response], installed: bool, redis_client: redis.Redis
+    feed: IndexingFeed, control: Callable[..., httpx.Response], redis_client: redis.Redis
 ) -> None:
     """One row less than its count, in every list; nothing is remembered of it."""
-    control("act", do="set_plugin", queries_installed=installed)
     control("faults", "PUT", rows_lost=1)
     with pytest.raises(RosterTruncated):
         feed.read()

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from shared.config import load
+from shared.domain.plugin_queries import QueryFault
 from shared.sandbox.district import Ids, user_id_of
 from tests.integration.town import Town
 from tests.security.canaries import SECRETS, found
 from tests.security.conftest import GuardedTown
 from workers.bootstrap import Passback
 from workers.cli.checks import Check, Verdict, run_checks
+from workers.installation import installation_status
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 
@@ -108,3 +110,25 @@ def test_a_redis_that_is_away_fails_alone(running: Town) -> None:
     """What needs Redis is not asked; its address's password is not printed."""
     away = "redis://:canary-password@127.0.0.1:1/0"
     assert problems(running, REDIS_URL=away) == {"redis": Verdict.FAIL}
+
+
+def test_queries_that_do_not_run_are_named(running: Town) -> None:
+    """One is missing, one lacks a field: each fails its own check, and `status` shows them until they run again."""
+    missing = "org.passback.sync.provisioning.staff"
+    refused = ["org.passback.sync.provisioning.enrollments", "org.passback.sync.roster.students"]
+    running.stage.powerschool_faults(missing_queries=[missing], missing_grants=["cc.dateleft"])
+    try:
+        expected = {f"powerschool: {query}": Verdict.FAIL for query in (missing, *refused)}
+        found = problems(running)
+        assert {name: verdict for name, verdict in found.items() if name in expected} == expected
+        with closing(Passback(load(environ(running), Path("no.env")))) as service:
+            told = installation_status(service)["unavailable_queries"]
+        assert {(each["query"], each["cause"]) for each in told} == {  # type: ignore[attr-defined]
+            (missing, QueryFault.MISSING),
+            *((query, QueryFault.NOT_GRANTED) for query in refused),
+        }
+    finally:
+        running.stage.powerschool_faults()
+    assert problems(running) == {}
+    with closing(Passback(load(environ(running), Path("no.env")))) as service:
+        assert installation_status(service)["unavailable_queries"] == []

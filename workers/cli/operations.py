@@ -24,7 +24,8 @@ def status(as_json: JsonOption = False) -> None:
         typer.echo(f"passback: Redis does not answer ({type(error).__name__}); check PASSBACK_REDIS_URL", err=True)
         raise typer.Exit(ExitCode.PROBLEMS) from None
     emit(found, as_json, _status_table)
-    raise typer.Exit(ExitCode.PROBLEMS if found["dead_letters"] else ExitCode.FINE)
+    has_problems = found["dead_letters"] or found["unavailable_queries"]
+    raise typer.Exit(ExitCode.PROBLEMS if has_problems else ExitCode.FINE)
 
 
 def _status_table(found: dict[str, object]) -> Table:
@@ -43,6 +44,8 @@ def _status_table(found: dict[str, object]) -> Table:
 def _told(item: dict[str, object]) -> str:
     if "process" in item:
         return f"{item['process']}: {item['state']}, last seen {item['age_s']} s ago"
+    if "query" in item:
+        return f"{item['query']}: {item['cause']} since {item['since']}. {item['remedy']}"
     return f"{item['course_id']} ({item['changes']} changes), due {item['due_at']}"
 
 

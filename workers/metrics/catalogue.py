@@ -76,6 +76,10 @@ SYSTEM_PAUSED = _gauge("system_paused_seconds", "How much longer nobody calls th
 SYSTEM_FAILURES = _gauge("system_failures", "Its failures in a row.", "system")
 TOKENS = _counter("powerschool_token_fetches", "Fetches of PowerSchool's access token: ok, failed.", "result")
 
+QUERIES_UNAVAILABLE = _gauge(
+    "powerschool_queries_unavailable", "Queries of the plugin that PowerSchool does not run, by cause.", "cause"
+)
+
 DEAD_LETTERS = _gauge("dead_letters", "Open dead letters of courses, by cause.", "cause")
 POISON = _gauge("poison_messages", "Messages that nobody could read, kept for a person.")
 

@@ -13,6 +13,7 @@ from shared.adapters.redis.gauges import Gauges
 from shared.adapters.redis.system_health import SYSTEMS
 from shared.domain.measures import BEYOND, EVENT_BOUNDS_S, REQUEST_BOUNDS_S, TOTAL_MS, Counted
 from shared.domain.pauses import EVERYTHING, PROVISIONING
+from shared.domain.plugin_queries import QueryFault
 from shared.queues import Queue, Stream
 from workers.bootstrap import Passback
 from workers.grade_passback.repairs import REPAIRS
@@ -118,6 +119,9 @@ class Numbers:
             yield of.SYSTEM_PAUSED, (system,), gauge.paused_s
             yield of.SYSTEM_FAILURES, (system,), gauge.failures
         yield from self._counted(of.TROUBLES, Counted.TROUBLES)
+        faults = Counter(query.fault for query in self._service.unavailable_queries.all())
+        for fault in QueryFault:
+            yield of.QUERIES_UNAVAILABLE, (fault,), faults[fault]
 
     def _tokens(self) -> Iterator[Sample]:
         fetches = Counter({"ok": 0, "failed": 0})

@@ -41,6 +41,10 @@ _EXPLAINED = {
     "powerschool_grant": CauseExplained(
         "The plugin lacks a permission in PowerSchool.", f"Update and enable the plugin. {_RETRY}"
     ),
+    "powerschool_query_": CauseExplained(
+        "PowerSchool does not run a query of the plugin.",
+        f"Install and enable the plugin of this version; `passback doctor` names the query. {_RETRY}",
+    ),
     "powerschool_unreachable": CauseExplained(
         "PowerSchool could not be reached.", f"Check the network between here and PowerSchool. {_RETRY}"
     ),

@@ -8,6 +8,7 @@ from shared.adapters.redis.heartbeats import Heartbeat
 from shared.adapters.redis.system_health import SystemPause, system_pauses
 from shared.domain.actions import Action
 from shared.domain.pauses import Pause
+from shared.domain.plugin_queries import UnavailableQuery
 from shared.domain.summaries import Standing
 from shared.domain.timings import HourOfTimings
 from workers.bootstrap import Passback
@@ -42,6 +43,7 @@ class Overview:
     processes: list[Heartbeat]
     pauses: list[Pause]
     system_pauses: list[SystemPause]
+    unavailable_queries: list[UnavailableQuery]
     hours: list[HourOfTimings]
     actions: list[Action]
     last_run: RunView | None
@@ -73,6 +75,7 @@ def overview(service: Passback, provisioning: Provisioning) -> Overview:
         processes=service.heartbeats.all(),
         pauses=service.pauses.all(),
         system_pauses=system_pauses(service.redis, service.keys),
+        unavailable_queries=service.unavailable_queries.all(),
         hours=service.timings.hours(now, SHOWN_HOURS),
         actions=service.actions.newest(SHOWN_ACTIONS),
         last_run=next((run for run in provisioning.runs(SHOWN_RUNS) if run.kind != DRY_RUN), None),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from shared.domain.pauses import EVERYTHING
+from shared.domain.plugin_queries import PROVISIONING_QUERIES
 from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
 from workers.status_pages.overview import SILENCE, Overview
 
@@ -34,7 +35,7 @@ class Problem:
 
 def problems(seen: Overview) -> list[Problem]:
     """Return what is wrong, the worst first."""
-    found = [*_processes(seen), *_held_back(seen), *_letters(seen), *_flow(seen), *_provisioning(seen)]
+    found = [*_processes(seen), *_held_back(seen), *_queries(seen), *_letters(seen), *_flow(seen), *_provisioning(seen)]
     return sorted(found, key=lambda problem: problem.level)
 
 
@@ -69,6 +70,12 @@ def _held_back(seen: Overview) -> Iterator[Problem]:
             f"Nothing, if {name} is being maintained: what waits goes on by itself. If this lasts, see whether {name} "
             "answers and whether passback's credentials there are still good: `passback doctor` says so.",
         )  # fmt: skip
+
+
+def _queries(seen: Overview) -> Iterator[Problem]:
+    for query in seen.unavailable_queries:
+        waits = "No roster is read or planned" if query.name in PROVISIONING_QUERIES else "No course is synced"
+        yield Problem(Level.BAD, query.fault.value, f"{query.sentence} {waits} until it runs.", query.fault.remedy)
 
 
 def _letters(seen: Overview) -> Iterator[Problem]:

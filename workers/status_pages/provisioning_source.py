@@ -65,7 +65,7 @@ def run_view(run: Run) -> RunView:
     """Return a run as it is shown. Why it is held, waits or failed are sentences, or codes where there are none."""
     told = [f"{hold.sentence} {hold.remedy}".strip() for hold in run.reasons]
     told += [f"It failed: {run.failure}. {run.answer}".strip()] if run.failure else []
-    told += [f"It waits for {run.waits_for}."] if run.waits_for else []
+    told += [f"It waits for {run.waits_for}. {run.answer}".strip()] if run.waits_for else []
     return RunView(
         id=run.id,
         kind=run.kind.value,

@@ -12,24 +12,22 @@ from shared.adapters.powerschool.assignments import AssignmentReader
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.client import PowerSchool
 from shared.adapters.powerschool.feed_queries import QueriedFeed
-from shared.adapters.powerschool.feed_v1 import V1Feed
-from shared.adapters.powerschool.feed_v1_lists import V1Lists
 from shared.adapters.powerschool.gradebook import Gradebook
 from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.queries import PowerQueries
+from shared.adapters.powerschool.queries import PowerQueries, QueryGate
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, refuse_writes
 from shared.adapters.powerschool.refusals import read_refusal
 from shared.adapters.powerschool.roster import Roster
 from shared.adapters.powerschool.roster_feed import IndexingFeed, PowerSchoolRosterFeed
 from shared.adapters.powerschool.roster_index import RosterIndexer
 from shared.adapters.powerschool.roster_queries import QueriedRoster
-from shared.adapters.powerschool.roster_v1 import V1Roster
 from shared.adapters.powerschool.section_memory import SectionMemory
 from shared.adapters.powerschool.sis_ids import section_template, student_template
 from shared.adapters.powerschool.token import SharedToken
 from shared.adapters.redis.answers import text
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import SystemGate
+from shared.adapters.redis.unavailable_queries import UnavailableQueries
 from shared.clock import Clock
 from shared.config import POWERSCHOOL_SETTINGS, Settings
 
@@ -58,11 +56,10 @@ def powerschool(
     sections, students = section_template(settings.section_sis_id), student_template(settings.student_sis_id)
     api = _api(settings, redis_client, keys, clock, on_request, on_trouble, transport)
     cache = JsonCache(redis_client, keys)
-    queries = PowerQueries(api, clock)
+    queries = PowerQueries(api, QueryGate(UnavailableQueries(redis_client, keys, clock), clock))
     metadata = MetadataReader(api, cache)
     roster = Roster(
         QueriedRoster(queries, students),
-        V1Roster(api, metadata, cache, students, timedelta(seconds=settings.roster_max_age_s)),
         queries,
         cache,
         sections,
@@ -72,7 +69,7 @@ def powerschool(
     )
     gradebook = Gradebook(
         api,
-        AssignmentReader(api, queries, metadata),
+        AssignmentReader(queries),
         metadata,
         cache,
         timedelta(seconds=settings.category_max_age_s),
@@ -106,8 +103,8 @@ def roster_feed(
         today=lambda: _today(settings, metadata, clock),
         last_hint=lambda: _last_hint(redis_client, keys),
     )
-    one_by_one = V1Feed(V1Lists(reader, metadata), today=lambda: _today(settings, metadata, clock))
-    feed = PowerSchoolRosterFeed(reader, QueriedFeed(reader), one_by_one)
+    gate = QueryGate(UnavailableQueries(redis_client, keys, clock), clock)
+    feed = PowerSchoolRosterFeed(reader, QueriedFeed(reader, gate))
     return IndexingFeed(feed, indexer, feed.close, metadata.time_zone)
 
 

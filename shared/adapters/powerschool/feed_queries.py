@@ -18,48 +18,43 @@ from shared.adapters.powerschool.feed_rows import (
     students_of,
 )
 from shared.adapters.powerschool.pages import Page, counted, query_page, whole_list
+from shared.adapters.powerschool.queries import QueryGate
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool
+from shared.domain.plugin_queries import PROVISIONING_PREFIX, PROVISIONING_QUERIES
 from shared.domain.roster import Roster
-from shared.errors import AccessDenied, NotFound
 
 T = TypeVar("T", bound=BaseModel)
 
-PREFIX = "org.passback.sync.provisioning."
 # PowerSchool documents that any page size will do. Should it have a cap, the pages are found to be that long.
 ROWS_PER_PAGE = 10_000
 
 ROW_TYPES: dict[str, type[BaseModel]] = {
-    f"{PREFIX}schools": SchoolRow,
-    f"{PREFIX}terms": TermRow,
-    f"{PREFIX}courses": CourseRow,
-    f"{PREFIX}sections": SectionRow,
-    f"{PREFIX}staff": StaffRow,
-    f"{PREFIX}students": StudentRow,
-    f"{PREFIX}enrollments": EnrollmentRow,
+    f"{PROVISIONING_PREFIX}schools": SchoolRow,
+    f"{PROVISIONING_PREFIX}terms": TermRow,
+    f"{PROVISIONING_PREFIX}courses": CourseRow,
+    f"{PROVISIONING_PREFIX}sections": SectionRow,
+    f"{PROVISIONING_PREFIX}staff": StaffRow,
+    f"{PROVISIONING_PREFIX}students": StudentRow,
+    f"{PROVISIONING_PREFIX}enrollments": EnrollmentRow,
 }
 
 
 class QueriedFeed:
-    """One way to read whole rosters."""
+    """Reads whole rosters."""
 
-    def __init__(self, api: ReadOnlyPowerSchool, rows_per_page: int = ROWS_PER_PAGE) -> None:
+    def __init__(self, api: ReadOnlyPowerSchool, gate: QueryGate, rows_per_page: int = ROWS_PER_PAGE) -> None:
         self._api = api
+        self._gate = gate
         self._rows_per_page = rows_per_page
 
-    def read(self) -> Roster | None:
-        """Return all rosters; None if a query is not installed or one of its fields is not granted.
+    def read(self) -> Roster:
+        """Return all rosters.
 
-        Raises: RosterTruncated. Source: PowerSchool "PowerQueries" (`page`, `pagesize`, `count`).
+        Raises: RosterTruncated; QueryUnavailable, before any row is read. Source: PowerSchool "PowerQueries" (`page`,
+        `pagesize`, `count`).
         """
-        try:
-            return self._read()
-        except (NotFound, AccessDenied) as error:
-            # A 401 is about the credentials, which no other way would do better with.
-            if error.status == 401:
-                raise
-            return None
-
-    def _read(self) -> Roster:
+        for name in PROVISIONING_QUERIES:
+            self._count(name)
         return Roster(
             schools=tuple(row.school() for row in self._rows("schools", SchoolRow)),
             terms=tuple(row.term() for row in self._rows("terms", TermRow)),
@@ -72,9 +67,13 @@ class QueriedFeed:
 
     def _rows(self, name: str, row_type: type[T]) -> list[T]:
         def page_of(paging: Params) -> Page:
-            return query_page(self._api.query(f"{PREFIX}{name}", [*paging, ("count", "true")]))
+            query, params = f"{PROVISIONING_PREFIX}{name}", [*paging, ("count", "true")]
+            return query_page(self._gate.run(query, lambda: self._api.query(query, params)))
 
         def count() -> int:
-            return counted(self._api.query(f"{PREFIX}{name}", count=True))
+            return self._count(f"{PROVISIONING_PREFIX}{name}")
 
         return whole_list(page_of, self._rows_per_page, TypeAdapter(list[row_type]), count)  # type: ignore[valid-type]
+
+    def _count(self, query: str) -> int:
+        return counted(self._gate.run(query, lambda: self._api.query(query, count=True)))

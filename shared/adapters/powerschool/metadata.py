@@ -1,4 +1,4 @@
-"""What PowerSchool says of itself: plugin, page sizes, time zone."""
+"""What PowerSchool says of itself: plugin, version, time zone."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -9,27 +9,14 @@ from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.cache import JsonCache
 
 MAX_AGE = timedelta(hours=1)
-DEFAULT_PAGE_SIZE = 100
 
 
 class Metadata(BaseModel):
-    """The used part of `GET /ws/v1/metadata`. Page sizes are set by the district; a larger one truncates silently."""
+    """The used part of `GET /ws/v1/metadata`."""
 
     plugin_id: int
     district_timezone: ZoneInfo
-    school_max_page_size: int = DEFAULT_PAGE_SIZE
-    course_max_page_size: int = DEFAULT_PAGE_SIZE
-    section_max_page_size: int = DEFAULT_PAGE_SIZE
-    staff_max_page_size: int = DEFAULT_PAGE_SIZE
-    student_max_page_size: int = DEFAULT_PAGE_SIZE
-    section_enrollment_max_page_size: int = DEFAULT_PAGE_SIZE
-    schema_table_query_max_page_size: int = DEFAULT_PAGE_SIZE
     powerschool_version: str = ""
-
-    def page_size(self, resource: str) -> int:
-        """Return the largest page of a resource of the v1 API, or of tables (`schema_table_query`)."""
-        size: int = getattr(self, f"{resource}_max_page_size")
-        return size
 
     @field_validator("powerschool_version", mode="before")
     @classmethod

@@ -71,18 +71,6 @@ def query_page(answer: Answer) -> Page:
     return Page(answer, listed(answer.body.get("record")), _whole(answer.body.get("count")))
 
 
-def inside(answer: Answer, envelope: str) -> Json:
-    """Return what is in an envelope of the v1 API."""
-    if not isinstance(answer.body, dict) or envelope not in answer.body:
-        raise answer.unexpected(f"no {envelope}")
-    return answer.body[envelope]
-
-
-def rows_inside(envelope: Json, single: str) -> list[Json]:
-    """Return the rows of an envelope, which may also be the list itself."""
-    return listed(envelope.get(single) if isinstance(envelope, dict) else envelope)
-
-
 def _paging(number: int, size: int) -> Params:
     return [("page", str(number)), ("pagesize", str(size))]
 

@@ -1,76 +1,104 @@
 """Runs the PowerQueries of the passback plugin (`deploy/powerschool-plugin`)."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import TypeVar
 
+import structlog
 from pydantic import BaseModel, TypeAdapter
 
 from shared.adapters.http.answers import Answer, Decoder
 from shared.adapters.http.exact_json import Json
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.wire import listed
+from shared.adapters.redis.unavailable_queries import UnavailableQueries
 from shared.clock import Clock
-from shared.errors import AccessDenied, NotFound
+from shared.domain.plugin_queries import QueryFault
+from shared.errors import QueryUnavailable, Refused
+from shared.log_events import LogEvent
+
+log = structlog.get_logger()
 
 T = TypeVar("T", bound=BaseModel)
+Args = Mapping[str, int | Sequence[int]]
 
-REMEMBERED_AS_MISSING = timedelta(minutes=10)
+# All workers together ask for a query that does not run no more often than this, however many courses need it.
+ASK_AGAIN_AFTER = timedelta(seconds=50)
 # Oracle takes at most 1,000 values in an IN list.
 IDS_PER_CALL = 500
 
+_FAULTS = {404: QueryFault.MISSING, 403: QueryFault.NOT_GRANTED, 400: QueryFault.OUTDATED}
 
-STATE_QUERY = "org.passback.sync.gradebook.state"
+
+class QueryGate:
+    """Turns a refusal to run a query into `QueryUnavailable`, and stores it until the query runs again.
+
+    400 counts as an outdated plugin: passback sends nothing but the arguments that its own version declares.
+    """
+
+    def __init__(self, unavailable: UnavailableQueries, clock: Clock) -> None:
+        self._unavailable = unavailable
+        self._clock = clock
+
+    def run(self, name: str, send: Callable[[], Answer], *, ask: bool = False) -> Answer:
+        """Return what `send` returns; without `ask`, a query that was refused just now is not asked for again.
+
+        Raises: QueryUnavailable, and what `send` raises for any other reason.
+        """
+        known = self._unavailable.find(name)
+        if known is not None and not ask and self._clock.now() - known.asked_at < ASK_AGAIN_AFTER:
+            raise _unavailable(name, known.fault)
+        try:
+            answer = send()
+        except Refused as refused:
+            fault = _FAULTS.get(refused.status)
+            if fault is None:
+                raise
+            if self._unavailable.add(name, fault):
+                log.error(LogEvent.QUERY_UNAVAILABLE, query=name, cause=fault)  # noqa: TRY400  # no traceback
+            raise _unavailable(name, fault, refused) from refused
+        if known is not None and self._unavailable.remove(name):
+            log.info(LogEvent.QUERY_AVAILABLE, query=name)
+        return answer
 
 
-class AnyRow(BaseModel):
-    """A row of any query."""
+def _unavailable(name: str, fault: QueryFault, refused: Refused | None = None) -> QueryUnavailable:
+    status = refused.status if refused else next(code for code, each in _FAULTS.items() if each is fault)
+    message = f"POST /ws/schema/query/{name}: {status}: the query {fault.meaning}. {fault.remedy}"
+    return QueryUnavailable(message, cause=fault, status=status, query=name, words=refused.words if refused else "")
 
 
 class PowerQueries:
-    """Knows for ten minutes which queries this PowerSchool does not have, so that it is not asked every time."""
+    """Runs queries with arguments, whole: all rows in one answer."""
 
-    def __init__(self, api: PowerSchoolApi, clock: Clock) -> None:
+    def __init__(self, api: PowerSchoolApi, gate: QueryGate) -> None:
         self._api = api
-        self._clock = clock
-        self._missing_until: dict[str, datetime] = {}
+        self._gate = gate
 
-    def run(
-        self, name: str, rows: TypeAdapter[list[T]], args: Mapping[str, Sequence[int]] | None = None
-    ) -> list[T] | None:
-        """Return all rows, None if the query is not installed or its fields are not granted.
+    def run(self, name: str, rows: TypeAdapter[list[T]], args: Args | None = None) -> list[T]:
+        """Return all rows. Raises: QueryUnavailable.
 
         Source: PowerSchool PowerQueries; values are strings, nulls are left out, and so is `record` without rows.
         """
-        answer = self.answer(name, args)
-        return None if answer is None else rows_of(answer, rows)
+        return rows_of(self.answer(name, args), rows)
 
-    def answer(
-        self, name: str, args: Mapping[str, Sequence[int]] | None = None, decoder: Decoder | None = None
-    ) -> Answer | None:
-        """Return the answer, by `decoder` if it can; None if the query is not installed or not granted."""
-        if self._is_missing(name):
-            return None
-        body: Json = {key: list(values) for key, values in (args or {}).items()}
+    def answer(self, name: str, args: Args | None = None, decoder: Decoder | None = None) -> Answer:
+        """Return the answer, by `decoder` if it can. Raises: QueryUnavailable."""
         params = [("pagesize", "0")]
-        try:
-            return self._api.send("POST", f"/ws/schema/query/{name}", params=params, body=body, decoder=decoder)
-        except (NotFound, AccessDenied) as error:
-            if error.status == 401:
-                raise
-            self._missing_until[name] = self._clock.now() + REMEMBERED_AS_MISSING
-            return None
-
-    def is_installed(self) -> bool:
-        """Say whether PowerSchool has the plugin's queries and lets them be run."""
-        return (
-            self.run(STATE_QUERY, TypeAdapter(list[AnyRow]), {"section_dcids": [0], "score_section_ids": [0]})
-            is not None
+        body = _body(args)
+        return self._gate.run(
+            name,
+            lambda: self._api.send("POST", f"/ws/schema/query/{name}", params=params, body=body, decoder=decoder),
         )
 
-    def _is_missing(self, name: str) -> bool:
-        until = self._missing_until.get(name)
-        return until is not None and self._clock.now() < until
+    def check(self, name: str, args: Args | None = None) -> None:
+        """Ask PowerSchool now whether it runs the query, reading no more than a count. Raises: QueryUnavailable."""
+        call = f"/ws/schema/query/{name}/count"
+        self._gate.run(name, lambda: self._api.send("POST", call, body=_body(args)), ask=True)
+
+
+def _body(args: Args | None) -> Json:
+    return {key: value if isinstance(value, int) else list(value) for key, value in (args or {}).items()}
 
 
 def rows_of(answer: Answer, rows: TypeAdapter[list[T]]) -> list[T]:

@@ -14,7 +14,6 @@ from shared.adapters.powerschool.sis_ids import ONLY_DCID
 from shared.adapters.powerschool.wire import Text, Wire
 from shared.domain.powerschool import RosteredSection
 from shared.domain.sis_templates import SisIdTemplate
-from shared.errors import AccessDenied
 
 INDEX_QUERY = "org.passback.sync.roster.section_index"
 
@@ -39,10 +38,10 @@ class SectionAddress:
 
 
 class RosterSource(Protocol):
-    """One way to read rosters from PowerSchool."""
+    """Reads rosters from PowerSchool."""
 
-    def read(self, addresses: Sequence[SectionAddress], today: date) -> list[RosteredSection] | None:
-        """Return the existing ones of these sections; None if this way is closed in this PowerSchool."""
+    def read(self, addresses: Sequence[SectionAddress], today: date) -> list[RosteredSection]:
+        """Return the existing ones of these sections. Raises: QueryUnavailable."""
         ...
 
 
@@ -58,8 +57,7 @@ class Roster:
 
     def __init__(
         self,
-        queried: RosterSource,
-        one_by_one: RosterSource,
+        source: RosterSource,
         queries: PowerQueries,
         cache: JsonCache,
         template: SisIdTemplate,
@@ -67,7 +65,7 @@ class Roster:
         today: Callable[[], date],
         last_hint: Callable[[], str] = lambda: "",
     ) -> None:
-        self._sources = (queried, one_by_one)
+        self._source = source
         self._queries = queries
         self._memory = SectionMemory(cache, max_age)
         self._template = template
@@ -77,7 +75,7 @@ class Roster:
     def sections(self, sis_section_ids: Collection[str], *, refresh: bool = False) -> Mapping[str, RosteredSection]:
         """Return the known ones of these sections by SIS id; `refresh` asks PowerSchool even if remembered.
 
-        Raises: AccessDenied where the template needs the plugin's section index and it is not installed.
+        Raises: QueryUnavailable.
         """
         # Read before PowerSchool is: what is read while rosters change counts as read before they did.
         hint = self._last_hint()
@@ -88,11 +86,7 @@ class Roster:
         return found | {section.sis_section_id: section for section in read}
 
     def _read(self, addresses: Sequence[SectionAddress]) -> list[RosteredSection]:
-        if not addresses:
-            return []
-        today = self._today()
-        readings = (source.read(addresses, today) for source in self._sources)
-        return next((reading for reading in readings if reading is not None), [])
+        return self._source.read(addresses, self._today()) if addresses else []
 
     def _addresses(self, sis_ids: Sequence[str], hint: str, *, refresh: bool) -> list[SectionAddress]:
         """Return where the sections are: their SIS ids are DCIDs by default, else looked up in an index."""
@@ -106,12 +100,6 @@ class Roster:
         if kept is not None:
             return kept
         rows = self._queries.run(INDEX_QUERY, _INDEX_ROWS)
-        if rows is None:
-            raise AccessDenied(
-                f"POST /ws/schema/query/{INDEX_QUERY}: not installed or not granted",
-                cause="powerschool_query_missing",
-                status=404,
-            )
         index = {self._template.render(row.model_dump()): int(row.section_dcid) for row in rows}
         self._memory.remember_index(index, hint)
         return index

@@ -5,17 +5,10 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from shared.adapters.powerschool.data_version import changes_since
+from shared.adapters.powerschool.feed_queries import QueriedFeed
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool
 from shared.domain.roster import Roster
 from shared.roster_ports import DataVersion, RosterFeed
-
-
-class FeedSource(Protocol):
-    """One way to read whole rosters."""
-
-    def read(self) -> Roster | None:
-        """Return all rosters; None if this way is closed in this PowerSchool."""
-        ...
 
 
 class RosterIndex(Protocol):
@@ -31,16 +24,15 @@ class RosterIndex(Protocol):
 
 
 class PowerSchoolRosterFeed:
-    """A `RosterFeed`: by the plugin's queries, else by the v1 API. Thread-safe."""
+    """A `RosterFeed`, by the plugin's queries. Thread-safe."""
 
-    def __init__(self, api: ReadOnlyPowerSchool, queried: FeedSource, one_by_one: FeedSource) -> None:
+    def __init__(self, api: ReadOnlyPowerSchool, queried: QueriedFeed) -> None:
         self._api = api
-        self._sources = (queried, one_by_one)
+        self._queried = queried
 
     def read(self) -> Roster:
-        """Return all rosters of the school years under way or near. Raises: RosterTruncated; AccessDenied."""
-        readings = (source.read() for source in self._sources)
-        return next(reading for reading in readings if reading is not None)
+        """Return all rosters of the school years under way or near. Raises: RosterTruncated; QueryUnavailable."""
+        return self._queried.read()
 
     def changes_since(self, version: str | None) -> DataVersion | None:
         """Return the newest data version; None where this PowerSchool does not tell."""

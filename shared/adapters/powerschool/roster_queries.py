@@ -66,13 +66,11 @@ class QueriedRoster:
         self._queries = queries
         self._template = template
 
-    def read(self, addresses: Sequence[SectionAddress], today: date) -> list[RosteredSection] | None:
-        """Return the existing ones of these sections; None if the queries are not installed."""
+    def read(self, addresses: Sequence[SectionAddress], today: date) -> list[RosteredSection]:
+        """Return the existing ones of these sections. Raises: QueryUnavailable."""
         args = {"section_dcids": [address.dcid for address in addresses]}
         sections = self._queries.run(SECTIONS_QUERY, _SECTION_ROWS, args)
-        students = self._queries.run(STUDENTS_QUERY, _STUDENT_ROWS, args) if sections is not None else None
-        if sections is None or students is None:
-            return None
+        students = self._queries.run(STUDENTS_QUERY, _STUDENT_ROWS, args)
         rosters = self._rosters({row.section_dcid: row.term for row in sections}, students, today)
         sis_ids = {address.dcid: address.sis_id for address in addresses}
         asked = (row for row in sections if row.section_dcid in sis_ids)

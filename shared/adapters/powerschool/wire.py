@@ -1,7 +1,6 @@
 """PowerSchool's objects as they come over the wire: the fields that are used.
 
-xte leaves out keys whose value is null. Query rows are text throughout. v1 is converted XML: a list of one is an
-object, an empty one is `""` or absent, numbers replace text that looks like them.
+xte leaves out keys whose value is null. Query rows are text throughout.
 """
 
 from datetime import date
@@ -11,7 +10,7 @@ from typing import Annotated
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.adapters.http.exact_json import Json
-from shared.domain.powerschool import ActualAssignment, ActualScore, TeacherCategory
+from shared.domain.powerschool import TeacherCategory
 
 
 def listed(value: Json) -> list[Json]:
@@ -88,13 +87,6 @@ class CategoryWire(Wire):
         )
 
 
-class CategoryAssociation(Wire):
-    """Which category an assignment section is in."""
-
-    teachercategoryid: int | None = None
-    isprimary: bool = True
-
-
 class AssignmentSectionWire(Wire):
     """One of an assignment's `_assignmentsections`."""
 
@@ -105,40 +97,14 @@ class AssignmentSectionWire(Wire):
     duedate: Day
     scoreentrypoints: Decimal
     islocked: bool | None = None
-    categories: list[CategoryAssociation] = Field(
-        default_factory=list, validation_alias="_assignmentcategoryassociations"
-    )
-
-    @property
-    def category_id(self) -> int | None:
-        """The id of the primary category, None if it has none."""
-        return next((each.teachercategoryid for each in self.categories if each.isprimary), None)
 
 
 class AssignmentWire(Wire):
-    """One of `GET /ws/xte/section/assignment/`."""
+    """`GET /ws/xte/section/assignment/{id}`."""
 
     assignmentid: Id
     createdbyplugin: Text | None = None
     sections: list[AssignmentSectionWire] = Field(validation_alias="_assignmentsections")
-
-    def to_domain(self) -> list[ActualAssignment]:
-        """Return one value per section."""
-        return [
-            ActualAssignment(
-                assignment_id=self.assignmentid,
-                assignment_section_id=section.assignmentsectionid,
-                section_dcid=section.sectionsdcid,
-                name=section.name,
-                due_date=section.duedate,
-                points=section.scoreentrypoints,
-                category_id=section.category_id,
-                description=section.description,
-                created_by_plugin=self.createdbyplugin,
-                locked=section.islocked,
-            )
-            for section in self.sections
-        ]
 
 
 class StateRow(Wire):
@@ -161,17 +127,3 @@ class StateRow(Wire):
 
 
 SCORE_CODE = "SCORE_CODE"
-
-
-class ScoreWire(Wire):
-    """A row of the table ASSIGNMENTSCORE; text throughout, flags `0` and `1`."""
-
-    studentsdcid: int
-    scorepoints: Annotated[Decimal | None, BeforeValidator(_none_if_blank)] = None
-    actualscorekind: str = ""
-    ismissing: bool = False
-    isexempt: bool = False
-
-    def to_domain(self) -> ActualScore:
-        """Return the score."""
-        return ActualScore(self.scorepoints, self.ismissing, self.isexempt, self.actualscorekind == SCORE_CODE)

@@ -253,6 +253,14 @@ class Keys:
         return f"{self.prefix}:powerschool:token"
 
     @property
+    def unavailable_queries(self) -> str:
+        """Hash: name of a PowerQuery that PowerSchool does not run to why, since when and when last asked, as JSON.
+
+        A query leaves it once it runs again.
+        """
+        return f"{self.prefix}:powerschool:unavailable-queries"
+
+    @property
     def powerschool_token_lock(self) -> str:
         """Lock: held by the one worker that fetches a token."""
         return f"{self.prefix}:powerschool:token-lock"

@@ -16,6 +16,8 @@ class PowerSchoolFaults(Faults):
     adds the header that the browser gets on a create; whether plugins get it is not public. `accept_blank_scores` lets
     a row without score and flags empty the score; how PowerSchool clears one is not public, so that it is refused else.
 
+    `missing_queries` are the names of queries that are not installed, as if an older plugin was.
+
     `query_page_cap` cuts the pages of PowerQueries, 0 leaves them as asked for (documented). Of rosters, `rows_lost` is
     how many rows the end of every list lacks of its count; `hidden_school_numbers` are schools that vanish with
     everything in them, and `empty_rosters` lets everything vanish, both from the counts as well.
@@ -27,6 +29,7 @@ class PowerSchoolFaults(Faults):
     expire_tokens: bool = False
     resubmit_once: bool = False
     missing_grants: list[str] = Field(default_factory=list)
+    missing_queries: list[str] = Field(default_factory=list)
     lock_term_ids: list[int] = Field(default_factory=list)
     assignment_section_ids_header: bool = False
     accept_blank_scores: bool = False

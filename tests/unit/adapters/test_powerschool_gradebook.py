@@ -10,8 +10,18 @@ from scripted_remote import ScriptedRemote, answer, sent, text
 
 from shared.adapters.powerschool import PowerSchool
 from shared.domain.desired import DesiredAssignment
+from shared.domain.plugin_queries import QueryFault
 from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory, Term
-from shared.errors import AccessDenied, NotFound, Refused, RefusedRow, SystemUnwell, TransientError, UnexpectedAnswer
+from shared.errors import (
+    AccessDenied,
+    NotFound,
+    QueryUnavailable,
+    Refused,
+    RefusedRow,
+    SystemUnwell,
+    TransientError,
+    UnexpectedAnswer,
+)
 from shared.ports import CreatedAssignment, ScoreRow
 
 TEACHER = 501
@@ -411,44 +421,25 @@ def test_an_unreadable_answer_is_never_an_empty_gradebook(
 
 NOT_INSTALLED = answer({"message": "Query org.passback.sync.gradebook.state not found"}, 404)
 NOT_GRANTED = answer({"message": "At least one column lacks sufficient permission"}, 403)
-TABLE = "/ws/schema/table/assignmentscore"
 
 
-def table_rows(*students: int) -> httpx.Response:
-    rows = [
-        {"id": dcid, "tables": {"assignmentscore": {"studentsdcid": str(dcid), "scorepoints": "4", "ismissing": "0"}}}
-        for dcid in students
-    ]
-    return answer({"name": "assignmentscore", **({"record": rows} if rows else {})})
-
-
-@pytest.mark.parametrize("closed", [NOT_INSTALLED, NOT_GRANTED])
-def test_without_the_query_lists_and_tables_are_read(
-    ps: PowerSchool, remote: ScriptedRemote, closed: httpx.Response
+@pytest.mark.parametrize(
+    ("closed", "cause"), [(NOT_INSTALLED, QueryFault.MISSING), (NOT_GRANTED, QueryFault.NOT_GRANTED)]
+)
+def test_without_its_query_the_gradebook_is_not_read(
+    ps: PowerSchool, remote: ScriptedRemote, closed: httpx.Response, cause: QueryFault
 ) -> None:
-    """The same state, call by call; the missing query is not asked for again for ten minutes."""
-    remote.on("POST", STATE, closed).on("GET", ASSIGNMENTS, answer([ASSIGNMENT]))
-    remote.on("GET", TABLE, table_rows(8101))
-    (found,) = ps.gradebook.assignments([SECTION], [5501])
-    assert found == replace(ACTUAL, created_by_plugin="411", locked=False, scores={8101: ActualScore(Decimal(4))})
-    assert dict(remote.asked("GET", ASSIGNMENTS)[0].url.params) == {"users_dcid": "501", "section_ids": "6100"}
-    assert remote.asked("GET", TABLE)[0].url.params["q"] == "assignmentsectionid==5501"
-    ps.gradebook.assignments([SECTION], [])
-    assert len(remote.asked("POST", STATE)) == 1
-
-
-def test_score_tables_are_read_page_by_page(ps: PowerSchool, remote: ScriptedRemote) -> None:
-    """As long as the pages are as full as the district allows."""
-    remote.on("POST", STATE, NOT_INSTALLED).on("GET", ASSIGNMENTS, answer([ASSIGNMENT]))
-    remote.on("GET", TABLE, table_rows(*range(100)), table_rows(*range(100, 200)), table_rows())
-    (found,) = ps.gradebook.assignments([SECTION], [5501])
-    assert len(found.scores) == 200
-    assert [request.url.params["page"] for request in remote.asked("GET", TABLE)] == ["1", "2", "3"]
+    """The query is named, and nothing else is asked instead."""
+    remote.on("POST", STATE, closed)
+    with pytest.raises(QueryUnavailable, match=r"org\.passback\.sync\.gradebook\.state") as caught:
+        ps.gradebook.assignments([SECTION], [5501])
+    assert caught.value.cause == cause
+    assert [request.url.path for request in remote.requests] == ["/oauth/access_token", STATE]
 
 
 def test_an_outage_is_no_missing_query(ps: PowerSchool, remote: ScriptedRemote) -> None:
-    """The slow way is not taken into a PowerSchool that is unwell."""
+    """A PowerSchool that is unwell is waited for."""
     remote.on("POST", STATE, text("<html></html>", 200, "text/html"))
     with pytest.raises(SystemUnwell):
         ps.gradebook.assignments([SECTION], [])
-    assert remote.asked("GET", ASSIGNMENTS) == []
+    assert len(remote.requests) == 2

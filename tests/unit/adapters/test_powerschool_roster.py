@@ -10,8 +10,9 @@ from scripted_remote import ScriptedRemote, answer, sent
 from shared.adapters.powerschool import PowerSchool
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
+from shared.domain.plugin_queries import QueryFault
 from shared.domain.powerschool import RosteredSection, RosteredStudent, Term
-from shared.errors import AccessDenied, SystemUnwell
+from shared.errors import QueryUnavailable, SystemUnwell
 
 QUERY = "/ws/schema/query/org.passback.sync.roster."
 SECTIONS, STUDENTS, INDEX = f"{QUERY}sections", f"{QUERY}students", f"{QUERY}section_index"
@@ -156,14 +157,48 @@ def test_other_templates_go_through_an_index(
     assert len(remote.asked("POST", INDEX)) == 1
 
 
-def test_without_the_index_other_templates_cannot_work(
-    powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote
+@pytest.mark.parametrize(
+    ("refusal", "cause"),
+    [
+        (NOT_INSTALLED, QueryFault.MISSING),
+        (answer({"message": "At least one column lacks sufficient permission"}, 403), QueryFault.NOT_GRANTED),
+        (answer({"message": "Validation Failed"}, 400), QueryFault.OUTDATED),
+    ],
+)
+@pytest.mark.parametrize("path", [SECTIONS, STUDENTS, INDEX])
+def test_a_query_that_does_not_run_is_named(
+    powerschool_of: Callable[..., PowerSchool],
+    remote: ScriptedRemote,
+    path: str,
+    refusal: httpx.Response,
+    cause: QueryFault,
 ) -> None:
-    """Which is said instead of calling every section unknown."""
-    remote.on("POST", INDEX, NOT_INSTALLED)
-    with pytest.raises(AccessDenied) as caught:
+    """No section is called unknown for it, and nothing else is asked instead."""
+    for each in (SECTIONS, STUDENTS, INDEX):
+        remote.on("POST", each, refusal if each == path else records(SECTION if each != STUDENTS else STUDENT))
+    with pytest.raises(QueryUnavailable) as caught:
         powerschool_of(section_sis_id="S{section_id}").roster.sections(["S77"])
-    assert caught.value.cause == "powerschool_query_missing"
+    assert (caught.value.cause, caught.value.query) == (cause, path.removeprefix("/ws/schema/query/"))
+    assert {request.url.path for request in remote.requests if request.method == "GET"} <= {"/ws/v1/metadata"}
+
+
+def test_a_query_that_does_not_run_is_asked_for_once_a_minute(
+    powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote, clock: ManualClock
+) -> None:
+    """By all workers together, however many courses need it; a check of a person asks at once."""
+    remote.on("POST", SECTIONS, NOT_INSTALLED)
+    remote.on("POST", f"{SECTIONS}/count", NOT_INSTALLED)
+    name = SECTIONS.removeprefix("/ws/schema/query/")
+    for _ in range(3):
+        with pytest.raises(QueryUnavailable, match=name):
+            powerschool_of().roster.sections(["6100"])
+    assert len(remote.asked("POST", SECTIONS)) == 1
+    with pytest.raises(QueryUnavailable):
+        powerschool_of().queries.check(name, {"section_dcids": [0]})
+    assert len(remote.asked("POST", f"{SECTIONS}/count")) == 1
+    clock.advance(timedelta(minutes=1))
+    remote.on("POST", SECTIONS, records(SECTION)).on("POST", STUDENTS, records(STUDENT))
+    assert powerschool_of().roster.sections(["6100"])
 
 
 def test_templates_restore_leading_zeros(powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote) -> None:
@@ -176,100 +211,6 @@ def test_an_outage_is_no_empty_roster(ps: PowerSchool, remote: ScriptedRemote) -
     remote.on("POST", SECTIONS, httpx.Response(503))
     with pytest.raises(SystemUnwell):
         ps.roster.sections(["6100"])
-
-
-STAY = {
-    "id": 1,
-    "section_id": 6100,
-    "student_id": 8101,
-    "entry_date": "2031-08-20",
-    "exit_date": "2032-06-02",
-    "dropped": False,
-}
-
-
-def v1_student(dcid: int, number: object, status: int = 0) -> dict[str, Any]:
-    return {"id": dcid, "local_id": number, "school_enrollment": {"enroll_status_code": status}}
-
-
-@pytest.fixture
-def v1(remote: ScriptedRemote) -> ScriptedRemote:
-    """A PowerSchool without the plugin's queries."""
-    remote.on("POST", SECTIONS, NOT_INSTALLED)
-    remote.on(
-        "GET",
-        "/ws/v1/section/6100",
-        answer({"section": {"id": 6100, "school_id": 3, "staff_id": 44, "term_id": 900, "section_number": 1}}),
-    )
-    term = {"id": 900, "start_year": 2031, "start_date": "2031-08-20", "end_date": "2032-06-01"}
-    remote.on("GET", "/ws/v1/term/900", answer({"term": term}))
-    remote.on("GET", "/ws/v1/school/3", answer({"school": {"id": 3, "school_number": 12}}))
-    remote.on("GET", "/ws/v1/staff/44", answer({"staff": {"id": 44, "users_dcid": 501, "emails": ""}}))
-    return remote
-
-
-def enrollments(*stays: dict[str, Any]) -> httpx.Response:
-    listed: object = {"section_enrollment": stays[0] if len(stays) == 1 else list(stays)} if stays else ""
-    return answer({"section_enrollments": listed})
-
-
-def students(*rows: dict[str, Any]) -> httpx.Response:
-    return answer({"students": {"student": rows[0] if len(rows) == 1 else list(rows)} if rows else ""})
-
-
-def test_without_queries_the_v1_api_tells_the_same(ps: PowerSchool, v1: ScriptedRemote) -> None:
-    """A list of one is an object there, and a student number a number."""
-    v1.on("GET", "/ws/v1/section/6100/section_enrollment", enrollments(STAY))
-    v1.on("GET", "/ws/v1/school/3/student", students(v1_student(8101, 3001)))
-    assert ps.roster.sections(["6100"])["6100"] == RosteredSection(
-        "6100",
-        6100,
-        12,
-        501,
-        Term(date(2031, 8, 20), date(2032, 6, 1), 41),
-        {"3001": RosteredStudent(8101, active=True)},
-    )
-
-
-def test_students_come_in_pages_and_the_rest_one_by_one(ps: PowerSchool, v1: ScriptedRemote) -> None:
-    """Pages are as long as PowerSchool's metadata says (2 here); who is in no list is asked for, or unknown."""
-    stays = [{**STAY, "student_id": dcid} for dcid in (8101, 8103, 8104, 8105)]
-    v1.on("GET", "/ws/v1/section/6100/section_enrollment", enrollments(*stays))
-    v1.on(
-        "GET",
-        "/ws/v1/school/3/student",
-        students(v1_student(8101, 3001), v1_student(8102, "A2")),
-        students(v1_student(8103, 3003)),
-    )
-    v1.on("GET", "/ws/v1/student/8104", answer({"student": v1_student(8104, 3004, status=2)}))
-    v1.on("GET", "/ws/v1/student/8105", answer({}, 404))
-    found = ps.roster.sections(["6100"])["6100"].students
-    assert found == {
-        "3001": RosteredStudent(8101, active=True),
-        "3003": RosteredStudent(8103, active=True),
-        "3004": RosteredStudent(8104, active=False),
-    }
-    assert [request.url.params["page"] for request in v1.asked("GET", "/ws/v1/school/3/student")] == ["1", "2"]
-
-
-def test_dropped_students_are_not_active(ps: PowerSchool, v1: ScriptedRemote) -> None:
-    """Whatever their dates say."""
-    v1.on("GET", "/ws/v1/section/6100/section_enrollment", enrollments({**STAY, "dropped": True}))
-    v1.on("GET", "/ws/v1/school/3/student", students(v1_student(8101, 3001)))
-    assert not ps.roster.sections(["6100"])["6100"].students["3001"].active
-
-
-def test_an_empty_section_is_an_empty_text(ps: PowerSchool, v1: ScriptedRemote) -> None:
-    """And no error."""
-    v1.on("GET", "/ws/v1/section/6100/section_enrollment", enrollments())
-    v1.on("GET", "/ws/v1/school/3/student", students())
-    assert ps.roster.sections(["6100"])["6100"].students == {}
-
-
-def test_an_unknown_section_is_left_out(ps: PowerSchool, v1: ScriptedRemote) -> None:
-    """The others are still read."""
-    v1.on("GET", "/ws/v1/section/6100", answer({}, 404))
-    assert ps.roster.sections(["6100"]) == {}
 
 
 def test_the_district_tells_its_time_zone(ps: PowerSchool) -> None:

@@ -110,15 +110,6 @@ def test_rows_are_lost_but_counted(name: str) -> None:
     assert (len(answer.get("record", [])), answer["count"]) == (whole - 1, whole)
 
 
-def test_v1_rows_are_lost_but_counted() -> None:
-    """Likewise."""
-    district = District()
-    district.faults(rows_lost=1)
-    listed = district.call("GET", "/ws/v1/district/student").json()["students"]["student"]
-    counted = district.call("GET", "/ws/v1/district/student/count").json()
-    assert (len(listed), counted) == (2, {"resource": {"count": 3}})
-
-
 @pytest.mark.parametrize("knob", [{"hidden_school_numbers": [101]}, {"empty_rosters": True}])
 def test_a_hidden_school_is_gone_from_the_counts_as_well(knob: dict[str, Any]) -> None:
     """With its sections, people and enrollments; the knob off, everything is back."""
@@ -126,8 +117,6 @@ def test_a_hidden_school_is_gone_from_the_counts_as_well(knob: dict[str, Any]) -
     district.faults(**knob)
     for name in ("schools", "terms", "sections", "staff", "students", "enrollments"):
         assert district.query(f"provisioning.{name}", "count=true").json()["count"] == 0
-    assert district.call("GET", "/ws/v1/district/school/count").json() == {"resource": {"count": 0}}
-    assert district.call("GET", "/ws/v1/school/3").status_code == 404
     district.faults()
     assert len(rows(district, "sections")) == 3
 

@@ -1,80 +1,7 @@
-"""Rosters by `/ws/v1`, tables and named queries of the sandbox PowerSchool."""
+"""Rosters by tables and named queries of the sandbox PowerSchool."""
 
 import pytest
-from powerschool_client import AMY, BOB, FOREIGN_SECTION, OTHER_SECTION, SECTION, STRANGER, District, score
-
-
-def v1(district: District, path: str) -> dict[str, object]:
-    answer = district.call("GET", f"/ws/v1/{path}")
-    assert answer.status_code == 200, answer.text
-    body: dict[str, object] = answer.json()
-    return body
-
-
-def test_a_one_element_list_is_an_object() -> None:
-    """One enrollment comes as an object, several as a list, none as an empty text."""
-    district = District()
-    rows = [
-        v1(district, f"section/{dcid}/section_enrollment")["section_enrollments"] for dcid in (SECTION, OTHER_SECTION)
-    ]
-    assert [type(row["section_enrollment"]) for row in rows] == [list, dict]
-    assert v1(district, f"section/{FOREIGN_SECTION}/section_enrollment") == {"section_enrollments": ""}
-
-
-def test_numeric_texts_become_numbers() -> None:
-    """A student number loses its leading zeros; a section number may be number or text."""
-    district = District()
-    assert v1(district, f"student/{AMY}")["student"]["local_id"] == 123
-    numbers = [section["section_number"] for section in v1(district, "school/3/section")["sections"]["section"]]
-    assert numbers == [1, "2A", 3]
-
-
-def test_xml_is_the_default() -> None:
-    """Who does not ask for JSON gets XML."""
-    district = District()
-    answer = district.call("GET", "/ws/v1/school/3", headers={**district.headers, "Accept": "*/*"})
-    assert answer.headers["content-type"].startswith("application/xml")
-    assert "<school_number>101</school_number>" in answer.text
-
-
-def test_a_page_larger_than_the_cap_is_truncated() -> None:
-    """The administrator's cap shortens the page instead of refusing it."""
-    district = District()
-    district.app.state.powerschool.plugin.page_cap = 2
-    assert len(v1(district, "district/student?pagesize=500")["students"]["student"]) == 2
-    assert v1(district, "district/student?page=2")["students"]["student"]["id"] == 9003
-    assert v1(district, "district/student/count") == {"resource": {"count": 3}}
-
-
-@pytest.mark.parametrize(
-    ("path", "count"),
-    [
-        ("school/3/section/count?q=term.start_year==2026", 3),
-        ("school/3/section/count?q=term.start_year==2025", 0),
-        ("school/3/term/count?q=start_year==2026;portion=ge=2", 1),
-        ("school/3/student/count?q=school_enrollment.enroll_status==(A,P)", 3),
-        ("school/3/student/count?q=name.last_name==No*1", 1),
-    ],
-)
-def test_queries_select_rows(path: str, count: int) -> None:
-    """The FIQL subset: equality, comparison, lists, wildcards and AND."""
-    assert v1(District(), path) == {"resource": {"count": count}}
-
-
-def test_an_unknown_field_in_a_query_is_400() -> None:
-    """A query for a field that is not there is refused, not ignored."""
-    assert District().call("GET", "/ws/v1/school/3/section?q=colour==red").status_code == 400
-
-
-def test_co_teachers_are_not_in_v1_and_inactive_staff_vanish() -> None:
-    """A section shows its lead only; a deactivated staff member is no longer listed."""
-    district = District()
-    section = v1(district, f"section/{SECTION}")["section"]
-    assert section["staff_id"] == 710
-    district.act("deactivate_staff", staff_dcid=711)
-    staff = v1(district, "school/3/staff?expansions=emails,nonsense")["staffs"]["staff"]
-    assert [row["id"] for row in staff] == [710, 712]
-    assert staff[0]["emails"] == ""
+from powerschool_client import AMY, BOB, OTHER_SECTION, SECTION, STRANGER, District, score
 
 
 @pytest.mark.parametrize(
@@ -118,6 +45,14 @@ def test_scores_are_read_back_by_the_table_api() -> None:
     path = f"assignmentscore?q=assignmentsectionid=={section_id}&projection=studentsdcid,scorepoints"
     (record,) = district.call("GET", f"/ws/schema/table/{path}").json()["record"]
     assert record["tables"] == {"assignmentscore": {"studentsdcid": str(AMY), "scorepoints": "9.5"}}
+
+
+def test_a_table_page_larger_than_the_cap_is_truncated() -> None:
+    """The administrator's cap shortens the page instead of refusing it."""
+    district = District()
+    district.app.state.powerschool.plugin.page_cap = 2
+    assert len(district.call("GET", "/ws/schema/table/students?pagesize=500").json()["record"]) == 2
+    assert len(district.call("GET", "/ws/schema/table/students?page=2").json()["record"]) == 1
 
 
 def test_the_section_query_gives_term_and_lead_teacher() -> None:

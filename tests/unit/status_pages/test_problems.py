@@ -9,6 +9,7 @@ from shared.adapters.redis.change_store import Counts, WaitingCourse
 from shared.adapters.redis.heartbeats import GONE_AFTER, Heartbeat
 from shared.adapters.redis.system_health import SystemPause
 from shared.domain.pauses import EVERYTHING, Pause
+from shared.domain.plugin_queries import PROVISIONING_QUERIES, STATE_QUERY, QueryFault, UnavailableQuery
 from shared.domain.summaries import Standing
 from shared.domain.timings import HourOfTimings
 from workers.status_pages.charts import chart, duration
@@ -21,13 +22,15 @@ ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", time
 WELL = Overview(
     now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(Standing, 0), waiting=[],
     messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW, silence_matters=True,
-    processes=ALIVE, pauses=[], system_pauses=[], hours=[], actions=[], last_run=None, held_run=None,
+    processes=ALIVE, pauses=[], system_pauses=[], unavailable_queries=[], hours=[], actions=[],
+    last_run=None, held_run=None,
 )  # fmt: skip
 GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
 PROVISIONER = Heartbeat("provisioning-worker@here:4", timedelta(0))
 LATE = WaitingCourse("101", NOW - timedelta(minutes=10), NOW - timedelta(minutes=20), 3)
 PAUSED = Pause(EVERYTHING, NOW, "rivera", "moving")
 OF_COURSE = Pause("course:101", NOW, "rivera")
+NO_QUERY = UnavailableQuery(PROVISIONING_QUERIES[0], QueryFault.MISSING, NOW, NOW)
 RUN = RunView("r1", "roster", "schedule", "failed", NOW)
 
 
@@ -49,6 +52,7 @@ def test_nothing_is_wrong() -> None:
         ({"processes": [*ALIVE, GONE]}, ["process_gone"]),
         ({"pauses": [PAUSED]}, ["paused"]),
         ({"system_pauses": [SystemPause("canvas", "canvas_throttled", timedelta(seconds=9))]}, ["system_unwell"]),
+        ({"unavailable_queries": [NO_QUERY]}, ["powerschool_query_missing"]),
         ({"dead_letters": 1, "dead_letters_warning": "many"}, ["dead_letters", "dead_letters_full"]),
         ({"messages": 5000}, ["messages_waiting"]),
         ({"last_event_at": NOW - SILENCE}, []),
@@ -69,6 +73,18 @@ def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str])
     seen = replace(WELL, **changed)  # type: ignore[arg-type]
     assert codes(seen) == expected
     assert all(problem.title and problem.remedy for problem in problems(seen))
+
+
+@pytest.mark.parametrize("fault", QueryFault)
+@pytest.mark.parametrize(
+    ("query", "waits"), [(PROVISIONING_QUERIES[0], "No roster is read"), (STATE_QUERY, "No course is synced")]
+)
+def test_a_query_that_does_not_run_is_named(query: str, waits: str, fault: QueryFault) -> None:
+    """With what waits for it and what to do about it."""
+    (problem,) = problems(replace(WELL, unavailable_queries=[UnavailableQuery(query, fault, NOW, NOW)]))
+    assert query in problem.title
+    assert waits in problem.title
+    assert (problem.level, problem.remedy) == (Level.BAD, fault.remedy)
 
 
 def test_the_worst_comes_first() -> None:

@@ -103,7 +103,7 @@ def test_a_permanent_error_is_a_letter_of_the_course_at_once(
 def test_refused_credentials_wait(school: School, cause: str) -> None:
     """What an administrator must mend for every course fills no dead letters and spends no attempt."""
     outcome = settle(school, raising(AccessDenied("GET: 401", cause=cause, status=401)), attempts=1)
-    assert outcome == Wait(cause, ADMINISTRATOR_DELAY)
+    assert outcome == Wait(cause, ADMINISTRATOR_DELAY, "GET: 401")
     assert school.changes.later == [("1", ADMINISTRATOR_DELAY, 1)]
     assert school.letters() == []
 

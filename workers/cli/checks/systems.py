@@ -3,13 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 
 from shared.adapters.canvas import canvas_sis_imports
 from shared.adapters.powerschool.grants import GRANTS
+from shared.adapters.powerschool.queries import Args
+from shared.adapters.powerschool.roster import INDEX_QUERY
+from shared.adapters.powerschool.roster_queries import SECTIONS_QUERY, STUDENTS_QUERY
+from shared.adapters.powerschool.sis_ids import ONLY_DCID
 from shared.config import ConfigurationError
 from shared.domain.gradebook import Course
-from shared.errors import AccessDenied, PassbackError
+from shared.domain.plugin_queries import PROVISIONING_QUERIES, STATE_QUERY, QueryFault
+from shared.errors import AccessDenied, PassbackError, QueryUnavailable
 from workers.bootstrap import Passback
 from workers.cli.checks.verdicts import Check, Found, Verdict, asked, clock_check, http_date
 
@@ -20,6 +26,7 @@ CANVAS_FIX = "Check PASSBACK_CANVAS_URL and PASSBACK_CANVAS_TOKEN."
 POWERSCHOOL_FIX = (
     "Check PASSBACK_POWERSCHOOL_URL, PASSBACK_POWERSCHOOL_CLIENT_ID and PASSBACK_POWERSCHOOL_CLIENT_SECRET."
 )
+PLUGIN_FIX = "Install and enable deploy/powerschool-plugin of this version in PowerSchool."
 FIELDS_FIX = (
     "Give the service user view_all_grades and read_sis; tick Allow Include Parameters where the key has scopes."
 )
@@ -42,10 +49,8 @@ def _canvas(service: Passback) -> Iterator[Check]:
 
 def _powerschool(service: Passback) -> Iterator[Check]:
     yield asked("powerschool: token", lambda: _powerschool_token(service), POWERSCHOOL_FIX)
-    fix = 'Grant the plugin accessLevelV1Api="READ" on its Data Provider Configuration page.'
-    yield asked("powerschool: /ws/v1", lambda: _powerschool_v1(service), fix)
-    fix = "Install and enable deploy/powerschool-plugin; without its queries passback reads more slowly."
-    yield asked("powerschool: queries", lambda: _powerschool_queries(service), fix, failure=Verdict.WARN)
+    for query, args in _queries(service):
+        yield asked(f"powerschool: {query}", partial(_powerschool_query, service, query, args), PLUGIN_FIX)
     fix = "Add the missing field to the plugin's access_request, raise its version and install it again."
     yield asked("powerschool: grants", lambda: _powerschool_grants(service), fix)
     yield from _clock("powerschool: clock", lambda: _powerschool_date(service))
@@ -142,15 +147,25 @@ def _powerschool_token(service: Passback) -> str:
     return "accepted"
 
 
-def _powerschool_v1(service: Passback) -> str:
-    service.powerschool.api.send("GET", "/ws/v1/district/school/count")
-    return "readable"
+def _queries(service: Passback) -> Iterator[tuple[str, Args]]:
+    """Yield the queries that this installation needs, with arguments that select nothing."""
+    nothing = {"section_dcids": [0]}
+    yield STATE_QUERY, {**nothing, "score_section_ids": [0]}
+    yield SECTIONS_QUERY, nothing
+    yield STUDENTS_QUERY, nothing
+    if service.settings.section_sis_id != ONLY_DCID:
+        yield INDEX_QUERY, {}
+    if service.settings.provision_schedule:
+        yield from ((query, {}) for query in PROVISIONING_QUERIES)
 
 
-def _powerschool_queries(service: Passback) -> str:
-    if not service.powerschool.queries.is_installed():
-        raise Found(Verdict.WARN, "not installed, or their fields not granted")
-    return "installed"
+def _powerschool_query(service: Passback, query: str, args: Args) -> str:
+    try:
+        service.powerschool.queries.check(query, args)
+    except QueryUnavailable as error:
+        fault = QueryFault(error.cause)
+        raise Found(Verdict.FAIL, f"{error.status}: it {fault.meaning}", fault.remedy) from error
+    return "runs"
 
 
 def _powerschool_grants(service: Passback) -> str:

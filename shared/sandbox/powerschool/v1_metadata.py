@@ -1,0 +1,36 @@
+"""`/ws/v1/metadata` and `/ws/v1/time`: the two resources of v1 that need no access level."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from shared.sandbox.powerschool.current import powerschool
+
+PAGE_SIZES = ("course", "school", "section", "section_enrollment", "staff", "student", "term", "schema_table_query")
+POWERSCHOOL_VERSION = "25.2.0.0"
+
+
+async def metadata(request: Request) -> Response:
+    """Answer page caps, plugin id and time zone: to unauthenticated callers too (measured)."""
+    state = powerschool(request)
+    caps = {f"{name}_max_page_size": state.plugin.page_cap for name in PAGE_SIZES}
+    about = {
+        "plugin_id": state.plugin.id,
+        "powerschool_version": POWERSCHOOL_VERSION,
+        "state": "WA",
+        "district_timezone": state.zone.key,
+        "district_uuid": "00000000-5a4d-b0c5-0000-000000000000",
+    }
+    return JSONResponse({"metadata": caps | about})
+
+
+async def time(request: Request) -> Response:
+    """Answer the server's time; needs no OAuth (documented). The shape is inferred."""
+    state = powerschool(request)
+    return JSONResponse({"time": state.clock.now().astimezone(state.zone).isoformat()})
+
+
+ROUTES = [
+    Route("/ws/v1/metadata", metadata, methods=["GET"]),
+    Route("/ws/v1/time", time, methods=["GET"]),
+]
