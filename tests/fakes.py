@@ -109,9 +109,9 @@ class FakePowerSchool:
     `categories_there` are every teacher's but those of `categories_of` (by USERS.DCID). `assignments_there` is keyed
     by assignment section id. `writes` holds what was committed, in order, as
     ("create" | "update" | "scores" | "clear", assignment section ids). `refused_students` are named in the refusal of
-    a batch, `refused_targets` (assignment section ids) are refused without naming anyone. `before_scores` runs before
-    every batch, as a person at PowerSchool would. `scores_read` holds of which assignment sections scores were asked
-    for, in order.
+    a batch, `refused_targets` (assignment section ids) and `nameless_students` are refused without naming anyone,
+    `uncleared_students` keep a batch of clears from being taken. `before_scores` runs before every batch, as a person
+    at PowerSchool would. `scores_read` holds of which assignment sections scores were asked for, in order.
     """
 
     categories_there: tuple[TeacherCategory, ...]
@@ -120,6 +120,8 @@ class FakePowerSchool:
     faults: Faults = field(default_factory=Faults)
     refused_students: dict[int, str] = field(default_factory=dict)
     refused_targets: dict[int, str] = field(default_factory=dict)
+    nameless_students: set[int] = field(default_factory=set)
+    uncleared_students: set[int] = field(default_factory=set)
     lost_creates: int = 0
     categories_of: dict[int, tuple[TeacherCategory, ...]] = field(default_factory=dict)
     category_refreshes: int = 0
@@ -190,6 +192,8 @@ class FakePowerSchool:
         self._refuse_what_is_gone(rows)
         self._refuse_students(rows)
         self._refuse_targets(rows)
+        if self.nameless_students & {row.student_dcid for row in rows}:
+            raise refused("PUT /ws/xte/score: 409", "powerschool_409", words="Validation Failed")
         for row in rows:
             there = self.assignments_there[row.assignment_section_id]
             score = ActualScore(row.points, row.missing, row.exempt)
@@ -199,6 +203,8 @@ class FakePowerSchool:
 
     def clear_scores(self, users_dcid: int, rows: Sequence[ClearRow]) -> None:
         self.faults.check("clear_scores")
+        if self.uncleared_students & {row.student_dcid for row in rows}:
+            raise refused("PUT /ws/xte/score: 409", "powerschool_409", words="Validation Failed")
         for row in rows:
             there = self.assignments_there[row.assignment_section_id]
             scores = {**there.scores, row.student_dcid: ActualScore(None)}

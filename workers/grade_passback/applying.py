@@ -15,6 +15,7 @@ from shared.errors import AccessDenied, LeaseLost, NotFound, PermanentError, Ref
 from shared.ports import Audit, ClearRow, Links, PowerSchoolGradebook, ScoreRow
 from workers.grade_passback.applied import OF_THE_ASSIGNMENT, REASON_OF_CAUSE, Applied
 from workers.grade_passback.audit_trail import AuditTrail
+from workers.grade_passback.halving import Halving, is_of_a_row
 from workers.grade_passback.leases import Guard
 from workers.grade_passback.survey import Survey
 from workers.settle import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE
@@ -156,10 +157,13 @@ class _Run:
         target = link.powerschool_assignment_section_id
         rows = [ClearRow(target, student_dcid) for student_dcid in sorted(step.replaces)]
         for batch in _batches(rows, self._score_batch):
-            self._clear_batch(key, step, batch)
+            self._clear_batch(key, step, batch, Halving.of(len(batch)))
 
-    def _clear_batch(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> None:
-        """Empty the scores. A batch is refused as a whole: whom the refusal names is left out, or everybody."""
+    def _clear_batch(self, key: Key, step: Clear, rows: Sequence[ClearRow], halving: Halving) -> None:
+        """Empty the scores. A batch is refused as a whole: whom the refusal names is left out.
+
+        Where it names nobody, each half is sent by itself.
+        """
         while rows:
             self._guard()
             try:
@@ -168,7 +172,14 @@ class _Run:
             except Refused as refused:
                 if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
                     raise
-                bad = [row for row in rows if _names(refused, row)] or rows
+                bad = [row for row in rows if _names(refused, row)]
+                if not bad:
+                    parts = halving.parts(rows, refused)
+                    for part in parts:
+                        self._clear_batch(key, step, part, halving)
+                    if not parts:
+                        self._keep_uncleared(key, rows)
+                    return
                 self._keep_uncleared(key, bad)
                 rows = [row for row in rows if row not in bad]
             else:
@@ -192,7 +203,9 @@ class _Run:
     def _section_scores(self, section_dcid: int, steps: Sequence[Scores]) -> None:
         rows = [row for step in steps for row in self._rows(step)]
         for batch in _batches(rows, self._score_batch):
-            self._send(section_dcid, batch)
+            halving = Halving.of(len(batch))
+            self._send(section_dcid, batch, halving)
+            self._refuse_alone(section_dcid, halving)
 
     def _rows(self, step: Scores) -> list[ScoreRow]:
         key = (step.assignment_id, step.section_dcid)
@@ -202,7 +215,7 @@ class _Run:
         target = link.powerschool_assignment_section_id
         return [ScoreRow(target, s.student_dcid, s.points, missing=s.missing, exempt=s.exempt) for s in step.rows]
 
-    def _send(self, section_dcid: int, rows: Sequence[ScoreRow]) -> None:
+    def _send(self, section_dcid: int, rows: Sequence[ScoreRow], halving: Halving) -> None:
         """Write the rows. PowerSchool refuses a batch as a whole: what it names is taken out, the rest sent again."""
         while rows:
             self._guard()
@@ -213,15 +226,18 @@ class _Run:
                 raise
             except (TransientError, PermanentError) as error:
                 _stop_if_nobody_may(error)
-                rows = self._without_the_bad(section_dcid, rows, error)
+                rows = self._without_the_bad(section_dcid, rows, error, halving)
             else:
                 self._sent(section_dcid, rows)
                 return
 
     def _without_the_bad(
-        self, section_dcid: int, rows: Sequence[ScoreRow], error: TransientError | PermanentError
+        self, section_dcid: int, rows: Sequence[ScoreRow], error: TransientError | PermanentError, halving: Halving
     ) -> Sequence[ScoreRow]:
-        """Note what the error is about and return the rows that may be sent again: always fewer than before."""
+        """Note what the error is about and return the rows that may be sent again: always fewer than before.
+
+        Where it names nobody, the parts of the batch have been sent when this returns.
+        """
         gone = {row.assignment_section_id for row in error.rows} if isinstance(error, NotFound) else set()
         if gone & {row.assignment_section_id for row in rows}:
             for key in self._keys(section_dcid, gone):
@@ -231,19 +247,35 @@ class _Run:
         if bad:
             self._refuse_students(section_dcid, bad, error)
             return [row for row in rows if row not in bad]
-        for target in sorted({row.assignment_section_id for row in rows}):
-            own = [row for row in rows if row.assignment_section_id == target]
-            if len(own) < len(rows) and isinstance(error, PermanentError):
-                self._send(section_dcid, own)
-            else:
-                for key in self._keys(section_dcid, {target}):
-                    self.applied.note(key, error)
+        parts = halving.parts(rows, error)
+        for part in parts:
+            self._send(section_dcid, part, halving)
+        if not parts and len(rows) == 1 and isinstance(error, PermanentError) and is_of_a_row(error):
+            halving.alone.append((rows[0], error))
+        elif not parts:
+            for key in self._keys(section_dcid, {row.assignment_section_id for row in rows}):
+                self.applied.note(key, error)
         return []
+
+    def _refuse_alone(self, section_dcid: int, halving: Halving) -> None:
+        """Note the rows that were refused by themselves.
+
+        The student is to blame where PowerSchool takes others' scores of the assignment, else the assignment is.
+        """
+        refused = {(row.assignment_section_id, row.student_dcid) for row, _ in halving.alone}
+        for row, error in halving.alone:
+            for key in self._keys(section_dcid, {row.assignment_section_id}):
+                sent_to = self.applied.links[key].sent_to
+                if any((row.assignment_section_id, student_dcid) not in refused for student_dcid in sent_to):
+                    self._refuse_students(section_dcid, [row], error)
+                else:
+                    self.applied.note(key, error)
 
     def _refuse_students(
         self, section_dcid: int, bad: Iterable[ScoreRow], error: TransientError | PermanentError
     ) -> None:
         reason = REASON_OF_CAUSE.get(error.cause, Reason.STUDENT_REFUSED)
+        reason = Reason.STUDENT_REFUSED if reason is Reason.REFUSED else reason
         for row in bad:
             for key in self._keys(section_dcid, {row.assignment_section_id}):
                 self.applied.refused_students.setdefault(key, {})[row.student_dcid] = Finding(reason)

@@ -15,6 +15,8 @@ class PowerSchoolFaults(Faults):
     "table.column" names that the plugin was not granted. `lock_term_ids` are TERMS.IDs. `assignment_section_ids_header`
     adds the header that the browser gets on a create; whether plugins get it is not public. `accept_blank_scores` lets
     a row without score and flags empty the score; how PowerSchool clears one is not public, so that it is refused else.
+    `nameless_refusals` leaves `errors` out of a refusal of scores: that each refusal names its rows is not documented.
+    `refuse_negative_scores` refuses a score below 0; whether PowerSchool does is not public, so that both are possible.
 
     `missing_queries` are the names of queries that are not installed, as if an older plugin was.
 
@@ -33,6 +35,8 @@ class PowerSchoolFaults(Faults):
     lock_term_ids: list[int] = Field(default_factory=list)
     assignment_section_ids_header: bool = False
     accept_blank_scores: bool = False
+    nameless_refusals: bool = False
+    refuse_negative_scores: bool = False
     query_page_cap: int = Field(default=0, ge=0)
     rows_lost: int = Field(default=0, ge=0)
     hidden_school_numbers: list[int] = Field(default_factory=list)

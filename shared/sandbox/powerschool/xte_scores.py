@@ -46,8 +46,10 @@ def _put(request: Request, rows: Sequence[ScoreBody]) -> Response:
         for row, target in zip(rows, targets, strict=True)
         for error in _errors(state, row, target, locked, accept_blank=faults.accept_blank_scores)
     ]
+    if faults.refuse_negative_scores:
+        errors += [_negative(row) for row in rows if (row.scorepoints or 0) < 0]
     if errors or (errors := _repeated(rows)):
-        raise validation_failed(*errors)
+        raise message(409, "Validation Failed") if faults.nameless_refusals else validation_failed(*errors)
     for row, target in zip(rows, targets, strict=True):
         _write(state, row, target)
     _note(state, rows)
@@ -89,6 +91,11 @@ def _errors(
     if _foreign_score_id(row, target):
         found.append(("Score ID", "The assignment score id is not this score's"))
     return [ErrorRow(code, sentence, "AssignmentScore", params) for code, sentence in found]
+
+
+def _negative(row: ScoreBody) -> ErrorRow:
+    params = {"assignment_section_id": row.section.assignmentsectionid, "student_dcid": row.studentsdcid}
+    return ErrorRow("Score Points", "Score points are below zero", "AssignmentScore", params)
 
 
 def _associated(state: PowerSchool, row: ScoreBody, target: AssignmentSection) -> bool:
