@@ -25,7 +25,8 @@ _OF_SCORES: Mapping[Reason, Explanation] = {
         source="Per score: `student_unknown`",
     ),
     Reason.STUDENT_NOT_IN_SECTION: Explanation(
-        "The student is not active in this section in PowerSchool: dropped, transferred or not entered yet.",
+        "The student is not active in this section in PowerSchool, or was not on its last day: dropped, transferred or "
+        "not entered yet.",
         "Nothing to do for a student who left; for one who should be there, have the enrollment corrected.",
         Who.POWERSCHOOL_ADMIN,
         source="Per score: `student_not_in_section`",

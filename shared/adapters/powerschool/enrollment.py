@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from shared.domain.enrollment_periods import EnrollmentPeriod, EnrollmentStatus, enrollment_status
 from shared.domain.powerschool import RosteredStudent, Term
 from shared.domain.sis_templates import SisIdTemplate
 
@@ -13,20 +14,12 @@ ENROLLED = 0
 
 @dataclass(frozen=True, slots=True)
 class Enrollment:
-    """One stay of a student in a section. `exit_date` is the first day on which the student is no longer in it."""
+    """One row of CC with its student. `in_school` says whether STUDENTS.ENROLL_STATUS is 0."""
 
     student_dcid: int
     student_number: str
-    entry_date: date | None
-    exit_date: date | None
+    period: EnrollmentPeriod
     in_school: bool
-    dropped: bool = False
-
-    def is_active(self, day: date) -> bool:
-        """Say whether the student is in the section on `day`."""
-        entered = self.entry_date is None or self.entry_date <= day
-        stayed = self.exit_date is None or day < self.exit_date
-        return self.in_school and not self.dropped and entered and stayed
 
     def sis_id(self, template: SisIdTemplate) -> str:
         """Return the student's SIS id."""
@@ -36,15 +29,19 @@ class Enrollment:
 def merged(
     enrollments: Iterable[Enrollment], term: Term, today: date, template: SisIdTemplate
 ) -> dict[str, RosteredStudent]:
-    """Return the students by SIS id, each active if one of their stays is.
+    """Return the students of a section by SIS id, each once, active if `enrollment_status` says so.
 
-    After the term its last day counts, since late grades are for those who were there to the end.
+    Of several students with one SIS id the active one counts.
     """
-    day = min(today, term.last_day)
+    rows: dict[int, list[Enrollment]] = {}
+    for row in enrollments:
+        rows.setdefault(row.student_dcid, []).append(row)
     roster: dict[str, RosteredStudent] = {}
-    for stay in enrollments:
-        sis_id = stay.sis_id(template)
-        earlier = roster.get(sis_id)
-        active = stay.is_active(day) or (earlier is not None and earlier.active)
-        roster[sis_id] = RosteredStudent(stay.student_dcid, active)
+    for dcid, own in rows.items():
+        periods = [row.period for row in own]
+        status = enrollment_status(periods, term, today, in_school=own[0].in_school)
+        student = RosteredStudent(dcid, active=status is EnrollmentStatus.CURRENT)
+        sis_id = own[0].sis_id(template)
+        if student.active or sis_id not in roster:
+            roster[sis_id] = student
     return roster

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 from pydantic import BeforeValidator
 
 from shared.adapters.powerschool.enrollment import ENROLLED
-from shared.adapters.powerschool.wire import Day, MaybeDay, MaybeId, Text, Wire
+from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, Text, Wire
 from shared.domain.roster import (
     CatalogCourse,
     ClassEnrollment,
@@ -135,8 +135,8 @@ class EnrollmentRow(Wire):
     enrollment_dcid: int
     section_dcid: int
     student_dcid: int
-    entry_date: MaybeDay = None
-    exit_date: MaybeDay = None
+    entry_date: EnrollmentDay = None
+    exit_date: EnrollmentDay = None
     is_dropped: bool = False
 
     def enrollment(self) -> ClassEnrollment:

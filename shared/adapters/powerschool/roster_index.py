@@ -6,6 +6,7 @@ from datetime import date
 
 from shared.adapters.powerschool.enrollment import Enrollment, merged
 from shared.adapters.powerschool.section_memory import SectionMemory
+from shared.domain.enrollment_periods import EnrollmentPeriod
 from shared.domain.powerschool import RosteredSection, Term
 from shared.domain.roster import ClassEnrollment, ClassSection, Roster, SchoolTerm, Student
 from shared.domain.sis_templates import SisIdTemplate
@@ -50,7 +51,7 @@ class RosterIndexer:
         stays = defaultdict[int, list[Enrollment]](list)
         for stay in roster.enrollments:
             if stay.student_dcid in students:
-                stays[stay.section_dcid].append(_stay(stay, students[stay.student_dcid], today))
+                stays[stay.section_dcid].append(_enrollment(stay, students[stay.student_dcid]))
         return [
             self._section(section, terms[section.term_id, section.school_number], stays[section.dcid], today)
             for section in roster.sections
@@ -84,7 +85,6 @@ def _term(term: SchoolTerm) -> Term:
     return Term(term.first_day, term.last_day, term.year_id)
 
 
-def _stay(stay: ClassEnrollment, student: Student, today: date) -> Enrollment:
-    """Return the enrollment; as in the plugin's queries, a dropped one ended no later than today."""
-    exit_date = min(stay.exit_date or today, today) if stay.is_dropped else stay.exit_date
-    return Enrollment(stay.student_dcid, student.number, stay.entry_date, exit_date, in_school=student.is_active)
+def _enrollment(row: ClassEnrollment, student: Student) -> Enrollment:
+    period = EnrollmentPeriod(row.entry_date, row.exit_date, row.is_dropped)
+    return Enrollment(row.student_dcid, student.number, period, in_school=student.is_active)

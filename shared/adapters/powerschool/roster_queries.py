@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 from shared.adapters.powerschool.enrollment import ENROLLED, Enrollment, merged
 from shared.adapters.powerschool.queries import PowerQueries
 from shared.adapters.powerschool.roster import SectionAddress
-from shared.adapters.powerschool.wire import Day, MaybeDay, MaybeId, Text, Wire
+from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, Text, Wire
+from shared.domain.enrollment_periods import EnrollmentPeriod
 from shared.domain.powerschool import RosteredSection, RosteredStudent, Term
 from shared.domain.sis_templates import SisIdTemplate
 
@@ -34,13 +35,18 @@ class SectionRow(Wire):
 
 
 class StudentRow(Wire):
-    """A row of `org.passback.sync.roster.students`: one enrollment, of which a student may have several."""
+    """A row of `org.passback.sync.roster.students`: one enrollment, of which a student may have several.
+
+    Version 1.1 of the plugin has no `is_dropped`: there a dropped row has an exit date, of the day of reading at the
+    latest.
+    """
 
     section_dcid: int
     student_dcid: int
     student_number: Text
-    entry_date: MaybeDay = None
-    exit_date: MaybeDay = None
+    entry_date: EnrollmentDay = None
+    exit_date: EnrollmentDay = None
+    is_dropped: bool = False
     enroll_status: int
 
     @property
@@ -49,8 +55,7 @@ class StudentRow(Wire):
         return Enrollment(
             student_dcid=self.student_dcid,
             student_number=self.student_number,
-            entry_date=self.entry_date,
-            exit_date=self.exit_date,
+            period=EnrollmentPeriod(self.entry_date, self.exit_date, self.is_dropped),
             in_school=self.enroll_status == ENROLLED,
         )
 

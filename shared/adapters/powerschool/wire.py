@@ -3,6 +3,7 @@
 xte leaves out keys whose value is null. Query rows are text throughout.
 """
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Annotated
@@ -41,11 +42,26 @@ def _day(value: object) -> object:
     return value[:10] if isinstance(value, str) else value
 
 
+def _enrollment_day(value: object) -> object:
+    """Return the date, None where there is none: extracts show 0/0/0 and 00/00/0000 as dates of an enrollment.
+
+    Such a row is read without the date. `enrollment_periods` says what a missing date means.
+    """
+    numbers = [int(number) for number in re.findall(r"\d+", value[:10])] if isinstance(value, str) else []
+    if isinstance(value, str) and "/" in value and len(numbers) == len(("month", "day", "year")):
+        numbers = [numbers[2], *numbers[:2]]
+    try:
+        return date(*numbers)
+    except (TypeError, ValueError):
+        return None
+
+
 Text = Annotated[str, BeforeValidator(_text)]
 Id = Annotated[int, BeforeValidator(_first)]
 Day = Annotated[date, BeforeValidator(_day)]
 MaybeId = Annotated[int | None, BeforeValidator(_none_if_blank)]
 MaybeDay = Annotated[date | None, BeforeValidator(_none_if_blank), BeforeValidator(_day)]
+EnrollmentDay = Annotated[date | None, BeforeValidator(_enrollment_day)]
 
 
 class Wire(BaseModel):

@@ -17,6 +17,8 @@ class PowerSchoolFaults(Faults):
     a row without score and flags empty the score; how PowerSchool clears one is not public, so that it is refused else.
     `nameless_refusals` leaves `errors` out of a refusal of scores: that each refusal names its rows is not documented.
     `refuse_negative_scores` refuses a score below 0; whether PowerSchool does is not public, so that both are possible.
+    `refuse_departed` refuses scores of students who were there on the last day of a term that is over, but have left
+    the school or have a negated row since; whether PowerSchool does is not public.
 
     `missing_queries` are the names of queries that are not installed, as if an older plugin was.
 
@@ -37,6 +39,7 @@ class PowerSchoolFaults(Faults):
     accept_blank_scores: bool = False
     nameless_refusals: bool = False
     refuse_negative_scores: bool = False
+    refuse_departed: bool = False
     query_page_cap: int = Field(default=0, ge=0)
     rows_lost: int = Field(default=0, ge=0)
     hidden_school_numbers: list[int] = Field(default_factory=list)

@@ -73,10 +73,7 @@ def _index_rows(state: PowerSchool, _arguments: Arguments) -> Iterable[Row]:
 
 
 def _student_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
-    """Return every enrollment, ended and dropped ones included, by section and student.
-
-    A dropped one left no later than today, as the query's SQL has it.
-    """
+    """Return every enrollment, ended and dropped ones included, by section and student."""
     for section in _sections(state, arguments):
         for row in sorted(state.rosters[section.dcid], key=lambda row: (row.student_dcid, row.entry_date)):
             student = state.students[row.student_dcid]
@@ -85,7 +82,8 @@ def _student_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
                 "student_dcid": student.dcid,
                 "student_number": student.number,
                 "entry_date": row.entry_date,
-                "exit_date": min(row.exit_date or state.today(), state.today()) if row.dropped else row.exit_date,
+                "exit_date": row.exit_date,
+                "is_dropped": row.dropped,
                 "enroll_status": student.enroll_status,
             }
 
@@ -162,6 +160,7 @@ QUERIES = {
                 "student_number": "students.student_number",
                 "entry_date": "cc.dateenrolled",
                 "exit_date": "cc.dateleft",
+                "is_dropped": "cc.sectionid",
                 "enroll_status": "students.enroll_status",
             },
             _student_rows,

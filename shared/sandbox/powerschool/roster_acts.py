@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.sandbox.powerschool.answers import message
-from shared.sandbox.powerschool.rows import Enrollment, Section, SectionTeacher, Student, Term
+from shared.sandbox.powerschool.rows import ZERO_DATE, Enrollment, Section, SectionTeacher, Student, Term
 from shared.sandbox.powerschool.state import PowerSchool
 
 T = TypeVar("T")
@@ -63,6 +63,25 @@ class EnrollStudent(BaseAct):
         section = found(state.sections, self.section_dcid, "section")
         found(state.students, self.student_dcid, "student")
         enroll(state, section, self.student_dcid, self.entry_date or state.today())
+
+
+class EditEnrollment(BaseAct):
+    """A registrar edits the newest row of CC that a student has in a section; null takes the exit date away."""
+
+    do: Literal["edit_enrollment"]
+    section_dcid: int
+    student_dcid: int
+    entry_date: date = ZERO_DATE
+    exit_date: date | None = None
+    dropped: bool = False
+
+    def apply(self, state: PowerSchool) -> None:
+        """Change what was given. Raises: Refusal with 404 for an unknown section or enrollment."""
+        found(state.sections, self.section_dcid, "section")
+        own = {row.student_dcid: row for row in state.rosters[self.section_dcid]}
+        row = found(own, self.student_dcid, "enrollment of student")
+        _change(row, self)
+        state.touch("cc", row.dcid)
 
 
 class ChangeTeacher(BaseAct):
@@ -293,13 +312,14 @@ def _staying(state: PowerSchool, section: Section) -> Iterable[int]:
 
 def _change(row: object, act: BaseAct) -> None:
     """Set the fields of the row that the act gives."""
-    for name in act.model_fields_set - {"do", "student_dcid", "users_dcid"}:
+    for name in act.model_fields_set - {"do", "student_dcid", "users_dcid", "section_dcid"}:
         setattr(row, name, getattr(act, name))
 
 
 RosterAct = Annotated[
     DropStudent
     | EnrollStudent
+    | EditEnrollment
     | AddStudent
     | ChangeStudent
     | ChangeTeacher

@@ -10,6 +10,14 @@ from typing import Literal
 
 YEAR_ID_BASE = 1990
 
+ZERO_DATE = date.min
+"""Stands for a date that is none: extracts show it as 0/0/0 or 00/00/0000 (TEAMSchools/teamster #4229)."""
+
+
+def iso_day(day: date) -> str:
+    """Return the date as PowerSchool prints it."""
+    return "0000-00-00" if day == ZERO_DATE else day.isoformat()
+
 
 @dataclass(slots=True)
 class Plugin:
@@ -143,7 +151,12 @@ class Student:
 
 @dataclass(slots=True)
 class Enrollment:
-    """A row of CC: one student in one section, for a while."""
+    """A row of CC: one student in one section, for a while.
+
+    A student may have several rows in one section. `dropped` is the sign of SECTIONID: negated when a class is dropped,
+    and also when the student transfers out after the term (TEAMSchools/teamster #627). Equal dates are a no-show
+    (#4229). Dates can be impossible: `ZERO_DATE`, 1/1/1900, 1926 for 2026.
+    """
 
     dcid: int
     section_dcid: int
@@ -157,7 +170,15 @@ class Enrollment:
 
         Source: measured on a production server: current is `DATELEFT IS NULL OR DATELEFT >= today`.
         """
-        return not self.dropped and self.entry_date <= day and (self.exit_date is None or self.exit_date >= day)
+        if self.dropped and self.exit_date == day:
+            return False
+        return self.stayed_until(day)
+
+    def stayed_until(self, day: date) -> bool:
+        """Say whether the student entered by `day` and left on it or later, whatever the sign says of afterwards."""
+        if self.exit_date is None:
+            return not self.dropped and self.entry_date <= day
+        return self.entry_date <= day <= self.exit_date and self.entry_date < self.exit_date
 
 
 @dataclass(slots=True)

@@ -125,13 +125,20 @@ class PowerSchool:
         own = [staff for staff in self.staff.values() if staff.dcid == users_dcid]
         return next((staff for staff in own if staff.school_number == school_number), own[0] if own else None)
 
-    def is_enrolled(self, section_dcid: int, student_dcid: int) -> bool:
-        """Say whether the student can be scored in the section: enrolled today, or when its term ended (inferred)."""
-        day = min(self.today(), self.term_of(self.sections[section_dcid]).last_day)
+    def is_enrolled(self, section_dcid: int, student_dcid: int, *, refuse_departed: bool = False) -> bool:
+        """Say whether the student can be scored in the section: enrolled today, or when its term ended (inferred).
+
+        With `refuse_departed`, who has left the school since, or has a negated row, cannot be scored any more.
+        """
+        last_day = self.term_of(self.sections[section_dcid]).last_day
+        is_over = self.today() > last_day
         student = self.students.get(student_dcid)
-        if student is None or student.enroll_status != 0:
+        if student is None or (student.enroll_status != 0 and (refuse_departed or not is_over)):
             return False
-        return any(row.student_dcid == student_dcid and row.covers(day) for row in self.rosters[section_dcid])
+        own = [row for row in self.rosters[section_dcid] if row.student_dcid == student_dcid]
+        if not is_over:
+            return any(row.covers(self.today()) for row in own)
+        return any(row.stayed_until(last_day) and not (row.dropped and refuse_departed) for row in own)
 
     def add(self, assignment: Assignment) -> None:
         """Store an assignment with its sections."""

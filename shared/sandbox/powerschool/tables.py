@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from shared.sandbox.powerschool.answers import plain
-from shared.sandbox.powerschool.rows import AssignmentSection, Score, Section
+from shared.sandbox.powerschool.rows import AssignmentSection, Score, Section, iso_day
 from shared.sandbox.powerschool.state import PowerSchool
 
 Columns = Mapping[str, Callable[[PowerSchool, Any], object]]
@@ -39,7 +39,7 @@ def text(value: object) -> str | None:
         return plain(value)
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    return value.isoformat() if isinstance(value, date) else str(value)
+    return iso_day(value) if isinstance(value, date) else str(value)
 
 
 def _attributes(**columns: str) -> Columns:

@@ -16,6 +16,7 @@ from shared.sandbox.powerschool.answers import (
     validation_failed,
 )
 from shared.sandbox.powerschool.current import knobs, need_grants, powerschool
+from shared.sandbox.powerschool.knobs import PowerSchoolFaults
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.score_values import broken_rules, overwrite
 from shared.sandbox.powerschool.state import PowerSchool
@@ -44,7 +45,7 @@ def _put(request: Request, rows: Sequence[ScoreBody]) -> Response:
     errors = [
         error
         for row, target in zip(rows, targets, strict=True)
-        for error in _errors(state, row, target, locked, accept_blank=faults.accept_blank_scores)
+        for error in _errors(state, row, target, locked, faults)
     ]
     if faults.refuse_negative_scores:
         errors += [_negative(row) for row in rows if (row.scorepoints or 0) < 0]
@@ -74,13 +75,13 @@ def _target(state: PowerSchool, users_dcid: int, row: ScoreBody) -> AssignmentSe
 
 
 def _errors(
-    state: PowerSchool, row: ScoreBody, target: AssignmentSection, locked: set[int], *, accept_blank: bool
+    state: PowerSchool, row: ScoreBody, target: AssignmentSection, locked: set[int], faults: PowerSchoolFaults
 ) -> list[ErrorRow]:
     """Return why the row is refused, each reason with the ids that `errors[].params` names (measured keys)."""
     params = {"assignment_section_id": target.assignment_section_id, "student_dcid": row.studentsdcid}
-    broken = [] if accept_blank and row.is_blank else broken_rules(row, target)
+    broken = [] if faults.accept_blank_scores and row.is_blank else broken_rules(row, target)
     found = [(rule.code, rule.sentence) for rule in broken]
-    if not _associated(state, row, target):
+    if not _associated(state, row, target, faults):
         # Measured: `Student.id [n] does not have an AssignmentStudentAssociation`; how the sentence ends is not public.
         sentence = f"Student.id [{row.studentsdcid}] does not have an AssignmentStudentAssociation with the section"
         found.append(("Student ID", sentence))
@@ -98,9 +99,10 @@ def _negative(row: ScoreBody) -> ErrorRow:
     return ErrorRow("Score Points", "Score points are below zero", "AssignmentScore", params)
 
 
-def _associated(state: PowerSchool, row: ScoreBody, target: AssignmentSection) -> bool:
+def _associated(state: PowerSchool, row: ScoreBody, target: AssignmentSection, faults: PowerSchoolFaults) -> bool:
     chosen = not target.student_dcids or row.studentsdcid in target.student_dcids
-    return chosen and state.is_enrolled(target.section_dcid, row.studentsdcid)
+    departed = faults.refuse_departed
+    return chosen and state.is_enrolled(target.section_dcid, row.studentsdcid, refuse_departed=departed)
 
 
 def _foreign_score_id(row: ScoreBody, target: AssignmentSection) -> bool:

@@ -78,6 +78,16 @@ def test_a_section_may_have_no_teacher(ps: PowerSchool, remote: ScriptedRemote) 
         ({"exit_date": "2031-10-07"}, True),
         ({"exit_date": "2031-10-06"}, False),
         ({"exit_date": ""}, True),
+        ({"exit_date": "2031-10-06", "is_dropped": "1"}, False),
+        ({"exit_date": "2031-10-07", "is_dropped": "1"}, True),
+        ({"exit_date": "", "is_dropped": "1"}, False),
+        ({"exit_date": "0000-00-00"}, True),
+        ({"exit_date": "0/0/0", "is_dropped": "1"}, False),
+        ({"entry_date": "00/00/0000"}, True),
+        ({"entry_date": "10/7/2031"}, False),
+        ({"exit_date": "1900-01-01"}, True),
+        ({"entry_date": "1926-08-20"}, True),
+        ({"entry_date": "2031-10-01", "exit_date": "2031-10-01"}, False),
         ({"enroll_status": "2"}, False),
         ({"enroll_status": "-1"}, False),
     ],
@@ -85,24 +95,53 @@ def test_a_section_may_have_no_teacher(ps: PowerSchool, remote: ScriptedRemote) 
 def test_active_are_those_who_are_there_today(
     ps: PowerSchool, remote: ScriptedRemote, change: dict[str, str], active: bool
 ) -> None:
-    """Entered, not yet left (the exit date is the first day outside), and in school. Today is 2031-10-06."""
+    """Entered, not yet left (the exit date is the first day outside), and in school. Today is 2031-10-06.
+
+    The exit date decides, not the sign of the row; a date that is none, or cannot be meant, counts as unknown.
+    """
     assert rostered(ps, remote, {**STUDENT, **change}).students["3001"].active is active
 
 
 def test_after_the_term_those_who_stayed_to_its_end_are_active(
     ps: PowerSchool, remote: ScriptedRemote, clock: ManualClock
 ) -> None:
-    """Late grades are for them; who left earlier stays out."""
+    """Late grades are for them, wherever they are since; who left earlier stays out."""
     clock.advance(timedelta(days=245))
-    left = {**STUDENT, "student_dcid": "8102", "student_number": "3002", "exit_date": "2032-05-01"}
-    students = rostered(ps, remote, STUDENT, left).students
-    assert (students["3001"].active, students["3002"].active) == (True, False)
+    changes = {
+        "on the last day": {"exit_date": "2032-06-01"},
+        "the day after": {"exit_date": "2032-06-02"},
+        "moved away in summer": {"exit_date": "2032-06-20", "is_dropped": "1", "enroll_status": "2"},
+        "the day before the end": {"exit_date": "2032-05-31"},
+        "in May": {"exit_date": "2032-05-01", "is_dropped": "1"},
+        "nobody knows when": {"exit_date": "", "is_dropped": "1"},
+    }
+    rows = [
+        {**STUDENT, "student_dcid": 1 + n, "student_number": who, **row} for n, (who, row) in enumerate(changes.items())
+    ]
+    students = rostered(ps, remote, *rows).students
+    assert [who for who in changes if students[who].active] == [
+        "on the last day",
+        "the day after",
+        "moved away in summer",
+    ]
 
 
-def test_one_active_stay_is_enough(ps: PowerSchool, remote: ScriptedRemote) -> None:
-    """Who left and came back is there."""
-    left = {**STUDENT, "exit_date": "2031-09-01"}
-    assert rostered(ps, remote, STUDENT, left).students["3001"].active
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_active_stay_is_enough(ps: PowerSchool, remote: ScriptedRemote, order: int) -> None:
+    """Who left and came back is there, in whichever order the rows come; so is who was a no-show first."""
+    left = {**STUDENT, "exit_date": "2031-09-01", "is_dropped": "1"}
+    no_show = {**STUDENT, "exit_date": STUDENT["entry_date"], "is_dropped": "1"}
+    assert rostered(ps, remote, *[left, STUDENT, no_show][::order]).students["3001"].active
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_students_with_one_number_the_active_one_counts(
+    ps: PowerSchool, remote: ScriptedRemote, order: int
+) -> None:
+    """A record that was made twice: scores go to the one that is in the section."""
+    left = {**STUDENT, "student_dcid": "8109", "exit_date": "2031-09-01"}
+    found = rostered(ps, remote, *[left, STUDENT][::order]).students
+    assert found == {"3001": RosteredStudent(8101, active=True)}
 
 
 def test_rosters_are_remembered_for_all_workers(

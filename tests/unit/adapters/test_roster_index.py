@@ -56,7 +56,10 @@ def test_a_section_is_what_passback_would_have_read(indexer_of: Callable[..., Ro
     [
         (replace(STAY, exit_date=TODAY), STUDENT, False),
         (replace(STAY, exit_date=TODAY + timedelta(days=1)), STUDENT, True),
-        (replace(STAY, is_dropped=True), STUDENT, False),
+        (replace(STAY, is_dropped=True), STUDENT, True),
+        (replace(STAY, is_dropped=True, exit_date=TODAY), STUDENT, False),
+        (replace(STAY, entry_date=date.min), STUDENT, True),
+        (replace(STAY, exit_date=STAY.entry_date), STUDENT, False),
         (replace(STAY, is_dropped=True, exit_date=None), STUDENT, False),
         (STAY, replace(STUDENT, is_active=False), False),
         (replace(STAY, entry_date=TODAY + timedelta(days=1)), STUDENT, False),
@@ -65,9 +68,26 @@ def test_a_section_is_what_passback_would_have_read(indexer_of: Callable[..., Ro
 def test_active_are_those_who_are_there_today(
     indexer_of: Callable[..., RosterIndexer], stay: ClassEnrollment, student: Student, active: bool
 ) -> None:
-    """A dropped enrollment ended no later than today, whatever its date says."""
+    """The exit date decides, the sign of the row only where there is none."""
     (section,) = indexer_of().sections_of(replace(ROSTER, enrollments=(stay,), students=(student,)))
     assert section.students["003001"].active is active
+
+
+@pytest.mark.parametrize(
+    ("stay", "active"),
+    [
+        (replace(STAY, exit_date=LAST), True),
+        (replace(STAY, exit_date=LAST + timedelta(days=19), is_dropped=True), True),
+        (replace(STAY, exit_date=LAST - timedelta(days=1)), False),
+    ],
+)
+def test_after_the_term_its_last_day_counts(memory: SectionMemory, stay: ClassEnrollment, active: bool) -> None:
+    """As in passback's own reading: wherever the student is by now."""
+    ids, numbers = section_template("{section_dcid}"), student_template("{student_number}")
+    indexer = RosterIndexer(memory, ids, numbers, lambda: LAST + timedelta(days=60), lambda: "")
+    gone = replace(STUDENT, is_active=False)
+    (section,) = indexer.sections_of(replace(ROSTER, enrollments=(stay,), students=(gone,)))
+    assert section.students["3001"].active is active
 
 
 def test_rows_that_refer_to_nothing_are_left_out(indexer_of: Callable[..., RosterIndexer]) -> None:

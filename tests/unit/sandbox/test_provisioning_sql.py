@@ -1,4 +1,4 @@
-"""The SQL of the provisioning queries, run by a database: the sandbox answers the very rows that it selects.
+"""The SQL of the roster queries, run by a database: the sandbox answers the very rows that it selects.
 
 SQLite stands in for Oracle: dates are day numbers, and the functions that only Oracle has are made here. What nothing
 but Oracle could tell, such as its limits, remains untold.
@@ -16,16 +16,17 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
+from shared.sandbox.powerschool.powerqueries import QUERIES
 from shared.sandbox.powerschool.provisioning_queries import PROVISIONING_QUERIES
-from shared.sandbox.powerschool.roster_acts import RollOver
+from shared.sandbox.powerschool.roster_acts import EditEnrollment, RollOver
 from shared.sandbox.powerschool.roster_changes import make_changes
+from shared.sandbox.powerschool.rows import ZERO_DATE, iso_day
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.tables import section_teacher_id, text
 
-FILE = "deploy/powerschool-plugin/queries_root/org.passback.sync.provisioning.named_queries.xml"
-SQL = {
-    query.attrib["name"]: query.findtext("sql", "") for query in ET.parse(Path(__file__).parents[3] / FILE).getroot()
-}
+FOLDER = Path(__file__).parents[3] / "deploy" / "powerschool-plugin" / "queries_root"
+FILES = [FOLDER / f"org.passback.sync.{name}.named_queries.xml" for name in ("provisioning", "roster")]
+SQL = {query.attrib["name"]: query.findtext("sql", "") for file in FILES for query in ET.parse(file).getroot()}
 TODAY = date(2026, 10, 5)
 ZONE = ZoneInfo("America/Los_Angeles")
 
@@ -113,7 +114,15 @@ def _day(day: date | None) -> int | None:
 
 def _to_char(day: int | None, form: str) -> str | None:
     assert form == "YYYY-MM-DD"
-    return None if day is None else date.fromordinal(day).isoformat()
+    return None if day is None else iso_day(date.fromordinal(day))
+
+
+def _distort(state: PowerSchool) -> None:
+    """Give two students rows such as extracts show: a zero date, and 1926 for 2026 in a negated row."""
+    (section_dcid, rows) = next((key, rows) for key, rows in state.rosters.items() if len(rows) > 1)
+    for row, exit_date in zip(rows, (ZERO_DATE, date(1926, 11, 2)), strict=False):
+        edit = {"do": "edit_enrollment", "section_dcid": section_dcid, "student_dcid": row.student_dcid}
+        EditEnrollment.model_validate({**edit, "exit_date": exit_date, "dropped": True}).apply(state)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +133,7 @@ def state() -> PowerSchool:
     state = unprovisioned_district(size, TODAY, ZONE).powerschool.build(clock)
     make_changes(state, seed=1, count=300)
     RollOver(do="roll_over").apply(state)
+    _distort(state)
     return state
 
 
@@ -148,6 +158,22 @@ def test_the_sandbox_answers_what_the_sql_selects(name: str, state: PowerSchool,
     selected = [{alias: text(value) for alias, value in zip(aliases, row, strict=True)} for row in cursor]
     answered = [
         {alias: text(row.get(alias)) for alias in aliases} for row in PROVISIONING_QUERIES[name].rows(state, {})
+    ]
+    assert selected
+    assert answered == selected
+
+
+@pytest.mark.parametrize("name", [name for name in SQL if ".roster." in name])
+def test_so_do_the_queries_of_single_sections(name: str, state: PowerSchool, database: sqlite3.Connection) -> None:
+    """Passback's own rosters: dropped rows and impossible dates as they are, the oldest row of a student first."""
+    asked = sorted(state.sections)[::2]
+    sql = SQL[name].replace("sysdate", str(TODAY.toordinal())).replace(":section_dcids", ", ".join(map(str, asked)))
+    cursor = database.execute(sql)
+    aliases = [column[0] for column in cursor.description]
+    selected = [{alias: text(value) for alias, value in zip(aliases, row, strict=True)} for row in cursor]
+    answered = [
+        {alias: text(row.get(alias)) for alias in aliases}
+        for row in QUERIES[name].rows(state, {"section_dcids": frozenset(asked)})
     ]
     assert selected
     assert answered == selected

@@ -1,0 +1,104 @@
+"""Field cases of reading Canvas and PowerSchool: both sandboxes, the real clients, and the use cases between them."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.domain.changes import Cause, ChangeSet
+from shared.sandbox.district import student_dcid_of
+from shared.sandbox.ids import Ids
+from tests.fakes import whole_turn
+from tests.integration.test_refusals_are_explained import NOON, Town, town
+from workers.grade_passback.answers import Question
+from workers.grade_passback.leases import guard
+
+
+@pytest.fixture
+def here() -> Iterator[Town]:
+    with town() as one:
+        yield one
+
+
+def sync(here: Town, course_id: int, cause: Cause = Cause.RECONCILE, graded: Iterable[int] = ()) -> None:
+    """Sync a course once, as the task does."""
+    lease = here.changes.lease(str(course_id))
+    ids = frozenset(map(str, graded))
+    changes = ChangeSet(str(course_id), NOON, NOON, 1, frozenset({cause}), ids, 0)
+    check = guard(here.changes, lease, whole_turn(here.clock, timedelta(minutes=5)))
+    here.settler.run(lease, changes, lambda: here.sync_course.run(changes, check, lease.token))
+
+
+def gradebook(here: Town, section_dcid: int) -> dict[str, Any]:
+    """Return what passback made in a section of PowerSchool, by name."""
+    rows = httpx.get(f"{here.powerschool_url}/_sandbox/state").json()
+    return {row["name"]: row for row in rows if row["section_dcid"] == section_dcid and row["created_by_plugin"]}
+
+
+def explained(here: Town, course_id: int, assignment_id: int) -> list[str]:
+    """Return the reasons that `explain` gives for an assignment, of all its sections."""
+    answer: Any = here.explain.answer(Question(str(course_id), str(assignment_id), None))
+    (assignment,) = answer["assignments"]
+    return [reason["code"] for section in assignment["sections"] for reason in section["reasons"]]
+
+
+def students_of(here: Town, course_id: int, assignment_id: int) -> dict[str | None, str]:
+    """Return the reason of each student whom the last sync left out of an assignment, by SIS id."""
+    record = here.records.saved[str(course_id)]
+    (assignment,) = [a for a in record.assignments if a.assignment_id == str(assignment_id)]
+    return {s.student_sis_id: s.finding.reason.value for section in assignment.sections for s in section.students}
+
+
+LAST_DAY = NOON.date() - timedelta(days=40)
+DAY = timedelta(days=1)
+STAYED, LAST_ITSELF, DAY_AFTER, LEFT_SCHOOL, LEFT_BEFORE, NO_SHOW = Ids.STUDENTS_CLOSED
+
+
+def end_enrollments(here: Town) -> None:
+    """Let the six students of the closed course have left it in the six ways that extracts show."""
+    rows: dict[int, dict[str, Any]] = {
+        STAYED: {"exit_date": None},
+        LAST_ITSELF: {"exit_date": LAST_DAY},
+        DAY_AFTER: {"exit_date": LAST_DAY + DAY},
+        LEFT_SCHOOL: {"exit_date": LAST_DAY + 25 * DAY, "dropped": True},
+        LEFT_BEFORE: {"exit_date": LAST_DAY - DAY, "dropped": True},
+        NO_SHOW: {"entry_date": LAST_DAY - 100 * DAY, "exit_date": LAST_DAY - 100 * DAY, "dropped": True},
+    }
+    for number, row in rows.items():
+        at = {"section_dcid": Ids.CLOSED_DCID, "student_dcid": student_dcid_of(number)}
+        dates = {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in row.items()}
+        here.powerschool("edit_enrollment", **at, **dates)
+    here.powerschool("change_student", student_dcid=student_dcid_of(LEFT_SCHOOL), enroll_status=2)
+
+
+def test_a_finished_course_can_be_synced_by_hand(here: Town) -> None:
+    """Who was there on the last day gets late grades, whatever ended the stay; who left before it does not."""
+    end_enrollments(here)
+    sync(here, Ids.CLOSED_COURSE, Cause.PERSON)
+    scores = gradebook(here, Ids.CLOSED_DCID)["Warm-up 1"]["scores"]
+    there = (STAYED, LAST_ITSELF, DAY_AFTER, LEFT_SCHOOL)
+    assert sorted(map(int, scores)) == [student_dcid_of(number) for number in there]
+    gone = dict.fromkeys((str(LEFT_BEFORE), str(NO_SHOW)), "student_not_in_section")
+    assert students_of(here, Ids.CLOSED_COURSE, 1031) == gone
+
+
+def test_a_row_before_the_one_that_lasted_changes_nothing(here: Town) -> None:
+    """A student who was dropped, and came back on a second row, is there; in whichever order the rows are."""
+    at = {"section_dcid": Ids.CLOSED_DCID, "student_dcid": student_dcid_of(STAYED)}
+    here.powerschool("drop_student", **at)
+    here.powerschool("enroll_student", **at, entry_date=(LAST_DAY - 90 * DAY).isoformat())
+    here.powerschool("edit_enrollment", **at, exit_date=LAST_DAY.isoformat())
+    sync(here, Ids.CLOSED_COURSE, Cause.PERSON)
+    assert str(student_dcid_of(STAYED)) in gradebook(here, Ids.CLOSED_DCID)["Warm-up 1"]["scores"]
+
+
+def test_a_powerschool_that_refuses_who_left_is_explained(here: Town) -> None:
+    """Whether it takes scores of somebody who has left the school is not public: the others arrive in any case."""
+    end_enrollments(here)
+    here.faults(refuse_departed=True)
+    sync(here, Ids.CLOSED_COURSE, Cause.PERSON)
+    scores = gradebook(here, Ids.CLOSED_DCID)["Warm-up 1"]["scores"]
+    assert sorted(map(int, scores)) == [student_dcid_of(number) for number in (STAYED, LAST_ITSELF, DAY_AFTER)]
+    assert students_of(here, Ids.CLOSED_COURSE, 1031)[str(LEFT_SCHOOL)] == "student_refused"
