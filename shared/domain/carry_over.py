@@ -75,7 +75,7 @@ def _remnant(key: DataSetKey, row: SisRow, sets: RowsByKey, dropped: DroppedStat
             user = (value(Entity.ENROLLMENTS, row, "user_id"),)
             is_known = section in sets.get(DataSetKey(Entity.SECTIONS, key.term_sis_id), {}) and user in sets[USERS]
             return _dropped(row, dropped) if is_known else None
-        case Entity.USERS:
+        case Entity.USERS | Entity.SIS_ID_CHANGES:
             return None
 
 

@@ -1,17 +1,43 @@
 """Users: who gets a login in Canvas, and under which SIS id."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from shared.domain.applied_rows import MAX_TEXT_CHARS, Applied, tidy, value, with_value
-from shared.domain.provisioning_policy import ProvisioningPolicy
+from shared.domain.login_changes import (
+    LoginHolder,
+    login_of,
+    logins_to_free,
+    parting_login,
+    user_id_of,
+)
+from shared.domain.provisioning_policy import PreRegistered, ProvisioningPolicy
 from shared.domain.roster import Roster, StaffMember, Student
 from shared.domain.roster_problems import Problem, RosterProblem
-from shared.domain.sis_import import Entity, SisRow, in_order
+from shared.domain.sis_id_changes import SisIdChange, original_id
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.sis_templates import SisIdTemplate
+from shared.domain.unique_values import Assigned, Claim, assign_unique
 
 MAX_PART_CHARS = (MAX_TEXT_CHARS - 1) // 2
 """Longest first or last name: Canvas joins both, with a space, into one column."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanvasUsers:
+    """What is known of Canvas's users beside the rows that were applied.
+
+    `refused_ids` are the SIS ids that Canvas did not give, by PowerSchool record; `refused_logins` the SIS ids of those
+    who would not give up their logins. `former_logins` are SIS ids of users who are in no file any more, by the digest
+    of their login.
+    """
+
+    refused_ids: Mapping[str, str] = field(default_factory=dict)
+    refused_logins: frozenset[str] = frozenset()
+    former_logins: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING_KNOWN = CanvasUsers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +55,31 @@ class Person:
     school_number: int
     is_active: bool
 
+    @property
+    def wanted_id(self) -> str:
+        """The SIS id that the template makes of the record."""
+        return self.sis_id.render(self.fields)
+
+    @property
+    def wanted_login(self) -> str:
+        """The login that the template makes of the record."""
+        return self.login.render(self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class People:
     """The users' rows by record, those of people who left included, and what kept others out.
 
     `by_source` maps a PowerSchool record to its row; `active` names the records of those who are in school.
+    `id_changes` are those whose SIS id Canvas must change first; `kept_ids` are SIS ids by record that are not what the
+    templates make of it, since Canvas has others.
     """
 
     by_source: Mapping[str, SisRow]
     active: frozenset[str]
     problems: tuple[RosterProblem, ...]
+    id_changes: tuple[SisIdChange, ...] = ()
+    kept_ids: Mapping[str, str] = field(default_factory=dict)
 
     def sis_id(self, source: str) -> str | None:
         """Return the SIS id of a record's user."""
@@ -57,30 +97,43 @@ def staff_source(users_dcid: int) -> str:
     return f"USERS.DCID {users_dcid}"
 
 
-def people_of(roster: Roster, policy: ProvisioningPolicy, applied: Applied) -> People:
+def is_in_school(student: Student, policy: ProvisioningPolicy) -> bool:
+    """Say whether a student counts as one of the school: a pre-registered one as the district decided."""
+    return student.is_active or (student.is_pre_registered and policy.pre_registered is PreRegistered.ACTIVE)
+
+
+def people_of(
+    roster: Roster, policy: ProvisioningPolicy, applied: Applied, canvas: CanvasUsers = NOTHING_KNOWN
+) -> People:
     """Return everybody who can be a user.
 
-    Of two with one SIS id or login, it goes to one who is in school, then to the one who has both in Canvas already,
-    then to one whose record is complete, then to the one whose record sorts first. Whoever is left out but was
-    applied before keeps the row of then: a missing e-mail address must not lock a student out.
+    A SIS id or login that two want goes to one who is in school, then to the one who has it in Canvas already, then to
+    one whose record is complete, then to the one whose record sorts first. Whoever is left out but was applied before
+    keeps the row of then: a missing e-mail address must not lock a student out. A person whose number changed is the
+    same person, whose SIS id Canvas changes first; where it refuses, the old one stays.
     """
     persons = _persons(roster, policy)
-    problems: list[RosterProblem] = []
+    ids = assign_unique(_id_claim(person, applied, canvas) for person in persons)
+    logins = assign_unique([_login_claim(p, ids, applied, canvas) for p in persons], _refusing(applied, canvas))
     rows: dict[str, SisRow] = {}
-    ids: set[str] = set()
-    logins: set[str] = set()
-    for person in sorted(persons, key=lambda p: _turn(p, applied)):
-        found = list(_problems(person, ids, logins))
-        row = _earlier(person, applied) if any(p.text.leaves_out for p in found) else _row(person)
-        if person.is_active:
-            problems += found
-        if row is None or value(Entity.USERS, row, "user_id") in ids:
-            continue
-        rows[person.source] = row
-        ids.add(value(Entity.USERS, row, "user_id"))
-        logins.add(value(Entity.USERS, row, "login_id").casefold())
+    problems: list[RosterProblem] = []
+    for person in persons:
+        found = list(_problems(person, ids, logins, canvas))
+        problems += found if person.is_active else []
+        row = _settled_row(person, found, ids, logins, applied)
+        if row is not None:
+            rows[person.source] = row
     active = frozenset(p.source for p in persons if p.is_active and p.source in rows)
-    return People(rows, active, tuple(problems))
+    return People(rows, active, tuple(problems), _id_changes(rows, applied), _kept_ids(persons, rows))
+
+
+def freed_logins(planned: Sequence[SisRow], people: People, applied: Applied, canvas: CanvasUsers) -> DataSet | None:
+    """Return the rows that Canvas must take before these users; None if nobody waits for another's login."""
+    if people.id_changes:
+        # Rows name people by their SIS ids, which are about to change.
+        return None
+    earlier = applied.rows(DataSetKey(Entity.USERS))
+    return logins_to_free(planned, earlier, canvas.former_logins, canvas.refused_logins)
 
 
 def user_rows(people: People, enrolled_ids: Iterable[str]) -> tuple[SisRow, ...]:
@@ -94,20 +147,78 @@ def user_rows(people: People, enrolled_ids: Iterable[str]) -> tuple[SisRow, ...]
     return in_order(wanted)
 
 
-def _earlier(person: Person, applied: Applied) -> SisRow | None:
+def _id_claim(person: Person, applied: Applied, canvas: CanvasUsers) -> Claim:
     row = applied.user(person.source)
-    return row and with_value(Entity.USERS, row, "status", _status(person))
+    held = None if row is None else user_id_of(row)
+    wanted = None if person.sis_id.missing(person.fields) else person.wanted_id
+    if held is not None and wanted is not None and canvas.refused_ids.get(person.source) == wanted:
+        wanted = original_id(held)
+    return Claim(person.source, wanted, held, _rank(person))
+
+
+def _login_claim(person: Person, ids: Assigned, applied: Applied, canvas: CanvasUsers) -> Claim:
+    row = applied.user(person.source)
+    held = None if row is None else login_of(row)
+    wanted = None if person.login.missing(person.fields) else person.wanted_login.casefold()
+    if row is not None and user_id_of(row) in canvas.refused_logins:
+        wanted = None
+    is_late, is_odd = _rank(person)
+    return Claim(person.source, wanted, held, (is_late or person.source not in ids.values, is_odd))
+
+
+def _refusing(applied: Applied, canvas: CanvasUsers) -> dict[str, str]:
+    """Return the logins that cannot be had, with who has them."""
+    rows = (row for row in applied.rows(DataSetKey(Entity.USERS)) if user_id_of(row) in canvas.refused_logins)
+    return {login_of(row): LoginHolder(user_id_of(row), row).source for row in rows}
+
+
+def _rank(person: Person) -> tuple[bool, bool]:
+    return (not person.is_active, any(_own_problems(person)))
+
+
+def _settled_row(
+    person: Person, problems: Iterable[RosterProblem], ids: Assigned, logins: Assigned, applied: Applied
+) -> SisRow | None:
+    """Return the person's row with the SIS id and login that are theirs; None for who has none."""
+    sis_id, login = ids.values.get(person.source), logins.values.get(person.source)
+    earlier = applied.user(person.source)
+    leaves_out = any(problem.text.leaves_out for problem in problems)
+    row = earlier if leaves_out else _row(person)
+    if login is None and person.source in logins.lost_to and not person.is_active and sis_id is not None:
+        # Who left gives up the login to who came; an account without one there is not.
+        row, login = earlier or _row(person), parting_login(sis_id)
+    if row is None or sis_id is None or login is None:
+        return None
+    row = with_value(Entity.USERS, row, "status", _status(person))
+    row = with_value(Entity.USERS, row, "user_id", sis_id)
+    if login_of(row) == login:
+        return row
+    return with_value(Entity.USERS, row, "login_id", _spelled(login, person, earlier))
+
+
+def _spelled(login: str, person: Person, earlier: SisRow | None) -> str:
+    """Return the login as it is written where it came from: Canvas keeps capital letters, and does not compare them."""
+    known = [person.wanted_login, *([] if earlier is None else [value(Entity.USERS, earlier, "login_id")])]
+    return next((each for each in known if each.casefold() == login), login)
+
+
+def _id_changes(rows: Mapping[str, SisRow], applied: Applied) -> tuple[SisIdChange, ...]:
+    found = []
+    for source, row in rows.items():
+        earlier = applied.user(source)
+        if earlier is not None and user_id_of(earlier) != user_id_of(row):
+            found.append(SisIdChange(source, user_id_of(earlier), user_id_of(row), row.school_number))
+    return tuple(sorted(found))
+
+
+def _kept_ids(persons: Iterable[Person], rows: Mapping[str, SisRow]) -> dict[str, str]:
+    """Return the SIS ids that stay what they were, though the record says another."""
+    ids = ((person, user_id_of(rows[person.source])) for person in persons if person.source in rows)
+    return {person.source: sis_id for person, sis_id in ids if sis_id != person.wanted_id}
 
 
 def _status(person: Person) -> str:
     return "active" if person.is_active else "suspended"
-
-
-def _turn(person: Person, applied: Applied) -> tuple[bool, bool, bool, str]:
-    row = applied.user(person.source)
-    both = (person.sis_id.render(person.fields), person.login.render(person.fields))
-    has_both = row is not None and row.values[:2] == both
-    return (not person.is_active, not has_both, any(_problems(person, set(), set())), person.source)
 
 
 def _persons(roster: Roster, policy: ProvisioningPolicy) -> list[Person]:
@@ -144,19 +255,27 @@ def _student(student: Student, policy: ProvisioningPolicy) -> Person:
         email,
         "student",
         student.school_number,
-        student.is_active,
+        is_in_school(student, policy),
     )
 
 
-def _problems(person: Person, ids: set[str], logins: set[str]) -> Iterator[RosterProblem]:
+def _problems(person: Person, ids: Assigned, logins: Assigned, canvas: CanvasUsers) -> Iterator[RosterProblem]:
+    source = person.source
+    if source in ids.lost_to and not person.sis_id.missing(person.fields):
+        yield RosterProblem(Problem.PERSON_ID_TAKEN, source, f"by {ids.lost_to[source]}")
+    elif canvas.refused_ids.get(source) == person.wanted_id and ids.values.get(source) != person.wanted_id:
+        yield RosterProblem(Problem.PERSON_ID_REFUSED, source, f"SIS id {person.wanted_id}")
+    if source in logins.lost_to and not person.login.missing(person.fields):
+        yield RosterProblem(Problem.LOGIN_TAKEN, source, f"by {logins.lost_to[source]}")
+    yield from _own_problems(person)
+
+
+def _own_problems(person: Person) -> Iterator[RosterProblem]:
+    """Yield what is wrong with the record, whatever others have."""
     if missing := person.sis_id.missing(person.fields):
         yield RosterProblem(Problem.PERSON_ID_INCOMPLETE, person.source, ", ".join(sorted(missing)))
-    elif person.sis_id.render(person.fields) in ids:
-        yield RosterProblem(Problem.PERSON_ID_TAKEN, person.source)
     if missing := person.login.missing(person.fields):
         yield RosterProblem(Problem.LOGIN_INCOMPLETE, person.source, ", ".join(sorted(missing)))
-    elif person.login.render(person.fields).casefold() in logins:
-        yield RosterProblem(Problem.LOGIN_TAKEN, person.source)
     if not (person.first_name or person.last_name):
         yield RosterProblem(Problem.NAME_MISSING, person.source)
     if max(len(person.first_name), len(person.last_name)) > MAX_PART_CHARS:
@@ -165,8 +284,8 @@ def _problems(person: Person, ids: set[str], logins: set[str]) -> Iterator[Roste
 
 def _row(person: Person) -> SisRow:
     values = (
-        person.sis_id.render(person.fields),
-        person.login.render(person.fields),
+        person.wanted_id,
+        person.wanted_login,
         person.first_name[:MAX_PART_CHARS],
         person.last_name[:MAX_PART_CHARS],
         person.email,

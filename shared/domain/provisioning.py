@@ -1,7 +1,7 @@
 """The plan of provisioning: PowerSchool's rosters as the rows that Canvas should hold."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
 
@@ -10,44 +10,64 @@ from shared.domain.carry_over import carried_over
 from shared.domain.course_rows import Catalog, catalog_of, course_rows, name_problems, section_row
 from shared.domain.course_shells import PlacedSection, place_sections
 from shared.domain.enrollment_rows import student_rows, teacher_rows
-from shared.domain.people_rows import People, people_of, user_rows
+from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers, People, freed_logins, people_of, user_rows
 from shared.domain.provisioning_policy import ProvisioningPolicy
 from shared.domain.roster import Roster
 from shared.domain.roster_problems import RosterProblem
+from shared.domain.sis_id_changes import SisIdChange, change_imports, with_new_ids
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.term_rows import canvas_terms, term_row
 
 
 @dataclass(frozen=True, slots=True)
 class RosterPlan:
-    """What Canvas should hold, sorted and in the order in which Canvas needs it, and what was left out and why."""
+    """What Canvas should hold, sorted and in the order in which Canvas needs it, and what was left out and why.
+
+    `corrections` are rows that Canvas must take before all of that, in imports of their own, in this order: SIS ids
+    that change (`id_changes`), else logins that go from one person to another. The plan is made anew after them.
+    `kept_ids` are the SIS ids by PowerSchool record that are not what the templates make of it.
+    """
 
     data_sets: tuple[DataSet, ...]
     problems: tuple[RosterProblem, ...]
+    corrections: tuple[DataSet, ...] = ()
+    id_changes: tuple[SisIdChange, ...] = ()
+    kept_ids: Mapping[str, str] = field(default_factory=dict)
 
 
-def plan_roster(roster: Roster, policy: ProvisioningPolicy, today: date, applied: Iterable[DataSet] = ()) -> RosterPlan:
+def plan_roster(
+    roster: Roster,
+    policy: ProvisioningPolicy,
+    today: date,
+    applied: Iterable[DataSet] = (),
+    canvas: CanvasUsers = NOTHING_KNOWN,
+) -> RosterPlan:
     """Return the plan for the school's date `today`.
 
     `applied` is what Canvas was given last, nothing before the first run. It decides nothing about what is in
     PowerSchool; it says where things are in Canvas, so that a section keeps its course, and what must be concluded
     rather than deleted. Planning with the plan's own data sets returns the same data sets.
     """
-    before = Applied(applied)
+    applied = tuple(applied)
     terms, term_problems = canvas_terms(roster.terms, policy)
-    people = people_of(roster, policy, before)
+    people = people_of(roster, policy, Applied(applied), canvas)
+    # From here on as if Canvas had taken the new SIS ids: what is carried over is about the same people.
+    before = Applied(with_new_ids(each, {c.old: c.new for c in people.id_changes}) for each in applied)
     placed, section_problems = place_sections(roster, terms, people, policy, before)
     students, student_problems = student_rows(roster, placed, people, policy, today)
     catalog = catalog_of(roster.courses)
-    canvas = {term.sis_id: term for term in terms.values()}
+    running = {term.sis_id: term for term in terms.values()}
+    users = user_rows(people, _user_ids(students))
     planned = (
-        _data_set(Entity.TERMS, "", (term_row(term, policy.zone) for term in canvas.values())),
-        _data_set(Entity.USERS, "", user_rows(people, _user_ids(students))),
+        _data_set(Entity.TERMS, "", (term_row(term, policy.zone) for term in running.values())),
+        _data_set(Entity.USERS, "", users),
         *_of_sections(placed, catalog, policy, people, students),
     )
     problems = {*term_problems, *people.problems, *section_problems, *student_problems, *name_problems(placed, catalog)}
-    data_sets = carried_over(planned, before, frozenset(canvas), policy.dropped_status)
-    return RosterPlan(data_sets, tuple(sorted(problems)))
+    data_sets = carried_over(planned, before, frozenset(running), policy.dropped_status)
+    freed = freed_logins(users, people, before, canvas)
+    corrections = (*change_imports(people.id_changes), *([freed] if freed else []))
+    return RosterPlan(data_sets, tuple(sorted(problems)), corrections, people.id_changes, people.kept_ids)
 
 
 def _of_sections(

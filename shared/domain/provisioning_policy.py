@@ -26,6 +26,16 @@ class DroppedStatus(StrEnum):
     INACTIVE = "inactive"
 
 
+class PreRegistered(StrEnum):
+    """What becomes of students who are registered for a school and not in it yet (ENROLL_STATUS -1).
+
+    They may be scheduled into classes from the first day: they go to Canvas like their classmates, or not yet.
+    """
+
+    ACTIVE = "active"
+    WAIT = "wait"
+
+
 @dataclass(frozen=True, slots=True)
 class ProvisioningPolicy:
     """Templates and choices. `zone` is the district's: a term's days begin and end on its clocks."""
@@ -42,3 +52,4 @@ class ProvisioningPolicy:
     course_per: CoursePer = CoursePer.SECTION
     publish_courses: bool = False
     dropped_status: DroppedStatus = DroppedStatus.COMPLETED
+    pre_registered: PreRegistered = PreRegistered.ACTIVE

@@ -79,7 +79,7 @@ class StaffMember:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """A student. `is_active` says whether STUDENTS.ENROLL_STATUS is 0."""
+    """A student. `is_active` says whether STUDENTS.ENROLL_STATUS is 0, `is_pre_registered` whether it is -1."""
 
     dcid: int
     number: str
@@ -88,6 +88,7 @@ class Student:
     email: str | None
     school_number: int
     is_active: bool = True
+    is_pre_registered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class Problem(StrEnum):
     TERM_DATES_REVERSED = "term_dates_reversed"
     PERSON_ID_INCOMPLETE = "person_id_incomplete"
     PERSON_ID_TAKEN = "person_id_taken"
+    PERSON_ID_REFUSED = "person_id_refused"
     LOGIN_INCOMPLETE = "login_incomplete"
     LOGIN_TAKEN = "login_taken"
     NAME_MISSING = "name_missing"
@@ -106,6 +107,12 @@ PROBLEM_TEXTS: Mapping[Problem, ProblemText] = {
     Problem.PERSON_ID_TAKEN: ProblemText(
         "Another person has the same SIS id.",
         "Give each person a number of their own in PowerSchool.",
+    ),
+    Problem.PERSON_ID_REFUSED: ProblemText(
+        "The person has a new number, and Canvas did not take it as the SIS id: the old one stays, in every file.",
+        "Find in Canvas who has the new SIS id. If it is the same person, merge the two users there; else correct the "
+        "number in PowerSchool.",
+        leaves_out=False,
     ),
     Problem.LOGIN_INCOMPLETE: ProblemText(
         "The person lacks a field from which the login is made.",

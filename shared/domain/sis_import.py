@@ -10,8 +10,12 @@ from enum import StrEnum
 
 
 class Entity(StrEnum):
-    """A kind of row, and the name of its CSV file. Defined in the order in which Canvas needs them."""
+    """A kind of row, and the name of its CSV file. Defined in the order in which Canvas needs them.
 
+    Rows of `change_sis_id.csv` say what becomes of others; nothing of them stays in Canvas.
+    """
+
+    SIS_ID_CHANGES = "change_sis_id"
     TERMS = "terms"
     COURSES = "courses"
     SECTIONS = "sections"
@@ -20,6 +24,7 @@ class Entity(StrEnum):
 
 
 HEADERS: Mapping[Entity, tuple[str, ...]] = {
+    Entity.SIS_ID_CHANGES: ("old_id", "new_id", "type"),
     Entity.TERMS: ("term_id", "name", "status", "start_date", "end_date"),
     Entity.COURSES: ("course_id", "short_name", "long_name", "account_id", "term_id", "status"),
     Entity.SECTIONS: ("section_id", "course_id", "name", "status"),
@@ -28,6 +33,7 @@ HEADERS: Mapping[Entity, tuple[str, ...]] = {
 }
 
 KEY_COLUMNS: Mapping[Entity, tuple[str, ...]] = {
+    Entity.SIS_ID_CHANGES: ("old_id",),
     Entity.TERMS: ("term_id",),
     Entity.COURSES: ("course_id",),
     Entity.SECTIONS: ("section_id",),

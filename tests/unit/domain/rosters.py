@@ -6,6 +6,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from shared.domain.applied_rows import value
+from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning import RosterPlan, plan_roster
 from shared.domain.provisioning_policy import CoursePer, ProvisioningPolicy
 from shared.domain.roster import (
@@ -90,9 +91,10 @@ def plan(
     policy: ProvisioningPolicy = POLICY,
     today: date = TODAY,
     applied: Iterable[DataSet] = (),
+    canvas: CanvasUsers = NOTHING_KNOWN,
 ) -> RosterPlan:
     """Return the plan of the roster."""
-    return plan_roster(of, policy, today, applied)
+    return plan_roster(of, policy, today, applied, canvas)
 
 
 def rows(plan: RosterPlan, entity: Entity, term: str | None = None) -> list[SisRow]:
