@@ -41,3 +41,13 @@ def test_a_refusal_that_names_nobody_costs_one_student(here: Town) -> None:
     assert puts(here) <= 10
     (student,) = here.section()["students"]
     assert (student["student_sis_id"], student["code"]) == (str(CLASS[4]), "student_refused")
+
+
+def test_a_page_too_heavy_for_canvas_is_read_in_parts(here: Town) -> None:
+    """Twelve scores arrive although no page of more than thirty submissions is answered."""
+    here.canvas_faults(max_page_cells=30)
+    for number in CLASS:
+        here.grade(number, 8)
+    here.sync()
+    assert set(scores_there(here)) == set(CLASS)
+    assert here.letters.all() == []

@@ -92,6 +92,10 @@ class Town:
         """Set PowerSchool's knobs."""
         _ok(httpx.put(f"{self.powerschool_url}/_sandbox/faults", json=knobs))
 
+    def canvas_faults(self, **knobs: object) -> None:
+        """Set Canvas's knobs."""
+        _ok(httpx.put(f"{self.canvas_url}/_sandbox/faults", json=knobs))
+
     def writes(self) -> list[str]:
         """Return the kinds of PowerSchool's accepted writes since the last look."""
         url = f"{self.powerschool_url}/_sandbox/writes"

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.course_memory import CourseMemory
+from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.paged import PagedApi
 from shared.adapters.canvas.sis_imports import CanvasSisImports
 from shared.adapters.http.api import CONNECT_TIMEOUT_S, JsonApi, OnRequest, OnTrouble, http_client
@@ -38,6 +39,7 @@ def canvas_client(
     return CanvasClient(
         _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, on_trouble, transport),
         CourseMemory(redis_client, keys, timedelta(seconds=settings.canvas_course_max_age_s)),
+        PageSizes(redis_client, keys),
         settings.canvas_account,
     )
 

@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 from shared.adapters.canvas import fast_rows, wire
 from shared.adapters.canvas.course_memory import CourseMemory, Frame
 from shared.adapters.canvas.fast_rows import FastRow
-from shared.adapters.canvas.paged import PER_PAGE, PagedApi
+from shared.adapters.canvas.page_sizes import PageSizes
+from shared.adapters.canvas.paged import PagedApi
 from shared.adapters.canvas.wire import AssignmentWire, GroupWire
 from shared.adapters.http.answers import Answer
 from shared.adapters.http.api import Params
@@ -19,15 +20,14 @@ from shared.ports import Reading
 
 T = TypeVar("T")
 
-ASSIGNMENT_IDS_PER_REQUEST = 100
-
 
 class CanvasClient:
     """Thread-safe: one instance serves all threads of a process."""
 
-    def __init__(self, canvas: PagedApi, memory: CourseMemory, account: str = "self") -> None:
+    def __init__(self, canvas: PagedApi, memory: CourseMemory, page_sizes: PageSizes, account: str = "self") -> None:
         self._canvas = canvas
         self._memory = memory
+        self._page_sizes = page_sizes
         self._account = account
 
     def course(self, course_id: str, reading: Reading = Reading.LIVE) -> Course:
@@ -53,7 +53,9 @@ class CanvasClient:
         Canvas lists an enrollment per row, so a student of two sections comes twice, perhaps on two pages. Test
         students are left out. Source: Canvas REST API, Submissions, "List submissions for multiple assignments".
         """
-        rows = [row for some in _chunks(sorted(assignment_ids)) for row in self._rows(course_id, some)]
+        rows = self._page_sizes.cells(
+            course_id, sorted(assignment_ids), lambda some, students: list(self._rows(course_id, some, students))
+        )
         nobody = {row.user_id for row in rows if not row.sis_user_id}
         test_students = self._test_students(course_id, nobody) if nobody else frozenset()
         return _one_row_per_student(row for row in rows if row.user_id not in test_students)
@@ -65,11 +67,14 @@ class CanvasClient:
         Source: Canvas SIS Integration API, `GET /api/sis/accounts/:account_id/assignments`. It documents an account's
         id only; that `self` is the token's root account, as elsewhere, is in canvas-lms sis_api_controller.rb.
         """
-        params = [("ends_after", ended_after.isoformat()), PER_PAGE]
-        for page in self._canvas.pages(
-            "/api/sis/accounts/{account_id}/assignments", {"account_id": self._account}, params
-        ):
-            yield from (assignment.course_id for assignment in page.parsed(wire.SIS_ASSIGNMENTS))
+        template, ids = "/api/sis/accounts/{account_id}/assignments", {"account_id": self._account}
+        params = [("ends_after", ended_after.isoformat())]
+
+        def read(rows: int) -> Iterator[str]:
+            for page in self._canvas.pages(template, ids, [*params, _per_page(rows)]):
+                yield from (assignment.course_id for assignment in page.parsed(wire.SIS_ASSIGNMENTS))
+
+        yield from self._page_sizes.pages_of(f"account-{self._account}", read)
 
     def check_token(self) -> Answer:
         """Return Canvas's answer if it knows the token.
@@ -118,10 +123,10 @@ class CanvasClient:
         params = _include("assignments", "grades_published") if with_grades_published else []
         return self._all("/api/v1/courses/{course_id}/assignment_groups", course_id, params, wire.GROUPS)
 
-    def _rows(self, course_id: str, assignment_ids: Iterable[str]) -> Iterator[FastRow]:
+    def _rows(self, course_id: str, assignment_ids: Iterable[str], students: int) -> Iterator[FastRow]:
         params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", one) for one in assignment_ids)]
         template, ids = "/api/v1/courses/{course_id}/students/submissions", {"course_id": course_id}
-        for page in self._canvas.pages(template, ids, [*params, PER_PAGE], fast_rows.DECODER):
+        for page in self._canvas.pages(template, ids, [*params, _per_page(students)], fast_rows.DECODER):
             fast: list[FastRow] | None = page.decoded  # type: ignore[assignment]  # the decoder says what it makes
             yield from (row.to_fast() for row in page.parsed(wire.ROWS)) if fast is None else fast
 
@@ -143,13 +148,15 @@ class CanvasClient:
         return frozenset(user_id for user_id in nobody if known[user_id])
 
     def _all(self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]) -> list[T]:
-        pages = self._canvas.pages(template, {"course_id": course_id}, [*params, PER_PAGE])
-        return [item for page in pages for item in page.parsed(items)]
+        def read(rows: int) -> list[T]:
+            pages = self._canvas.pages(template, {"course_id": course_id}, [*params, _per_page(rows)])
+            return [item for page in pages for item in page.parsed(items)]
+
+        return self._page_sizes.rows(course_id, read)
 
 
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    size = ASSIGNMENT_IDS_PER_REQUEST
-    return (ids[start : start + size] for start in range(0, len(ids), size))
+def _per_page(rows: int) -> tuple[str, str]:
+    return "per_page", str(rows)
 
 
 def _include(*names: str) -> list[tuple[str, str]]:

@@ -41,7 +41,8 @@ SIGNS = (
     # In maintenance PowerSchool redirects to a page that answers 200 with HTML.
     Sign(Trouble.UNAVAILABLE, True, lambda a: 300 <= a.status < 400 or a.status == 503),
     Sign(Trouble.UNAVAILABLE, True, lambda a: a.succeeded and a.content is Content.OTHER),
-    Sign(Trouble.TIMEOUT, False, lambda a: a.status == 408),
+    # A load balancer gives up a request that its server is still at; others may be answered.
+    Sign(Trouble.TIMEOUT, False, lambda a: a.status in (408, 504)),
     Sign(Trouble.ERROR, False, lambda a: a.status >= 500 or (a.succeeded and a.content is Content.BROKEN_JSON)),
 )
 

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from shared.sandbox.canvas.paging import PageTooHeavy
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.state import Course, UnknownObject
 
@@ -48,6 +49,8 @@ def api_route(method: str, template: str, endpoint: Endpoint) -> Route:
             return JSONResponse({"errors": [{"message": "The specified resource does not exist."}]}, 404)
         except BadRequest as error:
             return JSONResponse(error.body, 400)
+        except PageTooHeavy:
+            return HTMLResponse("<html><head><title>504 Gateway Time-out</title></head></html>", 504)
 
     return Route(path, guarded, methods=[method])
 

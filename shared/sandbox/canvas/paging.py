@@ -18,6 +18,10 @@ BOOKMARK: Final = "bookmark:"
 T = TypeVar("T")
 
 
+class PageTooHeavy(Exception):
+    """The page takes longer than the load balancer waits for it."""
+
+
 @dataclass(frozen=True)
 class Page(Generic[T]):
     """One page of a list, with the header that leads to the others."""
@@ -29,12 +33,16 @@ class Page(Generic[T]):
 def page_of(request: Request, items: Sequence[T], *, tells_last: bool = True) -> Page[T]:
     """Return the page that the request asks for."""
     per_page, number = _per_page(request), _number(request.query_params.get("page", ""))
+    items_there = items[(number - 1) * per_page : number * per_page]
+    faults = request.app.state.sandbox.switchboard.faults
+    if 0 < faults.max_page_rows < len(items_there):
+        raise PageTooHeavy
     last = max(1, -(-len(items) // per_page))
     numbers = {"current": number, "next": number + 1, "prev": number - 1, "first": 1, "last": last}
     if not tells_last:
         del numbers["last"]
     address = request.url
-    if origin := request.app.state.sandbox.switchboard.faults.link_origin:
+    if origin := faults.link_origin:
         scheme, _, netloc = origin.partition("://")
         address = address.replace(scheme=scheme, netloc=netloc)
     links = [
@@ -42,7 +50,7 @@ def page_of(request: Request, items: Sequence[T], *, tells_last: bool = True) ->
         for relation, target in numbers.items()
         if 1 <= target <= last
     ]
-    return Page(items[(number - 1) * per_page : number * per_page], ",".join(links))
+    return Page(items_there, ",".join(links))
 
 
 def _per_page(request: Request) -> int:

@@ -24,7 +24,7 @@ from shared.sandbox.canvas.access import (
     shown,
 )
 from shared.sandbox.canvas.objects import submission_json, user_json
-from shared.sandbox.canvas.paging import page_of
+from shared.sandbox.canvas.paging import PageTooHeavy, page_of
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import Assignment, Submission
 from shared.sandbox.canvas.state import Course, Enrollment
@@ -58,6 +58,7 @@ async def list_submissions(request: Request) -> Response:
     filters = _filters(request)
     if is_true(request.query_params.get("grouped")):
         page = page_of(request, enrollments, tells_last=False)
+        _take_time(canvas, len(page.items) * len(assignments))
         groups = [
             _group(canvas, course, enrollment, _rows(canvas, course, [enrollment], assignments, filters))
             for enrollment in _once(page.items)
@@ -65,6 +66,7 @@ async def list_submissions(request: Request) -> Response:
         return shown(request, groups, link=page.link)
     rows = _rows(canvas, course, _once(enrollments), assignments, filters)
     flat = page_of(request, rows, tells_last=False)
+    _take_time(canvas, len(flat.items))
     return shown(request, [_flat(request, course, row) for row in flat.items], link=flat.link)
 
 
@@ -82,6 +84,12 @@ async def show_submission(request: Request) -> Response:
     course, canvas = course_of(request), sandbox(request)
     ids = local_id(request.path_params["assignment_id"]), local_id(request.path_params["user_id"])
     return shown(request, _flat(request, course, canvas.submission(course, *ids)))
+
+
+def _take_time(canvas: CanvasSandbox, cells: int) -> None:
+    """Raise `PageTooHeavy` for a page of so many submissions, if it is more than the knob allows."""
+    if 0 < canvas.switchboard.faults.max_page_cells < cells:
+        raise PageTooHeavy
 
 
 def _enrollments(request: Request, course: Course) -> list[Enrollment]:

@@ -34,6 +34,9 @@ class CanvasFaults(Faults):
 
     `link_origin` (`https://host`) is where `Link` headers name pages; empty for where they were asked for. A Canvas
     with a vanity domain or behind a proxy names another host or scheme (ucfopen/canvasapi #370, #389, #663).
+    A page of more submissions than `max_page_cells` (students times assignments), or of more than `max_page_rows` rows
+    of any list, is answered with the 504 of a load balancer (canvas-lms #1033); 0 allows any. Where the limit of a real
+    Canvas lies depends on its load.
     """
 
     throttle_high_water_mark: float = Field(default=600, ge=0)
@@ -43,6 +46,8 @@ class CanvasFaults(Faults):
     throttle_request_cost: float = Field(default=0.1, ge=0)
     throttle_status: Literal[403, 429] = 403
     link_origin: str = ""
+    max_page_cells: int = Field(default=0, ge=0)
+    max_page_rows: int = Field(default=0, ge=0)
     sis_import_s: float = Field(default=0, ge=0)
     sis_imports_held: bool = False
     sis_import_fates: list[Fate] = Field(default_factory=list)
