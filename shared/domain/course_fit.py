@@ -19,7 +19,7 @@ def fits(course: Course, rows: Sequence[GradebookRow], rosters: Collection[Roste
 
 
 def _sections_with_dates(course: Course) -> set[str | None]:
-    overrides = [override for assignment in course.assignments for override in assignment.overrides]
+    overrides = [override for assignment in course.assignments for override in assignment.all_overrides]
     return {override.section_id for override in overrides if override.target is OverrideTarget.SECTION}
 
 

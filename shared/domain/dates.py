@@ -1,6 +1,6 @@
 """When an assignment is due in a section, and on which day of the school's calendar that is."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta, tzinfo
 
 from shared.domain.gradebook import Assignment, Course, Override, OverrideTarget, Section
@@ -14,15 +14,21 @@ def effective_due_at(assignment: Assignment, section_id: str) -> datetime | None
 
     The section's own override counts before one for the whole course, and that before the date of "Everyone
     Else". An override may say "no due date"; one that does not change the date leaves it to the next. Dates for
-    single students, groups and modules say nothing about the section.
+    single students, groups and modules say nothing about the section. A discussion with checkpoints is due when the
+    last of them is due for the section.
 
     Source: Canvas AssignmentOverride: `due_at` is absent where inherited, null where there is no due date.
     """
-    if assignment.overrides:
-        for override in (*_for_section(assignment, section_id), *_for_course(assignment)):
-            if override.changes_due_date:
-                return override.due_at
-    return assignment.due_at
+    if assignment.checkpoints:
+        dates = [_due_at(checkpoint.due_at, checkpoint.overrides, section_id) for checkpoint in assignment.checkpoints]
+        return max((due_at for due_at in dates if due_at is not None), default=None)
+    return _due_at(assignment.due_at, assignment.overrides, section_id)
+
+
+def _due_at(base: datetime | None, overrides: Sequence[Override], section_id: str) -> datetime | None:
+    of_section = [o for o in overrides if o.target is OverrideTarget.SECTION and o.section_id == section_id]
+    of_course = [o for o in overrides if o.target is OverrideTarget.COURSE]
+    return next((o.due_at for o in (*of_section, *of_course) if o.changes_due_date), base)
 
 
 def local_due_date(due_at: datetime, zone: tzinfo) -> date:
@@ -31,14 +37,6 @@ def local_due_date(due_at: datetime, zone: tzinfo) -> date:
     Canvas says 23:59 of a day in Chicago as 04:59 or 05:59 UTC of the next, and PowerSchool takes only a date.
     """
     return due_at.astimezone(zone).date()
-
-
-def _for_section(assignment: Assignment, section_id: str) -> list[Override]:
-    return [o for o in assignment.overrides if o.target is OverrideTarget.SECTION and o.section_id == section_id]
-
-
-def _for_course(assignment: Assignment) -> list[Override]:
-    return [o for o in assignment.overrides if o.target is OverrideTarget.COURSE]
 
 
 def next_due_at(course: Course, after: datetime) -> datetime | None:
@@ -52,6 +50,11 @@ def next_due_at(course: Course, after: datetime) -> datetime | None:
     return min((moment for moment in moments if moment is not None and moment > after), default=None)
 
 
-def _due_moments(assignment: Assignment, sections: Iterable[Section]) -> list[datetime | None]:
+def _due_moments(assignment: Assignment, sections: Sequence[Section]) -> list[datetime | None]:
     of_sections = [effective_due_at(assignment, section.id) for section in sections]
-    return [*of_sections, *(o.due_at for o in assignment.overrides if o.changes_due_date)]
+    of_checkpoints = [
+        _due_at(checkpoint.due_at, checkpoint.overrides, section.id)
+        for checkpoint in assignment.checkpoints
+        for section in sections
+    ]
+    return [*of_sections, *of_checkpoints, *(o.due_at for o in assignment.all_overrides if o.changes_due_date)]

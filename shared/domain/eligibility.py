@@ -239,7 +239,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         lambda f: f.due_date is None,
         Explanation(
             "The assignment has no due date for this section.",
-            "Enter a due date in Canvas.",
+            "Enter a due date in Canvas; for a discussion with checkpoints, enter it for each of them.",
             Who.TEACHER,
             source="no due date",
         ),

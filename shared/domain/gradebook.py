@@ -49,8 +49,18 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A part of a discussion with a due date and overrides of its own: what Canvas calls a sub-assignment."""
+
+    due_at: datetime | None
+    overrides: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """A Canvas assignment, with the dates of "Everyone Else".
+
+    A discussion with `checkpoints` has no due date of its own: they have. Its points and scores are theirs together.
 
     `name` and `description` are HTML, as Canvas stores them. `post_to_sis` is None where Canvas does not show the
     switch at all (no SIS feature and no `post_grades` tool in the course). `grades_published` is None where
@@ -72,6 +82,12 @@ class Assignment:
     anonymize_students: bool = False
     moderated: bool = False
     grades_published: bool | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+    @property
+    def all_overrides(self) -> tuple[Override, ...]:
+        """The overrides of the assignment and of its checkpoints."""
+        return self.overrides + tuple(override for part in self.checkpoints for override in part.overrides)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from shared.domain.changes import Cause, ChangeSet
-from shared.sandbox.district import student_dcid_of
+from shared.domain.explanations import EXPLANATIONS
+from shared.domain.reasons import Reason
+from shared.sandbox.district import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from tests.fakes import whole_turn
 from tests.integration.test_refusals_are_explained import NOON, Town, town
@@ -102,3 +104,83 @@ def test_a_powerschool_that_refuses_who_left_is_explained(here: Town) -> None:
     scores = gradebook(here, Ids.CLOSED_DCID)["Warm-up 1"]["scores"]
     assert sorted(map(int, scores)) == [student_dcid_of(number) for number in (STAYED, LAST_ITSELF, DAY_AFTER)]
     assert students_of(here, Ids.CLOSED_COURSE, 1031)[str(LEFT_SCHOOL)] == "student_refused"
+
+
+DISCUSSION = 1025
+FIRST_POST, REPLIES = 88_001, 88_002
+
+
+def add_discussion(here: Town, *days: int, overrides: tuple[dict[str, Any], ...] = ()) -> None:
+    """Let the healthy course have a discussion whose parts are due on these days; the last one has the overrides."""
+    dates = [(NOON + timedelta(days=each)).isoformat() for each in days]
+    tags = ("reply_to_topic", "reply_to_entry")
+    parts: list[dict[str, Any]] = [
+        {"id": key, "tag": tag, "due_at": due_at, "points_possible": 5}
+        for key, tag, due_at in zip((FIRST_POST, REPLIES), tags, dates, strict=True)
+    ]
+    parts[-1]["overrides"] = list(overrides)
+    work = {"id": DISCUSSION, "name": "Discussion", "submission_types": ["discussion_topic"], "checkpoints": parts}
+    here.canvas("create_assignment", assignment=work)
+
+
+def grade_part(here: Town, tag: str, number: int, score: float | None) -> None:
+    """Grade a part of the discussion."""
+    here.canvas("grade_checkpoint", assignment_id=DISCUSSION, tag=tag, user_id=user_id_of(number), score=score)
+
+
+def points(row: Any) -> dict[int, str]:
+    """Return the points in a row of the gradebook by STUDENTS.DCID."""
+    return {int(dcid): score["points"] for dcid, score in row["scores"].items()}
+
+
+ONE, TWO = Ids.STUDENTS_HEALTHY[:2]
+
+
+def test_a_discussion_with_checkpoints_is_one_assignment(here: Town) -> None:
+    """Due on the day of its last checkpoint, worth what all are worth, with the sum of the parts as score."""
+    add_discussion(here, 1, 4)
+    grade_part(here, "reply_to_topic", ONE, 4.5)
+    sync(here, Ids.HEALTHY_COURSE)
+    made = gradebook(here, Ids.HEALTHY_DCID)
+    row = made["Discussion"]
+    assert (row["due_date"], float(row["points"])) == ((NOON.date() + timedelta(days=4)).isoformat(), 10)
+    assert points(row) == {student_dcid_of(ONE): "4.5"}
+
+
+def test_a_checkpoint_has_dates_of_its_own_in_a_section(here: Town) -> None:
+    """The last checkpoint of the section counts; here the replies are due before the first post."""
+    section = Ids.HEALTHY_COURSE * 10 + 1
+    section_date = {"id": 9, "course_section_id": section, "due_at": (NOON + timedelta(days=2)).isoformat()}
+    add_discussion(here, 3, 9, overrides=(section_date,))
+    grade_part(here, "reply_to_entry", ONE, 5)
+    sync(here, Ids.HEALTHY_COURSE)
+    due_date = gradebook(here, Ids.HEALTHY_DCID)["Discussion"]["due_date"]
+    assert due_date == (NOON.date() + timedelta(days=3)).isoformat()
+
+
+def test_a_checkpoints_grade_arrives_although_no_event_names_the_discussion(here: Town) -> None:
+    """The event has the checkpoint's id, which is in no list."""
+    add_discussion(here, 1, 4)
+    grade_part(here, "reply_to_topic", ONE, 4)
+    sync(here, Ids.HEALTHY_COURSE)
+    grade_part(here, "reply_to_entry", ONE, 5)
+    sync(here, Ids.HEALTHY_COURSE, Cause.EVENT, graded=[REPLIES])
+    assert points(gradebook(here, Ids.HEALTHY_DCID)["Discussion"]) == {student_dcid_of(ONE): "9"}
+
+
+def test_a_discussion_without_any_date_has_a_remedy_that_works(here: Town) -> None:
+    """Its checkpoints take a due date, the discussion itself takes none."""
+    add_discussion(here, 1, 4)
+    parts = [{"id": key, "tag": tag} for key, tag in ((FIRST_POST, "reply_to_topic"), (REPLIES, "reply_to_entry"))]
+    here.canvas("edit_assignment", assignment_id=DISCUSSION, changes={"checkpoints": parts})
+    grade_part(here, "reply_to_topic", ONE, 4)
+    sync(here, Ids.HEALTHY_COURSE)
+    assert explained(here, Ids.HEALTHY_COURSE, DISCUSSION) == ["due_date_missing"]
+    assert "for each of them" in EXPLANATIONS[Reason.DUE_DATE_MISSING].remedy
+    here.canvas(
+        "edit_assignment",
+        assignment_id=DISCUSSION,
+        changes={"checkpoints": [{**part, "due_at": NOON.isoformat()} for part in parts]},
+    )
+    sync(here, Ids.HEALTHY_COURSE)
+    assert "Discussion" in gradebook(here, Ids.HEALTHY_DCID)

@@ -8,7 +8,7 @@ from html import unescape
 
 from shared.clock import Clock
 from shared.domain.adoption import Key, Ownership, ownership
-from shared.domain.at_rest import places_at_rest
+from shared.domain.at_rest import known_graded, places_at_rest
 from shared.domain.categories import Association, CategoryFound, CategoryMatch, match_category, may_associate
 from shared.domain.course_fit import fits
 from shared.domain.dates import effective_due_at, local_due_date
@@ -121,11 +121,13 @@ class Surveyor:
         """Return both sides of the course with the plan; with `whole`, also the scores of what is kept back.
 
         With `graded`, scores are read of these assignments and of what the last sync did not leave at rest; all
-        assignments are compared, and one that is not as it was left makes every score be read after all.
+        assignments are compared, and one that is not as it was left makes every score be read after all. So does one
+        that the course does not list.
         What is remembered of the course and does not fit is read anew. Raises the errors of `shared.errors`.
         """
         again = partial(self.survey, course_id, asked_for_by_person=asked_for_by_person, whole=whole)
         course = self._canvas.course(course_id, reading)
+        graded = known_graded(graded, course)
         earlier = self._records.course(course_id)
         rest = {} if graded is None else places_at_rest(earlier)
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])

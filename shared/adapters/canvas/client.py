@@ -96,7 +96,7 @@ class CanvasClient:
 
     def _assignments(self, course_id: str) -> list[AssignmentWire]:
         # Not filtered by post_to_sis: what is not sent is to be explained. Base dates, not the service user's own.
-        params = [*_include("overrides"), ("override_assignment_dates", "false")]
+        params = [*_include("overrides", "checkpoints"), ("override_assignment_dates", "false")]
         found = self._all("/api/v1/courses/{course_id}/assignments", course_id, params, wire.ASSIGNMENTS)
         return [assignment for assignment in found if assignment.workflow_state != "deleted"]
 

@@ -14,6 +14,7 @@ from shared.adapters.canvas.fast_rows import FastRow
 from shared.domain.gradebook import (
     Assignment,
     AssignmentGroup,
+    Checkpoint,
     GradingType,
     Override,
     OverrideTarget,
@@ -34,6 +35,10 @@ def as_moment(value: object) -> object:
 
 def _none_if_blank(value: object) -> object:
     return None if value == "" else value
+
+
+def _empty_if_null(value: object) -> object:
+    return [] if value is None else value
 
 
 Id = Annotated[str, BeforeValidator(_text)]
@@ -99,8 +104,25 @@ class OverrideWire(Wire):
         return Override(target, section_id, "due_at" in self.model_fields_set, self.due_at)
 
 
+class CheckpointWire(Wire):
+    """One of an assignment's `checkpoints`."""
+
+    due_at: Moment = None
+    points_possible: Decimal | None = None
+    only_visible_to_overrides: bool | None = None
+    overrides: list[OverrideWire] = []
+
+    def to_domain(self) -> Checkpoint:
+        """Return the checkpoint."""
+        overrides = (wire.to_domain() for wire in self.overrides)
+        return Checkpoint(self.due_at, tuple(override for override in overrides if override))
+
+
 class AssignmentWire(Wire):
-    """One of `GET /api/v1/courses/:id/assignments`, with `include[]=overrides`."""
+    """One of `GET /api/v1/courses/:id/assignments`, with `include[]=overrides` and `include[]=checkpoints`.
+
+    Only a Canvas that knows checkpoints shows them. Their scores and points are summed up in the assignment itself.
+    """
 
     id: Id
     name: str
@@ -118,6 +140,7 @@ class AssignmentWire(Wire):
     submission_types: tuple[str, ...] = ()
     anonymize_students: bool = False
     moderated_grading: bool = False
+    checkpoints: Annotated[list[CheckpointWire], BeforeValidator(_empty_if_null)] = []
 
     @model_validator(mode="after")
     def _audience_is_known(self) -> "AssignmentWire":
@@ -128,9 +151,17 @@ class AssignmentWire(Wire):
     @property
     def for_everyone(self) -> bool:
         """Say whether it is assigned to Everyone Else; older Canvas only shows `only_visible_to_overrides`."""
+        if self.checkpoints and all(checkpoint.only_visible_to_overrides for checkpoint in self.checkpoints):
+            return False
         if self.visible_to_everyone is not None:
             return self.visible_to_everyone
         return not self.only_visible_to_overrides
+
+    @property
+    def points(self) -> Decimal | None:
+        """The points possible; where only the checkpoints of a discussion have any, all of theirs."""
+        parts = [part.points_possible for part in self.checkpoints if part.points_possible is not None]
+        return sum(parts, Decimal(0)) if self.points_possible is None and parts else self.points_possible
 
     def to_domain(self, *, grades_published: bool | None) -> Assignment:
         """Return the assignment."""
@@ -139,7 +170,7 @@ class AssignmentWire(Wire):
             name=self.name,
             description=self.description or "",
             due_at=self.due_at,
-            points_possible=self.points_possible,
+            points_possible=self.points,
             grading_type=self.grading_type,
             published=self.published,
             post_to_sis=self.post_to_sis,
@@ -150,6 +181,7 @@ class AssignmentWire(Wire):
             anonymize_students=self.anonymize_students,
             moderated=self.moderated_grading,
             grades_published=grades_published,
+            checkpoints=tuple(checkpoint.to_domain() for checkpoint in self.checkpoints),
         )
 
 

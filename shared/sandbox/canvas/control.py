@@ -31,6 +31,7 @@ DEEDS: Final = frozenset(
     {
         "grade",
         "grade_many",
+        "grade_checkpoint",
         "grade_as_posted",
         "clear",
         "excuse",

@@ -34,7 +34,7 @@ class LiveEvents:
         old_points: float | None = None,
     ) -> None:
         """Announce a grade. Nothing in it says excused or missing; null is all that an excuse shows."""
-        assignment = course.assignments[submission.assignment_id]
+        assignment = course.gradable(submission.assignment_id)
         points_before = assignment.points_possible if old_points is None else old_points
         body = {
             "submission_id": self._global(submission.id),
@@ -57,7 +57,7 @@ class LiveEvents:
 
     def submission(self, name: str, course: Course, submission: Submission, origin: Origin) -> None:
         """Announce `submission_created` or `submission_updated`."""
-        assignment = course.assignments[submission.assignment_id]
+        assignment = course.gradable(submission.assignment_id)
         body = {
             "submission_id": self._global(submission.id),
             "assignment_id": self._global(submission.assignment_id),

@@ -13,7 +13,7 @@ from shared.sandbox.canvas.envelope import SUBMISSIONS_JOB, Origin
 from shared.sandbox.canvas.events import LiveEvents
 from shared.sandbox.canvas.marks import score_of
 from shared.sandbox.canvas.seed import Assignment, LatePolicyStatus, Submission
-from shared.sandbox.canvas.state import CanvasState, Course
+from shared.sandbox.canvas.state import CanvasState, Course, UnknownObject
 
 
 class Grade(TypedDict):
@@ -35,8 +35,29 @@ class Grading(CanvasState):
     ) -> Submission:
         """Enter a score as a person does: grade_change and submission_updated. None clears it."""
         course = self.course(course_id)
+        if course.assignment(assignment_id).checkpoints:
+            raise UnknownObject("Must provide a valid sub assignment tag when grading checkpointed discussions")
         submission = self.submission(course, assignment_id, user_id)
         return self._save(course, submission, self._entered(course, submission, score, grader_id), Origin())
+
+    def grade_checkpoint(
+        self, course_id: int, assignment_id: int, tag: str, user_id: int, score: float | None
+    ) -> Submission:
+        """Enter a score for a part of a discussion: grade_change and submission_updated of the part, with its id.
+
+        The parent's score follows by an update of the column, which runs no callback: no event names the parent.
+        Source: canvas-lms app/services/checkpoints/submission_aggregator_service.rb; `Assignment#grade_student`.
+        """
+        course = self.course(course_id)
+        parent = course.assignment(assignment_id)
+        part = next((each for each in parent.checkpoints if each.tag == tag), None)
+        if part is None:
+            raise UnknownObject("Must provide a valid sub assignment tag when grading checkpointed discussions")
+        submission = self.submission(course, part.id, user_id)
+        self._save(course, submission, self._entered(course, submission, score, None), Origin())
+        whole = self.submission(course, assignment_id, user_id)
+        self._assign(whole, self._rolled_up(course, parent, whole))
+        return whole
 
     def grade_many(self, grades: list[Grade]) -> list[Submission]:
         """Enter scores one after the other."""
@@ -210,13 +231,19 @@ class Grading(CanvasState):
             "graded_at": now,
             "workflow_state": "graded",
         }
-        assignment = course.assignment(submission.assignment_id)
+        assignment = course.gradable(submission.assignment_id)
         if submission.posted_at is None and not assignment.muted and not assignment.post_manually:
             changes["posted_at"] = now
         if score is None:
             changes |= {"workflow_state": _ungraded_state(submission), "grader_id": None}
             changes |= {"graded_at": None, "posted_at": None}
         return changes
+
+    def _rolled_up(self, course: Course, parent: Assignment, whole: Submission) -> dict[str, Any]:
+        """Return what the parts' scores make of the parent's: their sum, None while no part has one."""
+        parts = [self.submission(course, part.id, whole.user_id) for part in parent.checkpoints]
+        scores = [part.score for part in parts if part.score is not None]
+        return self._entered(course, whole, sum(scores) if scores else None, None)
 
     def _save(self, course: Course, submission: Submission, changes: dict[str, Any], origin: Origin) -> Submission:
         """Change the submission and announce what Canvas announces; saving equal values announces nothing."""

@@ -14,6 +14,7 @@ from shared.sandbox.canvas.seed import (
     OVERRIDE_DATES,
     OVERRIDE_TARGETS,
     Assignment,
+    Checkpoint,
     Group,
     Override,
     Section,
@@ -151,6 +152,7 @@ def assignment_json(
         "due_date_required": False,
         "max_name_length": 255,
         "graded_submissions_exist": _is_graded(course, assignment),
+        "has_sub_assignments": bool(assignment.checkpoints),
     }
     if course.sis_feature:
         shown["post_to_sis"] = assignment.post_to_sis
@@ -160,11 +162,27 @@ def assignment_json(
         shown["external_tool_tag_attributes"] = {"url": assignment.external_tool_url, "new_tab": False}
     if "overrides" in include:
         shown["overrides"] = [override_json(assignment, override) for override in assignment.active_overrides]
+    if "checkpoints" in include:
+        shown["checkpoints"] = [_checkpoint_json(assignment, checkpoint) for checkpoint in assignment.checkpoints]
     if "all_dates" in include:
         shown |= _all_dates(course, assignment)
     if "grades_published" in include:
         shown["grades_published"] = assignment.grades_published or not assignment.moderated_grading
     return shown
+
+
+def _checkpoint_json(assignment: Assignment, checkpoint: Checkpoint) -> Json:
+    """Return a checkpoint: with its own dates, points and overrides, and without an id of its own (inferred)."""
+    return {
+        "tag": checkpoint.tag,
+        "name": assignment.name,
+        "points_possible": checkpoint.points_possible,
+        "due_at": rest_time(checkpoint.due_at),
+        "unlock_at": rest_time(checkpoint.unlock_at),
+        "lock_at": rest_time(checkpoint.lock_at),
+        "only_visible_to_overrides": checkpoint.only_visible_to_overrides,
+        "overrides": [override_json(assignment, override) for override in checkpoint.overrides],
+    }
 
 
 def override_json(assignment: Assignment, override: Override) -> Json:

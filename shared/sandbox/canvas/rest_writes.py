@@ -14,8 +14,9 @@ from starlette.routing import Route
 
 from shared.sandbox.canvas.access import BadRequest, api_route, course_of, is_true, local_id, sandbox, shown
 from shared.sandbox.canvas.objects import assignment_json, submission_json
-from shared.sandbox.canvas.seed import LatePolicyStatus
-from shared.sandbox.canvas.state import Course
+from shared.sandbox.canvas.sandbox import CanvasSandbox
+from shared.sandbox.canvas.seed import PARENT_HAS_NO, LatePolicyStatus
+from shared.sandbox.canvas.state import Course, UnknownObject
 
 EDITABLE: Final = frozenset(
     {
@@ -55,6 +56,8 @@ async def edit_assignment(request: Request) -> Response:
     """`PUT /api/v1/courses/:course_id/assignments/:id`."""
     course = course_of(request)
     changes = _fields(course, await nested(request, "assignment"))
+    if course.assignment(local_id(request.path_params["id"])).checkpoints:
+        _refuse_dates_of_a_parent(changes)
     try:
         edited = sandbox(request).edit_assignment(course.id, local_id(request.path_params["id"]), changes)
     except ValidationError as error:
@@ -62,12 +65,22 @@ async def edit_assignment(request: Request) -> Response:
     return shown(request, assignment_json(course, edited))
 
 
+def _refuse_dates_of_a_parent(changes: dict[str, Any]) -> None:
+    """Refuse what only the checkpoints of a discussion have. The words are those of Canvas's own mutation."""
+    for name in (*PARENT_HAS_NO, "points_possible"):
+        if changes.get(name) is not None:
+            message = f"Cannot set {name} in the parent assignment for checkpoints."
+            raise BadRequest({"errors": {name: [{"attribute": name, "message": message}]}})
+
+
 async def grade_submission(request: Request) -> Response:
     """`PUT /api/v1/courses/:course_id/assignments/:assignment_id/submissions/:user_id`."""
     course, canvas = course_of(request), sandbox(request)
     ids = course.id, local_id(request.path_params["assignment_id"]), local_id(request.path_params["user_id"])
     fields = await nested(request, "submission")
-    if "posted_grade" in fields:
+    if course.assignment(ids[1]).checkpoints and "posted_grade" in fields:
+        _grade_checkpoint(canvas, ids, fields)
+    elif "posted_grade" in fields:
         try:
             canvas.grade_as_posted(*ids, str(fields["posted_grade"]))
         except ValueError as error:
@@ -80,6 +93,17 @@ async def grade_submission(request: Request) -> Response:
             raise BadRequest({"errors": [{"message": "invalid late_policy_status"}]})
         canvas.set_late_policy_status(*ids, status)
     return shown(request, submission_json(canvas, course, canvas.submission(course, *ids[1:])))
+
+
+def _grade_checkpoint(canvas: CanvasSandbox, ids: tuple[int, int, int], fields: dict[str, Any]) -> None:
+    """Grade the part of a discussion that `sub_assignment_tag` names (canvas-lms `Assignment#grade_student`)."""
+    course_id, assignment_id, user_id = ids
+    posted = str(fields["posted_grade"]).strip()
+    try:
+        score = float(posted) if posted else None
+        canvas.grade_checkpoint(course_id, assignment_id, str(fields.get("sub_assignment_tag")), user_id, score)
+    except (ValueError, UnknownObject) as error:
+        raise BadRequest({"errors": [{"message": str(error)}]}) from error
 
 
 async def disable_post_to_sis(request: Request) -> Response:

@@ -111,9 +111,31 @@ class Override(Record):
         return date in self.model_fields_set
 
 
+class Checkpoint(Record):
+    """A part of a discussion, graded by itself: what Canvas calls a sub-assignment. It is in no assignment list.
+
+    Source: canvas-lms app/services/checkpoints, app/graphql/types/checkpoint_type.rb.
+    """
+
+    id: int
+    tag: Literal["reply_to_topic", "reply_to_entry"]
+    points_possible: float = 5.0
+    due_at: AwareDatetime | None = None
+    unlock_at: AwareDatetime | None = None
+    lock_at: AwareDatetime | None = None
+    only_visible_to_overrides: bool = False
+    overrides: list[Override] = Field(default_factory=list)
+
+
+PARENT_HAS_NO = ("due_at", "unlock_at", "lock_at")
+"""What only the checkpoints of a discussion have."""
+
+
 class Assignment(Record):
     """An assignment with the dates of "Everyone Else".
 
+    With `checkpoints` it has no dates of its own, and its points and scores are the sums of theirs. Canvas answers
+    "Cannot set due_at in the parent assignment for checkpoints." (canvas-lms mutations/assignment_base).
     `module_only` puts it into a module that is assigned to particular students: then it is not for everyone although
     `only_visible_to_overrides` is false. `muted` is true while grades are hidden.
     """
@@ -148,8 +170,18 @@ class Assignment(Record):
     grade_group_students_individually: bool = False
     integration_id: str | None = None
     integration_data: dict[str, str] = Field(default_factory=dict)
+    checkpoints: list[Checkpoint] = Field(default_factory=list)
     created_at: AwareDatetime | None = None
     updated_at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _checkpoints_have_the_dates(self) -> Self:
+        if self.checkpoints:
+            for name in PARENT_HAS_NO:
+                if getattr(self, name) is not None:
+                    raise ValueError(f"Cannot set {name} in the parent assignment for checkpoints.")
+            self.points_possible = sum(checkpoint.points_possible for checkpoint in self.checkpoints)
+        return self
 
     @model_validator(mode="after")
     def _anonymous_work_is_posted_by_hand(self) -> Self:

@@ -11,8 +11,10 @@ from typing import Final, TypeVar
 
 from shared.clock import Clock
 from shared.sandbox.canvas.seed import (
+    PARENT_HAS_NO,
     Assignment,
     CanvasSeed,
+    Checkpoint,
     CourseSeed,
     Group,
     Override,
@@ -140,6 +142,19 @@ class Course:
             raise UnknownObject(f"assignment {assignment_id} was deleted")
         return assignment
 
+    def gradable(self, assignment_id: int) -> Assignment:
+        """Return what a submission is of: an assignment, deleted ones included, or a checkpoint in the form of one.
+
+        Raises `UnknownObject`.
+        """
+        if assignment_id in self.assignments:
+            return self.assignments[assignment_id]
+        for parent in self.assignments.values():
+            for checkpoint in parent.checkpoints:
+                if checkpoint.id == assignment_id:
+                    return _as_assignment(parent, checkpoint)
+        raise UnknownObject(f"no assignment or checkpoint {assignment_id}")
+
     def listed_assignments(self) -> list[Assignment]:
         """Return the assignments that were not deleted, by id."""
         return sorted((a for a in self.assignments.values() if a.workflow_state != "deleted"), key=lambda a: a.id)
@@ -192,9 +207,15 @@ class Course:
         """Say whether Canvas computes this submission as missing at that moment."""
         if submission.excused:
             return False
+        parts = self.gradable(submission.assignment_id).checkpoints
+        if parts:
+            # Inferred: the parent has no due date to be missing by, its parts have.
+            own = [self.submissions.get((part.id, submission.user_id)) for part in parts]
+            unknown = [Submission(assignment_id=part.id, user_id=submission.user_id) for part in parts]
+            return any(self.is_missing(sub or blank, now) for sub, blank in zip(own, unknown, strict=True))
         if submission.late_policy_status is not None:
             return submission.late_policy_status == "missing"
-        assignment = self.assignments[submission.assignment_id]
+        assignment = self.gradable(submission.assignment_id)
         if submission.submitted_at or submission.workflow_state == "graded" or not expects_submission(assignment):
             return False
         due_at = self.due_at(assignment, submission.user_id)
@@ -204,8 +225,15 @@ class Course:
         """Say whether it was handed in after the student's due date, or was marked late."""
         if submission.late_policy_status is not None:
             return submission.late_policy_status == "late"
-        due_at = self.due_at(self.assignments[submission.assignment_id], submission.user_id)
+        due_at = self.due_at(self.gradable(submission.assignment_id), submission.user_id)
         return due_at is not None and submission.submitted_at is not None and submission.submitted_at > due_at
+
+
+def _as_assignment(parent: Assignment, checkpoint: Checkpoint) -> Assignment:
+    dates = {name: getattr(checkpoint, name) for name in PARENT_HAS_NO}
+    own = {"id": checkpoint.id, "points_possible": checkpoint.points_possible, "overrides": checkpoint.overrides}
+    only = {"only_visible_to_overrides": checkpoint.only_visible_to_overrides}
+    return parent.model_copy(update={**dates, **own, **only, "checkpoints": []})
 
 
 def expects_submission(assignment: Assignment) -> bool:
@@ -260,7 +288,8 @@ class CanvasState:
         """
         key = (assignment_id, user_id)
         if key not in course.submissions:
-            course.assignment(assignment_id)
+            if course.gradable(assignment_id).id in course.assignments:
+                course.assignment(assignment_id)
             if not any(e.user_id == user_id and e.is_student for e in list(course.enrollments.values())):
                 raise UnknownObject(f"no student {user_id} in course {course.id}")
             course.submissions[key] = Submission(

@@ -8,7 +8,7 @@ from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.canvas.client import CanvasClient
 from shared.clock import ManualClock
-from shared.domain.gradebook import Course, GradingType, Override, OverrideTarget
+from shared.domain.gradebook import Checkpoint, Course, GradingType, Override, OverrideTarget
 from shared.errors import NotFound, Refused, SystemUnwell, UnexpectedAnswer
 
 SECTION = {"id": "51", "name": "First period", "sis_section_id": "6100", "sis_course_id": "C-6100"}
@@ -94,6 +94,7 @@ def test_requests_ask_for_what_is_needed(canvas: CanvasClient, remote: ScriptedR
     course_of(canvas, remote, ASSIGNMENT)
     assert queries(remote, f"{BASE}/assignments") == [
         ("include[]", "overrides"),
+        ("include[]", "checkpoints"),
         ("override_assignment_dates", "false"),
         ("per_page", "100"),
     ]
@@ -186,6 +187,45 @@ def test_overrides_change_a_date_only_if_they_say_so(
     """An absent due date is inherited, a null one is none."""
     course = course_of(canvas, remote, without(ASSIGNMENT, overrides=[{"id": 1, **override}]))
     assert course.assignments[0].overrides == (read,)
+
+
+FIRST_POST = {"tag": "reply_to_topic", "due_at": "2031-12-02T07:59:59Z", "points_possible": 5, "overrides": []}
+REPLIES = {**FIRST_POST, "tag": "reply_to_entry", "due_at": "2031-12-05T07:59:59Z"}
+DISCUSSION = without(
+    ASSIGNMENT, due_at=None, points_possible=10, has_sub_assignments=True, checkpoints=[FIRST_POST, REPLIES]
+)
+
+
+def test_checkpoints_of_a_discussion_are_read(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """With their dates and overrides; points are the assignment's, or theirs together."""
+    own = {"id": 1, "course_section_id": 51, "due_at": "2031-12-01T07:59:59Z"}
+    parts = [{**FIRST_POST, "overrides": [own]}, REPLIES]
+    (found,) = course_of(canvas, remote, without(DISCUSSION, checkpoints=parts)).assignments
+    first, last = (datetime(2031, 12, day, 7, 59, 59, tzinfo=UTC) for day in (2, 5))
+    of_section = Override(
+        OverrideTarget.SECTION, "51", changes_due_date=True, due_at=datetime(2031, 12, 1, 7, 59, 59, tzinfo=UTC)
+    )
+    assert found.checkpoints == (Checkpoint(first, (of_section,)), Checkpoint(last))
+    assert found.points_possible == 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"points_possible": None}, (10, True, 2)),
+        ({"checkpoints": None}, (10, True, 0)),
+        (
+            {"checkpoints": [{**part, "only_visible_to_overrides": True} for part in (FIRST_POST, REPLIES)]},
+            (10, False, 2),
+        ),
+    ],
+)
+def test_a_discussion_may_be_shown_in_other_ways(
+    canvas: CanvasClient, remote: ScriptedRemote, changes: dict[str, Any], expected: tuple[int, bool, int]
+) -> None:
+    """Points summed up or not, no checkpoints where Canvas has none, parts that only particular sections have."""
+    (found,) = course_of(canvas, remote, without(DISCUSSION, **changes)).assignments
+    assert (found.points_possible, found.visible_to_everyone, len(found.checkpoints)) == expected
 
 
 def test_release_of_moderated_grades_is_asked_for_where_it_matters(

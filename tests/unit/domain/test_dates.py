@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from shared.domain.dates import effective_due_at, local_due_date, next_due_at
-from shared.domain.gradebook import Assignment, Override, OverrideTarget
+from shared.domain.gradebook import Assignment, Checkpoint, Override, OverrideTarget
 from tests.unit.domain.baseline import ASSIGNMENT, CHICAGO, COURSE
 
 BASE = ASSIGNMENT.due_at
@@ -140,3 +140,41 @@ def test_a_section_without_date_awaits_none() -> None:
 def test_work_that_is_not_synced_is_not_awaited(change: dict[str, bool | None]) -> None:
     """Turning its sync on is an event of its own."""
     assert next_due_with(replace(ASSIGNMENT, due_at=NOON + HOUR, **change)) is None  # type: ignore[arg-type]
+
+
+EARLY, LATE = datetime(2026, 12, 2, 5, 59, tzinfo=UTC), datetime(2026, 12, 5, 5, 59, tzinfo=UTC)
+DISCUSSION = replace(ASSIGNMENT, due_at=None, checkpoints=(Checkpoint(EARLY), Checkpoint(LATE)))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_discussion_is_due_on_its_last_checkpoint(order: int) -> None:
+    """Whichever of them is listed first; one without a date says nothing."""
+    parts = (*DISCUSSION.checkpoints, Checkpoint(None))[::order]
+    assert effective_due_at(replace(DISCUSSION, checkpoints=parts), "21") == LATE
+
+
+def test_a_discussion_without_any_date_has_none() -> None:
+    """Also if the discussion itself shows one, which Canvas does not allow."""
+    parts = (Checkpoint(None), Checkpoint(None))
+    assert effective_due_at(replace(DISCUSSION, due_at=BASE, checkpoints=parts), "21") is None
+
+
+def test_checkpoints_have_dates_of_their_own_per_section() -> None:
+    """The section's last checkpoint counts: the replies moved forward, so that the first post is last there."""
+    section_date = Override(OverrideTarget.SECTION, "21", changes_due_date=True, due_at=EARLY - HOUR)
+    parts = (Checkpoint(EARLY), Checkpoint(LATE, (section_date,)))
+    discussion = replace(DISCUSSION, checkpoints=parts)
+    assert (effective_due_at(discussion, "21"), effective_due_at(discussion, "22")) == (EARLY, LATE)
+
+
+def test_every_checkpoints_date_is_awaited() -> None:
+    """The first part can become missing before the last one is due; so can that of a student with an extension."""
+    extension = Override(OverrideTarget.STUDENTS, None, changes_due_date=True, due_at=NOON + HOUR)
+    parts = (Checkpoint(NOON + 3 * HOUR), Checkpoint(NOON + 9 * HOUR, (extension,)))
+    discussion = replace(DISCUSSION, checkpoints=parts)
+    assert [next_due_with(discussion, after=NOON + n * HOUR) for n in (0, 1, 3, 9)] == [
+        NOON + HOUR,
+        NOON + 3 * HOUR,
+        NOON + 9 * HOUR,
+        None,
+    ]

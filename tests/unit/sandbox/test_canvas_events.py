@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from canvas_client import ALICE, ASSIGNMENT, BOB, COURSE, QUIZ, TOMORROW, World
 
+from shared.sandbox.canvas.state import UnknownObject
+
 GLOBAL = 10 * 10**13
 HERE = (COURSE, ASSIGNMENT)
 
@@ -249,3 +251,59 @@ def test_urls_can_carry_a_token(leaky: bool, found: bool) -> None:
     world.canvas.events.envelope.token_in_url = leaky
     world.canvas.grade(*HERE, ALICE, 8)
     assert ("access_token=" in world.metadata("grade_change")["url"]) is found
+
+
+FIRST_POST, REPLIES = 8801, 8802
+DISCUSSION = {
+    "id": 72,
+    "name": "Discussion",
+    "submission_types": ["discussion_topic"],
+    "checkpoints": [
+        {"id": FIRST_POST, "tag": "reply_to_topic", "due_at": TOMORROW},
+        {"id": REPLIES, "tag": "reply_to_entry", "due_at": TOMORROW + timedelta(days=3)},
+    ],
+}
+
+
+def test_a_checkpoints_grade_names_the_checkpoint_and_not_the_discussion() -> None:
+    """The parent's score is the sum of its parts', and no event of it is sent."""
+    world = World()
+    world.canvas.create_assignment(COURSE, DISCUSSION)
+    world.announced.clear()
+    world.canvas.grade_checkpoint(COURSE, 72, "reply_to_topic", ALICE, 4)
+    whole = world.canvas.grade_checkpoint(COURSE, 72, "reply_to_entry", ALICE, 3.5)
+    named = [(event.name, event.payload["body"]["assignment_id"]) for event in world.announced]
+    parts = [str(GLOBAL + FIRST_POST)] * 2 + [str(GLOBAL + REPLIES)] * 2
+    assert named == list(zip(["grade_change", "submission_updated"] * 2, parts, strict=True))
+    assert (whole.assignment_id, whole.score) == (72, 7.5)
+    assert world.canvas.grade_checkpoint(COURSE, 72, "reply_to_topic", ALICE, None).score == 3.5
+    assert world.canvas.grade_checkpoint(COURSE, 72, "reply_to_entry", ALICE, None).score is None
+
+
+def test_a_discussion_with_checkpoints_takes_neither_dates_nor_grades() -> None:
+    """Both belong to the checkpoints, which are in no list."""
+    world = World()
+    world.canvas.create_assignment(COURSE, DISCUSSION)
+    with pytest.raises(ValueError, match="Cannot set due_at in the parent assignment for checkpoints"):
+        world.canvas.edit_assignment(COURSE, 72, {"due_at": TOMORROW})
+    with pytest.raises(UnknownObject, match="valid sub assignment tag"):
+        world.canvas.grade(COURSE, 72, ALICE, 8)
+    path = f"/api/v1/courses/{COURSE}/assignments"
+    refused = world.client.put(f"{path}/72", json={"assignment": {"due_at": TOMORROW.isoformat()}})
+    assert (refused.status_code, "parent assignment" in refused.text) == (400, True)
+    graded = {"submission": {"posted_grade": "4", "sub_assignment_tag": "reply_to_topic"}}
+    assert world.client.put(f"{path}/72/submissions/{ALICE}", json=graded).json()["score"] == 4
+    listed = world.client.get(f"{path}?include[]=checkpoints&include[]=overrides").json()
+    (shown,) = [each for each in listed if each["id"] == 72]
+    assert (shown["has_sub_assignments"], shown["due_at"], shown["points_possible"]) == (True, None, 10)
+    assert [part["tag"] for part in shown["checkpoints"]] == ["reply_to_topic", "reply_to_entry"]
+    assert {each["id"] for each in listed}.isdisjoint({FIRST_POST, REPLIES})
+
+
+def test_a_checkpoint_that_is_overdue_makes_the_discussion_missing() -> None:
+    """The parent has no date of its own to be missing by."""
+    world = World()
+    world.canvas.create_assignment(COURSE, DISCUSSION)
+    course = world.canvas.course(COURSE)
+    whole = world.canvas.submission(course, 72, ALICE)
+    assert [course.is_missing(whole, TOMORROW + timedelta(seconds=s)) for s in (0, 1)] == [False, True]

@@ -201,3 +201,20 @@ def test_a_blocked_grade_reads_no_scores_at_all(synced: School) -> None:
     sync(synced)
     assert synced.canvas.scores_read == []
     assert (synced.record("11").state, synced.record("12").state) == (State.BLOCKED, State.SYNCED)
+
+
+@pytest.mark.parametrize("named", [{"999"}, {"11", "999"}])
+def test_a_grade_of_something_unlisted_makes_everything_be_read(synced: School, named: set[str]) -> None:
+    """A checkpoint or a peer review has an id that no list has: any score may have changed, beside named ones too."""
+    synced.grade("S2", "12", "3")
+    assert isinstance(sync(synced, change_set(graded=named)), Done)
+    assert synced.canvas.scores_read == [BOTH]
+    assert there(synced, "12") == decimals(S1="5", S2="3")
+
+
+def test_a_grade_of_what_was_deleted_makes_everything_be_read(synced: School) -> None:
+    """Its id is no longer listed either; nothing that is there is written again."""
+    synced.assign(*(a for a in synced.canvas.content.assignments if a.id != "12"))
+    sync(synced, change_set(graded={"12"}))
+    assert synced.canvas.scores_read == [ONE]
+    assert synced.writes() == []
