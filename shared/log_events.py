@@ -23,6 +23,10 @@ class LogEvent(StrEnum):
     EVENT_NOT_STORED = "event_not_stored"
     """warning: a receiver answered 503, so the sender sends again. The same fields."""
 
+    REQUEST_REFUSED = "request_refused"
+    """warning: a request for the pages, the API, the metrics or the health checks broke a limit. `door`, `status`,
+    `cause`, `unlogged`."""
+
     QUEUE_INTERRUPTED = "queue_interrupted"
     """warning: SQS or Redis did not do as asked; nothing undone is deleted, it goes on shortly. `cause`, `error`."""
 

@@ -14,7 +14,8 @@ settle.py           outcome to acknowledge, wait, retry or dead letter: the only
 durability.py       what a Redis must promise before a worker starts
 purge.py            erases what is remembered of courses, students, what is old, or a district
 redis_transport.py  Celery's transport, made to survive a Redis restart
-patience.py         uvicorn's HTTP, with limits for requests' heads
+http_protocol.py    uvicorn's HTTP, with bounds on connections, heads, bodies and answers
+line_limit.py       one log line of a kind in a period
 task_spans.py       a span per Celery task, where OpenTelemetry is on
 self_portrait.py    what workers tell Celery's monitors, without passwords
 dead_letters/       listing, retrying, discarding; messages that nobody could read

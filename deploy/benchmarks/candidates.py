@@ -8,6 +8,7 @@ from celery import Celery
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.config import load
+from workers.http_protocol import bounded
 from workers.receivers.app import build
 
 ACCEPTED = {"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]}
@@ -64,7 +65,7 @@ def main() -> None:
         app[given.candidate](),
         port=given.port,
         loop="uvloop",
-        http="httptools",
+        http=bounded() if given.candidate == "receivers" else "httptools",
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -19,7 +19,6 @@ from shared.domain.changes import Change
 from shared.errors import SystemUnwell
 from shared.events.signatures import keys_by_id
 from workers.receivers.app import create_app
-from workers.receivers.routing import ReceiverApp
 
 UUID = "root-uuid-of-the-test-district"
 ISSUER = "https://live-events.canvas.instructure.com"
@@ -96,7 +95,7 @@ class Receivers:
         self.seen = SeenIds()
         self.hints = CountedHints()
         self.clock = ManualClock(datetime(2026, 2, 3, 4, 5, tzinfo=UTC))
-        self.app: ReceiverApp = create_app(
+        self.app: ASGIApp = create_app(
             settings(**changed_settings),
             self.writer,
             self.keys,
@@ -123,14 +122,14 @@ def settings(**changed: object) -> Settings:
 
 
 @asynccontextmanager
-async def client(app: ReceiverApp) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://receiver.example") as http:
         yield http
 
 
 @asynccontextmanager
-async def serving(app: ReceiverApp) -> AsyncIterator[None]:
+async def serving(app: ASGIApp) -> AsyncIterator[None]:
     """Start and stop the application as a server does."""
     to_app: asyncio.Queue[dict[str, object]] = asyncio.Queue()
     from_app: asyncio.Queue[object] = asyncio.Queue()

@@ -14,25 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.redis.wire import CAUSE, encode
+from shared.clock import SystemClock
 from tests.integration.receivers_kit import UUID, Receivers
 from tests.security.wire import exchange
 from workers.cli.processes import serve
-from workers.patience import PatientProtocol
+from workers.http_protocol import BoundedProtocol, Limits, bounded
 from workers.receivers.health import livez
+from workers.receivers.refusal_log import RefusalLog
 from workers.receivers.routing import ReceiverApp, get
 
 
 @contextmanager
 def patient_server(head_timeout_s: float) -> Iterator[tuple[str, int]]:
     """Serve with the web process's protocol, and little patience."""
-
-    class Impatient(PatientProtocol):
-        pass
-
-    Impatient.head_timeout_s = head_timeout_s
-    app = ReceiverApp({"/livez": get(livez)}, Receivers().app._refusals)
+    app = ReceiverApp({"/livez": get(livez)}, RefusalLog(SystemClock()))
+    protocol = bounded(Limits(head_s=head_timeout_s))
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, http=Impatient, lifespan="off", log_config=None, ws="none")
+        uvicorn.Config(app, host="127.0.0.1", port=0, http=protocol, lifespan="off", log_config=None, ws="none")
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -122,8 +120,8 @@ def test_no_value_gets_past_the_receivers_as_anything_but_an_id(
 
 
 def test_the_web_process_serves_with_that_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `passback web` hands to uvicorn is the impatient one."""
+    """What `passback web` hands to uvicorn is the bounded one."""
     given: dict[str, object] = {}
     monkeypatch.setattr(uvicorn, "run", lambda _app, **options: given.update(options))
     serve(object(), "127.0.0.1", 0)
-    assert given["http"] is PatientProtocol
+    assert issubclass(given["http"], BoundedProtocol)  # type: ignore[arg-type]

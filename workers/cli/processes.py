@@ -1,5 +1,6 @@
 """One process each, as in the Procfile; and the two sandboxes."""
 
+import logging
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -51,11 +52,13 @@ def serve(application: object, host: str, port: int) -> None:
     """Serve an ASGI application until it is told to stop."""
     import uvicorn  # noqa: PLC0415
 
-    from workers.patience import PatientProtocol  # noqa: PLC0415
+    from workers.http_protocol import bounded  # noqa: PLC0415
+    from workers.line_limit import ServerLines  # noqa: PLC0415
 
+    logging.getLogger("uvicorn.error").addFilter(ServerLines(SystemClock()))
     uvicorn.run(
         application,  # type: ignore[arg-type]  # uvicorn's own alias for ASGI applications is not exported
-        host=host, port=port, access_log=False, log_config=None, http=PatientProtocol, ws="none", server_header=False,
+        host=host, port=port, access_log=False, log_config=None, http=bounded(), ws="none", server_header=False,
         timeout_graceful_shutdown=5,
         # Who is believed about a sender is a setting, not uvicorn's guess.
         proxy_headers=False,

@@ -23,6 +23,7 @@ from workers.receivers.bodies import BodyReader
 from workers.receivers.canvas_events import CanvasEvents
 from workers.receivers.counting import Accepted
 from workers.receivers.health import Readiness, livez
+from workers.receivers.limits import RequestLimits
 from workers.receivers.powerschool_events import PowerSchoolEvents
 from workers.receivers.refusal_log import RefusalLog
 from workers.receivers.routing import Lifespan, ReceiverApp, Route, get, nothing_to_start, post
@@ -44,17 +45,15 @@ def create_app(
     otherwise: ASGIApp | None = None,
     count: Count = count_nothing,
     more_routes: Mapping[str, Route] | None = None,
-) -> ReceiverApp:
+) -> RequestLimits:
     """Return the receivers as an ASGI application; paths that are not theirs go to `otherwise`.
 
     Raises: ConfigurationError, where the settings would let events of other Canvas customers in.
     """
     if not settings.live_events_allow_unsigned:
         settings.require("canvas_root_account_uuid")
-    bodies = BodyReader(settings.event_max_bytes)
     senders = Senders(settings.canvas_root_account_uuid, frozenset(settings.live_events_issuers))
     canvas_events = CanvasEvents(
-        bodies,
         writer,
         keys,
         senders,
@@ -64,13 +63,15 @@ def create_app(
     )
     routes = {
         CANVAS: post(canvas_events),
-        POWERSCHOOL: post(PowerSchoolEvents(bodies, roster_hints, Accepted(count, POWERSCHOOL))),
-        WEBHOOKS: post(Webhooks(bodies, writer, seen_webhooks, _webhook_secret(settings), Accepted(count, WEBHOOKS))),
+        POWERSCHOOL: post(PowerSchoolEvents(roster_hints, Accepted(count, POWERSCHOOL))),
+        WEBHOOKS: post(Webhooks(writer, seen_webhooks, _webhook_secret(settings), Accepted(count, WEBHOOKS))),
         "/livez": get(livez),
         "/readyz": get(Readiness(ping)),
         **(more_routes or {}),
     }
-    return ReceiverApp(routes, RefusalLog(clock, count), lifespan, otherwise)
+    refusals = RefusalLog(clock, count)
+    app = ReceiverApp(routes, refusals, lifespan, otherwise)
+    return RequestLimits(app, (CANVAS, POWERSCHOOL, WEBHOOKS), BodyReader(settings.event_max_bytes), refusals)
 
 
 def build(
@@ -80,7 +81,7 @@ def build(
     count: Count = count_nothing,
     more_routes: Mapping[str, Route] | None = None,
     close: Callable[[], None] = lambda: None,
-) -> ReceiverApp:
+) -> RequestLimits:
     """Return the receivers with Redis and Canvas's keys behind them, opened and closed by the server's lifespan.
 
     `close` closes what was given: it is called in a thread, after the last request.

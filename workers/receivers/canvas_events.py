@@ -11,8 +11,8 @@ from shared.events.live_events import LiveEvent, MalformedEvent, parse
 from shared.events.meaning import change_of
 from shared.events.signatures import NotFromCanvas, Senders, SigningKeys, read_token, verified_claims
 from shared.ports import ChangeWriter
-from workers.receivers.bodies import BodyReader
 from workers.receivers.counting import Accepted
+from workers.receivers.limits import whole_body
 from workers.receivers.replies import ACCEPTED, NOT_AN_EVENT, NOT_FROM_CANVAS, UNAVAILABLE, NotAccepted, Reply
 
 # Canvas says nothing of the content type of a signed event, so the body decides: a token may come in quotes.
@@ -24,7 +24,6 @@ class CanvasEvents:
 
     def __init__(
         self,
-        bodies: BodyReader,
         writer: ChangeWriter,
         keys: SigningKeys,
         senders: Senders,
@@ -33,7 +32,6 @@ class CanvasEvents:
         *,
         allow_unsigned: bool,
     ) -> None:
-        self._bodies = bodies
         self._writer = writer
         self._keys = keys
         self._senders = senders
@@ -41,11 +39,11 @@ class CanvasEvents:
         self._accepted = accepted
         self._allow_unsigned = allow_unsigned
 
-    async def __call__(self, scope: Scope, receive: Receive) -> Reply:
+    async def __call__(self, _scope: Scope, receive: Receive) -> Reply:
         """Return 202 once the change is stored, or if the event is of no interest. Raises: NotAccepted."""
         try:
             # The bytes and the event are let go here: while Redis is slow, only the small change is held.
-            change = await self._change(scope, receive)
+            change = await self._change(receive)
             if change is not None:
                 await self._writer.add(change)
             self._accepted.change(change)
@@ -57,8 +55,8 @@ class CanvasEvents:
             raise NotAccepted(UNAVAILABLE, error.cause, error.delay) from None
         return ACCEPTED
 
-    async def _change(self, scope: Scope, receive: Receive) -> Change | None:
-        raw = (await self._bodies.read(scope, receive)).strip(AROUND_A_BODY)
+    async def _change(self, receive: Receive) -> Change | None:
+        raw = (await whole_body(receive)).strip(AROUND_A_BODY)
         event = self._unsigned(raw) if raw.startswith(b"{") else await self._signed(raw)
         self._senders.check_district(event)
         return change_of(event)

@@ -10,7 +10,6 @@ from typing import Protocol
 from starlette.types import Receive, Scope
 
 from shared.errors import SystemUnwell
-from workers.receivers.bodies import BodyReader
 from workers.receivers.counting import Accepted
 from workers.receivers.replies import ACCEPTED, UNAVAILABLE, NotAccepted, Reply
 
@@ -26,14 +25,12 @@ class RosterHints(Protocol):
 class PowerSchoolEvents:
     """Notes that rosters changed."""
 
-    def __init__(self, bodies: BodyReader, hints: RosterHints, accepted: Accepted) -> None:
-        self._bodies = bodies
+    def __init__(self, hints: RosterHints, accepted: Accepted) -> None:
         self._hints = hints
         self._accepted = accepted
 
-    async def __call__(self, scope: Scope, receive: Receive) -> Reply:
+    async def __call__(self, _scope: Scope, _receive: Receive) -> Reply:
         """Return 202 once the hint is noted. Raises: NotAccepted."""
-        await self._bodies.read(scope, receive)
         try:
             await self._hints.add()
         except SystemUnwell as error:

@@ -43,6 +43,7 @@ WRONG_METHOD = Refusal(405, "method_not_allowed", "This path has another method.
 TOO_SLOW = Refusal(408, "too_slow", "The body took too long to arrive.", closes=True)
 TOO_LARGE = Refusal(413, "too_large", "The body is larger than a receiver reads.", closes=True)
 TOO_BUSY = Refusal(503, "too_busy", "Too many bodies are arriving at once.", closes=True)
+TOO_MANY = Refusal(503, "too_busy", "Too many requests are in work. Send it again.")
 UNAVAILABLE = Refusal(503, "unavailable", "The change cannot be stored or checked now. Send it again.")
 
 

@@ -10,8 +10,8 @@ from shared.domain.changes import Cause, Change, ChangeKind
 from shared.errors import SystemUnwell
 from shared.events.live_events import local_id
 from shared.ports import ChangeWriter
-from workers.receivers.bodies import BodyReader
 from workers.receivers.counting import Accepted
+from workers.receivers.limits import whole_body
 from workers.receivers.replies import ACCEPTED, NOT_A_WEBHOOK, NOT_SIGNED, UNAVAILABLE, NotAccepted, Reply
 
 
@@ -56,13 +56,11 @@ class Webhooks:
 
     def __init__(
         self,
-        bodies: BodyReader,
         writer: ChangeWriter,
         seen: SeenWebhooks,
         secret: Webhook | None,
         accepted: Accepted,
     ) -> None:
-        self._bodies = bodies
         self._writer = writer
         self._seen = seen
         self._secret = secret
@@ -70,7 +68,7 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive) -> Reply:
         """Return 202 once the change is stored, also for a repeated webhook. Raises: NotAccepted."""
-        raw = await self._bodies.read(scope, receive)
+        raw = await whole_body(receive)
         webhook_id = self._verified_id(scope, raw)
         change = _change(raw)
         try:

@@ -6,15 +6,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workers.status_pages.people import Person
-from workers.status_pages.refusals import NotDone, refusal
+from workers.status_pages.refusals import NotDone
 from workers.status_pages.sign_in import CHALLENGE, CLOSED, SignIn
-
-LARGEST_BODY = 10_000
 
 
 class _Utf8Basic(HTTPBasic):
@@ -69,26 +65,3 @@ def not_forged(request: Request) -> None:
         raise NotDone(
             403, "maybe_forged", "Send the header X-Requested-With, or Content-Type: application/json, with an action."
         )
-
-
-class SmallBodies:
-    """Passes on requests whose body is small and says so: nobody has signed in yet when a body is read."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http" and (answer := _too_large(Headers(scope=scope))) is not None:
-            await answer(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-
-def _too_large(headers: Headers) -> ASGIApp | None:
-    if "transfer-encoding" in headers:
-        return refusal(411, "length_required", "Send the body with its Content-Length.", {"Connection": "close"})
-    length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > LARGEST_BODY:
-        return refusal(413, "too_large", "The body is larger than the API reads.", {"Connection": "close"})
-    return None

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from workers.bootstrap import Passback
-from workers.status_pages.access import SmallBodies, people_only
+from workers.status_pages.access import people_only
 from workers.status_pages.acts import Acts
 from workers.status_pages.api_courses import CourseApi
 from workers.status_pages.api_installation import InstallationApi
@@ -26,7 +26,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         (401, "Nobody signed in"),
         (403, "Only operators may; or the action may be forged; or nobody can sign in yet"),
         (404, "There is no such thing"),
-        (411, "The body's length is not said"),
+        (408, "The body took too long to arrive"),
         (413, "The body is too large"),
         (422, "The request is not valid"),
         (429, "Too many wrong passwords"),
@@ -35,9 +35,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_api(
-    service: Passback, sign_in: SignIn | None = None, provisioning: Provisioning | None = None
-) -> SmallBodies:
+def create_api(service: Passback, sign_in: SignIn | None = None, provisioning: Provisioning | None = None) -> FastAPI:
     """Return the API as an ASGI application. Its endpoints block, and so run in threads."""
     sign_in = sign_in or SignIn(service.settings, lambda: service.redis, service.keys)
     provisioning = provisioning or provisioning_of(service)
@@ -48,6 +46,8 @@ def create_api(
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        # A redirect of the framework's leads to the host that the request names.
+        redirect_slashes=False,
     )
     router = APIRouter(responses=REFUSALS)
     for part in (
@@ -58,7 +58,7 @@ def create_api(
         part.add_to(router)
     app.include_router(router, prefix=PREFIX, dependencies=[Depends(_known(sign_in)), Depends(_private)])
     answer_refusals(app)
-    return SmallBodies(app)
+    return app
 
 
 def _known(sign_in: SignIn) -> Any:  # FastAPI reads the signature itself

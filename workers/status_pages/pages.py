@@ -48,4 +48,7 @@ def create_pages(service: Passback, sign_in: SignIn, provisioning: Provisioning)
         text = "This page has a defect. Nothing else is touched by it; please report it."
         return await run_in_threadpool(desk.message, 500, "Something is wrong here", text)
 
-    return Starlette(routes=routes, exception_handlers={404: nothing_here, 405: nothing_here, Exception: broken})
+    app = Starlette(routes=routes, exception_handlers={404: nothing_here, 405: nothing_here, Exception: broken})
+    # A redirect of the framework's leads to the host that the request names.
+    app.router.redirect_slashes = False
+    return app

@@ -3,7 +3,6 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workers.bootstrap import Passback
-from workers.status_pages.access import SmallBodies
 from workers.status_pages.api import PREFIX, create_api
 from workers.status_pages.headers import SafeHeaders
 from workers.status_pages.pages import create_pages
@@ -23,4 +22,4 @@ def create_site(service: Passback, provisioning: Provisioning | None = None) -> 
         is_of_api = scope["path"].startswith(f"{PREFIX}/") or scope["path"] == PREFIX
         await (api if is_of_api else pages)(scope, receive, send)
 
-    return SafeHeaders(SmallBodies(by_path))
+    return SafeHeaders(by_path)

@@ -19,6 +19,9 @@ from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord,
 from shared.errors import NotFound
 from tests.unit.workers.school import School
 from workers.bootstrap import Passback
+from workers.receivers.bodies import BodyReader
+from workers.receivers.limits import RequestLimits
+from workers.receivers.refusal_log import RefusalLog
 from workers.status_pages.api import create_api
 
 PASSWORD = "a long enough password é"
@@ -57,7 +60,9 @@ class Web:
         self.service = Passback(settings)
         self.service.redis.close()
         self.service.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
-        self.app = create_api(self.service)
+        # The limits stand before every route of the web process.
+        refusals = RefusalLog(self.service.clock)
+        self.app = RequestLimits(create_api(self.service), (), BodyReader(10_000), refusals)
 
     def call(
         self, method: str, path: str, auth: tuple[str, str] | None = ("operator", PASSWORD), **given: object

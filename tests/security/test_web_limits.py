@@ -1,0 +1,254 @@
+"""What one client, or many, can make the web process hold: connections, heads, bodies, trailers, answers, log lines."""
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import psutil
+import pytest
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.clock import SystemClock
+from tests.architecture.project import ROOT
+from tests.integration.receivers_kit import plain
+from tests.security.wire import exchange
+from workers.cli.process_group import free_port
+from workers.http_protocol import Limits, bounded
+from workers.line_limit import ServerLines
+from workers.receivers.bodies import BodyReader
+from workers.receivers.health import livez
+from workers.receivers.limits import RequestLimits
+from workers.receivers.refusal_log import RefusalLog
+from workers.receivers.routing import ReceiverApp, get
+
+Address = tuple[str, int]
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+LAST_LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+CHUNKED = b"POST /events/canvas HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+MOST_GROWTH_MB = 60
+
+
+@contextmanager
+def server(limits: Limits, app: ASGIApp | None = None) -> Iterator[Address]:
+    """Serve in a thread, with these limits; a body has 0.5 s."""
+    lines = RefusalLog(SystemClock())
+    receivers = ReceiverApp({"/livez": get(livez)}, lines, otherwise=app)
+    limited = RequestLimits(receivers, (), BodyReader(10_000), lines, BodyReader(10_000, timeout_s=0.5), most_others=3)
+    config = uvicorn.Config(
+        limited, host="127.0.0.1", port=0, http=bounded(limits), lifespan="off", log_config=None, ws="none"
+    )
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    try:
+        yield running.servers[0].sockets[0].getsockname()
+    finally:
+        running.should_exit = True
+        running.force_exit = True
+        thread.join(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[tuple[psutil.Process, Address]]:
+    """The receivers as `passback web` serves them, in a process of their own."""
+    address = ("127.0.0.1", free_port())
+    command = [sys.executable, "-m", "tests.security.limited_server", str(address[1])]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as running:
+        try:
+            until = time.monotonic() + 30
+            while time.monotonic() < until and not _answers(address):
+                time.sleep(0.1)
+            yield psutil.Process(running.pid), address
+        finally:
+            running.kill()
+
+
+def _answers(address: Address) -> bool:
+    try:
+        return exchange(address, LAST_LIVEZ).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def pour(address: Address, head: bytes, unit: bytes, megabytes: int) -> None:
+    """Send `head` and then `unit` over and over, reading nothing, until enough is sent or the server hangs up."""
+    block = unit * max(1, 100_000 // len(unit))
+    with socket.create_connection(address, timeout=2) as connection:
+        try:
+            connection.sendall(head)
+            for _ in range(megabytes * 1_000_000 // len(block)):
+                connection.sendall(block)
+            time.sleep(0.5)
+        except OSError:
+            return
+
+
+EVENT = plain()
+POST = b"POST /events/canvas HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(EVENT) + EVENT
+
+
+@pytest.mark.parametrize(
+    ("head", "unit"),
+    [
+        pytest.param(b"", LIVEZ, id="pipelined requests"),
+        pytest.param(b"", POST, id="pipelined events"),
+        pytest.param(CHUNKED + b"2\r\n{}\r\n0\r\n", b"a: b\r\n", id="trailers"),
+        pytest.param(CHUNKED + b"2\r\n{}\r\n0\r\na: ", b"b", id="one trailer"),
+        pytest.param(CHUNKED + b"2;a=", b"b", id="a chunk's extension"),
+        pytest.param(b"GET /livez HTTP/1.1\r\n", b"a:\r\n", id="headers"),
+        pytest.param(b"GET /livez HTTP/1.1\r\na: ", b"b", id="one header"),
+        pytest.param(b"GET /", b"a", id="the path"),
+        pytest.param(b"", b"\r\n", id="empty lines"),
+        pytest.param(b"GET /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 90000000\r\n\r\n", b"a", id="an unread body"),
+        pytest.param(CHUNKED, b"1\r\n{\r\n", id="tiny chunks"),
+    ],
+)
+def test_what_never_ends_fills_no_memory(process: tuple[psutil.Process, Address], head: bytes, unit: bytes) -> None:
+    """Several megabytes on each of four connections whose answers nobody reads; others are answered meanwhile."""
+    web, address = process
+    before = web.memory_info().rss / 1e6
+    pouring = [threading.Thread(target=pour, args=(address, head, unit, 9)) for _ in range(4)]
+    for each in pouring:
+        each.start()
+    most = before
+    while any(each.is_alive() for each in pouring):
+        assert _answers(address)
+        most = max(most, web.memory_info().rss / 1e6)
+        time.sleep(0.05)
+    assert most - before < MOST_GROWTH_MB
+
+
+def test_pipelined_requests_get_one_answer() -> None:
+    """The one that was under way is answered, and says that the connection ends; a client sends the others again."""
+    with server(Limits()) as address:
+        answer = exchange(address, LIVEZ * 50)
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\n" + b"a: b\r\n" * 101 + b"\r\n", b"431"),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\n" + b"a: b\r\n" * 99 + b"Connection: close\r\n\r\n", b"431"),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\n" + b"a: b\r\n" * 98 + b"Connection: close\r\n\r\n", b"200"),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"431"),
+        (CHUNKED + b"0\r\n" + b"a: b\r\n" * 101 + b"\r\n", b"431"),
+    ],
+)
+def test_heads_and_trailers_have_a_size(request_: bytes, status: bytes) -> None:
+    """A hundred headers, trailers counted alike, and 64 KB."""
+    with server(Limits()) as address:
+        assert exchange(address, request_)[9:12] == status
+
+
+def test_too_many_connections_make_room() -> None:
+    """Those that wait for their client for longest are ended: silent ones, half a head, half a body, a kept one."""
+    beginnings = [b"", b"GET /livez HTT", b"POST /sign-in HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", LIVEZ]
+    with server(Limits(connections=8)) as address, ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(12)]
+        for number, connection in enumerate(held):
+            connection.sendall(beginnings[number % 4])
+        time.sleep(0.2)
+        for _ in range(10):
+            assert exchange(address, LAST_LIVEZ).startswith(b"HTTP/1.1 200")
+        assert held[0].recv(10) == b"", "the oldest is not ended"
+
+
+class Slow:
+    """An application whose answers are large, or wait until they may go on."""
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["path"] == "/wait":
+            await asyncio.to_thread(self.may_go_on.wait, 10)
+        body = b"x" * (20_000_000 if scope["path"] == "/large" else 2)
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def test_an_answer_that_nobody_reads_is_dropped() -> None:
+    """Also when the server closed the connection already and only the answer is left."""
+    with server(Limits(unread_s=0.5), Slow()) as address, ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(2)]
+        held[0].sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        held[1].sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(2)
+        received = [_rest(connection) for connection in held]
+    assert all(size < 20_000_000 for size in received), received
+
+
+def _rest(connection: socket.socket) -> int:
+    size = 0
+    try:
+        while block := connection.recv(1_000_000):
+            size += len(block)
+    except ConnectionError:
+        pass
+    return size
+
+
+def test_others_have_places_and_receivers_do_not_need_one() -> None:
+    """What takes long to answer holds up its like alone: the next gets 503, the health checks go on."""
+    slow = Slow()
+    with server(Limits(), slow) as address, ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(3)]
+        for connection in held:
+            connection.sendall(b"GET /wait HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(0.3)
+        refused = exchange(address, b"GET /wait HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        alive = exchange(address, LAST_LIVEZ)
+        slow.may_go_on.set()
+        answers = [connection.recv(100) for connection in held]
+    assert refused.startswith(b"HTTP/1.1 503")
+    assert b"retry-after" in refused
+    assert alive.startswith(b"HTTP/1.1 200")
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+
+
+@pytest.mark.parametrize("path", [b"/sign-in", b"/courses/1/sync", b"/api/v1/courses/1/sync", b"/metrics", b"/livez"])
+def test_a_body_that_never_comes_is_not_waited_for(path: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """408 at every door, and one short line in the log for all of them, also where the client hangs up."""
+    half = b"POST " + path + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nab"
+    with server(Limits(), Slow()) as address, caplog.at_level(logging.WARNING), ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(5)]
+        for connection in held:
+            connection.sendall(half)
+        answers = [connection.recv(100) for connection in held]
+        for _ in range(20):
+            with socket.create_connection(address, timeout=5) as gone:
+                gone.sendall(half)
+        time.sleep(0.3)
+    assert {answer[9:12] for answer in answers} == {b"408"}
+    assert sum(len(line) for line in caplog.text.splitlines()) < 2000
+
+
+def test_the_server_s_own_lines_are_limited() -> None:
+    """What is no HTTP is one line in ten seconds; two defects at two places are two lines."""
+    written = logging.getLogger("tests.a_server")
+    kept: list[logging.LogRecord] = []
+    keeper = logging.Handler()
+    keeper.emit = kept.append  # type: ignore[method-assign]
+    written.addHandler(keeper)
+    written.addFilter(ServerLines(SystemClock()))
+    for _ in range(100):
+        written.warning("Invalid HTTP request received.")
+        for broken in (lambda: 1 / 0, lambda: {}["a"]):
+            try:
+                broken()
+            except (ZeroDivisionError, KeyError) as error:
+                written.error("Exception in ASGI application\n", exc_info=error)
+    assert len(kept) == 3

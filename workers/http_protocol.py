@@ -1,0 +1,263 @@
+"""uvicorn's HTTP/1.1 over httptools, with bounds on what one connection, and all connections together, may hold.
+
+uvicorn waits without end for heads, bodies and readers, parses pipelined requests ahead of their answers, and collects
+headers, trailers included, without a bound. Neither its h11 protocol nor its options bound all of that, and other
+servers leave gaps of their own: see `deploy/decisions/0020-the-web-servers-limits.md`. So this class adds the bounds to
+uvicorn's own protocol, in the callbacks of `asyncio.Protocol` and of httptools' parser. It uses `transport`, `flow`,
+`cycle` and `shutdown` of uvicorn's class; `tests/security/test_web_limits.py` fails when an upgrade changes these.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+CLOSE = b"connection: close\r\ncontent-length: 0\r\n\r\n"
+TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + CLOSE
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + CLOSE
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n" + CLOSE
+SWEEP_EVERY_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds. Times are in seconds; each begins anew with each request of a connection."""
+
+    connections: int = 512
+    head_s: float = 10.0
+    body_s: float = 15.0  # longer than the application's own deadline, whose answer says more
+    unread_s: float = 20.0
+    head_bytes: int = 65_536
+    headers: int = 100
+
+
+class Awaits(Enum):
+    """What a connection waits for: the client in all states but ANSWER."""
+
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+    END = auto()
+
+
+@dataclass(eq=False)
+class Connections:
+    """All connections of a process, in the order in which they began to wait for what they wait for now."""
+
+    limits: Limits = field(default_factory=Limits)
+    _waiting: "dict[BoundedProtocol, None]" = field(default_factory=dict)
+    _sweeper: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """Return the number of open connections."""
+        return len(self._waiting)
+
+    def add(self, connection: "BoundedProtocol") -> bool:
+        """Add a connection; False if there are too many and none of them waits for its client.
+
+        One that has waited longest for its client makes room: a stranger who holds connections without completing
+        requests does not keep others out.
+        """
+        if len(self._waiting) >= self.limits.connections and not self._make_room():
+            return False
+        self._waiting[connection] = None
+        if self._sweeper is None:
+            self._sweeper = connection.loop.call_later(SWEEP_EVERY_S, self._sweep, connection.loop)
+        return True
+
+    def moved(self, connection: "BoundedProtocol") -> None:
+        """Put a connection last that waits for something new."""
+        if self._waiting.pop(connection, self) is None:
+            self._waiting[connection] = None
+
+    def discard(self, connection: "BoundedProtocol") -> None:
+        """Remove a connection that ended."""
+        self._waiting.pop(connection, None)
+
+    def _make_room(self) -> bool:
+        longest = next((each for each in self._waiting if each.waits_for_client), None)
+        if longest is None:
+            return False
+        self.discard(longest)
+        longest.abort()
+        return True
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what took too long. One timer for all connections costs less than one for each request."""
+        now = loop.time()
+        for connection in list(self._waiting):
+            connection.check(now)
+        self._sweeper = loop.call_later(SWEEP_EVERY_S, self._sweep, loop) if self._waiting else None
+
+
+class _Refused(Exception):
+    """Ends the parsing of a request with an answer, or with none."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """A connection within limits of time and memory. `bounded` makes the class that a server is given."""
+
+    all_connections: Connections
+
+    def __init__(self, *parts: Any, **named: Any) -> None:
+        super().__init__(*parts, **named)
+        self.awaits = Awaits.HEAD
+        self._since = self.loop.time()
+        self._unread_since: float | None = None
+        self._limits = self.all_connections.limits
+        self._longest = {Awaits.HEAD: self._limits.head_s, Awaits.BODY: self._limits.body_s}
+        self._bytes_without_body = 0
+        self._header_bytes = 0
+        self._header_count = 0
+        self._in_head = False
+        self._refusal: bytes | None = None
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Say whether the client has to act next: to send, or to read."""
+        return self.awaits is not Awaits.ANSWER or self._unread_since is not None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Count the connection, and refuse it where there are too many."""
+        super().connection_made(transport)
+        if not self.all_connections.add(self):
+            transport.write(BUSY)
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count the connection no more."""
+        self.all_connections.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless the connection is ending: after a refusal or behind a pipelined request."""
+        if self.awaits is Awaits.END or self.parser is None:
+            return
+        # What is neither body nor a complete header is held by the parser: the size is checked between reads.
+        self._bytes_without_body += len(data)
+        super().data_received(data)
+        if self.awaits in (Awaits.HEAD, Awaits.BODY) and self._bytes_without_body > self._limits.head_bytes:
+            self._end(TOO_LARGE)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be parsed, or what a callback refused; a pipelined request gets no answer."""
+        if self._refusal is not None:
+            self._end(self._refusal)
+        elif self.awaits is not Awaits.END:
+            if self._may_answer():
+                super().send_400_response(msg)
+            self._end(b"")
+
+    def pause_writing(self) -> None:
+        """Time the client that does not read its answer."""
+        self._unread_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client read on."""
+        self._unread_since = None
+        super().resume_writing()
+
+    def on_message_begin(self) -> None:
+        """Begin a request, unless the one before it is not answered yet.
+
+        Pipelining is not offered: the answer that is under way is the connection's last (RFC 9112, section 9.3.2, lets
+        a client send the others again).
+        """
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._set(Awaits.END)
+            self.shutdown()
+            self.flow.pause_reading()
+            raise _Refused
+        self._header_bytes = self._header_count = 0
+        self._in_head = True
+        self._set(Awaits.HEAD)
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the URL."""
+        self._count_header(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; count trailers alike, and drop them."""
+        self._header_count += 1
+        self._count_header(len(name) + len(value))
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: await the body."""
+        self._in_head = False
+        self._bytes_without_body = 0
+        self._set(Awaits.BODY)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._bytes_without_body = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is complete: the client waits for the answer."""
+        self._bytes_without_body = 0
+        self._set(Awaits.HEAD if self.cycle.response_complete else Awaits.ANSWER)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Await the next request, if the whole of this one came."""
+        if self.awaits is Awaits.ANSWER:
+            self._set(Awaits.HEAD)
+        super().on_response_complete()
+
+    def check(self, now: float) -> None:
+        """End the connection if the client takes too long with anything."""
+        waited = now - self._since
+        if self._unread_since is not None and now - self._unread_since > self._limits.unread_s:
+            self.abort()
+        elif self.transport.is_closing():
+            if waited > self._limits.unread_s:
+                self.abort()
+        elif waited > self._longest.get(self.awaits, waited):
+            self._end(TOO_SLOW)
+
+    def abort(self) -> None:
+        """End the connection now, without sending what the client does not read."""
+        self.awaits = Awaits.END
+        self.transport.abort()
+
+    def _count_header(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_count > self._limits.headers or self._header_bytes > self._limits.head_bytes:
+            self._refusal = TOO_LARGE if self._may_answer() else b""
+            raise _Refused
+
+    def _may_answer(self) -> bool:
+        """Say whether an answer of ours would be the answer to what the client is sending."""
+        if self.cycle is None or self.awaits is Awaits.HEAD:
+            return self.cycle is None or bool(self.cycle.response_complete)
+        return self.awaits is Awaits.BODY and not self.cycle.response_started
+
+    def _set(self, awaits: Awaits) -> None:
+        if self.awaits is not Awaits.END:
+            self.awaits = awaits
+            self._since = self.loop.time()
+            self.all_connections.moved(self)
+
+    def _end(self, answer: bytes) -> None:
+        """Send the answer and close; what does not leave in time is dropped by `check`."""
+        if answer and self._may_answer() and not self.transport.is_closing():
+            self.transport.write(answer)
+        self._set(Awaits.END)
+        self.transport.close()
+
+
+def bounded(limits: Limits | None = None) -> type[BoundedProtocol]:
+    """Return the protocol class of one server: its connections are counted together."""
+
+    class Bounded(BoundedProtocol):
+        all_connections = Connections(limits or Limits())
+
+    return Bounded

@@ -1,0 +1,55 @@
+"""Writes one log line of a kind in a period, so that no sender fills the log."""
+
+import logging
+from collections.abc import Hashable
+from datetime import datetime, timedelta
+
+from shared.clock import Clock
+
+BETWEEN_LINES = timedelta(seconds=10)
+MOST_KINDS = 1000
+
+
+class LineLimit:
+    """Says which lines are written. A kind is made of our own codes and paths, never of what a sender wrote."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._written_at: dict[Hashable, datetime] = {}
+        self._unlogged: dict[Hashable, int] = {}
+
+    def due(self, kind: Hashable) -> int | None:
+        """Return how many lines of this kind were left out since the last one; None: leave this one out, too."""
+        now = self._clock.now()
+        written_at = self._written_at.get(kind)
+        if written_at is not None and now - written_at < BETWEEN_LINES:
+            self._unlogged[kind] = self._unlogged.get(kind, 0) + 1
+            return None
+        if len(self._written_at) >= MOST_KINDS:
+            self._written_at.clear()
+        self._written_at[kind] = now
+        return self._unlogged.pop(kind, 0)
+
+
+class ServerLines(logging.Filter):
+    """Limits the lines of a server's own logger: uvicorn writes one for each request that is no HTTP."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._lines = LineLimit(clock)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the line is written."""
+        if record.levelno < logging.WARNING:
+            return True
+        return self._lines.due((record.msg, *_raised_at(record))) is not None
+
+
+def _raised_at(record: logging.LogRecord) -> tuple[object, ...]:
+    """Return the type of the line's exception and the place that raised it: two defects are two kinds."""
+    if not record.exc_info or record.exc_info[2] is None:
+        return ()
+    at = record.exc_info[2]
+    while at.tb_next is not None:
+        at = at.tb_next
+    return record.exc_info[0], at.tb_frame.f_code.co_filename, at.tb_lineno
