@@ -356,10 +356,20 @@ class Settings(BaseSettings):
     provision_shrink_rows: int = Field(
         10, ge=1, description="A run is held only where it would end at least so many rows of a school."
     )
+    provision_term_move_days: int = Field(
+        28, ge=1, description="A school whose term would begin or end so many days earlier or later is held."
+    )
+    provision_import_max_s: int = Field(
+        21_600,
+        ge=60,
+        description="How long an SIS import may be unfinished, passback's or another's, before the run that waits for "
+        "it ends as a dead letter.",
+    )
     provision_remaster_days: int = Field(
         7,
         ge=0,
-        description="How often every data set is sent whole, which mends what others changed in Canvas; 0: never.",
+        description="How often each import is sent whole, on a day of its own, which mends what others changed in "
+        "Canvas; 0: never.",
     )
     provision_change_threshold: int = Field(
         10,

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shared.domain.live_counts import LiveCounts
 from shared.domain.provisioning_run import AppliedMark, RowTrouble, Run, RunCause, RunKind
 from shared.domain.roster import Roster
-from shared.domain.sis_import import DataSet, ImportOptions, RowError, SisImport
+from shared.domain.sis_import import DataSet, ImportOptions, RowError, SisFiles, SisImport
 
 __all__ = [
     "DataVersion",
@@ -46,8 +47,8 @@ class RosterFeed(Protocol):
 class SisImports(Protocol):
     """Canvas's SIS Import. Raises the errors of `shared.errors`."""
 
-    def start(self, data_set: DataSet, data_set_id: str, options: ImportOptions) -> SisImport:
-        """Upload a data set as a zipped CSV file. Not safe to repeat: note what is started first, then look for it."""
+    def start(self, files: SisFiles, data_set_id: str, options: ImportOptions) -> SisImport:
+        """Upload the files of an import in a zip. Not safe to repeat: note what is started first, then look for it."""
         ...
 
     def find(self, import_id: int) -> SisImport:
@@ -125,18 +126,45 @@ class ProvisionRuns(Protocol):
         ...
 
     def held(self) -> Run | None:
-        """Return the run that waits for a person, None if there is none."""
+        """Return the run that waits for a person: that about the whole district, else that of the first school."""
         ...
 
-    def save(self, lease: RunLease, run: Run, applied: AppliedMark | None = None) -> None:
-        """Keep the run as it is now, and what became of a data set, in one step. Raises `LeaseLost`.
+    def held_runs(self) -> Sequence[Run]:
+        """Return every run that waits for a person: the district's first, if there is one, then by school."""
+        ...
 
-        A run that is held takes the place of the one that was.
+    def new_id(self) -> str:
+        """Return the id of a run that is to be kept without being opened."""
+        ...
+
+    def save(self, lease: RunLease, run: Run, applied: Sequence[AppliedMark] = ()) -> None:
+        """Keep the run as it is now, and what became of data sets, in one step. Raises `LeaseLost`.
+
+        A run that is held takes the place of the one that was, of the district or of its school.
+        """
+        ...
+
+    def save_held(self, lease: RunLease, run: Run) -> bool:
+        """Keep a run that is held, or was until now, unless a person decided about it meanwhile: then False.
+
+        Raises `LeaseLost`.
         """
         ...
 
     def end_hold(self, run: Run) -> bool:
         """Keep a run that was held, as it is now: open, or over. False if it is not the held one any more."""
+        ...
+
+    def live_history(self) -> Sequence[LiveCounts]:
+        """Return how many rows were live after the runs of about a week, at some hours' distance."""
+        ...
+
+    def add_live_counts(self, lease: RunLease, counts: LiveCounts) -> None:
+        """Remember how many rows are live now, unless that was done in the last hours. Raises `LeaseLost`."""
+        ...
+
+    def forget_live_counts(self, lease: RunLease, schools: Collection[int] | None) -> None:
+        """Forget what was live before, of these schools or of all: a person approved what ended. Raises `LeaseLost`."""
         ...
 
     def applied(self) -> Sequence[AppliedMark]:

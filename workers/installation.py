@@ -54,6 +54,9 @@ def installation_status(service: Passback) -> dict[str, object]:
         ],
         "repairs": {"assignments": 0, "scores": 0, **service.counters.read(REPAIRS)},
         "last_provisioning": last_provisioning(service),
+        "held_provisioning": [
+            {"run_id": run.id, "school_number": run.school_number} for run in service.provision_runs.held_runs()
+        ],
         "last_event_at": last_event.isoformat() if last_event else None,
         "paused_systems": {p.system: p.left.total_seconds() for p in system_pauses(service.redis, service.keys)},
     }

@@ -195,10 +195,12 @@ class RunSettler:
         """
         came_to = ended(job, LogEvent.PROVISION_DEFECT, run_id=run.id)
         if isinstance(came_to, Run):
-            if came_to.state is RunState.DONE:
+            if came_to.state is RunState.DONE and came_to.school_number is None:
                 self._dead_letters.close_provisioning()
             return came_to
-        return self._settled(self._runs.find(run.id) or run, lease, came_to)
+        kept = self._runs.find(run.id) or run
+        # What a step has ended, or left to a person, is not for it to take back.
+        return self._settled(kept, lease, came_to) if kept.state.is_open else kept
 
     def _settled(self, run: Run, lease: RunLease, outcome: Outcome) -> Run:
         match outcome:

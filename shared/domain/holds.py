@@ -14,7 +14,10 @@ class HoldReason(StrEnum):
     NOTHING_READ = "nothing_read"
     SCHOOL_MISSING = "school_missing"
     TERM_MISSING = "term_missing"
+    TERM_STOPS = "term_stops"
+    TERM_MOVED = "term_moved"
     SHRUNK = "shrunk"
+    SHRUNK_SLOWLY = "shrunk_slowly"
     MANY_LEAVERS = "many_leavers"
     SIS_IDS_CHANGED = "sis_ids_changed"
     LOGINS_CHANGED = "logins_changed"
@@ -41,6 +44,18 @@ HOLD_TEXTS: Mapping[HoldReason, HoldText] = {
     HoldReason.TERM_MISSING: HoldText(
         "A term that has not ended is missing, or has another SIS id.",
         "Check the school's terms in PowerSchool and the template for the SIS ids of terms.",
+    ),
+    HoldReason.TERM_STOPS: HoldText(
+        "A term with classes under way would not be running any more.",
+        "Check the term's first and last day in PowerSchool; approve only if the term really ended or was put off.",
+    ),
+    HoldReason.TERM_MOVED: HoldText(
+        "A term's first or last day would move by weeks.",
+        "Check the term's first and last day in PowerSchool; approve if the calendar was changed on purpose.",
+    ),
+    HoldReason.SHRUNK_SLOWLY: HoldText(
+        "More rows of a school have ended bit by bit than usually do in so much time.",
+        "Look at the rows of this run and of the runs before it; approve if they were meant to end.",
     ),
     HoldReason.SHRUNK: HoldText(
         "More rows of a school would end than usually do in one run.",
@@ -70,12 +85,14 @@ class Limits:
     """Above which share of a school's rows a plan is held, in percent, and how many rows it takes at least.
 
     `leavers` is the share of users of whom no class is under way any more; `percent` has a limit for each entity
-    that is counted, and that of users is also the limit for new SIS ids, logins and names.
+    that is counted, and that of users is also the limit for new SIS ids, logins and names. `term_days` is by how many
+    days a term may move.
     """
 
     percent: Mapping[Entity, int]
     leavers: int
     rows: int
+    term_days: int = 28
 
     def are_passed(self, affected: int, total: int, percent: int) -> bool:
         """Say whether so many rows of `total` are too many."""
@@ -102,11 +119,13 @@ class Hold:
     total: int = 0
     rows: tuple[SisRow, ...] = ()
     detail: str = ""
+    ended_before: int = 0
+    """Rows that ended in runs before this one: they are counted, and not kept."""
 
     @property
     def affected(self) -> int:
         """How many rows it is about."""
-        return len(self.rows)
+        return len(self.rows) + self.ended_before
 
     @property
     def sentence(self) -> str:

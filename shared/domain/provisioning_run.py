@@ -92,28 +92,54 @@ class DataSetChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """One SIS import of a run. `digest` stands for the rows that are sent, `holds` for those Canvas holds afterwards.
+class UploadPart:
+    """A data set within an import. `digest` stands for the rows that are sent, `holds` for those Canvas holds then.
 
-    They differ where rows that are gone are sent once more, with their last status. `newest_seen` is the newest import
-    id of anybody before it was started, so that an import of ours that started without our learning its id is told
-    from an earlier one.
+    They differ where rows that are gone are sent once more, with their last status. `live` counts the rows that give
+    somebody something, by school number. `has_errors`: Canvas had something to say about some rows of its file.
     """
 
     key: DataSetKey
-    data_set_id: str
     digest: str
     holds: str
     rows: int
+    live: Mapping[int, int] = field(default_factory=dict)
+    has_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One SIS import of a run: every data set that Canvas compares under the identifier `data_set_id`.
+
+    `resting` are data sets that the import leaves out, so that they are no part of what Canvas compares with any more.
+    `newest_seen` is the newest import id of anybody before it was started, so that an import of ours that started
+    without our learning its id is told from an earlier one. `waits_since` is when it began to wait for its turn.
+    """
+
+    data_set_id: str
+    parts: tuple[UploadPart, ...]
     options: ImportOptions
+    resting: tuple[DataSetKey, ...] = ()
     state: UploadState = UploadState.WAITING
     newest_seen: int = 0
     intended_at: datetime | None = None
+    waits_since: datetime | None = None
     import_id: int | None = None
     import_state: ImportState | None = None
     polls: int = 0
     failures: int = 0
     warnings: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows are sent."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """The kinds of row that are sent, in Canvas's order."""
+        named = {part.key.entity for part in self.parts}
+        return tuple(entity for entity in Entity if entity in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +148,9 @@ class AppliedMark:
 
     `digest` is None where nothing ever was. `attempted` is the digest of what an import that is under way sends, or one
     that did not end well: Canvas may hold the one or the other. `has_errors`: it had something to say about some rows,
-    which it may have refused; its messages do not tell.
+    which it may have refused; its messages do not tell. `data_set_id` is the identifier under which Canvas compares
+    it, empty where it is in no import that Canvas would compare with. `live` is that of the `UploadPart`; None where
+    it was given by a version of passback that did not count.
     """
 
     key: DataSetKey
@@ -131,6 +159,28 @@ class AppliedMark:
     attempted: str | None = None
     has_errors: bool = False
     remastered_on: date | None = None
+    data_set_id: str = ""
+    live: Mapping[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitedFor:
+    """An unfinished SIS import that a run waits for. `owner` is whose it is: `passback`, or a Canvas user id."""
+
+    import_id: int
+    owner: str
+    state: str
+    created_at: datetime
+
+    def sentence(self, now: datetime) -> str:
+        """Return which import it is and how old, for a person."""
+        minutes = max(0, round((now - self.created_at).total_seconds() / 60))
+        age = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # minutes
+        whose = "passback" if self.owner == OURS else f"Canvas user {self.owner or 'unknown'}"
+        return f"SIS import {self.import_id} of {whose} is {self.state}, {age} old"
+
+
+OURS = "passback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +190,9 @@ class Run:
     `approved_plan` is the digest of the plan a person approved; `replanned` says that PowerSchool's rosters have
     changed since. `applied_before` is what Canvas held when it began to write: where a rollback leads back to.
     `findings` counts the records that could not go to Canvas as they are, by code; `problems` are the first of them.
+    A run with a `school_number` changes the rows of that school alone (0: those of no school in particular).
+    `held_schools` are the schools that it left as they were, since their plan waits for a person. `waits_on` is the
+    import of whoever that is under way. `planned_at` is when the rosters were read.
     """
 
     id: str
@@ -171,6 +224,10 @@ class Run:
     uploads: tuple[Upload, ...] = ()
     applied_before: tuple[AppliedMark, ...] = ()
     requests: Mapping[str, int] = field(default_factory=dict)
+    school_number: int | None = None
+    held_schools: tuple[int, ...] = ()
+    planned_at: datetime | None = None
+    waits_on: WaitedFor | None = None
 
     @property
     def next_upload(self) -> int | None:
@@ -223,12 +280,12 @@ def plan_digest_of(digests: Iterable[tuple[DataSetKey, str]]) -> str:
     return hashlib.sha256(repr(sorted(digests)).encode()).hexdigest()[:DIGEST_CHARS]
 
 
-def data_set_id_of(prefix: str, key: DataSetKey) -> str:
-    """Return the name under which Canvas compares uploads of this data set; the same one for ever."""
-    name = ":".join(part for part in (prefix, key.entity.value, key.term_sis_id) if part)
+def data_set_id_of(prefix: str, group: str) -> str:
+    """Return the identifier under which Canvas compares the uploads of a group; the same one for ever."""
+    name = f"{prefix}:{group}"
     if len(name.encode()) <= LONGEST_DATA_SET_ID:
         return name
-    return f"{prefix}:{key.entity.value}:{hashlib.sha256(key.term_sis_id.encode()).hexdigest()[:DIGEST_CHARS]}"
+    return f"{hashlib.sha256(prefix.encode()).hexdigest()[:DIGEST_CHARS]}:{group}"
 
 
 def row_changes(before: DataSet | None, after: DataSet) -> Sequence[RowChange]:

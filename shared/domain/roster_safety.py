@@ -12,9 +12,10 @@ from datetime import date, tzinfo
 from shared.domain.applied_rows import Applied, value
 from shared.domain.enrollment_rows import MOVED
 from shared.domain.holds import Hold, HoldReason, Limits, RosterFacts
+from shared.domain.live_counts import LiveHistory, losses
 from shared.domain.roster import DISTRICT_SCHOOL_NUMBER, Roster
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
-from shared.domain.term_rows import ends_before
+from shared.domain.term_rows import ends_before, term_day
 
 CLASSES = (Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS)
 LIVE = frozenset({"active", "published"})
@@ -36,18 +37,25 @@ def ended_terms(data_sets: Iterable[DataSet], today: date, zone: tzinfo) -> froz
 
 
 def reasons_to_hold(
-    before: Collection[DataSet], after: Collection[DataSet], facts: RosterFacts, limits: Limits
+    before: Collection[DataSet],
+    after: Collection[DataSet],
+    facts: RosterFacts,
+    limits: Limits,
+    history: LiveHistory | None = None,
 ) -> tuple[Hold, ...]:
     """Return every reason why a person must look at the plan first, none where it can be applied.
 
     `before` is what was applied last; a first run has nothing to lose, and is held only where nothing was read.
+    `history` holds what was live after earlier runs: a day ago and a week ago.
     """
     comparison = _Comparison(before, after, facts, limits)
     return (
         *_nothing_read(before, facts),
         *comparison.missing_terms(),
+        *comparison.moved_terms(),
         *comparison.missing_schools(),
         *comparison.shrunk_classes(),
+        *(comparison.shrunk_slowly(history) if history else ()),
         *comparison.lost_users(),
         *comparison.changed_ids(),
         *comparison.changed_users(HoldReason.LOGINS_CHANGED, "login_id"),
@@ -90,15 +98,46 @@ class _Comparison:
         self._moved = _moved(after)
         users = [c for c in self._after if c.entity is Entity.USERS]
         self._users_after = {c.identity: c.row for c in users}
+        days_before, days_after = _term_days(before, facts.zone), _term_days(after, facts.zone)
+        self._term_days = {t: (days_before[t], days_after[t]) for t in days_before.keys() & days_after.keys()}
+        self._term_schools = {
+            value(Entity.TERMS, row, "term_id"): row.school_number
+            for row in Applied(before).rows(DataSetKey(Entity.TERMS))
+        }
 
     def missing_terms(self) -> Iterator[Hold]:
-        """Terms that are not over and that the plan does not name."""
-        missing: dict[str, list[SisRow]] = {}
+        """Terms that are not over and that the plan does not name, by school."""
+        missing: dict[str, list[_Counted]] = {}
         for c in self._before:
             if not self._is_planned(c) and c.term not in self._ended:
-                missing.setdefault(c.term, []).append(c.row)
-        for term, rows in sorted(missing.items()):
-            yield Hold(HoldReason.TERM_MISSING, total=len(rows), rows=in_order(rows), detail=f"term {term}")
+                missing.setdefault(c.term, []).append(c)
+        for term, counted in sorted(missing.items()):
+            for school, rows in _by_school(counted).items():
+                yield Hold(HoldReason.TERM_MISSING, None, school, len(rows), _rows(rows), f"term {term}")
+
+    def moved_terms(self) -> Iterator[Hold]:
+        """Terms with classes that the plan would stop, or move by weeks: for each school that has rows in them.
+
+        A term that several schools share holds each of them, and the rows of no school in particular with the term
+        itself: who is in a class today depends on the term's days.
+        """
+        for term, (was, now) in sorted(self._term_days.items()):
+            reason = self._term_doubt(was, now)
+            counted = [c for c in self._before if c.entity in CLASSES and c.term == term]
+            if reason is None or not counted:
+                continue
+            schools = _by_school(counted)
+            detail = f"term {term}, {was.first} to {was.last} becomes {now.first} to {now.last}"
+            for school in sorted({*schools, self._term_schools[term]}):
+                rows = _rows(schools.get(school, ()))
+                yield Hold(reason, None, school, len(rows), rows, detail)
+
+    def _term_doubt(self, was: "_Days", now: "_Days") -> HoldReason | None:
+        today = self._facts.today
+        if was.first <= today <= was.last and not now.first <= today <= now.last:
+            return HoldReason.TERM_STOPS
+        moved = max(abs((now.first - was.first).days), abs((now.last - was.last).days))
+        return HoldReason.TERM_MOVED if moved > self._limits.term_days else None
 
     def missing_schools(self) -> Iterator[Hold]:
         """Schools that had classes under way, and that were not read or have no class left."""
@@ -114,6 +153,29 @@ class _Comparison:
             total = [c for c in self._before if c.entity is entity and self._is_planned(c)]
             lost = (c for c in total if self._is_lost(c))
             yield from self._over(HoldReason.SHRUNK, entity, lost, total, self._limits.percent[entity])
+
+    def shrunk_slowly(self, history: LiveHistory) -> Iterator[Hold]:
+        """Schools of which so much has ended within a day, or a week, that one run would be held for it.
+
+        What ended is counted by what is left: a school that gained as much as it lost shrank by nothing.
+        """
+        now = _live_by_key(self._after)
+        lost = [c for c in self._before if self._is_lost(c)]
+        for (entity, school), window, total, left in losses(history, now, self._ended):
+            percent = self._limits.percent[entity]
+            over = any(term in self._ended for term in self._terms_of(school))
+            if entity is Entity.USERS and over:
+                percent = max(percent, self._limits.leavers)
+            in_this_run = [c for c in lost if (c.entity, c.row.school_number) == (entity, school)]
+            earlier = total - left - len(in_this_run)
+            # What this run alone would end is for `shrunk` to say.
+            if earlier > 0 and in_this_run and self._limits.are_passed(total - left, total, percent):
+                detail = f"more than {percent} % in {window}"
+                rows = _rows(in_this_run)
+                yield Hold(HoldReason.SHRUNK_SLOWLY, entity, school, total, rows, detail, ended_before=earlier)
+
+    def _terms_of(self, school: int) -> set[str]:
+        return {c.term for c in self._before if c.term and c.row.school_number == school}
 
     def lost_users(self) -> Iterator[Hold]:
         """Schools that would lose too many users, apart for those whose classes are all over."""
@@ -169,6 +231,37 @@ class _Comparison:
         classes = [c for c in self._before if c.entity is Entity.ENROLLMENTS]
         over = {_user_of(c.row) for c in classes if c.term in self._ended}
         return over - {_user_of(c.row) for c in classes if c.term not in self._ended}
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The first and the last calendar day of a term, both of which belong to it."""
+
+    first: date
+    last: date
+
+
+def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, _Days]:
+    rows = Applied(data_sets).rows(DataSetKey(Entity.TERMS))
+    return {
+        value(Entity.TERMS, row, "term_id"): _Days(
+            term_day(value(Entity.TERMS, row, "start_date"), zone), term_day(value(Entity.TERMS, row, "end_date"), zone)
+        )
+        for row in rows
+    }
+
+
+def live_counts(data_sets: Iterable[DataSet]) -> Mapping[DataSetKey, Mapping[int, int]]:
+    """Return how many rows of each data set give somebody something, by school number."""
+    return _live_by_key(_counted(data_sets))
+
+
+def _live_by_key(counted: Iterable[_Counted]) -> dict[DataSetKey, dict[int, int]]:
+    counts: dict[DataSetKey, dict[int, int]] = {}
+    for c in counted:
+        schools = counts.setdefault(DataSetKey(c.entity, c.term), {})
+        schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
+    return counts
 
 
 def _counted(data_sets: Iterable[DataSet]) -> list[_Counted]:

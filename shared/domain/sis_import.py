@@ -3,7 +3,7 @@
 Source: Canvas "SIS Import Format" (columns, statuses, sticky fields) and "SIS Imports API" (diffing).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -87,6 +87,10 @@ class DataSet:
     rows: tuple[SisRow, ...]
 
 
+SisFiles = Sequence[tuple[Entity, Sequence[SisRow]]]
+"""The files of an import: one of a kind, in Canvas's order; a file may be empty."""
+
+
 class ImportState(StrEnum):
     """The states of an SIS import. Source: canvas-lms app/models/sis_batch.rb."""
 
@@ -132,7 +136,7 @@ class SisImport:
     """An SIS import as Canvas reports it. `progress` is a percentage.
 
     `data_set_id` is its `diffing_data_set_identifier`, None for an import without diffing. `counts` is
-    `data.counts`, `threshold_exceeded` its `diffing_threshold_exceeded`.
+    `data.counts`, `threshold_exceeded` its `diffing_threshold_exceeded`. `user_id` is who started it, empty if unknown.
     """
 
     id: int
@@ -143,6 +147,7 @@ class SisImport:
     counts: Mapping[str, int] | None = None
     threshold_exceeded: bool = False
     diffed_against_id: int | None = None
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

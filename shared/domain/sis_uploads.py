@@ -1,17 +1,17 @@
-"""Which data sets need an SIS import, in which order, and with which options."""
+"""Whether data sets that share an SIS import need one, what it holds, and with which options it is made."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from math import ceil
 
 from shared.domain.applied_rows import with_value
 from shared.domain.provisioning_policy import DroppedStatus
 from shared.domain.roster_differences import DataSetDifference, difference
-from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, Entity, ImportOptions, SisRow, in_order
+from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, Entity, ImportOptions, SisFiles, SisRow, in_order
 
 USER_REMOVE_STATUS = "suspended"
 """Deleting a user's last login would delete all of their enrollments."""
+MAX_THRESHOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,78 +24,106 @@ class UploadRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """One import to make. `data_set` is what to send; what Canvas should hold afterwards is the planned data set.
+class Part:
+    """A data set of an import: what Canvas should hold of it, and every row that it may hold now (None: unknown).
 
-    They differ where a remaster would forget rows that are gone: those are sent once more with their last status.
+    `may_rest`: it does not change and nobody expects it to, as in a term that is over. An upload that is compared with
+    nothing leaves it out, and Canvas leaves it alone.
     """
 
+    before: DataSet | None
+    after: DataSet
+    may_rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SentPart:
+    """A data set as it is sent. `data_set` and `part.after` differ where a remaster would forget rows that are gone.
+
+    Those are sent once more with their last status.
+    """
+
+    part: Part
     data_set: DataSet
-    options: ImportOptions
     difference: DataSetDifference
 
 
-def uploads_needed(
-    before: Iterable[DataSet],
-    after: Iterable[DataSet],
-    remastered: Mapping[DataSetKey, date],
-    today: date,
-    rules: UploadRules,
-    ended_terms: Collection[str] = (),
-) -> tuple[Upload, ...]:
-    """Return the imports that make Canvas hold `after`, in Canvas's order; none where nothing changed or is due.
+@dataclass(frozen=True, slots=True)
+class NeededImport:
+    """One import to make. `resting` are the keys of data sets that it leaves out, to be left alone by Canvas."""
 
-    `before` is what was applied last, `remastered` the day of each data set's last remaster or first import. What was
-    never applied, as far as is known, is sent as a remaster: Canvas may remember an import that passback forgot, and
-    would drop everything that is not in this one. Terms that ended are not remastered any more.
+    parts: tuple[SentPart, ...]
+    options: ImportOptions
+    resting: tuple[DataSetKey, ...] = ()
+
+
+def import_needed(
+    parts: Sequence[Part], rules: UploadRules, *, has_base: bool, is_due: bool = False
+) -> NeededImport | None:
+    """Return the import that makes Canvas hold all parts; None where nothing changed and no remaster is due.
+
+    Without `has_base` it is not known what Canvas would compare with: it is sent as a remaster. Canvas may remember an
+    import that passback forgot, and would drop everything that is not in this one.
     """
-    old = {data_set.key: data_set for data_set in before}
-    uploads = []
-    for data_set in sorted(after, key=lambda d: d.key.place):
-        earlier = old.get(data_set.key)
-        change = difference(earlier, data_set)
-        due = data_set.key.term_sis_id not in ended_terms and _is_due(remastered.get(data_set.key), today, rules)
-        if change or (due and data_set.rows):
-            uploads.append(_upload(earlier, data_set, change, rules, remaster=due or earlier is None))
-    return tuple(uploads)
-
-
-def _is_due(last: date | None, today: date, rules: UploadRules) -> bool:
-    return rules.remaster_days > 0 and (last is None or today - last >= timedelta(days=rules.remaster_days))
-
-
-def _upload(
-    earlier: DataSet | None, data_set: DataSet, change: DataSetDifference, rules: UploadRules, *, remaster: bool
-) -> Upload:
-    threshold = max(rules.change_threshold, _size_change(earlier, data_set))
-    remaster = remaster or threshold > MAX_THRESHOLD
+    changes = [difference(part.before, part.after) for part in parts]
+    if not any(changes) and not (is_due and any(part.after.rows for part in parts)):
+        return None
+    threshold = max(rules.change_threshold, _size_change(parts))
+    remaster = is_due or not has_base or threshold > MAX_THRESHOLD
     options = ImportOptions(
         rules.dropped_status.value, USER_REMOVE_STATUS, min(threshold, MAX_THRESHOLD), remaster=remaster
     )
-    ended = [_ended(data_set.key.entity, row, rules) for row in change.removed] if remaster else []
-    return Upload(
-        DataSet(data_set.key, in_order((*data_set.rows, *ended)) if ended else data_set.rows), options, change
-    )
+    resting = [part.after.key for part in parts if remaster and part.may_rest]
+    pairs = [(part, change) for part, change in zip(parts, changes, strict=True) if part.after.key not in resting]
+    if not remaster:
+        return NeededImport(tuple(SentPart(part, part.after, change) for part, change in pairs), options)
+    stays = {entity: _identities(parts, entity) for entity in Entity}
+    sent = (SentPart(part, _with_ended(part, change, stays, rules), change) for part, change in pairs)
+    return NeededImport(tuple(sent), options, tuple(resting))
 
 
-MAX_THRESHOLD = 100
+def _identities(parts: Sequence[Part], entity: Entity) -> set[tuple[str, ...]]:
+    return {row.key(entity) for part in parts if part.after.key.entity is entity for row in part.after.rows}
 
 
-def _size_change(earlier: DataSet | None, data_set: DataSet) -> int:
-    """Return a generous estimate of the change of the file's size, in percent.
+def _with_ended(
+    part: Part, change: DataSetDifference, stays: dict[Entity, set[tuple[str, ...]]], rules: UploadRules
+) -> DataSet:
+    """Return the data set with the rows that are gone, unless another data set of the import has them now."""
+    entity = part.after.key.entity
+    ended = [_ended(entity, row, rules) for row in change.removed if row.key(entity) not in stays[entity]]
+    return DataSet(part.after.key, in_order((*part.after.rows, *ended))) if ended else part.after
+
+
+def files_of(data_sets: Collection[DataSet], entities: Sequence[Entity]) -> SisFiles:
+    """Return the files of an import, one of each kind, with every row once, sorted.
+
+    What moved from one term to another is in the data sets of both, with the same values.
+    """
+    files = []
+    for entity in entities:
+        rows = {row.key(entity): row for each in data_sets if each.key.entity is entity for row in each.rows}
+        files.append((entity, in_order(rows.values())))
+    return tuple(files)
+
+
+def _size_change(parts: Sequence[Part]) -> int:
+    """Return a generous estimate of the change of the upload's size, in percent.
 
     Canvas compares sizes: above the threshold it drops nothing and takes the file as no base for the next comparison;
     five times running, it fails. What is sent has passed passback's own look at the rows, so that the threshold only
     has to catch what passback does not know. Files are sent zipped, which sizes follow roughly, hence the margin.
     """
-    if earlier is None:
+    known = [part for part in parts if part.before is not None]
+    if not known:
         return 0
-    old, new = _size(earlier), _size(data_set)
+    old, new = (sum(map(_size, sets)) for sets in ([part.before for part in known], [part.after for part in parts]))
     change = abs(new - old) / old * 100
     return ceil(change * 1.5 + 5) if change else 0
 
 
-def _size(data_set: DataSet) -> int:
+def _size(data_set: DataSet | None) -> int:
+    assert data_set is not None
     rows = (HEADERS[data_set.key.entity], *(row.values for row in data_set.rows))
     return sum(len(",".join(values).encode()) + 1 for values in rows)
 

@@ -60,7 +60,12 @@ def term_row(term: CanvasTerm, zone: tzinfo) -> SisRow:
 
 def ends_before(end_date: str, today: date, zone: tzinfo) -> bool:
     """Say whether a term with this `end_date` of terms.csv was over before `today` began."""
-    return datetime.fromisoformat(end_date).astimezone(zone).date() < today
+    return term_day(end_date, zone) < today
+
+
+def term_day(moment: str, zone: tzinfo) -> date:
+    """Return the calendar day of a `start_date` or `end_date` of terms.csv."""
+    return datetime.fromisoformat(moment).astimezone(zone).date()
 
 
 def _moment(day: date, at: time, zone: tzinfo) -> str:

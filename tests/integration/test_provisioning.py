@@ -72,25 +72,49 @@ def test_random_changes_converge(provisioned: RosterTown) -> None:
     assert len(provisioned.imports) == imports
 
 
-@pytest.mark.parametrize(
-    ("knobs", "reasons"),
-    [
-        ({"empty_rosters": True}, {"nothing_read", "school_missing"}),
-        ({"hidden_school_numbers": [100]}, {"school_missing", "shrunk"}),
-    ],
-    ids=["empty", "a school less"],
-)
-def test_a_feed_that_lacks_rows_is_held(provisioned: RosterTown, knobs: dict[str, object], reasons: set[str]) -> None:
-    """An empty read and one that lacks a school wait for a person; nothing is sent, and Canvas stays as it was."""
+def test_an_empty_feed_is_held(provisioned: RosterTown) -> None:
+    """An empty read waits for a person; nothing is sent, and Canvas stays as it was."""
     imports = len(provisioned.imports)
-    provisioned.powerschool_faults(**knobs)
+    provisioned.powerschool_faults(empty_rosters=True)
     run = provisioned.ask()
     assert run.state is RunState.HELD
-    assert reasons & {hold.code for hold in run.reasons}
+    assert {"nothing_read", "school_missing"} & {hold.code for hold in run.reasons}
     provisioned.powerschool_faults()
     assert (len(provisioned.imports), provisioned.disagreements()) == (imports, [])
     assert provisioned.ask().state is RunState.DONE
     assert provisioned.service.provisioning_desk.held() is None
+
+
+def test_a_school_that_is_missing_holds_itself_alone(provisioned: RosterTown) -> None:
+    """Its rows stay as they were and wait for a person; what changed at the other school is applied meanwhile."""
+    missing, other = (school.number for school in list(provisioned.rosters.schools.values())[:2])
+    imports = len(provisioned.imports)
+    provisioned.powerschool_faults(hidden_school_numbers=[missing])
+    student = next(
+        s for s in provisioned.rosters.students.values() if s.school_number == other and s.enroll_status == 0
+    )
+    student.first_name = "Renamed"
+    run = provisioned.ask()
+    held = provisioned.service.provisioning_desk.held()
+    assert held is not None
+    assert (run.state, run.held_schools, held.school_number) == (RunState.DONE, (missing,), missing)
+    assert {"school_missing", "shrunk"} & {hold.code for hold in held.reasons}
+    assert (len(provisioned.imports), provisioned.disagreements()) == (imports + 1, [])
+    shown = provisioned.service.provisioning_desk.rows(held)
+    schools = {row.before.school_number for part in shown for row in part.rows if row.before is not None}
+    assert schools == {missing}
+    provisioned.powerschool_faults()
+    assert provisioned.ask().state is RunState.DONE
+    assert (provisioned.service.provisioning_desk.held(), len(provisioned.imports)) == (None, imports + 1)
+
+
+def test_a_second_run_over_a_doubtful_school_is_a_no_op(provisioned: RosterTown) -> None:
+    """The plan that waits already is left as it is, and nothing is imported."""
+    provisioned.powerschool_faults(hidden_school_numbers=[100])
+    provisioned.ask()
+    held, imports = provisioned.service.provisioning_desk.held_runs(), len(provisioned.imports)
+    provisioned.ask()
+    assert (provisioned.service.provisioning_desk.held_runs(), len(provisioned.imports)) == (held, imports)
 
 
 def test_a_truncated_feed_is_never_planned(provisioned: RosterTown) -> None:
@@ -157,16 +181,21 @@ def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> 
     assert sum(len(d["changes"]) for d in shown["data_sets"]) > 0
 
     provisioned.powerschool_faults(hidden_school_numbers=[100])
-    held = provisioned.ask()
+    asked = provisioned.ask()
     code, told = passback(provisioned, "provision", "held", "--json")
-    assert (code, json.loads(told)["id"], json.loads(told)["state"]) == (1, held.id, "held")
+    shown = json.loads(told)
+    held = provisioned.service.provisioning_desk.held()
+    assert held is not None
+    assert (code, shown["id"], shown["state"], shown["school_number"]) == (1, held.id, "held", 100)
+    assert [each["id"] for each in shown["held_runs"]] == [held.id]
+    assert "left schools 100 as they were" in passback(provisioned, "provision", "history", asked.id)[1]
     assert passback(provisioned, "provision", "show", held.id)[0] == 0
     assert passback(provisioned, "provision", "discard", held.id)[0] == 0
     assert passback(provisioned, "provision", "held") == (0, "nothing is held\n")
     assert passback(provisioned, "provision", "run", "--approve", held.id)[0] == 1
     assert passback(provisioned, "provision", "run", "--dry-run", "--wait")[0] == 2
     _, listed = passback(provisioned, "provision", "history", "--json")
-    assert [run["state"] for run in json.loads(listed)] == ["discarded", "done"]
+    assert [run["state"] for run in json.loads(listed)] == ["discarded", "done", "done"]
     assert installation_status(provisioned.service)["last_provisioning"] == {
         "run_id": held.id, "state": "discarded", "at": held.created_at.isoformat(), "held": None,
     }  # fmt: skip

@@ -28,8 +28,11 @@ def test_a_held_plan_is_looked_at_and_approved(town: RosterTown) -> None:
     assert town.ask().state is RunState.DONE
     assert "done" in browser.text("/provisioning")
     town.powerschool_faults(hidden_school_numbers=[100])
-    held = town.ask()
-    assert held.state is RunState.HELD
+    asked, held = town.ask(), town.service.provisioning_desk.held()
+    assert held is not None
+    assert (asked.held_schools, held.state, held.school_number) == ((100,), RunState.HELD, 100)
+    assert "schools 100: their plans wait for approval" in browser.text(f"/provisioning/{asked.id}")
+    assert "school 100 alone" in browser.text("/provisioning")
     assert "A provisioning plan is held for approval" in browser.text("/")
     said = browser.text(f"/provisioning/{held.id}")
     assert held.reasons[0].sentence in said

@@ -16,7 +16,7 @@ from shared.adapters.canvas.sis_imports import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import load
-from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportState, SisRow
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportState, SisFiles, SisRow
 from shared.errors import AccessDenied, NotFound, Refused, TransientError
 from shared.roster_ports import ImportOptions
 from shared.sandbox.canvas.app import create_app
@@ -30,6 +30,11 @@ IMPORTS = "/api/v1/accounts/1/sis_imports"
 def data_set(entity: Entity, *rows: str) -> DataSet:
     """Return a data set from rows as they would stand in the file."""
     return DataSet(DataSetKey(entity), tuple(SisRow(tuple(row.split(","))) for row in rows))
+
+
+def files(*data_sets: DataSet) -> SisFiles:
+    """Return the data sets as the files of an import."""
+    return [(found.key.entity, found.rows) for found in data_sets]
 
 
 TERMS = data_set(Entity.TERMS, "100-3601,Fall,active,2031-08-11,2031-12-19")
@@ -51,7 +56,7 @@ class Canvas:
         httpx.put(f"{self.url}/_sandbox/faults", json=faults).raise_for_status()
 
     def imported(self, found: DataSet, options: ImportOptions = OPTIONS) -> ImportState:
-        started = self.imports.start(found, found.key.entity, options)
+        started = self.imports.start(files(found), found.key.entity, options)
         return self.imports.find(started.id).state
 
     def roster(self, entity: str) -> list[dict[str, Any]]:
@@ -87,7 +92,7 @@ def test_a_district_is_provisioned(canvas: Canvas) -> None:
     everything = (TERMS, COURSES, SECTIONS, USERS, ENROLLMENTS)
     assert {canvas.imported(each) for each in everything} == {ImportState.IMPORTED}
     assert [row["user_id"] for row in canvas.roster("enrollments")] == sorted(f"U{n}" for n in range(1, 31))
-    again = canvas.imports.start(ENROLLMENTS, "enrollments", OPTIONS)
+    again = canvas.imports.start(files(ENROLLMENTS), "enrollments", OPTIONS)
     found = canvas.imports.find(again.id)
     assert (found.state, (found.counts or {})["enrollments"]) == (ImportState.IMPORTED, 0)
     assert found.diffed_against_id is not None
@@ -97,7 +102,7 @@ def test_an_upload_whose_answer_was_lost_is_found(canvas: Canvas) -> None:
     """The import exists although nobody was told: it is among the newest, by its data set."""
     canvas.set_faults(lose_response_after_commit=1, lose_response_path_prefix=IMPORTS)
     with pytest.raises(TransientError):
-        canvas.imports.start(TERMS, "terms", OPTIONS)
+        canvas.imports.start(files(TERMS), "terms", OPTIONS)
     (found,) = canvas.imports.newest(5)
     assert (found.data_set_id, found.created_at) == ("terms", NOON)
     assert [row["term_id"] for row in canvas.roster("terms")] == ["100-3601"]
@@ -108,7 +113,7 @@ def test_imports_of_others_are_seen(canvas: Canvas) -> None:
     canvas.set_faults(sis_import_s=60)
     headers = {"Authorization": "Bearer importer", "Content-Type": "text/csv"}
     httpx.post(f"{canvas.url}{IMPORTS}", content="term_id,name,status\nT9,Old,active\n", headers=headers)
-    ours = canvas.imports.start(TERMS, "terms", OPTIONS)
+    ours = canvas.imports.start(files(TERMS), "terms", OPTIONS)
     canvas.clock.advance(timedelta(seconds=30))
     states = [(found.data_set_id, found.state) for found in canvas.imports.unfinished()]
     assert states == [("terms", ImportState.CREATED), (None, ImportState.IMPORTING)]
@@ -122,7 +127,7 @@ def test_a_breach_of_the_threshold_is_seen(canvas: Canvas) -> None:
     for each in (TERMS, COURSES, SECTIONS, USERS, ENROLLMENTS):
         canvas.imported(each)
     shrunken = replace(ENROLLMENTS, rows=ENROLLMENTS.rows[:20])
-    started = canvas.imports.start(shrunken, "enrollments", OPTIONS)
+    started = canvas.imports.start(files(shrunken), "enrollments", OPTIONS)
     found = canvas.imports.find(started.id)
     assert (found.state, found.threshold_exceeded) == (ImportState.IMPORTED_WITH_MESSAGES, True)
     (error,) = canvas.imports.errors(found.id)
@@ -135,7 +140,7 @@ def test_row_errors_are_read_whole(canvas: Canvas) -> None:
     for each in (TERMS, COURSES, SECTIONS):
         canvas.imported(each)
     strangers = data_set(Entity.ENROLLMENTS, *(f",S1,X{n},student,active" for n in range(150)))
-    started = canvas.imports.start(strangers, "enrollments", OPTIONS)
+    started = canvas.imports.start(files(strangers), "enrollments", OPTIONS)
     assert canvas.imports.find(started.id).state is ImportState.IMPORTED_WITH_MESSAGES
     errors = canvas.imports.errors(started.id)
     assert [error.row for error in errors] == list(range(2, 152))
@@ -166,4 +171,4 @@ def test_unknown_imports_and_parameters_are_refused(canvas: Canvas) -> None:
     with pytest.raises(NotFound):
         canvas.imports.find(1)
     with pytest.raises(Refused):
-        canvas.imports.start(TERMS, "t" * 129, OPTIONS)
+        canvas.imports.start(files(TERMS), "t" * 129, OPTIONS)

@@ -17,7 +17,7 @@ from workers.cli.output import ExitCode, JsonOption, emit
 from workers.cli.provision_text import comparison_text, history_text, run_text
 from workers.provisioning.changed_rows import compared_rows
 from workers.provisioning.facade import NotPossible
-from workers.provisioning.views import changed_json, comparison_json, run_json, run_line
+from workers.provisioning.views import Json, changed_json, comparison_json, run_json, run_line
 from workers.provisioning.worker_kind import KIND
 
 provision = typer.Typer(
@@ -74,13 +74,18 @@ def show(run_id: RunId, as_json: JsonOption = False) -> None:
 
 @provision.command()
 def held(as_json: JsonOption = False) -> None:
-    """Show the run that waits for a person, with the exact rows; 1 if there is one."""
+    """Show the plans that wait for a person, with the exact rows; 1 if there is one.
+
+    With --json the first of them, that of the whole district if there is one, and a line of each in `held_runs`.
+    """
     with _service() as service:
-        found = service.provisioning_desk.held()
-        if found is None:
+        waiting = service.provisioning_desk.held_runs()
+        if not waiting:
             emit(None, as_json, lambda _: "nothing is held")
             return
-        _show(service, found, as_json)
+        lines: list[Json] = [run_line(each) for each in waiting]
+        for each in waiting[:1] if as_json else waiting:
+            _show(service, each, as_json, held_runs=lines)
     raise typer.Exit(ExitCode.PROBLEMS)
 
 
@@ -120,7 +125,8 @@ def _followed(service: Passback, asked: Run, as_json: bool, *, wait: bool) -> No
         raise typer.Exit(ExitCode.PROBLEMS)
     found = _over(service, asked)
     emit(run_json(found, service.provisioning_desk.troubles(found.id)), as_json, run_text)
-    is_fine = found.state is RunState.DONE and not any(each.failures + each.warnings for each in found.uploads)
+    is_fine = found.state is RunState.DONE and not found.held_schools
+    is_fine = is_fine and not any(each.failures + each.warnings for each in found.uploads)
     raise typer.Exit(ExitCode.FINE if is_fine else ExitCode.PROBLEMS)
 
 
@@ -133,10 +139,10 @@ def _over(service: Passback, asked: Run) -> Run:
     return found
 
 
-def _show(service: Passback, found: Run, as_json: bool) -> None:
+def _show(service: Passback, found: Run, as_json: bool, **more: object) -> None:
     desk = service.provisioning_desk
-    shown = run_json(found, desk.troubles(found.id)) | {"data_sets": [changed_json(part) for part in desk.rows(found)]}
-    emit(shown, as_json, run_text)
+    rows = [changed_json(part) for part in desk.rows(found)]
+    emit({**run_json(found, desk.troubles(found.id)), "data_sets": rows, **more}, as_json, run_text)
 
 
 def _found(service: Passback, run_id: str) -> Run:

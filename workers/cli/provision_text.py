@@ -32,9 +32,13 @@ def run_text(run: Json) -> RenderableType:
 
 def comparison_text(compared: Json) -> RenderableType:
     """Return what a dry run found."""
-    if not compared["imports"]:
+    if not compared["imports"] and not compared["would_hold"]:
         return Group("nothing to do: Canvas has what PowerSchool has", *_findings(compared))
+    schools = compared["held_schools"]
+    assert isinstance(schools, list)
     head = "this would be held for a person:" if compared["would_hold"] else "this would be applied:"
+    if schools:
+        head = f"this would be applied, but for the rows of schools {_listed(schools)}, held for a person:"
     return Group(head, *_reasons(compared), *_findings(compared), *_data_sets(compared))
 
 
@@ -47,6 +51,19 @@ def _why(run: Json) -> list[str]:
     lines = [told[str(run["state"])]] if run["state"] in told else []
     if run["replanned"]:
         lines.append("the rosters have changed since it was approved, so that it was planned anew")
+    if run["held_schools"]:
+        schools = run["held_schools"]
+        assert isinstance(schools, list)
+        lines.append(f"left schools {_listed(schools)} as they were: `passback provision held` shows their plans")
+    if run["school_number"] is not None:
+        lines.append(f"about the rows of school {run['school_number']} alone")
+    if run["waits_on"] is not None:
+        waits_on = run["waits_on"]
+        assert isinstance(waits_on, dict)
+        owner = waits_on["owner"] or "an unknown user"
+        lines.append(
+            f"SIS import {waits_on['import_id']} of {owner} is {waits_on['state']}, since {waits_on['created_at']}"
+        )
     if run["state"] == "held":
         lines.append(f"`passback provision run --approve {run['id']}` applies it, `discard {run['id']}` closes it")
     if run["not_before"] and run["state"] in ("reading", "applying", "finishing"):
@@ -101,10 +118,11 @@ def _row(change: Json) -> str:
 
 
 def _import(upload: Json) -> str:
-    term = f" of term {upload['term']}" if upload["term"] else ""
+    entities = upload["entities"]
+    assert isinstance(entities, list)
     how = f"import {upload['import_id']} {upload['import_state']}" if upload["import_id"] else upload["state"]
     whole = ", sent whole" if upload["remaster"] else ""
-    return f"  {upload['entity']}{term}: {how} ({upload['rows']} rows{whole})"
+    return f"  {', '.join(entities)} ({upload['data_set_id']}): {how} ({upload['rows']} rows{whole})"
 
 
 def _message(message: Json) -> str:
@@ -116,6 +134,10 @@ def _items(data: Json, name: str) -> list[Json]:
     items = data[name]
     assert isinstance(items, list)
     return items
+
+
+def _listed(numbers: list[object]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _cell(value: object) -> str:

@@ -36,8 +36,8 @@ class RunsSeen(Protocol):
         """Return the newest runs, the newest first."""
         ...
 
-    def held(self) -> RunSeen | None:
-        """Return the run that waits for a person, None if there is none."""
+    def held_runs(self) -> Sequence[RunSeen]:
+        """Return the runs that wait for a person."""
         ...
 
 
@@ -49,5 +49,4 @@ def provisioning_samples(runs: RunsSeen, now: datetime) -> Iterator[tuple[Metric
     succeeded = [run.finished_at for run in rosters if run.state == DONE and run.finished_at is not None]
     if succeeded:
         yield of.PROVISIONING_SUCCESS_AGE, (), max(0.0, (now - max(succeeded)).total_seconds())
-    held = runs.held()
-    yield of.PROVISIONING_HELD, (), int(held is not None)
+    yield of.PROVISIONING_HELD, (), len(runs.held_runs())

@@ -31,10 +31,14 @@ def _changed(runs: ProvisionRuns, change: DataSetChange) -> ChangedDataSet:
 
 
 def compared_rows(runs: ProvisionRuns, compared: Comparison) -> list[ChangedDataSet]:
-    """Return the rows that a plan would change, whose rows are not kept yet. They hold names."""
+    """Return the rows that a plan would change, whose rows are not kept yet: also those that wait. They hold names."""
     found = []
     for part in compared.prepared:
-        if part.change is not None:
-            before = runs.rows(part.change.before) if part.change.before else None
-            found.append(ChangedDataSet(part.change, row_changes(before, part.rows[part.digest])))
+        for change in part.changes:
+            before = runs.rows(change.before) if change.before else None
+            found.append(ChangedDataSet(change, row_changes(before, part.rows[change.after])))
+    for school in compared.schools:
+        for change in school.changes:
+            before = school.rows[change.before] if change.before else None
+            found.append(ChangedDataSet(change, row_changes(before, school.rows[change.after])))
     return found

@@ -1,17 +1,48 @@
 """A plan beside what Canvas was given last."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.domain.provisioning_run import Hold
+from shared.domain.provisioning_run import DataSetChange, Hold
+from shared.domain.sis_import import DataSet
 from workers.provisioning.planning import Planned
 from workers.provisioning.upload_planning import Prepared
 
 
 @dataclass(frozen=True, slots=True)
+class SchoolPlan:
+    """What a doubtful school's rows would become: the reasons to look first, and the rows that would change.
+
+    `rows` holds the changed rows alone, before and after, by their digests.
+    """
+
+    school_number: int
+    holds: tuple[Hold, ...]
+    plan_digest: str
+    changes: tuple[DataSetChange, ...]
+    rows: Mapping[str, DataSet]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was planned, what it takes, and why a person should look first."""
+    """What was planned, the imports it takes, and why a person should look first.
+
+    With `schools` the imports leave the rows of those schools as they are, and `holds` are about those schools alone;
+    without, `holds` are about the whole plan.
+    """
 
     planned: Planned
     prepared: tuple[Prepared, ...]
     holds: tuple[Hold, ...]
     plan_digest: str
+    schools: tuple[SchoolPlan, ...] = ()
+
+    @property
+    def changes(self) -> tuple[DataSetChange, ...]:
+        """What the imports change, by data set."""
+        return tuple(change for part in self.prepared for change in part.changes)
+
+    @property
+    def is_held(self) -> bool:
+        """Say whether the plan as a whole waits for a person."""
+        return bool(self.holds) and not self.schools

@@ -122,7 +122,14 @@ class Provisioning:
         s = self._settings
         uploading = UploadPlanner(upload_rules(s), s.redis_prefix, self.planner.today)
         uploader = Uploader(
-            self.imports, self._runs, self.planner, self._clock, uploading, timedelta(seconds=s.canvas_timeout_s)
+            self.imports,
+            self._runs,
+            self.planner,
+            self._clock,
+            uploading,
+            timedelta(seconds=s.canvas_timeout_s),
+            timedelta(seconds=s.provision_import_max_s),
+            s.redis_prefix,
         )
         looks = CourseLooks(self._runs, self._changes, self._records, self._clock)
         return ProvisionRun(self.feed, self.planner, self._runs, uploader, looks, self._clock, uploading, self.zone)

@@ -14,7 +14,7 @@ import structlog
 from shared.clock import Clock
 from shared.domain.outcome import Outcome, Retry, Wait
 from shared.domain.pauses import EVERYTHING, PROVISIONING
-from shared.domain.provisioning_run import Run, RunKind
+from shared.domain.provisioning_run import Run, RunKind, RunState
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
 from shared.ports import Pauses
@@ -115,10 +115,20 @@ class Provisioner:
         after = self._settler.step(run, lease, lambda: self._provision_run.advance(run, lease))
         spent = self._take_spent()
         if spent:
-            after = replace(after, requests=_sum(after.requests, spent))
-            self._runs.save(lease, after)
+            after = self._with_requests(after, spent, lease)
         if not after.state.is_open:
             self._tell_end(after)
+
+    def _with_requests(self, run: Run, spent: Mapping[str, int], lease: RunLease) -> Run:
+        """Keep what a step cost; a person may have decided meanwhile about a run that the step left held."""
+        counted = replace(run, requests=_sum(run.requests, spent))
+        if run.state is not RunState.HELD:
+            self._runs.save(lease, counted)
+        elif not self._runs.save_held(lease, counted):
+            decided = self._runs.find(run.id) or run
+            counted = replace(decided, requests=_sum(decided.requests, spent))
+            self._runs.save(lease, counted)
+        return counted
 
     def _next(self) -> Run | None:
         """Return the open run that is next and not paused. Restoring and showing go on while provisioning is paused."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -31,6 +32,10 @@ class ProvisioningDesk:
         self._clock = clock
         self.wake = wake
 
+    def now(self) -> datetime:
+        """Return the time."""
+        return self._clock.now()
+
     def runs(self, limit: int = SHOWN_RUNS) -> Sequence[Run]:
         """Return the newest runs, the newest first."""
         return self._runs.newest(limit)
@@ -40,8 +45,12 @@ class ProvisioningDesk:
         return self._runs.find(run_id)
 
     def held(self) -> Run | None:
-        """Return the run that waits for a person: one at the most."""
+        """Return the first of the runs that wait for a person, None if there is none."""
         return self._runs.held()
+
+    def held_runs(self) -> Sequence[Run]:
+        """Return the runs that wait for a person: one about the whole district at the most, and one per school."""
+        return self._runs.held_runs()
 
     def rows(self, run: Run) -> list[ChangedDataSet]:
         """Return the exact rows that a run changes or would change. They hold names: for signed-in people only."""

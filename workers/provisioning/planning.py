@@ -10,6 +10,7 @@ from typing import Protocol
 from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.holds import Hold as PlanHold
+from shared.domain.live_counts import LiveHistory
 from shared.domain.provisioning import plan_roster
 from shared.domain.provisioning_run import Hold, RowTrouble
 from shared.domain.roster import Roster
@@ -39,8 +40,8 @@ class Planned:
 class Planner(Protocol):
     """Turns rosters into data sets, and Canvas's words about a row into ours."""
 
-    def plan(self, roster: Roster, applied: Sequence[DataSet]) -> Planned:
-        """Return what Canvas should hold, compared with what it was given last."""
+    def plan(self, roster: Roster, applied: Sequence[DataSet], history: LiveHistory | None = None) -> Planned:
+        """Return what Canvas should hold, compared with what it was given last, and a day and a week ago."""
         ...
 
     def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> RowTrouble:
@@ -56,11 +57,12 @@ class RosterPlanner:
         self._zone = zone
         self._clock = clock
 
-    def plan(self, roster: Roster, applied: Sequence[DataSet]) -> Planned:
-        """Return what Canvas should hold, compared with what it was given last."""
+    def plan(self, roster: Roster, applied: Sequence[DataSet], history: LiveHistory | None = None) -> Planned:
+        """Return what Canvas should hold, compared with what it was given last, and a day and a week ago."""
         zone, today = self._zone(), self.today()
         plan = plan_roster(roster, provisioning_policy(self._settings, zone), today, applied)
-        holds = reasons_to_hold(applied, plan.data_sets, facts_of(roster, today, zone), limits(self._settings))
+        facts = facts_of(roster, today, zone)
+        holds = reasons_to_hold(applied, plan.data_sets, facts, limits(self._settings), history)
         findings = Counter(problem.code.value for problem in plan.problems)
         return Planned(plan.data_sets, tuple(map(_hold, holds)), findings, plan.problems[:NAMED_PROBLEMS])
 

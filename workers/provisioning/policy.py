@@ -37,7 +37,12 @@ def limits(settings: Settings) -> Limits:
     """Return above which shrinkage a run is held."""
     percent = settings.shrink_percent
     counted = (Entity.COURSES, Entity.SECTIONS, Entity.USERS, Entity.ENROLLMENTS)
-    return Limits({entity: percent[entity] for entity in counted}, percent["leavers"], settings.provision_shrink_rows)
+    return Limits(
+        {entity: percent[entity] for entity in counted},
+        percent["leavers"],
+        settings.provision_shrink_rows,
+        settings.provision_term_move_days,
+    )
 
 
 def upload_rules(settings: Settings) -> UploadRules:

@@ -4,7 +4,7 @@
 anywhere is followed by another that goes on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Protocol
@@ -12,21 +12,28 @@ from typing import Protocol
 import structlog
 
 from shared.clock import Clock
+from shared.domain.live_counts import LiveCounts, LiveHistory
 from shared.domain.provisioning_run import (
     AppliedMark,
+    DataSetChange,
     Hold,
     Run,
     RunCause,
     RunKind,
     RunState,
+    Upload,
+    UploadState,
+    digest_of,
     plan_digest_of,
 )
+from shared.domain.roster import DISTRICT_SCHOOL_NUMBER
 from shared.domain.roster_safety import ended_terms
+from shared.domain.school_plans import changed_rows_of, plan_without
 from shared.domain.sis_import import DataSet, DataSetKey
 from shared.errors import PermanentError
 from shared.log_events import LogEvent
 from shared.roster_ports import ProvisionRuns, RosterFeed, RunLease
-from workers.provisioning.comparison import Comparison
+from workers.provisioning.comparison import Comparison, SchoolPlan
 from workers.provisioning.planning import Planned, Planner
 from workers.provisioning.upload_planning import Held, Prepared, UploadPlanner
 from workers.provisioning.uploading import Uploader
@@ -95,48 +102,89 @@ class ProvisionRun:
             case _:
                 return run
 
-    def compared(self, kind: RunKind, cause: RunCause, target: Sequence[DataSet] | None = None) -> Comparison:
-        """Read and plan, or take `target` as the plan, and compare it with what was applied. Keeps nothing."""
+    def compared(self, kind: RunKind, cause: RunCause) -> Comparison:
+        """Read and plan, and compare it with what was applied, as a run would that begins now. Keeps nothing."""
+        return self._compared(Run("", kind, cause, self._clock.now()))
+
+    def _compared(self, run: Run, target: Sequence[DataSet] | None = None) -> Comparison:
+        """Read and plan, or take `target` as the plan, and compare it with what was applied."""
         held = {mark.key: self._held(mark) for mark in self._runs.applied()}
         applied = [rows for each in held.values() if (rows := each.possible) is not None]
-        planned = self._planner.plan(self._feed.read(), applied) if target is None else Planned(tuple(target))
-        over = ended_terms(planned.data_sets, self._uploads.today(), self._zone())
-        parts = [
-            self._uploads.prepared(each, held.get(each.key, Held()), over, renew=cause is RunCause.SCHEDULE)
-            for each in sorted(planned.data_sets, key=lambda each: each.key.place)
-        ]
-        plan_digest = plan_digest_of((part.key, part.digest) for part in parts)
-        holds = () if kind is RunKind.ROLLBACK else (*planned.holds, *_own_holds(held, parts, cause))
-        return Comparison(planned, tuple(parts), holds, plan_digest)
+        if target is not None:
+            planned = Planned(tuple(target))
+        else:
+            planned = self._planner.plan(self._feed.read(), applied, self._history())
+        digests = {each.key: digest_of(each) for each in planned.data_sets}
+        holds = () if run.kind is RunKind.ROLLBACK else (*planned.holds, *_own_holds(held, digests, run.cause))
+        plan_digest = plan_digest_of(digests.items())
+        if run.school_number is not None:
+            return self._of_one_school(run, planned, held, applied, holds)
+        schools: tuple[SchoolPlan, ...] = ()
+        data_sets = planned.data_sets
+        if run.approved_plan != plan_digest and (doubtful := schools_apart(applied, planned.data_sets, holds)):
+            schools = tuple(_school_plan(school, applied, planned.data_sets, holds) for school in doubtful)
+            data_sets = plan_without(applied, planned.data_sets, lambda school: school in doubtful)
+        return Comparison(planned, self._prepared(data_sets, held, run.cause), holds, plan_digest, schools)
+
+    def _of_one_school(
+        self,
+        run: Run,
+        planned: Planned,
+        held: Mapping[DataSetKey, Held],
+        applied: Sequence[DataSet],
+        holds: Sequence[Hold],
+    ) -> Comparison:
+        """Return what changes of one school alone; a doubt about the whole district is one about the school."""
+        own = run.school_number
+        assert own is not None
+        school = _school_plan(own, applied, planned.data_sets, holds)
+        data_sets = plan_without(applied, planned.data_sets, lambda number: number != own)
+        return Comparison(planned, self._prepared(data_sets, held, run.cause), school.holds, school.plan_digest)
+
+    def _prepared(
+        self, data_sets: Sequence[DataSet], held: Mapping[DataSetKey, Held], cause: RunCause
+    ) -> tuple[Prepared, ...]:
+        over = ended_terms(data_sets, self._uploads.today(), self._zone())
+        ordered = sorted(data_sets, key=lambda each: each.key.place)
+        return self._uploads.prepared(ordered, held, over, renew=cause is RunCause.SCHEDULE)
+
+    def _history(self) -> LiveHistory:
+        return LiveHistory(self._clock.now(), tuple(self._runs.live_history()))
 
     def _held(self, mark: AppliedMark) -> Held:
         rows, attempted = (self._runs.rows(digest) if digest else None for digest in (mark.digest, mark.attempted))
         return Held(mark, rows, attempted)
 
     def _read(self, run: Run, lease: RunLease) -> Run:
+        run = replace(run, planned_at=self._clock.now())
         if run.kind is RunKind.ROLLBACK:
             self._supersede_others(run, lease)
-            compared = self.compared(run.kind, run.cause, self._rows_before(run))
+            compared = self._compared(run, self._rows_before(run))
         else:
             version = self._feed.changes_since(self._runs.notes().data_version)
             run = replace(run, data_version=version.version if version else None)
-            compared = self.compared(run.kind, run.cause)
+            compared = self._compared(run)
         return self._decide(self._with_plan(run, compared), lease, compared)
 
     def _decide(self, run: Run, lease: RunLease, compared: Comparison) -> Run:
-        held = self._runs.held()
         self._keep_rows(compared)
         if run.kind is RunKind.DRY_RUN:
             return self._end(replace(run, reasons=compared.holds), RunState.SHOWN, lease)
-        if compared.holds and run.approved_plan != compared.plan_digest:
+        if compared.is_held and run.approved_plan != compared.plan_digest:
+            held = self._held_like(run)
             if held is not None and held.id != run.id and held.plan_digest == compared.plan_digest:
                 return self._end(replace(run, superseded_by=held.id), RunState.STILL_HELD, lease)
-            return self._hold(replace(run, reasons=compared.holds), lease, held)
-        state = RunState.APPLYING if run.uploads else RunState.FINISHING
-        return self._keep(replace(run, state=state, reasons=compared.holds), lease)
+            return self._hold(replace(run, reasons=compared.holds), lease)
+        for school in compared.schools:
+            self._hold_school(run, school, lease)
+        apart = tuple(school.school_number for school in compared.schools)
+        state = RunState.APPLYING if run.next_upload is not None else RunState.FINISHING
+        return self._keep(replace(run, state=state, reasons=compared.holds, held_schools=apart), lease)
 
     def _with_plan(self, run: Run, compared: Comparison) -> Run:
-        changes = tuple(part.change for part in compared.prepared if part.change is not None)
+        """Return the run with what it is to do. What it has done already stays with it."""
+        done = _imported(run)
+        keys = {part.key for upload in done for part in upload.parts}
         return replace(
             run,
             plan_digest=compared.plan_digest,
@@ -144,25 +192,59 @@ class ProvisionRun:
             counts=_rows_by_entity(compared.planned.data_sets),
             findings=dict(compared.planned.findings),
             problems=compared.planned.problems,
-            changes=changes,
-            uploads=tuple(part.upload for part in compared.prepared if part.upload is not None),
-            applied_before=tuple(self._runs.applied()),
+            changes=(*(change for change in run.changes if change.key in keys), *compared.changes),
+            uploads=(*done, *(part.upload for part in compared.prepared)),
+            applied_before=run.applied_before if done else tuple(self._runs.applied()),
             attempts=0,
             not_before=None,
             waits_for="",
+            waits_on=None,
         )
 
-    def _hold(self, run: Run, lease: RunLease, held: Run | None) -> Run:
-        run = self._keep(replace(run, state=RunState.HELD, uploads=()), lease)
-        if held is not None and held.id != run.id:
-            self._supersede(held, run, lease)
+    def _held_like(self, run: Run) -> Run | None:
+        """Return the run that waits for a person about the same rows: the district's, or one school's."""
+        return next((each for each in self._runs.held_runs() if each.school_number == run.school_number), None)
+
+    def _hold(self, run: Run, lease: RunLease) -> Run:
+        for other in self._runs.held_runs():
+            if other.id != run.id and _covers(run, other):
+                self._supersede(other, run, lease)
+        run = self._keep(replace(run, state=RunState.HELD, uploads=_imported(run)), lease)
         self._note_version(run, lease)
+        self._tell_held(run)
+        return run
+
+    def _hold_school(self, run: Run, school: SchoolPlan, lease: RunLease) -> None:
+        """Keep a school's plan as a held run of its own, in the place of an older plan for it."""
+        before = next((each for each in self._runs.held_runs() if each.school_number == school.school_number), None)
+        if before is not None and before.plan_digest == school.plan_digest:
+            return
+        held = Run(
+            self._runs.new_id(),
+            RunKind.ROSTER,
+            run.cause,
+            self._clock.now(),
+            state=RunState.HELD,
+            started_at=run.started_at,
+            reasons=school.holds,
+            plan_digest=school.plan_digest,
+            changes=school.changes,
+            school_number=school.school_number,
+        )
+        for digest, data_set in school.rows.items():
+            self._runs.keep_rows(digest, data_set)
+        if before is not None:
+            self._supersede(before, held, lease)
+        self._keep(held, lease)
+        self._tell_held(held)
+
+    def _tell_held(self, run: Run) -> None:
         log.error(
-            LogEvent.PROVISION_HELD, run_id=run.id, codes=[hold.code for hold in run.reasons],
+            LogEvent.PROVISION_HELD, run_id=run.id, school=run.school_number,
+            codes=sorted({hold.code for hold in run.reasons}),
             data_sets=len(run.changes), added=sum(each.added for each in run.changes),
             changed=sum(each.changed for each in run.changes), removed=sum(each.removed for each in run.changes),
         )  # fmt: skip
-        return run
 
     def _apply(self, run: Run, lease: RunLease) -> Run:
         number = run.next_upload
@@ -172,18 +254,28 @@ class ProvisionRun:
 
     def _finish(self, run: Run, lease: RunLease) -> Run:
         self._aftermath.follow(run)
-        held = self._runs.held()
-        if held is not None and held.id != run.id and run.kind is RunKind.ROSTER:
-            self._supersede(held, run, lease)
-        current = [mark.digest for mark in self._runs.applied() if mark.digest]
+        for held in self._runs.held_runs() if run.kind is RunKind.ROSTER else ():
+            if held.id != run.id and _covers(run, held) and held.school_number not in run.held_schools:
+                self._supersede(held, run, lease)
+        marks = self._runs.applied()
+        current = [mark.digest for mark in marks if mark.digest]
         self._runs.keep_applied(current, [change.before for change in run.changes if change.before])
+        self._remember_live(run, marks, lease)
         return self._end(run, RunState.DONE, lease)
+
+    def _remember_live(self, run: Run, marks: Sequence[AppliedMark], lease: RunLease) -> None:
+        """Remember what is live now, for later runs to compare with; what a person approved is the new measure."""
+        if run.approved_by or run.kind is RunKind.ROLLBACK:
+            self._runs.forget_live_counts(lease, None if run.school_number is None else [run.school_number])
+        live = {mark.key: mark.live for mark in marks if mark.live is not None}
+        self._runs.add_live_counts(lease, LiveCounts(self._clock.now(), live))
 
     def _end(self, run: Run, state: RunState, lease: RunLease) -> Run:
         now = self._clock.now()
-        if run.kind is RunKind.ROSTER:
+        if run.kind is RunKind.ROSTER and run.school_number is None:
             self._note_version(run, lease)
-        return self._keep(replace(run, state=state, finished_at=now, not_before=None, waits_for=""), lease)
+        ended = replace(run, state=state, finished_at=now, not_before=None, waits_for="", waits_on=None)
+        return self._keep(ended, lease)
 
     def _note_version(self, run: Run, lease: RunLease) -> None:
         if run.data_version is not None:
@@ -196,8 +288,12 @@ class ProvisionRun:
                 self._supersede(other, run, lease)
 
     def _supersede(self, other: Run, run: Run, lease: RunLease) -> None:
+        """Close another run; one that was held, unless a person has decided about it meanwhile."""
         ended = replace(other, state=RunState.SUPERSEDED, superseded_by=run.id, finished_at=self._clock.now())
-        self._runs.save(lease, ended)
+        if other.state is RunState.HELD:
+            self._runs.save_held(lease, ended)
+        else:
+            self._runs.save(lease, ended)
 
     def _rows_before(self, run: Run) -> list[DataSet]:
         """Return what Canvas held before the run that is undone; data sets that came with it stay as they are."""
@@ -213,7 +309,7 @@ class ProvisionRun:
 
     def _keep_rows(self, compared: Comparison) -> None:
         for part in compared.prepared:
-            for digest, data_set in part.rows.items() if part.upload else ():
+            for digest, data_set in part.rows.items():
                 self._runs.keep_rows(digest, data_set)
 
     def _keep(self, run: Run, lease: RunLease) -> Run:
@@ -221,14 +317,49 @@ class ProvisionRun:
         return run
 
 
-def _own_holds(held: Mapping[DataSetKey, Held], parts: Sequence[Prepared], cause: RunCause) -> tuple[Hold, ...]:
+def _own_holds(held: Mapping[DataSetKey, Held], digests: Mapping[DataSetKey, str], cause: RunCause) -> tuple[Hold, ...]:
     """Return the doubts that the rows themselves do not raise. A person who asks for the first run has decided."""
     if not any(each.mark and each.mark.digest for each in held.values()):
         return () if cause is RunCause.PERSON else (FIRST_RUN,)
-    changed = [held[part.key] for part in parts if part.change is not None and part.key in held]
-    if any(each.mark and each.mark.digest and each.rows is None for each in changed):
+    forgotten = (each.mark for key, each in held.items() if key in digests and each.mark and each.rows is None)
+    if any(mark.digest and mark.digest != digests[mark.key] for mark in forgotten):
         return (ROWS_FORGOTTEN,)
     return ()
+
+
+def schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[Hold]) -> frozenset[int]:
+    """Return the schools whose doubts hold them alone: none where a doubt is about all, or no school is left."""
+    numbers = {hold.school_number for hold in holds}
+    if not numbers or None in numbers:
+        return frozenset()
+    doubtful = frozenset(number for number in numbers if number is not None)
+    schools = {row.school_number for data_set in (*applied, *planned) for row in data_set.rows}
+    return doubtful if schools - doubtful - {DISTRICT_SCHOOL_NUMBER} else frozenset()
+
+
+def _school_plan(
+    school: int, applied: Sequence[DataSet], planned: Sequence[DataSet], holds: Iterable[Hold]
+) -> SchoolPlan:
+    """Return what changes of a school's rows alone. Its digest stands for exactly those changes."""
+    found = changed_rows_of(applied, plan_without(applied, planned, lambda number: number != school))
+    changes = []
+    rows: dict[str, DataSet] = {}
+    for each in found:
+        before, after = digest_of(each.before), digest_of(each.after)
+        rows |= {before: each.before, after: each.after}
+        changes.append(DataSetChange(each.after.key, before, after, each.added, each.changed, each.removed))
+    digest = plan_digest_of((change.key, f"{change.before}-{change.after}") for change in changes)
+    own = tuple(hold for hold in holds if hold.school_number in (None, school))
+    return SchoolPlan(school, own, digest, tuple(changes), rows)
+
+
+def _covers(run: Run, other: Run) -> bool:
+    """Say whether the run is about all rows that the other one is about."""
+    return run.school_number is None or run.school_number == other.school_number
+
+
+def _imported(run: Run) -> tuple[Upload, ...]:
+    return tuple(upload for upload in run.uploads if upload.state is UploadState.IMPORTED)
 
 
 def _rows_by_entity(data_sets: Sequence[DataSet]) -> dict[str, int]:

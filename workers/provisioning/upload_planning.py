@@ -1,13 +1,16 @@
-"""The uploads that make Canvas hold a data set: none for what it holds already."""
+"""The SIS imports that make Canvas hold a plan: none for what it holds already."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
-from shared.domain.provisioning_run import AppliedMark, DataSetChange, Upload, data_set_id_of, digest_of
+from shared.domain.import_groups import CLASSES, group_of, is_remaster_due, turn_of
+from shared.domain.provisioning_run import AppliedMark, DataSetChange, Upload, UploadPart, data_set_id_of, digest_of
+from shared.domain.roster_safety import live_counts
 from shared.domain.sis_import import DataSet, DataSetKey
-from shared.domain.sis_uploads import Upload as NeededUpload
-from shared.domain.sis_uploads import UploadRules, uploads_needed
+from shared.domain.sis_uploads import NeededImport, Part, SentPart, UploadRules, import_needed
+
+Live = Mapping[DataSetKey, Mapping[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,67 +38,173 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a data set needs: what changes, the upload if there is one, and the rows that stand behind digests."""
+    """An import to make, what changes with it, and the rows that stand behind digests. Sent rows are in it too."""
 
-    key: DataSetKey
-    digest: str
-    change: DataSetChange | None
-    upload: Upload | None
+    upload: Upload
+    changes: tuple[DataSetChange, ...]
     rows: Mapping[str, DataSet]
 
 
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A data set of a group: what it should be, and what is known of it. `is_over`: its term is."""
+
+    part: Part
+    held: Held
+    digest: str
+    is_in_base: bool
+
+    @property
+    def is_unsure(self) -> bool:
+        return self.held.mark is not None and not self.held.is_certain
+
+
 class UploadPlanner:
-    """Decides by the rules. `prefix` begins every data set's name in Canvas, `today` is the district's date."""
+    """Decides by the rules. `prefix` begins every identifier in Canvas, `today` is the district's date."""
 
     def __init__(self, rules: UploadRules, prefix: str, today: Callable[[], date]) -> None:
         self._rules = rules
         self._prefix = prefix
         self.today = today
 
-    def prepared(self, after: DataSet, held: Held, ended_terms: Collection[str], *, renew: bool) -> Prepared:
-        """Return what makes Canvas hold `after`. With `renew`, bases are renewed that are old or had errors."""
-        digest, mark = digest_of(after), held.mark
-        before: DataSet | None = after
-        if held.is_certain and mark is not None and mark.digest == digest:
-            # Equal by its digest, whether or not the rows are still kept.
-            rules = self._rules if renew else replace(self._rules, remaster_days=0)
-        elif held.is_certain:
-            before, rules = held.rows, replace(self._rules, remaster_days=0)
-        else:
-            # Whatever term it is of: until it is sent whole, nobody knows what Canvas holds.
-            before, rules, mark, ended_terms = held.possible, replace(self._rules, remaster_days=1), None, ()
-        found = uploads_needed(
-            [] if before is None else [before], [after], self._renewed(after, mark), self.today(), rules, ended_terms
+    def prepared(
+        self, plan: Sequence[DataSet], held: Mapping[DataSetKey, Held], ended_terms: Collection[str], *, renew: bool
+    ) -> tuple[Prepared, ...]:
+        """Return the imports that make Canvas hold the plan, in its order: terms and users first.
+
+        With `renew`, imports are sent whole whose day it is, or of which Canvas refused some rows. Data sets that the
+        plan does not name are left alone: an import that Canvas compares holds them as they were, a remaster does not
+        hold them.
+        """
+        live = live_counts(plan)
+        found = []
+        for group, data_sets in sorted(self._grouped(plan, held).items(), key=lambda item: turn_of(item[0])):
+            needed = self._prepared(group, data_sets, held, ended_terms, live, renew=renew)
+            if needed is not None:
+                found.append(needed)
+        return tuple(found)
+
+    def as_new_base(self, upload: Upload, parts: Sequence[Part]) -> tuple[Upload, Mapping[str, DataSet]]:
+        """Return the upload as one that Canvas takes without comparing, with what is gone in it once more.
+
+        `parts` are its data sets: what Canvas may hold, and what it should hold then.
+        """
+        needed = import_needed(parts, self._rules, has_base=False, is_due=True)
+        assert needed is not None
+        live = {part.key: part.live for part in upload.parts}
+        resting = (*upload.resting, *needed.resting)
+        return self._upload(upload.data_set_id, needed, live, resting), {
+            digest_of(sent.data_set): sent.data_set for sent in needed.parts
+        }
+
+    def _grouped(self, plan: Iterable[DataSet], held: Mapping[DataSetKey, Held]) -> dict[str, list[DataSet]]:
+        """Return the planned data sets by group. A term stays in the group in which Canvas has it."""
+        plan = tuple(plan)
+        schools: dict[str, set[int]] = {}
+        for data_set in plan:
+            schools.setdefault(data_set.key.term_sis_id, set()).update(row.school_number for row in data_set.rows)
+        there: dict[str, str] = {}
+        for key, each in held.items():
+            name = each.mark.data_set_id if each.mark else ""
+            if key.term_sis_id and name.startswith(data_set_id_of(self._prefix, CLASSES)):
+                there[key.term_sis_id] = CLASSES + name.rpartition(CLASSES)[2]
+        groups: dict[str, list[DataSet]] = {}
+        for data_set in plan:
+            term = data_set.key.term_sis_id
+            group = there.get(term) or group_of(data_set.key, schools[term])
+            groups.setdefault(group, []).append(data_set)
+        return groups
+
+    def _prepared(
+        self,
+        group: str,
+        data_sets: Sequence[DataSet],
+        held: Mapping[DataSetKey, Held],
+        ended_terms: Collection[str],
+        live: Live,
+        *,
+        renew: bool,
+    ) -> Prepared | None:
+        name = data_set_id_of(self._prefix, group)
+        members = self._members(name, data_sets, held, ended_terms)
+        in_base = [member for member in members if member.is_in_base]
+        has_base = bool(in_base) and all(
+            member.is_in_base or member.held.mark is None for member in members if not member.part.may_rest
         )
-        needed = found[0] if found else None
+        has_base = has_base and all(member.part.before is not None for member in in_base)
+        is_due = (renew and self._is_due(group, members)) or any(member.is_unsure for member in members)
+        needed = import_needed([m.part for m in members], self._rules, has_base=has_base, is_due=is_due)
         if needed is None:
-            return Prepared(after.key, digest, None, None, {digest: after})
-        upload = self._upload(needed, digest)
-        rows = {digest: after, upload.digest: needed.data_set}
-        return Prepared(after.key, digest, _change(needed, held, digest), upload, rows)
+            return None
+        resting = [m.part.after.key for m in in_base if m.part.after.key in needed.resting]
+        upload = self._upload(name, needed, live, resting)
+        return self._with_rows(upload, needed, {m.part.after.key: m for m in members})
 
-    def as_new_base(self, before: DataSet | None, after: DataSet) -> tuple[Upload, DataSet]:
-        """Return an upload that Canvas takes without comparing, with what is gone in it once more."""
-        known = [] if before is None else [before]
-        rules = replace(self._rules, remaster_days=1)
-        needed = uploads_needed(known, [after], {}, self.today(), rules)[0]
-        return self._upload(needed, digest_of(after)), needed.data_set
+    def _members(
+        self,
+        name: str,
+        data_sets: Sequence[DataSet],
+        held: Mapping[DataSetKey, Held],
+        ended_terms: Collection[str],
+    ) -> list[_Member]:
+        planned = {data_set.key: data_set for data_set in data_sets}
+        members = [self._member(name, data_set, held.get(data_set.key, Held())) for data_set in data_sets]
+        changed = {m.part.after.key.term_sis_id for m in members if m.held.mark is None or not m.part.may_rest}
+        found = []
+        for m in members:
+            term = m.part.after.key.term_sis_id
+            # The data sets of a term rest together, so that every kind of file of it is in the import, or none.
+            rests = term in ended_terms and term not in changed
+            if m.is_in_base or not rests:
+                found.append(_Member(Part(m.part.before, m.part.after, rests), m.held, m.digest, m.is_in_base))
+        for key, each in held.items():
+            if key not in planned and each.mark is not None and each.mark.data_set_id == name:
+                found.append(self._left_alone(key, each))
+        return sorted(found, key=lambda member: member.part.after.key.place)
 
-    def _renewed(self, after: DataSet, mark: AppliedMark | None) -> dict[DataSetKey, date]:
-        """Return when the data set was sent whole last; not at all where Canvas refused some of its rows since."""
-        if mark is None or mark.remastered_on is None:
-            return {}
-        return {} if mark.has_errors and mark.remastered_on < self.today() else {after.key: mark.remastered_on}
+    def _member(self, name: str, after: DataSet, held: Held) -> _Member:
+        digest, mark = digest_of(after), held.mark
+        is_certain = held.is_certain and mark is not None
+        is_same = is_certain and mark is not None and mark.digest == digest
+        # Equal by its digest, whether or not the rows are still kept.
+        before = after if is_same else held.rows if is_certain else held.possible
+        is_in_base = is_certain and mark is not None and mark.data_set_id == name
+        return _Member(Part(before, after, may_rest=is_same), held, digest, is_in_base)
 
-    def _upload(self, needed: NeededUpload, holds: str) -> Upload:
-        key = needed.data_set.key
-        digest = digest_of(needed.data_set)
-        return Upload(key, data_set_id_of(self._prefix, key), digest, holds, len(needed.data_set.rows), needed.options)
+    def _left_alone(self, key: DataSetKey, held: Held) -> _Member:
+        """Return a data set that is in Canvas's base and that the plan does not name: it stays as it is."""
+        rows = held.possible
+        digest = held.mark.digest if held.mark and held.mark.digest else ""
+        # Rows that are not kept any more cannot be sent: the import becomes a remaster, which leaves them out.
+        part = Part(rows, rows or DataSet(key, ()), may_rest=True)
+        return _Member(part, held, digest, is_in_base=True)
+
+    def _is_due(self, group: str, members: Iterable[_Member]) -> bool:
+        active = [m for m in members if not m.part.may_rest]
+        marks = [m.held.mark for m in active if m.held.mark is not None]
+        last = max((mark.remastered_on for mark in marks if mark.remastered_on is not None), default=None)
+        if last is not None and last < self.today() and any(mark.has_errors for mark in marks):
+            last = None
+        return bool(active) and is_remaster_due(last, self.today(), self._rules.remaster_days, turn_of(group))
+
+    def _upload(self, name: str, needed: NeededImport, live: Live, resting: Iterable[DataSetKey]) -> Upload:
+        return Upload(name, tuple(_part(sent, live) for sent in needed.parts), needed.options, tuple(resting))
+
+    def _with_rows(self, upload: Upload, needed: NeededImport, members: Mapping[DataSetKey, _Member]) -> Prepared:
+        changes: list[DataSetChange] = []
+        rows: dict[str, DataSet] = {}
+        for sent, part in zip(needed.parts, upload.parts, strict=True):
+            member = members[part.key]
+            if sent.difference or member.held.rows is None or part.digest != part.holds:
+                rows |= {part.holds: sent.part.after, part.digest: sent.data_set}
+            if d := sent.difference:
+                before = member.held.mark.digest if member.held.mark else None
+                counts = (len(d.added), len(d.changed), len(d.removed))
+                changes.append(DataSetChange(part.key, before, part.holds, *counts))
+        return Prepared(upload, tuple(changes), rows)
 
 
-def _change(needed: NeededUpload, held: Held, digest: str) -> DataSetChange | None:
-    if not needed.difference:
-        return None
-    before = held.mark.digest if held.mark else None
-    d = needed.difference
-    return DataSetChange(needed.data_set.key, before, digest, len(d.added), len(d.changed), len(d.removed))
+def _part(sent: SentPart, live: Live) -> UploadPart:
+    key = sent.part.after.key
+    holds, digest = digest_of(sent.part.after), digest_of(sent.data_set)
+    return UploadPart(key, digest, holds, len(sent.data_set.rows), live.get(key, {}))

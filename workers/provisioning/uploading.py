@@ -1,18 +1,31 @@
 """One SIS import, step by step, so that whoever goes on after a crash starts none twice."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 
 from shared.clock import Clock
-from shared.domain.provisioning_run import AppliedMark, Run, Upload, UploadState
-from shared.domain.sis_import import DataSet, ImportState, SisImport
+from shared.domain.import_groups import CLASSES, DISTRICT, entities_of
+from shared.domain.provisioning_run import (
+    OURS,
+    AppliedMark,
+    RowTrouble,
+    Run,
+    RunState,
+    Upload,
+    UploadPart,
+    UploadState,
+    WaitedFor,
+)
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportState, RowError, SisImport
+from shared.domain.sis_uploads import Part, files_of
 from shared.errors import NotFound, PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.roster_ports import ProvisionRuns, RunLease, SisImports
 from workers.provisioning.planning import Planner
-from workers.provisioning.upload_planning import UploadPlanner
+from workers.provisioning.upload_planning import Held, UploadPlanner
 
 log = structlog.get_logger()
 
@@ -21,6 +34,8 @@ LONGEST_POLL = timedelta(seconds=60)
 POLL_GROWTH = 1.5
 # Among so many of the newest imports of anybody ours is looked for; there are never more under way than one of ours.
 LOOKED_THROUGH = 50
+# Rosters change while a plan waits: after so long they are read again before anything is sent.
+PLAN_LIFETIME = timedelta(hours=1)
 
 
 def poll_wait(polls: int) -> timedelta:
@@ -31,7 +46,8 @@ def poll_wait(polls: int) -> timedelta:
 class Uploader:
     """Brings an upload one step further. Each step notes what it did before the next one may begin.
 
-    `settles_in`: an upload that was sent and had no answer is in Canvas by then, or never will be.
+    `settles_in`: an upload that was sent and had no answer is in Canvas by then, or never will be. `longest_import` is
+    how long an import may stay unfinished, ours or anybody's, before a person is asked to look.
     """
 
     def __init__(
@@ -42,6 +58,8 @@ class Uploader:
         clock: Clock,
         uploads: UploadPlanner,
         settles_in: timedelta,
+        longest_import: timedelta,
+        prefix: str,
     ) -> None:
         self._imports = imports
         self._runs = runs
@@ -49,6 +67,8 @@ class Uploader:
         self._clock = clock
         self._uploads = uploads
         self._settles_in = settles_in
+        self._longest_import = longest_import
+        self._prefix = prefix
 
     def advance(self, run: Run, number: int, lease: RunLease) -> Run:
         """Take the next step with the run's upload of this number; return the run, kept.
@@ -68,18 +88,28 @@ class Uploader:
                 return run
 
     def _start(self, run: Run, number: int, lease: RunLease) -> Run:
-        """Wait for the imports of others; then note that this one starts, and start it."""
-        if self._imports.unfinished():
-            return self._waits(run, number, lease)
-        rows = self._rows(run.uploads[number].digest)
+        """Wait for the imports of others; then note that this one starts, and start it.
+
+        A plan that waited long is made anew: what was right an hour ago may end somebody's classes now.
+        """
+        unfinished = self._imports.unfinished()
+        if unfinished:
+            return self._waits(run, number, lease, unfinished)
+        upload = run.uploads[number]
+        if upload.state is UploadState.WAITING and self._is_stale(run):
+            return self._keep(replace(run, state=RunState.READING, not_before=None, waits_for="", waits_on=None), lease)
+        data_sets = [self._rows(part.digest) for part in upload.parts]
         newest = max((each.id for each in self._imports.newest(1)), default=0)
-        intended = replace(
-            run.uploads[number], state=UploadState.INTENDED, newest_seen=newest, intended_at=self._clock.now()
-        )
+        intended = replace(upload, state=UploadState.INTENDED, newest_seen=newest, intended_at=self._clock.now())
         # Kept under the lease: whoever lost it learns so here, and uploads nothing.
-        run = self._keep(run.with_upload(number, intended), lease, self._doubtful(intended))
-        started = self._imports.start(rows, intended.data_set_id, intended.options)
+        run = replace(run.with_upload(number, intended), waits_on=None)
+        run = self._keep(run, lease, self._doubtful(intended))
+        files = files_of(data_sets, _kinds(upload))
+        started = self._imports.start(files, intended.data_set_id, intended.options)
         return self._started(run, number, lease, started, adopted=False)
+
+    def _is_stale(self, run: Run) -> bool:
+        return run.planned_at is not None and self._clock.now() - run.planned_at > PLAN_LIFETIME
 
     def _adopt_or_start(self, run: Run, number: int, lease: RunLease) -> Run:
         """Go on where somebody stopped between noting that the import starts and noting its id."""
@@ -101,7 +131,7 @@ class Uploader:
     def _started(self, run: Run, number: int, lease: RunLease, started: SisImport, *, adopted: bool) -> Run:
         upload = run.uploads[number]
         log.info(
-            LogEvent.IMPORT_STARTED, run_id=run.id, import_id=started.id, entity=upload.key.entity, rows=upload.rows,
+            LogEvent.IMPORT_STARTED, run_id=run.id, import_id=started.id, entity=_named(upload), rows=upload.rows,
             adopted=adopted,
         )  # fmt: skip
         going = replace(upload, state=UploadState.IMPORTING, import_id=started.id, import_state=started.state, polls=0)
@@ -117,7 +147,10 @@ class Uploader:
             return self._failed(run, number, lease, None, TransientError(str(error), cause="import_gone"))
         if not found.state.is_final:
             polled = replace(upload, polls=upload.polls + 1, import_state=found.state)
-            run = run.with_upload(number, polled)
+            run = replace(run.with_upload(number, polled), waits_on=self._waited_for(found))
+            began = upload.intended_at or found.created_at
+            if self._clock.now() - began > self._longest_import:
+                raise self._hangs(self._keep(run, lease), "import_hangs")
             return self._keep(self._later(run, poll_wait(polled.polls), "own_import"), lease)
         run = self._with_troubles(run, number, found)
         self._tell_end(run, number, found)
@@ -130,12 +163,27 @@ class Uploader:
         upload = run.uploads[number]
         errors = [] if found.state is ImportState.IMPORTED else self._imports.errors(found.id)
         if errors:
-            rows = self._runs.rows(upload.digest)
-            troubles = [self._planner.explained(upload.key, rows, found.id, error) for error in errors]
-            self._runs.keep_troubles(run.id, found.id, troubles)
+            self._runs.keep_troubles(run.id, found.id, self._explained(upload, found, errors))
         failures = sum(error.is_failure for error in errors)
-        told = replace(upload, import_state=found.state, failures=failures, warnings=len(errors) - failures)
+        faulty = {entity for error in errors for entity in _entities_of(error, upload)}
+        parts = tuple(replace(part, has_errors=part.key.entity in faulty) for part in upload.parts)
+        told = replace(
+            upload, parts=parts, import_state=found.state, failures=failures, warnings=len(errors) - failures
+        )
         return run.with_upload(number, told)
+
+    def _explained(self, upload: Upload, found: SisImport, errors: Sequence[RowError]) -> list[RowTrouble]:
+        """Return what Canvas said in plain words, each message beside the rows of its file."""
+        files: dict[Entity, DataSet] = {}
+        for entity in {entity for error in errors for entity in _entities_of(error, upload)}:
+            kept = [self._runs.rows(part.digest) for part in upload.parts if part.key.entity is entity]
+            rows = tuple(row for data_set in kept if data_set is not None for row in data_set.rows)
+            files[entity] = DataSet(DataSetKey(entity), rows)
+        troubles = []
+        for error in errors:
+            entity = _entities_of(error, upload)[0]
+            troubles.append(self._planner.explained(DataSetKey(entity), files[entity], found.id, error))
+        return troubles
 
     def _imported(self, run: Run, number: int, lease: RunLease, found: SisImport) -> Run:
         upload = replace(run.uploads[number], state=UploadState.IMPORTED)
@@ -150,7 +198,7 @@ class Uploader:
     ) -> Run:
         state = UploadState.FAILED if found else UploadState.INTENDED
         failed = replace(run.uploads[number], state=state, import_id=None, intended_at=self._clock.now())
-        self._keep(run.with_upload(number, failed), lease)
+        self._keep(replace(run.with_upload(number, failed), waits_on=None), lease)
         raise error
 
     def _as_new_base(self, run: Run, number: int, lease: RunLease) -> Run:
@@ -159,34 +207,48 @@ class Uploader:
         return self._keep(self._with_new_base(run, number, instead=True), lease)
 
     def _with_new_base(self, run: Run, number: int, *, instead: bool = False) -> Run:
-        """Return the run with uploads of the same data set, as a new base, after this upload or instead of it."""
+        """Return the run with an upload of the same data sets, as a new base, after this upload or instead of it."""
         upload = run.uploads[number]
-        change = next((each for each in run.changes if each.key == upload.key), None)
-        before = self._runs.rows(change.before) if change and change.before else None
-        base, rows = self._uploads.as_new_base(before, self._rows(upload.holds))
-        self._runs.keep_rows(base.digest, rows)
+        marks = {mark.key: mark for mark in self._runs.applied()}
+        parts = [self._part(part, marks.get(part.key)) for part in upload.parts]
+        base, rows = self._uploads.as_new_base(upload, parts)
+        for digest, data_set in rows.items():
+            self._runs.keep_rows(digest, data_set)
         kept = run.uploads[: number if instead else number + 1]
         return replace(run, uploads=(*kept, base, *run.uploads[number + 1 :]))
 
-    def _doubtful(self, upload: Upload) -> AppliedMark:
-        """Return that Canvas may hold the old rows or the new ones of the data set."""
-        mark = self._mark(upload) or AppliedMark(upload.key, None, self._clock.now())
-        return replace(mark, attempted=upload.digest)
-
-    def _given(self, upload: Upload) -> AppliedMark:
-        """Return that Canvas holds the rows of the data set."""
-        mark = self._mark(upload)
-        earlier = mark.remastered_on if mark else None
-        return AppliedMark(
-            upload.key,
-            upload.holds,
-            self._clock.now(),
-            has_errors=upload.failures + upload.warnings > 0,
-            remastered_on=self._uploads.today() if upload.options.remaster else earlier,
+    def _part(self, part: UploadPart, mark: AppliedMark | None) -> Part:
+        before, attempted = (
+            self._runs.rows(digest) if digest else None
+            for digest in ((mark.digest, mark.attempted) if mark else (None, None))
         )
+        return Part(Held(mark, before, attempted).possible, self._rows(part.holds))
 
-    def _mark(self, upload: Upload) -> AppliedMark | None:
-        return next((mark for mark in self._runs.applied() if mark.key == upload.key), None)
+    def _doubtful(self, upload: Upload) -> list[AppliedMark]:
+        """Return that Canvas may hold the old rows or the new ones of each data set."""
+        marks = {mark.key: mark for mark in self._runs.applied()}
+        now = self._clock.now()
+        held = ((part, marks.get(part.key) or AppliedMark(part.key, None, now)) for part in upload.parts)
+        return [replace(mark, attempted=part.digest) for part, mark in held]
+
+    def _given(self, upload: Upload) -> list[AppliedMark]:
+        """Return that Canvas holds the rows of each data set, and what Canvas does not compare any more."""
+        marks = {mark.key: mark for mark in self._runs.applied()}
+        given = [self._mark(upload, part, marks.get(part.key)) for part in upload.parts]
+        resting = [replace(marks[key], data_set_id="") for key in upload.resting if key in marks]
+        return [*given, *resting]
+
+    def _mark(self, upload: Upload, part: UploadPart, earlier: AppliedMark | None) -> AppliedMark:
+        base_since = earlier.remastered_on if earlier else None
+        return AppliedMark(
+            part.key,
+            part.holds,
+            self._clock.now(),
+            has_errors=part.has_errors,
+            remastered_on=self._uploads.today() if upload.options.remaster else base_since,
+            data_set_id=upload.data_set_id,
+            live=part.live,
+        )
 
     def _rows(self, digest: str) -> DataSet:
         rows = self._runs.rows(digest)
@@ -194,29 +256,59 @@ class Uploader:
             raise PermanentError("the rows of this run are not kept any more", cause="rows_forgotten")
         return rows
 
-    def _waits(self, run: Run, number: int, lease: RunLease) -> Run:
+    def _waits(self, run: Run, number: int, lease: RunLease, unfinished: Sequence[SisImport]) -> Run:
+        """Wait for the oldest import that is under way; give up where one hangs, or where they do not end."""
         upload = run.uploads[number]
-        waiting = replace(upload, polls=upload.polls + 1)
-        return self._keep(self._later(run.with_upload(number, waiting), poll_wait(upload.polls), "other_import"), lease)
+        oldest = min(unfinished, key=lambda each: each.created_at)
+        since = upload.waits_since or self._clock.now()
+        waiting = replace(upload, polls=upload.polls + 1, waits_since=since)
+        run = replace(run.with_upload(number, waiting), waits_on=self._waited_for(oldest))
+        if self._clock.now() - since > self._longest_import:
+            raise self._hangs(self._keep(run, lease), "import_in_the_way")
+        return self._keep(self._later(run, poll_wait(upload.polls), "other_import"), lease)
+
+    def _waited_for(self, found: SisImport) -> WaitedFor:
+        is_ours = (found.data_set_id or "").startswith(f"{self._prefix}:")
+        return WaitedFor(found.id, OURS if is_ours else found.user_id, found.state.value, found.created_at)
+
+    def _hangs(self, run: Run, cause: str) -> PermanentError:
+        assert run.waits_on is not None
+        return PermanentError(run.waits_on.sentence(self._clock.now()), cause=cause)
 
     def _later(self, run: Run, wait: timedelta, what_for: str) -> Run:
         return replace(run, not_before=self._clock.now() + wait, waits_for=what_for)
 
     def _at_once(self, run: Run) -> Run:
-        return replace(run, not_before=None, waits_for="", attempts=0)
+        return replace(run, not_before=None, waits_for="", waits_on=None, attempts=0)
 
-    def _keep(self, run: Run, lease: RunLease, mark: AppliedMark | None = None) -> Run:
-        self._runs.save(lease, run, mark)
+    def _keep(self, run: Run, lease: RunLease, marks: Sequence[AppliedMark] = ()) -> Run:
+        self._runs.save(lease, run, marks)
         return run
 
     def _tell_end(self, run: Run, number: int, found: SisImport) -> None:
         upload = run.uploads[number]
         fields = {
-            "run_id": run.id, "import_id": found.id, "entity": upload.key.entity, "state": found.state,
+            "run_id": run.id, "import_id": found.id, "entity": _named(upload), "state": found.state,
             "failures": upload.failures, "warnings": upload.warnings,
             "duration_ms": round((self._clock.now() - found.created_at).total_seconds() * 1000),
         }  # fmt: skip
         (log.info if found.state.has_succeeded else log.warning)(LogEvent.IMPORT_ENDED, **fields)
+
+
+def _kinds(upload: Upload) -> tuple[Entity, ...]:
+    """Return the kinds of file that the upload holds: all of its group, or what an older passback began to send."""
+    group = upload.data_set_id.rpartition(":")[2]
+    return entities_of(group) if group == DISTRICT or group.startswith(CLASSES) else upload.entities
+
+
+def _named(upload: Upload) -> str:
+    return ",".join(upload.entities)
+
+
+def _entities_of(error: RowError, upload: Upload) -> tuple[Entity, ...]:
+    """Return the kinds of row that a message is about: those of its file, else all that were sent."""
+    entity = error.file.rpartition("/")[2].removesuffix(".csv")
+    return (Entity(entity),) if entity in upload.entities else upload.entities
 
 
 def _trouble_of(found: SisImport) -> TransientError | PermanentError:

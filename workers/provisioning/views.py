@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from shared.domain.provisioning_run import DataSetChange, Hold, RowChange, RowTrouble, Run
+from shared.domain.provisioning_run import DataSetChange, Hold, RowChange, RowTrouble, Run, WaitedFor
 from shared.domain.roster_problems import RosterProblem
 from shared.domain.sis_import import HEADERS, Entity, SisRow
 from workers.provisioning.changed_rows import ChangedDataSet
@@ -24,6 +24,8 @@ def run_line(run: Run) -> Json:
         "removed": sum(change.removed for change in run.changes),
         "imports": sum(upload.import_id is not None for upload in run.uploads),
         "row_messages": sum(upload.failures + upload.warnings for upload in run.uploads),
+        "school_number": run.school_number,
+        "held_schools": list(run.held_schools),
         "why": run.failure or run.waits_for or ", ".join(dict.fromkeys(hold.code for hold in run.reasons)) or None,
     }
 
@@ -41,6 +43,7 @@ def run_json(run: Run, troubles: Iterable[RowTrouble] = ()) -> Json:
         "finished_at": run.finished_at.isoformat() if run.finished_at else None,
         "attempts": run.attempts,
         "not_before": run.not_before.isoformat() if run.not_before else None,
+        "waits_on": _waited_for(run.waits_on),
         "answer": run.answer or None,
         "rows": dict(run.counts),
         "requests": dict(run.requests),
@@ -50,8 +53,9 @@ def run_json(run: Run, troubles: Iterable[RowTrouble] = ()) -> Json:
         "data_sets": [_counts(change) for change in run.changes],
         "uploads": [
             {
-                "entity": upload.key.entity.value,
-                "term": upload.key.term_sis_id or None,
+                "data_set_id": upload.data_set_id,
+                "entities": [entity.value for entity in upload.entities],
+                "data_sets": len(upload.parts),
                 "state": upload.state.value,
                 "import_id": upload.import_id,
                 "import_state": upload.import_state.value if upload.import_state else None,
@@ -70,10 +74,11 @@ def comparison_json(compared: Comparison, rows: Sequence[ChangedDataSet]) -> Jso
     """Return what a dry run found: counts, doubts and exact rows."""
     return {
         "would_hold": bool(compared.holds),
+        "held_schools": [school.school_number for school in compared.schools],
         "reasons": [_hold(hold) for hold in compared.holds],
         "findings": dict(compared.planned.findings),
         "problems": [_problem(problem) for problem in compared.planned.problems],
-        "imports": sum(part.upload is not None for part in compared.prepared),
+        "imports": len(compared.prepared),
         "data_sets": [changed_json(part) for part in rows],
     }
 
@@ -113,6 +118,17 @@ def _named(entity: Entity, row: SisRow | None) -> dict[str, str] | None:
 
 def _hold(hold: Hold) -> Json:
     return {"code": hold.code, "message": hold.sentence, "remedy": hold.remedy, "school_number": hold.school_number}
+
+
+def _waited_for(waits_on: WaitedFor | None) -> Json | None:
+    if waits_on is None:
+        return None
+    return {
+        "import_id": waits_on.import_id,
+        "owner": waits_on.owner or None,
+        "state": waits_on.state,
+        "created_at": waits_on.created_at.isoformat(),
+    }
 
 
 def _problem(problem: RosterProblem) -> Json:

@@ -84,8 +84,15 @@ class InstallationApi:
         return {"target": asked.target, "resumed": self._acts.resume(person, asked.target)}
 
     def provisioning(self, limit: Annotated[int, Query(ge=1, le=50)] = 20) -> Json:
-        """Return the newest provisioning runs, the newest first, and the one that waits for a person."""
-        return {"held": plain(self._provisioning.held()), "runs": plain(list(self._provisioning.runs(limit)))}
+        """Return the newest provisioning runs, the newest first, and those that wait for a person.
+
+        `held` is the first of `held_runs`: the district's, if there is one, then by school.
+        """
+        return {
+            "held": plain(self._provisioning.held()),
+            "held_runs": plain(list(self._provisioning.held_runs())),
+            "runs": plain(list(self._provisioning.runs(limit))),
+        }
 
     def run(self, run_id: RunId) -> Json:
         """Return a run with the exact rows of its plan, and the rows that Canvas refused. They hold names."""

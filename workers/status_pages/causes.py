@@ -52,6 +52,28 @@ _EXPLAINED = {
         "PowerSchool counts rows of its rosters that it does not give.",
         "See whether the plugin may read every field it asks for. A retry reads the rosters anew.",
     ),
+    "import_failed": CauseExplained(
+        "Canvas's SIS import failed again and again.",
+        "Look at the import in Canvas (SIS Import). A retry reads the rosters anew and sends its data whole.",
+    ),
+    "import_in_the_way": CauseExplained(
+        "An SIS import of another system, or an older one of passback, does not end: Canvas runs one at a time.",
+        "Find the import that the answer names in Canvas (SIS Import); ask its owner, or Instructure, to end or abort "
+        "it. A retry reads the rosters anew.",
+    ),
+    "import_hangs": CauseExplained(
+        "Passback's own SIS import does not end in Canvas.",
+        "Find the import that the answer names in Canvas (SIS Import); abort it, or ask Instructure to. A retry reads "
+        "the rosters anew and sends the import's data whole.",
+    ),
+    "import_": CauseExplained(
+        "Somebody aborted or restored passback's SIS import in Canvas.",
+        "Find out why. A retry reads the rosters anew and sends the import's data whole.",
+    ),
+    "rows_forgotten": CauseExplained(
+        "The rows of this run are not kept any more.",
+        "A retry reads the rosters anew.",
+    ),
     "defect_": CauseExplained(
         "Passback itself has a defect that this course brings to light.",
         "Report it with the log lines of this course; they hold no personal data. Retry after an upgrade.",

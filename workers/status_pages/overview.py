@@ -1,5 +1,6 @@
 """How the whole installation is doing, at a glance: what `GET /` and `GET /api/v1/status` say. Asks Redis alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -48,6 +49,7 @@ class Overview:
     actions: list[Action]
     last_run: RunView | None
     held_run: RunView | None
+    held_runs: Sequence[RunView] = ()
 
     @property
     def retrying(self) -> int:
@@ -80,4 +82,5 @@ def overview(service: Passback, provisioning: Provisioning) -> Overview:
         actions=service.actions.newest(SHOWN_ACTIONS),
         last_run=next((run for run in provisioning.runs(SHOWN_RUNS) if run.kind != DRY_RUN), None),
         held_run=provisioning.held(),
+        held_runs=provisioning.held_runs(),
     )

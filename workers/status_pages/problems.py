@@ -123,10 +123,10 @@ def _provisioning(seen: Overview) -> Iterator[Problem]:
             "Start `passback provisioning-worker`.",
             "/provisioning",
         )
-    if seen.held_run is not None:
+    for run in seen.held_runs or ([seen.held_run] if seen.held_run else []):
         yield Problem(
-            Level.WARNING, "plan_held", "A provisioning plan is held for approval.",
-            "Look at its rows; approve or discard it.", f"/provisioning/{seen.held_run.id}",
+            Level.WARNING, "plan_held", f"A provisioning plan is held for approval: {run.scope}.",
+            "Look at its rows; approve or discard it.", f"/provisioning/{run.id}",
         )  # fmt: skip
     if seen.last_run is not None and seen.last_run.state == "failed":
         yield Problem(

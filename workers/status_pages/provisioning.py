@@ -38,6 +38,15 @@ class RunView:
     changes: tuple[DataSetView, ...] = ()
     refused_rows: int = 0
     warned_rows: int = 0
+    school_number: int | None = None
+    held_schools: tuple[int, ...] = ()
+
+    @property
+    def scope(self) -> str:
+        """Whose rows it is about."""
+        if self.school_number is None:
+            return "the whole district"
+        return f"school {self.school_number}" if self.school_number else "rows of no school in particular"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,10 @@ class Provisioning(Protocol):
 
     def held(self) -> RunView | None:
         """Return the run whose plan waits for a person."""
+        ...
+
+    def held_runs(self) -> Sequence[RunView]:
+        """Return every run whose plan waits for a person: the district's first, then by school."""
         ...
 
     def rows(self, run_id: str) -> Sequence[ChangedRows]:

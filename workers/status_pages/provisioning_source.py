@@ -1,6 +1,7 @@
 """Provisioning as the pages and the API show it: its runs, and what people decide about them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from shared.domain.provisioning_run import DataSetChange, RowChange, RowTrouble, Run
 from shared.domain.sis_import import HEADERS
@@ -18,17 +19,21 @@ class DeskProvisioning:
 
     def runs(self, limit: int) -> Sequence[RunView]:
         """Return the newest runs, the newest first."""
-        return [run_view(run) for run in self._desk.runs(limit)]
+        return [run_view(run, self._desk.now()) for run in self._desk.runs(limit)]
 
     def run(self, run_id: str) -> RunView | None:
         """Return a run."""
         run = self._desk.run(run_id)
-        return None if run is None else run_view(run)
+        return None if run is None else run_view(run, self._desk.now())
 
     def held(self) -> RunView | None:
         """Return the run whose plan waits for a person."""
         run = self._desk.held()
-        return None if run is None else run_view(run)
+        return None if run is None else run_view(run, self._desk.now())
+
+    def held_runs(self) -> Sequence[RunView]:
+        """Return every run whose plan waits for a person."""
+        return [run_view(run, self._desk.now()) for run in self._desk.held_runs()]
 
     def rows(self, run_id: str) -> Sequence[ChangedRows]:
         """Return the exact rows of a run's plan."""
@@ -61,11 +66,12 @@ def provisioning_of(service: Passback) -> Provisioning:
     return DeskProvisioning(service.provisioning_desk)
 
 
-def run_view(run: Run) -> RunView:
+def run_view(run: Run, now: datetime) -> RunView:
     """Return a run as it is shown. Why it is held, waits or failed are sentences, or codes where there are none."""
     told = [f"{hold.sentence} {hold.remedy}".strip() for hold in run.reasons]
     told += [f"It failed: {run.failure}. {run.answer}".strip()] if run.failure else []
     told += [f"It waits for {run.waits_for}. {run.answer}".strip()] if run.waits_for else []
+    told += [f"{run.waits_on.sentence(now)}."] if run.waits_on else []
     return RunView(
         id=run.id,
         kind=run.kind.value,
@@ -81,6 +87,8 @@ def run_view(run: Run) -> RunView:
         changes=tuple(_data_set(change) for change in run.changes),
         refused_rows=sum(upload.failures for upload in run.uploads),
         warned_rows=sum(upload.warnings for upload in run.uploads),
+        school_number=run.school_number,
+        held_schools=run.held_schools,
     )
 
 

@@ -28,7 +28,7 @@ class ProvisioningViews:
     def _runs(self, visit: Visit) -> Response:
         provisioning = self._desk.provisioning
         return self._desk.page(
-            "provisioning.html", visit, runs=provisioning.runs(SHOWN_RUNS), held=provisioning.held()
+            "provisioning.html", visit, runs=provisioning.runs(SHOWN_RUNS), held=provisioning.held_runs()
         )  # fmt: skip
 
     def _run(self, visit: Visit) -> Response:

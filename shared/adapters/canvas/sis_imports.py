@@ -9,7 +9,7 @@ from shared.adapters.canvas.paged import PER_PAGE, PagedApi
 from shared.adapters.canvas.sis_csv import MEDIA_TYPE, zipped
 from shared.adapters.canvas.sis_wire import SisImportErrorWire
 from shared.adapters.http.api import Params
-from shared.domain.sis_import import DataSet, ImportState, RowError, SisImport
+from shared.domain.sis_import import ImportState, RowError, SisFiles, SisImport
 from shared.errors import Refused
 from shared.roster_ports import ImportOptions
 
@@ -30,8 +30,8 @@ class CanvasSisImports:
         self._account = account
         self._root_account: str | None = None
 
-    def start(self, data_set: DataSet, data_set_id: str, options: ImportOptions) -> SisImport:
-        """Upload a data set as a zipped CSV file. Not safe to repeat: note what is started first, then look for it.
+    def start(self, files: SisFiles, data_set_id: str, options: ImportOptions) -> SisImport:
+        """Upload the files of an import in a zip. Not safe to repeat: note what is started first, then look for it.
 
         Raises: TransientError where no answer came: the import may exist all the same. AccessDenied where imports are
         not enabled or the token lacks the right. Source: Canvas REST API, `POST …/sis_imports` with a raw body.
@@ -45,7 +45,7 @@ class CanvasSisImports:
             ("change_threshold", str(options.change_threshold)),
             *([("diffing_remaster_data_set", "true")] if options.remaster else []),
         ]
-        answer = self._canvas.upload(IMPORTS, self._here(), params, zipped(data_set), MEDIA_TYPE)
+        answer = self._canvas.upload(IMPORTS, self._here(), params, zipped(files), MEDIA_TYPE)
         return answer.parsed(sis_wire.IMPORT).to_domain()
 
     def find(self, import_id: int) -> SisImport:

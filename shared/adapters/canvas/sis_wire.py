@@ -55,6 +55,12 @@ class ImportDataWire(Wire):
     diffed_against_sis_batch_id: int | None = None
 
 
+class ImportUserWire(Wire):
+    """Who started an import; the name is not read."""
+
+    id: Id | None = None
+
+
 class SisImportWire(Wire):
     """An import."""
 
@@ -66,6 +72,7 @@ class SisImportWire(Wire):
     diffing_data_set_identifier: str | None = None
     diffing_threshold_exceeded: bool | None = None
     diffed_against_import_id: int | None = None
+    user: ImportUserWire | None = None
 
     @property
     def state(self) -> ImportState:
@@ -85,6 +92,7 @@ class SisImportWire(Wire):
             counts=data.counts,
             threshold_exceeded=bool(self.diffing_threshold_exceeded),
             diffed_against_id=self.diffed_against_import_id or data.diffed_against_sis_batch_id,
+            user_id=(self.user.id or "") if self.user else "",
         )
 
 

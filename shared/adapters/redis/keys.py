@@ -325,7 +325,7 @@ class Keys:
         return f"{self.prefix}:provisioning:number"
 
     def run(self, run_id: str) -> str:
-        """String with a lifetime: a provisioning run as JSON. Ids, codes, counts and digests; who asked."""
+        """String, with a lifetime once the run is over: a run as JSON. Ids, codes, counts and digests; who asked."""
         return f"{self.prefix}:provisioning:run:{run_id}"
 
     @property
@@ -347,6 +347,19 @@ class Keys:
     def held_run(self) -> str:
         """String: id of the run that waits for a person's approval."""
         return f"{self.prefix}:provisioning:held"
+
+    @property
+    def held_school_runs(self) -> str:
+        """Hash: school number to the id of the run whose plan for that school waits for approval (0: no school's)."""
+        return f"{self.prefix}:provisioning:held-schools"
+
+    @property
+    def live_counts(self) -> str:
+        """Hash with a lifetime (10 days): hours (ms, a field every 3 h) to the live rows then, compressed JSON.
+
+        By data set and school, in numbers alone: what a loss in small steps is compared with.
+        """
+        return f"{self.prefix}:provisioning:live-counts"
 
     @property
     def applied(self) -> str:

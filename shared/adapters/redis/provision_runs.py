@@ -1,5 +1,6 @@
 """Provisioning's memory in Redis: runs, what was applied, the rows, and what scheduling remembers."""
 
+import json
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -11,8 +12,9 @@ from pydantic import TypeAdapter
 from shared.adapters.redis.answers import epoch_ms, milliseconds, text
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
+from shared.domain.live_counts import LiveCounts
 from shared.domain.provisioning_run import AppliedMark, RowTrouble, Run, RunCause, RunKind, RunState
-from shared.domain.sis_import import DataSet, DataSetKey
+from shared.domain.sis_import import DataSet, DataSetKey, Entity
 from shared.errors import LeaseLost
 from shared.roster_ports import RunLease, ScheduleNotes
 
@@ -20,11 +22,15 @@ SUBJECT = "provisioning"
 # What Canvas holds is needed to compare with, however long nothing changes; each run prolongs it.
 APPLIED_KEPT_FOR = timedelta(days=400)
 _ROLLBACKS_FIRST = 1e15
+# Compared with are a day ago and a week ago, a few hours more or less.
+LIVE_COUNTS_KEPT_FOR = timedelta(days=10)
+_LIVE_EVERY_MS = milliseconds(timedelta(hours=3))
 
 _RUN = TypeAdapter(Run)
 _MARK = TypeAdapter(AppliedMark)
 _NOTES = TypeAdapter(ScheduleNotes)
 _DATA_SET = TypeAdapter(DataSet)
+_LIVE: TypeAdapter[tuple[datetime, dict[str, dict[int, int]]]] = TypeAdapter(tuple[datetime, dict[str, dict[int, int]]])
 _TROUBLES = TypeAdapter(tuple[RowTrouble, ...])
 
 
@@ -59,14 +65,18 @@ class RedisProvisionRuns:
 
     def open(self, kind: RunKind, cause: RunCause, at: datetime, actor: str = "", rollback_of: str = "") -> Run:
         """Open a run; a run of the same kind that has not begun yet is returned instead."""
-        k, run_id = self._keys, str(self._redis.incr(self._keys.run_number))
+        k, run_id = self._keys, self.new_id()
         run = Run(run_id, kind, cause, at, actor=actor, rollback_of=rollback_of)
         opened = self._open(
             keys=[k.open_runs, k.runs, k.runs_not_begun, k.run(run_id)],
-            args=[run_id, kind, _RUN.dump_json(run), _rank(run), epoch_ms(at), self._lifetime_ms],
+            args=[run_id, kind, _RUN.dump_json(run), _rank(run), epoch_ms(at), k.run("")],
         )
         self._redis.zremrangebyscore(k.runs, "-inf", epoch_ms(at) - self._lifetime_ms)
         return run if text(opened) == run_id else self.find(text(opened)) or run
+
+    def new_id(self) -> str:
+        """Return the id of a run that is to be kept without being opened."""
+        return str(self._redis.incr(self._keys.run_number))
 
     def opened(self) -> list[Run]:
         """Return the open runs, the one that is next first."""
@@ -75,39 +85,87 @@ class RedisProvisionRuns:
     def find(self, run_id: str) -> Run | None:
         """Return a run; None if there is none of this id (any more)."""
         kept = self._redis.get(self._keys.run(run_id))
-        return None if kept is None else _RUN.validate_json(kept)
+        return None if kept is None else _RUN.validate_json(_as_written_now(cast("bytes", kept)))
 
     def newest(self, limit: int) -> list[Run]:
         """Return the newest runs, the newest first."""
         return self._found(cast("list[bytes]", self._redis.zrevrange(self._keys.runs, 0, limit - 1)))
 
     def held(self) -> Run | None:
-        """Return the run that waits for a person, None if there is none."""
-        run_id = self._redis.get(self._keys.held_run)
-        return None if run_id is None else self.find(text(run_id))
+        """Return the first of the runs that wait for a person, None if there is none."""
+        return next(iter(self.held_runs()), None)
 
-    def save(self, lease: RunLease, run: Run, applied: AppliedMark | None = None) -> None:
-        """Keep the run as it is now, and what became of a data set, in one step. Raises `LeaseLost`."""
+    def held_runs(self) -> list[Run]:
+        """Return the runs that wait for a person: the district's first, if there is one, then by school."""
+        of_district = cast("bytes | None", self._redis.get(self._keys.held_run))
+        of_schools = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.held_school_runs))
+        by_school = [run_id for _, run_id in sorted(of_schools.items(), key=lambda item: int(item[0]))]
+        return self._found([*([of_district] if of_district else []), *by_school])
+
+    def save(self, lease: RunLease, run: Run, applied: Sequence[AppliedMark] = ()) -> None:
+        """Keep the run as it is now, and what became of data sets, in one step. Raises `LeaseLost`."""
+        self._saved(lease, run, applied, if_held=False)
+
+    def save_held(self, lease: RunLease, run: Run) -> bool:
+        """Keep a run that is held, or was until now; False if a person decided about it. Raises `LeaseLost`."""
+        return self._saved(lease, run, (), if_held=True)
+
+    def _saved(self, lease: RunLease, run: Run, applied: Sequence[AppliedMark], *, if_held: bool) -> bool:
         k = self._keys
         where = "open" if run.state.is_open else "held" if run.state is RunState.HELD else "over"
         begun = run.kind if run.started_at or where != "open" else ""
-        about = ["", ""] if applied is None else [_name_of(applied.key), _MARK.dump_json(applied)]
+        marks = [part for mark in applied for part in (_name_of(mark.key), _MARK.dump_json(mark))]
         done = self._save(
-            keys=[k.run_lease, k.run(run.id), k.open_runs, k.held_run, k.runs_not_begun, k.applied],
-            args=[lease.token, run.id, _RUN.dump_json(run), self._lifetime_ms, where, begun, *about],
-        )
+            keys=[
+                k.run_lease, k.run(run.id), k.open_runs, k.held_run, k.held_school_runs, k.runs_not_begun, k.applied,
+                k.runs,
+            ],
+            args=[
+                lease.token, run.id, _RUN.dump_json(run), self._lifetime_ms, where, begun, _school(run),
+                epoch_ms(run.created_at), int(if_held), *marks,
+            ],
+        )  # fmt: skip
         if not done:
             raise LeaseLost(SUBJECT)
+        return int(done) > 0
 
     def end_hold(self, run: Run) -> bool:
         """Keep a run that was held, as it is now: open, or over. False if it is not the held one any more."""
         k, rank = self._keys, _rank(run) if run.state.is_open else ""
         return bool(
             self._end_hold(
-                keys=[k.held_run, k.run(run.id), k.open_runs],
-                args=[run.id, _RUN.dump_json(run), self._lifetime_ms, rank],
+                keys=[k.held_run, k.run(run.id), k.open_runs, k.held_school_runs],
+                args=[run.id, _RUN.dump_json(run), self._lifetime_ms, rank, _school(run)],
             )
         )
+
+    def live_history(self) -> list[LiveCounts]:
+        """Return how many rows were live after the runs of about a week, the oldest first."""
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.live_counts))
+        return [_unpacked_live(value) for _, value in sorted(kept.items())]
+
+    def add_live_counts(self, lease: RunLease, counts: LiveCounts) -> None:
+        """Remember how many rows are live now, unless that was done in these hours. Raises `LeaseLost`."""
+        self.renew(lease)
+        key, now_ms = self._keys.live_counts, epoch_ms(counts.at)
+        slot = now_ms // _LIVE_EVERY_MS * _LIVE_EVERY_MS
+        self._redis.hsetnx(key, _live_field(slot), cast("str", _packed_live(counts)))
+        oldest = _live_field(now_ms - milliseconds(LIVE_COUNTS_KEPT_FOR))
+        gone = [field for field in cast("list[bytes]", self._redis.hkeys(key)) if text(field) < oldest]
+        if gone:
+            self._redis.hdel(key, *[text(field) for field in gone])
+        self._redis.pexpire(key, LIVE_COUNTS_KEPT_FOR)
+
+    def forget_live_counts(self, lease: RunLease, schools: Collection[int] | None) -> None:
+        """Forget what was live before, of these schools or of all. Raises `LeaseLost`."""
+        self.renew(lease)
+        key = self._keys.live_counts
+        if schools is None:
+            self._redis.delete(key)
+            return
+        for field, value in cast("dict[bytes, bytes]", self._redis.hgetall(key)).items():
+            counts = _unpacked_live(value).without(schools)
+            self._redis.hset(key, text(field), cast("str", _packed_live(counts)))
 
     def applied(self) -> list[AppliedMark]:
         """Return what Canvas was given last, of every data set."""
@@ -167,6 +225,40 @@ class RedisProvisionRuns:
     def _found(self, ids: Iterable[bytes]) -> list[Run]:
         runs = (self.find(text(run_id)) for run_id in ids)
         return [run for run in runs if run is not None]
+
+
+def _as_written_now(kept: bytes) -> bytes:
+    """Return a kept run in the shape of this version: in older ones an upload held one data set, and had no parts."""
+    if b'"data_set_id":' not in kept or b'"parts":' in kept:
+        return kept
+    run = json.loads(kept)
+    for upload in run["uploads"]:
+        upload["parts"] = [{name: upload.pop(name) for name in ("key", "digest", "holds", "rows")}]
+    return json.dumps(run).encode()
+
+
+def _school(run: Run) -> str:
+    return "" if run.school_number is None else str(run.school_number)
+
+
+def _live_field(at_ms: int) -> str:
+    """Return a field whose order is that of time."""
+    return f"{max(at_ms, 0):015d}"
+
+
+def _packed_live(counts: LiveCounts) -> bytes:
+    rows = {_name_of(key): dict(schools) for key, schools in counts.rows.items()}
+    return zlib.compress(_LIVE.dump_json((counts.at, rows)))
+
+
+def _unpacked_live(packed: bytes) -> LiveCounts:
+    at, rows = _LIVE.validate_json(zlib.decompress(packed))
+    return LiveCounts(at, {_key_of(name): schools for name, schools in rows.items()})
+
+
+def _key_of(name: str) -> DataSetKey:
+    entity, _, term = name.partition(":")
+    return DataSetKey(Entity(entity), term)
 
 
 def _name_of(key: DataSetKey) -> str:

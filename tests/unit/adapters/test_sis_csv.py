@@ -3,11 +3,11 @@ import io
 import zipfile
 
 from shared.adapters.canvas.sis_csv import zipped
-from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, Entity, SisRow
+from shared.domain.sis_import import HEADERS, Entity, SisFiles, SisRow
 
 
-def users(*values: tuple[str, ...]) -> DataSet:
-    return DataSet(DataSetKey(Entity.USERS), tuple(SisRow(each) for each in values))
+def users(*values: tuple[str, ...]) -> SisFiles:
+    return [(Entity.USERS, tuple(SisRow(each) for each in values))]
 
 
 def unpacked(packed: bytes) -> tuple[str, bytes]:
@@ -48,3 +48,11 @@ def test_ordinary_rows_are_packed() -> None:
     """A file whose rows differ is compressed."""
     packed = zipped(users(*((str(number), f"{number * 7919}@sandbox.example", *ONE[2:]) for number in range(2000))))
     assert len(packed) < len(unpacked(packed)[1]) / 3
+
+
+def test_an_import_has_a_file_of_each_kind() -> None:
+    """Also of a kind without rows: Canvas compares each kind with the last file of it."""
+    packed = zipped([*users(ONE), (Entity.TERMS, ())])
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.namelist() == ["users.csv", "terms.csv"]
+        assert archive.read("terms.csv").decode() == ",".join(HEADERS[Entity.TERMS]) + "\n"

@@ -11,7 +11,7 @@ from shared.adapters.canvas.sis_imports import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings
-from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportState, RowError, SisRow
+from shared.domain.sis_import import Entity, ImportState, RowError, SisRow
 from shared.errors import AccessDenied, NotFound, Refused, SystemUnwell, TransientError, UnexpectedAnswer
 from shared.roster_ports import ImportOptions
 
@@ -27,7 +27,7 @@ FOUND: Mapping[str, Any] = {
     "diffing_threshold_exceeded": False,
     "diffed_against_import_id": 3000,
 }
-TERMS = DataSet(DataSetKey(Entity.TERMS), (SisRow(("100-3601", "Fall", "active", "2031-08-11", "2031-12-19")),))
+TERMS = [(Entity.TERMS, (SisRow(("100-3601", "Fall", "active", "2031-08-11", "2031-12-19")),))]
 OPTIONS = ImportOptions(drop_status="completed", user_remove_status="suspended", change_threshold=10)
 NAME = "Zebulon Quartermain"
 

@@ -1,17 +1,16 @@
-"""Which data sets are imported, and how."""
+"""When an import is made, what it holds, and how."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from shared.domain.provisioning_policy import DroppedStatus
 from shared.domain.roster_differences import applied, differences
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow
-from shared.domain.sis_uploads import Upload, UploadRules, uploads_needed
-from tests.unit.domain.rosters import TODAY, plan, roster, student
+from shared.domain.sis_uploads import NeededImport, Part, SentPart, UploadRules, files_of, import_needed
 
 RULES = UploadRules(DroppedStatus.COMPLETED, change_threshold=10, remaster_days=7)
+ANY_SIZE = replace(RULES, change_threshold=100)
 USERS = DataSetKey(Entity.USERS)
 
 
@@ -21,63 +20,92 @@ def users(count: int, first: int = 0) -> DataSet:
     return DataSet(USERS, tuple(SisRow((i, i, "Stu", "Dent", "", "student", "active"), 100, i) for i in ids))
 
 
-def upload(before: DataSet | None, after: DataSet, days: int = 0) -> Upload:
-    """Return the only upload, with the last remaster so many days ago."""
-    (only,) = uploads_needed(
-        [before] if before else [], [after], {after.key: TODAY - timedelta(days=days)} if before else {}, TODAY, RULES
-    )
-    return only
+def sections(term: str, *ids: str) -> DataSet:
+    """Return sections of a term, each in a course of its own."""
+    rows = (SisRow((i, i, f"Section {i}", "active"), 100, i) for i in ids)
+    return DataSet(DataSetKey(Entity.SECTIONS, term), tuple(rows))
+
+
+def needed(*parts: Part, has_base: bool = True, is_due: bool = False, rules: UploadRules = RULES) -> NeededImport:
+    """Return the import that the parts need."""
+    found = import_needed(parts, rules, has_base=has_base, is_due=is_due)
+    assert found is not None
+    return found
+
+
+def upload(before: DataSet | None, after: DataSet, *, is_due: bool = False) -> tuple[SentPart, NeededImport]:
+    """Return what is sent of a single data set, and its import."""
+    found = needed(Part(before, after), has_base=before is not None, is_due=is_due)
+    (only,) = found.parts
+    return only, found
 
 
 def test_nothing_new_needs_no_import() -> None:
-    """A second run is no import."""
-    sets = plan().data_sets
+    """A second run is no import, whether or not it is known what Canvas would compare with."""
+    part = Part(users(3), users(3))
 
-    assert uploads_needed(sets, sets, dict.fromkeys((s.key for s in sets), TODAY), TODAY, RULES) == ()
-
-
-def test_only_what_changed_is_imported() -> None:
-    """In Canvas's order."""
-    before, after = plan(), plan(roster(students=(student(501), student(502), student(503))))
-    days = dict.fromkeys((s.key for s in before.data_sets), TODAY)
-
-    assert [u.data_set.key for u in uploads_needed(before.data_sets, after.data_sets, days, TODAY, RULES)] == [USERS]
+    assert import_needed([part], RULES, has_base=True) is None
+    assert import_needed([part], RULES, has_base=False) is None
 
 
-def test_a_first_run_imports_everything_in_order() -> None:
-    """As remasters: Canvas may remember what passback forgot, and must drop nothing for that."""
-    uploads = uploads_needed((), plan().data_sets, {}, TODAY, RULES)
+def test_what_did_not_change_is_sent_along() -> None:
+    """Canvas takes whatever an upload of the identifier lacks for gone."""
+    changed, same = Part(users(3), users(4)), Part(sections("100-1", "7"), sections("100-1", "7"))
 
-    assert [u.data_set.key.entity for u in uploads] == [e for e in Entity if e is not Entity.SIS_ID_CHANGES]
-    assert all(u.options.remaster for u in uploads)
-
-
-@pytest.mark.parametrize(("days", "due"), [(6, False), (7, True)])
-def test_a_remaster_comes_after_its_days(days: int, due: bool) -> None:
-    """Whether or not anything changed."""
-    sets = [users(3)]
-    uploads = uploads_needed(sets, sets, {USERS: TODAY - timedelta(days=days)}, TODAY, RULES)
-
-    assert [u.options.remaster for u in uploads] == ([True] if due else [])
+    assert [sent.data_set for sent in needed(changed, same).parts] == [users(4), sections("100-1", "7")]
 
 
-def test_remasters_can_be_switched_off() -> None:
-    """With 0 days."""
-    sets = [users(3)]
+def test_without_a_base_everything_is_sent_whole() -> None:
+    """As a remaster: Canvas may remember what passback forgot, and must drop nothing for that."""
+    found = needed(Part(None, users(3)), has_base=False)
 
-    assert uploads_needed(sets, sets, {}, TODAY, replace(RULES, remaster_days=0)) == ()
+    assert found.options.remaster
 
 
-def test_ended_terms_are_not_remastered() -> None:
-    """Nobody changes them, and they would be imported every week."""
-    sets = [s for s in plan().data_sets if s.key.term_sis_id]
+def test_a_data_set_that_joins_an_import_is_compared_like_the_others() -> None:
+    """A new term's rows are new to Canvas's base; nothing is sent whole for that."""
+    found = needed(Part(users(100), users(100)), Part(None, sections("100-2", "8")), rules=ANY_SIZE)
 
-    assert uploads_needed(sets, sets, {}, TODAY, RULES, ended_terms={"100-3601"}) == ()
+    assert not found.options.remaster
+
+
+def test_a_remaster_that_is_due_is_made_without_a_change() -> None:
+    """It mends what others changed in Canvas; of nothing there is none."""
+    assert needed(Part(users(3), users(3)), is_due=True).options.remaster
+    assert import_needed([Part(users(0), users(0))], RULES, has_base=True, is_due=True) is None
+
+
+def test_a_remaster_leaves_out_what_rests() -> None:
+    """A term that is over: nobody changes it, and it would be imported every week."""
+    over = Part(sections("100-1", "7"), sections("100-1", "7"), may_rest=True)
+    found = needed(over, Part(sections("100-2", "8"), sections("100-2", "8")), is_due=True)
+
+    assert [sent.data_set.key.term_sis_id for sent in found.parts] == ["100-2"]
+    assert found.resting == (over.after.key,)
+    compared = needed(over, Part(sections("100-2", "8"), sections("100-2", "8", "9")), rules=ANY_SIZE)
+    assert ([len(sent.data_set.rows) for sent in compared.parts], compared.resting) == ([1, 2], ())
+
+
+def test_a_remaster_does_not_end_what_only_moved() -> None:
+    """A section that another term of the same import has now must not be deleted by the one that lost it."""
+    old, new = Part(sections("100-1", "7"), sections("100-1")), Part(sections("100-2"), sections("100-2", "7"))
+
+    assert [len(sent.data_set.rows) for sent in needed(old, new, is_due=True).parts] == [0, 1]
+
+
+def test_an_import_has_a_file_of_each_kind_and_every_row_once() -> None:
+    """Two terms may both hold a section that moved; a kind without rows is an empty file, not a missing one."""
+    files = files_of([sections("100-1", "7"), sections("100-2", "7", "8")], (Entity.SECTIONS, Entity.ENROLLMENTS))
+
+    assert [(entity, [row.values[0] for row in rows]) for entity, rows in files] == [
+        (Entity.SECTIONS, ["7", "8"]),
+        (Entity.ENROLLMENTS, []),
+    ]
 
 
 def test_an_import_says_what_becomes_of_what_is_gone() -> None:
     """Enrollments by setting, users suspended: a deleted login would take all enrollments along."""
-    options = upload(users(100), users(101)).options
+    options = upload(users(100), users(101))[1].options
 
     assert (options.drop_status, options.user_remove_status, options.change_threshold) == ("completed", "suspended", 10)
     assert not options.remaster
@@ -86,30 +114,30 @@ def test_an_import_says_what_becomes_of_what_is_gone() -> None:
 @pytest.mark.parametrize(("count", "threshold", "remaster"), [(103, 10, False), (104, 11, False), (150, 79, False)])
 def test_the_threshold_is_raised_for_a_change_that_is_meant(count: int, threshold: int, remaster: bool) -> None:
     """Half as much again and five, since zipped sizes differ; what is below the setting leaves it."""
-    options = upload(users(100), users(count)).options
+    options = upload(users(100), users(count))[1].options
 
     assert (options.change_threshold, options.remaster) == (threshold, remaster)
 
 
 def test_a_file_that_grows_beyond_any_threshold_is_a_remaster_that_forgets_nothing() -> None:
     """Canvas would drop nothing and keep the old base: what is gone is sent once more with its last status."""
-    sent = upload(users(10), users(100, first=2))
+    sent, found = upload(users(10), users(100, first=2))
 
-    assert sent.options.remaster
+    assert found.options.remaster
     assert [row.values[0] for row in sent.data_set.rows if row.values[-1] == "suspended"] == ["00000", "00001"]
     assert len(sent.data_set.rows) == 102
 
 
 def test_a_remaster_that_is_due_forgets_nothing_either() -> None:
     """Without comparing, Canvas would not see that somebody is gone."""
-    sent = upload(users(100), users(99, first=1), days=7)
+    sent, _ = upload(users(100), users(99, first=1), is_due=True)
 
     assert sent.data_set.rows[0].values[-1] == "suspended"
 
 
 def test_an_ordinary_import_leaves_it_to_canvas() -> None:
     """The file holds what is wanted and no more."""
-    assert upload(users(100), users(99, first=1)).data_set == users(99, first=1)
+    assert upload(users(100), users(99, first=1))[0].data_set == users(99, first=1)
 
 
 def test_differences_name_the_rows() -> None:

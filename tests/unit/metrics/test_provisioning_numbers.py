@@ -29,8 +29,8 @@ class Runs:
     def newest(self, limit: int) -> tuple[Run, ...]:
         return self.runs[:limit]
 
-    def held(self) -> Run | None:
-        return self.waiting
+    def held_runs(self) -> list[Run]:
+        return [self.waiting] if self.waiting else []
 
 
 def told(runs: Runs) -> dict[tuple[str, ...], float]:

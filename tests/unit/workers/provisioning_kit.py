@@ -1,6 +1,6 @@
 """Provisioning over fakes: a Canvas that takes imports, a plan that tests write, and a process that can be killed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,8 @@ import fakeredis
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provision_runs import RedisProvisionRuns
 from shared.clock import ManualClock
+from shared.domain.import_groups import entities_of, group_of
+from shared.domain.live_counts import LiveHistory
 from shared.domain.provisioning_policy import DroppedStatus
 from shared.domain.provisioning_run import (
     AppliedMark,
@@ -31,10 +33,11 @@ from shared.domain.sis_import import (
     ImportOptions,
     ImportState,
     RowError,
+    SisFiles,
     SisImport,
     SisRow,
 )
-from shared.domain.sis_uploads import UploadRules
+from shared.domain.sis_uploads import UploadRules, files_of
 from shared.errors import NotFound
 from shared.roster_ports import DataVersion
 from tests.fakes import FakeDeadLetters, FakePauses, Faults
@@ -52,6 +55,7 @@ SECOND = timedelta(seconds=1)
 NOBODY = Roster((), (), (), (), (), (), ())
 WAITS = (SECOND, SECOND)
 SETTLES_IN = timedelta(seconds=30)
+LONGEST_IMPORT = timedelta(hours=6)
 LONGEST_TICKS = 60
 ENDED = ("suspended", "deleted", "completed")
 
@@ -88,43 +92,62 @@ class FakeFeed:
 
 @dataclass
 class FakePlanner:
-    """Plans what a test wants."""
+    """Plans what a test wants. `safety` finds doubts in what was applied, in the plan and in the history."""
 
     data_sets: tuple[DataSet, ...] = ()
     holds: tuple[Hold, ...] = ()
+    safety: Callable[[Sequence[DataSet], Sequence[DataSet], LiveHistory | None], Sequence[Hold]] = lambda *_: ()
 
-    def plan(self, roster: Roster, applied: Sequence[DataSet]) -> Planned:
-        return Planned(self.data_sets, self.holds)
+    def plan(self, roster: Roster, applied: Sequence[DataSet], history: LiveHistory | None = None) -> Planned:
+        return Planned(self.data_sets, (*self.holds, *self.safety(applied, self.data_sets, history)))
 
     def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> RowTrouble:
         return RowTrouble(key, import_id, error, "explained")
 
 
+@dataclass(frozen=True)
+class Sent:
+    """The files of an upload."""
+
+    files: SisFiles
+
+    @property
+    def entities(self) -> list[Entity]:
+        """The kinds of file, empty ones too."""
+        return [entity for entity, _ in self.files]
+
+    def rows(self, entity: Entity) -> tuple[SisRow, ...]:
+        """Return the rows of a file."""
+        return tuple(row for kind, rows in self.files for row in rows if kind is entity)
+
+
 @dataclass
 class FakeImports:
-    """A Canvas with diffing: one import at a time, over after `polls` looks, in the states that a test gives.
+    """A Canvas with diffing, per kind of file under one identifier: one import at a time.
+
+    An import is over after `polls` looks, in the states that a test gives.
 
     `records` are what it holds, by entity and key. `loses_answer` lets an import start whose answer never comes.
     """
 
     clock: ManualClock
     polls: int = 1
-    started: list[tuple[DataSet, str, ImportOptions]] = field(default_factory=list)
+    started: list[tuple[Sent, str, ImportOptions]] = field(default_factory=list)
     imports: list[SisImport] = field(default_factory=list)
     looks: dict[int, int] = field(default_factory=dict)
-    bases: dict[str, DataSet] = field(default_factory=dict)
+    bases: dict[str, Sent] = field(default_factory=dict)
     records: dict[tuple[Entity, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict)
     ends: list[SisImport | ImportState] = field(default_factory=list)
     messages: list[RowError] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
     loses_answer: Exception | None = None
 
-    def start(self, data_set: DataSet, data_set_id: str, options: ImportOptions) -> SisImport:
+    def start(self, files: SisFiles, data_set_id: str, options: ImportOptions) -> SisImport:
         self.faults.check("start")
         assert all(each.state.is_final for each in self.imports), "two imports at once"
         new = SisImport(len(self.imports) + 1, ImportState.CREATED, 0, self.clock.now(), data_set_id)
         self.imports.append(new)
-        self.started.append((data_set, data_set_id, options))
+        self.started.append((Sent(files), data_set_id, options))
         if self.loses_answer is not None:
             error, self.loses_answer = self.loses_answer, None
             raise error
@@ -132,9 +155,9 @@ class FakeImports:
 
     def foreign(self, state: ImportState = ImportState.CREATED) -> SisImport:
         """Let somebody else import."""
-        new = SisImport(len(self.imports) + 1, state, 0, self.clock.now())
+        new = SisImport(len(self.imports) + 1, state, 0, self.clock.now(), user_id="4711")
         self.imports.append(new)
-        self.started.append((DataSet(DataSetKey(Entity.USERS), ()), "", ImportOptions("completed", "suspended", 10)))
+        self.started.append((Sent(()), "", ImportOptions("completed", "suspended", 10)))
         return new
 
     def end(self, import_id: int, state: ImportState) -> None:
@@ -171,28 +194,30 @@ class FakeImports:
         self.faults.check("errors")
         return self.messages
 
-    def took(self, data_set: DataSet, data_set_id: str) -> None:
+    def took(self, data_sets: Sequence[DataSet], group: str) -> None:
         """Let an import of long ago have left this."""
-        self._take(data_set, data_set_id, ImportOptions("completed", "suspended", 10), exceeded=False)
+        files = files_of(data_sets, entities_of(group))
+        name, options = data_set_id_of("passback", group), ImportOptions("completed", "suspended", 10)
+        self._take(Sent(files), name, options, exceeded=False)
 
     def _ended(self, found: SisImport) -> SisImport:
         end = self.ends.pop(0) if self.ends else ImportState.IMPORTED
         ended = replace(found, state=end) if isinstance(end, ImportState) else replace(end, id=found.id)
-        data_set, data_set_id, options = self.started[found.id - 1]
+        sent, data_set_id, options = self.started[found.id - 1]
         if ended.state.has_succeeded:
-            self._take(data_set, data_set_id, options, exceeded=ended.threshold_exceeded)
+            self._take(sent, data_set_id, options, exceeded=ended.threshold_exceeded)
         return replace(ended, data_set_id=data_set_id, created_at=found.created_at)
 
-    def _take(self, data_set: DataSet, data_set_id: str, options: ImportOptions, *, exceeded: bool) -> None:
-        entity = data_set.key.entity
+    def _take(self, sent: Sent, data_set_id: str, options: ImportOptions, *, exceeded: bool) -> None:
         base = None if options.remaster or exceeded else self.bases.get(data_set_id)
-        kept = {row.key(entity) for row in data_set.rows}
-        for row in base.rows if base else ():
-            if row.key(entity) not in kept:
-                self.records.pop((entity, row.key(entity)), None)
-        self.records |= {(entity, row.key(entity)): row.values for row in data_set.rows}
+        for entity, rows in sent.files:
+            kept = {row.key(entity) for row in rows}
+            for row in base.rows(entity) if base else ():
+                if row.key(entity) not in kept:
+                    self.records.pop((entity, row.key(entity)), None)
+            self.records |= {(entity, row.key(entity)): row.values for row in rows}
         if not exceeded:
-            self.bases[data_set_id] = data_set
+            self.bases[data_set_id] = sent
 
 
 class Killed(BaseException):
@@ -266,14 +291,19 @@ class Campus:
         self.pauses = FakePauses(self.clock)
         self.desk = ProvisioningDesk(self.runs, self.pauses, self.clock, wake=lambda: None)
 
-    def process(self, fuse: Fuse | None = None, stops: Callable[[], bool] = lambda: False) -> Provisioner:
+    def process(
+        self,
+        fuse: Fuse | None = None,
+        stops: Callable[[], bool] = lambda: False,
+        take_spent: Callable[[], Mapping[str, int]] = dict,
+    ) -> Provisioner:
         """Return a process's provisioner, which lives as long as its fuse."""
         runs, imports, feed = (
             cast("Any", each if fuse is None else Mortal(each, fuse)) for each in (self.runs, self.imports, self.feed)
         )
         rules = UploadRules(DroppedStatus.COMPLETED, 10, self.remaster_days)
         uploads = UploadPlanner(rules, "passback", lambda: self.clock.now().date())
-        uploader = Uploader(imports, runs, self.planner, self.clock, uploads, SETTLES_IN)
+        uploader = Uploader(imports, runs, self.planner, self.clock, uploads, SETTLES_IN, LONGEST_IMPORT, "passback")
         run = ProvisionRun(feed, self.planner, runs, uploader, self.aftermath, self.clock, uploads, lambda: UTC)
         table = Timetable(self.schedule, timedelta(minutes=15))
 
@@ -290,7 +320,7 @@ class Campus:
             self.clock,
             hold=lambda _: nullcontext(),
             pause=pause,
-            take_spent=dict,
+            take_spent=take_spent,
         )
 
     def plan(self, *data_sets: DataSet, holds: Sequence[Hold] = ()) -> None:
@@ -303,12 +333,18 @@ class Campus:
         lease = self.runs.lease()
         assert lease is not None
         run = self.runs.open(RunKind.ROSTER, RunCause.PERSON, self.clock.now())
+        marks = []
+        groups: dict[str, list[DataSet]] = {}
         for data_set in data_sets:
             digest = digest_of(data_set)
             self.runs.keep_rows(digest, data_set)
-            mark = AppliedMark(data_set.key, digest, NOON, remastered_on=NOON.date())
-            self.runs.save(lease, replace(run, state=RunState.DONE), mark)
-            self.imports.took(data_set, data_set_id_of("passback", data_set.key))
+            group = group_of(data_set.key, {row.school_number for row in data_set.rows})
+            groups.setdefault(group, []).append(data_set)
+            name = data_set_id_of("passback", group)
+            marks.append(AppliedMark(data_set.key, digest, NOON, remastered_on=NOON.date(), data_set_id=name))
+        self.runs.save(lease, replace(run, state=RunState.DONE), marks)
+        for group, members in groups.items():
+            self.imports.took(members, group)
         self.runs.release(lease)
 
     def ask(self) -> Run:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.provisioning_run import RunState
-from shared.domain.sis_import import ImportState, RowError, SisImport
+from shared.domain.sis_import import Entity, ImportState, RowError, SisImport
 from shared.errors import SystemUnwell, TransientError
 from tests.unit.workers.provisioning_kit import NOON, SECOND, SETTLES_IN, Campus, sections, users
 
@@ -31,12 +31,12 @@ def test_what_is_equal_is_not_imported(campus: Campus) -> None:
 
 
 def test_only_what_changed_is_imported(campus: Campus) -> None:
-    """Of two data sets the changed one alone is sent, to be compared with the last one of its name."""
+    """Of two imports the changed one alone is made, to be compared with the last one of its name."""
     campus.has(FEW, sections(7))
     campus.plan(MORE, sections(7))
     run = campus.ask()
-    [(data_set, name, options)] = campus.imports.started
-    assert (data_set, name, options.remaster) == (MORE, "passback:users", False)
+    [(sent, name, options)] = campus.imports.started
+    assert (sent.rows(Entity.USERS), name, options.remaster) == (MORE.rows, "passback:district", False)
     assert [(c.added, c.changed, c.removed) for c in run.changes] == [(1, 0, 0)]
     assert campus.agrees()
 
@@ -119,7 +119,9 @@ def test_after_a_failure_it_is_not_known_what_canvas_holds(campus: Campus) -> No
     assert campus.ask().state is RunState.DONE
     sent, _, options = campus.imports.started[-1]
     assert options.remaster
-    assert {row.values[0]: row.values[-1] for row in sent.rows} == dict.fromkeys("123", "active") | {"4": "suspended"}
+    assert {row.values[0]: row.values[-1] for row in sent.rows(Entity.USERS)} == dict.fromkeys("123", "active") | {
+        "4": "suspended"
+    }
     assert campus.ask().uploads == ()
 
 
@@ -142,7 +144,11 @@ def test_a_difference_too_large_for_canvas_is_carried_through(campus: Campus) ->
     run = campus.ask()
     (_, _, first), (sent, _, second) = campus.imports.started
     assert (run.state, first.remaster, second.remaster) == (RunState.DONE, False, True)
-    assert {row.values[0]: row.values[-1] for row in sent.rows} == {"1": "suspended", "2": "active", "3": "active"}
+    assert {row.values[0]: row.values[-1] for row in sent.rows(Entity.USERS)} == {
+        "1": "suspended",
+        "2": "active",
+        "3": "active",
+    }
     assert campus.ask().uploads == ()
 
 
@@ -164,12 +170,15 @@ def test_an_import_that_succeeds_gives_the_attempts_back(campus: Campus) -> None
 
 
 def test_two_imports_of_ours_never_overlap(campus: Campus) -> None:
-    """One data set follows the other, in Canvas's order, each after the end of the one before."""
+    """One import follows the other, users before classes, each after the end of the one before."""
     campus.has()
     campus.plan(users(1), sections(7))
     campus.imports.polls = 4
     campus.ask()
-    assert [data_set.key.entity for data_set, _, _ in campus.imports.started] == ["sections", "users"]
+    assert [name.partition("-")[0] for _, name, _ in campus.imports.started] == [
+        "passback:district",
+        "passback:classes",
+    ]
 
 
 def test_a_rows_time_may_be_over(campus: Campus) -> None:
