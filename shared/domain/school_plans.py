@@ -54,10 +54,11 @@ class _Merge:
         for key in ordered:
             self._leave_out_dangling(key)
         self._keep_users_of_classes()
+        # A term that is new with a school that stays waits with it.
         return tuple(
             DataSet(key, in_order(self._merged[key].values()))
             for key in ordered
-            if self._merged[key] or key in self._old
+            if self._merged[key] or key in self._old or not self._new[key]
         )
 
     def _of_schools(self, key: DataSetKey) -> Rows:

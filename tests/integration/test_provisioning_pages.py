@@ -48,4 +48,4 @@ def test_a_held_plan_is_looked_at_and_approved(town: RosterTown) -> None:
     assert run.approved_by == "operator"
     assert not provisioning_of(town.service).approve(held.id, "somebody")
     assert not provisioning_of(town.service).discard(held.id, "somebody")
-    assert provisioning_of(town.service).held() is None
+    assert provisioning_of(town.service).held_runs() == []

@@ -88,9 +88,10 @@ class InstallationApi:
 
         `held` is the first of `held_runs`: the district's, if there is one, then by school.
         """
+        held = list(self._provisioning.held_runs())
         return {
-            "held": plain(self._provisioning.held()),
-            "held_runs": plain(list(self._provisioning.held_runs())),
+            "held": plain(held[0] if held else None),
+            "held_runs": plain(held),
             "runs": plain(list(self._provisioning.runs(limit))),
         }
 

@@ -48,8 +48,7 @@ class Overview:
     hours: list[HourOfTimings]
     actions: list[Action]
     last_run: RunView | None
-    held_run: RunView | None
-    held_runs: Sequence[RunView] = ()
+    held_runs: Sequence[RunView]
 
     @property
     def retrying(self) -> int:
@@ -81,6 +80,5 @@ def overview(service: Passback, provisioning: Provisioning) -> Overview:
         hours=service.timings.hours(now, SHOWN_HOURS),
         actions=service.actions.newest(SHOWN_ACTIONS),
         last_run=next((run for run in provisioning.runs(SHOWN_RUNS) if run.kind != DRY_RUN), None),
-        held_run=provisioning.held(),
         held_runs=provisioning.held_runs(),
     )

@@ -123,7 +123,7 @@ def _provisioning(seen: Overview) -> Iterator[Problem]:
             "Start `passback provisioning-worker`.",
             "/provisioning",
         )
-    for run in seen.held_runs or ([seen.held_run] if seen.held_run else []):
+    for run in seen.held_runs:
         yield Problem(
             Level.WARNING, "plan_held", f"A provisioning plan is held for approval: {run.scope}.",
             "Look at its rows; approve or discard it.", f"/provisioning/{run.id}",

@@ -98,10 +98,6 @@ class Provisioning(Protocol):
         """Return a run."""
         ...
 
-    def held(self) -> RunView | None:
-        """Return the run whose plan waits for a person."""
-        ...
-
     def held_runs(self) -> Sequence[RunView]:
         """Return every run whose plan waits for a person: the district's first, then by school."""
         ...

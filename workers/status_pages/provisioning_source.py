@@ -26,11 +26,6 @@ class DeskProvisioning:
         run = self._desk.run(run_id)
         return None if run is None else run_view(run, self._desk.now())
 
-    def held(self) -> RunView | None:
-        """Return the run whose plan waits for a person."""
-        run = self._desk.held()
-        return None if run is None else run_view(run, self._desk.now())
-
     def held_runs(self) -> Sequence[RunView]:
         """Return every run whose plan waits for a person."""
         return [run_view(run, self._desk.now()) for run in self._desk.held_runs()]

@@ -1,6 +1,7 @@
 """What is true of every plan, whatever PowerSchool holds and whatever was applied before."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from itertools import chain
@@ -14,9 +15,10 @@ from shared.domain.provisioning_policy import CoursePer, DroppedStatus, Provisio
 from shared.domain.roster import CatalogCourse, ClassEnrollment, ClassSection, Roster, School, Teaching
 from shared.domain.roster_differences import applied, difference, differences
 from shared.domain.roster_safety import facts_of, reasons_to_hold
+from shared.domain.school_plans import plan_without
 from shared.domain.sis_import import DataSet, Entity
 from shared.domain.sis_templates import SisIdTemplate
-from shared.domain.sis_uploads import UploadRules, uploads_needed
+from shared.domain.sis_uploads import Part, UploadRules, import_needed
 from tests.unit.domain.rosters import CHICAGO, FALL, PER_TEACHER, POLICY, SPRING, student, teacher
 from tests.unit.domain.test_roster_safety import LIMITS
 
@@ -167,7 +169,7 @@ def test_a_second_run_is_no_import(history: list[tuple[Roster, date]], policy: P
     again = plan_roster(roster, policy, today, state.values())
 
     assert differences(state.values(), again.data_sets) == ()
-    assert uploads_needed(state.values(), again.data_sets, dict.fromkeys(state, today), today, RULES) == ()
+    assert import_needed([Part(state.get(s.key), s) for s in again.data_sets], RULES, has_base=True) is None
     assert again.problems == plan.problems
 
 
@@ -266,3 +268,43 @@ def test_an_empty_reading_is_always_held(roster: Roster, policy: ProvisioningPol
     after = plan_roster(nothing, policy, today, before).data_sets
 
     assert reasons_to_hold(before, after, facts_of(nothing, today, CHICAGO), LIMITS)
+
+
+@given(histories, policies)
+def test_a_plan_without_schools_is_between_the_old_and_the_new(
+    history: list[tuple[Roster, date]], policy: ProvisioningPolicy
+) -> None:
+    """With no school left out it is the plan; with all of them nothing changes; with one, no row of it changes.
+
+    What it names is there: no section without its course, no class without its section and its user.
+    """
+    before, plan = planned(history, policy)
+    assert plan_without(before, plan.data_sets, lambda _: False) == plan.data_sets
+    assert differences(before, plan_without(before, plan.data_sets, lambda _: True)) == ()
+    partly = plan_without(before, plan.data_sets, lambda school: school == 100)
+    old = {(s.key, row.key(s.key.entity)): row for s in before for row in s.rows}
+    for s in partly:
+        for row in s.rows:
+            was = old.get((s.key, row.key(s.key.entity)))
+            assert row.school_number != 100 or (was is not None and was.values == row.values)
+    whole, part = (_dangling(sets) for sets in (plan.data_sets, partly))
+    assert part <= whole | _dangling(before)
+
+
+def _dangling(sets: Iterable[DataSet]) -> set[tuple[str, ...]]:
+    """Return the references to sections, courses and users that are in none of the data sets."""
+    sets = tuple(sets)
+    ids = {entity: {row.values[0] for s in sets if s.key.entity is entity for row in s.rows} for entity in Entity}
+    named = [
+        (Entity.SECTIONS, Entity.COURSES, "course_id"),
+        (Entity.ENROLLMENTS, Entity.SECTIONS, "section_id"),
+        (Entity.ENROLLMENTS, Entity.USERS, "user_id"),
+    ]
+    return {
+        (entity, column, value(entity, row, column))
+        for entity, other, column in named
+        for s in sets
+        if s.key.entity is entity
+        for row in s.rows
+        if value(entity, row, column) not in ids[other]
+    }

@@ -87,8 +87,8 @@ class Held(NeverProvisioned):
     def run(self, run_id: str) -> RunView | None:
         return HELD if run_id == HELD.id else None
 
-    def held(self) -> RunView | None:
-        return None if self.approved else HELD
+    def held_runs(self) -> Sequence[RunView]:
+        return () if self.approved else (HELD,)
 
     def rows(self, run_id: str) -> Sequence[ChangedRows]:
         rows = (RowView((), ("4711", "S1"), "CC.DCID 1"), RowView(("4711", "S2"), ()), RowView(("a", "b"), ("a", "c")))

@@ -23,7 +23,7 @@ WELL = Overview(
     now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(Standing, 0), waiting=[],
     messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW, silence_matters=True,
     processes=ALIVE, pauses=[], system_pauses=[], unavailable_queries=[], hours=[], actions=[],
-    last_run=None, held_run=None,
+    last_run=None, held_runs=(),
 )  # fmt: skip
 GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
 PROVISIONER = Heartbeat("provisioning-worker@here:4", timedelta(0))
@@ -63,7 +63,7 @@ def test_nothing_is_wrong() -> None:
         ({"waiting": [LATE], "pauses": [PAUSED]}, ["paused"]),
         ({"waiting": [LATE], "pauses": [OF_COURSE]}, ["paused"]),
         ({"waiting": [LATE._replace(due_at=NOW)]}, []),
-        ({"held_run": replace(RUN, state="held")}, ["plan_held"]),
+        ({"held_runs": (replace(RUN, state="held"),)}, ["plan_held"]),
         ({"last_run": RUN, "processes": [*ALIVE, PROVISIONER]}, ["provisioning_failed"]),
         ({"last_run": replace(RUN, state="done")}, ["no_provisioning_worker"]),
     ],
