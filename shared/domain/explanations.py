@@ -118,6 +118,16 @@ _OF_REFUSALS: Mapping[Reason, Explanation] = {
     ),
 }
 
+_OF_VALUES: Mapping[Reason, Explanation] = {
+    Reason.VALUE_UNREADABLE: Explanation(
+        "Canvas or PowerSchool gives a value here that passback cannot read; everything else goes on.",
+        "Open the assignment or the score there, look at what is named in brackets, and save it again. If that does "
+        "not help, tell whoever looks after passback in your district.",
+        Who.TEACHER,
+        source="a value that nobody foresaw in one assignment or one submission",
+    ),
+}
+
 _OF_PASSBACK: Mapping[Reason, Explanation] = {
     Reason.RETRYING: Explanation(
         "A system did not answer as it should; passback tries again by itself.",
@@ -138,6 +148,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     **_OF_SCORES,
     **_OF_DELETIONS,
     **_OF_REFUSALS,
+    **_OF_VALUES,
     **_OF_PASSBACK,
 }
 

@@ -108,6 +108,18 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row of one of the course's lists with a value that passback cannot read.
+
+    `assignment_id` is the assignment that fails alone, None where the row is none or has no id. `what` names the row
+    and its fields, never a value.
+    """
+
+    assignment_id: str | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """A Canvas course without its scores.
 
@@ -122,6 +134,7 @@ class Course:
     groups: Mapping[str, AssignmentGroup]
     name: str = ""
     remembered: bool = False
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
@@ -141,9 +154,13 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class GradebookRow:
-    """One student's submissions, by assignment id, with every section the student was listed in."""
+    """One student's submissions, by assignment id, with every section the student was listed in.
+
+    `unreadable` holds the assignments whose submission has a value that passback cannot read, with the fields' names.
+    """
 
     user_id: str
     sis_user_id: str | None
     section_ids: frozenset[str]
     submissions: Mapping[str, Submission] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)

@@ -61,6 +61,8 @@ class Reason(StrEnum):
     UPDATE_REFUSED = "update_refused"
     GRANT_MISSING = "grant_missing"
     REFUSED = "refused"
+    # A system gives a value that passback does not know.
+    VALUE_UNREADABLE = "value_unreadable"
     # passback's own state.
     RETRYING = "retrying"
     DEAD_LETTER = "dead_letter"

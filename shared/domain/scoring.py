@@ -46,12 +46,14 @@ class Seat:
     """One student's submissions, by assignment id, and the place in PowerSchool's section that their scores go to.
 
     `student_dcid`, STUDENTS.DCID, is None where there is no such place: then `unplaced` says why, or nothing does where
-    the student has one in another section.
+    the student has one in another section. `unreadable` holds the assignments whose submission cannot be read: it is
+    neither sent nor taken as cleared.
     """
 
     submissions: Mapping[str, Submission]
     student_dcid: int | None
     unplaced: StudentRecord | None = None
+    unreadable: Mapping[str, StudentRecord] = field(default_factory=dict)
 
 
 def exact(value: Decimal) -> Decimal:
@@ -95,7 +97,8 @@ def seats(section_id: str, rows: Iterable[GradebookRow], rostered: Mapping[str, 
     sections is scored wherever PowerSchool has the student active, and is reported only where that is nowhere.
     """
     roster = rostered[section_id].students
-    return tuple(_seat(row, roster, rostered) for row in rows if section_id in row.section_ids)
+    listed = (row for row in rows if section_id in row.section_ids or (row.unreadable and not row.section_ids))
+    return tuple(_seat(row, roster, rostered) for row in listed)
 
 
 def section_scores(assignment_id: str, seated: Iterable[Seat], *, send_unfinished: bool = False) -> SectionScores:
@@ -104,6 +107,9 @@ def section_scores(assignment_id: str, seated: Iterable[Seat], *, send_unfinishe
     unscored: set[int] = set()
     students: list[StudentRecord] = []
     for seat in seated:
+        if assignment_id in seat.unreadable:
+            students.append(seat.unreadable[assignment_id])
+            continue
         submission = seat.submissions.get(assignment_id)
         if submission is None or not counts(submission, send_unfinished=send_unfinished):
             continue
@@ -120,11 +126,15 @@ def section_scores(assignment_id: str, seated: Iterable[Seat], *, send_unfinishe
 
 def _seat(row: GradebookRow, roster: Mapping[str, RosteredStudent], rostered: Mapping[str, RosteredSection]) -> Seat:
     student = None if row.sis_user_id is None else roster.get(row.sis_user_id)
+    unreadable = {
+        assignment_id: StudentRecord(row.user_id, row.sis_user_id, Finding(Reason.VALUE_UNREADABLE, fields))
+        for assignment_id, fields in row.unreadable.items()
+    }
     if student is not None and student.active:
-        return Seat(row.submissions, student.dcid)
+        return Seat(row.submissions, student.dcid, None, unreadable)
     reason = _why_unplaced(row, rostered)
     record = None if reason is None else StudentRecord(row.user_id, row.sis_user_id, Finding(reason))
-    return Seat(row.submissions, None, record)
+    return Seat(row.submissions, None, record, unreadable)
 
 
 def _why_unplaced(row: GradebookRow, rostered: Mapping[str, RosteredSection]) -> Reason | None:

@@ -5,18 +5,20 @@ Each sandbox makes a `Switchboard` with its own subclass of `Faults`, wraps its 
 """
 
 import asyncio
+import json
 import os
 import random
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPMethod
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -54,6 +56,30 @@ class FailNext(BaseModel):
         return JSONResponse(self.body, self.status, self.headers)
 
 
+class OddValue(BaseModel):
+    """In answers to paths that end so, every object that has the values of `where` also has those of `put`.
+
+    What systems send is not always what they document: `workflow_state` null, text scores, new `grading_type` values,
+    years of five digits (canvas-lms #1543, #1092; instructure/CanvasAPI #318).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    path_suffix: str
+    where: dict[str, JsonValue]
+    put: dict[str, JsonValue]
+
+    def applied(self, content: Any) -> Any:
+        """Return the content with the values put; ids are compared as text."""
+        if isinstance(content, list):
+            return [self.applied(item) for item in content]
+        if not isinstance(content, dict):
+            return content
+        changed = {key: self.applied(value) for key, value in content.items()}
+        here = all(key in content and str(content[key]) == str(value) for key, value in self.where.items())
+        return changed | self.put if here else changed
+
+
 class Faults(BaseModel):
     """The knobs that need no knowledge of an API. A fresh one is a sandbox in perfect health.
 
@@ -74,6 +100,7 @@ class Faults(BaseModel):
     maintenance: bool = False
     down: bool = False
     fail_next: list[FailNext] = Field(default_factory=list)
+    odd_values: list[OddValue] = Field(default_factory=list)
 
 
 F = TypeVar("F", bound=Faults)
@@ -181,8 +208,27 @@ class FaultMiddleware:
             await answer(scope, receive, send)
         elif self._is_write(scope) and self.board.loses_answer_to(scope):
             await self._execute_and_lose(scope, receive, send)
+        elif odd := [each for each in self.board.faults.odd_values if str(scope["path"]).endswith(each.path_suffix)]:
+            await self._serve_oddly(odd, scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _serve_oddly(self, odd: Sequence[OddValue], scope: Scope, receive: Receive, send: "_Recorder") -> None:
+        held: list[Message] = []
+        send.hold(held)
+        await self.app(scope, receive, send)
+        body = b"".join(message.get("body", b"") for message in held)
+        try:
+            content = json.loads(body)
+        except ValueError:
+            await send.deliver(held)
+            return
+        for each in odd:
+            content = each.applied(content)
+        body = json.dumps(content).encode()
+        start = next(message for message in held if message["type"] == "http.response.start")
+        MutableHeaders(scope=start)["Content-Length"] = str(len(body))
+        await send.deliver([start, {"type": "http.response.body", "body": body}])
 
     def _is_write(self, scope: Scope) -> bool:
         reads = scope["method"] == HTTPMethod.POST and str(scope["path"]).startswith(self.reads_by_post)

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shared.sandbox.district import student_dcid_of
+from shared.domain.changes import Cause
+from shared.sandbox.district import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
-from tests.integration.test_refusals_are_explained import SCORE, Town, town
+from tests.integration.test_refusals_are_explained import COURSE, FIRST, SCORE, Town, town
+from workers.grade_passback.unreadable import CAUSE
 
 CLASS = list(Ids.STUDENTS_HEALTHY)
 
@@ -51,3 +53,49 @@ def test_a_page_too_heavy_for_canvas_is_read_in_parts(here: Town) -> None:
     here.sync()
     assert set(scores_there(here)) == set(CLASS)
     assert here.letters.all() == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("grading_type", "portfolio"), ("due_at", "20261-12-05T00:00:00Z"), ("points_possible", "ten")]
+)
+def test_an_odd_assignment_is_a_dead_letter_of_its_own(here: Town, field: str, value: str) -> None:
+    """Its scores stay as they are, the other assignment's arrive, and it is over once Canvas's value is good again."""
+    other = {"assignment_id": FIRST + 1, "user_id": user_id_of(CLASS[0]), "score": 7}
+    here.grade(CLASS[0], 8)
+    here.sync(Cause.PERSON)
+    odd = {"path_suffix": f"/courses/{COURSE}/assignments", "where": {"id": FIRST}, "put": {field: value}}
+    here.canvas_faults(odd_values=[odd])
+    here.canvas("grade", **other)
+    here.sync(Cause.PERSON)
+    assert [(letter.assignment_id, letter.cause) for letter in here.letters.all()] == [(str(FIRST), CAUSE)]
+    assert here.letters.all()[0].answer == f"assignment {FIRST}: no usable {field}"
+    assert here.section()["state"] == "dead"
+    assert [reason["code"] for reason in here.section()["reasons"]] == ["value_unreadable"]
+    assert scores_there(here) == {CLASS[0]: "8"}
+    written = [row["name"] for row in httpx.get(f"{here.powerschool_url}/_sandbox/state").json() if row["scores"]]
+    assert len(written) > 1
+    here.canvas_faults()
+    here.sync(Cause.PERSON)
+    assert (here.letters.all(), here.section()["state"]) == ([], "synced")
+
+
+def test_an_odd_submission_is_one_students_finding(here: Town) -> None:
+    """Of twelve scores eleven arrive; the odd one is reported by the student, and cleared from nowhere."""
+    for number in CLASS:
+        here.grade(number, 8)
+    here.sync()
+    odd = {
+        "path_suffix": "/students/submissions",
+        "where": {"assignment_id": FIRST, "user_id": user_id_of(CLASS[3])},
+        "put": {"score": "A-"},
+    }
+    here.canvas_faults(odd_values=[odd])
+    for number in CLASS:
+        here.grade(number, 9)
+    here.sync()
+    assert scores_there(here) == {number: "8" if number == CLASS[3] else "9" for number in CLASS}
+    (student,) = here.section()["students"]
+    assert (student["student_sis_id"], student["code"]) == (str(CLASS[3]), "value_unreadable")
+    assert here.letters.all() == []
+    said = here.answer(CLASS[3])["assignments"][0]["student"]
+    assert said["standing"] == "held"

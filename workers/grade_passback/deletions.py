@@ -25,6 +25,7 @@ def deleted_in_canvas(survey: Survey) -> tuple[AssignmentRecord, ...]:
 def _left(survey: Survey) -> Iterator[Link]:
     """Yield the links to what is left; a claim, or what somebody deleted in PowerSchool too, is nothing to tell."""
     in_canvas = {assignment.id for assignment in survey.course.assignments}
+    in_canvas |= {each.assignment_id for each in survey.course.unreadable if each.assignment_id is not None}
     there = {(a.section_dcid, a.assignment_section_id) for a in survey.actual}
     for (assignment_id, section_dcid), link in sorted(survey.links.items()):
         place = (section_dcid, link.powerschool_assignment_section_id)

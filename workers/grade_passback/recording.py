@@ -20,6 +20,7 @@ from shared.domain.records import (
 from workers.grade_passback.applied import Applied
 from workers.grade_passback.deletions import deleted_in_canvas
 from workers.grade_passback.survey import Placement, Survey
+from workers.grade_passback.unreadable import unreadable_assignments
 
 # What is remembered of a section that was never synced.
 NOTHING = SectionRecord(None, State.WAITING)
@@ -47,6 +48,7 @@ def course_record(survey: Survey, applied: Applied, now: datetime) -> CourseReco
                 )
                 for assignment_id, own in placements.items()
             ),
+            *unreadable_assignments(survey),
             *deleted_in_canvas(survey),
         ),
         rosters=tuple(
@@ -91,7 +93,7 @@ def state_of(findings: Iterable[Finding]) -> State:
     reasons = {finding.reason for finding in findings}
     if not reasons:
         return State.SYNCED
-    if Reason.DEAD_LETTER in reasons:
+    if reasons & {Reason.DEAD_LETTER, Reason.VALUE_UNREADABLE}:
         return State.DEAD
     if Reason.RETRYING in reasons:
         return State.RETRYING

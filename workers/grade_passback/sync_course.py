@@ -21,6 +21,7 @@ from workers.grade_passback.category_memory import remember_categories
 from workers.grade_passback.leases import Guard
 from workers.grade_passback.recording import course_record
 from workers.grade_passback.survey import Survey, Surveyor
+from workers.grade_passback.unreadable import unreadable_failures
 from workers.settle import SyncReport
 
 log = structlog.get_logger()
@@ -78,7 +79,7 @@ class SyncCourse:
         )
         return SyncReport(
             outcome,
-            tuple(_once_per_assignment(applied.dead.values())),
+            tuple(_once_per_assignment([*applied.dead.values(), *unreadable_failures(survey)])),
             _settled(record),
             assignments_written=len(applied.written.keys() | applied.written_before.keys()),
             scores_written=scores_written,

@@ -29,6 +29,10 @@ _EXPLAINED = {
         "A Celery task that no worker here knows, or that has a defect.", "Retry it after an upgrade, or discard it."
     ),
     "canvas_": CauseExplained("Canvas kept answering with an error.", f"See whether Canvas is well. {_RETRY}"),
+    "canvas_unexpected": CauseExplained(
+        "Canvas lists something in a form that passback does not know; the rest of the course goes on.",
+        f"Look in Canvas at what the answer names, and save it again; or report it, for a new version. {_RETRY}",
+    ),
     "canvas_401": CauseExplained("Canvas refuses passback's token.", f"Configure a valid token. {_RETRY}"),
     "canvas_403": CauseExplained(
         "Canvas does not let passback's user see this course.", f"Grant it `view_all_grades` and `read_sis`. {_RETRY}"

@@ -6,15 +6,15 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from shared.adapters.canvas import fast_rows, wire
+from shared.adapters.canvas import fast_rows, part_rows, wire
 from shared.adapters.canvas.course_memory import CourseMemory, Frame
-from shared.adapters.canvas.fast_rows import FastRow
+from shared.adapters.canvas.fast_rows import FastRow, PartRow
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.paged import PagedApi
-from shared.adapters.canvas.wire import AssignmentWire, GroupWire
-from shared.adapters.http.answers import Answer
+from shared.adapters.canvas.wire import AssignmentWire, GroupWire, is_reckonable
+from shared.adapters.http.answers import Answer, OddRow
 from shared.adapters.http.api import Params
-from shared.domain.gradebook import Assignment, Course, GradebookRow
+from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission, Unreadable
 from shared.errors import Refused
 from shared.ports import Reading
 
@@ -36,16 +36,18 @@ class CanvasClient:
         Only the groups say whether moderated grades are released, so that a course with any is always read whole.
         Source: Canvas REST API, Courses, Sections, Assignments, Assignment Groups.
         """
-        assignments = self._assignments(course_id)
+        assignments, odd = self._assignments(course_id)
         moderated = any(assignment.moderated_grading for assignment in assignments)
         kept = self._memory.frame(course_id) if reading is Reading.REMEMBERED and not moderated else None
         if kept is not None:
-            return _course(course_id, kept, assignments, {}, self._name(course_id, reading), remembered=True)
-        groups = self._groups(course_id, with_grades_published=moderated)
-        frame = self._frame(course_id, groups)
-        if reading is not Reading.LIVE:
+            return _course(course_id, kept, assignments, {}, self._name(course_id, reading), odd, remembered=True)
+        groups, odd_groups = self._groups(course_id, with_grades_published=moderated)
+        frame, odd_sections = self._frame(course_id, groups)
+        odd = (*odd, *odd_groups, *odd_sections)
+        # What could not be read may be readable at the next sync.
+        if reading is not Reading.LIVE and not odd_groups and not odd_sections:
             self._memory.keep_frame(course_id, frame)
-        return _course(course_id, frame, assignments, _published(groups), self._name(course_id, reading))
+        return _course(course_id, frame, assignments, _published(groups), self._name(course_id, reading), odd)
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
         """Return one row per student, with the submissions of these assignments; nobody twice.
@@ -72,7 +74,8 @@ class CanvasClient:
 
         def read(rows: int) -> Iterator[str]:
             for page in self._canvas.pages(template, ids, [*params, _per_page(rows)]):
-                yield from (assignment.course_id for assignment in page.parsed(wire.SIS_ASSIGNMENTS))
+                found, _ = page.rows(wire.SIS_ASSIGNMENTS)
+                yield from (assignment.course_id for assignment in found)
 
         yield from self._page_sizes.pages_of(f"account-{self._account}", read)
 
@@ -94,11 +97,12 @@ class CanvasClient:
         """Close the connections."""
         self._canvas.close()
 
-    def _assignments(self, course_id: str) -> list[AssignmentWire]:
+    def _assignments(self, course_id: str) -> tuple[list[AssignmentWire], tuple[Unreadable, ...]]:
         # Not filtered by post_to_sis: what is not sent is to be explained. Base dates, not the service user's own.
         params = [*_include("overrides", "checkpoints"), ("override_assignment_dates", "false")]
-        found = self._all("/api/v1/courses/{course_id}/assignments", course_id, params, wire.ASSIGNMENTS)
-        return [assignment for assignment in found if assignment.workflow_state != "deleted"]
+        found, odd = self._all("/api/v1/courses/{course_id}/assignments", course_id, params, wire.ASSIGNMENTS)
+        unreadable = (Unreadable(each.id(), _told("assignment", each)) for each in odd if not _is_deleted(each))
+        return [assignment for assignment in found if assignment.workflow_state != "deleted"], tuple(unreadable)
 
     def _name(self, course_id: str, reading: Reading) -> str:
         """Return the course's name, for people alone: up to a day old, except in a live look."""
@@ -110,25 +114,28 @@ class CanvasClient:
                 self._memory.keep_name(course_id, kept)
         return kept
 
-    def _frame(self, course_id: str, groups: Iterable[GroupWire]) -> Frame:
+    def _frame(self, course_id: str, groups: Iterable[GroupWire]) -> tuple[Frame, tuple[Unreadable, ...]]:
         """Return the frame. A course's own SIS id is read with its sections, of which each has it."""
-        sections = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
-        return Frame(
+        sections, odd = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
+        frame = Frame(
             sis_course_id=next((section.sis_course_id for section in sections), None),
             sections=tuple(section.to_domain() for section in sections),
             groups=tuple(group.to_domain() for group in groups),
         )
+        return frame, tuple(Unreadable(None, _told("section", each)) for each in odd)
 
-    def _groups(self, course_id: str, *, with_grades_published: bool) -> list[GroupWire]:
+    def _groups(self, course_id: str, *, with_grades_published: bool) -> tuple[list[GroupWire], tuple[Unreadable, ...]]:
         params = _include("assignments", "grades_published") if with_grades_published else []
-        return self._all("/api/v1/courses/{course_id}/assignment_groups", course_id, params, wire.GROUPS)
+        template = "/api/v1/courses/{course_id}/assignment_groups"
+        groups, odd = self._all(template, course_id, params, wire.GROUPS)
+        return groups, tuple(Unreadable(None, _told("assignment group", each)) for each in odd)
 
-    def _rows(self, course_id: str, assignment_ids: Iterable[str], students: int) -> Iterator[FastRow]:
+    def _rows(self, course_id: str, assignment_ids: Sequence[str], students: int) -> Iterator[FastRow]:
         params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", one) for one in assignment_ids)]
         template, ids = "/api/v1/courses/{course_id}/students/submissions", {"course_id": course_id}
         for page in self._canvas.pages(template, ids, [*params, _per_page(students)], fast_rows.DECODER):
             fast: list[FastRow] | None = page.decoded  # type: ignore[assignment]  # the decoder says what it makes
-            yield from (row.to_fast() for row in page.parsed(wire.ROWS)) if fast is None else fast
+            yield from part_rows.read(page, assignment_ids) if fast is None else fast
 
     def _test_students(self, course_id: str, nobody: Collection[str]) -> frozenset[str]:
         """Return the test students among these users; none where the token may not list enrollments.
@@ -139,7 +146,7 @@ class CanvasClient:
         if not known.keys() >= set(nobody):
             params = [("type[]", "StudentViewEnrollment")]
             try:
-                found = self._all("/api/v1/courses/{course_id}/enrollments", course_id, params, wire.ENROLLMENTS)
+                found, _ = self._all("/api/v1/courses/{course_id}/enrollments", course_id, params, wire.ENROLLMENTS)
             except Refused:
                 return frozenset()
             test_students = {enrollment.user_id for enrollment in found}
@@ -147,12 +154,17 @@ class CanvasClient:
             self._memory.keep_test_students(course_id, known)
         return frozenset(user_id for user_id in nobody if known[user_id])
 
-    def _all(self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]) -> list[T]:
-        def read(rows: int) -> list[T]:
-            pages = self._canvas.pages(template, {"course_id": course_id}, [*params, _per_page(rows)])
-            return [item for page in pages for item in page.parsed(items)]
+    def _all(
+        self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]
+    ) -> tuple[list[T], list[OddRow]]:
+        """Return the list's rows, and those that could not be read."""
 
-        return self._page_sizes.rows(course_id, read)
+        def read(rows: int) -> list[tuple[list[T], list[OddRow]]]:
+            pages = self._canvas.pages(template, {"course_id": course_id}, [*params, _per_page(rows)])
+            return [page.rows(items) for page in pages]
+
+        pages = self._page_sizes.rows(course_id, read)
+        return [item for found, _ in pages for item in found], [each for _, odd in pages for each in odd]
 
 
 def _per_page(rows: int) -> tuple[str, str]:
@@ -169,6 +181,7 @@ def _course(
     assignments: Sequence[AssignmentWire],
     published: Mapping[str, bool | None],
     name: str,
+    unreadable: tuple[Unreadable, ...],
     *,
     remembered: bool = False,
 ) -> Course:
@@ -180,6 +193,7 @@ def _course(
         groups={group.id: group for group in frame.groups},
         name=name,
         remembered=remembered,
+        unreadable=unreadable,
     )
 
 
@@ -191,16 +205,42 @@ def _assignment(found: AssignmentWire, published: Mapping[str, bool | None]) -> 
     return found.to_domain(grades_published=published.get(found.id) if found.moderated_grading else None)
 
 
+def _told(kind: str, odd: OddRow) -> str:
+    row_id = odd.id()
+    return f"{kind} {'without a usable id' if row_id is None else row_id}: no usable {odd.fields}"
+
+
+def _is_deleted(odd: OddRow) -> bool:
+    return isinstance(odd.row, dict) and odd.row.get("workflow_state") == "deleted"
+
+
 def _one_row_per_student(rows: Iterable[FastRow]) -> tuple[GradebookRow, ...]:
     students: dict[str, GradebookRow] = {}
     for row in rows:
         earlier = students.get(row.user_id)
-        submissions = {each.assignment_id: each for each in row.submissions}
+        submissions, unreadable = _submissions(row)
+        if earlier is not None:
+            submissions = {**earlier.submissions, **submissions}
+            # A student's rows have the same submissions: what one of them shows is readable.
+            unreadable = {
+                id_: what for id_, what in {**earlier.unreadable, **unreadable}.items() if id_ not in submissions
+            }
+        section_ids = frozenset({row.section_id}) if row.section_id else frozenset()
         students[row.user_id] = GradebookRow(
             user_id=row.user_id,
             # An empty SIS id is none.
             sis_user_id=row.sis_user_id or (earlier.sis_user_id if earlier else None),
-            section_ids=frozenset({row.section_id}) | (earlier.section_ids if earlier else frozenset()),
-            submissions={**earlier.submissions, **submissions} if earlier else submissions,
+            section_ids=section_ids | (earlier.section_ids if earlier else frozenset()),
+            submissions=submissions,
+            unreadable=unreadable,
         )
     return tuple(students.values())
+
+
+def _submissions(row: FastRow) -> tuple[dict[str, Submission], dict[str, str]]:
+    """Return the row's submissions by assignment id, and the fields of those that cannot be read."""
+    submissions = {each.assignment_id: each for each in row.submissions if is_reckonable(each.score)}
+    unreadable = dict(row.unreadable) if isinstance(row, PartRow) else {}
+    if len(submissions) < len(row.submissions):
+        unreadable |= {each.assignment_id: "score" for each in row.submissions if not is_reckonable(each.score)}
+    return submissions, unreadable

@@ -17,4 +17,13 @@ class FastRow(msgspec.Struct, frozen=True):
     sis_user_id: str | None = None
 
 
+class PartRow(FastRow, frozen=True):
+    """A row of which something could not be read: the fields of each such submission, by assignment id.
+
+    An empty `section_id` is one that could not be read, and so is an empty `user_id`.
+    """
+
+    unreadable: dict[str, str] = {}
+
+
 DECODER = msgspec.json.Decoder(list[FastRow])

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, model_validator
 
 from shared.adapters.canvas.fast_rows import FastRow
 from shared.domain.gradebook import (
@@ -22,6 +22,11 @@ from shared.domain.gradebook import (
     Submission,
 )
 
+# A time in the first or last year of the calendar may have no date in another time zone.
+FIRST_YEAR, LAST_YEAR = 2, 9998
+# As many digits as a Decimal is reckoned with; no score or points have as many.
+MOST_DIGITS = 18
+
 
 def _text(value: object) -> object:
     """Ids come as numbers or strings, whatever was asked for."""
@@ -30,7 +35,27 @@ def _text(value: object) -> object:
 
 def as_moment(value: object) -> object:
     """Canvas writes moments in two shapes; of `2019-11-05 07:38:00 -0800` only the standard library makes sense."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if isinstance(moment, datetime) and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError("no time that has a local date everywhere")
+    return moment
+
+
+def _reckonable(value: Decimal | None) -> Decimal | None:
+    """Refuse a number that cannot be reckoned with: infinite, or of more digits than any score has."""
+    if not is_reckonable(value):
+        raise ValueError("a number out of range")
+    return value
+
+
+def is_reckonable(value: Decimal | None) -> bool:
+    """Say whether the number can be compared and rounded like a score. Canvas also sends numbers as text."""
+    return value is None or (value.is_finite() and -MOST_DIGITS < value.adjusted() < MOST_DIGITS)
+
+
+def _text_or_none(value: object) -> object:
+    """A workflow state that is null is none that passback knows (canvas-lms #1543)."""
+    return "" if value is None else value
 
 
 def _none_if_blank(value: object) -> object:
@@ -43,6 +68,7 @@ def _empty_if_null(value: object) -> object:
 
 Id = Annotated[str, BeforeValidator(_text)]
 SisId = Annotated[str | None, BeforeValidator(_none_if_blank), BeforeValidator(_text)]
+Number = Annotated[Decimal | None, AfterValidator(_reckonable)]
 Moment = Annotated[AwareDatetime | None, BeforeValidator(as_moment)]
 
 
@@ -108,7 +134,7 @@ class CheckpointWire(Wire):
     """One of an assignment's `checkpoints`."""
 
     due_at: Moment = None
-    points_possible: Decimal | None = None
+    points_possible: Number = None
     only_visible_to_overrides: bool | None = None
     overrides: list[OverrideWire] = []
 
@@ -128,7 +154,7 @@ class AssignmentWire(Wire):
     name: str
     description: str | None = None
     due_at: Moment
-    points_possible: Decimal | None
+    points_possible: Number
     grading_type: GradingType
     published: bool
     workflow_state: str = ""
@@ -208,10 +234,10 @@ class SubmissionWire(Wire):
     """One student's standing in one assignment."""
 
     assignment_id: Id
-    score: Decimal | None
+    score: Number
     excused: bool | None = None
     missing: bool | None = None
-    workflow_state: str
+    workflow_state: Annotated[str, BeforeValidator(_text_or_none)]
     assignment_visible: bool | None = None
 
     def to_domain(self) -> Submission:

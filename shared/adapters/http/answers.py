@@ -1,5 +1,7 @@
 """A call as it may be logged, and its answer."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, TypeVar
@@ -7,6 +9,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from shared.adapters.http import exact_json
 from shared.adapters.http.exact_json import Json
@@ -14,6 +17,8 @@ from shared.adapters.http.words import masked, sentences
 from shared.errors import UnexpectedAnswer
 
 T = TypeVar("T")
+
+_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 Decoder = msgspec.json.Decoder[Any]
 
@@ -37,6 +42,20 @@ class Content(Enum):
     JSON = auto()
     BROKEN_JSON = auto()
     OTHER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class OddRow:
+    """A row of a list that could not be read: the row as it came, and its fields that are missing or malformed."""
+
+    row: Json
+    fields: str
+
+    def id(self, name: str = "id") -> str | None:
+        """Return what the row has under `name`, None unless it is an id: a number, or text without blanks."""
+        value = self.row.get(name) if isinstance(self.row, dict) else None
+        is_id = isinstance(value, int) and not isinstance(value, bool)
+        return str(value) if is_id or (isinstance(value, str) and _ID.fullmatch(value)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +120,26 @@ class Answer:
         try:
             return wire.validate_python(self.body if value is None else value)
         except ValidationError as error:
-            raise self.unexpected(f"no usable {_fields(error)}") from None
+            raise self.unexpected(f"no usable {fields_of(error)}") from None
+
+    def rows(self, wire: TypeAdapter[list[T]], value: Json = None) -> tuple[list[T], list[OddRow]]:
+        """Return the rows of the body, or of a part of it, that are of the wire type, and those that are not.
+
+        Raises: UnexpectedAnswer where it is no list, and where all rows lack the same field. Then the system did not
+        give what was asked for, as it does where a right is missing.
+        """
+        found = self.body if value is None else value
+        try:
+            return wire.validate_python(found), []
+        except ValidationError as error:
+            problems = _by_row(error)
+            if not isinstance(found, list) or None in problems:
+                raise self.unexpected(f"no usable {fields_of(error)}") from None
+            if len(problems) == len(found) and set.intersection(*map(_absent, problems.values())):
+                raise self.unexpected(f"no usable {fields_of(error)}") from None
+        good = [row for number, row in enumerate(found) if number not in problems]
+        odd = [OddRow(found[number], _fields(own)) for number, own in problems.items() if number is not None]
+        return wire.validate_python(good), odd
 
     def unexpected(self, what: str) -> UnexpectedAnswer:
         """Return the error for an answer that its reference does not describe."""
@@ -133,7 +171,26 @@ def _read(content: bytes, media_type: str) -> tuple[Content, Json]:
     return (Content.JSON if is_json else Content.OTHER), body
 
 
-def _fields(error: ValidationError) -> str:
+def fields_of(error: ValidationError) -> str:
+    """Return the names of the fields that are missing or malformed; never a value."""
+    return _fields(error.errors())
+
+
+def _by_row(error: ValidationError) -> dict[int | None, list[ErrorDetails]]:
+    """Return the problems by their row's position in the list; None for those of the list itself."""
+    problems: dict[int | None, list[ErrorDetails]] = {}
+    for problem in error.errors():
+        number = problem["loc"][0] if problem["loc"] else None
+        problems.setdefault(number if isinstance(number, int) else None, []).append(problem)
+    return problems
+
+
+def _absent(problems: Sequence[ErrorDetails]) -> set[str]:
+    """Return the fields that a row lacks. A row that is refused as a whole lacks one of several."""
+    return {_fields([problem]) for problem in problems if problem["type"] == "missing" or len(problem["loc"]) == 1}
+
+
+def _fields(problems: Sequence[ErrorDetails]) -> str:
     """Name the fields by their keys; positions in lists say nothing, and unions add names of types."""
-    paths = [".".join(part for part in problem["loc"] if isinstance(part, str)) for problem in error.errors()]
+    paths = [".".join(part for part in problem["loc"] if isinstance(part, str)) for problem in problems]
     return ", ".join(list(dict.fromkeys(path or "body" for path in paths))[:5])

@@ -8,7 +8,7 @@ from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.canvas.client import CanvasClient
 from shared.clock import ManualClock
-from shared.domain.gradebook import Checkpoint, Course, GradingType, Override, OverrideTarget
+from shared.domain.gradebook import Checkpoint, Course, GradingType, Override, OverrideTarget, Unreadable
 from shared.errors import NotFound, Refused, SystemUnwell, UnexpectedAnswer
 
 SECTION = {"id": "51", "name": "First period", "sis_section_id": "6100", "sis_course_id": "C-6100"}
@@ -154,9 +154,11 @@ def test_missing_rights_are_noticed(canvas: CanvasClient, remote: ScriptedRemote
 
 
 def test_an_unexpected_answer_quotes_no_value(canvas: CanvasClient, remote: ScriptedRemote) -> None:
-    """Field names only."""
+    """Field names only, whether one row is odd or all lack a field."""
+    course = course_of(canvas, remote, without(ASSIGNMENT, points_possible="secret words"))
+    assert course.unreadable == (Unreadable("71", "assignment 71: no usable points_possible"),)
     with pytest.raises(UnexpectedAnswer) as caught:
-        course_of(canvas, remote, without(ASSIGNMENT, points_possible="secret words"))
+        course_of(canvas, remote, without(ASSIGNMENT, "due_at", points_possible="secret words"))
     assert "secret" not in str(caught.value)
 
 

@@ -124,7 +124,7 @@ def test_other_lists_get_smaller_pages_too(heavy: HeavyCanvas, client: CanvasCli
     """A course's assignments with their overrides, and the account's work that is to be synced."""
     heavy.most_rows = 30
     if listing == "assignments":
-        found = [each.id for each in client._assignments("41")]
+        found = [each.id for each in client._assignments("41")[0]]
     else:
         found = list(dict.fromkeys(client.courses_to_sync(NOON)))
     assert found == heavy.assignments
