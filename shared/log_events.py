@@ -143,7 +143,10 @@ class LogEvent(StrEnum):
     """error: a run raised what no rule foresees. `run_id`, `error`, `way`: the places it came through, no text."""
 
     SYSTEM_PAUSED = "system_paused"
-    """warning: Canvas or PowerSchool is throttled or unavailable; nobody calls it for a while. `system`, `cause`,
-    `delay_s`."""
+    """warning: Canvas or PowerSchool is unavailable, or asks for a long pause; nobody calls it for a while. `system`,
+    `cause`, `delay_s`."""
+    RATE_CHANGED = "rate_changed"
+    """info: the interval that all workers keep between two requests changed by half or more, since the system throttled
+    or stopped to. `system`, `interval_ms`, `configured_ms`."""
     TOKEN_FETCHED = "token_fetched"  # noqa: S105  # the name of an event
     """info: a new PowerSchool access token serves all workers. `lifetime_s`."""

@@ -13,6 +13,7 @@ from redis import Redis
 from shared import config
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.http.errand import on_errand
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.actions import RedisActions
 from shared.adapters.redis.audit import RedisAudit
@@ -33,6 +34,7 @@ from shared.adapters.redis.provision_runs import RedisProvisionRuns
 from shared.adapters.redis.purges import RedisPurges
 from shared.adapters.redis.records import RedisRecords
 from shared.adapters.redis.shared_clock import SharedClock
+from shared.adapters.redis.system_health import requests_wait
 from shared.adapters.redis.tally import Tally
 from shared.adapters.redis.timings import RedisTimings
 from shared.adapters.redis.unavailable_queries import UnavailableQueries
@@ -51,7 +53,7 @@ from workers.grade_passback.answers import Memory
 from workers.grade_passback.applying import Applier
 from workers.grade_passback.category_links import CategoryLinks
 from workers.grade_passback.explain import Explain
-from workers.grade_passback.leases import Guard, LeaseKeeper, Turn, guard
+from workers.grade_passback.leases import Guard, LeaseKeeper, Turn, errand, guard
 from workers.grade_passback.link_care import LinkCare
 from workers.grade_passback.measuring import SyncMeasures
 from workers.grade_passback.recall import Recall
@@ -345,13 +347,21 @@ class Passback:
         lease, changes = taken
         deadline = self.clock.now() + timedelta(seconds=self.settings.sync_deadline_s)
         slice_for = timedelta(seconds=self.settings.sync_slice_s)
-        turn = Turn(self.clock, deadline, slice_for, self.changes.somebody_waits)
+        turn = Turn(self.clock, deadline, slice_for, self._somebody_waits)
         check = guard(self.changes, lease, turn, self.stopping.is_set)
-        with structlog.contextvars.bound_contextvars(course_id=course_id), self.lease_keeper.hold(lease):
+        with (
+            structlog.contextvars.bound_contextvars(course_id=course_id),
+            self.lease_keeper.hold(lease),
+            on_errand(errand(lease, turn, check, self.stopping.is_set)),
+        ):
             with span("sync", {"course_id": course_id}) as notes:
                 outcome = self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
                 notes.note("outcome", type(outcome).__name__.lower())
             self.measures.ended(outcome)
+
+    def _somebody_waits(self) -> bool:
+        """Say whether a course waits for a thread, or a request of anybody for its turn at PowerSchool."""
+        return self.changes.somebody_waits() or requests_wait(self.redis, self.keys, "powerschool")
 
     def _wake_provisioning(self) -> None:
         self._celery.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from shared.adapters.canvas import canvas_client, canvas_sis_imports
+from shared.adapters.http.errand import Errand, on_errand
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import SystemGate
 from shared.clock import SystemClock
@@ -223,7 +224,8 @@ def test_a_place_is_given_back_whatever_happens(
 
     transport = httpx.MockTransport(answer)
     canvas = canvas_client(settings(CANVAS_MAX_IN_FLIGHT="1"), client, keys, SystemClock(), transport=transport)
-    with pytest.raises((PassbackError, httpx.InvalidURL, KeyboardInterrupt)):
+    impatient = Errand(None, lambda: A_WHILE)
+    with on_errand(impatient), pytest.raises((PassbackError, httpx.InvalidURL, KeyboardInterrupt)):
         canvas.check_token()
     assert in_line(client, keys) == 0
 

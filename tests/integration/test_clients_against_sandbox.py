@@ -15,6 +15,7 @@ from sandbox_server import served
 
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.http.errand import Errand, on_errand
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
@@ -159,11 +160,11 @@ def test_an_unknown_canvas_course_is_not_found(canvas: CanvasClient) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 429])
-def test_canvas_throttling_is_waited_out(canvas: CanvasClient, canvas_url: str, status: int) -> None:
-    """In either of its styles."""
+def test_canvas_throttling_that_lasts_is_given_up(canvas: CanvasClient, canvas_url: str, status: int) -> None:
+    """A bucket that stays full for longer than the caller's patience, which spends no attempt."""
     faults = {"throttle_status": status, "throttle_high_water_mark": 10, "throttle_request_cost": 500}
     httpx.put(f"{canvas_url}/_sandbox/faults", json=faults).raise_for_status()
-    with pytest.raises(SystemUnwell) as caught:
+    with on_errand(Errand(None, lambda: timedelta(seconds=1))), pytest.raises(SystemUnwell) as caught:
         canvas.course(str(Ids.COURSE))
     assert caught.value.cause == "canvas_throttled"
 

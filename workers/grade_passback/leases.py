@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from redis.exceptions import RedisError
 
+from shared.adapters.http.errand import Errand
 from shared.clock import Clock
 from shared.errors import LeaseLost, SystemUnwell
 from shared.log_events import LogEvent
@@ -16,6 +17,7 @@ from shared.ports import ChangeStore, Lease
 log = structlog.get_logger()
 
 Guard = Callable[[], None]
+STOPPING = "worker_stopping"
 
 
 class LeaseKeeper:
@@ -71,7 +73,7 @@ class LeaseKeeper:
 
 
 class Turn:
-    """How long a course may write before it gives way: to its deadline, and to others once its slice is over.
+    """How long a course may go on before it gives way: to its deadline, and to others once its slice is over.
 
     A slice begins with the first write, so that a course which is slow to read still gets on in every turn.
     """
@@ -82,6 +84,10 @@ class Turn:
         self._slice_for = slice_for
         self._waits = waits
         self._slice_ends: datetime | None = None
+
+    def left(self) -> timedelta:
+        """Return how long it may wait for its next request, zero once its deadline has passed."""
+        return max(timedelta(0), self._deadline - self._clock.now())
 
     def over(self) -> str | None:
         """Return why the course has to give way now, None while it may go on."""
@@ -102,9 +108,28 @@ def guard(changes: ChangeStore, lease: Lease, turn: Turn, stopping: Callable[[],
     """
 
     def check() -> None:
-        cause = "worker_stopping" if stopping() else turn.over()
+        cause = STOPPING if stopping() else turn.over()
         if cause is not None:
-            raise SystemUnwell(f"sync of course {lease.course_id} gives way: {cause}", cause=cause, delay=timedelta(0))
+            raise gives_way(lease, cause)
         changes.renew(lease)
 
     return check
+
+
+def errand(lease: Lease, turn: Turn, check: Guard, stopping: Callable[[], bool]) -> Errand:
+    """Return what the requests of a sync are sent for: courses that were taken earlier go first.
+
+    So a course that has begun to write ends before later ones read. Its requests wait for their turn until its
+    deadline, but not in a process that is told to stop; a write that had to wait passes the guard once more.
+    """
+
+    def check_wait() -> None:
+        if stopping():
+            raise gives_way(lease, STOPPING)
+
+    return Errand(lease.token, turn.left, check_wait=check_wait, check_write=check)
+
+
+def gives_way(lease: Lease, cause: str) -> SystemUnwell:
+    """Return what ends a sync that goes on in a later run."""
+    return SystemUnwell(f"sync of course {lease.course_id} gives way: {cause}", cause=cause, delay=timedelta(0))

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.course_memory import CourseMemory
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.paged import PagedApi
+from shared.adapters.canvas.paged import PagedApi, advised_interval
 from shared.adapters.canvas.sis_imports import CanvasSisImports
 from shared.adapters.http.api import CONNECT_TIMEOUT_S, JsonApi, OnRequest, OnTrouble, http_client
 from shared.adapters.redis.keys import Keys
@@ -89,5 +89,14 @@ def _canvas(
         max_in_flight=settings.canvas_max_in_flight,
         longest_request=timedelta(seconds=CONNECT_TIMEOUT_S + settings.canvas_timeout_s) + MARGIN,
     )
-    api = JsonApi(SYSTEM, http, gate, clock, on_request=on_request, on_trouble=on_trouble, probe=PROBE)
-    return PagedApi(api, http.base_url, clock)
+    api = JsonApi(
+        SYSTEM,
+        http,
+        gate,
+        clock,
+        on_request=on_request,
+        on_trouble=on_trouble,
+        probe=PROBE,
+        advice=advised_interval,
+    )
+    return PagedApi(api, http.base_url)

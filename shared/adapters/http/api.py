@@ -12,8 +12,9 @@ import httpx
 
 from shared.adapters.http import exact_json
 from shared.adapters.http.answers import Answer, Call, Decoder
+from shared.adapters.http.errand import current_errand
 from shared.adapters.http.exact_json import Json
-from shared.adapters.http.gate import Gate
+from shared.adapters.http.gate import Gate, Passage
 from shared.adapters.http.troubles import Sign, Trouble, retry_after, sign_of, trouble_of
 from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
@@ -24,11 +25,15 @@ OnRequest = Callable[[str, str, int | str, float], None]
 """Called with system, `PUT /path/template`, status (or trouble) and seconds, once per request."""
 OnTrouble = Callable[[str, str], None]
 """Called with system and trouble, once per answer that says the system is unwell."""
+Advice = Callable[[Answer], timedelta | None]
+"""Reads from an answer the interval between requests that it advises, None where it advises none."""
 ReadRefusal = Callable[[Answer], PermanentError | None]
 """Reads what only one system says; None leaves the answer to the general rules."""
 
 CONNECT_TIMEOUT_S = 5.0
 _PROBE_TIMEOUT_S = 5.0
+# A write that waited for so long is sent only if its sync may still write.
+LONG_WAIT = timedelta(seconds=1)
 _MAX_CONNECTIONS = 64
 
 # httpx and httpcore log whole URLs with their queries.
@@ -73,6 +78,10 @@ def general_rules_only(_answer: Answer) -> None:
     """Leave every refusal to the general rules."""
 
 
+def no_advice(_answer: Answer) -> None:
+    """Read no advice."""
+
+
 class JsonApi:
     """A system that speaks JSON over HTTP. Raises the errors of `shared.errors` and nothing of httpx.
 
@@ -91,6 +100,7 @@ class JsonApi:
         on_request: OnRequest | None = None,
         probe: str | None = None,
         on_trouble: OnTrouble | None = None,
+        advice: Advice = no_advice,
     ) -> None:
         self._system = system
         self._http = http
@@ -102,6 +112,7 @@ class JsonApi:
         self._on_request = on_request or no_counting
         self._probe = probe
         self._on_trouble = on_trouble or no_trouble_counting
+        self._advice = advice
 
     def send(
         self,
@@ -134,7 +145,7 @@ class JsonApi:
             form,
         )
         try:
-            answer, sign = self._exchanged(call, request, decoder)
+            answer, sign = self._until_let_through(call, request, decoder)
         except httpx.RequestError as error:
             trouble, whole_system = trouble_of(error)
             raise self._unwell(call, f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
@@ -173,16 +184,54 @@ class JsonApi:
             extensions={"timeout": self._timeout},
         )
 
-    def _exchanged(self, call: Call, request: httpx.Request, decoder: Decoder | None) -> tuple[Answer, Sign | None]:
+    def _until_let_through(
+        self, call: Call, request: httpx.Request, decoder: Decoder | None
+    ) -> tuple[Answer, Sign | None]:
+        """Return the answer, and what it says about the system's health, of the first exchange that is not throttled.
+
+        A throttled request was not carried out, whatever its method: it is sent again in its place, once its turn has
+        come. Raises `SystemUnwell` where the pause is long or the turn too far away.
+        """
+        passage: Passage | None = None
+        while True:
+            answer, sign, passage = self._exchanged(call, request, decoder, passage)
+            if sign is None or sign.trouble is not Trouble.THROTTLED:
+                return answer, sign
+            self._on_trouble(self._system, sign.trouble.value)
+            pause = self._throttled(answer, passage)
+            if pause is not None:
+                raise SystemUnwell(f"{answer} {sign.trouble}", cause=f"{self._system}_{sign.trouble}", delay=pause)
+
+    def _throttled(self, answer: Answer, passage: Passage) -> timedelta | None:
+        asked = retry_after(answer, self._clock.now())
+        return self._gate.throttled(passage, f"{self._system}_{Trouble.THROTTLED}", asked)
+
+    def _exchanged(
+        self, call: Call, request: httpx.Request, decoder: Decoder | None, again: Passage | None
+    ) -> tuple[Answer, Sign | None, Passage]:
         """Return the answer, and what it says about the system's health. Whatever happens, the gate is left."""
-        well, passage = False, self._gate.enter()
+        passage = self._gate.enter(again)
+        if passage.waited >= LONG_WAIT and call.method != "GET":
+            self._check_write(passage)
+        well, advised = False, None
         try:
             answer = self._sent(call, request, decoder)
             sign = self._sign_of(answer)
             well = sign is None
+            advised = self._advice(answer)
         finally:
-            self._gate.leave(passage, answered=well)
-        return answer, sign
+            self._gate.leave(passage, answered=well, advised=advised)
+        return answer, sign, passage
+
+    def _check_write(self, passage: Passage) -> None:
+        """Make sure that a write may still be sent, such as that its sync still has its course."""
+        errand = current_errand()
+        try:
+            if errand:
+                errand.check_write()
+        except BaseException:
+            self._gate.leave(passage, answered=False, sent=False)
+            raise
 
     def _sent(self, call: Call, request: httpx.Request, decoder: Decoder | None = None) -> Answer:
         with span(str(call), {"system": self._system}) as notes:
@@ -218,7 +267,12 @@ class JsonApi:
                 self._gate.leave(passage, answered=False)
         except (SystemUnwell, httpx.RequestError):
             return False
-        return sign_of(answer) is None
+        sign = sign_of(answer)
+        if sign is not None and sign.trouble is Trouble.THROTTLED:
+            # Whoever throttles is there.
+            self._on_trouble(self._system, sign.trouble.value)
+            return self._throttled(answer, passage) is None
+        return sign is None
 
     def _unwell(
         self, call: Call, message: str, trouble: Trouble, asked: timedelta | None, *, whole_system: bool

@@ -7,21 +7,42 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a caller is let in with. `caller` names it in the line of those under way, empty where there is no line."""
+    """What a caller is let in with.
+
+    `caller` names it in the line. `since` (ms, Redis's time, as text) says when it was let in, `interval` (ms, as text)
+    at which interval, `tested` that its answer says whether that interval works, `is_probe` that the others wait for
+    its answer. `order` is its place in the line (empty: when it was let in), `waited` how long it waited in all.
+    """
 
     caller: str
     failures_noted: bool
+    is_probe: bool = False
+    tested: bool = False
+    since: str = "0"
+    interval: str = "0"
+    order: str = ""
+    waited: timedelta = timedelta(0)
 
 
 class Gate(Protocol):
     """What all workers know of a system together; in Redis, see `system_health.SystemGate`."""
 
-    def enter(self) -> Passage:
-        """Return when a request may be sent. Raises `SystemUnwell`."""
+    def enter(self, again: Passage | None = None) -> Passage:
+        """Return when a request may be sent; `again` is the passage of the same request that was throttled before.
+
+        Raises `SystemUnwell`.
+        """
         ...
 
-    def leave(self, passage: Passage, *, answered: bool) -> None:
-        """Note that the request is over, and whether the system answered it as one that is well."""
+    def leave(self, passage: Passage, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+        """Note that the request is over, and whether the system answered it as one that is well.
+
+        `sent` is false where no request was sent after all; `advised` is the interval that the answer advises.
+        """
+        ...
+
+    def throttled(self, passage: Passage, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+        """Note a throttled answer. Return the pause if it is too long to wait for, None if `enter` waits for it."""
         ...
 
     def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:

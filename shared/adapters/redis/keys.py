@@ -235,17 +235,28 @@ class Keys:
         """Counter: failures of `system` in a row. Ends after ten minutes."""
         return f"{self.prefix}:system:{system}:failures"
 
-    def pace(self, system: str) -> str:
-        """The rate limiter's own key: when `system` may be called next."""
-        return f"{self.prefix}:system:{system}:pace"
+    def rate(self, system: str) -> str:
+        """Hash with a lifetime of a week: the interval between two requests to `system`, and what was learnt of it.
+
+        `next` (when the next request may go), `interval`, `limit`, `good` (ms) and the rest as `rate.lua` describes
+        them. Losing it costs some throttled answers.
+        """
+        return f"{self.prefix}:system:{system}:rate"
 
     def line(self, system: str) -> str:
-        """Sorted set: a request's process and random name, scored by when it came (µs); there until it is answered.
+        """Sorted set: a request's process and random name, scored by when its errand began (ms); until it is answered.
 
-        The first of them, as many as may be under way, are under way; the others wait. Those of killed processes are
-        dropped once their heartbeats are old, and any after the longest time that waiting and a request may take.
+        Those under way are in it with negative scores where their number is bounded, and not at all otherwise.
         """
         return f"{self.prefix}:system:{system}:line"
+
+    def seen(self, system: str) -> str:
+        """Sorted set: the members of `line` that wait, scored by when they are dropped (ms) unless they ask again.
+
+        They ask every second. Those under way are dropped after the longest time that a request may take, and those of
+        killed processes once their heartbeats are old.
+        """
+        return f"{self.prefix}:system:{system}:seen"
 
     @property
     def powerschool_token(self) -> str:

@@ -1,66 +1,111 @@
--- Says whether a caller may send a request: returns {0, whether failures are noted (1 or 0)}, or for how long not (ms),
--- why, and how the system is. After a pause one caller finds out whether it is well again; the others wait for what it
--- finds. Where only so many requests may be under way, callers stand in one line, in the order in which they came: the
--- first of it are under way, the others wait in it. Who has to wait for another reason is not in the line.
--- KEYS: pause, ailing, probe, failures, line, heartbeats. ARGV: how long a probe may take (ms), how long to wait for
--- somebody else's probe (ms), how long anybody may be in the line (ms), how many requests may be under way (0: any
--- number), after how long without a beat a process is gone (ms), the caller (its process, a space, a name), and callers
--- whose requests are over.
-local pause, ailing, probe, failures, line, heartbeats = unpack(KEYS)
-local longest_us, most, gone_after, caller = ARGV[3] * 1000, tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+-- Lets a caller send a request: returns {0, whether failures are noted, whether it is the probe, when (ms), the interval
+-- it is let in at (ms), whether its answer says whether that interval works}; or for how long not (ms), why, and how the
+-- system is. After a pause one caller finds out whether the system is well again; the others wait for what it finds.
+--
+-- Where there is a rate or a bound of requests under way, callers stand in one line, in the order in which their work
+-- began, so that a course which has begun to write ends before later ones read. Those under way are in it with negative
+-- scores, before everybody who waits. A caller that waits asks again; one that does not is dropped.
+-- Own arguments: how long a probe may take, how long to wait for somebody else's probe, how long a request may be under
+-- way (ms), how many may be (0: any number), after how long without a beat a process is gone (ms), since when the
+-- caller's work goes on (ms; empty: now), the caller (its process, a space, a name), callers whose requests are over.
+local LONGEST_PROBE, PROBE_POLL, LONGEST_REQUEST = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local MOST, GONE_AFTER, ORDER, CALLER = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
+-- Who is next has so long to ask before the one behind it may go; who waits asks at least so often, or is dropped.
+local GRACE, ASKS_WITHIN, LATE = 50, 1000, 3000
 
-local function ahead_of_caller()
-  local time = redis.call('TIME')
-  local now = time[1] * 1000000 + time[2]
-  -- Killed callers; and those from the future, should Redis's clock have been put back.
-  redis.call('ZREMRANGEBYSCORE', line, '-inf', string.format('%.0f', now - longest_us))
-  redis.call('ZREMRANGEBYSCORE', line, string.format('%.0f', now + longest_us), '+inf')
-  if not redis.call('ZSCORE', line, caller) then
-    local last = tonumber(redis.call('ZRANGE', line, -1, -1, 'WITHSCORES')[2] or 0)
-    redis.call('ZADD', line, string.format('%.0f', math.max(now, last + 1)), caller)
-    redis.call('PEXPIRE', line, ARGV[3])
-  end
-  return redis.call('ZRANK', line, caller)
+local function drop(caller)
+  redis.call('ZREM', LINE, caller)
+  redis.call('ZREM', SEEN, caller)
 end
 
--- Whoever waits sees to it that no killed process stands before it for longer than its last heartbeat is believed.
-local function drop_gone_processes()
-  local last_beats, beats = {}, redis.call('HGETALL', heartbeats)
-  for i = 1, #beats, 2 do
-    local process = string.match(beats[i], '@(.*)$') or beats[i]
-    last_beats[process] = math.max(last_beats[process] or 0, tonumber(beats[i + 1]))
-  end
-  local time = redis.call('TIME')
-  local now_ms = time[1] * 1000 + time[2] / 1000
-  for _, one in ipairs(redis.call('ZRANGE', line, 0, most - 1)) do
-    local last_beat = last_beats[string.match(one, '^(.*) ')]
-    if last_beat and now_ms - last_beat > gone_after then
-      redis.call('ZREM', line, one)
+-- Killed callers; and those from the future, should Redis's clock have been put back.
+local function drop_late()
+  redis.call('ZREMRANGEBYSCORE', LINE, exact(LONGEST_REQUEST - NOW), '(0')
+  redis.call('ZREMRANGEBYSCORE', LINE, '-inf', exact(-NOW - LATE))
+  local late = redis.call('ZRANGEBYSCORE', SEEN, '-inf', exact(NOW))
+  local from_the_future = redis.call('ZRANGEBYSCORE', SEEN, exact(NOW + ASKS_WITHIN + 2 * LATE), '+inf')
+  for _, callers in ipairs({late, from_the_future}) do
+    for _, caller in ipairs(callers) do
+      drop(caller)
     end
   end
 end
 
-for over = 7, #ARGV do
-  redis.call('ZREM', line, ARGV[over])
-end
-local remaining, cause = redis.call('PTTL', pause), redis.call('GET', ailing)
-if remaining > 0 then
-  redis.call('ZREM', line, caller)
-  return {remaining, redis.call('GET', pause), 'paused'}
-end
-if cause and redis.call('EXISTS', probe) == 1 then
-  redis.call('ZREM', line, caller)
-  return {tonumber(ARGV[2]), cause, 'probed'}
-end
-if most > 0 then
-  local too_early = ahead_of_caller() - most + 1
-  if too_early > 0 then
-    drop_gone_processes()
-    -- Whoever is far back asks seldom.
-    return {math.min(5 * too_early, 200), '', 'busy'}
+-- Whoever waits sees to it that no killed process stands before it for longer than its last heartbeat is believed.
+local function drop_gone_processes()
+  local last_beats, beats = {}, redis.call('HGETALL', HEARTBEATS)
+  for i = 1, #beats, 2 do
+    local process = string.match(beats[i], '@(.*)$') or beats[i]
+    last_beats[process] = math.max(last_beats[process] or 0, tonumber(beats[i + 1]))
+  end
+  local now = server_time()
+  for _, one in ipairs(redis.call('ZRANGE', LINE, 0, MOST - 1)) do
+    local last_beat = last_beats[string.match(one, '^(.*) ')]
+    if last_beat and now - last_beat > GONE_AFTER then
+      drop(one)
+    end
   end
 end
-if cause then
-  redis.call('SET', probe, 1, 'PX', ARGV[1])
+
+local function stay(score)
+  redis.call('ZADD', LINE, score, CALLER)
+  redis.call('PEXPIRE', LINE, LONGEST_REQUEST)
 end
-return {0, redis.call('EXISTS', ailing, failures) > 0 and 1 or 0}
+
+local function wait_in_line(milliseconds, why, how)
+  redis.call('ZADD', SEEN, exact(NOW + ASKS_WITHIN + LATE), CALLER)
+  redis.call('PEXPIRE', SEEN, ASKS_WITHIN + LATE)
+  stay(ORDER ~= '' and ORDER or redis.call('ZSCORE', LINE, CALLER) or exact(NOW))
+  return {math.ceil(milliseconds), why, how}
+end
+
+for over = 10, #ARGV do
+  drop(ARGV[over])
+end
+local remaining, cause = redis.call('PTTL', PAUSE), redis.call('GET', AILING)
+if remaining > 0 then
+  drop(CALLER)
+  return {remaining, redis.call('GET', PAUSE), 'paused'}
+end
+local present = interval()
+local has_line = MOST > 0 or present > 0
+if cause and redis.call('EXISTS', PROBE) == 1 then
+  return has_line and wait_in_line(PROBE_POLL, cause, 'probed') or {PROBE_POLL, cause, 'probed'}
+end
+
+local tested = 0
+if has_line then
+  drop_late()
+  wait_in_line(0, '', '')
+  local before = redis.call('ZRANK', LINE, CALLER)
+  local under_way = redis.call('ZCOUNT', LINE, '-inf', '(0')
+  local ahead = before - under_way
+  -- A clock that was put back keeps nobody waiting.
+  local free_at = math.min(rate.next, NOW + math.max(present, LONGEST_REQUEST))
+  local too_soon = free_at + ahead * GRACE - NOW
+  if present > 0 and too_soon > 0 then
+    return {math.max(1, math.ceil(free_at - NOW + ahead * present)), cause or '', 'called at its permitted pace'}
+  end
+  local too_many = MOST > 0 and before - MOST + 1 or 0
+  if too_many > 0 then
+    drop_gone_processes()
+    -- Whoever is far back asks seldom.
+    return {math.min(5 * too_many, 200), '', 'busy'}
+  end
+  drop(CALLER)
+  if MOST > 0 then
+    stay(exact(-NOW))
+  end
+end
+if present > 0 then
+  if is_learnt() and not cause and NOW - rate.last <= 1.25 * present + 2 then
+    tested = 1
+  end
+  rate.last, rate.next = NOW, NOW + present
+  keep('last', 'next')
+end
+if cause then
+  redis.call('SET', PROBE, 1, 'PX', LONGEST_PROBE)
+end
+local noted = redis.call('EXISTS', AILING, FAILURES) > 0 and 1 or 0
+return {0, noted, cause and 1 or 0, exact(NOW), exact(present), tested}

@@ -1,7 +1,27 @@
--- Ends a request: its caller leaves the line, and if the system answered it, the system's failures are forgotten.
--- An answer to a request from before a pause does not end the pause.
--- KEYS: pause, ailing, probe, failures, line. ARGV: the caller, whether the system answered (1 or 0).
-redis.call('ZREM', KEYS[5], ARGV[1])
-if ARGV[2] == '1' and redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+-- Ends a request: its caller leaves the line. If the system answered it, the system's failures are forgotten, and the
+-- rate learns. Where a pause was, only the answer to the probe ends it: one from before says nothing about now.
+-- Returns the interval if it is to be logged (ms), else nothing.
+-- Own arguments: the caller, whether the system answered (1, 0, or `unsent`: nobody was asked), whether this was the probe, when it was let in (ms), whether
+-- that tested the interval, the interval that the answer advises (ms; 0: none).
+local CALLER, ANSWERED, WAS_PROBE, SINCE, TESTED = ARGV[3], ARGV[4] == '1', ARGV[5] == '1', tonumber(ARGV[6]), ARGV[7]
+local ADVISED = tonumber(ARGV[8])
+redis.call('ZREM', LINE, CALLER)
+redis.call('ZREM', SEEN, CALLER)
+if not ANSWERED then
+  if WAS_PROBE and ARGV[4] == 'unsent' then
+    -- Somebody else may find out how the system is.
+    redis.call('DEL', PROBE)
+  end
+  return ''
 end
+if redis.call('EXISTS', PAUSE) == 0 and (WAS_PROBE or redis.call('EXISTS', AILING) == 0) then
+  redis.call('DEL', AILING, PROBE, FAILURES)
+end
+if ADVISED > interval() then
+  change_to(ADVISED)
+  rate.next = math.max(rate.next, NOW + ADVISED)
+  keep_learnt()
+elseif TESTED == '1' and ADVISED == 0 and SINCE >= rate.changed then
+  speed_up()
+end
+return to_be_told()

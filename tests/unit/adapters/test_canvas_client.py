@@ -3,11 +3,16 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
+import redis
 from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.canvas.client import CanvasClient
-from shared.clock import ManualClock
+from shared.adapters.canvas.paged import advised_interval
+from shared.adapters.http.answers import Answer, Call
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.system_health import system_rates
 from shared.domain.gradebook import Checkpoint, Course, GradingType, Override, OverrideTarget, Unreadable
 from shared.errors import NotFound, Refused, SystemUnwell, UnexpectedAnswer
 
@@ -365,19 +370,40 @@ def test_flags_and_visibility_are_read(canvas: CanvasClient, remote: ScriptedRem
     assert (found["71"].assignment_visible, found["73"].assignment_visible) == (None, False)
 
 
-@pytest.mark.parametrize(("remaining", "slept"), [("600.0", []), ("150.0", []), ("120.0", [3]), ("0.0", [5])])
-def test_near_the_end_of_its_bucket_it_slows_down(
-    canvas: CanvasClient, remote: ScriptedRemote, clock: ManualClock, remaining: str, slept: list[int]
+@pytest.mark.parametrize(
+    ("headers", "milliseconds"),
+    [
+        ({}, None),
+        ({"X-Rate-Limit-Remaining": "600.0", "X-Request-Cost": "3"}, None),
+        ({"X-Rate-Limit-Remaining": "150.0", "X-Request-Cost": "3"}, None),
+        ({"X-Rate-Limit-Remaining": "75", "X-Request-Cost": "0.5"}, 100),
+        ({"X-Rate-Limit-Remaining": "75"}, 200),
+        ({"X-Rate-Limit-Remaining": "75", "X-Request-Cost": "nan"}, 200),
+        ({"X-Rate-Limit-Remaining": "0.0", "X-Request-Cost": "0.5"}, 2000),
+        ({"X-Rate-Limit-Remaining": "-20", "X-Request-Cost": "0.01"}, 150),
+        ({"X-Rate-Limit-Remaining": "many"}, None),
+    ],
+)
+def test_near_the_end_of_its_bucket_requests_become_fewer(headers: dict[str, str], milliseconds: int | None) -> None:
+    """Canvas drains 10 a second: what a request cost drains until the next one, and the more the less is left."""
+    call = Call("canvas", "GET", "/api/v1/courses")
+    advised = advised_interval(Answer.of(call, httpx.Response(200, headers=headers)))
+    assert advised == (None if milliseconds is None else timedelta(milliseconds=milliseconds))
+
+
+def test_what_canvas_advises_holds_for_all_workers(
+    canvas: CanvasClient, remote: ScriptedRemote, redis_client: redis.Redis, keys: Keys
 ) -> None:
-    """Canvas drains 10 a second: the wait brings the bucket back to 150, five seconds at most."""
-    remote.on("GET", f"{BASE}/students/submissions", answer([ROW], X_Rate_Limit_Remaining=remaining))
+    """The interval is in Redis, before anything was refused."""
+    remote.on("GET", f"{BASE}/students/submissions", answer([ROW], X_Rate_Limit_Remaining="75", X_Request_Cost="1"))
     canvas.gradebook("41", ["71"])
-    assert clock.slept == [timedelta(seconds=seconds) for seconds in slept]
+    rates = {rate.system: rate.interval for rate in system_rates(redis_client, keys, {})}
+    assert rates == {"canvas": timedelta(milliseconds=200), "powerschool": timedelta(0)}
 
 
 def test_throttled_once_nobody_asks_for_a_while(canvas: CanvasClient, remote: ScriptedRemote) -> None:
     """The second request does not leave the process."""
-    remote.on("GET", f"{BASE}/assignments", text("403 Forbidden (Rate Limit Exceeded)", 403))
+    remote.on("GET", f"{BASE}/assignments", text("403 Forbidden (Rate Limit Exceeded)", 403, Retry_After="60"))
     for _ in range(2):
         with pytest.raises(SystemUnwell):
             canvas.course("41")

@@ -5,11 +5,13 @@ import pytest
 from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.http.api import JsonApi, http_client
+from shared.adapters.http.errand import Errand, on_errand
 from shared.adapters.http.gate import Passage
 from shared.adapters.http.troubles import LONGEST_RETRY_AFTER
 from shared.clock import ManualClock
 from shared.errors import (
     AccessDenied,
+    LeaseLost,
     NotFound,
     PassbackError,
     Refused,
@@ -20,20 +22,36 @@ from shared.errors import (
 
 
 class OpenGate:
-    """Lets everyone in, and pauses for what concerns the whole system."""
+    """Lets everyone in, and pauses for what concerns the whole system.
+
+    Of throttled answers, `waited_out` says how many in a row are followed by another try.
+    """
+
+    waited_out = 0
 
     def __init__(self) -> None:
         self.failures: list[tuple[str, timedelta | None]] = []
         self.under_way = 0
         self.left: list[bool] = []
+        self.again: list[Passage | None] = []
+        self.waits = timedelta(0)
+        self.unsent = 0
 
-    def enter(self) -> Passage:
+    def enter(self, again: Passage | None = None) -> Passage:
         self.under_way += 1
-        return Passage("caller", failures_noted=False)
+        self.again.append(again)
+        return Passage("caller", failures_noted=False, waited=self.waits)
 
-    def leave(self, passage: Passage, *, answered: bool) -> None:
+    def leave(self, passage: Passage, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         self.under_way -= 1
         self.left.append(answered)
+        self.unsent += not sent
+
+    def throttled(self, passage: Passage, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+        self.failures.append((cause, retry_after))
+        assert self.under_way == 0
+        self.waited_out -= 1
+        return None if self.waited_out >= 0 else retry_after or timedelta(seconds=1)
 
     def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
         self.failures.append((cause, retry_after))
@@ -142,6 +160,37 @@ def test_a_senseless_wait_is_ignored(api: JsonApi, remote: ScriptedRemote, gate:
     """The own backoff stands in for it."""
     failure_of(api, remote, text("", 429, Retry_After=header))
     assert gate.failures == [("canvas_throttled", None)]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+@pytest.mark.parametrize("throttled", [text("", 429), text("403 Forbidden (Rate Limit Exceeded)", 403)])
+def test_a_throttled_request_is_sent_again_in_its_place(
+    api: JsonApi, remote: ScriptedRemote, gate: OpenGate, method: str, throttled: httpx.Response
+) -> None:
+    """It was not carried out, so that it is the same request, body and all, for a read as for a write."""
+    gate.waited_out = 2
+    remote.on(method, "/a/1", throttled, throttled, answer({"id": 1}))
+    body = None if method == "GET" else {"score": 1}
+    assert api.send(method, "/a/{id}", {"id": 1}, body=body).body == {"id": 1}
+    assert [request.content for request in remote.requests] == [b"" if body is None else b'{"score":1}'] * 3
+    assert [again is None for again in gate.again] == [True, False, False]
+    assert gate.left == [False, False, True]
+
+
+def test_a_write_that_waited_is_sent_only_if_it_may_be(api: JsonApi, remote: ScriptedRemote, gate: OpenGate) -> None:
+    """A sync that lost its course while it waited writes nothing; a read does no harm."""
+    gate.waits = timedelta(seconds=3)
+    remote.on("PUT", "/a/1", answer({})).on("GET", "/a/1", answer({}))
+
+    def lost() -> None:
+        raise LeaseLost("7")
+
+    with on_errand(Errand(1, lambda: timedelta(seconds=9), check_write=lost)):
+        api.send("GET", "/a/{id}", {"id": 1})
+        with pytest.raises(LeaseLost):
+            api.send("PUT", "/a/{id}", {"id": 1}, body={})
+    assert [request.method for request in remote.requests] == ["GET"]
+    assert (gate.under_way, gate.unsent) == (0, 1)
 
 
 def test_errors_name_the_call_by_its_template(api: JsonApi, remote: ScriptedRemote) -> None:

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from shared.adapters.http.api import JsonApi, http_client
+from shared.adapters.http.errand import Errand, on_errand
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import SystemGate
 from shared.adapters.telemetry.request_counts import RequestCounts
@@ -31,7 +32,8 @@ def count(redis_client: redis.Redis, keys: Keys, clock: ManualClock, answer: htt
     http = http_client("https://canvas.test", 1, transport=httpx.MockTransport(reply))
     gate = SystemGate(redis_client, keys, "canvas", clock, timedelta(0))
     api = JsonApi("canvas", http, gate, clock, on_request=hooks.requested, on_trouble=hooks.troubled)
-    with contextlib.suppress(TransientError):
+    impatient = Errand(None, lambda: timedelta(0))
+    with on_errand(impatient), contextlib.suppress(TransientError):
         api.send("GET", "/api/v1/courses/{course_id}", {"course_id": 42})
     return counts
 

@@ -1,5 +1,6 @@
 import time
 from datetime import timedelta
+from itertools import pairwise
 from random import Random
 
 import fakeredis
@@ -8,6 +9,7 @@ import redis
 from redis.exceptions import RedisError
 
 from shared.adapters.http.gate import Passage
+from shared.adapters.redis.answers import epoch_ms
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import SystemGate
 from shared.clock import ManualClock
@@ -18,7 +20,14 @@ LET_IN = Passage("", failures_noted=True)
 
 
 def gate_of(client: redis.Redis, keys: Keys, clock: ManualClock, interval: timedelta = timedelta(0)) -> SystemGate:
-    return SystemGate(client, keys, "powerschool", clock, interval, dice=Random(1))
+    """Return a gate whose time is the clock's, and whose callers wait for 5 s without an errand."""
+
+    def now_ms() -> int:
+        return epoch_ms(clock.now())
+
+    return SystemGate(
+        client, keys, "powerschool", clock, interval, dice=Random(1), longest_wait=5 * SECOND, now_ms=now_ms
+    )
 
 
 def test_throttling_pauses_every_worker_at_once(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
@@ -71,27 +80,30 @@ def test_requests_under_way_do_not_prolong_a_pause(redis_client: redis.Redis, ke
 
 
 def test_all_workers_share_one_pace(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
-    """Three workers get three slots an interval apart, in the order in which they came."""
+    """Three workers are let in an interval apart."""
+    times = []
     for _ in range(3):
         gate_of(redis_client, keys, clock, timedelta(milliseconds=1500)).enter()
-    assert [round(slept.total_seconds(), 1) for slept in clock.slept] == [1.5, 3.0]
+        times.append(clock.now())
+    assert [later - earlier for earlier, later in pairwise(times)] == [1.5 * SECOND] * 2
 
 
 def test_a_slot_too_far_away_is_not_waited_for(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
-    """The sync goes on later instead of holding a thread, and the slot stays free for others."""
-    gate = gate_of(redis_client, keys, clock, 4 * SECOND)
-    gate.enter()
+    """The caller gives up at once, and its turn is somebody else's."""
+    gate = gate_of(redis_client, keys, clock, 8 * SECOND)
     gate.enter()
     for _ in range(2):
         with pytest.raises(SystemUnwell) as caught:
             gate.enter()
         assert caught.value.cause == "powerschool_throttled"
-        assert 7 * SECOND < caught.value.delay <= 8 * SECOND
+        assert caught.value.delay == 8 * SECOND
+    assert clock.slept == []
+    assert redis_client.zcard(keys.line("powerschool")) == 0
 
 
 def test_the_pace_holds_in_real_time(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
     """After the interval the next slot is free at once."""
-    gate = gate_of(redis_client, keys, clock, timedelta(milliseconds=30))
+    gate = SystemGate(redis_client, keys, "powerschool", clock, timedelta(milliseconds=30))
     gate.enter()
     time.sleep(0.05)
     gate.enter()
@@ -103,11 +115,11 @@ def test_after_a_pause_one_caller_goes_ahead(redis_client: redis.Redis, keys: Ke
     first, other = (gate_of(redis_client, keys, clock) for _ in range(2))
     first.failed("powerschool_unavailable", whole_system=True)
     redis_client.delete(keys.pause("powerschool"))
-    first.enter()
+    probe = first.enter()
     with pytest.raises(SystemUnwell) as caught:
         other.enter()
     assert caught.value.cause == "powerschool_unavailable"
-    first.leave(LET_IN, answered=True)
+    first.leave(probe, answered=True)
     other.enter()
 
 

@@ -1,0 +1,153 @@
+-- The rate that all workers share for one system, and what it learns. Prelude of the scripts of `system_health.py`.
+--
+-- `interval` is the time between two admissions (ms). As in BIC, the predecessor of TCP's CUBIC, it is searched for
+-- between `limit`, the longest interval at which the system throttled, and `good`, the shortest that it accepted:
+-- slower by a factor at each throttled answer, faster by ever smaller steps towards the limit while none comes. After
+-- HOLD without one the limit is lowered by 5 %, then by 10, 20, 40 and 50, so that a system that permits more is found
+-- out within a minute and one that does not loses one request in HOLD. Never faster than configured.
+-- Source: Xu, Harfoush, Rhee: "Binary Increase Congestion Control for Fast Long-Distance Networks", INFOCOM 2004.
+--
+-- KEYS: pause, ailing, probe, failures, line, heartbeats, rate, seen. ARGV[1] the time (ms; empty: Redis's), ARGV[2] the
+-- configured interval (ms); a script's own from ARGV[3].
+local PAUSE, AILING, PROBE, FAILURES, LINE, HEARTBEATS, RATE, SEEN = unpack(KEYS)
+local CONFIGURED = tonumber(ARGV[2])
+-- The first interval, where a throttled answer says nothing of itself; below the shortest, none is kept.
+local FIRST, SHORTEST, LONGEST = 100, 5, 10000
+-- Without a hint, of a pause and an interval. Half a minute is for systems that are away.
+local LONGEST_PAUSE = 5000
+-- Requests arrive a little earlier or later than they were let in.
+local MARGIN = 1.07
+-- So many accepted requests make an interval one that works: then throttling is a matter of jitter.
+local STEADY = 5
+local HOLD, NEXT_HOLD = 20000, 2000
+local KEPT_FOR = 7 * 24 * 3600 * 1000
+local TOLD_AGAIN_AFTER, TOLD_RATIO = 10000, 1.5
+
+local function server_time()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + time[2] / 1000
+end
+
+local NOW = tonumber(ARGV[1]) or server_time()
+
+-- `next`: when the next request may go; `last`: when the last one went; `changed`, `slowed`: when the interval was
+-- changed, and made longer; `proven`: requests accepted at it; `calm`, `steps`: since when nothing was throttled, and
+-- how often the limit was lowered since; `told`, `told_at`: the interval that was logged last.
+local FIELDS = {
+  'interval', 'limit', 'good', 'proven', 'changed', 'slowed', 'calm', 'steps', 'next', 'last', 'told', 'told_at',
+}
+local rate = {}
+for i, value in ipairs(redis.call('HMGET', RATE, unpack(FIELDS))) do
+  rate[FIELDS[i]] = tonumber(value or '') or 0
+end
+
+local function exact(number)
+  return string.format('%.3f', number)
+end
+
+local function keep(...)
+  local fields = {}
+  for _, name in ipairs({...}) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = exact(rate[name])
+  end
+  redis.call('HSET', RATE, unpack(fields))
+  redis.call('PEXPIRE', RATE, KEPT_FOR)
+end
+
+local function interval()
+  return math.max(CONFIGURED, rate.interval)
+end
+
+-- Whether anything was learnt that differs from what is configured.
+local function is_learnt()
+  return rate.interval > CONFIGURED or rate.limit > 0
+end
+
+local function keep_learnt()
+  keep('interval', 'limit', 'good', 'proven', 'changed', 'slowed', 'calm', 'steps', 'next')
+end
+
+local function change_to(new)
+  rate.interval, rate.changed, rate.proven = new, NOW, 0
+end
+
+-- Makes the interval longer after a throttled answer to a request that was let in at an interval of `at`. `hint` is how
+-- long the system asks to wait (0: it does not say). Returns how long nobody is let in.
+local function slow_down(at, hint, was_probe)
+  local base = math.max(interval(), at)
+  if was_probe or rate.good <= base then
+    rate.good = 0
+  end
+  -- Accepted before at this very interval: requests came a little too close together.
+  local proven = was_probe and 0 or rate.proven
+  local new, pause
+  if rate.good > 0 then
+    new, pause = rate.good > 1.25 * base and math.sqrt(base * rate.good) or rate.good, rate.good
+  elseif base == 0 then
+    new = math.max(FIRST, hint / 4)
+  elseif proven > 0 then
+    new = base * (proven >= STEADY and 1.1 or 1.2)
+  elseif hint > base then
+    new = math.sqrt(base * hint)
+  else
+    new = 2 * base
+  end
+  new = math.min(math.max(new, MARGIN * base), math.max(hint > 0 and LONGEST or LONGEST_PAUSE, CONFIGURED))
+  pause = math.min(math.max(pause or 0, new), LONGEST_PAUSE)
+  -- What the answer says is believed, until a shorter interval was seen to work: hints are whole seconds.
+  if hint > 0 and rate.good == 0 and proven == 0 then
+    pause, rate.good = hint, math.max(hint, new)
+  end
+  rate.limit, rate.slowed, rate.calm, rate.steps = base, NOW, NOW, 0
+  rate.next = NOW + pause
+  change_to(new)
+  keep_learnt()
+  return pause
+end
+
+local function lower_limit()
+  rate.limit = rate.limit * (1 - math.min(0.05 * 2 ^ rate.steps, 0.5))
+  if rate.limit * MARGIN < math.max(CONFIGURED, SHORTEST) then
+    rate.limit = 0
+  end
+  rate.calm, rate.steps = NOW, rate.steps + 1
+end
+
+local function may_lower_limit()
+  local hold = rate.steps == 0 and math.max(HOLD, 30 * interval()) or math.max(NEXT_HOLD, 5 * interval())
+  return rate.limit > 0 and NOW - rate.calm >= hold
+end
+
+-- Makes the interval shorter, after a request was accepted that came as soon as the interval allows.
+local function speed_up()
+  local present = interval()
+  rate.proven = rate.proven + 1
+  if rate.good == 0 or present < rate.good then
+    rate.good = present
+  end
+  local floor = math.max(CONFIGURED, MARGIN * rate.limit)
+  if present <= 1.001 * floor and may_lower_limit() then
+    lower_limit()
+    change_to(math.max(CONFIGURED, MARGIN * rate.limit, rate.limit == 0 and present / 2 or 0))
+  elseif present > 1.001 * floor then
+    change_to(math.max(floor, math.sqrt(present * math.max(rate.limit, present / 4))))
+  end
+  if rate.limit == 0 and rate.interval < math.max(CONFIGURED, SHORTEST) then
+    rate.interval = 0
+  end
+  keep_learnt()
+end
+
+-- Returns the interval if it is to be logged: when it differs much from the one that was logged last, and not too often.
+local function to_be_told()
+  local present = interval()
+  local higher, lower = math.max(present, rate.told), math.min(present, rate.told)
+  local is_news = rate.told == 0 and is_learnt() or rate.told > 0 and higher >= TOLD_RATIO * lower
+  if not is_news or NOW - rate.told_at < TOLD_AGAIN_AFTER then
+    return ''
+  end
+  rate.told, rate.told_at = present, NOW
+  keep('told', 'told_at')
+  return exact(present)
+end
