@@ -63,6 +63,10 @@ class SisImports(Protocol):
         """Return the imports of anybody that run or wait for their turn."""
         ...
 
+    def missing_accounts(self, sis_ids: Collection[str]) -> frozenset[str]:
+        """Return the SIS ids of which Canvas has no account."""
+        ...
+
     def errors(self, import_id: int) -> Sequence[RowError]:
         """Return every row error and warning; Canvas forgets them after 30 days."""
         ...

@@ -132,7 +132,9 @@ class Provisioning:
             s.redis_prefix,
         )
         looks = CourseLooks(self._runs, self._changes, self._records, self._clock)
-        return ProvisionRun(self.feed, self.planner, self._runs, uploader, looks, self._clock, uploading, self.zone)
+        return ProvisionRun(
+            self.feed, self.planner, self._runs, uploader, looks, self._clock, uploading, self.zone, self.imports
+        )
 
     @cached_property
     def provisioner(self) -> Provisioner:

@@ -32,9 +32,10 @@ from shared.domain.school_plans import changed_rows_of, plan_without
 from shared.domain.sis_import import DataSet, DataSetKey
 from shared.errors import PermanentError
 from shared.log_events import LogEvent
-from shared.roster_ports import ProvisionRuns, RosterFeed, RunLease
+from shared.roster_ports import ProvisionRuns, RosterFeed, RunLease, SisImports
 from workers.provisioning.comparison import Comparison, SchoolPlan
 from workers.provisioning.planning import Planned, Planner
+from workers.provisioning.sub_accounts import missing_accounts
 from workers.provisioning.upload_planning import Held, Prepared, UploadPlanner
 from workers.provisioning.uploading import Uploader
 
@@ -73,8 +74,10 @@ class ProvisionRun:
         clock: Clock,
         uploads: UploadPlanner,
         zone: Callable[[], tzinfo],
+        imports: SisImports,
     ) -> None:
         self._feed = feed
+        self._imports = imports
         self._planner = planner
         self._runs = runs
         self._uploader = uploader
@@ -115,7 +118,10 @@ class ProvisionRun:
         else:
             planned = self._planner.plan(self._feed.read(), applied, self._history())
         digests = {each.key: digest_of(each) for each in planned.data_sets}
-        holds = () if run.kind is RunKind.ROLLBACK else (*planned.holds, *_own_holds(held, digests, run.cause))
+        holds: tuple[Hold, ...] = ()
+        if run.kind is not RunKind.ROLLBACK:
+            accounts = missing_accounts(self._imports, applied, planned.data_sets)
+            holds = (*planned.holds, *accounts, *_own_holds(held, digests, run.cause))
         plan_digest = plan_digest_of(digests.items())
         if run.school_number is not None:
             return self._of_one_school(run, planned, held, applied, holds)

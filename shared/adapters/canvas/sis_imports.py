@@ -1,7 +1,7 @@
 """Canvas's SIS Import: the port `SisImports`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 from shared.adapters.canvas import sis_wire
@@ -10,10 +10,11 @@ from shared.adapters.canvas.sis_csv import MEDIA_TYPE, zipped
 from shared.adapters.canvas.sis_wire import SisImportErrorWire
 from shared.adapters.http.api import Params
 from shared.domain.sis_import import ImportState, RowError, SisFiles, SisImport
-from shared.errors import Refused
+from shared.errors import AccessDenied, NotFound, Refused
 from shared.roster_ports import ImportOptions
 
 IMPORTS = "/api/v1/accounts/{account_id}/sis_imports"
+ACCOUNT = "/api/v1/accounts/{account_id}"
 MOST_PER_PAGE = 100
 UNFINISHED = tuple(state for state in ImportState if not state.is_final)
 
@@ -67,6 +68,23 @@ class CanvasSisImports:
         # A Canvas that does not know the parameter lists all of them.
         return tuple(found for found in self._imports(params) if not found.state.is_final)
 
+    def missing_accounts(self, sis_ids: Collection[str]) -> frozenset[str]:
+        """Return the SIS ids of which Canvas has no account; none that the token may not look at.
+
+        Source: Canvas REST API, `GET /api/v1/accounts/sis_account_id:...`; one request each.
+        """
+        return frozenset(sis_id for sis_id in sorted(sis_ids) if not self._has_account(sis_id))
+
+    def _has_account(self, sis_id: str) -> bool:
+        try:
+            self._canvas.get(ACCOUNT, {"account_id": f"sis_account_id:{sis_id}"})
+        except NotFound:
+            return False
+        except AccessDenied:
+            # Not to be told: Canvas itself says of each course of it that there is no such account.
+            return True
+        return True
+
     def errors(self, import_id: int) -> Sequence[RowError]:
         """Return every row error and warning; Canvas forgets them after 30 days.
 
@@ -98,7 +116,7 @@ class CanvasSisImports:
         """
         if self._root_account is None:
             try:
-                answer = self._canvas.get("/api/v1/accounts/{account_id}", {"account_id": self._account})
+                answer = self._canvas.get(ACCOUNT, {"account_id": self._account})
             except Refused:
                 self._root_account = self._account
             else:

@@ -64,6 +64,7 @@ DEEDS: Final = frozenset(
         "edit_course",
         "edit_user",
         "suspend_user",
+        "start_foreign_import",
     }
 )
 

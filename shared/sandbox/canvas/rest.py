@@ -30,7 +30,7 @@ from shared.sandbox.canvas.objects import (
 )
 from shared.sandbox.canvas.paging import page_of
 from shared.sandbox.canvas.seed import Assignment
-from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, UnknownObject
+from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, Account, UnknownObject
 
 MOST_ASSIGNMENT_IDS: Final = 100
 
@@ -57,15 +57,30 @@ async def list_accounts(request: Request) -> Response:
     return shown(request, list(page.items), link=page.link)
 
 
+SIS_ACCOUNT = "sis_account_id:"
+
+
 async def show_account(request: Request) -> Response:
-    """`GET /api/v1/accounts/:id`: the root account, also as `self`, or the sub-account that holds the courses."""
+    """`GET /api/v1/accounts/:id`: the root account, also as `self`, or a sub-account, also by its SIS id.
+
+    Source: Canvas REST API, "Object IDs, SIS IDs, and Special IDs": `sis_account_id:...` wherever an id is taken.
+    """
     asked = request.path_params["id"]
     if asked in ("self", str(ROOT_ACCOUNT_ID)):
         return shown(request, _account(request))
     if asked == str(ACCOUNT_ID):
         sub_account = {"id": ACCOUNT_ID, "name": "Sandbox Schools", "root_account_id": ROOT_ACCOUNT_ID}
         return shown(request, sub_account | {"parent_account_id": ROOT_ACCOUNT_ID})
-    raise UnknownObject("no such account")
+    found = sandbox(request).accounts.get(asked.removeprefix(SIS_ACCOUNT)) if asked.startswith(SIS_ACCOUNT) else None
+    if found is None or found.workflow_state == "deleted":
+        raise UnknownObject("no such account")
+    return shown(request, {"name": found.name, "root_account_id": ROOT_ACCOUNT_ID, **_account_ids(request, found)})
+
+
+def _account_ids(request: Request, account: Account) -> dict[str, object]:
+    """Return the ids of a sub-account; Canvas's own numbers follow those of the seed's."""
+    position = list(sandbox(request).accounts).index(account.sis_account_id)
+    return {"id": ACCOUNT_ID + 1 + position, "sis_account_id": account.sis_account_id}
 
 
 async def list_courses(request: Request) -> Response:

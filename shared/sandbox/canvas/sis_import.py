@@ -24,6 +24,7 @@ from shared.sandbox.canvas.sis_id_changes import apply_change_sis_id
 from shared.sandbox.canvas.sis_people import apply_enrollment, apply_user
 from shared.sandbox.canvas.sis_records import RowOptions, RowProblem, StateChange, Work
 from shared.sandbox.canvas.sis_structure import apply_account, apply_course, apply_section, apply_term
+from shared.sandbox.canvas.state import SERVICE_USER_ID
 from shared.sandbox.canvas.teaching import Teaching
 from shared.sandbox.canvas.throttle import Fate
 
@@ -38,12 +39,13 @@ APPLY: Final[Mapping[str, Callable[[Work, Line], None]]] = {
 }
 SUCCEEDED: Final = ("imported", "imported_with_messages")
 NOT_COMPLETED: Final = ("initializing", "created", "importing", "cleanup_batch")
+
 SUPPORT: Final = "Error while importing CSV. Please contact support. (Error report {})"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """What was asked for. `identifier` is the `diffing_data_set_identifier`."""
+    """What was asked for. `identifier` is the `diffing_data_set_identifier`, `user_id` who asked."""
 
     upload: Upload
     rows: RowOptions
@@ -52,6 +54,7 @@ class ImportRequest:
     drop: DropStatuses = field(default_factory=DropStatuses)
     change_threshold: int | None = None
     diff_row_count_threshold: int | None = None
+    user_id: int = SERVICE_USER_ID
 
 
 @dataclass(frozen=True, slots=True)

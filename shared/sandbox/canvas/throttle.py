@@ -18,11 +18,15 @@ from shared.sandbox.faults import Faults, Switchboard
 
 
 class Fate(BaseModel):
-    """How an SIS import ends early, once this share of its rows (0 to 1) was applied."""
+    """How an SIS import ends early, once this share of its rows (0 to 1) was applied; `hangs`: not at all.
+
+    A job that died leaves its import `importing` until somebody aborts it (canvas-lms app/models/sis_batch.rb keeps the
+    others waiting meanwhile).
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    state: Literal["failed", "failed_with_messages", "aborted"]
+    state: Literal["failed", "failed_with_messages", "aborted", "hangs"]
     after: float = Field(default=0, ge=0, le=1)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sis_canvas import SisWorld, provisioned
+from sis_canvas import COURSES, ENROLLMENTS, SECTIONS, TERMS, USERS, SisWorld, provisioned, zip_of
 
 HEADER = "section_id,user_id,role,status"
 NOTHING_GONE = {"diffing_data_set_identifier": "enrollments-T1", "diffing_drop_status": "completed"}
@@ -112,3 +112,84 @@ def test_too_many_changed_rows_are_not_compared() -> None:
     import_of(world, enrollments("U1", "U2"))
     assert import_of(world, enrollments(), diff_row_count_threshold=1)["diffing_threshold_exceeded"] is True
     assert states(world) == {"U1": "active", "U2": "active"}
+
+
+ALL = {"terms": TERMS, "courses": COURSES, "sections": SECTIONS, "users": USERS, "enrollments": ENROLLMENTS}
+
+
+def several(world: SisWorld, **files: str) -> dict[str, Any]:
+    """Send several files under one identifier."""
+    found = world.imported(zip_of(**files), diffing_data_set_identifier="all", diffing_drop_status="completed")
+    assert found["workflow_state"] == "imported", world.errors(found["id"])
+    return found
+
+
+def without(content: str, row: str) -> str:
+    """Return the file without the rows that begin so."""
+    return "".join(line for line in content.splitlines(keepends=True) if not line.startswith(row))
+
+
+def test_several_files_are_compared_kind_by_kind() -> None:
+    """Of a zip under one identifier each file is compared with the last one of its kind."""
+    world = SisWorld()
+    first = several(world, **ALL)
+    changed = ALL | {
+        "enrollments": without(ENROLLMENTS, ",S1,U1"),
+        "users": USERS.replace("Student,Two", "Student,Deux"),
+    }
+    second = several(world, **changed)
+    counts = second["data"]["counts"]
+    assert second["diffed_against_import_id"] == first["id"]
+    assert {kind: count for kind, count in counts.items() if count} == {"users": 1, "enrollments": 1}
+    assert states(world)["U1"] == "completed"
+    assert ("S2", "active") in world.roster("sections", "section_id", "status")
+
+
+def test_what_a_file_lacks_is_gone_and_a_file_that_lacks_is_not() -> None:
+    """An empty file ends all rows of its kind. A kind that the zip leaves out is left alone, and then forgotten.
+
+    The next upload of that kind finds no file to be compared with in the last import: it is taken whole, and ends
+    nothing. Whoever sends several files under one identifier has to send all of them each time.
+    """
+    world = SisWorld()
+    several(world, **ALL)
+    some = {kind: content for kind, content in ALL.items() if kind != "enrollments"}
+    several(world, **(some | {"users": USERS.replace("Student,Two", "Student,Deux")}))
+    assert states(world)["U1"] == "active"
+    whole = several(world, **(ALL | {"enrollments": without(ENROLLMENTS, ",S1,U1")}))
+    assert whole["data"]["counts"]["enrollments"] == 2
+    assert states(world)["U1"] == "active"
+    several(world, **(ALL | {"enrollments": ENROLLMENTS.splitlines(keepends=True)[0]}))
+    assert states(world)["U1"] == "active"
+    assert ("U2", "completed") in world.roster("enrollments", "user_id", "status")
+
+
+def test_files_are_taken_in_the_order_that_rows_need() -> None:
+    """Whatever their order in the zip: a new section finds its course, a new class its user."""
+    world = SisWorld()
+    found = several(world, **dict(reversed(ALL.items())))
+    assert world.errors(found["id"]) == []
+    assert states(world) == {"U1": "active"}
+
+
+def test_one_breach_keeps_every_kind_from_being_compared() -> None:
+    """The threshold looks at the size of the whole upload, and every file is applied whole then."""
+    world = SisWorld()
+    several(world, **ALL)
+    few = ALL | {"enrollments": ENROLLMENTS.splitlines(keepends=True)[0], "users": USERS.splitlines(keepends=True)[0]}
+    found = world.imported(zip_of(**few), diffing_data_set_identifier="all", change_threshold=5)
+    assert found["diffing_threshold_exceeded"] is True
+    assert set(states(world).values()) == {"active"}
+    assert several(world, **ALL)["data"]["counts"]["enrollments"] == 0
+
+
+def test_two_files_of_a_kind_are_not_compared() -> None:
+    """Canvas says so, and takes them whole."""
+    world = provisioned()
+    for rows in (("U1", "U2"), ("U2",)):
+        content = zip_of(one=enrollments(*rows), two=enrollments("U9", section="S2"))
+        found = world.imported(content, diffing_data_set_identifier="all")
+    assert {e["message"] for e in world.errors(found["id"])} == {
+        "Can't perform diffing against more than one file of the same type"
+    }
+    assert states(world)["U1"] == "active"

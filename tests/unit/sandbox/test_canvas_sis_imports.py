@@ -242,3 +242,33 @@ def test_imports_announce_their_states() -> None:
 def test_parameters_that_are_refused(parameters: dict[str, object]) -> None:
     """Identifiers are 128 bytes at the most and exclude batch mode; statuses and thresholds are known ones."""
     assert SisWorld().post(TERMS, **parameters).status_code == 400
+
+
+def test_an_import_may_hang_until_it_is_aborted() -> None:
+    """It stays `importing`, however long that takes, and nothing else begins; aborted, the next one follows."""
+    world = SisWorld()
+    world.canvas.switchboard.set(world.knobs.model_validate({"sis_import_fates": [{"state": "hangs", "after": 0.5}]}))
+    hanging = world.start(EVERYTHING)
+    waiting = world.start(TERMS)
+    world.pass_time(days=2)
+    assert (world.shown(hanging)["workflow_state"], world.shown(waiting)["workflow_state"]) == ("importing", "created")
+    assert world.client.put(f"{URL}/{hanging}/abort").json()["workflow_state"] == "aborted"
+    world.pass_time(minutes=10)
+    assert world.shown(waiting)["workflow_state"] == "imported"
+
+
+def test_another_vendor_imports_too() -> None:
+    """The import says whose it is, and has no data set."""
+    world = SisWorld()
+    world.canvas.start_foreign_import(4711)
+    ours = world.start(TERMS)
+    [mine, theirs] = world.client.get(URL).json()["sis_imports"]
+    assert (theirs["user"]["id"], theirs["diffing_data_set_identifier"]) == (4711, None)
+    assert (mine["id"], mine["user"]["id"] != 4711) == (ours, True)
+
+
+def test_accounts_are_found_by_their_sis_id() -> None:
+    """One that is not there is a 404."""
+    world = SisWorld(accounts=["100"])
+    assert world.client.get("/api/v1/accounts/sis_account_id:100").json()["sis_account_id"] == "100"
+    assert world.client.get("/api/v1/accounts/sis_account_id:200").status_code == 404

@@ -55,9 +55,9 @@ class NeverProvisioned:
         """Return none."""
         return None
 
-    def held(self) -> RunView | None:
+    def held_runs(self) -> Sequence[RunView]:
         """Return none."""
-        return None
+        return ()
 
     def rows(self, run_id: str) -> Sequence[ChangedRows]:
         """Return none."""

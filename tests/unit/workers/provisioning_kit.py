@@ -1,6 +1,6 @@
 """Provisioning over fakes: a Canvas that takes imports, a plan that tests write, and a process that can be killed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -139,6 +139,7 @@ class FakeImports:
     records: dict[tuple[Entity, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict)
     ends: list[SisImport | ImportState] = field(default_factory=list)
     messages: list[RowError] = field(default_factory=list)
+    accounts: frozenset[str] = frozenset()
     faults: Faults = field(default_factory=Faults)
     loses_answer: Exception | None = None
 
@@ -189,6 +190,10 @@ class FakeImports:
     def _moved_on(self, found: SisImport) -> SisImport:
         is_ours = found.data_set_id is not None
         return self._look(found.id) if is_ours else found
+
+    def missing_accounts(self, sis_ids: Collection[str]) -> frozenset[str]:
+        self.faults.check("missing_accounts")
+        return frozenset(sis_ids) - self.accounts
 
     def errors(self, import_id: int) -> Sequence[RowError]:
         self.faults.check("errors")
@@ -304,7 +309,8 @@ class Campus:
         rules = UploadRules(DroppedStatus.COMPLETED, 10, self.remaster_days)
         uploads = UploadPlanner(rules, "passback", lambda: self.clock.now().date())
         uploader = Uploader(imports, runs, self.planner, self.clock, uploads, SETTLES_IN, LONGEST_IMPORT, "passback")
-        run = ProvisionRun(feed, self.planner, runs, uploader, self.aftermath, self.clock, uploads, lambda: UTC)
+        zone = lambda: UTC  # noqa: E731
+        run = ProvisionRun(feed, self.planner, runs, uploader, self.aftermath, self.clock, uploads, zone, imports)
         table = Timetable(self.schedule, timedelta(minutes=15))
 
         def pause(duration: timedelta) -> bool:
