@@ -64,7 +64,8 @@ class LogEvent(StrEnum):
     """info: a person did something on the pages or through the API. `action_id` (in the log of actions), `action`,
     `target` (an id), `count`, `actor`."""
     SIGN_IN_REFUSED = "sign_in_refused"
-    """warning: a wrong password, or too many of them. `cause`, `account` (`operator`, `viewer`, else `unknown`)."""
+    """warning: a wrong password or token, or too many of them. `cause`, `account` (`operator`, `viewer`, `metrics`,
+    else `unknown`), `door`, `unlogged` (alike since the last line)."""
     LETTER_BATCH_INTERRUPTED = "letter_batch_interrupted"
     """warning: Redis did not answer while dead letters were retried or discarded; the rest is untouched. `batch_id`,
     `error`."""

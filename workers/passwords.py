@@ -1,9 +1,7 @@
 """Passwords: compared with a secret, or with its Argon2 hash."""
 
-import hashlib
 import hmac
 import secrets
-import threading
 
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -11,9 +9,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from shared.config import ConfigurationError
 
 HASH_PREFIX = "$argon2"
-
-# To check a hash takes 64 MB and a while: guesses wait for one another instead of taking all memory.
-_CHECKS_AT_ONCE = threading.BoundedSemaphore(2)
 
 
 def hashed(password: str) -> str:
@@ -41,13 +36,15 @@ class Password:
         """Say whether the account can be opened at all."""
         return bool(self._configured)
 
-    @property
-    def fingerprint(self) -> str:
-        """Return what changes with the password, and tells nothing about it."""
-        return hashlib.sha256(f"passback session {self._configured}".encode()).hexdigest()
+    def keyed_digest(self, secret: str) -> str:
+        """Return what changes with the password, and lets nobody without `secret` try guesses on it."""
+        return hmac.new(secret.encode(), f"password {self._configured}".encode(), "sha256").hexdigest()
 
     def fits(self, given: str) -> bool:
-        """Say whether this is the password, without telling by the time it takes how much of it is right."""
+        """Say whether this is the password, without telling by the time it takes how much of it is right.
+
+        Blocks, and takes 64 MB for a hash: `Authenticator` calls it in one of few threads.
+        """
         if not self.is_set:
             return False
         if not is_hash(self._configured):
@@ -63,8 +60,7 @@ class Password:
 
 def _fits_hash(configured: str, given: str) -> bool:
     try:
-        with _CHECKS_AT_ONCE:
-            return PasswordHasher().verify(configured, given)
+        return PasswordHasher().verify(configured, given)
     except VerificationError:
         return False
 

@@ -4,30 +4,36 @@ from functools import partial
 
 from starlette.types import ASGIApp
 
+from shared.clock import SystemClock
 from shared.config import Settings
 from workers.bootstrap import Passback
-from workers.credentials import judge_of
+from workers.credentials import Authenticator
 from workers.metrics.exposition import exposition
 from workers.metrics.numbers import Numbers
 from workers.metrics.page import MetricsAccess, MetricsPage
 from workers.receivers.app import build
 from workers.receivers.routing import Route, get
+from workers.status_pages.sign_in import SignIn
 from workers.status_pages.site import create_site
 
 
 def web_app(settings: Settings) -> ASGIApp:
     """Return all that the web process serves. Paths that are not the receivers' are the pages' and the API's."""
     service = Passback(settings)
+    # One for all doors: guesses count together wherever they are made.
+    authenticator = Authenticator(settings, lambda: service.redis, service.keys, SystemClock())
+    sign_in = SignIn(settings, lambda: service.redis, service.keys, authenticator)
     return build(
         settings,
-        otherwise=create_site(service),
+        otherwise=create_site(service, sign_in=sign_in),
         count=service.tally,
-        more_routes={"/metrics": metrics_route(service)},
+        more_routes={"/metrics": metrics_route(service, authenticator)},
         close=service.close,
     )
 
 
-def metrics_route(service: Passback) -> Route:
+def metrics_route(service: Passback, authenticator: Authenticator | None = None) -> Route:
     """Return the route of the metrics."""
-    access = MetricsAccess(service.settings.metrics_token.get_secret_value(), judge_of(service.settings))
+    authenticator = authenticator or Authenticator(service.settings, lambda: service.redis, service.keys, SystemClock())
+    access = MetricsAccess(service.settings, authenticator)
     return get(MetricsPage(partial(exposition, Numbers(service).samples), access))

@@ -8,7 +8,14 @@ from stores_under_test import START
 from shared.adapters.redis.actions import RedisActions
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.letter_batches import SILENT_AFTER, BatchState, RedisLetterBatches
-from shared.adapters.redis.sign_in import MOST_GUESSES, Guesses, session_secret
+from shared.adapters.redis.sign_in import (
+    MOST_GUESSES,
+    MOST_GUESSES_OF_ACCOUNT,
+    MOST_GUESSES_OF_SENDER,
+    Guesses,
+    SessionStore,
+    session_secret,
+)
 from shared.clock import ManualClock
 from shared.domain.actions import Verb
 
@@ -31,19 +38,63 @@ def test_every_process_has_the_same_secret(client: redis.Redis, keys: Keys) -> N
     assert session_secret(client, keys) == secret
 
 
-def test_guesses_are_counted_by_address(client: redis.Redis, keys: Keys) -> None:
+def test_guesses_are_counted_before_they_are_checked(client: redis.Redis, keys: Keys) -> None:
     """One that guessed too often waits, others do not; nothing of the address is in a key's name."""
     guesses = Guesses(client, keys)
-    for _ in range(MOST_GUESSES):
-        assert guesses.wait_for("192.0.2.1") is None
-        guesses.note_wrong("192.0.2.1")
-    wait = guesses.wait_for("192.0.2.1")
-    assert wait is not None
-    assert timedelta(0) < wait <= timedelta(minutes=10)
-    assert guesses.wait_for("192.0.2.2") is None
+    waits = [guesses.count("operator", "192.0.2.1") for _ in range(MOST_GUESSES + 5)]
+    assert waits[:MOST_GUESSES] == [None] * MOST_GUESSES
+    for wait in waits[MOST_GUESSES:]:
+        assert wait is not None
+        assert timedelta(0) < wait <= timedelta(minutes=10)
+    assert guesses.count("operator", "192.0.2.2") is None
+    assert guesses.count("viewer", "192.0.2.1") is None
     assert not [key for key in client.scan_iter() if b"192.0" in key]
-    guesses.forget("192.0.2.1")
-    assert guesses.wait_for("192.0.2.1") is None
+
+
+def test_a_right_password_clears_its_own_count_alone(client: redis.Redis, keys: Keys) -> None:
+    """Of another account from the same sender, nothing is forgotten."""
+    guesses = Guesses(client, keys)
+    for account in ("operator", "viewer"):
+        for _ in range(MOST_GUESSES - 1):
+            guesses.count(account, "192.0.2.1")
+    guesses.count("viewer", "192.0.2.1")
+    guesses.forgive("viewer", "192.0.2.1")
+    assert guesses.count("operator", "192.0.2.1") is None
+    assert guesses.count("operator", "192.0.2.1") is not None
+    assert guesses.count("viewer", "192.0.2.1") is None
+
+
+def test_a_sender_has_a_count_for_all_accounts(client: redis.Redis, keys: Keys) -> None:
+    """Whoever may sign in as viewer clears the viewer's count, and still guesses no more than that."""
+    guesses = Guesses(client, keys)
+    checked = 0
+    for _ in range(MOST_GUESSES_OF_SENDER + 5):
+        checked += guesses.count("unknown", "192.0.2.1") is None
+        client.delete(guesses._names("unknown", "192.0.2.1")[0])
+    assert checked == MOST_GUESSES_OF_SENDER
+
+
+def test_an_account_is_not_guessed_from_everywhere(client: redis.Redis, keys: Keys) -> None:
+    """Many senders together have a count, too; who signed in from a sender before is not locked out by it."""
+    guesses = Guesses(client, keys)
+    guesses.count("operator", "192.0.2.1")
+    guesses.forgive("operator", "192.0.2.1")
+    waits = [guesses.count("operator", f"198.51.100.{number}") for number in range(MOST_GUESSES_OF_ACCOUNT + 1)]
+    assert waits[:-1] == [None] * MOST_GUESSES_OF_ACCOUNT
+    assert waits[-1] is not None
+    assert guesses.count("operator", "192.0.2.1") is None
+
+
+def test_a_session_ends(client: redis.Redis, keys: Keys) -> None:
+    """By itself, or when it is ended; who reads Redis finds no cookie there."""
+    sessions = SessionStore(client, keys)
+    sessions.save("the-cookie", {"role": "viewer"}, timedelta(hours=12))
+    assert sessions.find("the-cookie") == {"role": "viewer"}
+    (key,) = client.scan_iter(f"{keys.prefix}:session:*")
+    assert b"the-cookie" not in key
+    assert 0 < client.pttl(key) <= 12 * 3_600_000
+    sessions.end("the-cookie")
+    assert sessions.find("the-cookie") == {}
 
 
 def test_a_batch_tells_how_far_it_is(client: redis.Redis, keys: Keys) -> None:

@@ -120,19 +120,25 @@ def flower(
     """Run Flower, read-only, for the operator. Needs the extra `passback[flower]`."""
     from importlib.util import find_spec  # noqa: PLC0415
 
+    from shared.adapters.redis.connection import connect  # noqa: PLC0415
+    from shared.adapters.redis.keys import Keys  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
 
     if find_spec("flower") is None:
         raise config.ConfigurationError("Flower is not installed: pip install 'passback[flower]'")
     from workers import monitor  # noqa: PLC0415  # tornado and Flower come with the extra only
     from workers.celery_app import make_app  # noqa: PLC0415
-    from workers.credentials import judge_of  # noqa: PLC0415
+    from workers.credentials import Authenticator  # noqa: PLC0415
     from workers.heartbeat import beating  # noqa: PLC0415
+    from workers.status_pages.proxies import Proxies  # noqa: PLC0415
 
     end_on_sigterm()
     settings = config.load()
     configure_logging(settings)
-    served = monitor.flower(make_app(settings), host, port, judge_of(settings))
+    redis = connect(settings)
+    authenticator = Authenticator(settings, lambda: redis, Keys(settings.redis_prefix), SystemClock())
+    asks = authenticator if authenticator.has_passwords else None
+    served = monitor.flower(make_app(settings), host, port, asks, Proxies(settings))
     with beating(settings, "flower"):
         monitor.run(served)
 

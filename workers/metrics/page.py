@@ -1,25 +1,27 @@
 """`GET /metrics`: who may read it, and how often Redis is asked for it."""
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from ipaddress import ip_address
 
+from redis.exceptions import RedisError
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope
 
-from workers.credentials import Judge, name_and_password
+from shared.config import Settings
+from workers.credentials import Authenticator, name_and_password
 from workers.metrics.exposition import CONTENT_TYPE
 from workers.receivers.replies import Reply, json_reply, plain_reply
+from workers.status_pages.proxies import Proxies
+from workers.status_pages.refusals import NotDone
 
 # Who asks again within this time gets the same page, so that asking often costs Redis nothing.
 FRESH_FOR_S = 1.0
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-NOT_SIGNED_IN = json_reply(
-    401,
-    {"error": {"code": "not_signed_in", "message": "Send the metrics token, or sign in."}},
-    [(b"www-authenticate", b'Bearer realm="passback", Basic realm="passback", charset="UTF-8"')],
-)
+CHALLENGE = (b"www-authenticate", b'Bearer realm="passback", Basic realm="passback", charset="UTF-8"')
+NOT_SIGNED_IN = NotDone(401, "not_signed_in", "Send the metrics token, or sign in as operator.")
+DOOR = "metrics"
 
 
 class MetricsAccess:
@@ -29,20 +31,26 @@ class MetricsAccess:
     told by its headers. Behind one that adds none, a token is needed.
     """
 
-    def __init__(self, token: str, judge: Judge | None) -> None:
-        self._token = token
-        self._judge = judge
+    def __init__(self, settings: Settings, authenticator: Authenticator) -> None:
+        self._has_token = bool(settings.metrics_token.get_secret_value())
+        self._authenticator = authenticator
+        self._proxies = Proxies(settings)
 
-    def allows(self, scope: Scope) -> bool:
-        """Say whether this request may be answered."""
+    async def check(self, scope: Scope) -> None:
+        """Return if this request may be answered. Raises: NotDone, RedisError."""
         headers = Headers(scope=scope)
         scheme, _, given = headers.get("authorization", "").partition(" ")
+        sender = self._proxies.sender(HTTPConnection(scope))
         match scheme.lower():
-            case "bearer":
-                return bool(self._token) and secrets.compare_digest(given.strip().encode(), self._token.encode())
-            case "basic":
-                return self._judge is not None and self._judge(*name_and_password(headers["authorization"]))
-        return not self._token and _is_local(scope) and not any(name in headers for name in FORWARDED)
+            case "bearer" if self._has_token:
+                await self._authenticator.token(given.strip(), sender, DOOR)
+            case "basic" if self._authenticator.has_passwords:
+                await self._authenticator.operator(*name_and_password(headers["authorization"]), sender, DOOR)
+            case "":
+                if self._has_token or not _is_local(scope) or any(name in headers for name in FORWARDED):
+                    raise NOT_SIGNED_IN
+            case _:
+                raise NOT_SIGNED_IN
 
 
 class MetricsPage:
@@ -55,14 +63,25 @@ class MetricsPage:
         self._page: tuple[float, Reply] | None = None
 
     async def __call__(self, scope: Scope, _receive: Receive) -> Reply:
-        """Return the page, or 401."""
-        if not self._access.allows(scope):
-            return NOT_SIGNED_IN
+        """Return the page, or why it is not given: 401, 403, 429, 503."""
+        try:
+            await self._access.check(scope)
+        except NotDone as refused:
+            return _refusal(refused)
+        except (RedisError, OSError):
+            return _refusal(NotDone(503, "unavailable", "Redis does not answer now.", {"Retry-After": "5"}))
         async with self._lock:
             now = asyncio.get_running_loop().time()
             if self._page is None or now - self._page[0] > FRESH_FOR_S:
                 self._page = now, plain_reply(await asyncio.to_thread(self._render), CONTENT_TYPE)
             return self._page[1]
+
+
+def _refusal(refused: NotDone) -> Reply:
+    headers = [CHALLENGE] if refused.status == 401 else []
+    if refused.headers and "Retry-After" in refused.headers:
+        headers.append((b"retry-after", refused.headers["Retry-After"].encode()))
+    return json_reply(refused.status, {"error": {"code": refused.code, "message": refused.message}}, headers)
 
 
 def _is_local(scope: Scope) -> bool:

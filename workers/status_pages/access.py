@@ -1,16 +1,17 @@
 """Who may use the API: people who signed in; and no page of another site on their behalf."""
 
-from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
+from workers.credentials import CHALLENGE, name_and_password
 from workers.status_pages.people import Person
 from workers.status_pages.refusals import NotDone
-from workers.status_pages.sign_in import CHALLENGE, CLOSED, SignIn
+from workers.status_pages.sign_in import CLOSED, SignIn
 
 
 class _Utf8Basic(HTTPBasic):
@@ -19,28 +20,22 @@ class _Utf8Basic(HTTPBasic):
     async def __call__(  # type: ignore[override]  # as FastAPI's own HTTPBasic, which differs from its base
         self, request: HTTPConnection
     ) -> HTTPBasicCredentials | None:
-        scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "basic":
-            return None
-        try:
-            name, _, password = b64decode(encoded, validate=True).decode().partition(":")
-        except ValueError:
-            return None
-        return HTTPBasicCredentials(username=name, password=password)
+        name, password = name_and_password(request.headers.get("authorization", ""))
+        return HTTPBasicCredentials(username=name, password=password) if name or password else None
 
 
 _basic = _Utf8Basic(scheme_name="password", auto_error=False)
 
 
-def people_only(sign_in: SignIn) -> Callable[..., Person]:
+def people_only(sign_in: SignIn) -> Callable[..., Awaitable[Person]]:
     """Return the check that the caller signed in: by HTTP Basic, with a session's cookie, or at a trusted proxy."""
 
-    def signed_in(request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> Person:
+    async def signed_in(request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> Person:
         if not sign_in.is_possible:
             raise NotDone(403, "no_password_configured", CLOSED)
         if given is not None:
-            return sign_in.by_password(request, given.username, given.password)
-        person = sign_in.caller(request).person
+            return await sign_in.by_password(request, given.username, given.password, "api")
+        person = (await run_in_threadpool(sign_in.caller, request)).person
         if person is None:
             raise NotDone(401, "not_signed_in", "Sign in as operator or viewer.", CHALLENGE)
         return person

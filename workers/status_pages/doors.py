@@ -1,19 +1,22 @@
 """Signing in and out."""
 
 from collections.abc import Mapping
+from functools import partial
 
+from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from workers.status_pages.desk import Desk, parse_form, to
-from workers.status_pages.people import Role
+from workers.status_pages.people import Person
 from workers.status_pages.refusals import NotDone
 from workers.status_pages.sessions import COOKIE
 from workers.status_pages.sign_in import CLOSED
 
 LONGEST_PASSWORD = 1000
+_MAY_BE_CHECKED = Response()
 
 
 class Doors:
@@ -36,7 +39,16 @@ class Doors:
 
     async def _enter(self, request: Request) -> Response:
         body = await request.body()
-        return await run_in_threadpool(self._desk.answered, lambda: self._entered(request, parse_form(body)))
+        refused = await run_in_threadpool(self._refused, request, body)
+        if refused is not None:
+            return refused
+        form = parse_form(body)
+        name, password = _first(form, "account"), _first(form, "password")[:LONGEST_PASSWORD]
+        try:
+            person = await self._desk.sign_in.by_password(request, name, password, "pages")
+        except (NotDone, RedisError) as error:
+            return await run_in_threadpool(self._desk.answered, partial(self._not_entered, request, form, error))
+        return await run_in_threadpool(self._desk.answered, lambda: self._entered(request, form, person))
 
     async def _leave(self, request: Request) -> Response:
         body = await request.body()
@@ -57,22 +69,40 @@ class Doors:
             sign_in.sessions.write(caller.session, response, secure=caller.is_secure)
         return response
 
-    def _entered(self, request: Request, form: Mapping[str, list[str]]) -> Response:
-        sign_in, asked = self._desk.sign_in, _first(form, "next")
-        caller = sign_in.caller(request)
-        if not sign_in.sessions.is_token(caller.session, "", _first(form, "token")):
-            return self._form(request, asked, 403, "This form was too old. Please send it again.")
-        try:
-            person = sign_in.by_password(request, _first(form, "account"), _first(form, "password")[:LONGEST_PASSWORD])
-        except NotDone as refused:
-            return self._form(request, asked, refused.status, refused.message)
+    def _refused(self, request: Request, body: bytes) -> Response | None:
+        """Return the answer to a form that is not read any further, None for one whose password is checked."""
+        sign_in = self._desk.sign_in
+
+        def checked() -> Response:
+            form = parse_form(body)
+            if not sign_in.sessions.is_token(sign_in.caller(request).session, "", _first(form, "token")):
+                return self._form(request, _first(form, "next"), 403, "This form was too old. Please send it again.")
+            return _MAY_BE_CHECKED
+
+        answer = self._desk.answered(checked)
+        return None if answer is _MAY_BE_CHECKED else answer
+
+    def _not_entered(self, request: Request, form: Mapping[str, list[str]], error: Exception) -> Response:
+        if not isinstance(error, NotDone):
+            raise error
+        response = self._form(request, _first(form, "next"), error.status, error.message)
+        if error.headers and "Retry-After" in error.headers:
+            response.headers["Retry-After"] = error.headers["Retry-After"]
+        return response
+
+    def _entered(self, request: Request, form: Mapping[str, list[str]], person: Person) -> Response:
+        sign_in = self._desk.sign_in
+        # A session of this browser that somebody signed in to before ends here.
+        sign_in.sessions.end(sign_in.caller(request).session)
         self._desk.acts.note_sign_in(person)
-        response = to(safe(asked))
-        sign_in.sessions.write(sign_in.sessions.signed_in(Role(person.name)), response, secure=caller.is_secure)
+        response = to(safe(_first(form, "next")))
+        sign_in.sessions.write(sign_in.sessions.open(person.role), response, secure=sign_in.is_secure(request))
         return response
 
     def _left(self, request: Request, form: Mapping[str, list[str]]) -> Response:
-        self._desk.refuse_forged(request, self._desk.sign_in.caller(request), _first(form, "token"))
+        caller = self._desk.sign_in.caller(request)
+        self._desk.refuse_forged(request, caller, _first(form, "token"))
+        self._desk.sign_in.sessions.end(caller.session)
         response = to("/sign-in")
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
         return response

@@ -11,9 +11,9 @@ from workers.status_pages.provisioning_source import provisioning_of
 from workers.status_pages.sign_in import SignIn
 
 
-def create_site(service: Passback, provisioning: Provisioning | None = None) -> ASGIApp:
+def create_site(service: Passback, provisioning: Provisioning | None = None, sign_in: SignIn | None = None) -> ASGIApp:
     """Return the application."""
-    sign_in = SignIn(service.settings, lambda: service.redis, service.keys)
+    sign_in = sign_in or SignIn(service.settings, lambda: service.redis, service.keys)
     provisioning = provisioning or provisioning_of(service)
     api = create_api(service, sign_in, provisioning)
     pages = create_pages(service, sign_in, provisioning)

@@ -155,12 +155,29 @@ class Keys:
 
     @property
     def session_secret(self) -> str:
-        """String: what signs sessions where no setting does. Made by the first web process; deleting it ends them."""
+        """String: what digests of passwords and form tokens are made with where no setting says it.
+
+        Made by the first web process; deleting it ends all sessions at the next start.
+        """
         return f"{self.prefix}:session-secret"
 
     def guesses(self, digest: str) -> str:
-        """Counter with a lifetime: wrong passwords from one address (its SHA-256) in a row of minutes."""
+        """Counter with a lifetime of minutes: wrong passwords, and those being checked.
+
+        By the SHA-256 of account and sender, of the account, or of the sender (an IPv6 address counts as its /64).
+        """
         return f"{self.prefix}:guesses:{digest}"
+
+    def known_sender(self, digest: str) -> str:
+        """String with a lifetime of days: this account signed in from this sender (SHA-256 of both)."""
+        return f"{self.prefix}:known-sender:{digest}"
+
+    def session(self, digest: str) -> str:
+        """Hash with a lifetime: `role`, and `password`, the keyed digest of the password it was opened with.
+
+        Named by the SHA-256 of the cookie. Signing out deletes it; with another password it counts for nothing.
+        """
+        return f"{self.prefix}:session:{digest}"
 
     def counter(self, name: str) -> str:
         """Hash: labels, joined by a bar, to a number that only grows.

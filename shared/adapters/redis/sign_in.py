@@ -1,51 +1,88 @@
-"""What the sign-in keeps in Redis: the secret that signs sessions, and how often an address guessed wrong."""
+"""What the sign-in stores in Redis: sessions, the secret of their tokens, and how often somebody guessed wrong."""
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 
 import redis
 
-from shared.adapters.redis.answers import text
+from shared.adapters.redis.answers import milliseconds, text
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import load_script
 
 MOST_GUESSES = 10
-GUESSES_REMEMBERED = timedelta(minutes=10)
+MOST_GUESSES_OF_SENDER = 30
+MOST_GUESSES_OF_ACCOUNT = 100
+GUESSES_COUNT_FOR = timedelta(minutes=10)
+SENDER_KNOWN_FOR = timedelta(days=30)
 
 
 def session_secret(client: redis.Redis, keys: Keys) -> str:
-    """Return the secret that all web processes sign sessions with; the first one makes it."""
+    """Return the secret that all web processes make form tokens and digests with; the first one makes it."""
     client.set(keys.session_secret, secrets.token_urlsafe(32), nx=True)
     kept = client.get(keys.session_secret)
     assert kept is not None, "Redis forgot what it was given a moment ago"
     return text(kept)
 
 
-class Guesses:
-    """Counts wrong passwords by the address that they come from, over all web processes together."""
+class SessionStore:
+    """The sessions of everybody who signed in by password, by the digests of their ids."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
 
-    def wait_for(self, address: str) -> timedelta | None:
-        """Return how long the address has to wait before it may guess again, None if it may now."""
-        key = self._key(address)
-        if int(self._redis.get(key) or 0) < MOST_GUESSES:
-            return None
-        return timedelta(seconds=max(1, int(self._redis.ttl(key))))
-
-    def note_wrong(self, address: str) -> None:
-        """Count a wrong password; ten minutes after the last one they are forgotten."""
-        key = self._key(address)
+    def save(self, session_id: str, fields: Mapping[str, str], lifetime: timedelta) -> None:
+        """Store a session, which ends by itself."""
+        key = self._key(session_id)
         pipeline = self._redis.pipeline()
-        pipeline.incr(key)
-        pipeline.expire(key, GUESSES_REMEMBERED)
+        pipeline.hset(key, items=[each for field in fields.items() for each in field])
+        pipeline.pexpire(key, lifetime)
         pipeline.execute()
 
-    def forget(self, address: str) -> None:
-        """Forget the guesses of somebody who knew the password."""
-        self._redis.delete(self._key(address))
+    def find(self, session_id: str) -> dict[str, str]:
+        """Return the session's fields, none of one that ended or never was."""
+        return {text(name): text(value) for name, value in self._redis.hgetall(self._key(session_id)).items()}
 
-    def _key(self, address: str) -> str:
-        return self._keys.guesses(hashlib.sha256(address.encode()).hexdigest()[:32])
+    def end(self, session_id: str) -> None:
+        """End a session; safe to repeat."""
+        self._redis.delete(self._key(session_id))
+
+    def _key(self, session_id: str) -> str:
+        # Who reads Redis finds no cookie there.
+        return self._keys.session(_digest(session_id))
+
+
+class Guesses:
+    """Counts attempts to sign in before they are checked, over all processes together.
+
+    They are counted by account and sender, by account, and by sender; a right password clears the first alone.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+        self._count = load_script(client, "count_guess")
+        self._forgive = load_script(client, "forgive_guess")
+
+    def count(self, account: str, sender: str) -> timedelta | None:
+        """Count an attempt, which may be checked then; else return how long the sender has to wait."""
+        limits = (MOST_GUESSES, MOST_GUESSES_OF_ACCOUNT, MOST_GUESSES_OF_SENDER)
+        lifetime = milliseconds(GUESSES_COUNT_FOR)
+        wait = int(self._count(keys=self._names(account, sender), args=[*limits, lifetime], client=self._redis))
+        return timedelta(milliseconds=wait) if wait else None
+
+    def forgive(self, account: str, sender: str) -> None:
+        """Take an attempt back that was right."""
+        lifetime = milliseconds(SENDER_KNOWN_FOR)
+        self._forgive(keys=self._names(account, sender), args=[lifetime], client=self._redis)
+
+    def _names(self, account: str, sender: str) -> list[str]:
+        both, known = _digest(f"{account} {sender}"), _digest(f"known {account} {sender}")
+        counted = (both, _digest(f"account {account}"), _digest(f"sender {sender}"))
+        return [*(self._keys.guesses(each) for each in counted), self._keys.known_sender(known)]
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:32]

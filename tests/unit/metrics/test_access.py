@@ -1,15 +1,21 @@
 """Who may read `/metrics`."""
 
+import asyncio
 from base64 import b64encode
 from pathlib import Path
 
+import fakeredis
 import pytest
 
+from shared.adapters.redis.keys import Keys
+from shared.clock import SystemClock
 from shared.config import load
-from workers.credentials import judge_of
+from workers.credentials import Authenticator
 from workers.metrics.page import MetricsAccess
+from workers.status_pages.refusals import NotDone
 
 PASSWORD, TOKEN = "a long enough password é", "a-token-for-prometheus"
+VIEWER = "another long password"
 HERE, THERE = ("127.0.0.1", 1), ("203.0.113.9", 1)
 
 
@@ -17,11 +23,26 @@ def basic(name: str, password: str) -> str:
     return "Basic " + b64encode(f"{name}:{password}".encode()).decode()
 
 
-def allowed(client: tuple[str, int] | None, token: str, password: str = PASSWORD, **headers: str) -> bool:
-    settings = load({"PASSBACK_OPERATOR_PASSWORD": password}, Path("no.env"))
-    access = MetricsAccess(token, judge_of(settings))
+def status(client: tuple[str, int] | None, token: str, password: str = PASSWORD, **headers: str) -> int:
+    """Return 200 where the request is allowed, else the refusal's status."""
+    given = {
+        "PASSBACK_OPERATOR_PASSWORD": password,
+        "PASSBACK_VIEWER_PASSWORD": VIEWER,
+        "PASSBACK_METRICS_TOKEN": token,
+    }
+    settings = load(given, Path("no.env"))
+    redis = fakeredis.FakeRedis()
+    access = MetricsAccess(settings, Authenticator(settings, lambda: redis, Keys(), SystemClock()))
     sent = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
-    return access.allows({"type": "http", "client": client, "headers": sent})
+    try:
+        asyncio.run(access.check({"type": "http", "client": client, "headers": sent}))
+    except NotDone as refused:
+        return refused.status
+    return 200
+
+
+def allowed(client: tuple[str, int] | None, token: str, password: str = PASSWORD, **headers: str) -> bool:
+    return status(client, token, password, **headers) == 200
 
 
 @pytest.mark.parametrize("client", [HERE, ("::1", 1)])
@@ -63,3 +84,9 @@ def test_the_operator_may_read_from_anywhere(token: str) -> None:
     assert not allowed(THERE, token, authorization=basic("operator", "wrong"))
     assert not allowed(THERE, token, authorization="Basic é")
     assert not allowed(THERE, token, password="", authorization=basic("operator", ""))
+
+
+@pytest.mark.parametrize("token", ["", TOKEN])
+def test_the_viewer_may_not(token: str) -> None:
+    """The numbers are the operator's, and whoever's has the token."""
+    assert status(THERE, token, authorization=basic("viewer", VIEWER)) == 403

@@ -1,0 +1,249 @@
+"""Guessing passwords at every door, and stealing sessions."""
+
+import asyncio
+import hashlib
+import logging
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import cast
+
+import fakeredis
+import httpx
+import pytest
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.sign_in import MOST_GUESSES
+from shared.clock import SystemClock
+from shared.config import Settings, load
+from tests.unit.metrics.test_access import basic
+from tests.unit.status_pages.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site
+from workers.credentials import MOST_WAITING, MOST_WAITING_OF_SENDER, Authenticator
+from workers.metrics.page import MetricsAccess, MetricsPage
+from workers.monitor import Door
+from workers.passwords import hashed
+from workers.receivers.app import build
+from workers.receivers.routing import get
+from workers.status_pages.people import Role
+from workers.status_pages.proxies import Proxies
+from workers.status_pages.refusals import NotDone
+from workers.status_pages.sessions import COOKIE
+
+SENDER = "192.0.2.1"
+
+
+def settings(**given: str) -> Settings:
+    values = {"OPERATOR_PASSWORD": PASSWORD, "VIEWER_PASSWORD": VIEWER_PASSWORD, **given}
+    return load({f"PASSBACK_{name}": value for name, value in values.items()}, Path("no.env"))
+
+
+def authenticator(**given: str) -> Authenticator:
+    redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+    return Authenticator(settings(**given), lambda: redis, Keys(), SystemClock())
+
+
+async def statuses(asked: Authenticator, attempts: list[tuple[str, str, str]]) -> Counter[int]:
+    """Return how often each status came, of attempts (account, password, sender) that are made all at once."""
+
+    async def one(name: str, password: str, sender: str) -> int:
+        try:
+            await asked.role(name, password, sender, "test")
+        except NotDone as refused:
+            return refused.status
+        return 200
+
+    return Counter(await asyncio.gather(*(one(*attempt) for attempt in attempts)))
+
+
+def test_a_stolen_cookie_opens_nothing_after_signing_out() -> None:
+    """Neither the pages nor the API: the session ended, not only the browser's cookie."""
+    site = Site()
+    browser = site.browser("operator")
+    stolen = Browser(site.app, cookies=httpx.Cookies(browser.cookies))
+    assert stolen.get("/").status_code == 200
+    browser.get("/")
+    browser.post("/sign-out", {})
+    assert stolen.get("/").status_code == 303
+    assert stolen.get("/api/v1/status").status_code == 401
+
+
+def test_signing_in_again_ends_the_browser_s_session_before() -> None:
+    """Whoever copied the cookie of a shared computer loses it with the next sign-in there."""
+    site = Site()
+    browser = site.browser("operator")
+    stolen = Browser(site.app, cookies=httpx.Cookies(browser.cookies))
+    assert browser.sign_in("viewer", VIEWER_PASSWORD).status_code == 303
+    assert stolen.get("/").status_code == 303
+
+
+def test_a_session_has_an_end_on_the_server() -> None:
+    """Whatever a browser does with its cookie."""
+    site = Site(SESSION_S="3600")
+    site.browser("operator")
+    (key,) = site.service.redis.scan_iter(f"{site.service.keys.prefix}:session:*")
+    assert 0 < site.service.redis.pttl(key) <= 3_600_000
+
+
+def test_neither_cookie_nor_redis_lets_somebody_guess_the_password() -> None:
+    """The cookie is random, and what Redis holds is a digest with a key that is not in it."""
+    site = Site(SESSION_SECRET="a secret of the settings, not in Redis")
+    browser = site.browser("operator")
+    cookie = browser.cookies[COOKIE]
+    held = b" ".join(
+        b" ".join([key, *site.service.redis.hgetall(key).values()])
+        for key in site.service.redis.scan_iter(f"{site.service.keys.prefix}:session:*")
+    )
+    assert cookie.encode() not in held
+    for text in (PASSWORD, f"passback session {PASSWORD}", f"password {PASSWORD}"):
+        for digest in (hashlib.sha256, hashlib.sha1, hashlib.md5):
+            for made in (digest(text.encode()).hexdigest(), digest(text.encode()).hexdigest()[:32]):
+                assert made.encode() not in held
+                assert made not in cookie
+
+
+def test_a_viewer_does_not_guess_the_operator_s_password() -> None:
+    """Signing in as viewer between guesses clears nothing of the operator's count."""
+    site = Site()
+    seen = []
+    for _ in range(MOST_GUESSES + 2):
+        browser = site.browser("viewer")
+        seen.append(browser.sign_in("operator", "wrong").status_code)
+    assert seen == [401] * MOST_GUESSES + [429] * 2
+
+
+def test_parallel_guesses_are_counted_before_they_are_checked() -> None:
+    """Of sixty at once, from one sender, no more are checked than one after the other would be."""
+    asked = authenticator()
+    tried = asyncio.run(statuses(asked, [("operator", f"wrong {n}", SENDER) for n in range(60)]))
+    assert tried[401] <= MOST_GUESSES
+    assert tried[401] + tried[429] + tried[503] == 60
+    assert asyncio.run(statuses(asked, [("operator", PASSWORD, SENDER)])) == {429: 1}
+
+
+def test_parallel_right_passwords_are_no_guesses() -> None:
+    """A program that calls the API often at once gets in each time."""
+    attempts = [("operator", PASSWORD, SENDER)] * MOST_WAITING_OF_SENDER
+    assert asyncio.run(statuses(authenticator(), attempts)) == {200: MOST_WAITING_OF_SENDER}
+
+
+def test_checking_hashes_leaves_the_event_loop_alone() -> None:
+    """While checks hang, the loop goes on; what is more than may wait is refused at once."""
+    asked = authenticator(OPERATOR_PASSWORD=hashed("another password"))
+    hangs, checking = threading.Event(), Counter[str]()
+
+    def fits(_given: str) -> bool:
+        checking["now"] += 1
+        checking["most"] = max(checking["most"], checking["now"])
+        hangs.wait(20)
+        checking["now"] -= 1
+        return False
+
+    asked.passwords[Role.OPERATOR].fits = fits  # type: ignore[method-assign]
+
+    async def attack() -> Counter[int]:
+        attempts = [("operator", "x", f"198.51.100.{n}") for n in range(MOST_WAITING + 20)]
+        attacking = asyncio.create_task(statuses(asked, attempts))
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        refused = await statuses(asked, [("operator", "x", "192.0.2.9")])
+        assert refused == {503: 1}
+        hangs.set()
+        return await attacking
+
+    assert asyncio.run(attack()) == {401: MOST_WAITING, 503: 20}
+    assert checking["most"] <= 2
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "sender"),
+    [
+        ("192.0.2.7", ["198.51.100.1"], "192.0.2.7"),  # no proxy of ours: not believed
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", ["198.51.100.1, 192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", ["198.51.100.1", "192.0.2.1"], "192.0.2.1"),  # the proxy added a line of its own
+        ("10.0.0.1", ["198.51.100.1, 192.0.2.1, 10.0.0.2"], "192.0.2.1"),  # two proxies of ours
+        ("10.0.0.1", ["192.0.2.1:51234"], "192.0.2.1"),
+        ("10.0.0.1", ["198.51.100.1, 192.0.2.1:443, 10.0.0.2:8080"], "192.0.2.1"),
+        ("::ffff:10.0.0.1", ["::ffff:192.0.2.1"], "192.0.2.1"),
+        ("10.0.0.1", ["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::/64"),
+        ("10.0.0.1", ["2001:db8:1:2::9"], "2001:db8:1:2::/64"),
+        ("10.0.0.1", ["[2001:db8:1:2::9]:443"], "2001:db8:1:2::/64"),
+        ("10.0.0.1", ['"[2001:db8:1:2::9]"'], "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", [], "fe80::/64"),
+        ("2001:db8:1:2:3::1", [], "2001:db8:1:2::/64"),
+        ("10.0.0.1", ["198.51.100.1, unknown"], "10.0.0.1"),  # what stands left of it is the sender's own
+        ("10.0.0.1", ["198.51.100.1, "], "10.0.0.1"),
+        ("unknown", ["198.51.100.1"], "unknown"),
+    ],
+)
+def test_the_sender_is_the_right_most_address_that_is_no_proxy(peer: str, forwarded: list[str], sender: str) -> None:
+    """As one line or several, with ports and brackets; an IPv6 network counts as one sender."""
+    assert Proxies(settings(PROXY_ADDRESSES="10.0.0.0/24")).sender_of(peer, forwarded) == sender
+
+
+def test_a_client_s_own_proxy_headers_count_for_nothing() -> None:
+    """Where the proxy adds lines of its own: neither TLS nor groups are the client's to choose."""
+    site = Site(
+        OPERATOR_PASSWORD="", VIEWER_PASSWORD="", PROXY_ADDRESSES="10.1.0.0/16", PROXY_USER_HEADER="X-User",
+        PROXY_GROUPS_HEADER="X-Groups", PROXY_OPERATORS="it", PROXY_VIEWERS="staff",
+    )  # fmt: skip
+    lines = [("X-User", "rivera"), ("X-Groups", "it"), ("X-Groups", "students")]
+    assert Browser(site.app, client=("10.1.2.3", 1), headers=httpx.Headers(lines)).get("/").status_code == 403
+    lines = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")]
+    proxied = Site(PROXY_ADDRESSES="10.1.0.0/16")
+    browser = Browser(proxied.app, client=("10.1.2.3", 1), headers=httpx.Headers(lines))
+    assert "Secure" not in browser.sign_in("operator", PASSWORD).headers["set-cookie"]
+
+
+@pytest.mark.parametrize("scheme", ["operator", "viewer", "root", "bearer"])
+def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
+    """As the sign-in does, passwords and tokens alike, with one line in the log for all of them."""
+    made = settings(METRICS_TOKEN="a-token-for-prometheus", CANVAS_ROOT_ACCOUNT_UUID="a-district")
+    redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+    access = MetricsAccess(made, Authenticator(made, lambda: redis, Keys(), SystemClock()))
+    app = build(made, more_routes={"/metrics": get(MetricsPage(lambda: b"", access))})
+
+    async def guess() -> list[int]:
+        transport = httpx.ASGITransport(app, client=("192.0.2.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://passback.test") as http:
+            wrong = "Bearer wrong" if scheme == "bearer" else basic(scheme, "wrong")
+            right = "Bearer a-token-for-prometheus" if scheme == "bearer" else basic(scheme, PASSWORD)
+            sent = [*[wrong] * (MOST_GUESSES + 1), right]
+            return [(await http.get("/metrics", headers={"Authorization": each})).status_code for each in sent]
+
+    with caplog.at_level(logging.WARNING):
+        assert asyncio.run(guess()) == [401] * MOST_GUESSES + [429] * 2
+    assert len(caplog.records) <= 2
+
+
+def test_flower_limits_guesses_and_is_the_operator_s() -> None:
+    """The same count, over the same Redis; a viewer's password is right there and opens nothing."""
+
+    class Connection:
+        context = None
+
+    asked = authenticator()
+    door = Door(asked, "Basic inner", Proxies(settings()))
+
+    def status(authorization: str) -> int | None:
+        headers = HTTPHeaders({"Host": "flower.example", "Authorization": authorization})
+        line = RequestStartLine("GET", "/", "HTTP/1.1")
+        request = HTTPServerRequest(start_line=line, headers=headers, connection=cast("HTTPConnection", Connection()))
+        refused = asyncio.run(door.refusal(request))
+        return refused and refused.status
+
+    assert status("") == 401
+    assert status(basic("viewer", VIEWER_PASSWORD)) == 403
+    assert status(basic("operator", PASSWORD)) is None
+    assert [status(basic("operator", "wrong")) for _ in range(MOST_GUESSES + 1)] == [401] * MOST_GUESSES + [429]
+    assert status(basic("operator", PASSWORD)) == 429
+
+
+def test_while_redis_is_away_nobody_guesses() -> None:
+    """What cannot be counted is not checked: 503."""
+    site = Site()
+    site.service.redis.connection_pool.connection_kwargs["server"].connected = False
+    answer = site.browser().get("/api/v1/status", auth=("operator", PASSWORD.encode()))
+    assert answer.status_code == 503
