@@ -10,7 +10,7 @@ from shared.sandbox.canvas.seed import Term, changed
 from shared.sandbox.canvas.state import Course, UnknownObject, User
 from shared.sandbox.canvas.teaching import Teaching
 
-COURSE_FIELDS: Final = frozenset({"name", "code", "workflow_state"})
+COURSE_FIELDS: Final = frozenset({"name", "code", "workflow_state", "time_zone"})
 USER_FIELDS: Final = frozenset({"name", "sortable_name", "short_name", "login_id"})
 
 
@@ -28,8 +28,13 @@ class ByHand(Teaching):
         term.stuck_sis_fields |= set(changes)
         return term
 
+    def change_theme(self, theme: str) -> list[Course]:
+        """Give the account another mobile CSS and JavaScript, which decorate every description: no event."""
+        self.seed.theme = theme
+        return list(self.courses.values())
+
     def edit_course(self, course_id: int, changes: dict[str, str]) -> Course:
-        """Change a course's name, code or state: course_updated."""
+        """Change a course's name, code, state or time zone: course_updated."""
         course = self.course(course_id)
         _edit(course, changes, COURSE_FIELDS)
         course.updated_at = self.clock.now()

@@ -61,6 +61,7 @@ DEEDS: Final = frozenset(
         "conclude_by_dates",
         "rename_course",
         "edit_term",
+        "change_theme",
         "edit_course",
         "edit_user",
         "suspend_user",

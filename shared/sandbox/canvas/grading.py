@@ -203,6 +203,9 @@ class Grading(CanvasState):
         return Origin(actor=self.users[user_id], role="StudentEnrollment", path="/quizzes/submissions")
 
     def _hand_in(self, submission: Submission, kind: str, body: str) -> None:
+        """Hand work in. It is no longer missing, also where somebody marked it so (Canvas guides)."""
+        if submission.late_policy_status == "missing":
+            submission.late_policy_status = None
         scored = submission.workflow_state == "graded" and submission.score is not None
         self._assign(
             submission,

@@ -4,6 +4,7 @@ Source: canvas-lms Courses, Sections, Assignments, Assignment Groups, Submission
 lib/api/v1/assignment.rb.
 """
 
+import re
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
@@ -25,6 +26,8 @@ from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, CanvasState
 MOST_DATES: Final = 25
 """With this many overrides, `all_dates` becomes `all_dates_count`."""
 
+_FILE_LINK: Final = re.compile(r"(/files/\d+/(?:download|preview))(?:\?wrap=1)?")
+
 Json = dict[str, Any]
 
 
@@ -43,7 +46,7 @@ def course_json(course: Course, zone: str, include: Collection[str] = ()) -> Jso
         "created_at": rest_time(course.created_at),
         "start_at": rest_time(course.start_at),
         "end_at": rest_time(course.end_at),
-        "time_zone": zone,
+        "time_zone": course.time_zone or zone,
         "restrict_enrollments_to_course_dates": False,
     }
     if "term" in include:
@@ -109,17 +112,24 @@ def user_json(user: User) -> Json:
 
 
 def assignment_json(
-    course: Course, assignment: Assignment, include: Collection[str] = (), *, base_dates: bool = False
+    course: Course,
+    assignment: Assignment,
+    include: Collection[str] = (),
+    *,
+    base_dates: bool = False,
+    theme: str = "",
 ) -> Json:
     """Return an assignment: with the dates of "Everyone Else" if `base_dates`, else as they apply to the asker.
 
-    `post_to_sis` is absent where the SIS feature is off.
+    `post_to_sis` is absent where the SIS feature is off. The description is null while the assignment is locked to the
+    asker (canvas-lms `Assignment#filter_attributes_for_user`, `include_description?`).
     """
     shown: Json = {
         "id": assignment.id,
         "course_id": course.id,
         "name": assignment.name,
-        "description": assignment.description,
+        "description": None if assignment.locked_for_user else decorated(assignment.description, theme),
+        "locked_for_user": assignment.locked_for_user,
         "due_at": rest_time(assignment.due_at if base_dates else _due_at_for_teachers(assignment)),
         "unlock_at": rest_time(assignment.unlock_at),
         "lock_at": rest_time(assignment.lock_at),
@@ -143,6 +153,7 @@ def assignment_json(
         "sis_assignment_id": None,
         "omit_from_final_grade": assignment.omit_from_final_grade,
         "hide_in_gradebook": assignment.hide_in_gradebook,
+        "suppress_assignment": assignment.suppress_assignment,
         "anonymous_grading": assignment.anonymous_grading,
         "anonymize_students": assignment.anonymous_grading and assignment.muted,
         "moderated_grading": assignment.moderated_grading,
@@ -183,6 +194,18 @@ def _checkpoint_json(assignment: Assignment, checkpoint: Checkpoint) -> Json:
         "only_visible_to_overrides": checkpoint.only_visible_to_overrides,
         "overrides": [override_json(assignment, override) for override in checkpoint.overrides],
     }
+
+
+def decorated(html: str, theme: str) -> str:
+    """Return HTML as API callers get it: after the account's mobile CSS and JavaScript, file links with a verifier.
+
+    Source: canvas-lms lib/api.rb, `api_user_content`.
+    """
+    if not theme or not html:
+        return html
+    files = "https://instructure-uploads.example/account_1/attachments"
+    tags = f'<link rel="stylesheet" href="{files}/{theme}/mobile.css"><script src="{files}/{theme}/mobile.js"></script>'
+    return tags + _FILE_LINK.sub(rf"\1?verifier={theme}&amp;wrap=1", html)
 
 
 def override_json(assignment: Assignment, override: Override) -> Json:

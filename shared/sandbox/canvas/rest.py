@@ -108,7 +108,10 @@ async def list_assignments(request: Request) -> Response:
     course = course_of(request)
     page = page_of(request, _wanted(request, course.listed_assignments()))
     base_dates = is_true(request.query_params.get("override_assignment_dates")) is False
-    listed = [assignment_json(course, item, includes(request), base_dates=base_dates) for item in page.items]
+    theme = sandbox(request).seed.theme
+    listed = [
+        assignment_json(course, item, includes(request), base_dates=base_dates, theme=theme) for item in page.items
+    ]
     return shown(request, listed, link=page.link)
 
 
@@ -117,7 +120,8 @@ async def show_assignment(request: Request) -> Response:
     course = course_of(request)
     assignment = course.assignment(local_id(request.path_params["id"]))
     base_dates = is_true(request.query_params.get("override_assignment_dates")) is False
-    return shown(request, assignment_json(course, assignment, includes(request), base_dates=base_dates))
+    theme = sandbox(request).seed.theme
+    return shown(request, assignment_json(course, assignment, includes(request), base_dates=base_dates, theme=theme))
 
 
 async def list_groups(request: Request) -> Response:

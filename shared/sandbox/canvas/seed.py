@@ -137,7 +137,8 @@ class Assignment(Record):
     With `checkpoints` it has no dates of its own, and its points and scores are the sums of theirs. Canvas answers
     "Cannot set due_at in the parent assignment for checkpoints." (canvas-lms mutations/assignment_base).
     `module_only` puts it into a module that is assigned to particular students: then it is not for everyone although
-    `only_visible_to_overrides` is false. `muted` is true while grades are hidden.
+    `only_visible_to_overrides` is false. `muted` is true while grades are hidden. `locked_for_user` locks it to the
+    service user, as for a reader without the right to edit: then its description is null.
     """
 
     id: int
@@ -161,6 +162,8 @@ class Assignment(Record):
     external_tool_url: str | None = None
     omit_from_final_grade: bool = False
     hide_in_gradebook: bool = False
+    suppress_assignment: bool = False
+    locked_for_user: bool = False
     anonymous_grading: bool = False
     moderated_grading: bool = False
     grades_published: bool = False
@@ -244,6 +247,7 @@ class CourseSeed(Record):
     groups: list[Group] = Field(default_factory=list)
     students: list[Student] = Field(default_factory=list)
     teacher_user_id: int = 9001
+    time_zone: str | None = None
     assignments: list[Assignment] = Field(default_factory=list)
     submissions: list[Submission] = Field(default_factory=list)
 
@@ -255,6 +259,8 @@ class CanvasSeed(Record):
     developer key does (`url:GET|/api/v1/courses/:id` …), None leaves it unscoped; `include[]` works with a scoped
     token only if `allow_include_parameters`. With a `provisioning_token` only that one has the right to import, and
     it has no other; without, `token` has it. `accounts` are the SIS ids of sub-accounts, `terms` those without courses.
+    `theme` is the name of the account's mobile CSS and JavaScript, which decorate every description; empty for none.
+    A course without a `time_zone` has the account's, `zone`.
     """
 
     root_account_uuid: str = "sandbox-root-account-uuid"
@@ -266,6 +272,7 @@ class CanvasSeed(Record):
     sis_feature: bool = True
     sis_imports_enabled: bool = True
     provisioning_token: str = ""
+    theme: str = ""
     accounts: list[str] = Field(default_factory=list)
     terms: list[Term] = Field(default_factory=list)
     courses: list[CourseSeed] = Field(default_factory=list)

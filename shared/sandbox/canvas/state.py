@@ -121,6 +121,7 @@ class Course:
     account_sis_id: str | None = None
     start_at: datetime | None = None
     end_at: datetime | None = None
+    time_zone: str | None = None
     stuck_sis_fields: set[str] = field(default_factory=set)
 
     def listed_sections(self) -> list[Section]:
@@ -321,6 +322,7 @@ class CanvasState:
             groups={group.id: group for group in seed.groups},
             assignments={assignment.id: assignment for assignment in seed.assignments},
             code=seed.name,
+            time_zone=seed.time_zone,
         )
         self._enroll(course, seed)
         self._complete(course, seed)

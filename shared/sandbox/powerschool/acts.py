@@ -99,6 +99,62 @@ class EnterScoreCode(_OnAssignment):
         _enter(state, self.row(state), self.student_dcid, "SCORE_CODE", self.code)
 
 
+class MarkScore(_OnAssignment):
+    """A teacher sets or takes away flags of a score row, and comments on it; a row without a score may be too."""
+
+    do: Literal["mark_score"]
+    student_dcid: int
+    late: bool | None = None
+    collected: bool | None = None
+    absent: bool | None = None
+    incomplete: bool | None = None
+    comment: str | None = None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        row = self.row(state)
+        score = row.scores.get(self.student_dcid)
+        if score is None:
+            score = row.scores[self.student_dcid] = Score(next(state.score_ids), state.clock.now())
+        for name in ("late", "collected", "absent", "incomplete", "comment"):
+            if (value := getattr(self, name)) is not None:
+                setattr(score, name, value)
+        state.touch("assignmentscore", score.score_id)
+
+
+class ChangeAssignment(_OnAssignment):
+    """A teacher changes how an assignment is scored or counted."""
+
+    do: Literal["change_assignment"]
+    score_type: Literal["POINTS", "PERCENT", "COLLECTED", "GRADESCALE"] | None = None
+    weight: Decimal | None = None
+    counted: bool | None = None
+    scores_published: bool | None = None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        row = self.row(state)
+        for name in ("score_type", "weight", "counted", "scores_published"):
+            if (value := getattr(self, name)) is not None:
+                setattr(row, name, value)
+
+
+class ChangeCategory(BaseAct):
+    """A teacher changes what a category's new assignments start with."""
+
+    do: Literal["change_category"]
+    category_id: int
+    in_final_grades: bool | None = None
+    default_publish_scores: bool | None = None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404."""
+        category = found(state.categories, self.category_id, "category")
+        for name in ("in_final_grades", "default_publish_scores"):
+            if (value := getattr(self, name)) is not None:
+                setattr(category, name, value)
+
+
 def _enter(state: PowerSchool, row: AssignmentSection, student_dcid: int, kind: str, entered: str) -> None:
     old = row.scores.get(student_dcid)
     score = Score(old.score_id if old else next(state.score_ids), state.clock.now(), entered=entered, kind=kind)
@@ -163,6 +219,9 @@ Act = Annotated[
     | Lock
     | Rescore
     | EnterScoreCode
+    | MarkScore
+    | ChangeAssignment
+    | ChangeCategory
     | CreateAssignment
     | RosterAct
     | DeactivateCategory

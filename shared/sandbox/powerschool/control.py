@@ -100,6 +100,10 @@ def _row_json(state: PowerSchool, row: AssignmentSection) -> dict[str, Any]:
         "publish_option": row.publish_option,
         "created_by_plugin": state.assignments[row.assignment_id].created_by_plugin,
         "locked": row.locked,
+        "counted": row.counted,
+        "scores_published": row.scores_published,
+        "score_type": row.score_type,
+        "weight": plain(row.weight),
         "scores": {str(student_dcid): _score_json(score) for student_dcid, score in row.scores.items()},
     }
 

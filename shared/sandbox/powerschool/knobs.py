@@ -15,6 +15,10 @@ class PowerSchoolFaults(Faults):
     "table.column" names that the plugin was not granted. `lock_term_ids` are TERMS.IDs. `assignment_section_ids_header`
     adds the header that the browser gets on a create; whether plugins get it is not public. `accept_blank_scores` lets
     a row without score and flags empty the score; how PowerSchool clears one is not public, so that it is refused else.
+    `ignore_blank_scores` answers such a row with 200 and leaves the score as it is.
+    `keep_omitted_flags` leaves a flag alone that a score row does not name.
+    `lossy_names`, `plain_descriptions`, `point_places`, `score_places`, `weighted_scores` and `capped_scores` are what
+    PowerSchool may make of values (`storing.py`).
     `nameless_refusals` leaves `errors` out of a refusal of scores: that each refusal names its rows is not documented.
     `refuse_negative_scores` refuses a score below 0; whether PowerSchool does is not public, so that both are possible.
     `refuse_departed` refuses scores of students who were there on the last day of a term that is over, but have left
@@ -37,6 +41,14 @@ class PowerSchoolFaults(Faults):
     lock_term_ids: list[int] = Field(default_factory=list)
     assignment_section_ids_header: bool = False
     accept_blank_scores: bool = False
+    ignore_blank_scores: bool = False
+    keep_omitted_flags: bool = False
+    lossy_names: bool = False
+    plain_descriptions: bool = False
+    point_places: int | None = Field(default=None, ge=0, le=6)
+    score_places: int | None = Field(default=None, ge=0, le=6)
+    weighted_scores: bool = False
+    capped_scores: bool = False
     nameless_refusals: bool = False
     refuse_negative_scores: bool = False
     refuse_departed: bool = False

@@ -112,6 +112,10 @@ def _assignment_columns(state: PowerSchool, row: AssignmentSection) -> Row:
         "points": row.points,
         "category_id": row.category_id,
         "created_by_plugin": state.assignments[row.assignment_id].created_by_plugin,
+        "is_counted": row.counted,
+        "scores_published": row.scores_published,
+        "weight": row.weight,
+        "score_type": row.score_type,
     }
 
 
@@ -121,6 +125,10 @@ def _score_columns(score: Score) -> Row:
         "score_kind": score.kind,
         "is_missing": score.missing,
         "is_exempt": score.exempt,
+        "is_late": score.late,
+        "is_collected": score.collected,
+        "is_absent": score.absent,
+        "is_incomplete": score.incomplete,
     }
 
 
@@ -179,11 +187,19 @@ QUERIES = {
                 "points": "assignmentsection.scoreentrypoints",
                 "category_id": "assignmentcategoryassoc.teachercategoryid",
                 "created_by_plugin": "assignment.createdbyplugin",
+                "is_counted": "assignmentsection.iscountedinfinalgrade",
+                "scores_published": "assignmentsection.isscorespublish",
+                "weight": "assignmentsection.weight",
+                "score_type": "assignmentsection.scoretype",
                 "student_dcid": "assignmentscore.studentsdcid",
                 "score_points": "assignmentscore.scorepoints",
                 "score_kind": "assignmentscore.actualscorekind",
                 "is_missing": "assignmentscore.ismissing",
                 "is_exempt": "assignmentscore.isexempt",
+                "is_late": "assignmentscore.islate",
+                "is_collected": "assignmentscore.iscollected",
+                "is_absent": "assignmentscore.isabsent",
+                "is_incomplete": "assignmentscore.isincomplete",
             },
             _gradebook_rows,
         ),

@@ -183,7 +183,11 @@ class Enrollment:
 
 @dataclass(slots=True)
 class Category:
-    """A teacher's category; `district_id` marks the teacher's copy of a district category."""
+    """A teacher's category; `district_id` marks the teacher's copy of a district category.
+
+    `in_final_grades` (ISINFINALGRADES) and `default_publish_scores` (ISDEFAULTPUBLISHSCORES) are what its assignments
+    start with in PowerTeacher Pro; None leaves the key out, as xte does with null.
+    """
 
     id: int
     users_dcid: int
@@ -192,6 +196,8 @@ class Category:
     district_id: int | None = None
     excluded_section_dcids: list[int] = field(default_factory=list)
     default_publish_option: str | None = None
+    in_final_grades: bool | None = True
+    default_publish_scores: bool | None = True
     description: str | None = None
 
 

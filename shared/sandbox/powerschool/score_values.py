@@ -140,12 +140,19 @@ def broken_rules(body: ScoreBody, row: AssignmentSection) -> list[ValueRule]:
     return [rule for rule in RULES if rule.broken(body, row)]
 
 
-def overwrite(score: Score, body: ScoreBody, row: AssignmentSection) -> None:
-    """Give the score every value of the body; a comment stays where the body has none (inferred)."""
+FLAGS = ("late", "collected", "exempt", "missing", "absent", "incomplete")
+
+
+def overwrite(score: Score, body: ScoreBody, row: AssignmentSection, *, keep_omitted_flags: bool = False) -> None:
+    """Give the score every value of the body; a comment stays where the body has none (inferred).
+
+    Whether a flag that the body leaves out stays as it is, or is taken away, is not publicly known.
+    """
     score.entered, score.kind = body.actualscoreentered or None, body.actualscorekind
     score.grade_scale_dcid, score.points = body.actualscoregradescaledcid, body.scorepoints
-    score.late, score.collected, score.exempt = body.islate, body.iscollected, body.isexempt
-    score.missing, score.absent, score.incomplete = body.ismissing, body.isabsent, body.isincomplete
+    for flag in FLAGS:
+        if f"is{flag}" in body.model_fields_set or not keep_omitted_flags:
+            setattr(score, flag, getattr(body, f"is{flag}"))
     if body.comment is not None:
         score.comment = body.comment.commentvalue
     derive(score, row)

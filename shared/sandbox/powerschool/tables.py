@@ -188,6 +188,8 @@ TABLES = {
                 isactive="active",
                 districtteachercategoryid="district_id",
                 defaultpublishoption="default_publish_option",
+                isinfinalgrades="in_final_grades",
+                isdefaultpublishscores="default_publish_scores",
                 description="description",
             ),
             long_texts=frozenset({"description"}),

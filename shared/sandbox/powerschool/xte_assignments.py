@@ -20,9 +20,11 @@ from shared.sandbox.powerschool.answers import (
 )
 from shared.sandbox.powerschool.assignment_rules import Draft, refusals
 from shared.sandbox.powerschool.current import knobs, need_grants, powerschool
+from shared.sandbox.powerschool.knobs import PowerSchoolFaults
 from shared.sandbox.powerschool.rows import Assignment, AssignmentSection, CategoryAssociation, Section
 from shared.sandbox.powerschool.score_values import derive
 from shared.sandbox.powerschool.state import PowerSchool
+from shared.sandbox.powerschool.storing import store_assignment
 from shared.sandbox.powerschool.xte_bodies import (
     AssignmentBody,
     AssignmentSectionBody,
@@ -46,6 +48,7 @@ class _Call:
     state: PowerSchool
     users_dcid: int
     locked_term_ids: frozenset[int]
+    faults: PowerSchoolFaults
 
     def draft(self, body: AssignmentSectionBody, own_id: int | None = None) -> Draft:
         section = self.state.sections[body.sectionsdcid]
@@ -56,8 +59,9 @@ def _call(request: Request) -> _Call:
     """Return the call's teacher. Source: documented parameter; its absence as 400 is inferred."""
     need_grants(request, *TABLES)
     state = powerschool(request)
-    locked = state.locked_terms.union(knobs(request).lock_term_ids)
-    return _Call(state, required(request, "users_dcid"), frozenset(locked))
+    faults = knobs(request)
+    locked = state.locked_terms.union(faults.lock_term_ids)
+    return _Call(state, required(request, "users_dcid"), frozenset(locked), faults)
 
 
 def _need_teacher(users_dcid: int, sections: Iterable[Section]) -> None:
@@ -114,7 +118,7 @@ async def create_assignment(request: Request) -> Response:
     _check_sections(call, body)
     _raise_any([row for section in body.sections for row in refusals(call.draft(section))], body)
     assignment = Assignment(next(call.state.assignment_ids), str(call.state.plugin.id))
-    assignment.sections = [_new_row(call.state, assignment, section) for section in body.sections]
+    assignment.sections = [_new_row(call, assignment, section) for section in body.sections]
     call.state.add(assignment)
     for row in assignment.sections:
         call.state.note_write("create", row)
@@ -153,20 +157,20 @@ def _raise_any(rows: list[ErrorRow], body: AssignmentBody) -> None:
         raise validation_failed(*rows)
 
 
-def _new_row(state: PowerSchool, assignment: Assignment, body: AssignmentSectionBody) -> AssignmentSection:
+def _new_row(call: _Call, assignment: Assignment, body: AssignmentSectionBody) -> AssignmentSection:
     row = AssignmentSection(
-        assignment_section_id=next(state.assignment_section_ids),
+        assignment_section_id=next(call.state.assignment_section_ids),
         assignment_id=assignment.assignment_id,
         section_dcid=body.sectionsdcid,
         name="",
         due_date=date.min,
         points=Decimal(0),
     )
-    _overwrite(state, row, body)
+    _overwrite(call, row, body)
     return row
 
 
-def _overwrite(state: PowerSchool, row: AssignmentSection, body: AssignmentSectionBody) -> None:
+def _overwrite(call: _Call, row: AssignmentSection, body: AssignmentSectionBody) -> None:
     """Give the row every value of the body, defaults where it says nothing: an update replaces fully (documented)."""
     assert body.name is not None
     assert body.duedate is not None
@@ -178,7 +182,8 @@ def _overwrite(state: PowerSchool, row: AssignmentSection, body: AssignmentSecti
     row.counted, row.scoring_needed = body.iscountedinfinalgrade, body.isscoringneeded
     row.scores_published, row.publish_option = body.isscorespublish, body.publishoption
     row.student_dcids = [student.studentsdcid for student in body.students]
-    row.categories = [_association(state, association) for association in body.categories or ()]
+    row.categories = [_association(call.state, association) for association in body.categories or ()]
+    store_assignment(row, call.faults)
 
 
 def _association(state: PowerSchool, body: AssociationBody) -> CategoryAssociation:
@@ -201,7 +206,7 @@ async def update_assignment(request: Request) -> Response:
     _raise_any([row for own, new in pairs for row in refusals(call.draft(new, own.assignment_section_id))], body)
     update_scores = _update_scores(request, pairs)
     for own, new in pairs:
-        _overwrite(call.state, own, new)
+        _overwrite(call, own, new)
         if update_scores:
             _rescale(own)
         call.state.touch("assignmentsection", own.assignment_section_id)

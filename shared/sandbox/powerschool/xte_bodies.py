@@ -102,8 +102,9 @@ class ScoreBody(_Body):
 
     @property
     def is_blank(self) -> bool:
-        """Say whether there is no score and no flag in it."""
-        return not self.actualscoreentered and self.scorepoints is None and not self.flagged
+        """Say whether there is no score in it, nor a flag that would be one's reason; a teacher's own may be."""
+        reasons = self.ismissing or self.isexempt
+        return not self.actualscoreentered and self.scorepoints is None and not reasons
 
     @property
     def flagged(self) -> bool:
@@ -202,14 +203,14 @@ def category_json(category: Category, position: int) -> dict[str, Any]:
         districtteachercategoryid=category.district_id,
         usersdcid=category.users_dcid,
         isactive=category.active,
-        isinfinalgrades=True,
+        isinfinalgrades=category.in_final_grades,
         isusermodifiable=category.district_id is None,
         teachermodified=category.district_id is None,
         displayposition=position,
         color=str(position % 8),
         description=category.description,
         defaultpublishoption=category.default_publish_option,
-        isdefaultpublishscores=True,
+        isdefaultpublishscores=category.default_publish_scores,
         defaultscoreentrypoints=10,
         defaultweight=1,
         defaulttotalvalue=10,

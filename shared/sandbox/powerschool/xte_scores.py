@@ -20,6 +20,7 @@ from shared.sandbox.powerschool.knobs import PowerSchoolFaults
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.score_values import broken_rules, overwrite
 from shared.sandbox.powerschool.state import PowerSchool
+from shared.sandbox.powerschool.storing import store_score
 from shared.sandbox.powerschool.xte_bodies import ScoreBatchBody, ScoreBody, parsed
 
 
@@ -52,7 +53,7 @@ def _put(request: Request, rows: Sequence[ScoreBody]) -> Response:
     if errors or (errors := _repeated(rows)):
         raise message(409, "Validation Failed") if faults.nameless_refusals else validation_failed(*errors)
     for row, target in zip(rows, targets, strict=True):
-        _write(state, row, target)
+        _write(state, row, target, faults)
     _note(state, rows)
     request.state.rows = len(rows)
     return JSONResponse({})
@@ -79,7 +80,7 @@ def _errors(
 ) -> list[ErrorRow]:
     """Return why the row is refused, each reason with the ids that `errors[].params` names (measured keys)."""
     params = {"assignment_section_id": target.assignment_section_id, "student_dcid": row.studentsdcid}
-    broken = [] if faults.accept_blank_scores and row.is_blank else broken_rules(row, target)
+    broken = [] if _empties(row, faults) else broken_rules(row, target)
     found = [(rule.code, rule.sentence) for rule in broken]
     if not _associated(state, row, target, faults):
         # Measured: `Student.id [n] does not have an AssignmentStudentAssociation`; how the sentence ends is not public.
@@ -92,6 +93,11 @@ def _errors(
     if _foreign_score_id(row, target):
         found.append(("Score ID", "The assignment score id is not this score's"))
     return [ErrorRow(code, sentence, "AssignmentScore", params) for code, sentence in found]
+
+
+def _empties(row: ScoreBody, faults: PowerSchoolFaults) -> bool:
+    """Say whether the row is one that a knob lets empty the score, or at least be taken for that."""
+    return (faults.accept_blank_scores or faults.ignore_blank_scores) and row.is_blank
 
 
 def _negative(row: ScoreBody) -> ErrorRow:
@@ -121,12 +127,14 @@ def _repeated(rows: Sequence[ScoreBody]) -> list[ErrorRow]:
     ]
 
 
-def _write(state: PowerSchool, row: ScoreBody, target: AssignmentSection) -> None:
+def _write(state: PowerSchool, row: ScoreBody, target: AssignmentSection, faults: PowerSchoolFaults) -> None:
     score = target.scores.get(row.studentsdcid)
     if score is None:
         score = target.scores[row.studentsdcid] = Score(next(state.score_ids), state.clock.now())
     score.entry_date = state.clock.now()
-    overwrite(score, row, target)
+    if not (faults.ignore_blank_scores and row.is_blank):
+        overwrite(score, row, target, keep_omitted_flags=faults.keep_omitted_flags)
+        store_score(score, target, faults)
     state.touch("assignmentscore", score.score_id)
 
 
