@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import TypeAdapter
 
 from shared.adapters.canvas import fast_rows, part_rows, wire
-from shared.adapters.canvas.course_memory import CourseMemory, Frame
+from shared.adapters.canvas.course_memory import CourseIdentity, CourseMemory, Frame
 from shared.adapters.canvas.fast_rows import FastRow, PartRow
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.paged import PagedApi
@@ -40,14 +41,14 @@ class CanvasClient:
         moderated = any(assignment.moderated_grading for assignment in assignments)
         kept = self._memory.frame(course_id) if reading is Reading.REMEMBERED and not moderated else None
         if kept is not None:
-            return _course(course_id, kept, assignments, {}, self._name(course_id, reading), odd, remembered=True)
+            return _course(course_id, kept, assignments, {}, self._identity(course_id, reading), odd, remembered=True)
         groups, odd_groups = self._groups(course_id, with_grades_published=moderated)
         frame, odd_sections = self._frame(course_id, groups)
         odd = (*odd, *odd_groups, *odd_sections)
         # What could not be read may be readable at the next sync.
         if reading is not Reading.LIVE and not odd_groups and not odd_sections:
             self._memory.keep_frame(course_id, frame)
-        return _course(course_id, frame, assignments, _published(groups), self._name(course_id, reading), odd)
+        return _course(course_id, frame, assignments, _published(groups), self._identity(course_id, reading), odd)
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
         """Return one row per student, with the submissions of these assignments; nobody twice.
@@ -104,14 +105,14 @@ class CanvasClient:
         unreadable = (Unreadable(each.id(), _told("assignment", each)) for each in odd if not _is_deleted(each))
         return [assignment for assignment in found if assignment.workflow_state != "deleted"], tuple(unreadable)
 
-    def _name(self, course_id: str, reading: Reading) -> str:
-        """Return the course's name, for people alone: up to a day old, except in a live look."""
-        kept = None if reading is Reading.LIVE else self._memory.name(course_id)
+    def _identity(self, course_id: str, reading: Reading) -> CourseIdentity:
+        """Return the course's name and time zone: up to an hour old, except in a live look."""
+        kept = None if reading is Reading.LIVE else self._memory.identity(course_id)
         if kept is None:
-            answer = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id})
-            kept = answer.parsed(wire.COURSE).name or ""
+            course = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id}).parsed(wire.COURSE)
+            kept = CourseIdentity(course.name or "", course.time_zone or "")
             if reading is not Reading.LIVE:
-                self._memory.keep_name(course_id, kept)
+                self._memory.keep_identity(course_id, kept)
         return kept
 
     def _frame(self, course_id: str, groups: Iterable[GroupWire]) -> tuple[Frame, tuple[Unreadable, ...]]:
@@ -180,7 +181,7 @@ def _course(
     frame: Frame,
     assignments: Sequence[AssignmentWire],
     published: Mapping[str, bool | None],
-    name: str,
+    identity: CourseIdentity,
     unreadable: tuple[Unreadable, ...],
     *,
     remembered: bool = False,
@@ -191,10 +192,22 @@ def _course(
         sections=frame.sections,
         assignments=tuple(_assignment(each, published) for each in assignments),
         groups={group.id: group for group in frame.groups},
-        name=name,
+        name=identity.name,
         remembered=remembered,
         unreadable=unreadable,
+        time_zone=_zone(identity.time_zone),
     )
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """Return the time zone; None for a name that is not in the database, and for none.
+
+    Source: Canvas Courses API, `time_zone`: the course's IANA time zone name.
+    """
+    try:
+        return ZoneInfo(name) if name else None
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return None
 
 
 def _published(groups: Iterable[GroupWire]) -> dict[str, bool | None]:

@@ -7,7 +7,6 @@ from datetime import timedelta
 import redis
 from pydantic import TypeAdapter
 
-from shared.adapters.redis.answers import text
 from shared.adapters.redis.keys import Keys
 from shared.domain.gradebook import AssignmentGroup, Section
 
@@ -21,11 +20,20 @@ class Frame:
     groups: tuple[AssignmentGroup, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CourseIdentity:
+    """A course's name and time zone as Canvas has them, empty where it has none."""
+
+    name: str
+    time_zone: str
+
+
 _FRAME = TypeAdapter(Frame)
+_IDENTITY = TypeAdapter(CourseIdentity)
 _NOBODY = TypeAdapter(dict[str, bool])
 
-# Names are only shown: an old one sends nothing anywhere.
-NAME_MAX_AGE = timedelta(days=1)
+# A time zone decides on which day work is due; it is hardly ever changed.
+IDENTITY_MAX_AGE = timedelta(hours=1)
 
 
 class CourseMemory:
@@ -45,14 +53,14 @@ class CourseMemory:
         """Remember the frame. For the course's lease holder, so that no older reading replaces a newer one."""
         self._keep("canvas-frame", course_id, _FRAME.dump_json(frame), self._max_age)
 
-    def name(self, course_id: str) -> str | None:
-        """Return the remembered name of the course, None if there is none."""
-        kept = self._redis.get(self._keys.cached("canvas-name", course_id))
-        return None if kept is None else text(kept)
+    def identity(self, course_id: str) -> CourseIdentity | None:
+        """Return the remembered name and time zone of the course, None if there are none."""
+        kept = self._redis.get(self._keys.cached("canvas-course", course_id))
+        return None if kept is None else _IDENTITY.validate_json(kept)
 
-    def keep_name(self, course_id: str, name: str) -> None:
-        """Remember the name."""
-        self._keep("canvas-name", course_id, name.encode(), NAME_MAX_AGE)
+    def keep_identity(self, course_id: str, identity: CourseIdentity) -> None:
+        """Remember the name and the time zone."""
+        self._keep("canvas-course", course_id, _IDENTITY.dump_json(identity), IDENTITY_MAX_AGE)
 
     def are_test_students(self, course_id: str) -> Mapping[str, bool]:
         """Return of users without a SIS id whether they are test students, as far as Canvas was asked."""

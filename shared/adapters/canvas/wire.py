@@ -82,6 +82,7 @@ class CourseWire(Wire):
     """`GET /api/v1/courses/:id`."""
 
     name: str | None = None
+    time_zone: str | None = None
 
 
 class SectionWire(Wire):
@@ -167,6 +168,10 @@ class AssignmentWire(Wire):
     anonymize_students: bool = False
     moderated_grading: bool = False
     checkpoints: Annotated[list[CheckpointWire], BeforeValidator(_empty_if_null)] = []
+    omit_from_final_grade: bool | None = None
+    hide_in_gradebook: bool | None = None
+    suppress_assignment: bool | None = None
+    locked_for_user: bool | None = None
 
     @model_validator(mode="after")
     def _audience_is_known(self) -> "AssignmentWire":
@@ -189,12 +194,21 @@ class AssignmentWire(Wire):
         parts = [part.points_possible for part in self.checkpoints if part.points_possible is not None]
         return sum(parts, Decimal(0)) if self.points_possible is None and parts else self.points_possible
 
+    @property
+    def description_if_known(self) -> str | None:
+        """The description, None where Canvas leaves it out, or keeps it from a reader whom it is locked for.
+
+        Source: canvas-lms `Assignment#filter_attributes_for_user`, `include_description?`.
+        """
+        is_kept_back = self.locked_for_user or "description" not in self.model_fields_set
+        return None if self.description is None and is_kept_back else self.description or ""
+
     def to_domain(self, *, grades_published: bool | None) -> Assignment:
         """Return the assignment."""
         return Assignment(
             id=self.id,
             name=self.name,
-            description=self.description or "",
+            description=self.description_if_known,
             due_at=self.due_at,
             points_possible=self.points,
             grading_type=self.grading_type,
@@ -208,6 +222,8 @@ class AssignmentWire(Wire):
             moderated=self.moderated_grading,
             grades_published=grades_published,
             checkpoints=tuple(checkpoint.to_domain() for checkpoint in self.checkpoints),
+            omitted_from_final_grade=bool(self.omit_from_final_grade),
+            hidden_in_gradebook=bool(self.hide_in_gradebook or self.suppress_assignment),
         )
 
 

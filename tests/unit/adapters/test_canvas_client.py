@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -408,3 +409,64 @@ def test_throttled_once_nobody_asks_for_a_while(canvas: CanvasClient, remote: Sc
         with pytest.raises(SystemUnwell):
             canvas.course("41")
     assert len(remote.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "description"),
+    [
+        ({"description": None, "locked_for_user": True}, None),
+        ({"description": None, "locked_for_user": False}, ""),
+        ({"description": None}, ""),
+        ({"description": "<p>Read.</p>", "locked_for_user": True}, "<p>Read.</p>"),
+    ],
+)
+def test_a_description_that_is_kept_from_the_reader_is_unknown(
+    canvas: CanvasClient, remote: ScriptedRemote, changes: Mapping[str, object], description: str | None
+) -> None:
+    """Null is empty only for a reader who may see it."""
+    assert course_of(canvas, remote, {**ASSIGNMENT, **changes}).assignments[0].description == description
+
+
+def test_a_description_that_is_left_out_is_unknown(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """As it is where a key may not read it."""
+    assert course_of(canvas, remote, without(ASSIGNMENT, "description")).assignments[0].description is None
+
+
+@pytest.mark.parametrize(
+    ("option", "counts", "shows"),
+    [
+        ({}, True, True),
+        ({"omit_from_final_grade": True}, False, True),
+        ({"omit_from_final_grade": None, "hide_in_gradebook": None}, True, True),
+        ({"omit_from_final_grade": True, "hide_in_gradebook": True}, False, False),
+        ({"suppress_assignment": True}, True, False),
+    ],
+)
+def test_what_canvas_does_not_count_or_show_is_known(
+    canvas: CanvasClient, remote: ScriptedRemote, option: Mapping[str, object], counts: bool, shows: bool
+) -> None:
+    """Older Canvas leaves these options out."""
+    (read,) = course_of(canvas, remote, {**ASSIGNMENT, **option}).assignments
+    assert (not read.omitted_from_final_grade, not read.hidden_in_gradebook) == (counts, shows)
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("America/Chicago", ZoneInfo("America/Chicago")),
+        ("Central Time (US & Canada)", None),
+        ("../etc/passwd", None),
+        ("America", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_course_has_a_time_zone_of_its_own(
+    canvas: CanvasClient, remote: ScriptedRemote, name: str | None, zone: ZoneInfo | None
+) -> None:
+    """A name that no time zone has is as good as none."""
+    remote.on("GET", BASE, answer({"id": "41", "name": "Geology", "time_zone": name}))
+    remote.on("GET", f"{BASE}/sections", answer([SECTION]))
+    remote.on("GET", f"{BASE}/assignments", answer([ASSIGNMENT]))
+    remote.on("GET", f"{BASE}/assignment_groups", answer([GROUP]))
+    assert canvas.course("41").time_zone == zone
