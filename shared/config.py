@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.cron import checked_cron
+from shared.domain.assignment_name import DEFAULT_MAX_NAME_CHARS
 from shared.domain.provisioning_policy import DEFAULT_COURSE_SIS_IDS, CoursePer, DroppedStatus
 from shared.domain.sis_templates import (
     ACCOUNT_FIELDS,
@@ -299,10 +300,17 @@ class Settings(BaseSettings):
 
     district_time_zone: Zone = Field(
         None,
-        description="IANA zone in which due dates become calendar dates; unset, PowerSchool's own is used.",
+        description="IANA zone in which due dates become calendar dates, for courses without a time zone in Canvas; "
+        "unset, PowerSchool's own is used.",
     )
     default_category: str = Field(
         "", description="Category for assignment groups that match none; unset, such work is `category_missing`."
+    )
+    name_max_chars: int = Field(
+        DEFAULT_MAX_NAME_CHARS,
+        ge=30,
+        le=50,
+        description="Longest name of an assignment that is sent, in characters; PowerSchool holds 50.",
     )
     cleared_scores: ClearedScores = Field(
         ClearedScores.REPORT,

@@ -13,7 +13,7 @@ from shared.domain.changes import Cause, Change, ChangeSet
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.gradebook import Course, GradebookRow
 from shared.domain.pauses import Pause
-from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
+from shared.domain.powerschool import ActualAssignment, Mark, RosteredSection, TeacherCategory
 from shared.domain.records import CourseRecord, DeadLetter
 
 
@@ -67,21 +67,23 @@ class CreatedAssignment:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One row of a score batch."""
+    """One row of a score batch. `marks` are the teacher's own flags, None where they are not known."""
 
     assignment_section_id: int
     student_dcid: int
     points: Decimal
     missing: bool
     exempt: bool
+    marks: frozenset[Mark] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClearRow:
-    """One score to empty."""
+    """One score to empty. `marks` are the teacher's own flags, None where they are not known."""
 
     assignment_section_id: int
     student_dcid: int
+    marks: frozenset[Mark] | None = None
 
 
 class PowerSchoolGradebook(Protocol):

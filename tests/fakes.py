@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from shared.clock import Clock
 from shared.domain.audit import AuditEntry
@@ -162,8 +163,10 @@ class FakePowerSchool:
             due_date=desired.due_date,
             points=desired.points,
             category_id=desired.category_id,
-            description=desired.description,
+            description=desired.description or "",
             created_by_plugin=MARK,
+            counted=desired.counted is not False,
+            scores_published=desired.scores_published is not False,
         )
         self.writes.append(("create", (id_,)))
         if self.lost_creates:
@@ -182,7 +185,9 @@ class FakePowerSchool:
             due_date=desired.due_date,
             points=desired.points,
             category_id=desired.category_id,
-            description=desired.description,
+            **_given(
+                description=desired.description, counted=desired.counted, scores_published=desired.scores_published
+            ),
         )
         self.writes.append(("update", (id_,)))
 
@@ -196,7 +201,7 @@ class FakePowerSchool:
             raise refused("PUT /ws/xte/score: 409", "powerschool_409", words="Validation Failed")
         for row in rows:
             there = self.assignments_there[row.assignment_section_id]
-            score = ActualScore(row.points, row.missing, row.exempt)
+            score = ActualScore(row.points, row.missing, row.exempt, marks=row.marks)
             scores = {**there.scores, row.student_dcid: score}
             self.assignments_there[row.assignment_section_id] = replace(there, scores=scores)
         self.writes.append(("scores", tuple(sorted({row.assignment_section_id for row in rows}))))
@@ -235,6 +240,11 @@ class FakePowerSchool:
         for row in rows:
             if row.assignment_section_id in self.refused_targets:
                 raise refused("PUT /ws/xte/score: 409", self.refused_targets[row.assignment_section_id])
+
+
+def _given(**values: object) -> dict[str, Any]:
+    """Return the values that are said."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def refused(message: str, cause: str, *, words: str = "", rows: Sequence[RefusedRow] = ()) -> Refused:

@@ -270,7 +270,13 @@ class Passback:
         """The reading half of a sync."""
         s = self.settings
         clear_scores = s.cleared_scores is ClearedScores.BLANK
-        policy = Policy(self.zone, s.term_grace_days, s.default_category, clear_scores=clear_scores)
+        policy = Policy(
+            self.zone,
+            s.term_grace_days,
+            s.default_category,
+            clear_scores=clear_scores,
+            max_name_chars=s.name_max_chars,
+        )
         gradebook, roster = self.powerschool.gradebook, self.powerschool.roster
         return Surveyor(self.canvas, roster, gradebook, self.links, self.records, self.clock, policy, self.associations)
 

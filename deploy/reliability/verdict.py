@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from html import unescape
 from zoneinfo import ZoneInfo
 
 from shared.ports import Audit
@@ -69,7 +68,7 @@ def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json],
             for assignment in assignments:
                 place = f"{assignment}/{section}"
                 wanted = wanted_scores(submissions, (assignment, section))
-                name = unescape(str(canvas[assignment]["name"]))
+                name = str(canvas[assignment]["name"])
                 found = [row for row in known if row["name"] == name]
                 doubled += [place] * (len(found) - 1)
                 if found:
@@ -78,10 +77,11 @@ def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json],
                     lost += [f"{place}/{student}" for student in wanted.keys() - held.keys()]
                     stale += [f"{place}/{s}" for s in wanted.keys() & held.keys() if wanted[s] != held[s]]
                     stale += _stale_assignment(place, canvas[assignment], found[0])
-                elif wanted:
+                elif any(exempt or not missing for _, missing, exempt in wanted.values()):
+                    # Missing work alone creates no assignment.
                     lost.append(place)
             if course in (Ids.HEALTHY_COURSE, Ids.OUTAGE_COURSE):
-                names = {unescape(str(assignment["name"])) for assignment in canvas.values()}
+                names = {str(assignment["name"]) for assignment in canvas.values()}
                 doubled += [f"row {row['assignment_section_id']}" for row in known if row["name"] not in names]
     outside = _outside(rows, not_ours_before, stage)
     written = list(_written(stage, places))

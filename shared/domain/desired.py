@@ -24,20 +24,43 @@ class DesiredScore(msgspec.Struct, frozen=True, gc=False):
 class DesiredAssignment:
     """One Canvas assignment in one PowerSchool section, with its scores by STUDENTS.DCID.
 
-    `name` is HTML-unescaped. `publish_option` is the category's default, None where it has none. `unscored`
-    holds the students whom Canvas lists without a score or a flag: what PowerSchool has for them was cleared.
+    `description` is None where Canvas keeps it from the reader: PowerSchool's stays. `counted` (in the final grade) and
+    `scores_published` are None where neither system says; `publish_option` is the category's default, None where it has
+    none. `flag_only` holds the students whose 0 in `scores` comes with a flag and from no score. `unscored` holds the
+    students whom Canvas lists without a score or a flag: what PowerSchool has for them was cleared. `unfinished` holds
+    those whose score waits for a person to finish grading, and who have no flag.
     """
 
     assignment_id: str
     section_dcid: int
     name: str
-    description: str
+    description: str | None
     due_date: date
     points: Decimal
     category_id: int
     publish_option: str | None = None
+    counted: bool | None = None
+    scores_published: bool | None = None
+    flag_only: frozenset[int] = frozenset()
     scores: Mapping[int, DesiredScore] = field(default_factory=dict)
     unscored: frozenset[int] = frozenset()
+    unfinished: frozenset[int] = frozenset()
+
+    @property
+    def is_graded(self) -> bool:
+        """Say whether there is a score or an excuse, and not only missing work."""
+        return any(score.exempt or dcid not in self.flag_only for dcid, score in self.scores.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What was sent in one field or score, and what PowerSchool had of it afterwards, as digests.
+
+    `stored` is None until PowerSchool was looked at after the write.
+    """
+
+    sent: str
+    stored: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +68,9 @@ class Link:
     """Which PowerSchool assignment is this Canvas assignment's, in one section.
 
     A link without ids is a claim: a create was about to be sent with `name` and `due_date`, and its answer is
-    not known. `sent_to` holds the students (STUDENTS.DCID) for whom a score was written.
+    not known. `sent_to` holds the students (STUDENTS.DCID) for whom a score was written, `zeros` those whose score is
+    the 0 that went with a flag alone. `echoes` holds, by the name of an owned field or by STUDENTS.DCID, what
+    PowerSchool stores differently from what was sent, and scores that were not looked at since they were written.
     """
 
     assignment_id: str
@@ -55,6 +80,8 @@ class Link:
     powerschool_assignment_id: int | None = None
     powerschool_assignment_section_id: int | None = None
     sent_to: frozenset[int] = frozenset()
+    zeros: frozenset[int] = frozenset()
+    echoes: Mapping[str, Echo] = field(default_factory=dict)
 
     @property
     def is_claim(self) -> bool:

@@ -8,20 +8,27 @@ students beside "Everyone Else" are fine, and Canvas's `visible_to_everyone` dec
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
-from html import unescape
 from typing import Generic, TypeVar
 
+from shared.domain.assignment_name import DEFAULT_MAX_NAME_CHARS, name_length
 from shared.domain.categories import CategoryMatch, CategoryMissing, WhyNot
 from shared.domain.dates import effective_due_at, local_due_date
 from shared.domain.gradebook import Assignment, Course, GradingType, Section
 from shared.domain.powerschool import RosteredSection
 from shared.domain.reasons import Explanation, Finding, Reason, Who
 
-MAX_NAME_CHARS = 30
 ROLL_CALL_NAME = "Roll Call Attendance"
 UNGRADABLE_SUBMISSIONS = frozenset({"not_graded", "wiki_page"})
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentFacts:
+    """What the assignment's own rules look at; `max_name_chars` is the district's limit for names."""
+
+    assignment: Assignment
+    max_name_chars: int = DEFAULT_MAX_NAME_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,9 @@ class Rule(Generic[T]):
     detail: Callable[[T], str] = lambda _: ""
 
 
-def assignment_findings(assignment: Assignment) -> tuple[Finding, ...]:
+def assignment_findings(assignment: Assignment, max_name_chars: int = DEFAULT_MAX_NAME_CHARS) -> tuple[Finding, ...]:
     """Return every reason that keeps the assignment back in all its sections, in table order."""
-    return _findings(ASSIGNMENT_RULES, assignment)
+    return _findings(ASSIGNMENT_RULES, AssignmentFacts(assignment, max_name_chars))
 
 
 def section_findings(facts: Facts) -> tuple[Finding, ...]:
@@ -87,7 +94,7 @@ def _findings(rules: Iterable[Rule[T]], subject: T) -> tuple[Finding, ...]:
 
 
 def _is_attendance(assignment: Assignment) -> bool:
-    by_tool = unescape(assignment.name) == ROLL_CALL_NAME and "external_tool" in assignment.submission_types
+    by_tool = assignment.name == ROLL_CALL_NAME and "external_tool" in assignment.submission_types
     return by_tool or "attendance" in assignment.submission_types
 
 
@@ -96,8 +103,10 @@ def _is_not_gradable(assignment: Assignment) -> bool:
     return assignment.grading_type is GradingType.NOT_GRADED or bool(kinds)
 
 
-def _name_length(assignment: Assignment) -> int:
-    return len(unescape(assignment.name))
+def _name_length_and_limit(facts: AssignmentFacts) -> str:
+    length = f"{name_length(facts.assignment.name)} characters"
+    is_usual = facts.max_name_chars == DEFAULT_MAX_NAME_CHARS
+    return length if is_usual else f"{length}, the district's limit is {facts.max_name_chars}"
 
 
 def _is_due_outside_term(facts: Facts) -> bool:
@@ -136,10 +145,10 @@ def _categories(facts: Facts) -> str:
     return f"{found}active categories: {usable}"
 
 
-ASSIGNMENT_RULES: tuple[Rule[Assignment], ...] = (
+ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
     Rule(
         Reason.SIS_SYNC_OFF,
-        lambda a: not a.post_to_sis,
+        lambda f: not f.assignment.post_to_sis,
         Explanation(
             '"Sync to SIS" is off for this assignment.',
             'Turn on "Sync to SIS" in the assignment\'s settings. If there is no such switch, ask your Canvas '
@@ -147,11 +156,11 @@ ASSIGNMENT_RULES: tuple[Rule[Assignment], ...] = (
             Who.TEACHER,
             source='"Sync to SIS" (`post_to_sis`) is off',
         ),
-        detail=lambda a: "Canvas does not show the switch in this course" if a.post_to_sis is None else "",
+        detail=lambda f: "Canvas does not show the switch in this course" if f.assignment.post_to_sis is None else "",
     ),
     Rule(
         Reason.NOT_PUBLISHED,
-        lambda a: not a.published,
+        lambda f: not f.assignment.published,
         Explanation(
             "The assignment is not published in Canvas.",
             "Publish the assignment.",
@@ -161,7 +170,7 @@ ASSIGNMENT_RULES: tuple[Rule[Assignment], ...] = (
     ),
     Rule(
         Reason.NOT_GRADABLE,
-        _is_not_gradable,
+        lambda f: _is_not_gradable(f.assignment),
         Explanation(
             "The assignment is not graded in Canvas.",
             'Display its grade as something other than "Not Graded", if it should count.',
@@ -171,7 +180,7 @@ ASSIGNMENT_RULES: tuple[Rule[Assignment], ...] = (
     ),
     Rule(
         Reason.ATTENDANCE,
-        _is_attendance,
+        lambda f: _is_attendance(f.assignment),
         Explanation(
             "Attendance taken with Roll Call is never sent.",
             "Nothing to do: PowerSchool has its own attendance.",
@@ -181,18 +190,20 @@ ASSIGNMENT_RULES: tuple[Rule[Assignment], ...] = (
     ),
     Rule(
         Reason.NAME_TOO_LONG,
-        lambda a: _name_length(a) > MAX_NAME_CHARS,
+        lambda f: name_length(f.assignment.name) > f.max_name_chars,
         Explanation(
-            f"The assignment's name is longer than {MAX_NAME_CHARS} characters.",
-            f"Shorten the name in Canvas to {MAX_NAME_CHARS} characters or fewer.",
+            f"The assignment's name is longer than {DEFAULT_MAX_NAME_CHARS} characters.",
+            f"Shorten the name in Canvas to {DEFAULT_MAX_NAME_CHARS} characters or fewer; where your district has set "
+            "another limit, the reason names it.",
             Who.TEACHER,
-            source="the name, HTML-unescaped, is longer than 30 characters",
+            source="the name is longer than 30 characters, an HTML entity counting as the one that it stands for (the "
+            "limit is a setting, 30 to 50)",
         ),
-        detail=lambda a: f"{_name_length(a)} characters",
+        detail=_name_length_and_limit,
     ),
     Rule(
         Reason.NOT_ASSIGNED_TO_EVERYONE,
-        lambda a: not a.visible_to_everyone,
+        lambda f: not f.assignment.visible_to_everyone,
         Explanation(
             "The assignment is only for particular students, groups, sections or modules.",
             'Assign it to "Everyone Else" as well; dates of their own for sections or single students may stay.',
@@ -203,7 +214,7 @@ ASSIGNMENT_RULES: tuple[Rule[Assignment], ...] = (
     ),
     Rule(
         Reason.POINTS_MISSING,
-        lambda a: a.points_possible is None,
+        lambda f: f.assignment.points_possible is None,
         Explanation(
             "The assignment has no points possible.",
             "Enter the points possible in Canvas; 0 is fine for extra credit.",
@@ -213,7 +224,7 @@ ASSIGNMENT_RULES: tuple[Rule[Assignment], ...] = (
     ),
     Rule(
         Reason.ANONYMOUS_UNTIL_POSTED,
-        lambda a: a.anonymize_students,
+        lambda f: f.assignment.anonymize_students,
         Explanation(
             "The assignment is graded anonymously, and Canvas still hides who got what.",
             "Post the grades in Canvas once grading is finished.",
@@ -223,12 +234,22 @@ ASSIGNMENT_RULES: tuple[Rule[Assignment], ...] = (
     ),
     Rule(
         Reason.MODERATED_UNTIL_RELEASED,
-        lambda a: a.moderated and a.grades_published is not True,
+        lambda f: f.assignment.moderated and f.assignment.grades_published is not True,
         Explanation(
             "The assignment is moderated, and its final grades are not released yet.",
             "Release the grades in Canvas once moderation is finished.",
             Who.TEACHER,
             source="Canvas is still hiding who got what",
+        ),
+    ),
+    Rule(
+        Reason.HIDDEN_IN_GRADEBOOK,
+        lambda f: f.assignment.hidden_in_gradebook,
+        Explanation(
+            "Canvas hides the assignment from its own gradebook.",
+            "Show the assignment in the Canvas gradebook, if its scores should be in PowerSchool.",
+            Who.TEACHER,
+            source="Canvas hides it from its own gradebook (`hide_in_gradebook`, `suppress_assignment`)",
         ),
     ),
 )
@@ -339,10 +360,10 @@ WAITING_RULES: tuple[Rule[Facts], ...] = (
         lambda f: f.waits_for_first_score,
         Explanation(
             "Nobody in this section has a score yet; PowerSchool gets the assignment with the first one.",
-            "Nothing to do: grade or excuse a student, and the assignment follows.",
+            "Nothing to do: grade or excuse a student, and the assignment follows, with what is missing.",
             Who.NOBODY,
             source="(waiting, not blocked) it is created in PowerSchool when the first score or excuse exists in that "
-            "section",
+            "section. Missing alone never creates one",
         ),
     ),
 )

@@ -41,7 +41,9 @@ def record_without(record: CourseRecord, student: Student) -> CourseRecord:
 
 def link_without(link: Link, student: Student) -> Link:
     """Return the link as if nothing was ever sent for the student: a score emptied later is not reported."""
-    return replace(link, sent_to=link.sent_to - student.dcids)
+    own = {str(dcid) for dcid in student.dcids}
+    echoes = {key: echo for key, echo in link.echoes.items() if key not in own}
+    return replace(link, sent_to=link.sent_to - student.dcids, zeros=link.zeros - student.dcids, echoes=echoes)
 
 
 def _assignment_without(assignment: AssignmentRecord, student: Student) -> AssignmentRecord:

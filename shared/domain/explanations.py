@@ -43,6 +43,14 @@ _OF_SCORES: Mapping[Reason, Explanation] = {
         Who.TEACHER,
         source="a score that was sent and is now empty in Canvas: reported, and cleared only if the setting says so",
     ),
+    Reason.FLAG_NOT_WITHDRAWN: Explanation(
+        "Canvas no longer calls this work missing or excused, but PowerSchool did not take back the 0 that came with "
+        "the flag; nobody entered that 0.",
+        "Clear the 0 and the flag in PowerSchool by hand, or enter a score in Canvas. A sync asked for by a person "
+        "tries again.",
+        Who.TEACHER,
+        source="That 0 is passback's own: when the flag is withdrawn and no score came, flag and 0 go again",
+    ),
     Reason.STUDENT_REFUSED: Explanation(
         "PowerSchool refused this student's score; the rest of the class went through.",
         "Check in PowerSchool that the assignment is for this student and the score can be entered there.",
@@ -90,6 +98,11 @@ _OF_REFUSALS: Mapping[Reason, Explanation] = {
         "Have the section's grade scale set up in PowerSchool, or score the assignment there by points.",
         Who.POWERSCHOOL_ADMIN,
     ),
+    Reason.SCORE_TYPE_CHANGED: Explanation(
+        "The assignment's score type was changed in PowerSchool, which takes no points for it now.",
+        "Set the assignment's score type in PowerSchool back to points, or enter its scores there by hand.",
+        Who.TEACHER,
+    ),
     Reason.DUPLICATE_REFUSED: Explanation(
         "PowerSchool says that the section already has an assignment of this name and due date.",
         "Rename the assignment in Canvas, or the other one in PowerSchool.",
@@ -128,6 +141,18 @@ _OF_VALUES: Mapping[Reason, Explanation] = {
     ),
 }
 
+_OF_NOTES: Mapping[Reason, Explanation] = {
+    Reason.STORED_DIFFERENTLY: Explanation(
+        "PowerSchool stores something of this assignment differently from what was sent; it is not sent again until "
+        "Canvas or PowerSchool changes it.",
+        "Nothing to do, unless it looks wrong in PowerSchool: then choose in Canvas what PowerSchool can hold, such as "
+        "a name without an emoji.",
+        Who.NOBODY,
+        source="What PowerSchool stores differently from what was sent (an emoji, stripped HTML, a rounded or weighted "
+        "number) is reported once and not written again until either side changes.",
+    ),
+}
+
 _OF_PASSBACK: Mapping[Reason, Explanation] = {
     Reason.RETRYING: Explanation(
         "A system did not answer as it should; passback tries again by itself.",
@@ -149,6 +174,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     **_OF_DELETIONS,
     **_OF_REFUSALS,
     **_OF_VALUES,
+    **_OF_NOTES,
     **_OF_PASSBACK,
 }
 

@@ -5,7 +5,7 @@ Ids are Canvas's, local to the root account, as strings. Times are aware. Scores
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
@@ -62,9 +62,9 @@ class Assignment:
 
     A discussion with `checkpoints` has no due date of its own: they have. Its points and scores are theirs together.
 
-    `name` and `description` are HTML, as Canvas stores them. `post_to_sis` is None where Canvas does not show the
-    switch at all (no SIS feature and no `post_grades` tool in the course). `grades_published` is None where
-    Canvas did not say.
+    `name` is plain text. `description` is HTML as Canvas's API gives it, None where Canvas keeps it from the reader.
+    `post_to_sis` is None where Canvas does not show the switch at all (no SIS feature and no `post_grades` tool in the
+    course). `grades_published` is None where Canvas did not say.
     """
 
     id: str
@@ -76,13 +76,15 @@ class Assignment:
     post_to_sis: bool | None
     visible_to_everyone: bool
     group_id: str
-    description: str = ""
+    description: str | None = ""
     overrides: tuple[Override, ...] = ()
     submission_types: tuple[str, ...] = ()
     anonymize_students: bool = False
     moderated: bool = False
     grades_published: bool | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
+    omitted_from_final_grade: bool = False
+    hidden_in_gradebook: bool = False
 
     @property
     def all_overrides(self) -> tuple[Override, ...]:
@@ -124,7 +126,8 @@ class Course:
     """A Canvas course without its scores.
 
     Whether it is published, or concluded, keeps nothing back, and is not read. `remembered` says that all but the
-    assignments is as it was some minutes ago.
+    assignments is as it was some minutes ago. `time_zone` is the course's own, None where Canvas names
+    none that is known.
     """
 
     id: str
@@ -135,6 +138,7 @@ class Course:
     name: str = ""
     remembered: bool = False
     unreadable: tuple[Unreadable, ...] = ()
+    time_zone: tzinfo | None = None
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):

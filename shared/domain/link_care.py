@@ -49,7 +49,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """A Canvas assignment in a PowerSchool section, whether or not a rule keeps it back. `name` is HTML-unescaped."""
+    """A Canvas assignment in a PowerSchool section, whether or not a rule keeps it back."""
 
     key: Key
     name: str

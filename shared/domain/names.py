@@ -59,8 +59,7 @@ def name_conflict(
 ) -> str:
     """Return what has `name` in the section of `key`, empty if nothing is in the way: for `eligibility.Facts`.
 
-    For an assignment that another rule may block, so that its teacher learns of both at once. `name` is
-    HTML-unescaped.
+    For an assignment that another rule may block, so that its teacher learns of both at once.
     """
     place = (key[1], folded(name))
     there = [a for a in actual if _place(a) == place]

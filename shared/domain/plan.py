@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import TypeVar
 
 from shared.domain.adoption import Key, Ownership, key_of, ownership
-from shared.domain.desired import DesiredAssignment, DesiredScore, Link
-from shared.domain.differences import OwnedField, changed_fields, differing_scores, leftover_scores
+from shared.domain.desired import DesiredAssignment, DesiredScore, Echo, Link
+from shared.domain.differences import OwnedField, agrees, is_flag_zero, leftover_scores
+from shared.domain.echoes import fields_to_write, not_cleared, scores_to_write, seen
 from shared.domain.names import settle_names
 from shared.domain.powerschool import ActualAssignment, ActualScore
 from shared.domain.reasons import Finding, Reason
@@ -36,6 +37,16 @@ class Adopt:
     def section_dcid(self) -> int:
         """The section, by SECTIONS.DCID."""
         return self.link.section_dcid
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Remember what the look at PowerSchool told of a link's scores and fields. Writes nothing there."""
+
+    assignment_id: str
+    section_dcid: int
+    zeros: frozenset[int]
+    echoes: Mapping[str, Echo]
 
 
 class _OfDesired:
@@ -83,14 +94,19 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """Empty the scores of these students, STUDENTS.DCID, where the district wants that; `replaces` are the scores."""
+    """Empty the scores of these students, STUDENTS.DCID; `replaces` are the scores.
+
+    `withdrawn` are those of them whose score is the 0 of a flag that Canvas withdrew. The others are emptied where the
+    district wants that.
+    """
 
     assignment_id: str
     section_dcid: int
     replaces: Mapping[int, ActualScore]
+    withdrawn: frozenset[int] = frozenset()
 
 
-LinkStep = Forget | Adopt
+LinkStep = Forget | Adopt | Note
 Write = Create | Update | Scores | Clear
 Step = LinkStep | Write
 
@@ -123,7 +139,7 @@ class Plan:
     @property
     def writes(self) -> tuple[Write, ...]:
         """The steps that write to PowerSchool."""
-        return tuple(step for step in self.steps if not isinstance(step, Forget | Adopt))
+        return tuple(step for step in self.steps if not isinstance(step, LinkStep))
 
     @property
     def creates(self) -> int:
@@ -171,28 +187,40 @@ def make_plan(
     plugin_marks: frozenset[str],
     *,
     clear_scores: bool = False,
+    repeat_clears: bool = False,
 ) -> Plan:
     """Return the difference between what PowerSchool should hold and what it holds.
 
     `actual` must be every assignment of the desired ones' sections, with the scores of those that are linked or
     may be adopted (`adoption.ownership` tells them without scores). What is neither linked nor adopted is never
-    touched. The order of the inputs makes no difference.
+    touched. The order of the inputs makes no difference. With `clear_scores`, a score that is empty in Canvas now is
+    emptied; with `repeat_clears`, also one that PowerSchool said it emptied and did not.
 
     Source: product rules, "Overwriting" and "When an assignment is eligible".
     """
     owned = ownership(desired, actual, links, plugin_marks)
     naming = settle_names(desired, owned.own, actual)
     by_key = {key_of(d): d for d in desired}
-    parts = [_part(by_key[key], owned.own.get(key), links.get(key), clear_scores=clear_scores) for key in naming.order]
+    clears = _Clears(clear_scores, repeat_clears)
+    parts = [_part(by_key[key], owned.own.get(key), links.get(key), clears) for key in naming.order]
     taken = [_finding(key, Reason.NAME_TAKEN, naming.conflicts[key]) for key in sorted(naming.conflicts)]
     return Plan(
         steps=(
             *_link_steps(owned),
+            *(step for part in parts for step in part.notes),
             *(step for part in parts for step in part.assignment),
             *(step for part in parts for step in part.scores),
         ),
         findings=(*taken, *(finding for part in parts for finding in part.findings)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Clears:
+    """Which scores may be emptied, beside the zeros of withdrawn flags."""
+
+    cleared: bool
+    repeated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +230,7 @@ class _Part:
     assignment: tuple[Create | Update, ...] = ()
     scores: tuple[Scores | Clear, ...] = ()
     findings: tuple[PlanFinding, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def _link_steps(owned: Ownership) -> list[LinkStep]:
@@ -209,43 +238,77 @@ def _link_steps(owned: Ownership) -> list[LinkStep]:
     return forgotten + [Adopt(owned.adopted[key]) for key in sorted(owned.adopted)]
 
 
-def _part(
-    desired: DesiredAssignment, actual: ActualAssignment | None, link: Link | None, *, clear_scores: bool
-) -> _Part:
+def _part(desired: DesiredAssignment, actual: ActualAssignment | None, link: Link | None, clears: _Clears) -> _Part:
     if actual is None:
         return _new(desired)
-    return _existing(desired, actual, link.sent_to if link else frozenset(), clear_scores=clear_scores)
+    return _existing(desired, actual, link, clears)
 
 
 def _new(desired: DesiredAssignment) -> _Part:
     """Plan an assignment that PowerSchool does not have.
 
-    A missing flag creates it like a score does: a 0 is sent with it.
+    Missing work alone does not create it: a passing due date would put zeros into a gradebook before anybody is graded.
 
     Source: "it is created in PowerSchool when the first score or excuse exists in that section".
     """
-    if not desired.scores:
+    if not desired.is_graded:
         return _Part(findings=(_finding(key_of(desired), Reason.NOT_GRADED_YET),))
-    scores = Scores(*key_of(desired), differing_scores(desired.scores, {}))
+    scores = Scores(*key_of(desired), scores_to_write(desired, None, {}))
     return _Part((Create(desired),), (scores,))
 
 
-def _existing(
-    desired: DesiredAssignment, actual: ActualAssignment, sent_to: frozenset[int], *, clear_scores: bool
-) -> _Part:
+def _existing(desired: DesiredAssignment, actual: ActualAssignment, link: Link | None, clears: _Clears) -> _Part:
     key = key_of(desired)
-    changed = changed_fields(desired, actual)
-    rows = differing_scores(desired.scores, actual.scores)
-    leftover = leftover_scores(desired, actual, sent_to)
+    # A claim, or what is adopted, was never written to through a link.
+    link = link or Link(*key, desired.name, desired.due_date)
+    changed = fields_to_write(desired, actual, link.echoes)
+    rows = scores_to_write(desired, actual, link.echoes)
     update = (Update(actual, desired, changed),) if changed else ()
     replaced = {row.student_dcid: actual.scores[row.student_dcid] for row in rows if row.student_dcid in actual.scores}
     scores: list[Scores | Clear] = [Scores(*key, rows, replaced)] if rows else []
-    if leftover and clear_scores:
-        scores.append(Clear(*key, leftover))
-    kept = () if clear_scores else tuple(_finding(key, Reason.SCORE_CLEARED, student_dcid=dcid) for dcid in leftover)
+    withdrawn = _withdrawn(desired, actual, link)
+    leftover = {d: s for d, s in leftover_scores(desired, actual, link.sent_to).items() if d not in withdrawn}
+    unmoved = not_cleared(desired, actual, link)
+    emptied = withdrawn | (leftover if clears.cleared else {}) | (unmoved if clears.repeated else {})
+    if emptied:
+        own = frozenset(dcid for dcid, score in emptied.items() if dcid in withdrawn or _is_unmoved_zero(dcid, unmoved))
+        scores.append(Clear(*key, emptied, own))
+    findings = [_finding(key, Reason.SCORE_CLEARED, student_dcid=dcid) for dcid in leftover if dcid not in emptied]
+    findings += [_finding(key, _reason_unmoved(s), student_dcid=d) for d, s in unmoved.items() if d not in emptied]
+    notes = _notes(desired, actual, link)
     if actual.locked and (update or scores):
-        return _Part(findings=(_finding(key, Reason.ASSIGNMENT_LOCKED), *kept))
-    return _Part(update, tuple(scores), kept)
+        return _Part(findings=(_finding(key, Reason.ASSIGNMENT_LOCKED), *findings), notes=notes)
+    return _Part(update, tuple(scores), tuple(findings), notes)
+
+
+def _reason_unmoved(score: ActualScore) -> Reason:
+    return Reason.FLAG_NOT_WITHDRAWN if is_flag_zero(score) else Reason.SCORE_NOT_CLEARED
+
+
+def _withdrawn(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> dict[int, ActualScore]:
+    """Return what only a flag brought, of students who have neither flag nor score now, by STUDENTS.DCID.
+
+    A score that somebody entered in PowerSchool meanwhile is no longer passback's own.
+    """
+    unflagged = sorted((desired.unscored | desired.unfinished) & link.zeros & actual.scores.keys())
+    return {dcid: actual.scores[dcid] for dcid in unflagged if is_flag_zero(actual.scores[dcid])}
+
+
+def _is_unmoved_zero(dcid: int, unmoved: Mapping[int, ActualScore]) -> bool:
+    return dcid in unmoved and is_flag_zero(unmoved[dcid])
+
+
+def _notes(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> tuple[Note, ...]:
+    """Return what is to be remembered from now on, if that is not what is remembered.
+
+    A zero that goes with a flag alone is known by the look, too: links of earlier versions do not tell.
+    """
+    there = {dcid for dcid in desired.scores if agrees(desired.scores[dcid], actual.scores.get(dcid))}
+    zeros = (link.zeros - there) | (desired.flag_only & there)
+    echoes = seen(desired, actual, link)
+    if (zeros, echoes) == (link.zeros, link.echoes):
+        return ()
+    return (Note(*key_of(desired), zeros, echoes),)
 
 
 def _finding(key: Key, reason: Reason, detail: str = "", student_dcid: int | None = None) -> PlanFinding:

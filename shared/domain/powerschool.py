@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -51,7 +52,10 @@ class RosteredSection:
 
 @dataclass(frozen=True, slots=True)
 class TeacherCategory:
-    """A category of one teacher. District categories are copied per teacher and carry the district's id."""
+    """A category of one teacher. District categories are copied per teacher and carry the district's id.
+
+    `counted` and `scores_published` are what its assignments start with, None where PowerSchool does not say.
+    """
 
     id: int
     name: str
@@ -59,23 +63,42 @@ class TeacherCategory:
     district_category_id: int | None = None
     excluded_section_dcids: frozenset[int] = frozenset()
     default_publish_option: str | None = None
+    counted: bool | None = None
+    scores_published: bool | None = None
+
+
+class Mark(StrEnum):
+    """A flag of a score row that belongs to the teacher: passback sends back what it read."""
+
+    LATE = "late"
+    COLLECTED = "collected"
+    ABSENT = "absent"
+    INCOMPLETE = "incomplete"
+
+
+NO_MARKS: frozenset[Mark] = frozenset()
 
 
 class ActualScore(msgspec.Struct, frozen=True, gc=False):
-    """A score row as PowerSchool has it. `is_code` marks a score code that a teacher entered."""
+    """A score row as PowerSchool has it. `is_code` marks a score code that a teacher entered.
+
+    `marks` are the flags that a teacher set, None where the read does not show them.
+    """
 
     points: Decimal | None
     missing: bool = False
     exempt: bool = False
     is_code: bool = False
+    marks: frozenset[Mark] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ActualAssignment:
     """One assignment section as PowerSchool has it, with its scores by STUDENTS.DCID.
 
-    `created_by_plugin` is ASSIGNMENT.createdbyplugin, None for what a person made. `locked` is None where the
-    read does not show it.
+    `created_by_plugin` is ASSIGNMENT.createdbyplugin, None for what a person made. `locked`, `counted` (in the final
+    grade), `scores_published`, `weight` and `score_type` (`POINTS`, `PERCENT` …) are None where the read does not show
+    them.
     """
 
     assignment_id: int
@@ -88,4 +111,8 @@ class ActualAssignment:
     description: str = ""
     created_by_plugin: str | None = None
     locked: bool | None = None
+    counted: bool | None = None
+    scores_published: bool | None = None
+    weight: Decimal | None = None
+    score_type: str | None = None
     scores: Mapping[int, ActualScore] = field(default_factory=dict)

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     POINTS_MISSING = "points_missing"
     ANONYMOUS_UNTIL_POSTED = "anonymous_until_posted"
     MODERATED_UNTIL_RELEASED = "moderated_until_released"
+    HIDDEN_IN_GRADEBOOK = "hidden_in_gradebook"
     CATEGORY_MISSING = "category_missing"
     NAME_TAKEN = "name_taken"
     COURSE_SIS_ID_MISSING = "course_sis_id_missing"
@@ -47,6 +48,7 @@ class Reason(StrEnum):
     STUDENT_NOT_IN_SECTION = "student_not_in_section"
     SCORE_CLEARED = "score_cleared"
     SCORE_NOT_CLEARED = "score_not_cleared"
+    FLAG_NOT_WITHDRAWN = "flag_not_withdrawn"
     STUDENT_REFUSED = "student_refused"
     # PowerSchool refuses.
     ASSIGNMENT_LOCKED = "assignment_locked"
@@ -56,6 +58,7 @@ class Reason(StrEnum):
     CATEGORY_REFUSED = "category_refused"
     POINTS_REFUSED = "points_refused"
     GRADE_SCALE_MISSING = "grade_scale_missing"
+    SCORE_TYPE_CHANGED = "score_type_changed"
     DUPLICATE_REFUSED = "duplicate_refused"
     CREATE_REFUSED = "create_refused"
     UPDATE_REFUSED = "update_refused"
@@ -63,9 +66,15 @@ class Reason(StrEnum):
     REFUSED = "refused"
     # A system gives a value that passback does not know.
     VALUE_UNREADABLE = "value_unreadable"
+    # There, and stored differently from what was sent: nothing is held back.
+    STORED_DIFFERENTLY = "stored_differently"
     # passback's own state.
     RETRYING = "retrying"
     DEAD_LETTER = "dead_letter"
+
+
+# Reported beside a state, and no reason for another one.
+NOTES = frozenset({Reason.STORED_DIFFERENTLY})
 
 
 @dataclass(frozen=True, slots=True)

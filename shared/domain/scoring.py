@@ -33,12 +33,15 @@ class CanvasScore(msgspec.Struct, frozen=True, gc=False):
 class SectionScores:
     """One assignment's scores in one section, by STUDENTS.DCID, and why some are not sent.
 
-    `unscored` holds the section's active students of whom Canvas says nothing: no score, no flag.
+    `unscored` holds the section's active students of whom Canvas says nothing: no score, no flag; `unfinished` those
+    whose work a person has yet to finish grading. `flag_only` are those whose score is the 0 that goes with a flag.
     """
 
     scores: Mapping[int, DesiredScore] = field(default_factory=dict)
     unscored: frozenset[int] = frozenset()
     students: tuple[StudentRecord, ...] = ()
+    unfinished: frozenset[int] = frozenset()
+    flag_only: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +108,20 @@ def section_scores(assignment_id: str, seated: Iterable[Seat], *, send_unfinishe
     """Return the scores of one assignment for the section whose students these are."""
     scores: dict[int, DesiredScore] = {}
     unscored: set[int] = set()
+    unfinished: set[int] = set()
+    flag_only: set[int] = set()
     students: list[StudentRecord] = []
     for seat in seated:
         if assignment_id in seat.unreadable:
             students.append(seat.unreadable[assignment_id])
             continue
         submission = seat.submissions.get(assignment_id)
+        dcid = seat.student_dcid
         if submission is None or not counts(submission, send_unfinished=send_unfinished):
+            if dcid is not None and submission is not None and submission.assignment_visible is not False:
+                unfinished.add(dcid)
             continue
-        dcid, score = seat.student_dcid, canvas_score(submission)
+        score = canvas_score(submission)
         if dcid is None:
             if score is not None and seat.unplaced is not None:
                 students.append(seat.unplaced)
@@ -121,7 +129,9 @@ def section_scores(assignment_id: str, seated: Iterable[Seat], *, send_unfinishe
             unscored.add(dcid)
         else:
             scores[dcid] = DesiredScore(dcid, score.points, score.missing, score.exempt)
-    return SectionScores(scores, frozenset(unscored), tuple(students))
+            if submission.score is None:
+                flag_only.add(dcid)
+    return SectionScores(scores, frozenset(unscored), tuple(students), frozenset(unfinished), frozenset(flag_only))
 
 
 def _seat(row: GradebookRow, roster: Mapping[str, RosteredStudent], rostered: Mapping[str, RosteredSection]) -> Seat:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from shared.domain.audit import ScoreValue
 from shared.domain.explanations import explain
-from shared.domain.reasons import Finding, Reason
+from shared.domain.reasons import NOTES, Finding, Reason
 
 # These keep the student, not the assignment: nothing of this student goes to this section.
 NO_PLACE = frozenset({Reason.STUDENT_SIS_ID_MISSING, Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
@@ -39,7 +39,8 @@ class StudentFacts:
 
     `eligible` says whether the rules send the assignment at all, `findings` what was found about it in this section,
     `own` what was found about this student. `wanted` is what Canvas says should be sent, `there` what PowerSchool
-    holds, `agrees` whether they are equal. With `NOT_READ`, Canvas was not asked and `there` is what was last written.
+    holds, `agrees` whether they are equal, `is_stored_so` whether the difference is how PowerSchool stores it.
+    With `NOT_READ`, Canvas was not asked and `there` is what was last written.
     """
 
     eligible: bool
@@ -49,6 +50,7 @@ class StudentFacts:
     wanted: ScoreValue | None = None
     there: ScoreValue | None = None
     agrees: bool = False
+    is_stored_so: bool = False
     points_possible: Decimal | None = None
 
 
@@ -92,6 +94,9 @@ def _eligible(facts: StudentFacts) -> StudentAnswer:
     wanted = told(facts.wanted, facts.points_possible)
     if facts.agrees:
         return StudentAnswer(Standing.SENT, f"Sent: {wanted}.")
+    if facts.is_stored_so:
+        there = told(facts.there, facts.points_possible)
+        return StudentAnswer(Standing.SENT, f"Sent: {wanted}. PowerSchool stores it as {there}.")
     if blocking := _blocking(facts):
         return _held(facts, blocking)
     there = f"PowerSchool has {told(facts.there, facts.points_possible)}"
@@ -119,7 +124,7 @@ def _remembered(facts: StudentFacts) -> StudentAnswer:
 
 
 def _blocking(facts: StudentFacts) -> list[Finding]:
-    return [finding for finding in facts.findings if finding.reason is not Reason.NOT_GRADED_YET]
+    return [f for f in facts.findings if f.reason is not Reason.NOT_GRADED_YET and f.reason not in NOTES]
 
 
 def _held(facts: StudentFacts, findings: Iterable[Finding]) -> StudentAnswer:

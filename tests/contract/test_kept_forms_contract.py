@@ -16,7 +16,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.links import RedisLinks
 from shared.adapters.redis.record_form import kept_record, record_of
 from shared.adapters.redis.records import RedisRecords
-from shared.domain.desired import Link
+from shared.domain.desired import Echo, Link
 from shared.domain.erasure import Student
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import (
@@ -148,14 +148,44 @@ def test_a_student_leaves_a_link_of_an_earlier_version(client: redis.Redis, keys
     assert links.of_course("101") == {("7", 4711): replace(LINK, sent_to=frozenset({99002}))}
 
 
-@given(st.lists(st.tuples(st.integers(1, 3), st.integers(61, 62), st.frozensets(st.integers(1, 40))), max_size=12))
+STUDENTS = st.frozensets(st.integers(1, 40))
+ECHOES = st.dictionaries(
+    st.sampled_from(["name", "points", "7"]),
+    st.builds(Echo, st.sampled_from(["ab12", "cleared"]), st.none() | st.just("cd")),
+)
+
+
+def test_a_link_of_the_last_version_is_read(client: redis.Redis, keys: Keys, links: RedisLinks) -> None:
+    """What has neither zeros nor echoes is kept as it always was."""
+    client.hset(keys.links("101"), mapping={"7:4711": '["Lab 1","2031-03-04",5,6,"x3"]', "students:4711": "[31,32]"})
+    assert links.of_course("101") == {("7", 4711): LINK}
+    links.save("101", LINK)
+    assert client.hget(keys.links("101"), "7:4711") == b'["Lab 1","2031-03-04",5,6,"x3"]'
+
+
+def test_a_student_leaves_zeros_and_echoes_too(client: redis.Redis, keys: Keys, links: RedisLinks) -> None:
+    """Nothing of a student who is erased is left in a link."""
+    echoes = {"99001": Echo("ab12"), "99002": Echo("cd34", "ef56"), "name": Echo("ab12", "cd34")}
+    both = frozenset({99001, 99002})
+    links.save("101", replace(LINK, sent_to=both, zeros=both, echoes=echoes))
+    erasure = RedisErasure(client, keys)
+    erasure.student("101", Student("88001", frozenset({99001})), dry_run=False)
+    assert erasure.whereabouts("99001") == {}
+    (left,) = links.of_course("101").values()
+    assert (left.sent_to, left.zeros, set(left.echoes)) == (frozenset({99002}), frozenset({99002}), {"99002", "name"})
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(61, 62), STUDENTS, STUDENTS, ECHOES), max_size=12))
 @settings(max_examples=60)
-def test_links_are_as_they_were_saved_last(saves: list[tuple[int, int, frozenset[int]]]) -> None:
+def test_links_are_as_they_were_saved_last(
+    saves: list[tuple[int, int, frozenset[int], frozenset[int], dict[str, Echo]]],
+) -> None:
     """Whoever is added, left out or added again, in whatever order: each link has the students it was saved with."""
     links = RedisLinks(fakeredis.FakeRedis(), Keys())
     expected: dict[tuple[str, int], Link] = {}
-    for assignment, section, sent_to in saves:
+    for assignment, section, sent_to, zeros, echoes in saves:
         link = replace(LINK, assignment_id=str(assignment), section_dcid=section, sent_to=sent_to)
+        link = replace(link, zeros=zeros, echoes=echoes)
         links.save("101", link)
         expected[link.assignment_id, section] = link
     assert links.of_course("101") == expected

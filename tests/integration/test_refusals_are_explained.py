@@ -143,8 +143,8 @@ def _ok(response: httpx.Response) -> None:
 
 
 @contextmanager
-def town(*, clear_scores: bool = False) -> Iterator[Town]:
-    """Run a town."""
+def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
+    """Run a town; `variables` are settings without their prefix."""
     clock, keys, district = ManualClock(NOON), Keys("test"), small_district(NOON.date())
     with ExitStack() as stack:
         canvas_url = stack.enter_context(served(canvas_app(district.canvas.model_copy(deep=True), clock)))
@@ -158,6 +158,7 @@ def town(*, clear_scores: bool = False) -> Iterator[Town]:
                 "PASSBACK_POWERSCHOOL_URL": powerschool_url,
                 "PASSBACK_POWERSCHOOL_CLIENT_ID": plugin.client_id,
                 "PASSBACK_POWERSCHOOL_CLIENT_SECRET": plugin.client_secret,
+                **{f"PASSBACK_{name}": value for name, value in variables.items()},
             }
         )
         canvas = stack.enter_context(closing(canvas_client(settings, redis, keys, clock)))

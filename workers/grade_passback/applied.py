@@ -16,6 +16,8 @@ REASON_OF_CAUSE = {
     "powerschool_category": Reason.CATEGORY_REFUSED,
     "powerschool_points": Reason.POINTS_REFUSED,
     "powerschool_grade_scale": Reason.GRADE_SCALE_MISSING,
+    "powerschool_score_type": Reason.SCORE_TYPE_CHANGED,
+    "powerschool_name": Reason.NAME_TOO_LONG,
     "powerschool_duplicate": Reason.DUPLICATE_REFUSED,
     "powerschool_not_created": Reason.CREATE_REFUSED,
     "powerschool_412": Reason.UPDATE_REFUSED,
@@ -25,10 +27,12 @@ REASON_OF_CAUSE = {
 }
 
 # Of every score of the assignment, even where the refusal names the students of its rows.
-OF_THE_ASSIGNMENT = frozenset({"powerschool_locked", "powerschool_grade_scale"})
+OF_THE_ASSIGNMENT = frozenset({"powerschool_locked", "powerschool_grade_scale", "powerschool_score_type"})
 
 # Only a write reveals these; every other reason is found by looking.
-REVEALED_BY_WRITING = frozenset({*REASON_OF_CAUSE.values(), Reason.SCORE_NOT_CLEARED, Reason.RETRYING})
+REVEALED_BY_WRITING = frozenset(
+    {*REASON_OF_CAUSE.values(), Reason.SCORE_NOT_CLEARED, Reason.FLAG_NOT_WITHDRAWN, Reason.RETRYING}
+) - {Reason.NAME_TOO_LONG}
 
 
 @dataclass

@@ -7,14 +7,17 @@ from typing import TypeVar, assert_never
 from shared.clock import Clock
 from shared.domain.adoption import Key
 from shared.domain.audit import AuditEntry, Occasion
-from shared.domain.desired import DesiredAssignment, Link
+from shared.domain.desired import DesiredAssignment, DesiredScore, Echo, Link
+from shared.domain.echoes import CLEARED, is_repeated, seen, sent
 from shared.domain.outcome import Failure
-from shared.domain.plan import Adopt, Clear, Create, Forget, Scores, Step, Update
+from shared.domain.plan import Adopt, Clear, Create, Forget, Note, Scores, Step, Update
+from shared.domain.powerschool import NO_MARKS, ActualScore, Mark
 from shared.domain.reasons import Finding, Reason
 from shared.errors import AccessDenied, LeaseLost, NotFound, PermanentError, Refused, SystemUnwell, TransientError
 from shared.ports import Audit, ClearRow, Links, PowerSchoolGradebook, ScoreRow
 from workers.grade_passback.applied import OF_THE_ASSIGNMENT, REASON_OF_CAUSE, Applied
 from workers.grade_passback.audit_trail import AuditTrail
+from workers.grade_passback.clearing import reason_not_cleared
 from workers.grade_passback.halving import Halving, is_of_a_row
 from workers.grade_passback.leases import Guard
 from workers.grade_passback.survey import Survey
@@ -66,6 +69,7 @@ class _Run:
         self._guard = guard
         self._trail = trail
         self.applied = Applied(links=dict(survey.links))
+        self._to_look_at: set[Key] = set()
 
     def everything(self) -> None:
         """Take the plan's steps in their order; scores of one section go together."""
@@ -83,6 +87,33 @@ class _Run:
             self._section_scores(section_dcid, steps)
         for clear in clears:
             self._alone(clear)
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """Read what was made or changed once more: what differs now is how PowerSchool stores it.
+
+        One request for the whole run, and none where scores alone were written: the next look sees to them, save those
+        that were written before and did not come back as sent.
+        """
+        keys = {key for key in self._to_look_at if key in self.applied.links}
+        sections = [self._survey.rosters[dcid] for dcid in sorted({key[1] for key in keys})]
+        targets = {self.applied.links[key].powerschool_assignment_section_id for key in keys} - {None}
+        if not targets:
+            return
+        try:
+            found = self._powerschool.assignments(sections, {target for target in targets if target is not None})
+        except (SystemUnwell, LeaseLost):
+            raise
+        except (TransientError, PermanentError) as error:
+            for key in keys:
+                self.applied.note(key, error)
+            return
+        there = {(actual.section_dcid, actual.assignment_section_id): actual for actual in found}
+        for key in sorted(keys):
+            link, desired = self.applied.links[key], self._survey.desired_of(key)
+            actual = there.get((key[1], link.powerschool_assignment_section_id or 0))
+            if desired is not None and actual is not None:
+                self._keep_if_new(replace(link, echoes=seen(desired, actual, link, after_write=True)))
 
     def _alone(self, step: Step) -> None:
         key = (step.assignment_id, step.section_dcid)
@@ -104,6 +135,8 @@ class _Run:
                 self.applied.links.pop(key, None)
             case Adopt(link=link):
                 self._adopt(key, link)
+            case Note(zeros=zeros, echoes=echoes):
+                self._keep(replace(self.applied.links[key], zeros=zeros, echoes=echoes))
             case Create(desired=desired):
                 self._create(key, desired)
             case Update(actual=actual, desired=desired):
@@ -112,6 +145,7 @@ class _Run:
                     self._powerschool.update(self._teacher(key), actual, desired)
                 self._rename(key, desired)
                 self.applied.note_written(key, 0)
+                self._to_look_at.add(key)
             case Clear():
                 self._clear(key, step)
             case Scores():
@@ -148,6 +182,7 @@ class _Run:
         self._trail.created(link)
         self._keep(link)
         self.applied.note_written(key, 0)
+        self._to_look_at.add(key)
 
     def _clear(self, key: Key, step: Clear) -> None:
         """Empty the scores, in batches; who is cleared is no longer one that a score was sent to."""
@@ -155,7 +190,7 @@ class _Run:
         if not self.applied.is_open(key) or link is None or link.powerschool_assignment_section_id is None:
             return
         target = link.powerschool_assignment_section_id
-        rows = [ClearRow(target, student_dcid) for student_dcid in sorted(step.replaces)]
+        rows = [ClearRow(target, dcid, _marks(score)) for dcid, score in sorted(step.replaces.items())]
         for batch in _batches(rows, self._score_batch):
             self._clear_batch(key, step, batch, Halving.of(len(batch)))
 
@@ -178,23 +213,25 @@ class _Run:
                     for part in parts:
                         self._clear_batch(key, step, part, halving)
                     if not parts:
-                        self._keep_uncleared(key, rows)
+                        self._keep_uncleared(key, step, rows)
                     return
-                self._keep_uncleared(key, bad)
+                self._keep_uncleared(key, step, bad)
                 rows = [row for row in rows if row not in bad]
             else:
                 self._cleared(key, rows)
                 return
 
-    def _keep_uncleared(self, key: Key, rows: Sequence[ClearRow]) -> None:
+    def _keep_uncleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> None:
         """Note whose scores PowerSchool did not clear: the survey does not plan it again unless a person asks."""
-        uncleared = {row.student_dcid: Finding(Reason.SCORE_NOT_CLEARED) for row in rows}
+        uncleared = {row.student_dcid: Finding(reason_not_cleared(step, row.student_dcid)) for row in rows}
         self.applied.refused_students.setdefault(key, {}).update(uncleared)
 
     def _cleared(self, key: Key, rows: Sequence[ClearRow]) -> None:
         self.applied.note_written(key, 0)
-        link = self.applied.links[key]
-        self._keep(replace(link, sent_to=link.sent_to - {row.student_dcid for row in rows}))
+        link, students = self.applied.links[key], {row.student_dcid for row in rows}
+        # Whether the scores are empty now is seen at the next look: how PowerSchool empties one is not publicly known.
+        echoes = {**link.echoes, **{str(dcid): Echo(CLEARED) for dcid in students}}
+        self._keep(replace(link, sent_to=link.sent_to - students, zeros=link.zeros - students, echoes=echoes))
 
     def _told_cleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> list[AuditEntry]:
         replaced = {row.student_dcid: step.replaces[row.student_dcid] for row in rows}
@@ -213,7 +250,10 @@ class _Run:
         if not self.applied.is_open(key) or link is None or link.powerschool_assignment_section_id is None:
             return []
         target = link.powerschool_assignment_section_id
-        return [ScoreRow(target, s.student_dcid, s.points, missing=s.missing, exempt=s.exempt) for s in step.rows]
+        return [
+            ScoreRow(target, s.student_dcid, s.points, s.missing, s.exempt, _marks(step.replaces.get(s.student_dcid)))
+            for s in step.rows
+        ]
 
     def _send(self, section_dcid: int, rows: Sequence[ScoreRow], halving: Halving) -> None:
         """Write the rows. PowerSchool refuses a batch as a whole: what it names is taken out, the rest sent again."""
@@ -254,7 +294,7 @@ class _Run:
             halving.alone.append((rows[0], error))
         elif not parts:
             for key in self._keys(section_dcid, {row.assignment_section_id for row in rows}):
-                self.applied.note(key, error)
+                self._note_scores_refused(key, error)
         return []
 
     def _refuse_alone(self, section_dcid: int, halving: Halving) -> None:
@@ -269,7 +309,20 @@ class _Run:
                 if any((row.assignment_section_id, student_dcid) not in refused for student_dcid in sent_to):
                     self._refuse_students(section_dcid, [row], error)
                 else:
-                    self.applied.note(key, error)
+                    self._note_scores_refused(key, error)
+
+    def _note_scores_refused(self, key: Key, error: TransientError | PermanentError) -> None:
+        """Note a refusal of an assignment's scores; where a teacher changed its score type, that is the reason."""
+        other_type = self._other_score_type(key)
+        if other_type and isinstance(error, Refused) and not isinstance(error, NotFound | AccessDenied):
+            self.applied.refused[key] = Finding(Reason.SCORE_TYPE_CHANGED, other_type)
+        else:
+            self.applied.note(key, error)
+
+    def _other_score_type(self, key: Key) -> str:
+        """Return the assignment's score type where it is not points any more, empty where it is or is unknown."""
+        actual = self._survey.actual_of(key)
+        return "" if actual is None or actual.score_type in (None, "POINTS") else str(actual.score_type)
 
     def _refuse_students(
         self, section_dcid: int, bad: Iterable[ScoreRow], error: TransientError | PermanentError
@@ -278,15 +331,22 @@ class _Run:
         reason = Reason.STUDENT_REFUSED if reason is Reason.REFUSED else reason
         for row in bad:
             for key in self._keys(section_dcid, {row.assignment_section_id}):
-                self.applied.refused_students.setdefault(key, {})[row.student_dcid] = Finding(reason)
+                if other_type := self._other_score_type(key):
+                    self.applied.refused[key] = Finding(Reason.SCORE_TYPE_CHANGED, other_type)
+                else:
+                    self.applied.refused_students.setdefault(key, {})[row.student_dcid] = Finding(reason)
 
     def _sent(self, section_dcid: int, rows: Sequence[ScoreRow]) -> None:
         for key, own in self._by_link(section_dcid, rows):
             students = frozenset(row.student_dcid for row in own)
             self.applied.note_written(key, len(students))
-            link = self.applied.links[key]
-            if not students <= link.sent_to:
-                self._keep(replace(link, sent_to=link.sent_to | students))
+            link, scores = self.applied.links[key], [_score(row) for row in own]
+            if any(is_repeated(link, score) for score in scores):
+                self._to_look_at.add(key)
+            desired = self._survey.desired_of(key)
+            zeros = (link.zeros - students) | (students & desired.flag_only if desired else frozenset())
+            echoes = sent(link, scores)
+            self._keep_if_new(replace(link, sent_to=link.sent_to | students, zeros=zeros, echoes=echoes))
 
     def _told_scored(self, section_dcid: int, rows: Sequence[ScoreRow]) -> list[AuditEntry]:
         return [self._trail.scored(self.applied.links[key], own) for key, own in self._by_link(section_dcid, rows)]
@@ -314,6 +374,10 @@ class _Run:
         self._links.save(self._course_id, link)
         self.applied.links[(link.assignment_id, link.section_dcid)] = link
 
+    def _keep_if_new(self, link: Link) -> None:
+        if self.applied.links[link.assignment_id, link.section_dcid] != link:
+            self._keep(link)
+
     def _rename(self, key: Key, desired: DesiredAssignment) -> None:
         link = self.applied.links[key]
         if (link.name, link.due_date) != (desired.name, desired.due_date):
@@ -339,6 +403,14 @@ def _names(error: TransientError | PermanentError, row: ScoreRow | ClearRow) -> 
         bad.student_dcid == row.student_dcid and bad.assignment_section_id in (None, row.assignment_section_id)
         for bad in error.rows
     )
+
+
+def _marks(score: ActualScore | None) -> frozenset[Mark] | None:
+    return NO_MARKS if score is None else score.marks
+
+
+def _score(row: ScoreRow) -> DesiredScore:
+    return DesiredScore(row.student_dcid, row.points, row.missing, row.exempt)
 
 
 def _batches(rows: Sequence[R], size: int) -> Iterable[list[R]]:

@@ -122,4 +122,5 @@ def _field(of: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
             return of.due_date.isoformat()
         case OwnedField.CATEGORY:
             return str(of.category_id or "")
-    return str(getattr(of, field.value))
+    value = getattr(of, field.value)
+    return "" if value is None else str(value)

@@ -8,6 +8,8 @@ from shared.domain.powerschool import RosteredSection
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import CourseRecord, sections_by_place
 
+NOT_CLEARED = frozenset({Reason.SCORE_NOT_CLEARED, Reason.FLAG_NOT_WITHDRAWN})
+
 # Assignment, SIS id of the section, SIS id of the student.
 _Place = tuple[str, str, str]
 
@@ -29,12 +31,17 @@ def without_refused_clears(plan: Plan, record: CourseRecord | None, rosters: Ite
             continue
         kept = _kept(step, sections[step.section_dcid], refused)
         findings += [
-            PlanFinding(step.assignment_id, step.section_dcid, Finding(Reason.SCORE_NOT_CLEARED), student_dcid)
-            for student_dcid in kept
+            PlanFinding(step.assignment_id, step.section_dcid, Finding(reason_not_cleared(step, dcid)), dcid)
+            for dcid in kept
         ]
         rest = {dcid: score for dcid, score in step.replaces.items() if dcid not in kept}
-        steps += [replace(step, replaces=rest)] if rest else []
+        steps += [replace(step, replaces=rest, withdrawn=step.withdrawn & rest.keys())] if rest else []
     return Plan(tuple(steps), tuple(findings))
+
+
+def reason_not_cleared(step: Clear, student_dcid: int) -> Reason:
+    """Return what to tell of a student whose score PowerSchool did not empty."""
+    return Reason.FLAG_NOT_WITHDRAWN if student_dcid in step.withdrawn else Reason.SCORE_NOT_CLEARED
 
 
 def _kept(step: Clear, section: RosteredSection, refused: set[_Place]) -> tuple[int, ...]:
@@ -48,5 +55,5 @@ def _refused(record: CourseRecord | None) -> Iterable[_Place]:
         (assignment_id, section_sis_id or "", student.student_sis_id or "")
         for (assignment_id, section_sis_id), section in sections_by_place(record).items()
         for student in section.students
-        if student.finding.reason is Reason.SCORE_NOT_CLEARED
+        if student.finding.reason in NOT_CLEARED
     )

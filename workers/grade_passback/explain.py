@@ -7,7 +7,7 @@ from shared.clock import Clock
 from shared.domain.audit import AuditEntry, ScoreValue
 from shared.domain.plan import Clear, Scores, Write
 from shared.domain.powerschool import ActualAssignment
-from shared.domain.reasons import Finding, Reason
+from shared.domain.reasons import NOTES, Finding, Reason
 from shared.domain.records import AssignmentRecord, Place, SectionRecord, State, StudentRecord, sections_by_place
 from shared.errors import PassbackError, PermanentError, TransientError
 from workers.grade_passback.answers import Json, Memory, Question, Trouble, answer_json, reason, score_json
@@ -38,7 +38,7 @@ class Explain:
     def _live(self, question: Question, survey: Survey) -> Json:
         remembered, now = survey.earlier, self._clock.now()
         before = sections_by_place(remembered)
-        record = course_record(survey, Applied(links=dict(survey.links)), now)
+        record = course_record(survey, Applied(links=dict(survey.links_seen)), now)
         dead = self._memory.dead(question.course_id)
         writes = self._memory.last_writes(question)
         assignments = [
@@ -74,7 +74,8 @@ def _section_now(
     assignment_id: str, section: SectionRecord, before: SectionRecord | None, survey: Survey, dead: str | None
 ) -> SectionRecord:
     planned = _planned(assignment_id, section, survey)
-    if section.findings or not planned:
+    notes = tuple(finding for finding in section.findings if finding.reason in NOTES)
+    if len(notes) < len(section.findings) or not planned:
         return section
     refused = tuple(s for s in (before.students if before else ()) if _is_refused(s, planned))
     section = replace(section, students=(*section.students, *refused))
@@ -86,7 +87,7 @@ def _section_now(
     if not found and planned == {s.student_sis_id for s in refused}:
         # All that could be written is; PowerSchool refused the rest at the last sync, student by student.
         return section
-    return replace(section, findings=found, state=state_of(found) if found else State.WAITING)
+    return replace(section, findings=found + notes, state=state_of(found) if found else State.WAITING)
 
 
 def _planned(assignment_id: str, section: SectionRecord, survey: Survey) -> set[str | None]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from shared.domain.adoption import Key
 from shared.domain.audit import AuditEntry, ScoreValue
 from shared.domain.desired import DesiredScore
-from shared.domain.differences import differing_scores
+from shared.domain.differences import agrees
+from shared.domain.echoes import is_echo
 from shared.domain.gradebook import GradebookRow
 from shared.domain.powerschool import ActualScore
 from shared.domain.reasons import Finding, Reason
@@ -60,7 +61,8 @@ def _facts(placement: Placement, section: SectionRecord, survey: Survey, row: Gr
         work=work,
         wanted=wanted,
         there=None if there is None else ScoreValue.of(there),
-        agrees=dcid is not None and wanted is not None and _agrees(dcid, wanted, there),
+        agrees=dcid is not None and wanted is not None and agrees(_desired(dcid, wanted), there),
+        is_stored_so=dcid is not None and wanted is not None and _is_stored_so(placement, survey, dcid, wanted, there),
         points_possible=placement.assignment.points_possible,
     )
 
@@ -96,7 +98,17 @@ def _there(placement: Placement, survey: Survey, dcid: int) -> ActualScore | Non
     return None if actual is None else actual.scores.get(dcid)
 
 
-def _agrees(dcid: int, wanted: ScoreValue, there: ActualScore | None) -> bool:
+def _desired(dcid: int, wanted: ScoreValue) -> DesiredScore:
     assert wanted.points is not None
-    desired = DesiredScore(dcid, wanted.points, missing=wanted.missing, exempt=wanted.exempt)
-    return not differing_scores({dcid: desired}, {} if there is None else {dcid: there})
+    return DesiredScore(dcid, wanted.points, missing=wanted.missing, exempt=wanted.exempt)
+
+
+def _is_stored_so(
+    placement: Placement, survey: Survey, dcid: int, wanted: ScoreValue, there: ActualScore | None
+) -> bool:
+    """Say whether PowerSchool got the score and stores it differently."""
+    link = survey.links.get(placement.key) if placement.key else None
+    actual = survey.actual_of(placement.key) if placement.key else None
+    if link is None or actual is None:
+        return False
+    return is_echo(link.echoes.get(str(dcid)), _desired(dcid, wanted), there, actual.weight)

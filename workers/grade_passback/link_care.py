@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta, tzinfo
-from html import unescape
 
 import structlog
 
@@ -143,8 +142,8 @@ class LinkCare:
         for placement in survey.placements:
             due_at = effective_due_at(placement.assignment, placement.section.id)
             if placement.key is not None and due_at is not None:
-                name = unescape(placement.assignment.name)
-                yield Sought(placement.key, name, local_due_date(due_at, self._zone))
+                zone = survey.course.time_zone or self._zone
+                yield Sought(placement.key, placement.assignment.name, local_due_date(due_at, zone))
 
     def _with_recipients(self, survey: Survey, found: Sequence[Rebuilt]) -> tuple[Rebuilt, ...]:
         """Read the scores of what is restored, and let its links say to whom they were sent."""

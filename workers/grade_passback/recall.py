@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from shared.domain.audit import AuditEntry, ScoreValue, own_scores
-from shared.domain.reasons import Finding, Reason
+from shared.domain.reasons import NOTES, Finding, Reason
 from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
 from shared.domain.student_answers import NOT_IN_COURSE, StudentFacts, Work, student_answer
 from workers.grade_passback.answers import Json, Memory, Placed, Question, Trouble, answer_json, reason, score_json
 from workers.grade_passback.applied import REVEALED_BY_WRITING
 
 # With these, the rules did send the assignment; only the writing did not go through, or not yet.
-OF_WRITING = REVEALED_BY_WRITING | {Reason.DEAD_LETTER, Reason.NOT_GRADED_YET}
+OF_WRITING = REVEALED_BY_WRITING | NOTES | {Reason.DEAD_LETTER, Reason.NOT_GRADED_YET}
 
 LastWrites = Mapping[tuple[str, int], AuditEntry]
 

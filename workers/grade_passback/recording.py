@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.domain.adoption import Key
-from shared.domain.plan import Adopt, Forget, Scores
-from shared.domain.reasons import Finding, Reason
+from shared.domain.echoes import finding as stored_differently
+from shared.domain.plan import LinkStep, Scores
+from shared.domain.reasons import NOTES, Finding, Reason
 from shared.domain.records import (
     AssignmentRecord,
     CourseRecord,
@@ -68,7 +69,7 @@ def _section(
     key = placement.key
     findings = _findings(placement, survey, applied)
     link = applied.links.get(key) if key else None
-    wanted = len(placement.desired.scores) if placement.desired else 0
+    wanted = len(placement.desired.scores) if placement.desired and not _waits(findings) else 0
     was_written = key is not None and (key in applied.written or key in applied.written_before)
     earlier = before.get((placement.assignment.id, placement.section.sis_section_id), NOTHING)
     record = SectionRecord(
@@ -88,9 +89,14 @@ def _section(
     return replace(record, students=earlier.students, scores_wanted=earlier.scores_wanted, scores_there=there)
 
 
+def _waits(findings: Iterable[Finding]) -> bool:
+    """Say whether nothing is sent before the first score: missing work is not wanted until then."""
+    return any(finding.reason is Reason.NOT_GRADED_YET for finding in findings)
+
+
 def state_of(findings: Iterable[Finding]) -> State:
-    """Return the state that these findings come to: the one that most needs attention."""
-    reasons = {finding.reason for finding in findings}
+    """Return the state that these findings come to: the one that most needs attention. Notes come to none."""
+    reasons = {finding.reason for finding in findings} - NOTES
     if not reasons:
         return State.SYNCED
     if reasons & {Reason.DEAD_LETTER, Reason.VALUE_UNREADABLE}:
@@ -114,6 +120,8 @@ def _findings(placement: Placement, survey: Survey, applied: Applied) -> tuple[F
         found.append(Finding(Reason.RETRYING, applied.failed[key].cause))
     elif applied.unwell is not None and _unsent(key, survey, applied, whole=True):
         found.append(Finding(Reason.RETRYING, applied.unwell.cause))
+    if key in applied.links:
+        found += stored_differently(applied.links[key].echoes)
     return tuple(found)
 
 
@@ -133,7 +141,7 @@ def _unsent(key: Key | None, survey: Survey, applied: Applied, *, whole: bool = 
     """Return how many of the planned scores were not written; with `whole`, count an unwritten assignment as one."""
     if key is None:
         return 0
-    writes = [step for step in survey.plan.steps_of(*key) if not isinstance(step, Forget | Adopt)]
+    writes = [step for step in survey.plan.steps_of(*key) if not isinstance(step, LinkStep)]
     rows = sum(len(step.rows) for step in writes if isinstance(step, Scores))
     pending = bool(writes) and key not in applied.written
     return max(rows - applied.written.get(key, 0), int(whole and pending))

@@ -1,22 +1,23 @@
 """Reading both sides of a course and working out what is to be done: everything about a sync but the writing."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from functools import partial
-from html import unescape
 
 from shared.clock import Clock
 from shared.domain.adoption import Key, Ownership, ownership
+from shared.domain.assignment_name import DEFAULT_MAX_NAME_CHARS
 from shared.domain.at_rest import known_graded, places_at_rest
 from shared.domain.categories import Association, CategoryFound, CategoryMatch, match_category, may_associate
 from shared.domain.course_fit import fits
 from shared.domain.dates import effective_due_at, local_due_date
+from shared.domain.description import normal
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.eligibility import Facts, assignment_findings, section_findings
 from shared.domain.gradebook import Assignment, AssignmentGroup, Course, GradebookRow, Section
 from shared.domain.names import name_conflict
-from shared.domain.plan import Adopt, Plan, make_plan
+from shared.domain.plan import Adopt, Note, Plan, make_plan
 from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import CourseRecord, Place, State, StudentRecord, sections_by_place
@@ -29,12 +30,17 @@ NOT_IN_ROSTER = frozenset({Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the district decided about passback."""
+    """What the district decided about passback. `zone` is that of courses without a time zone of their own."""
 
     zone: tzinfo
     grace_days: int
     default_category: str
     clear_scores: bool = False
+    max_name_chars: int = DEFAULT_MAX_NAME_CHARS
+
+    def zone_of(self, course: Course) -> tzinfo:
+        """Return the time zone in which the course's moments become calendar days."""
+        return course.time_zone or self.zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,19 @@ class Survey:
     associations: Mapping[str, Association]
     rows: tuple[GradebookRow, ...] = ()
     earlier: CourseRecord | None = None
+
+    @property
+    def links_seen(self) -> Mapping[Key, Link]:
+        """The links with what the look told of their scores and fields."""
+        noted = {(step.assignment_id, step.section_dcid): step for step in self.plan.steps if isinstance(step, Note)}
+        return {
+            key: replace(link, zeros=noted[key].zeros, echoes=noted[key].echoes) if key in noted else link
+            for key, link in self.links.items()
+        }
+
+    def desired_of(self, key: Key) -> DesiredAssignment | None:
+        """Return what PowerSchool should hold under this key, None if nothing."""
+        return next((p.desired for p in self.placements if p.key == key), None)
 
     def actual_of(self, key: Key) -> ActualAssignment | None:
         """Return the PowerSchool assignment that is linked to this key, or will be; None if none is."""
@@ -135,7 +154,9 @@ class Surveyor:
 
         def placed() -> tuple[list[Placement], Sequence[GradebookRow]]:
             categories = self._categories(rosters.values())
-            today, policy = self._today(), self._policy
+            policy = self._policy
+            # The course's own calendar, also where the term's days are compared with today.
+            today = self._clock.now().astimezone(policy.zone_of(course)).date()
             sides = _Sides(course, rosters, associations, categories, today, policy, asked_for_by_person)
             wanted = {a.id for a in course.assignments} if whole else sides.with_scores_to_read(graded, rest)
             rows = self._canvas.gradebook(course.id, sorted(wanted)) if wanted else ()
@@ -157,12 +178,20 @@ class Surveyor:
         actual, owned = self._actual(rosters.values(), placements, links, marks, whole=whole)
         if any(not _is_as_left(p, owned, rest) for p in placements if not p.scores_read):
             return again(reading=reading)
-        plan = make_plan(desired, actual, links, marks, clear_scores=self._policy.clear_scores)
-        if self._policy.clear_scores and not asked_for_by_person:
+        zone = self._policy.zone_of(course)
+        plan = make_plan(
+            desired,
+            actual,
+            links,
+            marks,
+            clear_scores=self._policy.clear_scores,
+            repeat_clears=asked_for_by_person,
+        )
+        if not asked_for_by_person:
             plan = without_refused_clears(plan, earlier, rosters.values())
         return Survey(
             course=course,
-            placements=tuple(_with_name_conflict(p, actual, links, marks, self._policy.zone) for p in placements),
+            placements=tuple(_with_name_conflict(p, actual, links, marks, zone) for p in placements),
             rosters={section.dcid: section for section in rosters.values()},
             links=links,
             actual=actual,
@@ -172,9 +201,6 @@ class Surveyor:
             rows=tuple(rows),
             earlier=earlier,
         )
-
-    def _today(self) -> date:
-        return self._clock.now().astimezone(self._policy.zone).date()
 
     def _categories(
         self, sections: Iterable[RosteredSection], *, refresh: bool = False
@@ -279,11 +305,11 @@ class _Sides:
             rostered=rostered,
             category=category,
             today=self._today,
-            zone=self._policy.zone,
+            zone=self._policy.zone_of(self._course),
             grace_days=self._policy.grace_days,
             asked_for_by_person=self._by_person,
         )
-        return assignment_findings(assignment) + section_findings(facts), category
+        return assignment_findings(assignment, self._policy.max_name_chars) + section_findings(facts), category
 
     def _category(self, assignment: Assignment, rostered: RosteredSection) -> CategoryMatch | None:
         if rostered.dcid not in self._categories:
@@ -312,14 +338,18 @@ class _Sides:
         return DesiredAssignment(
             assignment_id=assignment.id,
             section_dcid=rostered.dcid,
-            name=unescape(assignment.name),
-            description=assignment.description,
-            due_date=local_due_date(due_at, self._policy.zone),
+            name=assignment.name,
+            description=None if assignment.description is None else normal(assignment.description),
+            due_date=local_due_date(due_at, self._policy.zone_of(self._course)),
             points=assignment.points_possible,
             category_id=category.id,
             publish_option=category.default_publish_option,
+            counted=False if assignment.omitted_from_final_grade else category.counted,
+            scores_published=category.scores_published,
+            flag_only=scores.flag_only,
             scores=scores.scores,
             unscored=scores.unscored,
+            unfinished=scores.unfinished,
         )
 
 
@@ -336,7 +366,7 @@ def _with_name_conflict(
     due_at = effective_due_at(placement.assignment, placement.section.id)
     due_date = None if due_at is None else local_due_date(due_at, zone)
     conflict = name_conflict(
-        placement.key, unescape(placement.assignment.name), due_date, actual=actual, links=links, plugin_marks=marks
+        placement.key, placement.assignment.name, due_date, actual=actual, links=links, plugin_marks=marks
     )
     if not conflict:
         return placement

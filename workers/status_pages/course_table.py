@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import unescape
 from typing import Any
 
 from shared.domain.summaries import ON_PURPOSE, Standing
@@ -42,7 +41,7 @@ class Work:
 
 def work_of(assignments: Sequence[Answer]) -> list[Work]:
     """Return the assignments of an answer of `explain`; alike ones stay in Canvas's order."""
-    work = [Work(a["assignment_id"], unescape(a["name"]), tuple(_merged(a["sections"]))) for a in assignments]
+    work = [Work(a["assignment_id"], a["name"], tuple(_merged(a["sections"]))) for a in assignments]
     return sorted(work, key=lambda each: each.rank)
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from html import unescape
 from itertools import islice
 from typing import cast
 
@@ -92,7 +91,7 @@ class CourseViews:
 
 
 def _names(record: CourseRecord | None) -> dict[str, str]:
-    return {each.assignment_id: unescape(each.name) for each in record.assignments} if record else {}
+    return {each.assignment_id: each.name for each in record.assignments} if record else {}
 
 
 def _course_id(visit: Visit) -> str:

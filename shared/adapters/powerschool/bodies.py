@@ -6,6 +6,7 @@ from decimal import Decimal
 from shared.adapters.http.exact_json import Json, plain
 from shared.domain.description import fitted
 from shared.domain.desired import DesiredAssignment
+from shared.domain.powerschool import Mark
 from shared.ports import ClearRow, ScoreRow
 
 JsonObject = dict[str, Json]
@@ -24,7 +25,7 @@ def new_assignment(desired: DesiredAssignment) -> JsonObject:
         "scoreentrypoints": desired.points,
         "totalpointvalue": desired.points,
         "weight": 1,
-        "iscountedinfinalgrade": True,
+        "iscountedinfinalgrade": desired.counted is not False,
         "isscoringneeded": True,
         "_assignmentcategoryassociations": [{"teachercategoryid": desired.category_id, "isprimary": True}],
     }
@@ -32,6 +33,8 @@ def new_assignment(desired: DesiredAssignment) -> JsonObject:
         section["description"] = fitted(desired.description)
     if desired.publish_option is not None:
         section["publishoption"] = desired.publish_option
+    if desired.scores_published is not None:
+        section["isscorespublish"] = desired.scores_published
     return {"_assignmentsections": [section]}
 
 
@@ -48,7 +51,12 @@ def changed_assignment(current: JsonObject, assignment_section_id: int, desired:
 
 
 def scores(rows: Sequence[ScoreRow]) -> JsonObject:
-    """Return the body of a score batch. The flags are always sent, so that a withdrawn one is withdrawn."""
+    """Return the body of a score batch.
+
+    All six flags are sent: passback's own, so that a withdrawn one is withdrawn, and the teacher's as they were read.
+    Whether PowerSchool keeps a flag that is left out is not publicly known. A comment is a record of its own
+    (ASSIGNMENTSCORECOMMENT) and is left out.
+    """
     return {
         "assignment_scores": [
             {
@@ -60,6 +68,7 @@ def scores(rows: Sequence[ScoreRow]) -> JsonObject:
                 "scorepoints": row.points,
                 "ismissing": row.missing,
                 "isexempt": row.exempt,
+                **_marks(row.marks),
             }
             for row in rows
         ]
@@ -81,23 +90,34 @@ def blank_scores(rows: Sequence[ClearRow]) -> JsonObject:
                 "scorepoints": None,
                 "ismissing": False,
                 "isexempt": False,
+                **_marks(row.marks),
             }
             for row in rows
         ]
     }
 
 
+def _marks(marks: frozenset[Mark] | None) -> dict[str, Json]:
+    return {} if marks is None else {f"is{mark.value}": mark in marks for mark in Mark}
+
+
 def _changed_section(section: JsonObject, assignment_section_id: int, desired: DesiredAssignment) -> JsonObject:
     addressed = section.get("assignmentsectionid") in (assignment_section_id, [assignment_section_id])
-    return {
+    changed: JsonObject = {
         **section,
         "name": desired.name,
-        "description": fitted(desired.description),
         "duedate": desired.due_date.isoformat() if addressed else section.get("duedate"),
         "scoreentrypoints": desired.points,
         "totalpointvalue": desired.points * _weight(section),
         "_assignmentcategoryassociations": _recategorized(section, desired.category_id),
     }
+    if desired.description is not None:
+        changed["description"] = fitted(desired.description)
+    if desired.counted is not None:
+        changed["iscountedinfinalgrade"] = desired.counted
+    if desired.scores_published is not None:
+        changed["isscorespublish"] = desired.scores_published
+    return changed
 
 
 def _weight(section: JsonObject) -> Decimal:

@@ -27,6 +27,7 @@ _CONFLICTS = (
     (re.compile(r"already exists|duplicate|not unique", re.IGNORECASE), "powerschool_duplicate"),
     (re.compile(r"lock", re.IGNORECASE), "powerschool_locked"),
     (re.compile(r"grade ?scale", re.IGNORECASE), "powerschool_grade_scale"),
+    (re.compile(r"score ?type", re.IGNORECASE), "powerschool_score_type"),
     (re.compile(r"due ?date", re.IGNORECASE), "powerschool_due_date"),
     (re.compile(r"category", re.IGNORECASE), "powerschool_category"),
     (re.compile(r"score ?entry ?points?|total ?point ?value", re.IGNORECASE), "powerschool_points"),

@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from shared.adapters.powerschool.wire import SCORE_CODE, StateRow
-from shared.domain.powerschool import ActualAssignment, ActualScore
+from shared.domain.powerschool import NO_MARKS, ActualAssignment, ActualScore, Mark
 
 
 class FastRow(msgspec.Struct, frozen=True, gc=False):
@@ -30,6 +30,14 @@ class FastRow(msgspec.Struct, frozen=True, gc=False):
     score_kind: str = ""
     is_missing: bool = False
     is_exempt: bool = False
+    is_counted: bool | None = None
+    scores_published: bool | None = None
+    weight: Decimal | None = None
+    score_type: str | None = None
+    is_late: bool | None = None
+    is_collected: bool | None = None
+    is_absent: bool | None = None
+    is_incomplete: bool | None = None
 
 
 class FastRows(msgspec.Struct, frozen=True):
@@ -53,8 +61,17 @@ def assignments_of(rows: Iterable[FastRow | StateRow]) -> tuple[ActualAssignment
             assignments[key] = _assignment(row, scores)
         if student is not None:
             is_code = row.score_kind == SCORE_CODE
-            scores[student] = ActualScore(row.score_points, row.is_missing, row.is_exempt, is_code)
+            scores[student] = ActualScore(row.score_points, row.is_missing, row.is_exempt, is_code, _marks(row))
     return tuple(assignments.values())
+
+
+def _marks(row: FastRow | StateRow) -> frozenset[Mark] | None:
+    """Return the teacher's flags: none of them, for nearly every row; None if the query does not return them."""
+    late, collected, absent, incomplete = row.is_late, row.is_collected, row.is_absent, row.is_incomplete
+    if late or collected or absent or incomplete:
+        flags = ((Mark.LATE, late), (Mark.COLLECTED, collected), (Mark.ABSENT, absent), (Mark.INCOMPLETE, incomplete))
+        return frozenset(mark for mark, is_set in flags if is_set)
+    return None if late is None else NO_MARKS
 
 
 def _assignment(row: FastRow | StateRow, scores: Mapping[int, ActualScore]) -> ActualAssignment:
@@ -68,5 +85,9 @@ def _assignment(row: FastRow | StateRow, scores: Mapping[int, ActualScore]) -> A
         category_id=row.category_id,
         description=row.description,
         created_by_plugin=row.created_by_plugin,
+        counted=row.is_counted,
+        scores_published=row.scores_published,
+        weight=row.weight,
+        score_type=row.score_type,
         scores=scores,
     )

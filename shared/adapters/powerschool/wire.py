@@ -84,6 +84,8 @@ class CategoryWire(Wire):
     isactive: bool
     districtteachercategoryid: int | None = None
     defaultpublishoption: str | None = None
+    isinfinalgrades: bool | None = None
+    isdefaultpublishscores: bool | None = None
     excluded: list[ExcludedSection] = Field(
         default_factory=list,
         validation_alias=AliasChoices(
@@ -100,6 +102,8 @@ class CategoryWire(Wire):
             district_category_id=self.districtteachercategoryid,
             excluded_section_dcids=frozenset(each.sectionsdcid for each in self.excluded),
             default_publish_option=self.defaultpublishoption or None,
+            counted=self.isinfinalgrades,
+            scores_published=self.isdefaultpublishscores,
         )
 
 
@@ -124,7 +128,10 @@ class AssignmentWire(Wire):
 
 
 class StateRow(Wire):
-    """A row of `org.passback.sync.gradebook.state`: an assignment section, with one of its scores if it has any."""
+    """A row of `org.passback.sync.gradebook.state`: an assignment section, with one of its scores if it has any.
+
+    The query of earlier versions of the plugin does not have what is None by default.
+    """
 
     section_dcid: int
     assignment_id: int
@@ -140,6 +147,14 @@ class StateRow(Wire):
     score_kind: str = ""
     is_missing: bool = False
     is_exempt: bool = False
+    is_counted: bool | None = None
+    scores_published: bool | None = None
+    weight: Annotated[Decimal | None, BeforeValidator(_none_if_blank)] = None
+    score_type: str | None = None
+    is_late: bool | None = None
+    is_collected: bool | None = None
+    is_absent: bool | None = None
+    is_incomplete: bool | None = None
 
 
 SCORE_CODE = "SCORE_CODE"

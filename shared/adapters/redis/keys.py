@@ -296,10 +296,10 @@ class Keys:
     def cached(self, what: str, of: str) -> str:
         """String with a lifetime: something read from PowerSchool or Canvas, as JSON.
 
-        Of PowerSchool categories, sections and metadata; of Canvas a course's `canvas-name`, `canvas-frame`
-        (sections and groups), `canvas-nobody` (which of its users without SIS id are test students), and how large a
-        page of its lists may be for Canvas to answer in time: `canvas-page-rows` (of the account's: `account-<id>`) and
-        `canvas-page-cells` (students times assignments).
+        Of PowerSchool categories, sections and metadata; of Canvas a course's `canvas-course` (name and time zone),
+        `canvas-frame` (sections and groups), `canvas-nobody` (which of its users without SIS id are test students), and
+        how large a page of its lists may be for Canvas to answer in time: `canvas-page-rows` (of the account's:
+        `account-<id>`) and `canvas-page-cells` (students times assignments).
         """
         return f"{self.prefix}:cache:{what}:{of}"
 

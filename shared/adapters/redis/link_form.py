@@ -1,11 +1,14 @@
 """How a course's links are kept: a hash of links, and of the students whom scores were sent to, by section.
 
-    <assignment id>:<section dcid>  ["name", "due date", PowerSchool's two ids, "x<marks>"]
+    <assignment id>:<section dcid>  ["name", "due date", PowerSchool's two ids, "x<marks>", zeros, echoes]
     students:<section dcid>         [STUDENTS.DCID, …]
 
 Nearly the same students have a score in every assignment of a section: they stand in the section's list once, and a
 link marks their places in it. Marks are a number in base 16, whose bit n is the student at place n (from 0); the x lets
 nobody who searches for an id find marks instead. A place belongs to one student for ever: an erased one leaves a 0.
+
+`zeros` is a list of STUDENTS.DCID, `echoes` an object of `[sent, stored]` by field or STUDENTS.DCID, in digests. What
+is empty at a link's end is left out: most links have neither.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,12 +17,17 @@ from datetime import date
 import msgspec
 from pydantic import TypeAdapter
 
-from shared.domain.desired import Link
+from shared.domain.desired import Echo, Link
 
 _LIST = b"students:"
 
 # What links were until there was this form: an object with every field's name. Each is one until it is saved next.
 _OBJECT = TypeAdapter(Link)
+
+
+class _Echo(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    sent: str
+    stored: str | None = None
 
 
 class _Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -28,6 +36,8 @@ class _Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     powerschool_assignment_id: int | None
     powerschool_assignment_section_id: int | None
     marks: str = ""
+    zeros: tuple[int, ...] = ()
+    echoes: dict[str, _Echo] = {}
 
 
 _LINKS = msgspec.json.Decoder(list[_Link])
@@ -46,9 +56,26 @@ def list_field(section_dcid: int) -> str:
 
 
 def kept_link(link: Link) -> bytes:
-    """Return the link as it is kept, as one that was sent to nobody: `save_link.lua` adds the marks."""
+    """Return the link as it is kept, as one that was sent to nobody."""
+    tail = kept_tail(link)
+    return kept_head(link) if not tail else kept_head(link)[:-1] + b',"x"' + tail + b"]"
+
+
+def kept_head(link: Link) -> bytes:
+    """Return a link's name, date and ids as they are kept; `save_link.lua` adds marks and tail."""
     ids = (link.powerschool_assignment_id, link.powerschool_assignment_section_id)
     return _ENCODER.encode((link.name, link.due_date, *ids))
+
+
+def kept_tail(link: Link) -> bytes:
+    """Return what follows a link's marks, with the comma before it; nothing for most links."""
+    if not link.zeros and not link.echoes:
+        return b""
+    zeros = _ENCODER.encode(sorted(link.zeros))
+    if not link.echoes:
+        return b"," + zeros
+    echoes = {key: (echo.sent, echo.stored) if echo.stored else (echo.sent,) for key, echo in link.echoes.items()}
+    return b"," + zeros + b"," + _ENCODER.encode(echoes)
 
 
 def links_of(kept: Mapping[bytes, bytes]) -> dict[tuple[str, int], Link]:
@@ -98,6 +125,8 @@ def _unpacked(packed: Mapping[bytes, bytes], students: Mapping[int, list[int]]) 
             link.powerschool_assignment_id,
             link.powerschool_assignment_section_id,
             sent_to,
+            frozenset(link.zeros),
+            {key: Echo(echo.sent, echo.stored) for key, echo in link.echoes.items()},
         )
     return links
 

@@ -8,8 +8,10 @@ import redis
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.link_form import (
     is_list,
+    kept_head,
     kept_link,
     kept_students,
+    kept_tail,
     link_field,
     links_of,
     list_field,
@@ -41,7 +43,9 @@ class RedisLinks:
         key, field = self._keys.links(course_id), link_field(link.assignment_id, link.section_dcid)
         if link.sent_to:
             students = ",".join(map(str, sorted(link.sent_to)))
-            self._save(keys=[key], args=[field, list_field(link.section_dcid), kept_link(link), students])
+            self._save(
+                keys=[key], args=[field, list_field(link.section_dcid), kept_head(link), students, kept_tail(link)]
+            )
         else:
             self._redis.hset(key, field, kept_link(link))
 

@@ -11,7 +11,7 @@ from scripted_remote import ScriptedRemote, answer, sent, text
 from shared.adapters.powerschool import PowerSchool
 from shared.domain.desired import DesiredAssignment
 from shared.domain.plugin_queries import QueryFault
-from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory, Term
+from shared.domain.powerschool import ActualAssignment, ActualScore, Mark, RosteredSection, TeacherCategory, Term
 from shared.errors import (
     AccessDenied,
     NotFound,
@@ -22,7 +22,7 @@ from shared.errors import (
     TransientError,
     UnexpectedAnswer,
 )
-from shared.ports import CreatedAssignment, ScoreRow
+from shared.ports import ClearRow, CreatedAssignment, ScoreRow
 
 TEACHER = 501
 CATEGORIES = "/ws/xte/teacher_category"
@@ -443,3 +443,42 @@ def test_an_outage_is_no_missing_query(ps: PowerSchool, remote: ScriptedRemote) 
     with pytest.raises(SystemUnwell):
         ps.gradebook.assignments([SECTION], [])
     assert len(remote.requests) == 2
+
+
+def test_a_teachers_marks_are_read_and_sent_back(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """All six flags of a row; a query of an earlier plugin does not tell, and then nothing is said of them."""
+    flags = {"is_late": "1", "is_collected": "0", "is_absent": "0", "is_incomplete": "1"}
+    of_assignment = {"is_counted": "0", "scores_published": "1", "weight": "2", "score_type": "PERCENT"}
+    scored = {**STATE_ROW, "student_dcid": "8101", "score_points": "9.25"}
+    remote.on("POST", STATE, answer({"record": [{**scored, **flags, **of_assignment}]}), answer({"record": [scored]}))
+    (now,), (before,) = (ps.gradebook.assignments([SECTION], [5501]) for _ in range(2))
+    assert (now.counted, now.scores_published, now.weight, now.score_type) == (False, True, Decimal(2), "PERCENT")
+    assert (before.counted, before.scores_published, before.weight, before.score_type) == (None, None, None, None)
+    assert (now.scores[8101].marks, before.scores[8101].marks) == ({Mark.LATE, Mark.INCOMPLETE}, None)
+
+    remote.on("PUT", SCORE, answer({}))
+    ps.gradebook.put_scores(TEACHER, [replace(ROW, marks=actual.scores[8101].marks) for actual in (now, before)])
+    ps.gradebook.clear_scores(TEACHER, [ClearRow(5501, 8101, now.scores[8101].marks)])
+    written, emptied = (sent(request)["assignment_scores"] for request in remote.asked("PUT", SCORE))
+    own = {"islate": True, "iscollected": False, "isabsent": False, "isincomplete": True}
+    assert [{key: row[key] for key in own if key in row} for row in (*written, *emptied)] == [own, {}, own]
+
+
+def test_what_counts_is_sent_and_what_is_unknown_stays(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """A create says what the category says; an update leaves alone what neither system says."""
+    remote.on("POST", ASSIGNMENTS, created(AssignmentSectionIds="[5501]"))
+    ps.gradebook.create(TEACHER, replace(DESIRED, counted=False, scores_published=False, description=None))
+    (section,) = sent(remote.asked("POST", ASSIGNMENTS)[0])["_assignmentsections"]
+    assert (section["iscountedinfinalgrade"], section["isscorespublish"], "description" in section) == (
+        False,
+        False,
+        False,
+    )
+
+    remote.on("GET", ONE, answer(ASSIGNMENT))
+    remote.on("PUT", ONE, answer({}))
+    ps.gradebook.update(TEACHER, ACTUAL, replace(DESIRED, description=None))
+    ps.gradebook.update(TEACHER, ACTUAL, replace(DESIRED, counted=True, scores_published=False))
+    unknown, known = (sent(request)["_assignmentsections"][0] for request in remote.asked("PUT", ONE))
+    assert not {"iscountedinfinalgrade", "isscorespublish", "description"} & unknown.keys()
+    assert (known["iscountedinfinalgrade"], known["isscorespublish"]) == (True, False)

@@ -145,8 +145,9 @@ class TestUpdate:
 
     def test_every_field(self) -> None:
         """All fields that differ are named."""
-        wanted = desired(name="A", description="B", due_date=OTHER_DAY, points=Decimal(1), category_id=62)
-        [update] = plan(wanted).steps
+        marks = {"counted": False, "scores_published": False}
+        wanted = desired(name="A", description="B", due_date=OTHER_DAY, points=Decimal(1), category_id=62, **marks)
+        [update] = plan(wanted, replace(THERE, counted=True, scores_published=True)).steps
         assert isinstance(update, Update)
         assert update.changed_fields == tuple(OwnedField)
 

@@ -94,9 +94,10 @@ def test_resubmitted() -> None:
 
 
 def test_unfinished() -> None:
-    """A partial quiz score is neither sent nor taken as cleared."""
-    assert of(row(graded("3", workflow_state="pending_review"))) == NOTHING
-    assert of(row(graded(None, workflow_state="pending_review"))) == NOTHING
+    """A partial quiz score is neither sent nor taken as cleared; a 0 that went with a flag is no longer due."""
+    unfinished = SectionScores(unfinished=frozenset({501}))
+    assert of(row(graded("3", workflow_state="pending_review"))) == unfinished
+    assert of(row(graded(None, workflow_state="pending_review"))) == unfinished
 
 
 @pytest.mark.parametrize("flag", ["excused", "missing"])

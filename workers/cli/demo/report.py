@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from html import unescape
 from statistics import median
 
 from rich.console import Console
@@ -172,7 +171,7 @@ def show(console: Console, findings: Findings, stage: Stage) -> None:
 def _there_table(findings: Findings) -> Table:
     table = Table("assignment", "section", "scores", "equal to the rules' answer", title="In PowerSchool")
     for one in findings.held:
-        name = unescape(findings.names[str(one.place[0])])
+        name = findings.names[str(one.place[0])]
         verdict = "[green]yes[/]" if one.agrees else "[red]no[/]"
         table.add_row(f"{name} ({one.place[0]})", str(one.place[1]), f"{len(one.there)} of {len(one.wanted)}", verdict)
     return table
@@ -187,7 +186,7 @@ def _not_there_table(findings: Findings) -> Table:
         rows.setdefault((one.assignment_id, one.codes), []).append(one)
     for (assignment_id, codes), ones in rows.items():
         sections = ", ".join(one.section for one in ones)
-        table.add_row(f"{unescape(ones[0].name)} ({assignment_id})", sections, "\n".join(codes), ones[0].remedy)
+        table.add_row(f"{ones[0].name} ({assignment_id})", sections, "\n".join(codes), ones[0].remedy)
     return table
 
 
