@@ -82,6 +82,9 @@ class LogEvent(StrEnum):
     QUERY_UNAVAILABLE = "query_unavailable"
     """error: PowerSchool does not run a query of the plugin; what needs it waits. Once, until it runs again. `query`,
     `cause` (`powerschool_query_missing`, `_not_granted`, `_outdated`)."""
+    ROSTER_ROW_LEFT_OUT = "roster_row_left_out"
+    """warning: a row of a roster cannot be read; the rest of the roster is used. `query`, `record` (its DCID),
+    `fields`."""
     QUERY_AVAILABLE = "query_available"
     """info: a query of the plugin runs again. `query`."""
 

@@ -34,8 +34,8 @@ ROSTERED = (
     '"section_number":"1","term_id":"3601","year_id":"36","first_day":"%s","last_day":"%s","teacher_users_dcid":"%s"}'
 )
 ENROLLED = (
-    '{"_name":"students","section_dcid":"%s","student_dcid":"%s","student_number":"%s","entry_date":"%s",'
-    '"enroll_status":"0"}'
+    '{"_name":"students","enrollment_dcid":"%s","section_dcid":"%s","student_dcid":"%s","student_number":"%s",'
+    '"entry_date":"%s","is_dropped":"0","enroll_status":"0"}'
 )
 STATE_ROW = (
     '{"_name":"assignmentsection","section_dcid":"%s","assignment_id":"%s","assignment_section_id":"%s","name":'
@@ -43,7 +43,7 @@ STATE_ROW = (
     '"created_by_plugin":"744"%s}'
 )
 STATE_SCORE = ',"student_dcid":"%s","score_points":"%s","score_kind":"REAL_SCORE","is_missing":"0","is_exempt":"0"'
-QUERIED = '{"name":"%s","record":[%s],"@extensions":""}'
+QUERIED = '{"name":"%s","record":[%s],"@extensions":""%s}'
 METADATA = (
     '{"metadata":{"course_max_page_size":100,"school_max_page_size":100,"section_max_page_size":100,'
     '"section_enrollment_max_page_size":100,"staff_max_page_size":100,"student_max_page_size":100,'

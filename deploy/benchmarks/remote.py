@@ -91,8 +91,9 @@ class Remote(httpx.BaseTransport):
             return kind, "[" + ",".join(self._list(found[2], int(found[1]), request)) + "]"
         if path.startswith(QUERY):
             name = path.removeprefix(QUERY)
-            rows = ",".join(self._query(name, json.loads(request.content)))
-            return f"powerschool {name}", QUERIED % (name, rows)
+            rows = list(self._query(name, json.loads(request.content)))
+            count = f',"count":{len(rows)}' if request.url.params.get("count") else ""
+            return f"powerschool {name}", QUERIED % (name, ",".join(rows), count)
         return f"powerschool {path.removeprefix('/ws/')}", self._other(path, request)
 
     def _list(self, what: str, course: int, request: httpx.Request) -> Iterable[str]:
@@ -147,7 +148,8 @@ class Remote(httpx.BaseTransport):
             case "roster.students":
                 entry = self.today - timedelta(days=60)
                 numbers = range(FIRST_STUDENT, FIRST_STUDENT + self.students)
-                return (ENROLLED % (dcid, number + 70_000, number, entry) for number in numbers)
+                first_row = dcid * self.students
+                return (ENROLLED % (first_row + n, dcid, n + 70_000, n, entry) for n in numbers)
             case "gradebook.state":
                 return self._state(dcid, set(asked["score_section_ids"]))
             case _:

@@ -12,6 +12,8 @@ class HoldReason(StrEnum):
     """The closed set of reasons."""
 
     NOTHING_READ = "nothing_read"
+    ROSTER_UNSETTLED = "roster_unsettled"
+    ODD_ROWS = "odd_rows"
     SCHOOL_MISSING = "school_missing"
     TERM_MISSING = "term_missing"
     TERM_STOPS = "term_stops"
@@ -36,6 +38,15 @@ HOLD_TEXTS: Mapping[HoldReason, HoldText] = {
     HoldReason.NOTHING_READ: HoldText(
         "PowerSchool gave no rows of a kind that a district always has.",
         "Check the plugin's grants and the data in PowerSchool, then run again. Do not approve.",
+    ),
+    HoldReason.ROSTER_UNSETTLED: HoldText(
+        "A list changed during each of several readings, so that it is not known to be whole.",
+        "Nothing, while many people edit rosters: the next run reads anew. Approving reads anew at once.",
+    ),
+    HoldReason.ODD_ROWS: HoldText(
+        "More rows of PowerSchool cannot be read than single typing errors explain.",
+        "Look at the problems of this run: each names its record and fields. Mend them in PowerSchool, or approve to "
+        "keep in Canvas what was applied of them.",
     ),
     HoldReason.SCHOOL_MISSING: HoldText(
         "A school with classes under way is missing altogether.",
@@ -86,13 +97,14 @@ class Limits:
 
     `leavers` is the share of users of whom no class is under way any more; `percent` has a limit for each entity
     that is counted, and that of users is also the limit for new SIS ids, logins and names. `term_days` is by how many
-    days a term may move.
+    days a term may move, `odd_rows` how many rows may be left out since they cannot be read.
     """
 
     percent: Mapping[Entity, int]
     leavers: int
     rows: int
     term_days: int = 28
+    odd_rows: int = 0
 
     def are_passed(self, affected: int, total: int, percent: int) -> bool:
         """Say whether so many rows of `total` are too many."""
@@ -101,12 +113,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RosterFacts:
-    """What is known of the reading itself. `empty` names the kinds of which PowerSchool gave no row."""
+    """What is known of the reading itself. `empty` names the kinds of which PowerSchool gave no row.
+
+    `unsettled` names the lists that changed during each reading, `odd_rows` counts the rows that cannot be read.
+    """
 
     schools: frozenset[int]
     empty: tuple[str, ...]
     today: date
     zone: tzinfo
+    unsettled: tuple[str, ...] = ()
+    odd_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-ROSTER_QUERIES = tuple(f"org.passback.sync.roster.{name}" for name in ("sections", "students", "section_index"))
 STATE_QUERY = "org.passback.sync.gradebook.state"
 PROVISIONING_PREFIX = "org.passback.sync.provisioning."
-PROVISIONING_QUERIES = tuple(
-    f"{PROVISIONING_PREFIX}{name}"
-    for name in ("schools", "terms", "courses", "sections", "staff", "students", "enrollments")
-)
 
 
 class QueryFault(StrEnum):

@@ -5,7 +5,8 @@ every SCHOOLID column holds. Names and e-mail addresses are here because Canvas 
 of an SIS import and into what is kept to roll it back, never into messages, logs or error texts.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 DISTRICT_SCHOOL_NUMBER = 0
@@ -106,8 +107,30 @@ class ClassEnrollment:
 
 
 @dataclass(frozen=True, slots=True)
+class OddRow:
+    """A row that cannot be read. `record` names its table's DCID (`CC.DCID`), `fields` the columns that are odd.
+
+    `ids` are the numbers of the row that can be read, by column of its query.
+    """
+
+    record: str
+    dcid: int
+    fields: tuple[str, ...] = ()
+    ids: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """How the record is named to a person."""
+        return f"{self.record} {self.dcid}"
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
-    """Everything that provisioning read from PowerSchool at one time. Rows that join to nothing may occur."""
+    """Everything that provisioning read from PowerSchool at one time. Rows that join to nothing may occur.
+
+    `odd_rows` were left out since they cannot be read. `unsettled` names the lists that changed during each of several
+    readings.
+    """
 
     schools: tuple[School, ...]
     terms: tuple[SchoolTerm, ...]
@@ -116,3 +139,5 @@ class Roster:
     staff: tuple[StaffMember, ...]
     students: tuple[Student, ...]
     enrollments: tuple[ClassEnrollment, ...]
+    odd_rows: tuple[OddRow, ...] = ()
+    unsettled: tuple[str, ...] = ()

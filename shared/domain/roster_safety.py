@@ -26,7 +26,8 @@ def facts_of(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
     """Return what the safety rules need to know of a roster."""
     kinds = ("schools", "terms", "sections", "staff", "students")
     empty = tuple(kind for kind in kinds if not getattr(roster, kind))
-    return RosterFacts(frozenset(s.number for s in roster.schools), empty, today, zone)
+    schools = frozenset(s.number for s in roster.schools)
+    return RosterFacts(schools, empty, today, zone, roster.unsettled, len(roster.odd_rows))
 
 
 def ended_terms(data_sets: Iterable[DataSet], today: date, zone: tzinfo) -> frozenset[str]:
@@ -51,6 +52,7 @@ def reasons_to_hold(
     comparison = _Comparison(before, after, facts, limits)
     return (
         *_nothing_read(before, facts),
+        *_doubtful_reading(facts, limits),
         *comparison.missing_terms(),
         *comparison.moved_terms(),
         *comparison.missing_schools(),
@@ -69,6 +71,14 @@ def _nothing_read(before: Collection[DataSet], facts: RosterFacts) -> list[Hold]
     over = ended_terms(before, facts.today, facts.zone)
     empty = [k for k in facts.empty if k != "sections" or any(key.term_sis_id not in over for key in running)]
     return [Hold(HoldReason.NOTHING_READ, detail=", ".join(empty))] if empty else []
+
+
+def _doubtful_reading(facts: RosterFacts, limits: Limits) -> Iterator[Hold]:
+    """Return holds for a reading that may lack rows, whatever the plan that was made of it."""
+    if facts.unsettled:
+        yield Hold(HoldReason.ROSTER_UNSETTLED, detail=", ".join(facts.unsettled))
+    if facts.odd_rows > limits.odd_rows:
+        yield Hold(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows")
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,3 +228,34 @@ def test_a_run_waits_for_a_query_that_does_not_run(town: RosterTown, fault: dict
     town.service.redis.delete(town.service.keys.unavailable_queries)
     assert town.finished(run.id).state is RunState.DONE
     assert town.disagreements() == []
+
+
+def test_a_list_that_changes_during_every_reading_is_held(provisioned: RosterTown) -> None:
+    """Nobody's classes end for it. Approving reads anew, and nothing has to be approved any more."""
+    rows = sorted(row.dcid for roster in provisioned.rosters.rosters.values() for row in roster)
+    query = "org.passback.sync.provisioning.enrollments"
+    moves = [{"query": query, "after_pages": pages, "deleted": [dcid]} for pages, dcid in enumerate(rows[:40], 1)]
+    provisioned.powerschool_faults(query_page_cap=len(rows) // 4, row_moves=moves)
+    before, imports = provisioned.canvas_roster(), len(provisioned.imports)
+    run = provisioned.ask()
+    assert (run.state, [hold.code for hold in run.reasons]) == (RunState.HELD, ["roster_unsettled"])
+    assert (provisioned.canvas_roster(), len(provisioned.imports)) == (before, imports)
+    provisioned.powerschool_faults()
+    provisioned.service.provisioning_desk.approve(run.id, "registrar")
+    assert provisioned.finished(run.id).state is RunState.DONE
+    assert provisioned.disagreements() == []
+
+
+def test_a_row_deleted_between_pages_ends_its_own_class_alone(provisioned: RosterTown) -> None:
+    """One row of CC is gone, and with it one enrollment; everybody else's classes go on."""
+    rows = sorted((row.dcid, key) for key, roster in provisioned.rosters.rosters.items() for row in roster)
+    gone, section = rows[2]
+    query = "org.passback.sync.provisioning.enrollments"
+    provisioned.powerschool_faults(query_page_cap=10, row_moves=[{"query": query, "deleted": [gone]}])
+    run = provisioned.ask()
+    assert run.state is RunState.DONE
+    assert sum(change.removed + change.changed for change in run.changes) == 1
+    provisioned.rosters.rosters[section] = [row for row in provisioned.rosters.rosters[section] if row.dcid != gone]
+    provisioned.powerschool_faults()
+    assert provisioned.ask().changes == ()
+    assert provisioned.disagreements() == []

@@ -11,17 +11,20 @@ import fakeredis
 import httpx
 import pytest
 import redis
+from starlette.applications import Starlette
 
 from shared.adapters.powerschool import IndexingFeed, powerschool, roster_feed
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.unavailable_queries import UnavailableQueries
 from shared.clock import ManualClock
 from shared.config import Settings, load
+from shared.domain.plugin_queries import PROVISIONING_PREFIX as PREFIX
 from shared.domain.plugin_queries import QueryFault
 from shared.domain.roster import Roster
 from shared.errors import QueryUnavailable, RosterTruncated
 from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.app import create_app
+from shared.sandbox.powerschool.provisioning_queries import PROVISIONING_QUERIES
 from tests.integration.test_clients_against_sandbox import served
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
@@ -48,8 +51,13 @@ def size() -> DistrictSize:
 
 
 @pytest.fixture
-def url(size: DistrictSize, clock: ManualClock) -> Iterator[str]:
-    with served(create_app(unprovisioned_district(size, TODAY, ZONE).powerschool, clock)) as found:
+def app(size: DistrictSize, clock: ManualClock) -> Starlette:
+    return create_app(unprovisioned_district(size, TODAY, ZONE).powerschool, clock)
+
+
+@pytest.fixture
+def url(app: Starlette) -> Iterator[str]:
+    with served(app) as found:
         yield found
 
 
@@ -132,19 +140,19 @@ def test_rosters_need_no_access_to_v1(feed: IndexingFeed, control: Callable[...,
 
 
 @pytest.mark.parametrize("size", [DistrictSize(3, 2_000, 400, seed=1)])
-def test_a_district_of_2000_students_costs_fifteen_queries(
+def test_a_district_of_2000_students_costs_sixteen_queries(
     feed: IndexingFeed, calls: Counter[str], redis_client: redis.Redis, size: DistrictSize
 ) -> None:
-    """Seven counts; seven lists, of which the enrollments have two pages; the metadata once an hour, and the token."""
+    """Seven lists, the enrollments in two pages; a count before each and one after the pages; metadata and token."""
     roster = feed.read()
     assert (len(roster.schools), len(roster.students), len(roster.sections)) == (3, 2_000, 400)
     assert len(roster.enrollments) > 10_000
     queries = {call: number for call, number in calls.items() if call.startswith("POST /ws/schema/query/")}
-    assert sum(queries.values()) == 15
-    assert calls.total() - 15 == calls["GET /ws/v1/metadata"] + calls["POST /oauth/access_token"] == 2
+    assert sum(queries.values()) == 16
+    assert calls.total() - 16 == calls["GET /ws/v1/metadata"] + calls["POST /oauth/access_token"] == 2
     calls.clear()
     feed.read()
-    assert calls.total() == 15
+    assert calls.total() == 16
 
 
 def test_a_truncated_feed_is_no_roster(
@@ -155,6 +163,67 @@ def test_a_truncated_feed_is_no_roster(
     with pytest.raises(RosterTruncated):
         feed.read()
     assert not list(redis_client.scan_iter(KEYS.cached("section*", "*")))
+
+
+ROWS: dict[str, Callable[[Roster], list[object]]] = {
+    "schools": lambda roster: [each.dcid for each in roster.schools],
+    "terms": lambda roster: [each.dcid for each in roster.terms],
+    "courses": lambda roster: [each.number for each in roster.courses],
+    "sections": lambda roster: [each.dcid for each in roster.sections],
+    "staff": lambda roster: [each.users_dcid for each in roster.staff],
+    "students": lambda roster: [each.dcid for each in roster.students],
+    "enrollments": lambda roster: [(e.section_dcid, e.student_dcid, e.entry_date) for e in roster.enrollments],
+}
+MANY_SCHOOLS = DistrictSize(schools=25, students=130, sections=60, seed=7)
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("size", [MANY_SCHOOLS])
+def test_a_row_deleted_between_pages_takes_no_other_along(
+    feed: IndexingFeed, control: Callable[..., httpx.Response], app: Starlette, name: str
+) -> None:
+    """The third record is deleted before the second page: the first row of that is still read.
+
+    The count has moved, so that the list is read again; the second reading is undisturbed.
+    """
+    whole = ROWS[name](feed.read())
+    move = {"query": f"{PREFIX}{name}", "deleted": [dcids(app, name)[2]]}
+    control("faults", "PUT", query_page_cap=4 if len(whole) < 50 else 20, row_moves=[move])
+    roster = feed.read()
+    rows = ROWS[name](roster)
+    assert len(whole) > 8
+    assert (len(whole) - len(rows), roster.unsettled) == (1, ())
+    assert [row for row in whole if row in rows] == rows
+
+
+@pytest.mark.parametrize("name", ROWS.keys() - {"courses"})
+@pytest.mark.parametrize("size", [MANY_SCHOOLS])
+def test_a_list_that_changes_during_every_reading_is_told(
+    feed: IndexingFeed, control: Callable[..., httpx.Response], app: Starlette, name: str
+) -> None:
+    """After every page one more of the rows that were read is gone. The courses are too few for so many pages."""
+    own = dcids(app, name)
+    moves = [{"query": f"{PREFIX}{name}", "after_pages": n, "deleted": [dcid]} for n, dcid in enumerate(own[:-1], 1)]
+    control("faults", "PUT", query_page_cap=len(own) // 5, row_moves=moves)
+    assert feed.read().unsettled == (name,)
+
+
+@pytest.mark.parametrize("size", [MANY_SCHOOLS])
+def test_a_row_inserted_between_pages_is_read(
+    feed: IndexingFeed, control: Callable[..., httpx.Response], app: Starlette
+) -> None:
+    """Wherever its DCID stands: before the pages that were read already, or after them."""
+    whole = feed.read()
+    for place in (1, -1):
+        move = {"query": f"{PREFIX}enrollments", "inserted": [dcids(app, "enrollments")[place]]}
+        control("faults", "PUT", query_page_cap=100, row_moves=[move])
+        assert feed.read() == whole
+
+
+def dcids(app: Starlette, name: str) -> list[int]:
+    """Return the records of a list by the first column of its order."""
+    query, state = PROVISIONING_QUERIES[f"{PREFIX}{name}"], app.state.powerschool
+    return list(dict.fromkeys(query.position(row)[0] for row in query.rows(state, {})))
 
 
 @pytest.mark.parametrize("cap", [1_000, 60])

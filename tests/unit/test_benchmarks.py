@@ -209,8 +209,8 @@ def powerschool() -> PowerSchoolDistrict:
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("POST", f"{QUERY}roster.sections?pagesize=0", {"section_dcids": [FIRST_DCID]}),
-        ("POST", f"{QUERY}roster.students?pagesize=0", {"section_dcids": [FIRST_DCID]}),
+        ("POST", f"{QUERY}roster.sections?pagesize=0&count=true", {"section_dcids": [FIRST_DCID], "after_dcid": 0}),
+        ("POST", f"{QUERY}roster.students?pagesize=0&count=true", {"section_dcids": [FIRST_DCID], "after_dcid": 0}),
         ("POST", f"{QUERY}gradebook.state?pagesize=0", {"section_dcids": [FIRST_DCID], "score_section_ids": [0]}),
         ("POST", f"{QUERY}gradebook.state?pagesize=0", {"section_dcids": [FIRST_DCID], "score_section_ids": ["its"]}),
         ("GET", "/ws/v1/metadata", None),
@@ -219,7 +219,7 @@ def powerschool() -> PowerSchoolDistrict:
     ids=["sections", "students", "state without scores", "state with scores", "metadata", "categories"],
 )
 def test_the_cheap_powerschool_answers_like_the_sandbox(
-    powerschool: PowerSchoolDistrict, method: str, path: str, body: dict[str, list[Any]] | None
+    powerschool: PowerSchoolDistrict, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     """Field by field and value by value of the same type, tagged objects inside others included."""
     (row,) = powerschool.state()
@@ -240,9 +240,9 @@ def forms_of(value: Any) -> Any:
             return type(value).__name__
 
 
-def with_number(body: dict[str, list[Any]] | None, number: int) -> dict[str, list[Any]] | None:
+def with_number(body: dict[str, Any] | None, number: int) -> dict[str, Any] | None:
     """Return the body with the number of the only assignment section, which each of the two gave itself."""
-    return body and {key: [number if value == "its" else value for value in values] for key, values in body.items()}
+    return body and {key: [number] if value == ["its"] else value for key, value in body.items()}
 
 
 def missed(result: Result, *about: str) -> Iterable[Mark]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from shared.domain.pauses import EVERYTHING
-from shared.domain.plugin_queries import PROVISIONING_QUERIES
+from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
 from workers.status_pages.overview import SILENCE, Overview
 
@@ -74,7 +74,7 @@ def _held_back(seen: Overview) -> Iterator[Problem]:
 
 def _queries(seen: Overview) -> Iterator[Problem]:
     for query in seen.unavailable_queries:
-        waits = "No roster is read or planned" if query.name in PROVISIONING_QUERIES else "No course is synced"
+        waits = "No roster is read or planned" if query.name.startswith(PROVISIONING_PREFIX) else "No course is synced"
         yield Problem(Level.BAD, query.fault.value, f"{query.sentence} {waits} until it runs.", query.fault.remedy)
 
 

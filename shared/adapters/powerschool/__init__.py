@@ -56,7 +56,7 @@ def powerschool(
     sections, students = section_template(settings.section_sis_id), student_template(settings.student_sis_id)
     api = _api(settings, redis_client, keys, clock, on_request, on_trouble, transport)
     cache = JsonCache(redis_client, keys)
-    queries = PowerQueries(api, QueryGate(UnavailableQueries(redis_client, keys, clock), clock))
+    queries = PowerQueries(api.query, QueryGate(UnavailableQueries(redis_client, keys, clock), clock))
     metadata = MetadataReader(api, cache)
     roster = Roster(
         QueriedRoster(queries, students),
@@ -103,8 +103,8 @@ def roster_feed(
         today=lambda: _today(settings, metadata, clock),
         last_hint=lambda: _last_hint(redis_client, keys),
     )
-    gate = QueryGate(UnavailableQueries(redis_client, keys, clock), clock)
-    feed = PowerSchoolRosterFeed(reader, QueriedFeed(reader, gate))
+    queries = PowerQueries(reader.query, QueryGate(UnavailableQueries(redis_client, keys, clock), clock))
+    feed = PowerSchoolRosterFeed(reader, QueriedFeed(queries))
     return IndexingFeed(feed, indexer, feed.close, metadata.time_zone)
 
 

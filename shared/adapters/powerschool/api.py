@@ -34,6 +34,10 @@ class PowerSchoolApi:
             self._token.drop(token)
         return self._send_as(self._token.current(), method, template, ids, params, body, decoder)
 
+    def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> Answer:
+        """Return the answer of a PowerQuery: a read by POST."""
+        return self.send("POST", path, params=params, body=body, decoder=decoder)
+
     def close(self) -> None:
         """Close the connections."""
         self._api.close()

@@ -1,79 +1,64 @@
 """Whole rosters by the plugin's provisioning queries: seven lists, in large pages that count themselves."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
-from shared.adapters.http.api import Params
 from shared.adapters.powerschool.feed_rows import (
-    CourseRow,
-    EnrollmentRow,
-    SchoolRow,
-    SectionRow,
-    StaffRow,
-    StudentRow,
-    TermRow,
-    sections_of,
-    staff_of,
-    students_of,
+    COURSES,
+    ENROLLMENTS,
+    LISTS,
+    SCHOOLS,
+    SECTIONS,
+    STAFF,
+    STUDENTS,
+    TERMS,
+    member_of,
+    section_of,
+    student_of,
 )
-from shared.adapters.powerschool.pages import Page, counted, query_page, whole_list
-from shared.adapters.powerschool.queries import QueryGate
-from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool
-from shared.domain.plugin_queries import PROVISIONING_PREFIX, PROVISIONING_QUERIES
-from shared.domain.roster import Roster
+from shared.adapters.powerschool.pages import QueryList
+from shared.adapters.powerschool.queries import PowerQueries
+from shared.domain.roster import OddRow, Roster
 
-T = TypeVar("T", bound=BaseModel)
+R = TypeVar("R", bound=BaseModel)
+T = TypeVar("T")
 
-# PowerSchool documents that any page size will do. Should it have a cap, the pages are found to be that long.
+# PowerSchool documents that any page size will do. Should it have a cap, the pages are as long as that.
 ROWS_PER_PAGE = 10_000
-
-ROW_TYPES: dict[str, type[BaseModel]] = {
-    f"{PROVISIONING_PREFIX}schools": SchoolRow,
-    f"{PROVISIONING_PREFIX}terms": TermRow,
-    f"{PROVISIONING_PREFIX}courses": CourseRow,
-    f"{PROVISIONING_PREFIX}sections": SectionRow,
-    f"{PROVISIONING_PREFIX}staff": StaffRow,
-    f"{PROVISIONING_PREFIX}students": StudentRow,
-    f"{PROVISIONING_PREFIX}enrollments": EnrollmentRow,
-}
 
 
 class QueriedFeed:
     """Reads whole rosters."""
 
-    def __init__(self, api: ReadOnlyPowerSchool, gate: QueryGate, rows_per_page: int = ROWS_PER_PAGE) -> None:
-        self._api = api
-        self._gate = gate
+    def __init__(self, queries: PowerQueries, rows_per_page: int = ROWS_PER_PAGE) -> None:
+        self._queries = queries
         self._rows_per_page = rows_per_page
 
     def read(self) -> Roster:
         """Return all rosters.
 
-        Raises: RosterTruncated; QueryUnavailable, before any row is read. Source: PowerSchool "PowerQueries" (`page`,
-        `pagesize`, `count`).
+        Raises: RosterTruncated; QueryUnavailable, before any row is read.
         """
-        for name in PROVISIONING_QUERIES:
-            self._count(name)
+        counts = {each.query: self._queries.count(each) for each in LISTS}
+        odd_rows, unsettled = list[OddRow](), list[str]()
+
+        def read(listed: QueryList[R], make: Callable[[list[R]], T]) -> tuple[T, ...]:
+            found = self._queries.read(listed, make, rows_per_page=self._rows_per_page, before=counts[listed.query])
+            odd_rows.extend(found.odd)
+            if not found.is_settled:
+                unsettled.append(listed.query.rpartition(".")[2])
+            return found.values
+
         return Roster(
-            schools=tuple(row.school() for row in self._rows("schools", SchoolRow)),
-            terms=tuple(row.term() for row in self._rows("terms", TermRow)),
-            courses=tuple(row.course() for row in self._rows("courses", CourseRow)),
-            sections=sections_of(self._rows("sections", SectionRow)),
-            staff=staff_of(self._rows("staff", StaffRow)),
-            students=students_of(self._rows("students", StudentRow)),
-            enrollments=tuple(row.enrollment() for row in self._rows("enrollments", EnrollmentRow)),
+            schools=read(SCHOOLS, lambda rows: rows[0].school()),
+            terms=read(TERMS, lambda rows: rows[0].term()),
+            courses=read(COURSES, lambda rows: rows[0].course()),
+            sections=read(SECTIONS, section_of),
+            staff=read(STAFF, member_of),
+            students=read(STUDENTS, student_of),
+            enrollments=read(ENROLLMENTS, lambda rows: rows[0].enrollment()),
+            odd_rows=tuple(odd_rows),
+            unsettled=tuple(unsettled),
         )
-
-    def _rows(self, name: str, row_type: type[T]) -> list[T]:
-        def page_of(paging: Params) -> Page:
-            query, params = f"{PROVISIONING_PREFIX}{name}", [*paging, ("count", "true")]
-            return query_page(self._gate.run(query, lambda: self._api.query(query, params)))
-
-        def count() -> int:
-            return self._count(f"{PROVISIONING_PREFIX}{name}")
-
-        return whole_list(page_of, self._rows_per_page, TypeAdapter(list[row_type]), count)  # type: ignore[valid-type]
-
-    def _count(self, query: str) -> int:
-        return counted(self._gate.run(query, lambda: self._api.query(query, count=True)))

@@ -1,14 +1,15 @@
 """Rows of the plugin's provisioning queries, and the values they come to. Query rows are text throughout."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date
-from typing import Annotated, TypeVar
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from shared.adapters.powerschool.enrollment import ENROLLED
+from shared.adapters.powerschool.pages import QueryList
 from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, Text, Wire
+from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from shared.domain.roster import (
     CatalogCourse,
     ClassEnrollment,
@@ -20,7 +21,6 @@ from shared.domain.roster import (
     Teaching,
 )
 
-T = TypeVar("T")
 CURRENT = 1
 """SCHOOLSTAFF.STATUS of those who work there; 0 and 2 do not (v1 reference, `school_affiliation.status`)."""
 
@@ -150,21 +150,6 @@ class EnrollmentRow(Wire):
         )
 
 
-def sections_of(rows: Iterable[SectionRow]) -> tuple[ClassSection, ...]:
-    """Return the sections, each once, the lead teacher first."""
-    return tuple(_section(group) for group in _grouped(rows, lambda row: row.section_dcid))
-
-
-def staff_of(rows: Iterable[StaffRow]) -> tuple[StaffMember, ...]:
-    """Return the people, each once, with the schools they work at; who works at none keeps those of the past."""
-    return tuple(_member(group) for group in _grouped(rows, lambda row: row.users_dcid))
-
-
-def students_of(rows: Iterable[StudentRow]) -> tuple[Student, ...]:
-    """Return the students, each once, with the primary e-mail address, else the first by its priority."""
-    return tuple(_student(group) for group in _grouped(rows, lambda row: row.student_dcid))
-
-
 def teaching(lead: int | None, co_teachers: Iterable[int]) -> tuple[Teaching, ...]:
     """Return who teaches a section, the lead teacher first, nobody twice. A USERS.DCID of 0 is nobody's."""
     leads = [Teaching(lead, is_lead=True)] if lead else []
@@ -172,7 +157,8 @@ def teaching(lead: int | None, co_teachers: Iterable[int]) -> tuple[Teaching, ..
     return (*leads, *(Teaching(user, is_lead=False) for user in others))
 
 
-def _section(rows: list[SectionRow]) -> ClassSection:
+def section_of(rows: list[SectionRow]) -> ClassSection:
+    """Return the section of these rows, the lead teacher first."""
     row = rows[0]
     return ClassSection(
         dcid=row.section_dcid,
@@ -185,7 +171,8 @@ def _section(rows: list[SectionRow]) -> ClassSection:
     )
 
 
-def _member(rows: list[StaffRow]) -> StaffMember:
+def member_of(rows: list[StaffRow]) -> StaffMember:
+    """Return the person with the schools that they work at; who works at none keeps those of the past."""
     row = rows[0]
     current = [each.school_number for each in rows if each.status == CURRENT]
     schools = current or [each.school_number for each in rows]
@@ -200,7 +187,8 @@ def _member(rows: list[StaffRow]) -> StaffMember:
     )
 
 
-def _student(rows: list[StudentRow]) -> Student:
+def student_of(rows: list[StudentRow]) -> Student:
+    """Return the student with the primary e-mail address, else the first by its priority."""
     row = rows[0]
     addresses = [each for each in rows if each.email.strip()]
     chosen = min(addresses, key=StudentRow.precedence, default=None)
@@ -215,8 +203,13 @@ def _student(rows: list[StudentRow]) -> Student:
     )
 
 
-def _grouped(rows: Iterable[T], key: Callable[[T], int]) -> list[list[T]]:
-    groups = defaultdict[int, list[T]](list)
-    for row in rows:
-        groups[key(row)].append(row)
-    return list(groups.values())
+SCHOOLS = QueryList(f"{PROVISIONING_PREFIX}schools", SchoolRow, ("school_dcid",), "SCHOOLS.DCID")
+TERMS = QueryList(f"{PROVISIONING_PREFIX}terms", TermRow, ("term_dcid",), "TERMS.DCID")
+COURSES = QueryList(f"{PROVISIONING_PREFIX}courses", CourseRow, ("course_dcid",), "COURSES.DCID")
+SECTIONS = QueryList(
+    f"{PROVISIONING_PREFIX}sections", SectionRow, ("section_dcid", "section_teacher_id"), "SECTIONS.DCID"
+)
+STAFF = QueryList(f"{PROVISIONING_PREFIX}staff", StaffRow, ("users_dcid", "staff_id"), "USERS.DCID")
+STUDENTS = QueryList(f"{PROVISIONING_PREFIX}students", StudentRow, ("student_dcid", "email_id"), "STUDENTS.DCID")
+ENROLLMENTS = QueryList(f"{PROVISIONING_PREFIX}enrollments", EnrollmentRow, ("enrollment_dcid",), "CC.DCID")
+LISTS: tuple[QueryList[Any], ...] = (SCHOOLS, TERMS, COURSES, SECTIONS, STAFF, STUDENTS, ENROLLMENTS)

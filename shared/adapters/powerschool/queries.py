@@ -8,24 +8,40 @@ import structlog
 from pydantic import BaseModel, TypeAdapter
 
 from shared.adapters.http.answers import Answer, Decoder
+from shared.adapters.http.api import Params
 from shared.adapters.http.exact_json import Json
-from shared.adapters.powerschool.api import PowerSchoolApi
+from shared.adapters.powerschool.pages import (
+    READINGS,
+    OutOfOrder,
+    Page,
+    Position,
+    QueryList,
+    Reading,
+    ReadList,
+    counted,
+    query_page,
+    whole_list,
+)
 from shared.adapters.powerschool.wire import listed
 from shared.adapters.redis.unavailable_queries import UnavailableQueries
 from shared.clock import Clock
 from shared.domain.plugin_queries import QueryFault
-from shared.errors import QueryUnavailable, Refused
+from shared.errors import QueryUnavailable, Refused, RosterTruncated
 from shared.log_events import LogEvent
 
 log = structlog.get_logger()
 
-T = TypeVar("T", bound=BaseModel)
+R = TypeVar("R", bound=BaseModel)
+T = TypeVar("T")
 Args = Mapping[str, int | Sequence[int]]
+Send = Callable[[str, Params, Json, Decoder | None], Answer]
 
 # All workers together ask for a query that does not run no more often than this, however many courses need it.
 ASK_AGAIN_AFTER = timedelta(seconds=50)
 # Oracle takes at most 1,000 values in an IN list.
 IDS_PER_CALL = 500
+# More odd rows than these in one list are no typing errors of single records.
+MOST_ODD_ROWS = 10
 
 _FAULTS = {404: QueryFault.MISSING, 403: QueryFault.NOT_GRANTED, 400: QueryFault.OUTDATED}
 
@@ -54,12 +70,16 @@ class QueryGate:
             fault = _FAULTS.get(refused.status)
             if fault is None:
                 raise
-            if self._unavailable.add(name, fault):
-                log.error(LogEvent.QUERY_UNAVAILABLE, query=name, cause=fault)  # noqa: TRY400  # no traceback
-            raise _unavailable(name, fault, refused) from refused
+            raise self.refused(name, fault, refused) from refused
         if known is not None and self._unavailable.remove(name):
             log.info(LogEvent.QUERY_AVAILABLE, query=name)
         return answer
+
+    def refused(self, name: str, fault: QueryFault, refused: Refused | None = None) -> QueryUnavailable:
+        """Store that the query does not run, and return the error that says so."""
+        if self._unavailable.add(name, fault):
+            log.error(LogEvent.QUERY_UNAVAILABLE, query=name, cause=fault)
+        return _unavailable(name, fault, refused)
 
 
 def _unavailable(name: str, fault: QueryFault, refused: Refused | None = None) -> QueryUnavailable:
@@ -69,39 +89,89 @@ def _unavailable(name: str, fault: QueryFault, refused: Refused | None = None) -
 
 
 class PowerQueries:
-    """Runs queries with arguments, whole: all rows in one answer."""
+    """Runs queries through a gate. `send` takes path, parameters, body and decoder, and returns a successful answer."""
 
-    def __init__(self, api: PowerSchoolApi, gate: QueryGate) -> None:
-        self._api = api
+    def __init__(self, send: Send, gate: QueryGate) -> None:
+        self._send = send
         self._gate = gate
 
-    def run(self, name: str, rows: TypeAdapter[list[T]], args: Args | None = None) -> list[T]:
-        """Return all rows. Raises: QueryUnavailable.
+    def answer(self, query: str, args: Args | None = None, decoder: Decoder | None = None) -> Answer:
+        """Return the answer with all rows, by `decoder` if it can. Raises: QueryUnavailable.
 
         Source: PowerSchool PowerQueries; values are strings, nulls are left out, and so is `record` without rows.
         """
-        return rows_of(self.answer(name, args), rows)
-
-    def answer(self, name: str, args: Args | None = None, decoder: Decoder | None = None) -> Answer:
-        """Return the answer, by `decoder` if it can. Raises: QueryUnavailable."""
         params = [("pagesize", "0")]
-        body = _body(args)
-        return self._gate.run(
-            name,
-            lambda: self._api.send("POST", f"/ws/schema/query/{name}", params=params, body=body, decoder=decoder),
-        )
+        return self._gate.run(query, lambda: self._send(_path(query), params, _body(args), decoder))
 
-    def check(self, name: str, args: Args | None = None) -> None:
+    def read(
+        self,
+        listed: QueryList[R],
+        make: Callable[[list[R]], T],
+        args: Args | None = None,
+        *,
+        rows_per_page: int = 0,
+        before: int | None = None,
+    ) -> ReadList[T]:
+        """Return what `make` makes of each record of the list. `before` is its count, where it was asked for just now.
+
+        Raises: QueryUnavailable, RosterTruncated, UnexpectedAnswer. Source: PowerSchool PowerQueries (`page`,
+        `pagesize` with 0 for all rows, `count`).
+        """
+        params = [("page", "1"), ("pagesize", str(rows_per_page)), ("count", "true")]
+        given = dict(args or {})
+
+        def page_of(position: Position) -> Page:
+            body = _body(given | listed.args_after(position))
+            return query_page(self._gate.run(listed.query, lambda: self._send(_path(listed.query), params, body, None)))
+
+        counts = iter(() if before is None else (before,))
+
+        def reading() -> Reading[R]:
+            return Reading(listed, page_of, lambda: self.count(listed, args), next(counts, None))
+
+        try:
+            return whole_list(reading, make)
+        except OutOfOrder as error:
+            raise self._gate.refused(listed.query, QueryFault.OUTDATED) from error
+
+    def rows(self, listed: QueryList[R], args: Args | None = None) -> tuple[R, ...]:
+        """Return the rows of a list, one for each record. A row that cannot be read is left out and logged.
+
+        Raises: RosterTruncated where every reading was disturbed, or where more than a few rows cannot be read; and as
+        `read`.
+        """
+        found = self.read(listed, lambda rows: rows[0], args)
+        for row in found.odd[:MOST_ODD_ROWS]:
+            log.warning(LogEvent.ROSTER_ROW_LEFT_OUT, query=listed.query, record=row.source, fields=list(row.fields))
+        if not found.is_settled:
+            raise RosterTruncated(f"POST {_path(listed.query)}: the rows changed during {READINGS} readings")
+        if len(found.odd) > MOST_ODD_ROWS:
+            raise RosterTruncated(f"POST {_path(listed.query)}: {len(found.odd)} rows cannot be read")
+        return found.values
+
+    def count(self, listed: QueryList[R], args: Args | None = None, *, ask: bool = False) -> int:
+        """Return how many rows the list has; with `ask`, also where the query was refused just now.
+
+        Raises: QueryUnavailable.
+        """
+        body = _body(dict(args or {}) | listed.args_after(listed.start))
+        call = f"{_path(listed.query)}/count"
+        return counted(self._gate.run(listed.query, lambda: self._send(call, (), body, None), ask=ask))
+
+    def check(self, query: str, args: Args) -> None:
         """Ask PowerSchool now whether it runs the query, reading no more than a count. Raises: QueryUnavailable."""
-        call = f"/ws/schema/query/{name}/count"
-        self._gate.run(name, lambda: self._api.send("POST", call, body=_body(args)), ask=True)
+        self._gate.run(query, lambda: self._send(f"{_path(query)}/count", (), _body(args), None), ask=True)
+
+
+def _path(query: str) -> str:
+    return f"/ws/schema/query/{query}"
 
 
 def _body(args: Args | None) -> Json:
     return {key: value if isinstance(value, int) else list(value) for key, value in (args or {}).items()}
 
 
-def rows_of(answer: Answer, rows: TypeAdapter[list[T]]) -> list[T]:
+def rows_of(answer: Answer, rows: TypeAdapter[list[R]]) -> list[R]:
     """Return the rows of an answer that no decoder read."""
     if not isinstance(answer.body, dict):
         raise answer.unexpected("no rows")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from shared.adapters.http.answers import Answer
+from shared.adapters.http.answers import Answer, Decoder
 from shared.adapters.http.api import Params
 from shared.adapters.http.exact_json import Json
 from shared.adapters.powerschool.api import PowerSchoolApi
@@ -44,24 +44,30 @@ class ReadOnlyPowerSchool:
 
     def get(self, template: str, ids: Mapping[str, object] | None = None, params: Params = ()) -> Answer:
         """Return a successful answer. Raises the errors of `shared.errors`."""
-        return self._patiently("GET", template, ids, params, None)
+        return self._patiently("GET", template, ids, params, None, None)
 
-    def query(self, name: str, params: Params = (), *, count: bool = False) -> Answer:
-        """Return the answer of a PowerQuery without arguments, or its count. Raises the errors of `shared.errors`."""
-        return self._patiently("POST", f"/ws/schema/query/{name}{'/count' if count else ''}", None, params, {})
+    def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> Answer:
+        """Return the answer of a PowerQuery. Raises the errors of `shared.errors`."""
+        return self._patiently("POST", path, None, params, body, decoder)
 
     def close(self) -> None:
         """Close the connections."""
         self._api.close()
 
     def _patiently(
-        self, method: str, template: str, ids: Mapping[str, object] | None, params: Params, body: Json
+        self,
+        method: str,
+        template: str,
+        ids: Mapping[str, object] | None,
+        params: Params,
+        body: Json,
+        decoder: Decoder | None,
     ) -> Answer:
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._api.send(method, template, ids, params=params, body=body)
+                return self._api.send(method, template, ids, params=params, body=body, decoder=decoder)
             except SystemUnwell:
                 raise
             except TransientError:
                 continue
-        return self._api.send(method, template, ids, params=params, body=body)
+        return self._api.send(method, template, ids, params=params, body=body, decoder=decoder)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Protocol
 
-from pydantic import TypeAdapter
-
 from shared.adapters.powerschool.cache import JsonCache
+from shared.adapters.powerschool.pages import QueryList
 from shared.adapters.powerschool.queries import PowerQueries
 from shared.adapters.powerschool.section_memory import SectionMemory
 from shared.adapters.powerschool.sis_ids import ONLY_DCID
@@ -45,7 +44,7 @@ class RosterSource(Protocol):
         ...
 
 
-_INDEX_ROWS = TypeAdapter(list[IndexRow])
+INDEX = QueryList(INDEX_QUERY, IndexRow, ("section_dcid",), "SECTIONS.DCID")
 
 
 class Roster:
@@ -99,7 +98,7 @@ class Roster:
         kept = None if refresh else self._memory.index(hint)
         if kept is not None:
             return kept
-        rows = self._queries.run(INDEX_QUERY, _INDEX_ROWS)
+        rows = self._queries.rows(INDEX)
         index = {self._template.render(row.model_dump()): int(row.section_dcid) for row in rows}
         self._memory.remember_index(index, hint)
         return index

@@ -4,9 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from pydantic import TypeAdapter
-
 from shared.adapters.powerschool.enrollment import ENROLLED, Enrollment, merged
+from shared.adapters.powerschool.pages import QueryList
 from shared.adapters.powerschool.queries import PowerQueries
 from shared.adapters.powerschool.roster import SectionAddress
 from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, Text, Wire
@@ -35,12 +34,9 @@ class SectionRow(Wire):
 
 
 class StudentRow(Wire):
-    """A row of `org.passback.sync.roster.students`: one enrollment, of which a student may have several.
+    """A row of `org.passback.sync.roster.students`: one enrollment, of which a student may have several."""
 
-    Version 1.1 of the plugin has no `is_dropped`: there a dropped row has an exit date, of the day of reading at the
-    latest.
-    """
-
+    enrollment_dcid: int
     section_dcid: int
     student_dcid: int
     student_number: Text
@@ -60,8 +56,8 @@ class StudentRow(Wire):
         )
 
 
-_SECTION_ROWS = TypeAdapter(list[SectionRow])
-_STUDENT_ROWS = TypeAdapter(list[StudentRow])
+SECTIONS = QueryList(SECTIONS_QUERY, SectionRow, ("section_dcid",), "SECTIONS.DCID")
+STUDENTS = QueryList(STUDENTS_QUERY, StudentRow, ("enrollment_dcid",), "CC.DCID")
 
 
 class QueriedRoster:
@@ -72,10 +68,13 @@ class QueriedRoster:
         self._template = template
 
     def read(self, addresses: Sequence[SectionAddress], today: date) -> list[RosteredSection]:
-        """Return the existing ones of these sections. Raises: QueryUnavailable."""
+        """Return the existing ones of these sections.
+
+        A row that cannot be read is left out and logged. Raises: QueryUnavailable, RosterTruncated.
+        """
         args = {"section_dcids": [address.dcid for address in addresses]}
-        sections = self._queries.run(SECTIONS_QUERY, _SECTION_ROWS, args)
-        students = self._queries.run(STUDENTS_QUERY, _STUDENT_ROWS, args)
+        sections = self._queries.rows(SECTIONS, args)
+        students = self._queries.rows(STUDENTS, args)
         rosters = self._rosters({row.section_dcid: row.term for row in sections}, students, today)
         sis_ids = {address.dcid: address.sis_id for address in addresses}
         asked = (row for row in sections if row.section_dcid in sis_ids)

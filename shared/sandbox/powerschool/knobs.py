@@ -1,10 +1,42 @@
 """The fault knobs that only PowerSchool has."""
 
+from collections import Counter
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from shared.sandbox.faults import Faults
+
+
+class RowMove(BaseModel):
+    """Rows that come or go while a list is read: once `after_pages` pages of `query` were answered.
+
+    Rows are named by the first column of the query's order. Rows of CC and others are deleted in normal operation
+    (PowerSchool "Duplicate Enrollment Records"; edfi_api_client PR #4).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str
+    after_pages: int = Field(default=1, ge=0)
+    deleted: list[int] = Field(default_factory=list)
+    inserted: list[int] = Field(default_factory=list)
+
+
+class OddColumn(BaseModel):
+    """A value of a row that its column should not have: no value, a null, half an emoji at its end, or another text.
+
+    `row` is the first column of the query's order. That nulls are left out is client code; a null that is written as
+    such is inferred. A column of bytes can cut a text in the middle of a character.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str
+    row: int
+    column: str
+    kind: Literal["absent", "null", "half_emoji", "text"]
+    text: str = ""
 
 
 class PowerSchoolFaults(Faults):
@@ -28,7 +60,8 @@ class PowerSchoolFaults(Faults):
 
     `query_page_cap` cuts the pages of PowerQueries, 0 leaves them as asked for (documented). Of rosters, `rows_lost` is
     how many rows the end of every list lacks of its count; `hidden_school_numbers` are schools that vanish with
-    everything in them, and `empty_rosters` lets everything vanish, both from the counts as well.
+    everything in them, and `empty_rosters` lets everything vanish, both from the counts as well. `row_moves` change a
+    list between its pages, counts included; `odd_columns` are values that no reader expects.
     """
 
     throttle_interval_ms: int = Field(default=0, ge=0)
@@ -56,6 +89,19 @@ class PowerSchoolFaults(Faults):
     rows_lost: int = Field(default=0, ge=0)
     hidden_school_numbers: list[int] = Field(default_factory=list)
     empty_rosters: bool = False
+    row_moves: list[RowMove] = Field(default_factory=list)
+    odd_columns: list[OddColumn] = Field(default_factory=list)
+    _pages: Counter[str] = PrivateAttr(default_factory=Counter)
+
+    def note_page(self, query: str) -> None:
+        """Count a page of the query that was answered."""
+        self._pages[query] += 1
+
+    def hides(self, query: str, row: int) -> bool:
+        """Say whether the row is not there now: deleted already, or inserted later."""
+        moves = [move for move in self.row_moves if move.query == query]
+        answered = self._pages[query]
+        return any(row in (move.deleted if answered >= move.after_pages else move.inserted) for move in moves)
 
     def lacks(self, table: str, column: str) -> bool:
         """Say whether the grant on the column is missing."""

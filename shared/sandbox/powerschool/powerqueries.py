@@ -11,19 +11,33 @@ from shared.sandbox.powerschool.rows import AssignmentSection, Score, Section
 from shared.sandbox.powerschool.state import PowerSchool
 
 INDEX_MARGIN = timedelta(days=60)
+AFTER = ("after_dcid", "after_id")
 Arguments = Mapping[str, frozenset[int]]
 Row = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class PowerQuery:
-    """A named query. `arguments` are required arrays; `columns` maps each alias to the TABLE.FIELD it needs."""
+    """A named query. `arguments` are required arrays; `columns` maps each alias to the TABLE.FIELD it needs.
+
+    `key` are the columns that its rows are in order of; the arguments of `AFTER` say after which of them rows begin.
+    """
 
     name: str
     core_table: str
     arguments: tuple[str, ...]
     columns: Mapping[str, str]
     rows: Callable[[PowerSchool, Arguments], Iterable[Row]]
+    key: tuple[str, ...] = ()
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """Return the arguments that name the row after which rows begin."""
+        return AFTER[: len(self.key)]
+
+    def position(self, row: Row) -> tuple[int, ...]:
+        """Return where the row stands; a join that found nothing counts as 0, as the SQL has it."""
+        return tuple(int(str(row.get(column) or 0)) for column in self.key)
 
 
 def _sections(state: PowerSchool, arguments: Arguments) -> list[Section]:
@@ -73,19 +87,20 @@ def _index_rows(state: PowerSchool, _arguments: Arguments) -> Iterable[Row]:
 
 
 def _student_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
-    """Return every enrollment, ended and dropped ones included, by section and student."""
-    for section in _sections(state, arguments):
-        for row in sorted(state.rosters[section.dcid], key=lambda row: (row.student_dcid, row.entry_date)):
-            student = state.students[row.student_dcid]
-            yield {
-                "section_dcid": section.dcid,
-                "student_dcid": student.dcid,
-                "student_number": student.number,
-                "entry_date": row.entry_date,
-                "exit_date": row.exit_date,
-                "is_dropped": row.dropped,
-                "enroll_status": student.enroll_status,
-            }
+    """Return every enrollment, ended and dropped ones included, by CC.DCID."""
+    rows = (row for section in _sections(state, arguments) for row in state.rosters[section.dcid])
+    for row in sorted(rows, key=lambda row: row.dcid):
+        student = state.students[row.student_dcid]
+        yield {
+            "enrollment_dcid": row.dcid,
+            "section_dcid": row.section_dcid,
+            "student_dcid": student.dcid,
+            "student_number": student.number,
+            "entry_date": row.entry_date,
+            "exit_date": row.exit_date,
+            "is_dropped": row.dropped,
+            "enroll_status": student.enroll_status,
+        }
 
 
 def _gradebook_rows(state: PowerSchool, arguments: Arguments) -> Iterable[Row]:
@@ -156,13 +171,17 @@ QUERIES = {
                 "teacher_users_dcid": "schoolstaff.users_dcid",
             },
             _section_rows,
+            ("section_dcid",),
         ),
-        PowerQuery("org.passback.sync.roster.section_index", "sections", (), INDEX_COLUMNS, _index_rows),
+        PowerQuery(
+            "org.passback.sync.roster.section_index", "sections", (), INDEX_COLUMNS, _index_rows, ("section_dcid",)
+        ),
         PowerQuery(
             "org.passback.sync.roster.students",
             "students",
             ("section_dcids",),
             {
+                "enrollment_dcid": "cc.dcid",
                 "section_dcid": "sections.dcid",
                 "student_dcid": "students.dcid",
                 "student_number": "students.student_number",
@@ -172,6 +191,7 @@ QUERIES = {
                 "enroll_status": "students.enroll_status",
             },
             _student_rows,
+            ("enrollment_dcid",),
         ),
         PowerQuery(
             "org.passback.sync.gradebook.state",

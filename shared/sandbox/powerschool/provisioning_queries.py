@@ -22,7 +22,7 @@ CURRENT, GONE = 1, 2
 
 
 def _schools(state: PowerSchool) -> Iterable[Row]:
-    for school in sorted(state.schools.values(), key=lambda school: (school.number, school.dcid)):
+    for school in sorted(state.schools.values(), key=lambda school: school.dcid):
         yield {"school_number": school.number, "school_dcid": school.dcid, "school_name": school.name}
 
 
@@ -136,12 +136,16 @@ def _enrollments(state: PowerSchool) -> Iterable[Row]:
 
 
 def _query(
-    name: str, core_table: str, columns: dict[str, str], rows: Callable[[PowerSchool], Iterable[Row]]
+    name: str,
+    core_table: str,
+    columns: dict[str, str],
+    rows: Callable[[PowerSchool], Iterable[Row]],
+    *key: str,
 ) -> PowerQuery:
     def without_arguments(state: PowerSchool, _arguments: Arguments) -> Iterable[Row]:
         return rows(state)
 
-    return PowerQuery(f"org.passback.sync.provisioning.{name}", core_table, (), columns, without_arguments)
+    return PowerQuery(f"org.passback.sync.provisioning.{name}", core_table, (), columns, without_arguments, key)
 
 
 PROVISIONING_QUERIES = {
@@ -152,6 +156,7 @@ PROVISIONING_QUERIES = {
             "schools",
             {"school_number": "schools.school_number", "school_dcid": "schools.dcid", "school_name": "schools.name"},
             _schools,
+            "school_dcid",
         ),
         _query(
             "terms",
@@ -167,6 +172,7 @@ PROVISIONING_QUERIES = {
                 "last_day": "terms.lastday",
             },
             _terms,
+            "term_dcid",
         ),
         _query(
             "courses",
@@ -178,6 +184,7 @@ PROVISIONING_QUERIES = {
                 "school_number": "courses.schoolid",
             },
             _courses,
+            "course_dcid",
         ),
         _query(
             "sections",
@@ -189,6 +196,8 @@ PROVISIONING_QUERIES = {
                 "section_teacher_id": "sectionteacher.id",
             },
             _sections,
+            "section_dcid",
+            "section_teacher_id",
         ),
         _query(
             "staff",
@@ -204,6 +213,8 @@ PROVISIONING_QUERIES = {
                 "status": "schoolstaff.status",
             },
             _staff,
+            "users_dcid",
+            "staff_id",
         ),
         _query(
             "students",
@@ -221,6 +232,8 @@ PROVISIONING_QUERIES = {
                 "priority": "personemailaddressassoc.emailaddresspriorityorder",
             },
             _students,
+            "student_dcid",
+            "email_id",
         ),
         _query(
             "enrollments",
@@ -234,6 +247,7 @@ PROVISIONING_QUERIES = {
                 "is_dropped": "cc.sectionid",
             },
             _enrollments,
+            "enrollment_dcid",
         ),
     )
 }

@@ -1,5 +1,6 @@
 """`POST /ws/schema/query/{name}`: runs a named query, flattened rows, every value a string."""
 
+import json
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -10,33 +11,51 @@ from starlette.routing import Route
 
 from shared.sandbox.powerschool.answers import ErrorRow, Refusal, json_body, message, validation_failed, whole
 from shared.sandbox.powerschool.current import knobs, powerschool, rosters
-from shared.sandbox.powerschool.knobs import PowerSchoolFaults
+from shared.sandbox.powerschool.knobs import OddColumn, PowerSchoolFaults
 from shared.sandbox.powerschool.powerqueries import QUERIES as PASSBACK_QUERIES
 from shared.sandbox.powerschool.powerqueries import Arguments, PowerQuery, Row
 from shared.sandbox.powerschool.provisioning_queries import PROVISIONING_QUERIES
 from shared.sandbox.powerschool.tables import text
 
 DEFAULT_PAGE_SIZE = 100
+HALF_EMOJI = "\ud83d"
 QUERIES = PASSBACK_QUERIES | PROVISIONING_QUERIES
+
+
+class AsciiJson(JSONResponse):
+    """JSON of plain characters, which may hold half of a surrogate pair as an escape."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes."""
+        return json.dumps(content).encode()
 
 
 async def run_query(request: Request) -> Response:
     """Answer one page of rows; without any, there is no `record` (client code). Source: PowerSchool "PowerQueries"."""
     query = _query(request)
-    rows = list(query.rows(rosters(request), _arguments(query, await json_body(request))))
+    rows = _rows(query, request, await json_body(request))
     answer: dict[str, Any] = {"@extensions": ""}
-    if shown := [_record(query, row) for row in _page(request, _left(query, request, rows))]:
+    if shown := [_record(query, row, knobs(request)) for row in _page(request, _left(query, request, rows))]:
         answer = {"name": query.core_table, "record": shown, "@extensions": ""}
     if request.query_params.get("count") == "true":
         answer["count"] = len(rows)
-    return JSONResponse(answer)
+    knobs(request).note_page(query.name)
+    return AsciiJson(answer)
 
 
 async def count_query(request: Request) -> Response:
     """Answer how many rows there are."""
     query = _query(request)
-    arguments = _arguments(query, await json_body(request))
-    return JSONResponse({"count": len(list(query.rows(rosters(request), arguments)))})
+    return JSONResponse({"count": len(_rows(query, request, await json_body(request)))})
+
+
+def _rows(query: PowerQuery, request: Request, body: Any) -> list[Row]:
+    """Return the query's rows after the position that the arguments name, in their order."""
+    arguments, after = _arguments(query, body), _position(query, body)
+    faults, found = knobs(request), query.rows(rosters(request), arguments)
+    if not query.key:
+        return list(found)
+    return [row for row in found if (place := query.position(row)) > after and not faults.hides(query.name, place[0])]
 
 
 def _query(request: Request) -> PowerQuery:
@@ -66,12 +85,18 @@ def _arguments(query: PowerQuery, body: Any) -> Arguments:
     if not isinstance(body, dict):
         raise message(400, "The request body is not a JSON object")
     wrong = [name for name in query.arguments if not _is_id_array(body.get(name))]
-    unknown = [name for name in body if name not in query.arguments and not name.startswith("$")]
+    wrong += [name for name in query.positions if not str(body.get(name)).isdigit()]
+    known = {*query.arguments, *query.positions}
+    unknown = [name for name in body if name not in known and not name.startswith("$")]
     if wrong or unknown:
         raise validation_failed(
             *(ErrorRow("InvalidArgument", name, query.name) for name in wrong + unknown), status=400
         )
     return {name: frozenset(map(int, body[name])) for name in query.arguments}
+
+
+def _position(query: PowerQuery, body: Any) -> tuple[int, ...]:
+    return tuple(int(body[name]) for name in query.positions)
 
 
 def _is_id_array(value: Any) -> bool:
@@ -95,9 +120,26 @@ def _page(request: Request, rows: Sequence[Row]) -> Sequence[Row]:
     return rows if size == 0 else list(islice(rows, (page - 1) * size, page * size))
 
 
-def _record(query: PowerQuery, row: Row) -> dict[str, str]:
+def _record(query: PowerQuery, row: Row, faults: PowerSchoolFaults) -> dict[str, str | None]:
     values = {alias: text(row.get(alias)) for alias in query.columns}
-    return {"_name": query.core_table} | {alias: value for alias, value in values.items() if value is not None}
+    record: dict[str, str | None] = {"_name": query.core_table}
+    record |= {alias: value for alias, value in values.items() if value is not None}
+    for odd in faults.odd_columns:
+        if odd.query == query.name and query.key and query.position(row)[0] == odd.row:
+            _distort(record, odd)
+    return record
+
+
+def _distort(record: dict[str, str | None], odd: OddColumn) -> None:
+    match odd.kind:
+        case "absent":
+            record.pop(odd.column, None)
+        case "null":
+            record[odd.column] = None
+        case "half_emoji":
+            record[odd.column] = f"{record.get(odd.column) or ''}{HALF_EMOJI}"
+        case "text":
+            record[odd.column] = odd.text
 
 
 ROUTES = [

@@ -6,22 +6,19 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from shared.adapters.powerschool.assignments import STATE_QUERY
-from shared.adapters.powerschool.feed_queries import ROW_TYPES as FEED_ROW_TYPES
-from shared.adapters.powerschool.roster import INDEX_QUERY, IndexRow
-from shared.adapters.powerschool.roster_queries import SECTIONS_QUERY, STUDENTS_QUERY, SectionRow, StudentRow
+from shared.adapters.powerschool.feed_rows import LISTS
+from shared.adapters.powerschool.pages import AFTER
+from shared.adapters.powerschool.roster import INDEX
+from shared.adapters.powerschool.roster_queries import SECTIONS, STUDENTS
 from shared.adapters.powerschool.wire import StateRow
+from shared.domain.plugin_queries import STATE_QUERY
 
 ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "deploy" / "powerschool-plugin"
 NAMESPACE = "{http://plugin.powerschool.pearson.com}"
 WRITTEN = ("ASSIGNMENT", "ASSIGNMENTSECTION", "ASSIGNMENTCATEGORYASSOC", "ASSIGNMENTSCORE", "ASSIGNMENTSCORECOMMENT")
-ROW_TYPES = {
-    STATE_QUERY: StateRow,
-    SECTIONS_QUERY: SectionRow,
-    STUDENTS_QUERY: StudentRow,
-    INDEX_QUERY: IndexRow,
-} | FEED_ROW_TYPES
+PAGED = {each.query: each for each in (*LISTS, SECTIONS, STUDENTS, INDEX)}
+ROW_TYPES = {STATE_QUERY: StateRow} | {name: each.row for name, each in PAGED.items()}
 
 
 def grants() -> dict[str, str]:
@@ -78,6 +75,23 @@ def test_every_bind_variable_is_declared(query: ET.Element) -> None:
 def test_rows_are_ordered(query: ET.Element) -> None:
     """Paging is unreliable otherwise."""
     assert "order by" in query.findtext("sql", "")
+
+
+@pytest.mark.parametrize("query", [query for query in queries() if named(query) in PAGED], ids=named)
+def test_paged_queries_begin_after_a_row_of_their_order(query: ET.Element) -> None:
+    """The arguments of the position are numbers of the very columns that the rows are ordered by."""
+    listed, sql = PAGED[named(query)], query.findtext("sql", "")
+    columns = {column.text: column.attrib["column"] for column in query.iter("column")}
+    args = {arg.attrib["name"]: arg.attrib for arg in query.iter("arg")}
+    for argument, column in zip(AFTER, listed.key, strict=False):
+        assert (args[argument]["type"], args[argument]["required"]) == ("primitive", "true")
+        assert args[argument]["column"] == columns[column]
+    selected = dict(re.findall(r"([\w.]+) as (\w+)", sql))
+    names = {alias: expression for expression, alias in selected.items()}
+    ordered = re.split(r"\border by\b", sql)[1].strip()
+    bare = [re.sub(r"nvl\(([\w.]+), 0\)", r"\1", each.strip()) for each in re.split(r",(?! 0)", ordered)]
+    assert bare == [names[column] for column in listed.key]
+    assert len(args.keys() & set(AFTER)) == len(listed.key)
 
 
 @pytest.mark.parametrize("query", queries(), ids=named)

@@ -6,13 +6,15 @@ import httpx
 import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer, sent
+from structlog.testing import capture_logs
 
 from shared.adapters.powerschool import PowerSchool
+from shared.adapters.powerschool.queries import MOST_ODD_ROWS
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.domain.plugin_queries import QueryFault
 from shared.domain.powerschool import RosteredSection, RosteredStudent, Term
-from shared.errors import QueryUnavailable, SystemUnwell
+from shared.errors import QueryUnavailable, RosterTruncated, SystemUnwell
 
 QUERY = "/ws/schema/query/org.passback.sync.roster."
 SECTIONS, STUDENTS, INDEX = f"{QUERY}sections", f"{QUERY}students", f"{QUERY}section_index"
@@ -40,8 +42,13 @@ STUDENT = {
 }
 
 
-def records(*rows: dict[str, Any]) -> httpx.Response:
-    return answer({"name": "sections", "@extensions": "", **({"record": list(rows)} if rows else {})})
+def records(*rows: dict[str, Any], remaining: int | None = None) -> httpx.Response:
+    """One page; `remaining` counts its rows and all after them. Enrollments are numbered where they are not."""
+    numbered = [
+        {"enrollment_dcid": str(number), **row} if "student_dcid" in row else row for number, row in enumerate(rows, 1)
+    ]
+    count = len(rows) if remaining is None else remaining
+    return answer({"name": "sections", "@extensions": "", "count": count, **({"record": numbered} if rows else {})})
 
 
 def rostered(ps: PowerSchool, remote: ScriptedRemote, *students: dict[str, Any]) -> RosteredSection:
@@ -59,7 +66,37 @@ def test_sections_are_read_by_two_queries(ps: PowerSchool, remote: ScriptedRemot
         Term(date(2031, 8, 20), date(2032, 6, 1), 41),
         {"3001": RosteredStudent(8101, active=True)},
     )
-    assert sent(remote.asked("POST", STUDENTS)[0]) == {"section_dcids": [6100]}
+    (request,) = remote.asked("POST", STUDENTS)
+    assert sent(request) == {"section_dcids": [6100], "after_dcid": 0}
+    assert dict(request.url.params) == {"page": "1", "pagesize": "0", "count": "true"}
+
+
+def test_a_capped_answer_is_read_to_its_end(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """All rows were asked for; where fewer came, the next page begins after the last of them."""
+    other = {**STUDENT, "student_dcid": "8102", "student_number": "3002", "enrollment_dcid": "9"}
+    remote.on("POST", SECTIONS, records(SECTION))
+    remote.on("POST", STUDENTS, records(STUDENT, remaining=2), records(other))
+    remote.on("POST", f"{STUDENTS}/count", answer({"count": 2}))
+    assert set(ps.roster.sections(["6100"])["6100"].students) == {"3001", "3002"}
+    asked = [sent(request) for request in remote.asked("POST", STUDENTS)]
+    assert asked == [{"section_dcids": [6100], "after_dcid": after} for after in (0, 1)]
+
+
+def test_an_odd_row_is_left_out_of_a_roster(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """The others of the section are there; the log names the row by its DCID and says nothing of its content."""
+    odd = {**STUDENT, "student_dcid": "8102", "student_number": None, "entry_date": "Canary"}
+    with capture_logs() as logs:
+        assert set(rostered(ps, remote, STUDENT, odd).students) == {"3001"}
+    (line,) = [line for line in logs if line["event"] == "roster_row_left_out"]
+    assert (line["record"], line["fields"]) == ("CC.DCID 2", ["student_number"])
+    assert "anary" not in repr(logs)
+
+
+def test_many_odd_rows_are_no_roster(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """Then something else is wrong, and nobody is called not enrolled for it."""
+    odd = [{**STUDENT, "student_dcid": str(8102 + n), "student_number": None} for n in range(MOST_ODD_ROWS + 1)]
+    with pytest.raises(RosterTruncated, match="11 rows cannot be read"):
+        rostered(ps, remote, STUDENT, *odd)
 
 
 def test_a_section_may_have_no_teacher(ps: PowerSchool, remote: ScriptedRemote) -> None:

@@ -9,13 +9,15 @@ from typing import Any
 import httpx
 import pytest
 import redis
-from scripted_remote import ScriptedRemote, answer, text
+from scripted_remote import ScriptedRemote, answer, sent, text
 
 from shared.adapters.powerschool import IndexingFeed, roster_feed
 from shared.adapters.powerschool.feed_queries import ROWS_PER_PAGE
+from shared.adapters.powerschool.pages import READINGS
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings
+from shared.domain.plugin_queries import QueryFault
 from shared.domain.roster import ClassEnrollment, ClassSection, Roster, StaffMember, Student, Teaching
 from shared.errors import (
     AccessDenied,
@@ -90,6 +92,7 @@ def feed(
 def read(feed: IndexingFeed, remote: ScriptedRemote, **lists: list[dict[str, Any]]) -> Roster:
     for name, rows in lists.items():
         remote.on("POST", f"{QUERY}{name}", page(rows))
+        remote.on("POST", f"{QUERY}{name}/count", answer({"count": len(rows)}))
     return feed.read()
 
 
@@ -164,35 +167,103 @@ def test_empty_rosters_are_read_as_such(feed: IndexingFeed, remote: ScriptedRemo
     assert read(feed, remote, **{name: [] for name in LISTS}) == Roster((), (), (), (), (), (), ())
 
 
-def test_a_page_cut_by_a_cap_is_gone_on_from(feed: IndexingFeed, remote: ScriptedRemote) -> None:
-    """The length of the first page is the cap, whatever was asked; the next pages are asked for in that size."""
-    rows = [{**ENROLLMENT, "enrollment_dcid": str(number)} for number in range(5)]
+def scripted(remote: ScriptedRemote, pages: list[tuple[list[int], int | None]], counts: list[int]) -> None:
+    """Script enrollments: their pages, each with how many rows there are from where it begins, and their counts."""
     path = f"{QUERY}enrollments"
-    remote.on("POST", path, page(rows[:2], 5), page(rows[2:4], 5), page(rows[4:], 5))
+    rows = [([{**ENROLLMENT, "enrollment_dcid": str(dcid)} for dcid in dcids], left) for dcids, left in pages]
+    remote.on("POST", path, *(page(found, left) if left is not None else uncounted(found) for found, left in rows))
+    remote.on("POST", f"{path}/count", *(answer({"count": count}) for count in counts))
+
+
+def uncounted(rows: list[dict[str, Any]]) -> httpx.Response:
+    return answer({"name": "any"} | ({"record": rows} if rows else {}))
+
+
+def test_a_page_begins_after_the_last_row_of_the_one_before(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """Whatever its length: a cap makes pages shorter than asked for, and says nothing."""
+    scripted(remote, [([1, 4], 5), ([6, 7], 3), ([9], 1)], [5, 5])
     assert len(feed.read().enrollments) == 5
-    asked = [(request.url.params["page"], request.url.params["pagesize"]) for request in remote.asked("POST", path)]
-    assert asked == [("1", str(ROWS_PER_PAGE)), ("2", "2"), ("3", "2")]
+    asked = remote.asked("POST", f"{QUERY}enrollments")
+    assert [sent(request) for request in asked] == [{"after_dcid": after} for after in (0, 4, 7)]
+    assert {(r.url.params["page"], r.url.params["pagesize"]) for r in asked} == {("1", str(ROWS_PER_PAGE))}
+
+
+def test_pages_may_begin_within_a_record(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """A student with three addresses, two of them on the next page, is one student."""
+    rows = [
+        {**STUDENT, "email_id": str(number), "email": f"a{number}@x.example", "is_primary": str(int(number == 3))}
+        for number in (1, 2, 3)
+    ]
+    remote.on("POST", f"{QUERY}students", page(rows[:1], 3), page(rows[1:], 2))
+    remote.on("POST", f"{QUERY}students/count", answer({"count": 3}))
+    assert [student.email for student in feed.read().students] == ["a3@x.example"]
+    asked = [sent(request) for request in remote.asked("POST", f"{QUERY}students")]
+    assert asked == [{"after_dcid": 0, "after_id": 0}, {"after_dcid": 8101, "after_id": 1}]
 
 
 @pytest.mark.parametrize(
-    "pages",
+    ("pages", "counts"),
     [
-        [([1, 2], 3), ([], 3)],
-        [([1, 2], 3), ([2], 3)],
-        [([1, 2], 3), ([1, 2], 3)],
-        [([1, 2], 3), ([3], 4), ([], 4)],
-        [([1, 2], 1)],
-        [([], 1)],
+        ([([1, 2], 3), ([], 1)], [3]),
+        ([([], 1)], [1]),
+        ([([1, 2], 1)], [1]),
+        ([([1, 2], None), ([], None)], [3]),
+        ([([], None)], [1]),
     ],
-    ids=["missing", "shifted", "repeated", "grown", "more than counted", "all missing"],
+    ids=["missing", "all missing", "more than counted", "missing and uncounted", "all missing and uncounted"],
 )
 def test_rows_that_do_not_match_their_count_are_no_roster(
-    feed: IndexingFeed, remote: ScriptedRemote, pages: list[tuple[list[int], int]]
+    feed: IndexingFeed, remote: ScriptedRemote, pages: list[tuple[list[int], int | None]], counts: list[int]
 ) -> None:
     """A part of a roster is never taken for the whole."""
-    answers = [page([{**ENROLLMENT, "enrollment_dcid": row} for row in rows], count) for rows, count in pages]
-    remote.on("POST", f"{QUERY}enrollments", *answers)
-    with pytest.raises(RosterTruncated, match=r"provisioning\.enrollments: \d rows of \d"):
+    readings = [*pages, *pages, *pages] if pages[-1][1] is None else pages
+    scripted(remote, readings, counts)
+    with pytest.raises(RosterTruncated, match=r"provisioning\.enrollments: \d rows"):
+        feed.read()
+
+
+@pytest.mark.parametrize(
+    ("first", "counts"),
+    [
+        ([([1, 2], 3), ([3], 2), ([4], 1)], [3, 4]),
+        ([([1, 2], 4), ([4], 1)], [4, 3]),
+        ([([1, 2], 3), ([3], 1)], [3, 2]),
+        ([([1, 2, 3], 3)], [4]),
+        ([([1, 2], 3), ([], 0)], [3, 2]),
+    ],
+    ids=["grew ahead", "shrank ahead", "shrank behind", "shrank before the first page", "last row gone"],
+)
+def test_a_list_whose_count_moves_is_read_again(
+    feed: IndexingFeed, remote: ScriptedRemote, first: list[tuple[list[int], int | None]], counts: list[int]
+) -> None:
+    """The undisturbed reading counts."""
+    scripted(remote, [*first, ([1, 2], 3), ([5], 1)], [*counts, 3, 3])
+    roster = feed.read()
+    assert (len(roster.enrollments), roster.unsettled) == (3, ())
+
+
+def test_readings_that_never_agree_are_told(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """The last one of several is passed on, for a person to see; nothing of it is applied by itself."""
+    moving: list[tuple[list[int], int | None]] = [([1, 2], 3), ([3], 2), ([4], 1)]
+    scripted(remote, moving * READINGS, [3, 4] * READINGS)
+    roster = feed.read()
+    assert roster.unsettled == ("enrollments",)
+    assert len(remote.asked("POST", f"{QUERY}enrollments")) == len(moving) * READINGS
+
+
+def test_a_query_that_ignores_its_arguments_is_of_an_older_plugin(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """Its second page begins with the first row again."""
+    scripted(remote, [([1, 2], 3), ([1, 2], 3)], [3])
+    with pytest.raises(QueryUnavailable) as caught:
+        feed.read()
+    assert caught.value.cause == QueryFault.OUTDATED
+
+
+@pytest.mark.parametrize("dcids", [[2, 1], [1, 1]])
+def test_rows_out_of_order_are_no_list(feed: IndexingFeed, remote: ScriptedRemote, dcids: list[int]) -> None:
+    """Nothing could be said of what is between two pages."""
+    scripted(remote, [(dcids, 2)], [2])
+    with pytest.raises(UnexpectedAnswer, match="out of order"):
         feed.read()
 
 

@@ -104,7 +104,7 @@ def test_a_query_by_another_name_is_refused(feed: IndexingFeed, remote: Scripted
     """A name is no path."""
     (reader,) = {each for each in reachable(feed) if isinstance(each, ReadOnlyPowerSchool)}
     with pytest.raises(WriteAttempted):
-        reader.query("../table/students")
+        reader.query("/ws/schema/query/../table/students", (), {})
     assert {request.url.path for request in remote.requests} <= {"/oauth/access_token"}
 
 

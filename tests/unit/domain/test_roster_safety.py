@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.holds import HOLD_TEXTS, Hold, HoldReason, Limits
 from shared.domain.provisioning import RosterPlan
-from shared.domain.roster import Roster, School, Student
+from shared.domain.roster import OddRow, Roster, School, Student
 from shared.domain.roster_safety import facts_of, reasons_to_hold
 from shared.domain.sis_import import Entity
 from shared.domain.sis_templates import SisIdTemplate
@@ -90,6 +90,20 @@ def test_a_kind_of_which_nothing_was_read_is_held(kind: str) -> None:
     (hold, *_) = reasons_to_hold((), plan(empty).data_sets, facts_of(empty, TODAY, CHICAGO), LIMITS)
 
     assert (hold.reason, hold.detail) == (HoldReason.NOTHING_READ, kind)
+
+
+def test_a_list_that_never_was_still_is_held() -> None:
+    """Also where the plan changes nothing."""
+    (hold,) = holds(replace(DISTRICT, unsettled=("sections", "enrollments")))
+    assert (hold.reason, hold.detail) == (HoldReason.ROSTER_UNSETTLED, "sections, enrollments")
+
+
+@pytest.mark.parametrize(("odd", "held"), [(4, False), (5, True)])
+def test_more_than_a_few_odd_rows_are_held(odd: int, held: bool) -> None:
+    """So many as the district says are reported alone."""
+    rows = tuple(OddRow("COURSES.DCID", 9000 + n) for n in range(odd))
+    limits = replace(LIMITS, odd_rows=4)
+    assert [h.reason for h in holds(replace(DISTRICT, odd_rows=rows), limits=limits)] == [HoldReason.ODD_ROWS] * held
 
 
 @pytest.mark.parametrize(("today", "held"), [(TODAY, True), (LAST_DAY + timedelta(days=1), False)])

@@ -10,6 +10,7 @@ import httpx
 
 from shared.clock import ManualClock
 from shared.sandbox.powerschool.app import create_app
+from shared.sandbox.powerschool.schema_queries import QUERIES
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 
 TEACHER, CO_TEACHER, STRANGER = 610, 611, 612
@@ -218,7 +219,9 @@ class District:
         return self.call("PUT", f"/ws/xte/score?users_dcid={users_dcid}", json={"assignment_scores": list(rows)})
 
     def query(self, name: str, page: str = "", **arguments: Any) -> httpx.Response:
-        return self.call("POST", f"/ws/schema/query/org.passback.sync.{name}?{page}", json=arguments)
+        full = f"org.passback.sync.{name}"
+        start = dict.fromkeys(QUERIES[full].positions, 0) if full in QUERIES else {}
+        return self.call("POST", f"/ws/schema/query/{full}?{page}", json=start | arguments)
 
     def state(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.call("GET", "/_sandbox/state").json()

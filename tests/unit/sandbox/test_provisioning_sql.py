@@ -5,7 +5,7 @@ but Oracle could tell, such as its limits, remains untold.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
-from shared.sandbox.powerschool.powerqueries import QUERIES
+from shared.sandbox.powerschool.powerqueries import AFTER, QUERIES
 from shared.sandbox.powerschool.provisioning_queries import PROVISIONING_QUERIES
 from shared.sandbox.powerschool.roster_acts import EditEnrollment, RollOver
 from shared.sandbox.powerschool.roster_changes import make_changes
@@ -30,6 +30,7 @@ SQL = {query.attrib["name"]: query.findtext("sql", "") for file in FILES for que
 TODAY = date(2026, 10, 5)
 ZONE = ZoneInfo("America/Los_Angeles")
 
+START = dict.fromkeys(AFTER, 0)
 Values = tuple[object, ...]
 COLUMNS = {
     "schools": "dcid, school_number, name",
@@ -143,6 +144,7 @@ def database(state: PowerSchool) -> Iterator[sqlite3.Connection]:
         made.create_function("to_char", 2, _to_char)
         made.create_function("trunc", 1, int)
         made.create_function("least", 2, min)
+        made.create_function("nvl", 2, lambda value, other: other if value is None else value)
         for name, rows in tables(state).items():
             places = ", ".join("?" * len(COLUMNS[name].split(",")))
             made.execute(f"create table {name} ({COLUMNS[name]})")
@@ -153,27 +155,46 @@ def database(state: PowerSchool) -> Iterator[sqlite3.Connection]:
 @pytest.mark.parametrize("name", PROVISIONING_QUERIES)
 def test_the_sandbox_answers_what_the_sql_selects(name: str, state: PowerSchool, database: sqlite3.Connection) -> None:
     """The same rows in the same order."""
-    cursor = database.execute(SQL[name].replace("sysdate", str(TODAY.toordinal())))
-    aliases = [column[0] for column in cursor.description]
-    selected = [{alias: text(value) for alias, value in zip(aliases, row, strict=True)} for row in cursor]
-    answered = [
-        {alias: text(row.get(alias)) for alias in aliases} for row in PROVISIONING_QUERIES[name].rows(state, {})
-    ]
+    selected = selects(database, name, START)
     assert selected
-    assert answered == selected
+    assert answers(state, name, {}) == selected
+
+
+@pytest.mark.parametrize("name", PROVISIONING_QUERIES)
+def test_the_sql_begins_after_any_row(name: str, state: PowerSchool, database: sqlite3.Connection) -> None:
+    """What comes after a row is the rest of the list, also in the middle of the rows of one record."""
+    query, whole = PROVISIONING_QUERIES[name], selects(database, name, START)
+    positions = [query.position(row) for row in whole]
+    assert positions == sorted(set(positions))
+    for number in range(0, len(whole), max(1, len(whole) // 40)):
+        after = dict(zip(query.positions, positions[number], strict=True))
+        assert selects(database, name, after) == whole[number + 1 :]
 
 
 @pytest.mark.parametrize("name", [name for name in SQL if ".roster." in name])
 def test_so_do_the_queries_of_single_sections(name: str, state: PowerSchool, database: sqlite3.Connection) -> None:
-    """Passback's own rosters: dropped rows and impossible dates as they are, the oldest row of a student first."""
+    """Passback's own rosters: dropped rows and impossible dates as they are, in pages as well."""
     asked = sorted(state.sections)[::2]
-    sql = SQL[name].replace("sysdate", str(TODAY.toordinal())).replace(":section_dcids", ", ".join(map(str, asked)))
-    cursor = database.execute(sql)
-    aliases = [column[0] for column in cursor.description]
-    selected = [{alias: text(value) for alias, value in zip(aliases, row, strict=True)} for row in cursor]
-    answered = [
-        {alias: text(row.get(alias)) for alias in aliases}
-        for row in QUERIES[name].rows(state, {"section_dcids": frozenset(asked)})
-    ]
+    selected = selects(database, name, START, asked)
     assert selected
-    assert answered == selected
+    assert answers(state, name, {"section_dcids": frozenset(asked)}) == selected
+    middle = QUERIES[name].position(selected[len(selected) // 2])
+    rest = selects(database, name, dict(zip(AFTER, middle, strict=False)), asked)
+    assert rest == selected[len(selected) // 2 + 1 :]
+
+
+def selects(
+    database: sqlite3.Connection, name: str, after: Mapping[str, int], section_dcids: Sequence[int] = ()
+) -> list[dict[str, str | None]]:
+    """Return the rows that the query's SQL selects, as PowerSchool prints them."""
+    sql = SQL[name].replace("sysdate", str(TODAY.toordinal()))
+    sql = sql.replace(":section_dcids", ", ".join(map(str, section_dcids)))
+    cursor = database.execute(sql, {argument: after.get(argument, 0) for argument in AFTER})
+    aliases = [column[0] for column in cursor.description]
+    return [{alias: text(value) for alias, value in zip(aliases, row, strict=True)} for row in cursor]
+
+
+def answers(state: PowerSchool, name: str, arguments: Mapping[str, frozenset[int]]) -> list[dict[str, str | None]]:
+    """Return the rows that the sandbox answers."""
+    query = (QUERIES | PROVISIONING_QUERIES)[name]
+    return [{alias: text(row.get(alias)) for alias in query.columns} for row in query.rows(state, arguments)]

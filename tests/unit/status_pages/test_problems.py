@@ -9,7 +9,7 @@ from shared.adapters.redis.change_store import Counts, WaitingCourse
 from shared.adapters.redis.heartbeats import GONE_AFTER, Heartbeat
 from shared.adapters.redis.system_health import SystemPause
 from shared.domain.pauses import EVERYTHING, Pause
-from shared.domain.plugin_queries import PROVISIONING_QUERIES, STATE_QUERY, QueryFault, UnavailableQuery
+from shared.domain.plugin_queries import PROVISIONING_PREFIX, STATE_QUERY, QueryFault, UnavailableQuery
 from shared.domain.summaries import Standing
 from shared.domain.timings import HourOfTimings
 from workers.status_pages.charts import chart, duration
@@ -30,7 +30,7 @@ PROVISIONER = Heartbeat("provisioning-worker@here:4", timedelta(0))
 LATE = WaitingCourse("101", NOW - timedelta(minutes=10), NOW - timedelta(minutes=20), 3)
 PAUSED = Pause(EVERYTHING, NOW, "rivera", "moving")
 OF_COURSE = Pause("course:101", NOW, "rivera")
-NO_QUERY = UnavailableQuery(PROVISIONING_QUERIES[0], QueryFault.MISSING, NOW, NOW)
+NO_QUERY = UnavailableQuery(f"{PROVISIONING_PREFIX}schools", QueryFault.MISSING, NOW, NOW)
 RUN = RunView("r1", "roster", "schedule", "failed", NOW)
 
 
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str])
 
 @pytest.mark.parametrize("fault", QueryFault)
 @pytest.mark.parametrize(
-    ("query", "waits"), [(PROVISIONING_QUERIES[0], "No roster is read"), (STATE_QUERY, "No course is synced")]
+    ("query", "waits"), [(f"{PROVISIONING_PREFIX}schools", "No roster is read"), (STATE_QUERY, "No course is synced")]
 )
 def test_a_query_that_does_not_run_is_named(query: str, waits: str, fault: QueryFault) -> None:
     """With what waits for it and what to do about it."""

@@ -120,8 +120,8 @@ def remote() -> ScriptedRemote:
     remote.on("POST", "/oauth/access_token", answer({"access_token": SECRETS[2], "expires_in": "3600"}))
     metadata = {"plugin_id": 411, "district_timezone": "America/Chicago"}
     remote.on("GET", "/ws/v1/metadata", answer({"metadata": metadata}))
-    remote.on("POST", f"{QUERY}roster.sections", answer({"record": [section()]}))
-    remote.on("POST", f"{QUERY}roster.students", answer({"record": [student()]}))
+    remote.on("POST", f"{QUERY}roster.sections", answer({"record": [section()], "count": 1}))
+    remote.on("POST", f"{QUERY}roster.students", answer({"record": [student()], "count": 1}))
     remote.on("POST", f"{QUERY}gradebook.state", answer({"name": "state"}))
     remote.on(
         "GET", "/ws/xte/teacher_category", answer([{"teachercategoryid": 1, "name": "Homework", "isactive": True}])
@@ -170,6 +170,7 @@ def section() -> dict[str, str]:
 
 def student() -> dict[str, str]:
     return {
+        "enrollment_dcid": "1",
         "section_dcid": "6100",
         "student_dcid": "8101",
         "student_number": "3001",

@@ -7,14 +7,15 @@ from functools import partial
 from itertools import islice
 
 from shared.adapters.canvas import canvas_sis_imports
+from shared.adapters.powerschool.feed_rows import LISTS
 from shared.adapters.powerschool.grants import GRANTS
 from shared.adapters.powerschool.queries import Args
-from shared.adapters.powerschool.roster import INDEX_QUERY
-from shared.adapters.powerschool.roster_queries import SECTIONS_QUERY, STUDENTS_QUERY
+from shared.adapters.powerschool.roster import INDEX
+from shared.adapters.powerschool.roster_queries import SECTIONS, STUDENTS
 from shared.adapters.powerschool.sis_ids import ONLY_DCID
 from shared.config import ConfigurationError
 from shared.domain.gradebook import Course
-from shared.domain.plugin_queries import PROVISIONING_QUERIES, STATE_QUERY, QueryFault
+from shared.domain.plugin_queries import STATE_QUERY, QueryFault
 from shared.errors import AccessDenied, PassbackError, QueryUnavailable
 from workers.bootstrap import Passback
 from workers.cli.checks.verdicts import Check, Found, Verdict, asked, clock_check, http_date
@@ -148,15 +149,14 @@ def _powerschool_token(service: Passback) -> str:
 
 
 def _queries(service: Passback) -> Iterator[tuple[str, Args]]:
-    """Yield the queries that this installation needs, with arguments that select nothing."""
+    """Yield the queries that this installation needs, with arguments that select little or nothing."""
     nothing = {"section_dcids": [0]}
     yield STATE_QUERY, {**nothing, "score_section_ids": [0]}
-    yield SECTIONS_QUERY, nothing
-    yield STUDENTS_QUERY, nothing
-    if service.settings.section_sis_id != ONLY_DCID:
-        yield INDEX_QUERY, {}
-    if service.settings.provision_schedule:
-        yield from ((query, {}) for query in PROVISIONING_QUERIES)
+    for listed in (SECTIONS, STUDENTS):
+        yield listed.query, {**nothing, **listed.args_after(listed.start)}
+    lists = [INDEX] if service.settings.section_sis_id != ONLY_DCID else []
+    for listed in [*lists, *(LISTS if service.settings.provision_schedule else ())]:
+        yield listed.query, listed.args_after(listed.start)
 
 
 def _powerschool_query(service: Passback, query: str, args: Args) -> str:
