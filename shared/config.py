@@ -88,6 +88,9 @@ HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")]
 Waits = Annotated[tuple[Annotated[float, Field(ge=0)], ...], NoDecode, BeforeValidator(_comma_separated)]
 
 
+OptionalNumber = Annotated[float | None, BeforeValidator(lambda value: None if value == "" else value)]
+
+
 def _zone(value: object) -> object:
     if isinstance(value, ZoneInfo) or value in (None, ""):
         return value or None
@@ -319,6 +322,12 @@ class Settings(BaseSettings):
     )
     term_grace_days: int = Field(14, ge=0, description="Days after a term's end in which changes still sync.")
     quiet_period_s: float = Field(2.0, ge=0, description="A course is synced once nothing changed for this long.")
+    first_change_s: OptionalNumber = Field(
+        0.2,
+        ge=0,
+        description="The first change of a course at rest is synced after this long, with what came meanwhile; at rest "
+        "is what was not synced for four quiet periods. Empty: it waits for the quiet period.",
+    )
     max_wait_s: float = Field(15.0, ge=0, description="A course waits no longer than this after its first change.")
     retry_waits_s: Waits = Field(
         (2.0, 10.0, 60.0, 300.0, 1800.0),
@@ -570,7 +579,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
 
     Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
     named like its variable, in either case). An empty value means the default, save for lists, which it empties,
-    and schedules and hours, which it switches off.
+    and schedules, hours and `PASSBACK_FIRST_CHANGE_S`, which it switches off.
     Raises `ConfigurationError` for an unknown name or a wrong value.
     """
     environ = os.environ if environ is None else environ
@@ -634,7 +643,12 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
 
 
 def _may_be_empty(name: str) -> bool:
-    return isinstance(Settings.model_fields[name].default, tuple) or name.endswith(("_schedule", "_hours"))
+    field = Settings.model_fields[name]
+    return (
+        isinstance(field.default, tuple)
+        or name.endswith(("_schedule", "_hours"))
+        or (field.annotation == float | None and field.default is not None)
+    )
 
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:

@@ -81,9 +81,13 @@ class Passback:
     def changes(self) -> RedisChangeStore:
         """The debounce."""
         s = self.settings
-        windows = Windows(timedelta(seconds=s.quiet_period_s), timedelta(seconds=s.max_wait_s))
         return RedisChangeStore(
-            self.redis, self.keys, windows, timedelta(seconds=s.claim_s), timedelta(seconds=s.lease_s)
+            self.redis,
+            self.keys,
+            windows_of(s),
+            timedelta(seconds=s.claim_s),
+            timedelta(seconds=s.lease_s),
+            powerschool_interval=timedelta(milliseconds=s.powerschool_min_interval_ms),
         )
 
     @cached_property
@@ -381,6 +385,12 @@ class Passback:
         note_repairs(self.counters, changes, report)
         self.measures.wrote(changes, report)
         return report
+
+
+def windows_of(settings: Settings) -> Windows:
+    """Return the debounce window of these settings."""
+    first_change = None if settings.first_change_s is None else timedelta(seconds=settings.first_change_s)
+    return Windows(timedelta(seconds=settings.quiet_period_s), timedelta(seconds=settings.max_wait_s), first_change)
 
 
 @lru_cache(maxsize=1)

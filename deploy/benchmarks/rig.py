@@ -20,8 +20,8 @@ from shared.adapters.redis.change_store import RedisChangeStore
 from shared.adapters.redis.wire import STREAM_OF, encode
 from shared.clock import ManualClock
 from shared.config import Settings, load
-from shared.domain.changes import Change, ChangeKind, Windows
-from workers.bootstrap import Passback
+from shared.domain.changes import Change, ChangeKind
+from workers.bootstrap import Passback, windows_of
 
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 10, 5, 17, 0, tzinfo=UTC)
@@ -49,9 +49,10 @@ class TimedPassback(Passback):
     def changes(self) -> RedisChangeStore:
         """The debounce, in the benchmark's time."""
         s = self.settings
-        windows = Windows(timedelta(seconds=s.quiet_period_s), timedelta(seconds=s.max_wait_s))
         claim, lease = timedelta(seconds=s.claim_s), timedelta(seconds=s.lease_s)
-        return RedisChangeStore(self.redis, self.keys, windows, claim, lease, now_ms=lambda: epoch_ms(self.clock.now()))
+        return RedisChangeStore(
+            self.redis, self.keys, windows_of(s), claim, lease, now_ms=lambda: epoch_ms(self.clock.now())
+        )
 
 
 @dataclass

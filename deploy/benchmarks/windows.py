@@ -1,10 +1,16 @@
-"""What the two windows' arithmetic gives for a trace, worked out alone: no Redis, no Lua, nothing of passback."""
+"""What the windows' arithmetic gives for a trace, worked out alone: no Redis, no Lua, nothing of passback's own."""
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from shared.domain.changes import Windows
+
+# As `course.lua` has it.
+REST_QUIET_PERIODS = 4
 
 
 class Way(StrEnum):
@@ -57,18 +63,25 @@ def _evening(courses: int, changes: int, seconds: float, seed: int, only: Way | 
     return sorted(trace, key=lambda graded: graded.at)
 
 
-def expected_syncs(trace: Iterable[Graded], quiet_s: float, max_wait_s: float) -> int:
-    """Return how many syncs the trace makes, if every course is synced the moment it is due."""
+def expected_syncs(trace: Iterable[Graded], windows: Windows) -> int:
+    """Return how many syncs the trace makes, if every course is synced the moment it is due, and at once."""
     by_course = defaultdict[int, list[float]](list)
     for graded in trace:
         by_course[graded.course].append(graded.at)
-    return sum(_syncs(times, quiet_s, max_wait_s) for times in by_course.values())
+    return sum(_syncs(times, windows) for times in by_course.values())
 
 
-def _syncs(times: Sequence[float], quiet_s: float, max_wait_s: float) -> int:
-    syncs, first, last = 0, times[0], times[0]
-    for at in times[1:]:
-        if at >= min(last + quiet_s, first + max_wait_s):
-            syncs, first = syncs + 1, at
+def _syncs(times: Sequence[float], windows: Windows) -> int:
+    quiet_s, max_wait_s = windows.quiet_period.total_seconds(), windows.max_wait.total_seconds()
+    first_s = None if windows.first_change is None else windows.first_change.total_seconds()
+    syncs, ended, at_rest = 0, -math.inf, False
+    first = last = math.nan
+    pending = False
+    for at in [*times, math.inf]:
+        due = min(last + quiet_s, first + max_wait_s, first + first_s if at_rest and first_s is not None else math.inf)
+        if pending and at >= due:
+            syncs, ended, pending = syncs + 1, due, False
+        if not pending:
+            first, at_rest, pending = at, at - ended >= REST_QUIET_PERIODS * quiet_s, True
         last = at
-    return syncs + 1
+    return syncs

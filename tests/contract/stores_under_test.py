@@ -24,6 +24,8 @@ QUIET = timedelta(seconds=2)
 MAX_WAIT = timedelta(seconds=15)
 CLAIM_FOR = timedelta(seconds=30)
 LEASE_FOR = timedelta(seconds=10)
+FIRST_CHANGE = timedelta(milliseconds=200)
+REST = 4 * QUIET
 NO_WAIT = timedelta(0)
 A_MOMENT = timedelta(milliseconds=1)
 START = datetime(2021, 3, 4, 9, 0, tzinfo=UTC)
@@ -84,11 +86,16 @@ class District:
     keys: Keys = field(default_factory=Keys)
     time: Time = field(default_factory=Time)
     sent: int = 0
+    first_change: timedelta | None = None
+    powerschool_interval: timedelta = NO_WAIT
 
     def process(self) -> RedisChangeStore:
         """Return the change store as a process that just started has it."""
-        windows = Windows(QUIET, MAX_WAIT)
-        return RedisChangeStore(self.client, self.keys, windows, CLAIM_FOR, LEASE_FOR, now_ms=self.time)
+        windows = Windows(QUIET, MAX_WAIT, self.first_change)
+        return RedisChangeStore(
+            self.client, self.keys, windows, CLAIM_FOR, LEASE_FOR,
+            powerschool_interval=self.powerschool_interval, now_ms=self.time,
+        )  # fmt: skip
 
     def send(self, change: Change) -> None:
         """Put a message on its stream, at the time of the tests."""

@@ -12,7 +12,7 @@ import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, NO_WAIT, District
+from stores_under_test import CLAIM_FOR, FIRST_CHANGE, LEASE_FOR, MAX_WAIT, NO_WAIT, District
 
 from shared.adapters.redis.change_store import Whereabouts
 from shared.domain.changes import Cause, Change, ChangeKind
@@ -48,7 +48,7 @@ class Lifetimes(RuleBasedStateMachine):
     def __init__(self, client: redis.Redis) -> None:
         super().__init__()
         client.flushall()
-        self.district = District(client)
+        self.district = District(client, first_change=FIRST_CHANGE)
         self.processes = {worker: self.district.process() for worker in WORKERS}
         self.store = self.district.process()
         self.given_out = 0

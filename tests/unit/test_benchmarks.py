@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from deploy.benchmarks.outcome import Mark, Result
 from deploy.benchmarks.remote import CANVAS, FIRST_DCID, FIRST_STUDENT, POWERSCHOOL, QUERY, TEACHER, Remote
 from deploy.benchmarks.rig import ROOT, rig
 from deploy.benchmarks.windows import Graded, Way, district_evening, evening_of, expected_syncs
+from shared.domain.changes import Windows
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.district import Ids, generated_district
 from tests.unit.sandbox.canvas_client import Client
@@ -27,6 +29,7 @@ from tests.unit.sandbox.powerschool_client import District as PowerSchoolDistric
 from tests.unit.sandbox.powerschool_client import assignment, category, score
 
 DAY = date(2026, 10, 5)
+COLLECTED = Windows(timedelta(seconds=2), timedelta(seconds=15))
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server on PATH")
 
 
@@ -47,8 +50,27 @@ def at(*times: float, course: int = 0) -> list[Graded]:
 )
 def test_the_windows_arithmetic(times: tuple[float, ...], syncs: int) -> None:
     """A course is synced when nothing changed for 2 s, and 15 s after its first change."""
-    assert expected_syncs(at(*times), 2.0, 15.0) == syncs
-    assert expected_syncs([*at(*times), *at(*times, course=1)], 2.0, 15.0) == 2 * syncs
+    assert expected_syncs(at(*times), COLLECTED) == syncs
+    assert expected_syncs([*at(*times), *at(*times, course=1)], COLLECTED) == 2 * syncs
+
+
+@pytest.mark.parametrize(
+    ("times", "syncs"),
+    [
+        ((0.0,), 1),
+        ((0.0, 0.1), 1),
+        ((0.0, 0.3), 2),
+        ((0.0, 8.1), 2),
+        ((0.0, 8.1, 9.0), 2),
+        ((0.0, 8.3, 9.0), 3),
+        (tuple(float(n) for n in range(30)), 3),
+    ],
+    ids=["one", "gathered", "after it", "not at rest yet", "so together", "at rest again", "a score a second"],
+)
+def test_the_arithmetic_of_first_changes(times: tuple[float, ...], syncs: int) -> None:
+    """The first change of a course at rest is synced after 0.2 s; at rest is what was not synced for 8 s."""
+    prompt = replace(COLLECTED, first_change=timedelta(seconds=0.2))
+    assert expected_syncs(at(*times), prompt) == syncs
 
 
 def test_an_evening_is_as_large_as_it_says() -> None:
@@ -63,7 +85,7 @@ def test_ways_of_grading_differ_in_events_a_sync() -> None:
     """By hand the windows fold least, a class at once becomes one sync; the changes are as many."""
     traces = {way: evening_of(way, 10, 300) for way in Way}
     assert {len(trace) for trace in traces.values()} == {300}
-    syncs = [expected_syncs(traces[way], 2.0, 15.0) for way in (Way.BY_HAND, Way.QUIZ, Way.AT_ONCE)]
+    syncs = [expected_syncs(traces[way], COLLECTED) for way in (Way.BY_HAND, Way.QUIZ, Way.AT_ONCE)]
     assert syncs == sorted(syncs, reverse=True)
     assert syncs[-1] == 10
 

@@ -72,10 +72,12 @@ class RedisChangeStore:
         claim_for: timedelta,
         lease_for: timedelta,
         *,
+        powerschool_interval: timedelta = timedelta(0),
         now_ms: Callable[[], int] | None = None,
     ) -> None:
         self._redis = client
         self._keys = keys
+        self._interval_ms = milliseconds(powerschool_interval)
         self._now_ms = now_ms
         self._reader = StreamReader(client, keys, idle_for=claim_for)
         self._scripts = CourseScripts(client, keys, windows, claim_for, lease_for, now_ms)
@@ -106,15 +108,17 @@ class RedisChangeStore:
     def claim_due(self, limit: int) -> list[str]:
         """Claim due courses, the longest due first, never more than `limit` claimed at once in all.
 
-        Of what is claimed or leased, a quarter of `limit` at the most are courses that yield.
+        Of what is claimed or leased, a quarter of `limit` at the most are courses that yield. While PowerSchool permits
+        few requests, fewer are claimed.
         Paused courses are not claimed. A course that lost `MOST_LOST_LEASES` leases in a row becomes a dead letter.
         """
         keys = self._keys
         patterns = (letter_id_of("%s", None), keys.dead_letter("%s"), keys.course_dead_letters("%s"))
-        more_keys = (keys.paused, keys.dead_letters, keys.problems, keys.dead_letter_causes)
-        answer = self._scripts.run(
-            "claim_due", limit, *patterns, LOST_REPEATEDLY, MOST_LOST_LEASES, more_keys=more_keys
-        )
+        more_keys = (
+            keys.paused, keys.dead_letters, keys.problems, keys.dead_letter_causes, keys.rate("powerschool"),
+        )  # fmt: skip
+        own = (limit, *patterns, LOST_REPEATEDLY, MOST_LOST_LEASES, self._interval_ms)
+        answer = self._scripts.run("claim_due", *own, more_keys=more_keys)
         claimed, given_up = cast("tuple[list[bytes], list[bytes]]", answer)
         for course in given_up:
             log.error(LogEvent.DEAD_LETTERED, course_id=text(course), assignment_id=None, cause=LOST_REPEATEDLY)

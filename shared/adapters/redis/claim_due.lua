@@ -3,12 +3,17 @@
 -- lost again and again takes its worker with it every time, and becomes a dead letter. Paused courses stay due.
 -- Courses for which nobody waits have a quarter of the claims and leases to themselves and never more, so that neither a
 -- pass over all courses nor a flood of changes holds the other up.
--- KEYS[6] what is paused, KEYS[7] all dead letters, KEYS[8] problems, KEYS[9] dead letters by cause. Own arguments: the
--- limit, the patterns of a dead letter's id, of its key and of a course's dead letters, the cause, how many leases may be
--- lost.
-local PAUSED, LETTERS, PROBLEMS, CAUSES = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+-- While PowerSchool permits few requests, few courses sync at once: each ends before its deadline, and changes go on
+-- folding into those that wait.
+-- KEYS[7] what is paused, KEYS[8] all dead letters, KEYS[9] problems, KEYS[10] dead letters by cause, KEYS[11] the rate of
+-- PowerSchool. Own arguments: the limit, the patterns of a dead letter's id, of its key and of a course's dead letters,
+-- the cause, how many leases may be lost, the configured interval between PowerSchool's requests (ms).
+local PAUSED, LETTERS, PROBLEMS, CAUSES, RATE = unpack(KEYS, 7, 11)
 local LIMIT, LETTER_ID, LETTER, COURSE_LETTERS = tonumber(ARGV[FIRST_ARG]), unpack(ARGV, FIRST_ARG + 1, FIRST_ARG + 3)
 local CAUSE, MOST_LOST = ARGV[FIRST_ARG + 4], tonumber(ARGV[FIRST_ARG + 5])
+local INTERVAL = math.max(tonumber(ARGV[FIRST_ARG + 6]), tonumber(redis.call('HGET', RATE, 'interval') or 0))
+-- A request of each course that syncs waits no longer than this for the others', however slow PowerSchool is.
+local LONGEST_ROUND, FEWEST_SYNCS = 10000, 4
 
 local function give_up(course)
   local id, pending = string.format(LETTER_ID, course), pending_key(course)
@@ -43,6 +48,10 @@ for _, course in ipairs(redis.call('ZRANGEBYSCORE', LEASED, '-inf', whole(NOW)))
 end
 
 local claimed, free = {}, LIMIT - redis.call('ZCARD', CLAIMED)
+if INTERVAL > 0 then
+  local under_way = redis.call('ZCARD', CLAIMED) + redis.call('ZCARD', LEASED)
+  free = math.min(free, math.max(FEWEST_SYNCS, math.floor(LONGEST_ROUND / INTERVAL)) - under_way)
+end
 if free <= 0 or redis.call('HEXISTS', PAUSED, 'passback') == 1 then
   return {claimed, given_up}
 end

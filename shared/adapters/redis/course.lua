@@ -1,13 +1,18 @@
 -- What every script about courses begins with: the time, the window, and how a course moves between the sorted sets.
 -- A course is in at most one of DUE, YIELDING, CLAIMED and LEASED; it has a pending hash where something waits, and a
 -- taken hash exactly while it is leased.
--- KEYS[1] due, KEYS[2] yielding, KEYS[3] claimed, KEYS[4] leased, KEYS[5] fence; a script's own keys come behind them.
--- ARGV[1] to ARGV[7] as below, a script's own from FIRST_ARG.
-local DUE, YIELDING, CLAIMED, LEASED, FENCE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- KEYS[1] due, KEYS[2] yielding, KEYS[3] claimed, KEYS[4] leased, KEYS[5] fence, KEYS[6] synced; a script's own keys come
+-- behind them. ARGV[1] to ARGV[8] as below, a script's own from FIRST_ARG.
+local DUE, YIELDING, CLAIMED, LEASED, FENCE, SYNCED = unpack(KEYS, 1, 6)
 local GIVEN_NOW, PENDING, TAKEN = ARGV[1], ARGV[2], ARGV[3]
 local QUIET_PERIOD, MAX_WAIT = tonumber(ARGV[4]), tonumber(ARGV[5])
 local CLAIM_FOR, LEASE_FOR = tonumber(ARGV[6]), tonumber(ARGV[7])
-local FIRST_ARG = 8
+-- How long the first change of a course at rest is gathered; nil: it waits for the window as any other.
+local FIRST_CHANGE = tonumber(ARGV[8])
+local FIRST_ARG = 9
+-- A course is at rest once it was not synced for so many quiet periods: changes that come one by one, each a little
+-- later than the quiet period, are one burst, and are not to cost a sync each.
+local REST_QUIET_PERIODS = 4
 local MOST_FIELDS = 512
 
 local function server_time()
@@ -68,8 +73,12 @@ local function mark_all(hash, fields)
 end
 
 local function due_at(pending)
-  local first, last, at_once, not_before = unpack(redis.call('HMGET', pending, 'first', 'last', 'now', 'not_before'))
+  local fields = redis.call('HMGET', pending, 'first', 'last', 'now', 'not_before', 'at_rest')
+  local first, last, at_once, not_before, at_rest = unpack(fields)
   local window = math.min(tonumber(last) + QUIET_PERIOD, tonumber(first) + MAX_WAIT)
+  if at_rest and FIRST_CHANGE then
+    window = math.min(window, tonumber(first) + FIRST_CHANGE)
+  end
   if at_once then
     return math.min(window, tonumber(at_once))
   end
@@ -119,6 +128,15 @@ end
 local function end_lease(course)
   redis.call('ZREM', LEASED, course)
   redis.call('DEL', taken_key(course))
+  redis.call('ZADD', SYNCED, whole(NOW), course)
+  redis.call('ZREMRANGEBYSCORE', SYNCED, '-inf', whole(NOW - REST_QUIET_PERIODS * QUIET_PERIOD))
+end
+
+-- Nothing of it waits or is being synced, and nothing was lately.
+local function is_at_rest(course)
+  local synced = tonumber(redis.call('ZSCORE', SYNCED, course) or '-inf')
+  return redis.call('EXISTS', pending_key(course), taken_key(course)) == 0
+    and NOW - synced >= REST_QUIET_PERIODS * QUIET_PERIOD
 end
 
 -- Ends the lease and puts what was taken back to what came meanwhile. Returns whether a person asked meanwhile: that

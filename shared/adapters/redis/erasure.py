@@ -128,7 +128,7 @@ class RedisErasure:
 
     def _places_of(self, course_id: str) -> Mapping[str, list[str]]:
         keys = self._keys
-        sorted_sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.courses, keys.due_dates)
+        sorted_sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.synced, keys.courses, keys.due_dates)
         places = {key: [course_id] for key in sorted_sets if self._redis.zscore(key, course_id) is not None}
         if self._redis.hexists(keys.heard, course_id):
             places[keys.heard] = [course_id]

@@ -1,8 +1,8 @@
 -- Folds a batch of messages into change sets and acknowledges it, in one step.
--- KEYS[6] last event, KEYS[7] courses, KEYS[8] unknown changes, KEYS[9] malformed messages,
--- KEYS[10] when each course was last heard of.
+-- KEYS[7] last event, KEYS[8] courses, KEYS[9] unknown changes, KEYS[10] malformed messages,
+-- KEYS[11] when each course was last heard of.
 -- Own arguments: the batch as JSON (see batches.py), the consumer group.
-local LAST_EVENT, COURSES, UNKNOWN, MALFORMED, HEARD = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local LAST_EVENT, COURSES, UNKNOWN, MALFORMED, HEARD = unpack(KEYS, 7, 11)
 local MOST_MALFORMED, MOST_MALFORMED_FIELDS, MOST_MALFORMED_BYTES = 10000, 200, 65536
 local batch, group = cjson.decode(ARGV[FIRST_ARG]), ARGV[FIRST_ARG + 1]
 
@@ -26,6 +26,9 @@ end
 
 for _, change in ipairs(batch.courses) do
   local pending = pending_key(change.course)
+  if FIRST_CHANGE and is_at_rest(change.course) then
+    redis.call('HSET', pending, 'at_rest', '1')
+  end
   widen(pending, change.first, change.last, change.count)
   mark_all(pending, change.marks)
   schedule(change.course)

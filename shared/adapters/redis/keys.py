@@ -47,14 +47,20 @@ class Keys:
         """String: the last fencing token given, at least the time it was given at (ms)."""
         return f"{self.prefix}:fence"
 
+    @property
+    def synced(self) -> str:
+        """Sorted set: course id, scored by when its last lease ended; of the last four quiet periods. Not at rest."""
+        return f"{self.prefix}:synced"
+
     def pending(self, course_id: str) -> str:
         """Hash, the course's change set.
 
         `first`, `last` (ms), `count`, `attempts`, `failed` (ms, comma-separated: when the newest of them failed),
         `lost` (leases in a row that nobody ended), `not_before` (ms: backoff), `now` (ms: due at once since
-        then, backoff or not), a field `c:<cause>` per cause, `k:assignment` if an assignment-change message is among
-        the changes, `k:unnamed` if a grade changed whose assignment is not named, `p:<name>` per person who asked, and
-        `a:<id>` per touched assignment, about 500 of them.
+        then, backoff or not), `at_rest` (its first change found the course at rest), a field `c:<cause>` per cause,
+        `k:assignment` if an assignment-change message is among the changes, `k:unnamed` if a grade changed whose
+        assignment is not named, `p:<name>` per person who asked, and `a:<id>` per touched assignment, about 500 of
+        them.
         """
         return f"{self.prefix}:course:{course_id}:pending"
 

@@ -50,9 +50,12 @@ class CourseScripts:
         now_ms: Callable[[], int] | None,
     ) -> None:
         self._scripts = {name: load_script(client, "course", *files, name) for name, files in self.FILES.items()}
-        self._keys = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.fence)
+        self._keys = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.fence, keys.synced)
         lengths = (windows.quiet_period, windows.max_wait, claim_for, lease_for)
-        self._arguments: list[Argument] = [keys.pending("%s"), keys.taken("%s"), *map(milliseconds, lengths)]
+        first_change = "" if windows.first_change is None else milliseconds(windows.first_change)
+        self._arguments: list[Argument] = [
+            keys.pending("%s"), keys.taken("%s"), *map(milliseconds, lengths), first_change,
+        ]  # fmt: skip
         self._now_ms = now_ms
 
     def run(self, name: str, *arguments: Argument, more_keys: Sequence[str] = ()) -> object:
