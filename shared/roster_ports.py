@@ -1,7 +1,7 @@
 """What provisioning needs from the outside, as protocols. PowerSchool's has no method that writes."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from shared.domain.roster import Roster
 from shared.domain.sis_import import DataSet, ImportOptions, RowError, SisFiles, SisImport
 
 __all__ = [
+    "CanvasUser",
     "DataVersion",
     "ImportOptions",
     "ProvisionRuns",
@@ -19,6 +20,13 @@ __all__ = [
     "ScheduleNotes",
     "SisImports",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class CanvasUser:
+    """A user of Canvas. `login` is None where the token may not see it."""
+
+    login: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,10 @@ class SisImports(Protocol):
         """Return every row error and warning; Canvas forgets them after 30 days."""
         ...
 
+    def user(self, sis_user_id: str) -> CanvasUser | None:
+        """Return the user of this SIS id; None if there is none. Raises `AccessDenied`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class RunLease:
@@ -83,13 +95,17 @@ class RunLease:
 class ScheduleNotes:
     """What scheduling remembers. `slot` is the last due time of the schedule that was answered by a run.
 
-    `hint_ms` is the newest hint of PowerSchool that a look has taken into account.
+    `hint_ms` is the newest hint of PowerSchool that a look has taken into account. `refused_ids` and `refused_logins`
+    are what Canvas refused to change in the last run, as a run keeps them: it is asked again by the schedule or a
+    person, not whenever rosters change.
     """
 
     slot: datetime | None = None
     checked_at: datetime | None = None
     data_version: str | None = None
     hint_ms: int = 0
+    refused_ids: Mapping[str, str] = field(default_factory=dict)
+    refused_logins: tuple[str, ...] = ()
 
 
 class ProvisionRuns(Protocol):
@@ -193,6 +209,18 @@ class ProvisionRuns(Protocol):
 
     def troubles(self, run_id: str) -> Sequence[RowTrouble]:
         """Return what Canvas said about the rows of a run's imports."""
+        ...
+
+    def keep_sis_ids(self, lease: RunLease, kept: Mapping[str, str]) -> None:
+        """Keep the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
+        ...
+
+    def former_logins(self) -> Mapping[str, str]:
+        """Return the SIS ids of users who are in no file any more, by the digest of their login."""
+        ...
+
+    def keep_former_logins(self, left: Mapping[str, str], freed: Collection[str]) -> None:
+        """Keep the logins of those who left, and forget those of users (SIS ids) who gave them up or came back."""
         ...
 
     def notes(self) -> ScheduleNotes:

@@ -77,8 +77,9 @@ HOLD_TEXTS: Mapping[HoldReason, HoldText] = {
         "Look at the rows; approve if they left, as after a school year.",
     ),
     HoldReason.SIS_IDS_CHANGED: HoldText(
-        "Many records of a school would get new SIS ids, and Canvas would take them for new ones.",
-        "Check the template and the numbers in PowerSchool. To renumber, change the SIS ids in Canvas first.",
+        "Many records of a school would get new SIS ids: sections as new ones, people as those whom they are.",
+        "Check the template and the numbers in PowerSchool; approve if these people were renumbered. To renumber "
+        "sections, change their SIS ids in Canvas first.",
     ),
     HoldReason.LOGINS_CHANGED: HoldText(
         "Many people of a school would get new logins.",

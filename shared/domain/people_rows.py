@@ -1,13 +1,12 @@
 """Users: who gets a login in Canvas, and under which SIS id."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from shared.domain.applied_rows import MAX_TEXT_CHARS, Applied, tidy, value, with_value
 from shared.domain.login_changes import (
-    LoginHolder,
+    login_holder,
     login_of,
-    logins_to_free,
     parting_login,
     user_id_of,
 )
@@ -15,7 +14,7 @@ from shared.domain.provisioning_policy import PreRegistered, ProvisioningPolicy
 from shared.domain.roster import Roster, StaffMember, Student
 from shared.domain.roster_problems import Problem, RosterProblem
 from shared.domain.sis_id_changes import SisIdChange, original_id
-from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.sis_import import DataSetKey, Entity, SisRow, in_order
 from shared.domain.sis_templates import SisIdTemplate
 from shared.domain.unique_values import Assigned, Claim, assign_unique
 
@@ -27,14 +26,15 @@ MAX_PART_CHARS = (MAX_TEXT_CHARS - 1) // 2
 class CanvasUsers:
     """What is known of Canvas's users beside the rows that were applied.
 
-    `refused_ids` are the SIS ids that Canvas did not give, by PowerSchool record; `refused_logins` the SIS ids of those
-    who would not give up their logins. `former_logins` are SIS ids of users who are in no file any more, by the digest
-    of their login.
+    `refused_ids` are the SIS ids that Canvas did not give, by PowerSchool record, `waiting` the records whose SIS ids
+    are not to change yet; `refused_logins` the SIS ids of those who would not give up their logins. `former_logins` are
+    SIS ids of users who are in no file any more, by the digest of their login.
     """
 
     refused_ids: Mapping[str, str] = field(default_factory=dict)
     refused_logins: frozenset[str] = frozenset()
     former_logins: Mapping[str, str] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
 
 
 NOTHING_KNOWN = CanvasUsers()
@@ -92,6 +92,12 @@ def student_source(dcid: int) -> str:
     return f"STUDENTS.DCID {dcid}"
 
 
+def student_dcid_of(source: str) -> int | None:
+    """Return the student whose record is named so; None for any other record."""
+    kind, _, dcid = source.partition(" ")
+    return int(dcid) if kind == "STUDENTS.DCID" else None
+
+
 def staff_source(users_dcid: int) -> str:
     """Return how a staff member's record is named to a person."""
     return f"USERS.DCID {users_dcid}"
@@ -114,7 +120,8 @@ def people_of(
     """
     persons = _persons(roster, policy)
     ids = assign_unique(_id_claim(person, applied, canvas) for person in persons)
-    logins = assign_unique([_login_claim(p, ids, applied, canvas) for p in persons], _refusing(applied, canvas))
+    taken = _logins_not_freed(persons, applied, canvas)
+    logins = assign_unique([_login_claim(p, ids, applied, canvas) for p in persons], taken)
     rows: dict[str, SisRow] = {}
     problems: list[RosterProblem] = []
     for person in persons:
@@ -125,15 +132,6 @@ def people_of(
             rows[person.source] = row
     active = frozenset(p.source for p in persons if p.is_active and p.source in rows)
     return People(rows, active, tuple(problems), _id_changes(rows, applied), _kept_ids(persons, rows))
-
-
-def freed_logins(planned: Sequence[SisRow], people: People, applied: Applied, canvas: CanvasUsers) -> DataSet | None:
-    """Return the rows that Canvas must take before these users; None if nobody waits for another's login."""
-    if people.id_changes:
-        # Rows name people by their SIS ids, which are about to change.
-        return None
-    earlier = applied.rows(DataSetKey(Entity.USERS))
-    return logins_to_free(planned, earlier, canvas.former_logins, canvas.refused_logins)
 
 
 def user_rows(people: People, enrolled_ids: Iterable[str]) -> tuple[SisRow, ...]:
@@ -153,6 +151,8 @@ def _id_claim(person: Person, applied: Applied, canvas: CanvasUsers) -> Claim:
     wanted = None if person.sis_id.missing(person.fields) else person.wanted_id
     if held is not None and wanted is not None and canvas.refused_ids.get(person.source) == wanted:
         wanted = original_id(held)
+    if held is not None and person.source in canvas.waiting:
+        wanted = held
     return Claim(person.source, wanted, held, _rank(person))
 
 
@@ -166,10 +166,18 @@ def _login_claim(person: Person, ids: Assigned, applied: Applied, canvas: Canvas
     return Claim(person.source, wanted, held, (is_late or person.source not in ids.values, is_odd))
 
 
-def _refusing(applied: Applied, canvas: CanvasUsers) -> dict[str, str]:
-    """Return the logins that cannot be had, with who has them."""
-    rows = (row for row in applied.rows(DataSetKey(Entity.USERS)) if user_id_of(row) in canvas.refused_logins)
-    return {login_of(row): LoginHolder(user_id_of(row), row).source for row in rows}
+def _logins_not_freed(persons: Iterable[Person], applied: Applied, canvas: CanvasUsers) -> dict[str, str]:
+    """Return the logins that Canvas would not free, with who has them."""
+    if not canvas.refused_logins:
+        return {}
+    by_login = {login_of(row): row for row in applied.rows(DataSetKey(Entity.USERS))}
+    wanted = {person.wanted_login.casefold() for person in persons} | by_login.keys()
+    holders = {login: login_holder(login, by_login, canvas.former_logins) for login in wanted}
+    return {
+        login: holder.source
+        for login, holder in holders.items()
+        if holder is not None and holder.user_id in canvas.refused_logins
+    }
 
 
 def _rank(person: Person) -> tuple[bool, bool]:

@@ -10,11 +10,11 @@ from shared.domain.carry_over import carried_over
 from shared.domain.course_rows import Catalog, catalog_of, course_rows, name_problems, section_row
 from shared.domain.course_shells import PlacedSection, place_sections
 from shared.domain.enrollment_rows import student_rows, teacher_rows
-from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers, People, freed_logins, people_of, user_rows
+from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers, People, people_of, user_rows
 from shared.domain.provisioning_policy import ProvisioningPolicy
 from shared.domain.roster import Roster
 from shared.domain.roster_problems import RosterProblem
-from shared.domain.sis_id_changes import SisIdChange, change_imports, with_new_ids
+from shared.domain.sis_id_changes import SisIdChange, with_new_ids
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.term_rows import canvas_terms, term_row
 
@@ -23,14 +23,12 @@ from shared.domain.term_rows import canvas_terms, term_row
 class RosterPlan:
     """What Canvas should hold, sorted and in the order in which Canvas needs it, and what was left out and why.
 
-    `corrections` are rows that Canvas must take before all of that, in imports of their own, in this order: SIS ids
-    that change (`id_changes`), else logins that go from one person to another. The plan is made anew after them.
-    `kept_ids` are the SIS ids by PowerSchool record that are not what the templates make of it.
+    It is as if Canvas had taken the `id_changes`, which must come before all of that. `kept_ids` are the SIS ids by
+    PowerSchool record that are not what the templates make of it.
     """
 
     data_sets: tuple[DataSet, ...]
     problems: tuple[RosterProblem, ...]
-    corrections: tuple[DataSet, ...] = ()
     id_changes: tuple[SisIdChange, ...] = ()
     kept_ids: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,9 +63,7 @@ def plan_roster(
     )
     problems = {*term_problems, *people.problems, *section_problems, *student_problems, *name_problems(placed, catalog)}
     data_sets = carried_over(planned, before, frozenset(running), policy.dropped_status)
-    freed = freed_logins(users, people, before, canvas)
-    corrections = (*change_imports(people.id_changes), *([freed] if freed else []))
-    return RosterPlan(data_sets, tuple(sorted(problems)), corrections, people.id_changes, people.kept_ids)
+    return RosterPlan(data_sets, tuple(sorted(problems)), people.id_changes, people.kept_ids)
 
 
 def _of_sections(

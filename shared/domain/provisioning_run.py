@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
+from shared.domain.login_changes import FREED_LOGINS
 from shared.domain.roster_differences import difference
 from shared.domain.roster_problems import RosterProblem
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportOptions, ImportState, RowError, SisRow
@@ -114,6 +115,9 @@ class Upload:
     `resting` are data sets that the import leaves out, so that they are no part of what Canvas compares with any more.
     `newest_seen` is the newest import id of anybody before it was started, so that an import of ours that started
     without our learning its id is told from an earlier one. `waits_since` is when it began to wait for its turn.
+
+    A correction changes users that are there already, before everything else: it is no base for anything, and its
+    identifier is of its run alone.
     """
 
     data_set_id: str
@@ -129,6 +133,11 @@ class Upload:
     polls: int = 0
     failures: int = 0
     warnings: int = 0
+
+    @property
+    def is_correction(self) -> bool:
+        """Say whether it changes SIS ids or logins that the other imports depend on."""
+        return any(part.key.entity is Entity.SIS_ID_CHANGES or part.key == FREED_LOGINS for part in self.parts)
 
     @property
     def rows(self) -> int:
@@ -147,10 +156,11 @@ class AppliedMark:
     """What Canvas was given last of a data set.
 
     `digest` is None where nothing ever was. `attempted` is the digest of what an import that is under way sends, or one
-    that did not end well: Canvas may hold the one or the other. `has_errors`: it had something to say about some rows,
-    which it may have refused; its messages do not tell. `data_set_id` is the identifier under which Canvas compares
-    it, empty where it is in no import that Canvas would compare with. `live` is that of the `UploadPart`; None where
-    it was given by a version of passback that did not count.
+    that did not end well: Canvas may hold the one or the other. After a correction both are what Canvas holds, but not
+    what it compares with: either way the rows are sent whole next. `has_errors`: it had something to say about some
+    rows, which it may have refused; its messages do not tell. `data_set_id` is the identifier under which Canvas
+    compares it, empty where it is in no import that Canvas would compare with. `live` is that of the `UploadPart`; None
+    where it was given by a version of passback that did not count.
     """
 
     key: DataSetKey
@@ -192,7 +202,8 @@ class Run:
     `findings` counts the records that could not go to Canvas as they are, by code; `problems` are the first of them.
     A run with a `school_number` changes the rows of that school alone (0: those of no school in particular).
     `held_schools` are the schools that it left as they were, since their plan waits for a person. `waits_on` is the
-    import of whoever that is under way. `planned_at` is when the rosters were read.
+    import of whoever that is under way. `planned_at` is when the rosters were read. `refused_ids` are the new SIS ids
+    that Canvas did not take, by PowerSchool record, `refused_logins` the SIS ids of those whose logins it did not free.
     """
 
     id: str
@@ -228,6 +239,13 @@ class Run:
     held_schools: tuple[int, ...] = ()
     planned_at: datetime | None = None
     waits_on: WaitedFor | None = None
+    refused_ids: Mapping[str, str] = field(default_factory=dict)
+    refused_logins: tuple[str, ...] = ()
+
+    @property
+    def corrections(self) -> tuple[Upload, ...]:
+        """Return the imports that had to come before the others."""
+        return tuple(upload for upload in self.uploads if upload.is_correction)
 
     @property
     def next_upload(self) -> int | None:

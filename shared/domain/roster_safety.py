@@ -43,11 +43,13 @@ def reasons_to_hold(
     facts: RosterFacts,
     limits: Limits,
     history: LiveHistory | None = None,
+    renumbered: Collection[str] = (),
 ) -> tuple[Hold, ...]:
     """Return every reason why a person must look at the plan first, none where it can be applied.
 
-    `before` is what was applied last; a first run has nothing to lose, and is held only where nothing was read.
-    `history` holds what was live after earlier runs: a day ago and a week ago.
+    `before` is what was applied last, by the SIS ids that people will have; `renumbered` are those of them that are
+    new. A first run has nothing to lose, and is held only where nothing was read. `history` holds what was live after
+    earlier runs: a day ago and a week ago.
     """
     comparison = _Comparison(before, after, facts, limits)
     return (
@@ -59,7 +61,7 @@ def reasons_to_hold(
         *comparison.shrunk_classes(),
         *(comparison.shrunk_slowly(history) if history else ()),
         *comparison.lost_users(),
-        *comparison.changed_ids(),
+        *comparison.changed_ids(renumbered),
         *comparison.changed_users(HoldReason.LOGINS_CHANGED, "login_id"),
         *comparison.changed_users(HoldReason.NAMES_CHANGED, "first_name", "last_name"),
     )
@@ -197,12 +199,13 @@ class _Comparison:
         yield from self._over(HoldReason.SHRUNK, Entity.USERS, others, total, self._limits.percent[Entity.USERS])
         yield from self._over(HoldReason.MANY_LEAVERS, Entity.USERS, left, total, self._limits.leavers)
 
-    def changed_ids(self) -> Iterator[Hold]:
-        """Schools of which too many records would get new SIS ids."""
+    def changed_ids(self, renumbered: Collection[str]) -> Iterator[Hold]:
+        """Schools of which too many records would get new SIS ids, those of renumbered people among them."""
         for entity in (Entity.SECTIONS, Entity.USERS):
             now = {c.row.source: c.identity for c in self._after if c.entity is entity and c.row.source}
             total = [c for c in self._before if c.entity is entity and self._is_planned(c)]
-            changed = (c for c in total if now.get(c.row.source, c.identity) != c.identity)
+            people = renumbered if entity is Entity.USERS else ()
+            changed = (c for c in total if now.get(c.row.source, c.identity) != c.identity or c.identity[0] in people)
             yield from self._over(HoldReason.SIS_IDS_CHANGED, entity, changed, total, self._limits.percent[entity])
 
     def changed_users(self, reason: HoldReason, *columns: str) -> Iterator[Hold]:

@@ -74,8 +74,9 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
         RowErrorKind.LOGIN_CLAIMED,
         r"claim(ed|s).*login|login.*(already|claimed|taken|in use)|unique_id.*(already|taken)",
         "Another user in Canvas has this login already.",
-        "In Canvas, give the other user the SIS id of this person, or change its login; else correct the field from "
-        "which logins are made in PowerSchool.",
+        "See in Canvas whose it is. If it is somebody else's, who left perhaps, change that user's login there, or "
+        "correct the field from which logins are made in PowerSchool; only if both are the same person, give that user "
+        "this person's SIS id.",
     ),
     KnownError(
         RowErrorKind.USER_DELETED,
@@ -170,13 +171,18 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
 
 _PATTERNS = tuple((known, re.compile(known.pattern, re.IGNORECASE)) for known in KNOWN_ERRORS)
 
+# Whose login it is, as canvas-lms says it: "An existing Canvas user with the SIS ID 7 has already claimed …".
+_HOLDER = re.compile(r"(SIS|Canvas) ID \S+")
+
 
 def explain_row_error(message: str, row: SisRow | None) -> RowErrorExplanation:
     """Return what to tell a person about Canvas's `message`. `row` is the row of the file, where one is known."""
     source = "" if row is None else row.source
     for known, pattern in _PATTERNS:
         if pattern.search(message):
-            return RowErrorExplanation(known.kind, known.sentence, known.remedy, source)
+            holder = _HOLDER.search(message) if known.kind is RowErrorKind.LOGIN_CLAIMED else None
+            sentence = f"{known.sentence.removesuffix('.')} ({holder[0]})." if holder else known.sentence
+            return RowErrorExplanation(known.kind, sentence, known.remedy, source)
     return RowErrorExplanation(
         RowErrorKind.OTHER,
         "Canvas did not take the row as it is.",

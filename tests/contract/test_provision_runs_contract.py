@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
+from shared.adapters.redis.kept_sis_ids import kept_student_ids
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provision_runs import RedisProvisionRuns
 from shared.domain.provisioning_run import (
@@ -161,3 +162,23 @@ def test_notes_and_hints(runs: RedisProvisionRuns, client: redis.Redis, keys: Ke
     assert (runs.notes(), runs.newest_hint_ms()) == (notes, 0)
     client.set(keys.roster_hint, 1_900_000_000_123)
     assert runs.newest_hint_ms() == 1_900_000_000_123
+
+
+def test_kept_sis_ids_are_replaced(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+    """Those of the last run count, of students by STUDENTS.DCID; who lost the lease keeps none."""
+    lease = leased(runs)
+    runs.keep_sis_ids(lease, {"STUDENTS.DCID 7": "1007", "USERS.DCID 3": "T3"})
+    assert kept_student_ids(client, keys) == {7: "1007"}
+    runs.keep_sis_ids(lease, {})
+    assert kept_student_ids(client, keys) == {}
+    client.delete(keys.run_lease)
+    with pytest.raises(LeaseLost):
+        runs.keep_sis_ids(lease, {"STUDENTS.DCID 7": "1007"})
+
+
+def test_logins_of_who_left_are_kept_and_forgotten(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+    """By their digests, for as long as what was applied is."""
+    runs.keep_former_logins({"a1": "1007", "b2": "1008"}, ())
+    runs.keep_former_logins({"c3": "1009"}, ["1007", "1010"])
+    assert runs.former_logins() == {"b2": "1008", "c3": "1009"}
+    assert client.pttl(keys.former_logins) > timedelta(days=399) / timedelta(milliseconds=1)

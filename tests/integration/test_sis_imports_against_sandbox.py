@@ -18,7 +18,7 @@ from shared.clock import ManualClock
 from shared.config import load
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportState, SisFiles, SisRow
 from shared.errors import AccessDenied, NotFound, Refused, TransientError
-from shared.roster_ports import ImportOptions
+from shared.roster_ports import CanvasUser, ImportOptions
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.canvas.seed import CanvasSeed
 
@@ -106,6 +106,14 @@ def test_an_upload_whose_answer_was_lost_is_found(canvas: Canvas) -> None:
     (found,) = canvas.imports.newest(5)
     assert (found.data_set_id, found.created_at) == ("terms", NOON)
     assert [row["term_id"] for row in canvas.roster("terms")] == ["100-3601"]
+
+
+def test_sis_ids_change_and_users_are_found_by_them(canvas: Canvas) -> None:
+    """Canvas says who has a SIS id, and that nobody has it any more."""
+    assert canvas.imported(USERS) is ImportState.IMPORTED
+    assert canvas.imported(data_set(Entity.SIS_ID_CHANGES, "U1,V1,user")) is ImportState.IMPORTED
+    assert canvas.imports.user("V1") == CanvasUser("u1@sandbox.example")
+    assert canvas.imports.user("U1") is None
 
 
 def test_imports_of_others_are_seen(canvas: Canvas) -> None:

@@ -40,6 +40,8 @@ class CourseLooks:
         """Return the SIS ids of the sections whose roster, course or course's state changed."""
         changed = changed_rows(self._runs, run)
         sections = {id_ for entity in WITH_SECTIONS for id_ in _values(changed, entity, "section_id")}
+        renumbered = set(_values(changed, Entity.SIS_ID_CHANGES, "new_id"))
+        sections |= self._sections_with(renumbered) if renumbered else set()
         courses = {*_values(changed, Entity.COURSES, "course_id"), *_values(changed, Entity.SECTIONS, "course_id")}
         return sections | (self._sections_of(courses) if courses else set())
 
@@ -52,6 +54,18 @@ class CourseLooks:
             _value(Entity.SECTIONS, row, "section_id")
             for row in every
             if _value(Entity.SECTIONS, row, "course_id") in courses
+        }
+
+    def _sections_with(self, users: Collection[str]) -> set[str]:
+        """Return the sections of these people: of who has another SIS id now, no enrollment's row changed."""
+        held = (mark for mark in self._runs.applied() if mark.key.entity is Entity.ENROLLMENTS and mark.digest)
+        kept = (self._runs.rows(mark.digest) for mark in held if mark.digest)
+        return {
+            _value(Entity.ENROLLMENTS, row, "section_id")
+            for rows in kept
+            if rows is not None
+            for row in rows.rows
+            if _value(Entity.ENROLLMENTS, row, "user_id") in users
         }
 
     def _connected(self) -> Iterable[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.domain.provisioning_run import DataSetChange, RowChange, Run, row_changes
 from shared.roster_ports import ProvisionRuns
 from workers.provisioning.comparison import Comparison
+from workers.provisioning.upload_planning import correction_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,11 @@ def _changed(runs: ProvisionRuns, change: DataSetChange) -> ChangedDataSet:
 
 def compared_rows(runs: ProvisionRuns, compared: Comparison) -> list[ChangedDataSet]:
     """Return the rows that a plan would change, whose rows are not kept yet: also those that wait. They hold names."""
-    found = []
+    found = [ChangedDataSet(correction_change(rows), row_changes(None, rows)) for rows in compared.corrections]
     for part in compared.prepared:
         for change in part.changes:
-            before = runs.rows(change.before) if change.before else None
+            digest = change.before
+            before = (compared.renumbered.get(digest) or runs.rows(digest)) if digest else None
             found.append(ChangedDataSet(change, row_changes(before, part.rows[change.after])))
     for school in compared.schools:
         for change in school.changes:

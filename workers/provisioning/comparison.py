@@ -1,12 +1,12 @@
 """A plan beside what Canvas was given last."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.domain.provisioning_run import DataSetChange, Hold
 from shared.domain.sis_import import DataSet
 from workers.provisioning.planning import Planned
-from workers.provisioning.upload_planning import Prepared
+from workers.provisioning.upload_planning import Prepared, correction_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Comparison:
     """What was planned, the imports it takes, and why a person should look first.
 
     With `schools` the imports leave the rows of those schools as they are, and `holds` are about those schools alone;
-    without, `holds` are about the whole plan.
+    without, `holds` are about the whole plan. `corrections` come before the imports, as imports of their own.
+    `renumbered` are rows that were applied, by digest, by the SIS ids that people will have.
     """
 
     planned: Planned
@@ -36,11 +37,14 @@ class Comparison:
     holds: tuple[Hold, ...]
     plan_digest: str
     schools: tuple[SchoolPlan, ...] = ()
+    corrections: tuple[DataSet, ...] = ()
+    renumbered: Mapping[str, DataSet] = field(default_factory=dict)
 
     @property
     def changes(self) -> tuple[DataSetChange, ...]:
-        """What the imports change, by data set."""
-        return tuple(change for part in self.prepared for change in part.changes)
+        """What the corrections and the imports change, by data set."""
+        corrections = (correction_change(rows) for rows in self.corrections)
+        return (*corrections, *(change for part in self.prepared for change in part.changes))
 
     @property
     def is_held(self) -> bool:

@@ -18,6 +18,7 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.ports import ChangeStore, DeadLetters, Pauses, Records
 from workers.provisioning.aftermath import CourseLooks
+from workers.provisioning.correcting import Corrector
 from workers.provisioning.driver import Pause, Provisioner
 from workers.provisioning.holding import kept_alive
 from workers.provisioning.planning import RosterPlanner
@@ -127,6 +128,7 @@ class Provisioning:
             self.planner,
             self._clock,
             uploading,
+            Corrector(self.imports, self._runs),
             timedelta(seconds=s.canvas_timeout_s),
             timedelta(seconds=s.provision_import_max_s),
             s.redis_prefix,

@@ -1,6 +1,5 @@
 """Rosters as data sets, doubts about them, and Canvas's words about a row in plain ones."""
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +10,17 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.holds import Hold as PlanHold
 from shared.domain.live_counts import LiveHistory
+from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning import plan_roster
 from shared.domain.provisioning_run import Hold, RowTrouble
 from shared.domain.roster import Roster
 from shared.domain.roster_problems import RosterProblem
 from shared.domain.roster_safety import facts_of, reasons_to_hold
-from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, RowError, SisRow
+from shared.domain.sis_id_changes import SisIdChange, with_new_ids
+from shared.domain.sis_import import DataSet, DataSetKey, RowError
 from shared.domain.sis_row_errors import explain_row_error
 from workers.provisioning.policy import limits, provisioning_policy
+from workers.provisioning.row_info import row_of
 
 # A run is looked at by people: it names so many problems, and counts the rest.
 NAMED_PROBLEMS = 200
@@ -28,19 +30,28 @@ NAMED_PROBLEMS = 200
 class Planned:
     """What Canvas should hold, and why a person should look first.
 
-    `findings` counts what could not go to Canvas as it is, by code; `problems` are the first of them.
+    `findings` counts what could not go to Canvas as it is, by code; `problems` are the first of them. The rest is as in
+    a `RosterPlan`.
     """
 
     data_sets: tuple[DataSet, ...]
     holds: tuple[Hold, ...] = ()
     findings: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[RosterProblem, ...] = ()
+    id_changes: tuple[SisIdChange, ...] = ()
+    kept_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 class Planner(Protocol):
     """Turns rosters into data sets, and Canvas's words about a row into ours."""
 
-    def plan(self, roster: Roster, applied: Sequence[DataSet], history: LiveHistory | None = None) -> Planned:
+    def plan(
+        self,
+        roster: Roster,
+        applied: Sequence[DataSet],
+        history: LiveHistory | None = None,
+        canvas: CanvasUsers = NOTHING_KNOWN,
+    ) -> Planned:
         """Return what Canvas should hold, compared with what it was given last, and a day and a week ago."""
         ...
 
@@ -57,18 +68,33 @@ class RosterPlanner:
         self._zone = zone
         self._clock = clock
 
-    def plan(self, roster: Roster, applied: Sequence[DataSet], history: LiveHistory | None = None) -> Planned:
+    def plan(
+        self,
+        roster: Roster,
+        applied: Sequence[DataSet],
+        history: LiveHistory | None = None,
+        canvas: CanvasUsers = NOTHING_KNOWN,
+    ) -> Planned:
         """Return what Canvas should hold, compared with what it was given last, and a day and a week ago."""
         zone, today = self._zone(), self.today()
-        plan = plan_roster(roster, provisioning_policy(self._settings, zone), today, applied)
-        facts = facts_of(roster, today, zone)
-        holds = reasons_to_hold(applied, plan.data_sets, facts, limits(self._settings), history)
+        plan = plan_roster(roster, provisioning_policy(self._settings, zone), today, applied, canvas)
+        renumbered = {change.old: change.new for change in plan.id_changes}
+        before = [with_new_ids(each, renumbered) for each in applied]
+        facts, bounds = facts_of(roster, today, zone), limits(self._settings)
+        holds = reasons_to_hold(before, plan.data_sets, facts, bounds, history, frozenset(renumbered.values()))
         findings = Counter(problem.code.value for problem in plan.problems)
-        return Planned(plan.data_sets, tuple(map(_hold, holds)), findings, plan.problems[:NAMED_PROBLEMS])
+        return Planned(
+            plan.data_sets,
+            tuple(map(_hold, holds)),
+            findings,
+            plan.problems[:NAMED_PROBLEMS],
+            plan.id_changes,
+            plan.kept_ids,
+        )
 
     def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> RowTrouble:
         """Return what Canvas said about a row in plain words, with the PowerSchool record to mend."""
-        told = explain_row_error(error.message, _row_of(key, data_set, error))
+        told = explain_row_error(error.message, row_of(key, data_set, error))
         return RowTrouble(key, import_id, error, told.sentence, told.remedy, told.source)
 
     def today(self) -> date:
@@ -78,14 +104,3 @@ class RosterPlanner:
 
 def _hold(hold: PlanHold) -> Hold:
     return Hold(hold.reason.value, hold.sentence, hold.remedy, hold.entity, hold.school_number)
-
-
-def _row_of(key: DataSetKey, data_set: DataSet | None, error: RowError) -> SisRow | None:
-    """Return the row that Canvas speaks of. It repeats it as a line of the file; numbers count in a file of its own."""
-    if data_set is None or not error.row_info:
-        return None
-    values = next(csv.reader([error.row_info]), [])
-    if len(values) != len(HEADERS[key.entity]):
-        return None
-    named = SisRow(tuple(values)).key(key.entity)
-    return next((row for row in data_set.rows if row.key(key.entity) == named), None)

@@ -4,7 +4,7 @@
 anywhere is followed by another that goes on.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Protocol
@@ -12,7 +12,10 @@ from typing import Protocol
 import structlog
 
 from shared.clock import Clock
+from shared.domain.corrections import USERS, corrections_before
 from shared.domain.live_counts import LiveCounts, LiveHistory
+from shared.domain.login_changes import login_digest, login_of, user_id_of
+from shared.domain.people_rows import CanvasUsers
 from shared.domain.provisioning_run import (
     AppliedMark,
     DataSetChange,
@@ -29,17 +32,21 @@ from shared.domain.provisioning_run import (
 from shared.domain.roster import DISTRICT_SCHOOL_NUMBER
 from shared.domain.roster_safety import ended_terms
 from shared.domain.school_plans import changed_rows_of, plan_without
-from shared.domain.sis_import import DataSet, DataSetKey
+from shared.domain.sis_id_changes import SisIdChange, change_imports, with_new_ids
+from shared.domain.sis_import import DataSet, DataSetKey, Entity
 from shared.errors import PermanentError
 from shared.log_events import LogEvent
 from shared.roster_ports import ProvisionRuns, RosterFeed, RunLease, SisImports
 from workers.provisioning.comparison import Comparison, SchoolPlan
 from workers.provisioning.planning import Planned, Planner
 from workers.provisioning.sub_accounts import missing_accounts
-from workers.provisioning.upload_planning import Held, Prepared, UploadPlanner
+from workers.provisioning.upload_planning import Held, Prepared, UploadPlanner, correction_change
 from workers.provisioning.uploading import Uploader
 
 log = structlog.get_logger()
+
+# SIS ids take two imports, what is refused is taken back by a third, logins take one: more would be going in circles.
+MOST_CORRECTIONS = 8
 
 FIRST_RUN = Hold(
     "first_run",
@@ -113,39 +120,62 @@ class ProvisionRun:
         """Read and plan, or take `target` as the plan, and compare it with what was applied."""
         held = {mark.key: self._held(mark) for mark in self._runs.applied()}
         applied = [rows for each in held.values() if (rows := each.possible) is not None]
+        known = CanvasUsers(run.refused_ids, frozenset(run.refused_logins), self._runs.former_logins())
         if target is not None:
-            planned = Planned(tuple(target))
-        else:
-            planned = self._planner.plan(self._feed.read(), applied, self._history())
+            return self._scoped(run, _Plans(lambda _: Planned(tuple(target))), held, applied, known)
+        roster, history = self._feed.read(), self._history()
+        plans = _Plans(lambda waiting: self._planner.plan(roster, applied, history, replace(known, waiting=waiting)))
+        return self._scoped(run, plans, held, applied, known)
+
+    def _scoped(
+        self,
+        run: Run,
+        plans: "_Plans",
+        held: Mapping[DataSetKey, Held],
+        applied: Sequence[DataSet],
+        known: CanvasUsers,
+    ) -> Comparison:
+        """Return what changes: of everything, of all but the doubtful schools, or of one school alone."""
+        planned = plans.everything
         digests = {each.key: digest_of(each) for each in planned.data_sets}
         holds: tuple[Hold, ...] = ()
         if run.kind is not RunKind.ROLLBACK:
             accounts = missing_accounts(self._imports, applied, planned.data_sets)
             holds = (*planned.holds, *accounts, *_own_holds(held, digests, run.cause))
-        plan_digest = plan_digest_of(digests.items())
-        if run.school_number is not None:
-            return self._of_one_school(run, planned, held, applied, holds)
-        schools: tuple[SchoolPlan, ...] = ()
-        data_sets = planned.data_sets
-        if run.approved_plan != plan_digest and (doubtful := schools_apart(applied, planned.data_sets, holds)):
-            schools = tuple(_school_plan(school, applied, planned.data_sets, holds) for school in doubtful)
-            data_sets = plan_without(applied, planned.data_sets, lambda school: school in doubtful)
-        return Comparison(planned, self._prepared(data_sets, held, run.cause), holds, plan_digest, schools)
+        own = run.school_number
+        if own is not None:
+            # A doubt about the whole district is one about the school.
+            school = _school_plan(own, applied, planned, holds, run.corrections)
+            compared = self._of(run, plans, held, applied, known, lambda number: number != own)
+            return replace(compared, holds=school.holds, plan_digest=school.plan_digest)
+        plan_digest = plan_digest_of((*digests.items(), *_id_imports(planned.id_changes, run.corrections)))
+        doubtful: frozenset[int] = frozenset()
+        if run.approved_plan != plan_digest:
+            doubtful = schools_apart(applied, planned.data_sets, holds)
+        schools = tuple(_school_plan(school, applied, planned, holds, ()) for school in doubtful)
+        compared = self._of(run, plans, held, applied, known, (lambda number: number in doubtful) if doubtful else None)
+        return replace(compared, holds=holds, plan_digest=plan_digest, schools=schools)
 
-    def _of_one_school(
+    def _of(
         self,
         run: Run,
-        planned: Planned,
+        plans: "_Plans",
         held: Mapping[DataSetKey, Held],
         applied: Sequence[DataSet],
-        holds: Sequence[Hold],
+        known: CanvasUsers,
+        stays: Callable[[int], bool] | None,
     ) -> Comparison:
-        """Return what changes of one school alone; a doubt about the whole district is one about the school."""
-        own = run.school_number
-        assert own is not None
-        school = _school_plan(own, applied, planned.data_sets, holds)
-        data_sets = plan_without(applied, planned.data_sets, lambda number: number != own)
-        return Comparison(planned, self._prepared(data_sets, held, run.cause), school.holds, school.plan_digest)
+        """Return what the plan takes where the rows of every school that `stays` are left as they are."""
+        planned = plans.without_ids_of(stays) if stays else plans.everything
+        ids = {change.old: change.new for change in planned.id_changes}
+        if ids:
+            held = {key: each.with_new_ids(ids) for key, each in held.items()}
+        before = [with_new_ids(each, ids) for each in applied]
+        data_sets = plan_without(before, planned.data_sets, stays) if stays else planned.data_sets
+        corrections = corrections_before(data_sets, applied, planned.id_changes, known)
+        renumbered = {digest_of(each.rows): each.rows for each in held.values() if ids and each.rows}
+        prepared = self._prepared(data_sets, held, run.cause)
+        return Comparison(planned, prepared, (), "", corrections=corrections, renumbered=renumbered)
 
     def _prepared(
         self, data_sets: Sequence[DataSet], held: Mapping[DataSetKey, Held], cause: RunCause
@@ -168,14 +198,23 @@ class ProvisionRun:
             compared = self._compared(run, self._rows_before(run))
         else:
             version = self._feed.changes_since(self._runs.notes().data_version)
-            run = replace(run, data_version=version.version if version else None)
+            run = self._knowing_refusals(replace(run, data_version=version.version if version else None))
             compared = self._compared(run)
         return self._decide(self._with_plan(run, compared), lease, compared)
+
+    def _knowing_refusals(self, run: Run) -> Run:
+        """Return the run with what Canvas refused before, unless it is to be asked again."""
+        if run.corrections or run.cause in (RunCause.SCHEDULE, RunCause.PERSON):
+            return run
+        notes = self._runs.notes()
+        return replace(run, refused_ids=notes.refused_ids, refused_logins=notes.refused_logins)
 
     def _decide(self, run: Run, lease: RunLease, compared: Comparison) -> Run:
         self._keep_rows(compared)
         if run.kind is RunKind.DRY_RUN:
             return self._end(replace(run, reasons=compared.holds), RunState.SHOWN, lease)
+        if run.kind is RunKind.ROSTER:
+            self._runs.keep_sis_ids(lease, _ids_in_canvas(compared.planned))
         if compared.is_held and run.approved_plan != compared.plan_digest:
             held = self._held_like(run)
             if held is not None and held.id != run.id and held.plan_digest == compared.plan_digest:
@@ -190,6 +229,11 @@ class ProvisionRun:
     def _with_plan(self, run: Run, compared: Comparison) -> Run:
         """Return the run with what it is to do. What it has done already stays with it."""
         done = _imported(run)
+        if compared.corrections and len(run.corrections) >= MOST_CORRECTIONS:
+            raise PermanentError("corrections follow from corrections without end", cause="corrections_without_end")
+        # After corrections everything is read and planned anew.
+        corrections = [self._uploads.correction(rows, run.id) for rows in compared.corrections]
+        wanted = corrections or [part.upload for part in compared.prepared]
         keys = {part.key for upload in done for part in upload.parts}
         return replace(
             run,
@@ -199,7 +243,7 @@ class ProvisionRun:
             findings=dict(compared.planned.findings),
             problems=compared.planned.problems,
             changes=(*(change for change in run.changes if change.key in keys), *compared.changes),
-            uploads=(*done, *(part.upload for part in compared.prepared)),
+            uploads=(*done, *wanted),
             applied_before=run.applied_before if done else tuple(self._runs.applied()),
             attempts=0,
             not_before=None,
@@ -255,11 +299,14 @@ class ProvisionRun:
     def _apply(self, run: Run, lease: RunLease) -> Run:
         number = run.next_upload
         if number is None:
-            return self._keep(replace(run, state=RunState.FINISHING), lease)
+            has_corrected = bool(run.uploads) and run.uploads[-1].is_correction
+            state = RunState.READING if has_corrected else RunState.FINISHING
+            return self._keep(replace(run, state=state), lease)
         return self._uploader.advance(run, number, lease)
 
     def _finish(self, run: Run, lease: RunLease) -> Run:
         self._aftermath.follow(run)
+        self._remember_logins(run)
         for held in self._runs.held_runs() if run.kind is RunKind.ROSTER else ():
             if held.id != run.id and _covers(run, held) and held.school_number not in run.held_schools:
                 self._supersede(held, run, lease)
@@ -283,9 +330,23 @@ class ProvisionRun:
         ended = replace(run, state=state, finished_at=now, not_before=None, waits_for="", waits_on=None)
         return self._keep(ended, lease)
 
+    def _remember_logins(self, run: Run) -> None:
+        """Keep by which logins those who left the files were known: a newcomer may be given one of them."""
+        change = next((each for each in run.changes if each.key == USERS), None)
+        before, after = (
+            self._runs.rows(digest) if digest else None
+            for digest in ((change.before, change.after) if change else (None, None))
+        )
+        if after is None:
+            return
+        staying = {user_id_of(row) for row in after.rows}
+        left = [row for row in (before.rows if before else ()) if user_id_of(row) not in staying]
+        self._runs.keep_former_logins({login_digest(login_of(row)): user_id_of(row) for row in left}, staying)
+
     def _note_version(self, run: Run, lease: RunLease) -> None:
-        if run.data_version is not None:
-            self._runs.note(lease, replace(self._runs.notes(), data_version=run.data_version))
+        notes = replace(self._runs.notes(), refused_ids=run.refused_ids, refused_logins=run.refused_logins)
+        version = notes.data_version if run.data_version is None else run.data_version
+        self._runs.note(lease, replace(notes, data_version=version))
 
     def _supersede_others(self, run: Run, lease: RunLease) -> None:
         """Close runs under way: going on, they would undo what this one restores."""
@@ -311,12 +372,25 @@ class ProvisionRun:
             raise PermanentError("what was applied before is not kept any more", cause="rows_forgotten")
         if not rows:
             raise PermanentError("nothing was applied before that run", cause="nothing_applied_before")
-        return rows
+        # People keep the SIS ids that they were given since: those are no rows that could be restored.
+        ids = self._ids_since(rows)
+        return [with_new_ids(data_set, ids) for data_set in rows]
+
+    def _ids_since(self, rows: Sequence[DataSet]) -> dict[str, str]:
+        """Return the SIS ids that people have now, by those of the rows."""
+        now = [kept for mark in self._runs.applied() if mark.key == USERS and (kept := self._held(mark).possible)]
+        current = {row.source: user_id_of(row) for each in now for row in each.rows if row.source}
+        then = (row for each in rows if each.key == USERS for row in each.rows)
+        return {user_id_of(row): current[row.source] for row in then if row.source in current}
 
     def _keep_rows(self, compared: Comparison) -> None:
         for part in compared.prepared:
             for digest, data_set in part.rows.items():
                 self._runs.keep_rows(digest, data_set)
+        for rows in compared.corrections:
+            self._runs.keep_rows(digest_of(rows), rows)
+        for digest, data_set in compared.renumbered.items():
+            self._runs.keep_rows(digest, data_set)
 
     def _keep(self, run: Run, lease: RunLease) -> Run:
         self._runs.save(lease, run)
@@ -343,20 +417,56 @@ def schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds:
     return doubtful if schools - doubtful - {DISTRICT_SCHOOL_NUMBER} else frozenset()
 
 
+class _Plans:
+    """Plans of one reading: with all people by their new SIS ids, or with those of some records left as they are."""
+
+    def __init__(self, plan: Callable[[frozenset[str]], Planned]) -> None:
+        self._plan = plan
+        self.everything = plan(frozenset())
+
+    def without_ids_of(self, stays: Callable[[int], bool]) -> Planned:
+        """Return the plan in which nobody of these schools gets another SIS id."""
+        waiting = frozenset(each.source for each in self.everything.id_changes if stays(each.school_number))
+        return self._plan(waiting) if waiting else self.everything
+
+
 def _school_plan(
-    school: int, applied: Sequence[DataSet], planned: Sequence[DataSet], holds: Iterable[Hold]
+    school: int,
+    applied: Sequence[DataSet],
+    planned: Planned,
+    holds: Iterable[Hold],
+    corrected: Sequence[Upload],
 ) -> SchoolPlan:
-    """Return what changes of a school's rows alone. Its digest stands for exactly those changes."""
-    found = changed_rows_of(applied, plan_without(applied, planned, lambda number: number != school))
+    """Return what changes of a school's rows alone. Its digest stands for exactly those changes.
+
+    `corrected` are the corrections that were made for the school already.
+    """
+    ids = {change.old: change.new for change in planned.id_changes}
+    before_all = [with_new_ids(each, ids) for each in applied]
+    found = changed_rows_of(before_all, plan_without(before_all, planned.data_sets, lambda number: number != school))
     changes = []
     rows: dict[str, DataSet] = {}
     for each in found:
         before, after = digest_of(each.before), digest_of(each.after)
         rows |= {before: each.before, after: each.after}
         changes.append(DataSetChange(each.after.key, before, after, each.added, each.changed, each.removed))
-    digest = plan_digest_of((change.key, f"{change.before}-{change.after}") for change in changes)
+    id_changes = [change for change in planned.id_changes if change.school_number == school]
+    renumbering = change_imports(id_changes)
+    rows |= {digest_of(each): each for each in renumbering}
+    digests = ((change.key, f"{change.before}-{change.after}") for change in changes)
+    digest = plan_digest_of((*digests, *_id_imports(id_changes, corrected)))
     own = tuple(hold for hold in holds if hold.school_number in (None, school))
-    return SchoolPlan(school, own, digest, tuple(changes), rows)
+    return SchoolPlan(school, own, digest, (*map(correction_change, renumbering), *changes), rows)
+
+
+def _id_imports(id_changes: Sequence[SisIdChange], corrected: Iterable[Upload]) -> Iterator[tuple[DataSetKey, str]]:
+    """Yield what stands for the SIS ids that a plan changes: those that were changed for it already are part of it."""
+    for upload in corrected:
+        for part in upload.parts:
+            if part.key.entity is Entity.SIS_ID_CHANGES:
+                yield part.key, part.digest
+    for each in change_imports(id_changes):
+        yield each.key, digest_of(each)
 
 
 def _covers(run: Run, other: Run) -> bool:
@@ -366,6 +476,11 @@ def _covers(run: Run, other: Run) -> bool:
 
 def _imported(run: Run) -> tuple[Upload, ...]:
     return tuple(upload for upload in run.uploads if upload.state is UploadState.IMPORTED)
+
+
+def _ids_in_canvas(planned: Planned) -> dict[str, str]:
+    """Return the SIS ids by PowerSchool record that Canvas has and the templates do not make, until it has others."""
+    return {**planned.kept_ids, **{change.source: change.old for change in planned.id_changes}}
 
 
 def _rows_by_entity(data_sets: Sequence[DataSet]) -> dict[str, int]:

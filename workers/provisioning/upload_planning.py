@@ -1,14 +1,23 @@
 """The SIS imports that make Canvas hold a plan: none for what it holds already."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from shared.domain.import_groups import CLASSES, group_of, is_remaster_due, turn_of
 from shared.domain.provisioning_run import AppliedMark, DataSetChange, Upload, UploadPart, data_set_id_of, digest_of
 from shared.domain.roster_safety import live_counts
-from shared.domain.sis_import import DataSet, DataSetKey
-from shared.domain.sis_uploads import NeededImport, Part, SentPart, UploadRules, import_needed
+from shared.domain.sis_id_changes import with_new_ids
+from shared.domain.sis_import import DataSet, DataSetKey, ImportOptions
+from shared.domain.sis_uploads import (
+    MAX_THRESHOLD,
+    USER_REMOVE_STATUS,
+    NeededImport,
+    Part,
+    SentPart,
+    UploadRules,
+    import_needed,
+)
 
 Live = Mapping[DataSetKey, Mapping[int, int]]
 
@@ -29,6 +38,13 @@ class Held:
         entity = self.rows.key.entity
         rows = {row.key(entity): row for data_set in (self.rows, self.attempted) for row in data_set.rows}
         return DataSet(self.rows.key, tuple(sorted(rows.values())))
+
+    def with_new_ids(self, ids: Mapping[str, str]) -> "Held":
+        """Return what Canvas holds once these SIS ids have changed."""
+        rows, attempted = (each and with_new_ids(each, ids) for each in (self.rows, self.attempted))
+        if self.mark is None or rows is None or rows == self.rows:
+            return Held(self.mark, rows, attempted)
+        return Held(replace(self.mark, digest=digest_of(rows)), rows, attempted)
 
     @property
     def is_certain(self) -> bool:
@@ -83,6 +99,16 @@ class UploadPlanner:
             if needed is not None:
                 found.append(needed)
         return tuple(found)
+
+    def correction(self, data_set: DataSet, run_id: str) -> Upload:
+        """Return the upload of rows that come before all data sets, compared with nothing but themselves.
+
+        Its identifier is of the run: what is sent twice changes nothing, and no other run's rows count as gone.
+        """
+        key, digest = data_set.key, digest_of(data_set)
+        name = data_set_id_of(self._prefix, f"{key.entity}-{key.term_sis_id}-{run_id}")
+        options = ImportOptions(self._rules.dropped_status.value, USER_REMOVE_STATUS, MAX_THRESHOLD)
+        return Upload(name, (UploadPart(key, digest, digest, len(data_set.rows)),), options)
 
     def as_new_base(self, upload: Upload, parts: Sequence[Part]) -> tuple[Upload, Mapping[str, DataSet]]:
         """Return the upload as one that Canvas takes without comparing, with what is gone in it once more.
@@ -202,6 +228,11 @@ class UploadPlanner:
                 counts = (len(d.added), len(d.changed), len(d.removed))
                 changes.append(DataSetChange(part.key, before, part.holds, *counts))
         return Prepared(upload, tuple(changes), rows)
+
+
+def correction_change(data_set: DataSet) -> DataSetChange:
+    """Return what corrections change, for a person to look at: each row is new."""
+    return DataSetChange(data_set.key, None, digest_of(data_set), len(data_set.rows), 0, 0)
 
 
 def _part(sent: SentPart, live: Live) -> UploadPart:

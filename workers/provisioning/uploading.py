@@ -24,6 +24,7 @@ from shared.domain.sis_uploads import Part, files_of
 from shared.errors import NotFound, PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.roster_ports import ProvisionRuns, RunLease, SisImports
+from workers.provisioning.correcting import Corrector
 from workers.provisioning.planning import Planner
 from workers.provisioning.upload_planning import Held, UploadPlanner
 
@@ -57,6 +58,7 @@ class Uploader:
         planner: Planner,
         clock: Clock,
         uploads: UploadPlanner,
+        corrector: Corrector,
         settles_in: timedelta,
         longest_import: timedelta,
         prefix: str,
@@ -66,6 +68,7 @@ class Uploader:
         self._planner = planner
         self._clock = clock
         self._uploads = uploads
+        self._corrector = corrector
         self._settles_in = settles_in
         self._longest_import = longest_import
         self._prefix = prefix
@@ -152,16 +155,20 @@ class Uploader:
             if self._clock.now() - began > self._longest_import:
                 raise self._hangs(self._keep(run, lease), "import_hangs")
             return self._keep(self._later(run, poll_wait(polled.polls), "own_import"), lease)
-        run = self._with_troubles(run, number, found)
+        errors = [] if found.state is ImportState.IMPORTED else self._imports.errors(found.id)
+        run = self._with_troubles(run, number, found, errors)
         self._tell_end(run, number, found)
+        if found.state.has_succeeded and upload.is_correction:
+            run, marks = self._corrector.settle(run, number, errors)
+            done = replace(run.uploads[number], state=UploadState.IMPORTED)
+            return self._keep(self._at_once(run.with_upload(number, done)), lease, marks)
         if found.state.has_succeeded:
             return self._imported(run, number, lease, found)
         return self._failed(run, number, lease, found, _trouble_of(found))
 
-    def _with_troubles(self, run: Run, number: int, found: SisImport) -> Run:
+    def _with_troubles(self, run: Run, number: int, found: SisImport, errors: Sequence[RowError]) -> Run:
         """Fetch what Canvas says about the rows at once: it forgets it."""
         upload = run.uploads[number]
-        errors = [] if found.state is ImportState.IMPORTED else self._imports.errors(found.id)
         if errors:
             self._runs.keep_troubles(run.id, found.id, self._explained(upload, found, errors))
         failures = sum(error.is_failure for error in errors)
@@ -204,6 +211,9 @@ class Uploader:
     def _as_new_base(self, run: Run, number: int, lease: RunLease) -> Run:
         """Try a failed import again as a new base: after five differences in a row Canvas takes nothing else."""
         # Its attempts are not given back: nothing has succeeded yet.
+        if run.uploads[number].is_correction:
+            again = replace(run.uploads[number], state=UploadState.WAITING)
+            return self._keep(run.with_upload(number, again), lease)
         return self._keep(self._with_new_base(run, number, instead=True), lease)
 
     def _with_new_base(self, run: Run, number: int, *, instead: bool = False) -> Run:
@@ -225,7 +235,9 @@ class Uploader:
         return Part(Held(mark, before, attempted).possible, self._rows(part.holds))
 
     def _doubtful(self, upload: Upload) -> list[AppliedMark]:
-        """Return that Canvas may hold the old rows or the new ones of each data set."""
+        """Return that Canvas may hold the old rows or the new ones of each data set; corrections are none."""
+        if upload.is_correction:
+            return []
         marks = {mark.key: mark for mark in self._runs.applied()}
         now = self._clock.now()
         held = ((part, marks.get(part.key) or AppliedMark(part.key, None, now)) for part in upload.parts)

@@ -11,7 +11,7 @@ from shared.adapters.canvas.sis_wire import SisImportErrorWire
 from shared.adapters.http.api import Params
 from shared.domain.sis_import import ImportState, RowError, SisFiles, SisImport
 from shared.errors import AccessDenied, NotFound, Refused
-from shared.roster_ports import ImportOptions
+from shared.roster_ports import CanvasUser, ImportOptions
 
 IMPORTS = "/api/v1/accounts/{account_id}/sis_imports"
 ACCOUNT = "/api/v1/accounts/{account_id}"
@@ -94,6 +94,17 @@ class CanvasSisImports:
         everything = list(self._errors(import_id, [PER_PAGE]))
         failures = Counter(self._errors(import_id, [("failure", "true"), PER_PAGE]) if everything else ())
         return tuple(error.to_domain(is_failure=_taken(failures, error)) for error in everything)
+
+    def user(self, sis_user_id: str) -> CanvasUser | None:
+        """Return the user of this SIS id; None if there is none.
+
+        Raises: AccessDenied. Source: Canvas REST API, `GET /api/v1/users/:id`, "SIS IDs".
+        """
+        try:
+            answer = self._canvas.get("/api/v1/users/{id}", {"id": f"sis_user_id:{sis_user_id}"})
+        except NotFound:
+            return None
+        return CanvasUser(answer.parsed(sis_wire.USER).login_id)
 
     def close(self) -> None:
         """Close the connections."""

@@ -121,6 +121,13 @@ class SisImportErrorsWire(Wire):
     sis_import_errors: list[SisImportErrorWire]
 
 
+class UserWire(Wire):
+    """A user; Canvas shows the login to those who may manage logins."""
+
+    login_id: str | None = None
+
+
+USER = TypeAdapter(UserWire)
 ACCOUNT = TypeAdapter(AccountWire)
 IMPORT = TypeAdapter(SisImportWire)
 IMPORTS = TypeAdapter(SisImportsWire)

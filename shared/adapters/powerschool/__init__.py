@@ -25,6 +25,7 @@ from shared.adapters.powerschool.section_memory import SectionMemory
 from shared.adapters.powerschool.sis_ids import section_template, student_template
 from shared.adapters.powerschool.token import SharedToken
 from shared.adapters.redis.answers import text
+from shared.adapters.redis.kept_sis_ids import kept_student_ids
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import SystemGate
 from shared.adapters.redis.unavailable_queries import UnavailableQueries
@@ -66,6 +67,7 @@ def powerschool(
         timedelta(seconds=settings.roster_max_age_s),
         today=lambda: _today(settings, metadata, clock),
         last_hint=lambda: _last_hint(redis_client, keys),
+        kept_ids=lambda: kept_student_ids(redis_client, keys),
     )
     gradebook = Gradebook(
         api,

@@ -1,7 +1,7 @@
 """Finds PowerSchool's sections and students by the SIS ids Canvas knows: the port `RosterReader`."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Protocol
 
@@ -51,7 +51,8 @@ class Roster:
     """Remembers every section in Redis, for as long as the setting says and no rosters are said to have changed.
 
     `last_hint` names the latest time PowerSchool said so, empty if it never did; what is remembered belongs to it.
-    Thread-safe.
+    `kept_ids` are SIS ids of students by STUDENTS.DCID that Canvas has and the template does not make: of those whose
+    number changed, until Canvas has changed it too. Thread-safe.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Roster:
         max_age: timedelta,
         today: Callable[[], date],
         last_hint: Callable[[], str] = lambda: "",
+        kept_ids: Callable[[], Mapping[int, str]] = dict,
     ) -> None:
         self._source = source
         self._queries = queries
@@ -70,6 +72,7 @@ class Roster:
         self._template = template
         self._today = today
         self._last_hint = last_hint
+        self._kept_ids = kept_ids
 
     def sections(self, sis_section_ids: Collection[str], *, refresh: bool = False) -> Mapping[str, RosteredSection]:
         """Return the known ones of these sections by SIS id; `refresh` asks PowerSchool even if remembered.
@@ -82,7 +85,9 @@ class Roster:
         addresses = self._addresses(sorted(set(sis_section_ids) - found.keys()), hint, refresh=refresh)
         read = self._read(addresses)
         self._memory.remember(read, hint)
-        return found | {section.sis_section_id: section for section in read}
+        kept_ids = self._kept_ids()
+        every = (*found.values(), *read)
+        return {section.sis_section_id: _with_kept_ids(section, kept_ids) for section in every}
 
     def _read(self, addresses: Sequence[SectionAddress]) -> list[RosteredSection]:
         return self._source.read(addresses, self._today()) if addresses else []
@@ -102,6 +107,15 @@ class Roster:
         index = {self._template.render(row.model_dump()): int(row.section_dcid) for row in rows}
         self._memory.remember_index(index, hint)
         return index
+
+
+def _with_kept_ids(section: RosteredSection, kept_ids: Mapping[int, str]) -> RosteredSection:
+    """Return the section with its students by the SIS ids that Canvas has."""
+    students = section.students
+    if not any(student.dcid in kept_ids for student in students.values() if kept_ids):
+        return section
+    by_canvas = {kept_ids.get(student.dcid, sis_id): student for sis_id, student in students.items()}
+    return replace(section, students=by_canvas)
 
 
 def _is_dcid(text: str) -> bool:

@@ -412,6 +412,19 @@ class Keys:
         return f"{self.prefix}:provisioning:troubles:{run_id}"
 
     @property
+    def kept_sis_ids(self) -> str:
+        """Hash: PowerSchool record (`STUDENTS.DCID 501`) to the SIS id that Canvas has, not the template's.
+
+        Replaced by every run of provisioning. Few: those whose new id Canvas refused, or has not been asked for yet.
+        """
+        return f"{self.prefix}:provisioning:kept-sis-ids"
+
+    @property
+    def former_logins(self) -> str:
+        """Hash with a lifetime of 400 days: digest of a login to the SIS id of who had it and left. No logins."""
+        return f"{self.prefix}:provisioning:former-logins"
+
+    @property
     def provision_notes(self) -> str:
         """String: what scheduling of provisioning remembers (last slot, check, data version, hint), as JSON."""
         return f"{self.prefix}:provisioning:notes"

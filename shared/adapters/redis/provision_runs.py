@@ -2,9 +2,9 @@
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import redis
 from pydantic import TypeAdapter
@@ -207,6 +207,32 @@ class RedisProvisionRuns:
         by_import = sorted((int(import_id), value) for import_id, value in kept.items())
         return [each for _, value in by_import for each in _TROUBLES.validate_json(zlib.decompress(value))]
 
+    def keep_sis_ids(self, lease: RunLease, kept: Mapping[str, str]) -> None:
+        """Keep the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
+        self.renew(lease)
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.delete(self._keys.kept_sis_ids)
+        if kept:
+            pipeline.hset(self._keys.kept_sis_ids, mapping=_fields(kept))
+        pipeline.execute()
+
+    def former_logins(self) -> dict[str, str]:
+        """Return the SIS ids of users who are in no file any more, by the digest of their login."""
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.former_logins))
+        return {text(digest): text(sis_id) for digest, sis_id in kept.items()}
+
+    def keep_former_logins(self, left: Mapping[str, str], freed: Collection[str]) -> None:
+        """Keep the logins of those who left, and forget those of users (SIS ids) who gave them up or came back."""
+        gone = set(freed)
+        digests = [digest for digest, sis_id in self.former_logins().items() if sis_id in gone] if gone else []
+        pipeline = self._redis.pipeline(transaction=True)
+        if digests:
+            pipeline.hdel(self._keys.former_logins, *digests)
+        if left:
+            pipeline.hset(self._keys.former_logins, mapping=_fields(left))
+            pipeline.pexpire(self._keys.former_logins, APPLIED_KEPT_FOR)
+        pipeline.execute()
+
     def notes(self) -> ScheduleNotes:
         """Return what scheduling remembers."""
         kept = self._redis.get(self._keys.provision_notes)
@@ -259,6 +285,11 @@ def _unpacked_live(packed: bytes) -> LiveCounts:
 def _key_of(name: str) -> DataSetKey:
     entity, _, term = name.partition(":")
     return DataSetKey(Entity(entity), term)
+
+
+def _fields(values: Mapping[str, str]) -> Mapping[Any, Any]:
+    """Return the values as redis-py's types want the fields of a hash."""
+    return values
 
 
 def _name_of(key: DataSetKey) -> str:

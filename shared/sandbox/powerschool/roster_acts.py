@@ -163,10 +163,11 @@ class AddStudent(BaseAct):
 
 
 class ChangeStudent(BaseAct):
-    """A student is renamed, gets another e-mail address or none, another school, or leaves (`enroll_status`)."""
+    """A student is renamed or renumbered, gets another address or none, another school, or leaves (`enroll_status`)."""
 
     do: Literal["change_student"]
     student_dcid: int
+    number: str = ""
     first_name: str = ""
     last_name: str = ""
     email: str | None = None
@@ -180,10 +181,11 @@ class ChangeStudent(BaseAct):
 
 
 class ChangeStaff(BaseAct):
-    """A user is renamed, or gets another e-mail address or none; at every school alike."""
+    """A user is renamed or renumbered, or gets another e-mail address or none; at every school alike."""
 
     do: Literal["change_staff"]
     users_dcid: int
+    teacher_number: str = ""
     first_name: str = ""
     last_name: str = ""
     email: str | None = None

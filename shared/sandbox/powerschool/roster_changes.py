@@ -166,6 +166,30 @@ class SchoolDays:
             return []
         return [ChangeStaff(do="change_staff", users_dcid=member.dcid, email=self._address(f"staff{self._mark()}"))]
 
+    def renumber_student(self) -> list[RosterAct]:
+        """A student gets another number."""
+        student = self._picked([each for each in self._by_dcid(self.state.students) if each.enroll_status == 0])
+        if student is None:
+            return []
+        return [ChangeStudent(do="change_student", student_dcid=student.dcid, number=f"9{self._mark()}")]
+
+    def exchange_numbers(self) -> list[RosterAct]:
+        """Two students get each other's number: whoever entered them mixed them up."""
+        one, other = (self._picked(self._by_dcid(self.state.students)) for _ in range(2))
+        if one is None or other is None or one is other or one.enroll_status or other.enroll_status:
+            return []
+        return [
+            ChangeStudent(do="change_student", student_dcid=one.dcid, number=other.number),
+            ChangeStudent(do="change_student", student_dcid=other.dcid, number=one.number),
+        ]
+
+    def renumber_staff(self) -> list[RosterAct]:
+        """A user gets another teacher number."""
+        member = self._picked(self._by_dcid(self.state.staff))
+        if member is None:
+            return []
+        return [ChangeStaff(do="change_staff", users_dcid=member.dcid, teacher_number=f"9{self._mark()}")]
+
     def _sections(self) -> list[Section]:
         """Return the sections whose term is not over."""
         today, terms = self.state.today(), self.state.terms.values()
@@ -226,6 +250,9 @@ KINDS: Mapping[str, Callable[[SchoolDays], list[RosterAct]]] = {
     "rename_student": SchoolDays.rename_student,
     "student_email": SchoolDays.student_email,
     "staff_email": SchoolDays.staff_email,
+    "renumber_student": SchoolDays.renumber_student,
+    "exchange_numbers": SchoolDays.exchange_numbers,
+    "renumber_staff": SchoolDays.renumber_staff,
 }
 WEIGHTS: Mapping[str, int] = {
     "transfer": 30,
@@ -242,6 +269,9 @@ WEIGHTS: Mapping[str, int] = {
     "rename_student": 5,
     "student_email": 6,
     "staff_email": 2,
+    "renumber_student": 2,
+    "exchange_numbers": 1,
+    "renumber_staff": 1,
 }
 
 

@@ -1,11 +1,12 @@
 """One valid school with two algebra sections; tests change one thing of it."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from shared.domain.applied_rows import value
+from shared.domain.corrections import corrections_before
 from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning import RosterPlan, plan_roster
 from shared.domain.provisioning_policy import CoursePer, ProvisioningPolicy
@@ -42,6 +43,13 @@ POLICY = ProvisioningPolicy(
 PER_TEACHER = replace(
     POLICY, course_per=CoursePer.TEACHER, course_sis_id=SisIdTemplate("{term_id}-{course_number}-T{teacher_number}")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class WholePlan(RosterPlan):
+    """A plan with what must come before it."""
+
+    corrections: tuple[DataSet, ...] = ()
 
 
 def teacher(users_dcid: int, **changes: object) -> StaffMember:
@@ -92,9 +100,12 @@ def plan(
     today: date = TODAY,
     applied: Iterable[DataSet] = (),
     canvas: CanvasUsers = NOTHING_KNOWN,
-) -> RosterPlan:
+) -> WholePlan:
     """Return the plan of the roster."""
-    return plan_roster(of, policy, today, applied, canvas)
+    applied = tuple(applied)
+    found = plan_roster(of, policy, today, applied, canvas)
+    corrections = corrections_before(found.data_sets, applied, found.id_changes, canvas)
+    return WholePlan(found.data_sets, found.problems, found.id_changes, found.kept_ids, corrections)
 
 
 def rows(plan: RosterPlan, entity: Entity, term: str | None = None) -> list[SisRow]:

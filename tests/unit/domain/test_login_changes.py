@@ -4,18 +4,28 @@ from dataclasses import replace
 
 from shared.domain.login_changes import login_digest, with_freed_logins
 from shared.domain.people_rows import CanvasUsers
-from shared.domain.provisioning import RosterPlan
 from shared.domain.roster import Roster
 from shared.domain.roster_problems import Problem
 from shared.domain.sis_import import DataSet, DataSetKey, Entity
 from shared.domain.sis_templates import SisIdTemplate
-from tests.unit.domain.rosters import POLICY, TODAY, column, data_set, enrolled, plan, problems, roster, student
+from tests.unit.domain.rosters import (
+    POLICY,
+    TODAY,
+    WholePlan,
+    column,
+    data_set,
+    enrolled,
+    plan,
+    problems,
+    roster,
+    student,
+)
 
 BY_EMAIL = replace(POLICY, student_login_id=SisIdTemplate("{email}"))
 HANDED_ON = "s501@district.example"
 
 
-def planned(of: Roster, applied: tuple[DataSet, ...] = (), **known: object) -> RosterPlan:
+def planned(of: Roster, applied: tuple[DataSet, ...] = (), **known: object) -> WholePlan:
     """Return the plan where logins are e-mail addresses."""
     return plan(of, BY_EMAIL, TODAY, applied, CanvasUsers(**known))  # type: ignore[arg-type]
 
@@ -23,12 +33,12 @@ def planned(of: Roster, applied: tuple[DataSet, ...] = (), **known: object) -> R
 BEFORE = planned(roster()).data_sets
 
 
-def freed(after: RosterPlan) -> list[tuple[str, str, str]]:
+def freed(after: WholePlan) -> list[tuple[str, str, str]]:
     """Return SIS id, login and status of those who give up their logins."""
     return [(r.values[0], r.values[1], r.values[6]) for each in after.corrections for r in each.rows]
 
 
-def once_freed(before: tuple[DataSet, ...], after: RosterPlan) -> tuple[DataSet, ...]:
+def once_freed(before: tuple[DataSet, ...], after: WholePlan) -> tuple[DataSet, ...]:
     """Return what Canvas holds once it took the corrections."""
     users = DataSetKey(Entity.USERS)
     [correction] = after.corrections
@@ -103,6 +113,18 @@ def test_a_login_that_is_not_given_up_is_reported_with_both_records() -> None:
     assert column(after, Entity.USERS, "login_id")["1501"] == HANDED_ON
     [taken] = [p for p in after.problems if p.code is Problem.LOGIN_TAKEN]
     assert (taken.source, taken.detail) == ("STUDENTS.DCID 503", "by STUDENTS.DCID 501")
+
+
+def test_a_login_of_one_who_left_may_not_be_given_up_either() -> None:
+    """The holder is named by the SIS id: there is no record any more."""
+    before = planned(roster(students=(student(502),), enrollments=())).data_sets
+    newcomer = roster(students=(student(502), student(503, email=HANDED_ON)), enrollments=())
+    former = {login_digest(HANDED_ON): "1501"}
+    after = planned(newcomer, before, former_logins=former, refused_logins=frozenset({"1501"}))
+
+    assert [(p.code, p.source, p.detail) for p in after.problems] == [
+        (Problem.LOGIN_TAKEN, "STUDENTS.DCID 503", "by SIS id 1501")
+    ]
 
 
 def test_who_lost_the_address_keeps_the_login_before_a_newcomer() -> None:

@@ -53,3 +53,17 @@ def test_every_kind_is_told_once() -> None:
     kinds = [known.kind for known in KNOWN_ERRORS]
 
     assert sorted(kinds) == sorted(set(RowErrorKind) - {RowErrorKind.OTHER})
+
+
+def test_whose_login_it_is_is_said() -> None:
+    """Both people are named by ids; the remedy does not hand over the account of who left."""
+    words = (
+        "An existing Canvas user with the SIS ID 1501 has already claimed 1700's user_id requested login information"
+    )
+    told = explain_row_error(words, SisRow(("1700",), 100, "STUDENTS.DCID 700"))
+
+    assert (told.sentence, told.source) == (
+        "Another user in Canvas has this login already (SIS ID 1501).",
+        "STUDENTS.DCID 700",
+    )
+    assert "change that user's login" in told.remedy

@@ -13,6 +13,7 @@ from shared.adapters.redis.provision_runs import RedisProvisionRuns
 from shared.clock import ManualClock
 from shared.domain.import_groups import entities_of, group_of
 from shared.domain.live_counts import LiveHistory
+from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning_policy import DroppedStatus
 from shared.domain.provisioning_run import (
     AppliedMark,
@@ -27,6 +28,7 @@ from shared.domain.provisioning_run import (
 )
 from shared.domain.roster import Roster
 from shared.domain.sis_import import (
+    HEADERS,
     DataSet,
     DataSetKey,
     Entity,
@@ -39,8 +41,9 @@ from shared.domain.sis_import import (
 )
 from shared.domain.sis_uploads import UploadRules, files_of
 from shared.errors import NotFound
-from shared.roster_ports import DataVersion
+from shared.roster_ports import CanvasUser, DataVersion
 from tests.fakes import FakeDeadLetters, FakePauses, Faults
+from workers.provisioning.correcting import Corrector
 from workers.provisioning.driver import Provisioner
 from workers.provisioning.facade import ProvisioningDesk
 from workers.provisioning.planning import Planned
@@ -96,9 +99,21 @@ class FakePlanner:
 
     data_sets: tuple[DataSet, ...] = ()
     holds: tuple[Hold, ...] = ()
+    planned: "Callable[[FakePlanner], Planned] | None" = None
+    applied: tuple[DataSet, ...] = ()
+    canvas: CanvasUsers = NOTHING_KNOWN
     safety: Callable[[Sequence[DataSet], Sequence[DataSet], LiveHistory | None], Sequence[Hold]] = lambda *_: ()
 
-    def plan(self, roster: Roster, applied: Sequence[DataSet], history: LiveHistory | None = None) -> Planned:
+    def plan(
+        self,
+        roster: Roster,
+        applied: Sequence[DataSet],
+        history: LiveHistory | None = None,
+        canvas: CanvasUsers = NOTHING_KNOWN,
+    ) -> Planned:
+        self.applied, self.canvas = tuple(applied), canvas
+        if self.planned:
+            return self.planned(self)
         return Planned(self.data_sets, (*self.holds, *self.safety(applied, self.data_sets, history)))
 
     def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> RowTrouble:
@@ -140,6 +155,7 @@ class FakeImports:
     ends: list[SisImport | ImportState] = field(default_factory=list)
     messages: list[RowError] = field(default_factory=list)
     accounts: frozenset[str] = frozenset()
+    renamed: list[tuple[str, str]] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
     loses_answer: Exception | None = None
 
@@ -199,6 +215,31 @@ class FakeImports:
         self.faults.check("errors")
         return self.messages
 
+    def user(self, sis_user_id: str) -> CanvasUser | None:
+        self.faults.check("user")
+        row = self.records.get((Entity.USERS, (sis_user_id,)))
+        return None if row is None else CanvasUser(row[1])
+
+    def _rename(self, rows: Sequence[SisRow]) -> None:
+        """Change SIS ids row by row, as Canvas does; say of each row that is refused that it is."""
+        self.messages = []
+        for row in rows:
+            old, new = row.values[0], row.values[1]
+            if (Entity.USERS, (new,)) in self.records or (Entity.USERS, (old,)) not in self.records:
+                self.messages.append(RowError("change_sis_id.csv", None, "not changed", row_info=",".join(row.values)))
+                continue
+            self.renamed.append((old, new))
+            for (entity, _), values in [*self.records.items()]:
+                self._replace(entity, values, old, new)
+
+    def _replace(self, entity: Entity, values: tuple[str, ...], old: str, new: str) -> None:
+        if entity in (Entity.USERS, Entity.ENROLLMENTS):
+            at = HEADERS[entity].index("user_id")
+            if values[at] == old:
+                changed = (*values[:at], new, *values[at + 1 :])
+                del self.records[entity, SisRow(values).key(entity)]
+                self.records[entity, SisRow(changed).key(entity)] = changed
+
     def took(self, data_sets: Sequence[DataSet], group: str) -> None:
         """Let an import of long ago have left this."""
         files = files_of(data_sets, entities_of(group))
@@ -216,6 +257,9 @@ class FakeImports:
     def _take(self, sent: Sent, data_set_id: str, options: ImportOptions, *, exceeded: bool) -> None:
         base = None if options.remaster or exceeded else self.bases.get(data_set_id)
         for entity, rows in sent.files:
+            if entity is Entity.SIS_ID_CHANGES:
+                self._rename(rows)
+                continue
             kept = {row.key(entity) for row in rows}
             for row in base.rows(entity) if base else ():
                 if row.key(entity) not in kept:
@@ -308,7 +352,10 @@ class Campus:
         )
         rules = UploadRules(DroppedStatus.COMPLETED, 10, self.remaster_days)
         uploads = UploadPlanner(rules, "passback", lambda: self.clock.now().date())
-        uploader = Uploader(imports, runs, self.planner, self.clock, uploads, SETTLES_IN, LONGEST_IMPORT, "passback")
+        corrector = Corrector(imports, runs)
+        uploader = Uploader(
+            imports, runs, self.planner, self.clock, uploads, corrector, SETTLES_IN, LONGEST_IMPORT, "passback"
+        )
         zone = lambda: UTC  # noqa: E731
         run = ProvisionRun(feed, self.planner, runs, uploader, self.aftermath, self.clock, uploads, zone, imports)
         table = Timetable(self.schedule, timedelta(minutes=15))
