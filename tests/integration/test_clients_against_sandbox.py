@@ -21,7 +21,7 @@ from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.desired import DesiredAssignment
-from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection
+from shared.domain.powerschool import NO_MARKS, ActualAssignment, ActualScore, RosteredSection
 from shared.errors import AccessDenied, NotFound, Refused, SystemUnwell, TransientError
 from shared.ports import ScoreRow
 from shared.sandbox.canvas.app import create_app as canvas_app
@@ -227,8 +227,8 @@ def test_what_is_written_is_read_back(ps: PowerSchool, set_faults: Callable[...,
     assert (found.due_date, found.category_id) == (date(2031, 10, 11), Ids.CATEGORY_HOMEWORK)
     assert found.created_by_plugin in ps.gradebook.plugin_marks()
     assert found.scores == {
-        student_dcid_of(first): ActualScore(Decimal("9.25")),
-        student_dcid_of(second): ActualScore(Decimal(0), missing=True),
+        student_dcid_of(first): ActualScore(Decimal("9.25"), marks=NO_MARKS),
+        student_dcid_of(second): ActualScore(Decimal(0), missing=True, marks=NO_MARKS),
     }
 
 
@@ -264,7 +264,7 @@ def test_a_flag_is_withdrawn(ps: PowerSchool) -> None:
     ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, student, "0", exempt=True)])
     ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, student, "12")])
     (found,) = actual_of(ps, section_id)
-    assert found.scores == {student_dcid_of(student): ActualScore(Decimal(12))}
+    assert found.scores == {student_dcid_of(student): ActualScore(Decimal(12), marks=NO_MARKS)}
 
 
 def test_a_bad_student_is_named(ps: PowerSchool) -> None:
