@@ -176,8 +176,11 @@ class ChangeStore(Protocol):
         """End the lease, work done: its change set is forgotten. False if the lease was lost."""
         ...
 
-    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int) -> bool:
-        """End the lease, work not done: its change set is pending again, not before `delay` has passed."""
+    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
+        """End the lease, work not done: its change set is pending again, not before `delay` has passed.
+
+        `cause` says why, for whoever looks at what waits for long.
+        """
         ...
 
     def next_due_in(self) -> timedelta | None:

@@ -606,7 +606,7 @@ class FakeChanges:
         self.released.append(lease)
         return held
 
-    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int) -> bool:
+    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
         self.faults.check("release_for_later")
         held = lease in self.leases
         self.leases.discard(lease)

@@ -1,5 +1,7 @@
 """How the whole installation is doing: what `passback status` and the API say."""
 
+from datetime import timedelta
+
 from shared.adapters.redis.system_health import system_pauses
 from shared.domain.provisioning_run import RunKind
 from shared.queues import Queue
@@ -7,6 +9,8 @@ from workers.bootstrap import Passback
 from workers.grade_passback.answers import pause_json
 from workers.grade_passback.repairs import REPAIRS
 
+# What waits longer is a problem that somebody should know of.
+TOO_LONG = timedelta(minutes=5)
 SHOWN_COURSES = 20
 SHOWN_RUNS = 20
 
@@ -51,6 +55,10 @@ def installation_status(service: Passback) -> dict[str, object]:
                 "remedy": query.fault.remedy,
             }
             for query in service.unavailable_queries.all()
+        ],
+        "long_waits": [
+            {"course_id": w.course_id, "cause": w.cause, "since": w.since.isoformat()}
+            for w in service.changes.long_waits(TOO_LONG)
         ],
         "repairs": {"assignments": 0, "scores": 0, **service.counters.read(REPAIRS)},
         "last_provisioning": last_provisioning(service),

@@ -108,7 +108,7 @@ class Settler:
             case Done():
                 self._release(lease)
             case Wait(cause=cause, delay=delay):
-                self._changes.release_for_later(lease, delay, changes.attempts)
+                self._changes.release_for_later(lease, delay, changes.attempts, cause)
                 log.warning(
                     LogEvent.COURSE_SYNC_WAITS,
                     course_id=lease.course_id,
@@ -138,7 +138,7 @@ class Settler:
             attempts=attempts,
             delay_s=round(wait.total_seconds(), 3),
         )
-        self._changes.release_for_later(lease, wait, attempts)
+        self._changes.release_for_later(lease, wait, attempts, failures[0].cause)
 
     def _release(self, lease: Lease) -> None:
         if not self._changes.release(lease):

@@ -65,7 +65,9 @@ def forgets_work_of_outages() -> None:
     from shared.adapters.redis.change_store import RedisChangeStore
     from shared.ports import Lease
 
-    def release_instead(store: RedisChangeStore, lease: Lease, _delay: timedelta, _attempts: int) -> bool:
+    def release_instead(
+        store: RedisChangeStore, lease: Lease, _delay: timedelta, _attempts: int, _cause: str = ""
+    ) -> bool:
         return store.release(lease)
 
     RedisChangeStore.release_for_later = release_instead  # type: ignore[method-assign]

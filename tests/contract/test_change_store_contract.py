@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from stores_under_test import A_MOMENT, CLAIM_FOR, LEASE_FOR, MAX_WAIT, NO_WAIT, QUIET, District
 
-from shared.adapters.redis.change_store import RedisChangeStore, Whereabouts
+from shared.adapters.redis.change_store import LongWait, RedisChangeStore, Whereabouts
 from shared.domain.changes import Cause, ChangeSet
 from shared.errors import LeaseLost
 from shared.ports import Lease
@@ -233,6 +233,22 @@ def test_work_for_later_waits_out_its_delay(district: District, store: RedisChan
     district.time.advance(A_MOMENT)
     _, again = claimed_and_taken(store)
     assert again == replace(changes, attempts=2, failed_at=(district.time.now - delay,))
+
+
+def test_what_waits_for_long_is_known_with_its_cause(district: District, store: RedisChangeStore) -> None:
+    """Since its first wait in a row, with the newest cause, until its work is done."""
+    began = district.time.now
+    lease, _ = leased(store)
+    store.release_for_later(lease, QUIET, 0, "canvas_unavailable")
+    district.time.advance(QUIET)
+    lease, _ = leased(store)
+    store.release_for_later(lease, QUIET, 0, "canvas_401")
+    assert store.long_waits(QUIET) == [LongWait(COURSE, began, "canvas_401")]
+    assert store.long_waits(QUIET + A_MOMENT) == []
+    district.time.advance(QUIET)
+    lease, _ = leased(store)
+    store.release(lease)
+    assert store.long_waits(timedelta(0)) == []
 
 
 def test_a_change_does_not_shorten_the_backoff(district: District, store: RedisChangeStore) -> None:

@@ -99,3 +99,23 @@ def test_an_odd_submission_is_one_students_finding(here: Town) -> None:
     assert here.letters.all() == []
     said = here.answer(CLASS[3])["assignments"][0]["student"]
     assert said["standing"] == "held"
+
+
+def test_a_401_for_one_course_is_that_courses_own(here: Town) -> None:
+    """The token is good elsewhere: a dead letter like a 403's, and nothing waits."""
+    unauthorized = {"status": "unauthorized", "errors": [{"message": "user not authorized to perform that action"}]}
+    failure = {"path_prefix": f"/api/v1/courses/{COURSE}/assignments", "status": 401, "body": unauthorized, "times": 9}
+    here.canvas_faults(fail_next=[failure])
+    here.grade(CLASS[0], 8)
+    here.sync()
+    assert [letter.cause for letter in here.letters.all()] == ["canvas_403"]
+    assert here.changes.later == []
+
+
+def test_a_401_for_everything_is_waited_for(here: Town) -> None:
+    """Canvas refuses the call that every valid token may make as well: no dead letter, whatever the course."""
+    bad_token = {"errors": [{"message": "Invalid access token."}]}
+    here.canvas_faults(fail_next=[{"path_prefix": "/api/v1/", "status": 401, "body": bad_token, "times": 9}])
+    here.sync()
+    assert here.letters.all() == []
+    assert [course for course, _, _ in here.changes.later] == [COURSE]

@@ -24,7 +24,7 @@ def status(as_json: JsonOption = False) -> None:
         typer.echo(f"passback: Redis does not answer ({type(error).__name__}); check PASSBACK_REDIS_URL", err=True)
         raise typer.Exit(ExitCode.PROBLEMS) from None
     emit(found, as_json, _status_table)
-    has_problems = found["dead_letters"] or found["unavailable_queries"]
+    has_problems = found["dead_letters"] or found["unavailable_queries"] or found["long_waits"]
     raise typer.Exit(ExitCode.PROBLEMS if has_problems else ExitCode.FINE)
 
 
@@ -46,6 +46,8 @@ def _told(item: dict[str, object]) -> str:
         return f"{item['process']}: {item['state']}, last seen {item['age_s']} s ago"
     if "query" in item:
         return f"{item['query']}: {item['cause']} since {item['since']}. {item['remedy']}"
+    if "since" in item:
+        return f"{item['course_id']}: {item['cause']} since {item['since']}"
     return f"{item['course_id']} ({item['changes']} changes), due {item['due_at']}"
 
 

@@ -41,6 +41,10 @@ _EXPLAINED = {
     "powerschool_": CauseExplained(
         "PowerSchool kept answering with an error.", f"See whether PowerSchool is well. {_RETRY}"
     ),
+    "powerschool_403": CauseExplained(
+        "PowerSchool refuses what this course needs, though it accepts passback's credentials elsewhere.",
+        f"Read the answer, and have the rights for this section checked in PowerSchool. {_RETRY}",
+    ),
     "powerschool_401": CauseExplained("PowerSchool refuses passback's credentials.", f"Check the plugin. {_RETRY}"),
     "powerschool_grant": CauseExplained(
         "The plugin lacks a permission in PowerSchool.", f"Update and enable the plugin. {_RETRY}"

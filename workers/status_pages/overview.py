@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.adapters.redis.change_store import Counts, WaitingCourse
+from shared.adapters.redis.change_store import Counts, LongWait, WaitingCourse
 from shared.adapters.redis.heartbeats import Heartbeat
 from shared.adapters.redis.system_health import SystemPause, system_pauses
 from shared.domain.actions import Action
@@ -13,6 +13,7 @@ from shared.domain.plugin_queries import UnavailableQuery
 from shared.domain.summaries import Standing
 from shared.domain.timings import HourOfTimings
 from workers.bootstrap import Passback
+from workers.installation import TOO_LONG
 from workers.metrics.school_hours import SchoolHours
 from workers.status_pages.provisioning import Provisioning, RunView
 
@@ -45,6 +46,7 @@ class Overview:
     pauses: list[Pause]
     system_pauses: list[SystemPause]
     unavailable_queries: list[UnavailableQuery]
+    long_waits: list[LongWait]
     hours: list[HourOfTimings]
     actions: list[Action]
     last_run: RunView | None
@@ -77,6 +79,7 @@ def overview(service: Passback, provisioning: Provisioning) -> Overview:
         pauses=service.pauses.all(),
         system_pauses=system_pauses(service.redis, service.keys),
         unavailable_queries=service.unavailable_queries.all(),
+        long_waits=changes.long_waits(TOO_LONG),
         hours=service.timings.hours(now, SHOWN_HOURS),
         actions=service.actions.newest(SHOWN_ACTIONS),
         last_run=next((run for run in provisioning.runs(SHOWN_RUNS) if run.kind != DRY_RUN), None),

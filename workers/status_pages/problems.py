@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from shared.adapters.redis.change_store import LongWait
 from shared.domain.pauses import EVERYTHING
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
+from workers.settle import CONCERNS_EVERY_COURSE
+from workers.status_pages.causes import explained
 from workers.status_pages.overview import SILENCE, Overview
 
 OVERDUE_AFTER = timedelta(minutes=2)
@@ -35,7 +38,15 @@ class Problem:
 
 def problems(seen: Overview) -> list[Problem]:
     """Return what is wrong, the worst first."""
-    found = [*_processes(seen), *_held_back(seen), *_queries(seen), *_letters(seen), *_flow(seen), *_provisioning(seen)]
+    found = [
+        *_processes(seen),
+        *_held_back(seen),
+        *_queries(seen),
+        *_waits(seen),
+        *_letters(seen),
+        *_flow(seen),
+        *_provisioning(seen),
+    ]
     return sorted(found, key=lambda problem: problem.level)
 
 
@@ -76,6 +87,21 @@ def _queries(seen: Overview) -> Iterator[Problem]:
     for query in seen.unavailable_queries:
         waits = "No roster is read or planned" if query.name.startswith(PROVISIONING_PREFIX) else "No course is synced"
         yield Problem(Level.BAD, query.fault.value, f"{query.sentence} {waits} until it runs.", query.fault.remedy)
+
+
+def _waits(seen: Overview) -> Iterator[Problem]:
+    """Name each cause once, with how many courses wait for it and the one that waits longest."""
+    by_cause: dict[str, list[LongWait]] = {}
+    for wait in seen.long_waits:
+        by_cause.setdefault(wait.cause, []).append(wait)
+    for cause, waits in by_cause.items():
+        first, explanation = waits[0], explained(cause)
+        few = f"Course {first.course_id} waits" if len(waits) == 1 else f"{len(waits)} courses wait"
+        yield Problem(
+            Level.BAD if cause in CONCERNS_EVERY_COURSE else Level.WARNING, "waiting_long",
+            f"{few} for {told(seen.now - first.since)} ({cause}): {explanation.meaning}",
+            explanation.remedy, f"/courses/{first.course_id}",
+        )  # fmt: skip
 
 
 def _letters(seen: Overview) -> Iterator[Problem]:

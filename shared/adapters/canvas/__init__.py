@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.course_memory import CourseMemory
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.paged import PagedApi, advised_interval
+from shared.adapters.canvas.paged import PROBE, PagedApi, advised_interval
 from shared.adapters.canvas.sis_imports import CanvasSisImports
 from shared.adapters.http.api import CONNECT_TIMEOUT_S, JsonApi, OnRequest, OnTrouble, http_client
 from shared.adapters.redis.keys import Keys
@@ -18,7 +18,6 @@ from shared.clock import Clock
 from shared.config import CANVAS_SETTINGS, Settings
 
 SYSTEM = "canvas"
-PROBE = "/api/v1/users/self"
 # For what a request takes besides its timeouts.
 MARGIN = timedelta(seconds=5)
 # Without the first type Canvas sends ids as numbers, which JavaScript-minded proxies have rounded.

@@ -8,7 +8,10 @@ import httpx
 
 from shared.adapters.http.answers import Answer, Decoder
 from shared.adapters.http.api import JsonApi, Params
+from shared.errors import AccessDenied
 
+# What every valid token may ask for, whatever its user may see.
+PROBE = "/api/v1/users/self"
 PER_PAGE = ("per_page", "100")
 # Canvas (request_throttle.rb) drains a token's bucket by 10 a second; near its end requests are to become fewer.
 COMFORTABLE_REMAINING = 150
@@ -74,14 +77,20 @@ class PagedApi:
         decoder: Decoder | None = None,
     ) -> Answer:
         """Return what Canvas answers. Raises what `JsonApi.send` raises."""
-        answer = self._api.send("GET", template, ids, params=params, url=url, decoder=decoder)
+        try:
+            answer = self._api.send("GET", template, ids, params=params, url=url, decoder=decoder)
+        except AccessDenied as refused:
+            raise (refused if template == PROBE else self._as_far_as_it_goes(refused)) from None
         self._note_origins(answer)
         return answer
 
     def upload(self, template: str, ids: Mapping[str, str], params: Params, content: bytes, media_type: str) -> Answer:
         """Post a file as the body, once: it is not safe to repeat. Raises what `JsonApi.send` raises."""
         headers = {"Content-Type": media_type}
-        return self._api.send("POST", template, ids, params=params, content=content, headers=headers)
+        try:
+            return self._api.send("POST", template, ids, params=params, content=content, headers=headers)
+        except AccessDenied as refused:
+            raise self._as_far_as_it_goes(refused) from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -103,6 +112,23 @@ class PagedApi:
         except httpx.InvalidURL:
             raise answer.unexpected("a next page that is no web address") from None
 
+    def _as_far_as_it_goes(self, refused: AccessDenied) -> AccessDenied:
+        """Return the refusal as one of the token, or of what was asked about alone.
+
+        Canvas says 401 for both: for a bad token, and as "user not authorized to perform that action" for one object
+        (UMich canvas-course-manager-next #306, hypothesis/lms #4320), which newer versions answer with 403. A call that
+        every valid token may make shows which it is. A key without that call's scope is valid as well.
+        """
+        if refused.status != 401:
+            return refused
+        if not _lacks_scope(refused):
+            try:
+                self._api.send("GET", PROBE)
+            except AccessDenied as probe:
+                if probe.status == 401 and not _lacks_scope(probe):
+                    return refused
+        return AccessDenied(refused.message, cause="canvas_403", status=refused.status, words=refused.words)
+
     def _note_origins(self, answer: Answer) -> None:
         for link in (answer.own_url, answer.next_url):
             try:
@@ -116,3 +142,8 @@ class PagedApi:
 
 def _origin(url: httpx.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode()}"
+
+
+def _lacks_scope(refused: AccessDenied) -> bool:
+    """Say whether Canvas refused a valid key for its scopes alone."""
+    return "scope" in refused.words.lower()

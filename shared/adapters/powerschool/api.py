@@ -1,5 +1,6 @@
 """One call to PowerSchool as the passback plugin."""
 
+import re
 from collections.abc import Mapping
 
 from shared.adapters.http.answers import Answer, Decoder
@@ -7,6 +8,11 @@ from shared.adapters.http.api import JsonApi, Params
 from shared.adapters.http.exact_json import Json
 from shared.adapters.powerschool.refusals import TokenRefused
 from shared.adapters.powerschool.token import SharedToken
+from shared.errors import AccessDenied, Refused
+
+# What every valid token may ask for, whatever else the plugin was granted.
+PROBE = "/ws/v1/metadata"
+_FIELD = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
 class PowerSchoolApi:
@@ -32,7 +38,35 @@ class PowerSchoolApi:
             return self._send_as(token, method, template, ids, params, body, decoder)
         except TokenRefused:
             self._token.drop(token)
-        return self._send_as(self._token.current(), method, template, ids, params, body, decoder)
+        except AccessDenied as refused:
+            raise self._as_far_as_it_goes(refused, template, token) from None
+        token = self._token.current()
+        try:
+            return self._send_as(token, method, template, ids, params, body, decoder)
+        except AccessDenied as refused:
+            raise self._as_far_as_it_goes(refused, template, token) from None
+
+    def _as_far_as_it_goes(self, refused: AccessDenied, template: str, token: str) -> AccessDenied:
+        """Return the refusal as one of the credentials, or of what was asked about alone.
+
+        It concerns everybody only if a call that any valid token may make is refused as well. For a field that
+        PowerSchool says it gives no access to, that is a call that reads one row of this field.
+        """
+        field = next((row.field for row in refused.rows if _FIELD.fullmatch(row.field)), None)
+        try:
+            if refused.cause == "powerschool_grant_missing" and field is not None:
+                table, _, column = field.partition(".")
+                params = [("projection", column), ("pagesize", "1")]
+                self._send_as(token, "GET", "/ws/schema/table/{table}", {"table": table}, params, None, None)
+            elif refused.status == 401 and template != PROBE:
+                self._send_as(token, "GET", PROBE, None, (), None, None)
+            else:
+                return refused
+        except Refused:
+            return refused
+        return AccessDenied(
+            refused.message, cause="powerschool_403", status=refused.status, words=refused.words, rows=refused.rows
+        )
 
     def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> Answer:
         """Return the answer of a PowerQuery: a read by POST."""

@@ -53,6 +53,14 @@ class WaitingCourse(NamedTuple):
     changes: int
 
 
+class LongWait(NamedTuple):
+    """A course whose work was tried since then, and waits or fails again and again; the newest cause."""
+
+    course_id: str
+    since: datetime
+    cause: str
+
+
 class Counts(NamedTuple):
     """How many courses wait (due now or later), are claimed, and sync."""
 
@@ -140,16 +148,27 @@ class RedisChangeStore:
 
     def release(self, lease: Lease) -> bool:
         """End the lease, work done: its change set is forgotten. False if the lease was lost."""
-        return bool(self._scripts.run("release", lease.course_id, lease.token))
+        more_keys = (self._keys.waits,)
+        return bool(self._scripts.run("release", lease.course_id, lease.token, more_keys=more_keys))
 
-    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int) -> bool:
+    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
         """End the lease, work not done: its change set is pending again, not before `delay` has passed.
 
         If a person asked for the course meanwhile, it is due at once and without attempts. False if the lease was
-        lost.
+        lost. `cause` says why, for `long_waits`.
         """
-        course_id, token = lease.course_id, lease.token
-        return bool(self._scripts.run("release_for_later", course_id, token, milliseconds(delay), attempts))
+        course_id, token, more_keys = lease.course_id, lease.token, (self._keys.waits,)
+        args = (course_id, token, milliseconds(delay), attempts, cause)
+        return bool(self._scripts.run("release_for_later", *args, more_keys=more_keys))
+
+    def long_waits(self, at_least: timedelta) -> list[LongWait]:
+        """Return the courses whose work has not been done for so long, though it was tried; the longest first."""
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.waits))
+        now, found = self._now(), []
+        for course, value in kept.items():
+            since, _, cause = text(value).partition(" ")
+            found.append(LongWait(text(course), time_at(since), cause))
+        return sorted((wait for wait in found if now - wait.since >= at_least), key=lambda wait: wait.since)
 
     def next_due_in(self) -> timedelta | None:
         """Return how long until `claim_due` may find a course (zero if now); None if nothing waits or runs.

@@ -71,6 +71,14 @@ class Keys:
         """
         return f"{self.prefix}:course:{course_id}:taken"
 
+    @property
+    def waits(self) -> str:
+        """Hash: course id to `<since, ms> <cause>`: its work fails or waits for a system, again and again since then.
+
+        Set with each release of work that is not done; removed with the release of work that is.
+        """
+        return f"{self.prefix}:waits"
+
     def links(self, course_id: str) -> str:
         """Hash: `<assignment id>:<section dcid>` to the link, `students:<section dcid>` to the ids that links mark.
 

@@ -73,11 +73,34 @@ def test_a_refused_token_is_replaced_once(ps: PowerSchool, remote: ScriptedRemot
 
 def test_refused_again_it_is_the_credentials(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """No loop of fetching tokens, which PowerSchool answers with 429."""
-    remote.on("GET", CATEGORIES, EXPIRED)
+    remote.on("GET", CATEGORIES, EXPIRED).on("GET", "/ws/v1/metadata", EXPIRED)
     with pytest.raises(AccessDenied) as caught:
         ps.gradebook.categories(501, 41)
     assert caught.value.cause == "powerschool_401"
     assert len(remote.asked("GET", CATEGORIES)) == 2
+
+
+def test_refused_for_one_call_alone_it_is_not_the_credentials(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """A call that any valid token may make is answered: what was asked about is to blame."""
+    remote.on("GET", CATEGORIES, EXPIRED)
+    with pytest.raises(AccessDenied) as caught:
+        ps.gradebook.categories(501, 41)
+    assert (caught.value.cause, caught.value.status) == ("powerschool_403", 401)
+
+
+@pytest.mark.parametrize(("status", "cause"), [(403, "powerschool_grant_missing"), (200, "powerschool_403")])
+def test_a_missing_grant_is_one_where_the_field_cannot_be_read_at_all(
+    ps: PowerSchool, remote: ScriptedRemote, status: int, cause: str
+) -> None:
+    """The field that PowerSchool names is asked for by itself."""
+    errors = [{"field": "assignmentscore.scorepoints"}]
+    remote.on("GET", CATEGORIES, answer({"message": "No access to field", "errors": errors}, 403))
+    remote.on("GET", "/ws/schema/table/assignmentscore", answer({"message": "No access to field"}, status))
+    with pytest.raises(AccessDenied) as caught:
+        ps.gradebook.categories(501, 41)
+    assert caught.value.cause == cause
+    (asked,) = remote.asked("GET", "/ws/schema/table/assignmentscore")
+    assert dict(asked.url.params) == {"projection": "scorepoints", "pagesize": "1"}
 
 
 def test_only_the_refused_token_is_dropped(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.adapters.redis.change_store import Counts, WaitingCourse
+from shared.adapters.redis.change_store import Counts, LongWait, WaitingCourse
 from shared.adapters.redis.heartbeats import GONE_AFTER, Heartbeat
 from shared.adapters.redis.system_health import SystemPause
 from shared.domain.pauses import EVERYTHING, Pause
@@ -22,7 +22,7 @@ ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", time
 WELL = Overview(
     now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(Standing, 0), waiting=[],
     messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW, silence_matters=True,
-    processes=ALIVE, pauses=[], system_pauses=[], unavailable_queries=[], hours=[], actions=[],
+    processes=ALIVE, pauses=[], system_pauses=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
     last_run=None, held_runs=(),
 )  # fmt: skip
 GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
@@ -31,6 +31,8 @@ LATE = WaitingCourse("101", NOW - timedelta(minutes=10), NOW - timedelta(minutes
 PAUSED = Pause(EVERYTHING, NOW, "rivera", "moving")
 OF_COURSE = Pause("course:101", NOW, "rivera")
 NO_QUERY = UnavailableQuery(f"{PROVISIONING_PREFIX}schools", QueryFault.MISSING, NOW, NOW)
+DENIED = LongWait("101", NOW - timedelta(minutes=6), "canvas_401")
+THROTTLED = LongWait("102", NOW - timedelta(minutes=5), "powerschool_throttled")
 RUN = RunView("r1", "roster", "schedule", "failed", NOW)
 
 
@@ -41,6 +43,14 @@ def codes(seen: Overview) -> list[str]:
 def test_nothing_is_wrong() -> None:
     """An installation that is well has no problem."""
     assert codes(WELL) == []
+
+
+def test_what_waits_for_long_is_told_with_its_cause() -> None:
+    """A cause once, the worst first, with how many courses wait and for how long."""
+    credentials, pace = problems(replace(WELL, long_waits=[DENIED, DENIED._replace(course_id="103"), THROTTLED]))
+    assert credentials.title == "2 courses wait for 6 minutes (canvas_401): Canvas refuses passback's token."
+    assert (credentials.level, pace.level) == (Level.BAD, Level.WARNING)
+    assert pace.title.startswith("Course 102 waits for 5 minutes (powerschool_throttled)")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +73,8 @@ def test_nothing_is_wrong() -> None:
         ({"waiting": [LATE], "pauses": [PAUSED]}, ["paused"]),
         ({"waiting": [LATE], "pauses": [OF_COURSE]}, ["paused"]),
         ({"waiting": [LATE._replace(due_at=NOW)]}, []),
+        ({"long_waits": [DENIED]}, ["waiting_long"]),
+        ({"long_waits": [DENIED, DENIED, THROTTLED]}, ["waiting_long", "waiting_long"]),
         ({"held_runs": (replace(RUN, state="held"),)}, ["plan_held"]),
         ({"last_run": RUN, "processes": [*ALIVE, PROVISIONER]}, ["provisioning_failed"]),
         ({"last_run": replace(RUN, state="done")}, ["no_provisioning_worker"]),
