@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
@@ -242,7 +243,8 @@ class Settings(BaseSettings):
         10_000, ge=1, description="Events one web process holds while Redis is slow; above it, receivers answer 503."
     )
     webhook_secret: SecretStr = Field(
-        SecretStr(""), description="Secret of `POST /webhooks/changes` (Standard Webhooks, `whsec_…`)."
+        SecretStr(""),
+        description="Secret of `POST /webhooks/changes` (Standard Webhooks, `whsec_…`), 24 bytes or more.",
     )
 
     powerschool_url: Url = Field("", description="PowerSchool, such as `https://ps.district.example`.")
@@ -430,13 +432,15 @@ class Settings(BaseSettings):
     web_port: int = Field(8080, ge=0, le=65535, description="Port that the web process binds.")
     operator_password: SecretStr = Field(
         SecretStr(""),
-        description="Password of `operator`, who sees and does everything: itself, or its hash by `passback password`.",
+        description="Password of `operator`, who sees and does everything: itself, of 12 characters or more, or its "
+        "hash by `passback password`.",
     )
     viewer_password: SecretStr = Field(
-        SecretStr(""), description="Password of `viewer`, who sees everything and does nothing; likewise."
+        SecretStr(""), description="Password of `viewer`, who sees everything on the pages and does nothing; likewise."
     )
     session_secret: SecretStr = Field(
-        SecretStr(""), description="What signs the cookies of sign-ins; unset, a random secret kept in Redis."
+        SecretStr(""),
+        description="Makes the digests of sessions and forms; 32 characters or more, unset a random one.",
     )
     session_s: int = Field(43_200, ge=60, description="How long a sign-in lasts.")
     proxy_addresses: Networks = Field(
@@ -459,7 +463,8 @@ class Settings(BaseSettings):
 
     metrics_token: SecretStr = Field(
         SecretStr(""),
-        description="Bearer token that `/metrics` asks for; unset, it answers to this machine, and to the operator.",
+        description="Bearer token that `/metrics` asks for, 16 characters or more; unset, it answers to this machine, "
+        "and to the operator.",
     )
     school_hours: Cron = Field(
         "* 8-15 * * mon-fri",
@@ -565,6 +570,27 @@ CANVAS_SETTINGS = ("canvas_url", "canvas_token")
 POWERSCHOOL_SETTINGS = ("powerschool_url", "powerschool_client_id", "powerschool_client_secret")
 
 
+SHORTEST = {
+    "operator_password": (12, "characters"),
+    "viewer_password": (12, "characters"),
+    "session_secret": (32, "characters"),
+    "metrics_token": (16, "characters"),
+    # Standard Webhooks asks for 24 to 64 bytes.
+    "webhook_secret": (24, "bytes in Base64"),
+}
+"""The least length of each secret that the installation chooses; a password's hash is longer."""
+
+
+def _length(secret: str, unit: str) -> int:
+    """Return the length; 0 for Base64 that is none, which the receivers refuse by name."""
+    if unit == "characters":
+        return len(secret)
+    try:
+        return len(b64decode(secret.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        return 0
+
+
 def _plain(value: object) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
@@ -607,6 +633,18 @@ class _Checked(Settings):
     """Settings taken from what `load` collected and from nowhere else."""
 
     model_config = SettingsConfigDict(env_file=None)
+
+    @model_validator(mode="after")
+    def _secrets_are_long(self) -> Self:
+        """Refuse what can be guessed. Secrets that Canvas, PowerSchool and Redis give out are theirs to choose."""
+        short = [
+            f"{PREFIX}{name.upper()} is shorter than {least} {unit}; make it longer"
+            for name, (least, unit) in SHORTEST.items()
+            if 0 < _length(getattr(self, name).get_secret_value(), unit) < least
+        ]
+        if short:
+            raise ValueError("\n".join(short))
+        return self
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # pydantic-settings passes the others by name

@@ -231,6 +231,10 @@ class ProvisionRuns(Protocol):
         """Remember it. Raises `LeaseLost`."""
         ...
 
+    def mark_rosters_changed(self) -> None:
+        """Record that rosters changed now, as PowerSchool confirmed: what was cached before is not used any more."""
+        ...
+
     def newest_hint_ms(self) -> int:
         """Return when PowerSchool last said that rosters changed, in milliseconds since the epoch; 0 for never."""
         ...

@@ -47,7 +47,7 @@ class Body:
 
 @dataclass(frozen=True)
 class LiveEvent:
-    """One event. Issuer and expiry (`iss`, `exp`) are claims of the signed form; Canvas documents neither.
+    """One event. `iss`, `exp` and `nbf` are claims of the signed form; Canvas documents none of them.
 
     Inside Canvas the envelope is called `attributes`; deliveries call it `metadata`.
     """
@@ -56,6 +56,7 @@ class LiveEvent:
     body: Body
     iss: object = None
     exp: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    nbf: Annotated[float | None, Field(allow_inf_nan=False)] = None
 
 
 # Events as Canvas writes them, in a third of the time that the other takes; what is written otherwise is left to that.

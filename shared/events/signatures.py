@@ -76,11 +76,13 @@ class Senders:
             raise NotFromCanvas("foreign_district")
 
     def check_claims(self, event: LiveEvent, now: datetime) -> None:
-        """Raise `NotFromCanvas` unless issuer and expiry are fine; a token without expiry does not expire."""
+        """Raise `NotFromCanvas` unless `iss`, `exp` and `nbf` are fine; a token without expiry does not expire."""
         if self.issuers and not (isinstance(event.iss, str) and event.iss in self.issuers):
             raise NotFromCanvas("foreign_issuer")
         if event.exp is not None and now.timestamp() > event.exp + CLOCK_TOLERANCE.total_seconds():
             raise NotFromCanvas("expired")
+        if event.nbf is not None and now.timestamp() < event.nbf - CLOCK_TOLERANCE.total_seconds():
+            raise NotFromCanvas("not_yet_valid")
 
 
 def read_token(raw: bytes) -> SignedToken:

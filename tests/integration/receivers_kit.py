@@ -101,7 +101,7 @@ class Receivers:
             self.keys,
             seen_webhooks=self.seen,
             roster_hints=self.hints,
-            ping=ping or _nothing,
+            store=ping or _nothing,
             clock=self.clock,
             otherwise=otherwise,
         )

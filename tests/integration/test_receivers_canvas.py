@@ -88,6 +88,7 @@ STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pytest.param(signed(kid="unknown").decode(), id="unknown key"),
         pytest.param(signed({"iss": "https://elsewhere.example"}).decode(), id="foreign issuer"),
         pytest.param(signed({"exp": 1_000_000_000}).decode(), id="expired"),
+        pytest.param(signed({"nbf": 2_000_000_000}).decode(), id="not valid yet"),
         pytest.param(signed(root_account_uuid="another").decode(), id="another district"),
         pytest.param(signed(root_account_uuid=None).decode(), id="no district"),
         pytest.param(signed().decode()[:-8], id="cut"),

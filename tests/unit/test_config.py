@@ -153,10 +153,35 @@ def test_every_wrong_value_is_reported() -> None:
 )
 def test_secrets_do_not_show(name: str) -> None:
     """Neither the settings' text nor their dump shows a secret."""
-    settings = loaded(**{name: "canary"})
+    settings = loaded(**{name: "canary of good length"})
 
     assert "canary" not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
-    assert getattr(settings, name.lower()).get_secret_value() == "canary"
+    assert getattr(settings, name.lower()).get_secret_value() == "canary of good length"
+
+
+@pytest.mark.parametrize(
+    ("name", "short", "long"),
+    [
+        ("OPERATOR_PASSWORD", "canary-12ch", "canary-12cha"),
+        ("VIEWER_PASSWORD", "canary", "canary canary"),
+        ("SESSION_SECRET", "canary" * 5, "canary" * 6),
+        ("METRICS_TOKEN", "canary" * 2, "canary" * 3),
+        ("WEBHOOK_SECRET", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXI=", "whsec_Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
+        ("WEBHOOK_SECRET", "Y2FuYXJ5", "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"),
+    ],
+)
+def test_a_short_secret_is_refused_by_name(name: str, short: str, long: str) -> None:
+    """At start, without being told; one of the least length is taken."""
+    told = refusal(**{name: short})
+    assert f"PASSBACK_{name} is shorter than" in told
+    assert "canary" not in told
+    assert "Y2Fu" not in told
+    assert getattr(loaded(**{name: long}), name.lower()).get_secret_value() == long
+
+
+def test_every_short_secret_is_named() -> None:
+    """All of them at once."""
+    assert len(refusal(OPERATOR_PASSWORD="x", VIEWER_PASSWORD="x", METRICS_TOKEN="x").splitlines()) == 3
 
 
 def test_secrets_come_from_files(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from workers.bootstrap import Passback
 from workers.cli.courses import Actor, system_user
 from workers.cli.moments import interval_of, moment_of
 from workers.cli.opened import opened
-from workers.cli.output import ExitCode, JsonOption, emit
+from workers.cli.output import ExitCode, JsonOption, emit, private_file
 from workers.dead_letters.queue import Retried, letter_json
 from workers.dead_letters.selection import Selection, by_cause
 
@@ -110,8 +110,7 @@ def export(file: Annotated[Path, typer.Argument(metavar="FILE")], cause: CauseCo
     """Write them to a file that only its owner can read, a JSON object per line; the parts of messages in Base64."""
     service = opened()
     letters = _meant(service, [], cause, since)
-    file.touch(mode=0o600)
-    with file.open("w", encoding="utf-8") as out:
+    with private_file(file) as out:
         out.writelines(json.dumps(service.dead_letter_queue.exported(letter)) + "\n" for letter in letters)
     typer.echo(f"{len(letters)} dead letters written to {file}")
 

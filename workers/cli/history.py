@@ -17,7 +17,7 @@ from shared.domain.student_answers import told
 from workers.cli.courses import AssignmentId, Course
 from workers.cli.explaining import StudentId
 from workers.cli.opened import opened
-from workers.cli.output import JsonOption, emit
+from workers.cli.output import JsonOption, emit, private_file
 from workers.grade_passback.history import entry_json
 
 COLUMNS = (
@@ -100,10 +100,9 @@ def _score_line(score: ScoreChange, entry: AuditEntry) -> str:
 
 
 def _export(entries: Iterable[AuditEntry], path: Path) -> int:
-    """Write a row per changed field or value; only this user may read a file that is new. Returns how many entries."""
-    path.touch(mode=0o600)
+    """Write a row per changed field or value; only this user may read it. Returns how many entries."""
     count = 0
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with private_file(path, newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for entry in entries:

@@ -1,10 +1,14 @@
 """What commands print: JSON for machines, tables for people, and what the exit codes mean."""
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from json import dumps
-from typing import Annotated, TypeAlias, TypeVar
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Annotated, TextIO, TypeAlias, TypeVar
 
 import typer
 from pydantic_core import to_jsonable_python
@@ -20,6 +24,30 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machin
 
 # Where there is no terminal to fit, lines are as long as they need to be.
 WIDTH_WITHOUT_TERMINAL = 240
+
+
+@contextmanager
+def private_file(path: Path, newline: str | None = None) -> Iterator[TextIO]:
+    """Give a text file that only its owner can read, also where one was there: it is put in its place once written.
+
+    A new file, so that nobody who has the old one open reads on, and no link leads elsewhere.
+    Raises: typer.BadParameter, for a path that is a link or no plain file, or that cannot be written.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise typer.BadParameter(f"{path} is a link or no plain file; name a file")
+    made: str | None = None
+    try:
+        # mkstemp makes a file of mode 0600 that was not there, and follows no link.
+        descriptor, made = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline=newline) as out:
+            yield out
+        Path(made).replace(path)
+        made = None
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        if made is not None:
+            Path(made).unlink(missing_ok=True)
 
 
 class ExitCode(IntEnum):

@@ -71,6 +71,8 @@ class ProvisionSchedule:
             return
         version = self._feed.changes_since(notes.data_version)
         if version is not None and version.has_changed:
+            # A hint alone voids no cache, since anybody may send one.
+            self._runs.mark_rosters_changed()
             self._open(RunCause.HINT if hinted else RunCause.DATA_VERSION)
         elif version is None and hinted:
             # A PowerSchool without data versions: its hint is all there is to go by.

@@ -39,7 +39,7 @@ def create_app(
     *,
     seen_webhooks: webhooks.SeenWebhooks,
     roster_hints: powerschool_events.RosterHints,
-    ping: Callable[[], Awaitable[object]],
+    store: Callable[[], Awaitable[object]],
     clock: Clock,
     lifespan: Lifespan = nothing_to_start,
     otherwise: ASGIApp | None = None,
@@ -66,7 +66,7 @@ def create_app(
         POWERSCHOOL: post(PowerSchoolEvents(roster_hints, Accepted(count, POWERSCHOOL))),
         WEBHOOKS: post(Webhooks(writer, seen_webhooks, _webhook_secret(settings), Accepted(count, WEBHOOKS))),
         "/livez": get(livez),
-        "/readyz": get(Readiness(ping)),
+        "/readyz": get(Readiness(store)),
         **(more_routes or {}),
     }
     refusals = RefusalLog(clock, count)
@@ -108,7 +108,7 @@ def build(
         jwks,
         seen_webhooks=SeenWebhooks(redis, redis_keys),
         roster_hints=RosterHints(redis, redis_keys),
-        ping=redis.ping,
+        store=writer.check,
         clock=clock,
         lifespan=lifespan,
         otherwise=otherwise,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from redis.exceptions import RedisError
 from starlette.types import Receive, Scope
 
+from shared.errors import SystemUnwell
 from workers.receivers.replies import Reply, json_reply
 
 ALIVE = json_reply(200, {"status": "alive"})
@@ -18,15 +19,15 @@ async def livez(_scope: Scope, _receive: Receive) -> Reply:
 
 
 class Readiness:
-    """Says whether Redis answers."""
+    """Says whether an event that came now could be stored."""
 
-    def __init__(self, ping: Callable[[], Awaitable[object]]) -> None:
-        self._ping = ping
+    def __init__(self, store: Callable[[], Awaitable[object]]) -> None:
+        self._store = store
 
     async def __call__(self, _scope: Scope, _receive: Receive) -> Reply:
-        """Return 200 while Redis answers, else 503."""
+        """Return 200 while Redis stores what it is given, else 503: also a full Redis, or one that is read-only."""
         try:
-            await self._ping()
-        except (RedisError, OSError):
+            await self._store()
+        except (RedisError, OSError, SystemUnwell):
             return NOT_READY
         return READY

@@ -66,7 +66,7 @@ def powerschool(
         sections,
         timedelta(seconds=settings.roster_max_age_s),
         today=lambda: _today(settings, metadata, clock),
-        last_hint=lambda: _last_hint(redis_client, keys),
+        last_change=lambda: _last_change(redis_client, keys),
         kept_ids=lambda: kept_student_ids(redis_client, keys),
     )
     gradebook = Gradebook(
@@ -103,7 +103,7 @@ def roster_feed(
         section_template(settings.section_sis_id),
         student_template(settings.student_sis_id),
         today=lambda: _today(settings, metadata, clock),
-        last_hint=lambda: _last_hint(redis_client, keys),
+        last_change=lambda: _last_change(redis_client, keys),
     )
     queries = PowerQueries(reader.query, QueryGate(UnavailableQueries(redis_client, keys, clock), clock))
     feed = PowerSchoolRosterFeed(reader, QueriedFeed(queries))
@@ -115,9 +115,9 @@ def _today(settings: Settings, metadata: MetadataReader, clock: Clock) -> date:
     return clock.now().astimezone(settings.district_time_zone or metadata.time_zone()).date()
 
 
-def _last_hint(redis_client: redis.Redis, keys: Keys) -> str:
-    hint = redis_client.get(keys.roster_hint)
-    return "" if hint is None else f"@{text(hint)}"
+def _last_change(redis_client: redis.Redis, keys: Keys) -> str:
+    changed = redis_client.get(keys.rosters_changed)
+    return "" if changed is None else f"@{text(changed)}"
 
 
 def _api(

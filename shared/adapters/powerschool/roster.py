@@ -48,9 +48,9 @@ INDEX = QueryList(INDEX_QUERY, IndexRow, ("section_dcid",), "SECTIONS.DCID")
 
 
 class Roster:
-    """Remembers every section in Redis, for as long as the setting says and no rosters are said to have changed.
+    """Remembers every section in Redis, for as long as the setting says and no rosters changed.
 
-    `last_hint` names the latest time PowerSchool said so, empty if it never did; what is remembered belongs to it.
+    `last_change` names the latest time PowerSchool said so, empty if it never did; what is remembered belongs to it.
     `kept_ids` are SIS ids of students by STUDENTS.DCID that Canvas has and the template does not make: of those whose
     number changed, until Canvas has changed it too. Thread-safe.
     """
@@ -63,7 +63,7 @@ class Roster:
         template: SisIdTemplate,
         max_age: timedelta,
         today: Callable[[], date],
-        last_hint: Callable[[], str] = lambda: "",
+        last_change: Callable[[], str] = lambda: "",
         kept_ids: Callable[[], Mapping[int, str]] = dict,
     ) -> None:
         self._source = source
@@ -71,7 +71,7 @@ class Roster:
         self._memory = SectionMemory(cache, max_age)
         self._template = template
         self._today = today
-        self._last_hint = last_hint
+        self._last_change = last_change
         self._kept_ids = kept_ids
 
     def sections(self, sis_section_ids: Collection[str], *, refresh: bool = False) -> Mapping[str, RosteredSection]:
@@ -80,11 +80,11 @@ class Roster:
         Raises: QueryUnavailable.
         """
         # Read before PowerSchool is: what is read while rosters change counts as read before they did.
-        hint = self._last_hint()
-        found = {} if refresh else self._memory.sections(sis_section_ids, hint)
-        addresses = self._addresses(sorted(set(sis_section_ids) - found.keys()), hint, refresh=refresh)
+        change = self._last_change()
+        found = {} if refresh else self._memory.sections(sis_section_ids, change)
+        addresses = self._addresses(sorted(set(sis_section_ids) - found.keys()), change, refresh=refresh)
         read = self._read(addresses)
-        self._memory.remember(read, hint)
+        self._memory.remember(read, change)
         kept_ids = self._kept_ids()
         every = (*found.values(), *read)
         return {section.sis_section_id: _with_kept_ids(section, kept_ids) for section in every}
@@ -92,20 +92,20 @@ class Roster:
     def _read(self, addresses: Sequence[SectionAddress]) -> list[RosteredSection]:
         return self._source.read(addresses, self._today()) if addresses else []
 
-    def _addresses(self, sis_ids: Sequence[str], hint: str, *, refresh: bool) -> list[SectionAddress]:
+    def _addresses(self, sis_ids: Sequence[str], change: str, *, refresh: bool) -> list[SectionAddress]:
         """Return where the sections are: their SIS ids are DCIDs by default, else looked up in an index."""
         if self._template.text == ONLY_DCID:
             return [SectionAddress(sis_id, int(sis_id)) for sis_id in sis_ids if _is_dcid(sis_id)]
-        index = self._index(hint, refresh=refresh) if sis_ids else {}
+        index = self._index(change, refresh=refresh) if sis_ids else {}
         return [SectionAddress(sis_id, index[sis_id]) for sis_id in sis_ids if sis_id in index]
 
-    def _index(self, hint: str, *, refresh: bool) -> Mapping[str, int]:
-        kept = None if refresh else self._memory.index(hint)
+    def _index(self, change: str, *, refresh: bool) -> Mapping[str, int]:
+        kept = None if refresh else self._memory.index(change)
         if kept is not None:
             return kept
         rows = self._queries.rows(INDEX)
         index = {self._template.render(row.model_dump()): int(row.section_dcid) for row in rows}
-        self._memory.remember_index(index, hint)
+        self._memory.remember_index(index, change)
         return index
 
 

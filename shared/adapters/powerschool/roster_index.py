@@ -21,17 +21,17 @@ class RosterIndexer:
         sections: SisIdTemplate,
         students: SisIdTemplate,
         today: Callable[[], date],
-        last_hint: Callable[[], str],
+        last_change: Callable[[], str],
     ) -> None:
         self._memory = memory
         self._section_template = sections
         self._student_template = students
         self._today = today
-        self._last_hint = last_hint
+        self._last_change = last_change
 
     def moment(self) -> str:
         """Return what a reading that begins now belongs to."""
-        return self._last_hint()
+        return self._last_change()
 
     def remember_roster(self, roster: Roster, moment: str) -> int:
         """Keep every section of the roster, and the index of their SIS ids; return how many there are.

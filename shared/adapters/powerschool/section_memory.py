@@ -30,32 +30,32 @@ class _Kept(msgspec.Struct, array_like=True, frozen=True):
 class SectionMemory:
     """Sections by SIS id, and SECTIONS.DCID by SIS id, each with a lifetime.
 
-    A `hint` names the latest time PowerSchool said that rosters changed, empty if it never did: what is remembered
-    belongs to it, so that a later hint lets all of it be forgotten.
+    A `change` names the latest change of rosters that PowerSchool confirmed, empty if there was none: what is
+    remembered belongs to it, so that a later change lets all of it be forgotten.
     """
 
     def __init__(self, cache: JsonCache, max_age: timedelta) -> None:
         self._cache = cache
         self._max_age = max_age
 
-    def sections(self, sis_ids: Collection[str], hint: str) -> dict[str, RosteredSection]:
+    def sections(self, sis_ids: Collection[str], change: str) -> dict[str, RosteredSection]:
         """Return the remembered ones of these sections."""
-        kept = self._cache.get_all(f"section-roster{hint}", sis_ids)
+        kept = self._cache.get_all(f"section-roster{change}", sis_ids)
         return {sis_id: _section(value) for sis_id, value in kept.items()}
 
-    def remember(self, sections: Iterable[RosteredSection], hint: str) -> None:
+    def remember(self, sections: Iterable[RosteredSection], change: str) -> None:
         """Keep these sections."""
         values = {section.sis_section_id: _kept(section) for section in sections}
-        self._cache.put_all(f"section-roster{hint}", values, self._max_age)
+        self._cache.put_all(f"section-roster{change}", values, self._max_age)
 
-    def index(self, hint: str) -> Mapping[str, int] | None:
+    def index(self, change: str) -> Mapping[str, int] | None:
         """Return SECTIONS.DCID by SIS id of all sections, None if it is not remembered."""
-        kept = self._cache.get(f"section-index{hint}", "district")
+        kept = self._cache.get(f"section-index{change}", "district")
         return None if kept is None else _INDEX.validate_python(kept)
 
-    def remember_index(self, index: Mapping[str, int], hint: str) -> None:
+    def remember_index(self, index: Mapping[str, int], change: str) -> None:
         """Keep the index."""
-        self._cache.put(f"section-index{hint}", "district", dict(index), self._max_age)
+        self._cache.put(f"section-index{change}", "district", dict(index), self._max_age)
 
 
 def _kept(section: RosteredSection) -> Json:

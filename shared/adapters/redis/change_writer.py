@@ -15,6 +15,7 @@ from shared.domain.changes import Change
 from shared.errors import SystemUnwell
 
 RETRY_AFTER = timedelta(seconds=5)
+PROBE_KEPT_FOR = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class RedisChangeWriter:
         self._place = {kind: place for place, kind in enumerate(STREAM_OF, 1)}
         self._add_changes = redis.register_script(script_text("add_changes"))
         self._max_waiting = max_waiting
+        self._redis = redis
+        self._write_probe = keys.write_probe
         self._gathering: list[_Waiting] = []
         self._under_way = 0
         self._sending: asyncio.Task[None] | None = None
@@ -53,6 +56,15 @@ class RedisChangeWriter:
         if self._sending is None:
             self._sending = asyncio.create_task(self._send_all())
         await waiting.stored
+
+    async def check(self) -> None:
+        """Return if a change could be stored now. Raises: SystemUnwell, RedisError, OSError.
+
+        Writes a key that means nothing: a full or read-only Redis still answers a ping.
+        """
+        if len(self._gathering) + self._under_way >= self._max_waiting:
+            raise _unwell("too many changes wait for Redis")
+        await self._redis.set(self._write_probe, 1, px=PROBE_KEPT_FOR)
 
     async def close(self) -> None:
         """Return once everything that waits is stored or refused. The Redis client stays its owner's to close."""

@@ -1,5 +1,6 @@
 """Messages that nobody could read, in Redis: malformed ones of our streams, and what a worker could not make out."""
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import cast
@@ -19,6 +20,9 @@ MOST_KEPT = 10_000
 MOST_BYTES = 65_536
 PAGE = 200
 OF_PASSBACK = frozenset({b"stream", b"id", b"reason", b"task", b"cut", b"bytes"})
+
+_ENTRY_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
+_PARTS_END = 2**64
 
 _Entry = tuple[bytes, Mapping[bytes, bytes]]
 
@@ -49,19 +53,24 @@ class RedisDeadMessages:
 
     def page(self, after: str | None, limit: int) -> list[DeadLetter]:
         """Return the `limit` messages that were kept next after the one of this id; None is before the first."""
-        start = "-" if after is None else f"({after.removeprefix(ID_PREFIX)}"
+        entry_id = None if after is None else _entry_id(after)
+        if after is not None and entry_id is None:
+            return []
+        start = "-" if entry_id is None else f"({entry_id}"
         entries = cast("list[_Entry]", self._redis.xrange(self._key, start, count=limit))
         return [self._letter(text(entry_id), fields) for entry_id, fields in entries]
 
     def find(self, letter_id: str) -> DeadLetter | None:
         """Return a kept message by its id."""
-        entry_id = letter_id.removeprefix(ID_PREFIX)
+        if (entry_id := _entry_id(letter_id)) is None:
+            return None
         entries = cast("list[_Entry]", self._redis.xrange(self._key, entry_id, entry_id))
         return self._letter(entry_id, entries[0][1]) if entries else None
 
     def content(self, letter_id: str) -> Mapping[bytes, bytes]:
         """Return a message's fields as they came; nothing if it is not kept any more."""
-        entry_id = letter_id.removeprefix(ID_PREFIX)
+        if (entry_id := _entry_id(letter_id)) is None:
+            return {}
         entries = cast("list[_Entry]", self._redis.xrange(self._key, entry_id, entry_id))
         fields = entries[0][1] if entries else {}
         return {name.removeprefix(b"f:"): value for name, value in fields.items() if name not in OF_PASSBACK}
@@ -77,12 +86,13 @@ class RedisDeadMessages:
 
     def republish(self, letter_id: str) -> bool:
         """Put the message back where it came from and remove it, in one step; False if that is not possible."""
-        entry_id = letter_id.removeprefix(ID_PREFIX)
+        if (entry_id := _entry_id(letter_id)) is None:
+            return False
         return bool(self._republish(keys=[self._key, *self._streams], args=[entry_id, self._celery_prefix, *Queue]))
 
     def discard(self, letter_ids: Collection[str]) -> int:
         """Remove these messages; returns how many there were."""
-        entry_ids = [letter_id.removeprefix(ID_PREFIX) for letter_id in letter_ids]
+        entry_ids = [entry_id for letter_id in letter_ids if (entry_id := _entry_id(letter_id))]
         return self._redis.xdel(self._key, *entry_ids) if entry_ids else 0
 
     def _letter(self, entry_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
@@ -100,6 +110,13 @@ class RedisDeadMessages:
             attempt_times=(kept_at,),
             source=self._streams.get(origin, origin),
         )
+
+
+def _entry_id(letter_id: str) -> str | None:
+    """Return the id of the stream's entry, None of what can be none: Redis answers that with an error."""
+    entry_id = letter_id.removeprefix(ID_PREFIX)
+    found = _ENTRY_ID.fullmatch(entry_id)
+    return entry_id if found and all(int(part) < _PARTS_END for part in found.groups()) else None
 
 
 def _kept_at(entry_id: str) -> datetime:

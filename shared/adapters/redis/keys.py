@@ -347,9 +347,22 @@ class Keys:
         return f"{self.prefix}:webhook:{digest}"
 
     @property
+    def write_probe(self) -> str:
+        """String with a lifetime: written by `/readyz` to find out whether Redis stores anything. Its value is 1."""
+        return f"{self.prefix}:write-probe"
+
+    @property
     def roster_hint(self) -> str:
-        """String: when PowerSchool last said that rosters changed (ms). What was remembered before is not used."""
+        """String: when somebody, PowerSchool or not, last said that rosters changed (ms). Proves nothing."""
         return f"{self.prefix}:roster-hint"
+
+    @property
+    def rosters_changed(self) -> str:
+        """String: when PowerSchool's data version last showed that rosters changed (ms).
+
+        Rosters that were cached before are not used.
+        """
+        return f"{self.prefix}:rosters-changed"
 
     @property
     def run_lease(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import redis
 from pydantic import TypeAdapter
 
-from shared.adapters.redis.answers import epoch_ms, milliseconds, text
+from shared.adapters.redis.answers import clock_ms, epoch_ms, milliseconds, text
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.domain.live_counts import LiveCounts
@@ -243,6 +243,10 @@ class RedisProvisionRuns:
         # One writer at a time: whoever lost the lease a moment ago writes what the next one finds out as well.
         self.renew(lease)
         self._redis.set(self._keys.provision_notes, _NOTES.dump_json(notes))
+
+    def mark_rosters_changed(self) -> None:
+        """Record that rosters changed now, as PowerSchool confirmed: what was cached before is not used any more."""
+        self._redis.set(self._keys.rosters_changed, clock_ms(self._redis.time()))
 
     def newest_hint_ms(self) -> int:
         """Return when PowerSchool last said that rosters changed (ms); 0 for never."""

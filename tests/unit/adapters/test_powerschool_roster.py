@@ -195,12 +195,23 @@ def test_rosters_are_remembered_for_all_workers(
 def test_rosters_that_changed_are_read_again(
     ps: PowerSchool, remote: ScriptedRemote, redis_client: redis.Redis, keys: Keys
 ) -> None:
-    """What was remembered before PowerSchool said that rosters changed is not used; what is read since, is."""
+    """What was remembered before PowerSchool confirmed that rosters changed is not used; what is read since, is."""
     rostered(ps, remote, STUDENT)
-    redis_client.set(keys.roster_hint, 1_900_000_000_000)
+    redis_client.set(keys.rosters_changed, 1_900_000_000_000)
     for _ in range(2):
         ps.roster.sections(["6100"])
     assert len(remote.asked("POST", SECTIONS)) == 2
+
+
+def test_a_hint_of_anybody_voids_no_cache(
+    ps: PowerSchool, remote: ScriptedRemote, redis_client: redis.Redis, keys: Keys
+) -> None:
+    """PowerSchool signs nothing: whoever sends hints does not make every roster be read again."""
+    rostered(ps, remote, STUDENT)
+    for number in range(3):
+        redis_client.set(keys.roster_hint, 1_900_000_000_000 + number)
+        ps.roster.sections(["6100"])
+    assert len(remote.asked("POST", SECTIONS)) == 1
 
 
 def test_remembered_rosters_end(

@@ -235,7 +235,7 @@ def test_a_proxy_header_needs_a_proxy() -> None:
         ("localhost", {}, False),
         ("0.0.0.0", {}, True),
         ("web.district.test", {}, True),
-        ("0.0.0.0", {"PASSBACK_VIEWER_PASSWORD": "x"}, False),
+        ("0.0.0.0", {"PASSBACK_VIEWER_PASSWORD": VIEWER_PASSWORD}, False),
         ("0.0.0.0", {"PASSBACK_PROXY_USER_HEADER": "X-User", "PASSBACK_PROXY_ADDRESSES": "10.0.0.1"}, False),
     ],
 )

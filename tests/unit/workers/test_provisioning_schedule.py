@@ -69,8 +69,10 @@ def test_a_hint_brings_a_look_forward(campus: Campus) -> None:
     campus.clock.advance(2 * SECOND)
     campus.process().tick()
     assert causes(campus) == [RunCause.SCHEDULE]
+    assert campus.redis.get(campus.keys.rosters_changed) is None
     ticks(campus, 2 * MINUTE)
     assert causes(campus) == [RunCause.SCHEDULE, RunCause.HINT]
+    assert campus.redis.get(campus.keys.rosters_changed) is not None, "a confirmed change voids what was cached"
 
 
 def test_a_hint_that_the_data_version_denies_reads_nothing(campus: Campus) -> None:
@@ -78,6 +80,7 @@ def test_a_hint_that_the_data_version_denies_reads_nothing(campus: Campus) -> No
     hint(campus, 1_900_000_000_000)
     ticks(campus, 10 * MINUTE)
     assert causes(campus) == [RunCause.SCHEDULE]
+    assert campus.redis.get(campus.keys.rosters_changed) is None
 
 
 def test_without_data_versions_a_hint_is_enough(campus: Campus) -> None:
