@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.clock import Clock
+from shared.domain.adoption import folded
 from shared.domain.audit import AuditEntry
 from shared.domain.categories import Association
 from shared.domain.changes import Cause, ChangeSet
@@ -111,7 +112,8 @@ class FakePowerSchool:
     by assignment section id. `writes` holds what was committed, in order, as
     ("create" | "update" | "scores" | "clear", assignment section ids). `refused_students` are named in the refusal of
     a batch, `refused_targets` (assignment section ids) and `nameless_students` are refused without naming anyone,
-    `uncleared_students` keep a batch of clears from being taken. `before_scores` runs before every batch, as a person
+    `locked` ones (assignment section ids) cannot be changed, which no read shows. `uncleared_students` keep a batch of
+    clears from being taken. `before_scores` runs before every batch, as a person
     at PowerSchool would. `scores_read` holds of which assignment sections scores were asked for, in order.
     """
 
@@ -124,6 +126,7 @@ class FakePowerSchool:
     nameless_students: set[int] = field(default_factory=set)
     uncleared_students: set[int] = field(default_factory=set)
     lost_creates: int = 0
+    locked: set[int] = field(default_factory=set)
     categories_of: dict[int, tuple[TeacherCategory, ...]] = field(default_factory=dict)
     category_refreshes: int = 0
     before_scores: Callable[[], None] = lambda: None
@@ -153,6 +156,7 @@ class FakePowerSchool:
 
     def create(self, users_dcid: int, desired: DesiredAssignment) -> CreatedAssignment:
         self.faults.check("create")
+        self._refuse_duplicates(desired, None)
         self.last_id += 1
         id_ = self.last_id
         self.assignments_there[id_] = ActualAssignment(
@@ -179,6 +183,9 @@ class FakePowerSchool:
         id_ = actual.assignment_section_id
         if id_ not in self.assignments_there:
             raise not_found("GET /ws/xte/section/assignment/{assignment_id}: 404")
+        if id_ in self.locked:
+            raise refused("PUT /ws/xte/section/assignment/{assignment_id}: 409", "powerschool_locked")
+        self._refuse_duplicates(desired, id_)
         self.assignments_there[id_] = replace(
             self.assignments_there[id_],
             name=desired.name,
@@ -190,6 +197,12 @@ class FakePowerSchool:
             ),
         )
         self.writes.append(("update", (id_,)))
+
+    def _refuse_duplicates(self, desired: DesiredAssignment, own: int | None) -> None:
+        wanted = (desired.section_dcid, folded(desired.name), desired.due_date)
+        for id_, a in self.assignments_there.items():
+            if id_ != own and (a.section_dcid, folded(a.name), a.due_date) == wanted:
+                raise refused("/ws/xte/section/assignment: 409", "powerschool_duplicate", words="already exists")
 
     def put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         self.faults.check("put_scores")

@@ -8,6 +8,9 @@ from datetime import date
 from shared.domain.desired import DesiredAssignment, Link
 from shared.domain.powerschool import ActualAssignment
 
+# The least that a district can set as the longest name. Canvas ids have 19 digits at the most.
+MAX_TEMPORARY_CHARS = 30
+
 # One Canvas assignment in one section: its Canvas id and SECTIONS.DCID.
 Key = tuple[str, int]
 
@@ -39,6 +42,11 @@ def folded(name: str) -> str:
     return name.strip().casefold()
 
 
+def temporary_name(assignment_id: str) -> str:
+    """Return the name under which an assignment gives way to another one that takes its name: at most 30 characters."""
+    return f"(renaming {assignment_id})"[:MAX_TEMPORARY_CHARS]
+
+
 def ownership(
     desired: Sequence[DesiredAssignment],
     actual: Sequence[ActualAssignment],
@@ -50,7 +58,8 @@ def ownership(
     `actual` must be every assignment of the desired ones' sections: what is not in it counts as deleted. An
     unlinked assignment is adopted when this plugin made it, section, name and due date agree, and it is the only
     one of its kind for the only one that looks for it. A claim looks first, and under its own name and due date:
-    nothing else was sent. Scores of `actual` are not looked at.
+    nothing else was sent. One that was left with a temporary name is found by that. Scores of `actual` are not looked
+    at.
 
     Source: a create answers 201 without a body, so a lost answer leaves an assignment to be found again
     (PowerSchool xte API reference, `POST /ws/xte/section/assignment/`).
@@ -63,7 +72,11 @@ def ownership(
     by_claim = _only_matches(claims, orphans)
     rest = _without(orphans, by_claim.values())
     by_name = _only_matches({key: _of_desired(d) for key, d in seekers.items() if key not in by_claim}, rest)
-    found = {**by_claim, **by_name}
+    parked = _without(rest, by_name.values())
+    by_temporary_name = _only_matches(
+        {key: _of_parked(d) for key, d in seekers.items() if key not in by_claim and key not in by_name}, parked
+    )
+    found = {**by_claim, **by_name, **by_temporary_name}
     return Ownership(
         own={**linked, **found},
         adopted={key: _link(seekers[key], found[key]) for key in found},
@@ -137,6 +150,10 @@ def _of_link(link: Link) -> _Identity:
 
 def _of_desired(desired: DesiredAssignment) -> _Identity:
     return _Identity(desired.section_dcid, folded(desired.name), desired.due_date)
+
+
+def _of_parked(desired: DesiredAssignment) -> _Identity:
+    return _Identity(desired.section_dcid, folded(temporary_name(desired.assignment_id)), desired.due_date)
 
 
 def _link(desired: DesiredAssignment, actual: ActualAssignment) -> Link:

@@ -303,8 +303,8 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         Reason.NAME_TAKEN,
         lambda f: bool(f.name_conflict),
         Explanation(
-            "This section already has another assignment of the same name, so neither the assignment nor its grades "
-            "are sent.",
+            "This section already has another assignment of the same name. An assignment that is not in PowerSchool "
+            "yet is not sent, nor are its grades; one that is there keeps its old name, and its grades are still sent.",
             "Rename one of the two, in Canvas or in PowerSchool.",
             Who.TEACHER,
             source="PowerSchool already has an assignment of that name in the section that is not this one: neither "

@@ -1,7 +1,7 @@
 """The plan: what to do so that PowerSchool agrees with Canvas. Desired minus actual, and never a deletion."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -75,11 +75,16 @@ class Create(_OfDesired):
 
 @dataclass(frozen=True, slots=True)
 class Update(_OfDesired):
-    """Make the assignment's own fields equal Canvas's; `changed_fields` differ now."""
+    """Make the assignment's own fields equal Canvas's; `changed_fields` differ now.
+
+    One that `is_temporary` gives the assignment a temporary name, so that another one can take its name; an Update to
+    the name that it wants follows.
+    """
 
     actual: ActualAssignment
     desired: DesiredAssignment
     changed_fields: tuple[OwnedField, ...]
+    is_temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,26 +193,31 @@ def make_plan(
     *,
     clear_scores: bool = False,
     repeat_clears: bool = False,
+    immovable: frozenset[Key] = frozenset(),
 ) -> Plan:
     """Return the difference between what PowerSchool should hold and what it holds.
 
     `actual` must be every assignment of the desired ones' sections, with the scores of those that are linked or
     may be adopted (`adoption.ownership` tells them without scores). What is neither linked nor adopted is never
     touched. The order of the inputs makes no difference. With `clear_scores`, a score that is empty in Canvas now is
-    emptied; with `repeat_clears`, also one that PowerSchool said it emptied and did not.
+    emptied; with `repeat_clears`, also one that PowerSchool said it emptied and did not. The `immovable` are not
+    renamed to make way for others.
 
     Source: product rules, "Overwriting" and "When an assignment is eligible".
     """
     owned = ownership(desired, actual, links, plugin_marks)
-    naming = settle_names(desired, owned.own, actual)
+    naming = settle_names(desired, owned.own, actual, links, immovable)
     by_key = {key_of(d): d for d in desired}
     clears = _Clears(clear_scores, repeat_clears)
-    parts = [_part(by_key[key], owned.own.get(key), links.get(key), clears) for key in naming.order]
+    there = {key: replace(a, name=naming.parked.get(key, a.name)) for key, a in owned.own.items()}
+    to_be = [by_key[key] for key in naming.order] + list(naming.kept.values())
+    parts = [_part(d, there.get(key_of(d)), links.get(key_of(d)), clears) for d in to_be]
     taken = [_finding(key, Reason.NAME_TAKEN, naming.conflicts[key]) for key in sorted(naming.conflicts)]
     return Plan(
         steps=(
             *_link_steps(owned),
             *(step for part in parts for step in part.notes),
+            *(_parking(by_key[key], owned.own[key], name) for key, name in naming.parked.items()),
             *(step for part in parts for step in part.assignment),
             *(step for part in parts for step in part.scores),
         ),
@@ -231,6 +241,21 @@ class _Part:
     scores: tuple[Scores | Clear, ...] = ()
     findings: tuple[PlanFinding, ...] = ()
     notes: tuple[Note, ...] = ()
+
+
+def _parking(desired: DesiredAssignment, actual: ActualAssignment, name: str) -> Update:
+    """Return the step that changes nothing but the name."""
+    as_it_is = replace(
+        desired,
+        name=name,
+        description=actual.description,
+        due_date=actual.due_date,
+        points=actual.points,
+        category_id=desired.category_id if actual.category_id is None else actual.category_id,
+        counted=actual.counted,
+        scores_published=actual.scores_published,
+    )
+    return Update(actual, as_it_is, (OwnedField.NAME,), is_temporary=True)
 
 
 def _link_steps(owned: Ownership) -> list[LinkStep]:

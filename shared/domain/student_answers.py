@@ -12,6 +12,9 @@ from shared.domain.reasons import NOTES, Finding, Reason
 # These keep the student, not the assignment: nothing of this student goes to this section.
 NO_PLACE = frozenset({Reason.STUDENT_SIS_ID_MISSING, Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
 
+# Why an assignment has not the name that Canvas has.
+OF_THE_NAME = frozenset({Reason.NAME_TAKEN, Reason.DUPLICATE_REFUSED})
+
 
 class Standing(StrEnum):
     """What became of a student's score."""
@@ -72,6 +75,14 @@ _NOTHING = {
     Work.UNFINISHED: "Nothing to send yet: a person has to finish grading this student's work in Canvas.",
     Work.NOT_ASSIGNED: "Nothing to send: the assignment is not assigned to this student in Canvas.",
 }
+
+
+def of_scores(findings: Iterable[Finding], *, is_there: bool) -> tuple[Finding, ...]:
+    """Return those findings of an assignment that keep its scores back.
+
+    One that is there, in PowerSchool, receives scores under its old name.
+    """
+    return tuple(finding for finding in findings if not (is_there and finding.reason in OF_THE_NAME))
 
 
 def student_answer(facts: StudentFacts) -> StudentAnswer:

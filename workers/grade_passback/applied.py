@@ -39,11 +39,13 @@ REVEALED_BY_WRITING = frozenset(
 class Applied:
     """What became of a plan, by assignment and section.
 
-    `gone` was deleted in PowerSchool while we looked: a new survey creates it again. `written` counts scores;
+    `kept_names` are assignments that keep their names for now, and why: their scores are written all the same. `gone`
+    was deleted in PowerSchool while we looked: a new survey creates it again. `written` counts scores;
     `written_before` those of this run's earlier looks.
     """
 
     refused: dict[Key, Finding] = field(default_factory=dict)
+    kept_names: dict[Key, Finding] = field(default_factory=dict)
     refused_students: dict[Key, dict[int, Finding]] = field(default_factory=dict)
     failed: dict[Key, Failure] = field(default_factory=dict)
     dead: dict[Key, Failure] = field(default_factory=dict)

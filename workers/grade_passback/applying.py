@@ -8,6 +8,7 @@ from shared.clock import Clock
 from shared.domain.adoption import Key
 from shared.domain.audit import AuditEntry, Occasion
 from shared.domain.desired import DesiredAssignment, DesiredScore, Echo, Link
+from shared.domain.differences import OwnedField
 from shared.domain.echoes import CLEARED, is_repeated, seen, sent
 from shared.domain.outcome import Failure
 from shared.domain.plan import Adopt, Clear, Create, Forget, Note, Scores, Step, Update
@@ -20,6 +21,7 @@ from workers.grade_passback.audit_trail import AuditTrail
 from workers.grade_passback.clearing import reason_not_cleared
 from workers.grade_passback.halving import Halving, is_of_a_row
 from workers.grade_passback.leases import Guard
+from workers.grade_passback.renames import NamesThere, keeps_day, name_taken, refusal_of_name, without_rename
 from workers.grade_passback.survey import Survey
 from workers.settle import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE
 
@@ -68,6 +70,8 @@ class _Run:
         self._survey = survey
         self._guard = guard
         self._trail = trail
+        self._names = NamesThere(survey.actual)
+        self._sent_names: dict[Key, str] = {}
         self.applied = Applied(links=dict(survey.links))
         self._to_look_at: set[Key] = set()
 
@@ -113,9 +117,12 @@ class _Run:
             link, desired = self.applied.links[key], self._survey.desired_of(key)
             actual = there.get((key[1], link.powerschool_assignment_section_id or 0))
             if desired is not None and actual is not None:
+                if self._awaits_name(key, desired):
+                    # Its new name was not sent: what PowerSchool has is no form of it.
+                    desired = replace(desired, name=actual.name, due_date=actual.due_date)
                 self._keep_if_new(replace(link, echoes=seen(desired, actual, link, after_write=True)))
 
-    def _alone(self, step: Step) -> None:
+    def _alone(self, step: Step, *, may_keep_name: bool = True) -> None:
         key = (step.assignment_id, step.section_dcid)
         try:
             self._take(step, key)
@@ -123,8 +130,11 @@ class _Run:
             raise
         except (TransientError, PermanentError) as error:
             _stop_if_nobody_may(error)
+            refused = refusal_of_name(step, error) if may_keep_name else None
             if isinstance(step, Update | Clear) and isinstance(error, NotFound):
                 self._forget(key, error)
+            elif isinstance(step, Update) and refused is not None:
+                self._keep_name(key, step, refused, keep_day=keeps_day(error))
             else:
                 self.applied.note(key, error)
 
@@ -137,13 +147,18 @@ class _Run:
                 self._adopt(key, link)
             case Note(zeros=zeros, echoes=echoes):
                 self._keep(replace(self.applied.links[key], zeros=zeros, echoes=echoes))
+            case Create() | Update() if in_the_way := self._names.in_the_way(step, self.applied.links.get(key)):
+                self._wait_for_name(key, step, name_taken(in_the_way))
             case Create(desired=desired):
                 self._create(key, desired)
             case Update(actual=actual, desired=desired):
                 self._guard()
                 with self._trail.of_write([self._trail.updated(self.applied.links[key], step)]):
                     self._powerschool.update(self._teacher(key), actual, desired)
-                self._rename(key, desired)
+                self._names.written(key[1], actual.assignment_section_id, desired.name, desired.due_date)
+                self._sent_names[key] = desired.name
+                if not step.is_temporary:
+                    self._rename(key, desired)
                 self.applied.note_written(key, 0)
                 self._to_look_at.add(key)
             case Clear():
@@ -152,6 +167,28 @@ class _Run:
                 raise AssertionError("scores are written by section")
             case never:
                 assert_never(never)
+
+    def _wait_for_name(self, key: Key, step: Create | Update, taken: Finding) -> None:
+        """Leave out what needs a name that did not become free; the next survey plans it again."""
+        if isinstance(step, Update):
+            self._keep_name(key, step, taken, keep_day=True)
+        else:
+            self.applied.refused[key] = taken
+
+    def _keep_name(self, key: Key, step: Update, refused: Finding, *, keep_day: bool) -> None:
+        """Change all but the name of an assignment that is there, and let its scores go on."""
+        self.applied.kept_names[key] = refused
+        link = self.applied.links[key]
+        rest = None if step.is_temporary else without_rename(step, link, keep_day=keep_day)
+        if rest is not None and not self._names.in_the_way(rest, link):
+            self._alone(rest, may_keep_name=False)
+
+    def _awaits_name(self, key: Key, desired: DesiredAssignment) -> bool:
+        """Say whether the plan, a refusal or a failure left the assignment with another name than Canvas has."""
+        plan = self._survey.plan
+        renames = [s for s in plan.steps_of(*key) if isinstance(s, Update) and OwnedField.NAME in s.changed_fields]
+        is_taken = any(f.finding.reason is Reason.NAME_TAKEN for f in plan.findings_of(*key))
+        return is_taken or (bool(renames) and self._sent_names.get(key) != desired.name)
 
     def _adopt(self, key: Key, link: Link) -> None:
         claim = self._survey.links.get(key)
@@ -181,6 +218,7 @@ class _Run:
         )
         self._trail.created(link)
         self._keep(link)
+        self._names.written(key[1], created.assignment_section_id, desired.name, desired.due_date)
         self.applied.note_written(key, 0)
         self._to_look_at.add(key)
 

@@ -12,7 +12,7 @@ from shared.domain.powerschool import ActualScore
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import AssignmentRecord, SectionRecord
 from shared.domain.scoring import canvas_score, counts, exact
-from shared.domain.student_answers import NOT_IN_COURSE, StudentFacts, Work, student_answer
+from shared.domain.student_answers import NOT_IN_COURSE, StudentFacts, Work, of_scores, student_answer
 from workers.grade_passback.answers import Placed
 from workers.grade_passback.survey import Placement, Survey
 
@@ -53,10 +53,12 @@ def _facts(placement: Placement, section: SectionRecord, survey: Survey, row: Gr
     dcid = _dcid(placement, row.sis_user_id)
     work, wanted = _work(placement, row)
     there = None if dcid is None else _there(placement, survey, dcid)
-    taken = any(finding.reason is Reason.NAME_TAKEN for finding in section.findings)
+    is_there = placement.key is not None and survey.actual_of(placement.key) is not None
+    findings = of_scores(section.findings, is_there=is_there)
+    taken = any(finding.reason is Reason.NAME_TAKEN for finding in findings)
     return StudentFacts(
         eligible=placement.desired is not None and not taken,
-        findings=section.findings,
+        findings=findings,
         own=_own(placement, section, survey, row),
         work=work,
         wanted=wanted,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from shared.domain.audit import AuditEntry, ScoreValue, own_scores
 from shared.domain.reasons import NOTES, Finding, Reason
 from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
-from shared.domain.student_answers import NOT_IN_COURSE, StudentFacts, Work, student_answer
+from shared.domain.student_answers import NOT_IN_COURSE, StudentFacts, Work, of_scores, student_answer
 from workers.grade_passback.answers import Json, Memory, Placed, Question, Trouble, answer_json, reason, score_json
 from workers.grade_passback.applied import REVEALED_BY_WRITING
 
@@ -113,9 +113,11 @@ def _student(assignment: AssignmentRecord, record: CourseRecord, writes: LastWri
 
 
 def _facts(section: SectionRecord, write: AuditEntry | None, student_sis_id: str) -> StudentFacts:
+    is_there = section.powerschool_assignment_section_id is not None
+    findings = of_scores(section.findings, is_there=is_there)
     return StudentFacts(
-        eligible=all(finding.reason in OF_WRITING for finding in section.findings),
-        findings=section.findings,
+        eligible=all(finding.reason in OF_WRITING for finding in findings),
+        findings=findings,
         own=_own(section, student_sis_id),
         work=Work.NOT_READ,
         there=_after(write, student_sis_id),

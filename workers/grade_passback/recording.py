@@ -112,6 +112,8 @@ def _findings(placement: Placement, survey: Survey, applied: Applied) -> tuple[F
         return placement.findings
     planned = [f.finding for f in survey.plan.findings_of(*key) if f.student_dcid is None]
     found = [*placement.findings, *planned]
+    if key in applied.kept_names:
+        found.append(applied.kept_names[key])
     if key in applied.refused:
         found.append(applied.refused[key])
     if key in applied.dead:

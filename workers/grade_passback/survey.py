@@ -24,6 +24,7 @@ from shared.domain.records import CourseRecord, Place, State, StudentRecord, sec
 from shared.domain.scoring import Seat, SectionScores, seats, section_scores
 from shared.ports import CanvasReader, CategoryAssociations, Links, PowerSchoolGradebook, Reading, Records, RosterReader
 from workers.grade_passback.clearing import without_refused_clears
+from workers.grade_passback.renames import refused_before, with_earlier_refusals
 
 NOT_IN_ROSTER = frozenset({Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
 
@@ -179,6 +180,7 @@ class Surveyor:
         if any(not _is_as_left(p, owned, rest) for p in placements if not p.scores_read):
             return again(reading=reading)
         zone = self._policy.zone_of(course)
+        refused = {} if asked_for_by_person else refused_before(earlier, rosters.values())
         plan = make_plan(
             desired,
             actual,
@@ -186,7 +188,9 @@ class Surveyor:
             marks,
             clear_scores=self._policy.clear_scores,
             repeat_clears=asked_for_by_person,
+            immovable=frozenset(refused),
         )
+        plan = with_earlier_refusals(plan, refused)
         if not asked_for_by_person:
             plan = without_refused_clears(plan, earlier, rosters.values())
         return Survey(

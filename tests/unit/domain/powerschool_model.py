@@ -19,9 +19,9 @@ class Gradebook:
     links: dict[Key, Link]
     ids: "count[int]" = field(default_factory=lambda: count(9000))
 
-    def apply(self, plan: Plan) -> None:
-        """Take the steps in order, as a worker without accidents would."""
-        for step in plan.steps:
+    def apply(self, plan: Plan, steps: int | None = None) -> None:
+        """Take the steps in order, as a worker without accidents would; with `steps`, only so many of them."""
+        for step in plan.steps[:steps]:
             self._take(step)
             self._check()
 
@@ -36,7 +36,10 @@ class Gradebook:
             case Update():
                 unlocked = self.assignments[step.actual.assignment_section_id]
                 assert not unlocked.locked
+                before = self.links[step.assignment_id, step.section_dcid]
                 self._write(step.desired, replace(unlocked, **_fields(step.desired)))
+                if step.is_temporary:
+                    self.links[step.assignment_id, step.section_dcid] = before
             case Scores():
                 rows = {r.student_dcid: ActualScore(r.points, r.missing, r.exempt) for r in step.rows}
                 self._score((step.assignment_id, step.section_dcid), rows)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.adoption import Key
+from shared.domain.adoption import Key, temporary_name
 from shared.domain.description import MAX_BYTES
 from shared.domain.desired import DesiredAssignment, DesiredScore, Link
 from shared.domain.differences import OwnedField
@@ -48,6 +48,10 @@ def taken(detail: str, assignment_id: str = "11") -> PlanFinding:
 def in_powerschool(*ids: int) -> str:
     several = "several candidates: " if len(ids) > 1 else ""
     return f"{several}PowerSchool assignment section {', '.join(map(str, ids))}"
+
+
+def renames(of: Plan) -> list[tuple[str, str]]:
+    return [(step.assignment_id, step.desired.name) for step in of.steps if isinstance(step, Update)]
 
 
 class TestAgreement:
@@ -388,9 +392,9 @@ class TestAdoption:
             assert plan(there=there, links=links) == Plan(findings=(taken(in_powerschool(7001, 7002)),))
 
     def test_two_look_for_one(self) -> None:
-        """Of two Canvas assignments that look for the same one, none adopts it."""
+        """Of two Canvas assignments that look for the same one, none adopts it, and none makes another."""
         made = plan((WANTED, desired("12")), links={})
-        assert made == Plan(findings=(taken("Canvas assignment 12"), taken("Canvas assignment 11", "12")))
+        assert made == Plan(findings=(taken(in_powerschool(7001)), taken("Canvas assignment 11", "12")))
 
     def test_claim_looks_first(self) -> None:
         """A claim has the first right to what was sent for it."""
@@ -443,10 +447,20 @@ class TestNames:
         assert [step.assignment_id for step in made.steps] == ["11", "10"]
 
     def test_renamed_onto_a_teachers(self) -> None:
-        """A linked assignment that is renamed to a taken name is kept back with its grades."""
-        wanted = desired(name="Essay", students={501: "9"})
+        """A linked assignment that is renamed to a taken name keeps its old one, and receives all the rest."""
+        wanted = desired(name="Essay", students={501: "9"}, points=Decimal(20))
         made = plan(wanted, (THERE, replace(self.FOREIGN, name="ESSAY")))
-        assert made == Plan(findings=(taken(in_powerschool(7005)),))
+        assert made.findings == (taken(in_powerschool(7005)),)
+        kept = replace(wanted, name=THERE.name)
+        assert made.steps[0] == Update(THERE, kept, (OwnedField.POINTS,))
+        assert kinds(made) == [Update, Scores]
+
+    def test_a_refused_rename_and_a_day_that_is_taken(self) -> None:
+        """With its old name it cannot move onto the day of another one of that name: name and day stay."""
+        wanted = desired(name="Essay", due_date=OTHER_DAY, students={501: "9"})
+        namesake, essay = replace(self.FOREIGN, name="READING 1"), replace(self.FOREIGN, assignment_section_id=7006)
+        made = plan(wanted, (THERE, namesake, replace(essay, name="Essay")))
+        assert (kinds(made), made.findings) == ([Scores], (taken(in_powerschool(7006)),))
 
     def test_blocked_in_canvas_but_there(self) -> None:
         """An assignment that is not desired any more keeps its name in PowerSchool."""
@@ -454,16 +468,25 @@ class TestNames:
         made = plan(WANTED, THERE, linked((gone, THERE)))
         assert made.findings == (taken(in_powerschool(7001)),)
 
-    def test_two_of_one_name(self) -> None:
-        """Of new Canvas assignments of one name in a section all are blocked, and each names the others."""
-        new = (WANTED, desired("12", "READING 1", due_date=OTHER_DAY), desired("13"))
-        assert plan(new, (), {}) == Plan(
-            findings=(
-                taken("Canvas assignment 12, 13"),
-                taken("Canvas assignment 11, 13", "12"),
-                taken("Canvas assignment 11, 12", "13"),
-            )
-        )
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_two_of_one_name(self, order: int) -> None:
+        """Of new Canvas assignments of one name the graded one with the lowest id goes; ids are numbers."""
+        ungraded = desired("8", students={})
+        new = (WANTED, desired("9", "READING 1", due_date=OTHER_DAY), desired("100"), ungraded)
+        made = plan(new[::order], (), {})
+        assert [(type(step), step.assignment_id) for step in made.steps] == [(Create, "9"), (Scores, "9")]
+        names_9 = "Canvas assignment 9"
+        assert set(made.findings) == {taken(names_9), taken(names_9, "8"), taken(names_9, "100")}
+
+    def test_two_of_one_name_and_nobody_graded(self) -> None:
+        """None is in another's way yet: each waits for its first score."""
+        made = plan((desired(students={}), desired("12", students={})), (), {})
+        assert made == Plan(findings=(told(Reason.NOT_GRADED_YET), told(Reason.NOT_GRADED_YET, "", "12")))
+
+    def test_the_one_that_goes_finds_the_name_taken(self) -> None:
+        """A teacher's assignment of that name is in the way of all of them."""
+        made = plan((WANTED, desired("12")), self.FOREIGN, {})
+        assert made == Plan(findings=(taken(in_powerschool(7005)), taken("Canvas assignment 11", "12")))
 
     def test_two_of_one_name_in_two_sections(self) -> None:
         """The same name in two sections is no conflict."""
@@ -490,12 +513,13 @@ class TestNames:
         assert made == Plan(findings=(taken("Canvas assignment 11", "12"),))
 
     def test_no_holder(self) -> None:
-        """Of two linked ones that are both renamed to one name, none gets it."""
+        """Of two linked ones that are both renamed to one name, the one with the lowest id gets it; grades go on."""
         lab = desired("12", "Lab")
         its = actual(lab, id=7002)
-        wanted = (desired(name="Essay"), desired("12", "Essay"))
+        wanted = (desired(name="Essay"), desired("12", "Essay", students={501: "9"}))
         made = plan(wanted, (THERE, its), linked((WANTED, THERE), (lab, its)))
-        assert made == Plan(findings=(taken("Canvas assignment 12"), taken("Canvas assignment 11", "12")))
+        assert [(type(step), step.assignment_id) for step in made.steps] == [(Update, "11"), (Scores, "12")]
+        assert made.findings == (taken("Canvas assignment 11", "12"),)
 
     def test_both_hold(self) -> None:
         """Two linked ones that both have the name already, through a person in PowerSchool, both go on."""
@@ -516,13 +540,92 @@ class TestNames:
         assert made.findings == ()
 
     def test_swap(self) -> None:
-        """Two assignments that exchange their names are in each other's way."""
+        """Two assignments exchange their names through a temporary name of one: one write more than there are names."""
         lab = desired("12", "Lab")
         its = actual(lab, id=7002)
         made = plan(
             (desired(name="Lab"), desired("12", "Reading 1")), (THERE, its), linked((WANTED, THERE), (lab, its))
         )
+        assert renames(made) == [("11", "(renaming 11)"), ("12", "Reading 1"), ("11", "Lab")]
+        assert [step.is_temporary for step in made.steps if isinstance(step, Update)] == [True, False, False]
+        assert (kinds(made), made.findings) == ([Update] * 3, ())
+
+    def test_swap_with_other_changes(self) -> None:
+        """The temporary name changes nothing else; what else changed goes with the name that stays."""
+        lab = desired("12", "Lab")
+        its = actual(lab, id=7002)
+        wanted = desired(name="Lab", points=Decimal(20), students={501: "9"})
+        made = plan((wanted, desired("12", "Reading 1")), (THERE, its), linked((WANTED, THERE), (lab, its)))
+        parking, _, last, scored = made.steps
+        assert isinstance(parking, Update)
+        assert replace(parking.desired, name=THERE.name, scores=WANTED.scores) == WANTED
+        assert isinstance(last, Update)
+        assert last.changed_fields == (OwnedField.NAME, OwnedField.POINTS)
+        assert isinstance(scored, Scores)
+
+    def test_cycle_of_three(self) -> None:
+        """One temporary name is enough."""
+        names = ("Reading 1", "Lab", "Quiz")
+        before = [desired(id_, name) for id_, name in zip(("11", "12", "13"), names, strict=True)]
+        there = [actual(d, id=7000 + number) for number, d in enumerate(before, 1)]
+        wanted = tuple(replace(d, name=name) for d, name in zip(before, (*names[1:], names[0]), strict=True))
+        made = plan(wanted, tuple(there), linked(*zip(before, there, strict=True)))
+        assert renames(made) == [("11", "(renaming 11)"), ("13", "Reading 1"), ("12", "Quiz"), ("11", "Lab")]
+
+    def test_swap_of_days(self) -> None:
+        """Two of one name, both there, that exchange their days: PowerSchool refuses two of one name and day."""
+        late = desired("12", due_date=OTHER_DAY)
+        its = actual(late, id=7002)
+        wanted = (desired(due_date=OTHER_DAY), desired("12"))
+        made = plan(wanted, (THERE, its), linked((WANTED, THERE), (late, its)))
+        assert renames(made) == [("11", "(renaming 11)"), ("12", "Reading 1"), ("11", "Reading 1")]
+        assert made.findings == ()
+
+    @pytest.mark.parametrize("locked", ["11", "12"])
+    def test_swap_with_a_locked_one(self, locked: str) -> None:
+        """A locked assignment cannot take part: both keep their names, and the other one receives its scores."""
+        lab = desired("12", "Lab")
+        there = tuple(
+            replace(each, locked=id_ == locked) for id_, each in (("11", THERE), ("12", actual(lab, id=7002)))
+        )
+        wanted = (desired(name="Lab", students={501: "9"}), desired("12", "Reading 1", students={501: "9"}))
+        made = plan(wanted, there, linked((WANTED, there[0]), (lab, there[1])))
+        assert [(type(step), step.assignment_id) for step in made.steps] == [(Scores, "11" if locked == "12" else "12")]
+        assert {taken(in_powerschool(7002)), taken(in_powerschool(7001), "12")} <= set(made.findings)
+
+    def test_swap_that_was_refused(self) -> None:
+        """With one that PowerSchool did not let be renamed, nothing is tried again."""
+        lab = desired("12", "Lab")
+        its = actual(lab, id=7002)
+        wanted = (desired(name="Lab"), desired("12", "Reading 1"))
+        links = linked((WANTED, THERE), (lab, its))
+        made = make_plan(wanted, (THERE, its), links, MARKS, immovable=frozenset({("12", SECTION_DCID)}))
         assert made == Plan(findings=(taken(in_powerschool(7002)), taken(in_powerschool(7001), "12")))
+
+    def test_swap_that_was_interrupted(self) -> None:
+        """One that still has its temporary name is given its own, after the other one; nothing else is needed."""
+        lab = desired("12", "Lab")
+        its = actual(lab, id=7002)
+        parked = replace(THERE, name="(renaming 11)")
+        wanted = (desired(name="Lab"), desired("12", "Reading 1"))
+        made = plan(wanted, (parked, its), linked((WANTED, THERE), (lab, its)))
+        assert renames(made) == [("12", "Reading 1"), ("11", "Lab")]
+
+    def test_swap_that_was_interrupted_and_taken_back(self) -> None:
+        """It gets its old name again, where the new one is another's in the end."""
+        parked = replace(THERE, name="(renaming 11)")
+        made = plan(desired(name="Lab"), (parked, replace(self.FOREIGN, name="Lab")), LINKS)
+        assert (renames(made), made.findings) == ([("11", "Reading 1")], (taken(in_powerschool(7005)),))
+
+    def test_temporary_name_without_a_link(self) -> None:
+        """It says whose it is: one whose link was lost is found again, instead of being made twice."""
+        parked = replace(THERE, name="(renaming 11)")
+        made = plan(WANTED, parked, {})
+        assert (kinds(made), renames(made)) == ([Adopt, Update], [("11", "Reading 1")])
+
+    def test_temporary_names_fit(self) -> None:
+        """The shortest limit that a district can set is 30 characters; a Canvas id has 19 digits at the most."""
+        assert len(temporary_name("9" * 19)) <= 30
 
     def test_name_of_a_locked_one(self) -> None:
         """A locked assignment cannot be renamed, so its name does not become free."""

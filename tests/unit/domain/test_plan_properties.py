@@ -109,6 +109,23 @@ def test_second_plan_is_empty(world: World, clear_scores: bool) -> None:
     assert done.plan(clear_scores).is_empty
 
 
+@given(worlds(), st.integers(0, 12))
+def test_an_interrupted_plan_ends_where_it_would_have(world: World, steps: int) -> None:
+    """Whatever the worker did before it died, the next plan brings about the same names and days, and then is done."""
+    book = Gradebook({a.assignment_section_id: a for a in world.actual}, dict(world.links))
+    book.apply(world.plan(), steps)
+    book.apply(World(world.desired, list(book.assignments.values()), dict(book.links)).plan())
+    done = World(world.desired, list(book.assignments.values()), book.links)
+    assert done.plan().is_empty
+    assert _names(done) == _names(applied(world))
+
+
+def _names(world: World) -> dict[Key, tuple[str, date]]:
+    by_id = {a.assignment_section_id: a for a in world.actual}
+    there = {key: by_id.get(link.powerschool_assignment_section_id or 0) for key, link in world.links.items()}
+    return {key: (a.name, a.due_date) for key, a in there.items() if a is not None}
+
+
 @given(worlds(), st.booleans())
 def test_findings_remain(world: World, clear_scores: bool) -> None:
     """What a plan does not do is told again by the next one."""
