@@ -184,3 +184,63 @@ def test_a_discussion_without_any_date_has_a_remedy_that_works(here: Town) -> No
     )
     sync(here, Ids.HEALTHY_COURSE)
     assert "Discussion" in gradebook(here, Ids.HEALTHY_DCID)
+
+
+FIRST, SECOND = Ids.HEALTHY_COURSE * 10 + 1, Ids.HEALTHY_COURSE * 10 + 2
+
+
+def grade(here: Town, assignment_id: int, number: int, score: float) -> None:
+    """Enter a score in the healthy course."""
+    here.canvas("grade", assignment_id=assignment_id, user_id=user_id_of(number), score=score)
+
+
+def edit(here: Town, assignment_id: int, **changes: object) -> None:
+    """Change an assignment of the healthy course."""
+    here.canvas("edit_assignment", assignment_id=assignment_id, changes=changes)
+
+
+def test_exchanged_names_are_exchanged(here: Town) -> None:
+    """PowerSchool refuses two of one name and day: one of them has a temporary name meanwhile."""
+    due_at = NOON.isoformat()
+    for assignment_id, score in ((FIRST, 5), (SECOND, 6)):
+        edit(here, assignment_id, due_at=due_at)
+        grade(here, assignment_id, ONE, score)
+    sync(here, Ids.HEALTHY_COURSE)
+    before = gradebook(here, Ids.HEALTHY_DCID)
+    edit(here, FIRST, name="Warm-up 2")
+    edit(here, SECOND, name="Warm-up 1")
+    grade(here, FIRST, TWO, 7)
+    sync(here, Ids.HEALTHY_COURSE)
+    after = gradebook(here, Ids.HEALTHY_DCID)
+    ids = [[row[name]["assignment_section_id"] for name in ("Warm-up 1", "Warm-up 2")] for row in (before, after)]
+    assert ids[1] == ids[0][::-1]
+    assert points(after["Warm-up 2"])[student_dcid_of(TWO)] == "7"
+    here.writes()
+    sync(here, Ids.HEALTHY_COURSE)
+    assert (here.writes(), explained(here, Ids.HEALTHY_COURSE, FIRST)) == ([], [])
+
+
+def test_of_two_of_one_name_the_first_graded_one_arrives(here: Town) -> None:
+    """The other one is told which Canvas assignment is in its way, and arrives once it is renamed."""
+    edit(here, SECOND, name="Warm-up 1")
+    for assignment_id, score in ((FIRST, 5), (SECOND, 6)):
+        grade(here, assignment_id, ONE, score)
+    sync(here, Ids.HEALTHY_COURSE)
+    made = gradebook(here, Ids.HEALTHY_DCID)
+    assert (made.keys(), points(made["Warm-up 1"])[student_dcid_of(ONE)]) == ({"Warm-up 1"}, "5")
+    assert explained(here, Ids.HEALTHY_COURSE, SECOND) == ["name_taken"]
+    edit(here, SECOND, name="Warm-up 2")
+    sync(here, Ids.HEALTHY_COURSE)
+    assert points(gradebook(here, Ids.HEALTHY_DCID)["Warm-up 2"])[student_dcid_of(ONE)] == "6"
+
+
+def test_a_name_that_is_taken_holds_no_score_back(here: Town) -> None:
+    """The assignment keeps its old name in PowerSchool and goes on."""
+    grade(here, FIRST, ONE, 5)
+    grade(here, SECOND, ONE, 6)
+    sync(here, Ids.HEALTHY_COURSE)
+    edit(here, FIRST, name="Warm-up 2")
+    grade(here, FIRST, TWO, 7)
+    sync(here, Ids.HEALTHY_COURSE)
+    assert points(gradebook(here, Ids.HEALTHY_DCID)["Warm-up 1"])[student_dcid_of(TWO)] == "7"
+    assert explained(here, Ids.HEALTHY_COURSE, FIRST) == ["name_taken"]
