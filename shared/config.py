@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from shared.cron import checked_cron
 from shared.domain.assignment_name import DEFAULT_MAX_NAME_CHARS
-from shared.domain.provisioning_policy import DEFAULT_COURSE_SIS_IDS, CoursePer, DroppedStatus
+from shared.domain.provisioning_policy import DEFAULT_COURSE_SIS_IDS, CoursePer, DroppedStatus, PreRegistered
 from shared.domain.sis_templates import (
     ACCOUNT_FIELDS,
     COURSE_FIELDS,
@@ -361,6 +361,11 @@ class Settings(BaseSettings):
     provision_dropped_status: DroppedStatus = Field(
         DroppedStatus.COMPLETED,
         description="Enrollment of a student who left a section: `completed` (still reads), `inactive` (sees nothing).",
+    )
+    provision_pre_registered: PreRegistered = Field(
+        PreRegistered.ACTIVE,
+        description="Students who are registered for a school and not in it yet (ENROLL_STATUS -1), in classes that "
+        "they are scheduled into: `active` (as their classmates) or `wait` (until they are enrolled).",
     )
     provision_account_sis_id: Annotated[str, AfterValidator(_template_or_text)] = Field(
         "",

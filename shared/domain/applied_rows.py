@@ -37,6 +37,8 @@ class Applied:
             (term, value(Entity.SECTIONS, row, "section_id")): value(Entity.SECTIONS, row, "course_id")
             for term, row in sections
         }
+        # Made when it is first asked for: a district has a million of them, and few are looked up.
+        self._enrollments: Mapping[tuple[str, ...], SisRow] | None = None
         self._section_sources = {value(Entity.SECTIONS, row, "section_id"): row.source for _, row in sections}
 
     def rows(self, key: DataSetKey) -> tuple[SisRow, ...]:
@@ -55,6 +57,15 @@ class Applied:
     def course_of(self, term_sis_id: str, section_sis_id: str) -> str | None:
         """Return the SIS id of the course in which a section is, None if it is in none of this term."""
         return self._course_of.get((term_sis_id, section_sis_id))
+
+    def enrollment(self, term_sis_id: str, section_sis_id: str, user_sis_id: str, role: str) -> SisRow | None:
+        """Return the row of an enrollment."""
+        if self._enrollments is None:
+            keys = self.keys(Entity.ENROLLMENTS)
+            self._enrollments = {
+                (key.term_sis_id, *row.key(Entity.ENROLLMENTS)): row for key in keys for row in self.rows(key)
+            }
+        return self._enrollments.get((term_sis_id, section_sis_id, user_sis_id, role))
 
     def section_source(self, section_sis_id: str) -> str | None:
         """Return the PowerSchool record that has a section's SIS id."""

@@ -51,6 +51,17 @@ class EnrollmentPeriod:
     is_dropped: bool = False
 
 
+def has_impossible_dates(period: EnrollmentPeriod, term: TermDates) -> bool:
+    """Say whether a row's dates cannot be meant: no entry, a date in another age, an exit before the entry.
+
+    An exit on the day of the entry is none of these: it is a no-show.
+    """
+    entry, exit_date = period.entry_date, period.exit_date
+    if entry is None or _plausible(entry, term) is None:
+        return True
+    return exit_date is not None and (_plausible(exit_date, term) is None or exit_date < entry)
+
+
 def enrollment_status(
     periods: Iterable[EnrollmentPeriod], term: TermDates, today: date, *, in_school: bool
 ) -> EnrollmentStatus:

@@ -8,72 +8,95 @@ lib/sis/csv/enrollment_importer.rb.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from enum import IntEnum
 
+from shared.domain.applied_rows import Applied
 from shared.domain.course_shells import PlacedSection, section_source
-from shared.domain.people_rows import People, staff_source, student_source
-from shared.domain.provisioning_policy import ProvisioningPolicy
-from shared.domain.roster import ClassEnrollment, Roster
+from shared.domain.enrollment_periods import (
+    EnrollmentPeriod,
+    EnrollmentStatus,
+    enrollment_status,
+    has_impossible_dates,
+)
+from shared.domain.people_rows import People, is_in_school, staff_source, student_source
+from shared.domain.provisioning_policy import PreRegistered, ProvisioningPolicy
+from shared.domain.roster import Roster, Student
 from shared.domain.roster_problems import Problem, RosterProblem
 from shared.domain.sis_import import SisRow
-from shared.domain.term_rows import CanvasTerm
 
+STUDENT = "student"
 MOVED = "deleted_last_completed"
 """Deletes the enrollment; concludes it if it is the student's last one in the course, so that no work is lost."""
 
 
-class Stay(IntEnum):
-    """What a row of CC comes to on a day. Of several rows of a student in a section, the greatest counts."""
-
-    NEVER = 0
-    OVER = 1
-    HERE = 2
-
-
-def stay_of(enrollment: ClassEnrollment, term: CanvasTerm, today: date, *, in_school: bool) -> Stay:
-    """Return whether the student is in the section today.
-
-    Before the term its first day counts, so that classes are filled before they begin; after it its last day. Whoever
-    leaves on the last day or later stayed to the end, and what becomes of them after it does not change the past. A
-    stay that ended on the day it began was none.
-    """
-    day = min(max(today, term.first_day), term.last_day)
-    exit_date = enrollment.exit_date
-    if enrollment.entry_date > day or (exit_date is not None and exit_date <= enrollment.entry_date):
-        return Stay.NEVER
-    has_left = exit_date is not None and exit_date <= day and exit_date < term.last_day
-    gone_from_school = not in_school and today <= term.last_day
-    return Stay.OVER if enrollment.is_dropped or has_left or gone_from_school else Stay.HERE
+Place = tuple[int, int]
+"""A student in a section: SECTIONS.DCID and STUDENTS.DCID."""
 
 
 def student_rows(
-    roster: Roster, placed: Sequence[PlacedSection], people: People, policy: ProvisioningPolicy, today: date
+    roster: Roster,
+    placed: Sequence[PlacedSection],
+    people: People,
+    policy: ProvisioningPolicy,
+    today: date,
+    applied: Applied,
 ) -> tuple[dict[int, list[SisRow]], tuple[RosterProblem, ...]]:
-    """Return the students' enrollments by SECTIONS.DCID, and what kept others out."""
+    """Return the students' enrollments by SECTIONS.DCID, and what kept others out.
+
+    Rows whose dates cannot be meant say nothing: unless another row of the student has them in the section, what was
+    applied last stays.
+    """
     sections = {p.section.dcid: p for p in placed}
-    in_school = {s.dcid: s.is_active for s in reversed(roster.students)}
-    stays: dict[tuple[int, int], Stay] = {}
-    for e in roster.enrollments:
-        if e.section_dcid in sections:
-            # A student without a record counts as in school, so that the enrollment is reported, not passed over.
-            present = in_school.get(e.student_dcid, True)
-            stay = stay_of(e, sections[e.section_dcid].term, today, in_school=present)
-            at = (e.section_dcid, e.student_dcid)
-            stays[at] = max(stay, stays.get(at, Stay.NEVER))
+    students = {s.dcid: s for s in reversed(roster.students)}
+    periods = _periods(roster, sections, students, policy)
+    stays: dict[Place, EnrollmentStatus] = {}
+    doubtful: set[Place] = set()
+    for (section_dcid, student_dcid), own in periods.items():
+        term, student = sections[section_dcid].term, students.get(student_dcid)
+        # A student without a record counts as in school, so that the enrollment is reported, not passed over.
+        in_school = student is None or is_in_school(student, policy)
+        possible = [period for period in own if not has_impossible_dates(period, term)]
+        stay = enrollment_status(possible, term, today, in_school=in_school)
+        stays[section_dcid, student_dcid] = stay
+        if len(possible) < len(own) and stay is not EnrollmentStatus.CURRENT:
+            doubtful.add((section_dcid, student_dcid))
     current = _current_sections(stays, sections)
     rows: dict[int, list[SisRow]] = {}
     problems = []
     for (section_dcid, student_dcid), stay in sorted(stays.items()):
         source = student_source(student_dcid)
-        user = people.sis_id(source)
-        if user is None and stay is Stay.HERE:
-            code = Problem.STUDENT_NOT_PROVISIONED if student_dcid in in_school else Problem.STUDENT_UNKNOWN
-            problems.append(RosterProblem(code, f"{section_source(section_dcid)}, {source}"))
-        elif user is not None and stay is not Stay.NEVER:
-            placed_in = sections[section_dcid]
-            status = "active" if stay is Stay.HERE else _left(placed_in, current.get(student_dcid, ()), policy)
-            rows.setdefault(section_dcid, []).append(_row(placed_in, user, "student", status, source))
+        where = f"{section_source(section_dcid)}, {source}"
+        user, placed_in = people.sis_id(source), sections[section_dcid]
+        if (section_dcid, student_dcid) in doubtful:
+            problems.append(RosterProblem(Problem.ENROLLMENT_DATES_IMPOSSIBLE, where))
+            kept = applied.enrollment(placed_in.term.sis_id, placed_in.sis_id, user or "", STUDENT)
+            if kept is not None:
+                rows.setdefault(section_dcid, []).append(kept)
+                continue
+        if user is None and stay is EnrollmentStatus.CURRENT:
+            code = Problem.STUDENT_NOT_PROVISIONED if student_dcid in students else Problem.STUDENT_UNKNOWN
+            problems.append(RosterProblem(code, where))
+        elif user is not None and stay is not EnrollmentStatus.NEVER:
+            is_here = stay is EnrollmentStatus.CURRENT
+            status = "active" if is_here else _left(placed_in, current.get(student_dcid, ()), policy)
+            rows.setdefault(section_dcid, []).append(_row(placed_in, user, STUDENT, status, source))
     return rows, tuple(problems)
+
+
+def _periods(
+    roster: Roster,
+    sections: Mapping[int, PlacedSection],
+    students: Mapping[int, Student],
+    policy: ProvisioningPolicy,
+) -> dict[Place, list[EnrollmentPeriod]]:
+    """Return the rows of each student in each section, without those of students who are to wait."""
+    waits = policy.pre_registered is PreRegistered.WAIT
+    periods: dict[Place, list[EnrollmentPeriod]] = {}
+    for e in roster.enrollments:
+        student = students.get(e.student_dcid)
+        if e.section_dcid in sections and not (waits and student is not None and student.is_pre_registered):
+            period = EnrollmentPeriod(e.entry_date, e.exit_date, e.is_dropped)
+            periods.setdefault((e.section_dcid, e.student_dcid), []).append(period)
+    return periods
 
 
 def teacher_rows(placed: PlacedSection, people: People) -> list[SisRow]:
@@ -84,11 +107,11 @@ def teacher_rows(placed: PlacedSection, people: People) -> list[SisRow]:
 
 
 def _current_sections(
-    stays: Mapping[tuple[int, int], Stay], sections: Mapping[int, PlacedSection]
+    stays: Mapping[Place, EnrollmentStatus], sections: Mapping[int, PlacedSection]
 ) -> dict[int, list[PlacedSection]]:
     current: dict[int, list[PlacedSection]] = {}
     for (section_dcid, student_dcid), stay in stays.items():
-        if stay is Stay.HERE:
+        if stay is EnrollmentStatus.CURRENT:
             current.setdefault(student_dcid, []).append(sections[section_dcid])
     return current
 

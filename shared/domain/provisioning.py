@@ -52,7 +52,7 @@ def plan_roster(
     # From here on as if Canvas had taken the new SIS ids: what is carried over is about the same people.
     before = Applied(with_new_ids(each, {c.old: c.new for c in people.id_changes}) for each in applied)
     placed, section_problems = place_sections(roster, terms, people, policy, before)
-    students, student_problems = student_rows(roster, placed, people, policy, today)
+    students, student_problems = student_rows(roster, placed, people, policy, today, before)
     catalog = catalog_of(roster.courses)
     running = {term.sis_id: term for term in terms.values()}
     users = user_rows(people, _user_ids(students))

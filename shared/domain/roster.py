@@ -96,12 +96,12 @@ class Student:
 class ClassEnrollment:
     """A row of CC: a student in a section for a while. `exit_date` is the first day on which the student is gone.
 
-    A dropped row has a negative section id in PowerSchool: the student left no later than the day it was read.
+    A dropped row has a negative section id in PowerSchool. Dates are None where PowerSchool has none that could be.
     """
 
     section_dcid: int
     student_dcid: int
-    entry_date: date
+    entry_date: date | None
     exit_date: date | None = None
     is_dropped: bool = False
 

@@ -25,6 +25,7 @@ class Problem(StrEnum):
     LOGIN_TAKEN = "login_taken"
     NAME_MISSING = "name_missing"
     NAME_TOO_LONG = "name_too_long"
+    ENROLLMENT_DATES_IMPOSSIBLE = "enrollment_dates_impossible"
     STUDENT_UNKNOWN = "student_unknown"
     STUDENT_NOT_PROVISIONED = "student_not_provisioned"
 
@@ -130,6 +131,11 @@ PROBLEM_TEXTS: Mapping[Problem, ProblemText] = {
         "A name is longer than Canvas takes, and is shortened.",
         "Shorten the name in PowerSchool.",
         leaves_out=False,
+    ),
+    Problem.ENROLLMENT_DATES_IMPOSSIBLE: ProblemText(
+        "The dates of a student's enrollment cannot be meant: none, one in another age, or an exit before the entry. "
+        "The enrollment stays in Canvas as it was last.",
+        "Correct the entry date and the exit date of the enrollment in PowerSchool.",
     ),
     Problem.STUDENT_UNKNOWN: ProblemText(
         "A student is enrolled of whom PowerSchool gave no record.",

@@ -30,6 +30,7 @@ def provisioning_policy(settings: Settings, zone: tzinfo) -> ProvisioningPolicy:
         course_per=settings.provision_course_per,
         publish_courses=settings.provision_publish_courses,
         dropped_status=settings.provision_dropped_status,
+        pre_registered=settings.provision_pre_registered,
     )
 
 

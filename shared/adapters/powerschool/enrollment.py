@@ -10,11 +10,18 @@ from shared.domain.sis_templates import SisIdTemplate
 
 ENROLLED = 0
 """STUDENTS.ENROLL_STATUS of those who are in school."""
+PRE_REGISTERED = -1
+"""STUDENTS.ENROLL_STATUS of those who are registered and not in school yet; they may be scheduled already."""
+
+
+def can_be_in_class(enroll_status: int) -> bool:
+    """Say whether a student's classes count: where dates say that somebody is in one, being pre-registered does not."""
+    return enroll_status in (ENROLLED, PRE_REGISTERED)
 
 
 @dataclass(frozen=True, slots=True)
 class Enrollment:
-    """One row of CC with its student. `in_school` says whether STUDENTS.ENROLL_STATUS is 0."""
+    """One row of CC with its student. `in_school` is what `can_be_in_class` says."""
 
     student_dcid: int
     student_number: str

@@ -1,12 +1,11 @@
 """Rows of the plugin's provisioning queries, and the values they come to. Query rows are text throughout."""
 
 from collections.abc import Iterable
-from datetime import date
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from shared.adapters.powerschool.enrollment import ENROLLED
+from shared.adapters.powerschool.enrollment import ENROLLED, PRE_REGISTERED
 from shared.adapters.powerschool.pages import QueryList
 from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, Text, Wire
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
@@ -140,11 +139,11 @@ class EnrollmentRow(Wire):
     is_dropped: bool = False
 
     def enrollment(self) -> ClassEnrollment:
-        """Return the enrollment; one that nobody dated began before everything."""
+        """Return the enrollment."""
         return ClassEnrollment(
             section_dcid=self.section_dcid,
             student_dcid=self.student_dcid,
-            entry_date=self.entry_date or date.min,
+            entry_date=self.entry_date,
             exit_date=self.exit_date,
             is_dropped=self.is_dropped,
         )
@@ -200,6 +199,7 @@ def student_of(rows: list[StudentRow]) -> Student:
         email=chosen.email.strip() if chosen else None,
         school_number=row.school_number,
         is_active=row.enroll_status == ENROLLED,
+        is_pre_registered=row.enroll_status == PRE_REGISTERED,
     )
 
 

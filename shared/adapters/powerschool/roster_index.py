@@ -87,4 +87,5 @@ def _term(term: SchoolTerm) -> Term:
 
 def _enrollment(row: ClassEnrollment, student: Student) -> Enrollment:
     period = EnrollmentPeriod(row.entry_date, row.exit_date, row.is_dropped)
-    return Enrollment(row.student_dcid, student.number, period, in_school=student.is_active)
+    in_school = student.is_active or student.is_pre_registered
+    return Enrollment(row.student_dcid, student.number, period, in_school=in_school)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from shared.adapters.powerschool.enrollment import ENROLLED, Enrollment, merged
+from shared.adapters.powerschool.enrollment import Enrollment, can_be_in_class, merged
 from shared.adapters.powerschool.pages import QueryList
 from shared.adapters.powerschool.queries import PowerQueries
 from shared.adapters.powerschool.roster import SectionAddress
@@ -52,7 +52,7 @@ class StudentRow(Wire):
             student_dcid=self.student_dcid,
             student_number=self.student_number,
             period=EnrollmentPeriod(self.entry_date, self.exit_date, self.is_dropped),
-            in_school=self.enroll_status == ENROLLED,
+            in_school=can_be_in_class(self.enroll_status),
         )
 
 

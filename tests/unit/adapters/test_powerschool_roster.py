@@ -126,7 +126,7 @@ def test_a_section_may_have_no_teacher(ps: PowerSchool, remote: ScriptedRemote) 
         ({"entry_date": "1926-08-20"}, True),
         ({"entry_date": "2031-10-01", "exit_date": "2031-10-01"}, False),
         ({"enroll_status": "2"}, False),
-        ({"enroll_status": "-1"}, False),
+        ({"enroll_status": "-1"}, True),
     ],
 )
 def test_active_are_those_who_are_there_today(
@@ -134,7 +134,8 @@ def test_active_are_those_who_are_there_today(
 ) -> None:
     """Entered, not yet left (the exit date is the first day outside), and in school. Today is 2031-10-06.
 
-    The exit date decides, not the sign of the row; a date that is none, or cannot be meant, counts as unknown.
+    The exit date decides, not the sign of the row; a date that is none, or cannot be meant, counts as unknown. A
+    pre-registered student is in the classes that the dates say.
     """
     assert rostered(ps, remote, {**STUDENT, **change}).students["3001"].active is active
 

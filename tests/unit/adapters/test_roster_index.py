@@ -58,7 +58,7 @@ def test_a_section_is_what_passback_would_have_read(indexer_of: Callable[..., Ro
         (replace(STAY, exit_date=TODAY + timedelta(days=1)), STUDENT, True),
         (replace(STAY, is_dropped=True), STUDENT, True),
         (replace(STAY, is_dropped=True, exit_date=TODAY), STUDENT, False),
-        (replace(STAY, entry_date=date.min), STUDENT, True),
+        (replace(STAY, entry_date=None), STUDENT, True),
         (replace(STAY, exit_date=STAY.entry_date), STUDENT, False),
         (replace(STAY, is_dropped=True, exit_date=None), STUDENT, False),
         (STAY, replace(STUDENT, is_active=False), False),

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.domain.provisioning_policy import DroppedStatus
+from shared.domain.provisioning_policy import DroppedStatus, PreRegistered
 from shared.domain.roster import ClassEnrollment
 from shared.domain.roster_problems import Problem
 from shared.domain.sis_import import Entity
@@ -185,3 +185,87 @@ def test_an_enrolled_student_who_cannot_be_a_user_is_reported_with_the_section()
         (Problem.NAME_MISSING, "STUDENTS.DCID 501"),
         (Problem.STUDENT_NOT_PROVISIONED, "SECTIONS.DCID 4001, STUDENTS.DCID 501"),
     ]
+
+
+AFTER_THE_END = LAST_DAY + 3 * DAY
+
+
+@pytest.mark.parametrize("exit_date", [LAST_DAY, LAST_DAY + DAY, AFTER_THE_END])
+def test_who_transferred_out_after_the_last_day_stayed_to_the_end(exit_date: date) -> None:
+    """Leaving later negates the row, and leaves its date: the date decides."""
+    gone = (student(501, is_active=False), student(502))
+    row = enrolled(4001, 501, exit_date=exit_date, is_dropped=True)
+
+    assert status_of(row, today=AFTER_THE_END, students=gone) == "active"
+
+
+def test_a_negated_row_that_ends_after_today_is_not_over() -> None:
+    """A class that is dropped from tomorrow on is attended today."""
+    assert status_of(enrolled(4001, 501, exit_date=TODAY + DAY, is_dropped=True)) == "active"
+
+
+IMPOSSIBLE = [
+    enrolled(4001, 501, entry_date=None),
+    enrolled(4001, 501, entry_date=date(1926, 8, 17)),
+    enrolled(4001, 501, exit_date=date(1900, 1, 1)),
+    enrolled(4001, 501, exit_date=date(1926, 12, 19)),
+    enrolled(4001, 501, entry_date=TODAY, exit_date=TODAY - DAY),
+    enrolled(4001, 501, entry_date=date(2126, 8, 17), is_dropped=True),
+]
+
+
+@pytest.mark.parametrize("row", IMPOSSIBLE)
+@pytest.mark.parametrize("before", [enrolled(4001, 501), enrolled(4001, 501, exit_date=TODAY - DAY)])
+def test_impossible_dates_leave_an_enrollment_as_it_was(row: ClassEnrollment, before: ClassEnrollment) -> None:
+    """Active or over: whatever was applied last stays, and the record is reported."""
+    earlier = plan(roster(enrollments=(before,)))
+    after = plan(roster(enrollments=(row,)), applied=earlier.data_sets)
+
+    assert after.data_sets == earlier.data_sets
+    assert problems(after) == [(Problem.ENROLLMENT_DATES_IMPOSSIBLE, "SECTIONS.DCID 4001, STUDENTS.DCID 501")]
+
+
+@pytest.mark.parametrize("row", IMPOSSIBLE)
+def test_impossible_dates_enroll_nobody_and_are_reported(row: ClassEnrollment) -> None:
+    """Where there is nothing to keep, the student waits for the registrar."""
+    after = plan(roster(enrollments=(row,)))
+
+    assert OF_501 not in column(after, Entity.ENROLLMENTS, "status")
+    assert problems(after) == [(Problem.ENROLLMENT_DATES_IMPOSSIBLE, "SECTIONS.DCID 4001, STUDENTS.DCID 501")]
+
+
+def test_another_row_of_the_student_decides() -> None:
+    """A row that can be read says that the student is there."""
+    after = plan(roster(enrollments=(enrolled(4001, 501, entry_date=None), enrolled(4001, 501))))
+
+    assert (column(after, Entity.ENROLLMENTS, "status")[OF_501], problems(after)) == ("active", [])
+
+
+def test_a_no_show_is_none_of_them() -> None:
+    """Entry and exit on one day: never there, not reported, and an earlier enrollment ends."""
+    earlier = plan(roster(enrollments=(enrolled(4001, 501),)))
+    after = plan(roster(enrollments=(enrolled(4001, 501, exit_date=FIRST_DAY),)), applied=earlier.data_sets)
+
+    assert (column(after, Entity.ENROLLMENTS, "status")[OF_501], problems(after)) == ("completed", [])
+
+
+COMING = (student(501, is_active=False, is_pre_registered=True), student(502))
+
+
+def test_pre_registered_students_are_like_their_classmates() -> None:
+    """In class from the first day, with a login."""
+    after = plan(roster(students=COMING))
+
+    assert column(after, Entity.ENROLLMENTS, "status")[OF_501] == "active"
+    assert column(after, Entity.USERS, "status")["1501"] == "active"
+
+
+def test_pre_registered_students_may_wait() -> None:
+    """No user, no enrollment and no report; once they are enrolled, both."""
+    policy = replace(POLICY, pre_registered=PreRegistered.WAIT)
+    waiting = plan(roster(students=COMING), policy)
+
+    assert OF_501 not in column(waiting, Entity.ENROLLMENTS, "status")
+    assert "1501" not in column(waiting, Entity.USERS, "status")
+    assert problems(waiting) == []
+    assert column(plan(policy=policy, applied=waiting.data_sets), Entity.ENROLLMENTS, "status")[OF_501] == "active"
