@@ -380,6 +380,9 @@ class Settings(BaseSettings):
     provision_shrink_rows: int = Field(
         10, ge=1, description="A run is held only where it would end at least so many rows of a school."
     )
+    provision_odd_rows: int = Field(
+        10, ge=0, description="A run is held where more rows of PowerSchool than these cannot be read."
+    )
     provision_term_move_days: int = Field(
         28, ge=1, description="A school whose term would begin or end so many days earlier or later is held."
     )

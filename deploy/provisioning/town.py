@@ -112,6 +112,15 @@ class RosterTown:
         for student in [each for each in self.rosters.students.values() if each.enroll_status == 0][:2]:
             student.first_name = "Renamed"
 
+    def add_a_student(self) -> int:
+        """Let a new student come into the newest section; return the STUDENTS.DCID."""
+        dcid = max(self.rosters.students) + 1
+        running = (s for s in self.rosters.sections.values() if self.rosters.term_of(s).last_day >= self.today)
+        section = max(running, key=lambda section: section.dcid)
+        student = Student(dcid, dcid + 1, f"{880_000 + dcid}", section.school_number, last_name=f"No. {dcid}")
+        AddStudent(do="add_student", student=student, section_dcids=[section.dcid]).apply(self.rosters)
+        return dcid
+
     def claim_a_login_by_hand(self) -> int:
         """Let a new student come whose login somebody in Canvas has already; return the STUDENTS.DCID."""
         dcid = max(self.rosters.students) + 1

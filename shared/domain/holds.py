@@ -44,7 +44,7 @@ HOLD_TEXTS: Mapping[HoldReason, HoldText] = {
         "Nothing, while many people edit rosters: the next run reads anew. Approving reads anew at once.",
     ),
     HoldReason.ODD_ROWS: HoldText(
-        "More rows of PowerSchool cannot be read than single typing errors explain.",
+        "More rows of PowerSchool cannot be read than single typing errors explain, or one whose owner is not known.",
         "Look at the problems of this run: each names its record and fields. Mend them in PowerSchool, or approve to "
         "keep in Canvas what was applied of them.",
     ),
@@ -105,7 +105,7 @@ class Limits:
     leavers: int
     rows: int
     term_days: int = 28
-    odd_rows: int = 0
+    odd_rows: int = 10
 
     def are_passed(self, affected: int, total: int, percent: int) -> bool:
         """Say whether so many rows of `total` are too many."""
@@ -116,7 +116,8 @@ class Limits:
 class RosterFacts:
     """What is known of the reading itself. `empty` names the kinds of which PowerSchool gave no row.
 
-    `unsettled` names the lists that changed during each reading, `odd_rows` counts the rows that cannot be read.
+    `unsettled` names the lists that changed during each reading. `odd_rows` counts the rows that cannot be read,
+    `unplaced_rows` those of them of which it is not even known whose state is to be kept.
     """
 
     schools: frozenset[int]
@@ -125,6 +126,7 @@ class RosterFacts:
     zone: tzinfo
     unsettled: tuple[str, ...] = ()
     odd_rows: int = 0
+    unplaced_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,10 +119,11 @@ def people_of(
     same person, whose SIS id Canvas changes first; where it refuses, the old one stays.
     """
     persons = _persons(roster, policy)
-    ids = assign_unique(_id_claim(person, applied, canvas) for person in persons)
-    taken = _logins_not_freed(persons, applied, canvas)
+    rows = _kept_rows(roster, applied)
+    taken_ids = {user_id_of(row): source for source, row in rows.items()}
+    ids = assign_unique([_id_claim(person, applied, canvas) for person in persons], taken_ids)
+    taken = _logins_not_freed(persons, applied, canvas) | {login_of(row): source for source, row in rows.items()}
     logins = assign_unique([_login_claim(p, ids, applied, canvas) for p in persons], taken)
-    rows: dict[str, SisRow] = {}
     problems: list[RosterProblem] = []
     for person in persons:
         found = list(_problems(person, ids, logins, canvas))
@@ -130,8 +131,16 @@ def people_of(
         row = _settled_row(person, found, ids, logins, applied)
         if row is not None:
             rows[person.source] = row
-    active = frozenset(p.source for p in persons if p.is_active and p.source in rows)
-    return People(rows, active, tuple(problems), _id_changes(rows, applied), _kept_ids(persons, rows))
+    kept = _kept_rows(roster, applied).items()
+    active = {source for source, row in kept if value(Entity.USERS, row, "status") == "active"}
+    active |= {p.source for p in persons if p.is_active and p.source in rows}
+    return People(rows, frozenset(active), tuple(problems), _id_changes(rows, applied), _kept_ids(persons, rows))
+
+
+def _kept_rows(roster: Roster, applied: Applied) -> dict[str, SisRow]:
+    """Return the applied rows of the people whose record cannot be read, by record."""
+    found = {odd.source: applied.user(odd.source) for odd in roster.odd_rows}
+    return {source: row for source, row in found.items() if row is not None}
 
 
 def user_rows(people: People, enrolled_ids: Iterable[str]) -> tuple[SisRow, ...]:

@@ -10,10 +10,11 @@ from shared.domain.carry_over import carried_over
 from shared.domain.course_rows import Catalog, catalog_of, course_rows, name_problems, section_row
 from shared.domain.course_shells import PlacedSection, place_sections
 from shared.domain.enrollment_rows import student_rows, teacher_rows
+from shared.domain.kept_records import odd_row_problems, with_kept_rows, with_kept_terms
 from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers, People, people_of, user_rows
 from shared.domain.provisioning_policy import ProvisioningPolicy
 from shared.domain.roster import Roster
-from shared.domain.roster_problems import RosterProblem
+from shared.domain.roster_problems import Problem, RosterProblem
 from shared.domain.sis_id_changes import SisIdChange, with_new_ids
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.term_rows import canvas_terms, term_row
@@ -47,6 +48,7 @@ def plan_roster(
     rather than deleted. Planning with the plan's own data sets returns the same data sets.
     """
     applied = tuple(applied)
+    roster = with_kept_terms(roster, Applied(applied), policy)
     terms, term_problems = canvas_terms(roster.terms, policy)
     people = people_of(roster, policy, Applied(applied), canvas)
     # From here on as if Canvas had taken the new SIS ids: what is carried over is about the same people.
@@ -61,8 +63,13 @@ def plan_roster(
         _data_set(Entity.USERS, "", users),
         *_of_sections(placed, catalog, policy, people, students),
     )
-    problems = {*term_problems, *people.problems, *section_problems, *student_problems, *name_problems(placed, catalog)}
+    unnamed = name_problems(placed, catalog)
+    problems = {*term_problems, *people.problems, *section_problems, *student_problems, *unnamed}
     data_sets = carried_over(planned, before, frozenset(running), policy.dropped_status)
+    if roster.odd_rows:
+        problems |= odd_row_problems(roster.odd_rows)
+        sources = {p.source for p in unnamed if p.code is Problem.COURSE_NOT_IN_CATALOG}
+        data_sets = with_kept_rows(data_sets, before, roster.odd_rows, sources)
     return RosterPlan(data_sets, tuple(sorted(problems)), people.id_changes, people.kept_ids)
 
 

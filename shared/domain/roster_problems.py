@@ -26,6 +26,7 @@ class Problem(StrEnum):
     NAME_MISSING = "name_missing"
     NAME_TOO_LONG = "name_too_long"
     ENROLLMENT_DATES_IMPOSSIBLE = "enrollment_dates_impossible"
+    ROW_UNREADABLE = "row_unreadable"
     STUDENT_UNKNOWN = "student_unknown"
     STUDENT_NOT_PROVISIONED = "student_not_provisioned"
 
@@ -136,6 +137,11 @@ PROBLEM_TEXTS: Mapping[Problem, ProblemText] = {
         "The dates of a student's enrollment cannot be meant: none, one in another age, or an exit before the entry. "
         "The enrollment stays in Canvas as it was last.",
         "Correct the entry date and the exit date of the enrollment in PowerSchool.",
+    ),
+    Problem.ROW_UNREADABLE: ProblemText(
+        "A column of the record holds what it cannot mean: nothing, half a character, a date that is none. Canvas "
+        "keeps what it has of the record.",
+        "Enter the column again in PowerSchool; its name is in brackets.",
     ),
     Problem.STUDENT_UNKNOWN: ProblemText(
         "A student is enrolled of whom PowerSchool gave no record.",

@@ -12,22 +12,33 @@ from datetime import date, tzinfo
 from shared.domain.applied_rows import Applied, value
 from shared.domain.enrollment_rows import MOVED
 from shared.domain.holds import Hold, HoldReason, Limits, RosterFacts
+from shared.domain.kept_records import cannot_be_placed
 from shared.domain.live_counts import LiveHistory, losses
 from shared.domain.roster import DISTRICT_SCHOOL_NUMBER, Roster
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.term_rows import ends_before, term_day
 
 CLASSES = (Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS)
+# Kinds that a district always has, and how a row of each is named.
+RECORDS = {
+    "schools": "SCHOOLS.DCID",
+    "terms": "TERMS.DCID",
+    "sections": "SECTIONS.DCID",
+    "staff": "USERS.DCID",
+    "students": "STUDENTS.DCID",
+}
 LIVE = frozenset({"active", "published"})
 Identity = tuple[str, ...]
 
 
 def facts_of(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
     """Return what the safety rules need to know of a roster."""
-    kinds = ("schools", "terms", "sections", "staff", "students")
-    empty = tuple(kind for kind in kinds if not getattr(roster, kind))
-    schools = frozenset(s.number for s in roster.schools)
-    return RosterFacts(schools, empty, today, zone, roster.unsettled, len(roster.odd_rows))
+    odd = {row.record for row in roster.odd_rows}
+    empty = tuple(kind for kind, record in RECORDS.items() if not getattr(roster, kind) and record not in odd)
+    kept = (row.ids.get("school_number") for row in roster.odd_rows if row.record == RECORDS["schools"])
+    schools = frozenset({*(s.number for s in roster.schools), *(number for number in kept if number is not None)})
+    unplaced = sum(map(cannot_be_placed, roster.odd_rows))
+    return RosterFacts(schools, empty, today, zone, roster.unsettled, len(roster.odd_rows), unplaced)
 
 
 def ended_terms(data_sets: Iterable[DataSet], today: date, zone: tzinfo) -> frozenset[str]:
@@ -79,8 +90,9 @@ def _doubtful_reading(facts: RosterFacts, limits: Limits) -> Iterator[Hold]:
     """Return holds for a reading that may lack rows, whatever the plan that was made of it."""
     if facts.unsettled:
         yield Hold(HoldReason.ROSTER_UNSETTLED, detail=", ".join(facts.unsettled))
-    if facts.odd_rows > limits.odd_rows:
-        yield Hold(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows")
+    if facts.odd_rows > limits.odd_rows or facts.unplaced_rows:
+        without_ids = f", {facts.unplaced_rows} without their section or student" if facts.unplaced_rows else ""
+        yield Hold(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows{without_ids}")
 
 
 @dataclass(frozen=True, slots=True)

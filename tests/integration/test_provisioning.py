@@ -12,6 +12,7 @@ from deploy.provisioning.town import RosterTown, roster_town
 from shared.domain.pauses import PROVISIONING
 from shared.domain.provisioning_run import RunState
 from shared.sandbox.district_generator import DistrictSize
+from shared.sandbox.powerschool.provisioning_queries import PROVISIONING_QUERIES
 from workers.cli.app import app
 from workers.installation import installation_status
 
@@ -262,3 +263,72 @@ def test_a_row_deleted_between_pages_ends_its_own_class_alone(provisioned: Roste
     provisioned.powerschool_faults()
     assert provisioned.ask().changes == ()
     assert provisioned.disagreements() == []
+
+
+# A text that is left out is empty, which is no odd row; of a date what follows it is not read.
+ODD_TEXTS = [
+    ("schools", "school_name"), ("terms", "term_name"), ("courses", "course_name"), ("sections", "section_number"),
+    ("staff", "last_name"), ("students", "last_name"),
+]  # fmt: skip
+ODD_NUMBERS = [("terms", "first_day"), ("students", "enroll_status")]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "kind"),
+    [
+        *((*place, kind) for place in ODD_TEXTS for kind in ("null", "half_emoji")),
+        *((*place, kind) for place in ODD_NUMBERS for kind in ("null", "absent")),
+        ("enrollments", "is_dropped", "null"),
+    ],
+)
+def test_one_odd_row_is_kept_as_it_was_and_the_rest_goes_on(
+    prepared: RosterTown, name: str, column: str, kind: str
+) -> None:
+    """It is named by its DCID; a student who comes meanwhile is in Canvas afterwards, and nothing else has changed."""
+    query = f"org.passback.sync.provisioning.{name}"
+    row = first_record(prepared, query)
+    prepared.powerschool_faults(odd_columns=[{"query": query, "row": row, "column": column, "kind": kind}])
+    dcid = prepared.add_a_student()
+    before = prepared.canvas_roster()
+    run = prepared.ask()
+    assert run.state is RunState.DONE, run.reasons
+    assert [p.source for p in run.problems if p.code == "row_unreadable"] == [f"{RECORDS[name]} {row}"]
+    prepared.powerschool_faults()
+    assert prepared.canvas_roster() != before
+    assert sum(change.removed + change.changed for change in run.changes) == 0
+    assert dcid in prepared.rosters.students
+    assert prepared.disagreements() == []
+
+
+def test_many_odd_rows_are_held(provisioned: RosterTown) -> None:
+    """Eleven of them are no typing errors."""
+    query = "org.passback.sync.provisioning.students"
+    odd = [
+        {"query": query, "row": dcid, "column": "last_name", "kind": "half_emoji"}
+        for dcid in sorted(provisioned.rosters.students)[:11]
+    ]
+    provisioned.powerschool_faults(odd_columns=odd)
+    imports = len(provisioned.imports)
+    run = provisioned.ask()
+    assert (run.state, [hold.code for hold in run.reasons]) == (RunState.HELD, ["odd_rows"])
+    assert len(provisioned.imports) == imports
+
+
+RECORDS = {
+    "schools": "SCHOOLS.DCID", "terms": "TERMS.DCID", "courses": "COURSES.DCID", "sections": "SECTIONS.DCID",
+    "staff": "USERS.DCID", "students": "STUDENTS.DCID", "enrollments": "CC.DCID",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[RosterTown]:
+    """Return a town that several tests use one after the other; each leaves it provisioned."""
+    with roster_town(SMALL) as one:
+        assert one.ask().state is RunState.DONE
+        yield one
+
+
+def first_record(town: RosterTown, query: str) -> int:
+    """Return the first record of a list that is of the school year under way."""
+    known = PROVISIONING_QUERIES[query]
+    return min(known.position(row)[0] for row in known.rows(town.rosters, {}))

@@ -43,6 +43,7 @@ def limits(settings: Settings) -> Limits:
         percent["leavers"],
         settings.provision_shrink_rows,
         settings.provision_term_move_days,
+        settings.provision_odd_rows,
     )
 
 

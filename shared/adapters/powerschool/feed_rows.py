@@ -7,7 +7,7 @@ from pydantic import BeforeValidator
 
 from shared.adapters.powerschool.enrollment import ENROLLED, PRE_REGISTERED
 from shared.adapters.powerschool.pages import QueryList
-from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, Text, Wire
+from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, WholeText, Wire
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from shared.domain.roster import (
     CatalogCourse,
@@ -36,7 +36,7 @@ class SchoolRow(Wire):
 
     school_number: int
     school_dcid: int
-    school_name: Text = ""
+    school_name: WholeText = ""
 
     def school(self) -> School:
         """Return the school."""
@@ -50,8 +50,8 @@ class TermRow(Wire):
     term_dcid: int
     school_number: int
     year_id: int
-    term_name: Text = ""
-    abbreviation: Text = ""
+    term_name: WholeText = ""
+    abbreviation: WholeText = ""
     first_day: Day
     last_day: Day
 
@@ -73,8 +73,8 @@ class CourseRow(Wire):
     """A row of `org.passback.sync.provisioning.courses`."""
 
     course_dcid: int
-    course_number: Text
-    course_name: Text = ""
+    course_number: WholeText
+    course_name: WholeText = ""
     school_number: Number = 0
 
     def course(self) -> CatalogCourse:
@@ -89,8 +89,8 @@ class SectionRow(Wire):
     section_id: int
     school_number: int
     term_id: int
-    course_number: Text = ""
-    section_number: Text = ""
+    course_number: WholeText = ""
+    section_number: WholeText = ""
     lead_users_dcid: MaybeId = None
     co_users_dcid: MaybeId = None
     section_teacher_id: MaybeId = None
@@ -101,10 +101,10 @@ class StaffRow(Wire):
 
     users_dcid: int
     staff_id: int
-    teacher_number: Text = ""
-    first_name: Text = ""
-    last_name: Text = ""
-    email: Text = ""
+    teacher_number: WholeText = ""
+    first_name: WholeText = ""
+    last_name: WholeText = ""
+    email: WholeText = ""
     school_number: Number = 0
     status: Number = 0
 
@@ -113,13 +113,13 @@ class StudentRow(Wire):
     """A row of `org.passback.sync.provisioning.students`: a student, with one of their e-mail addresses if any."""
 
     student_dcid: int
-    student_number: Text = ""
-    first_name: Text = ""
-    last_name: Text = ""
+    student_number: WholeText = ""
+    first_name: WholeText = ""
+    last_name: WholeText = ""
     school_number: Number = 0
     enroll_status: int
     email_id: MaybeId = None
-    email: Text = ""
+    email: WholeText = ""
     is_primary: Number = 0
     priority: MaybeId = None
 

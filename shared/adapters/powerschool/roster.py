@@ -10,7 +10,7 @@ from shared.adapters.powerschool.pages import QueryList
 from shared.adapters.powerschool.queries import PowerQueries
 from shared.adapters.powerschool.section_memory import SectionMemory
 from shared.adapters.powerschool.sis_ids import ONLY_DCID
-from shared.adapters.powerschool.wire import Text, Wire
+from shared.adapters.powerschool.wire import WholeText, Wire
 from shared.domain.powerschool import RosteredSection
 from shared.domain.sis_templates import SisIdTemplate
 
@@ -20,12 +20,12 @@ INDEX_QUERY = "org.passback.sync.roster.section_index"
 class IndexRow(Wire):
     """A row of `org.passback.sync.roster.section_index`: what a section's SIS id may be made of."""
 
-    section_dcid: Text
-    section_id: Text
-    school_number: Text
-    term_id: Text
-    course_number: Text
-    section_number: Text
+    section_dcid: WholeText
+    section_id: WholeText
+    school_number: WholeText
+    term_id: WholeText
+    course_number: WholeText
+    section_number: WholeText
 
 
 @dataclass(frozen=True, slots=True)

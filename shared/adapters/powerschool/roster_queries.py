@@ -8,7 +8,7 @@ from shared.adapters.powerschool.enrollment import Enrollment, can_be_in_class, 
 from shared.adapters.powerschool.pages import QueryList
 from shared.adapters.powerschool.queries import PowerQueries
 from shared.adapters.powerschool.roster import SectionAddress
-from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, Text, Wire
+from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, WholeText, Wire
 from shared.domain.enrollment_periods import EnrollmentPeriod
 from shared.domain.powerschool import RosteredSection, RosteredStudent, Term
 from shared.domain.sis_templates import SisIdTemplate
@@ -39,7 +39,7 @@ class StudentRow(Wire):
     enrollment_dcid: int
     section_dcid: int
     student_dcid: int
-    student_number: Text
+    student_number: WholeText
     entry_date: EnrollmentDay = None
     exit_date: EnrollmentDay = None
     is_dropped: bool = False

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.adapters.http.exact_json import Json
 from shared.domain.powerschool import TeacherCategory
@@ -56,7 +56,14 @@ def _enrollment_day(value: object) -> object:
         return None
 
 
+def _whole(value: str) -> str:
+    """Return the text. Raises: ValueError for half of a surrogate pair, which no file and no other system takes."""
+    value.encode()
+    return value
+
+
 Text = Annotated[str, BeforeValidator(_text)]
+WholeText = Annotated[str, BeforeValidator(_text), AfterValidator(_whole)]
 Id = Annotated[int, BeforeValidator(_first)]
 Day = Annotated[date, BeforeValidator(_day)]
 MaybeId = Annotated[int | None, BeforeValidator(_none_if_blank)]
