@@ -36,9 +36,7 @@ class Facts:
     """What the section's rules look at: one assignment in one section of its course.
 
     `rostered` is None where PowerSchool has no such section, and `category` where nobody could be asked for it.
-    `today` is the school's date. `name_conflict` says what has the name already, empty if nothing has
-    (`names.name_conflict`). `waits_for_first_score` is for an assignment without any score or flag that
-    PowerSchool does not have yet.
+    `today` is the school's date.
     """
 
     course: Course
@@ -50,8 +48,6 @@ class Facts:
     zone: tzinfo
     grace_days: int
     asked_for_by_person: bool = False
-    name_conflict: str = ""
-    waits_for_first_score: bool = False
 
     @property
     def due_date(self) -> date | None:
@@ -78,15 +74,6 @@ def assignment_findings(assignment: Assignment, max_name_chars: int = DEFAULT_MA
 def section_findings(facts: Facts) -> tuple[Finding, ...]:
     """Return every reason that keeps the assignment back in this section, in table order."""
     return _findings(SECTION_RULES, facts)
-
-
-def findings(facts: Facts) -> tuple[Finding, ...]:
-    """Return every reason why the assignment is not in PowerSchool's section: what blocks it, else what it waits for.
-
-    Waiting is said only of what nothing blocks: a first score would not bring a blocked assignment over.
-    """
-    blocking = assignment_findings(facts.assignment) + section_findings(facts)
-    return blocking or _findings(WAITING_RULES, facts)
 
 
 def _findings(rules: Iterable[Rule[T]], subject: T) -> tuple[Finding, ...]:
@@ -300,19 +287,6 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         detail=_categories,
     ),
     Rule(
-        Reason.NAME_TAKEN,
-        lambda f: bool(f.name_conflict),
-        Explanation(
-            "This section already has another assignment of the same name. An assignment that is not in PowerSchool "
-            "yet is not sent, nor are its grades; one that is there keeps its old name, and its grades are still sent.",
-            "Rename one of the two, in Canvas or in PowerSchool.",
-            Who.TEACHER,
-            source="PowerSchool already has an assignment of that name in the section that is not this one: neither "
-            "the assignment nor its grades are sent, and nothing is duplicated",
-        ),
-        detail=lambda f: f.name_conflict,
-    ),
-    Rule(
         Reason.COURSE_SIS_ID_MISSING,
         lambda f: not f.course.sis_course_id,
         Explanation(
@@ -350,20 +324,6 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
             "The section has no lead teacher in PowerSchool, for whom grades could be entered.",
             "Have a lead teacher assigned to the section in PowerSchool.",
             Who.POWERSCHOOL_ADMIN,
-        ),
-    ),
-)
-
-WAITING_RULES: tuple[Rule[Facts], ...] = (
-    Rule(
-        Reason.NOT_GRADED_YET,
-        lambda f: f.waits_for_first_score,
-        Explanation(
-            "Nobody in this section has a score yet; PowerSchool gets the assignment with the first one.",
-            "Nothing to do: grade or excuse a student, and the assignment follows, with what is missing.",
-            Who.NOBODY,
-            source="(waiting, not blocked) it is created in PowerSchool when the first score or excuse exists in that "
-            "section. Missing alone never creates one",
         ),
     ),
 )

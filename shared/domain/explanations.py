@@ -3,12 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.domain.eligibility import ASSIGNMENT_RULES, SECTION_RULES, WAITING_RULES
+from shared.domain.eligibility import ASSIGNMENT_RULES, SECTION_RULES
 from shared.domain.reasons import Explanation, Finding, Reason, Who
 
 _OF_RULES: Mapping[Reason, Explanation] = {
     **{rule.reason: rule.explanation for rule in ASSIGNMENT_RULES},
-    **{rule.reason: rule.explanation for rule in (*SECTION_RULES, *WAITING_RULES)},
+    **{rule.reason: rule.explanation for rule in SECTION_RULES},
+}
+
+# What the plan finds, with everything in the section before its eyes.
+_OF_THE_PLAN: Mapping[Reason, Explanation] = {
+    Reason.NAME_TAKEN: Explanation(
+        "This section already has another assignment of the same name. An assignment that is not in PowerSchool yet is "
+        "not sent, nor are its grades; one that is there keeps its old name, and its grades are still sent.",
+        "Rename one of the two, in Canvas or in PowerSchool.",
+        Who.TEACHER,
+        source="PowerSchool already has an assignment of that name in the section that is not this one: neither the "
+        "assignment nor its grades are sent, and nothing is duplicated",
+    ),
+    Reason.NOT_GRADED_YET: Explanation(
+        "Nobody in this section has a score yet; PowerSchool gets the assignment with the first one.",
+        "Nothing to do: grade or excuse a student, and the assignment follows, with what is missing.",
+        Who.NOBODY,
+        source="(waiting, not blocked) it is created in PowerSchool when the first score or excuse exists in that "
+        "section. Missing alone never creates one",
+    ),
 }
 
 _OF_SCORES: Mapping[Reason, Explanation] = {
@@ -170,6 +189,7 @@ _OF_PASSBACK: Mapping[Reason, Explanation] = {
 
 EXPLANATIONS: Mapping[Reason, Explanation] = {
     **_OF_RULES,
+    **_OF_THE_PLAN,
     **_OF_SCORES,
     **_OF_DELETIONS,
     **_OF_REFUSALS,

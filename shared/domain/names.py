@@ -145,9 +145,9 @@ def name_conflict(
     links: Mapping[Key, Link],
     plugin_marks: frozenset[str],
 ) -> str:
-    """Return what has `name` in the section of `key`, empty if nothing is in the way: for `eligibility.Facts`.
+    """Return what has `name` in the section of `key`, empty if nothing is in the way.
 
-    For an assignment that another rule may block, so that its teacher learns of both at once.
+    For an assignment that a rule blocks, so that its teacher learns of both at once.
     """
     place = (key[1], folded(name))
     there = [a for a in actual if _place(a) == place]

@@ -13,10 +13,8 @@ from shared.domain.categories import CategoryMissing, WhyNot
 from shared.domain.eligibility import (
     ASSIGNMENT_RULES,
     SECTION_RULES,
-    WAITING_RULES,
     Facts,
     assignment_findings,
-    findings,
     section_findings,
 )
 from shared.domain.gradebook import Assignment, GradingType, Override, OverrideTarget
@@ -24,6 +22,11 @@ from shared.domain.reasons import Finding, Reason
 from tests.unit.domain.baseline import ASSIGNMENT, FACTS, ROSTERED, reasons, with_assignment, with_rostered
 
 NO_CATEGORY = CategoryMissing(WhyNot.NONE, ("Homework", "Tests"))
+
+
+def findings(facts: Facts) -> tuple[Finding, ...]:
+    """Return the findings of both tables, joined as the comparison joins them."""
+    return assignment_findings(facts.assignment) + section_findings(facts)
 
 
 def only_finding(facts: Facts) -> Finding:
@@ -224,12 +227,6 @@ def test_category_unasked() -> None:
     assert findings(replace(FACTS, category=None)) == ()
 
 
-def test_name_taken() -> None:
-    """A name that is taken keeps the assignment back, and says by what."""
-    finding = only_finding(replace(FACTS, name_conflict="PowerSchool assignment section 7001"))
-    assert finding == Finding(Reason.NAME_TAKEN, "PowerSchool assignment section 7001")
-
-
 @pytest.mark.parametrize("sis_id", [None, ""])
 def test_course_sis_id(sis_id: str | None) -> None:
     """A course without a SIS id is not connected."""
@@ -255,17 +252,6 @@ def test_teacher_missing() -> None:
     assert only_finding(with_rostered(teacher_users_dcid=None)) == Finding(Reason.TEACHER_MISSING)
 
 
-def test_waiting() -> None:
-    """An eligible assignment without a score waits."""
-    assert only_finding(replace(FACTS, waits_for_first_score=True)) == Finding(Reason.NOT_GRADED_YET)
-
-
-def test_blocked_does_not_wait() -> None:
-    """What is blocked does not also wait for a score: a score would not bring it over."""
-    facts = replace(with_assignment(published=False), waits_for_first_score=True)
-    assert reasons(findings(facts)) == [Reason.NOT_PUBLISHED]
-
-
 EVERYTHING_WRONG = Facts(
     course=replace(FACTS.course, sis_course_id=None),
     section=FACTS.section,
@@ -288,7 +274,6 @@ EVERYTHING_WRONG = Facts(
     today=date(2027, 6, 1),
     zone=FACTS.zone,
     grace_days=14,
-    name_conflict="Canvas assignment 12",
 )
 
 
@@ -307,7 +292,6 @@ def test_all_reasons() -> None:
         Reason.DUE_DATE_OUTSIDE_TERM,
         Reason.TERM_CLOSED,
         Reason.CATEGORY_MISSING,
-        Reason.NAME_TAKEN,
         Reason.COURSE_SIS_ID_MISSING,
         Reason.TEACHER_MISSING,
     ]
@@ -323,7 +307,7 @@ def test_levels() -> None:
 def test_one_rule_per_reason() -> None:
     """No reason has two rules."""
     codes = [rule.reason for rule in ASSIGNMENT_RULES]
-    codes += [rule.reason for rule in (*SECTION_RULES, *WAITING_RULES)]
+    codes += [rule.reason for rule in SECTION_RULES]
     assert len(codes) == len(set(codes))
 
 

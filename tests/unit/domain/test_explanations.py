@@ -2,10 +2,9 @@
 
 import pytest
 
-from shared.domain.eligibility import findings
 from shared.domain.explanations import EXPLANATIONS, Explained, explain
 from shared.domain.reasons import Finding, Reason, Who
-from tests.unit.domain.test_eligibility import EVERYTHING_WRONG
+from tests.unit.domain.test_eligibility import EVERYTHING_WRONG, findings
 
 FROM_POWERSCHOOL = {
     Reason.STUDENT_REFUSED,

@@ -61,6 +61,7 @@ class School:
 
     score_batch: int = 100
     default_category: str = ""
+    clear_scores: bool = False
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     canvas: FakeCanvas = field(
         default_factory=lambda: FakeCanvas(replace(COURSE, assignments=(ASSIGNMENT, OTHER)), ROWS)
@@ -81,7 +82,7 @@ class School:
     def __post_init__(self) -> None:
         self.dead_letters = FakeDeadLetters(self.clock)
         self.pauses = FakePauses(self.clock)
-        policy = Policy(CHICAGO, grace_days=14, default_category=self.default_category)
+        policy = Policy(CHICAGO, 14, self.default_category, clear_scores=self.clear_scores)
         self.surveyor = Surveyor(
             self.canvas,
             self.rosters,
