@@ -320,7 +320,8 @@ class Settings(BaseSettings):
     cleared_scores: ClearedScores = Field(
         ClearedScores.REPORT,
         description="A score that was sent and is empty in Canvas now: `report` says so and leaves it in PowerSchool, "
-        "`blank` also sends PowerSchool an empty row. That this clears it is inferred: try it on one score first.",
+        "`blank` also sends PowerSchool an empty row. That this clears it is inferred: try it on one score first. The "
+        "0 of a missing or excused flag that Canvas withdrew is emptied in any case.",
     )
     term_grace_days: int = Field(14, ge=0, description="Days after a term's end in which changes still sync.")
     quiet_period_s: float = Field(2.0, ge=0, description="A course is synced once nothing changed for this long.")

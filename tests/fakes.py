@@ -115,6 +115,7 @@ class FakePowerSchool:
     `locked` ones (assignment section ids) cannot be changed, which no read shows. `uncleared_students` keep a batch of
     clears from being taken. `before_scores` runs before every batch, as a person
     at PowerSchool would. `scores_read` holds of which assignment sections scores were asked for, in order.
+    `stores` is what it makes of an assignment that is written.
     """
 
     categories_there: tuple[TeacherCategory, ...]
@@ -131,6 +132,7 @@ class FakePowerSchool:
     category_refreshes: int = 0
     before_scores: Callable[[], None] = lambda: None
     scores_read: list[set[int]] = field(default_factory=list)
+    stores: Callable[[ActualAssignment], ActualAssignment] = lambda written: written
     last_id: int = 7000
 
     def plugin_marks(self) -> frozenset[str]:
@@ -172,6 +174,7 @@ class FakePowerSchool:
             counted=desired.counted is not False,
             scores_published=desired.scores_published is not False,
         )
+        self.assignments_there[id_] = self.stores(self.assignments_there[id_])
         self.writes.append(("create", (id_,)))
         if self.lost_creates:
             self.lost_creates -= 1
@@ -196,6 +199,7 @@ class FakePowerSchool:
                 description=desired.description, counted=desired.counted, scores_published=desired.scores_published
             ),
         )
+        self.assignments_there[id_] = self.stores(self.assignments_there[id_])
         self.writes.append(("update", (id_,)))
 
     def _refuse_duplicates(self, desired: DesiredAssignment, own: int | None) -> None:

@@ -1,5 +1,6 @@
 """Which PowerSchool assignment is which Canvas assignment's: by link, or by what a lost answer left behind."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,8 +59,8 @@ def ownership(
     `actual` must be every assignment of the desired ones' sections: what is not in it counts as deleted. An
     unlinked assignment is adopted when this plugin made it, section, name and due date agree, and it is the only
     one of its kind for the only one that looks for it. A claim looks first, and under its own name and due date:
-    nothing else was sent. One that was left with a temporary name is found by that. Scores of `actual` are not looked
-    at.
+    nothing else was sent. One that was left with a temporary name is found by that. A name that PowerSchool stored
+    without what it cannot hold, such as an emoji, agrees where no other does. Scores of `actual` are not looked at.
 
     Source: a create answers 201 without a body, so a lost answer leaves an assignment to be found again
     (PowerSchool xte API reference, `POST /ws/xte/section/assignment/`).
@@ -76,7 +77,9 @@ def ownership(
     by_temporary_name = _only_matches(
         {key: _of_parked(d) for key, d in seekers.items() if key not in by_claim and key not in by_name}, parked
     )
-    found = {**by_claim, **by_name, **by_temporary_name}
+    exact = {**by_claim, **by_name, **by_temporary_name}
+    left = {key: claims.get(key) or _of_desired(d) for key, d in seekers.items() if key not in exact}
+    found = {**exact, **_stored_differently(left, _without(parked, by_temporary_name.values()))}
     return Ownership(
         own={**linked, **found},
         adopted={key: _link(seekers[key], found[key]) for key in found},
@@ -135,6 +138,28 @@ def _only_matches(
         for key, identity in seekers.items()
         if wanted[identity] == 1 and len(orphans.get(identity, ())) == 1
     }
+
+
+def _stored_differently(
+    seekers: Mapping[Key, _Identity], orphans: Mapping[_Identity, Sequence[ActualAssignment]]
+) -> dict[Key, ActualAssignment]:
+    """Return the orphans whose names may be what PowerSchool made of the seekers' names."""
+    some = [each for several in orphans.values() for each in several]
+    candidates = {key: [a for a in some if _may_be_stored(identity, a)] for key, identity in seekers.items()}
+    sought = Counter(a.assignment_section_id for several in candidates.values() for a in several)
+    return {
+        key: several[0]
+        for key, several in candidates.items()
+        if len(several) == 1 and sought[several[0].assignment_section_id] == 1
+    }
+
+
+def _may_be_stored(identity: _Identity, actual: ActualAssignment) -> bool:
+    if (identity.section_dcid, identity.due_date) != (actual.section_dcid, actual.due_date) or identity.name.isascii():
+        return False
+    # What is not ASCII may be gone, or stand as up to a mark for each of its bytes.
+    pattern = "".join(re.escape(c) if c.isascii() else ".{0,4}" for c in identity.name)
+    return re.fullmatch(pattern, folded(actual.name)) is not None
 
 
 def _without(

@@ -70,6 +70,8 @@ NOT_IN_COURSE = StudentAnswer(
     "Nothing is sent: no section of the course lists a student with this SIS id. A test student is never sent.",
 )
 
+_WITH_THE_FIRST_SCORE = "It is sent with the section's first score or excuse: missing work alone creates nothing."
+
 _NOTHING = {
     Work.EMPTY: "Nothing to send: Canvas has no score for this student.",
     Work.UNFINISHED: "Nothing to send yet: a person has to finish grading this student's work in Canvas.",
@@ -110,6 +112,8 @@ def _eligible(facts: StudentFacts) -> StudentAnswer:
         return StudentAnswer(Standing.SENT, f"Sent: {wanted}. PowerSchool stores it as {there}.")
     if blocking := _blocking(facts):
         return _held(facts, blocking)
+    if any(finding.reason is Reason.NOT_GRADED_YET for finding in facts.findings):
+        return StudentAnswer(Standing.WAITING, f"Waiting: {wanted} in Canvas. {_WITH_THE_FIRST_SCORE}")
     there = f"PowerSchool has {told(facts.there, facts.points_possible)}"
     return StudentAnswer(Standing.WAITING, f"Waiting: {wanted} in Canvas, {there}. The next sync sends it.")
 

@@ -17,7 +17,7 @@ from shared.domain.audit import WriteKind
 from shared.domain.changes import Cause
 from shared.domain.desired import DesiredAssignment, DesiredScore
 from shared.domain.gradebook import Checkpoint, GradebookRow, GradingType, Override, OverrideTarget, Section, Submission
-from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredStudent
+from shared.domain.powerschool import ActualAssignment, ActualScore, Mark, RosteredStudent
 from shared.domain.reasons import Reason
 from shared.domain.records import State
 from tests.unit.domain.baseline import (
@@ -154,6 +154,47 @@ class TestWhatIsSent:
         school.canvas.rows = (*school.canvas.rows, replace(ROWS[1], submissions={"11": graded("5")}))
         assert values(sent(school))[501] == score
 
+    @pytest.mark.parametrize(
+        ("omitted", "category", "counted"), [(True, True, False), (False, False, False), (False, True, True)]
+    )
+    def test_counted(self, omitted: bool, category: bool, counted: bool) -> None:
+        """counted: "not, where Canvas does not count it; else as the PowerSchool category's default says"."""
+        school = school_with(omitted_from_final_grade=omitted)
+        school.powerschool.categories_there = (replace(HOMEWORK, counted=category, scores_published=category),)
+        there = sent(school)
+        assert (there.counted, there.scores_published) == (counted, category)
+        school.edit(omitted_from_final_grade=not omitted)
+        assert sent(school).counted is (omitted and category)
+
+    def test_a_withdrawn_flag(self) -> None:
+        """Rule: "That 0 is passback's own: when the flag is withdrawn and no score came, flag and 0 go again"."""
+        school = school_with(graded(None, excused=True))
+        assert values(sent(school)) == {501: (Decimal(0), False, True)}
+        school.grade("S1", "11", None)
+        assert values(sent(school)) == {501: (None, False, False)}
+
+    def test_a_teachers_own_marks(self) -> None:
+        """A teacher's own marks in PowerSchool: "left as they are by every write"."""
+        school, own = school_with(), frozenset({Mark.LATE, Mark.COLLECTED})
+        there = sent(school)
+        marked = replace(there, scores={501: ActualScore(Decimal(8), marks=own)})
+        school.powerschool.assignments_there[link_of(school)] = marked
+        school.grade("S1", "11", "9")
+        assert sent(school).scores[501] == ActualScore(Decimal(9), marks=own)
+
+    def test_what_is_stored_differently(self) -> None:
+        """Rule: "reported once and not written again until either side changes"."""
+        school = school_with(name="Quiz \U0001f389 time")
+        school.powerschool.stores = lambda stored: replace(stored, name=stored.name.replace("\U0001f389", "??"))
+        sent(school)
+        school.writes()
+        sent(school)
+        assert (school.writes(), school.reasons(), school.record().state) == (
+            [],
+            [Reason.STORED_DIFFERENTLY],
+            State.SYNCED,
+        )
+
     def test_late_and_weights_are_never_sent(self) -> None:
         """never: "late status, weights, Learning Mastery data" have no place in what is sent."""
         assert set(DesiredScore.__struct_fields__) == {"student_dcid", "points", "missing", "exempt"}
@@ -273,6 +314,11 @@ class TestWhenAnAssignmentIsEligible:
         assert blocked(anonymize_students=True) == [Reason.ANONYMOUS_UNTIL_POSTED]
         assert blocked(moderated=True) == [Reason.MODERATED_UNTIL_RELEASED]
         assert blocked(moderated=True, grades_published=True) == []
+
+    @pytest.mark.parametrize("hidden", [True, False])
+    def test_hidden_in_gradebook(self, hidden: bool) -> None:
+        """Rule: "Canvas hides it from its own gradebook (`hide_in_gradebook`, `suppress_assignment`)"."""
+        assert blocked(hidden_in_gradebook=hidden) == ([Reason.HIDDEN_IN_GRADEBOOK] if hidden else [])
 
     def test_category_missing(self) -> None:
         """Rule: "the assignment group has no PowerSchool category, and no default is set"."""

@@ -14,7 +14,7 @@ import pytest
 from shared.domain.changes import Cause
 from shared.sandbox.district import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
-from tests.integration.test_refusals_are_explained import FIRST, NOON, ONE, TWO, Town, town
+from tests.integration.test_refusals_are_explained import CREATE, FIRST, NOON, ONE, TWO, Town, town
 
 EMOJI = "Quiz \U0001f389 time"
 WRITTEN = '<p>Read.</p><a href="/files/7/download?wrap=1">x</a>'
@@ -239,6 +239,7 @@ def test_missing_alone_creates_nothing(here: Town) -> None:
     edit(here, due_at=YESTERDAY)
     assert (sync(here), codes(here), rows(here)) == ([], ["not_graded_yet"], [])
     assert here.section()["scores_wanted"] == 0
+    assert "sent with the section's first score or excuse" in sentence(here, TWO)
     here.grade(ONE, 7.5)
     assert sync(here) == ["create", "scores"]
     assert (of_student(here, ONE)[0], of_student(here, TWO)) == ("7.5", ("0", True, False))
@@ -340,6 +341,19 @@ def test_what_powerschool_stores_differently_is_written_once(
     assert (sync(here), sync(here)) == (["update"], [])
     edit(here, name="Warm-up 1", description="", points_possible=10.0)
     assert (sync(here), codes(here)) == (["update"], [])
+
+
+@pytest.mark.parametrize("is_claimed", [True, False])
+def test_a_lost_create_is_found_again_under_the_name_it_was_stored_with(here: Town, is_claimed: bool) -> None:
+    """An assignment with an emoji in its name is not made twice, whether its answer or its link was lost."""
+    here.faults(lossy_names=True, lose_response_after_commit=int(is_claimed), lose_response_path_prefix=CREATE)
+    edit(here, name=EMOJI)
+    graded(here)
+    if not is_claimed:
+        here.links.links.clear()
+    sync(here)
+    assert ([row["name"] for row in rows(here)], codes(here)) == (["Quiz ?? time"], ["stored_differently"])
+    assert (of_student(here, ONE)[0], sync(here)) == ("7.5", [])
 
 
 def test_a_name_renamed_by_hand_is_put_back_also_where_it_came_back_changed(here: Town) -> None:

@@ -10,8 +10,13 @@ INTRODUCTION = """\
 # Why is a grade not in PowerSchool?
 
 Passback sends grades from Canvas to PowerSchool by itself, a few seconds after you enter them. Canvas wins: what you
-change by hand in PowerSchool is put back at the next sync of that assignment. Late status, weights, Learning Mastery
-and deletions are never sent, and hidden scores are: to keep an assignment's scores back, turn its "Sync to SIS" off.
+change by hand in PowerSchool is put back at the next sync of that assignment. Late, collected, incomplete, absent and
+comments are yours and stay. Late status, weights, Learning Mastery and deletions are never sent, and hidden scores are:
+to keep an assignment's scores back, turn its "Sync to SIS" off.
+
+Work that Canvas leaves out of the final grade does not count in PowerSchool either; otherwise your PowerSchool category
+decides. Missing work alone creates no assignment: it goes with the section's first score or excuse. Where a missing or
+excused mark is taken back in Canvas and no score came, its 0 goes from PowerSchool too.
 
 Where a grade does not arrive, passback names one or more of the reasons below by its code. They are grouped by who can
 do something about them."""

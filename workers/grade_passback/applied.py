@@ -17,7 +17,6 @@ REASON_OF_CAUSE = {
     "powerschool_points": Reason.POINTS_REFUSED,
     "powerschool_grade_scale": Reason.GRADE_SCALE_MISSING,
     "powerschool_score_type": Reason.SCORE_TYPE_CHANGED,
-    "powerschool_name": Reason.NAME_TOO_LONG,
     "powerschool_duplicate": Reason.DUPLICATE_REFUSED,
     "powerschool_not_created": Reason.CREATE_REFUSED,
     "powerschool_412": Reason.UPDATE_REFUSED,
@@ -32,7 +31,7 @@ OF_THE_ASSIGNMENT = frozenset({"powerschool_locked", "powerschool_grade_scale", 
 # Only a write reveals these; every other reason is found by looking.
 REVEALED_BY_WRITING = frozenset(
     {*REASON_OF_CAUSE.values(), Reason.SCORE_NOT_CLEARED, Reason.FLAG_NOT_WITHDRAWN, Reason.RETRYING}
-) - {Reason.NAME_TOO_LONG}
+)
 
 
 @dataclass
