@@ -8,6 +8,7 @@
     +-- PermanentError            will not pass by itself
         +-- Refused               the remote system understood and said no (4xx), with its words
         |   +-- NotFound          what was addressed is gone
+        |   |   +-- CourseGone    Canvas has no such course, or not any more
         |   +-- AccessDenied      credentials, scopes or grants
         +-- UnexpectedAnswer      an answer that its reference does not describe
 
@@ -97,6 +98,13 @@ class Refused(PermanentError):
 
 class NotFound(Refused):
     """What was addressed does not exist (any more)."""
+
+
+class CourseGone(NotFound):
+    """Canvas has no course of this id, or not any more: it said so twice, or that the course was deleted."""
+
+    def __init__(self, message: str, *, status: int = 404) -> None:
+        super().__init__(message, cause="canvas_course_gone", status=status)
 
 
 class AccessDenied(Refused):

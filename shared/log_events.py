@@ -48,6 +48,8 @@ class LogEvent(StrEnum):
     """warning: an attempt failed and another will follow. `course_id`, `cause`, `attempts`, `delay_s`."""
     COURSE_SYNC_DEFECT = "course_sync_defect"
     """error: a sync raised what no rule foresees. `course_id`, `error`, `way`: the places it came through, no text."""
+    COURSE_GONE = "course_gone"
+    """error: Canvas has the course no more; it is on no schedule from now on. `course_id`."""
     DEAD_LETTERED = "dead_lettered"
     """error: a job is kept for a person. `course_id`, `assignment_id` (none: the whole course), `cause`."""
     MESSAGE_DEAD_LETTERED = "message_dead_lettered"

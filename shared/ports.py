@@ -246,6 +246,17 @@ class Records(Protocol):
         """Add the course to those that reconciliation visits; say whether it was not there."""
         ...
 
+    def close(self, course_id: str, at: datetime) -> bool:
+        """Take the course off every schedule, since Canvas has it no more; say whether that is news.
+
+        Saving a record of it connects it again.
+        """
+        ...
+
+    def is_connected(self, course_id: str) -> bool:
+        """Say whether reconciliation visits the course."""
+        ...
+
     def count(self) -> int:
         """Return how many courses are connected."""
         ...

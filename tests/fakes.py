@@ -317,12 +317,14 @@ class FakeRecords:
 
     saved: dict[str, CourseRecord] = field(default_factory=dict)
     visits: dict[str, datetime | None] = field(default_factory=dict)
+    gone: dict[str, datetime] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
 
     def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
         self.faults.check("save")
         self.saved[record.course_id] = record
         self.visits[record.course_id] = record.synced_at
+        self.gone.pop(record.course_id, None)
 
     def course(self, course_id: str) -> CourseRecord | None:
         self.faults.check("course")
@@ -332,6 +334,15 @@ class FakeRecords:
         is_new = course_id not in self.visits
         self.visits.setdefault(course_id, None)
         return is_new
+
+    def close(self, course_id: str, at: datetime) -> bool:
+        self.visits.pop(course_id, None)
+        is_news = course_id not in self.gone
+        self.gone.setdefault(course_id, at)
+        return is_news
+
+    def is_connected(self, course_id: str) -> bool:
+        return course_id in self.visits
 
     def count(self) -> int:
         return len(self.visits)

@@ -86,6 +86,15 @@ _OF_DELETIONS: Mapping[Reason, Explanation] = {
     ),
 }
 
+_OF_COURSES: Mapping[Reason, Explanation] = {
+    Reason.COURSE_GONE: Explanation(
+        "Canvas has no such course any more; what was sent of it is still in PowerSchool.",
+        "Nothing to do if the course was deleted on purpose. If it was not, restore it in Canvas and ask for one sync.",
+        Who.CANVAS_ADMIN,
+        source="A Canvas course that is gone (404, and Canvas said deleted or asked twice) is over",
+    ),
+}
+
 _OF_REFUSALS: Mapping[Reason, Explanation] = {
     Reason.ASSIGNMENT_LOCKED: Explanation(
         "PowerSchool has locked the assignment or its term, so nothing can be changed there.",
@@ -192,6 +201,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     **_OF_THE_PLAN,
     **_OF_SCORES,
     **_OF_DELETIONS,
+    **_OF_COURSES,
     **_OF_REFUSALS,
     **_OF_VALUES,
     **_OF_NOTES,

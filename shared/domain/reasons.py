@@ -40,6 +40,7 @@ class Reason(StrEnum):
     SECTION_SIS_ID_MISSING = "section_sis_id_missing"
     SECTION_UNKNOWN = "section_unknown"
     DELETED_IN_CANVAS = "deleted_in_canvas"
+    COURSE_GONE = "course_gone"
     # Waiting, not blocked.
     NOT_GRADED_YET = "not_graded_yet"
     # A single score is not sent.

@@ -11,7 +11,9 @@ from shared.domain.reasons import Reason
 from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, State
 
 # Nobody asked for such work to be in PowerSchool, so that nobody needs to be told that it is not.
-ON_PURPOSE = frozenset({Reason.SIS_SYNC_OFF, Reason.NOT_PUBLISHED, Reason.NOT_GRADABLE, Reason.ATTENDANCE})
+ON_PURPOSE = frozenset(
+    {Reason.SIS_SYNC_OFF, Reason.NOT_PUBLISHED, Reason.NOT_GRADABLE, Reason.ATTENDANCE, Reason.COURSE_GONE}
+)
 
 MOST_WORDS = 20
 LONGEST_WORD = 40

@@ -82,6 +82,8 @@ def test_a_course_leaves_nothing(client: redis.Redis, keys: Keys, erasure: Redis
     district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="11"))
     district.process().fold("w", 10, timedelta(0))
     client.delete(*map(keys.stream, ("grade-changes", "assignment-changes")))
+    RedisRecords(client, keys).close(COURSE, AT)
+    client.hset(keys.waits, COURSE, "1614848400000 canvas_401")
 
     counted = erasure.course(COURSE, dry_run=True)
     assert erasure.courses() == [COURSE, OTHER]

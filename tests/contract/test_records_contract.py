@@ -128,3 +128,17 @@ def test_a_forgotten_link_is_gone(links: RedisLinks) -> None:
     links.forget("101", "7", 4711)
     links.forget("101", "7", 4711)
     assert list(links.of_course("101")) == [("8", 4711)]
+
+
+def test_a_closed_course_is_on_no_list_until_it_is_saved(records: RedisRecords) -> None:
+    """Closing is news once; what was recorded is kept, and a new record connects the course again."""
+    records.save(replace(RECORD, next_due_at=SYNCED_AT))
+    assert records.is_connected("101")
+    assert records.close("101", SYNCED_AT)
+    assert not records.close("101", SYNCED_AT + timedelta(hours=1))
+    assert (records.is_connected("101"), records.count()) == (False, 0)
+    assert records.stale_courses(SYNCED_AT + timedelta(days=1), 10) == []
+    assert records.course("101") is not None
+    records.save(RECORD)
+    assert records.is_connected("101")
+    assert records.close("101", SYNCED_AT)

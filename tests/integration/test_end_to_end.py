@@ -5,14 +5,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from shared.config import load
 from shared.sandbox.district import Ids, student_dcid_of, user_id_of
 from tests.integration.town import Town, town
+from workers.bootstrap import Passback
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]
 
@@ -110,6 +114,18 @@ def test_a_burst_costs_few_requests_and_a_second_run_none(running: Town) -> None
     ]
     assert writes == []
     assert running.stage.writes() == []
+
+
+def test_a_course_that_canvas_never_had_is_refused(running: Town) -> None:
+    """By name, as a usage error, and nothing of it is in Redis."""
+    for more in ([], ["--dry-run"], ["--wait"]):
+        done = passback(running, "sync", "999", *more)
+        assert done.returncode == 2
+        assert "999" in done.stderr
+    with closing(Passback(load(running.environ, Path("no.env")))) as service:
+        assert list(service.redis.scan_iter("*:999:*")) == []
+        assert not service.records.is_connected("999")
+        assert service.dead_letters.of_course("999") == []
 
 
 def test_explain_gives_every_reason_in_the_contracts_shape(running: Town) -> None:

@@ -119,3 +119,22 @@ def test_a_401_for_everything_is_waited_for(here: Town) -> None:
     here.sync()
     assert here.letters.all() == []
     assert [course for course, _, _ in here.changes.later] == [COURSE]
+
+
+def test_a_deleted_course_is_over_and_a_restored_one_goes_on(here: Town) -> None:
+    """One dead letter, on no schedule, its links kept; restored, it is synced again."""
+    here.grade(CLASS[0], 8)
+    here.sync()
+    links = dict(here.links.links[COURSE])
+    here.canvas("edit_course", changes={"workflow_state": "deleted"})
+    for _ in range(2):
+        here.sync()
+    assert [(letter.assignment_id, letter.cause) for letter in here.letters.all()] == [(None, "canvas_course_gone")]
+    assert not here.records.is_connected(COURSE)
+    assert here.links.links[COURSE] == links
+    assert here.section()["reasons"][0]["code"] == "course_gone"
+    here.canvas("edit_course", changes={"workflow_state": "available"})
+    here.grade(CLASS[0], 9)
+    here.sync()
+    assert (scores_there(here), here.letters.all()) == ({CLASS[0]: "9"}, [])
+    assert here.records.is_connected(COURSE)

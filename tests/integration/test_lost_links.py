@@ -80,5 +80,5 @@ def test_a_course_that_is_not_there_is_left_out(running: Town) -> None:
     """The answer says what Canvas said; an id that is no number is a usage error."""
     tried = passback(running, "links", "rebuild", "999999", "--json")
     assert tried.returncode == 1
-    assert json.loads(tried.stdout)[0]["trouble"]["code"] == "canvas_404"
+    assert json.loads(tried.stdout)[0]["trouble"]["code"] == "canvas_course_gone"
     assert passback(running, "links", "check", "one").returncode == 2

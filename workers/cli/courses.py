@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from shared.adapters.redis.change_store import Whereabouts
+from shared.config import ConfigurationError
 from shared.domain.changes import Cause
 from shared.domain.records import State
+from shared.errors import CourseGone
 from workers.bootstrap import Passback
 from workers.cli.opened import opened
 from workers.cli.output import ExitCode, JsonOption, emit
+from workers.grade_passback.gone_courses import refuse_unknown_course
 from workers.grade_passback.plan_preview import plan_preview
 
 Course = Annotated[str, typer.Argument(metavar="COURSE", help="The Canvas course id.")]
@@ -36,6 +39,7 @@ def sync(
 ) -> None:
     """Sync a course now. The whole course is made to agree; --assignment says what the answer is about."""
     service = opened()
+    _refuse_unknown(service, course)
     if dry_run:
         emit(plan_preview(service.surveyor, course, assignment), as_json, _plan_text)
         return
@@ -46,6 +50,17 @@ def sync(
         emit({"course_id": course, "requested": True}, as_json, lambda _: f"sync of course {course} requested")
         return
     raise typer.Exit(_wait(service, course, asked_at, as_json))
+
+
+def _refuse_unknown(service: Passback, course: str) -> None:
+    """End with exit code 2 for a course that Canvas does not have. Without Canvas's settings nothing is known."""
+    try:
+        refuse_unknown_course(service.canvas, service.records, course)
+    except ConfigurationError:
+        return
+    except CourseGone as error:
+        typer.echo(f"passback: Canvas has no course {course} ({error}); nothing was asked for", err=True)
+        raise typer.Exit(ExitCode.USAGE) from None
 
 
 def system_user() -> str:

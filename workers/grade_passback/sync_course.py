@@ -13,11 +13,13 @@ from shared.domain.changes import ChangeSet
 from shared.domain.dates import DUE_DATE_DELAY, next_due_at
 from shared.domain.outcome import Done, Failure, Outcome, Retry, Wait
 from shared.domain.records import CourseRecord, State
+from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from shared.ports import CategoryAssociations, DeadLetters, Reading, Records, RosterReader
 from workers.grade_passback.applied import Applied
 from workers.grade_passback.applying import Applier
 from workers.grade_passback.category_memory import remember_categories
+from workers.grade_passback.gone_courses import close_course
 from workers.grade_passback.leases import Guard
 from workers.grade_passback.recording import course_record
 from workers.grade_passback.survey import Survey, Surveyor
@@ -53,6 +55,12 @@ class SyncCourse:
 
     def run(self, changes: ChangeSet, guard: Guard, token: int) -> SyncReport:
         """Survey, apply, record; `token` is the lease's. Raises what the survey raises, and `LeaseLost`."""
+        try:
+            return self._run(changes, guard, token)
+        except CourseGone as error:
+            return close_course(error, changes, self._records, self._dead_letters, self._clock.now())
+
+    def _run(self, changes: ChangeSet, guard: Guard, token: int) -> SyncReport:
         started = self._clock.now()
         graded = self._graded(changes)
         survey, applied = self._until_settled(changes, graded, guard, Occasion.of(changes, token))

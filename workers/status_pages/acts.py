@@ -5,15 +5,19 @@ from datetime import timedelta
 
 import structlog
 
+from shared.config import ConfigurationError
 from shared.domain.actions import Verb
 from shared.domain.changes import Cause
 from shared.domain.pauses import course_target
 from shared.domain.records import DeadLetter
+from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from workers.bootstrap import Passback
+from workers.grade_passback.gone_courses import refuse_unknown_course
 from workers.status_pages.batches import Batches
 from workers.status_pages.people import Person
 from workers.status_pages.provisioning import Provisioning
+from workers.status_pages.refusals import NotDone
 
 log = structlog.get_logger()
 
@@ -26,10 +30,20 @@ class Acts:
         self._provisioning = provisioning
 
     def sync(self, person: Person, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
-        """Ask for a sync now; safe to repeat."""
+        """Ask for a sync now; safe to repeat. Raises `NotDone` for a course that Canvas does not have."""
+        self._refuse_unknown(course_id)
         self._service.changes.request(course_id, Cause.PERSON, assignment_ids, actor=person.actor)
         self._service.records.connect(course_id)
         self._note(person, Verb.SYNC, course_target(course_id))
+
+    def _refuse_unknown(self, course_id: str) -> None:
+        try:
+            refuse_unknown_course(self._service.canvas, self._service.records, course_id)
+        except ConfigurationError:
+            # A web process without Canvas's settings cannot ask; the worker finds out.
+            return
+        except CourseGone:
+            raise NotDone(404, "course_unknown", f"Canvas has no course {course_id}.") from None
 
     def pause(self, person: Person, target: str, reason: str) -> bool:
         """Hold the target back; False if it was already."""

@@ -37,7 +37,11 @@ _EXPLAINED = {
     "canvas_403": CauseExplained(
         "Canvas does not let passback's user see this course.", f"Grant it `view_all_grades` and `read_sis`. {_RETRY}"
     ),
-    "canvas_404": CauseExplained("Canvas has no such course (any more).", "Discard it, if the course was deleted."),
+    "canvas_404": CauseExplained("Canvas has no such course, or not what passback asked for of it.", _RETRY),
+    "canvas_course_gone": CauseExplained(
+        "Canvas has no such course any more. Passback keeps its links and its history, and looks at it no more.",
+        "Discard it, if the course was deleted on purpose. If it is restored in Canvas, sync it once.",
+    ),
     "powerschool_": CauseExplained(
         "PowerSchool kept answering with an error.", f"See whether PowerSchool is well. {_RETRY}"
     ),

@@ -16,7 +16,7 @@ from shared.adapters.canvas.wire import AssignmentWire, GroupWire, is_reckonable
 from shared.adapters.http.answers import Answer, OddRow
 from shared.adapters.http.api import Params
 from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission, Unreadable
-from shared.errors import Refused
+from shared.errors import CourseGone, NotFound, Refused
 from shared.ports import Reading
 
 T = TypeVar("T")
@@ -37,7 +37,11 @@ class CanvasClient:
         Only the groups say whether moderated grades are released, so that a course with any is always read whole.
         Source: Canvas REST API, Courses, Sections, Assignments, Assignment Groups.
         """
-        assignments, odd = self._assignments(course_id)
+        try:
+            assignments, odd = self._assignments(course_id)
+        except NotFound:
+            self.check_course(course_id)
+            raise
         moderated = any(assignment.moderated_grading for assignment in assignments)
         kept = self._memory.frame(course_id) if reading is Reading.REMEMBERED and not moderated else None
         if kept is not None:
@@ -88,6 +92,20 @@ class CanvasClient:
         Source: Canvas REST API, Users, `GET /api/v1/users/self`.
         """
         return self._canvas.get("/api/v1/users/self")
+
+    def check_course(self, course_id: str) -> None:
+        """Return if Canvas has the course. Raises: CourseGone if it never had it or it was deleted.
+
+        Source: Canvas REST API, Courses, `GET /api/v1/courses/:id`; `include[]=all_courses` also finds recently deleted
+        courses, whose `workflow_state` is `deleted`. A key that may not see those gets a 404, which means as much.
+        """
+        template = "/api/v1/courses/{course_id}"
+        try:
+            answer = self._canvas.get(template, {"course_id": course_id}, _include("all_courses"))
+        except NotFound as error:
+            raise CourseGone(f"{error}, course {course_id}") from None
+        if isinstance(answer.body, dict) and answer.body.get("workflow_state") == "deleted":
+            raise CourseGone(f"{answer}, course {course_id} was deleted", status=answer.status)
 
     @property
     def other_origins(self) -> frozenset[str]:

@@ -46,7 +46,8 @@ class RedisErasure:
         pattern = re.compile(rf"{re.escape(self._keys.prefix)}:course:(\d+):")
         named = {found[1] for key in self._scan("course:*") if (found := pattern.match(key))}
         connected = cast("list[bytes]", self._redis.zrange(self._keys.courses, 0, -1))
-        return sorted(named | set(map(text, connected)), key=int)
+        gone = cast("list[bytes]", self._redis.hkeys(self._keys.gone))
+        return sorted(named | set(map(text, [*connected, *gone])), key=int)
 
     def course(self, course_id: str, *, dry_run: bool) -> Erased:
         """Erase the course: change sets, links, categories, record, audit, dead letters, and what leads to it."""
@@ -130,7 +131,7 @@ class RedisErasure:
         keys = self._keys
         sorted_sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.synced, keys.courses, keys.due_dates)
         places = {key: [course_id] for key in sorted_sets if self._redis.zscore(key, course_id) is not None}
-        hashes = (keys.heard, keys.waits)
+        hashes = (keys.heard, keys.waits, keys.gone)
         places |= {key: [course_id] for key in hashes if self._redis.hexists(key, course_id)}
         for key in (keys.assignment_courses, keys.section_courses):
             leading = [text(an_id) for an_id, course in self._redis.hscan_iter(key) if text(course) == course_id]

@@ -120,6 +120,11 @@ class Keys:
         return f"{self.prefix}:courses"
 
     @property
+    def gone(self) -> str:
+        """Hash: id of a course that Canvas has no more to when that was reported (ms). A later sync removes it."""
+        return f"{self.prefix}:gone-courses"
+
+    @property
     def summaries(self) -> str:
         """Hash: course id to its summary as JSON, with the words it is found by. Replaced with its record."""
         return f"{self.prefix}:summaries"

@@ -34,7 +34,7 @@ class RedisRecords:
         self._save(
             keys=[
                 keys.record(course_id), keys.courses, keys.assignment_courses, keys.section_courses, keys.due_dates,
-                keys.summaries, keys.course_words, keys.standings, keys.problems,
+                keys.summaries, keys.course_words, keys.standings, keys.problems, keys.gone,
             ],
             args=[course_id, document, synced_ms, next_due_ms, kept_summary(summary), summary.problems, *ids],
         )  # fmt: skip
@@ -47,6 +47,19 @@ class RedisRecords:
     def connect(self, course_id: str) -> bool:
         """Add the course to those that reconciliation visits; say whether it was not there."""
         return bool(self._redis.zadd(self._keys.courses, {course_id: 0}, nx=True))
+
+    def close(self, course_id: str, at: datetime) -> bool:
+        """Take the course off every schedule, since Canvas has it no more; say whether that is news."""
+        with self._redis.pipeline() as pipeline:
+            pipeline.hsetnx(self._keys.gone, course_id, str(epoch_ms(at)))
+            pipeline.zrem(self._keys.courses, course_id)
+            pipeline.zrem(self._keys.due_dates, course_id)
+            is_news, *_ = pipeline.execute()
+        return bool(is_news)
+
+    def is_connected(self, course_id: str) -> bool:
+        """Say whether reconciliation visits the course."""
+        return self._redis.zscore(self._keys.courses, course_id) is not None
 
     def count(self) -> int:
         """Return how many courses are connected."""

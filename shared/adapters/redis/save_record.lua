@@ -1,11 +1,13 @@
 -- Replaces a course's record and its summary, and notes which assignments and sections lead to the course and when its
 -- work is due next.
--- KEYS: record, courses, assignment courses, section courses, due dates, summaries, words, standings, problems.
+-- KEYS: record, courses, assignment courses, section courses, due dates, summaries, words, standings, problems, gone
+-- courses.
 -- ARGV: course id, record, synced at (ms), next due at (ms, or empty), summary, number of its assignments that need
 -- attention, the number of assignment ids, the assignment ids, the Canvas section ids.
 local course, next_due, attention, assignments, first_id = ARGV[1], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7]), 8
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], course)
+redis.call('HDEL', KEYS[10], course)
 if next_due == '' then
   redis.call('ZREM', KEYS[5], course)
 else

@@ -97,7 +97,19 @@ def has_import_right(request: Request) -> bool:
 
 
 def course_of(request: Request) -> Course:
-    """Return the course that the path names, by id or as `sis_course_id:…`. Raises `UnknownObject`."""
+    """Return the course that the path names, by id or as `sis_course_id:…`.
+
+    Raises `UnknownObject`, also for a deleted one: Canvas answers 404, unless the course itself is asked for with
+    `include[]=all_courses` (canvas-lms Courses API).
+    """
+    course = any_course_of(request)
+    if course.workflow_state == "deleted":
+        raise UnknownObject("the course was deleted")
+    return course
+
+
+def any_course_of(request: Request) -> Course:
+    """Return the course that the path names, a deleted one as well. Raises `UnknownObject`."""
     key = str(request.path_params.get("course_id") or request.path_params["id"])
     canvas = sandbox(request)
     if key.startswith("sis_course_id:"):

@@ -15,7 +15,7 @@ from shared.adapters.http.answers import Answer, Call
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.system_health import system_rates
 from shared.domain.gradebook import Checkpoint, Course, GradingType, Override, OverrideTarget, Unreadable
-from shared.errors import NotFound, Refused, SystemUnwell, UnexpectedAnswer
+from shared.errors import CourseGone, NotFound, Refused, SystemUnwell, UnexpectedAnswer
 
 SECTION = {"id": "51", "name": "First period", "sis_section_id": "6100", "sis_course_id": "C-6100"}
 GROUP = {"id": "61", "name": "Homework"}
@@ -61,6 +61,7 @@ def queries(remote: ScriptedRemote, path: str) -> list[tuple[str, str]]:
     return remote.asked("GET", path)[0].url.params.multi_items()
 
 
+NOT_THERE = answer({"errors": [{"message": "The specified resource does not exist."}]}, 404)
 ENDED_AFTER = datetime(2031, 9, 22, 19, 0, tzinfo=UTC)
 SIS_ASSIGNMENTS = "/api/sis/accounts/self/assignments"
 
@@ -247,13 +248,30 @@ def test_release_of_moderated_grades_is_asked_for_where_it_matters(
 
 
 def test_an_unknown_course_is_not_found(canvas: CanvasClient, remote: ScriptedRemote) -> None:
-    """And nothing more is asked about it."""
-    remote.on(
-        "GET", f"{BASE}/assignments", answer({"errors": [{"message": "The specified resource does not exist."}]}, 404)
-    )
-    with pytest.raises(NotFound):
+    """Canvas is asked twice, and nothing more."""
+    remote.on("GET", f"{BASE}/assignments", NOT_THERE).on("GET", BASE, NOT_THERE)
+    with pytest.raises(CourseGone):
         canvas.course("41")
-    assert len(remote.requests) == 1
+    assert len(remote.requests) == 2
+
+
+def test_a_deleted_course_is_gone(canvas: CanvasClient, remote: ScriptedRemote) -> None:
+    """Canvas says so of a course that was deleted lately."""
+    remote.on("GET", f"{BASE}/assignments", NOT_THERE)
+    remote.on("GET", BASE, answer({"id": "41", "workflow_state": "deleted"}))
+    with pytest.raises(CourseGone):
+        canvas.course("41")
+    assert queries(remote, BASE) == [("include[]", "all_courses")]
+
+
+@pytest.mark.parametrize("state", ["available", "unpublished", "completed"])
+def test_a_course_that_canvas_has_is_not_gone(canvas: CanvasClient, remote: ScriptedRemote, state: str) -> None:
+    """Whatever else was not found."""
+    remote.on("GET", f"{BASE}/assignments", NOT_THERE)
+    remote.on("GET", BASE, answer({"id": "41", "workflow_state": state}))
+    with pytest.raises(NotFound) as caught:
+        canvas.course("41")
+    assert caught.value.cause == "canvas_404"
 
 
 def page(rows: list[Mapping[str, Any]], following: str) -> Any:

@@ -16,7 +16,7 @@ from shared.domain.audit import AuditEntry, Occasion, ScoreChange, ScoreValue, W
 from shared.domain.changes import Cause
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster, State
-from shared.errors import NotFound
+from shared.errors import CourseGone, NotFound
 from tests.unit.workers.school import School
 from workers.bootstrap import Passback
 from workers.receivers.bodies import BodyReader
@@ -183,6 +183,30 @@ def test_a_sync_needs_no_body(web: Web) -> None:
     """The header against forgery is enough."""
     answer = web.call("POST", "/courses/101/sync", headers={"X-Requested-With": "curl"})
     assert answer.status_code == 202
+
+
+class NoCourse:
+    """A Canvas that has no course."""
+
+    def check_course(self, course_id: str) -> None:
+        raise CourseGone(f"GET /api/v1/courses/{{course_id}}: 404, course {course_id}")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_course_that_canvas_never_had_leaves_nothing(web: Web) -> None:
+    """It is refused by name, and nothing of it is in Redis."""
+    web.service.canvas = NoCourse()  # type: ignore[assignment]
+    try:
+        answer = web.call("POST", "/courses/999/sync", headers={"X-Requested-With": "curl"})
+    finally:
+        del web.service.canvas
+    assert code(answer) == (404, "course_unknown")
+    assert "999" in answer.text
+    assert web.service.redis.keys("*999*") == []
+    assert web.service.changes.state_of("999").pending is None
+    assert not web.service.records.is_connected("999")
 
 
 @pytest.mark.parametrize("given", [{}, {"content": b"{}", "headers": {"Content-Type": "text/plain"}}])
