@@ -19,7 +19,13 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from shared.cron import checked_cron
 from shared.domain.assignment_name import DEFAULT_MAX_NAME_CHARS
-from shared.domain.provisioning_policy import DEFAULT_COURSE_SIS_IDS, CoursePer, DroppedStatus, PreRegistered
+from shared.domain.provisioning_policy import (
+    DEFAULT_COURSE_SIS_IDS,
+    CoursePer,
+    DroppedStatus,
+    PreRegistered,
+    ReplacedStatus,
+)
 from shared.domain.sis_templates import (
     ACCOUNT_FIELDS,
     COURSE_FIELDS,
@@ -137,6 +143,13 @@ def _shares(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts
 
 
+def _teacher_roles(parts: tuple[str, ...]) -> tuple[str, ...]:
+    if any(re.fullmatch(r"\d{1,9}:\s*\S.*", part) is None for part in parts):
+        raise ValueError("is no list such as 27:ta,28:Grader, of ROLEIDs and Canvas roles")
+    return parts
+
+
+TeacherRoles = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_teacher_roles)]
 Shares = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_shares)]
 DEFAULT_SHARES = ("courses:10", "sections:10", "users:5", "enrollments:10", "leavers:40")
 
@@ -363,6 +376,16 @@ class Settings(BaseSettings):
         DroppedStatus.COMPLETED,
         description="Enrollment of a student who left a section: `completed` (still reads), `inactive` (sees nothing).",
     )
+    provision_replaced_teacher_status: ReplacedStatus = Field(
+        ReplacedStatus.INACTIVE,
+        description="Enrollment of somebody who does not teach a section any more: `inactive` (sees nothing), "
+        "`completed` (still reads, grades included) or `deleted`.",
+    )
+    provision_teacher_roles: TeacherRoles = Field(
+        default=(),
+        description="Canvas roles of co-teachers by PowerSchool's SECTIONTEACHER.ROLEID, such as `27:ta, 28:Grader`: "
+        "`teacher`, `ta` or a role that the Canvas account has. Who is not in it is a teacher.",
+    )
     provision_pre_registered: PreRegistered = Field(
         PreRegistered.ACTIVE,
         description="Students who are registered for a school and not in it yet (ENROLL_STATUS -1), in classes that "
@@ -535,6 +558,12 @@ class Settings(BaseSettings):
     def course_template(self) -> str:
         """The template of courses: as set, else the one that fits what gets a course."""
         return self.course_sis_id or DEFAULT_COURSE_SIS_IDS[self.provision_course_per]
+
+    @property
+    def teacher_roles(self) -> Mapping[int, str]:
+        """The Canvas role by SECTIONTEACHER.ROLEID."""
+        pairs = (part.partition(":") for part in self.provision_teacher_roles)
+        return {int(role_id): role.strip() for role_id, _, role in pairs}
 
     @property
     def shrink_percent(self) -> Mapping[str, int]:

@@ -7,7 +7,8 @@ must not be deleted stays, as a row that says what became of it.
 from collections.abc import Collection, Iterable, Mapping
 
 from shared.domain.applied_rows import Applied, value, with_value
-from shared.domain.provisioning_policy import DroppedStatus
+from shared.domain.enrollment_rows import STUDENT
+from shared.domain.provisioning_policy import DroppedStatus, ProvisioningPolicy, ReplacedStatus
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 
 Rows = dict[tuple[str, ...], SisRow]
@@ -15,15 +16,15 @@ RowsByKey = dict[DataSetKey, Rows]
 
 
 def carried_over(
-    planned: Iterable[DataSet], applied: Applied, running_terms: Collection[str], dropped: DroppedStatus
+    planned: Iterable[DataSet], applied: Applied, running_terms: Collection[str], policy: ProvisioningPolicy
 ) -> tuple[DataSet, ...]:
     """Return the planned data sets with what stays of the applied ones.
 
     - A term stays: its courses hold the work of past years.
     - A course without sections is concluded, with its last sections in it; it is never deleted.
     - A section that is gone, of a course that goes on, is left to Canvas to drop.
-    - Whoever left a section without a trace in PowerSchool has the status of the dropped, so that leaving does not
-      depend on how Canvas compares files.
+    - Whoever left a section without a trace in PowerSchool has the status of the dropped, whoever does not teach it any
+      more that of the replaced, so that leaving does not depend on how Canvas compares files.
     - What moved to another term is the same in both data sets, so that the old one does not drop what the new one adds.
     - Users are left to Canvas to suspend, so that nobody's name is kept after they left.
     - Data sets of terms that PowerSchool does not name any more are left alone.
@@ -34,7 +35,7 @@ def carried_over(
         for key in applied.keys(entity):
             if not key.term_sis_id or key.term_sis_id in running_terms:
                 rows = sets.setdefault(key, {})
-                rows |= _kept(key, applied, rows, everywhere[entity], sets, dropped)
+                rows |= _kept(key, applied, rows, everywhere[entity], sets, policy)
     ordered = sorted(sets.items(), key=lambda item: item[0].place)
     return tuple(DataSet(key, in_order(rows.values())) for key, rows in ordered)
 
@@ -45,7 +46,7 @@ def _kept(
     planned: Mapping[tuple[str, ...], SisRow],
     everywhere: Mapping[tuple[str, ...], SisRow],
     sets: RowsByKey,
-    dropped: DroppedStatus,
+    policy: ProvisioningPolicy,
 ) -> Rows:
     kept: Rows = {}
     for row in applied.rows(key):
@@ -53,28 +54,30 @@ def _kept(
         if identity in planned:
             continue
         moved = everywhere.get(identity)
-        stays = moved if moved is not None else _remnant(key, row, sets, dropped)
+        stays = moved if moved is not None else _remnant(key, row, sets, policy)
         if stays is not None:
             kept[identity] = stays
     return kept
 
 
-def _remnant(key: DataSetKey, row: SisRow, sets: RowsByKey, dropped: DroppedStatus) -> SisRow | None:
+def _remnant(key: DataSetKey, row: SisRow, sets: RowsByKey, policy: ProvisioningPolicy) -> SisRow | None:
     match key.entity:
         case Entity.TERMS:
             return row
         case Entity.COURSES:
             return with_value(Entity.COURSES, row, "status", "completed")
         case Entity.SECTIONS:
-            courses = sets.get(DataSetKey(Entity.COURSES, key.term_sis_id), {})
-            course = courses.get((value(Entity.SECTIONS, row, "course_id"),))
-            concluded = course is not None and value(Entity.COURSES, course, "status") == "completed"
-            return row if concluded else None
+            return row if _is_concluded(row, key.term_sis_id, sets) else None
         case Entity.ENROLLMENTS:
-            section = (value(Entity.ENROLLMENTS, row, "section_id"),)
+            sections = sets.get(DataSetKey(Entity.SECTIONS, key.term_sis_id), {})
+            section = sections.get((value(Entity.ENROLLMENTS, row, "section_id"),))
             user = (value(Entity.ENROLLMENTS, row, "user_id"),)
-            is_known = section in sets.get(DataSetKey(Entity.SECTIONS, key.term_sis_id), {}) and user in sets[USERS]
-            return _dropped(row, dropped) if is_known else None
+            if section is None or user not in sets[USERS]:
+                return None
+            # Nobody takes over a course that is concluded: its teachers see it as its students do.
+            is_taught = value(Entity.ENROLLMENTS, row, "role") != STUDENT
+            is_replaced = is_taught and not _is_concluded(section, key.term_sis_id, sets)
+            return _ended(row, policy.replaced_teacher_status if is_replaced else policy.dropped_status)
         case Entity.USERS | Entity.SIS_ID_CHANGES:
             return None
 
@@ -82,9 +85,14 @@ def _remnant(key: DataSetKey, row: SisRow, sets: RowsByKey, dropped: DroppedStat
 USERS = DataSetKey(Entity.USERS)
 
 
-def _dropped(row: SisRow, dropped: DroppedStatus) -> SisRow:
+def _is_concluded(section: SisRow, term: str, sets: RowsByKey) -> bool:
+    course = sets.get(DataSetKey(Entity.COURSES, term), {}).get((value(Entity.SECTIONS, section, "course_id"),))
+    return course is not None and value(Entity.COURSES, course, "status") == "completed"
+
+
+def _ended(row: SisRow, status: DroppedStatus | ReplacedStatus) -> SisRow:
     is_over = value(Entity.ENROLLMENTS, row, "status") != "active"
-    return row if is_over else with_value(Entity.ENROLLMENTS, row, "status", dropped.value)
+    return row if is_over else with_value(Entity.ENROLLMENTS, row, "status", status.value)
 
 
 def _everywhere(sets: RowsByKey, entity: Entity) -> Rows:

@@ -23,7 +23,7 @@ from shared.domain.roster import Roster, Student
 from shared.domain.roster_problems import Problem, RosterProblem
 from shared.domain.sis_import import SisRow
 
-STUDENT = "student"
+STUDENT, TEACHER = "student", "teacher"
 MOVED = "deleted_last_completed"
 """Deletes the enrollment; concludes it if it is the student's last one in the course, so that no work is lost."""
 
@@ -99,11 +99,22 @@ def _periods(
     return periods
 
 
-def teacher_rows(placed: PlacedSection, people: People) -> list[SisRow]:
-    """Return the lead teacher's and the co-teachers' enrollments: in Canvas all of them are teachers."""
-    sources = dict.fromkeys(staff_source(t.users_dcid) for t in placed.section.teachers)
-    ids = {source: people.sis_id(source) for source in sources if source in people.active}
-    return [_row(placed, user, "teacher", "active", source) for source, user in ids.items() if user is not None]
+def teacher_rows(placed: PlacedSection, people: People, policy: ProvisioningPolicy, today: date) -> list[SisRow]:
+    """Return the lead teacher's and the co-teachers' enrollments, each person once, in the first role that they have.
+
+    A co-teacher teaches from the first to the last day that PowerSchool says. Before the term its first day counts,
+    after it its last. Source: PowerSchool, SECTIONTEACHER; those to come are in the table already.
+    """
+    day = min(max(today, placed.term.first_day), placed.term.last_day)
+    roles: dict[str, str] = {}
+    for each in placed.section.teachers:
+        has_begun = each.first_day is None or each.first_day <= day
+        goes_on = each.last_day is None or day <= each.last_day
+        if has_begun and goes_on:
+            role = policy.teacher_roles.get(each.role_id, TEACHER) if each.role_id is not None else TEACHER
+            roles.setdefault(staff_source(each.users_dcid), role)
+    ids = {source: people.sis_id(source) for source in roles if source in people.active}
+    return [_row(placed, user, roles[source], "active", source) for source, user in ids.items() if user is not None]
 
 
 def _current_sections(

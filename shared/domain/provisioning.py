@@ -61,11 +61,11 @@ def plan_roster(
     planned = (
         _data_set(Entity.TERMS, "", (term_row(term, policy.zone) for term in running.values())),
         _data_set(Entity.USERS, "", users),
-        *_of_sections(placed, catalog, policy, people, students),
+        *_of_sections(placed, catalog, policy, people, students, today),
     )
     unnamed = name_problems(placed, catalog)
     problems = {*term_problems, *people.problems, *section_problems, *student_problems, *unnamed}
-    data_sets = carried_over(planned, before, frozenset(running), policy.dropped_status)
+    data_sets = carried_over(planned, before, frozenset(running), policy)
     if roster.odd_rows:
         problems |= odd_row_problems(roster.odd_rows)
         sources = {p.source for p in unnamed if p.code is Problem.COURSE_NOT_IN_CATALOG}
@@ -79,13 +79,14 @@ def _of_sections(
     policy: ProvisioningPolicy,
     people: People,
     students: Mapping[int, Sequence[SisRow]],
+    today: date,
 ) -> Iterator[DataSet]:
     """Return courses, sections and enrollments, a data set each per term."""
     by_term: dict[str, list[PlacedSection]] = {}
     for p in placed:
         by_term.setdefault(p.term.sis_id, []).append(p)
     for term, group in by_term.items():
-        enrollments = ([*teacher_rows(p, people), *students.get(p.section.dcid, ())] for p in group)
+        enrollments = ([*teacher_rows(p, people, policy, today), *students.get(p.section.dcid, ())] for p in group)
         yield _data_set(Entity.COURSES, term, course_rows(group, catalog, policy))
         yield _data_set(Entity.SECTIONS, term, (section_row(p, catalog) for p in group))
         yield _data_set(Entity.ENROLLMENTS, term, chain.from_iterable(enrollments))

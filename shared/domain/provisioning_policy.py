@@ -1,6 +1,7 @@
 """What a district decided about provisioning, as a value."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from enum import StrEnum
 
@@ -26,6 +27,14 @@ class DroppedStatus(StrEnum):
     INACTIVE = "inactive"
 
 
+class ReplacedStatus(StrEnum):
+    """What becomes of the enrollment of somebody who does not teach a section any more."""
+
+    INACTIVE = "inactive"
+    COMPLETED = "completed"
+    DELETED = "deleted"
+
+
 class PreRegistered(StrEnum):
     """What becomes of students who are registered for a school and not in it yet (ENROLL_STATUS -1).
 
@@ -38,7 +47,10 @@ class PreRegistered(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningPolicy:
-    """Templates and choices. `zone` is the district's: a term's days begin and end on its clocks."""
+    """Templates and choices. `zone` is the district's: a term's days begin and end on its clocks.
+
+    `teacher_roles` are the Canvas roles of co-teachers by SECTIONTEACHER.ROLEID; who is not in it is a teacher.
+    """
 
     zone: tzinfo
     section_sis_id: SisIdTemplate
@@ -53,3 +65,5 @@ class ProvisioningPolicy:
     publish_courses: bool = False
     dropped_status: DroppedStatus = DroppedStatus.COMPLETED
     pre_registered: PreRegistered = PreRegistered.ACTIVE
+    replaced_teacher_status: ReplacedStatus = ReplacedStatus.INACTIVE
+    teacher_roles: Mapping[int, str] = field(default_factory=dict)

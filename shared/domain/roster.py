@@ -46,10 +46,17 @@ class CatalogCourse:
 
 @dataclass(frozen=True, slots=True)
 class Teaching:
-    """Who teaches a section; a section has one lead teacher at the most, and any number of co-teachers."""
+    """Who teaches a section; a section has one lead teacher at the most, and any number of co-teachers.
+
+    A co-teacher teaches from `first_day` to `last_day`, both included, in the role SECTIONTEACHER.ROLEID. None is
+    unknown.
+    """
 
     users_dcid: int
     is_lead: bool
+    role_id: int | None = None
+    first_day: date | None = None
+    last_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

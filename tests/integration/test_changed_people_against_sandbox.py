@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
@@ -9,12 +10,13 @@ from deploy.provisioning.town import RosterTown, roster_town
 from shared.domain.provisioning_run import Run, RunState
 from shared.sandbox.canvas.state import User
 from shared.sandbox.district_generator import DistrictSize
-from shared.sandbox.powerschool.roster_acts import AddStudent, ChangeStaff, ChangeStudent
+from shared.sandbox.powerschool.roster_acts import AddCoTeacher, AddStudent, ChangeStaff, ChangeStudent
 from shared.sandbox.powerschool.rows import Staff, Student
 
 pytestmark = pytest.mark.xdist_group("provisioning")
 
 SMALL = DistrictSize(schools=1, students=30, sections=6)
+TAUGHT = DistrictSize(schools=2, students=30, sections=40)
 BY_EMAIL = {"STUDENT_LOGIN_ID": "{email}"}
 
 
@@ -224,3 +226,65 @@ def test_a_login_that_sticks_is_reported_with_both_records(by_email: RosterTown)
     assert (taken.source, taken.detail) == ("STUDENTS.DCID 99001", f"by STUDENTS.DCID {leaver.dcid}")
     assert not [each for each in run.uploads if each.failures + each.warnings]
     assert not [each for each in by_email.canvas.state.sandbox.users.values() if each.sis_user_id == "99003"]
+
+
+def status_in_class(town: RosterTown, student: Student) -> list[str]:
+    """Return the states of the student's enrollments in classes of terms under way."""
+    today, rosters = town.today, town.rosters
+    current = [str(s.dcid) for s in rosters.sections.values() if rosters.term_of(s).last_day >= today]
+    rows = town.canvas_roster()["enrollments"]
+    return [str(r["status"]) for r in rows if r["user_id"] == student.number and r["section_id"] in current]
+
+
+def test_a_date_in_another_age_ends_no_class(town: RosterTown) -> None:
+    """1926 for 2026, and no date at all: the enrollment stays, and is reported until it is mended."""
+    [student] = in_class(town)
+    before = status_in_class(town, student)
+    rows = [r for each in town.rosters.rosters.values() for r in each if r.student_dcid == student.dcid]
+    dates = [(row.entry_date, row.exit_date) for row in rows]
+    for row in rows:
+        row.exit_date = date(1926, 12, 18)
+    run = town.ask()
+
+    assert (run.state, status_in_class(town, student)) == (RunState.DONE, before)
+    assert "enrollment_dates_impossible" in codes(run)
+    for row, (entry, exit_date) in zip(rows, dates, strict=True):
+        row.entry_date, row.exit_date = entry, exit_date
+    assert "enrollment_dates_impossible" not in codes(town.ask())
+
+
+def test_pre_registered_students_are_in_class(town: RosterTown) -> None:
+    """With a login and an enrollment that is active, as their classmates have."""
+    [student] = in_class(town)
+    before = status_in_class(town, student)
+    ChangeStudent(do="change_student", student_dcid=student.dcid, enroll_status=-1).apply(town.rosters)
+
+    assert town.ask().state is RunState.DONE
+    assert (status_in_class(town, student), user(town, student.number).workflow_state) == (before, "active")
+
+
+def test_co_teachers_come_and_go_by_their_dates() -> None:
+    """In the role of the district's map, the account's own roles among them; a role changes by itself."""
+    with roster_town(TAUGHT, PROVISION_TEACHER_ROLES="27:ta,28:Grader") as town:
+        town.canvas.state.sandbox.seed.custom_roles["Grader"] = "TaEnrollment"
+        rosters, today = town.rosters, town.today
+        terms = {s.dcid: rosters.term_of(s) for s in rosters.sections.values() if s.lead}
+        dcid = next(dcid for dcid, term in terms.items() if term.first_day <= today < term.last_day)
+        section = rosters.sections[dcid]
+        teaching = {teacher.users_dcid for teacher in section.teachers}
+        others = [m for m in rosters.staff.values() if m.active and m.dcid not in teaching]
+        ta, grader, later = others[:3]
+        for member, start, role in ((ta, None, 27), (grader, today, 28), (later, today + timedelta(days=1), 27)):
+            act = AddCoTeacher(
+                do="add_co_teacher", section_dcid=section.dcid, users_dcid=member.dcid, start_date=start, role_id=role
+            )
+            act.apply(rosters)
+        assert town.ask().state is RunState.DONE
+        roles = {
+            str(r["user_id"]): r["role"]
+            for r in town.canvas_roster()["enrollments"]
+            if r["section_id"] == str(section.dcid) and r["role"] != "student"
+        }
+        assert roles[f"T{ta.teacher_number}"] == "ta"
+        assert roles[f"T{grader.teacher_number}"] == "Grader"
+        assert f"T{later.teacher_number}" not in roles

@@ -31,6 +31,8 @@ def provisioning_policy(settings: Settings, zone: tzinfo) -> ProvisioningPolicy:
         publish_courses=settings.provision_publish_courses,
         dropped_status=settings.provision_dropped_status,
         pre_registered=settings.provision_pre_registered,
+        replaced_teacher_status=settings.provision_replaced_teacher_status,
+        teacher_roles=settings.teacher_roles,
     )
 
 

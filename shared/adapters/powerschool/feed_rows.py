@@ -94,6 +94,9 @@ class SectionRow(Wire):
     lead_users_dcid: MaybeId = None
     co_users_dcid: MaybeId = None
     section_teacher_id: MaybeId = None
+    co_role_id: MaybeId = None
+    co_first_day: EnrollmentDay = None
+    co_last_day: EnrollmentDay = None
 
 
 class StaffRow(Wire):
@@ -149,11 +152,19 @@ class EnrollmentRow(Wire):
         )
 
 
-def teaching(lead: int | None, co_teachers: Iterable[int]) -> tuple[Teaching, ...]:
-    """Return who teaches a section, the lead teacher first, nobody twice. A USERS.DCID of 0 is nobody's."""
+def teaching(rows: Iterable[SectionRow]) -> tuple[Teaching, ...]:
+    """Return who teaches the section of these rows, the lead teacher first. A USERS.DCID of 0 is nobody's."""
+    rows = tuple(rows)
+    lead = rows[0].lead_users_dcid
     leads = [Teaching(lead, is_lead=True)] if lead else []
-    others = dict.fromkeys(user for user in co_teachers if user not in (0, lead))
-    return (*leads, *(Teaching(user, is_lead=False) for user in others))
+    others = (_co_teaching(row, user) for row in rows if (user := row.co_users_dcid) and user != lead)
+    return (*leads, *dict.fromkeys(others))
+
+
+def _co_teaching(row: SectionRow, users_dcid: int) -> Teaching:
+    return Teaching(
+        users_dcid, is_lead=False, role_id=row.co_role_id, first_day=row.co_first_day, last_day=row.co_last_day
+    )
 
 
 def section_of(rows: list[SectionRow]) -> ClassSection:
@@ -166,7 +177,7 @@ def section_of(rows: list[SectionRow]) -> ClassSection:
         term_id=row.term_id,
         course_number=row.course_number,
         section_number=row.section_number,
-        teachers=teaching(row.lead_users_dcid, [each.co_users_dcid for each in rows if each.co_users_dcid]),
+        teachers=teaching(rows),
     )
 
 

@@ -112,4 +112,4 @@ def _enrollments(canvas: CanvasSandbox, course: Course) -> list[Row]:
 
 
 def _role(enrollment: Enrollment) -> str:
-    return ROLES.get(enrollment.type, enrollment.type)
+    return enrollment.custom_role or ROLES.get(enrollment.type, enrollment.type)

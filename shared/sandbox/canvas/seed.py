@@ -260,7 +260,8 @@ class CanvasSeed(Record):
     token only if `allow_include_parameters`. With a `provisioning_token` only that one has the right to import, and
     it has no other; without, `token` has it. `accounts` are the SIS ids of sub-accounts, `terms` those without courses.
     `theme` is the name of the account's mobile CSS and JavaScript, which decorate every description; empty for none.
-    A course without a `time_zone` has the account's, `zone`.
+    A course without a `time_zone` has the account's, `zone`. `custom_roles` are the account's own roles by name, each
+    with the type that it is based on, such as `TaEnrollment`.
     """
 
     root_account_uuid: str = "sandbox-root-account-uuid"
@@ -274,6 +275,7 @@ class CanvasSeed(Record):
     provisioning_token: str = ""
     theme: str = ""
     accounts: list[str] = Field(default_factory=list)
+    custom_roles: dict[str, str] = Field(default_factory=dict)
     terms: list[Term] = Field(default_factory=list)
     courses: list[CourseSeed] = Field(default_factory=list)
 

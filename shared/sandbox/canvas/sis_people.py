@@ -84,7 +84,7 @@ def _sortable_name(row: Line) -> str | None:
 
 
 def apply_enrollment(work: Work, row: Line) -> None:
-    """Enroll, or change an enrollment, which is one of a user, a section and a role."""
+    """Enroll, or change an enrollment, which is one of a user, a section and a role: Canvas's or the account's own."""
     if not row["course_id"] and not row["section_id"]:
         raise RowProblem("No course_id or section_id given for an enrollment")
     if not row["user_id"]:
@@ -92,16 +92,17 @@ def apply_enrollment(work: Work, row: Line) -> None:
     status = status_of(row["status"], STATUSES, "an enrollment")
     course, section = _place(work, row)
     user = _enrolled_user(work, row)
-    kind = TYPES.get(row["role"].lower())
+    custom = row["role"] if row["role"] in work.canvas.seed.custom_roles else ""
+    kind = work.canvas.seed.custom_roles.get(custom) or TYPES.get(row["role"].lower())
     if kind is None:
         raise RowProblem(f'Improper role "{row["role"]}" for an enrollment')
-    enrollment = work.directory.enrollments.get((section.id, user.id, kind))
+    enrollment = work.directory.enrollments.get((section.id, user.id, custom or kind))
     state = _state(work, course, user, enrollment, kind, status, row)
     # Dates count only together.
     both = row["start_date"] and row["end_date"]
     dates = [work.date(row[name], "an enrollment") if both else None for name in ("start_date", "end_date")]
     if enrollment is None:
-        _enroll(work, course, section, user, kind, state, dates)
+        _enroll(work, course, section, user, kind, custom, state, dates)
         return
     enrollment.from_sis = True
     has_new_dates = [enrollment.start_at, enrollment.end_at] != dates
@@ -160,10 +161,13 @@ def _state(
     return "deleted" if any(other.state in ("active", "invited") for other in others) else "completed"
 
 
-def _enroll(work: Work, course: Course, section: Section, user: User, kind: str, state: str, dates: list[Any]) -> None:
+def _enroll(
+    work: Work, course: Course, section: Section, user: User, kind: str, custom: str, state: str, dates: list[Any]
+) -> None:
     enrollment = work.canvas.add_enrollment(course, section.id, user.id, kind, state)
+    enrollment.custom_role = custom
     enrollment.start_at, enrollment.end_at = dates
-    work.directory.enrollments[section.id, user.id, kind] = enrollment
+    work.directory.enrollments[section.id, user.id, custom or kind] = enrollment
     work.created(enrollment, state)
     if kind == "TeacherEnrollment" and course.teacher_user_id == SERVICE_USER_ID:
         course.teacher_user_id = user.id

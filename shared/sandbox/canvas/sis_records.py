@@ -87,7 +87,9 @@ class Directory:
         self.enrollments: dict[tuple[int, int, str], Enrollment] = {}
         for course in canvas.courses.values():
             self.sections |= {s.sis_section_id: (course, s) for s in course.sections.values() if s.sis_section_id}
-            self.enrollments |= {(e.section_id, e.user_id, e.type): e for e in course.enrollments.values()}
+            self.enrollments |= {
+                (e.section_id, e.user_id, e.custom_role or e.type): e for e in course.enrollments.values()
+            }
         self.users = {user.sis_user_id: user for user in canvas.users.values() if user.sis_user_id}
         self.logins = {user.login.lower(): user for user in canvas.users.values() if user.workflow_state != "deleted"}
 

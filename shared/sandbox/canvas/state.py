@@ -91,6 +91,7 @@ class Enrollment:
     updated_at: datetime
     start_at: datetime | None = None
     end_at: datetime | None = None
+    custom_role: str = ""
 
     @property
     def is_student(self) -> bool:

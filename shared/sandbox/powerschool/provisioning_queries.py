@@ -75,7 +75,13 @@ def _co_teachers(state: PowerSchool, section: Section) -> Iterable[Row]:
         is_other = teacher.users_dcid != section.lead
         if is_other and (teacher.end_date is None or teacher.end_date >= day):
             row_id = section_teacher_id(section, number)
-            yield {"co_users_dcid": teacher.users_dcid, "section_teacher_id": row_id}
+            yield {
+                "co_users_dcid": teacher.users_dcid,
+                "section_teacher_id": row_id,
+                "co_role_id": teacher.role_id,
+                "co_first_day": teacher.start_date,
+                "co_last_day": teacher.end_date,
+            }
 
 
 def _staff(state: PowerSchool) -> Iterable[Row]:
@@ -194,6 +200,9 @@ PROVISIONING_QUERIES = {
                 "lead_users_dcid": "schoolstaff.users_dcid",
                 "co_users_dcid": "schoolstaff.users_dcid",
                 "section_teacher_id": "sectionteacher.id",
+                "co_role_id": "sectionteacher.roleid",
+                "co_first_day": "sectionteacher.start_date",
+                "co_last_day": "sectionteacher.end_date",
             },
             _sections,
             "section_dcid",

@@ -114,17 +114,20 @@ class DeactivateStaff(BaseAct):
 
 
 class AddCoTeacher(BaseAct):
-    """A section gets a co-teacher more."""
+    """A section gets a co-teacher more, from a day on (which may be to come) and in a role."""
 
     do: Literal["add_co_teacher"]
     section_dcid: int
     users_dcid: int
+    start_date: date | None = None
+    end_date: date | None = None
+    role_id: int | None = None
 
     def apply(self, state: PowerSchool) -> None:
         """Do it. Raises: Refusal with 404 for an unknown section or user."""
         section = found(state.sections, self.section_dcid, "section")
         found({staff.dcid: staff for staff in state.staff.values()}, self.users_dcid, "user")
-        section.teachers.append(SectionTeacher(self.users_dcid, "co"))
+        section.teachers.append(SectionTeacher(self.users_dcid, "co", self.end_date, self.start_date, self.role_id))
         state.touch("sectionteacher", section.dcid)
 
 

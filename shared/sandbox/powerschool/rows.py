@@ -95,12 +95,15 @@ class Staff:
 class SectionTeacher:
     """Who teaches a section; both roles may edit its gradebook (inferred), only the lead is in `/ws/v1`.
 
-    `end_date` is SECTIONTEACHER.END_DATE: the last day of teaching, None while nobody says.
+    `start_date` and `end_date` are those of SECTIONTEACHER: the first and the last day of teaching, None while nobody
+    says. `role_id` is SECTIONTEACHER.ROLEID, a district's own number.
     """
 
     users_dcid: int
     role: Literal["lead", "co"] = "lead"
     end_date: date | None = None
+    start_date: date | None = None
+    role_id: int | None = None
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from shared.sandbox.powerschool.answers import plain
-from shared.sandbox.powerschool.rows import AssignmentSection, Score, Section, iso_day
+from shared.sandbox.powerschool.rows import AssignmentSection, Score, Section, SectionTeacher, iso_day
 from shared.sandbox.powerschool.state import PowerSchool
 
 Columns = Mapping[str, Callable[[PowerSchool, Any], object]]
@@ -79,13 +79,13 @@ def section_teacher_id(section: Section, number: int) -> int:
     return section.dcid * 100 + number
 
 
-def _section_teachers(state: PowerSchool) -> Iterable[tuple[int, int, int, date | None]]:
-    """Return ID, SECTIONS.ID, SCHOOLSTAFF.ID and END_DATE per teacher: joined by ID, not DCID (measured)."""
+def _section_teachers(state: PowerSchool) -> Iterable[tuple[int, int, int, SectionTeacher]]:
+    """Return ID, SECTIONS.ID, SCHOOLSTAFF.ID and the rest per teacher: joined by ID, not DCID (measured)."""
     for section in state.sections.values():
         for number, teacher in enumerate(section.teachers):
             staff = state.staff_of(teacher.users_dcid, section.school_number)
             if staff is not None:
-                yield section_teacher_id(section, number), section.id, staff.staff_id, teacher.end_date
+                yield section_teacher_id(section, number), section.id, staff.staff_id, teacher
 
 
 # The written tables have these, not null; who and when plays no part here.
@@ -236,7 +236,9 @@ TABLES = {
                 "id": lambda _state, row: row[0],
                 "sectionid": lambda _state, row: row[1],
                 "teacherid": lambda _state, row: row[2],
-                "end_date": lambda _state, row: row[3],
+                "roleid": lambda _state, row: row[3].role_id,
+                "start_date": lambda _state, row: row[3].start_date,
+                "end_date": lambda _state, row: row[3].end_date,
             },
         ),
         Table(

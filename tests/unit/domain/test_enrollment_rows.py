@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.domain.provisioning_policy import DroppedStatus, PreRegistered
-from shared.domain.roster import ClassEnrollment
+from shared.domain.provisioning_policy import DroppedStatus, PreRegistered, ProvisioningPolicy, ReplacedStatus
+from shared.domain.roster import ClassEnrollment, Teaching
 from shared.domain.roster_problems import Problem
 from shared.domain.sis_import import Entity
 from tests.unit.domain.rosters import (
@@ -269,3 +269,79 @@ def test_pre_registered_students_may_wait() -> None:
     assert "1501" not in column(waiting, Entity.USERS, "status")
     assert problems(waiting) == []
     assert column(plan(policy=policy, applied=waiting.data_sets), Entity.ENROLLMENTS, "status")[OF_501] == "active"
+
+
+AIDE = replace(POLICY, teacher_roles={27: "ta", 28: "Grader"})
+
+
+def roles(*teachers: Teaching, today: date = TODAY, policy: ProvisioningPolicy = AIDE) -> dict[str, str]:
+    """Return the roles of those who teach section 4001 with the lead teacher."""
+    taught = section(4001, teachers=(Teaching(900, is_lead=True), *teachers))
+    planned = plan(roster(sections=(taught,), enrollments=()), policy, today)
+    return {row.values[2]: row.values[3] for row in rows(planned, Entity.ENROLLMENTS)}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "teaches"),
+    [
+        (None, None, True),
+        (TODAY, None, True),
+        (TODAY + DAY, None, False),
+        (FIRST_DAY, TODAY, True),
+        (FIRST_DAY, TODAY - DAY, False),
+    ],
+)
+def test_co_teachers_teach_from_their_first_to_their_last_day(
+    first: date | None, last: date | None, teaches: bool
+) -> None:
+    """Both days belong to it; those to come are in PowerSchool's table already."""
+    assert ("T901" in roles(Teaching(901, is_lead=False, first_day=first, last_day=last))) is teaches
+
+
+def test_before_and_after_the_term_its_days_count() -> None:
+    """Who will begin with the term is in its classes in the summer; who taught to its end stays."""
+    from_the_first, to_the_last = (
+        Teaching(901, is_lead=False, first_day=FIRST_DAY),
+        Teaching(901, is_lead=False, last_day=LAST_DAY),
+    )
+    assert "T901" in roles(from_the_first, today=FIRST_DAY - 30 * DAY)
+    assert "T901" in roles(to_the_last, today=LAST_DAY + 30 * DAY)
+
+
+@pytest.mark.parametrize(("role_id", "role"), [(None, "teacher"), (26, "teacher"), (27, "ta"), (28, "Grader")])
+def test_a_role_of_powerschool_is_one_of_canvas(role_id: int | None, role: str) -> None:
+    """By the district's map; whoever is not in it is a teacher."""
+    assert roles(Teaching(901, is_lead=False, role_id=role_id)) == {"T900": "teacher", "T901": role}
+
+
+def test_the_spell_of_today_counts() -> None:
+    """Somebody who taught before and teaches again in another role has the role of now."""
+    spells = (
+        Teaching(901, is_lead=False, role_id=26, last_day=TODAY - DAY),
+        Teaching(901, is_lead=False, role_id=27, first_day=TODAY),
+    )
+    assert roles(*spells) == {"T900": "teacher", "T901": "ta"}
+
+
+@pytest.mark.parametrize("status", ReplacedStatus)
+def test_what_becomes_of_a_replaced_lead_teacher_is_a_choice_of_its_own(status: ReplacedStatus) -> None:
+    """Not the students': by default the old teacher sees nothing any more."""
+    policy = replace(POLICY, replaced_teacher_status=status)
+    before = plan(policy=policy)
+    after = plan(roster(sections=(section(4001, 901), section(4002))), policy, applied=before.data_sets)
+    shown = column(after, Entity.ENROLLMENTS, "status")
+
+    assert (shown["4001/T900/teacher"], shown["4001/T901/teacher"]) == (status.value, "active")
+    assert POLICY.replaced_teacher_status is ReplacedStatus.INACTIVE
+
+
+def test_a_co_teacher_who_ended_is_replaced_as_well() -> None:
+    """And one who changes the role has the old one no more."""
+    taught = section(4001, teachers=(Teaching(900, is_lead=True), Teaching(901, is_lead=False)))
+    before = plan(roster(sections=(taught, section(4002))))
+    aide = section(4001, teachers=(Teaching(900, is_lead=True), Teaching(901, is_lead=False, role_id=27)))
+    after = column(
+        plan(roster(sections=(aide, section(4002))), AIDE, applied=before.data_sets), Entity.ENROLLMENTS, "status"
+    )
+
+    assert (after["4001/T901/teacher"], after["4001/T901/ta"]) == ("inactive", "active")

@@ -39,7 +39,7 @@ COLUMNS = {
     "users": "dcid, teachernumber, first_name, last_name, email_addr",
     "schoolstaff": "id, users_dcid, schoolid, status",
     "sections": "dcid, id, schoolid, termid, course_number, section_number, teacher",
-    "sectionteacher": "id, sectionid, teacherid, end_date",
+    "sectionteacher": "id, sectionid, teacherid, roleid, start_date, end_date",
     "students": "dcid, id, student_number, first_name, last_name, schoolid, enroll_status, person_id",
     "personemailaddressassoc": "personid, emailaddressid, isprimaryemailaddress, emailaddresspriorityorder",
     "emailaddress": "emailaddressid, emailaddress",
@@ -71,6 +71,8 @@ def tables(state: PowerSchool) -> dict[str, Iterable[Values]]:
                 section_teacher_id(section, number),
                 section.id,
                 _staff_id(state, teacher.users_dcid, section.school_number),
+                teacher.role_id,
+                _day(teacher.start_date),
                 _day(teacher.end_date),
             )
             for section, _ in sections
