@@ -13,7 +13,8 @@ ASSIGNMENT = (
     '"integration_data":{},"sis_assignment_id":null,"omit_from_final_grade":false,"hide_in_gradebook":false,'
     '"anonymous_grading":false,"anonymize_students":false,"moderated_grading":false,"post_manually":false,"muted":false,'
     '"in_closed_grading_period":false,"due_date_required":false,"max_name_length":255,"graded_submissions_exist":true,'
-    '"post_to_sis":true,"overrides":[]}'
+    '"locked_for_user":false,"suppress_assignment":false,"has_sub_assignments":false,"post_to_sis":true,"overrides":[],'
+    '"checkpoints":[]}'
 )
 SUBMISSION = (
     '{"id":"%s","user_id":"%s","assignment_id":"%s","attempt":1,"body":null,"submission_type":"online_upload",'
@@ -40,9 +41,12 @@ ENROLLED = (
 STATE_ROW = (
     '{"_name":"assignmentsection","section_dcid":"%s","assignment_id":"%s","assignment_section_id":"%s","name":'
     '"Assignment %s","due_date":"%s","description":"<p>Read the chapter.</p>","points":"100","category_id":"11",'
-    '"created_by_plugin":"744"%s}'
+    '"created_by_plugin":"744","is_counted":"1","scores_published":"1","weight":"1","score_type":"POINTS"%s}'
 )
-STATE_SCORE = ',"student_dcid":"%s","score_points":"%s","score_kind":"REAL_SCORE","is_missing":"0","is_exempt":"0"'
+STATE_SCORE = (
+    ',"student_dcid":"%s","score_points":"%s","score_kind":"REAL_SCORE","is_missing":"0","is_exempt":"0","is_late":"0",'
+    '"is_collected":"0","is_absent":"0","is_incomplete":"0"'
+)
 QUERIED = '{"name":"%s","record":[%s],"@extensions":""%s}'
 METADATA = (
     '{"metadata":{"course_max_page_size":100,"school_max_page_size":100,"section_max_page_size":100,'

@@ -197,10 +197,10 @@ def keys_of(value: Any) -> Any:
 @pytest.mark.parametrize(
     "what",
     [
-        "assignments?include[]=overrides",
+        "assignments?include[]=overrides&include[]=checkpoints",
         "sections",
         "students/submissions",
-        "assignments/1001001?include[]=overrides",
+        "assignments/1001001?include[]=overrides&include[]=checkpoints",
         "assignments/1001001/submissions/110001",
     ],
 )
