@@ -6,7 +6,10 @@ wait is refused.
 """
 
 import asyncio
+import os
 import secrets
+import sys
+import threading
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +35,7 @@ log = structlog.get_logger()
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="passback", charset="UTF-8"'}
 CHECKS_AT_ONCE = 2
+LEAST_PRIORITY = 19
 MOST_WAITING = 64
 MOST_WAITING_OF_SENDER = 24
 METRICS_ACCOUNT = "metrics"
@@ -56,7 +60,7 @@ class Authenticator:
         self._redis = redis
         self._keys = keys
         self._lines = LineLimit(clock)
-        self._threads = ThreadPoolExecutor(CHECKS_AT_ONCE, thread_name_prefix="password-check")
+        self._threads = ThreadPoolExecutor(CHECKS_AT_ONCE, "password-check", _yield_to_others)
         self._waiting = 0
         self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
 
@@ -145,6 +149,15 @@ class Authenticator:
     @cached_property
     def _guesses(self) -> Guesses:
         return Guesses(self._redis(), self._keys)
+
+
+def _yield_to_others() -> None:
+    """Let this thread, and those that Argon2 starts from it, have the processor only when the receivers do not need it.
+
+    Linux has a priority for each thread; elsewhere it would be the whole process's, and stays as it is.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)
 
 
 def _never() -> bool:

@@ -1,0 +1,19 @@
+"""A short siege of the web process; how fast it is, no test says."""
+
+import pytest
+
+from deploy.reliability.siege import LIMIT_MB, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("plant")]
+
+
+def test_the_web_process_survives_all_attacks_at_once() -> None:
+    """It takes signed events meanwhile, stores each that it accepts, and holds neither memory nor log without bound."""
+    siege = run(6.0)
+    assert siege.survived
+    assert siege.most_mb < LIMIT_MB
+    assert siege.accepted > 0
+    assert siege.stored >= siege.accepted
+    assert siege.log_bytes < 50_000
+    assert {name for name, count in siege.attacks.items() if count == 0} == set()
+    assert len(siege.attacks) == 15
