@@ -149,6 +149,7 @@ def _teacher_roles(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts
 
 
+Parts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 TeacherRoles = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_teacher_roles)]
 Shares = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_shares)]
 DEFAULT_SHARES = ("courses:10", "sections:10", "users:5", "enrollments:10", "leavers:40")
@@ -375,6 +376,26 @@ class Settings(BaseSettings):
     provision_dropped_status: DroppedStatus = Field(
         DroppedStatus.COMPLETED,
         description="Enrollment of a student who left a section: `completed` (still reads), `inactive` (sees nothing).",
+    )
+    provision_schools: Parts = Field(
+        default=(),
+        description="School numbers that go to Canvas, such as `100,200`, or with a minus do not: `-300`. Empty: all.",
+    )
+    provision_courses: Parts = Field(
+        default=(),
+        description="Course numbers that go to Canvas, or with a minus do not, such as `-LUNCH*,-HR*`. Empty: all.",
+    )
+    provision_sections: Parts = Field(
+        default=(),
+        description="Sections that go to Canvas, or with a minus do not, by SECTIONS.DCID or by course and section "
+        "number, such as `-4711,-ENG*.9*`. Empty: all.",
+    )
+    provision_empty_sections: bool = Field(
+        True, description="Whether sections in which no student ever was get a Canvas course."
+    )
+    provision_preferred_names: bool = Field(
+        False,
+        description="Use the preferred names of students that the district's own query `students` gives.",
     )
     provision_replaced_teacher_status: ReplacedStatus = Field(
         ReplacedStatus.INACTIVE,

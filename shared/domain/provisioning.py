@@ -15,6 +15,7 @@ from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers, People, people
 from shared.domain.provisioning_policy import ProvisioningPolicy
 from shared.domain.roster import Roster
 from shared.domain.roster_problems import Problem, RosterProblem
+from shared.domain.roster_selection import selected
 from shared.domain.sis_id_changes import SisIdChange, with_new_ids
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.term_rows import canvas_terms, term_row
@@ -48,7 +49,7 @@ def plan_roster(
     rather than deleted. Planning with the plan's own data sets returns the same data sets.
     """
     applied = tuple(applied)
-    roster = with_kept_terms(roster, Applied(applied), policy)
+    roster = selected(with_kept_terms(roster, Applied(applied), policy), policy, Applied(applied))
     terms, term_problems = canvas_terms(roster.terms, policy)
     people = people_of(roster, policy, Applied(applied), canvas)
     # From here on as if Canvas had taken the new SIS ids: what is carried over is about the same people.

@@ -50,6 +50,7 @@ class ProvisioningPolicy:
     """Templates and choices. `zone` is the district's: a term's days begin and end on its clocks.
 
     `teacher_roles` are the Canvas roles of co-teachers by SECTIONTEACHER.ROLEID; who is not in it is a teacher.
+    `schools`, `courses` and `sections` are the patterns of a `Choice`.
     """
 
     zone: tzinfo
@@ -67,3 +68,8 @@ class ProvisioningPolicy:
     pre_registered: PreRegistered = PreRegistered.ACTIVE
     replaced_teacher_status: ReplacedStatus = ReplacedStatus.INACTIVE
     teacher_roles: Mapping[int, str] = field(default_factory=dict)
+    schools: tuple[str, ...] = ()
+    courses: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    empty_sections: bool = True
+    preferred_names: bool = False

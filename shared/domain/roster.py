@@ -87,7 +87,10 @@ class StaffMember:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """A student. `is_active` says whether STUDENTS.ENROLL_STATUS is 0, `is_pre_registered` whether it is -1."""
+    """A student. `is_active` says whether STUDENTS.ENROLL_STATUS is 0, `is_pre_registered` whether it is -1.
+
+    The preferred names are empty unless the district's own query has columns for them.
+    """
 
     dcid: int
     number: str
@@ -97,6 +100,8 @@ class Student:
     school_number: int
     is_active: bool = True
     is_pre_registered: bool = False
+    preferred_first_name: str = ""
+    preferred_last_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

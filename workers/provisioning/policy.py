@@ -33,6 +33,11 @@ def provisioning_policy(settings: Settings, zone: tzinfo) -> ProvisioningPolicy:
         pre_registered=settings.provision_pre_registered,
         replaced_teacher_status=settings.provision_replaced_teacher_status,
         teacher_roles=settings.teacher_roles,
+        schools=settings.provision_schools,
+        courses=settings.provision_courses,
+        sections=settings.provision_sections,
+        empty_sections=settings.provision_empty_sections,
+        preferred_names=settings.provision_preferred_names,
     )
 
 

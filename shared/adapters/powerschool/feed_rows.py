@@ -113,7 +113,11 @@ class StaffRow(Wire):
 
 
 class StudentRow(Wire):
-    """A row of `org.passback.sync.provisioning.students`: a student, with one of their e-mail addresses if any."""
+    """A row of `org.passback.sync.provisioning.students`: a student, with one of their e-mail addresses if any.
+
+    A district may add columns for preferred names to the query: PowerSchool has no column for them that every
+    district uses. Where the legal name has fields of its own (StudentCoreFields), STUDENTS has the preferred one.
+    """
 
     student_dcid: int
     student_number: WholeText = ""
@@ -125,6 +129,8 @@ class StudentRow(Wire):
     email: WholeText = ""
     is_primary: Number = 0
     priority: MaybeId = None
+    preferred_first_name: WholeText = ""
+    preferred_last_name: WholeText = ""
 
     def precedence(self) -> tuple[bool, int, int]:
         """Return where the address stands among the student's: the smallest is the one to use."""
@@ -211,6 +217,8 @@ def student_of(rows: list[StudentRow]) -> Student:
         school_number=row.school_number,
         is_active=row.enroll_status == ENROLLED,
         is_pre_registered=row.enroll_status == PRE_REGISTERED,
+        preferred_first_name=row.preferred_first_name,
+        preferred_last_name=row.preferred_last_name,
     )
 
 

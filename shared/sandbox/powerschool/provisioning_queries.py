@@ -119,6 +119,12 @@ def _students(state: PowerSchool) -> Iterable[Row]:
             "school_number": student.school_number,
             "enroll_status": student.enroll_status,
         }
+        if student.preferred_first_name or student.preferred_last_name:
+            # As a query answers to which the district added these columns; nulls are left out of a row.
+            row |= {
+                "preferred_first_name": student.preferred_first_name,
+                "preferred_last_name": student.preferred_last_name,
+            }
         if not student.emails:
             yield row
         for priority, email in enumerate(student.emails, 1):

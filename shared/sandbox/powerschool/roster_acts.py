@@ -171,6 +171,7 @@ class ChangeStudent(BaseAct):
     do: Literal["change_student"]
     student_dcid: int
     number: str = ""
+    preferred_first_name: str = ""
     first_name: str = ""
     last_name: str = ""
     email: str | None = None

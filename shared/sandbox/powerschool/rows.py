@@ -133,7 +133,8 @@ class Section:
 class Student:
     """A student; `number` is text, because leading zeros belong to it. Enroll status 0 is active.
 
-    `email` is the person's primary address, `other_emails` the rest, by their priority.
+    `email` is the person's primary address, `other_emails` the rest, by their priority. The preferred names are in a
+    district's own fields, which only its own version of a query gives.
     """
 
     dcid: int
@@ -145,6 +146,8 @@ class Student:
     last_name: str = ""
     email: str | None = None
     other_emails: list[str] = field(default_factory=list)
+    preferred_first_name: str = ""
+    preferred_last_name: str = ""
 
     @property
     def emails(self) -> list[str]:

@@ -372,3 +372,11 @@ def test_errors_carry_no_names(feed: IndexingFeed, remote: ScriptedRemote) -> No
         read(feed, remote, students=[broken])
     assert "student_dcid" in str(caught.value)
     assert "anary" not in json.dumps([str(caught.value), repr(caught.value)])
+
+
+def test_a_districts_own_columns_for_preferred_names_are_read(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+    """Where its version of the query has them; empty elsewhere."""
+    rows = [{**STUDENT, "preferred_first_name": "Pref"}, {**STUDENT, "student_dcid": "8199"}]
+    found = read(feed, remote, students=rows).students
+
+    assert [(each.preferred_first_name, each.preferred_last_name) for each in found] == [("Pref", ""), ("", "")]
