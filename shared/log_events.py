@@ -13,8 +13,10 @@ class LogEvent(StrEnum):
     PROCESS_STARTED = "process_started"
     """info: a process is ready for work. `process`."""
     PROCESS_CRASHED = "process_crashed"
-    """error: nobody caught this; in a thread that is not the main one, the process may go on. `thread`, `error`,
-    `way`."""
+    """error: nobody caught this. A process whose vital thread failed ends, with an exit code other than 0. `thread`,
+    `error`, `way`."""
+    WORKER_ENDED_BY_ITSELF = "worker_ended_by_itself"
+    """error: a Celery worker ended without having been told to; its exit code is 1. `process`."""
     PROCESS_STOPPED = "process_stopped"
     """info: a process ended as it was told to. `process`."""
 
@@ -55,6 +57,13 @@ class LogEvent(StrEnum):
     MESSAGE_DEAD_LETTERED = "message_dead_lettered"
     """error: a worker could not read a Celery message, or its task has a defect. `queue`, `cause`; of a defect also
     `error` and `way`."""
+    TASK_MESSAGE_DEFECT = "task_message_defect"
+    """error: Celery failed on a message that it should be able to run; the message is a dead letter. `error`, `way`."""
+    MESSAGE_IGNORED = "message_ignored"
+    """warning: a reply or an event of Celery's was no message; nobody waits for it. `queue`."""
+    KEY_SET_ASIDE = "key_set_aside"
+    """error: a key of Redis had another type than passback or Celery writes; it was renamed and the work goes on.
+    `key`, `expected`, `found` (types)."""
     DEAD_LETTERS_RETRIED = "dead_letters_retried"
     """info: a person retried a course's dead letters, or a message. `letter_ids`, `actor`."""
     DEAD_LETTER_DISCARDED = "dead_letter_discarded"

@@ -15,6 +15,7 @@ from shared.adapters.telemetry.supervisor import tell_alive
 from shared.config import Settings
 from shared.log_events import LogEvent
 from workers.identity import this_process
+from workers.vital_threads import VitalThread
 
 log = structlog.get_logger()
 
@@ -39,7 +40,7 @@ class Heart:
         self._tell_supervisor = supervisor
         self._every_s = every.total_seconds()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+        self._thread = VitalThread(target=self._run, name="heart")
 
     def start(self) -> None:
         """Start beating."""

@@ -149,8 +149,9 @@ def test_a_failed_folding_is_made_up_for(district: District, store: RedisChangeS
     """Messages whose folding failed in a process that lives on are folded at its next try."""
     store.fold("worker", 100, NO_WAIT)
     district.change(COURSE)
-    in_the_way = district.keys.pending(COURSE)
-    district.client.set(in_the_way, "of another type")
+    in_the_way = district.keys.last_event
+    district.client.delete(in_the_way)
+    district.client.lpush(in_the_way, "of another type")
     with pytest.raises(ResponseError):
         store.fold("worker", 100, NO_WAIT)
     district.client.delete(in_the_way)

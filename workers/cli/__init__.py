@@ -8,10 +8,15 @@ def main() -> None:
     from shared.adapters.telemetry.defects import log_uncaught  # noqa: PLC0415
     from shared.config import ConfigurationError  # noqa: PLC0415  # `passback --help` should not wait for imports
     from workers.cli.app import app  # noqa: PLC0415
+    from workers.vital_threads import one_failed  # noqa: PLC0415
 
     log_uncaught()
     try:
         app()
+    except SystemExit:
+        if one_failed():
+            sys.exit(1)
+        raise
     except ConfigurationError as error:
         sys.stderr.write(f"passback: {error}\n")
         sys.exit(2)

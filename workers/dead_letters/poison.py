@@ -4,8 +4,10 @@ Celery would log the message's whole body, which may hold anything, and forget i
 """
 
 import json
+import time
 import uuid
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -25,11 +27,36 @@ NO_TASK = "message_no_task"
 UNKNOWN_TASK = "task_unknown"
 REFUSED = "task_rejected"
 UNNAMED = "unnamed"
+# What a value of an unexpected kind raises. Lost connections are `OSError` and redis-py's own errors.
+_LOOKUP_AND_VALUE_ERRORS = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 LONGEST_NAME = 100
+PAUSE_AFTER_REFUSAL_S = 1.0
 
 
 class PoisonKeepingConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
     """Celery's consumer, keeping what it cannot read instead of dropping it. Named by `worker_consumer`."""
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
+        """Return Celery's handler of messages; a message on which it fails is kept, and the worker goes on.
+
+        `celery_messages.py` lets only well-formed messages in. This is for the ones that it did not foresee: to
+        Celery a `KeyError` is a lost connection, and anything else ends the worker.
+        """
+        handle = super().create_task_handler(*args, **options)
+
+        def handle_or_keep(message: Any) -> None:
+            try:
+                handle(message)
+            except _LOOKUP_AND_VALUE_ERRORS as error:
+                log.error(LogEvent.TASK_MESSAGE_DEFECT, **defect_fields(error))  # noqa: TRY400  # without its text
+                self._keep(message, REFUSED)
+
+        return handle_or_keep
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Wait a little: a Redis that answers, but refuses commands, would be asked as fast as it refuses."""
+        super().on_connection_error_before_connected(exc)
+        time.sleep(PAUSE_AFTER_REFUSAL_S)
 
     def on_decode_error(self, message: Any, _exc: Exception) -> None:
         """Keep a message whose body cannot be decoded."""

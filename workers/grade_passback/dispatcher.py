@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from shared.log_events import LogEvent
 from shared.ports import ChangeStore
+from workers.vital_threads import VitalThread
 
 log = structlog.get_logger()
 
@@ -40,7 +41,7 @@ class Dispatcher:
         self._claims_at_once = claims_at_once
         self._pause_s = pause_after_failure.total_seconds()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+        self._thread = VitalThread(target=self._run, name="dispatcher")
 
     @property
     def is_running(self) -> bool:

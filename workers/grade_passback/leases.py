@@ -13,6 +13,7 @@ from shared.clock import Clock
 from shared.errors import LeaseLost, SystemUnwell
 from shared.log_events import LogEvent
 from shared.ports import ChangeStore, Lease
+from workers.vital_threads import VitalThread
 
 log = structlog.get_logger()
 
@@ -29,11 +30,16 @@ class LeaseKeeper:
         self._held: set[Lease] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._renew_until_stopped, name="lease-keeper", daemon=True)
+        self._thread = VitalThread(target=self._renew_until_stopped, name="lease-keeper")
 
     def start(self) -> None:
         """Start renewing."""
         self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether leases are being renewed."""
+        return self._thread.is_alive()
 
     def stop(self) -> None:
         """Stop renewing; leases still held end by themselves."""

@@ -9,7 +9,7 @@ from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue, Task
 from workers.bootstrap import passback
-from workers.celery_worker import run_celery_worker
+from workers.celery_worker import consumer_responds, run_celery_worker
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.heartbeat import Heart
 from workers.identity import this_process
@@ -46,8 +46,12 @@ class DispatchStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has
         )
         service.lease_keeper.start()
         self._dispatcher.start()
-        dispatcher = self._dispatcher
-        self._heart = Heart(service.heartbeats, this_process("worker"), lives=lambda: dispatcher.is_running)
+        threads = (self._dispatcher, service.lease_keeper)
+        self._heart = Heart(
+            service.heartbeats,
+            this_process("worker"),
+            lives=lambda: consumer_responds() and all(thread.is_running for thread in threads),
+        )
         self._heart.start()
         log.info(LogEvent.PROCESS_STARTED, process="worker")
 

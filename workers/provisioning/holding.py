@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
 from shared.roster_ports import ProvisionRuns, RunLease
+from workers.vital_threads import VitalThread
 
 log = structlog.get_logger()
 
@@ -20,7 +21,7 @@ def kept_alive(runs: ProvisionRuns, lease: RunLease, lease_for: timedelta) -> It
     """Renew the lease inside the block, often enough that only a dead process loses it."""
     ended = threading.Event()
     every_s = lease_for.total_seconds() / 4
-    thread = threading.Thread(target=_renew, args=(runs, lease, every_s, ended), name="run-lease", daemon=True)
+    thread = VitalThread(target=_renew, args=(runs, lease, every_s, ended), name="run-lease")
     thread.start()
     try:
         yield

@@ -7,7 +7,7 @@ from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue, Task
 from workers.bootstrap import passback
-from workers.celery_worker import run_celery_worker
+from workers.celery_worker import consumer_responds, run_celery_worker
 from workers.heartbeat import Heart
 from workers.identity import this_process
 from workers.provisioning.worker_kind import KIND
@@ -28,7 +28,7 @@ class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
         """Start the heart, and look at once at what is to be done: beat's next tick may be half a minute away."""
         app: Celery = worker.app  # type: ignore[attr-defined]
         app.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
-        self._heart = Heart(passback().heartbeats, this_process(KIND))
+        self._heart = Heart(passback().heartbeats, this_process(KIND), lives=consumer_responds)
         self._heart.start()
         log.info(LogEvent.PROCESS_STARTED, process=KIND)
 

@@ -24,6 +24,10 @@ _EXPLAINED = {
         "exported (`passback dlq export`) or discarded.",
     ),
     "malformed_message": CauseExplained("A message of a receiver that nobody could read.", "Export it or discard it."),
+    "malformed_course_id": CauseExplained(
+        "A sorted set of courses in Redis had a member that is no Canvas course id.",
+        "Find out what else writes to this Redis. Discard it.",
+    ),
     "message_": CauseExplained("A Celery message that nobody could read.", "Export it or discard it."),
     "task_": CauseExplained(
         "A Celery task that no worker here knows, or that has a defect.", "Retry it after an upgrade, or discard it."

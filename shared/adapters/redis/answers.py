@@ -2,18 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_LAST_MS = (datetime(9999, 1, 1, tzinfo=UTC) - EPOCH) // _MILLISECOND
 
 
 def text(answer: bytes | str) -> str:
-    """Return a key, member or value that is text."""
-    return answer.decode() if isinstance(answer, bytes) else answer
+    """Return a key, member or value that is text. Bytes that are no UTF-8 are escaped, never an error."""
+    return answer.decode(errors="backslashreplace") if isinstance(answer, bytes) else answer
 
 
 def time_at(milliseconds: float | bytes | str) -> datetime:
-    """Return the time, in UTC, of a number of milliseconds since the epoch."""
-    return _EPOCH + int(milliseconds) * _MILLISECOND
+    """Return the time, in UTC, of a number of milliseconds since the epoch; the nearest one that a calendar has."""
+    if isinstance(milliseconds, float):
+        milliseconds = min(max(milliseconds, 0.0), _LAST_MS)
+    return EPOCH + min(max(int(milliseconds), 0), _LAST_MS) * _MILLISECOND
 
 
 def clock_ms(answer: tuple[int, int]) -> int:
@@ -24,12 +27,12 @@ def clock_ms(answer: tuple[int, int]) -> int:
 
 def times_at(moments: bytes | str) -> tuple[datetime, ...]:
     """Return the times of a comma-separated list of milliseconds since the epoch."""
-    return tuple(time_at(moment) for moment in text(moments).split(",") if moment)
+    return tuple(time_at(moment) for moment in text(moments).split(",") if moment.isdigit())
 
 
 def epoch_ms(at: datetime) -> int:
     """Return the whole milliseconds from the epoch to `at`, which is aware."""
-    return (at - _EPOCH) // _MILLISECOND
+    return (at - EPOCH) // _MILLISECOND
 
 
 def milliseconds(duration: timedelta) -> int:

@@ -124,6 +124,7 @@ class RedisChangeStore:
         patterns = (letter_id_of("%s", None), keys.dead_letter("%s"), keys.course_dead_letters("%s"))
         more_keys = (
             keys.paused, keys.dead_letters, keys.problems, keys.dead_letter_causes, keys.rate("powerschool"),
+            keys.malformed,
         )  # fmt: skip
         own = (limit, *patterns, LOST_REPEATEDLY, MOST_LOST_LEASES, self._interval_ms)
         answer = self._scripts.run("claim_due", *own, more_keys=more_keys)
@@ -276,17 +277,23 @@ class RedisChangeStore:
 def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
     return ChangeSet(
         course_id=course_id,
-        first_at=time_at(fields[b"first"]),
-        last_at=time_at(fields[b"last"]),
-        count=int(fields[b"count"]),
-        causes=frozenset(Cause(mark) for mark in _marked(fields, "c:")),
+        first_at=time_at(_number(fields, b"first")),
+        last_at=time_at(_number(fields, b"last")),
+        count=_number(fields, b"count"),
+        causes=frozenset(Cause(mark) for mark in _marked(fields, "c:") if mark in set(Cause)),
         assignment_ids=frozenset(_marked(fields, "a:")),
-        attempts=int(fields.get(b"attempts", 0)),
+        attempts=_number(fields, b"attempts"),
         actors=frozenset(_marked(fields, "p:")),
         failed_at=times_at(fields.get(b"failed", b"")),
         assignments_changed=ASSIGNMENTS_CHANGED.encode() in fields,
         unnamed_grades=UNNAMED_GRADES.encode() in fields,
     )
+
+
+def _number(fields: Mapping[bytes, bytes], name: bytes) -> int:
+    """Return a field as a number; 0 where it is absent or none."""
+    value = fields.get(name, b"")
+    return int(value) if value.isdigit() else 0
 
 
 def _marked(fields: Mapping[bytes, bytes], prefix: str) -> list[str]:

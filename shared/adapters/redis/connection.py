@@ -1,10 +1,13 @@
 """Connects to the Redis of the settings, and gives its failures a place in our tree of errors."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.client import Pipeline
 from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
@@ -19,8 +22,9 @@ RETRY_AFTER = timedelta(seconds=5)
 HEALTH_CHECK_EVERY_S = 30
 RETRIES = 2
 
-# Full memory or a full disk; inside a script, these words are all that tells them from a defect.
-_CANNOT_WRITE = ("MISCONF", "OOM ")
+# Full memory, a full disk, a primary that became a replica or lost its own: inside a script, these words are all that
+# tells them from a defect. Source: Redis's error codes, `server.c`.
+_CANNOT_WRITE = ("MISCONF", "OOM ", "READONLY", "NOREPLICAS", "MASTERDOWN", "LOADING", "CLUSTERDOWN")
 
 
 class RedisUnwell(SystemUnwell, ConnectionFailed):
@@ -30,19 +34,41 @@ class RedisUnwell(SystemUnwell, ConnectionFailed):
         super().__init__(f"{command}: {type(error).__name__}", cause="redis_unavailable", delay=RETRY_AFTER)
 
 
+class RedisPipeline(Pipeline):
+    """redis-py's pipeline, raising `RedisUnwell` where Redis is unwell."""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """Run the commands that were collected."""
+        with _unwell("PIPELINE"):
+            return super().execute(raise_on_error)
+
+
 class RedisClient(redis.Redis):
-    """redis-py's client, raising `RedisUnwell` where Redis is unwell. Pipelines raise redis-py's errors."""
+    """redis-py's client, raising `RedisUnwell` where Redis is unwell."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run one command."""
-        try:
+        with _unwell(str(args[0])):
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
-        except (ConnectionFailed, TimedOut, OutOfMemoryError, ReadOnlyError) as error:
-            raise RedisUnwell(str(args[0]), error) from error
-        except ResponseError as error:
-            if any(words in str(error) for words in _CANNOT_WRITE):
-                raise RedisUnwell(str(args[0]), error) from error
-            raise
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        """Return a pipeline of this client's."""
+        return RedisPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+@contextmanager
+def _unwell(command: str) -> Iterator[None]:
+    """Raise `RedisUnwell` for what says that Redis is away or cannot write. `WatchError` and refusals pass."""
+    try:
+        yield
+    except RedisUnwell:
+        raise
+    except (ConnectionFailed, TimedOut, OutOfMemoryError, ReadOnlyError) as error:
+        raise RedisUnwell(command, error) from error
+    except ResponseError as error:
+        if any(words in str(error) for words in _CANNOT_WRITE):
+            raise RedisUnwell(command, error) from error
+        raise
 
 
 def connect(settings: Settings) -> redis.Redis:

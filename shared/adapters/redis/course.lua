@@ -39,12 +39,29 @@ local function number_in(hash, field)
   return tonumber(redis.call('HGET', hash, field) or '')
 end
 
--- Counts changes into a change set; times ahead of the server's clock are not believed.
+-- Returns fields of a change set. A key of another type is renamed first, so that it stops no other course. What it
+-- stood for is unknown then: the sync reads everything.
+local function fields_of(hash, ...)
+  local values = redis.pcall('HMGET', hash, ...)
+  if values.err then
+    redis.call('RENAME', hash, hash .. ':set-aside')
+    redis.call('HSET', hash, 'k:assignment', '1', 'k:unnamed', '1')
+    values = redis.call('HMGET', hash, ...)
+  end
+  return values
+end
+
+-- Says whether a member of a sorted set can be a course: a local Canvas id, as in wire.py.
+local function is_course(member)
+  return #member <= 13 and string.match(member, '^%d+$') ~= nil
+end
+
+-- Counts changes into a change set; times ahead of the server's clock are ignored, and so is what is no number.
 local function widen(hash, first, last, count)
-  local known = redis.call('HMGET', hash, 'first', 'last', 'count')
-  first = math.min(first, NOW, tonumber(known[1] or first))
-  last = math.max(math.min(last, NOW), tonumber(known[2] or 0))
-  count = count + tonumber(known[3] or 0)
+  local known = fields_of(hash, 'first', 'last', 'count')
+  first = math.min(first, NOW, tonumber(known[1] or '') or first)
+  last = math.max(math.min(last, NOW), tonumber(known[2] or '') or 0)
+  count = count + (tonumber(known[3] or '') or 0)
   redis.call('HSET', hash, 'first', whole(first), 'last', whole(last), 'count', whole(count))
 end
 
@@ -73,21 +90,22 @@ local function mark_all(hash, fields)
 end
 
 local function due_at(pending)
-  local fields = redis.call('HMGET', pending, 'first', 'last', 'now', 'not_before', 'at_rest')
+  local fields = fields_of(pending, 'first', 'last', 'now', 'not_before', 'at_rest')
   local first, last, at_once, not_before, at_rest = unpack(fields)
-  local window = math.min(tonumber(last) + QUIET_PERIOD, tonumber(first) + MAX_WAIT)
+  first, last = tonumber(first or '') or NOW, tonumber(last or '') or NOW
+  local window = math.min(last + QUIET_PERIOD, first + MAX_WAIT)
   if at_rest and FIRST_CHANGE then
-    window = math.min(window, tonumber(first) + FIRST_CHANGE)
+    window = math.min(window, first + FIRST_CHANGE)
   end
   if at_once then
-    return math.min(window, tonumber(at_once))
+    return math.min(window, tonumber(at_once) or NOW)
   end
-  return math.max(window, tonumber(not_before or 0))
+  return math.max(window, tonumber(not_before or '') or 0)
 end
 
 -- Nobody waits for a course that nothing but a pass over all courses made due: it lets the others go first.
 local function yields(change_set)
-  local somebody = redis.call('HMGET', change_set, 'c:event', 'c:webhook', 'c:person', 'c:due_date')
+  local somebody = fields_of(change_set, 'c:event', 'c:webhook', 'c:person', 'c:due_date')
   for i = 1, 4 do
     if somebody[i] then
       return false
@@ -143,12 +161,13 @@ end
 -- forgets the attempts, and any backoff.
 local function give_back(course)
   local pending = pending_key(course)
-  local asked_again = redis.call('HEXISTS', pending, 'c:person') == 1
+  local asked_again = fields_of(pending, 'c:person')[1] ~= false
+  fields_of(taken_key(course), 'first')
   local fields, taken = redis.call('HGETALL', taken_key(course)), {}
   for i = 1, #fields, 2 do
     taken[fields[i]] = fields[i + 1]
   end
-  widen(pending, tonumber(taken.first), tonumber(taken.last), tonumber(taken.count))
+  widen(pending, tonumber(taken.first or '') or NOW, tonumber(taken.last or '') or NOW, tonumber(taken.count or '') or 0)
   for field in pairs(taken) do
     if string.match(field, '^[ackp]:') then
       mark(pending, field)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from shared.queues import Stream
 
+# Ends the name of a key that had another type than it should have. Nothing reads it; it is for a person to look at.
+SET_ASIDE = ":set-aside"
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:

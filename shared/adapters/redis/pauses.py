@@ -1,12 +1,14 @@
 """What a person holds back, in Redis. `claim_due.lua` heeds it."""
 
 import redis
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from shared.adapters.redis.answers import text
+from shared.adapters.redis.answers import EPOCH, text
 from shared.adapters.redis.keys import Keys
 from shared.clock import Clock
 from shared.domain.pauses import EVERYTHING, Pause, course_target
+
+UNKNOWN_ACTOR = "unknown"
 
 
 class _Kept(BaseModel):
@@ -49,5 +51,9 @@ class RedisPauses:
 
 
 def _pause(target: str, value: bytes | str) -> Pause:
-    kept = _Kept.model_validate_json(value)
+    try:
+        kept = _Kept.model_validate_json(value)
+    except ValidationError:
+        # It holds its target back all the same, so that it has to be seen and can be resumed.
+        return Pause(target, EPOCH, UNKNOWN_ACTOR, "")
     return Pause(target, kept.since, kept.actor, kept.reason)

@@ -6,11 +6,16 @@ from importlib import resources
 from typing import ClassVar
 
 import redis
+import structlog
 from redis.commands.core import Script
+from redis.exceptions import ResponseError
 
-from shared.adapters.redis.answers import milliseconds
-from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.answers import milliseconds, text
+from shared.adapters.redis.keys import SET_ASIDE, Keys
 from shared.domain.changes import Windows
+from shared.log_events import LogEvent
+
+log = structlog.get_logger()
 
 Argument = bytes | str | int | float
 
@@ -24,6 +29,21 @@ def script_text(*names: str) -> str:
     """Return the named files, one after the other."""
     folder = resources.files(__package__)
     return "\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
+
+
+def set_aside_wrong_types(client: redis.Redis, expected: Mapping[str, str]) -> bool:
+    """Rename each key that has another type than `expected`; say whether there was one.
+
+    A script fails as a whole on such a key. What was in a sorted set of courses is found again by reconciliation.
+    """
+    renamed = False
+    for key, wanted in expected.items():
+        found = text(client.type(key))
+        if found not in (wanted, "none"):
+            client.rename(key, f"{key}{SET_ASIDE}")
+            log.error(LogEvent.KEY_SET_ASIDE, key=key, expected=wanted, found=found)
+            renamed = True
+    return renamed
 
 
 class CourseScripts:
@@ -51,6 +71,10 @@ class CourseScripts:
     ) -> None:
         self._scripts = {name: load_script(client, "course", *files, name) for name, files in self.FILES.items()}
         self._keys = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.fence, keys.synced)
+        self._client = client
+        sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.synced, keys.courses, keys.unknown)
+        hashes = (keys.paused, keys.heard, keys.rate("powerschool"))
+        self._types = {**dict.fromkeys(sets, "zset"), **dict.fromkeys(hashes, "hash"), keys.malformed: "stream"}
         lengths = (windows.quiet_period, windows.max_wait, claim_for, lease_for)
         first_change = "" if windows.first_change is None else milliseconds(windows.first_change)
         self._arguments: list[Argument] = [
@@ -61,5 +85,11 @@ class CourseScripts:
     def run(self, name: str, *arguments: Argument, more_keys: Sequence[str] = ()) -> object:
         """Return what the script `name` answers to its own arguments."""
         now = "" if self._now_ms is None else self._now_ms()
-        answer: object = self._scripts[name](keys=[*self._keys, *more_keys], args=[now, *self._arguments, *arguments])
+        keys, given = [*self._keys, *more_keys], [now, *self._arguments, *arguments]
+        try:
+            answer: object = self._scripts[name](keys=keys, args=given)
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error) or not set_aside_wrong_types(self._client, self._types):
+                raise
+            answer = self._scripts[name](keys=keys, args=given)
         return answer

@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from shared.adapters.redis.answers import milliseconds, text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
+from shared.adapters.redis.scripts import load_script, set_aside_wrong_types
 from shared.queues import CONSUMER_GROUP, Stream
 
 HISTORY = timedelta(hours=24)
@@ -106,8 +106,9 @@ class StreamReader:
         try:
             return read()
         except ResponseError as error:
-            if not str(error).startswith(_GROUP_IS_GONE):
+            if not str(error).startswith((*_GROUP_IS_GONE, "WRONGTYPE")):
                 raise
+        set_aside_wrong_types(self._redis, dict.fromkeys(self._streams, "stream"))
         self._create_groups()
         return read()
 

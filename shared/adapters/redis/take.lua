@@ -5,6 +5,7 @@ if redis.call('ZREM', CLAIMED, course) == 0 then
   return false
 end
 local pending, taken = pending_key(course), taken_key(course)
+fields_of(pending, 'first')
 if redis.call('EXISTS', pending) == 0 then
   widen(pending, NOW, NOW, 0)
 end

@@ -77,6 +77,29 @@ def _way(error: BaseException) -> list[str]:
     return [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
 
 
+class WithoutExceptionTexts(logging.Filter):
+    """Replaces exceptions among a library's log arguments by their types: their texts may quote data."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, with the types."""
+        if isinstance(record.msg, BaseException):
+            record.msg = type(record.msg).__name__
+        if isinstance(record.args, tuple):
+            record.args = tuple(_type_of_exception(argument) for argument in record.args)
+        elif isinstance(record.args, dict):
+            record.args = {name: _type_of_exception(argument) for name, argument in record.args.items()}
+        return True
+
+
+def _type_of_exception(argument: object) -> object:
+    # Celery's ExceptionInfo holds the exception as an attribute, and prints it with its traceback.
+    inner = getattr(argument, "exception", None)
+    for candidate in (argument, inner):
+        if isinstance(candidate, BaseException):
+            return type(candidate).__name__
+    return argument
+
+
 class LowerExpectedAlarms(logging.Filter):
     """Makes warnings of what Celery calls critical and passback expects.
 

@@ -9,7 +9,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from shared.adapters.telemetry.defects import LowerExpectedAlarms, without_texts
+from shared.adapters.telemetry.defects import LowerExpectedAlarms, WithoutExceptionTexts, without_texts
 from shared.adapters.telemetry.redaction import redactor
 from shared.config import LogFormat, Settings
 
@@ -27,6 +27,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_formatter(settings, stream))
     handler.addFilter(LowerExpectedAlarms())
+    handler.addFilter(WithoutExceptionTexts())
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers = [handler]

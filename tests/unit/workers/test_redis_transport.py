@@ -1,10 +1,7 @@
 """The transport that outlives its Redis."""
 
-from base64 import b64decode
-
 import pytest
 from kombu import Connection
-from kombu.transport.virtual import Channel, Message
 from redis.exceptions import ConnectionError as ConnectionFailed
 
 from workers import redis_transport
@@ -26,34 +23,3 @@ def test_a_channel_without_its_connection_fails_as_a_lost_connection_does() -> N
     assert ConnectionFailed in redis_transport.Transport.connection_errors
     with pytest.raises(ConnectionFailed, match="lost its connection"):
         _ = channel.pool
-
-
-ENVELOPE = {
-    "body": "W10=",
-    "headers": {},
-    "properties": {"delivery_tag": "t", "delivery_info": {}, "body_encoding": "base64"},
-}
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        7, None, "text", [1, 2], {}, {**ENVELOPE, "properties": None}, {**ENVELOPE, "properties": {}},
-        {**ENVELOPE, "body": 7}, {**ENVELOPE, "headers": []},
-        {**ENVELOPE, "properties": {**ENVELOPE["properties"], "body_encoding": "rot13"}},
-    ],
-)  # fmt: skip
-def test_what_is_no_envelope_gets_one(entry: object) -> None:
-    """Whatever lies in a list, kombu can make a message of what the transport delivers, and the entry is in it."""
-    assert not redis_transport.is_envelope(entry)
-    wrapped = redis_transport.envelope(entry, "housekeeping")
-    assert redis_transport.is_envelope(wrapped)
-    message = Message(wrapped, channel=Channel.__new__(Channel))
-    assert message.content_type == redis_transport.UNREADABLE_TYPE
-    assert message.delivery_info["routing_key"] == "housekeeping"
-    assert redis_transport.lenient_loads(b64decode(wrapped["body"]).decode()) == entry
-
-
-def test_an_envelope_is_left_as_it_is() -> None:
-    """A message that Celery published is delivered as it came."""
-    assert redis_transport.is_envelope(ENVELOPE)

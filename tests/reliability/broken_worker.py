@@ -1,0 +1,36 @@
+"""The worker's program with one part broken on purpose, named by the environment variable `BROKEN`."""
+
+import os
+import threading
+
+from workers.cli import main
+
+
+def raise_error(*_: object, **__: object) -> None:
+    """Fail as a thread does that meets what nobody foresaw."""
+    raise ValueError("broken on purpose")
+
+
+def break_it(part: str) -> None:
+    """Break the part before the worker starts, or soon after it did."""
+    if part == "dispatcher":
+        from shared.adapters.redis.change_store import RedisChangeStore
+
+        RedisChangeStore.claim_due = raise_error  # type: ignore[method-assign,assignment]
+    elif part == "lease renewal":
+        from workers.grade_passback.leases import LeaseKeeper
+
+        LeaseKeeper._renew_until_stopped = raise_error  # type: ignore[method-assign]
+    elif part == "heartbeat":
+        from workers.heartbeat import Heart
+
+        Heart._beat = raise_error  # type: ignore[method-assign]
+    elif part == "consumer":
+        from celery.worker import state
+
+        threading.Timer(4, lambda: setattr(state, "should_stop", os.EX_OK)).start()
+
+
+if __name__ == "__main__":
+    break_it(os.environ["BROKEN"])
+    main()
