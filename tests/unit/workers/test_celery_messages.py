@@ -66,7 +66,13 @@ def test_any_entry_can_be_delivered_as_unreadable(entry: object) -> None:
     assert b64decode(wrapped["body"])
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, b"\xff", "1" * 5000, '"\\ud800"', "NaN", '{"__type__": "x"'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 100_000, id="endless nesting"), b"\xff", pytest.param("1" * 5000, id="5000 digits"),
+        '"\\ud800"', "NaN", '{"__type__": "x"',
+    ],
+)  # fmt: skip
 def test_what_is_no_json_is_text(text: str | bytes) -> None:
     """Nothing that an entry may hold raises while it is decoded."""
     assert isinstance(decoded(text), str)
