@@ -15,10 +15,14 @@ from zlib import crc32
 
 from shared.domain.sis_import import DataSetKey, Entity
 
-CLASS_GROUPS: Final = 4
-"""Into how many imports the district's classes are divided: with that of terms and users they make five."""
+CLASS_GROUPS: Final = 3
+"""Into how many imports the district's classes are divided.
+
+With that of terms and users, and that of rows that Canvas refused, a run makes five at the most.
+"""
 DISTRICT: Final = "district"
 CLASSES: Final = "classes-"
+AGAIN: Final = "again"
 ENTITIES: Final = {DISTRICT: (Entity.TERMS, Entity.USERS)}
 CLASS_ENTITIES: Final = (Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS)
 

@@ -97,7 +97,8 @@ class UploadPart:
     """A data set within an import. `digest` stands for the rows that are sent, `holds` for those Canvas holds then.
 
     They differ where rows that are gone are sent once more, with their last status. `live` counts the rows that give
-    somebody something, by school number. `has_errors`: Canvas had something to say about some rows of its file.
+    somebody something, by school number. `has_errors`: Canvas had something to say about some rows of its file;
+    `refused` stands for those rows, None where it did not say which.
     """
 
     key: DataSetKey
@@ -106,6 +107,7 @@ class UploadPart:
     rows: int
     live: Mapping[int, int] = field(default_factory=dict)
     has_errors: bool = False
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Upload:
     """One SIS import of a run: every data set that Canvas compares under the identifier `data_set_id`.
 
     `resting` are data sets that the import leaves out, so that they are no part of what Canvas compares with any more.
+    With `offers_again` it holds nothing but rows that Canvas refused, and changes nothing of what Canvas compares with.
     `newest_seen` is the newest import id of anybody before it was started, so that an import of ours that started
     without our learning its id is told from an earlier one. `waits_since` is when it began to wait for its turn.
 
@@ -124,6 +127,7 @@ class Upload:
     parts: tuple[UploadPart, ...]
     options: ImportOptions
     resting: tuple[DataSetKey, ...] = ()
+    offers_again: bool = False
     state: UploadState = UploadState.WAITING
     newest_seen: int = 0
     intended_at: datetime | None = None
@@ -158,9 +162,10 @@ class AppliedMark:
     `digest` is None where nothing ever was. `attempted` is the digest of what an import that is under way sends, or one
     that did not end well: Canvas may hold the one or the other. After a correction both are what Canvas holds, but not
     what it compares with: either way the rows are sent whole next. `has_errors`: it had something to say about some
-    rows, which it may have refused; its messages do not tell. `data_set_id` is the identifier under which Canvas
-    compares it, empty where it is in no import that Canvas would compare with. `live` is that of the `UploadPart`; None
-    where it was given by a version of passback that did not count.
+    rows, which it may have refused; its messages do not tell. `refused` stands for those rows, None where it is not
+    known which. `data_set_id` is the identifier under which Canvas compares it, empty where it is in no import that
+    Canvas would compare with. `live` is that of the `UploadPart`; None where it was given by a version of passback that
+    did not count.
     """
 
     key: DataSetKey
@@ -171,6 +176,7 @@ class AppliedMark:
     remastered_on: date | None = None
     data_set_id: str = ""
     live: Mapping[int, int] | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from deploy.benchmarks import cost, engine, fold, growth, outcome, per_event, reconcile, servers, twin
+from deploy.benchmarks import cost, engine, fold, growth, outcome, per_event, provisioning, reconcile, servers, twin
 from deploy.benchmarks.outcome import Mark, Result
 from deploy.benchmarks.remote import CANVAS, FIRST_DCID, FIRST_STUDENT, POWERSCHOOL, QUERY, TEACHER, Remote
 from deploy.benchmarks.rig import ROOT, rig
@@ -323,3 +323,15 @@ def test_the_twins_of_an_event_send_one_score_and_the_equal_one_reads_twice() ->
         assert bench.remote.requests["powerschool xte/score"] == 4
         assert bench.remote.requests["canvas submission"] == bench.remote.requests["canvas assignment"] == 4
         assert bench.remote.differing() == 0
+
+
+@needs_redis
+def test_sixty_schools_are_provisioned_in_a_handful_of_imports(capsys: pytest.CaptureFixture[str]) -> None:
+    """Thirty imports at the most for the first run, five for a day with one drop per school, none without a change.
+
+    Four requests to Canvas for each. The size of the district makes the files larger, not more.
+    """
+    assert provisioning.measured(schools=60, students=600, week=1) == []
+    runs = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert [(run["imports"], run["requests"]) for run in runs[:3]] == [(4, 16), (0, 0), (3, 12)]
+    assert runs[2]["rows_applied"] == 60

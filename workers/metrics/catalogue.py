@@ -94,7 +94,11 @@ PROVISIONING_RUNS = _gauge(
 PROVISIONING_SUCCESS_AGE = _gauge(
     "provisioning_success_age_seconds", "Since the newest of them that succeeded ended; absent without one."
 )
-PROVISIONING_HELD = _gauge("provisioning_held", "1 while a plan waits for a person's approval.")
+PROVISIONING_HELD = _gauge(
+    "provisioning_held",
+    "Plans that wait for a person's approval, of the district or of a school.",
+    "scope",
+)
 
 REDIS_MEMORY = _gauge("redis_memory_used_bytes", "Memory that Redis uses.")
 REDIS_MEMORY_LIMIT = _gauge("redis_memory_limit_bytes", "Its maxmemory, else the machine's memory.")

@@ -28,6 +28,9 @@ class RunSeen(Protocol):
     @property
     def finished_at(self) -> datetime | None: ...  # noqa: D102
 
+    @property
+    def school_number(self) -> int | None: ...  # noqa: D102
+
 
 class RunsSeen(Protocol):
     """Where runs are remembered."""
@@ -46,7 +49,12 @@ def provisioning_samples(runs: RunsSeen, now: datetime) -> Iterator[tuple[Metric
     rosters = [run for run in runs.newest(NEWEST) if run.kind == ROSTER]
     for state, count in Counter(str(run.state) for run in rosters).items():
         yield of.PROVISIONING_RUNS, (state,), count
-    succeeded = [run.finished_at for run in rosters if run.state == DONE and run.finished_at is not None]
+    # What a person approved of one school says nothing about the others.
+    whole = (run for run in rosters if run.state == DONE and run.school_number is None)
+    succeeded = [run.finished_at for run in whole if run.finished_at is not None]
     if succeeded:
         yield of.PROVISIONING_SUCCESS_AGE, (), max(0.0, (now - max(succeeded)).total_seconds())
-    yield of.PROVISIONING_HELD, (), len(runs.held_runs())
+    held = runs.held_runs()
+    of_district = sum(run.school_number is None for run in held)
+    yield of.PROVISIONING_HELD, ("district",), of_district
+    yield of.PROVISIONING_HELD, ("school",), len(held) - of_district

@@ -188,8 +188,8 @@ class ProvisionRun:
         return LiveHistory(self._clock.now(), tuple(self._runs.live_history()))
 
     def _held(self, mark: AppliedMark) -> Held:
-        rows, attempted = (self._runs.rows(digest) if digest else None for digest in (mark.digest, mark.attempted))
-        return Held(mark, rows, attempted)
+        digests = (mark.digest, mark.attempted, mark.refused)
+        return Held(mark, *(self._runs.rows(digest) if digest else None for digest in digests))
 
     def _read(self, run: Run, lease: RunLease) -> Run:
         run = replace(run, planned_at=self._clock.now())

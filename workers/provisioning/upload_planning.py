@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from shared.domain.import_groups import CLASSES, group_of, is_remaster_due, turn_of
+from shared.domain.import_groups import AGAIN, CLASSES, group_of, is_remaster_due, turn_of
 from shared.domain.provisioning_run import AppliedMark, DataSetChange, Upload, UploadPart, data_set_id_of, digest_of
 from shared.domain.roster_safety import live_counts
 from shared.domain.sis_id_changes import with_new_ids
@@ -24,11 +24,15 @@ Live = Mapping[DataSetKey, Mapping[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What Canvas was given last of a data set, and what an unfinished import tried to give it since."""
+    """What Canvas was given last of a data set, and what an unfinished import tried to give it since.
+
+    `refused` are those of the rows that Canvas had something to say about, as far as it said which.
+    """
 
     mark: AppliedMark | None = None
     rows: DataSet | None = None
     attempted: DataSet | None = None
+    refused: DataSet | None = None
 
     @property
     def possible(self) -> DataSet | None:
@@ -98,7 +102,37 @@ class UploadPlanner:
             needed = self._prepared(group, data_sets, held, ended_terms, live, renew=renew)
             if needed is not None:
                 found.append(needed)
-        return tuple(found)
+        whole = {part.key for each in found if each.upload.options.remaster for part in each.upload.parts}
+        again = self._again(plan, {key: each for key, each in held.items() if key not in whole}) if renew else None
+        return (*found, again) if again else tuple(found)
+
+    def _again(self, plan: Iterable[DataSet], held: Mapping[DataSetKey, Held]) -> Prepared | None:
+        """Return an import of the rows that Canvas refused on an earlier day, as they are planned now.
+
+        An import that Canvas compares would not bring them: to it they are as they were. Not compared, it ends nothing.
+        """
+        parts, rows = [], {}
+        for data_set in plan:
+            each = held.get(data_set.key, Held())
+            mark, refused = each.mark, each.refused
+            if mark is None or refused is None or not each.is_certain or mark.at.date() >= self.today():
+                continue
+            entity = data_set.key.entity
+            identities = {row.key(entity) for row in refused.rows}
+            sent = DataSet(data_set.key, tuple(row for row in data_set.rows if row.key(entity) in identities))
+            digest = digest_of(sent)
+            rows[digest] = sent
+            live = mark.live or {}
+            parts.append(UploadPart(data_set.key, digest, mark.digest or "", len(sent.rows), live))
+        if not any(part.rows for part in parts):
+            return None
+        options = replace(self._options(), remaster=True)
+        name = data_set_id_of(self._prefix, AGAIN)
+        return Prepared(Upload(name, tuple(parts), options, offers_again=True), (), rows)
+
+    def _options(self) -> ImportOptions:
+        rules = self._rules
+        return ImportOptions(rules.dropped_status.value, USER_REMOVE_STATUS, rules.change_threshold)
 
     def correction(self, data_set: DataSet, run_id: str) -> Upload:
         """Return the upload of rows that come before all data sets, compared with nothing but themselves.
@@ -209,7 +243,9 @@ class UploadPlanner:
         active = [m for m in members if not m.part.may_rest]
         marks = [m.held.mark for m in active if m.held.mark is not None]
         last = max((mark.remastered_on for mark in marks if mark.remastered_on is not None), default=None)
-        if last is not None and last < self.today() and any(mark.has_errors for mark in marks):
+        refused = (m.held.mark for m in active if m.held.refused is None)
+        if last is not None and last < self.today() and any(mark and mark.has_errors for mark in refused):
+            # It is not known which rows Canvas refused.
             last = None
         return bool(active) and is_remaster_due(last, self.today(), self._rules.remaster_days, turn_of(group))
 

@@ -18,14 +18,16 @@ from shared.domain.provisioning_run import (
     UploadPart,
     UploadState,
     WaitedFor,
+    digest_of,
 )
-from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportState, RowError, SisImport
+from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportState, RowError, SisImport, in_order
 from shared.domain.sis_uploads import Part, files_of
 from shared.errors import NotFound, PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.roster_ports import ProvisionRuns, RunLease, SisImports
 from workers.provisioning.correcting import Corrector
 from workers.provisioning.planning import Planner
+from workers.provisioning.row_info import row_key_of
 from workers.provisioning.upload_planning import Held, UploadPlanner
 
 log = structlog.get_logger()
@@ -106,7 +108,7 @@ class Uploader:
         intended = replace(upload, state=UploadState.INTENDED, newest_seen=newest, intended_at=self._clock.now())
         # Kept under the lease: whoever lost it learns so here, and uploads nothing.
         run = replace(run.with_upload(number, intended), waits_on=None)
-        run = self._keep(run, lease, self._doubtful(intended))
+        run = self._keep(run, lease, () if intended.offers_again else self._doubtful(intended))
         files = files_of(data_sets, _kinds(upload))
         started = self._imports.start(files, intended.data_set_id, intended.options)
         return self._started(run, number, lease, started, adopted=False)
@@ -172,12 +174,29 @@ class Uploader:
         if errors:
             self._runs.keep_troubles(run.id, found.id, self._explained(upload, found, errors))
         failures = sum(error.is_failure for error in errors)
-        faulty = {entity for error in errors for entity in _entities_of(error, upload)}
-        parts = tuple(replace(part, has_errors=part.key.entity in faulty) for part in upload.parts)
+        parts = tuple(self._with_errors(part, upload, errors) for part in upload.parts)
         told = replace(
             upload, parts=parts, import_state=found.state, failures=failures, warnings=len(errors) - failures
         )
         return run.with_upload(number, told)
+
+    def _with_errors(self, part: UploadPart, upload: Upload, errors: Sequence[RowError]) -> UploadPart:
+        """Return the part with the rows that Canvas had something to say about, if it said which."""
+        own = [error for error in errors if part.key.entity in _entities_of(error, upload)]
+        rows = self._runs.rows(part.digest) if own else None
+        if rows is None:
+            return replace(part, has_errors=bool(own), refused=None)
+        keys = {named for error in own if (named := row_key_of(part.key.entity, error)) is not None}
+        told = all(row_key_of(part.key.entity, error) is not None for error in own)
+        refused = DataSet(part.key, tuple(row for row in rows.rows if row.key(part.key.entity) in keys))
+        if told and refused.rows:
+            self._runs.keep_rows(digest_of(refused), refused)
+        # Rows of another data set of the same file are no errors of this one.
+        return replace(
+            part,
+            has_errors=bool(refused.rows) or not told,
+            refused=digest_of(refused) if told and refused.rows else None,
+        )
 
     def _explained(self, upload: Upload, found: SisImport, errors: Sequence[RowError]) -> list[RowTrouble]:
         """Return what Canvas said in plain words, each message beside the rows of its file."""
@@ -211,7 +230,7 @@ class Uploader:
     def _as_new_base(self, run: Run, number: int, lease: RunLease) -> Run:
         """Try a failed import again as a new base: after five differences in a row Canvas takes nothing else."""
         # Its attempts are not given back: nothing has succeeded yet.
-        if run.uploads[number].is_correction:
+        if run.uploads[number].is_correction or run.uploads[number].offers_again:
             again = replace(run.uploads[number], state=UploadState.WAITING)
             return self._keep(run.with_upload(number, again), lease)
         return self._keep(self._with_new_base(run, number, instead=True), lease)
@@ -251,16 +270,33 @@ class Uploader:
         return [*given, *resting]
 
     def _mark(self, upload: Upload, part: UploadPart, earlier: AppliedMark | None) -> AppliedMark:
+        if upload.offers_again and earlier is not None:
+            return replace(earlier, at=self._clock.now(), has_errors=part.has_errors, refused=part.refused)
+        if earlier is not None and not upload.options.remaster:
+            part = self._with_earlier_errors(part, earlier)
         base_since = earlier.remastered_on if earlier else None
         return AppliedMark(
             part.key,
             part.holds,
             self._clock.now(),
             has_errors=part.has_errors,
+            refused=part.refused,
             remastered_on=self._uploads.today() if upload.options.remaster else base_since,
             data_set_id=upload.data_set_id,
             live=part.live,
         )
+
+    def _with_earlier_errors(self, part: UploadPart, earlier: AppliedMark) -> UploadPart:
+        """Return the part with what Canvas refused before: an import that is compared did not bring it once more."""
+        if not earlier.has_errors:
+            return part
+        if earlier.refused is None or (part.has_errors and part.refused is None):
+            return replace(part, has_errors=True, refused=None)
+        kept = [self._runs.rows(digest) for digest in (earlier.refused, part.refused) if digest]
+        rows = {row.key(part.key.entity): row for data_set in kept if data_set for row in data_set.rows}
+        refused = DataSet(part.key, in_order(rows.values()))
+        self._runs.keep_rows(digest_of(refused), refused)
+        return replace(part, has_errors=True, refused=digest_of(refused))
 
     def _rows(self, digest: str) -> DataSet:
         rows = self._runs.rows(digest)
