@@ -93,6 +93,8 @@ class LogEvent(StrEnum):
     QUERY_UNAVAILABLE = "query_unavailable"
     """error: PowerSchool does not run a query of the plugin; what needs it waits. Once, until it runs again. `query`,
     `cause` (`powerschool_query_missing`, `_not_granted`, `_outdated`)."""
+    CATEGORY_LEFT_OUT = "category_left_out"
+    """warning: a category of a teacher cannot be read; work of it has no category. `category_id`, `fields` (names)."""
     ROSTER_ROW_LEFT_OUT = "roster_row_left_out"
     """warning: a row of a roster cannot be read; the rest of the roster is used. `query`, `record` (its DCID),
     `fields`."""

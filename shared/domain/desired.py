@@ -1,7 +1,7 @@
 """What PowerSchool should hold, as eligibility and scoring derive it from Canvas, and the link to what it does hold."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
@@ -50,6 +50,18 @@ class DesiredAssignment:
     def is_graded(self) -> bool:
         """Say whether there is a score or an excuse, and not only missing work."""
         return any(score.exempt or dcid not in self.flag_only for dcid, score in self.scores.items())
+
+
+def without_students(desired: DesiredAssignment, student_dcids: Collection[int]) -> DesiredAssignment:
+    """Return the assignment without these students: nothing of theirs is sent, cleared or taken as cleared."""
+    if not student_dcids:
+        return desired
+    return replace(
+        desired,
+        scores={dcid: score for dcid, score in desired.scores.items() if dcid not in student_dcids},
+        unscored=desired.unscored - set(student_dcids),
+        unfinished=desired.unfinished - set(student_dcids),
+    )
 
 
 @dataclass(frozen=True, slots=True)

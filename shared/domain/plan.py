@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from shared.domain.adoption import Key, Ownership, key_of, ownership
-from shared.domain.desired import DesiredAssignment, DesiredScore, Echo, Link
+from shared.domain.desired import DesiredAssignment, DesiredScore, Echo, Link, without_students
 from shared.domain.differences import OwnedField, agrees, is_flag_zero, leftover_scores
 from shared.domain.echoes import fields_to_write, not_cleared, scores_to_write, seen
 from shared.domain.names import settle_names
@@ -206,6 +206,7 @@ def make_plan(
     Source: product rules, "Overwriting" and "When an assignment is eligible".
     """
     owned = ownership(desired, actual, links, plugin_marks)
+    immovable |= {key for key, own in owned.own.items() if own.unreadable}
     naming = settle_names(desired, owned.own, actual, links, immovable)
     by_key = {key_of(d): d for d in desired}
     clears = _Clears(clear_scores, repeat_clears)
@@ -266,7 +267,19 @@ def _link_steps(owned: Ownership) -> list[LinkStep]:
 def _part(desired: DesiredAssignment, actual: ActualAssignment | None, link: Link | None, clears: _Clears) -> _Part:
     if actual is None:
         return _new(desired)
-    return _existing(desired, actual, link, clears)
+    if actual.unreadable:
+        return _Part(findings=(_finding(key_of(desired), Reason.VALUE_UNREADABLE, actual.unreadable),))
+    odd = actual.unreadable_scores
+    part = _existing(without_students(desired, odd.keys()), actual, link, clears)
+    told = (
+        _finding(key_of(desired), Reason.VALUE_UNREADABLE, odd[dcid], dcid)
+        for dcid in sorted(odd.keys() & _students(desired))
+    )
+    return replace(part, findings=(*part.findings, *told)) if odd else part
+
+
+def _students(desired: DesiredAssignment) -> frozenset[int]:
+    return frozenset(desired.scores) | desired.unscored | desired.unfinished
 
 
 def _new(desired: DesiredAssignment) -> _Part:

@@ -99,6 +99,9 @@ class ActualAssignment:
     `created_by_plugin` is ASSIGNMENT.createdbyplugin, None for what a person made. `locked`, `counted` (in the final
     grade), `scores_published`, `weight` and `score_type` (`POINTS`, `PERCENT` …) are None where the read does not show
     them.
+
+    `unreadable` names the fields that passback cannot read: then nothing but the ids means anything.
+    `unreadable_scores` does of single scores, by STUDENTS.DCID; they are not among the `scores`.
     """
 
     assignment_id: int
@@ -116,3 +119,5 @@ class ActualAssignment:
     weight: Decimal | None = None
     score_type: str | None = None
     scores: Mapping[int, ActualScore] = field(default_factory=dict)
+    unreadable: str = ""
+    unreadable_scores: Mapping[int, str] = field(default_factory=dict)

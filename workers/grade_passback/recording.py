@@ -99,7 +99,7 @@ def state_of(findings: Iterable[Finding]) -> State:
     reasons = {finding.reason for finding in findings} - NOTES
     if not reasons:
         return State.SYNCED
-    if reasons & {Reason.DEAD_LETTER, Reason.VALUE_UNREADABLE}:
+    if Reason.DEAD_LETTER in reasons:
         return State.DEAD
     if Reason.RETRYING in reasons:
         return State.RETRYING

@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 
 from pydantic import TypeAdapter
 
+from shared.adapters.http.answers import OddRow
 from shared.adapters.powerschool.queries import IDS_PER_CALL, PowerQueries, rows_of
-from shared.adapters.powerschool.state_rows import DECODER, FastRow, FastRows, assignments_of
+from shared.adapters.powerschool.state_rows import DECODER, FastRow, FastRows, assignments_of, is_identified
 from shared.adapters.powerschool.wire import StateRow
 from shared.domain.plugin_queries import STATE_QUERY
 from shared.domain.powerschool import ActualAssignment, RosteredSection
@@ -29,14 +30,27 @@ class AssignmentReader:
         """
         if not sections:
             return ()
-        return assignments_of(self._state([section.dcid for section in sections], sorted(scores_of)))
+        rows, odd = self._state([section.dcid for section in sections], sorted(scores_of))
+        return assignments_of(rows, odd)
 
-    def _state(self, section_dcids: Sequence[int], scores_of: Sequence[int]) -> list[FastRow | StateRow]:
+    def _state(
+        self, section_dcids: Sequence[int], scores_of: Sequence[int]
+    ) -> tuple[list[FastRow | StateRow], list[OddRow]]:
+        """Return the rows, and those that could not be read. Each of these says which assignment section it is of."""
         rows: list[FastRow | StateRow] = []
+        all_odd: list[OddRow] = []
         for start in range(0, max(len(scores_of), 1), IDS_PER_CALL):
             some = scores_of[start : start + IDS_PER_CALL] or [NO_ID]
             args = {"section_dcids": section_dcids, "score_section_ids": some}
             answer = self._queries.answer(STATE_QUERY, args, DECODER)
             fast = answer.decoded
-            rows.extend(fast.record if isinstance(fast, FastRows) else rows_of(answer, _STATE_ROWS))
-        return rows
+            if isinstance(fast, FastRows):
+                rows.extend(fast.record)
+                continue
+            found, odd = rows_of(answer, _STATE_ROWS)
+            if not all(map(is_identified, odd)):
+                # It may be of any assignment, which would look deleted.
+                raise answer.unexpected("a row that does not say which assignment it is of")
+            rows.extend(found)
+            all_odd.extend(odd)
+        return rows, all_odd

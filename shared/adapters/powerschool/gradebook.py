@@ -4,9 +4,10 @@ import re
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+import structlog
 from pydantic import TypeAdapter
 
-from shared.adapters.http.answers import Answer
+from shared.adapters.http.answers import Answer, OddRow
 from shared.adapters.http.exact_json import Json
 from shared.adapters.powerschool import bodies
 from shared.adapters.powerschool.api import PowerSchoolApi
@@ -14,11 +15,14 @@ from shared.adapters.powerschool.assignments import AssignmentReader
 from shared.adapters.powerschool.bodies import JsonObject
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.wire import AssignmentWire, CategoryWire
+from shared.adapters.powerschool.wire import AssignmentWire, CategoryWire, listed
 from shared.domain.desired import DesiredAssignment
 from shared.domain.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.errors import Refused, TransientError
+from shared.log_events import LogEvent
 from shared.ports import ClearRow, CreatedAssignment, ScoreRow
+
+log = structlog.get_logger()
 
 _CATEGORIES = TypeAdapter(list[CategoryWire])
 _ASSIGNMENT = TypeAdapter(AssignmentWire)
@@ -52,7 +56,7 @@ class Gradebook:
         return frozenset(mark for mark in marks if mark)
 
     def categories(self, users_dcid: int, year_id: int, *, refresh: bool = False) -> tuple[TeacherCategory, ...]:
-        """Return the teacher's categories, inactive ones included.
+        """Return the teacher's categories, inactive ones included. One that cannot be read is left out and logged.
 
         Source: PowerSchool xte API, `GET /ws/xte/teacher_category`.
         """
@@ -61,8 +65,11 @@ class Gradebook:
         if kept is None:
             params = [("users_dcid", str(users_dcid)), ("year_id", str(year_id))]
             answer = self._api.send("GET", "/ws/xte/teacher_category", params=params)
-            answer.parsed(_CATEGORIES)
-            kept = answer.body
+            _, odd = answer.rows(_CATEGORIES)
+            for row in odd:
+                log.warning(LogEvent.CATEGORY_LEFT_OUT, category_id=_category_id(row), fields=row.fields)
+            unreadable = [row.row for row in odd]
+            kept = [row for row in listed(answer.body) if row not in unreadable]
             self._cache.put("categories", of, kept, self._category_max_age)
         return tuple(category.to_domain() for category in _CATEGORIES.validate_python(kept))
 
@@ -162,6 +169,10 @@ class Gradebook:
         if not isinstance(found, dict):
             raise answer.unexpected("no assignment")
         return answer, found
+
+
+def _category_id(odd: OddRow) -> str | None:
+    return odd.id("teachercategoryid") or odd.id()
 
 
 def _asks_to_resubmit(refused: Refused) -> bool:

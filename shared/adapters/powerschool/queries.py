@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 from pydantic import BaseModel, TypeAdapter
 
-from shared.adapters.http.answers import Answer, Decoder
+from shared.adapters.http.answers import Answer, Decoder, OddRow
 from shared.adapters.http.api import Params
 from shared.adapters.http.exact_json import Json
 from shared.adapters.powerschool.pages import (
@@ -171,8 +171,8 @@ def _body(args: Args | None) -> Json:
     return {key: value if isinstance(value, int) else list(value) for key, value in (args or {}).items()}
 
 
-def rows_of(answer: Answer, rows: TypeAdapter[list[R]]) -> list[R]:
-    """Return the rows of an answer that no decoder read."""
+def rows_of(answer: Answer, rows: TypeAdapter[list[R]]) -> tuple[list[R], list[OddRow]]:
+    """Return the rows of an answer that no decoder read, and those that cannot be read."""
     if not isinstance(answer.body, dict):
         raise answer.unexpected("no rows")
-    return answer.parsed(rows, listed(answer.body.get("record")))
+    return answer.rows(rows, listed(answer.body.get("record")))

@@ -3,12 +3,15 @@
 The query joins: every score comes with all columns of its assignment.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import msgspec
+from pydantic import ValidationError
 
+from shared.adapters.http.answers import OddRow
 from shared.adapters.powerschool.wire import SCORE_CODE, StateRow
 from shared.domain.powerschool import NO_MARKS, ActualAssignment, ActualScore, Mark
 
@@ -49,8 +52,71 @@ class FastRows(msgspec.Struct, frozen=True):
 DECODER = msgspec.json.Decoder(FastRows, strict=False)
 
 
-def assignments_of(rows: Iterable[FastRow | StateRow]) -> tuple[ActualAssignment, ...]:
-    """Return one value per assignment section, with the scores of its rows."""
+# What a row says of a score; every other column is its assignment's.
+SCORE_COLUMNS = frozenset(
+    {
+        "student_dcid",
+        "score_points",
+        "score_kind",
+        "is_missing",
+        "is_exempt",
+        "is_late",
+        "is_collected",
+        "is_absent",
+        "is_incomplete",
+    }
+)
+
+
+def assignments_of(rows: Iterable[FastRow | StateRow], odd: Sequence[OddRow] = ()) -> tuple[ActualAssignment, ...]:
+    """Return one value per assignment section, with the scores of its rows.
+
+    An odd row, which must be identified, costs its student's score, or the assignment where that cannot be read.
+    """
+    assignments = _assignments_of(rows)
+    for row in odd:
+        _add(row, assignments)
+    return tuple(assignments.values())
+
+
+def is_identified(odd: OddRow) -> bool:
+    """Say whether the row tells which assignment section it is of."""
+    return all(_number(odd, name) is not None for name in ("section_dcid", "assignment_id", "assignment_section_id"))
+
+
+def _add(odd: OddRow, assignments: dict[int, ActualAssignment]) -> None:
+    key, student = _number(odd, "assignment_section_id"), _number(odd, "student_dcid")
+    section_dcid, assignment_id = _number(odd, "section_dcid"), _number(odd, "assignment_id")
+    assert key is not None
+    assert section_dcid is not None
+    assert assignment_id is not None
+    known = assignments.get(key) or _without_score(odd)
+    if known is None:
+        nothing = ActualAssignment(assignment_id, key, section_dcid, "", date.min, Decimal(0), None)
+        assignments[key] = replace(nothing, unreadable=odd.fields)
+    elif student is None:
+        # Somebody's score, of nobody knows whom.
+        assignments[key] = replace(known, unreadable=known.unreadable or odd.fields)
+    else:
+        assignments[key] = replace(known, unreadable_scores={**known.unreadable_scores, student: odd.fields})
+
+
+def _without_score(odd: OddRow) -> ActualAssignment | None:
+    """Return the row's assignment without scores, None where that is what cannot be read."""
+    row = odd.row if isinstance(odd.row, dict) else {}
+    try:
+        own = StateRow.model_validate({name: value for name, value in row.items() if name not in SCORE_COLUMNS})
+    except ValidationError:
+        return None
+    return _assignment(own, {})
+
+
+def _number(odd: OddRow, name: str) -> int | None:
+    found = odd.id(name)
+    return int(found) if found is not None and found.isdigit() else None
+
+
+def _assignments_of(rows: Iterable[FastRow | StateRow]) -> dict[int, ActualAssignment]:
     assignments: dict[int, ActualAssignment] = {}
     scores_of: dict[int, dict[int, ActualScore]] = {}
     for row in rows:
@@ -62,7 +128,7 @@ def assignments_of(rows: Iterable[FastRow | StateRow]) -> tuple[ActualAssignment
         if student is not None:
             is_code = row.score_kind == SCORE_CODE
             scores[student] = ActualScore(row.score_points, row.is_missing, row.is_exempt, is_code, _marks(row))
-    return tuple(assignments.values())
+    return assignments
 
 
 def _marks(row: FastRow | StateRow) -> frozenset[Mark] | None:

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from scripted_remote import ScriptedRemote, answer
 from test_canvas_client import ASSIGNMENT, BASE, GROUP, ROW, SECTION, SUBMISSION, course_of, without
+from test_fast_rows import SECTION as ROSTERED
+from test_fast_rows import STATE, STATE_ROW
 
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.powerschool import PowerSchool
 from shared.domain.gradebook import GradebookRow, Unreadable
 from shared.errors import UnexpectedAnswer
 from shared.ports import Reading
@@ -140,3 +143,48 @@ def test_a_field_that_every_row_lacks_is_a_missing_right(canvas: CanvasClient, r
         course_of(canvas, remote, without(ASSIGNMENT, "due_at"), without(ASSIGNMENT, "due_at", id="72"))
     with pytest.raises(UnexpectedAnswer, match=r"submissions\.score"):
         gradebook(canvas, remote, without(ROW, submissions=[without(SUBMISSION, "score")]))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("score_points", "A-"), ("is_missing", "perhaps"), ("is_exempt", {}), ("score_kind", 7)]
+)
+def test_an_odd_score_in_powerschool_costs_itself(
+    ps: PowerSchool, remote: ScriptedRemote, field: str, value: object
+) -> None:
+    """It is neither held nor taken as missing; the assignment and the other score are read."""
+    odd = {**STATE_ROW, "student_dcid": "502", field: value}
+    for rows in ([odd, STATE_ROW], [STATE_ROW, odd]):
+        remote.on("POST", STATE, answer({"record": rows}))
+        (found,) = ps.gradebook.assignments([ROSTERED], {800})
+        assert (set(found.scores), found.unreadable_scores, found.unreadable) == ({501}, {502: field}, "")
+        assert found.name == STATE_ROW["name"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("due_date", "20261-12-05"), ("points", "ten"), ("name", None), ("category_id", "x")]
+)
+def test_an_odd_assignment_in_powerschool_costs_itself(
+    ps: PowerSchool, remote: ScriptedRemote, field: str, value: object
+) -> None:
+    """It is there, so that it does not look deleted; the other one is read."""
+    odd = {**STATE_ROW, "assignment_id": "701", "assignment_section_id": "801", field: value}
+    remote.on("POST", STATE, answer({"record": [odd, STATE_ROW]}))
+    found = {each.assignment_section_id: each for each in ps.gradebook.assignments([ROSTERED], {800, 801})}
+    assert (found[801].unreadable, found[800].unreadable) == (field, "")
+    assert set(found[800].scores) == {501}
+
+
+def test_a_row_of_nobody_knows_which_assignment_is_unexpected(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """Without it an assignment might look deleted, and would be created again."""
+    remote.on("POST", STATE, answer({"record": [STATE_ROW, {**STATE_ROW, "assignment_section_id": "one"}]}))
+    with pytest.raises(UnexpectedAnswer):
+        ps.gradebook.assignments([ROSTERED], {800})
+
+
+def test_an_odd_category_is_left_out(ps: PowerSchool, remote: ScriptedRemote) -> None:
+    """Also where the list is remembered."""
+    good, odd = ({"teachercategoryid": number, "name": "Homework", "isactive": True} for number in (11, 12))
+    remote.on("GET", "/ws/xte/teacher_category", answer([{**odd, "isactive": "perhaps"}, good]))
+    for _ in range(2):
+        assert [category.id for category in ps.gradebook.categories(501, 41)] == [11]
+    assert len(remote.asked("GET", "/ws/xte/teacher_category")) == 1
