@@ -8,6 +8,7 @@ import pytest
 
 from deploy.provisioning.town import RosterTown, roster_town
 from shared.domain.provisioning_run import Run, RunState
+from shared.domain.sis_import import Entity
 from shared.sandbox.canvas.state import User
 from shared.sandbox.district_generator import DistrictSize
 from shared.sandbox.powerschool.roster_acts import AddCoTeacher, AddStudent, ChangeStaff, ChangeStudent
@@ -288,3 +289,24 @@ def test_co_teachers_come_and_go_by_their_dates() -> None:
         assert roles[f"T{ta.teacher_number}"] == "ta"
         assert roles[f"T{grader.teacher_number}"] == "Grader"
         assert f"T{later.teacher_number}" not in roles
+
+
+def test_a_login_suspended_by_hand_stays_suspended(town: RosterTown) -> None:
+    """Also where all users are sent whole: Canvas holds what a person did, and passback does not override it."""
+    suspended, renumbered = in_class(town, 2)
+    login = user(town, suspended.number)
+    town.canvas.state.sandbox.suspend_user(login.id)
+    renumber(town, renumbered, "77009")
+    run = town.ask()
+
+    assert [upload.options.remaster for upload in run.uploads if Entity.USERS in upload.entities] == [True]
+    assert (run.state, login.workflow_state) == (RunState.DONE, "suspended")
+
+
+def test_what_a_district_leaves_out_does_not_come_to_canvas() -> None:
+    """A school, with its sections; the next run has nothing to do."""
+    with roster_town(DistrictSize(schools=2, students=40, sections=16), PROVISION_SCHOOLS="-200") as town:
+        assert town.ask().state is RunState.DONE
+        sections = {str(s.dcid): s.school_number for s in town.rosters.sections.values()}
+        assert {sections[str(row["section_id"])] for row in town.canvas_roster()["sections"]} == {100}
+        assert town.ask().uploads == ()

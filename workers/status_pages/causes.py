@@ -86,6 +86,10 @@ _EXPLAINED = {
         "Somebody aborted or restored passback's SIS import in Canvas.",
         "Find out why. A retry reads the rosters anew and sends the import's data whole.",
     ),
+    "corrections_without_end": CauseExplained(
+        "Canvas was told again and again to change SIS ids or logins, and each time others had to change first.",
+        "Look at the run's corrections and what Canvas said about them; mend the numbers in PowerSchool, then retry.",
+    ),
     "rows_forgotten": CauseExplained(
         "The rows of this run are not kept any more.",
         "A retry reads the rosters anew.",
