@@ -8,8 +8,9 @@ from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, NO_WAIT, QUIET, Di
 
 from shared.adapters.redis.change_store import RedisChangeStore
 from shared.adapters.redis.dead_messages import RedisDeadMessages
-from shared.adapters.redis.keys import SET_ASIDE
+from shared.adapters.redis.keys import SET_ASIDE, Keys
 from shared.adapters.redis.pauses import UNKNOWN_ACTOR, RedisPauses
+from shared.adapters.redis.system_health import SystemGate, system_rates
 from shared.clock import SystemClock
 from shared.domain.changes import Cause, Change, ChangeKind
 from shared.queues import Stream
@@ -148,3 +149,30 @@ def test_a_pause_that_nobody_can_read_is_shown_and_resumed(
     assert pauses.resume("course:102")
     district.time.advance(CLAIM_FOR)
     assert OTHER in store.claim_due(4)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 6, 7])
+def test_a_key_of_the_rate_limiter_of_another_type_is_set_aside(client: redis.Redis, number: int) -> None:
+    """A key of what all workers know about a system, of another type, is renamed, and requests go on."""
+    keys = Keys()
+    gate = SystemGate(client, keys, "powerschool", SystemClock(), timedelta(milliseconds=1), max_in_flight=1)
+    key = gate._keys[number]
+    client.delete(key)
+    client.set(key, "x") if number > 3 else client.lpush(key, "x")
+    passage = gate.enter()
+    gate.leave(passage, answered=True)
+    gate.leave(gate.enter(), answered=False)
+
+
+@pytest.mark.parametrize("garbage", ["x", "-1", "1e300", "nan", "inf", ""])
+def test_garbage_in_a_rate_is_no_long_wait(client: redis.Redis, garbage: str) -> None:
+    """Fields of a learnt rate that are no times, or times beyond bounds, keep nobody from a request for long."""
+    keys = Keys()
+    client.hset(keys.rate("powerschool"), mapping=dict.fromkeys(["interval", "limit", "good", "calm"], garbage))  # type: ignore[arg-type]
+    now = [1_000_000]
+    gate = SystemGate(client, keys, "powerschool", SystemClock(), timedelta(milliseconds=1), now_ms=lambda: now[0])
+    gate.leave(gate.enter(), answered=True)
+    now[0] += 60_000
+    gate.leave(gate.enter(), answered=True)
+    rates = {rate.system: rate.interval for rate in system_rates(client, keys, {})}
+    assert timedelta(0) <= rates["powerschool"] <= timedelta(seconds=10)

@@ -15,6 +15,8 @@ local CONFIGURED = tonumber(ARGV[2])
 local FIRST, SHORTEST, LONGEST = 100, 5, 10000
 -- Without a hint, of a pause and an interval. Half a minute is for systems that are away.
 local LONGEST_PAUSE = 5000
+-- A system that asks for a longer wait than this is paused as a whole.
+local LONGEST_WAIT = 600000
 -- Requests arrive a little earlier or later than they were let in.
 local MARGIN = 1.07
 -- So many accepted requests make an interval one that works: then throttling is a matter of jitter.
@@ -38,8 +40,14 @@ local FIELDS = {
 }
 local rate = {}
 for i, value in ipairs(redis.call('HMGET', RATE, unpack(FIELDS))) do
-  rate[FIELDS[i]] = tonumber(value or '') or 0
+  local number = tonumber(value or '')
+  -- What is no number, or less than nothing, was not written here.
+  rate[FIELDS[i]] = number and number >= 0 and number or 0
 end
+for _, name in ipairs({'interval', 'limit', 'good'}) do
+  rate[name] = math.min(rate[name], math.max(LONGEST, CONFIGURED))
+end
+rate.next = math.min(rate.next, NOW + LONGEST_WAIT)
 
 local function exact(number)
   return string.format('%.3f', number)

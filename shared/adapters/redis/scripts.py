@@ -46,6 +46,16 @@ def set_aside_wrong_types(client: redis.Redis, expected: Mapping[str, str]) -> b
     return renamed
 
 
+def with_right_types(client: redis.Redis, expected: Mapping[str, str], run: Callable[[], object]) -> object:
+    """Return what the script answers. If a key has another type than `expected`, it is set aside and it runs again."""
+    try:
+        return run()
+    except ResponseError as error:
+        if "WRONGTYPE" not in str(error) or not set_aside_wrong_types(client, expected):
+            raise
+    return run()
+
+
 class CourseScripts:
     """The scripts that begin with `course.lua`, with the keys and arguments that it reads."""
 
@@ -86,10 +96,4 @@ class CourseScripts:
         """Return what the script `name` answers to its own arguments."""
         now = "" if self._now_ms is None else self._now_ms()
         keys, given = [*self._keys, *more_keys], [now, *self._arguments, *arguments]
-        try:
-            answer: object = self._scripts[name](keys=keys, args=given)
-        except ResponseError as error:
-            if "WRONGTYPE" not in str(error) or not set_aside_wrong_types(self._client, self._types):
-                raise
-            answer = self._scripts[name](keys=keys, args=given)
-        return answer
+        return with_right_types(self._client, self._types, lambda: self._scripts[name](keys=keys, args=given))

@@ -17,7 +17,7 @@ from shared.adapters.http.gate import Passage
 from shared.adapters.redis.answers import milliseconds, text
 from shared.adapters.redis.heartbeats import GONE_AFTER, place_of_this_process
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
+from shared.adapters.redis.scripts import load_script, with_right_types
 from shared.clock import Clock
 from shared.errors import SystemUnwell
 from shared.log_events import LogEvent
@@ -34,6 +34,7 @@ LONGEST_PAUSE_IN_PLACE = timedelta(seconds=15)
 LONGEST_SLEEP = timedelta(seconds=1)
 LONGEST_PROBE = timedelta(seconds=40)
 PROBE_POLL = timedelta(milliseconds=50)
+LONGEST_INTERVAL_MS = 10_000.0
 SHORTEST_DELAY = timedelta(milliseconds=1)
 _JITTER = 0.2
 # As `system_enter.lua` says it.
@@ -90,8 +91,16 @@ def system_rates(client: redis.Redis, keys: Keys, configured: Mapping[str, timed
     rates = []
     for system, learnt in zip(SYSTEMS, pipeline.execute(), strict=True):
         own = configured.get(system, timedelta(0))
-        rates.append(SystemRate(system, max(own, timedelta(milliseconds=float(learnt or 0))), own))
+        rates.append(SystemRate(system, max(own, _interval(learnt)), own))
     return rates
+
+
+def _interval(kept: bytes | None) -> timedelta:
+    """Return a kept interval as `rate.lua` reads it: what is no number is none, and none is longer than ten seconds."""
+    try:
+        return timedelta(milliseconds=min(max(float(kept or 0), 0.0), LONGEST_INTERVAL_MS))
+    except ValueError:
+        return timedelta(0)
 
 
 def requests_wait(client: redis.Redis, keys: Keys, system: str) -> bool:
@@ -134,6 +143,8 @@ class SystemGate:
             self._pause_key, self._ailing_key, self._probe_key, self._failures_key, keys.line(system), keys.heartbeats,
             keys.rate(system), keys.seen(system),
         ]  # fmt: skip
+        types = ("string", "string", "string", "string", "zset", "hash", "hash", "zset")
+        self._types = dict(zip(self._keys, types, strict=True))
         self._clock = clock
         self._interval_ms = milliseconds(min_interval)
         # Callers whose requests are over, or never began, without Redis having heard of it.
@@ -265,9 +276,9 @@ class SystemGate:
 
     def _run(self, script: Script, caller: str, args: Sequence[str | int]) -> Any:
         """Where Redis does not answer, the caller leaves the line with this process's next question."""
-        now = "" if self._now_ms is None else self._now_ms()
+        given = ["" if self._now_ms is None else self._now_ms(), self._interval_ms, *args]
         try:
-            return script(keys=self._keys, args=[now, self._interval_ms, *args])
+            return with_right_types(self._redis, self._types, lambda: script(keys=self._keys, args=given))
         except RedisError:
             self._over.add(caller)
             raise
