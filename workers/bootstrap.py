@@ -34,7 +34,7 @@ from shared.adapters.redis.provision_runs import RedisProvisionRuns
 from shared.adapters.redis.purges import RedisPurges
 from shared.adapters.redis.records import RedisRecords
 from shared.adapters.redis.shared_clock import SharedClock
-from shared.adapters.redis.system_health import requests_wait
+from shared.adapters.redis.system_health import SystemRate, requests_wait, system_rates
 from shared.adapters.redis.tally import Tally
 from shared.adapters.redis.timings import RedisTimings
 from shared.adapters.redis.unavailable_queries import UnavailableQueries
@@ -368,6 +368,11 @@ class Passback:
                 outcome = self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
                 notes.note("outcome", type(outcome).__name__.lower())
             self.measures.ended(outcome)
+
+    def system_rates(self) -> list[SystemRate]:
+        """Return how fast all workers together call each system now, and how fast the settings let them."""
+        powerschool_interval = timedelta(milliseconds=self.settings.powerschool_min_interval_ms)
+        return system_rates(self.redis, self.keys, {"powerschool": powerschool_interval})
 
     def _somebody_waits(self) -> bool:
         """Say whether a course waits for a thread, or a request of anybody for its turn at PowerSchool."""

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from shared.adapters.redis.system_health import system_pauses
+from shared.adapters.redis.system_health import SystemRate, system_pauses
 from shared.domain.provisioning_run import RunKind
 from shared.queues import Queue
 from workers.bootstrap import Passback
@@ -21,6 +21,12 @@ def last_provisioning(service: Passback) -> dict[str, object]:
     run, held = next(runs, None), service.provision_runs.held()
     last = {} if run is None else {"run_id": run.id, "state": run.state.value, "at": run.created_at.isoformat()}
     return {**last, "held": held.id if held else None}
+
+
+def rate_json(rate: SystemRate) -> dict[str, object]:
+    """Return the interval between two requests as it is now and as configured, in whole milliseconds."""
+    now, configured = (round(interval / timedelta(milliseconds=1)) for interval in (rate.interval, rate.configured))
+    return {"now": now, "configured": configured, "learnt": rate.is_learnt}
 
 
 def installation_status(service: Passback) -> dict[str, object]:
@@ -66,5 +72,6 @@ def installation_status(service: Passback) -> dict[str, object]:
             {"run_id": run.id, "school_number": run.school_number} for run in service.provision_runs.held_runs()
         ],
         "last_event_at": last_event.isoformat() if last_event else None,
+        "request_interval_ms": {rate.system: rate_json(rate) for rate in service.system_rates()},
         "paused_systems": {p.system: p.left.total_seconds() for p in system_pauses(service.redis, service.keys)},
     }

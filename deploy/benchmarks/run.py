@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deploy.benchmarks import cost, engine, fold, growth, ingest, latency, memory, outcome, pace, reconcile
+from deploy.benchmarks import cost, engine, fold, growth, ingest, latency, memory, outcome, pace, reconcile, throttle
 from deploy.benchmarks.keeper import kept
 from deploy.benchmarks.outcome import Result
 from workers.cli.process_group import end_on_sigterm
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[], Result]] = {
     "latency": latency.run,
     "cost": cost.run,
     "pace": pace.run,
+    "throttle": throttle.run,
     "reconcile": reconcile.run,
     "engine": engine.run,
     "memory": memory.run,
@@ -38,6 +39,7 @@ QUICK: Mapping[str, Callable[[], Result]] = {
         courses=20, changes=200, way_courses=4, way_changes=40, window_courses=20, window_changes=200
     ),
     "pace": lambda: pace.run(courses=6, changes=60, seconds=5),
+    "throttle": lambda: throttle.run(courses=6, permitted_ms=(100,), told_ms=(0,), styles=("403",)),
     "reconcile": lambda: reconcile.run(courses=4, rounds=1),
     "engine": lambda: engine.run(rows=2_000, rounds=1),
     "memory": lambda: memory.run(courses=4, messages=1_000, town_courses=2),

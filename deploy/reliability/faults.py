@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from deploy.reliability.plant import WORKERS, Plant
 
 LOST_CREATE = "/ws/xte/section/assignment"
+INTERVALS_MS = (50, 150, 300, 600)
 LOST_SCORE = "/ws/xte/score"
 
 
@@ -33,9 +34,7 @@ class Faults:
             "powerschool maintenance": lambda: self._powerschool(maintenance=True),
             "powerschool down": lambda: self._powerschool(down=True),
             "powerschool errors": lambda: self._powerschool(error_rate=0.4, seed=self.dice.randrange(1000)),
-            "powerschool throttled": lambda: self._powerschool(
-                throttle_interval_ms=300, throttle_style=self.dice.choice(["403", "429"])
-            ),
+            "powerschool throttled": self._throttle,
             "canvas down": lambda: self._canvas(down=True),
             "canvas maintenance": lambda: self._canvas(maintenance=True),
             "create answer lost": lambda: self._powerschool(
@@ -52,9 +51,10 @@ class Faults:
 
     def mend(self, *, everything: bool = False) -> None:
         """Mend what has been broken for long enough, or everything."""
-        for name, (until, mend) in list(self._mends.items()):
-            if everything or time.monotonic() >= until:
-                del self._mends[name]
+        # Mending one thing may break it in another way, which is mended in its turn.
+        while over := [name for name, (until, _) in self._mends.items() if everything or time.monotonic() >= until]:
+            for name in over:
+                _, mend = self._mends.pop(name)
                 mend()
 
     @property
@@ -64,6 +64,17 @@ class Faults:
 
     def _later(self, name: str, delay_s: float, mend: Callable[[], None]) -> None:
         self._mends[name] = (time.monotonic() + delay_s, mend)
+
+    def _throttle(self) -> None:
+        """Let PowerSchool permit a request per interval, which changes once before it is well again."""
+        style = self.dice.choice(["403", "429"])
+        first, then = (self.dice.choice(INTERVALS_MS) for _ in range(2))
+
+        def change() -> None:
+            self._powerschool(throttle_interval_ms=then, throttle_style=style)
+
+        self._powerschool(throttle_interval_ms=first, throttle_style=style)
+        self._later("powerschool", self.dice.uniform(0.5, 3), change)
 
     def _kill_worker(self) -> None:
         name = self.dice.choice(WORKERS)

@@ -81,6 +81,7 @@ def test_a_heartbeat_and_a_pause_are_seen() -> None:
         service.heartbeats.note("worker@here:1")
         service.redis.set(service.keys.pause("powerschool"), "powerschool_unavailable", px=9000)
         service.redis.set(service.keys.ailing("powerschool"), "powerschool_unavailable", px=9000)
+        service.redis.hset(service.keys.rate("powerschool"), "interval", "262.500")
 
     with EmbeddedRedis() as redis:
         found = series(visit(redis.url, ail).text)
@@ -90,6 +91,9 @@ def test_a_heartbeat_and_a_pause_are_seen() -> None:
     assert found["passback_system_unwell", ("powerschool",)] == 1
     assert found["passback_system_unwell", ("canvas",)] == 0
     assert 0 < found["passback_system_paused_seconds", ("powerschool",)] <= 9
+    assert found["passback_request_interval_seconds", ("powerschool",)] == pytest.approx(0.2625, abs=0.001)
+    assert found["passback_request_interval_seconds", ("canvas",)] == 0
+    assert found["passback_request_interval_configured_seconds", ("powerschool",)] == 0
 
 
 def test_without_redis_the_page_says_so() -> None:

@@ -132,3 +132,26 @@ def test_queries_that_do_not_run_are_named(running: Town) -> None:
     assert problems(running) == {}
     with closing(Passback(load(environ(running), Path("no.env")))) as service:
         assert installation_status(service)["unavailable_queries"] == []
+
+
+@pytest.mark.parametrize(
+    ("learnt", "told_ms", "words"),
+    [
+        ("262.400", "0", "powerschool: a request per 262 ms, learnt from throttling; none configured"),
+        ("262.400", "100", "powerschool: a request per 262 ms, learnt from throttling; 100 ms configured"),
+        ("0.000", "100", "powerschool: 100 ms configured, and nothing was throttled lately"),
+    ],
+)
+def test_the_learnt_rate_is_told_beside_the_configured_one(
+    running: Town, learnt: str, told_ms: str, words: str
+) -> None:
+    """A throttling PowerSchool is a speed: nothing fails, and whoever looks sees what it is."""
+    with closing(Passback(load(environ(running), Path("no.env")))) as service:
+        service.redis.hset(service.keys.rate("powerschool"), "interval", learnt)
+    try:
+        told = {check.name: check for check in checks(running, POWERSCHOOL_MIN_INTERVAL_MS=told_ms)}
+    finally:
+        with closing(Passback(load(environ(running), Path("no.env")))) as service:
+            service.redis.delete(service.keys.rate("powerschool"))
+    assert told["rates"].verdict is Verdict.OK
+    assert words in told["rates"].found

@@ -33,7 +33,8 @@ def _status_table(found: dict[str, object]) -> Table:
     for name, value in found.items():
         if isinstance(value, dict):
             for part, count in value.items():
-                table.add_row(f"{name.replace('_', ' ')}: {part}", str(count))
+                told = ", ".join(f"{word} {what}" for word, what in count.items()) if isinstance(count, dict) else count
+                table.add_row(f"{name.replace('_', ' ')}: {part}", str(told))
         elif isinstance(value, list):
             table.add_row(name, "\n".join(map(_told, value)) or "none")
         else:

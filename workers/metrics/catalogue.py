@@ -73,6 +73,14 @@ TROUBLES = _counter(
 )
 SYSTEM_UNWELL = _gauge("system_unwell", "1 from a pause of all requests until the system answers again.", "system")
 SYSTEM_PAUSED = _gauge("system_paused_seconds", "How much longer nobody calls the system.", "system")
+REQUEST_INTERVAL = _gauge(
+    "request_interval_seconds",
+    "Between two requests of all workers together, as configured or as learnt from throttled answers; 0 is none.",
+    "system",
+)
+REQUEST_INTERVAL_CONFIGURED = _gauge(
+    "request_interval_configured_seconds", "The shortest that the settings allow; 0 is none.", "system"
+)
 SYSTEM_FAILURES = _gauge("system_failures", "Its failures in a row.", "system")
 TOKENS = _counter("powerschool_token_fetches", "Fetches of PowerSchool's access token: ok, failed.", "result")
 

@@ -118,6 +118,9 @@ class Numbers:
             yield of.SYSTEM_UNWELL, (system,), int(gauge.unwell)
             yield of.SYSTEM_PAUSED, (system,), gauge.paused_s
             yield of.SYSTEM_FAILURES, (system,), gauge.failures
+        for rate in self._service.system_rates():
+            yield of.REQUEST_INTERVAL, (rate.system,), _seconds(rate.interval)
+            yield of.REQUEST_INTERVAL_CONFIGURED, (rate.system,), _seconds(rate.configured)
         yield from self._counted(of.TROUBLES, Counted.TROUBLES)
         faults = Counter(query.fault for query in self._service.unavailable_queries.all())
         for fault in QueryFault:

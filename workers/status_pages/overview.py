@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.adapters.redis.change_store import Counts, LongWait, WaitingCourse
 from shared.adapters.redis.heartbeats import Heartbeat
-from shared.adapters.redis.system_health import SystemPause, system_pauses
+from shared.adapters.redis.system_health import SystemPause, SystemRate, system_pauses
 from shared.domain.actions import Action
 from shared.domain.pauses import Pause
 from shared.domain.plugin_queries import UnavailableQuery
@@ -45,6 +45,7 @@ class Overview:
     processes: list[Heartbeat]
     pauses: list[Pause]
     system_pauses: list[SystemPause]
+    rates: list[SystemRate]
     unavailable_queries: list[UnavailableQuery]
     long_waits: list[LongWait]
     hours: list[HourOfTimings]
@@ -78,6 +79,7 @@ def overview(service: Passback, provisioning: Provisioning) -> Overview:
         processes=service.heartbeats.all(),
         pauses=service.pauses.all(),
         system_pauses=system_pauses(service.redis, service.keys),
+        rates=service.system_rates(),
         unavailable_queries=service.unavailable_queries.all(),
         long_waits=changes.long_waits(TOO_LONG),
         hours=service.timings.hours(now, SHOWN_HOURS),

@@ -3,8 +3,8 @@
 -- `interval` is the time between two admissions (ms). As in BIC, the predecessor of TCP's CUBIC, it is searched for
 -- between `limit`, the longest interval at which the system throttled, and `good`, the shortest that it accepted:
 -- slower by a factor at each throttled answer, faster by ever smaller steps towards the limit while none comes. After
--- HOLD without one the limit is lowered by 5 %, then by 10, 20, 40 and 50, so that a system that permits more is found
--- out within a minute and one that does not loses one request in HOLD. Never faster than configured.
+-- HOLD without one the interval is made shorter by 5 %, then by 10, 20, 40 and 50, so that a system that permits more is
+-- found out within a minute and one that does not loses one request in HOLD. Never faster than configured.
 -- Source: Xu, Harfoush, Rhee: "Binary Increase Congestion Control for Fast Long-Distance Networks", INFOCOM 2004.
 --
 -- KEYS: pause, ailing, probe, failures, line, heartbeats, rate, seen. ARGV[1] the time (ms; empty: Redis's), ARGV[2] the
@@ -18,7 +18,7 @@ local LONGEST_PAUSE = 5000
 -- A system that asks for a longer wait than this is paused as a whole.
 local LONGEST_WAIT = 600000
 -- Requests arrive a little earlier or later than they were let in.
-local MARGIN = 1.07
+local MARGIN, NEAR = 1.05, 1.12
 -- So many accepted requests make an interval one that works: then throttling is a matter of jitter.
 local STEADY = 5
 local HOLD, NEXT_HOLD = 20000, 2000
@@ -34,7 +34,7 @@ local NOW = tonumber(ARGV[1]) or server_time()
 
 -- `next`: when the next request may go; `last`: when the last one went; `changed`, `slowed`: when the interval was
 -- changed, and made longer; `proven`: requests accepted at it; `calm`, `steps`: since when nothing was throttled, and
--- how often the limit was lowered since; `told`, `told_at`: the interval that was logged last.
+-- how often the interval was made shorter since; `told`, `told_at`: the interval that was logged last.
 local FIELDS = {
   'interval', 'limit', 'good', 'proven', 'changed', 'slowed', 'calm', 'steps', 'next', 'last', 'told', 'told_at',
 }
@@ -107,24 +107,42 @@ local function slow_down(at, hint, was_probe)
   if hint > 0 and rate.good == 0 and proven == 0 then
     pause, rate.good = hint, math.max(hint, new)
   end
-  rate.limit, rate.slowed, rate.calm, rate.steps = base, NOW, NOW, 0
+  -- A probe that fails says that the system still has enough, and not that it permits no shorter interval.
+  rate.limit = was_probe and rate.limit or base
+  rate.slowed, rate.calm, rate.steps = NOW, NOW, 0
   rate.next = NOW + pause
   change_to(new)
   keep_learnt()
   return pause
 end
 
-local function lower_limit()
-  rate.limit = rate.limit * (1 - math.min(0.05 * 2 ^ rate.steps, 0.5))
+-- Where no limit is known near the interval, the answer to a probe is enough to halve it.
+local function probe_succeeded()
+  if 4 * rate.limit <= interval() then
+    change_to(math.max(CONFIGURED, interval() / 2))
+    keep_learnt()
+  end
+end
+
+-- Near enough to the limit: going nearer would be throttled as often as it would not.
+local function is_near_limit()
+  return rate.limit > 0 and (interval() <= NEAR * rate.limit or interval() <= CONFIGURED)
+end
+
+local function may_explore()
+  local hold = rate.steps == 0 and math.max(HOLD, 30 * interval()) or math.max(NEXT_HOLD, 5 * interval())
+  return NOW - rate.calm >= hold
+end
+
+-- Goes below the limit, a little first and then more, while nothing is throttled.
+local function explore()
+  local new = math.max(CONFIGURED, interval() * (1 - math.min(0.05 * 2 ^ rate.steps, 0.5)))
+  rate.limit = math.min(rate.limit, interval() * (1 - math.min(0.05 * 2 ^ rate.steps, 0.5)) / MARGIN)
   if rate.limit * MARGIN < math.max(CONFIGURED, SHORTEST) then
     rate.limit = 0
   end
   rate.calm, rate.steps = NOW, rate.steps + 1
-end
-
-local function may_lower_limit()
-  local hold = rate.steps == 0 and math.max(HOLD, 30 * interval()) or math.max(NEXT_HOLD, 5 * interval())
-  return rate.limit > 0 and NOW - rate.calm >= hold
+  change_to(new)
 end
 
 -- Makes the interval shorter, after a request was accepted that came as soon as the interval allows.
@@ -134,12 +152,11 @@ local function speed_up()
   if rate.good == 0 or present < rate.good then
     rate.good = present
   end
-  local floor = math.max(CONFIGURED, MARGIN * rate.limit)
-  if present <= 1.001 * floor and may_lower_limit() then
-    lower_limit()
-    change_to(math.max(CONFIGURED, MARGIN * rate.limit, rate.limit == 0 and present / 2 or 0))
-  elseif present > 1.001 * floor then
-    change_to(math.max(floor, math.sqrt(present * math.max(rate.limit, present / 4))))
+  if not is_near_limit() then
+    local nearer = math.sqrt(present * math.max(rate.limit, present / 4))
+    change_to(math.max(CONFIGURED, MARGIN * rate.limit, nearer))
+  elseif may_explore() then
+    explore()
   end
   if rate.limit == 0 and rate.interval < math.max(CONFIGURED, SHORTEST) then
     rate.interval = 0

@@ -21,6 +21,8 @@ if ADVISED > interval() then
   change_to(ADVISED)
   rate.next = math.max(rate.next, NOW + ADVISED)
   keep_learnt()
+elseif WAS_PROBE then
+  probe_succeeded()
 elseif TESTED == '1' and ADVISED == 0 and SINCE >= rate.changed then
   speed_up()
 end

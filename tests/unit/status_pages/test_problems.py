@@ -22,7 +22,7 @@ ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", time
 WELL = Overview(
     now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(Standing, 0), waiting=[],
     messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW, silence_matters=True,
-    processes=ALIVE, pauses=[], system_pauses=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
+    processes=ALIVE, pauses=[], system_pauses=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
     last_run=None, held_runs=(),
 )  # fmt: skip
 GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)

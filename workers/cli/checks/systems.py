@@ -13,6 +13,7 @@ from shared.adapters.powerschool.queries import Args
 from shared.adapters.powerschool.roster import INDEX
 from shared.adapters.powerschool.roster_queries import SECTIONS, STUDENTS
 from shared.adapters.powerschool.sis_ids import ONLY_DCID
+from shared.adapters.redis.system_health import SystemRate
 from shared.config import ConfigurationError
 from shared.domain.gradebook import Course
 from shared.domain.plugin_queries import STATE_QUERY, QueryFault
@@ -22,6 +23,7 @@ from workers.cli.checks.verdicts import Check, Found, Verdict, asked, clock_chec
 
 # So many courses that a training course or two among them do not decide; the scores of fewer.
 SAMPLE, SCORES_SAMPLE = 10, 3
+MILLISECOND = timedelta(milliseconds=1)
 CLOCK_FIX = "Synchronize this machine's clock (NTP)."
 CANVAS_FIX = "Check PASSBACK_CANVAS_URL and PASSBACK_CANVAS_TOKEN."
 POWERSCHOOL_FIX = (
@@ -55,6 +57,7 @@ def _powerschool(service: Passback) -> Iterator[Check]:
     fix = "Add the missing field to the plugin's access_request, raise its version and install it again."
     yield asked("powerschool: grants", lambda: _powerschool_grants(service), fix)
     yield from _clock("powerschool: clock", lambda: _powerschool_date(service))
+    yield asked("rates", lambda: _rates(service), "")
 
 
 def _both(service: Passback) -> Iterator[Check]:
@@ -174,6 +177,18 @@ def _powerschool_grants(service: Passback) -> str:
         params = [("projection", projection), ("pagesize", "1")]
         service.powerschool.api.send("GET", "/ws/schema/table/{table}", {"table": table}, params=params)
     return f"{sum(map(len, GRANTS.values()))} columns of {len(GRANTS)} tables"
+
+
+def _rates(service: Passback) -> str:
+    """Return how fast all workers together call each system; the probes of the other checks may have taught it."""
+    return "; ".join(map(_told_rate, service.system_rates()))
+
+
+def _told_rate(rate: SystemRate) -> str:
+    configured = f"{rate.configured / MILLISECOND:.0f} ms configured" if rate.configured else "none configured"
+    if not rate.is_learnt:
+        return f"{rate.system}: {configured}, and nothing was throttled lately"
+    return f"{rate.system}: a request per {rate.interval / MILLISECOND:.0f} ms, learnt from throttling; {configured}"
 
 
 def _powerschool_date(service: Passback) -> str | None:
