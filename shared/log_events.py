@@ -127,7 +127,7 @@ class LogEvent(StrEnum):
     HEARTBEAT_MISSED = "heartbeat_missed"
     """warning: Redis did not take a heartbeat; the next one follows. `process`, `error`."""
     COUNTS_NOT_STORED = "counts_not_stored"
-    """warning: Redis did not take what this process counted; it is kept and written later. `error`."""
+    """warning: Redis did not take what this process counted. Buffered counts are written later. `error`."""
     RECONCILE_ENQUEUED = "reconcile_enqueued"
     """info: courses whose turn has come were made due. `courses`, `answered` (changes of unknown course)."""
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from celery import Celery
 from redis import Redis
+from redis.exceptions import RedisError
 
 from shared import config
 from shared.adapters.canvas import canvas_client
@@ -44,6 +45,8 @@ from shared.adapters.telemetry.tracing import span
 from shared.clock import SystemClock
 from shared.config import ClearedScores, Settings
 from shared.domain.changes import ChangeSet, Windows
+from shared.domain.outcome import Outcome
+from shared.log_events import LogEvent
 from shared.ports import Lease
 from shared.queues import Queue, Task
 from workers.celery_app import make_app
@@ -64,6 +67,8 @@ from workers.provisioning.composition import Provisioning
 from workers.provisioning.facade import ProvisioningDesk
 from workers.purge import Purge
 from workers.settle import Settler, SyncReport
+
+log = structlog.get_logger()
 
 
 class Passback:
@@ -365,9 +370,10 @@ class Passback:
             on_errand(errand(lease, turn, check, self.stopping.is_set)),
         ):
             with span("sync", {"course_id": course_id}) as notes:
-                outcome = self.settler.run(lease, changes, lambda: self._synced(lease, changes, check))
+                reports: list[SyncReport] = []
+                outcome = self.settler.run(lease, changes, lambda: self._synced(lease, changes, check, reports))
                 notes.note("outcome", type(outcome).__name__.lower())
-            self.measures.ended(outcome)
+            self._count_sync(changes, outcome, reports)
 
     def system_rates(self) -> list[SystemRate]:
         """Return how fast all workers together call each system now, and how fast the settings let them."""
@@ -385,11 +391,20 @@ class Passback:
     def _celery(self) -> Celery:
         return make_app(self.settings)
 
-    def _synced(self, lease: Lease, changes: ChangeSet, check: Guard) -> SyncReport:
+    def _synced(self, lease: Lease, changes: ChangeSet, check: Guard, reports: list[SyncReport]) -> SyncReport:
         report = self.sync_course.run(changes, check, lease.token)
-        note_repairs(self.counters, changes, report)
-        self.measures.wrote(changes, report)
+        reports.append(report)
         return report
+
+    def _count_sync(self, changes: ChangeSet, outcome: Outcome, reports: list[SyncReport]) -> None:
+        """Count a settled sync. What cannot be counted makes no failure of it."""
+        self.measures.ended(outcome)
+        try:
+            for report in reports:
+                note_repairs(self.counters, changes, report)
+                self.measures.wrote(changes, report)
+        except RedisError as error:
+            log.warning(LogEvent.COUNTS_NOT_STORED, error=type(error).__name__)
 
 
 def windows_of(settings: Settings) -> Windows:

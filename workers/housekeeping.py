@@ -54,17 +54,26 @@ class Housekeeping:
         self._once_per(BOUND_EVERY, Task.BOUND_DEAD_LETTERS, self._bound_dead_letters)
 
     def _once_per(self, length: timedelta, task: Task, job: Callable[[], None]) -> None:
-        """Do the job unless somebody did it in this slot; if a system is unwell, the next tick does it instead."""
-        if not self._slots.take(task, length):
+        """Do the job unless somebody did it in this slot.
+
+        If a system is unwell, or the job has a defect, the next tick does it instead.
+        """
+        slot = self._slots.take(task, length)
+        if slot is None:
             return
         try:
             job()
         except TransientError as error:
             log.warning(LogEvent.HOUSEKEEPING_WAITS, task=task, cause=error.cause)
-            self._slots.give_back(task, length)
+            self._slots.give_back(slot)
+            return
         except PermanentError as error:
             # Without the traceback: it is no defect, and the cause says what to do.
             log.error(LogEvent.HOUSEKEEPING_REFUSED, task=task, cause=error.cause)  # noqa: TRY400
+        except BaseException:
+            self._slots.give_back(slot)
+            raise
+        self._slots.done(slot)
 
     def _reconcile(self) -> None:
         s = self._service

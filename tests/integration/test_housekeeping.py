@@ -77,3 +77,14 @@ def test_ticks_with_nothing_to_do_say_nothing(service: Passback) -> None:
     """Without courses and without a schedule, PowerSchool need not even be configured."""
     housekeeping = Housekeeping(service)
     assert logged(housekeeping.reconcile) == logged(housekeeping.nightly_sync) == logged(housekeeping.due_dates) == []
+
+
+def test_a_defect_does_not_skip_the_interval(service: Passback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tick that raised what nobody foresaw is made up for by the next one."""
+    let_canvas_say(service, TWO_COURSES)
+    housekeeping = Housekeeping(service)
+    with monkeypatch.context() as broken:
+        broken.setattr(service.records, "connect", None)
+        with pytest.raises(TypeError):
+            housekeeping.discover()
+    assert logged(housekeeping.discover) == [("courses_discovered", 2)]

@@ -223,14 +223,20 @@ class RedisChangeStore:
 
     def state_of(self, course_id: str) -> CourseState:
         """Return where the course is on its way to a sync."""
-        pending = self._pending(course_id)
-        for key, whereabouts in (
-            (self._keys.due, Whereabouts.DUE),
-            (self._keys.yielding, Whereabouts.DUE),
-            (self._keys.claimed, Whereabouts.CLAIMED),
-            (self._keys.leased, Whereabouts.LEASED),
-        ):
-            until = self._redis.zscore(key, course_id)
+        queues = {
+            self._keys.due: Whereabouts.DUE,
+            self._keys.yielding: Whereabouts.DUE,
+            self._keys.claimed: Whereabouts.CLAIMED,
+            self._keys.leased: Whereabouts.LEASED,
+        }
+        # In one step, so that a course on its way from one to the next does not look idle.
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(self._keys.pending(course_id))
+            for key in queues:
+                pipeline.zscore(key, course_id)
+            fields, *scores = pipeline.execute()
+        pending = _change_set(course_id, fields) if fields else None
+        for whereabouts, until in zip(queues.values(), scores, strict=True):
             if until is not None:
                 return CourseState(whereabouts, time_at(until), pending)
         return CourseState(Whereabouts.IDLE, None, pending)

@@ -464,5 +464,5 @@ class Keys:
         return f"{self.prefix}:provisioning:dead-letters"
 
     def beat_slot(self, task: str, slot: int) -> str:
-        """String with a lifetime: set by the one beat whose tick counts."""
+        """String with a lifetime: `running` or `done`, set by the worker that runs the task in this interval."""
         return f"{self.prefix}:beat:{task}:{slot}"

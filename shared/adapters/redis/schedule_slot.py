@@ -1,29 +1,43 @@
-"""Lets one of several beats count: whoever comes first takes the slot of a tick."""
+"""Runs a scheduled task once per interval, even with several Celery beats."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
 import redis
 
 from shared.adapters.redis.answers import milliseconds
 from shared.adapters.redis.keys import Keys
 
+# A worker that was killed leaves its slot taken for this long, or for twice the interval where that is shorter.
+MAX_RUNNING = timedelta(minutes=30)
+
+
+class Slot(NamedTuple):
+    """One interval of one task, taken by the worker that runs it."""
+
+    key: str
+    every: timedelta
+
 
 class ScheduleSlots:
-    """The slots of scheduled tasks, cut from the Redis server's time."""
+    """The slots of scheduled tasks. Their intervals are cut from the Redis server's time."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
 
-    def take(self, task: str, every: timedelta) -> bool:
-        """Say whether the caller is the first to run `task` in the current slot of length `every`."""
-        # The slot is remembered for longer than it lasts, so that it cannot end and be taken once more.
-        return bool(self._redis.set(self._slot(task, every), 1, nx=True, px=2 * milliseconds(every)))
-
-    def give_back(self, task: str, every: timedelta) -> None:
-        """Let the current slot be taken once more: whoever took it could not do its work."""
-        self._redis.delete(self._slot(task, every))
-
-    def _slot(self, task: str, every: timedelta) -> str:
+    def take(self, task: str, every: timedelta) -> Slot | None:
+        """Return the current slot of length `every` if the caller is the first to take it."""
         seconds, microseconds = self._redis.time()
-        return self._keys.beat_slot(task, timedelta(seconds=seconds, microseconds=microseconds) // every)
+        number = timedelta(seconds=seconds, microseconds=microseconds) // every
+        slot = Slot(self._keys.beat_slot(task, number), every)
+        running_ms = milliseconds(min(2 * every, MAX_RUNNING))
+        return slot if self._redis.set(slot.key, "running", nx=True, px=running_ms) else None
+
+    def done(self, slot: Slot) -> None:
+        """Keep the slot taken for longer than it lasts, so that it cannot end and be taken once more."""
+        self._redis.set(slot.key, "done", px=2 * milliseconds(slot.every))
+
+    def give_back(self, slot: Slot) -> None:
+        """Let this slot, and no later one, be taken once more: whoever took it could not do its work."""
+        self._redis.delete(slot.key)
