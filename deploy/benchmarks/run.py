@@ -11,7 +11,20 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from deploy.benchmarks import cost, engine, fold, growth, ingest, latency, memory, outcome, pace, reconcile, throttle
+from deploy.benchmarks import (
+    cost,
+    engine,
+    fold,
+    growth,
+    ingest,
+    latency,
+    memory,
+    outcome,
+    pace,
+    reconcile,
+    rosters,
+    throttle,
+)
 from deploy.benchmarks.keeper import kept
 from deploy.benchmarks.outcome import Result
 from workers.cli.process_group import end_on_sigterm
@@ -30,6 +43,7 @@ BENCHMARKS: Mapping[str, Callable[[], Result]] = {
     "engine": engine.run,
     "memory": memory.run,
     "growth": lambda: growth.run(plot=PLOT),
+    "rosters": rosters.run,
 }
 QUICK: Mapping[str, Callable[[], Result]] = {
     "ingest": lambda: ingest.run(rounds=1, seconds=0.5, connections=8),
@@ -44,6 +58,7 @@ QUICK: Mapping[str, Callable[[], Result]] = {
     "engine": lambda: engine.run(rows=2_000, rounds=1),
     "memory": lambda: memory.run(courses=4, messages=1_000, town_courses=2),
     "growth": lambda: growth.run(most=100),
+    "rosters": lambda: rosters.run(sizes=(200, 400)),
 }
 
 

@@ -1,6 +1,7 @@
 """The rows that were applied last, looked up by what they are about."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.domain.sis_import import HEADERS, DataSet, DataSetKey, Entity, SisRow
 
@@ -26,6 +27,29 @@ def tidy(text: str) -> str:
     return " ".join(text.split())
 
 
+def with_shared_rows(data_set: DataSet, applied: Sequence[SisRow]) -> DataSet:
+    """Return the data set with the applied rows themselves in place of their equals. Both are sorted."""
+    rows: list[SisRow] = []
+    earlier = iter(applied)
+    was = next(earlier, None)
+    for row in data_set.rows:
+        while was is not None and was.values < row.values:
+            was = next(earlier, None)
+        rows.append(was if was is not None and was == row else row)
+    return DataSet(data_set.key, tuple(rows))
+
+
+def enrollment_in(rows: Sequence[SisRow], identity: tuple[str, ...]) -> SisRow | None:
+    """Return the row of an enrollment among the sorted rows of a data set.
+
+    Enrollments name no course, so that they are sorted by what identifies them: no index of hundreds of thousands is
+    needed to find one.
+    """
+    at = bisect_left(rows, ("", *identity), key=lambda row: row.values)
+    found = rows[at] if at < len(rows) else None
+    return found if found is not None and found.key(Entity.ENROLLMENTS) == identity else None
+
+
 class Applied:
     """What Canvas was given last; empty before the first run."""
 
@@ -37,8 +61,6 @@ class Applied:
             (term, value(Entity.SECTIONS, row, "section_id")): value(Entity.SECTIONS, row, "course_id")
             for term, row in sections
         }
-        # Made when it is first asked for: a district has a million of them, and few are looked up.
-        self._enrollments: Mapping[tuple[str, ...], SisRow] | None = None
         self._section_sources = {value(Entity.SECTIONS, row, "section_id"): row.source for _, row in sections}
 
     def rows(self, key: DataSetKey) -> tuple[SisRow, ...]:
@@ -60,12 +82,8 @@ class Applied:
 
     def enrollment(self, term_sis_id: str, section_sis_id: str, user_sis_id: str, role: str) -> SisRow | None:
         """Return the row of an enrollment."""
-        if self._enrollments is None:
-            keys = self.keys(Entity.ENROLLMENTS)
-            self._enrollments = {
-                (key.term_sis_id, *row.key(Entity.ENROLLMENTS)): row for key in keys for row in self.rows(key)
-            }
-        return self._enrollments.get((term_sis_id, section_sis_id, user_sis_id, role))
+        rows = self.rows(DataSetKey(Entity.ENROLLMENTS, term_sis_id))
+        return enrollment_in(rows, (section_sis_id, user_sis_id, role))
 
     def section_source(self, section_sis_id: str) -> str | None:
         """Return the PowerSchool record that has a section's SIS id."""

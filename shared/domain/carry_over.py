@@ -4,9 +4,9 @@ Canvas drops what an upload no longer holds, and for everything but enrollments 
 must not be deleted stays, as a row that says what became of it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from shared.domain.applied_rows import Applied, value, with_value
+from shared.domain.applied_rows import Applied, enrollment_in, value, with_value
 from shared.domain.enrollment_rows import STUDENT
 from shared.domain.provisioning_policy import DroppedStatus, ProvisioningPolicy, ReplacedStatus
 from shared.domain.sis_import import DataSet, DataSetKey, Entity, SisRow, in_order
@@ -29,15 +29,56 @@ def carried_over(
     - Users are left to Canvas to suspend, so that nobody's name is kept after they left.
     - Data sets of terms that PowerSchool does not name any more are left alone.
     """
-    sets: RowsByKey = {s.key: {row.key(s.key.entity): row for row in s.rows} for s in planned}
-    everywhere = {entity: _everywhere(sets, entity) for entity in Entity}
-    for entity in (Entity.TERMS, Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS):
+    planned = tuple(planned)
+    enrollments = {s.key: s for s in planned if s.key.entity is Entity.ENROLLMENTS}
+    sets: RowsByKey = {
+        s.key: {row.key(s.key.entity): row for row in s.rows} for s in planned if s.key not in enrollments
+    }
+    everywhere = {entity: _everywhere(sets, entity) for entity in (Entity.TERMS, Entity.COURSES, Entity.SECTIONS)}
+    for entity, elsewhere in everywhere.items():
         for key in applied.keys(entity):
             if not key.term_sis_id or key.term_sis_id in running_terms:
                 rows = sets.setdefault(key, {})
-                rows |= _kept(key, applied, rows, everywhere[entity], sets, policy)
-    ordered = sorted(sets.items(), key=lambda item: item[0].place)
-    return tuple(DataSet(key, in_order(rows.values())) for key, rows in ordered)
+                rows |= _kept(key, applied, rows, elsewhere, sets, policy)
+    merged = (DataSet(key, in_order(rows.values())) for key, rows in sets.items())
+    found = (*merged, *_enrollments(enrollments, applied, running_terms, sets, policy))
+    return tuple(sorted(found, key=lambda data_set: data_set.key.place))
+
+
+def _enrollments(
+    planned: Mapping[DataSetKey, DataSet],
+    applied: Applied,
+    running_terms: Collection[str],
+    sets: RowsByKey,
+    policy: ProvisioningPolicy,
+) -> Iterator[DataSet]:
+    """Yield the enrollments, a data set after the other: an index of all of them would be larger than they are."""
+    terms = _terms_of_sections(sets)
+
+    def moved(identity: tuple[str, ...]) -> SisRow | None:
+        keys = (DataSetKey(Entity.ENROLLMENTS, term) for term in terms.get(identity[0], ()))
+        rows = (enrollment_in(planned[key].rows, identity) for key in keys if key in planned)
+        return next((row for row in rows if row is not None), None)
+
+    running = (key for key in applied.keys(Entity.ENROLLMENTS) if key.term_sis_id in running_terms)
+    for key in sorted({*planned, *running}):
+        rows = planned[key].rows if key in planned else ()
+        there = {row.key(key.entity) for row in rows}
+        gone = ((row, row.key(key.entity)) for row in applied.rows(key))
+        kept = [
+            stays
+            for row, identity in gone
+            if identity not in there and (stays := moved(identity) or _remnant(key, row, sets, policy)) is not None
+        ]
+        yield DataSet(key, in_order((*rows, *kept)) if kept else rows)
+
+
+def _terms_of_sections(sets: RowsByKey) -> dict[str, list[str]]:
+    terms: dict[str, list[str]] = {}
+    for key, rows in sets.items():
+        for (section,) in rows if key.entity is Entity.SECTIONS else ():
+            terms.setdefault(section, []).append(key.term_sis_id)
+    return terms
 
 
 def _kept(

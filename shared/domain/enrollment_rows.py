@@ -6,11 +6,11 @@ Source: Canvas "SIS Import Format", enrollments.csv; the identifying fields are 
 lib/sis/csv/enrollment_importer.rb.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
-from shared.domain.applied_rows import Applied
-from shared.domain.course_shells import PlacedSection, section_source
+from shared.domain.applied_rows import Applied, value
+from shared.domain.course_shells import PlacedSection
 from shared.domain.enrollment_periods import (
     EnrollmentPeriod,
     EnrollmentStatus,
@@ -19,84 +19,123 @@ from shared.domain.enrollment_periods import (
 )
 from shared.domain.people_rows import People, is_in_school, staff_source, student_source
 from shared.domain.provisioning_policy import PreRegistered, ProvisioningPolicy
-from shared.domain.roster import Roster, Student
+from shared.domain.roster import ClassEnrollment, Roster
 from shared.domain.roster_problems import Problem, RosterProblem
-from shared.domain.sis_import import SisRow
+from shared.domain.sis_import import Entity, SisRow
 
 STUDENT, TEACHER = "student", "teacher"
 MOVED = "deleted_last_completed"
 """Deletes the enrollment; concludes it if it is the student's last one in the course, so that no work is lost."""
 
 
-Place = tuple[int, int]
-"""A student in a section: SECTIONS.DCID and STUDENTS.DCID."""
+class StudentRows:
+    """The students' enrollments by section, and what kept others out. Rows are made section by section, when asked for.
 
-
-def student_rows(
-    roster: Roster,
-    placed: Sequence[PlacedSection],
-    people: People,
-    policy: ProvisioningPolicy,
-    today: date,
-    applied: Applied,
-) -> tuple[dict[int, list[SisRow]], tuple[RosterProblem, ...]]:
-    """Return the students' enrollments by SECTIONS.DCID, and what kept others out.
-
-    Rows whose dates cannot be meant say nothing: unless another row of the student has them in the section, what was
-    applied last stays.
+    Rows of PowerSchool whose dates cannot be meant say nothing: unless another row of the student has them in the
+    section, what was applied last stays. A district has hundreds of thousands of enrollments: until they are rows, a
+    status is all that is kept of each.
     """
-    sections = {p.section.dcid: p for p in placed}
-    students = {s.dcid: s for s in reversed(roster.students)}
-    periods = _periods(roster, sections, students, policy)
-    stays: dict[Place, EnrollmentStatus] = {}
-    doubtful: set[Place] = set()
-    for (section_dcid, student_dcid), own in periods.items():
-        term, student = sections[section_dcid].term, students.get(student_dcid)
-        # A student without a record counts as in school, so that the enrollment is reported, not passed over.
-        in_school = student is None or is_in_school(student, policy)
-        possible = [period for period in own if not has_impossible_dates(period, term)]
-        stay = enrollment_status(possible, term, today, in_school=in_school)
-        stays[section_dcid, student_dcid] = stay
-        if len(possible) < len(own) and stay is not EnrollmentStatus.CURRENT:
-            doubtful.add((section_dcid, student_dcid))
-    current = _current_sections(stays, sections)
-    rows: dict[int, list[SisRow]] = {}
-    problems = []
-    for (section_dcid, student_dcid), stay in sorted(stays.items()):
-        source = student_source(student_dcid)
-        where = f"{section_source(section_dcid)}, {source}"
-        user, placed_in = people.sis_id(source), sections[section_dcid]
-        if (section_dcid, student_dcid) in doubtful:
-            problems.append(RosterProblem(Problem.ENROLLMENT_DATES_IMPOSSIBLE, where))
-            kept = applied.enrollment(placed_in.term.sis_id, placed_in.sis_id, user or "", STUDENT)
-            if kept is not None:
-                rows.setdefault(section_dcid, []).append(kept)
-                continue
-        if user is None and stay is EnrollmentStatus.CURRENT:
-            code = Problem.STUDENT_NOT_PROVISIONED if student_dcid in students else Problem.STUDENT_UNKNOWN
-            problems.append(RosterProblem(code, where))
-        elif user is not None and stay is not EnrollmentStatus.NEVER:
-            is_here = stay is EnrollmentStatus.CURRENT
-            status = "active" if is_here else _left(placed_in, current.get(student_dcid, ()), policy)
-            rows.setdefault(section_dcid, []).append(_row(placed_in, user, STUDENT, status, source))
-    return rows, tuple(problems)
 
+    def __init__(
+        self,
+        roster: Roster,
+        placed: Sequence[PlacedSection],
+        people: People,
+        policy: ProvisioningPolicy,
+        today: date,
+        applied: Applied,
+    ) -> None:
+        self._sections = {p.section.dcid: p for p in placed}
+        self._students = {s.dcid: s for s in reversed(roster.students)}
+        self._people, self._policy, self._today, self._applied = people, policy, today, applied
+        self._doubtful: set[tuple[int, int]] = set()
+        self._statuses = {
+            dcid: self._statuses_in(self._sections[dcid], rows) for dcid, rows in self._enrollments(roster).items()
+        }
+        self._current = self._current_sections()
+        self.problems: tuple[RosterProblem, ...] = tuple(self._found_problems())
 
-def _periods(
-    roster: Roster,
-    sections: Mapping[int, PlacedSection],
-    students: Mapping[int, Student],
-    policy: ProvisioningPolicy,
-) -> dict[Place, list[EnrollmentPeriod]]:
-    """Return the rows of each student in each section, without those of students who are to wait."""
-    waits = policy.pre_registered is PreRegistered.WAIT
-    periods: dict[Place, list[EnrollmentPeriod]] = {}
-    for e in roster.enrollments:
-        student = students.get(e.student_dcid)
-        if e.section_dcid in sections and not (waits and student is not None and student.is_pre_registered):
-            period = EnrollmentPeriod(e.entry_date, e.exit_date, e.is_dropped)
-            periods.setdefault((e.section_dcid, e.student_dcid), []).append(period)
-    return periods
+    def of(self, section_dcid: int) -> list[SisRow]:
+        """Return a section's rows."""
+        return [row for row, _ in self._made(section_dcid) if row is not None]
+
+    def user_ids(self) -> set[str]:
+        """Return the SIS ids of everybody who has a row."""
+        return {
+            value(Entity.ENROLLMENTS, row, "user_id")
+            for section_dcid in self._statuses
+            for row, _ in self._made(section_dcid)
+            if row is not None
+        }
+
+    def _enrollments(self, roster: Roster) -> dict[int, list[ClassEnrollment]]:
+        """Return the rows of CC by section, without those of students who are to wait."""
+        waits = self._policy.pre_registered is PreRegistered.WAIT
+        found: dict[int, list[ClassEnrollment]] = {}
+        for e in roster.enrollments:
+            student = self._students.get(e.student_dcid) if waits else None
+            if e.section_dcid in self._sections and not (student is not None and student.is_pre_registered):
+                found.setdefault(e.section_dcid, []).append(e)
+        return found
+
+    def _statuses_in(
+        self, placed: PlacedSection, enrollments: Iterable[ClassEnrollment]
+    ) -> dict[int, EnrollmentStatus]:
+        """Return what the rows of each student in the section come to, by STUDENTS.DCID in their order."""
+        periods: dict[int, list[EnrollmentPeriod]] = {}
+        for e in enrollments:
+            periods.setdefault(e.student_dcid, []).append(EnrollmentPeriod(e.entry_date, e.exit_date, e.is_dropped))
+        statuses = {}
+        for dcid, own in sorted(periods.items()):
+            student = self._students.get(dcid)
+            # A student without a record counts as in school, so that the enrollment is reported, not passed over.
+            in_school = student is None or is_in_school(student, self._policy)
+            possible = [period for period in own if not has_impossible_dates(period, placed.term)]
+            statuses[dcid] = enrollment_status(possible, placed.term, self._today, in_school=in_school)
+            if len(possible) < len(own) and statuses[dcid] is not EnrollmentStatus.CURRENT:
+                self._doubtful.add((placed.section.dcid, dcid))
+        return statuses
+
+    def _current_sections(self) -> dict[int, list[PlacedSection]]:
+        """Return where the students are who left another section."""
+        left = {
+            dcid
+            for statuses in self._statuses.values()
+            for dcid, status in statuses.items()
+            if status is EnrollmentStatus.ENDED
+        }
+        current: dict[int, list[PlacedSection]] = {}
+        for section_dcid, statuses in self._statuses.items():
+            for dcid in left & statuses.keys():
+                if statuses[dcid] is EnrollmentStatus.CURRENT:
+                    current.setdefault(dcid, []).append(self._sections[section_dcid])
+        return current
+
+    def _found_problems(self) -> Iterator[RosterProblem]:
+        for section_dcid in sorted(self._statuses):
+            for _, problem in self._made(section_dcid):
+                if problem is not None:
+                    yield problem
+
+    def _made(self, section_dcid: int) -> Iterator[tuple[SisRow | None, RosterProblem | None]]:
+        """Yield the row of each student in the section, and what is wrong with it."""
+        placed = self._sections[section_dcid]
+        for student_dcid, status in self._statuses.get(section_dcid, {}).items():
+            source = student_source(student_dcid)
+            user = self._people.sis_id(source)
+            if (section_dcid, student_dcid) in self._doubtful:
+                where = f"{placed.source}, {source}"
+                kept = self._applied.enrollment(placed.term.sis_id, placed.sis_id, user or "", STUDENT)
+                yield kept, RosterProblem(Problem.ENROLLMENT_DATES_IMPOSSIBLE, where)
+                if kept is not None:
+                    continue
+            if user is None and status is EnrollmentStatus.CURRENT:
+                code = Problem.STUDENT_NOT_PROVISIONED if student_dcid in self._students else Problem.STUDENT_UNKNOWN
+                yield None, RosterProblem(code, f"{placed.source}, {source}")
+            elif user is not None and status is not EnrollmentStatus.NEVER:
+                is_here = status is EnrollmentStatus.CURRENT
+                ended = "" if is_here else _left(placed, self._current.get(student_dcid, ()), self._policy)
+                yield _row(placed, user, STUDENT, "active" if is_here else ended, source), None
 
 
 def teacher_rows(placed: PlacedSection, people: People, policy: ProvisioningPolicy, today: date) -> list[SisRow]:
@@ -115,16 +154,6 @@ def teacher_rows(placed: PlacedSection, people: People, policy: ProvisioningPoli
             roles.setdefault(staff_source(each.users_dcid), role)
     ids = {source: people.sis_id(source) for source in roles if source in people.active}
     return [_row(placed, user, roles[source], "active", source) for source, user in ids.items() if user is not None]
-
-
-def _current_sections(
-    stays: Mapping[Place, EnrollmentStatus], sections: Mapping[int, PlacedSection]
-) -> dict[int, list[PlacedSection]]:
-    current: dict[int, list[PlacedSection]] = {}
-    for (section_dcid, student_dcid), stay in stays.items():
-        if stay is EnrollmentStatus.CURRENT:
-            current.setdefault(student_dcid, []).append(sections[section_dcid])
-    return current
 
 
 def _left(old: PlacedSection, current: Iterable[PlacedSection], policy: ProvisioningPolicy) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
 
-from shared.domain.applied_rows import Applied, value
+from shared.domain.applied_rows import Applied, with_shared_rows
 from shared.domain.carry_over import carried_over
 from shared.domain.course_rows import Catalog, catalog_of, course_rows, name_problems, section_row
 from shared.domain.course_shells import PlacedSection, place_sections
-from shared.domain.enrollment_rows import student_rows, teacher_rows
+from shared.domain.enrollment_rows import StudentRows, teacher_rows
 from shared.domain.kept_records import odd_row_problems, with_kept_rows, with_kept_terms
 from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers, People, people_of, user_rows
 from shared.domain.provisioning_policy import ProvisioningPolicy
@@ -55,17 +55,19 @@ def plan_roster(
     # From here on as if Canvas had taken the new SIS ids: what is carried over is about the same people.
     before = Applied(with_new_ids(each, {c.old: c.new for c in people.id_changes}) for each in applied)
     placed, section_problems = place_sections(roster, terms, people, policy, before)
-    students, student_problems = student_rows(roster, placed, people, policy, today, before)
+    students = StudentRows(roster, placed, people, policy, today, before)
     catalog = catalog_of(roster.courses)
     running = {term.sis_id: term for term in terms.values()}
-    users = user_rows(people, _user_ids(students))
-    planned = (
-        _data_set(Entity.TERMS, "", (term_row(term, policy.zone) for term in running.values())),
-        _data_set(Entity.USERS, "", users),
-        *_of_sections(placed, catalog, policy, people, students, today),
+    users = user_rows(people, students.user_ids())
+    made = chain(
+        [_data_set(Entity.TERMS, "", (term_row(term, policy.zone) for term in running.values()))],
+        [_data_set(Entity.USERS, "", users)],
+        _of_sections(placed, catalog, policy, people, students, today),
     )
+    # Row by row, what is the same as before is kept once: both plans of a large district would not fit.
+    planned = tuple(with_shared_rows(each, before.rows(each.key)) for each in made)
     unnamed = name_problems(placed, catalog)
-    problems = {*term_problems, *people.problems, *section_problems, *student_problems, *unnamed}
+    problems = {*term_problems, *people.problems, *section_problems, *students.problems, *unnamed}
     data_sets = carried_over(planned, before, frozenset(running), policy)
     if roster.odd_rows:
         problems |= odd_row_problems(roster.odd_rows)
@@ -79,7 +81,7 @@ def _of_sections(
     catalog: Catalog,
     policy: ProvisioningPolicy,
     people: People,
-    students: Mapping[int, Sequence[SisRow]],
+    students: StudentRows,
     today: date,
 ) -> Iterator[DataSet]:
     """Return courses, sections and enrollments, a data set each per term."""
@@ -87,14 +89,10 @@ def _of_sections(
     for p in placed:
         by_term.setdefault(p.term.sis_id, []).append(p)
     for term, group in by_term.items():
-        enrollments = ([*teacher_rows(p, people, policy, today), *students.get(p.section.dcid, ())] for p in group)
+        enrollments = ([*teacher_rows(p, people, policy, today), *students.of(p.section.dcid)] for p in group)
         yield _data_set(Entity.COURSES, term, course_rows(group, catalog, policy))
         yield _data_set(Entity.SECTIONS, term, (section_row(p, catalog) for p in group))
         yield _data_set(Entity.ENROLLMENTS, term, chain.from_iterable(enrollments))
-
-
-def _user_ids(students: Mapping[int, Iterable[SisRow]]) -> set[str]:
-    return {value(Entity.ENROLLMENTS, row, "user_id") for rows in students.values() for row in rows}
 
 
 def _data_set(entity: Entity, term: str, rows: Iterable[SisRow]) -> DataSet:

@@ -5,11 +5,14 @@ compared with what was applied last. A row counts while it gives somebody someth
 course that goes on. A term that ended takes its rows with it, which is no loss.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
+from functools import cached_property
+from itertools import groupby
 
-from shared.domain.applied_rows import Applied, value
+from shared.domain.applied_rows import Applied, enrollment_in, value
 from shared.domain.enrollment_rows import MOVED
 from shared.domain.holds import Hold, HoldReason, Limits, RosterFacts
 from shared.domain.kept_records import cannot_be_placed
@@ -117,11 +120,8 @@ class _Comparison:
         self._facts, self._limits = facts, limits
         self._ended = ended_terms(before, facts.today, facts.zone)
         self._planned = {data_set.key for data_set in after}
-        self._before, self._after = _counted(before), _counted(after)
-        self._live_after = {entity: {c.identity for c in self._after if c.entity is entity} for entity in Entity}
-        self._moved = _moved(after)
-        users = [c for c in self._after if c.entity is Entity.USERS]
-        self._users_after = {c.identity: c.row for c in users}
+        self._before = list(_counted(before))
+        self._now = _Live(after)
         days_before, days_after = _term_days(before, facts.zone), _term_days(after, facts.zone)
         self._term_days = {t: (days_before[t], days_after[t]) for t in days_before.keys() & days_after.keys()}
         self._term_schools = {
@@ -166,7 +166,7 @@ class _Comparison:
     def missing_schools(self) -> Iterator[Hold]:
         """Schools that had classes under way, and that were not read or have no class left."""
         had = _by_school(c for c in self._before if c.entity in CLASSES and c.term not in self._ended)
-        has = {c.row.school_number for c in self._after if c.entity in CLASSES} & self._facts.schools
+        has = self._now.schools & self._facts.schools
         for school, rows in had.items():
             if school != DISTRICT_SCHOOL_NUMBER and school not in has:
                 yield Hold(HoldReason.SCHOOL_MISSING, None, school, len(rows), _rows(rows))
@@ -174,8 +174,8 @@ class _Comparison:
     def shrunk_classes(self) -> Iterator[Hold]:
         """Schools that would lose too many courses, sections or enrollments."""
         for entity in CLASSES:
-            total = [c for c in self._before if c.entity is entity and self._is_planned(c)]
-            lost = (c for c in total if self._is_lost(c))
+            total = (c for c in self._before if c.entity is entity and self._is_planned(c))
+            lost = (c for c in self._lost if c.entity is entity and self._is_planned(c))
             yield from self._over(HoldReason.SHRUNK, entity, lost, total, self._limits.percent[entity])
 
     def shrunk_slowly(self, history: LiveHistory) -> Iterator[Hold]:
@@ -183,14 +183,12 @@ class _Comparison:
 
         What ended is counted by what is left: a school that gained as much as it lost shrank by nothing.
         """
-        now = _live_by_key(self._after)
-        lost = [c for c in self._before if self._is_lost(c)]
-        for (entity, school), window, total, left in losses(history, now, self._ended):
+        for (entity, school), window, total, left in losses(history, self._now.counts, self._ended):
             percent = self._limits.percent[entity]
             over = any(term in self._ended for term in self._terms_of(school))
             if entity is Entity.USERS and over:
                 percent = max(percent, self._limits.leavers)
-            in_this_run = [c for c in lost if (c.entity, c.row.school_number) == (entity, school)]
+            in_this_run = [c for c in self._lost if (c.entity, c.row.school_number) == (entity, school)]
             earlier = total - left - len(in_this_run)
             # What this run alone would end is for `shrunk` to say.
             if earlier > 0 and in_this_run and self._limits.are_passed(total - left, total, percent):
@@ -204,7 +202,7 @@ class _Comparison:
     def lost_users(self) -> Iterator[Hold]:
         """Schools that would lose too many users, apart for those whose classes are all over."""
         total = [c for c in self._before if c.entity is Entity.USERS]
-        lost = [c for c in total if self._is_lost(c)]
+        lost = [c for c in self._lost if c.entity is Entity.USERS]
         leavers = self._leavers()
         left = (c for c in lost if c.identity in leavers)
         others = (c for c in lost if c.identity not in leavers)
@@ -214,7 +212,7 @@ class _Comparison:
     def changed_ids(self, renumbered: Collection[str]) -> Iterator[Hold]:
         """Schools of which too many records would get new SIS ids, those of renumbered people among them."""
         for entity in (Entity.SECTIONS, Entity.USERS):
-            now = {c.row.source: c.identity for c in self._after if c.entity is entity and c.row.source}
+            now = self._now.identities[entity]
             total = [c for c in self._before if c.entity is entity and self._is_planned(c)]
             people = renumbered if entity is Entity.USERS else ()
             changed = (c for c in total if now.get(c.row.source, c.identity) != c.identity or c.identity[0] in people)
@@ -226,7 +224,7 @@ class _Comparison:
         changed = (
             c
             for c in total
-            if (now := self._users_after.get(c.identity)) is not None
+            if (now := self._now.users.get(c.identity)) is not None
             and any(value(Entity.USERS, c.row, name) != value(Entity.USERS, now, name) for name in columns)
         )
         yield from self._over(reason, Entity.USERS, changed, total, self._limits.percent[Entity.USERS])
@@ -239,23 +237,72 @@ class _Comparison:
         total: Iterable[_Counted],
         percent: int,
     ) -> Iterator[Hold]:
-        totals = _by_school(total)
+        totals = Counter(c.row.school_number for c in total)
         for school, rows in _by_school(affected).items():
-            if self._limits.are_passed(len(rows), len(totals[school]), percent):
-                yield Hold(reason, entity, school, len(totals[school]), _rows(rows), f"more than {percent} %")
+            if self._limits.are_passed(len(rows), totals[school], percent):
+                yield Hold(reason, entity, school, totals[school], _rows(rows), f"more than {percent} %")
 
     def _is_planned(self, counted: _Counted) -> bool:
         return DataSetKey(counted.entity, counted.term) in self._planned
 
-    def _is_lost(self, counted: _Counted) -> bool:
-        """Say whether nothing counts of it any more. Whoever moved to another section lost nothing."""
-        return counted.identity not in self._live_after[counted.entity] and counted.identity not in self._moved
+    @cached_property
+    def _lost(self) -> list[_Counted]:
+        """The rows of which nothing counts any more. Whoever moved to another section lost nothing."""
+        return [c for c in self._before if not self._now.has(c)]
 
     def _leavers(self) -> set[Identity]:
         """Return the users whose classes are all over, and who had some."""
-        classes = [c for c in self._before if c.entity is Entity.ENROLLMENTS]
-        over = {_user_of(c.row) for c in classes if c.term in self._ended}
-        return over - {_user_of(c.row) for c in classes if c.term not in self._ended}
+        users: dict[bool, set[Identity]] = {True: set(), False: set()}
+        for c in self._before:
+            if c.entity is Entity.ENROLLMENTS:
+                users[c.term in self._ended].add(_user_of(c.row))
+        return users[True] - users[False]
+
+
+class _Live:
+    """What counts of a plan: how much, of whom, and whether a row does. Enrollments are looked up where they are."""
+
+    def __init__(self, data_sets: Collection[DataSet]) -> None:
+        self.counts: dict[DataSetKey, dict[int, int]] = {}
+        self.schools: set[int] = set()
+        self.users: dict[Identity, SisRow] = {}
+        self.identities: dict[Entity, dict[str, Identity]] = {Entity.SECTIONS: {}, Entity.USERS: {}}
+        self._others: set[tuple[Entity, Identity]] = set()
+        for c in _counted(data_sets):
+            self._add(c)
+        self._enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
+        self._terms = _terms_of_sections(self._enrollments)
+        self._moved = _moved(data_sets)
+
+    def _add(self, c: _Counted) -> None:
+        schools = self.counts.setdefault(DataSetKey(c.entity, c.term), {})
+        schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
+        if c.entity in CLASSES:
+            self.schools.add(c.row.school_number)
+        if c.entity is Entity.USERS:
+            self.users[c.identity] = c.row
+        if c.entity in self.identities and c.row.source:
+            self.identities[c.entity][c.row.source] = c.identity
+        if c.entity is not Entity.ENROLLMENTS:
+            self._others.add((c.entity, c.identity))
+
+    def has(self, c: _Counted) -> bool:
+        """Say whether the row counts in the plan, or moved to another section."""
+        if c.entity is not Entity.ENROLLMENTS:
+            return (c.entity, c.identity) in self._others
+        identity = c.identity
+        found = (enrollment_in(self._enrollments[term], identity) for term in self._terms.get(identity[0], ()))
+        is_live = any(row is not None and value(Entity.ENROLLMENTS, row, "status") in LIVE for row in found)
+        return is_live or identity in self._moved
+
+
+def _terms_of_sections(enrollments: Mapping[str, Iterable[SisRow]]) -> dict[str, list[str]]:
+    """Return the terms in whose data sets a section has enrollments."""
+    terms: dict[str, list[str]] = {}
+    for term, rows in enrollments.items():
+        for section, _ in groupby(rows, key=lambda row: value(Entity.ENROLLMENTS, row, "section_id")):
+            terms.setdefault(section, []).append(term)
+    return terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,20 +325,15 @@ def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, _Days]:
 
 def live_counts(data_sets: Iterable[DataSet]) -> Mapping[DataSetKey, Mapping[int, int]]:
     """Return how many rows of each data set give somebody something, by school number."""
-    return _live_by_key(_counted(data_sets))
-
-
-def _live_by_key(counted: Iterable[_Counted]) -> dict[DataSetKey, dict[int, int]]:
     counts: dict[DataSetKey, dict[int, int]] = {}
-    for c in counted:
+    for c in _counted(tuple(data_sets)):
         schools = counts.setdefault(DataSetKey(c.entity, c.term), {})
         schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
     return counts
 
 
-def _counted(data_sets: Iterable[DataSet]) -> list[_Counted]:
-    """Return the rows that count, each once; a section does not count once its course is concluded."""
-    data_sets = tuple(data_sets)
+def _counted(data_sets: Collection[DataSet]) -> Iterator[_Counted]:
+    """Yield the rows that count, each once; a section does not count once its course is concluded."""
     concluded = {
         row.key(Entity.COURSES)[0]
         for s in data_sets
@@ -299,13 +341,20 @@ def _counted(data_sets: Iterable[DataSet]) -> list[_Counted]:
         for row in s.rows
         if value(Entity.COURSES, row, "status") == "completed"
     }
-    counted: dict[tuple[Entity, Identity], _Counted] = {}
+    terms = _terms_of_sections({s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS})
+    in_several = {section for section, own in terms.items() if len(own) > 1}
+    seen: set[tuple[Entity, Identity]] = set()
     for s in data_sets:
-        for row in s.rows:
-            if _is_live(s.key.entity, row, concluded):
-                c = _Counted(s.key.entity, s.key.term_sis_id, row)
-                counted.setdefault((c.entity, c.identity), c)
-    return [c for c in counted.values() if c.entity is not Entity.TERMS]
+        for row in s.rows if s.key.entity is not Entity.TERMS else ():
+            if not _is_live(s.key.entity, row, concluded):
+                continue
+            # Of enrollments only those of sections that are in several terms can come twice.
+            if s.key.entity is not Entity.ENROLLMENTS or value(s.key.entity, row, "section_id") in in_several:
+                at = (s.key.entity, row.key(s.key.entity))
+                if at in seen:
+                    continue
+                seen.add(at)
+            yield _Counted(s.key.entity, s.key.term_sis_id, row)
 
 
 def _is_live(entity: Entity, row: SisRow, concluded: Collection[str]) -> bool:

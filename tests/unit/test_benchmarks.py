@@ -16,7 +16,19 @@ import httpx
 import psutil
 import pytest
 
-from deploy.benchmarks import cost, engine, fold, growth, outcome, per_event, provisioning, reconcile, servers, twin
+from deploy.benchmarks import (
+    cost,
+    engine,
+    fold,
+    growth,
+    outcome,
+    per_event,
+    provisioning,
+    reconcile,
+    rosters,
+    servers,
+    twin,
+)
 from deploy.benchmarks.outcome import Mark, Result
 from deploy.benchmarks.remote import CANVAS, FIRST_DCID, FIRST_STUDENT, POWERSCHOOL, QUERY, TEACHER, Remote
 from deploy.benchmarks.rig import ROOT, rig
@@ -335,3 +347,29 @@ def test_sixty_schools_are_provisioned_in_a_handful_of_imports(capsys: pytest.Ca
     runs = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert [(run["imports"], run["requests"]) for run in runs[:3]] == [(4, 16), (0, 0), (3, 12)]
     assert runs[2]["rows_applied"] == 60
+
+
+@needs_redis
+def test_a_districts_rosters_are_measured_with_their_growth() -> None:
+    """Three runs in processes of their own: everything, a few classes, nothing; and what more students take."""
+    figures = rosters.run(sizes=(200, 400)).figures
+    imports = [figures[f"400 students, {kind} run: imports"] for kind in rosters.RUNS]
+    assert (imports[0] > 0, imports[1:]) == (True, [1, 0])
+    assert all(figures[f"400 students, {kind} run: peak MB"] > 0 for kind in rosters.RUNS)
+    assert "MB more per 1,000 students with 6,000 enrollments" in figures
+
+
+def test_the_made_up_rosters_are_pages_like_any_others() -> None:
+    """In the order of the plugin's queries, each page after the last row of the page before."""
+    made = rosters.RemoteRosters(300, changed=False, today=DAY)
+    with httpx.Client(transport=httpx.MockTransport(made.answer)) as client:
+        rows: list[dict[str, str]] = []
+        for _ in range(3):
+            after = int(rows[-1]["enrollment_dcid"]) if rows else 0
+            asked = client.post(f"{POWERSCHOOL}{rosters.QUERY}enrollments?pagesize=700", json={"after_dcid": after})
+            assert asked.json()["count"] == 300 * rosters.CLASSES - after
+            rows += asked.json()["record"]
+        assert client.post(f"{POWERSCHOOL}{rosters.QUERY}enrollments/count", json={"after_dcid": 0}).json() == {
+            "count": len(rows)
+        }
+    assert len({row["enrollment_dcid"] for row in rows}) == len(rows) == 300 * rosters.CLASSES

@@ -38,11 +38,16 @@ class CourseLooks:
 
     def _touched_sections(self, run: Run) -> set[str]:
         """Return the SIS ids of the sections whose roster, course or course's state changed."""
-        changed = changed_rows(self._runs, run)
-        sections = {id_ for entity in WITH_SECTIONS for id_ in _values(changed, entity, "section_id")}
-        renumbered = set(_values(changed, Entity.SIS_ID_CHANGES, "new_id"))
+        sections, courses, renumbered = set[str](), set[str](), set[str]()
+        for changed in changed_rows(self._runs, run):
+            entity = changed.change.key.entity
+            if entity in WITH_SECTIONS:
+                sections |= set(_values(changed, "section_id"))
+            if entity in (Entity.COURSES, Entity.SECTIONS):
+                courses |= set(_values(changed, "course_id"))
+            if entity is Entity.SIS_ID_CHANGES:
+                renumbered |= set(_values(changed, "new_id"))
         sections |= self._sections_with(renumbered) if renumbered else set()
-        courses = {*_values(changed, Entity.COURSES, "course_id"), *_values(changed, Entity.SECTIONS, "course_id")}
         return sections | (self._sections_of(courses) if courses else set())
 
     def _sections_of(self, courses: Collection[str]) -> set[str]:
@@ -76,11 +81,11 @@ class CourseLooks:
         return record is not None and any(roster.section_sis_id in sections for roster in record.rosters)
 
 
-def _values(changed: Iterable[ChangedDataSet], entity: Entity, column: str) -> Iterator[str]:
-    for part in changed:
-        if part.change.key.entity is entity:
-            for row in part.rows:
-                yield from (_value(entity, each, column) for each in (row.before, row.after) if each is not None)
+def _values(changed: ChangedDataSet, column: str) -> Iterator[str]:
+    for row in changed.rows:
+        yield from (
+            _value(changed.change.key.entity, each, column) for each in (row.before, row.after) if each is not None
+        )
 
 
 def _value(entity: Entity, row: SisRow, column: str) -> str:

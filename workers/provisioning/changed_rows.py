@@ -1,6 +1,6 @@
 """The exact rows that a run changes, from what is kept of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.domain.provisioning_run import DataSetChange, RowChange, Run, row_changes
@@ -18,9 +18,9 @@ class ChangedDataSet:
     is_known: bool = True
 
 
-def changed_rows(runs: ProvisionRuns, run: Run) -> list[ChangedDataSet]:
-    """Return the rows that a run changes or would change. They hold names."""
-    return [_changed(runs, change) for change in run.changes]
+def changed_rows(runs: ProvisionRuns, run: Run) -> Iterator[ChangedDataSet]:
+    """Yield the rows that a run changes or would change, a data set after the other. They hold names."""
+    return (_changed(runs, change) for change in run.changes)
 
 
 def _changed(runs: ProvisionRuns, change: DataSetChange) -> ChangedDataSet:

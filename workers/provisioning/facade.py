@@ -54,7 +54,7 @@ class ProvisioningDesk:
 
     def rows(self, run: Run) -> list[ChangedDataSet]:
         """Return the exact rows that a run changes or would change. They hold names: for signed-in people only."""
-        return changed_rows(self._runs, run)
+        return list(changed_rows(self._runs, run))
 
     def troubles(self, run_id: str) -> Sequence[RowTrouble]:
         """Return the rows that Canvas refused or warned about. They may quote names: for signed-in people only."""

@@ -1,6 +1,6 @@
 """What was read from PowerSchool and stays good for a while, shared by all workers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import cast
 
@@ -38,12 +38,15 @@ class JsonCache:
         if max_age > timedelta(0):
             self._redis.set(self._keys.cached(what, of), exact_json.dumps(value), px=max_age)
 
-    def put_all(self, what: str, values: Mapping[str, Json], max_age: timedelta) -> None:
-        """Keep many values, by what they are of, in one exchange with Redis for every few hundred."""
-        if max_age <= timedelta(0):
-            return
+    def put_all(self, what: str, values: Iterable[tuple[str, Json]], max_age: timedelta) -> None:
+        """Keep many values, each with what it is of, in one exchange with Redis for every few hundred.
+
+        The values are taken one after the other, also where nothing is kept.
+        """
         with self._redis.pipeline(transaction=False) as pipeline:
-            for number, (of, value) in enumerate(values.items(), 1):
+            for number, (of, value) in enumerate(values, 1):
+                if max_age <= timedelta(0):
+                    continue
                 pipeline.set(self._keys.cached(what, of), exact_json.dumps(value), px=max_age)
                 if number % PIPELINED == 0:
                     pipeline.execute()

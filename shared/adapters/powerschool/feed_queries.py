@@ -1,6 +1,8 @@
 """Whole rosters by the plugin's provisioning queries: seven lists, in large pages that count themselves."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -20,7 +22,7 @@ from shared.adapters.powerschool.feed_rows import (
 )
 from shared.adapters.powerschool.pages import QueryList
 from shared.adapters.powerschool.queries import PowerQueries
-from shared.domain.roster import OddRow, Roster
+from shared.domain.roster import ClassEnrollment, OddRow, Roster
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
@@ -58,7 +60,25 @@ class QueriedFeed:
             sections=read(SECTIONS, section_of),
             staff=read(STAFF, member_of),
             students=read(STUDENTS, student_of),
-            enrollments=read(ENROLLMENTS, lambda rows: rows[0].enrollment()),
+            enrollments=read(ENROLLMENTS, sharing(lambda rows: rows[0].enrollment())),
             odd_rows=tuple(odd_rows),
             unsettled=tuple(unsettled),
         )
+
+
+def sharing(make: Callable[[list[R]], ClassEnrollment]) -> Callable[[list[R]], ClassEnrollment]:
+    """Return `make` with every number and date once: of hundreds of thousands of rows few are different."""
+    numbers: dict[int, int] = {}
+    days: dict[date | None, date | None] = {}
+
+    def made(rows: list[R]) -> ClassEnrollment:
+        found = make(rows)
+        return replace(
+            found,
+            section_dcid=numbers.setdefault(found.section_dcid, found.section_dcid),
+            student_dcid=numbers.setdefault(found.student_dcid, found.student_dcid),
+            entry_date=days.setdefault(found.entry_date, found.entry_date),
+            exit_date=days.setdefault(found.exit_date, found.exit_date),
+        )
+
+    return made

@@ -1,7 +1,7 @@
 """Passback's own index of sections, from the rosters that provisioning read: the same values, at no request more."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 
 from shared.adapters.powerschool.enrollment import Enrollment, merged
@@ -38,25 +38,31 @@ class RosterIndexer:
 
         Nothing is forgotten by it: a section that the roster lacks is read from PowerSchool when it is needed.
         """
-        sections = self.sections_of(roster)
-        self._memory.remember(sections, moment)
-        self._memory.remember_index({section.sis_section_id: section.dcid for section in sections}, moment)
-        return len(sections)
+        dcids: dict[str, int] = {}
 
-    def sections_of(self, roster: Roster) -> list[RosteredSection]:
-        """Return the sections whose term is known, with their students by SIS id."""
+        def noted() -> Iterator[RosteredSection]:
+            for section in self.sections_of(roster):
+                dcids[section.sis_section_id] = section.dcid
+                yield section
+
+        self._memory.remember(noted(), moment)
+        self._memory.remember_index(dcids, moment)
+        return len(dcids)
+
+    def sections_of(self, roster: Roster) -> Iterator[RosteredSection]:
+        """Yield the sections whose term is known, with their students by SIS id, one after the other."""
         today = self._today()
         terms = {(term.id, term.school_number): _term(term) for term in roster.terms}
         students = {student.dcid: student for student in roster.students}
-        stays = defaultdict[int, list[Enrollment]](list)
-        for stay in roster.enrollments:
-            if stay.student_dcid in students:
-                stays[stay.section_dcid].append(_enrollment(stay, students[stay.student_dcid]))
-        return [
-            self._section(section, terms[section.term_id, section.school_number], stays[section.dcid], today)
-            for section in roster.sections
-            if (section.term_id, section.school_number) in terms
-        ]
+        rows = defaultdict[int, list[ClassEnrollment]](list)
+        for row in roster.enrollments:
+            if row.student_dcid in students:
+                rows[row.section_dcid].append(row)
+        for section in roster.sections:
+            term = terms.get((section.term_id, section.school_number))
+            if term is not None:
+                own = [_enrollment(row, students[row.student_dcid]) for row in rows[section.dcid]]
+                yield self._section(section, term, own, today)
 
     def _section(self, section: ClassSection, term: Term, stays: list[Enrollment], today: date) -> RosteredSection:
         return RosteredSection(

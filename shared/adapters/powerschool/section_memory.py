@@ -45,7 +45,7 @@ class SectionMemory:
 
     def remember(self, sections: Iterable[RosteredSection], change: str) -> None:
         """Keep these sections."""
-        values = {section.sis_section_id: _kept(section) for section in sections}
+        values = ((section.sis_section_id, _kept(section)) for section in sections)
         self._cache.put_all(f"section-roster{change}", values, self._max_age)
 
     def index(self, change: str) -> Mapping[str, int] | None:

@@ -46,7 +46,7 @@ def indexer_of(memory: SectionMemory) -> Callable[..., RosterIndexer]:
 
 def test_a_section_is_what_passback_would_have_read(indexer_of: Callable[..., RosterIndexer]) -> None:
     """Lead teacher, term, and students by the SIS id of the template."""
-    assert indexer_of().sections_of(ROSTER) == [
+    assert list(indexer_of().sections_of(ROSTER)) == [
         RosteredSection("6100", 6100, 12, 501, Term(FIRST, LAST, 41), {"003001": RosteredStudent(8101, active=True)})
     ]
 
