@@ -244,11 +244,13 @@ def test_what_waits_for_long_is_known_with_its_cause(district: District, store: 
     lease, _ = leased(store)
     store.release_for_later(lease, QUIET, 0, "canvas_401")
     assert store.long_waits(QUIET) == [LongWait(COURSE, began, "canvas_401")]
+    assert store.wait_of(COURSE) == LongWait(COURSE, began, "canvas_401")
     assert store.long_waits(QUIET + A_MOMENT) == []
     district.time.advance(QUIET)
     lease, _ = leased(store)
     store.release(lease)
     assert store.long_waits(timedelta(0)) == []
+    assert store.wait_of(COURSE) is None
 
 
 def test_a_change_does_not_shorten_the_backoff(district: District, store: RedisChangeStore) -> None:

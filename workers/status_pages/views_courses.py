@@ -15,6 +15,7 @@ from workers.grade_passback.answers import Question
 from workers.grade_passback.history import entry_json
 from workers.grade_passback.plan_preview import plan_preview
 from workers.status_pages.api_parts import CANVAS_ID
+from workers.status_pages.causes import explained
 from workers.status_pages.course_table import Answer, work_of
 from workers.status_pages.desk import Desk, View, Visit, to
 from workers.status_pages.refusals import NotDone
@@ -58,11 +59,11 @@ class CourseViews:
         live = visit.asked("live") == "1"
         question = Question(course_id)
         answer = service.explain.answer(question) if live else service.recall.answer(question)
-        state = service.changes.state_of(course_id)
+        state, wait = service.changes.state_of(course_id), service.changes.wait_of(course_id)
         return self._desk.page(
             "course.html", visit, course_id=course_id, listed=service.course_lists.find(course_id), answer=answer,
             work=work_of(cast("Sequence[Answer]", answer["assignments"])), live=live, state=state,
-            is_moving=state.whereabouts is not Whereabouts.IDLE,
+            is_moving=state.whereabouts is not Whereabouts.IDLE, wait=wait, why=explained(wait.cause) if wait else None,
             letters=service.dead_letters.of_course(course_id), pause=service.pauses.of_course(course_id),
         )  # fmt: skip
 

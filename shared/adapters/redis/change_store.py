@@ -165,11 +165,13 @@ class RedisChangeStore:
     def long_waits(self, at_least: timedelta) -> list[LongWait]:
         """Return the courses whose work has not been done for so long, though it was tried; the longest first."""
         kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.waits))
-        now, found = self._now(), []
-        for course, value in kept.items():
-            since, _, cause = text(value).partition(" ")
-            found.append(LongWait(text(course), time_at(since), cause))
+        now, found = self._now(), [_long_wait(text(course), value) for course, value in kept.items()]
         return sorted((wait for wait in found if now - wait.since >= at_least), key=lambda wait: wait.since)
+
+    def wait_of(self, course_id: str) -> LongWait | None:
+        """Return since when, and why, the course's work was tried and is not done; None if it is."""
+        value = self._redis.hget(self._keys.waits, course_id)
+        return None if value is None else _long_wait(course_id, value)
 
     def next_due_in(self) -> timedelta | None:
         """Return how long until `claim_due` may find a course (zero if now); None if nothing waits or runs.
@@ -278,6 +280,11 @@ class RedisChangeStore:
     def _pending(self, course_id: str) -> ChangeSet | None:
         fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.pending(course_id)))
         return _change_set(course_id, fields) if fields else None
+
+
+def _long_wait(course_id: str, value: bytes) -> LongWait:
+    since, _, cause = text(value).partition(" ")
+    return LongWait(course_id, time_at(since if since.isdigit() else 0), cause)
 
 
 def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:

@@ -342,6 +342,25 @@ def test_pauses_are_set_and_lifted(site: Site) -> None:
     assert [action.verb for action in site.service.actions.newest(2)] == [Verb.RESUME, Verb.PAUSE]
 
 
+def test_a_course_that_waits_says_why(site: Site) -> None:
+    """The course's own page names the cause of its wait, and what to do, until its work is done."""
+    changes = site.service.changes
+    changes.request("101", Cause.PERSON)
+    changes.claim_due(1)
+    taken = changes.take("101")
+    assert taken is not None
+    changes.release_for_later(taken[0], timedelta(minutes=5), 0, "powerschool_unreachable")
+    page = site.browser("viewer").text("/courses/101")
+    assert "powerschool_unreachable" in page
+    assert "PowerSchool could not be reached." in page
+    changes.request("101", Cause.PERSON)
+    changes.claim_due(1)
+    again = changes.take("101")
+    assert again is not None
+    changes.release(again[0])
+    assert "powerschool_unreachable" not in site.browser("viewer").text("/courses/101")
+
+
 def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
     """Exact rows, what Canvas refused in plain words, and who approved."""
     browser = site.browser("operator")
