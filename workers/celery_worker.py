@@ -27,7 +27,8 @@ PULSE_TIMEOUT = timedelta(seconds=30)
 class ConsumerPulse(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
     """Notes that the consumer's event loop turns. A loop that hangs takes no message and answers no inspection."""
 
-    requires = ("celery.worker.consumer.consumer:Evloop",)
+    # Not the event loop itself: it is the step after all others, and a cycle would leave their order to chance.
+    requires = ("celery.worker.consumer.connection:Connection",)
     last_s: ClassVar[float | None] = None
     consumer: ClassVar[Any] = None
 

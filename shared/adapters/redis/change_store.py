@@ -282,7 +282,7 @@ class RedisChangeStore:
         return _change_set(course_id, fields) if fields else None
 
 
-def _long_wait(course_id: str, value: bytes) -> LongWait:
+def _long_wait(course_id: str, value: bytes | str) -> LongWait:
     since, _, cause = text(value).partition(" ")
     return LongWait(course_id, time_at(since if since.isdigit() else 0), cause)
 

@@ -6,10 +6,12 @@ from typing import cast
 
 import pytest
 from celery import Celery
+from celery.worker.consumer.consumer import Consumer, Evloop
 
 from shared.config import Settings, load
 from shared.queues import ROUTES, Queue, Task
 from workers.celery_app import make_app
+from workers.celery_worker import ConsumerPulse
 from workers.schedule import RECONCILE_TICK_S, beat_schedule, reconcile_tick_s
 
 
@@ -114,3 +116,13 @@ def test_a_short_interval_has_short_ticks(settings_of: Callable[..., Settings], 
     """Reconciliation ticks often enough to spread a pass, at least sixteen times per interval."""
     tick_s = reconcile_tick_s(settings_of(RECONCILE_INTERVAL_S=interval_s))
     assert 0 < tick_s <= min(RECONCILE_TICK_S, float(interval_s) / 16)
+
+
+def test_the_event_loop_is_the_consumers_last_step(app: Celery) -> None:
+    """Every step of the consumer starts before the loop blocks, in every process: the steps have one order."""
+    blueprint = Consumer.Blueprint(steps={*app.steps["consumer"], ConsumerPulse})
+    blueprint.steps = steps = blueprint.claim_steps()
+    order = [step.name for step in blueprint._finalize_steps(steps)]
+    assert order[-1] == Evloop.name
+    requirements = {step.name: [required.name for required in step.requires] for step in steps.values()}
+    assert [name for name, required in requirements.items() if Evloop.name in required] == []
