@@ -42,6 +42,9 @@ class Awaits(Enum):
     END = auto()
 
 
+_CLIENT_SENDS = frozenset({Awaits.HEAD, Awaits.BODY})
+
+
 @dataclass(eq=False)
 class Connections:
     """All connections of a process, in the order in which they began to wait for what they wait for now."""
@@ -108,10 +111,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unread_since: float | None = None
         self._limits = self.all_connections.limits
         self._longest = {Awaits.HEAD: self._limits.head_s, Awaits.BODY: self._limits.body_s}
+        self._has_moved = False
+        self._head_bytes, self._most_headers = self._limits.head_bytes, self._limits.headers
         self._bytes_without_body = 0
-        self._header_bytes = 0
-        self._header_count = 0
-        self._in_head = False
         self._refusal: bytes | None = None
 
     @property
@@ -135,10 +137,15 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse what came, unless the connection is ending: after a refusal or behind a pipelined request."""
         if self.awaits is Awaits.END or self.parser is None:
             return
-        # What is neither body nor a complete header is held by the parser: the size is checked between reads.
+        # What is no body is held, by the parser or as headers: how much it is, is checked between reads.
         self._bytes_without_body += len(data)
-        super().data_received(data)
-        if self.awaits in (Awaits.HEAD, Awaits.BODY) and self._bytes_without_body > self._limits.head_bytes:
+        HttpToolsProtocol.data_received(self, data)
+        # Once for all callbacks of a read: most requests come in one, and each of them costs what this does.
+        if self._has_moved:
+            self._note_move()
+        if self.awaits in _CLIENT_SENDS and (
+            self._bytes_without_body > self._head_bytes or len(self.headers or ()) > self._most_headers
+        ):
             self._end(TOO_LARGE)
 
     def send_400_response(self, msg: str) -> None:
@@ -171,46 +178,35 @@ class BoundedProtocol(HttpToolsProtocol):
             self.shutdown()
             self.flow.pause_reading()
             raise _Refused
-        self._header_bytes = self._header_count = 0
-        self._in_head = True
         self._set(Awaits.HEAD)
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the URL."""
-        self._count_header(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; count trailers alike, and drop them."""
-        self._header_count += 1
-        self._count_header(len(name) + len(value))
-        if self._in_head:
-            super().on_header(name, value)
+        HttpToolsProtocol.on_message_begin(self)
 
     def on_headers_complete(self) -> None:
-        """The head is complete: await the body."""
-        self._in_head = False
+        """The head is complete: await the body, and collect trailers elsewhere than among the request's headers."""
+        self._check_headers()
         self._bytes_without_body = 0
         self._set(Awaits.BODY)
-        super().on_headers_complete()
+        HttpToolsProtocol.on_headers_complete(self)
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         self._bytes_without_body = 0
-        super().on_body(body)
+        HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
         """The request is complete: the client waits for the answer."""
+        self._check_headers()
         self._bytes_without_body = 0
         self._set(Awaits.HEAD if self.cycle.response_complete else Awaits.ANSWER)
-        super().on_message_complete()
+        HttpToolsProtocol.on_message_complete(self)
 
     def on_response_complete(self) -> None:
         """Await the next request, if the whole of this one came."""
         if self.awaits is Awaits.ANSWER:
             self._set(Awaits.HEAD)
-        super().on_response_complete()
+            self._note_move()
+        HttpToolsProtocol.on_response_complete(self)
 
     def check(self, now: float) -> None:
         """End the connection if the client takes too long with anything."""
@@ -228,11 +224,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self.awaits = Awaits.END
         self.transport.abort()
 
-    def _count_header(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_count > self._limits.headers or self._header_bytes > self._limits.head_bytes:
+    def _check_headers(self) -> None:
+        """Refuse the request, while it is parsed, for too many headers or trailers, or too large ones."""
+        if len(self.headers) > self._most_headers or (
+            # Counted only where the read was that large: all that was sent is more than its headers are.
+            self._bytes_without_body > self._head_bytes and self._header_bytes() > self._head_bytes
+        ):
             self._refusal = TOO_LARGE if self._may_answer() else b""
             raise _Refused
+
+    def _header_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _may_answer(self) -> bool:
         """Say whether an answer of ours would be the answer to what the client is sending."""
@@ -241,16 +243,22 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.awaits is Awaits.BODY and not self.cycle.response_started
 
     def _set(self, awaits: Awaits) -> None:
+        """Wait for something else; `_note_move` has to follow before the event loop goes on."""
         if self.awaits is not Awaits.END:
             self.awaits = awaits
-            self._since = self.loop.time()
-            self.all_connections.moved(self)
+            self._has_moved = True
+
+    def _note_move(self) -> None:
+        self._has_moved = False
+        self._since = self.loop.time()
+        self.all_connections.moved(self)
 
     def _end(self, answer: bytes) -> None:
         """Send the answer and close; what does not leave in time is dropped by `check`."""
         if answer and self._may_answer() and not self.transport.is_closing():
             self.transport.write(answer)
         self._set(Awaits.END)
+        self._note_move()
         self.transport.close()
 
 

@@ -39,11 +39,11 @@ class CanvasEvents:
         self._accepted = accepted
         self._allow_unsigned = allow_unsigned
 
-    async def __call__(self, _scope: Scope, receive: Receive) -> Reply:
+    async def __call__(self, scope: Scope, _receive: Receive) -> Reply:
         """Return 202 once the change is stored, or if the event is of no interest. Raises: NotAccepted."""
         try:
             # The bytes and the event are let go here: while Redis is slow, only the small change is held.
-            change = await self._change(receive)
+            change = await self._change(scope)
             if change is not None:
                 await self._writer.add(change)
             self._accepted.change(change)
@@ -55,8 +55,8 @@ class CanvasEvents:
             raise NotAccepted(UNAVAILABLE, error.cause, error.delay) from None
         return ACCEPTED
 
-    async def _change(self, receive: Receive) -> Change | None:
-        raw = (await whole_body(receive)).strip(AROUND_A_BODY)
+    async def _change(self, scope: Scope) -> Change | None:
+        raw = whole_body(scope).strip(AROUND_A_BODY)
         event = self._unsigned(raw) if raw.startswith(b"{") else await self._signed(raw)
         self._senders.check_district(event)
         return change_of(event)

@@ -1,8 +1,9 @@
 """The one middleware before all routes: size, deadline and number of what every door of the web process takes in.
 
 A body is read here, whole, before anything else sees the request: what does not arrive in time and within its size
-is refused, and the routes get `receive` with the body in one piece. Heads, connections and clients that do not read
-are bounded below, by `workers/http_protocol.py`; guesses of passwords by `workers/credentials.py`.
+is refused. The receivers find the body in the scope, the other routes get a `receive` with the body in one piece.
+Heads, connections and clients that do not read are bounded below, by `workers/http_protocol.py`; guesses of passwords
+by `workers/credentials.py`.
 """
 
 from collections.abc import Collection
@@ -17,6 +18,7 @@ from workers.receivers.replies import TOO_MANY, NotAccepted
 OTHER_BODY_BYTES = 10_000
 MOST_OTHER_REQUESTS = 64
 RETRY_AFTER = timedelta(seconds=5)
+BODY = "passback.body"
 HEALTH = frozenset({"/livez", "/readyz"})
 
 
@@ -47,19 +49,17 @@ class RequestLimits:
         """Answer one request, or pass on what is none."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["path"] in self._receivers:
-            await self._event(scope, receive, send)
-        else:
+        elif scope["path"] not in self._receivers:
             await self._other(scope, receive, send)
-
-    async def _event(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            body = await self._event_bodies.read(scope, receive)
-        except NotAccepted as refused:
-            self._refusals.note(scope["path"], refused)
-            await refused.reply().send(send)
-            return
-        await self._app(scope, _Whole(body, receive), send)
+        else:
+            # The busiest way: a receiver takes the body from the scope, without another coroutine.
+            try:
+                scope[BODY] = await self._event_bodies.read(scope, receive)
+            except NotAccepted as refused:
+                self._refusals.note(scope["path"], refused)
+                await refused.reply().send(send)
+                return
+            await self._app(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -98,10 +98,9 @@ class _Whole:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-async def whole_body(receive: Receive) -> bytes:
-    """Return the body that the middleware read."""
-    message = await receive()
-    body: bytes = message["body"]
+def whole_body(scope: Scope) -> bytes:
+    """Take the body of a receiver's request, which the middleware read, out of its scope."""
+    body: bytes = scope.pop(BODY)
     return body
 
 

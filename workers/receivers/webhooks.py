@@ -66,9 +66,9 @@ class Webhooks:
         self._secret = secret
         self._accepted = accepted
 
-    async def __call__(self, scope: Scope, receive: Receive) -> Reply:
+    async def __call__(self, scope: Scope, _receive: Receive) -> Reply:
         """Return 202 once the change is stored, also for a repeated webhook. Raises: NotAccepted."""
-        raw = await whole_body(receive)
+        raw = whole_body(scope)
         webhook_id = self._verified_id(scope, raw)
         change = _change(raw)
         try:
