@@ -59,6 +59,14 @@ class Seat:
     unreadable: Mapping[str, StudentRecord] = field(default_factory=dict)
 
 
+def is_reckonable(value: Decimal | None) -> bool:
+    """Say whether the number can be compared and rounded like a score: finite, and of no more digits than one has.
+
+    Both systems also send numbers as text, and a `Decimal` takes `NaN` and `1e999999`.
+    """
+    return value is None or (value.is_finite() and -MOST_DIGITS < value.adjusted() < MOST_DIGITS)
+
+
 def exact(value: Decimal) -> Decimal:
     """Return `value` as PowerSchool can hold it: unchanged up to six decimals, rounded half up beyond."""
     # The remainder is told much faster than the exponent, where the quotient has fewer digits than a Decimal has.

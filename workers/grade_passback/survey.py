@@ -313,7 +313,17 @@ class _Sides:
             grace_days=self._policy.grace_days,
             asked_for_by_person=self._by_person,
         )
-        return assignment_findings(assignment, self._policy.max_name_chars) + section_findings(facts), category
+        findings = assignment_findings(assignment, self._policy.max_name_chars) + section_findings(facts)
+        return findings + self._group_findings(assignment), category
+
+    def _group_findings(self, assignment: Assignment) -> tuple[Finding, ...]:
+        """Return that the assignment's group cannot be read, where only its name would tell the category.
+
+        The district's default is for groups without a category of their own.
+        """
+        if assignment.group_id in self._course.groups or assignment.group_id in self._associations:
+            return ()
+        return (Finding(Reason.VALUE_UNREADABLE, f"assignment group {assignment.group_id}"),)
 
     def _category(self, assignment: Assignment, rostered: RosteredSection) -> CategoryMatch | None:
         if rostered.dcid not in self._categories:
@@ -348,7 +358,8 @@ class _Sides:
             points=assignment.points_possible,
             category_id=category.id,
             publish_option=category.default_publish_option,
-            counted=False if assignment.omitted_from_final_grade else category.counted,
+            # A category that does not say counts: a create says so as well, and what Canvas omitted may count again.
+            counted=category.counted is not False and not assignment.omitted_from_final_grade,
             scores_published=category.scores_published,
             flag_only=scores.flag_only,
             scores=scores.scores,

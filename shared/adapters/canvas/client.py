@@ -12,10 +12,11 @@ from shared.adapters.canvas.course_memory import CourseIdentity, CourseMemory, F
 from shared.adapters.canvas.fast_rows import FastRow, PartRow
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.paged import PagedApi
-from shared.adapters.canvas.wire import AssignmentWire, GroupWire, is_reckonable
+from shared.adapters.canvas.wire import AssignmentWire, GroupWire
 from shared.adapters.http.answers import Answer, OddRow
 from shared.adapters.http.api import Params
 from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission, Unreadable
+from shared.domain.scoring import is_reckonable
 from shared.errors import CourseGone, NotFound, Refused
 from shared.ports import Reading
 

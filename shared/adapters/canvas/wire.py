@@ -21,11 +21,10 @@ from shared.domain.gradebook import (
     Section,
     Submission,
 )
+from shared.domain.scoring import is_reckonable
 
 # A time in the first or last year of the calendar may have no date in another time zone.
 FIRST_YEAR, LAST_YEAR = 2, 9998
-# As many digits as a Decimal is reckoned with; no score or points have as many.
-MOST_DIGITS = 18
 
 
 def _text(value: object) -> object:
@@ -34,8 +33,11 @@ def _text(value: object) -> object:
 
 
 def as_moment(value: object) -> object:
-    """Canvas writes moments in two shapes; of `2019-11-05 07:38:00 -0800` only the standard library makes sense."""
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    """Canvas writes moments in two shapes; of `2019-11-05 07:38:00 -0800` only the standard library makes sense.
+
+    A number is read as text as well: nobody knows what it would count, and since when.
+    """
+    moment = value if value is None or isinstance(value, datetime) else datetime.fromisoformat(str(value))
     if isinstance(moment, datetime) and not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise ValueError("no time that has a local date everywhere")
     return moment
@@ -46,11 +48,6 @@ def _reckonable(value: Decimal | None) -> Decimal | None:
     if not is_reckonable(value):
         raise ValueError("a number out of range")
     return value
-
-
-def is_reckonable(value: Decimal | None) -> bool:
-    """Say whether the number can be compared and rounded like a score. Canvas also sends numbers as text."""
-    return value is None or (value.is_finite() and -MOST_DIGITS < value.adjusted() < MOST_DIGITS)
 
 
 def _text_or_none(value: object) -> object:
@@ -66,8 +63,24 @@ def _empty_if_null(value: object) -> object:
     return [] if value is None else value
 
 
+def _whole(value: str) -> str:
+    """Return the text. Raises: ValueError for half of a surrogate pair, which neither Redis nor PowerSchool takes."""
+    value.encode()
+    return value
+
+
+def _text_if_usable(value: object) -> object:
+    """Return the text, None for anything that is none. For what no decision depends on, or what has a default."""
+    try:
+        return _whole(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 Id = Annotated[str, BeforeValidator(_text)]
-SisId = Annotated[str | None, BeforeValidator(_none_if_blank), BeforeValidator(_text)]
+Text = Annotated[str, AfterValidator(_whole)]
+TextIfUsable = Annotated[str | None, BeforeValidator(_text_if_usable)]
+SisId = Annotated[Text | None, BeforeValidator(_none_if_blank), BeforeValidator(_text)]
 Number = Annotated[Decimal | None, AfterValidator(_reckonable)]
 Moment = Annotated[AwareDatetime | None, BeforeValidator(as_moment)]
 
@@ -79,17 +92,17 @@ class Wire(BaseModel):
 
 
 class CourseWire(Wire):
-    """`GET /api/v1/courses/:id`."""
+    """`GET /api/v1/courses/:id`. An odd name or time zone costs neither the course nor any of its assignments."""
 
-    name: str | None = None
-    time_zone: str | None = None
+    name: TextIfUsable = None
+    time_zone: TextIfUsable = None
 
 
 class SectionWire(Wire):
     """One of `GET /api/v1/courses/:id/sections`. `sis_course_id` is that of the course it is in now."""
 
     id: Id
-    name: str
+    name: Text
     sis_section_id: SisId
     sis_course_id: SisId
 
@@ -152,8 +165,8 @@ class AssignmentWire(Wire):
     """
 
     id: Id
-    name: str
-    description: str | None = None
+    name: Text
+    description: Text | None = None
     due_at: Moment
     points_possible: Number
     grading_type: GradingType
@@ -238,7 +251,7 @@ class GroupWire(Wire):
     """One of `GET /api/v1/courses/:id/assignment_groups`."""
 
     id: Id
-    name: str
+    name: Text
     assignments: list[GradesPublishedWire] = []
 
     def to_domain(self) -> AssignmentGroup:

@@ -94,7 +94,7 @@ def _rows(body: Json) -> Iterator[RefusedRow]:
 
 def _id_in(params: Json, name: str) -> int | None:
     value = params.get(name) if isinstance(params, dict) else None
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdigit()) else None
+    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
 
 
 def _number(found: re.Match[str] | None) -> int | None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from shared.adapters.http.answers import OddRow
 from shared.adapters.powerschool.wire import SCORE_CODE, StateRow
 from shared.domain.powerschool import NO_MARKS, ActualAssignment, ActualScore, Mark
+from shared.domain.scoring import is_reckonable
 
 
 class FastRow(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +42,11 @@ class FastRow(msgspec.Struct, frozen=True, gc=False):
     is_collected: bool | None = None
     is_absent: bool | None = None
     is_incomplete: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Leave an answer with a number such as `NaN`, which a `Decimal` takes, to `StateRow`."""
+        if not (is_reckonable(self.points) and is_reckonable(self.score_points) and is_reckonable(self.weight)):
+            raise ValueError("a number out of range")
 
 
 class FastRows(msgspec.Struct, frozen=True):

@@ -8,10 +8,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from shared.adapters.http.exact_json import Json
 from shared.domain.powerschool import TeacherCategory
+from shared.domain.scoring import is_reckonable
 
 
 def listed(value: Json) -> list[Json]:
@@ -52,7 +53,7 @@ def _enrollment_day(value: object) -> object:
         numbers = [numbers[2], *numbers[:2]]
     try:
         return date(*numbers)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -62,8 +63,24 @@ def _whole(value: str) -> str:
     return value
 
 
+def _reckonable(value: Decimal | None) -> Decimal | None:
+    """Return the number. Raises: ValueError for one that cannot be compared and rounded like a score."""
+    if not is_reckonable(value):
+        raise ValueError("a number out of range")
+    return value
+
+
+def _without_nulls(row: object) -> object:
+    """Return the row without the keys that are null: those have a default, or are missed."""
+    return {key: value for key, value in row.items() if value is not None} if isinstance(row, dict) else row
+
+
 Text = Annotated[str, BeforeValidator(_text)]
 WholeText = Annotated[str, BeforeValidator(_text), AfterValidator(_whole)]
+Number = Annotated[Decimal, AfterValidator(_reckonable)]
+MaybeNumber = Annotated[Decimal | None, BeforeValidator(_none_if_blank), AfterValidator(_reckonable)]
+Flag = Annotated[bool, BeforeValidator(lambda value: False if value == "" else value)]
+MaybeFlag = Annotated[bool | None, BeforeValidator(_none_if_blank)]
 Id = Annotated[int, BeforeValidator(_first)]
 Day = Annotated[date, BeforeValidator(_day)]
 MaybeId = Annotated[int | None, BeforeValidator(_none_if_blank)]
@@ -137,31 +154,33 @@ class AssignmentWire(Wire):
 class StateRow(Wire):
     """A row of `org.passback.sync.gradebook.state`: an assignment section, with one of its scores if it has any.
 
-    The query of earlier versions of the plugin does not have what is None by default.
+    The query of earlier versions of the plugin does not have what is None by default. Nulls are usually left out.
     """
 
     section_dcid: int
     assignment_id: int
     assignment_section_id: int
-    name: str
+    name: WholeText
     due_date: Day
-    description: str = ""
-    points: Decimal
+    description: WholeText = ""
+    points: Number
     category_id: MaybeId = None
     created_by_plugin: Text | None = None
     student_dcid: MaybeId = None
-    score_points: Annotated[Decimal | None, BeforeValidator(_none_if_blank)] = None
+    score_points: MaybeNumber = None
     score_kind: str = ""
-    is_missing: bool = False
-    is_exempt: bool = False
-    is_counted: bool | None = None
-    scores_published: bool | None = None
-    weight: Annotated[Decimal | None, BeforeValidator(_none_if_blank)] = None
+    is_missing: Flag = False
+    is_exempt: Flag = False
+    is_counted: MaybeFlag = None
+    scores_published: MaybeFlag = None
+    weight: MaybeNumber = None
     score_type: str | None = None
-    is_late: bool | None = None
-    is_collected: bool | None = None
-    is_absent: bool | None = None
-    is_incomplete: bool | None = None
+    is_late: MaybeFlag = None
+    is_collected: MaybeFlag = None
+    is_absent: MaybeFlag = None
+    is_incomplete: MaybeFlag = None
+
+    _nulls_are_left_out = model_validator(mode="before")(_without_nulls)
 
 
 SCORE_CODE = "SCORE_CODE"

@@ -28,6 +28,9 @@ GRADES = f"{BASE}/students/submissions"
         ("due_at", "0001-01-01T00:00:00Z"),
         ("due_at", "9999-12-31T23:59:59Z"),
         ("due_at", "2031-10-08"),
+        ("due_at", 1949356799),
+        ("name", "Quiz \ud83d"),
+        ("description", "Read \ud83d"),
         ("points_possible", "ten"),
         ("points_possible", "NaN"),
         ("points_possible", "1e40"),
@@ -70,6 +73,7 @@ def test_an_odd_assignment_that_was_deleted_is_none(canvas: CanvasClient, remote
     [
         ("sections", without(SECTION, id="52", sis_section_id={"a": 1}), "section 52: no usable sis_section_id"),
         ("sections", without(SECTION, id="52", name=None), "section 52: no usable name"),
+        ("sections", without(SECTION, id="52", sis_section_id="\ud83d"), "section 52: no usable sis_section_id"),
         ("assignment_groups", without(GROUP, id="62", name=None), "assignment group 62: no usable name"),
     ],
 )
@@ -84,6 +88,21 @@ def test_an_odd_section_or_group_fails_alone(
         course = canvas.course("41", reading)
         assert (list(course.groups), [section.id for section in course.sections]) == (["61"], ["51"])
         assert course.unreadable == (Unreadable(None, what),)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", 7), ("name", "History \ud83d"), ("time_zone", 7), ("time_zone", {}), ("time_zone", "../etc/passwd")],
+)
+def test_an_odd_name_or_time_zone_of_a_course_costs_nothing(
+    canvas: CanvasClient, remote: ScriptedRemote, field: str, value: object
+) -> None:
+    """The name is only shown, and the district has a time zone as well."""
+    course_of(canvas, remote, ASSIGNMENT)
+    remote.on("GET", BASE, answer({"id": "41", "name": "History", "time_zone": "America/Chicago", field: value}))
+    course = canvas.course("41")
+    assert [assignment.id for assignment in course.assignments] == ["71"]
+    assert (course.name, course.time_zone is None) == (("", False) if field == "name" else ("History", True))
 
 
 def gradebook(canvas: CanvasClient, remote: ScriptedRemote, *rows: Any) -> dict[str, GradebookRow]:
@@ -146,7 +165,17 @@ def test_a_field_that_every_row_lacks_is_a_missing_right(canvas: CanvasClient, r
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("score_points", "A-"), ("is_missing", "perhaps"), ("is_exempt", {}), ("score_kind", 7)]
+    ("field", "value"),
+    [
+        ("score_points", "A-"),
+        ("score_points", "NaN"),
+        ("score_points", "sNaN"),
+        ("score_points", "Infinity"),
+        ("score_points", "1e999999"),
+        ("is_missing", "perhaps"),
+        ("is_exempt", {}),
+        ("score_kind", 7),
+    ],
 )
 def test_an_odd_score_in_powerschool_costs_itself(
     ps: PowerSchool, remote: ScriptedRemote, field: str, value: object
@@ -161,7 +190,18 @@ def test_an_odd_score_in_powerschool_costs_itself(
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("due_date", "20261-12-05"), ("points", "ten"), ("name", None), ("category_id", "x")]
+    ("field", "value"),
+    [
+        ("due_date", "20261-12-05"),
+        ("points", "ten"),
+        ("points", "NaN"),
+        ("points", "-Infinity"),
+        ("points", "1e40"),
+        ("weight", "NaN"),
+        ("name", None),
+        ("name", "Quiz \ud83d"),
+        ("category_id", "x"),
+    ],
 )
 def test_an_odd_assignment_in_powerschool_costs_itself(
     ps: PowerSchool, remote: ScriptedRemote, field: str, value: object
@@ -172,6 +212,30 @@ def test_an_odd_assignment_in_powerschool_costs_itself(
     found = {each.assignment_section_id: each for each in ps.gradebook.assignments([ROSTERED], {800, 801})}
     assert (found[801].unreadable, found[800].unreadable) == (field, "")
     assert set(found[800].scores) == {501}
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        {
+            "description": None,
+            "is_missing": None,
+            "is_exempt": None,
+            "score_kind": None,
+            "is_counted": None,
+            "weight": None,
+        },
+        {"is_missing": "", "is_exempt": "", "is_late": "", "scores_published": "", "weight": "", "score_points": ""},
+    ],
+)
+def test_what_says_nothing_is_read_as_left_out(
+    ps: PowerSchool, remote: ScriptedRemote, unusual: Mapping[str, Any]
+) -> None:
+    """PowerQueries leave out nulls; one that sends them, or blanks, says the same."""
+    remote.on("POST", STATE, answer({"record": [{**STATE_ROW, **unusual}]}))
+    (found,) = ps.gradebook.assignments([ROSTERED], {800})
+    assert (found.unreadable, found.unreadable_scores) == ("", {})
+    assert (found.scores[501].missing, found.scores[501].exempt) == (False, False)
 
 
 def test_a_row_of_nobody_knows_which_assignment_is_unexpected(ps: PowerSchool, remote: ScriptedRemote) -> None:

@@ -121,6 +121,8 @@ def test_a_section_may_have_no_teacher(ps: PowerSchool, remote: ScriptedRemote) 
         ({"exit_date": "0000-00-00"}, True),
         ({"exit_date": "0/0/0", "is_dropped": "1"}, False),
         ({"entry_date": "00/00/0000"}, True),
+        ({"entry_date": "5000000000"}, True),
+        ({"exit_date": "9999999999-1-1"}, True),
         ({"entry_date": "10/7/2031"}, False),
         ({"exit_date": "1900-01-01"}, True),
         ({"entry_date": "1926-08-20"}, True),
