@@ -245,8 +245,16 @@ def powerschool() -> PowerSchoolDistrict:
     [
         ("POST", f"{QUERY}roster.sections?pagesize=0&count=true", {"section_dcids": [FIRST_DCID], "after_dcid": 0}),
         ("POST", f"{QUERY}roster.students?pagesize=0&count=true", {"section_dcids": [FIRST_DCID], "after_dcid": 0}),
-        ("POST", f"{QUERY}gradebook.state?pagesize=0", {"section_dcids": [FIRST_DCID], "score_section_ids": [0]}),
-        ("POST", f"{QUERY}gradebook.state?pagesize=0", {"section_dcids": [FIRST_DCID], "score_section_ids": ["its"]}),
+        (
+            "POST",
+            f"{QUERY}gradebook.state?pagesize=0&count=true",
+            {"section_dcids": [FIRST_DCID], "score_section_ids": [0]},
+        ),
+        (
+            "POST",
+            f"{QUERY}gradebook.state?pagesize=0&count=true",
+            {"section_dcids": [FIRST_DCID], "score_section_ids": ["its"]},
+        ),
         ("GET", "/ws/v1/metadata", None),
         ("GET", f"/ws/xte/teacher_category?users_dcid={TEACHER}&year_id=36", None),
     ],

@@ -4,12 +4,14 @@ from collections.abc import Collection, Sequence
 
 from pydantic import TypeAdapter
 
-from shared.adapters.http.answers import OddRow
+from shared.adapters.http.answers import Answer, OddRow
+from shared.adapters.powerschool.pages import query_page
 from shared.adapters.powerschool.queries import IDS_PER_CALL, PowerQueries, rows_of
 from shared.adapters.powerschool.state_rows import DECODER, FastRow, FastRows, assignments_of, is_identified
 from shared.adapters.powerschool.wire import StateRow
 from shared.domain.plugin_queries import STATE_QUERY
 from shared.domain.powerschool import ActualAssignment, RosteredSection
+from shared.errors import RosterTruncated
 
 # An empty list is no valid IN list, and no id is 0.
 NO_ID = 0
@@ -26,7 +28,7 @@ class AssignmentReader:
     def read(self, sections: Sequence[RosteredSection], scores_of: Collection[int]) -> tuple[ActualAssignment, ...]:
         """Return every assignment of the sections, with scores for the assignment sections in `scores_of`.
 
-        Raises: QueryUnavailable.
+        Raises: QueryUnavailable, RosterTruncated.
         """
         if not sections:
             return ()
@@ -45,8 +47,11 @@ class AssignmentReader:
             answer = self._queries.answer(STATE_QUERY, args, DECODER)
             fast = answer.decoded
             if isinstance(fast, FastRows):
+                _check_whole(answer, len(fast.record), fast.count)
                 rows.extend(fast.record)
                 continue
+            page = query_page(answer)
+            _check_whole(answer, len(page.rows), page.remaining)
             found, odd = rows_of(answer, _STATE_ROWS)
             if not all(map(is_identified, odd)):
                 # It may be of any assignment, which would look deleted.
@@ -54,3 +59,9 @@ class AssignmentReader:
             rows.extend(found)
             all_odd.extend(odd)
         return rows, all_odd
+
+
+def _check_whole(answer: Answer, rows: int, count: int | None) -> None:
+    """Raise `RosterTruncated` for an answer that was cut: the assignments beyond the cut would look deleted."""
+    if count is not None and rows < count:
+        raise RosterTruncated(f"{answer.call}: {rows} rows of {count}")

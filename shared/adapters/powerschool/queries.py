@@ -96,11 +96,11 @@ class PowerQueries:
         self._gate = gate
 
     def answer(self, query: str, args: Args | None = None, decoder: Decoder | None = None) -> Answer:
-        """Return the answer with all rows, by `decoder` if it can. Raises: QueryUnavailable.
+        """Return the answer with all rows and their count, by `decoder` if it can. Raises: QueryUnavailable.
 
         Source: PowerSchool PowerQueries; values are strings, nulls are left out, and so is `record` without rows.
         """
-        params = [("pagesize", "0")]
+        params = [("pagesize", "0"), ("count", "true")]
         return self._gate.run(query, lambda: self._send(_path(query), params, _body(args), decoder))
 
     def read(

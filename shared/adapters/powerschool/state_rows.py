@@ -50,9 +50,10 @@ class FastRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class FastRows(msgspec.Struct, frozen=True):
-    """The query's whole answer."""
+    """The query's whole answer. `count` is how many rows there are, where PowerSchool says so."""
 
     record: list[FastRow] = []
+    count: int | None = None
 
 
 DECODER = msgspec.json.Decoder(FastRows, strict=False)

@@ -18,6 +18,7 @@ from shared.errors import (
     QueryUnavailable,
     Refused,
     RefusedRow,
+    RosterTruncated,
     SystemUnwell,
     TransientError,
     UnexpectedAnswer,
@@ -389,7 +390,7 @@ def test_the_state_is_one_query(ps: PowerSchool, remote: ScriptedRemote) -> None
     )
     assert (second.assignment_id, second.scores) == (9002, {})
     (request,) = remote.asked("POST", STATE)
-    assert dict(request.url.params) == {"pagesize": "0"}
+    assert dict(request.url.params) == {"pagesize": "0", "count": "true"}
     assert sent(request) == {"section_dcids": [6100], "score_section_ids": [5501]}
 
 
@@ -398,6 +399,14 @@ def test_no_rows_are_no_assignments(ps: PowerSchool, remote: ScriptedRemote) -> 
     remote.on("POST", STATE, answer({"@extensions": ""}))
     assert ps.gradebook.assignments([SECTION], []) == ()
     assert sent(remote.asked("POST", STATE)[0]) == {"section_dcids": [6100], "score_section_ids": [0]}
+
+
+@pytest.mark.parametrize("change", [{}, {"points": None}], ids=["as documented", "an odd row in it"])
+def test_a_cut_answer_is_no_gradebook(ps: PowerSchool, remote: ScriptedRemote, change: dict[str, object]) -> None:
+    """The assignments beyond the cut would look deleted, and be made again."""
+    remote.on("POST", STATE, answer({"record": [STATE_ROW | change], "count": 2}))
+    with pytest.raises(RosterTruncated, match="1 rows of 2"):
+        ps.gradebook.assignments([SECTION], [])
 
 
 def test_many_scores_take_several_queries(ps: PowerSchool, remote: ScriptedRemote) -> None:
