@@ -91,6 +91,14 @@ class _Checking:
     # READONLY, OOM, MISCONF, NOREPLICAS and whatever else Redis refuses a command with.
     connection_errors = (*kombu_redis.Transport.connection_errors, ResponseError)
 
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Start reading in the event loop. A connection on which Redis refuses that is closed, not left open."""
+        try:
+            super().register_with_event_loop(connection, loop)  # type: ignore[misc]  # of the class beside this one
+        except self.connection_errors:
+            self.client.close()  # type: ignore[attr-defined]
+            raise
+
     def _deliver(self, entry: Any, queue: str) -> None:
         message = _deliverable(entry, queue)
         if message is None:

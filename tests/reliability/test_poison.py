@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 from celery import Celery
@@ -51,12 +52,17 @@ class Running:
     app: Celery
     processes: ProcessGroup
     client: redis.Redis
+    pid: int
 
     def key(self, name: str) -> str:
         return f"{self.service.settings.redis_prefix}:celery:{name}"
 
     def push(self, *entries: str | bytes, queue: str = Queue.HOUSEKEEPING) -> None:
         self.client.lpush(self.key(queue), *entries)
+
+    def open_files(self) -> int:
+        """Return how many files and sockets the worker has open."""
+        return psutil.Process(self.pid).num_fds()
 
     def wait(self, done: Any, what: str) -> None:
         until = time.monotonic() + WITHIN_S
@@ -97,8 +103,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             redis.Redis.from_url(server.url) as client,
             closing(make_app(service.settings)) as app,
         ):
-            group.start("worker", "worker")
-            yield Running(service, app, group, client)
+            pid = group.start("worker", "worker")
+            yield Running(service, app, group, client, pid)
 
 
 @pytest.fixture(autouse=True)
@@ -285,6 +291,7 @@ def test_a_redis_that_refuses_writes_is_an_outage(running: Running, refusal: str
     running.goes_on()
     running.app.send_task(Task.RECONCILE, queue=Queue.HOUSEKEEPING, ignore_result=True)
     refuse, accept = REFUSALS[refusal]
+    files = running.open_files()
     running.client.execute_command(*refuse)
     try:
         with pytest.raises(redis.RedisError):
@@ -296,6 +303,7 @@ def test_a_redis_that_refuses_writes_is_an_outage(running: Running, refusal: str
     finally:
         running.client.execute_command(*accept)
     running.goes_on()
+    assert running.open_files() <= files + 3, "each connection that Redis refused stayed open"
     running.service.changes.request("7", Cause.PERSON)
     running.wait(lambda: running.service.changes.counts().due == 0, "the dispatcher claims nothing")
     assert running.service.dead_messages.count() == 0
