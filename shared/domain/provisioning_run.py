@@ -280,7 +280,7 @@ class RowChange:
 class RowTrouble:
     """A row that Canvas refused or warned about, in plain words, and the PowerSchool record to mend.
 
-    `error.message` may quote the row, so that it is for signed-in people only.
+    `error.message` holds words of Canvas and ids; `error.row_info` quotes the row, which is for signed-in people only.
     """
 
     key: DataSetKey

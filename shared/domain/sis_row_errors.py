@@ -2,7 +2,8 @@
 
 Canvas's documentation lists no messages. Those of its published importers (canvas-lms, `lib/sis`) change between
 versions and with the language of the account, so a kind is recognised by a few words that belong to it. Rows marked
-`inferred` name kinds of which no message was seen; what no row recognises is shown as Canvas said it.
+`inferred` name kinds of which no message was seen; of a message that no row recognises, only words that Canvas is
+known to use are shown.
 """
 
 import re
@@ -172,12 +173,16 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
 _PATTERNS = tuple((known, re.compile(known.pattern, re.IGNORECASE)) for known in KNOWN_ERRORS)
 
 # Whose login it is, as canvas-lms says it: "An existing Canvas user with the SIS ID 7 has already claimed …".
-_HOLDER = re.compile(r"(SIS|Canvas) ID \S+")
+_HOLDER = re.compile(r"(?:SIS|Canvas) ID [A-Za-z]{0,2}\d[\d-]{0,30}\b", re.ASCII)
+
+# A kind shows in its first words. The patterns look for one word after another, in time with the square of the length.
+MOST_READ = 300
 
 
 def explain_row_error(message: str, row: SisRow | None) -> RowErrorExplanation:
     """Return what to tell a person about Canvas's `message`. `row` is the row of the file, where one is known."""
     source = "" if row is None else row.source
+    message = message[:MOST_READ]
     for known, pattern in _PATTERNS:
         if pattern.search(message):
             holder = _HOLDER.search(message) if known.kind is RowErrorKind.LOGIN_CLAIMED else None

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
 
 from shared.adapters.canvas.wire import Id, Wire, as_moment
+from shared.adapters.http.words import masked
 from shared.domain.sis_import import ImportState, RowError, SisImport
 
 
@@ -111,8 +112,8 @@ class SisImportErrorWire(Wire):
     row_info: Text = ""
 
     def to_domain(self, *, is_failure: bool) -> RowError:
-        """Return the error."""
-        return RowError(self.file, self.row, self.message, is_failure=is_failure, row_info=self.row_info)
+        """Return the error; of its message, which may quote a name or a login, the words that Canvas uses itself."""
+        return RowError(self.file, self.row, masked(self.message), is_failure=is_failure, row_info=self.row_info)
 
 
 class SisImportErrorsWire(Wire):

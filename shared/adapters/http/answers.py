@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from shared.adapters.http import exact_json
 from shared.adapters.http.exact_json import Json
-from shared.adapters.http.words import masked, sentences
+from shared.adapters.http.words import MOST_SPOKEN, cut, masked, sentences
 from shared.errors import UnexpectedAnswer
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class OddRow:
 class Answer:
     """What came back, read once.
 
-    `body` is the parsed JSON, None where there is none; `spoken` the error texts, unmasked; `next_url` the page
+    `body` is the parsed JSON, None where there is none; `spoken` the error texts, unmasked and cut; `next_url` the page
     that a `Link` header calls next, `own_url` the one that it calls this page or the first one. `decoded` is there
     instead of `body` where a decoder was given that could read it.
     """
@@ -95,7 +95,7 @@ class Answer:
         # A success has much to read, and nothing to say.
         texts = [] if response.is_success and content is Content.JSON else sentences(body)
         if not texts and media_type == "text/plain":
-            texts = [response.text]
+            texts = [cut(response.content[: 4 * MOST_SPOKEN].decode(errors="replace"))]
         spoken = " · ".join(texts)
         return cls(call, response.status_code, response.headers, content, body, spoken, next_url, None, own_url)
 

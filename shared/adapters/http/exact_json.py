@@ -9,6 +9,9 @@ import msgspec
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 
 _FAST = msgspec.json.Decoder(float_hook=Decimal)
+# Ids of both systems fit into 64 bits.
+ID_DIGITS = 19
+LARGEST_ID = 10**ID_DIGITS - 1
 _WORDS = {True: "true", False: "false", None: "null"}
 _quoted = json.JSONEncoder().encode
 
@@ -45,6 +48,14 @@ def dumps(value: Json) -> str:
             return _WORDS[value]
         case _:
             return str(value)
+
+
+def whole(value: Json) -> int | None:
+    """Return a whole number that may have come as text; None for anything else, and for more digits than ids have."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -LARGEST_ID <= value <= LARGEST_ID else None
+    is_digits = isinstance(value, str) and len(value) <= ID_DIGITS and value.isascii() and value.isdigit()
+    return int(str(value)) if is_digits else None
 
 
 def plain(number: Decimal) -> str:

@@ -1,5 +1,6 @@
 """Which answers mean that a system is unwell, and for how long. One row per sign."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from shared.adapters.http.answers import Answer, Content
 
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 _THROTTLED = re.compile(r"rate.?limit|too many|throttl|\bwait\b", re.IGNORECASE)
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*s(?:ec(?:ond)?s?)?\b", re.IGNORECASE)
+_SECONDS = re.compile(r"(?<![\d.])(\d{1,9}(?:\.\d{1,9})?)\s{0,3}s(?:ec(?:ond)?s?)?\b", re.IGNORECASE | re.ASCII)
+_LONGEST_HEADER = 64
 
 
 class Trouble(StrEnum):
@@ -68,7 +70,7 @@ def trouble_of(error: httpx.RequestError) -> tuple[Trouble, bool]:
 
 def retry_after(answer: Answer, now: datetime) -> timedelta | None:
     """Return how long the system asks to wait, an hour at most: by header (seconds or HTTP date) or in its text."""
-    header = answer.headers.get("Retry-After", "").strip()
+    header = answer.headers.get("Retry-After", "")[:_LONGEST_HEADER].strip()
     asked = _duration(header, now) if header else _in_text(answer.spoken)
     if asked is None or asked <= timedelta(0):
         return None
@@ -77,19 +79,27 @@ def retry_after(answer: Answer, now: datetime) -> timedelta | None:
 
 def _duration(header: str, now: datetime) -> timedelta | None:
     try:
-        return timedelta(seconds=float(header))
-    except (ValueError, OverflowError):
+        return _seconds(header)
+    except ValueError:
         return _until(header, now)
 
 
 def _until(http_date: str, now: datetime) -> timedelta | None:
     try:
         moment = parsedate_to_datetime(http_date)
-    except ValueError:
+    except (ValueError, OverflowError):
+        # No date, or numbers that no date has.
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
 
 
 def _in_text(spoken: str) -> timedelta | None:
     found = _SECONDS.search(spoken)
-    return timedelta(seconds=float(found[1])) if found else None
+    return _seconds(found[1]) if found else None
+
+
+def _seconds(number: str) -> timedelta | None:
+    """Return a number of seconds, an hour at most. Raises: ValueError if it is none."""
+    seconds = float(number)
+    is_wait = math.isfinite(seconds) and seconds > 0
+    return timedelta(seconds=min(seconds, LONGEST_RETRY_AFTER.total_seconds())) if is_wait else None

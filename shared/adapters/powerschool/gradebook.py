@@ -27,8 +27,8 @@ log = structlog.get_logger()
 _CATEGORIES = TypeAdapter(list[CategoryWire])
 _ASSIGNMENT = TypeAdapter(AssignmentWire)
 _ONE_ASSIGNMENT = "/ws/xte/section/assignment/{assignment_id}"
-_LAST_NUMBER = re.compile(r"/(\d+)/?$")
-_FIRST_NUMBER = re.compile(r"\d+")
+_LAST_NUMBER = re.compile(r"/(\d{1,19})/?$", re.ASCII)
+_FIRST_NUMBER = re.compile(r"(?<!\d)\d{1,19}(?!\d)", re.ASCII)
 
 
 class Gradebook:

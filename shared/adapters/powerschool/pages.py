@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.adapters.http.answers import Answer
-from shared.adapters.http.exact_json import Json
+from shared.adapters.http.exact_json import Json, whole
 from shared.adapters.powerschool.wire import listed
 from shared.domain.roster import OddRow
 from shared.errors import RosterTruncated, UnexpectedAnswer
@@ -200,7 +200,7 @@ def counted(answer: Answer) -> int:
     """Return the number in an answer to `/count`, in either of the shapes that clients have seen."""
     body = answer.body
     inner = body.get("resource", body) if isinstance(body, dict) else None
-    number = _whole(inner.get("count")) if isinstance(inner, dict) else None
+    number = whole(inner.get("count")) if isinstance(inner, dict) else None
     if number is None:
         raise answer.unexpected("no count")
     return number
@@ -210,7 +210,7 @@ def query_page(answer: Answer) -> Page:
     """Return the page that a PowerQuery answered; without rows there is no `record`."""
     if not isinstance(answer.body, dict):
         raise answer.unexpected("no rows")
-    return Page(answer, listed(answer.body.get("record")), _whole(answer.body.get("count")))
+    return Page(answer, listed(answer.body.get("record")), whole(answer.body.get("count")))
 
 
 def ids_of(row: Json) -> dict[str, int]:
@@ -220,19 +220,12 @@ def ids_of(row: Json) -> dict[str, int]:
         name: number
         for name, value in columns
         if name.endswith(("_dcid", "_id")) or name == "school_number"
-        if (number := _whole(value)) is not None
+        if (number := whole(value)) is not None
     }
 
 
 def _id(value: Json) -> int:
-    number = _whole(value)
+    number = whole(value)
     if number is None:
         raise ValueError("no id")
     return number
-
-
-def _whole(value: Json) -> int | None:
-    """Return a number that may have come as text."""
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    is_digits = isinstance(value, str) and value.isascii() and value.isdigit()
-    return int(str(value)) if is_number or is_digits else None

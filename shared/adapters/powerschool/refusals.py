@@ -8,12 +8,15 @@ import re
 from collections.abc import Iterator
 
 from shared.adapters.http.answers import Answer
-from shared.adapters.http.exact_json import Json
+from shared.adapters.http.exact_json import Json, whole
 from shared.adapters.http.words import masked, sentences
 from shared.errors import AccessDenied, NotFound, PermanentError, Refused, RefusedRow
 
-_SECTION_GONE = re.compile(r"Unable to find \S*AssignmentSection with id (\d+)", re.IGNORECASE)
-_STUDENT = re.compile(r"Student\.id \[(\d+)\]", re.IGNORECASE)
+# No request has more rows that could be refused.
+MOST_ROWS = 1_000
+
+_SECTION_GONE = re.compile(r"Unable to find \S{0,100}AssignmentSection with id (\d{1,19})\b", re.IGNORECASE | re.ASCII)
+_STUDENT = re.compile(r"Student\.id \[(\d{1,19})\]", re.IGNORECASE | re.ASCII)
 
 _FORBIDDEN = (
     (re.compile(r"does not teach", re.IGNORECASE), "powerschool_not_teaching"),
@@ -84,7 +87,7 @@ def _first_match(table: tuple[tuple[re.Pattern[str], str], ...], spoken: str) ->
 
 def _rows(body: Json) -> Iterator[RefusedRow]:
     errors = body.get("errors") if isinstance(body, dict) else None
-    for error in errors if isinstance(errors, list) else []:
+    for error in errors[:MOST_ROWS] if isinstance(errors, list) else []:
         text = " ".join(sentences(error))
         params = error.get("params") if isinstance(error, dict) else None
         student = _id_in(params, "student_dcid") or _number(_STUDENT.search(text))
@@ -93,8 +96,7 @@ def _rows(body: Json) -> Iterator[RefusedRow]:
 
 
 def _id_in(params: Json, name: str) -> int | None:
-    value = params.get(name) if isinstance(params, dict) else None
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
+    return whole(params.get(name)) if isinstance(params, dict) else None
 
 
 def _number(found: re.Match[str] | None) -> int | None:

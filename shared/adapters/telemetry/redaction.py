@@ -17,18 +17,23 @@ _SENSITIVE = (
 )
 _SECRET_FIELD = re.compile(rf"(?i)(?:^|[_-]){_SENSITIVE}s?$|(?:^|[_-])e[_-]?mail$")
 
+# A longer text is cut to its whole words within so many characters, once the known secrets are out of it.
+LONGEST_TEXT = 2_000
+CUT = " …"
+
+# Each begins only where a run of its characters begins, so that no text is gone through from each of its places.
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # User and password of a URL, then its query, which Canvas fills with tokens and searches with names.
     (re.compile(r"(://)[^/\s@]*@"), rf"\1{MASK}@"),
-    (re.compile(r"(\bhttps?://[^\s?#\"'<>]+)\?[^\s\"'#<>]*"), rf"\1?{MASK}"),
-    (re.compile(r"\b[\w.%+'-]+@[\w-]+(?:\.[\w-]+)+"), MASK),
+    (re.compile(r"(\bhttps?://[^\s?#\"'<>]{1,500})\?[^\s\"'#<>]*"), rf"\1?{MASK}"),
+    (re.compile(r"(?<![\w.%+'-])[\w.%+'-]+@[\w-]+(?:\.[\w-]+)+"), MASK),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}"), rf"\1 {MASK}"),
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"), MASK),
+    (re.compile(r"\beyJ[\w-]{1,4000}\.[\w-]+(?:\.[\w-]*)?"), MASK),
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]+"), MASK),
     (re.compile(r"\b\d{1,6}~[A-Za-z0-9]{16,}"), MASK),  # A Canvas access token, with its shard in front.
     (re.compile(rf"(?i)\b({_SENSITIVE})([\"']?\s*[=:]\s*[\"']?)(?!\[redacted\])[^\s\"'&,;)}}]+"), rf"\1\2{MASK}"),
     # Anything long and random-looking: letters and digits mixed, longer than a UUID.
-    (re.compile(r"(?<![\w/-])(?=[A-Za-z_~-]*\d)(?=[\d_~-]*[A-Za-z])[\w~-]{40,}"), MASK),
+    (re.compile(r"(?<![\w/~-])(?=[A-Za-z_~-]*\d)(?=[\d_~-]*[A-Za-z])[\w~-]{40,}"), MASK),
 )
 
 
@@ -43,6 +48,7 @@ def redactor(secrets: Collection[str] = ()) -> Processor:
     def masked(text: str) -> str:
         for secret in known:
             text = text.replace(secret, MASK)
+        text = _cut(text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
@@ -51,6 +57,14 @@ def redactor(secrets: Collection[str] = ()) -> Processor:
         return {name: _redacted(name, value, masked) for name, value in event.items()}
 
     return redact
+
+
+def _cut(text: str) -> str:
+    """Return the text, or its whole words within `LONGEST_TEXT` characters: half of a secret does not look like one."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    words = text[:LONGEST_TEXT].rsplit(maxsplit=1)
+    return f"{words[0] if len(words) > 1 else MASK}{CUT}"
 
 
 def _redacted(name: str, value: object, masked: Callable[[str], str]) -> object:
