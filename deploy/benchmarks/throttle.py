@@ -209,7 +209,7 @@ class _Twin:
                 time.sleep(0.01)
                 continue
             try:
-                self._http.get("/ws/v1/district/school/count").raise_for_status()
+                self._http.get("/ws/schema/table/students/count").raise_for_status()
                 put(self._http, {"": target}, "", str(FIRST_STUDENT), 50.0)
             except httpx.HTTPStatusError as error:
                 asked = float(error.response.headers.get("Retry-After", 1))

@@ -102,7 +102,7 @@ class ChangeTeacher(BaseAct):
 
 
 class DeactivateStaff(BaseAct):
-    """A staff member (SCHOOLSTAFF.DCID) becomes inactive, and so vanishes from `/ws/v1` lists."""
+    """A staff member (SCHOOLSTAFF.DCID) becomes inactive."""
 
     do: Literal["deactivate_staff"]
     staff_dcid: int

@@ -93,7 +93,7 @@ class Staff:
 
 @dataclass(slots=True)
 class SectionTeacher:
-    """Who teaches a section; both roles may edit its gradebook (inferred), only the lead is in `/ws/v1`.
+    """Who teaches a section; both roles may edit its gradebook (inferred).
 
     `start_date` and `end_date` are those of SECTIONTEACHER: the first and the last day of teaching, None while nobody
     says. `role_id` is SECTIONTEACHER.ROLEID, a district's own number.
