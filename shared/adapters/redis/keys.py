@@ -267,7 +267,10 @@ class Keys:
         return f"{self.prefix}:system:{system}:ailing"
 
     def probe(self, system: str) -> str:
-        """String with a lifetime: somebody's request is on its way to find out whether `system` is well again."""
+        """String with a lifetime: whose request is on its way to find out whether `system` is well again.
+
+        As in `line`; it counts no longer once the heartbeats of its process are old.
+        """
         return f"{self.prefix}:system:{system}:probe"
 
     def failures(self, system: str) -> str:

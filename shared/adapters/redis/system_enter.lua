@@ -31,20 +31,39 @@ local function drop_late()
   end
 end
 
--- Whoever waits sees to it that no killed process stands before it for longer than its last heartbeat is believed.
-local function drop_gone_processes()
-  local last_beats, beats = {}, redis.call('HGETALL', HEARTBEATS)
+-- When each process that beats did so last, by its place.
+local function last_beats()
+  local last, beats = {}, redis.call('HGETALL', HEARTBEATS)
   for i = 1, #beats, 2 do
     local process = string.match(beats[i], '@(.*)$') or beats[i]
-    last_beats[process] = math.max(last_beats[process] or 0, tonumber(beats[i + 1]))
+    last[process] = math.max(last[process] or 0, tonumber(beats[i + 1]))
   end
-  local now = server_time()
+  return last
+end
+
+local function is_gone(caller, last)
+  local beat = last[string.match(caller, '^(.*) ') or '']
+  return beat and server_time() - beat > GONE_AFTER
+end
+
+-- Whoever waits sees to it that no killed process stands before it for longer than its last heartbeat is believed.
+local function drop_gone_processes()
+  local last = last_beats()
   for _, one in ipairs(redis.call('ZRANGE', LINE, 0, MOST - 1)) do
-    local last_beat = last_beats[string.match(one, '^(.*) ')]
-    if last_beat and now - last_beat > GONE_AFTER then
+    if is_gone(one, last) then
       drop(one)
     end
   end
+end
+
+-- Whether somebody finds out how the system is; not if its process was killed meanwhile.
+local function is_probed()
+  local prober = redis.call('GET', PROBE)
+  if prober and is_gone(prober, last_beats()) then
+    redis.call('DEL', PROBE)
+    return false
+  end
+  return prober and true or false
 end
 
 local function stay(score)
@@ -69,7 +88,7 @@ if remaining > 0 then
 end
 local present = interval()
 local has_line = MOST > 0 or present > 0
-if cause and redis.call('EXISTS', PROBE) == 1 then
+if cause and is_probed() then
   return has_line and wait_in_line(PROBE_POLL, cause, 'probed') or {PROBE_POLL, cause, 'probed'}
 end
 
@@ -105,7 +124,7 @@ if present > 0 then
   keep('last', 'next')
 end
 if cause then
-  redis.call('SET', PROBE, 1, 'PX', LONGEST_PROBE)
+  redis.call('SET', PROBE, CALLER, 'PX', LONGEST_PROBE)
 end
 local noted = redis.call('EXISTS', AILING, FAILURES) > 0 and 1 or 0
 return {0, noted, cause and 1 or 0, exact(NOW), exact(present), tested}

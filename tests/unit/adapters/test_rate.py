@@ -1,5 +1,6 @@
 """What a gate learns of a system's rate, against one that permits a request per interval. No real time passes."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,6 +25,7 @@ from shared.adapters.redis.system_health import (
 from shared.clock import ManualClock
 from shared.errors import LeaseLost, SystemUnwell
 from shared.log_events import LogEvent
+from workers.identity import this_process
 
 MS = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
@@ -219,6 +221,19 @@ def test_a_probe_that_is_not_sent_is_left_to_others(gate_of: GateOf, clock: Manu
     probe = gate.enter()
     gate.leave(probe, answered=False, sent=False)
     assert gate_of().enter().is_probe
+
+
+def test_a_killed_process_does_not_keep_others_from_probing(
+    gate_of: GateOf, redis_client: redis.Redis, keys: Keys
+) -> None:
+    """Once its heartbeats are old, somebody else finds out how the system is."""
+    gate = gate_of()
+    gate.throttled(gate.enter(), CAUSE)
+    assert gate.enter().is_probe
+    redis_client.hset(keys.heartbeats, this_process("worker"), round((time.time() - 20) * 1000))
+    passage = gate_of().enter()
+    assert passage.is_probe
+    assert passage.waited < SECOND
 
 
 def test_an_answer_from_before_the_pause_ends_nothing(gate_of: GateOf, clock: ManualClock) -> None:
