@@ -66,7 +66,7 @@ def test_what_was_applied_of_an_odd_record_stays(case: str, policy: object) -> N
     assert reasons_to_hold(before.data_sets, after.data_sets, facts_of(left, TODAY, CHICAGO), LIMITS) == ()
 
 
-@pytest.mark.parametrize("case", CASES.keys() - {"a school"})
+@pytest.mark.parametrize("case", sorted(CASES.keys() - {"a school"}))
 def test_without_the_odd_row_the_same_roster_ends_something(case: str) -> None:
     """What is gone is gone: the cases above are about rows that are there and cannot be read."""
     _, without = CASES[case]
@@ -88,7 +88,7 @@ def test_the_rest_goes_on(case: str) -> None:
     assert column(after, Entity.USERS, "login_id")["1503"] == "1503"
 
 
-@pytest.mark.parametrize("case", CASES.keys() - {"a school", "a course"})
+@pytest.mark.parametrize("case", sorted(CASES.keys() - {"a school", "a course"}))
 def test_nothing_is_made_up_of_a_record_that_was_never_applied(case: str) -> None:
     """It is named and waits."""
     row, without = CASES[case]
