@@ -4,6 +4,7 @@
     +-- TransientError            may pass by itself: spends an attempt
     |   +-- SystemUnwell          the whole system is throttled or unavailable: waits, spends no attempt
     |   +-- LeaseLost             another worker has the course: stop, write nothing more
+    |   +-- GradebookIncomplete   Canvas did not answer for single assignments, whatever the size of the page
     |   +-- RosterTruncated       PowerSchool answered fewer roster rows than it counts: read again later
     +-- PermanentError            will not pass by itself
         +-- Refused               the remote system understood and said no (4xx), with its words
@@ -16,9 +17,11 @@ Adapters translate once, at the edge. Messages name the call by its path templat
 (`PUT /ws/xte/score: 409`), with ids only: never names, scores, e-mails or tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+
+from shared.domain.gradebook import GradebookRow
 
 
 class PassbackError(Exception):
@@ -50,6 +53,19 @@ class LeaseLost(TransientError):
 
     def __init__(self, course_id: str) -> None:
         super().__init__(f"lease of course {course_id} lost", cause="lease_lost")
+
+
+class GradebookIncomplete(TransientError):
+    """Canvas did not answer for the scores of some assignments; those of all others are the `rows`.
+
+    `unread` holds the failures by assignment id.
+    """
+
+    def __init__(self, rows: Sequence[GradebookRow], unread: Mapping[str, TransientError]) -> None:
+        first = next(iter(unread.values()))
+        super().__init__(str(first), cause=first.cause)
+        self.rows = rows
+        self.unread = unread
 
 
 class RosterTruncated(TransientError):

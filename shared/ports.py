@@ -37,7 +37,10 @@ class CanvasReader(Protocol):
         ...
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
-        """Return one row per student, with the submissions of these assignments; nobody twice."""
+        """Return one row per student, with the submissions of these assignments; nobody twice.
+
+        Raises `GradebookIncomplete`, with the others' rows, where single assignments cannot be read.
+        """
         ...
 
 

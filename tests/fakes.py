@@ -16,7 +16,7 @@ from shared.domain.gradebook import Course, GradebookRow
 from shared.domain.pauses import EVERYTHING, Pause, course_target
 from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory
 from shared.domain.records import CourseRecord, DeadLetter, LetterKind
-from shared.errors import LeaseLost, NotFound, Refused, RefusedRow, TransientError
+from shared.errors import GradebookIncomplete, LeaseLost, NotFound, Refused, RefusedRow, TransientError
 from shared.ports import ClearRow, CreatedAssignment, FoldResult, Lease, Reading, ScoreRow
 from workers.grade_passback.leases import Turn
 
@@ -58,7 +58,8 @@ class Faults:
 class FakeCanvas:
     """The `CanvasReader`: one course and its rows.
 
-    `readings` holds how the course was asked for, `scores_read` whose scores were, in order.
+    `readings` holds how the course was asked for, `scores_read` whose scores were, in order. The scores of the
+    `too_heavy` assignments are not given.
     """
 
     content: Course
@@ -67,6 +68,7 @@ class FakeCanvas:
     readings: list[Reading] = field(default_factory=list)
     scores_read: list[set[str]] = field(default_factory=list)
     remembered: Course | None = None
+    too_heavy: set[str] = field(default_factory=set)
 
     def course(self, course_id: str, reading: Reading = Reading.LIVE) -> Course:
         self.faults.check("course")
@@ -81,10 +83,15 @@ class FakeCanvas:
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
         self.faults.check("gradebook")
         self.scores_read.append(set(assignment_ids))
-        return tuple(
-            replace(row, submissions={id_: s for id_, s in row.submissions.items() if id_ in assignment_ids})
-            for row in self.rows
+        unread = sorted(self.too_heavy & set(assignment_ids))
+        read = set(assignment_ids) - set(unread)
+        rows = tuple(
+            replace(row, submissions={id_: s for id_, s in row.submissions.items() if id_ in read}) for row in self.rows
         )
+        if unread:
+            error = TransientError("GET submissions: 504 timeout", cause="canvas_timeout")
+            raise GradebookIncomplete(rows if len(unread) < len(assignment_ids) else (), dict.fromkeys(unread, error))
+        return rows
 
 
 @dataclass

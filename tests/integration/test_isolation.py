@@ -55,6 +55,24 @@ def test_a_page_too_heavy_for_canvas_is_read_in_parts(here: Town) -> None:
     assert here.letters.all() == []
 
 
+def test_an_assignment_that_no_page_is_small_enough_for_costs_itself(here: Town) -> None:
+    """The other assignment's scores arrive in the same run; its own arrive once Canvas answers."""
+    here.canvas_faults(slow_assignments=[FIRST])
+    for number in CLASS:
+        here.grade(number, 8)
+        here.canvas("grade", assignment_id=FIRST + 1, user_id=user_id_of(number), score=7)
+    here.sync(Cause.PERSON)
+    written = {row["name"]: row["scores"] for row in httpx.get(f"{here.powerschool_url}/_sandbox/state").json()}
+    assert "Warm-up 1" not in written
+    assert any(len(scores) == len(CLASS) for scores in written.values())
+    assert [reason["code"] for reason in here.section()["reasons"]] == ["retrying"]
+    assert here.letters.all() == []
+    here.canvas_faults()
+    here.sync(Cause.PERSON)
+    assert set(scores_there(here)) == set(CLASS)
+    assert here.section()["state"] == "synced"
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("grading_type", "portfolio"), ("due_at", "20261-12-05T00:00:00Z"), ("points_possible", "ten")]
 )

@@ -13,7 +13,7 @@ from shared.errors import PassbackError, PermanentError, TransientError
 from workers.grade_passback.answers import Json, Memory, Question, Trouble, answer_json, reason, score_json
 from workers.grade_passback.applied import REVEALED_BY_WRITING, Applied
 from workers.grade_passback.explain_student import student_now
-from workers.grade_passback.recall import Recall, student_json
+from workers.grade_passback.recall import Recall, student_json, with_letters
 from workers.grade_passback.recording import course_record, state_of
 from workers.grade_passback.survey import Survey, Surveyor
 
@@ -67,7 +67,8 @@ def _joined(
         _section_now(own, section, before.get((own, section.section_sis_id)), survey, cause)
         for section in assignment.sections
     )
-    return replace(assignment, sections=sections)
+    # Scores that Canvas did not give just now are retried only as long as there is no letter.
+    return with_letters(replace(assignment, sections=sections), dead)
 
 
 def _section_now(

@@ -33,13 +33,13 @@ class Recall:
         dead = self._memory.dead(question.course_id)
         writes = self._memory.last_writes(question)
         return [
-            _assignment(_with_letters(assignment, dead), record, writes, question.student_sis_id)
+            _assignment(with_letters(assignment, dead), record, writes, question.student_sis_id)
             for assignment in record.assignments
             if question.assignment_id in (None, assignment.assignment_id)
         ]
 
 
-def _with_letters(assignment: AssignmentRecord, dead: Mapping[str | None, str]) -> AssignmentRecord:
+def with_letters(assignment: AssignmentRecord, dead: Mapping[str | None, str]) -> AssignmentRecord:
     """Say of what was retrying and is given up since that it is a dead letter."""
     cause = dead.get(assignment.assignment_id, dead.get(None))
     if cause is None:

@@ -1,7 +1,7 @@
 """Reading both sides of a course and working out what is to be done: everything about a sync but the writing."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from functools import partial
 
@@ -22,6 +22,7 @@ from shared.domain.powerschool import ActualAssignment, RosteredSection, Teacher
 from shared.domain.reasons import Finding, Reason
 from shared.domain.records import CourseRecord, Place, State, StudentRecord, sections_by_place
 from shared.domain.scoring import Seat, SectionScores, seats, section_scores
+from shared.errors import GradebookIncomplete, TransientError
 from shared.ports import CanvasReader, CategoryAssociations, Links, PowerSchoolGradebook, Reading, Records, RosterReader
 from workers.grade_passback.clearing import without_refused_clears
 from workers.grade_passback.renames import refused_before, with_earlier_refusals
@@ -71,7 +72,7 @@ class Survey:
     """Both sides of a course, and the plan that makes them agree.
 
     `users` gives Canvas user ids by STUDENTS.DCID, `associations` the categories as they were remembered, by group,
-    `earlier` what the last sync recorded.
+    `earlier` what the last sync recorded. `unread` are the assignments whose scores Canvas did not give, by id.
     """
 
     course: Course
@@ -84,6 +85,7 @@ class Survey:
     associations: Mapping[str, Association]
     rows: tuple[GradebookRow, ...] = ()
     earlier: CourseRecord | None = None
+    unread: Mapping[str, TransientError] = field(default_factory=dict)
 
     @property
     def links_seen(self) -> Mapping[Key, Link]:
@@ -153,6 +155,8 @@ class Surveyor:
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
         associations = self._associations.of_course(course_id)
 
+        unread: dict[str, TransientError] = {}
+
         def placed() -> tuple[list[Placement], Sequence[GradebookRow]]:
             categories = self._categories(rosters.values())
             policy = self._policy
@@ -160,8 +164,15 @@ class Surveyor:
             today = self._clock.now().astimezone(policy.zone_of(course)).date()
             sides = _Sides(course, rosters, associations, categories, today, policy, asked_for_by_person)
             wanted = {a.id for a in course.assignments} if whole else sides.with_scores_to_read(graded, rest)
-            rows = self._canvas.gradebook(course.id, sorted(wanted)) if wanted else ()
-            return sides.placements(wanted, rows), rows
+            unread.clear()
+            rows: Sequence[GradebookRow] = ()
+            try:
+                if wanted:
+                    rows = self._canvas.gradebook(course.id, sorted(wanted))
+            except GradebookIncomplete as error:
+                rows = error.rows
+                unread.update(error.unread)
+            return sides.placements(wanted, rows, unread), rows
 
         placements, rows = placed()
         new_students, new_group = _has_news(earlier, placements), _lacks_category(earlier, placements)
@@ -204,6 +215,7 @@ class Surveyor:
             associations=associations,
             rows=tuple(rows),
             earlier=earlier,
+            unread=unread,
         )
 
     def _categories(
@@ -275,10 +287,15 @@ class _Sides:
             and (graded is None or assignment.id in graded or (assignment.id, section.sis_section_id) not in rest)
         }
 
-    def placements(self, with_scores: Collection[str], rows: Sequence[GradebookRow]) -> list[Placement]:
-        """Return every assignment in every section; `rows` have the scores of those `with_scores`."""
+    def placements(
+        self, with_scores: Collection[str], rows: Sequence[GradebookRow], unread: Mapping[str, TransientError]
+    ) -> list[Placement]:
+        """Return every assignment in every section; `rows` have the scores of those `with_scores` but the `unread`."""
         seated = {section_id: seats(section_id, rows, self._rostered) for section_id in self._rostered}
-        return [self._placement(*judged, with_scores, seated) for judged in self._judged]
+        return [
+            self._placement(one, section, findings + _not_read(one, unread), category, with_scores, seated)
+            for one, section, findings, category in self._judged
+        ]
 
     def _placement(
         self,
@@ -391,6 +408,11 @@ def _with_name_conflict(
         placement.rostered,
         (*placement.findings, Finding(Reason.NAME_TAKEN, conflict)),
     )
+
+
+def _not_read(assignment: Assignment, unread: Mapping[str, TransientError]) -> tuple[Finding, ...]:
+    error = unread.get(assignment.id)
+    return () if error is None else (Finding(Reason.RETRYING, error.cause),)
 
 
 def _is_category_missing(finding: Finding) -> bool:

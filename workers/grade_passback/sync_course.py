@@ -72,7 +72,7 @@ class SyncCourse:
         if applied.refused_students:
             # PowerSchool knows better than the remembered roster; the next sync should, too.
             self._rosters.sections([s.sis_section_id for s in survey.rosters.values()], refresh=True)
-        outcome = _outcome(applied)
+        outcome = _outcome(survey, applied)
         scores_written = sum(applied.written.values()) + sum(applied.written_before.values())
         log.info(
             LogEvent.COURSE_SYNCED,
@@ -122,11 +122,12 @@ class SyncCourse:
         return survey, applied
 
 
-def _outcome(applied: Applied) -> Outcome:
+def _outcome(survey: Survey, applied: Applied) -> Outcome:
     if applied.unwell is not None:
         return Wait(applied.unwell.cause, applied.unwell.delay)
-    if applied.failed:
-        return Retry(tuple(_once_per_assignment(applied.failed.values())))
+    unread = [Failure(error.cause, str(error), assignment_id) for assignment_id, error in survey.unread.items()]
+    if applied.failed or unread:
+        return Retry(tuple(_once_per_assignment([*applied.failed.values(), *unread])))
     return Done()
 
 

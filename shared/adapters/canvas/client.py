@@ -17,7 +17,7 @@ from shared.adapters.http.answers import Answer, OddRow
 from shared.adapters.http.api import Params
 from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission, Unreadable
 from shared.domain.scoring import is_reckonable
-from shared.errors import CourseGone, NotFound, Refused
+from shared.errors import CourseGone, GradebookIncomplete, NotFound, Refused
 from shared.ports import Reading
 
 T = TypeVar("T")
@@ -59,14 +59,18 @@ class CanvasClient:
         """Return one row per student, with the submissions of these assignments; nobody twice.
 
         Canvas lists an enrollment per row, so a student of two sections comes twice, perhaps on two pages. Test
-        students are left out. Source: Canvas REST API, Submissions, "List submissions for multiple assignments".
+        students are left out. Raises `GradebookIncomplete` where assignments are too heavy by themselves.
+        Source: Canvas REST API, Submissions, "List submissions for multiple assignments".
         """
-        rows = self._page_sizes.cells(
+        found = self._page_sizes.cells(
             course_id, sorted(assignment_ids), lambda some, students: list(self._rows(course_id, some, students))
         )
-        nobody = {row.user_id for row in rows if not row.sis_user_id}
+        nobody = {row.user_id for row in found.rows if not row.sis_user_id}
         test_students = self._test_students(course_id, nobody) if nobody else frozenset()
-        return _one_row_per_student(row for row in rows if row.user_id not in test_students)
+        rows = _one_row_per_student(row for row in found.rows if row.user_id not in test_students)
+        if found.unread:
+            raise GradebookIncomplete(rows, found.unread)
+        return rows
 
     def courses_to_sync(self, ended_after: datetime) -> Iterator[str]:
         """Yield the ids of published courses with synced work that have not ended by then; some repeatedly.

@@ -5,12 +5,13 @@ silence until passback gives the request up. The same page fails again; a smalle
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import redis
 
+from shared.adapters.redis.answers import text
 from shared.adapters.redis.keys import Keys
 from shared.errors import SystemUnwell, TransientError
 
@@ -20,10 +21,17 @@ T = TypeVar("T")
 MOST_ROWS = 100
 MOST_CELLS = 10_000
 LEAST_ROWS = 5
-LEAST_CELLS = 5
+LEAST_CELLS = 10
+# The smallest page is reached before the fifth failure in a row, which pauses Canvas for everybody.
+SHRINKAGE = (2, 8, 64)
+GROWTH = 4
 # Long enough not to fail at every sync, short enough for a Canvas that was slow for an hour.
 REMEMBERED_FOR = timedelta(days=1)
 FEWEST_STUDENTS = 10
+# More assignments than these in one course are not too heavy by themselves: Canvas is.
+MOST_UNREAD = 3
+# The assignments that are too heavy by themselves, in Redis.
+HEAVY = "canvas-heavy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,14 @@ ROWS = Unit("rows", MOST_ROWS, LEAST_ROWS)
 CELLS = Unit("cells", MOST_CELLS, LEAST_CELLS)
 
 
+@dataclass(slots=True)
+class Cells(Generic[T]):
+    """What was read of some assignments, and the failures of those that are too heavy by themselves, by id."""
+
+    rows: list[T] = field(default_factory=list)
+    unread: dict[str, TransientError] = field(default_factory=dict)
+
+
 class PageSizes:
     """The sizes by list and course. Thread-safe."""
 
@@ -48,50 +64,92 @@ class PageSizes:
 
     def pages_of(self, of: str, read: Callable[[int], Iterator[T]]) -> Iterator[T]:
         """Yield what `read` yields for pages of so many rows; from the start again where a page is too heavy."""
-        size = self._size(ROWS, of)
+        size, failures = self._size(ROWS, of), 0
         while True:
             try:
                 yield from read(size)
             except TransientError as error:
-                size = self._after(error, ROWS, of, size)
+                failures += 1
+                size = self._after(error, ROWS, of, size, failures)
             else:
                 return
 
     def rows(self, of: str, read: Callable[[int], list[T]]) -> list[T]:
         """Return what `read` returns for pages of so many rows; it is called again where a page is too heavy."""
-        size = self._size(ROWS, of)
+        size, failures = self._size(ROWS, of), 0
         while True:
             try:
                 return read(size)
             except TransientError as error:
-                size = self._after(error, ROWS, of, size)
+                failures += 1
+                size = self._after(error, ROWS, of, size, failures)
 
-    def cells(self, course_id: str, ids: Sequence[str], read: Callable[[Sequence[str], int], list[T]]) -> list[T]:
-        """Return all that `read` returns for some of the assignment ids, with pages of so many students."""
-        size = self._size(CELLS, course_id)
-        rows: list[T] = []
-        left = ids
+    def cells(self, course_id: str, ids: Sequence[str], read: Callable[[Sequence[str], int], list[T]]) -> Cells[T]:
+        """Return all that `read` returns for some of the assignment ids, with pages of so many students.
+
+        Pages that shrank grow again as long as Canvas answers, to half of what it did not answer. An assignment that is
+        too heavy by itself costs itself alone: it is remembered, and asked for last and at once in the smallest pages,
+        so that the others keep their size. Raises the error where there are several of these: then Canvas is slow.
+        """
+        first = size = self._size(CELLS, course_id)
+        heavy = self._heavy(course_id) & set(ids)
+        found: Cells[T] = Cells()
+        left: Sequence[str] = [each for each in ids if each not in heavy]
+        failures, limit = 0, 0
         while left:
             some, students = share(left, size)
             try:
-                rows += read(some, students)
+                found.rows += read(some, students)
             except TransientError as error:
-                size = self._after(error, CELLS, course_id, min(size, len(some) * students))
+                tried = min(size, len(some) * students)
+                failures += 1
+                if tried > CELLS.least:
+                    size, limit = self._after(error, CELLS, course_id, tried, failures), tried // 2
+                    continue
+                self._give_up(course_id, found, some[0], error)
+                size, limit = self._remember(CELLS, course_id, first), 0
             else:
-                left = left[len(some) :]
-        return rows
+                if size < limit:
+                    size = self._remember(CELLS, course_id, min(limit, size * GROWTH))
+            failures = 0
+            left = left[len(some) :]
+        for each in sorted(heavy):
+            try:
+                found.rows += read([each], CELLS.least)
+            except TransientError as error:
+                self._give_up(course_id, found, each, error)
+        return found
+
+    def _give_up(self, course_id: str, found: "Cells[T]", assignment_id: str, error: TransientError) -> None:
+        """Note that the assignment cannot be read. Raises the error where that is not the assignment's own."""
+        if not is_too_heavy(error) or len(found.unread) == MOST_UNREAD:
+            raise error
+        found.unread[assignment_id] = error
+        key = self._keys.cached(HEAVY, course_id)
+        with self._redis.pipeline() as pipeline:
+            pipeline.sadd(key, assignment_id)
+            pipeline.pexpire(key, REMEMBERED_FOR)
+            pipeline.execute()
+
+    def _heavy(self, course_id: str) -> set[str]:
+        return {text(each) for each in self._redis.smembers(self._keys.cached(HEAVY, course_id))}
 
     def _size(self, unit: Unit, of: str) -> int:
         kept = self._redis.get(self._keys.cached(f"canvas-page-{unit.name}", of))
         return unit.most if kept is None else max(unit.least, min(unit.most, int(kept)))
 
-    def _after(self, error: TransientError, unit: Unit, of: str, size: int) -> int:
-        """Return half the size, remembered. Raises the error where a smaller page would be no help."""
+    def _after(self, error: TransientError, unit: Unit, of: str, size: int, failures: int) -> int:
+        """Return a smaller size, remembered: half of it after the first failure in a row, and less after the next ones.
+
+        Raises the error where a smaller page would be no help.
+        """
         if not is_too_heavy(error) or size <= unit.least:
             raise error
-        smaller = max(unit.least, size // 2)
-        self._redis.set(self._keys.cached(f"canvas-page-{unit.name}", of), smaller, px=REMEMBERED_FOR)
-        return smaller
+        return self._remember(unit, of, max(unit.least, size // SHRINKAGE[min(failures, len(SHRINKAGE)) - 1]))
+
+    def _remember(self, unit: Unit, of: str, size: int) -> int:
+        self._redis.set(self._keys.cached(f"canvas-page-{unit.name}", of), size, px=REMEMBERED_FOR)
+        return size
 
 
 def share(ids: Sequence[str], cells: int) -> tuple[Sequence[str], int]:

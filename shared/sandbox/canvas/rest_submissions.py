@@ -58,7 +58,7 @@ async def list_submissions(request: Request) -> Response:
     filters = _filters(request)
     if is_true(request.query_params.get("grouped")):
         page = page_of(request, enrollments, tells_last=False)
-        _take_time(canvas, len(page.items) * len(assignments))
+        _take_time(canvas, len(page.items) * len(assignments), assignments)
         groups = [
             _group(canvas, course, enrollment, _rows(canvas, course, [enrollment], assignments, filters))
             for enrollment in _once(page.items)
@@ -66,7 +66,7 @@ async def list_submissions(request: Request) -> Response:
         return shown(request, groups, link=page.link)
     rows = _rows(canvas, course, _once(enrollments), assignments, filters)
     flat = page_of(request, rows, tells_last=False)
-    _take_time(canvas, len(flat.items))
+    _take_time(canvas, len(flat.items), assignments)
     return shown(request, [_flat(request, course, row) for row in flat.items], link=flat.link)
 
 
@@ -86,9 +86,10 @@ async def show_submission(request: Request) -> Response:
     return shown(request, _flat(request, course, canvas.submission(course, *ids)))
 
 
-def _take_time(canvas: CanvasSandbox, cells: int) -> None:
-    """Raise `PageTooHeavy` for a page of so many submissions, if it is more than the knob allows."""
-    if 0 < canvas.switchboard.faults.max_page_cells < cells:
+def _take_time(canvas: CanvasSandbox, cells: int, assignments: Sequence[Assignment]) -> None:
+    """Raise `PageTooHeavy` for a page of so many submissions, or of these assignments, as the knobs say."""
+    faults = canvas.switchboard.faults
+    if 0 < faults.max_page_cells < cells or any(each.id in faults.slow_assignments for each in assignments):
         raise PageTooHeavy
 
 

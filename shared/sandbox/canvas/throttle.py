@@ -40,7 +40,7 @@ class CanvasFaults(Faults):
     with a vanity domain or behind a proxy names another host or scheme (ucfopen/canvasapi #370, #389, #663).
     A page of more submissions than `max_page_cells` (students times assignments), or of more than `max_page_rows` rows
     of any list, is answered with the 504 of a load balancer (canvas-lms #1033); 0 allows any. Where the limit of a real
-    Canvas lies depends on its load.
+    Canvas lies depends on its load. The scores of the `slow_assignments` end so in pages of any size.
     """
 
     throttle_high_water_mark: float = Field(default=600, ge=0)
@@ -52,6 +52,7 @@ class CanvasFaults(Faults):
     link_origin: str = ""
     max_page_cells: int = Field(default=0, ge=0)
     max_page_rows: int = Field(default=0, ge=0)
+    slow_assignments: list[int] = Field(default_factory=list)
     sis_import_s: float = Field(default=0, ge=0)
     sis_imports_held: bool = False
     sis_import_fates: list[Fate] = Field(default_factory=list)

@@ -16,7 +16,7 @@ from shared.adapters.canvas.page_sizes import share
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import load
-from shared.errors import TransientError
+from shared.errors import GradebookIncomplete, TransientError
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 ASSIGNMENT: Mapping[str, Any] = {
@@ -38,6 +38,7 @@ class HeavyCanvas:
         self.students = [str(number) for number in range(1, students + 1)]
         self.assignments = [str(number) for number in range(1001, 1001 + assignments)]
         self.most_cells = self.most_rows = 1_000_000
+        self.slow: set[str] = set()
         self.trouble: httpx.Response | Exception = httpx.Response(504, html="<html>Gateway Time-out</html>")
         self.asked: list[str] = []
         self.heavy = 0
@@ -51,7 +52,7 @@ class HeavyCanvas:
         listed = self.students if path.endswith("/submissions") else self.assignments
         page = listed[(number - 1) * size : number * size]
         wanted = params.get_list("assignment_ids[]")
-        if len(page) > self.most_rows or len(page) * len(wanted) > self.most_cells:
+        if len(page) > self.most_rows or len(page) * len(wanted) > self.most_cells or self.slow & set(wanted):
             self.heavy += 1
             if isinstance(self.trouble, Exception):
                 raise self.trouble
@@ -153,3 +154,32 @@ def test_a_page_has_so_many_assignments_and_students(ids: int, cells: int, share
     """Fewer students first, and fewer assignments where ten students would be too many."""
     some, students = share([str(number) for number in range(ids)], cells)
     assert (len(some), students) == shared
+
+
+@pytest.mark.parametrize("places", [[0], [57], [99], [20, 80]])
+def test_an_assignment_that_no_page_is_small_enough_for_costs_itself(
+    heavy: HeavyCanvas, client: CanvasClient, places: list[int]
+) -> None:
+    """The others are read in a few dozen requests, and at the next time nearly as if there were nothing."""
+    heavy.slow = {heavy.assignments[place] for place in places}
+    for most in (120 * len(places), 30):
+        heavy.asked = []
+        with pytest.raises(GradebookIncomplete) as caught:
+            client.gradebook("41", heavy.assignments)
+        assert set(caught.value.unread) == heavy.slow
+        assert {row.user_id for row in caught.value.rows} == set(heavy.students)
+        others = set(heavy.assignments) - heavy.slow
+        assert all(set(row.submissions) == others for row in caught.value.rows)
+        assert len(heavy.asked) < most
+    heavy.slow = set()
+    assert all(set(row.submissions) == set(heavy.assignments) for row in client.gradebook("41", heavy.assignments))
+
+
+def test_pages_grow_again_to_what_canvas_answers(heavy: HeavyCanvas, client: CanvasClient) -> None:
+    """The search for the size goes down fast, so that it is no outage; the size that is remembered is a good one."""
+    heavy.most_cells = 500
+    client.gradebook("41", heavy.assignments)
+    assert heavy.heavy < 5
+    heavy.asked = []
+    client.gradebook("41", heavy.assignments)
+    assert len(heavy.asked) < 120 * 100 / 150
