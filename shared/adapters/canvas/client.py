@@ -1,6 +1,7 @@
 """Reads a course and its scores from Canvas: the port `CanvasReader`."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -38,11 +39,11 @@ class CanvasClient:
         Only the groups say whether moderated grades are released, so that a course with any is always read whole.
         Source: Canvas REST API, Courses, Sections, Assignments, Assignment Groups.
         """
-        try:
-            assignments, odd = self._assignments(course_id)
-        except NotFound:
-            self.check_course(course_id)
-            raise
+        with self._as_gone(course_id):
+            return self._course(course_id, reading)
+
+    def _course(self, course_id: str, reading: Reading) -> Course:
+        assignments, odd = self._assignments(course_id)
         moderated = any(assignment.moderated_grading for assignment in assignments)
         kept = self._memory.frame(course_id) if reading is Reading.REMEMBERED and not moderated else None
         if kept is not None:
@@ -62,9 +63,10 @@ class CanvasClient:
         students are left out. Raises `GradebookIncomplete` where assignments are too heavy by themselves.
         Source: Canvas REST API, Submissions, "List submissions for multiple assignments".
         """
-        found = self._page_sizes.cells(
-            course_id, sorted(assignment_ids), lambda some, students: list(self._rows(course_id, some, students))
-        )
+        with self._as_gone(course_id):
+            found = self._page_sizes.cells(
+                course_id, sorted(assignment_ids), lambda some, students: list(self._rows(course_id, some, students))
+            )
         nobody = {row.user_id for row in found.rows if not row.sis_user_id}
         test_students = self._test_students(course_id, nobody) if nobody else frozenset()
         rows = _one_row_per_student(row for row in found.rows if row.user_id not in test_students)
@@ -120,6 +122,17 @@ class CanvasClient:
     def close(self) -> None:
         """Close the connections."""
         self._canvas.close()
+
+    @contextmanager
+    def _as_gone(self, course_id: str) -> Iterator[None]:
+        """Raise `CourseGone` where a list of the course is not found because the course was deleted."""
+        try:
+            yield
+        except CourseGone:
+            raise
+        except NotFound:
+            self.check_course(course_id)
+            raise
 
     def _assignments(self, course_id: str) -> tuple[list[AssignmentWire], tuple[Unreadable, ...]]:
         # Not filtered by post_to_sis: what is not sent is to be explained. Base dates, not the service user's own.

@@ -147,9 +147,16 @@ class Answer:
 
 
 def _linked(response: httpx.Response, *relations: str) -> str | None:
-    """Return the address that the `Link` header gives the first of these relations that it has."""
+    """Return the address that the `Link` header gives the first of these relations that it has.
+
+    A relative one is relative to what was asked for (RFC 8288). One that is no address is returned as it is.
+    """
     links = response.links
-    return next((url for url in (links.get(each, {}).get("url") for each in relations) if url), None)
+    url = next((url for url in (links.get(each, {}).get("url") for each in relations) if url), None)
+    try:
+        return None if url is None else str(response.url.join(url))
+    except httpx.InvalidURL:
+        return url
 
 
 def _decoded(content: bytes, decoder: Decoder) -> object:

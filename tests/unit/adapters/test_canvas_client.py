@@ -313,6 +313,30 @@ def test_a_page_on_another_host_is_asked_of_the_configured_one(
     assert bool(canvas.other_origins) is (following != "/opaque?page=a%2Fb")
 
 
+@pytest.mark.parametrize("following", ["?page=2", "submissions?page=2", "../students/submissions?page=2"])
+def test_a_relative_next_page_is_relative_to_what_was_asked_for(
+    canvas: CanvasClient, remote: ScriptedRemote, following: str
+) -> None:
+    """Not to the root of the host. Source: RFC 8288, section 3.2."""
+    more = answer([without(ROW, user_id="82")])
+    remote.on("GET", f"{BASE}/students/submissions", page([ROW], following), more)
+    assert [row.user_id for row in canvas.gradebook("41", ["71"])] == ["81", "82"]
+    assert remote.requests[1].url.params["page"] == "2"
+
+
+@pytest.mark.parametrize("listing", ["assignments", "assignment_groups", "sections", "students/submissions"])
+def test_a_course_that_is_deleted_while_it_is_read_is_gone(
+    canvas: CanvasClient, remote: ScriptedRemote, listing: str
+) -> None:
+    """Whichever list is the first that Canvas has no more."""
+    course_of(canvas, remote, ASSIGNMENT)
+    remote.on("GET", f"{BASE}/{listing}", NOT_THERE)
+    remote.on("GET", BASE, answer({"id": "41", "workflow_state": "deleted"}))
+    read = {"students/submissions": lambda: canvas.gradebook("41", ["71"])}.get(listing, lambda: canvas.course("41"))
+    with pytest.raises(CourseGone):
+        read()
+
+
 def test_every_list_of_a_course_follows_pages_named_elsewhere(canvas: CanvasClient, remote: ScriptedRemote) -> None:
     """Assignments, too."""
     course_of(canvas, remote, ASSIGNMENT)
