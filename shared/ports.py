@@ -21,11 +21,13 @@ class Reading(Enum):
     """How fresh a course's sections and assignment groups are to be. Assignments and scores are always read.
 
     `LIVE` reads them and leaves alone what is remembered: for a look that no lease protects. `ANEW` reads them and
-    remembers them. `REMEMBERED` takes what is remembered, for some minutes at the most, and else is `ANEW`.
+    remembers them. `BY_HAND` does so too, and reads the course's own name and time zone as well, which the others take
+    from an hour ago. `REMEMBERED` takes what is remembered, for some minutes at the most, and else is `ANEW`.
     """
 
     LIVE = auto()
     ANEW = auto()
+    BY_HAND = auto()
     REMEMBERED = auto()
 
 

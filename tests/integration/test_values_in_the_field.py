@@ -302,6 +302,15 @@ def test_a_course_across_the_time_zone_line_is_due_on_its_own_day(here: Town) ->
     assert there(here)["due_date"] == "2031-10-10"
 
 
+def test_a_time_zone_that_was_just_changed_counts_for_whoever_asks_for_a_sync(here: Town) -> None:
+    """Passback by itself takes it from an hour ago."""
+    edit(here, due_at=datetime(2031, 10, 11, 6, 30, tzinfo=UTC).isoformat())
+    graded(here)
+    assert there(here)["due_date"] == "2031-10-10"
+    act(here, "edit_course", course_id=Ids.HEALTHY_COURSE, changes={"time_zone": "Pacific/Kiritimati"})
+    assert (sync(here), there(here)["due_date"], sync(here)) == (["update"], "2031-10-11", [])
+
+
 def test_the_last_day_of_the_term_is_in_the_term_of_the_course(here: Town) -> None:
     """And so for a section's own date."""
     act(here, "edit_course", course_id=Ids.HEALTHY_COURSE, changes={"time_zone": "Pacific/Honolulu"})

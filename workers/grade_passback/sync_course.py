@@ -111,7 +111,7 @@ class SyncCourse:
                 changes.course_id,
                 asked_for_by_person=changes.asked_for_by_person,
                 graded=graded,
-                reading=Reading.REMEMBERED if changes.only_grades else Reading.ANEW,
+                reading=_reading(changes),
             )
             applied = self._applier.apply(survey, guard, occasion)
             applied.written_before.update(written)
@@ -120,6 +120,13 @@ class SyncCourse:
             written.update(applied.written)
         applied.failed.update(applied.gone)
         return survey, applied
+
+
+def _reading(changes: ChangeSet) -> Reading:
+    """Return how fresh the course is to be. Whoever asks for a sync has just changed something."""
+    if changes.asked_for_by_person:
+        return Reading.BY_HAND
+    return Reading.REMEMBERED if changes.only_grades else Reading.ANEW
 
 
 def _outcome(survey: Survey, applied: Applied) -> Outcome:

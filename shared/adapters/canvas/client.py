@@ -142,8 +142,8 @@ class CanvasClient:
         return [assignment for assignment in found if assignment.workflow_state != "deleted"], tuple(unreadable)
 
     def _identity(self, course_id: str, reading: Reading) -> CourseIdentity:
-        """Return the course's name and time zone: up to an hour old, except in a live look."""
-        kept = None if reading is Reading.LIVE else self._memory.identity(course_id)
+        """Return the course's name and time zone: up to an hour old where passback syncs by itself."""
+        kept = None if reading in (Reading.LIVE, Reading.BY_HAND) else self._memory.identity(course_id)
         if kept is None:
             course = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id}).parsed(wire.COURSE)
             kept = CourseIdentity(course.name or "", course.time_zone or "")

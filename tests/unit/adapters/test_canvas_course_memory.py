@@ -126,3 +126,12 @@ def test_who_is_a_test_student_is_asked_once(canvas: CanvasClient, remote: Scrip
     left = [[row.user_id for row in canvas.gradebook("41", ["71"])] for _ in range(3)]
     assert left == [[], [], ["91"]]
     assert asked(remote).count("enrollments") == 2
+
+
+def test_a_person_who_asks_for_a_sync_gets_the_time_zone_of_now(canvas: CanvasClient, school: ScriptedRemote) -> None:
+    """It may be what was just changed; it is remembered for the readings after it."""
+    canvas.course("41", Reading.ANEW)
+    school.on("GET", BASE, answer({"id": "41", "name": "History", "time_zone": "Pacific/Honolulu"}))
+    assert str(canvas.course("41", Reading.ANEW).time_zone) != "Pacific/Honolulu"
+    for reading in (Reading.BY_HAND, Reading.ANEW, Reading.REMEMBERED):
+        assert str(canvas.course("41", reading).time_zone) == "Pacific/Honolulu"
