@@ -99,16 +99,19 @@ class CourseWire(Wire):
 
 
 class SectionWire(Wire):
-    """One of `GET /api/v1/courses/:id/sections`. `sis_course_id` is that of the course it is in now."""
+    """One of `GET /api/v1/courses/:id/sections`. `sis_course_id` is that of the course it is in now.
+
+    No decision depends on the name.
+    """
 
     id: Id
-    name: Text
+    name: TextIfUsable
     sis_section_id: SisId
     sis_course_id: SisId
 
     def to_domain(self) -> Section:
         """Return the section."""
-        return Section(id=self.id, name=self.name, sis_section_id=self.sis_section_id)
+        return Section(id=self.id, name=self.name or "", sis_section_id=self.sis_section_id)
 
 
 class OverrideWire(Wire):
@@ -252,7 +255,7 @@ class GroupWire(Wire):
 
     id: Id
     name: Text
-    assignments: list[GradesPublishedWire] = []
+    assignments: Annotated[list[GradesPublishedWire], BeforeValidator(_empty_if_null)] = []
 
     def to_domain(self) -> AssignmentGroup:
         """Return the group."""

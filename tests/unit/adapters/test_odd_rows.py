@@ -72,7 +72,6 @@ def test_an_odd_assignment_that_was_deleted_is_none(canvas: CanvasClient, remote
     ("listing", "row", "what"),
     [
         ("sections", without(SECTION, id="52", sis_section_id={"a": 1}), "section 52: no usable sis_section_id"),
-        ("sections", without(SECTION, id="52", name=None), "section 52: no usable name"),
         ("sections", without(SECTION, id="52", sis_section_id="\ud83d"), "section 52: no usable sis_section_id"),
         ("assignment_groups", without(GROUP, id="62", name=None), "assignment group 62: no usable name"),
     ],
@@ -88,6 +87,15 @@ def test_an_odd_section_or_group_fails_alone(
         course = canvas.course("41", reading)
         assert (list(course.groups), [section.id for section in course.sections]) == (["61"], ["51"])
         assert course.unreadable == (Unreadable(None, what),)
+
+
+@pytest.mark.parametrize("name", [None, 7, {}, "Period \ud83d"])
+def test_an_odd_name_of_a_section_costs_nothing(canvas: CanvasClient, remote: ScriptedRemote, name: object) -> None:
+    """It is only shown: a course of one section would stop for it."""
+    course_of(canvas, remote, ASSIGNMENT)
+    remote.on("GET", f"{BASE}/sections", answer([without(SECTION, name=name)]))
+    course = canvas.course("41")
+    assert ([section.name for section in course.sections], course.unreadable) == ([""], ())
 
 
 @pytest.mark.parametrize(
