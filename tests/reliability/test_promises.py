@@ -42,6 +42,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "5 bounded wait": (
         "tests/contract/test_change_store_contract.py::test_never_later_than_the_maximum_wait",
         "tests/reliability/test_promises.py::test_a_stream_of_events_without_end_holds_no_grade_up",
+        "tests/contract/test_first_change_contract.py::test_the_first_change_is_due_after_a_short_gathering",
     ),
     "6 isolation": (
         "tests/unit/workers/test_settle.py::test_dead_assignments_leave_the_rest_done",
@@ -61,6 +62,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/contract/test_canvas_in_flight_contract.py::test_workers_and_provisioning_share_one_bound",
         "tests/unit/adapters/test_system_health.py::test_all_workers_share_one_pace",
         "tests/unit/adapters/test_system_health.py::test_throttling_pauses_every_worker_at_once",
+        "tests/unit/adapters/test_rate.py::test_a_system_that_permits_less_is_used_at_its_real_rate",
+        "tests/integration/test_throttled_systems.py::test_an_interval_that_changes_needs_no_restart",
         "tests/unit/adapters/test_powerschool_token.py::test_one_token_serves_all_workers",
         "tests/reliability/test_promises.py::test_two_workers_fetch_one_token",
     ),

@@ -1,6 +1,7 @@
 """The access token that all workers share: PowerSchool answers 429 to those who fetch tokens too often."""
 
 from base64 import b64encode
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,10 +11,11 @@ from pydantic import BaseModel, TypeAdapter
 from redis.exceptions import LockError
 
 from shared.adapters.http.api import JsonApi
+from shared.adapters.http.errand import Errand, current_errand, on_errand
 from shared.adapters.redis.answers import text
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
-from shared.errors import AccessDenied, Refused, TransientError
+from shared.errors import AccessDenied, Refused, SystemUnwell
 from shared.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -21,6 +23,8 @@ log = structlog.get_logger()
 RENEWED_BEFORE_ITS_END = timedelta(minutes=1)
 SHORTEST_LIFE = timedelta(seconds=1)
 REFUSED_FOR = timedelta(seconds=30)
+FETCHED_WITHIN = timedelta(seconds=30)
+FETCH_DELAY = timedelta(seconds=1)
 TOKEN_REFUSED = "powerschool_token_refused"  # noqa: S105  # the name of a cause
 
 
@@ -61,7 +65,7 @@ class SharedToken:
     def current(self) -> str:
         """Return a valid token, fetching one if there is none.
 
-        Raises: AccessDenied if the client id or secret is wrong; TransientError if another worker's fetch hangs.
+        Raises: AccessDenied if the client id or secret is wrong; SystemUnwell if another worker's fetch hangs.
         """
         token = self._remembered()
         if token is not None:
@@ -77,7 +81,9 @@ class SharedToken:
             with lock:
                 return self._remembered() or self._fetched()
         except LockError as error:
-            raise TransientError("fetching a PowerSchool token takes too long", cause="powerschool_timeout") from error
+            # Whoever fetches it waits for PowerSchool: no work that needs the token is to blame.
+            message = "fetching a PowerSchool token takes too long"
+            raise SystemUnwell(message, cause="powerschool_timeout", delay=FETCH_DELAY) from error
 
     def drop(self, token: str) -> None:
         """Forget this token, which PowerSchool refused; a newer one stays."""
@@ -96,8 +102,13 @@ class SharedToken:
 
     def _asked(self) -> TokenWire:
         form = {"grant_type": "client_credentials"}
+        # Everybody waits for it, those whose work began first included.
+        first = (
+            Errand(0, lambda: FETCHED_WITHIN) if (errand := current_errand()) is None else replace(errand, began_ms=0)
+        )
         try:
-            answer = self._api.send("POST", "/oauth/access_token", form=form, headers=self._headers)
+            with on_errand(first):
+                answer = self._api.send("POST", "/oauth/access_token", form=form, headers=self._headers)
         except Refused as refused:
             # Whatever the status: without a token nobody gets anything, and asking again soon makes it worse.
             self._api.pause(TOKEN_REFUSED, REFUSED_FOR)

@@ -1,14 +1,21 @@
 from base64 import b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
+import httpx
 import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer, text
 
-from shared.adapters.powerschool import PowerSchool
+from shared.adapters.http.api import JsonApi, http_client
+from shared.adapters.http.errand import Errand, current_errand, on_errand
+from shared.adapters.powerschool import PowerSchool, powerschool
+from shared.adapters.powerschool.token import SharedToken
 from shared.adapters.redis.keys import Keys
-from shared.config import ConfigurationError
+from shared.adapters.redis.system_health import SystemGate
+from shared.clock import ManualClock
+from shared.config import ConfigurationError, Settings
 from shared.errors import AccessDenied, SystemUnwell
 
 TOKEN_PATH = "/oauth/access_token"
@@ -163,3 +170,36 @@ def test_templates_are_checked_at_start(
     """A template is made of known names and nothing else; the error names the setting."""
     with pytest.raises(ConfigurationError, match=setting.upper()):
         powerschool_of(**{setting: template})
+
+
+def test_a_fetch_that_hangs_spends_no_attempt(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """Whoever fetches the token waits for PowerSchool; those who wait for it go on later."""
+    redis_client.set(keys.powerschool_token_lock, "somebody", px=60_000)
+    gate = SystemGate(redis_client, keys, "powerschool", clock, timedelta(0))
+    api = JsonApi("powerschool", http_client("https://powerschool.test", 5), gate, clock)
+    # The lock is waited for for six seconds longer than a fetch may take.
+    token = SharedToken(api, redis_client, keys, "client", "secret", longest_fetch=timedelta(seconds=-4.9))
+    with pytest.raises(SystemUnwell) as caught:
+        token.current()
+    assert (caught.value.cause, caught.value.may_be_done) == ("powerschool_timeout", False)
+    assert caught.value.delay > timedelta(0)
+
+
+def test_the_token_is_fetched_before_anything_else(
+    settings_of: Callable[..., Settings], clock: ManualClock, redis_client: redis.Redis
+) -> None:
+    """Everybody waits for it, so that it goes to the front of the line, whoever fetches it."""
+    seen: list[int | None] = []
+    given = {"access_token": "token", "expires_in": "3600"}
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        errand = current_errand()
+        seen.append(errand.began_ms if errand else None)
+        is_token = request.url.path == TOKEN_PATH
+        return httpx.Response(200, json=given if is_token else {"metadata": {"plugin_id": 411}})
+
+    transport = httpx.MockTransport(answered)
+    client = powerschool(settings_of(), redis_client, Keys("test"), clock, transport=transport)
+    with on_errand(Errand(1234, lambda: timedelta(seconds=9))):
+        client.api.send("GET", "/ws/v1/metadata")
+    assert seen == [0, 1234]
