@@ -12,6 +12,7 @@
         |   |   +-- CourseGone    Canvas has no such course, or not any more
         |   +-- AccessDenied      credentials, scopes or grants
         +-- UnexpectedAnswer      an answer that its reference does not describe
+            +-- AnswerTooLarge    it is longer than it is read
 
 Adapters translate once, at the edge. Messages name the call by its path template and the status
 (`PUT /ws/xte/score: 409`), with ids only: never names, scores, e-mails or tokens.
@@ -137,3 +138,7 @@ class QueryUnavailable(AccessDenied):
 
 class UnexpectedAnswer(PermanentError):
     """The system answered something that its reference does not describe."""
+
+
+class AnswerTooLarge(UnexpectedAnswer):
+    """The answer is longer than answers of its kind are read; a smaller page may be short enough."""

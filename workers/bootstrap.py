@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from shared import config
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.http.api import longest_exchange
 from shared.adapters.http.errand import on_errand
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.actions import RedisActions
@@ -360,13 +361,15 @@ class Passback:
         if taken is None:
             return
         lease, changes = taken
-        deadline = self.clock.now() + timedelta(seconds=self.settings.sync_deadline_s)
+        longest = timedelta(seconds=self.settings.sync_deadline_s)
+        deadline = self.clock.now() + longest
         slice_for = timedelta(seconds=self.settings.sync_slice_s)
         turn = Turn(self.clock, deadline, slice_for, self._somebody_waits)
         check = guard(self.changes, lease, turn, self.stopping.is_set)
         with (
             structlog.contextvars.bound_contextvars(course_id=course_id),
-            self.lease_keeper.hold(lease),
+            # A write may begin right before the deadline.
+            self.lease_keeper.hold(lease, longest + longest_exchange(self.settings.powerschool_timeout_s)),
             on_errand(errand(lease, turn, check, self.stopping.is_set)),
         ):
             with span("sync", {"course_id": course_id}) as notes:

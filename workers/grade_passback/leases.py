@@ -1,6 +1,8 @@
 """Keeping leases alive while their courses sync, and stopping at once when one is lost."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -19,6 +21,7 @@ log = structlog.get_logger()
 
 Guard = Callable[[], None]
 STOPPING = "worker_stopping"
+DEADLINE = "sync_deadline"
 
 
 class LeaseKeeper:
@@ -27,7 +30,7 @@ class LeaseKeeper:
     def __init__(self, changes: ChangeStore, lease_for: timedelta) -> None:
         self._changes = changes
         self._every = lease_for.total_seconds() / 4
-        self._held: set[Lease] = set()
+        self._held: dict[Lease, float] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = VitalThread(target=self._renew_until_stopped, name="lease-keeper")
@@ -47,10 +50,11 @@ class LeaseKeeper:
         self._thread.join(timeout=self._every + 1)
 
     @contextmanager
-    def hold(self, lease: Lease) -> Iterator[None]:
-        """Keep the lease renewed inside the block."""
+    def hold(self, lease: Lease, longest: timedelta | None = None) -> Iterator[None]:
+        """Keep the lease renewed inside the block, no longer than `longest`: what hangs loses its course."""
+        until = math.inf if longest is None else time.monotonic() + longest.total_seconds()
         with self._lock:
-            self._held.add(lease)
+            self._held[lease] = until
         try:
             yield
         finally:
@@ -59,9 +63,13 @@ class LeaseKeeper:
     def _renew_until_stopped(self) -> None:
         while not self._stopped.wait(self._every):
             with self._lock:
-                held = list(self._held)
-            for lease in held:
-                self._renew(lease)
+                held = list(self._held.items())
+            for lease, until in held:
+                if time.monotonic() < until:
+                    self._renew(lease)
+                else:
+                    self._let_go(lease)
+                    log.warning(LogEvent.LEASE_NOT_RENEWED, course_id=lease.course_id, error=DEADLINE)
 
     def _renew(self, lease: Lease) -> None:
         try:
@@ -75,7 +83,7 @@ class LeaseKeeper:
 
     def _let_go(self, lease: Lease) -> None:
         with self._lock:
-            self._held.discard(lease)
+            self._held.pop(lease, None)
 
 
 class Turn:
@@ -99,7 +107,7 @@ class Turn:
         """Return why the course has to give way now, None while it may go on."""
         now = self._clock.now()
         if now >= self._deadline:
-            return "sync_deadline"
+            return DEADLINE
         if self._slice_ends is None:
             self._slice_ends = now + self._slice_for
         return "sync_slice" if now >= self._slice_ends and self._waits() else None
@@ -126,14 +134,20 @@ def errand(lease: Lease, turn: Turn, check: Guard, stopping: Callable[[], bool])
     """Return what the requests of a sync are sent for: courses that were taken earlier go first.
 
     So a course that has begun to write ends before later ones read. Its requests wait for their turn until its
-    deadline, but not in a process that is told to stop; a write that had to wait passes the guard once more.
+    deadline, but not in a process that is told to stop; a write that had to wait passes the guard once more. After the
+    deadline, nothing more is read. A request that is under way ends where the process is told to stop.
     """
 
-    def check_wait() -> None:
+    def check_stop() -> None:
         if stopping():
             raise gives_way(lease, STOPPING)
 
-    return Errand(lease.token, turn.left, check_wait=check_wait, check_write=check)
+    def check_wait() -> None:
+        check_stop()
+        if turn.left() <= timedelta(0):
+            raise gives_way(lease, DEADLINE)
+
+    return Errand(lease.token, turn.left, check_wait=check_wait, check_write=check, check_stop=check_stop)
 
 
 def gives_way(lease: Lease, cause: str) -> SystemUnwell:

@@ -12,7 +12,7 @@ from shared.adapters.canvas import fast_rows, part_rows, wire
 from shared.adapters.canvas.course_memory import CourseIdentity, CourseMemory, Frame
 from shared.adapters.canvas.fast_rows import FastRow, PartRow
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.paged import PagedApi
+from shared.adapters.canvas.paged import OF_AN_ACCOUNT, PagedApi
 from shared.adapters.canvas.wire import AssignmentWire, GroupWire
 from shared.adapters.http.answers import Answer, OddRow
 from shared.adapters.http.api import Params
@@ -85,7 +85,7 @@ class CanvasClient:
         params = [("ends_after", ended_after.isoformat())]
 
         def read(rows: int) -> Iterator[str]:
-            for page in self._canvas.pages(template, ids, [*params, _per_page(rows)]):
+            for page in self._canvas.pages(template, ids, [*params, _per_page(rows)], bounds=OF_AN_ACCOUNT):
                 found, _ = page.rows(wire.SIS_ASSIGNMENTS)
                 yield from (assignment.course_id for assignment in found)
 

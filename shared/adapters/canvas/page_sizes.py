@@ -11,11 +11,14 @@ from typing import Generic, TypeVar
 
 import redis
 
+from shared.adapters.canvas.paged import ListTooSlow
+from shared.adapters.http.errand import current_errand
 from shared.adapters.redis.answers import text
 from shared.adapters.redis.keys import Keys
-from shared.errors import SystemUnwell, TransientError
+from shared.errors import AnswerTooLarge, SystemUnwell, TransientError
 
 T = TypeVar("T")
+TooHeavy = TransientError | AnswerTooLarge
 
 # So many rows of a list, and so many submissions (students times assignments), are asked for at once.
 MOST_ROWS = 100
@@ -68,7 +71,7 @@ class PageSizes:
         while True:
             try:
                 yield from read(size)
-            except TransientError as error:
+            except (TransientError, AnswerTooLarge) as error:
                 failures += 1
                 size = self._after(error, ROWS, of, size, failures)
             else:
@@ -80,7 +83,7 @@ class PageSizes:
         while True:
             try:
                 return read(size)
-            except TransientError as error:
+            except (TransientError, AnswerTooLarge) as error:
                 failures += 1
                 size = self._after(error, ROWS, of, size, failures)
 
@@ -100,7 +103,7 @@ class PageSizes:
             some, students = share(left, size)
             try:
                 found.rows += read(some, students)
-            except TransientError as error:
+            except (TransientError, AnswerTooLarge) as error:
                 tried = min(size, len(some) * students)
                 failures += 1
                 if tried > CELLS.least:
@@ -116,14 +119,16 @@ class PageSizes:
         for each in sorted(heavy):
             try:
                 found.rows += read([each], CELLS.least)
-            except TransientError as error:
+            except (TransientError, AnswerTooLarge) as error:
                 self._give_up(course_id, found, each, error)
         return found
 
-    def _give_up(self, course_id: str, found: "Cells[T]", assignment_id: str, error: TransientError) -> None:
+    def _give_up(self, course_id: str, found: "Cells[T]", assignment_id: str, error: TooHeavy) -> None:
         """Note that the assignment cannot be read. Raises the error where that is not the assignment's own."""
-        if not is_too_heavy(error) or len(found.unread) == MOST_UNREAD:
+        if not _has_time() or not is_too_heavy(error) or len(found.unread) == MOST_UNREAD:
             raise error
+        if isinstance(error, AnswerTooLarge):
+            error = TransientError(str(error), cause=error.cause)
         found.unread[assignment_id] = error
         key = self._keys.cached(HEAVY, course_id)
         with self._redis.pipeline() as pipeline:
@@ -138,12 +143,12 @@ class PageSizes:
         kept = self._redis.get(self._keys.cached(f"canvas-page-{unit.name}", of))
         return unit.most if kept is None else max(unit.least, min(unit.most, int(kept)))
 
-    def _after(self, error: TransientError, unit: Unit, of: str, size: int, failures: int) -> int:
+    def _after(self, error: TooHeavy, unit: Unit, of: str, size: int, failures: int) -> int:
         """Return a smaller size, remembered: half of it after the first failure in a row, and less after the next ones.
 
         Raises the error where a smaller page would be no help.
         """
-        if not is_too_heavy(error) or size <= unit.least:
+        if not _has_time() or not is_too_heavy(error) or size <= unit.least:
             raise error
         return self._remember(unit, of, max(unit.least, size // SHRINKAGE[min(failures, len(SHRINKAGE)) - 1]))
 
@@ -161,6 +166,16 @@ def share(ids: Sequence[str], cells: int) -> tuple[Sequence[str], int]:
     return some, min(MOST_ROWS, max(1, cells // len(some)))
 
 
-def is_too_heavy(error: TransientError) -> bool:
-    """Say whether this request took too long while Canvas answers others: then a smaller one may be answered."""
-    return error.cause == "canvas_timeout" and not isinstance(error, SystemUnwell)
+def _has_time() -> bool:
+    """Say whether the work that reads may go on: what ended with its time was perhaps not too heavy."""
+    errand = current_errand()
+    return errand is None or errand.patience() > timedelta(0)
+
+
+def is_too_heavy(error: TooHeavy) -> bool:
+    """Say whether this request took too long while Canvas answers others, or said too much: a smaller one may not."""
+    if isinstance(error, AnswerTooLarge):
+        return True
+    return (
+        not isinstance(error, ListTooSlow) and error.cause == "canvas_timeout" and not isinstance(error, SystemUnwell)
+    )

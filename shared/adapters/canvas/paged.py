@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 import httpx
 
 from shared.adapters.http.answers import Answer, Decoder
 from shared.adapters.http.api import JsonApi, Params
-from shared.errors import AccessDenied
+from shared.errors import AccessDenied, TransientError
 
 # What every valid token may ask for, whatever its user may see.
 PROBE = "/api/v1/users/self"
@@ -17,6 +18,25 @@ PER_PAGE = ("per_page", "100")
 COMFORTABLE_REMAINING = 150
 DRAINED_PER_SECOND = 10
 LONGEST_ADVISED = timedelta(seconds=2)
+# Canvas leaves out of a page what the token may not see; many empty ones in a row are no list.
+MOST_EMPTY_PAGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ListBounds:
+    """How many pages a list may have, and how long Canvas may take for all, without what passback waits in between."""
+
+    pages: int
+    seconds: float
+
+
+# More than a course has in pages of five rows, and than a large district has in pages of a hundred.
+OF_A_COURSE = ListBounds(2_000, 240)
+OF_AN_ACCOUNT = ListBounds(20_000, 3600)
+
+
+class ListTooSlow(TransientError):
+    """The pages of a list took too long in all; smaller pages would take longer."""
 
 
 def advised_interval(answer: Answer) -> timedelta | None:
@@ -55,18 +75,31 @@ class PagedApi:
         return frozenset(self._other_origins)
 
     def pages(
-        self, template: str, ids: Mapping[str, str], params: Params = (), decoder: Decoder | None = None
+        self,
+        template: str,
+        ids: Mapping[str, str],
+        params: Params = (),
+        decoder: Decoder | None = None,
+        bounds: ListBounds = OF_A_COURSE,
     ) -> Iterator[Answer]:
-        """Yield the pages of a list. Raises what `JsonApi.send` raises."""
-        answer = self.get(template, ids, params, decoder=decoder)
-        yield answer
+        """Yield the pages of a list. Raises: UnexpectedAnswer, ListTooSlow and what `JsonApi.send` raises."""
         seen = set[str]()
-        while following := self._following(answer):
-            if following in seen:
-                raise answer.unexpected("pages that lead in a circle")
-            seen.add(following)
-            answer = self.get(template, ids, (), url=following, decoder=decoder)
+        spent, empty = 0.0, 0
+        following: str | None = None
+        for _ in range(bounds.pages):
+            answer = self.get(template, ids, () if following else params, url=following, decoder=decoder)
             yield answer
+            following = self._following(answer)
+            if following is None:
+                return
+            spent += answer.seconds
+            empty = 0 if answer.has_content else empty + 1
+            if following in seen or empty > MOST_EMPTY_PAGES:
+                raise answer.unexpected("pages that lead in a circle")
+            if spent > bounds.seconds:
+                raise ListTooSlow(f"{answer}, pages that take too long", cause="canvas_timeout")
+            seen.add(following)
+        raise answer.unexpected(f"more than {bounds.pages} pages")
 
     def get(
         self,

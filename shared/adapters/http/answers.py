@@ -64,7 +64,7 @@ class Answer:
 
     `body` is the parsed JSON, None where there is none; `spoken` the error texts, unmasked and cut; `next_url` the page
     that a `Link` header calls next, `own_url` the one that it calls this page or the first one. `decoded` is there
-    instead of `body` where a decoder was given that could read it.
+    instead of `body` where a decoder was given that could read it. `seconds` is how long the exchange took.
     """
 
     call: Call
@@ -76,28 +76,48 @@ class Answer:
     next_url: str | None = None
     decoded: object = None
     own_url: str | None = None
+    seconds: float = 0.0
 
     @classmethod
-    def of(cls, call: Call, response: httpx.Response, decoder: "Decoder | None" = None) -> "Answer":
+    def of(
+        cls,
+        call: Call,
+        response: httpx.Response,
+        decoder: "Decoder | None" = None,
+        raw: bytes | None = None,
+        seconds: float = 0.0,
+    ) -> "Answer":
         """Return the response as an answer. Its text counts as spoken only if it is JSON or plain text.
+
+        `raw` is its body, where it was read apart from it.
 
         The decoder is for large answers of a known form: it makes no objects of what nobody needs. What it cannot
         read, and every failure, is read like any other answer.
         """
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         next_url, own_url = _linked(response, "next"), _linked(response, "current", "first")
+        raw = response.content if raw is None else raw
         if decoder is not None and response.is_success and "json" in media_type:
-            decoded = _decoded(response.content, decoder)
+            decoded = _decoded(raw, decoder)
             if decoded is not None:
                 content = Content.JSON
-                return cls(call, response.status_code, response.headers, content, None, "", next_url, decoded, own_url)
-        content, body = _read(response.content, media_type)
+                return cls(
+                    call, response.status_code, response.headers, content, None, "", next_url, decoded, own_url, seconds
+                )
+        content, body = _read(raw, media_type)
         # A success has much to read, and nothing to say.
         texts = [] if response.is_success and content is Content.JSON else sentences(body)
         if not texts and media_type == "text/plain":
-            texts = [cut(response.content[: 4 * MOST_SPOKEN].decode(errors="replace"))]
+            texts = [cut(raw[: 4 * MOST_SPOKEN].decode(errors="replace"))]
         spoken = " · ".join(texts)
-        return cls(call, response.status_code, response.headers, content, body, spoken, next_url, None, own_url)
+        return cls(
+            call, response.status_code, response.headers, content, body, spoken, next_url, None, own_url, seconds
+        )
+
+    @property
+    def has_content(self) -> bool:
+        """Say whether there is anything in the body."""
+        return bool(self.body or self.decoded)
 
     @property
     def succeeded(self) -> bool:

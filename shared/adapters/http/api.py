@@ -12,13 +12,22 @@ import httpx
 
 from shared.adapters.http import exact_json
 from shared.adapters.http.answers import Answer, Call, Decoder
-from shared.adapters.http.errand import current_errand
+from shared.adapters.http.errand import Errand, current_errand
 from shared.adapters.http.exact_json import Json
+from shared.adapters.http.exchange import ENCODINGS, AnswerTooLong, Exchange, bound, read_body, within
 from shared.adapters.http.gate import Gate, Passage
 from shared.adapters.http.troubles import Sign, Trouble, retry_after, sign_of, trouble_of
 from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
-from shared.errors import AccessDenied, NotFound, PermanentError, Refused, SystemUnwell, TransientError
+from shared.errors import (
+    AccessDenied,
+    AnswerTooLarge,
+    NotFound,
+    PermanentError,
+    Refused,
+    SystemUnwell,
+    TransientError,
+)
 
 Params = Sequence[tuple[str, str]]
 OnRequest = Callable[[str, str, int | str, float], None]
@@ -31,14 +40,29 @@ ReadRefusal = Callable[[Answer], PermanentError | None]
 """Reads what only one system says; None leaves the answer to the general rules."""
 
 CONNECT_TIMEOUT_S = 5.0
-_PROBE_TIMEOUT_S = 5.0
+PROBE_TIMEOUT_S = 5.0
 # A write that waited for so long is sent only if its sync may still write.
 LONG_WAIT = timedelta(seconds=1)
 _MAX_CONNECTIONS = 64
+# A whole exchange may take as long as two silences, and its upload this long for each byte.
+EXCHANGE_TIMEOUTS = 2.0
+UPLOAD_S_PER_BYTE = 1 / 50_000
+# A write that is under way when its process is told to stop may be answered for so long.
+STOP_GRACE_S = 5.0
+LEAST_EXCHANGE_S = 1.0
+# The largest bodies that are read: of a list, of a small answer such as a token, of a refusal (of which the rest goes).
+MOST_BYTES = 32_000_000
+MOST_BYTES_SMALL = 64_000
+MOST_BYTES_REFUSAL = 1_000_000
 
 # httpx and httpcore log whole URLs with their queries.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+
+def longest_exchange(timeout_s: float) -> timedelta:
+    """Return how long a whole exchange may take with this timeout, without an upload."""
+    return timedelta(seconds=EXCHANGE_TIMEOUTS * timeout_s)
 
 
 def http_client(
@@ -54,16 +78,17 @@ def http_client(
 
     What `before_sending` raises keeps a request from being sent.
     """
-    return httpx.Client(
+    client = httpx.Client(
         base_url=base_url,
         timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
         limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
-        headers=headers,
+        headers={"Accept-Encoding": ENCODINGS, **(headers or {})},
         verify=ssl.create_default_context(cafile=str(ca_bundle)) if ca_bundle else True,
         follow_redirects=False,
         transport=transport,
         event_hooks={"request": list(before_sending)},
     )
+    return bound(client)
 
 
 def no_counting(_system: str, _template: str, _status: int | str, _seconds: float) -> None:
@@ -106,6 +131,7 @@ class JsonApi:
         self._http = http
         self._base_url = str(http.base_url).rstrip("/")
         self._timeout = http.timeout.as_dict()
+        self._longest_s = longest_exchange(http.timeout.read or PROBE_TIMEOUT_S).total_seconds()
         self._gate = gate
         self._clock = clock
         self._read_refusal = read_refusal
@@ -127,12 +153,14 @@ class JsonApi:
         headers: Mapping[str, str] | None = None,
         url: str | None = None,
         decoder: Decoder | None = None,
+        most_bytes: int = MOST_BYTES,
     ) -> Answer:
         """Return a successful answer. `ids` fill the template; a `url` (a page's successor) replaces both.
 
-        `content` is a body that is no JSON; its type is in `headers`. For `decoder` see `Answer.of`.
+        `content` is a body that is no JSON; its type is in `headers`. For `decoder` see `Answer.of`. An answer of more
+        than `most_bytes` is read no further.
 
-        Raises: SystemUnwell, TransientError, Refused and its kinds, UnexpectedAnswer.
+        Raises: SystemUnwell, TransientError, Refused and its kinds, UnexpectedAnswer, AnswerTooLarge.
         """
         call = Call(self._system, method, template)
         path = template.format_map({name: quote(str(value), safe="") for name, value in (ids or {}).items()})
@@ -145,7 +173,7 @@ class JsonApi:
             form,
         )
         try:
-            answer, sign = self._until_let_through(call, request, decoder)
+            answer, sign = self._until_let_through(call, request, decoder, most_bytes)
         except httpx.RequestError as error:
             trouble, whole_system = trouble_of(error)
             raise self._unwell(call, f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
@@ -185,7 +213,7 @@ class JsonApi:
         )
 
     def _until_let_through(
-        self, call: Call, request: httpx.Request, decoder: Decoder | None
+        self, call: Call, request: httpx.Request, decoder: Decoder | None, most_bytes: int
     ) -> tuple[Answer, Sign | None]:
         """Return the answer, and what it says about the system's health, of the first exchange that is not throttled.
 
@@ -194,7 +222,7 @@ class JsonApi:
         """
         passage: Passage | None = None
         while True:
-            answer, sign, passage = self._exchanged(call, request, decoder, passage)
+            answer, sign, passage = self._exchanged(call, request, decoder, most_bytes, passage)
             if sign is None or sign.trouble is not Trouble.THROTTLED:
                 return answer, sign
             self._on_trouble(self._system, sign.trouble.value)
@@ -207,15 +235,18 @@ class JsonApi:
         return self._gate.throttled(passage, f"{self._system}_{Trouble.THROTTLED}", asked)
 
     def _exchanged(
-        self, call: Call, request: httpx.Request, decoder: Decoder | None, again: Passage | None
+        self, call: Call, request: httpx.Request, decoder: Decoder | None, most_bytes: int, again: Passage | None
     ) -> tuple[Answer, Sign | None, Passage]:
         """Return the answer, and what it says about the system's health. Whatever happens, the gate is left."""
+        errand = current_errand()
+        if errand:
+            errand.check_wait()
         passage = self._gate.enter(again)
         if passage.waited >= LONG_WAIT and call.method != "GET":
             self._check_write(passage)
         well, advised = False, None
         try:
-            answer = self._sent(call, request, decoder)
+            answer = self._sent(call, request, decoder, most_bytes)
             sign = self._sign_of(answer)
             well = sign is None
             advised = self._advice(answer)
@@ -233,17 +264,51 @@ class JsonApi:
             self._gate.leave(passage, answered=False, sent=False)
             raise
 
-    def _sent(self, call: Call, request: httpx.Request, decoder: Decoder | None = None) -> Answer:
+    def _sent(
+        self, call: Call, request: httpx.Request, decoder: Decoder | None = None, most_bytes: int = MOST_BYTES
+    ) -> Answer:
         with span(str(call), {"system": self._system}) as notes:
             started = time.perf_counter()
             try:
-                response = self._http.send(request)
+                with within(self._exchange(call, request)):
+                    response, content = self._received(call, request, most_bytes)
             except httpx.RequestError as error:
                 self._on_request(self._system, str(call), trouble_of(error)[0].value, time.perf_counter() - started)
                 raise
-            self._on_request(self._system, str(call), response.status_code, time.perf_counter() - started)
+            except SystemUnwell as ended:
+                if call.method != "GET":
+                    raise SystemUnwell(str(ended), cause=ended.cause, delay=ended.delay, may_be_done=True) from None
+                raise
+            seconds = time.perf_counter() - started
+            self._on_request(self._system, str(call), response.status_code, seconds)
             notes.note("http.response.status_code", response.status_code)
-            return Answer.of(call, response, decoder)
+            return Answer.of(call, response, decoder, content, seconds)
+
+    def _exchange(self, call: Call, request: httpx.Request) -> Exchange:
+        """Return the bounds in time of a request: its own, and those of the work that it is sent for.
+
+        A write that began is not given up for the deadline of its work: whether it was carried out would be unknown.
+        """
+        errand = current_errand()
+        longest = self._longest_s + int(request.headers.get("Content-Length", 0)) * UPLOAD_S_PER_BYTE
+        if errand is None:
+            return Exchange(longest, _go_on)
+        if call.method != "GET":
+            return Exchange(longest, _AfterGrace(errand.check_stop))
+        return Exchange(min(longest, max(errand.patience().total_seconds(), LEAST_EXCHANGE_S)), errand.check_stop)
+
+    def _received(self, call: Call, request: httpx.Request, most_bytes: int) -> tuple[httpx.Response, bytes]:
+        response = self._http.send(request, stream=True)
+        try:
+            most = most_bytes if response.is_success else min(most_bytes, MOST_BYTES_REFUSAL)
+            return response, read_body(response, most)
+        except AnswerTooLong as long:
+            if response.is_success:
+                message = f"{call}: {response.status_code}, more than {most_bytes} bytes"
+                raise AnswerTooLarge(message, cause=f"{self._system}_unexpected") from None
+            return response, long.start
+        finally:
+            response.close()
 
     def _sign_of(self, answer: Answer) -> Sign | None:
         """Return the sign of trouble in the answer, None where it is a success or a refusal of one request."""
@@ -255,9 +320,10 @@ class JsonApi:
         return self._unwell(answer.call, message, sign.trouble, asked, whole_system=sign.whole_system)
 
     def _answers_probe(self) -> bool:
-        if self._probe is None:
+        if self._probe is None or _is_over(current_errand()):
+            # Where the time of the work is over, nobody learns whether others are answered.
             return True
-        request = self._http.build_request("GET", self._probe, timeout=_PROBE_TIMEOUT_S)
+        request = self._http.build_request("GET", self._probe, timeout=PROBE_TIMEOUT_S)
         try:
             passage = self._gate.enter()
             try:
@@ -287,6 +353,38 @@ class JsonApi:
         if pause is None:
             return TransientError(message, cause=cause, may_be_done=may_be_done)
         return SystemUnwell(message, cause=cause, delay=pause, may_be_done=may_be_done)
+
+
+class _AfterGrace:
+    """A check that raises from a few seconds after it first would have."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+        self._until: float | None = None
+
+    def __call__(self) -> None:
+        try:
+            self._check()
+        except SystemUnwell:
+            now = time.monotonic()
+            if self._until is None:
+                self._until = now + STOP_GRACE_S
+            if now >= self._until:
+                raise
+
+
+def _go_on() -> None:
+    """Let everything go on."""
+
+
+def _is_over(errand: Errand | None) -> bool:
+    if errand is None:
+        return False
+    try:
+        errand.check_wait()
+    except SystemUnwell:
+        return True
+    return errand.patience() <= timedelta(0)
 
 
 def _query(params: Params) -> str:

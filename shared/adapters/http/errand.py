@@ -19,14 +19,15 @@ class Errand:
     """The work that requests belong to. Requests of work that began earlier go first.
 
     `began_ms` is Redis's time; None stands for the time of each request. `patience` returns how long a request may
-    still wait for its turn. `check_wait` is called while a request waits, `check_write` before a write is sent that
-    had to wait: both raise what ends the work.
+    still wait for its turn. `check_wait` is called before a request and while it waits, `check_stop` while it is under
+    way, `check_write` before a write is sent that had to wait: they raise what ends the work.
     """
 
     began_ms: int | None
     patience: Callable[[], timedelta]
     check_wait: Callable[[], None] = _no_check
     check_write: Callable[[], None] = _no_check
+    check_stop: Callable[[], None] = _no_check
 
 
 _CURRENT: ContextVar[Errand | None] = ContextVar("errand", default=None)

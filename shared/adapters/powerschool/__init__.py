@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import httpx
 import redis
 
-from shared.adapters.http.api import JsonApi, OnRequest, OnTrouble, http_client
+from shared.adapters.http.api import JsonApi, OnRequest, OnTrouble, http_client, longest_exchange
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.assignments import AssignmentReader
 from shared.adapters.powerschool.cache import JsonCache
@@ -156,6 +156,6 @@ def _api(
         keys,
         settings.powerschool_client_id,
         settings.powerschool_client_secret.get_secret_value(),
-        longest_fetch=timedelta(seconds=settings.powerschool_timeout_s),
+        longest_fetch=longest_exchange(settings.powerschool_timeout_s),
     )
     return PowerSchoolApi(json_api, token)

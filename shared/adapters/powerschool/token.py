@@ -1,5 +1,7 @@
 """The access token that all workers share: PowerSchool answers 429 to those who fetch tokens too often."""
 
+import math
+import re
 from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
@@ -8,14 +10,14 @@ from decimal import Decimal
 import redis
 import structlog
 from pydantic import BaseModel, TypeAdapter
-from redis.exceptions import LockError
+from redis.lock import Lock
 
-from shared.adapters.http.api import JsonApi
+from shared.adapters.http.api import MOST_BYTES_SMALL, JsonApi
 from shared.adapters.http.errand import Errand, current_errand, on_errand
 from shared.adapters.redis.answers import text
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
-from shared.errors import AccessDenied, Refused, SystemUnwell
+from shared.errors import AccessDenied, Refused, SystemUnwell, UnexpectedAnswer
 from shared.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -25,6 +27,11 @@ SHORTEST_LIFE = timedelta(seconds=1)
 REFUSED_FOR = timedelta(seconds=30)
 FETCHED_WITHIN = timedelta(seconds=30)
 FETCH_DELAY = timedelta(seconds=1)
+# The lives that a token may have: PowerSchool's is ten days at the most in any installation that is known.
+LONGEST_LIFE_S = 30 * 24 * 3600
+LOCK_LOOK_S = 1.0
+# RFC 6750, "b64token": what may follow `Bearer` in a header.
+_USABLE = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}", re.ASCII)
 TOKEN_REFUSED = "powerschool_token_refused"  # noqa: S105  # the name of a cause
 
 
@@ -74,16 +81,28 @@ class SharedToken:
         lock = self._redis.lock(
             self._keys.powerschool_token_lock,
             timeout=self._lock_s,
-            blocking_timeout=self._lock_s + 1,
             raise_on_release_error=False,
         )
+        self._acquire(lock)
         try:
-            with lock:
-                return self._remembered() or self._fetched()
-        except LockError as error:
-            # Whoever fetches it waits for PowerSchool: no work that needs the token is to blame.
-            message = "fetching a PowerSchool token takes too long"
-            raise SystemUnwell(message, cause="powerschool_timeout", delay=FETCH_DELAY) from error
+            return self._remembered() or self._fetched()
+        finally:
+            lock.release()
+
+    def _acquire(self, lock: Lock) -> None:
+        """Wait for the lock, as long as the work may that needs the token. Raises: SystemUnwell.
+
+        Another worker's fetch often ends the wait before the lock does.
+        """
+        errand = current_errand()
+        for _ in range(math.ceil(self._lock_s / LOCK_LOOK_S) + 1):
+            if lock.acquire(blocking_timeout=LOCK_LOOK_S):
+                return
+            if errand:
+                errand.check_wait()
+        # Whoever fetches it waits for PowerSchool: no work that needs the token is to blame.
+        message = "fetching a PowerSchool token takes too long"
+        raise SystemUnwell(message, cause="powerschool_timeout", delay=FETCH_DELAY)
 
     def drop(self, token: str) -> None:
         """Forget this token, which PowerSchool refused; a newer one stays."""
@@ -101,24 +120,31 @@ class SharedToken:
         return found.access_token
 
     def _asked(self) -> TokenWire:
-        form = {"grant_type": "client_credentials"}
+        """Return what PowerSchool gave. Raises: AccessDenied, also where that is no token: then nobody gets anything.
+
+        Whatever the status: asking again soon makes it worse.
+        """
+        form, headers = {"grant_type": "client_credentials"}, self._headers
         # Everybody waits for it, those whose work began first included.
         first = (
             Errand(0, lambda: FETCHED_WITHIN) if (errand := current_errand()) is None else replace(errand, began_ms=0)
         )
         try:
             with on_errand(first):
-                answer = self._api.send("POST", "/oauth/access_token", form=form, headers=self._headers)
-        except Refused as refused:
-            # Whatever the status: without a token nobody gets anything, and asking again soon makes it worse.
+                answer = self._api.send(
+                    "POST", "/oauth/access_token", form=form, headers=headers, most_bytes=MOST_BYTES_SMALL
+                )
+            found = answer.parsed(_TOKEN)
+            if _USABLE.fullmatch(found.access_token) is None:
+                raise answer.unexpected("no usable access_token")
+        except (Refused, UnexpectedAnswer) as refused:
             self._api.pause(TOKEN_REFUSED, REFUSED_FOR)
-            raise AccessDenied(
-                refused.message, cause=TOKEN_REFUSED, status=refused.status, words=refused.words
-            ) from refused
-        return answer.parsed(_TOKEN)
+            status, words = (refused.status, refused.words) if isinstance(refused, Refused) else (200, "")
+            raise AccessDenied(refused.message, cause=TOKEN_REFUSED, status=status, words=words) from refused
+        return found
 
 
 def _kept_for(expires_in_s: Decimal) -> timedelta:
     """Return how long to use a token: until a minute before its end, or half of a life shorter than two minutes."""
-    life = timedelta(seconds=float(expires_in_s))
+    life = timedelta(seconds=float(max(Decimal(0), min(expires_in_s, Decimal(LONGEST_LIFE_S)))))
     return max(life - RENEWED_BEFORE_ITS_END, life / 2, SHORTEST_LIFE)
