@@ -10,7 +10,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from shared.adapters.canvas.jwks import BETWEEN_FAILED_FETCHES, BETWEEN_FETCHES, FETCH_BURST, MAX_AGE, JwksKeys
+from shared.adapters.canvas.jwks import (
+    BETWEEN_FAILED_FETCHES,
+    BETWEEN_FETCHES,
+    FETCH_BURST,
+    MAX_AGE,
+    MAX_BYTES,
+    JwksKeys,
+)
 from shared.clock import ManualClock
 from shared.errors import SystemUnwell
 
@@ -44,6 +51,9 @@ FAILURES = [
     pytest.param(lambda: httpx.Response(200, text="<html>"), id="no JSON"),
     pytest.param(lambda: httpx.Response(200, json=[]), id="no set"),
     pytest.param(lambda: httpx.Response(200, json={"keys": []}), id="no keys"),
+    pytest.param(lambda: httpx.Response(200, json={"keys": [1, None, {"kty": "RSA", "kid": 7}]}), id="odd keys"),
+    pytest.param(lambda: httpx.Response(200, content=b"[" * 200_000), id="nested without end"),
+    pytest.param(lambda: httpx.Response(200, json={"keys": [], "more": "x" * MAX_BYTES}), id="huge"),
 ]
 
 

@@ -1,6 +1,7 @@
 """The public keys that Canvas signs Live Events with, fetched when needed and remembered."""
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 
 import httpx
@@ -17,6 +18,8 @@ FETCH_BURST = 5
 BETWEEN_FETCHES = timedelta(seconds=30)
 BETWEEN_FAILED_FETCHES = timedelta(seconds=5)
 MAX_AGE = timedelta(hours=12)
+# Canvas lists three keys, each of less than 1,000 bytes.
+MAX_BYTES = 1_000_000
 
 
 class JwksKeys:
@@ -103,7 +106,16 @@ class JwksKeys:
         self._keys, self._fetched_at = keys, now
 
     async def _listed_keys(self) -> dict[str, PyJWK]:
-        response = await self._http.get(self._url)
-        response.raise_for_status()
-        key_set = response.json()
+        """Return the keys. Raises: httpx.HTTPError, and ValueError for what is no JSON or far too much of it."""
+        body = bytearray()
+        async with self._http.stream("GET", self._url) as response:
+            response.raise_for_status()
+            async for part in response.aiter_bytes():
+                body += part
+                if len(body) > MAX_BYTES:
+                    raise ValueError("more than any key set has")
+        try:
+            key_set = json.loads(body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         return keys_by_id(key_set) if isinstance(key_set, dict) else {}
