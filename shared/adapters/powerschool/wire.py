@@ -104,7 +104,7 @@ class CategoryWire(Wire):
     """One of `GET /ws/xte/teacher_category`; the documented and the measured names differ."""
 
     id: int = Field(validation_alias=AliasChoices("teachercategoryid", "id"))
-    name: str
+    name: WholeText
     isactive: bool
     districtteachercategoryid: int | None = None
     defaultpublishoption: str | None = None
@@ -174,7 +174,7 @@ class StateRow(Wire):
     is_counted: MaybeFlag = None
     scores_published: MaybeFlag = None
     weight: MaybeNumber = None
-    score_type: str | None = None
+    score_type: WholeText | None = None
     is_late: MaybeFlag = None
     is_collected: MaybeFlag = None
     is_absent: MaybeFlag = None

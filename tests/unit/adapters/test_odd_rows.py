@@ -253,10 +253,11 @@ def test_a_row_of_nobody_knows_which_assignment_is_unexpected(ps: PowerSchool, r
         ps.gradebook.assignments([ROSTERED], {800})
 
 
-def test_an_odd_category_is_left_out(ps: PowerSchool, remote: ScriptedRemote) -> None:
+@pytest.mark.parametrize(("field", "value"), [("isactive", "perhaps"), ("name", None), ("name", "Labs \ud83d")])
+def test_an_odd_category_is_left_out(ps: PowerSchool, remote: ScriptedRemote, field: str, value: object) -> None:
     """Also where the list is remembered."""
     good, odd = ({"teachercategoryid": number, "name": "Homework", "isactive": True} for number in (11, 12))
-    remote.on("GET", "/ws/xte/teacher_category", answer([{**odd, "isactive": "perhaps"}, good]))
+    remote.on("GET", "/ws/xte/teacher_category", answer([{**odd, field: value}, good]))
     for _ in range(2):
         assert [category.id for category in ps.gradebook.categories(501, 41)] == [11]
     assert len(remote.asked("GET", "/ws/xte/teacher_category")) == 1
