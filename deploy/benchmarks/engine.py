@@ -15,6 +15,7 @@ from deploy.benchmarks.remote import CANVAS, FIRST_COURSE, FIRST_DCID, POWERSCHO
 from deploy.benchmarks.rig import Rig, cpu_of, rig
 from deploy.benchmarks.row_by_row import RowByRow
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.canvas.page_sizes import Cells
 from shared.adapters.http.answers import Answer, Call, Decoder
 from shared.adapters.powerschool.assignments import AssignmentReader
 from shared.domain.desired import DesiredScore
@@ -144,9 +145,9 @@ class _Read(_Held):
 class _WholePages:
     """The sizes of pages of a Canvas that answers everything in time: nothing is remembered of them."""
 
-    def cells(self, _course_id: str, ids: Sequence[str], read: Callable[[Sequence[str], int], list[Any]]) -> list[Any]:
+    def cells(self, _course_id: str, ids: Sequence[str], read: Callable[[Sequence[str], int], list[Any]]) -> Cells[Any]:
         """Return what is read for all of the ids."""
-        return read(ids, len(ids))
+        return Cells(read(ids, len(ids)))
 
 
 class _Answers:
