@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import unicodedata
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -703,6 +704,48 @@ class _Checked(Settings):
         ]
         if short:
             raise ValueError("\n".join(short))
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_can_be_sent(self) -> Self:
+        """Refuse what no header takes, before a library quotes it in an error."""
+        secrets = {
+            name: value.get_secret_value()
+            for name in type(self).model_fields
+            if isinstance(value := getattr(self, name), SecretStr)
+        }
+        bad = [
+            f"{PREFIX}{name.upper()} holds a line break or another control character; give it in one line"
+            for name, secret in secrets.items()
+            if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in secret)
+        ]
+        bad += [
+            f"{PREFIX}{name.upper()} holds a character that is not ASCII; copy it anew"
+            for name, secret in secrets.items()
+            if name.endswith("_token") and not secret.isascii()
+        ]
+        if bad:
+            raise ValueError("\n".join(bad))
+        return self
+
+    @model_validator(mode="after")
+    def _redis_url_is_one(self) -> Self:
+        """Refuse what libraries read otherwise, and quote with its password."""
+        try:
+            parts = urlsplit(self.redis_url)
+            is_one = parts.port is None or parts.port > 0
+        except ValueError:
+            is_one = False
+            parts = urlsplit("")
+        is_socket = parts.scheme == "unix"
+        database = parts.path.strip("/")
+        is_one = is_one and not parts.fragment and not any(map(str.isspace, self.redis_url))
+        is_one = is_one and (is_socket or ("@" not in parts.path + parts.query and (database or "0").isdecimal()))
+        if not is_one:
+            raise ValueError(
+                f"{PREFIX}REDIS_URL is no URL of Redis: it has the form redis://user:password@host:6379/0; write / in "
+                f"a password as %2F, # as %23, ? as %3F and @ as %40, or give it in {PREFIX}REDIS_PASSWORD"
+            )
         return self
 
     @classmethod

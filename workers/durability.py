@@ -70,7 +70,7 @@ def await_durable_redis(redis: Redis, settings: Settings, pause: Callable[[float
                     "percent-encoding special characters, or the user's ACL"
                 ) from None
             # Ending here would only make a supervisor start this process again and again.
-            log.warning(LogEvent.REDIS_AWAITED, error=str(error) or type(error).__name__)
+            log.warning(LogEvent.REDIS_AWAITED, error=type(error).__name__)
             pause(TRY_AGAIN_AFTER_S)
         else:
             _refuse(traits)

@@ -138,7 +138,7 @@ def _signing_key(jwk: object) -> PyJWK | None:
         return None
     try:
         key = PyJWK(jwk, algorithm=ALGORITHM)
-    except PyJWTError:
+    except (PyJWTError, ValueError, TypeError, AttributeError, ArithmeticError):
         # A key we cannot read must not take the others with it; events signed with it are refused.
         return None
     return key if key.key.key_size >= MIN_KEY_BITS else None

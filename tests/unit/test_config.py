@@ -1,5 +1,6 @@
 """Settings: where they come from, what wins, and what a person is told about a wrong one."""
 
+import traceback
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -316,3 +317,50 @@ def test_every_setting_has_a_sentence() -> None:
 def test_loopback_is_recognised(url: str, here: bool) -> None:
     """A URL is local when its host is."""
     assert is_loopback(url) is here
+
+
+REDIS_PASSWORDS = ("sec/ret", "sec#ret", "sec?ret", "1/sec@ret", "12/34", "se\nret", "[sec")
+
+
+@pytest.mark.parametrize("password", REDIS_PASSWORDS)
+def test_a_redis_url_that_is_read_otherwise_is_refused_without_its_password(tmp_path: Path, password: str) -> None:
+    """Libraries would quote the password as a port or a host."""
+    with pytest.raises(ConfigurationError) as caught:
+        load({"PASSBACK_REDIS_URL": f"redis://:{password}@redis.example:6379/0"}, tmp_path / "no.env")
+    told = "".join(traceback.format_exception(caught.value))
+    assert "PASSBACK_REDIS_URL" in told
+    assert [part for part in ("sec", "ret@", "34@") if part in told] == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        "redis://:se%2Fcret@redis.example:6379/1",
+        "rediss://user:p%40ss@[::1]:6380",
+        "unix:///run/redis.sock?db=1",
+        "redis://redis.example?db=2",
+    ],
+)
+def test_urls_of_redis_are_taken(tmp_path: Path, url: str) -> None:
+    """Percent-encoded passwords, sockets and databases."""
+    assert load({"PASSBACK_REDIS_URL": url}, tmp_path / "no.env").redis_url == url
+
+
+@pytest.mark.parametrize("name", ["CANVAS_TOKEN", "POWERSCHOOL_CLIENT_SECRET", "WEBHOOK_SECRET", "METRICS_TOKEN"])
+def test_a_secret_of_two_lines_is_refused_without_being_printed(tmp_path: Path, name: str) -> None:
+    """As a file with a comment, or with two tokens, gives it."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / f"PASSBACK_{name}").write_text("canary-first-line-of-it-long-enough\ncanary-second-line")
+    with pytest.raises(ConfigurationError) as caught:
+        load({"PASSBACK_SECRETS_DIR": str(folder)}, tmp_path / "no.env")
+    told = "".join(traceback.format_exception(caught.value))
+    assert f"PASSBACK_{name}" in told
+    assert "canary" not in told
+
+
+def test_a_token_with_a_foreign_letter_is_refused(tmp_path: Path) -> None:
+    """No header takes it; an error of the HTTP library would quote it."""
+    with pytest.raises(ConfigurationError, match="PASSBACK_CANVAS_TOKEN"):
+        load({"PASSBACK_CANVAS_TOKEN": "caf\u00e9-token"}, tmp_path / "no.env")

@@ -18,6 +18,7 @@ from workers.cli.courses import AssignmentId, Course
 from workers.cli.explaining import StudentId
 from workers.cli.opened import opened
 from workers.cli.output import JsonOption, emit, private_file
+from workers.cli.printable import printable
 from workers.grade_passback.history import entry_json
 
 COLUMNS = (
@@ -135,4 +136,5 @@ def _values(score: ScoreValue | None) -> dict[str, object]:
 
 
 def _safe(text: str) -> str:
+    text = printable(text)
     return f"'{text}" if text.startswith(FORMULA_MARKS) else text

@@ -16,6 +16,8 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
+from workers.cli.printable import Printable, cleaned, printable_json
+
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 T = TypeVar("T")
@@ -61,15 +63,15 @@ class ExitCode(IntEnum):
 def emit(data: T, json: bool, shown: Callable[[T], RenderableType] | None = None) -> None:
     """Print `data`, which may be anything that `plain` reads: as JSON, or as `shown` makes it.
 
-    Without `shown`, as tables, a row per item, by its keys.
+    Without `shown`, as tables, a row per item, by its keys. What would not print in a text is shown as its escape.
     """
     value = plain(data)
     if json:
-        sys.stdout.write(dumps(value, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(printable_json(dumps(value, indent=2, ensure_ascii=False)) + "\n")
         return
     width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
     Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False).print(
-        _rendered(value) if shown is None else shown(data)
+        Printable(_rendered(cleaned(value)) if shown is None else shown(cleaned(data)))
     )
 
 

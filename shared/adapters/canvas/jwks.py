@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import httpx
 from jwt import PyJWK
 
+from shared.adapters.http.exchange import ENCODINGS, AnswerTooLong, read_body_async
 from shared.clock import Clock
 from shared.errors import SystemUnwell
 from shared.events.signatures import keys_by_id
@@ -19,7 +20,7 @@ BETWEEN_FETCHES = timedelta(seconds=30)
 BETWEEN_FAILED_FETCHES = timedelta(seconds=5)
 MAX_AGE = timedelta(hours=12)
 # Canvas lists three keys, each of less than 1,000 bytes.
-MAX_BYTES = 1_000_000
+MAX_BYTES = 64_000
 
 
 class JwksKeys:
@@ -92,7 +93,7 @@ class JwksKeys:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 keys = await self._listed_keys()
-        except (httpx.HTTPError, TimeoutError, ValueError):
+        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError, AnswerTooLong):
             # Not swallowed: whoever asks for a key that is not remembered gets `SystemUnwell`.
             keys = {}
         finally:
@@ -106,16 +107,7 @@ class JwksKeys:
         self._keys, self._fetched_at = keys, now
 
     async def _listed_keys(self) -> dict[str, PyJWK]:
-        """Return the keys. Raises: httpx.HTTPError, and ValueError for what is no JSON or far too much of it."""
-        body = bytearray()
-        async with self._http.stream("GET", self._url) as response:
-            response.raise_for_status()
-            async for part in response.aiter_bytes():
-                body += part
-                if len(body) > MAX_BYTES:
-                    raise ValueError("more than any key set has")
-        try:
-            key_set = json.loads(body)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+        """Return the keys. Raises what `_fetch` notes."""
+        async with self._http.stream("GET", self._url, headers={"Accept-Encoding": ENCODINGS}) as response:
+            key_set = json.loads(await read_body_async(response.raise_for_status(), MAX_BYTES))
         return keys_by_id(key_set) if isinstance(key_set, dict) else {}

@@ -15,7 +15,10 @@ from shared.domain.sis_import import ImportState, RowError, SisImport
 
 def _percentage(value: object) -> object:
     """Progress comes as a number or as text, and as null before the start."""
-    return int(float(str(value))) if value not in (None, "") else 0
+    try:
+        return int(float(str(value)[:20])) if value not in (None, "") else 0
+    except OverflowError:
+        raise ValueError("no percentage") from None
 
 
 def _numbers(value: object) -> object:

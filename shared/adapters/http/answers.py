@@ -182,8 +182,8 @@ def _linked(response: httpx.Response, *relations: str) -> str | None:
 def _decoded(content: bytes, decoder: Decoder) -> object:
     try:
         return decoder.decode(content)
-    except (ValueError, RecursionError):
-        # Of another form, no JSON, no UTF-8, or nested without end.
+    except (ValueError, ArithmeticError, RecursionError):
+        # Of another form, no JSON, no UTF-8, with an impossible number, or nested without end.
         return None
 
 

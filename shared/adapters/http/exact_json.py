@@ -8,16 +8,40 @@ import msgspec
 
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 
-_FAST = msgspec.json.Decoder(float_hook=Decimal)
+# As many digits, and as large an exponent, as any number has that means something.
+MOST_DIGITS = 40
+LARGEST_EXPONENT = 400
+NO_NUMBER = Decimal("NaN")
 # Ids of both systems fit into 64 bits.
 ID_DIGITS = 19
 LARGEST_ID = 10**ID_DIGITS - 1
+
+
+def _fraction(text: str) -> Decimal:
+    """Return the number; `NO_NUMBER` for one that nobody reckons with, so that what it stands in fails alone."""
+    if len(text) > LARGEST_EXPONENT:
+        return NO_NUMBER
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        return NO_NUMBER
+    return number if -LARGEST_EXPONENT < number.adjusted() < LARGEST_EXPONENT else NO_NUMBER
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= MOST_DIGITS else NO_NUMBER
+
+
+_FAST = msgspec.json.Decoder(float_hook=_fraction)
 _WORDS = {True: "true", False: "false", None: "null"}
 _quoted = json.JSONEncoder().encode
 
 
 def loads(text: str | bytes) -> Json:
-    """Return the value with fractions as `Decimal`. Raises `ValueError` for anything that is not JSON."""
+    """Return the value with fractions as `Decimal`, and numbers beyond all bounds as NaN.
+
+    Raises: ValueError for anything that is not JSON.
+    """
     try:
         return _read(text)
     except RecursionError:
@@ -27,9 +51,9 @@ def loads(text: str | bytes) -> Json:
 def _read(text: str | bytes) -> Json:
     try:
         value: Json = _FAST.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         # The standard library takes a little more, such as a byte order mark or half of a surrogate pair.
-        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+        value = json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=_refuse)
     return value
 
 
@@ -39,7 +63,7 @@ def dumps(value: Json) -> str:
         case str():
             return _quoted(value)
         case Decimal():
-            return plain(value)
+            return plain(value) if value.is_finite() else "null"
         case dict():
             return "{" + ",".join(f"{_quoted(key)}:{dumps(item)}" for key, item in value.items()) + "}"
         case list():

@@ -190,12 +190,25 @@ class Body:
 def read_body(response: httpx.Response, most: int) -> bytes:
     """Return the body of a response that was sent for as a stream. Raises: AnswerTooLong, httpx.RequestError."""
     if response.is_stream_consumed:
-        # A transport in memory has read it already.
-        content = response.content
-        if len(content) > most:
-            raise AnswerTooLong(content[:most])
-        return content
+        return _read_already(response, most)
     body = Body(response.headers.get("Content-Encoding", ""), most)
     for chunk in response.iter_raw():
         body.add(chunk)
     return body.content()
+
+
+async def read_body_async(response: httpx.Response, most: int) -> bytes:
+    """Return the same of an asynchronous client's response."""
+    if response.is_stream_consumed:
+        return _read_already(response, most)
+    body = Body(response.headers.get("Content-Encoding", ""), most)
+    async for chunk in response.aiter_raw():
+        body.add(chunk)
+    return body.content()
+
+
+def _read_already(response: httpx.Response, most: int) -> bytes:
+    """Return the body that a transport in memory has read."""
+    if len(response.content) > most:
+        raise AnswerTooLong(response.content[:most])
+    return response.content

@@ -61,3 +61,18 @@ def test_what_only_the_standard_library_reads_is_read(text: str | bytes) -> None
     value = loads(text)
     assert isinstance(value, dict)
     assert value["a"] == Decimal("1.1")
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1e999999999999999999999", "1e999999", "-1E-9999999", "1" * 5000, "0." + "1" * 500, "9" * 10**6],
+)
+def test_a_number_beyond_all_bounds_is_none_and_takes_nothing_with_it(number: str) -> None:
+    """It is NaN, which no field takes; what stands beside it is read; written again it is null, not a gigabyte."""
+    read = loads(f'[{{"id": 7, "points": {number}}}, 10.50]')
+    assert isinstance(read, list)
+    odd, fine = read
+    assert fine == Decimal("10.50")
+    assert isinstance(odd, dict)
+    assert (odd["id"], str(odd["points"])) == (7, "NaN")
+    assert len(dumps(read)) < 100

@@ -1,11 +1,14 @@
 """Whether events can be believed, and whether they come."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
 
-from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S
+from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, MAX_BYTES
+from shared.adapters.http.api import http_client
+from shared.adapters.http.exchange import AnswerTooLong, Exchange, read_body, within
 from shared.adapters.redis.gauges import Gauges
 from shared.config import Settings
 from shared.events.signatures import keys_by_id
@@ -29,12 +32,16 @@ def keys_checks(settings: Settings) -> Iterator[Check]:
 
 def _keys(url: str) -> str:
     try:
-        answer = httpx.get(url, timeout=FETCH_TIMEOUT_S)
-        listed = answer.raise_for_status().json()
+        with (
+            within(Exchange(FETCH_TIMEOUT_S, lambda: None)),
+            http_client("", FETCH_TIMEOUT_S) as client,
+            client.stream("GET", url) as answer,
+        ):
+            listed = json.loads(read_body(answer.raise_for_status(), MAX_BYTES))
         count = len(keys_by_id(listed)) if isinstance(listed, dict) else 0
     except httpx.HTTPStatusError as error:
         raise Found(Verdict.FAIL, f"GET jwks: {error.response.status_code}") from None
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.HTTPError, ValueError, RecursionError, AnswerTooLong) as error:
         raise Found(Verdict.FAIL, f"GET jwks: {type(error).__name__}") from None
     if not count:
         raise Found(Verdict.FAIL, "GET jwks: no usable key")

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from redis.exceptions import RedisError
+
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError
 from shared.errors import PassbackError, Refused
@@ -61,6 +63,9 @@ def asked(name: str, ask: Callable[[], str], fix: str, failure: Verdict = Verdic
     except (PassbackError, ConfigurationError) as error:
         words = error.words if isinstance(error, Refused) else ""
         return Check(name, failure, f"{error} {words}".strip(), fix)
+    except RedisError as error:
+        # Its text repeats the command with what was to be written, such as a token.
+        return Check(name, failure, f"Redis: {type(error).__name__}", "See the checks of Redis.")
 
 
 def clock_check(name: str, theirs: datetime | None, fix: str, own: Clock | None = None) -> Check:
@@ -77,7 +82,7 @@ def clock_check(name: str, theirs: datetime | None, fix: str, own: Clock | None 
 def http_date(header: str | None) -> datetime | None:
     """Return the moment of a `Date` header, None where it is missing or unreadable."""
     try:
-        moment = parsedate_to_datetime(header or "")
-    except ValueError:
+        moment = parsedate_to_datetime((header or "")[:64])
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
