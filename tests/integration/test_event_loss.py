@@ -54,6 +54,8 @@ def test_a_course_that_no_event_told_of_is_found_and_kept(deaf: Town) -> None:
     deaf.processes.start("beat", "beat")
     until(lambda: points(deaf, first) == Decimal("7.125"), 2 * INTERVAL_S + SLACK_S)
 
+    # A sync is counted once it is settled.
+    until(lambda: "scores" in deaf.service.counters.read("repairs"), SLACK_S)
     repaired = deaf.service.counters.read("repairs")["scores"]
     deaf.stage.grade("unheard", Ids.HEALTHY_COURSE, 1021, user_id_of(second), 2.5)
     until(lambda: points(deaf, second) == Decimal("2.5"), INTERVAL_S + SLACK_S)
