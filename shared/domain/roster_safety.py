@@ -120,7 +120,7 @@ class _Comparison:
         self._facts, self._limits = facts, limits
         self._ended = ended_terms(before, facts.today, facts.zone)
         self._planned = {data_set.key for data_set in after}
-        self._before = list(_counted(before))
+        self._before = _CountedRows(before)
         self._now = _Live(after)
         days_before, days_after = _term_days(before, facts.zone), _term_days(after, facts.zone)
         self._term_days = {t: (days_before[t], days_after[t]) for t in days_before.keys() & days_after.keys()}
@@ -147,8 +147,10 @@ class _Comparison:
         """
         for term, (was, now) in sorted(self._term_days.items()):
             reason = self._term_doubt(was, now)
-            counted = [c for c in self._before if c.entity in CLASSES and c.term == term]
-            if reason is None or not counted:
+            if reason is None:
+                continue
+            counted = [c for c in self._before.of(*CLASSES) if c.term == term]
+            if not counted:
                 continue
             schools = _by_school(counted)
             detail = f"term {term}, {was.first} to {was.last} becomes {now.first} to {now.last}"
@@ -165,16 +167,15 @@ class _Comparison:
 
     def missing_schools(self) -> Iterator[Hold]:
         """Schools that had classes under way, and that were not read or have no class left."""
-        had = _by_school(c for c in self._before if c.entity in CLASSES and c.term not in self._ended)
-        has = self._now.schools & self._facts.schools
-        for school, rows in had.items():
-            if school != DISTRICT_SCHOOL_NUMBER and school not in has:
-                yield Hold(HoldReason.SCHOOL_MISSING, None, school, len(rows), _rows(rows))
+        there = (self._now.schools & self._facts.schools) | {DISTRICT_SCHOOL_NUMBER}
+        running = (c for c in self._before.of(*CLASSES) if c.term not in self._ended)
+        for school, rows in _by_school(c for c in running if c.row.school_number not in there).items():
+            yield Hold(HoldReason.SCHOOL_MISSING, None, school, len(rows), _rows(rows))
 
     def shrunk_classes(self) -> Iterator[Hold]:
         """Schools that would lose too many courses, sections or enrollments."""
         for entity in CLASSES:
-            total = (c for c in self._before if c.entity is entity and self._is_planned(c))
+            total = (c for c in self._before.of(entity) if self._is_planned(c))
             lost = (c for c in self._lost if c.entity is entity and self._is_planned(c))
             yield from self._over(HoldReason.SHRUNK, entity, lost, total, self._limits.percent[entity])
 
@@ -201,7 +202,7 @@ class _Comparison:
 
     def lost_users(self) -> Iterator[Hold]:
         """Schools that would lose too many users, apart for those whose classes are all over."""
-        total = [c for c in self._before if c.entity is Entity.USERS]
+        total = list(self._before.of(Entity.USERS))
         lost = [c for c in self._lost if c.entity is Entity.USERS]
         leavers = self._leavers()
         left = (c for c in lost if c.identity in leavers)
@@ -213,14 +214,14 @@ class _Comparison:
         """Schools of which too many records would get new SIS ids, those of renumbered people among them."""
         for entity in (Entity.SECTIONS, Entity.USERS):
             now = self._now.identities[entity]
-            total = [c for c in self._before if c.entity is entity and self._is_planned(c)]
+            total = [c for c in self._before.of(entity) if self._is_planned(c)]
             people = renumbered if entity is Entity.USERS else ()
             changed = (c for c in total if now.get(c.row.source, c.identity) != c.identity or c.identity[0] in people)
             yield from self._over(HoldReason.SIS_IDS_CHANGED, entity, changed, total, self._limits.percent[entity])
 
     def changed_users(self, reason: HoldReason, *columns: str) -> Iterator[Hold]:
         """Schools of which too many users would change in these columns."""
-        total = [c for c in self._before if c.entity is Entity.USERS]
+        total = list(self._before.of(Entity.USERS))
         changed = (
             c
             for c in total
@@ -253,9 +254,8 @@ class _Comparison:
     def _leavers(self) -> set[Identity]:
         """Return the users whose classes are all over, and who had some."""
         users: dict[bool, set[Identity]] = {True: set(), False: set()}
-        for c in self._before:
-            if c.entity is Entity.ENROLLMENTS:
-                users[c.term in self._ended].add(_user_of(c.row))
+        for c in self._before.of(Entity.ENROLLMENTS):
+            users[c.term in self._ended].add(_user_of(c.row))
         return users[True] - users[False]
 
 
@@ -268,7 +268,7 @@ class _Live:
         self.users: dict[Identity, SisRow] = {}
         self.identities: dict[Entity, dict[str, Identity]] = {Entity.SECTIONS: {}, Entity.USERS: {}}
         self._others: set[tuple[Entity, Identity]] = set()
-        for c in _counted(data_sets):
+        for c in _CountedRows(data_sets):
             self._add(c)
         self._enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
         self._terms = _terms_of_sections(self._enrollments)
@@ -326,35 +326,48 @@ def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, _Days]:
 def live_counts(data_sets: Iterable[DataSet]) -> Mapping[DataSetKey, Mapping[int, int]]:
     """Return how many rows of each data set give somebody something, by school number."""
     counts: dict[DataSetKey, dict[int, int]] = {}
-    for c in _counted(tuple(data_sets)):
+    for c in _CountedRows(tuple(data_sets)):
         schools = counts.setdefault(DataSetKey(c.entity, c.term), {})
         schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
     return counts
 
 
-def _counted(data_sets: Collection[DataSet]) -> Iterator[_Counted]:
-    """Yield the rows that count, each once; a section does not count once its course is concluded."""
-    concluded = {
-        row.key(Entity.COURSES)[0]
-        for s in data_sets
-        if s.key.entity is Entity.COURSES
-        for row in s.rows
-        if value(Entity.COURSES, row, "status") == "completed"
-    }
-    terms = _terms_of_sections({s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS})
-    in_several = {section for section, own in terms.items() if len(own) > 1}
-    seen: set[tuple[Entity, Identity]] = set()
-    for s in data_sets:
-        for row in s.rows if s.key.entity is not Entity.TERMS else ():
-            if not _is_live(s.key.entity, row, concluded):
-                continue
-            # Of enrollments only those of sections that are in several terms can come twice.
-            if s.key.entity is not Entity.ENROLLMENTS or value(s.key.entity, row, "section_id") in in_several:
-                at = (s.key.entity, row.key(s.key.entity))
-                if at in seen:
+class _CountedRows:
+    """The rows that count, each once, made anew for each look: a list of them would take more than the rows do.
+
+    A section does not count once its course is concluded.
+    """
+
+    def __init__(self, data_sets: Collection[DataSet]) -> None:
+        self._data_sets = data_sets
+        self._concluded = {
+            row.key(Entity.COURSES)[0]
+            for s in data_sets
+            if s.key.entity is Entity.COURSES
+            for row in s.rows
+            if value(Entity.COURSES, row, "status") == "completed"
+        }
+        enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
+        self._in_several = {section for section, own in _terms_of_sections(enrollments).items() if len(own) > 1}
+
+    def __iter__(self) -> Iterator[_Counted]:
+        return self.of(*(entity for entity in Entity if entity is not Entity.TERMS))
+
+    def of(self, *entities: Entity) -> Iterator[_Counted]:
+        """Yield the rows of these kinds."""
+        seen: set[tuple[Entity, Identity]] = set()
+        for s in self._data_sets:
+            entity = s.key.entity
+            for row in s.rows if entity in entities else ():
+                if not _is_live(entity, row, self._concluded):
                     continue
-                seen.add(at)
-            yield _Counted(s.key.entity, s.key.term_sis_id, row)
+                # Of enrollments only those of sections that are in several terms can come twice.
+                if entity is not Entity.ENROLLMENTS or value(entity, row, "section_id") in self._in_several:
+                    at = (entity, row.key(entity))
+                    if at in seen:
+                        continue
+                    seen.add(at)
+                yield _Counted(entity, s.key.term_sis_id, row)
 
 
 def _is_live(entity: Entity, row: SisRow, concluded: Collection[str]) -> bool:
