@@ -10,17 +10,25 @@ import os
 import random
 import socket
 import struct
+import zlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPMethod
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,6 +88,49 @@ class OddValue(BaseModel):
         return changed | self.put if here else changed
 
 
+class Strange(BaseModel):
+    """Answers to paths that begin so come in a way that no reference describes; each ends by itself, in time and size.
+
+    `drip`: a body of a byte every `every_ms`, for `seconds`. `bomb`: gzip that unpacks to `megabytes`. `large`: as many
+    unpacked. `pages`: an empty page that calls itself, with another number, its successor. None of them is known of
+    either system; all are what a load balancer, a proxy or a defect in front of it can do to an answer.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    path_prefix: str
+    how: Literal["drip", "bomb", "large", "pages"]
+    every_ms: int = Field(default=200, ge=10)
+    seconds: float = Field(default=60, gt=0, le=600)
+    megabytes: int = Field(default=64, ge=1, le=1024)
+
+    def matches(self, scope: Scope) -> bool:
+        """Say whether the request is answered so."""
+        return str(scope["path"]).startswith(self.path_prefix)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request."""
+        if self.how == "pages":
+            number = int(Request(scope).query_params.get("page", "0")) + 1
+            link = f'<{Request(scope).url.include_query_params(page=number)}>; rel="next"'
+            await JSONResponse([], headers={"Link": link})(scope, receive, send)
+            return
+        headers = {"Content-Encoding": "gzip"} if self.how == "bomb" else {}
+        await StreamingResponse(self._parts(), headers=headers, media_type="application/json")(scope, receive, send)
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        megabyte, packer = b" " * 1_000_000, zlib.compressobj(9, zlib.DEFLATED, 31)
+        if self.how == "drip":
+            for _ in range(int(self.seconds * 1000 / self.every_ms)):
+                yield b" "
+                await asyncio.sleep(self.every_ms / 1000)
+            return
+        for _ in range(self.megabytes):
+            yield packer.compress(megabyte) if self.how == "bomb" else megabyte
+        if self.how == "bomb":
+            yield packer.flush()
+
+
 class Faults(BaseModel):
     """The knobs that need no knowledge of an API. A fresh one is a sandbox in perfect health.
 
@@ -101,6 +152,7 @@ class Faults(BaseModel):
     down: bool = False
     fail_next: list[FailNext] = Field(default_factory=list)
     odd_values: list[OddValue] = Field(default_factory=list)
+    strange: list[Strange] = Field(default_factory=list)
 
 
 F = TypeVar("F", bound=Faults)
@@ -204,6 +256,8 @@ class FaultMiddleware:
             await asyncio.sleep(delay.total_seconds())
         if self.board.falls(self.board.faults.reset_rate):
             await reset_connection(receive)
+        elif strange := next((each for each in self.board.faults.strange if each.matches(scope)), None):
+            await strange.answer(scope, receive, send)
         elif answer := self.board.ready_answer(scope):
             await answer(scope, receive, send)
         elif self._is_write(scope) and self.board.loses_answer_to(scope):
