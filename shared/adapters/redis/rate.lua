@@ -21,6 +21,8 @@ local LONGEST_WAIT = 600000
 local MARGIN, NEAR = 1.05, 1.12
 -- So many accepted requests make an interval one that works: then throttling is a matter of jitter.
 local STEADY = 5
+-- A request that comes so many intervals after the one before it says whether the interval works.
+local TESTS = 1.25
 local HOLD, NEXT_HOLD = 20000, 2000
 local KEPT_FOR = 7 * 24 * 3600 * 1000
 local TOLD_AGAIN_AFTER, TOLD_RATIO = 10000, 1.5
@@ -84,19 +86,19 @@ end
 -- long the system asks to wait (0: it does not say). Returns how long nobody is let in.
 local function slow_down(at, hint, was_probe)
   local base = math.max(interval(), at)
+  -- Accepted before at about this interval: requests came a little too close together.
+  local proven = not was_probe and (rate.proven > 0 or rate.good > 0 and rate.good <= base)
   if was_probe or rate.good <= base then
     rate.good = 0
   end
-  -- Accepted before at this very interval: requests came a little too close together.
-  local proven = was_probe and 0 or rate.proven
   local new, pause
   if rate.good > 0 then
     new, pause = rate.good > 1.25 * base and math.sqrt(base * rate.good) or rate.good, rate.good
   elseif base == 0 then
     new = math.max(FIRST, hint / 4)
-  elseif proven > 0 then
-    new = base * (proven >= STEADY and 1.1 or 1.2)
-  elseif hint > base then
+  elseif proven then
+    new = base * (rate.proven >= STEADY and MARGIN or NEAR)
+  elseif hint > base and rate.limit > 0 then
     new = math.sqrt(base * hint)
   else
     new = 2 * base
@@ -104,7 +106,7 @@ local function slow_down(at, hint, was_probe)
   new = math.min(math.max(new, MARGIN * base), math.max(hint > 0 and LONGEST or LONGEST_PAUSE, CONFIGURED))
   pause = math.min(math.max(pause or 0, new), LONGEST_PAUSE)
   -- What the answer says is believed, until a shorter interval was seen to work: hints are whole seconds.
-  if hint > 0 and rate.good == 0 and proven == 0 then
+  if hint > 0 and rate.good == 0 and not proven then
     pause, rate.good = hint, math.max(hint, new)
   end
   -- A probe that fails says that the system still has enough, and not that it permits no shorter interval.
@@ -145,13 +147,19 @@ local function explore()
   change_to(new)
 end
 
--- Makes the interval shorter, after a request was accepted that came as soon as the interval allows.
-local function speed_up()
+-- Makes the interval shorter, after a request was accepted that came `at` (ms) after the one before it, as soon as the
+-- interval allowed.
+local function speed_up(at)
   local present = interval()
-  rate.proven = rate.proven + 1
-  if rate.good == 0 or present < rate.good then
-    rate.good = present
+  if rate.good == 0 or at < rate.good then
+    rate.good = at
   end
+  if at > TESTS * present then
+    -- The interval has become shorter since: nothing is known of it yet.
+    keep_learnt()
+    return
+  end
+  rate.proven = rate.proven + 1
   if not is_near_limit() then
     local nearer = math.sqrt(present * math.max(rate.limit, present / 4))
     change_to(math.max(CONFIGURED, MARGIN * rate.limit, nearer))

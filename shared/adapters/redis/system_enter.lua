@@ -1,5 +1,5 @@
--- Lets a caller send a request: returns {0, whether failures are noted, whether it is the probe, when (ms), the interval
--- it is let in at (ms), whether its answer says whether that interval works}; or for how long not (ms), why, and how the
+-- Lets a caller send a request: returns {0, whether failures are noted, whether it is the probe, when (ms), how long after
+-- the one before it, or at which interval (ms), whether its answer says whether that works}; or for how long not (ms), why, and how the
 -- system is. After a pause one caller finds out whether the system is well again; the others wait for what it finds.
 --
 -- Where there is a rate or a bound of requests under way, callers stand in one line, in the order in which their work
@@ -12,6 +12,7 @@ local LONGEST_PROBE, PROBE_POLL, LONGEST_REQUEST = ARGV[3], tonumber(ARGV[4]), t
 local MOST, GONE_AFTER, ORDER, CALLER = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
 -- Who is next has so long to ask before the one behind it may go; who waits asks at least so often, or is dropped.
 local GRACE, ASKS_WITHIN, LATE = 50, 1000, 3000
+local JITTER = 5
 
 local function drop(caller)
   redis.call('ZREM', LINE, caller)
@@ -92,7 +93,7 @@ if cause and is_probed() then
   return has_line and wait_in_line(PROBE_POLL, cause, 'probed') or {PROBE_POLL, cause, 'probed'}
 end
 
-local tested = 0
+local tested, at = 0, present
 if has_line then
   drop_late()
   wait_in_line(0, '', '')
@@ -117,8 +118,9 @@ if has_line then
   end
 end
 if present > 0 then
-  if is_learnt() and not cause and NOW - rate.last <= 1.25 * present + 2 then
-    tested = 1
+  local gap = NOW - rate.last
+  if is_learnt() and not cause and gap <= TESTS * present + JITTER then
+    tested, at = 1, math.max(present, gap)
   end
   rate.last, rate.next = NOW, NOW + present
   keep('last', 'next')
@@ -127,4 +129,4 @@ if cause then
   redis.call('SET', PROBE, CALLER, 'PX', LONGEST_PROBE)
 end
 local noted = redis.call('EXISTS', AILING, FAILURES) > 0 and 1 or 0
-return {0, noted, cause and 1 or 0, exact(NOW), exact(present), tested}
+return {0, noted, cause and 1 or 0, exact(NOW), exact(at), tested}

@@ -269,7 +269,9 @@ class SystemGate:
     def _over_with(self, passage: Passage, outcome: str, advised: timedelta | None = None) -> None:
         facts: list[str | int] = [outcome, int(passage.is_probe), passage.since, int(passage.tested)]
         advised_ms = milliseconds(advised) if advised else 0
-        self._tell(self._run(self._leave_script, passage.caller, [passage.caller, *facts, advised_ms]))
+        self._tell(
+            self._run(self._leave_script, passage.caller, [passage.caller, *facts, advised_ms, passage.interval])
+        )
 
     def _leave_line(self, caller: str) -> None:
         self._over_with(Passage(caller, failures_noted=False), "unsent")
