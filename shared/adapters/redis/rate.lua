@@ -21,6 +21,8 @@ local LONGEST_WAIT = 600000
 local MARGIN, NEAR = 1.05, 1.12
 -- So many accepted requests make an interval one that works: then throttling is a matter of jitter.
 local STEADY = 5
+-- So many make it safe enough to go half of the way that is left to the limit.
+local SETTLED = 10
 -- A request that comes so many intervals after the one before it says whether the interval works.
 local TESTS = 1.25
 local HOLD, NEXT_HOLD = 20000, 2000
@@ -80,6 +82,8 @@ end
 
 local function change_to(new)
   rate.interval, rate.changed, rate.proven = new, NOW, 0
+  -- A shorter interval holds for the request that is next.
+  rate.next = math.min(rate.next, rate.last + new)
 end
 
 -- Makes the interval longer after a throttled answer to a request that was let in at an interval of `at`. `hint` is how
@@ -112,8 +116,8 @@ local function slow_down(at, hint, was_probe)
   -- A probe that fails says that the system still has enough, and not that it permits no shorter interval.
   rate.limit = was_probe and rate.limit or base
   rate.slowed, rate.calm, rate.steps = NOW, NOW, 0
-  rate.next = NOW + pause
   change_to(new)
+  rate.next = NOW + pause
   keep_learnt()
   return pause
 end
@@ -163,6 +167,8 @@ local function speed_up(at)
   if not is_near_limit() then
     local nearer = math.sqrt(present * math.max(rate.limit, present / 4))
     change_to(math.max(CONFIGURED, MARGIN * rate.limit, nearer))
+  elseif rate.proven >= SETTLED and present > 1.01 * math.max(CONFIGURED, MARGIN * rate.limit) then
+    change_to(math.max(CONFIGURED, MARGIN * rate.limit, (present + rate.limit) / 2))
   elseif may_explore() then
     explore()
   end

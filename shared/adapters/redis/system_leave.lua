@@ -20,7 +20,7 @@ if redis.call('EXISTS', PAUSE) == 0 and (WAS_PROBE or redis.call('EXISTS', AILIN
 end
 if ADVISED > interval() then
   change_to(ADVISED)
-  rate.next = math.max(rate.next, NOW + ADVISED)
+  rate.next = NOW + ADVISED
   keep_learnt()
 elseif WAS_PROBE then
   probe_succeeded()
