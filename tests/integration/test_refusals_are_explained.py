@@ -292,10 +292,19 @@ def test_a_refusal_is_a_plain_reason(here: Town, case: Case) -> None:
     assert reason["remedy"].endswith(".")
 
 
-def test_a_rate_limit_is_waited_out_and_told(here: Town) -> None:
-    """403 Forbidden Rate Limit: the work stays, no attempt is spent, and the course says what it waits for."""
+def test_a_throttled_write_is_sent_again_in_its_place(here: Town) -> None:
+    """403 Forbidden Rate Limit: the sync waits for a moment and writes the score; no attempt is spent."""
     here.grade(ONE, 7.5)
     answers("PUT", SCORE, 403, "Rate Limit: too many requests")(here)
+    here.sync()
+    assert list(here.changes.later) == []
+    assert here.score(ONE)["points"] == "7.5"
+
+
+def test_a_long_throttling_is_waited_out_and_told(here: Town) -> None:
+    """Asked to wait for minutes, the sync gives way: no attempt is spent, and the course says what it waits for."""
+    here.grade(ONE, 7.5)
+    answers("PUT", SCORE, 403, "Rate Limit: too many requests, wait 300 seconds")(here)
     here.sync()
     assert [(course, attempts) for course, _, attempts in here.changes.later] == [(COURSE, 0)]
     answer = here.answer()
