@@ -35,7 +35,7 @@ TWINS_SCORES = 5.0
 def run(singles: int = 30, courses: int = 10, latencies_ms: Sequence[int] = (30, 300)) -> Result:
     """Play every scene at every latency, ours and the twin's."""
     figures: dict[str, float] = {}
-    with town(courses, STUDENTS, ASSIGNMENTS, OPERATOR_PASSWORD="benchmark") as running:
+    with town(courses, STUDENTS, ASSIGNMENTS, OPERATOR_PASSWORD="only for benchmarks") as running:
         _every_course_once(running, courses)
         for again, latency_ms in enumerate(latencies_ms):
             # Scores of their own: what is there already is never written again.
