@@ -243,6 +243,7 @@ def test_the_server_s_own_lines_are_limited() -> None:
     keeper = logging.Handler()
     keeper.emit = kept.append  # type: ignore[method-assign]
     written.addHandler(keeper)
+    written.setLevel(logging.WARNING)
     written.addFilter(ServerLines(SystemClock()))
     for _ in range(100):
         written.warning("Invalid HTTP request received.")
