@@ -370,7 +370,7 @@ class Passback:
             structlog.contextvars.bound_contextvars(course_id=course_id),
             # A write may begin right before the deadline.
             self.lease_keeper.hold(lease, longest + longest_exchange(self.settings.powerschool_timeout_s)),
-            on_errand(errand(lease, turn, check, self.stopping.is_set)),
+            on_errand(errand(self.changes, lease, turn, self.stopping.is_set)),
         ):
             with span("sync", {"course_id": course_id}) as notes:
                 reports: list[SyncReport] = []

@@ -30,6 +30,14 @@ local function drop_late()
       drop(caller)
     end
   end
+  -- Callers that wait and of whom nothing is seen, as after a Redis that lost one key.
+  if redis.call('ZCOUNT', LINE, 0, '+inf') > redis.call('ZCARD', SEEN) then
+    for _, caller in ipairs(redis.call('ZRANGEBYSCORE', LINE, 0, '+inf')) do
+      if not redis.call('ZSCORE', SEEN, caller) then
+        drop(caller)
+      end
+    end
+  end
 end
 
 -- When each process that beats did so last, by its place.
@@ -67,14 +75,15 @@ local function is_probed()
   return prober and true or false
 end
 
+-- Both keys end together: a line that outlived what was seen of it would keep callers that nobody drops any more.
 local function stay(score)
   redis.call('ZADD', LINE, score, CALLER)
   redis.call('PEXPIRE', LINE, LONGEST_REQUEST)
+  redis.call('PEXPIRE', SEEN, LONGEST_REQUEST)
 end
 
 local function wait_in_line(milliseconds, why, how)
   redis.call('ZADD', SEEN, exact(NOW + ASKS_WITHIN + LATE), CALLER)
-  redis.call('PEXPIRE', SEEN, ASKS_WITHIN + LATE)
   stay(ORDER ~= '' and ORDER or redis.call('ZSCORE', LINE, CALLER) or exact(NOW))
   return {math.ceil(milliseconds), why, how}
 end

@@ -294,3 +294,34 @@ def test_a_healthy_system_without_an_interval_costs_one_call(
     gate = gate_of()
     gate.leave(gate.enter(), answered=True)
     assert redis_client.keys("*") == []
+
+
+def test_a_caller_that_is_gone_slows_nobody_down(
+    gate_of: GateOf, redis_client: redis.Redis, keys: Keys, clock: ManualClock
+) -> None:
+    """Who left the line without a word, and of whom nothing is seen any more, does not stand before the others."""
+    gate = gate_of()
+    redis_client.hset(keys.rate("powerschool"), mapping={"interval": 500, "limit": 100, "good": 4000})  # type: ignore[arg-type]
+    redis_client.zadd(keys.line("powerschool"), {"host:1 gone": 1.0, "host:1 gone too": 2.0})
+    gate.leave(gate.enter(), answered=True)
+    began = clock.now()
+    gate.leave(gate.enter(), answered=True)
+    assert clock.now() - began <= 600 * MS
+    assert redis_client.zcard(keys.line("powerschool")) == 0
+
+
+def test_what_is_seen_of_the_line_ends_with_it(
+    gate_of: GateOf, redis_client: redis.Redis, keys: Keys, clock: ManualClock
+) -> None:
+    """Nobody asking for some seconds does not make callers that are gone stay in the line."""
+    rate = {"interval": 500, "limit": 100, "next": epoch_ms(clock.now()) + 400}
+    redis_client.hset(keys.rate("powerschool"), mapping=rate)  # type: ignore[arg-type]
+    lifetimes: list[list[int]] = []
+
+    def look() -> None:
+        lifetimes.append([redis_client.pttl(key) for key in (keys.line("powerschool"), keys.seen("powerschool"))])
+
+    with on_errand(Errand(None, lambda: 10 * SECOND, check_wait=look)):
+        gate_of().enter()
+    assert lifetimes
+    assert all(of_line > 0 and abs(of_line - of_seen) < 1000 for of_line, of_seen in lifetimes)
