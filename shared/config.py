@@ -19,15 +19,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.cron import checked_cron
-from shared.domain.assignment_name import DEFAULT_MAX_NAME_CHARS
-from shared.domain.provisioning_policy import (
+from shared.domain.passback.rules.assignment_name import DEFAULT_MAX_NAME_CHARS
+from shared.domain.provisioning.policy import (
     DEFAULT_COURSE_SIS_IDS,
     CoursePer,
     DroppedStatus,
     PreRegistered,
     ReplacedStatus,
 )
-from shared.domain.sis_templates import (
+from shared.domain.provisioning.rows.sis_ids import (
     ACCOUNT_FIELDS,
     COURSE_FIELDS,
     STAFF_LOGIN_FIELDS,

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.domain.gradebook import GradebookRow
+from shared.domain.passback.canvas import GradebookRow
 
 
 class PassbackError(Exception):

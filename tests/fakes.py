@@ -1,4 +1,4 @@
-"""In-memory stand-ins for the ports of `shared.ports`, with failures that a test plans by method and call."""
+"""In-memory stand-ins for the ports of `shared.ports.passback`, with failures that a test plans by method and call."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,18 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 from shared.clock import Clock
-from shared.domain.adoption import folded
-from shared.domain.audit import AuditEntry
-from shared.domain.categories import Association
-from shared.domain.changes import Cause, ChangeSet
-from shared.domain.desired import DesiredAssignment, Link
-from shared.domain.gradebook import Course, GradebookRow
+from shared.domain.passback.audit import AuditEntry
+from shared.domain.passback.canvas import Course, GradebookRow
+from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.course_state import CourseRecord, DeadLetter, LetterKind
+from shared.domain.passback.planning.assignment_matching import folded
+from shared.domain.passback.planning.desired import DesiredAssignment, Link
+from shared.domain.passback.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory
+from shared.domain.passback.rules.categories import Association
 from shared.domain.pauses import EVERYTHING, Pause, course_target
-from shared.domain.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory
-from shared.domain.records import CourseRecord, DeadLetter, LetterKind
 from shared.errors import GradebookIncomplete, LeaseLost, NotFound, Refused, RefusedRow, TransientError
-from shared.ports import ClearRow, CreatedAssignment, FoldResult, Lease, Reading, ScoreRow
-from workers.grade_passback.leases import Turn
+from shared.ports.passback import ClearRow, CreatedAssignment, FoldResult, Lease, Reading, ScoreRow
+from workers.grade_passback.lease import Turn
 
 Key = tuple[str, int]
 MARK = "passback-plugin"

@@ -19,13 +19,13 @@ from pathlib import Path
 import redis
 
 from deploy.backup.aof import BackupFailed, restored, take
-from deploy.reliability.redis_server import RedisServer
-from shared.adapters.redis.audit import RedisAudit
-from shared.adapters.redis.erasure import RedisErasure
+from shared.adapters.redis.course_data.audit import RedisAudit
+from shared.adapters.redis.course_data.course_states import RedisRecords
+from shared.adapters.redis.course_data.links import RedisLinks
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.links import RedisLinks
-from shared.adapters.redis.records import RedisRecords
-from shared.domain.desired import Link
+from shared.adapters.redis.operations.erasure import RedisErasure
+from shared.domain.passback.planning.desired import Link
+from tests.fault_injection.redis_server import RedisServer
 
 COURSES = 200
 LINKS_PER_COURSE = 20

@@ -13,14 +13,22 @@ from decimal import Decimal
 import pytest
 
 from shared.clock import ManualClock
-from shared.domain.audit import WriteKind
-from shared.domain.changes import Cause
-from shared.domain.desired import DesiredAssignment, DesiredScore
-from shared.domain.gradebook import Checkpoint, GradebookRow, GradingType, Override, OverrideTarget, Section, Submission
-from shared.domain.powerschool import ActualAssignment, ActualScore, Mark, RosteredStudent
-from shared.domain.reasons import Reason
-from shared.domain.records import State
-from tests.unit.domain.baseline import (
+from shared.domain.passback.audit import WriteKind
+from shared.domain.passback.canvas import (
+    Checkpoint,
+    GradebookRow,
+    GradingType,
+    Override,
+    OverrideTarget,
+    Section,
+    Submission,
+)
+from shared.domain.passback.changes import Cause
+from shared.domain.passback.course_state import State
+from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore
+from shared.domain.passback.powerschool import ActualAssignment, ActualScore, Mark, RosteredStudent
+from shared.domain.passback.rules.reasons import Reason
+from tests.unit.domain.passback.baseline import (
     ASSIGNMENT,
     COURSE,
     FALL,
@@ -33,7 +41,7 @@ from tests.unit.domain.baseline import (
     desired,
     graded,
 )
-from tests.unit.workers.school import NOW, ROWS, School, change_set, decimals, link_of
+from tests.unit.workers.grade_passback.school import NOW, ROWS, School, change_set, decimals, link_of
 
 OTHER_SECTION = Section("22", "Period 2", "4002")
 OTHER_ROSTER = replace(ROSTERED, sis_section_id="4002", dcid=4002, students={"S3": RosteredStudent(503, active=True)})

@@ -7,18 +7,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.clock import ManualClock
-from shared.domain.changes import Cause
-from shared.domain.dates import DUE_DATE_DELAY
-from shared.domain.reasons import Reason
-from shared.domain.records import State
+from shared.domain.passback.changes import Cause
+from shared.domain.passback.course_state import State
+from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
+from shared.domain.passback.rules.reasons import Reason
+from shared.events.event_mapping import change_of
 from shared.events.live_events import parse
-from shared.events.meaning import change_of
 from tests.fakes import FakeChanges, FakeDueDates, FakeRecords, FakeUnknownChanges
-from tests.unit.domain.baseline import CHICAGO
-from tests.unit.workers.school import NOW, OTHER, School
-from workers.grade_passback.due_dates import DueDateWatch
-from workers.grade_passback.nightly import NightlySync
-from workers.grade_passback.reconcile import Reconciliation
+from tests.unit.domain.passback.baseline import CHICAGO
+from tests.unit.workers.grade_passback.school import NOW, OTHER, School
+from workers.grade_passback.scheduled.due_dates import DueDateWatch
+from workers.grade_passback.scheduled.full_sync import NightlySync
+from workers.grade_passback.scheduled.reconcile import Reconciliation
 
 HOUR = timedelta(hours=1)
 TICK = timedelta(seconds=30)

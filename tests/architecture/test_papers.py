@@ -8,7 +8,7 @@ import pytest
 from shared.queues import ROUTES, Queue, Stream, Task
 from tests.architecture.project import ROOT, files, first_cells, section
 from workers.cli.app import app
-from workers.cli.settings_table import with_settings_table
+from workers.cli.docs.settings_table import with_settings_table
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = {str(command.name) for command in app.registered_commands} | {str(g.name) for g in app.registered_groups}

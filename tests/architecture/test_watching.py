@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.architecture.project import ROOT
-from workers.metrics.catalogue import METRICS, Kind
-from workers.metrics.guide import with_metrics_table
+from workers.web.metrics.definitions import METRICS, Kind
+from workers.web.metrics.docs_table import with_metrics_table
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 RUNBOOK = (ROOT / "deploy" / "guides" / "runbook.md").read_text()
@@ -38,7 +38,9 @@ def test_the_table_of_metrics_is_generated() -> None:
     """The guide's table has every metric with its type, labels and meaning, as the code has them."""
     guide = (ROOT / "deploy" / "guides" / "metrics.md").read_text()
 
-    assert with_metrics_table(guide) == guide, "put the output of python -m workers.metrics.guide into metrics.md"
+    assert with_metrics_table(guide) == guide, (
+        "put the output of python -m workers.web.metrics.docs_table into metrics.md"
+    )
 
 
 def test_metrics_are_named_as_prometheus_names_them() -> None:

@@ -8,9 +8,9 @@ import pytest
 import redis
 from stores_under_test import District, running_redis
 
-from shared.adapters.redis.change_store import RedisChangeStore
-from shared.adapters.redis.connection import connect
+from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.sync_queue.store import RedisChangeStore
 from shared.config import load
 
 # What the tests do to Redis, and passback never does.

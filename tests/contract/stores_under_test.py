@@ -14,10 +14,10 @@ import pytest
 import redis
 from redis.exceptions import ConnectionError as ConnectionFailed
 
-from shared.adapters.redis.change_store import RedisChangeStore
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.wire import STREAM_OF, encode
-from shared.domain.changes import Change, ChangeKind, Windows
+from shared.adapters.redis.sync_queue.store import RedisChangeStore
+from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.domain.passback.changes import Change, ChangeKind, Windows
 from shared.queues import CONSUMER_GROUP, Stream
 
 QUIET = timedelta(seconds=2)

@@ -10,13 +10,13 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, QUIET, running_redis
 
-from shared.adapters.redis.change_store import RedisChangeStore
-from shared.adapters.redis.connection import connect
+from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.sync_queue.store import RedisChangeStore
 from shared.config import load
-from shared.domain.changes import Cause, Windows
+from shared.domain.passback.changes import Cause, Windows
 from shared.errors import SystemUnwell
-from shared.ports import FoldResult
+from shared.ports.passback import FoldResult
 
 
 def client_of(url: str, timeout_s: float = 2.0) -> redis.Redis:

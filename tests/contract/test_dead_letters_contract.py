@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from stores_under_test import District
 
-from shared.adapters.redis.dead_letters import RedisDeadLetters
-from shared.domain.records import DeadLetter, LetterKind
+from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.domain.passback.course_state import DeadLetter, LetterKind
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 from stores_under_test import NO_WAIT, District
 
-from shared.adapters.redis.change_store import RedisChangeStore
-from shared.adapters.redis.dead_messages import MOST_BYTES, RedisDeadMessages
-from shared.domain.records import LetterKind
+from shared.adapters.redis.dead_letters.dead_messages import MOST_BYTES, RedisDeadMessages
+from shared.adapters.redis.sync_queue.store import RedisChangeStore
+from shared.domain.passback.course_state import LetterKind
 from shared.queues import Queue, Stream
 
 BROKEN = {b"c": b"\xff\x00", b"u": b"event"}

@@ -5,10 +5,10 @@ from datetime import timedelta
 import redis
 from stores_under_test import START
 
-from shared.adapters.redis.actions import RedisActions
+from shared.adapters.redis.dead_letters.batches import SILENT_AFTER, BatchState, RedisLetterBatches
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.letter_batches import SILENT_AFTER, BatchState, RedisLetterBatches
-from shared.adapters.redis.sign_in import (
+from shared.adapters.redis.operations.actions import RedisActions
+from shared.adapters.redis.operations.sign_in import (
     MOST_GUESSES,
     MOST_GUESSES_OF_ACCOUNT,
     MOST_GUESSES_OF_SENDER,

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from shared.adapters.redis.kept_sis_ids import kept_student_ids
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.provision_runs import RedisProvisionRuns
-from shared.domain.provisioning_run import (
+from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
+from shared.adapters.redis.provisioning.student_sis_ids import kept_student_ids
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
+from shared.domain.provisioning.run import (
     AppliedMark,
     RowTrouble,
     Run,
@@ -18,9 +19,8 @@ from shared.domain.provisioning_run import (
     RunState,
     digest_of,
 )
-from shared.domain.sis_import import DataSet, DataSetKey, Entity, RowError, SisRow
 from shared.errors import LeaseLost
-from shared.roster_ports import RunLease, ScheduleNotes
+from shared.ports.provisioning import RunLease, ScheduleNotes
 
 NOW = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
 MONTH = timedelta(days=30)

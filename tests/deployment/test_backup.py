@@ -9,8 +9,8 @@ import redis
 
 from deploy.backup.aof import BackupFailed, restored, take
 from deploy.backup.drill import LINKS_PER_COURSE, look_at, rehearse
-from deploy.reliability.redis_server import RedisServer
 from shared.adapters.redis.keys import Keys
+from tests.fault_injection.redis_server import RedisServer
 
 pytestmark = [
     pytest.mark.redis,

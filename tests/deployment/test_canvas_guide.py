@@ -3,7 +3,7 @@
 import json
 import re
 
-from shared.events.meaning import MEANINGS
+from shared.events.event_mapping import MEANINGS
 from tests.architecture.project import ROOT
 
 GUIDE = (ROOT / "deploy" / "guides" / "canvas-setup.md").read_text()

@@ -15,10 +15,10 @@ from starlette.types import ASGIApp
 
 from shared.clock import ManualClock
 from shared.config import Settings
-from shared.domain.changes import Change
+from shared.domain.passback.changes import Change
 from shared.errors import SystemUnwell
 from shared.events.signatures import keys_by_id
-from workers.receivers.app import create_app
+from workers.web.receivers.assembly import create_app
 
 UUID = "root-uuid-of-the-test-district"
 ISSUER = "https://live-events.canvas.instructure.com"

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from redis.exceptions import RedisError
 
 from shared.clock import SystemClock
-from workers.cli.process_group import free_port
+from workers.dev.process_group import free_port
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "redis"

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shared.sandbox.canvas.app import create_app
-from shared.sandbox.district import Ids, small_district, user_id_of
+from shared.sandbox.district.small import Ids, small_district, user_id_of
 
 # The client advises against plain HTTP, which between two ports of one machine is all there is.
 pytestmark = pytest.mark.filterwarnings("ignore:Canvas may respond unexpectedly:UserWarning")

@@ -10,14 +10,14 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.config import load
-from shared.domain.categories import Association
+from shared.domain.passback.rules.categories import Association
 from shared.sandbox.canvas.app import create_app as canvas_app
-from shared.sandbox.district import Ids, small_district
+from shared.sandbox.district.small import Ids, small_district
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from tests.integration.test_clients_against_sandbox import served
-from workers.bootstrap import Passback
-from workers.cli.fake_redis import FakeRedisServer
-from workers.cli.up import sandbox_settings, without_settings
+from workers.container import Passback
+from workers.dev.fake_redis import FakeRedisServer
+from workers.dev.run_all import sandbox_settings, without_settings
 
 pytestmark = pytest.mark.slow
 

@@ -6,13 +6,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from deploy.provisioning.town import RosterTown, roster_town
-from shared.domain.provisioning_run import Run, RunState
-from shared.domain.sis_import import Entity
+from shared.domain.provisioning.rows.sis_rows import Entity
+from shared.domain.provisioning.run import Run, RunState
 from shared.sandbox.canvas.state import User
-from shared.sandbox.district_generator import DistrictSize
-from shared.sandbox.powerschool.roster_acts import AddCoTeacher, AddStudent, ChangeStaff, ChangeStudent
-from shared.sandbox.powerschool.rows import Staff, Student
+from shared.sandbox.district.generator import DistrictSize
+from shared.sandbox.powerschool.actions.rosters import AddCoTeacher, AddStudent, ChangeStaff, ChangeStudent
+from shared.sandbox.powerschool.tables.rows import Staff, Student
+from tests.fault_injection.provisioning.town import RosterTown, roster_town
 
 pytestmark = pytest.mark.xdist_group("provisioning")
 

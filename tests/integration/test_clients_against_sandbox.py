@@ -15,17 +15,17 @@ from sandbox_server import served
 
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.http.errand import Errand, on_errand
+from shared.adapters.http.request_context import Errand, on_errand
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings, load
-from shared.domain.desired import DesiredAssignment
-from shared.domain.powerschool import NO_MARKS, ActualAssignment, ActualScore, RosteredSection
+from shared.domain.passback.planning.desired import DesiredAssignment
+from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, ActualScore, RosteredSection
 from shared.errors import AccessDenied, NotFound, Refused, SystemUnwell, TransientError
-from shared.ports import ScoreRow
+from shared.ports.passback import ScoreRow
 from shared.sandbox.canvas.app import create_app as canvas_app
-from shared.sandbox.district import District, small_district, student_dcid_of, user_id_of
+from shared.sandbox.district.small import District, small_district, student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 

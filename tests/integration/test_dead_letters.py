@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from shared.queues import Queue
-from shared.sandbox.district import Ids, user_id_of
+from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town, town
-from workers.celery_app import make_app
+from workers.celery.app import make_app
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]
 

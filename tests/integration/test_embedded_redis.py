@@ -16,7 +16,7 @@ from kombu import Queue
 
 from shared.adapters.redis.urls import broker_url
 from shared.config import ConfigurationError, load
-from workers.cli.embedded_redis import EmbeddedRedis, RedisKind
+from workers.dev.embedded_redis import EmbeddedRedis, RedisKind
 
 REAL = [
     pytest.param(

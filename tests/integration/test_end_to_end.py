@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared.config import load
 from shared.domain.pauses import course_target
-from shared.sandbox.district import Ids, student_dcid_of, user_id_of
+from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from tests.integration.town import Town, town
-from workers.bootstrap import Passback
+from workers.container import Passback
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.sandbox.district import Ids, student_dcid_of, user_id_of
+from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from tests.integration.town import Town, town
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]

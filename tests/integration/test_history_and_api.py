@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.sandbox.district import Ids, student_dcid_of, user_id_of
+from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from tests.integration.town import Town, town
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from shared.adapters.canvas import canvas_client
 from shared.config import load
-from workers.bootstrap import Passback
-from workers.cli.embedded_redis import EmbeddedRedis
-from workers.housekeeping import Housekeeping
+from workers.container import Passback
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.grade_passback.scheduled.housekeeping import Housekeeping
 
 NOT_ENABLED = httpx.Response(400, json={"code": "not_enabled", "error": "A SIS integration is not configured"})
 UNAVAILABLE = httpx.Response(502, text="bad gateway")

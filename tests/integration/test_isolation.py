@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shared.domain.changes import Cause
-from shared.sandbox.district import student_dcid_of, user_id_of
+from shared.domain.passback.changes import Cause
+from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from tests.integration.test_refusals_are_explained import COURSE, FIRST, SCORE, Town, town
-from workers.grade_passback.unreadable import CAUSE
+from workers.grade_passback.unreadable_rows import CAUSE
 
 CLASS = list(Ids.STUDENTS_HEALTHY)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.sandbox.district import Ids, user_id_of
+from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town, town
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]

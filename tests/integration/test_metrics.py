@@ -11,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared.config import load
 from tests.integration.receivers_kit import UUID, client, event, serving
-from workers.bootstrap import Passback
-from workers.cli.embedded_redis import EmbeddedRedis
-from workers.metrics.catalogue import METRICS
-from workers.metrics.numbers import Numbers
-from workers.receivers.app import build
-from workers.web import metrics_route
+from workers.container import Passback
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.web.app import metrics_route
+from workers.web.metrics.collector import Numbers
+from workers.web.metrics.definitions import METRICS
+from workers.web.receivers.assembly import build
 
 Series = dict[tuple[str, tuple[str, ...]], float]
 SETTINGS = {

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from shared.domain.changes import Cause
-from shared.sandbox.district import Ids, user_id_of
+from shared.domain.passback.changes import Cause
+from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.chromium import REPORT_VIOLATIONS, Watch, chromium, faults_of
 from tests.integration.town import Town, town
 

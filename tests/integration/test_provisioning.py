@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from typer.testing import CliRunner
 
-from deploy.provisioning.town import RosterTown, roster_town
 from shared.domain.pauses import PROVISIONING
-from shared.domain.provisioning_run import RunState
-from shared.sandbox.district_generator import DistrictSize
-from shared.sandbox.powerschool.provisioning_queries import PROVISIONING_QUERIES
+from shared.domain.provisioning.run import RunState
+from shared.sandbox.district.generator import DistrictSize
+from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
+from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from workers.cli.app import app
-from workers.installation import installation_status
+from workers.status import installation_status
 
 pytestmark = pytest.mark.xdist_group("provisioning")
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.provisioning.drill import IMPORT_S, LATENCY_MS, SETTINGS
-from deploy.provisioning.kills import Killer
-from deploy.provisioning.town import roster_town
-from shared.domain.provisioning_run import RunState
-from shared.sandbox.district_generator import DistrictSize
-from workers.cli.process_group import process_group
-from workers.cli.up import without_settings
+from shared.domain.provisioning.run import RunState
+from shared.sandbox.district.generator import DistrictSize
+from tests.fault_injection.provisioning.drill import IMPORT_S, LATENCY_MS, SETTINGS
+from tests.fault_injection.provisioning.kills import Killer
+from tests.fault_injection.provisioning.town import roster_town
+from workers.dev.process_group import process_group
+from workers.dev.run_all import without_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("provisioning")]
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.provisioning.town import RosterTown, roster_town
-from shared.domain.provisioning_run import RunState
-from shared.sandbox.district_generator import DistrictSize
-from tests.unit.status_pages.site_kit import PASSWORD, Browser
-from workers.status_pages.provisioning_source import provisioning_of
-from workers.status_pages.site import create_site
+from shared.domain.provisioning.run import RunState
+from shared.sandbox.district.generator import DistrictSize
+from tests.fault_injection.provisioning.town import RosterTown, roster_town
+from tests.unit.web.site_kit import PASSWORD, Browser
+from workers.web.pages.provisioning_source import provisioning_of
+from workers.web.site import create_site
 
 pytestmark = pytest.mark.xdist_group("provisioning")
 

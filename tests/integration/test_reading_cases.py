@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.domain.changes import Cause, ChangeSet
-from shared.domain.explanations import EXPLANATIONS
-from shared.domain.reasons import Reason
-from shared.sandbox.district import student_dcid_of, user_id_of
+from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.rules.reason_texts import EXPLANATIONS
+from shared.domain.passback.rules.reasons import Reason
+from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from tests.fakes import whole_turn
 from tests.integration.test_refusals_are_explained import NOON, Town, town
-from workers.grade_passback.answers import Question
-from workers.grade_passback.leases import guard
+from workers.grade_passback.explain.response import Question
+from workers.grade_passback.lease import guard
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from starlette.responses import PlainTextResponse
 from structlog.testing import capture_logs
 
 from shared.config import ConfigurationError
-from shared.domain.changes import Change, ChangeKind
+from shared.domain.passback.changes import Change, ChangeKind
 from shared.log_events import LogEvent
-from workers.receivers.app import build
-from workers.receivers.bodies import BodyReader
-from workers.receivers.replies import NotAccepted
+from workers.web.receivers.assembly import build
+from workers.web.receivers.request_body import BodyReader
+from workers.web.receivers.responses import NotAccepted
 
 PATH = "/events/canvas"
 THE_CHANGE = Change(ChangeKind.GRADE, "61", assignment_id="41")

@@ -12,16 +12,16 @@ import redis
 from receivers_kit import client, plain, serving, settings
 from redis.asyncio import Redis
 
-from shared.adapters.redis.change_writer import RedisChangeWriter
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.receiver_notes import RosterHints, SeenWebhooks
-from shared.adapters.redis.wire import decode
-from shared.domain.changes import Change, ChangeKind
+from shared.adapters.redis.sync_queue.stream_message import decode
+from shared.adapters.redis.sync_queue.stream_writer import RedisChangeWriter
+from shared.adapters.redis.sync_queue.webhook_ids import RosterHints, SeenWebhooks
+from shared.domain.passback.changes import Change, ChangeKind
 from shared.errors import SystemUnwell
 from shared.queues import Stream
-from workers.cli.embedded_redis import EmbeddedRedis, RedisKind
-from workers.receivers.app import build
-from workers.receivers.routing import ReceiverApp
+from workers.dev.embedded_redis import EmbeddedRedis, RedisKind
+from workers.web.receivers.assembly import build
+from workers.web.receivers.routing import ReceiverApp
 
 pytestmark = [
     pytest.mark.redis,

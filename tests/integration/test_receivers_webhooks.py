@@ -12,8 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from standardwebhooks import Webhook
 
 from shared.config import ConfigurationError
-from shared.domain.changes import Cause, Change, ChangeKind
-from workers.receivers.app import build
+from shared.domain.passback.changes import Cause, Change, ChangeKind
+from workers.web.receivers.assembly import build
 
 PATH = "/webhooks/changes"
 SECRET = "whsec_" + base64.b64encode(b"a secret of the test, 32 bytes..").decode()

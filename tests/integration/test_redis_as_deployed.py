@@ -13,19 +13,19 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from deploy.backup.aof import restored, take
-from shared.adapters.redis.async_connection import connect_async
-from shared.adapters.redis.connection import RedisUnwell, connect
+from shared.adapters.redis.async_client import connect_async
+from shared.adapters.redis.client import RedisUnwell, connect
 from shared.clock import SystemClock
 from shared.config import Settings, load
 from shared.queues import Queue
-from shared.sandbox.district import Ids, student_dcid_of, user_id_of
+from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from tests.integration.redis_deployment import Deployment, password_of, running_deployment
-from workers.bootstrap import Passback
-from workers.celery_app import make_app
-from workers.cli.demo.stage import Stage
-from workers.cli.process_group import ProcessGroup, free_port, process_group
-from workers.cli.up import point_events, sandbox_settings, start_sandboxes, without_settings
-from workers.installation import installation_status
+from workers.celery.app import make_app
+from workers.container import Passback
+from workers.dev.demo.client import Stage
+from workers.dev.process_group import ProcessGroup, free_port, process_group
+from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
+from workers.status import installation_status
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("redis-as-deployed")]
 

@@ -21,9 +21,9 @@ from shared.adapters.powerschool import powerschool
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import load
-from shared.domain.changes import Cause, ChangeSet
+from shared.domain.passback.changes import Cause, ChangeSet
 from shared.sandbox.canvas.app import create_app as canvas_app
-from shared.sandbox.district import small_district, student_dcid_of, user_id_of
+from shared.sandbox.district.small import small_district, student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from tests.fakes import (
@@ -37,14 +37,14 @@ from tests.fakes import (
     whole_turn,
 )
 from tests.integration.test_clients_against_sandbox import served
-from workers.grade_passback.answers import Memory, Question
-from workers.grade_passback.applying import Applier
-from workers.grade_passback.explain import Explain
-from workers.grade_passback.leases import guard
-from workers.grade_passback.recall import Recall
-from workers.grade_passback.survey import Policy, Surveyor
-from workers.grade_passback.sync_course import SyncCourse
-from workers.settle import Settler
+from workers.grade_passback.apply.applier import Applier
+from workers.grade_passback.course_reader import Policy, Surveyor
+from workers.grade_passback.explain.live import Explain
+from workers.grade_passback.explain.response import Memory, Question
+from workers.grade_passback.explain.stored import Recall
+from workers.grade_passback.lease import guard
+from workers.grade_passback.outcome_handler import Settler
+from workers.grade_passback.sync_job import SyncCourse
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 COURSE = str(Ids.HEALTHY_COURSE)

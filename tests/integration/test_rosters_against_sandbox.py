@@ -15,16 +15,16 @@ from starlette.applications import Starlette
 
 from shared.adapters.powerschool import IndexingFeed, powerschool, roster_feed
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.unavailable_queries import UnavailableQueries
+from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.plugin_queries import PROVISIONING_PREFIX as PREFIX
 from shared.domain.plugin_queries import QueryFault
-from shared.domain.roster import Roster
+from shared.domain.provisioning.roster import Roster
 from shared.errors import QueryUnavailable, RosterTruncated
-from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
+from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.app import create_app
-from shared.sandbox.powerschool.provisioning_queries import PROVISIONING_QUERIES
+from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
 from tests.integration.test_clients_against_sandbox import served
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)

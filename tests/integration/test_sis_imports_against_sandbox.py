@@ -12,13 +12,13 @@ import pytest
 from sandbox_server import served
 
 from shared.adapters.canvas import canvas_sis_imports
-from shared.adapters.canvas.sis_imports import CanvasSisImports
+from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import load
-from shared.domain.sis_import import DataSet, DataSetKey, Entity, ImportState, SisFiles, SisRow
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, ImportState, SisFiles, SisRow
 from shared.errors import AccessDenied, NotFound, Refused, TransientError
-from shared.roster_ports import CanvasUser, ImportOptions
+from shared.ports.provisioning import CanvasUser, ImportOptions
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.canvas.seed import CanvasSeed
 

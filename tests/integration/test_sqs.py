@@ -19,20 +19,20 @@ import pytest
 import redis
 from moto.server import ThreadedMotoServer
 
-from shared.adapters.redis.batch_writer import RedisBatchWriter
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.sync_queue.sqs_writer import RedisBatchWriter
 from shared.adapters.sqs.queue import SqsMessage, SqsQueue, sqs_queue
 from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings, load
 from shared.errors import SystemUnwell
 from shared.events.signatures import Senders
-from shared.ports import count_nothing
+from shared.ports.passback import count_nothing
 from shared.queues import Stream
-from workers.cli.embedded_redis import EmbeddedRedis
-from workers.cli.up import without_settings
-from workers.receivers.counting import Accepted
-from workers.receivers.refusal_log import RefusalLog
-from workers.receivers.sqs import RECEIVER, SqsConsumer
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.dev.run_all import without_settings
+from workers.web.receivers.intake_metrics import Accepted
+from workers.web.receivers.rejection_log import RefusalLog
+from workers.web.receivers.sqs import RECEIVER, SqsConsumer
 
 pytestmark = pytest.mark.xdist_group("sqs")
 

@@ -18,7 +18,7 @@ from shared.adapters.redis.keys import Keys
 from shared.clock import SystemClock
 from shared.config import load
 from shared.sandbox.canvas.app import create_app as canvas_app
-from shared.sandbox.district import small_district
+from shared.sandbox.district.small import small_district
 from shared.sandbox.ids import Ids
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 

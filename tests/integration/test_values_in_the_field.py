@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.domain.changes import Cause
-from shared.sandbox.district import student_dcid_of, user_id_of
+from shared.domain.passback.changes import Cause
+from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from tests.integration.test_refusals_are_explained import CREATE, FIRST, NOON, ONE, TWO, Town, town
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from shared.clock import SystemClock
 from shared.config import load
-from workers.bootstrap import Passback
-from workers.cli.demo.stage import Json, Stage
-from workers.cli.embedded_redis import EmbeddedRedis
-from workers.cli.process_group import ProcessGroup, free_port, process_group
-from workers.cli.up import point_events, sandbox_settings, start_sandboxes, without_settings
+from workers.container import Passback
+from workers.dev.demo.client import Json, Stage
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.dev.process_group import ProcessGroup, free_port, process_group
+from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
 
 SETTLED_WITHIN_S = 40.0
 

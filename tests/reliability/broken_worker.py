@@ -14,15 +14,15 @@ def raise_error(*_: object, **__: object) -> None:
 def break_it(part: str) -> None:
     """Break the part before the worker starts, or soon after it did."""
     if part == "dispatcher":
-        from shared.adapters.redis.change_store import RedisChangeStore
+        from shared.adapters.redis.sync_queue.store import RedisChangeStore
 
         RedisChangeStore.claim_due = raise_error  # type: ignore[method-assign,assignment]
     elif part == "lease renewal":
-        from workers.grade_passback.leases import LeaseKeeper
+        from workers.grade_passback.lease import LeaseKeeper
 
         LeaseKeeper._renew_until_stopped = raise_error  # type: ignore[method-assign]
     elif part == "heartbeat":
-        from workers.heartbeat import Heart
+        from workers.runtime.heartbeat import Heart
 
         Heart._beat = raise_error  # type: ignore[method-assign]
     elif part == "consumer":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.reliability.plant import Plant, running_plant
+from tests.fault_injection.plant import Plant, running_plant
 
 
 @pytest.fixture(scope="session")

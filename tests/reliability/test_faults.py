@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.reliability.outage import outage
-from deploy.reliability.plant import QUICK, SETTLED_WITHIN_S, WORKERS, Plant, running_plant
-from deploy.reliability.recovery import RECOVERED_WITHIN_S, after_redis_restart, after_worker_kill
-from deploy.reliability.run import run
-from deploy.reliability.scenes import ASSIGNMENT, COURSE, FIRST, change_during_a_sync, killed_under_a_write
-from deploy.reliability.verdict import judge, not_ours
+from tests.fault_injection.outage import outage
+from tests.fault_injection.plant import QUICK, SETTLED_WITHIN_S, WORKERS, Plant, running_plant
+from tests.fault_injection.recovery import RECOVERED_WITHIN_S, after_redis_restart, after_worker_kill
+from tests.fault_injection.run import run
+from tests.fault_injection.scenes import ASSIGNMENT, COURSE, FIRST, change_during_a_sync, killed_under_a_write
+from tests.fault_injection.verdict import judge, not_ours
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("plant")]
 

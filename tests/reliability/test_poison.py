@@ -19,15 +19,15 @@ from celery import Celery
 
 from shared.adapters.redis.keys import SET_ASIDE
 from shared.config import load
-from shared.domain.changes import Cause
+from shared.domain.passback.changes import Cause
 from shared.queues import Queue, Task
-from workers.bootstrap import Passback
-from workers.celery_app import make_app
-from workers.celery_messages import readable
-from workers.cli.embedded_redis import EmbeddedRedis
-from workers.cli.process_group import ProcessGroup, process_group
-from workers.cli.up import without_settings
-from workers.dead_letters.poison import task_message
+from workers.celery.app import make_app
+from workers.celery.message_schema import readable
+from workers.celery.undecodable import task_message
+from workers.container import Passback
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.dev.process_group import ProcessGroup, process_group
+from workers.dev.run_all import without_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("poison")]
 

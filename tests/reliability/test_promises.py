@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 import redis
 
-from deploy.reliability.plant import SETTLED_WITHIN_S, Plant
-from deploy.reliability.redis_server import RedisServer
-from shared.adapters.redis.change_store import RedisChangeStore, Whereabouts
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.wire import STREAM_OF, encode
-from shared.domain.changes import Change, ChangeKind, Windows
-from shared.sandbox.district import Ids, student_dcid_of, user_id_of
+from shared.adapters.redis.sync_queue.store import RedisChangeStore, Whereabouts
+from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.domain.passback.changes import Change, ChangeKind, Windows
+from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
+from tests.fault_injection.plant import SETTLED_WITHIN_S, Plant
+from tests.fault_injection.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[2]
 
 PROMISES: dict[str, tuple[str, ...]] = {
     "1 no lost change": (
-        "tests/contract/test_no_change_is_lost.py::test_no_change_is_lost_whatever_dies",
+        "tests/contract/sync_queue/test_no_change_is_lost.py::test_no_change_is_lost_whatever_dies",
         "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
         "tests/reliability/test_faults.py::test_a_killed_workers_course_is_synced_by_another",
         "tests/reliability/test_faults.py::test_a_worker_told_to_stop_gives_its_course_to_another",
@@ -32,54 +32,54 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/integration/test_end_to_end.py::test_a_burst_costs_few_requests_and_a_second_run_none",
     ),
     "3 never stale over fresh": (
-        "tests/unit/workers/test_interrupted_sync.py::test_a_lost_lease_stops_every_further_write",
-        "tests/contract/test_change_store_contract.py::test_an_ended_lease_gives_no_right",
+        "tests/unit/workers/grade_passback/test_interrupted_sync.py::test_a_lost_lease_stops_every_further_write",
+        "tests/contract/sync_queue/test_sync_queue_contract.py::test_an_ended_lease_gives_no_right",
         "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
     ),
     "4 a change during a sync is not swallowed": (
-        "tests/contract/test_change_store_contract.py::test_changes_during_a_sync_cause_exactly_one_more",
+        "tests/contract/sync_queue/test_sync_queue_contract.py::test_changes_during_a_sync_cause_exactly_one_more",
     ),
     "5 bounded wait": (
-        "tests/contract/test_change_store_contract.py::test_never_later_than_the_maximum_wait",
+        "tests/contract/sync_queue/test_sync_queue_contract.py::test_never_later_than_the_maximum_wait",
         "tests/reliability/test_promises.py::test_a_stream_of_events_without_end_holds_no_grade_up",
-        "tests/contract/test_first_change_contract.py::test_the_first_change_is_due_after_a_short_gathering",
+        "tests/contract/sync_queue/test_first_change_contract.py::test_the_first_change_is_due_after_a_short_gathering",
     ),
     "6 isolation": (
-        "tests/unit/workers/test_settle.py::test_dead_assignments_leave_the_rest_done",
-        "tests/contract/test_fold_contract.py::test_malformed_messages_are_kept_aside",
+        "tests/unit/workers/grade_passback/test_outcome_handler.py::test_dead_assignments_leave_the_rest_done",
+        "tests/contract/sync_queue/test_aggregate_contract.py::test_malformed_messages_are_kept_aside",
         "tests/reliability/test_promises.py::test_a_huge_course_does_not_hold_up_a_small_one",
-        "tests/unit/workers/test_leases.py::test_after_its_slice_a_course_gives_way_to_those_that_wait",
-        "tests/contract/test_change_store_contract.py::test_a_change_goes_before_a_pass_over_all_courses",
+        "tests/unit/workers/grade_passback/test_leases.py::test_after_its_slice_a_course_gives_way_to_those_that_wait",
+        "tests/contract/sync_queue/test_sync_queue_contract.py::test_a_change_goes_before_a_pass_over_all_courses",
     ),
     "7 an outage burns no attempts, the backlog is bounded by courses": (
-        "tests/unit/workers/test_interrupted_sync.py::test_an_unwell_system_spends_no_attempt",
+        "tests/unit/workers/grade_passback/test_interrupted_sync.py::test_an_unwell_system_spends_no_attempt",
         "tests/integration/test_end_to_end.py::test_an_outage_spends_no_attempt",
         "tests/reliability/test_faults.py::test_an_outage_costs_nothing_but_time",
-        "tests/unit/adapters/test_json_api.py::test_a_probe_tells_an_outage_from_one_requests_trouble",
+        "tests/unit/adapters/http/test_remote_api.py::test_a_probe_tells_an_outage_from_one_requests_trouble",
         "tests/reliability/test_promises.py::test_a_flood_of_events_leaves_one_sync_per_course",
     ),
     "8 one shared pace": (
-        "tests/contract/test_canvas_in_flight_contract.py::test_workers_and_provisioning_share_one_bound",
-        "tests/unit/adapters/test_system_health.py::test_all_workers_share_one_pace",
-        "tests/unit/adapters/test_system_health.py::test_throttling_pauses_every_worker_at_once",
-        "tests/unit/adapters/test_rate.py::test_a_system_that_permits_less_is_used_at_its_real_rate",
+        "tests/contract/sync_queue/test_canvas_in_flight_contract.py::test_workers_and_provisioning_share_one_bound",
+        "tests/unit/adapters/redis/test_remote_limiter.py::test_all_workers_share_one_pace",
+        "tests/unit/adapters/redis/test_remote_limiter.py::test_throttling_pauses_every_worker_at_once",
+        "tests/unit/adapters/redis/test_rate.py::test_a_system_that_permits_less_is_used_at_its_real_rate",
         "tests/integration/test_throttled_systems.py::test_an_interval_that_changes_needs_no_restart",
-        "tests/unit/adapters/test_powerschool_token.py::test_one_token_serves_all_workers",
+        "tests/unit/adapters/powerschool/test_powerschool_token.py::test_one_token_serves_all_workers",
         "tests/reliability/test_promises.py::test_two_workers_fetch_one_token",
     ),
     "9 lost responses make no duplicates": (
-        "tests/unit/workers/test_sync_course.py::test_a_lost_create_answer_makes_no_duplicate",
+        "tests/unit/workers/grade_passback/test_sync_job.py::test_a_lost_create_answer_makes_no_duplicate",
         "tests/integration/test_end_to_end.py::test_a_lost_create_answer_makes_no_duplicate",
     ),
     "10 every event can be lost": (
-        "tests/unit/workers/test_graded_scores.py::test_an_event_that_was_lost_is_made_good_by_a_pass",
-        "tests/unit/workers/test_reconcile.py::test_a_pass_ends_within_the_interval",
+        "tests/unit/workers/grade_passback/test_graded_scores.py::test_an_event_that_was_lost_is_made_good_by_a_pass",
+        "tests/unit/workers/grade_passback/test_reconcile.py::test_a_pass_ends_within_the_interval",
         "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
     ),
     "11 silence is noticed": (
-        "tests/contract/test_fold_contract.py::test_silence_can_be_noticed",
+        "tests/contract/sync_queue/test_aggregate_contract.py::test_silence_can_be_noticed",
         "tests/architecture/test_watching.py::test_promtool_agrees",
-        "tests/unit/metrics/test_school_hours.py::test_school_that_has_just_begun_has_not_lasted",
+        "tests/unit/web/metrics/test_school_hours.py::test_school_that_has_just_begun_has_not_lasted",
     ),
     "12 provisioning is safe": (
         "tests/integration/test_provisioning.py::test_canvas_equals_powerschool_and_a_second_run_does_nothing",
@@ -89,7 +89,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/integration/test_provisioning.py::test_one_odd_row_is_kept_as_it_was_and_the_rest_goes_on",
         "tests/integration/test_provisioning.py::test_a_truncated_feed_is_never_planned",
         "tests/integration/test_provisioning_killed.py::test_a_killed_worker_leaves_no_double_import",
-        "tests/unit/adapters/test_roster_feed_reads_only.py::test_the_feed_has_no_method_that_writes",
+        "tests/unit/adapters/powerschool/test_provisioning_reads_only.py::test_the_feed_has_no_method_that_writes",
     ),
     "13 private": (
         "tests/security/test_canaries.py::test_no_log_has_any",
@@ -97,17 +97,17 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "14 nobody gets in": (
         "tests/security/test_hostile_requests.py::test_odd_bodies_are_refused",
-        "tests/unit/status_pages/test_sign_in.py::test_pages_ask_for_a_sign_in",
-        "tests/unit/status_pages/test_sign_in.py::test_a_form_of_another_session_is_refused",
+        "tests/unit/web/test_sign_in.py::test_pages_ask_for_a_sign_in",
+        "tests/unit/web/test_sign_in.py::test_a_form_of_another_session_is_refused",
         "tests/unit/events/test_signatures.py::test_another_district_is_refused",
     ),
     "two beats fire once": (
-        "tests/contract/test_schedule_slot_contract.py::test_one_of_several_beats_counts",
-        "tests/unit/workers/test_nightly.py::test_two_beats_run_one_night",
+        "tests/contract/operations/test_interval_lock_contract.py::test_one_of_several_beats_counts",
+        "tests/unit/workers/grade_passback/test_full_sync.py::test_two_beats_run_one_night",
         "tests/reliability/test_two_beats.py::test_two_beats_do_the_work_of_one",
     ),
     "hosts whose clocks differ agree": (
-        "tests/contract/test_shared_clock_contract.py::test_a_wrong_clock_is_set_right",
+        "tests/contract/operations/test_shared_clock_contract.py::test_a_wrong_clock_is_set_right",
         "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
     ),
     "a full or slow Redis turns into 503": (

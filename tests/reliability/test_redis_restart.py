@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 import redis
 
-from deploy.reliability.redis_server import RedisServer
-from shared.adapters.redis.change_store import RedisChangeStore
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.wire import STREAM_OF, encode
-from shared.domain.changes import Change, ChangeKind, Windows
+from shared.adapters.redis.sync_queue.store import RedisChangeStore
+from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.domain.passback.changes import Change, ChangeKind, Windows
+from tests.fault_injection.redis_server import RedisServer
 
 SECOND = timedelta(seconds=1)
 

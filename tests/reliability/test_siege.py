@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.reliability.siege import LIMIT_MB, run
+from tests.fault_injection.siege import LIMIT_MB, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("plant")]
 

@@ -10,12 +10,12 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from deploy.reliability.redis_server import RedisServer
-from shared.adapters.redis.connection import connect
+from shared.adapters.redis.client import connect
 from shared.config import ConfigurationError, Settings, load
 from shared.log_events import LogEvent
-from workers.cli.up import without_settings
-from workers.durability import await_durable_redis, durability
+from tests.fault_injection.redis_server import RedisServer
+from workers.dev.run_all import without_settings
+from workers.runtime.redis_durability import await_durable_redis, durability
 
 pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("start-up")]
 

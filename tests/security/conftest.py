@@ -11,8 +11,8 @@ import redis
 
 from tests.integration.town import Town, town
 from tests.security.canaries import METRICS_TOKEN, PASSWORD, REDIS_PASSWORD, WEBHOOK_SECRET
-from workers.cli.embedded_redis import EmbeddedRedis
-from workers.cli.process_group import free_port
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.dev.process_group import free_port
 
 OPERATOR = ("operator", PASSWORD)
 

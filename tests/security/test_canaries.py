@@ -1,7 +1,7 @@
 """Canaries through the whole system, with real processes: names, scores, e-mails and secrets are in no sink.
 
-What a sync does with every kind of failure is searched in tests/unit/workers/test_privacy_canary.py, over real adapters
-and stores; here are the sinks that only processes have.
+tests/unit/workers/grade_passback/test_privacy_canary.py searches what a sync does with every kind of failure, over
+real adapters and stores; here are the sinks that only processes have.
 """
 
 import json
@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from shared.queues import Queue
-from shared.sandbox.district import Ids, user_id_of
+from shared.sandbox.district.small import Ids, user_id_of
 from tests.security.canaries import MAIL, METRICS_TOKEN, PEOPLE, SCORE, SECRETS, SPOKEN, STUDENT, WORK, found
 from tests.security.conftest import OPERATOR, GuardedTown
 

@@ -11,13 +11,13 @@ import pytest
 
 from shared.config import load
 from shared.domain.plugin_queries import QueryFault
-from shared.sandbox.district import Ids, user_id_of
+from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town
 from tests.security.canaries import SECRETS, found
 from tests.security.conftest import GuardedTown
-from workers.bootstrap import Passback
-from workers.cli.checks import Check, Verdict, run_checks
-from workers.installation import installation_status
+from workers.cli.doctor import Check, Verdict, run_checks
+from workers.container import Passback
+from workers.status import installation_status
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 

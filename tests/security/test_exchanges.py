@@ -18,10 +18,10 @@ import httpx
 import pytest
 
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.paged import MOST_EMPTY_PAGES, ListBounds, PagedApi
-from shared.adapters.http.api import MOST_BYTES_REFUSAL, JsonApi, http_client
-from shared.adapters.http.errand import Errand, on_errand
-from shared.adapters.http.gate import Passage
+from shared.adapters.canvas.pagination import MOST_EMPTY_PAGES, ListBounds, PagedApi
+from shared.adapters.http.client import MOST_BYTES_REFUSAL, JsonApi, http_client
+from shared.adapters.http.limiter import Passage
+from shared.adapters.http.request_context import Errand, on_errand
 from shared.adapters.redis.keys import Keys
 from shared.clock import SystemClock
 from shared.errors import AnswerTooLarge, Refused, SystemUnwell, TransientError, UnexpectedAnswer

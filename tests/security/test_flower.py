@@ -14,11 +14,11 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, Req
 
 from shared.config import ConfigurationError
 from shared.queues import Task
-from shared.sandbox.district import Ids, user_id_of
+from shared.sandbox.district.small import Ids, user_id_of
 from tests.security.canaries import PASSWORD
 from tests.security.conftest import GuardedTown
 from tests.security.wire import command_of
-from workers import monitor
+from workers.web import flower
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 
@@ -117,7 +117,7 @@ def test_no_password_is_in_an_argument_list(guarded: GuardedTown) -> None:
 def test_without_a_password_it_is_for_this_machine_only(host: str) -> None:
     """It refuses to start on any other address, as a wrong configuration."""
     with pytest.raises(ConfigurationError, match="PASSBACK_OPERATOR_PASSWORD"):
-        monitor.flower(Celery(broker="memory://"), host, 0, None)
+        flower.flower(Celery(broker="memory://"), host, 0, None)
 
 
 def test_no_stray_file_configures_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_no_stray_file_configures_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLOWER_ADDRESS", "0.0.0.0")
     monkeypatch.setenv("FLOWER_READ_ONLY", "false")
-    made = monitor.flower(Celery(broker="memory://"), "127.0.0.1", 0, None)
+    made = flower.flower(Celery(broker="memory://"), "127.0.0.1", 0, None)
     assert (made.options.address, made.options.read_only) == ("127.0.0.1", True)
 
 
@@ -136,14 +136,14 @@ def test_a_page_elsewhere_cannot_pretend_to_be_here() -> None:
     class Connection:
         context = None
 
-    def asked(host: str, door: monitor.Door) -> int | None:
+    def asked(host: str, door: flower.Door) -> int | None:
         line = RequestStartLine("GET", "/", "HTTP/1.1")
         connection = cast("HTTPConnection", Connection())
         request = HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Host": host}), connection=connection)
         refused = asyncio.run(door.refusal(request))
         return refused and refused.status
 
-    door = monitor.Door(None, "Basic inner")
+    door = flower.Door(None, "Basic inner")
     assert [asked(host, door) for host in ("127.0.0.1:5555", "localhost:5555", "[::1]:5555")] == [None] * 3
     assert asked("flower.attacker.example", door) == 403
 

@@ -17,8 +17,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.outcome import Dead, Done, Retry, Wait
-from tests.unit.workers import test_privacy_canary as canary
-from tests.unit.workers.test_privacy_canary import COURSE, CREATE, NAME, QUERY, SCORE, SCORES, SPOKEN, WORK, run
+from tests.unit.workers.grade_passback import test_privacy_canary as canary
+from tests.unit.workers.grade_passback.test_privacy_canary import (
+    COURSE,
+    CREATE,
+    NAME,
+    QUERY,
+    SCORE,
+    SCORES,
+    SPOKEN,
+    WORK,
+    run,
+)
 
 # A sync has two attempts here; each of them reads at most a few of the answers below.
 BOUND_S = 60.0

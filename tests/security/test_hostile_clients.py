@@ -13,15 +13,15 @@ import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.adapters.redis.wire import CAUSE, encode
+from shared.adapters.redis.sync_queue.stream_message import CAUSE, encode
 from shared.clock import SystemClock
 from tests.integration.receivers_kit import UUID, Receivers
 from tests.security.wire import exchange
 from workers.cli.processes import serve
-from workers.http_protocol import BoundedProtocol, Limits, bounded
-from workers.receivers.health import livez
-from workers.receivers.refusal_log import RefusalLog
-from workers.receivers.routing import ReceiverApp, get
+from workers.web.http_protocol import BoundedProtocol, Limits, bounded
+from workers.web.receivers.health import livez
+from workers.web.receivers.rejection_log import RefusalLog
+from workers.web.receivers.routing import ReceiverApp, get
 
 
 @contextmanager

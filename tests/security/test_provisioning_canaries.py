@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from deploy.provisioning.town import RosterTown, roster_town
-from shared.adapters.redis.contents import content_of
-from shared.domain.provisioning_run import RunState
-from shared.sandbox.district_generator import DistrictSize
+from shared.adapters.redis.operations.erasure_scan import content_of
+from shared.domain.provisioning.run import RunState
+from shared.sandbox.district.generator import DistrictSize
+from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from tests.security.canaries import MAIL, STUDENT, found
-from workers.installation import installation_status
-from workers.metrics.exposition import exposition
-from workers.metrics.numbers import Numbers
+from workers.status import installation_status
+from workers.web.metrics.collector import Numbers
+from workers.web.metrics.exposition import exposition
 
 pytestmark = pytest.mark.xdist_group("provisioning-canaries")
 

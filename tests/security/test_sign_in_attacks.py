@@ -14,21 +14,21 @@ import pytest
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sign_in import MOST_GUESSES
+from shared.adapters.redis.operations.sign_in import MOST_GUESSES
 from shared.clock import SystemClock
 from shared.config import Settings, load
-from tests.unit.metrics.test_access import basic
-from tests.unit.status_pages.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site
-from workers.credentials import MOST_WAITING, MOST_WAITING_OF_SENDER, Authenticator
-from workers.metrics.page import MetricsAccess, MetricsPage
-from workers.monitor import Door
-from workers.passwords import hashed
-from workers.receivers.app import build
-from workers.receivers.routing import get
-from workers.status_pages.people import Role
-from workers.status_pages.proxies import Proxies
-from workers.status_pages.refusals import NotDone
-from workers.status_pages.sessions import COOKIE
+from tests.unit.web.metrics.test_metrics_access import basic
+from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site
+from workers.web.api.errors import NotDone
+from workers.web.auth.credentials import MOST_WAITING, MOST_WAITING_OF_SENDER, Authenticator
+from workers.web.auth.passwords import hashed
+from workers.web.auth.roles import Role
+from workers.web.auth.sessions import COOKIE
+from workers.web.auth.trusted_proxies import Proxies
+from workers.web.flower import Door
+from workers.web.metrics.endpoint import MetricsAccess, MetricsPage
+from workers.web.receivers.assembly import build
+from workers.web.receivers.routing import get
 
 SENDER = "192.0.2.1"
 

@@ -10,14 +10,14 @@ import pytest
 import redis
 import typer
 
-from shared.adapters.redis.dead_messages import RedisDeadMessages
+from shared.adapters.redis.dead_letters.dead_messages import RedisDeadMessages
 from shared.adapters.redis.keys import Keys
 from shared.config import load
 from tests.integration.receivers_kit import client, serving
-from tests.unit.status_pages.site_kit import PASSWORD, Browser, Site
-from workers.cli.embedded_redis import EmbeddedRedis
-from workers.cli.output import private_file
-from workers.receivers.app import build
+from tests.unit.web.site_kit import PASSWORD, Browser, Site
+from workers.cli.terminal.output import private_file
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.web.receivers.assembly import build
 
 ODD_IDS = [
     "message-x",

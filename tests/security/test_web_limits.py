@@ -20,14 +20,14 @@ from shared.clock import SystemClock
 from tests.architecture.project import ROOT
 from tests.integration.receivers_kit import plain
 from tests.security.wire import exchange
-from workers.cli.process_group import free_port
-from workers.http_protocol import Limits, bounded
-from workers.line_limit import ServerLines
-from workers.receivers.bodies import BodyReader
-from workers.receivers.health import livez
-from workers.receivers.limits import RequestLimits
-from workers.receivers.refusal_log import RefusalLog
-from workers.receivers.routing import ReceiverApp, get
+from workers.dev.process_group import free_port
+from workers.runtime.log_limit import ServerLines
+from workers.web.http_protocol import Limits, bounded
+from workers.web.middleware import RequestLimits
+from workers.web.receivers.health import livez
+from workers.web.receivers.rejection_log import RefusalLog
+from workers.web.receivers.request_body import BodyReader
+from workers.web.receivers.routing import ReceiverApp, get
 
 Address = tuple[str, int]
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -16,7 +16,10 @@ import httpx
 import psutil
 import pytest
 
-from deploy.benchmarks import (
+from shared.domain.passback.changes import Windows
+from shared.sandbox.canvas.app import create_app
+from shared.sandbox.district.small import Ids, generated_district
+from tests.benchmarks import (
     cost,
     engine,
     fold,
@@ -29,13 +32,10 @@ from deploy.benchmarks import (
     servers,
     twin,
 )
-from deploy.benchmarks.outcome import Mark, Result
-from deploy.benchmarks.remote import CANVAS, FIRST_DCID, FIRST_STUDENT, POWERSCHOOL, QUERY, TEACHER, Remote
-from deploy.benchmarks.rig import ROOT, rig
-from deploy.benchmarks.windows import Graded, Way, district_evening, evening_of, expected_syncs
-from shared.domain.changes import Windows
-from shared.sandbox.canvas.app import create_app
-from shared.sandbox.district import Ids, generated_district
+from tests.benchmarks.outcome import Mark, Result
+from tests.benchmarks.remote import CANVAS, FIRST_DCID, FIRST_STUDENT, POWERSCHOOL, QUERY, TEACHER, Remote
+from tests.benchmarks.rig import ROOT, rig
+from tests.benchmarks.windows import Graded, Way, district_evening, evening_of, expected_syncs
 from tests.unit.sandbox.canvas_client import Client
 from tests.unit.sandbox.powerschool_client import District as PowerSchoolDistrict
 from tests.unit.sandbox.powerschool_client import assignment, category, score
@@ -130,7 +130,7 @@ def test_no_stored_run_is_said_so(tmp_path: Path) -> None:
 
 PARENT = """
 import subprocess, sys, time
-from deploy.benchmarks.keeper import kept
+from tests.benchmarks.keeper import kept
 with kept():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     time.sleep(2)

@@ -9,18 +9,18 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from shared.adapters.canvas.sis_wire import SisImportErrorWire
-from shared.adapters.http.answers import Answer, Call
-from shared.adapters.http.troubles import LONGEST_RETRY_AFTER, retry_after, sign_of
-from shared.adapters.http.vocabulary import VOCABULARY
-from shared.adapters.http.words import MOST_SPOKEN, masked, sentences
-from shared.adapters.powerschool.refusals import read_refusal
+from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
+from shared.adapters.http.error_text import MOST_SPOKEN, masked, sentences
+from shared.adapters.http.error_vocabulary import VOCABULARY
+from shared.adapters.http.failure_rules import LONGEST_RETRY_AFTER, retry_after, sign_of
+from shared.adapters.http.response import Answer, Call
+from shared.adapters.powerschool.errors import read_refusal
 from shared.adapters.telemetry.redaction import LONGEST_TEXT, redactor
-from shared.domain import description
-from shared.domain.adoption import _is_degraded
-from shared.domain.assignment_name import name_length
-from shared.domain.sis_row_errors import explain_row_error
-from shared.domain.summaries import words_of
+from shared.domain.passback.course_summary import words_of
+from shared.domain.passback.planning import description
+from shared.domain.passback.planning.assignment_matching import _is_degraded
+from shared.domain.passback.rules.assignment_name import name_length
+from shared.domain.provisioning.imports.row_errors import explain_row_error
 
 MEGABYTE = 1_000_000
 # Far above what any takes on a busy machine, far below what one of them took: a minute for a quarter of this.

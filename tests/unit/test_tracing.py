@@ -14,15 +14,15 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from shared.adapters.http.api import JsonApi
+from shared.adapters.http.client import JsonApi
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.system_health import SystemGate
+from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
 from shared.adapters.telemetry import tracing
 from shared.adapters.telemetry.tracing import span, start_tracing, stop_tracing
 from shared.clock import ManualClock
 from shared.config import load
 from shared.errors import TransientError
-from workers.task_spans import trace_tasks
+from workers.celery.tracing import trace_tasks
 
 SETTINGS = load({}, Path("no.env"))
 

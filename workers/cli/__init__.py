@@ -5,10 +5,10 @@ import sys
 
 def main() -> None:
     """Run the command line; settings that are wrong end it with code 2 and a sentence that names the fix."""
-    from shared.adapters.telemetry.defects import log_uncaught  # noqa: PLC0415
+    from shared.adapters.telemetry.exceptions import log_uncaught  # noqa: PLC0415
     from shared.config import ConfigurationError  # noqa: PLC0415  # `passback --help` should not wait for imports
     from workers.cli.app import app  # noqa: PLC0415
-    from workers.vital_threads import one_failed  # noqa: PLC0415
+    from workers.runtime.vital_threads import one_failed  # noqa: PLC0415
 
     log_uncaught()
     try:

@@ -3,23 +3,23 @@
 import typer
 
 from workers.cli import (
-    alive,
     categories,
-    courses,
     dlq,
-    explaining,
+    explain,
+    healthcheck,
     history,
     links,
-    operations,
     passwords,
-    pausing,
+    pause,
     processes,
     provision,
     purge,
     sqs,
+    status,
+    sync,
 )
-from workers.cli.demo import demo
-from workers.cli.up import up
+from workers.dev.demo import demo
+from workers.dev.run_all import up
 
 app = typer.Typer(
     name="passback",
@@ -32,21 +32,21 @@ app = typer.Typer(
 
 app.command("demo")(demo)
 app.command("up")(up)
-app.command("doctor")(operations.doctor)
-app.command("status")(operations.status)
-app.command("alive")(alive.alive)
-app.command("settings")(operations.settings)
+app.command("doctor")(status.doctor)
+app.command("status")(status.status)
+app.command("alive")(healthcheck.alive)
+app.command("settings")(status.settings)
 app.command("password")(passwords.password)
-app.command("sync")(courses.sync)
-app.command("explain")(explaining.explain)
+app.command("sync")(sync.sync)
+app.command("explain")(explain.explain)
 app.command("history")(history.history)
 app.add_typer(links.links, name="links")
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(provision.provision, name="provision")
 app.add_typer(categories.categories, name="categories")
 app.add_typer(purge.purge, name="purge")
-app.command("pause")(pausing.pause)
-app.command("resume")(pausing.resume)
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
 app.command("web")(processes.web)
 app.command("worker")(processes.worker)
 app.command("provisioning-worker")(processes.provisioning_worker)

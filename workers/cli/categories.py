@@ -8,16 +8,16 @@ import structlog
 import typer
 from rich.table import Table
 
-from shared.domain.categories import CategoryFound
-from shared.domain.changes import Cause
-from shared.domain.powerschool import RosteredSection, TeacherCategory
+from shared.domain.passback.changes import Cause
+from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
+from shared.domain.passback.rules.categories import CategoryFound
 from shared.errors import PassbackError
 from shared.log_events import LogEvent
-from workers.bootstrap import Passback
-from workers.cli.courses import Actor, Course, system_user
-from workers.cli.opened import opened
-from workers.cli.output import ExitCode, JsonOption, emit
-from workers.grade_passback.category_links import CannotLink, GroupInSection
+from workers.cli.services import opened
+from workers.cli.sync import Actor, Course, system_user
+from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.container import Passback
+from workers.grade_passback.operations.category_links import CannotLink, GroupInSection
 
 log = structlog.get_logger()
 

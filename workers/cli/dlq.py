@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
-from shared.domain.records import DeadLetter
-from workers.bootstrap import Passback
-from workers.cli.courses import Actor, system_user
-from workers.cli.moments import interval_of, moment_of
-from workers.cli.opened import opened
-from workers.cli.output import ExitCode, JsonOption, emit, private_file
-from workers.dead_letters.queue import Retried, letter_json
-from workers.dead_letters.selection import Selection, by_cause
+from shared.domain.passback.course_state import DeadLetter
+from workers.cli.services import opened
+from workers.cli.sync import Actor, system_user
+from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
+from workers.cli.terminal.time_parsing import interval_of, moment_of
+from workers.container import Passback
+from workers.dead_letters.filters import Selection, by_cause
+from workers.dead_letters.service import Retried, letter_json
 
 dlq = typer.Typer(help="Jobs and messages kept for a person: list, show, retry, discard, export.", no_args_is_help=True)
 

@@ -12,14 +12,14 @@ from rich.padding import Padding
 from rich.text import Text
 
 from shared.config import Settings
-from shared.domain.audit import AuditEntry, ScoreChange, ScoreValue, about
-from shared.domain.student_answers import told
-from workers.cli.courses import AssignmentId, Course
-from workers.cli.explaining import StudentId
-from workers.cli.opened import opened
-from workers.cli.output import JsonOption, emit, private_file
-from workers.cli.printable import printable
-from workers.grade_passback.history import entry_json
+from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, about
+from shared.domain.passback.student_status import told
+from workers.cli.explain import StudentId
+from workers.cli.services import opened
+from workers.cli.sync import AssignmentId, Course
+from workers.cli.terminal.output import JsonOption, emit, private_file
+from workers.cli.terminal.printable import printable
+from workers.grade_passback.operations.audit_json import entry_json
 
 COLUMNS = (
     "at", "course_id", "assignment_id", "section_dcid", "powerschool_assignment_id",

@@ -7,10 +7,10 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.domain.link_care import Checked, Rebuilt
-from workers.cli.opened import opened
-from workers.cli.output import ExitCode, JsonOption, emit
-from workers.grade_passback.link_care import CourseCheck, CourseRebuild, LinkCare, Trouble
+from shared.domain.passback.planning.link_maintenance import Checked, Rebuilt
+from workers.cli.services import opened
+from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.grade_passback.operations.link_maintenance import CourseCheck, CourseRebuild, LinkCare, Trouble
 
 links = typer.Typer(name="links", help="Which PowerSchool assignment is which Canvas assignment's.")
 

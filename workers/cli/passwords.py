@@ -13,7 +13,7 @@ def password() -> None:
 
     Where there is no terminal, the password is read from standard input.
     """
-    from workers.passwords import hashed  # noqa: PLC0415  # loaded late, so that `--help` is quick
+    from workers.web.auth.passwords import hashed  # noqa: PLC0415  # loaded late, so that `--help` is quick
 
     given = _asked() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if len(given) < SHORTEST:

@@ -9,10 +9,10 @@ import typer
 
 from shared import config
 from shared.clock import SystemClock
-from workers.cli.process_group import end_on_sigterm
+from workers.dev.process_group import end_on_sigterm
 
 if TYPE_CHECKING:
-    from shared.sandbox.district import District
+    from shared.sandbox.district.small import District
 
 SANDBOX_ZONE = "America/Los_Angeles"
 
@@ -26,8 +26,8 @@ def web(
     """Run the receivers, the status pages and the API."""
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
-    from workers.heartbeat import beating  # noqa: PLC0415
-    from workers.web import web_app  # noqa: PLC0415
+    from workers.runtime.heartbeat import beating  # noqa: PLC0415
+    from workers.web.app import web_app  # noqa: PLC0415
 
     end_on_sigterm()
     settings = config.load()
@@ -52,8 +52,8 @@ def serve(application: object, host: str, port: int) -> None:
     """Serve an ASGI application until it is told to stop."""
     import uvicorn  # noqa: PLC0415
 
-    from workers.http_protocol import bounded  # noqa: PLC0415
-    from workers.line_limit import ServerLines  # noqa: PLC0415
+    from workers.runtime.log_limit import ServerLines  # noqa: PLC0415
+    from workers.web.http_protocol import bounded  # noqa: PLC0415
 
     logging.getLogger("uvicorn.error").addFilter(ServerLines(SystemClock()))
     uvicorn.run(
@@ -70,8 +70,8 @@ def worker() -> None:
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
-    from workers.grade_passback.worker import start_worker  # noqa: PLC0415
-    from workers.task_spans import trace_tasks  # noqa: PLC0415
+    from workers.celery.tracing import trace_tasks  # noqa: PLC0415
+    from workers.grade_passback.worker_steps import start_worker  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
@@ -87,8 +87,8 @@ def provisioning_worker() -> None:
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
-    from workers.provisioning.worker import start_provisioning_worker  # noqa: PLC0415
-    from workers.task_spans import trace_tasks  # noqa: PLC0415
+    from workers.celery.tracing import trace_tasks  # noqa: PLC0415
+    from workers.provisioning.worker_steps import start_provisioning_worker  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
@@ -103,8 +103,8 @@ def beat() -> None:
     """Run beat, which starts what is scheduled. Any number may run; one tick counts."""
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from workers.celery_app import make_app  # noqa: PLC0415
-    from workers.heartbeat import beating  # noqa: PLC0415
+    from workers.celery.app import make_app  # noqa: PLC0415
+    from workers.runtime.heartbeat import beating  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
@@ -120,17 +120,17 @@ def flower(
     """Run Flower, read-only, for the operator. Needs the extra `passback[flower]`."""
     from importlib.util import find_spec  # noqa: PLC0415
 
-    from shared.adapters.redis.connection import connect  # noqa: PLC0415
+    from shared.adapters.redis.client import connect  # noqa: PLC0415
     from shared.adapters.redis.keys import Keys  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
 
     if find_spec("flower") is None:
         raise config.ConfigurationError("Flower is not installed: pip install 'passback[flower]'")
-    from workers import monitor  # noqa: PLC0415  # tornado and Flower come with the extra only
-    from workers.celery_app import make_app  # noqa: PLC0415
-    from workers.credentials import Authenticator  # noqa: PLC0415
-    from workers.heartbeat import beating  # noqa: PLC0415
-    from workers.status_pages.proxies import Proxies  # noqa: PLC0415
+    from workers.celery.app import make_app  # noqa: PLC0415
+    from workers.runtime.heartbeat import beating  # noqa: PLC0415
+    from workers.web import flower as monitor  # noqa: PLC0415
+    from workers.web.auth.credentials import Authenticator  # noqa: PLC0415
+    from workers.web.auth.trusted_proxies import Proxies  # noqa: PLC0415
 
     end_on_sigterm()
     settings = config.load()
@@ -185,8 +185,8 @@ def sandbox_powerschool(
 
 def starting_district(schools: int, students: int, sections: int, seed: int) -> "District":
     """Return the district that both sandboxes begin with, if they are given the same options on the same day."""
-    from shared.sandbox.district import small_district  # noqa: PLC0415
-    from shared.sandbox.district_generator import DistrictSize, unprovisioned_district  # noqa: PLC0415
+    from shared.sandbox.district.generator import DistrictSize, unprovisioned_district  # noqa: PLC0415
+    from shared.sandbox.district.small import small_district  # noqa: PLC0415
 
     if schools == 0:
         return small_district(*today_in_sandbox())
@@ -199,6 +199,6 @@ def sandbox_environment(
     powerschool: Annotated[str, typer.Option(help="URL of the sandbox PowerSchool.")],
 ) -> None:
     """Print the settings that lead to the two sandboxes, as lines of an environment file."""
-    from workers.cli.up import sandbox_settings  # noqa: PLC0415  # it imports from here
+    from workers.dev.run_all import sandbox_settings  # noqa: PLC0415  # it imports from here
 
     typer.echo("\n".join(f"{name}={value}" for name, value in sandbox_settings(canvas, powerschool).items()))

@@ -8,16 +8,16 @@ from typing import Annotated
 import typer
 from redis.exceptions import RedisError
 
-from shared.domain.provisioning_run import Run, RunCause, RunKind, RunState
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import PassbackError
-from workers.bootstrap import Passback
-from workers.cli.courses import Actor, system_user
-from workers.cli.opened import opened
-from workers.cli.output import ExitCode, JsonOption, emit
-from workers.cli.provision_text import comparison_text, history_text, run_text
-from workers.provisioning.changed_rows import compared_rows
-from workers.provisioning.facade import NotPossible
-from workers.provisioning.views import Json, changed_json, comparison_json, run_json, run_line
+from workers.cli.services import opened
+from workers.cli.sync import Actor, system_user
+from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.cli.terminal.provision_text import comparison_text, history_text, run_text
+from workers.container import Passback
+from workers.provisioning.reports.changed_rows import compared_rows
+from workers.provisioning.reports.serializers import Json, changed_json, comparison_json, run_json, run_line
+from workers.provisioning.service import NotPossible
 from workers.provisioning.worker_kind import KIND
 
 provision = typer.Typer(

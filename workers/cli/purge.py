@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from shared.domain.erasure import Student
-from workers.bootstrap import Passback
-from workers.cli.courses import Actor, system_user
-from workers.cli.moments import moment_of
-from workers.cli.opened import opened
-from workers.cli.output import ExitCode, JsonOption, emit
-from workers.purge import Purge, Purged, StillRunning
+from shared.domain.passback.erasure import Student
+from workers.cli.services import opened
+from workers.cli.sync import Actor, system_user
+from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.cli.terminal.time_parsing import moment_of
+from workers.container import Passback
+from workers.erasure import Purge, Purged, StillRunning
 
 purge = typer.Typer(help="Erase what is remembered; without --yes, say what would be.", no_args_is_help=True)
 

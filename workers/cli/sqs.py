@@ -17,18 +17,18 @@ def sqs() -> None:
     """Read Live Events from an SQS queue. Needs the extra `passback[sqs]`."""
     if find_spec("boto3") is None:
         raise config.ConfigurationError("boto3 is not installed: pip install 'passback[sqs]'")
-    from shared.adapters.redis.batch_writer import RedisBatchWriter  # noqa: PLC0415
-    from shared.adapters.redis.connection import connect  # noqa: PLC0415
+    from shared.adapters.redis.client import connect  # noqa: PLC0415
     from shared.adapters.redis.keys import Keys  # noqa: PLC0415
-    from shared.adapters.redis.tally import Tally  # noqa: PLC0415
+    from shared.adapters.redis.operations.counter_buffer import Tally  # noqa: PLC0415
+    from shared.adapters.redis.sync_queue.sqs_writer import RedisBatchWriter  # noqa: PLC0415
     from shared.adapters.sqs.queue import sqs_queue  # noqa: PLC0415  # boto3 comes with the extra `sqs` only
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.clock import SystemClock  # noqa: PLC0415
     from shared.events.signatures import Senders  # noqa: PLC0415
-    from workers.heartbeat import beating  # noqa: PLC0415
-    from workers.receivers.counting import Accepted  # noqa: PLC0415
-    from workers.receivers.refusal_log import RefusalLog  # noqa: PLC0415
-    from workers.receivers.sqs import RECEIVER, SqsConsumer  # noqa: PLC0415
+    from workers.runtime.heartbeat import beating  # noqa: PLC0415
+    from workers.web.receivers.intake_metrics import Accepted  # noqa: PLC0415
+    from workers.web.receivers.rejection_log import RefusalLog  # noqa: PLC0415
+    from workers.web.receivers.sqs import RECEIVER, SqsConsumer  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)

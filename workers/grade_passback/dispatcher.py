@@ -10,8 +10,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared.log_events import LogEvent
-from shared.ports import ChangeStore
-from workers.vital_threads import VitalThread
+from shared.ports.passback import ChangeStore
+from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()
 

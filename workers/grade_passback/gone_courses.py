@@ -6,14 +6,14 @@ from typing import Protocol
 
 import structlog
 
-from shared.domain.changes import ChangeSet
 from shared.domain.outcome import Dead, Done, Failure
-from shared.domain.reasons import Finding, Reason
-from shared.domain.records import CourseRecord, State
+from shared.domain.passback.changes import ChangeSet
+from shared.domain.passback.course_state import CourseRecord, State
+from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import AccessDenied, CourseGone, TransientError
 from shared.log_events import LogEvent
-from shared.ports import DeadLetters, Records
-from workers.settle import SyncReport
+from shared.ports.passback import DeadLetters, Records
+from workers.grade_passback.outcome_handler import SyncReport
 
 log = structlog.get_logger()
 

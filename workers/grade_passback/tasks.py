@@ -3,8 +3,8 @@
 from celery import shared_task
 
 from shared.queues import Task
-from workers.bootstrap import passback
-from workers.housekeeping import Housekeeping
+from workers.container import passback
+from workers.grade_passback.scheduled.housekeeping import Housekeeping
 
 
 @shared_task(name=Task.SYNC_COURSE)

@@ -8,19 +8,19 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.config import Settings
-from shared.domain.holds import Hold as PlanHold
-from shared.domain.live_counts import LiveHistory
-from shared.domain.people_rows import NOTHING_KNOWN, CanvasUsers
-from shared.domain.provisioning import plan_roster
-from shared.domain.provisioning_run import Hold, RowTrouble
-from shared.domain.roster import Roster
-from shared.domain.roster_problems import RosterProblem
-from shared.domain.roster_safety import facts_of, reasons_to_hold
-from shared.domain.sis_id_changes import SisIdChange, with_new_ids
-from shared.domain.sis_import import DataSet, DataSetKey, RowError
-from shared.domain.sis_row_errors import explain_row_error
-from workers.provisioning.policy import limits, provisioning_policy
-from workers.provisioning.row_info import row_of
+from shared.domain.provisioning.hold_reasons import Hold as PlanHold
+from shared.domain.provisioning.imports.row_errors import explain_row_error
+from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, with_new_ids
+from shared.domain.provisioning.plan import plan_roster
+from shared.domain.provisioning.problems import RosterProblem
+from shared.domain.provisioning.roster import Roster
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, RowError
+from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
+from shared.domain.provisioning.run import Hold, RowTrouble
+from shared.domain.provisioning.safety import facts_of, reasons_to_hold
+from shared.domain.provisioning.school_sizes import LiveHistory
+from workers.provisioning.from_settings import limits, provisioning_policy
+from workers.provisioning.imports.row_info import row_of
 
 # A run is looked at by people: it names so many problems, and counts the rest.
 NAMED_PROBLEMS = 200

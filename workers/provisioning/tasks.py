@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from shared.queues import Queue, Task
-from workers.bootstrap import passback
+from workers.container import passback
 
 
 @shared_task(name=Task.PROVISION)

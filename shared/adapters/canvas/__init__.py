@@ -7,13 +7,13 @@ import redis
 from pydantic import SecretStr
 
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.canvas.course_memory import CourseMemory
+from shared.adapters.canvas.course_cache import CourseMemory
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.paged import PROBE, PagedApi, advised_interval
-from shared.adapters.canvas.sis_imports import CanvasSisImports
-from shared.adapters.http.api import CONNECT_TIMEOUT_S, JsonApi, OnRequest, OnTrouble, http_client
+from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
+from shared.adapters.canvas.sis_import.client import CanvasSisImports
+from shared.adapters.http.client import CONNECT_TIMEOUT_S, JsonApi, OnRequest, OnTrouble, http_client
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.system_health import SystemGate
+from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
 from shared.clock import Clock
 from shared.config import CANVAS_SETTINGS, Settings
 

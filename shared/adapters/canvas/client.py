@@ -8,18 +8,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import TypeAdapter
 
-from shared.adapters.canvas import fast_rows, part_rows, wire
-from shared.adapters.canvas.course_memory import CourseIdentity, CourseMemory, Frame
-from shared.adapters.canvas.fast_rows import FastRow, PartRow
+from shared.adapters.canvas import row_by_row, submission_rows, wire
+from shared.adapters.canvas.course_cache import CourseIdentity, CourseMemory, Frame
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.paged import OF_AN_ACCOUNT, PagedApi
+from shared.adapters.canvas.pagination import OF_AN_ACCOUNT, PagedApi
+from shared.adapters.canvas.submission_rows import FastRow, PartRow
 from shared.adapters.canvas.wire import AssignmentWire, GroupWire
-from shared.adapters.http.answers import Answer, OddRow
-from shared.adapters.http.api import Params
-from shared.domain.gradebook import Assignment, Course, GradebookRow, Submission, Unreadable
-from shared.domain.scoring import is_reckonable
+from shared.adapters.http.client import Params
+from shared.adapters.http.response import Answer, OddRow
+from shared.domain.passback.canvas import Assignment, Course, GradebookRow, Submission, Unreadable
+from shared.domain.passback.rules.score import is_reckonable
 from shared.errors import CourseGone, GradebookIncomplete, NotFound, Refused
-from shared.ports import Reading
+from shared.ports.passback import Reading
 
 T = TypeVar("T")
 
@@ -170,9 +170,9 @@ class CanvasClient:
     def _rows(self, course_id: str, assignment_ids: Sequence[str], students: int) -> Iterator[FastRow]:
         params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", one) for one in assignment_ids)]
         template, ids = "/api/v1/courses/{course_id}/students/submissions", {"course_id": course_id}
-        for page in self._canvas.pages(template, ids, [*params, _per_page(students)], fast_rows.DECODER):
+        for page in self._canvas.pages(template, ids, [*params, _per_page(students)], submission_rows.DECODER):
             fast: list[FastRow] | None = page.decoded  # type: ignore[assignment]  # the decoder says what it makes
-            yield from part_rows.read(page, assignment_ids) if fast is None else fast
+            yield from row_by_row.read(page, assignment_ids) if fast is None else fast
 
     def _test_students(self, course_id: str, nobody: Collection[str]) -> frozenset[str]:
         """Return the test students among these users; none where the token may not list enrollments.

@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 
 import redis
 
-from shared.adapters.canvas.paged import ListTooSlow
-from shared.adapters.http.errand import current_errand
-from shared.adapters.redis.answers import text
+from shared.adapters.canvas.pagination import ListTooSlow
+from shared.adapters.http.request_context import current_errand
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.values import text
 from shared.errors import AnswerTooLarge, SystemUnwell, TransientError
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, model_validator
 
-from shared.adapters.canvas.fast_rows import FastRow
-from shared.domain.gradebook import (
+from shared.adapters.canvas.submission_rows import FastRow
+from shared.domain.passback.canvas import (
     Assignment,
     AssignmentGroup,
     Checkpoint,
@@ -21,7 +21,7 @@ from shared.domain.gradebook import (
     Section,
     Submission,
 )
-from shared.domain.scoring import is_reckonable
+from shared.domain.passback.rules.score import is_reckonable
 
 # A time in the first or last year of the calendar may have no date in another time zone.
 FIRST_YEAR, LAST_YEAR = 2, 9998

@@ -6,29 +6,29 @@ from datetime import date, timedelta
 import httpx
 import redis
 
-from shared.adapters.http.api import JsonApi, OnRequest, OnTrouble, http_client, longest_exchange
+from shared.adapters.http.client import JsonApi, OnRequest, OnTrouble, http_client, longest_exchange
 from shared.adapters.powerschool.api import PowerSchoolApi
-from shared.adapters.powerschool.assignments import AssignmentReader
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.client import PowerSchool
-from shared.adapters.powerschool.feed_queries import QueriedFeed
-from shared.adapters.powerschool.gradebook import Gradebook
+from shared.adapters.powerschool.errors import read_refusal
+from shared.adapters.powerschool.gradebook.client import Gradebook
+from shared.adapters.powerschool.gradebook.reader import AssignmentReader
 from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.queries import PowerQueries, QueryGate
+from shared.adapters.powerschool.powerqueries import PowerQueries, QueryGate
+from shared.adapters.powerschool.provisioning.queries import QueriedFeed
+from shared.adapters.powerschool.provisioning.reader import IndexingFeed, PowerSchoolRosterFeed
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, refuse_writes
-from shared.adapters.powerschool.refusals import read_refusal
-from shared.adapters.powerschool.roster import Roster
-from shared.adapters.powerschool.roster_feed import IndexingFeed, PowerSchoolRosterFeed
-from shared.adapters.powerschool.roster_index import RosterIndexer
-from shared.adapters.powerschool.roster_queries import QueriedRoster
-from shared.adapters.powerschool.section_memory import SectionMemory
-from shared.adapters.powerschool.sis_ids import section_template, student_template
+from shared.adapters.powerschool.rosters.cache import SectionMemory
+from shared.adapters.powerschool.rosters.cache_writer import RosterIndexer
+from shared.adapters.powerschool.rosters.queries import QueriedRoster
+from shared.adapters.powerschool.rosters.reader import Roster
+from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.adapters.powerschool.token import SharedToken
-from shared.adapters.redis.answers import text
-from shared.adapters.redis.kept_sis_ids import kept_student_ids
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.system_health import SystemGate
-from shared.adapters.redis.unavailable_queries import UnavailableQueries
+from shared.adapters.redis.provisioning.student_sis_ids import kept_student_ids
+from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
+from shared.adapters.redis.values import text
 from shared.clock import Clock
 from shared.config import POWERSCHOOL_SETTINGS, Settings
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 
-from shared.adapters.http.answers import Answer, Decoder
-from shared.adapters.http.api import JsonApi, Params
-from shared.adapters.http.exact_json import Json
-from shared.adapters.powerschool.refusals import TokenRefused
+from shared.adapters.http.client import JsonApi, Params
+from shared.adapters.http.decimal_json import Json
+from shared.adapters.http.response import Answer, Decoder
+from shared.adapters.powerschool.errors import TokenRefused
 from shared.adapters.powerschool.token import SharedToken
 from shared.errors import AccessDenied, Refused
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from shared.adapters.powerschool.api import PowerSchoolApi
-from shared.adapters.powerschool.gradebook import Gradebook
+from shared.adapters.powerschool.gradebook.client import Gradebook
 from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.queries import PowerQueries
-from shared.adapters.powerschool.roster import Roster
+from shared.adapters.powerschool.powerqueries import PowerQueries
+from shared.adapters.powerschool.rosters.reader import Roster
 
 
 @dataclass(frozen=True, slots=True)

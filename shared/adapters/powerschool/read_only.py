@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import httpx
 
-from shared.adapters.http.answers import Answer, Decoder
-from shared.adapters.http.api import Params
-from shared.adapters.http.exact_json import Json
+from shared.adapters.http.client import Params
+from shared.adapters.http.decimal_json import Json
+from shared.adapters.http.response import Answer, Decoder
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.errors import PermanentError, SystemUnwell, TransientError
 

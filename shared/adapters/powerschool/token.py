@@ -12,11 +12,11 @@ import structlog
 from pydantic import BaseModel, TypeAdapter
 from redis.lock import Lock
 
-from shared.adapters.http.api import MOST_BYTES_SMALL, JsonApi
-from shared.adapters.http.errand import Errand, current_errand, on_errand
-from shared.adapters.redis.answers import text
+from shared.adapters.http.client import MOST_BYTES_SMALL, JsonApi
+from shared.adapters.http.request_context import Errand, current_errand, on_errand
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
+from shared.adapters.redis.values import text
 from shared.errors import AccessDenied, Refused, SystemUnwell, UnexpectedAnswer
 from shared.log_events import LogEvent
 
@@ -67,7 +67,7 @@ class SharedToken:
             "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8",
         }
         self._lock_s = longest_fetch.total_seconds() + 5
-        self._drop_if_equal = load_script(client, "drop_if_equal")
+        self._drop_if_equal = load_script(client, "compare_and_delete")
 
     def current(self) -> str:
         """Return a valid token, fetching one if there is none.

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from shared.adapters.http.exact_json import Json
-from shared.domain.powerschool import TeacherCategory
-from shared.domain.scoring import is_reckonable
+from shared.adapters.http.decimal_json import Json
+from shared.domain.passback.powerschool import TeacherCategory
+from shared.domain.passback.rules.score import is_reckonable
 
 
 def listed(value: Json) -> list[Json]:

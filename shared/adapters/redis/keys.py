@@ -205,7 +205,7 @@ class Keys:
         """Hash: labels, joined by a bar, to a number that only grows.
 
         `repairs`: `assignments` and `scores` that no event had told of. The others are `Counted` in
-        `shared/domain/measures.py`.
+        `shared/domain/metrics.py`.
         """
         return f"{self.prefix}:counter:{name}"
 

@@ -1,8 +1,9 @@
-"""The Lua files beside this module as callables."""
+"""Loads the Lua scripts, each from the `lua/` folder of the store that uses it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import ClassVar
 
 import redis
@@ -10,9 +11,9 @@ import structlog
 from redis.commands.core import Script
 from redis.exceptions import ResponseError
 
-from shared.adapters.redis.answers import milliseconds, text
 from shared.adapters.redis.keys import SET_ASIDE, Keys
-from shared.domain.changes import Windows
+from shared.adapters.redis.values import milliseconds, text
+from shared.domain.passback.changes import Windows
 from shared.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -21,14 +22,22 @@ Argument = bytes | str | int | float
 
 
 def load_script(client: redis.Redis, *names: str) -> Script:
-    """Return the script made of the named files, one after the other. Redis is taught it at its first use."""
+    """Return the script made of the named files, one after the other.
+
+    `sync_queue/renew` is `sync_queue/lua/renew.lua` beside this module; a name without a room is in `lua/`, for stores
+    of several rooms.
+    """
     return client.register_script(script_text(*names))
 
 
 def script_text(*names: str) -> str:
     """Return the named files, one after the other."""
-    folder = resources.files(__package__)
-    return "\n".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
+    return "\n".join(_file(name).read_text(encoding="utf-8") for name in names)
+
+
+def _file(name: str) -> Traversable:
+    room, _, script = name.rpartition("/")
+    return resources.files(__package__) / room / "lua" / f"{script}.lua"
 
 
 def set_aside_wrong_types(client: redis.Redis, expected: Mapping[str, str]) -> bool:
@@ -57,7 +66,7 @@ def with_right_types(client: redis.Redis, expected: Mapping[str, str], run: Call
 
 
 class CourseScripts:
-    """The scripts that begin with `course.lua`, with the keys and arguments that it reads."""
+    """The scripts that begin with `pending.lua`, with the keys and arguments that it reads."""
 
     FILES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "request": (),
@@ -68,7 +77,7 @@ class CourseScripts:
         "release": (),
         "release_for_later": ("moments",),
     }
-    """Each script by name, with the files between `course.lua` and its own."""
+    """Each script by name, with the files between `pending.lua` and its own."""
 
     def __init__(
         self,
@@ -79,7 +88,9 @@ class CourseScripts:
         lease_for: timedelta,
         now_ms: Callable[[], int] | None,
     ) -> None:
-        self._scripts = {name: load_script(client, "course", *files, name) for name, files in self.FILES.items()}
+        self._scripts = {
+            name: load_script(client, "sync_queue/pending", *files, name) for name, files in self.FILES.items()
+        }
         self._keys = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.fence, keys.synced)
         self._client = client
         sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.synced, keys.courses, keys.unknown)

@@ -9,7 +9,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from shared.adapters.telemetry.defects import LowerExpectedAlarms, WithoutExceptionTexts, without_texts
+from shared.adapters.telemetry.exceptions import LowerExpectedAlarms, WithoutExceptionTexts, without_texts
 from shared.adapters.telemetry.redaction import redactor
 from shared.config import LogFormat, Settings
 

@@ -1,7 +1,7 @@
 """Counts the requests to Canvas and PowerSchool, by path template and status class."""
 
-from shared.domain.measures import REQUEST_BOUNDS_S, TOTAL_MS, Counted, bucket_of
-from shared.ports import Count
+from shared.domain.metrics import REQUEST_BOUNDS_S, TOTAL_MS, Counted, bucket_of
+from shared.ports.passback import Count
 
 
 class RequestCounts:

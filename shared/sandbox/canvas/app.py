@@ -10,14 +10,14 @@ from starlette.middleware import Middleware
 
 from shared.clock import Clock, SystemClock
 from shared.sandbox.canvas.control import CONTROL_ROUTES
-from shared.sandbox.canvas.rest import READ_ROUTES
-from shared.sandbox.canvas.rest_submissions import SUBMISSION_ROUTES
-from shared.sandbox.canvas.rest_writes import WRITE_ROUTES
+from shared.sandbox.canvas.rest.courses import READ_ROUTES
+from shared.sandbox.canvas.rest.submissions import SUBMISSION_ROUTES
+from shared.sandbox.canvas.rest.throttle import ThrottleMiddleware
+from shared.sandbox.canvas.rest.writes import WRITE_ROUTES
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import CanvasSeed
-from shared.sandbox.canvas.sis_api import SIS_ROUTES
-from shared.sandbox.canvas.sis_imports_api import SIS_IMPORT_ROUTES
-from shared.sandbox.canvas.throttle import ThrottleMiddleware
+from shared.sandbox.canvas.sis_import.integration_api import SIS_ROUTES
+from shared.sandbox.canvas.sis_import.routes import SIS_IMPORT_ROUTES
 from shared.sandbox.faults import FaultMiddleware, control_routes
 
 SYSTEM_CLOCK = SystemClock()

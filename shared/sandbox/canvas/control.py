@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.canvas.access import sandbox
-from shared.sandbox.canvas.delivery import EventSettings
-from shared.sandbox.canvas.objects import (
+from shared.sandbox.canvas.live_events.delivery import EventSettings
+from shared.sandbox.canvas.rest.access import sandbox
+from shared.sandbox.canvas.rest.objects import (
     assignment_json,
     course_json,
     enrollment_json,

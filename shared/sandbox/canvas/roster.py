@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from shared.sandbox.canvas.envelope import rest_time
+from shared.sandbox.canvas.live_events.envelope import rest_time
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.state import Course, Enrollment
 

@@ -3,13 +3,13 @@
 import httpx
 
 from shared.clock import Clock
-from shared.sandbox.canvas.by_hand import ByHand
-from shared.sandbox.canvas.delivery import DeliveryQueue, EventSettings
-from shared.sandbox.canvas.events import LiveEvents
+from shared.sandbox.canvas.actions.admin_edits import ByHand
+from shared.sandbox.canvas.live_events.delivery import DeliveryQueue, EventSettings
+from shared.sandbox.canvas.live_events.events import LiveEvents
+from shared.sandbox.canvas.live_events.signing import KeyRing
+from shared.sandbox.canvas.rest.throttle import CanvasFaults
 from shared.sandbox.canvas.seed import CanvasSeed
-from shared.sandbox.canvas.signing import KeyRing
-from shared.sandbox.canvas.sis_queue import SisQueue
-from shared.sandbox.canvas.throttle import CanvasFaults
+from shared.sandbox.canvas.sis_import.queue import SisQueue
 from shared.sandbox.faults import Switchboard
 
 

@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.sandbox.powerschool.answers import Refusal, message, refusal_response, v1_message
-from shared.sandbox.powerschool.current import knobs, powerschool
-from shared.sandbox.powerschool.knobs import PowerSchoolFaults
+from shared.sandbox.powerschool.errors import Refusal, message, refusal_response, v1_message
+from shared.sandbox.powerschool.faults import PowerSchoolFaults
+from shared.sandbox.powerschool.request_context import knobs, powerschool
 from shared.sandbox.powerschool.state import PowerSchool
 
 # Metadata answers unauthenticated callers (measured on a production server); `/time` needs no OAuth (documented).

@@ -5,29 +5,22 @@ from starlette.middleware import Middleware
 
 from shared.clock import Clock, SystemClock
 from shared.sandbox.faults import FaultMiddleware, Switchboard, control_routes
-from shared.sandbox.powerschool import (
-    access,
-    control,
-    dataversion,
-    schema_queries,
-    schema_tables,
-    v1_metadata,
-    xte_assignments,
-    xte_categories,
-    xte_scores,
-)
-from shared.sandbox.powerschool.answers import Refusal, refusal_response
-from shared.sandbox.powerschool.knobs import PowerSchoolFaults
+from shared.sandbox.powerschool import access, control, dataversion, v1_metadata
+from shared.sandbox.powerschool.errors import Refusal, refusal_response
+from shared.sandbox.powerschool.faults import PowerSchoolFaults
+from shared.sandbox.powerschool.queries import routes as queries
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
+from shared.sandbox.powerschool.tables import routes as tables
+from shared.sandbox.powerschool.xte import assignments, categories, scores
 
 AREAS = (
     access,
-    xte_assignments,
-    xte_scores,
-    xte_categories,
+    assignments,
+    scores,
+    categories,
     v1_metadata,
-    schema_tables,
-    schema_queries,
+    tables,
+    queries,
     dataversion,
     control,
 )

@@ -12,13 +12,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from shared.sandbox.faults import CONTROL_PREFIX
-from shared.sandbox.powerschool.acts import Act
-from shared.sandbox.powerschool.answers import plain
-from shared.sandbox.powerschool.current import powerschool
-from shared.sandbox.powerschool.roster_changes import make_changes
-from shared.sandbox.powerschool.rows import AssignmentSection, Score
+from shared.sandbox.powerschool.actions.people import Act
+from shared.sandbox.powerschool.actions.random_days import make_changes
+from shared.sandbox.powerschool.errors import plain
+from shared.sandbox.powerschool.request_context import powerschool
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.state import PowerSchool, Write
+from shared.sandbox.powerschool.tables.rows import AssignmentSection, Score
 
 ACTS: TypeAdapter[Act] = TypeAdapter(Act)
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.powerschool.current import powerschool
+from shared.sandbox.powerschool.request_context import powerschool
 
 
 async def read_changes(request: Request) -> Response:

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.clock import Clock
-from shared.sandbox.powerschool.rows import (
+from shared.sandbox.powerschool.state import PowerSchool
+from shared.sandbox.powerschool.tables.rows import (
     Assignment,
     AssignmentSection,
     Category,
@@ -23,7 +24,6 @@ from shared.sandbox.powerschool.rows import (
     Student,
     Term,
 )
-from shared.sandbox.powerschool.state import PowerSchool
 
 
 class SeedAssignment(BaseModel):

@@ -15,7 +15,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from shared.clock import Clock
-from shared.sandbox.powerschool.rows import (
+from shared.sandbox.powerschool.tables.rows import (
     Assignment,
     AssignmentSection,
     Category,

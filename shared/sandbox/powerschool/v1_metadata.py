@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.powerschool.current import powerschool
+from shared.sandbox.powerschool.request_context import powerschool
 
 PAGE_SIZES = ("course", "school", "section", "section_enrollment", "staff", "student", "term", "schema_table_query")
 POWERSCHOOL_VERSION = "25.2.0.0"

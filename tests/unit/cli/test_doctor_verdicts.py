@@ -7,8 +7,8 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.config import load
-from workers.cli.checks import Verdict, configuration, redis
-from workers.cli.checks.verdicts import clock_check, http_date
+from workers.cli.doctor import Verdict, configuration, redis
+from workers.cli.doctor.result import clock_check, http_date
 
 NOW = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 GOOD = {

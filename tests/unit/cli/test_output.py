@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import pytest
 
-from workers.cli.output import ExitCode, emit, plain
+from workers.cli.terminal.output import ExitCode, emit, plain
 
 
 class Colour(StrEnum):

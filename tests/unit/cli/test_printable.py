@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 from rich.table import Table
 
-from workers.cli.output import emit
-from workers.cli.printable import printable, printable_json
+from workers.cli.terminal.output import emit
+from workers.cli.terminal.printable import printable, printable_json
 
 ODD = (
     "\x1b[2J",

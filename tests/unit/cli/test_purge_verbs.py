@@ -11,8 +11,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from shared.adapters.redis.keys import Keys
-from shared.domain.changes import Cause
-from workers import bootstrap
+from shared.domain.passback.changes import Cause
+from workers import container
 from workers.cli.app import app
 
 COURSE = "7301"
@@ -23,7 +23,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> redis.Redis:
     """The Redis that the verbs find; it is made from settings, so that it has to be put in its place."""
     server = fakeredis.FakeServer()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bootstrap, "connect", lambda _settings: fakeredis.FakeRedis(server=server))
+    monkeypatch.setattr(container, "connect", lambda _settings: fakeredis.FakeRedis(server=server))
     client = fakeredis.FakeRedis(server=server)
     client.hset(Keys().links(COURSE), "11:4711", '{"bad": "json is never read"}')
     client.hset(Keys().pending(COURSE), mapping={"first": 1, "last": 1, "count": 1, f"c:{Cause.PERSON}": "1"})

@@ -1,6 +1,6 @@
 """The district that `passback sandbox` begins with."""
 
-from shared.sandbox.district import Ids
+from shared.sandbox.district.small import Ids
 from workers.cli.processes import starting_district
 
 

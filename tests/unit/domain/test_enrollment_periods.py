@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from shared.domain.enrollment_periods import EnrollmentPeriod, EnrollmentStatus, enrollment_status
-from shared.domain.powerschool import Term
+from shared.domain.passback.powerschool import Term
 
 TERM = Term(date(2026, 8, 17), date(2026, 12, 18), 36)
 FIRST_DAY, LAST_DAY = TERM.first_day, TERM.last_day

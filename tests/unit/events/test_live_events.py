@@ -9,8 +9,8 @@ from event_samples import SHARD, event, raw
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.events.event_mapping import change_of
 from shared.events.live_events import FAST, TOLERANT, MalformedEvent, local_id, parse
-from shared.events.meaning import change_of
 
 
 def test_an_event_keeps_what_is_needed() -> None:

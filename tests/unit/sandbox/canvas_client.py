@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from shared.clock import ManualClock
 from shared.sandbox.canvas.app import create_app
-from shared.sandbox.canvas.envelope import LiveEvent
+from shared.sandbox.canvas.live_events.envelope import LiveEvent
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import CanvasSeed
 

@@ -10,7 +10,7 @@ import httpx
 
 from shared.clock import ManualClock
 from shared.sandbox.powerschool.app import create_app
-from shared.sandbox.powerschool.schema_queries import QUERIES
+from shared.sandbox.powerschool.queries.routes import QUERIES
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 
 TEACHER, CO_TEACHER, STRANGER = 610, 611, 612

@@ -10,7 +10,7 @@ from canvas_client import ALICE, ASSIGNMENT, COURSE, NOW, a_seed
 from jwt.algorithms import RSAAlgorithm
 
 from shared.clock import ManualClock
-from shared.sandbox.canvas.delivery import EventSettings
+from shared.sandbox.canvas.live_events.delivery import EventSettings
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 
 TARGET = "http://receiver.example/events/canvas"

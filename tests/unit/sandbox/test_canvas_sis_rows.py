@@ -5,8 +5,8 @@ import json
 import pytest
 from sis_canvas import COURSES, EVERYTHING, SECTIONS, TERMS, USERS, SisWorld, provisioned, zip_of
 
+from shared.events.event_mapping import change_of, is_echo
 from shared.events.live_events import parse
-from shared.events.meaning import change_of, is_echo
 
 COURSE_HEADER = COURSES.splitlines()[0]
 SECTION_HEADER = SECTIONS.splitlines()[0]

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from shared.clock import ManualClock
-from shared.sandbox.district_generator import DistrictSize, unprovisioned_district
-from shared.sandbox.powerschool.roster_acts import RollOver
-from shared.sandbox.powerschool.roster_changes import KINDS, make_changes
+from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
+from shared.sandbox.powerschool.actions.random_days import KINDS, make_changes
+from shared.sandbox.powerschool.actions.rosters import RollOver
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.state import PowerSchool
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.workers.school import School
+from tests.unit.workers.grade_passback.school import School
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from structlog.testing import capture_logs
 
-from shared.domain.changes import Cause
-from shared.domain.records import DeadLetter, LetterKind
+from shared.domain.passback.changes import Cause
+from shared.domain.passback.course_state import DeadLetter, LetterKind
 from tests.fakes import FakeDeadMessages
-from tests.unit.workers.school import School
-from workers.dead_letters.queue import DeadLetterQueue
-from workers.dead_letters.selection import Bounds, Selection, by_cause
+from tests.unit.workers.grade_passback.school import School
+from workers.dead_letters.filters import Bounds, Selection, by_cause
+from workers.dead_letters.service import DeadLetterQueue
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)

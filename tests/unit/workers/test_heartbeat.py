@@ -8,10 +8,10 @@ from pathlib import Path
 
 import fakeredis
 
-from shared.adapters.redis.heartbeats import Heartbeats
 from shared.adapters.redis.keys import Keys
-from shared.adapters.telemetry.supervisor import tell_alive
-from workers.heartbeat import Heart
+from shared.adapters.redis.operations.heartbeats import Heartbeats
+from shared.adapters.telemetry.systemd import tell_alive
+from workers.runtime.heartbeat import Heart
 
 OFTEN = timedelta(milliseconds=5)
 

@@ -1,0 +1,1 @@
+"""Canvas's SIS Import API."""

@@ -1,0 +1,143 @@
+"""Canvas's SIS Import: the port `SisImports`."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+
+from shared.adapters.canvas.pagination import PER_PAGE, PagedApi
+from shared.adapters.canvas.sis_import import wire
+from shared.adapters.canvas.sis_import.csv_files import MEDIA_TYPE, zipped
+from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
+from shared.adapters.http.client import Params
+from shared.domain.provisioning.rows.sis_rows import ImportState, RowError, SisFiles, SisImport
+from shared.errors import AccessDenied, NotFound, Refused
+from shared.ports.provisioning import CanvasUser, ImportOptions
+
+IMPORTS = "/api/v1/accounts/{account_id}/sis_imports"
+ACCOUNT = "/api/v1/accounts/{account_id}"
+MOST_PER_PAGE = 100
+UNFINISHED = tuple(state for state in ImportState if not state.is_final)
+
+
+class CanvasSisImports:
+    """Thread-safe. Knows the root account from its first request on.
+
+    `account` may be any account of the district, or `self`: imports are taken on the root account alone. Its errors
+    never quote a row: what Canvas says about rows is only in what `errors` returns.
+    """
+
+    def __init__(self, canvas: PagedApi, account: str) -> None:
+        self._canvas = canvas
+        self._account = account
+        self._root_account: str | None = None
+
+    def start(self, files: SisFiles, data_set_id: str, options: ImportOptions) -> SisImport:
+        """Upload the files of an import in a zip. Not safe to repeat: note what is started first, then look for it.
+
+        Raises: TransientError where no answer came: the import may exist all the same. AccessDenied where imports are
+        not enabled or the token lacks the right. Source: Canvas REST API, `POST …/sis_imports` with a raw body.
+        """
+        params = [
+            ("import_type", "instructure_csv"),
+            ("extension", "zip"),
+            ("diffing_data_set_identifier", data_set_id),
+            ("diffing_drop_status", options.drop_status),
+            ("diffing_user_remove_status", options.user_remove_status),
+            ("change_threshold", str(options.change_threshold)),
+            *([("diffing_remaster_data_set", "true")] if options.remaster else []),
+        ]
+        answer = self._canvas.upload(IMPORTS, self._here(), params, zipped(files), MEDIA_TYPE)
+        return answer.parsed(wire.IMPORT).to_domain()
+
+    def find(self, import_id: int) -> SisImport:
+        """Return an import. Raises `NotFound`. Source: Canvas REST API, `GET …/sis_imports/:id`."""
+        answer = self._canvas.get(f"{IMPORTS}/{{id}}", {**self._here(), "id": str(import_id)})
+        return answer.parsed(wire.IMPORT).to_domain()
+
+    def newest(self, limit: int) -> Sequence[SisImport]:
+        """Return the newest imports of anybody, the newest first.
+
+        Source: Canvas REST API, `GET …/sis_imports`, which lists the newest first (sis_imports_api_controller.rb).
+        """
+        params = [("per_page", str(min(limit, MOST_PER_PAGE)))]
+        return tuple(islice(self._imports(params), limit))
+
+    def unfinished(self) -> Sequence[SisImport]:
+        """Return the imports of anybody that run or wait for their turn, the newest first."""
+        params = [*(("workflow_state[]", state.value) for state in UNFINISHED), PER_PAGE]
+        # A Canvas that does not know the parameter lists all of them.
+        return tuple(found for found in self._imports(params) if not found.state.is_final)
+
+    def missing_accounts(self, sis_ids: Collection[str]) -> frozenset[str]:
+        """Return the SIS ids of which Canvas has no account; none that the token may not look at.
+
+        Source: Canvas REST API, `GET /api/v1/accounts/sis_account_id:...`; one request each.
+        """
+        return frozenset(sis_id for sis_id in sorted(sis_ids) if not self._has_account(sis_id))
+
+    def _has_account(self, sis_id: str) -> bool:
+        try:
+            self._canvas.get(ACCOUNT, {"account_id": f"sis_account_id:{sis_id}"})
+        except NotFound:
+            return False
+        except AccessDenied:
+            # Not to be told: Canvas itself says of each course of it that there is no such account.
+            return True
+        return True
+
+    def errors(self, import_id: int) -> Sequence[RowError]:
+        """Return every row error and warning; Canvas forgets them after 30 days.
+
+        Canvas does not say in an error whether it is a failure, but lists failures alone: a second request.
+        Source: Canvas REST API, `GET …/sis_imports/:id/errors`.
+        """
+        everything = list(self._errors(import_id, [PER_PAGE]))
+        failures = Counter(self._errors(import_id, [("failure", "true"), PER_PAGE]) if everything else ())
+        return tuple(error.to_domain(is_failure=_taken(failures, error)) for error in everything)
+
+    def user(self, sis_user_id: str) -> CanvasUser | None:
+        """Return the user of this SIS id; None if there is none.
+
+        Raises: AccessDenied. Source: Canvas REST API, `GET /api/v1/users/:id`, "SIS IDs".
+        """
+        try:
+            answer = self._canvas.get("/api/v1/users/{id}", {"id": f"sis_user_id:{sis_user_id}"})
+        except NotFound:
+            return None
+        return CanvasUser(answer.parsed(wire.USER).login_id)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._canvas.close()
+
+    def _imports(self, params: Params) -> Iterator[SisImport]:
+        for page in self._canvas.pages(IMPORTS, self._here(), params):
+            yield from (found.to_domain() for found in page.parsed(wire.IMPORTS).sis_imports)
+
+    def _errors(self, import_id: int, params: Params) -> Iterator[SisImportErrorWire]:
+        ids = {**self._here(), "id": str(import_id)}
+        for page in self._canvas.pages(f"{IMPORTS}/{{id}}/errors", ids, params):
+            yield from page.parsed(wire.ERRORS).sis_import_errors
+
+    def _here(self) -> dict[str, str]:
+        """Return the id of the root account, asked for once.
+
+        That `self` is understood below `accounts` is not documented. Where the account may not be read, it is used as
+        it was configured, and Canvas says what it thinks of it.
+        """
+        if self._root_account is None:
+            try:
+                answer = self._canvas.get(ACCOUNT, {"account_id": self._account})
+            except Refused:
+                self._root_account = self._account
+            else:
+                self._root_account = answer.parsed(wire.ACCOUNT).root_id
+        return {"account_id": self._root_account}
+
+
+def _taken(failures: Counter[SisImportErrorWire], error: SisImportErrorWire) -> bool:
+    """Say whether the error is one of the failures that are left, and take it out."""
+    if not failures[error]:
+        return False
+    failures[error] -= 1
+    return True

@@ -1,0 +1,103 @@
+"""What PowerSchool's refusals mean: one row per sentence it is known to say.
+
+Sources: PowerSchool xte API reference; the PowerTeacher Pro titles of Instructure's "SIS Error Code Dictionary";
+answers measured against a test server. Full bodies are not public, so sentences are recognised by their core.
+"""
+
+import re
+from collections.abc import Iterator
+
+from shared.adapters.http.decimal_json import Json, whole
+from shared.adapters.http.error_text import masked, sentences
+from shared.adapters.http.response import Answer
+from shared.errors import AccessDenied, NotFound, PermanentError, Refused, RefusedRow
+
+# No request has more rows that could be refused.
+MOST_ROWS = 1_000
+
+_SECTION_GONE = re.compile(r"Unable to find \S{0,100}AssignmentSection with id (\d{1,19})\b", re.IGNORECASE | re.ASCII)
+_STUDENT = re.compile(r"Student\.id \[(\d{1,19})\]", re.IGNORECASE | re.ASCII)
+
+_FORBIDDEN = (
+    (re.compile(r"does not teach", re.IGNORECASE), "powerschool_not_teaching"),
+    (re.compile(r"no ?access|lacks sufficient permission", re.IGNORECASE), "powerschool_grant_missing"),
+)
+
+_NOT_CREATED = (re.compile(r"(unable to|cannot be) create", re.IGNORECASE), "powerschool_not_created")
+
+# In this order: the sentence about a duplicate may name its due date, the one about a scale its score.
+_CONFLICTS = (
+    (re.compile(r"already exists|duplicate|not unique", re.IGNORECASE), "powerschool_duplicate"),
+    (re.compile(r"lock", re.IGNORECASE), "powerschool_locked"),
+    (re.compile(r"grade ?scale", re.IGNORECASE), "powerschool_grade_scale"),
+    (re.compile(r"score ?type", re.IGNORECASE), "powerschool_score_type"),
+    (re.compile(r"due ?date", re.IGNORECASE), "powerschool_due_date"),
+    (re.compile(r"category", re.IGNORECASE), "powerschool_category"),
+    (re.compile(r"score ?entry ?points?|total ?point ?value", re.IGNORECASE), "powerschool_points"),
+    (re.compile(r"student", re.IGNORECASE), "powerschool_student"),
+    _NOT_CREATED,
+)
+
+
+class TokenRefused(AccessDenied):
+    """The token is expired or unknown; a fresh one may help, once."""
+
+
+def read_refusal(answer: Answer) -> PermanentError | None:
+    """Return what only PowerSchool says in this way, None where the general rules do."""
+    match answer.status:
+        case 401:
+            return _unauthorized(answer)
+        case 403:
+            cause = _first_match(_FORBIDDEN, answer.spoken)
+            return _refused(AccessDenied, answer, cause) if cause else None
+        case 409:
+            return _refused(Refused, answer, _first_match(_CONFLICTS, answer.spoken) or "powerschool_409")
+        case 400 | 412 as status:
+            return _refused(Refused, answer, _first_match((_NOT_CREATED,), answer.spoken) or f"powerschool_{status}")
+        case 500:
+            return _section_gone(answer)
+        case _:
+            return None
+
+
+def _unauthorized(answer: Answer) -> PermanentError:
+    # A plugin without accessLevelV1Api gets a 401 as well, with every token.
+    kind = AccessDenied if "accessLevel" in answer.spoken else TokenRefused
+    return _refused(kind, answer, "powerschool_401")
+
+
+def _section_gone(answer: Answer) -> PermanentError | None:
+    """A score for an assignment that was deleted is answered with a 500."""
+    found = _SECTION_GONE.search(answer.spoken)
+    if found is None:
+        return None
+    row = RefusedRow("AssignmentSection", assignment_section_id=int(found[1]))
+    return NotFound(str(answer), cause="powerschool_404", status=answer.status, words=answer.words, rows=[row])
+
+
+def _refused(kind: type[Refused], answer: Answer, cause: str) -> Refused:
+    rows = tuple(_rows(answer.body))
+    return kind(str(answer), cause=cause, status=answer.status, words=answer.words, rows=rows)
+
+
+def _first_match(table: tuple[tuple[re.Pattern[str], str], ...], spoken: str) -> str | None:
+    return next((cause for sentence, cause in table if sentence.search(spoken)), None)
+
+
+def _rows(body: Json) -> Iterator[RefusedRow]:
+    errors = body.get("errors") if isinstance(body, dict) else None
+    for error in errors[:MOST_ROWS] if isinstance(errors, list) else []:
+        text = " ".join(sentences(error))
+        params = error.get("params") if isinstance(error, dict) else None
+        student = _id_in(params, "student_dcid") or _number(_STUDENT.search(text))
+        section = _id_in(params, "assignment_section_id") or _number(_SECTION_GONE.search(text))
+        yield RefusedRow(masked(text), assignment_section_id=section, student_dcid=student)
+
+
+def _id_in(params: Json, name: str) -> int | None:
+    return whole(params.get(name)) if isinstance(params, dict) else None
+
+
+def _number(found: re.Match[str] | None) -> int | None:
+    return int(found[1]) if found else None

@@ -1,0 +1,1 @@
+"""PowerTeacher Pro's gradebook: reads by PowerQuery, writes by the xte API."""

@@ -1,0 +1,156 @@
+"""The bodies of gradebook writes, as values. Source: PowerSchool xte API; measured against a test server."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from shared.adapters.http.decimal_json import Json, plain
+from shared.domain.passback.planning.description import fitted
+from shared.domain.passback.planning.desired import DesiredAssignment
+from shared.domain.passback.powerschool import Mark
+from shared.ports.passback import ClearRow, ScoreRow
+
+JsonObject = dict[str, Json]
+
+# PowerSchool tags what it sends with these; they are no columns.
+_TAGS = ("_name", "_id")
+
+
+def new_assignment(desired: DesiredAssignment) -> JsonObject:
+    """Return the body that creates the assignment in its one section; nothing in it that PowerSchool can default."""
+    section: JsonObject = {
+        "sectionsdcid": desired.section_dcid,
+        "name": desired.name,
+        "duedate": desired.due_date.isoformat(),
+        "scoretype": "POINTS",
+        "scoreentrypoints": desired.points,
+        "totalpointvalue": desired.points,
+        "weight": 1,
+        "iscountedinfinalgrade": desired.counted is not False,
+        "isscoringneeded": True,
+        "_assignmentcategoryassociations": [{"teachercategoryid": desired.category_id, "isprimary": True}],
+    }
+    if desired.description:
+        section["description"] = fitted(desired.description)
+    if desired.publish_option is not None:
+        section["publishoption"] = desired.publish_option
+    if desired.scores_published is not None:
+        section["isscorespublish"] = desired.scores_published
+    return {"_assignmentsections": [section]}
+
+
+def changed_assignment(current: JsonObject, assignment_section_id: int, desired: DesiredAssignment) -> JsonObject:
+    """Return the assignment as PowerSchool sent it, with passback's own fields made equal to `desired`.
+
+    An update replaces the whole assignment, so every section and id is sent back. Where an assignment spans
+    sections, all but the due date must be equal in them.
+    """
+    kept = _untagged(current)
+    sections = _objects(kept.get("_assignmentsections"))
+    kept["_assignmentsections"] = [_changed_section(each, assignment_section_id, desired) for each in sections]
+    return kept
+
+
+def scores(rows: Sequence[ScoreRow]) -> JsonObject:
+    """Return the body of a score batch.
+
+    All six flags are sent: passback's own, so that a withdrawn one is withdrawn, and the teacher's as they were read.
+    Whether PowerSchool keeps a flag that is left out is not publicly known. A comment is a record of its own
+    (ASSIGNMENTSCORECOMMENT) and is left out.
+    """
+    return {
+        "assignment_scores": [
+            {
+                "_assignmentsection": {"assignmentsectionid": row.assignment_section_id},
+                "studentsdcid": row.student_dcid,
+                "actualscoreentered": plain(row.points),
+                "actualscorekind": "REAL_SCORE",
+                "scoretype": "POINTS",
+                "scorepoints": row.points,
+                "ismissing": row.missing,
+                "isexempt": row.exempt,
+                **_marks(row.marks),
+            }
+            for row in rows
+        ]
+    }
+
+
+def blank_scores(rows: Sequence[ClearRow]) -> JsonObject:
+    """Return the body of a batch that empties scores.
+
+    Inferred: how to clear a score is not publicly known. PowerTeacher Pro's own page sends empty values like this,
+    so that the row is written as a score would be, with nothing in it.
+    """
+    return {
+        "assignment_scores": [
+            {
+                "_assignmentsection": {"assignmentsectionid": row.assignment_section_id},
+                "studentsdcid": row.student_dcid,
+                "actualscoreentered": "",
+                "scorepoints": None,
+                "ismissing": False,
+                "isexempt": False,
+                **_marks(row.marks),
+            }
+            for row in rows
+        ]
+    }
+
+
+def _marks(marks: frozenset[Mark] | None) -> dict[str, Json]:
+    return {} if marks is None else {f"is{mark.value}": mark in marks for mark in Mark}
+
+
+def _changed_section(section: JsonObject, assignment_section_id: int, desired: DesiredAssignment) -> JsonObject:
+    addressed = section.get("assignmentsectionid") in (assignment_section_id, [assignment_section_id])
+    changed: JsonObject = {
+        **section,
+        "name": desired.name,
+        "duedate": desired.due_date.isoformat() if addressed else section.get("duedate"),
+        "scoreentrypoints": desired.points,
+        "totalpointvalue": desired.points * _weight(section),
+        "_assignmentcategoryassociations": _recategorized(section, desired.category_id),
+    }
+    if desired.description is not None:
+        changed["description"] = fitted(desired.description)
+    if desired.counted is not None:
+        changed["iscountedinfinalgrade"] = desired.counted
+    if desired.scores_published is not None:
+        changed["isscorespublish"] = desired.scores_published
+    return changed
+
+
+def _weight(section: JsonObject) -> Decimal:
+    weight = section.get("weight")
+    return Decimal(weight) if isinstance(weight, int | Decimal) else Decimal(1)
+
+
+def _recategorized(section: JsonObject, category_id: int) -> list[Json]:
+    """Return the section's categories with the primary one replaced, its association's id kept."""
+    associations = _objects(section.get("_assignmentcategoryassociations"))
+    if not any(each.get("isprimary", True) for each in associations):
+        return [*associations, {"teachercategoryid": category_id, "isprimary": True}]
+    return [_associated(each, category_id) if each.get("isprimary", True) else each for each in associations]
+
+
+def _associated(association: JsonObject, category_id: int) -> Json:
+    kept = {key: value for key, value in association.items() if key != "_teachercategory"}
+    return {**kept, "teachercategoryid": category_id}
+
+
+def _objects(value: Json) -> list[JsonObject]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _untagged(value: JsonObject) -> JsonObject:
+    return {key: _without_tags(item) for key, item in value.items() if key not in _TAGS and not key.startswith("$")}
+
+
+def _without_tags(value: Json) -> Json:
+    match value:
+        case dict():
+            return _untagged(value)
+        case list():
+            return [_without_tags(item) for item in value]
+        case _:
+            return value

@@ -1,0 +1,1 @@
+"""Whole rosters for provisioning, read-only."""

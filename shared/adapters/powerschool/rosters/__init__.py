@@ -1,0 +1,1 @@
+"""Which students are in which sections, for passback."""

@@ -1,0 +1,1 @@
+"""What is stored per course: its state, links, category matches and audit log."""

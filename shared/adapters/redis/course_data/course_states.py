@@ -1,0 +1,76 @@
+"""What the last sync of each course recorded, and which courses are connected, in Redis."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import cast
+
+import redis
+
+from shared.adapters.redis.course_data.course_index import kept_summary
+from shared.adapters.redis.course_data.course_state_codec import kept_record, record_of
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import load_script
+from shared.adapters.redis.values import epoch_ms, text
+from shared.domain.passback.course_state import CourseRecord
+from shared.domain.passback.course_summary import summary_of
+
+
+class RedisRecords:
+    """The `Records`: a JSON document per course, and the courses in the order in which they were synced."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+        self._save = load_script(client, "course_rank", "course_data/summary", "course_data/save_course_state")
+
+    def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
+        """Replace what is remembered of the course, and which course its assignments and sections belong to."""
+        keys, course_id = self._keys, record.course_id
+        assignment_ids = [assignment.assignment_id for assignment in record.assignments]
+        document, synced_ms = kept_record(record), epoch_ms(record.synced_at)
+        next_due_ms = "" if record.next_due_at is None else epoch_ms(record.next_due_at)
+        summary = summary_of(record)
+        ids = [str(len(assignment_ids)), *assignment_ids, *canvas_section_ids]
+        self._save(
+            keys=[
+                keys.record(course_id), keys.courses, keys.assignment_courses, keys.section_courses, keys.due_dates,
+                keys.summaries, keys.course_words, keys.standings, keys.problems, keys.gone,
+            ],
+            args=[course_id, document, synced_ms, next_due_ms, kept_summary(summary), summary.problems, *ids],
+        )  # fmt: skip
+
+    def course(self, course_id: str) -> CourseRecord | None:
+        """Return what the last sync recorded, None for a course never synced."""
+        record = self._redis.get(self._keys.record(course_id))
+        return None if record is None else record_of(cast("bytes", record))
+
+    def connect(self, course_id: str) -> bool:
+        """Add the course to those that reconciliation visits; say whether it was not there."""
+        return bool(self._redis.zadd(self._keys.courses, {course_id: 0}, nx=True))
+
+    def close(self, course_id: str, at: datetime) -> bool:
+        """Take the course off every schedule, since Canvas has it no more; say whether that is news."""
+        with self._redis.pipeline() as pipeline:
+            pipeline.hsetnx(self._keys.gone, course_id, str(epoch_ms(at)))
+            pipeline.zrem(self._keys.courses, course_id)
+            pipeline.zrem(self._keys.due_dates, course_id)
+            is_news, *_ = pipeline.execute()
+        return bool(is_news)
+
+    def is_connected(self, course_id: str) -> bool:
+        """Say whether reconciliation visits the course."""
+        return self._redis.zscore(self._keys.courses, course_id) is not None
+
+    def count(self) -> int:
+        """Return how many courses are connected."""
+        return self._redis.zcard(self._keys.courses)
+
+    def stale_courses(self, synced_before: datetime, limit: int) -> list[str]:
+        """Return connected courses neither synced nor visited since, the longest waiting first."""
+        before = f"({epoch_ms(synced_before)}"
+        courses = cast("list[bytes]", self._redis.zrangebyscore(self._keys.courses, "-inf", before, 0, limit))
+        return [text(course) for course in courses]
+
+    def visit(self, course_id: str, at: datetime) -> None:
+        """Remember that the course had its turn, so that one that cannot be synced does not keep the others waiting."""
+        self._redis.zadd(self._keys.courses, {course_id: epoch_ms(at)}, xx=True, gt=True)

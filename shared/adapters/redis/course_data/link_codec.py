@@ -1,0 +1,136 @@
+"""How a course's links are kept: a hash of links, and of the students whom scores were sent to, by section.
+
+    <assignment id>:<section dcid>  ["name", "due date", PowerSchool's two ids, "x<marks>", zeros, echoes]
+    students:<section dcid>         [STUDENTS.DCID, …]
+
+Nearly the same students have a score in every assignment of a section: they stand in the section's list once, and a
+link marks their places in it. Marks are a number in base 16, whose bit n is the student at place n (from 0); the x lets
+nobody who searches for an id find marks instead. A place belongs to one student for ever: an erased one leaves a 0.
+
+`zeros` is a list of STUDENTS.DCID, `echoes` an object of `[sent, stored]` by field or STUDENTS.DCID, in digests. What
+is empty at a link's end is left out: most links have neither.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+
+import msgspec
+from pydantic import TypeAdapter
+
+from shared.domain.passback.planning.desired import Echo, Link
+
+_LIST = b"students:"
+
+# What links were until there was this form: an object with every field's name. Each is one until it is saved next.
+_OBJECT = TypeAdapter(Link)
+
+
+class _Echo(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    sent: str
+    stored: str | None = None
+
+
+class _Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    name: str
+    due_date: date
+    powerschool_assignment_id: int | None
+    powerschool_assignment_section_id: int | None
+    marks: str = ""
+    zeros: tuple[int, ...] = ()
+    echoes: dict[str, _Echo] = {}
+
+
+_LINKS = msgspec.json.Decoder(list[_Link])
+_STUDENTS = msgspec.json.Decoder(list[int])
+_ENCODER = msgspec.json.Encoder()
+
+
+def link_field(assignment_id: str, section_dcid: int) -> str:
+    """Return the field that a link is kept in."""
+    return f"{assignment_id}:{section_dcid}"
+
+
+def list_field(section_dcid: int) -> str:
+    """Return the field that a section's students are kept in."""
+    return f"{_LIST.decode()}{section_dcid}"
+
+
+def kept_link(link: Link) -> bytes:
+    """Return the link as it is kept, as one that was sent to nobody."""
+    tail = kept_tail(link)
+    return kept_head(link) if not tail else kept_head(link)[:-1] + b',"x"' + tail + b"]"
+
+
+def kept_head(link: Link) -> bytes:
+    """Return a link's name, date and ids as they are kept; `save_link.lua` adds marks and tail."""
+    ids = (link.powerschool_assignment_id, link.powerschool_assignment_section_id)
+    return _ENCODER.encode((link.name, link.due_date, *ids))
+
+
+def kept_tail(link: Link) -> bytes:
+    """Return what follows a link's marks, with the comma before it; nothing for most links."""
+    if not link.zeros and not link.echoes:
+        return b""
+    zeros = _ENCODER.encode(sorted(link.zeros))
+    if not link.echoes:
+        return b"," + zeros
+    echoes = {key: (echo.sent, echo.stored) if echo.stored else (echo.sent,) for key, echo in link.echoes.items()}
+    return b"," + zeros + b"," + _ENCODER.encode(echoes)
+
+
+def links_of(kept: Mapping[bytes, bytes]) -> dict[tuple[str, int], Link]:
+    """Return the links of a whole hash, in this form or the earlier one. Raises `ValueError` for anything else."""
+    objects, packed = list[bytes](), dict[bytes, bytes]()
+    for field, value in kept.items():
+        if value.startswith(b"{"):
+            objects.append(value)
+        elif not field.startswith(_LIST):
+            packed[field] = value
+    links = _unpacked(packed, students_of(kept))
+    for link in map(_OBJECT.validate_json, objects):
+        links[link.assignment_id, link.section_dcid] = link
+    return links
+
+
+def is_list(field: bytes) -> bool:
+    """Say whether the field holds a section's students, and no link."""
+    return field.startswith(_LIST)
+
+
+def students_of(kept: Mapping[bytes, bytes]) -> dict[int, list[int]]:
+    """Return the students of each section that has a list, by SECTIONS.DCID; 0 stands for an erased one."""
+    lists = {field: value for field, value in kept.items() if field.startswith(_LIST)}
+    return {int(field.removeprefix(_LIST)): _STUDENTS.decode(value) for field, value in lists.items()}
+
+
+def kept_students(students: Collection[int]) -> bytes:
+    """Return a section's students as they are kept."""
+    return _ENCODER.encode(list(students))
+
+
+def _unpacked(packed: Mapping[bytes, bytes], students: Mapping[int, list[int]]) -> dict[tuple[str, int], Link]:
+    """Return these links. One document of all of them, and of their fields, is decoded faster than forty."""
+    ids = b":".join(packed).decode().split(":") if packed else []
+    keys = zip(ids[::2], map(int, ids[1::2]), strict=True)
+    links, known = dict[tuple[str, int], Link](), dict[tuple[int, str], frozenset[int]]()
+    for key, link in zip(keys, _LINKS.decode(b"[" + b",".join(packed.values()) + b"]"), strict=True):
+        marked = (key[1], link.marks)
+        sent_to = known.get(marked)
+        if sent_to is None:
+            sent_to = known[marked] = _marked(students.get(key[1], ()), link.marks)
+        links[key] = Link(
+            *key,
+            link.name,
+            link.due_date,
+            link.powerschool_assignment_id,
+            link.powerschool_assignment_section_id,
+            sent_to,
+            frozenset(link.zeros),
+            {key: Echo(echo.sent, echo.stored) for key, echo in link.echoes.items()},
+        )
+    return links
+
+
+def _marked(students: Collection[int], marks: str) -> frozenset[int]:
+    number = int(marks.removeprefix("x") or "0", 16)
+    return frozenset(dcid for place, dcid in enumerate(students) if dcid and number >> place & 1)

@@ -1,0 +1,1 @@
+"""Jobs and messages kept for a person."""

@@ -1,0 +1,183 @@
+"""Jobs kept for a person, in Redis."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import cast
+
+import redis
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import load_script
+from shared.adapters.redis.values import epoch_ms, text, time_at, times_at
+from shared.domain.passback.course_state import DeadLetter, LetterKind
+
+PROVISIONING = "provisioning"
+
+
+class RedisDeadLetters:
+    """The `DeadLetters`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, *, now_ms: Callable[[], int] | None = None) -> None:
+        self._redis = client
+        self._keys = keys
+        self._now_ms = now_ms
+        self._add = load_script(client, "attempt_times", "course_rank", "dead_letter", "dead_letters/add_dead_letter")
+        self._close = load_script(client, "course_rank", "dead_letters/close_dead_letter")
+        self._mark_retried = load_script(client, "dead_letters/mark_retried")
+
+    def add(
+        self,
+        course_id: str,
+        assignment_id: str | None,
+        cause: str,
+        answer: str,
+        attempts: int,
+        *,
+        failed_before: Sequence[datetime] = (),
+    ) -> DeadLetter:
+        """Keep the job; a repeated failure updates its entry's cause, answer, attempts and times."""
+        letter_id = letter_id_of(course_id, assignment_id)
+        fields: dict[str, str | int] = {
+            "course": course_id,
+            "assignment": assignment_id or "",
+            "cause": cause,
+            "answer": answer,
+            "attempts": attempts,
+        }
+        earlier = ",".join(str(epoch_ms(at)) for at in failed_before)
+        flat = self._add(
+            keys=self._keys_of(letter_id, course_id),
+            args=[self._now(), letter_id, earlier, *chain.from_iterable(fields.items())],
+        )
+        return _letter(letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+
+    def add_provisioning(
+        self, run_id: str, cause: str, answer: str, attempts: int, *, failed_before: Sequence[datetime] = ()
+    ) -> DeadLetter:
+        """Keep that provisioning failed: one entry at the most, of the run that failed last."""
+        fields: dict[str, str | int] = {"run": run_id, "cause": cause, "answer": answer, "attempts": attempts}
+        earlier = ",".join(str(epoch_ms(at)) for at in failed_before)
+        flat = self._add(
+            keys=self._keys_of_provisioning(),
+            args=[self._now(), PROVISIONING, earlier, *chain.from_iterable(fields.items())],
+        )
+        return _letter(PROVISIONING, dict(zip(flat[::2], flat[1::2], strict=True)))
+
+    def close_provisioning(self) -> None:
+        """Close provisioning's entry because a run succeeded; nothing happens if there is none."""
+        self._close(keys=self._keys_of_provisioning(), args=[PROVISIONING, ""])
+
+    def of_course(self, course_id: str) -> list[DeadLetter]:
+        """Return the course's open entries, the oldest failure first."""
+        letters = self._read(self._redis.smembers(self._keys.course_dead_letters(course_id)))
+        return sorted(letters, key=lambda letter: (letter.first_failed_at, letter.id))
+
+    def all(self) -> list[DeadLetter]:
+        """Return every open entry, the oldest failure first."""
+        return self._read(cast("list[bytes]", self._redis.zrange(self._keys.dead_letters, 0, -1)))
+
+    def find(self, letter_id: str) -> DeadLetter | None:
+        """Return an open entry by its id."""
+        return next(iter(self._read([letter_id])), None)
+
+    def causes(self) -> dict[str, int]:
+        """Return how many open entries there are of each cause, by name. As quick as there are few causes."""
+        found: dict[str, int] = {}
+        beyond = "-"
+        while first := self._by_cause(beyond, "+", 0, 1):
+            cause = _cause_of(first[0])
+            found[cause] = self._redis.zlexcount(self._keys.dead_letter_causes, *_all_of(cause))
+            beyond = f"({cause}{_AFTER}"
+        return found
+
+    def of_cause(self, cause: str, start: int, limit: int) -> list[DeadLetter]:
+        """Return `limit` open entries of a cause (-1: all), in the order of their ids, after the first `start`."""
+        members = self._by_cause(*_all_of(cause), start, limit)
+        return self._read(text(member).rpartition(" ")[2] for member in members)
+
+    def page(self, start: int, limit: int) -> list[DeadLetter]:
+        """Return `limit` open entries, the oldest failure first, after the first `start`."""
+        return self._read(cast("list[bytes]", self._redis.zrange(self._keys.dead_letters, start, start + limit - 1)))
+
+    def close(self, course_id: str, assignment_id: str | None) -> None:
+        """Close the entry because its work succeeded; nothing happens if there is none."""
+        letter_id = letter_id_of(course_id, assignment_id)
+        self._close(keys=self._keys_of(letter_id, course_id), args=[letter_id, course_id])
+
+    def count(self) -> int:
+        """Return how many entries are open."""
+        return self._redis.zcard(self._keys.dead_letters)
+
+    def oldest_at(self) -> datetime | None:
+        """Return when the oldest open entry's work failed first, None if there is none."""
+        first = cast("list[tuple[bytes, float]]", self._redis.zrange(self._keys.dead_letters, 0, 0, withscores=True))
+        return time_at(first[0][1]) if first else None
+
+    def mark_retried(self, letter_id: str) -> bool:
+        """Note that a person retried the entry; False if it is not open any more."""
+        return bool(self._mark_retried(keys=[self._keys.dead_letter(letter_id)], args=[self._now()]))
+
+    def _by_cause(self, low: str, high: str, start: int, limit: int) -> list[bytes]:
+        key = self._keys.dead_letter_causes
+        return cast("list[bytes]", self._redis.zrangebylex(key, low, high, start, limit))
+
+    def _now(self) -> int | str:
+        return "" if self._now_ms is None else self._now_ms()
+
+    def _keys_of(self, letter_id: str, course_id: str) -> list[str]:
+        keys = self._keys
+        return [
+            keys.dead_letter(letter_id), keys.dead_letters, keys.course_dead_letters(course_id), keys.problems,
+            keys.dead_letter_causes,
+        ]  # fmt: skip
+
+    def _keys_of_provisioning(self) -> list[str]:
+        keys = self._keys
+        return [
+            keys.dead_letter(PROVISIONING), keys.dead_letters, keys.provisioning_dead_letters, keys.problems,
+            keys.dead_letter_causes,
+        ]  # fmt: skip
+
+    def _read(self, letter_ids: Iterable[bytes | str]) -> list[DeadLetter]:
+        ids = [text(an_id) for an_id in letter_ids]
+        pipeline = self._redis.pipeline(transaction=False)
+        for letter_id in ids:
+            pipeline.hgetall(self._keys.dead_letter(letter_id))
+        found = cast("list[dict[bytes, bytes]]", pipeline.execute())
+        # One that was closed since its id was read has no fields.
+        return [_letter(letter_id, fields) for letter_id, fields in zip(ids, found, strict=True) if fields]
+
+
+# The character after the one that ends a cause: what begins with it comes after every letter of the cause.
+_AFTER = "!"
+
+
+def _all_of(cause: str) -> tuple[str, str]:
+    return f"[{cause} ", f"({cause}{_AFTER}"
+
+
+def _cause_of(member: bytes) -> str:
+    return text(member).rpartition(" ")[0]
+
+
+def letter_id_of(course_id: str, assignment_id: str | None) -> str:
+    """Return the id of the entry for the whole course, or for one of its assignments."""
+    return f"course-{course_id}" if assignment_id is None else f"assignment-{course_id}-{assignment_id}"
+
+
+def _letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
+    return DeadLetter(
+        id=letter_id,
+        course_id=text(fields.get(b"course", b"")),
+        assignment_id=text(fields.get(b"assignment", b"")) or None,
+        cause=text(fields[b"cause"]),
+        answer=text(fields[b"answer"]),
+        attempts=int(fields[b"attempts"]),
+        first_failed_at=time_at(fields[b"first"]),
+        last_failed_at=time_at(fields[b"last"]),
+        attempt_times=times_at(fields.get(b"times", b"")),
+        retried_at=time_at(fields[b"retried"]) if b"retried" in fields else None,
+        kind=LetterKind.PROVISIONING if b"run" in fields else LetterKind.COURSE,
+        source=text(fields.get(b"run", b"")),
+    )

@@ -1,0 +1,1 @@
+"""What operators see and do: actions, pauses, heartbeats, counters, erasure, sign-in."""

@@ -1,0 +1,255 @@
+"""Erases what is remembered of a course, of a student, before a moment, or at all."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import cast
+
+import redis
+from pydantic import TypeAdapter
+
+from shared.adapters.redis.course_data.audit import entries_of, kept_entries
+from shared.adapters.redis.course_data.course_index import RedisCourseLists
+from shared.adapters.redis.course_data.course_state_codec import kept_record, record_of
+from shared.adapters.redis.course_data.links import RedisLinks
+from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.erasure_scan import content_of
+from shared.adapters.redis.scripts import load_script
+from shared.adapters.redis.values import epoch_ms, text
+from shared.domain.passback.audit import AuditEntry
+from shared.domain.passback.course_state import LetterKind
+from shared.domain.passback.erasure import Student, entry_without, link_without, record_without
+
+PAGE = 500
+
+_ENTRY = TypeAdapter(AuditEntry)
+
+Erased = Counter[str]
+"""How much of what was erased, or would be."""
+
+
+class RedisErasure:
+    """Erases, or with `dry_run` counts. Nothing else may sync the courses meanwhile: the caller holds them back."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+        self._letters = RedisDeadLetters(client, keys)
+        self._lists = RedisCourseLists(client, keys)
+        self._links = RedisLinks(client, keys)
+        self._rewrite = load_script(client, "operations/rewrite_stream")
+
+    def courses(self) -> list[str]:
+        """Return the ids of all courses of which anything is remembered."""
+        pattern = re.compile(rf"{re.escape(self._keys.prefix)}:course:(\d+):")
+        named = {found[1] for key in self._scan("course:*") if (found := pattern.match(key))}
+        connected = cast("list[bytes]", self._redis.zrange(self._keys.courses, 0, -1))
+        gone = cast("list[bytes]", self._redis.hkeys(self._keys.gone))
+        return sorted(named | set(map(text, [*connected, *gone])), key=int)
+
+    def course(self, course_id: str, *, dry_run: bool) -> Erased:
+        """Erase the course: change sets, links, categories, record, audit, dead letters, and what leads to it."""
+        keys, erased = self._keys, Erased()
+        letters = self._letters.of_course(course_id)
+        erased["audit entries"] = self._redis.xlen(keys.audit(course_id))
+        erased["links"] = self._links.count(course_id)
+        erased["dead letters"] = len(letters)
+        own = list(self._scan(f"course:{course_id}:*"))
+        erased["keys"] = len(own)
+        places = self._places_of(course_id)
+        erased["places in lists of courses"] = sum(map(len, places.values()))
+        if not dry_run:
+            for letter in letters:
+                self._letters.close(course_id, letter.assignment_id)
+            self._lists.forget(course_id)
+            self._unlink(own)
+            for key, members in places.items():
+                self._remove(key, members)
+        return +erased
+
+    def knows(self, course_id: str, student: Student) -> bool:
+        """Say whether something of the student is remembered with the course."""
+        return bool(self.student(course_id, student, dry_run=True))
+
+    def entries(self, course_id: str) -> Iterator[AuditEntry]:
+        """Yield the course's audit entries, whatever their age."""
+        for _, fields in self._audit(course_id):
+            yield _ENTRY.validate_json(fields[b"entry"])
+        for entries in self._begun(course_id).values():
+            yield from entries
+
+    def student(self, course_id: str, student: Student, *, dry_run: bool) -> Erased:
+        """Erase the student from a course's audit, record and links."""
+        erased = Erased()
+        erased["scores in the audit"] = self._from_audit(course_id, student, dry_run)
+        erased["course records"] = self._from_record(course_id, student, dry_run)
+        erased["links"] = self._from_links(course_id, student, dry_run)
+        erased["lists of students"] = self._from_lists(course_id, student, dry_run)
+        return +erased
+
+    def mentions(self, word: str, *, dry_run: bool) -> Erased:
+        """Erase kept messages that nobody could read, and what is remembered of PowerSchool, where it has the word."""
+        erased, says = Erased(), _whole_word(word)
+        messages = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(self._keys.malformed))
+        ids = [entry_id for entry_id, fields in messages if any(map(says.search, fields.values()))]
+        cached = [key for key in self._scan("cache:*") if says.search(cast("bytes", self._redis.get(key) or b""))]
+        if not dry_run:
+            self._unlink(cached)
+            if ids:
+                self._redis.xdel(self._keys.malformed, *ids)
+        erased["kept messages"], erased["remembered answers of PowerSchool"] = len(ids), len(cached)
+        return +erased
+
+    def before(self, moment: datetime, *, dry_run: bool) -> Erased:
+        """Erase audit entries, dead letters and kept messages from before the moment."""
+        erased, oldest = Erased(), str(epoch_ms(moment))
+        for course_id in self.courses():
+            erased["audit entries"] += self._trim(self._keys.audit(course_id), oldest, dry_run)
+            erased["audit entries"] += self._interrupted_before(course_id, moment, dry_run)
+        erased["kept messages"] = self._trim(self._keys.malformed, oldest, dry_run)
+        erased["dead letters"] = self._letters_before(moment, dry_run)
+        return +erased
+
+    def everything(self, *, dry_run: bool) -> Erased:
+        """Erase every key under the prefix."""
+        own = list(self._scan("*"))
+        if not dry_run:
+            self._unlink(own)
+        return +Erased({"keys": len(own)})
+
+    def whereabouts(self, word: str) -> Erased:
+        """Return in which kinds of keys the word still stands, and in how many: the proof of an erasure."""
+        says, found = _whole_word(word), Erased()
+        for key in self._scan("*"):
+            if any(map(says.search, content_of(self._redis, key))):
+                found[re.sub(r"(?<=[:-])\d+(?=[:-]|$)", "<id>", key)] += 1
+        return found
+
+    def _places_of(self, course_id: str) -> Mapping[str, list[str]]:
+        keys = self._keys
+        sorted_sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.synced, keys.courses, keys.due_dates)
+        places = {key: [course_id] for key in sorted_sets if self._redis.zscore(key, course_id) is not None}
+        hashes = (keys.heard, keys.waits, keys.gone)
+        places |= {key: [course_id] for key in hashes if self._redis.hexists(key, course_id)}
+        for key in (keys.assignment_courses, keys.section_courses):
+            leading = [text(an_id) for an_id, course in self._redis.hscan_iter(key) if text(course) == course_id]
+            if leading:
+                places[key] = leading
+        return places
+
+    def _remove(self, key: str, members: list[str]) -> None:
+        if self._redis.type(key) == b"hash":
+            self._redis.hdel(key, *members)
+        else:
+            self._redis.zrem(key, *members)
+
+    def _from_audit(self, course_id: str, student: Student, dry_run: bool) -> int:
+        changed: list[bytes] = []
+        scores = 0
+        for entry_id, fields in self._audit(course_id):
+            entry = _ENTRY.validate_json(fields[b"entry"])
+            left = entry_without(entry, student)
+            if left != entry:
+                scores += len(entry.scores) - (len(left.scores) if left else 0)
+                changed += [entry_id, _ENTRY.dump_json(left) if left else b""]
+        if changed and not dry_run:
+            key = self._keys.audit(course_id)
+            self._rewrite(keys=[key, f"{key}:rewritten"], args=changed)
+        return scores + self._from_interrupted(course_id, student, dry_run)
+
+    def _from_interrupted(self, course_id: str, student: Student, dry_run: bool) -> int:
+        """Erase the student from writes that began and never ended: no other is there while nothing is synced."""
+        found, left = self._leave(course_id, lambda entry: entry_without(entry, student), dry_run)
+        return sum(len(entry.scores) for entry in found) - sum(len(entry.scores) for entry in left)
+
+    def _interrupted_before(self, course_id: str, moment: datetime, dry_run: bool) -> int:
+        found, left = self._leave(course_id, lambda entry: entry if entry.at >= moment else None, dry_run)
+        return len(found) - len(left)
+
+    def _leave(
+        self, course_id: str, rest_of: Callable[[AuditEntry], AuditEntry | None], dry_run: bool
+    ) -> tuple[list[AuditEntry], list[AuditEntry]]:
+        """Leave of interrupted writes what `rest_of` says; return the entries that there were, and those left."""
+        found: list[AuditEntry] = []
+        left: list[AuditEntry] = []
+        for write, entries in self._begun(course_id).items():
+            rest = [kept for entry in entries if (kept := rest_of(entry))]
+            if rest != entries and not dry_run:
+                self._replace_begun(course_id, write, rest)
+            found += entries
+            left += rest
+        return found, left
+
+    def _begun(self, course_id: str) -> dict[bytes, list[AuditEntry]]:
+        begun = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.writes_begun(course_id)))
+        return {write: entries_of(kept) for write, kept in begun.items()}
+
+    def _replace_begun(self, course_id: str, write: bytes, left: list[AuditEntry]) -> None:
+        key = self._keys.writes_begun(course_id)
+        if left:
+            self._redis.hset(key, write, kept_entries(left))
+        else:
+            self._redis.hdel(key, write)
+
+    def _from_record(self, course_id: str, student: Student, dry_run: bool) -> int:
+        kept = self._redis.get(self._keys.record(course_id))
+        if kept is None:
+            return 0
+        record = record_of(cast("bytes", kept))
+        left = record_without(record, student)
+        if left != record and not dry_run:
+            self._redis.set(self._keys.record(course_id), kept_record(left))
+        return int(left != record)
+
+    def _from_links(self, course_id: str, student: Student, dry_run: bool) -> int:
+        links = self._links.of_course(course_id).values()
+        changed = [left for link in links if (left := link_without(link, student)) != link]
+        # The list comes last, so that no link is ever marked for somebody who is not on it.
+        for link in () if dry_run else changed:
+            self._links.save(course_id, link)
+        return len(changed)
+
+    def _from_lists(self, course_id: str, student: Student, dry_run: bool) -> int:
+        lists = self._links.lists_of(course_id, student.dcids)
+        if lists and not dry_run:
+            self._links.unlist(course_id, student.dcids)
+        return len(lists)
+
+    def _audit(self, course_id: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+        after = "-"
+        while page := self._audit_page(course_id, after):
+            yield from page
+            after = f"({text(page[-1][0])}"
+
+    def _audit_page(self, course_id: str, after: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        page = self._redis.xrange(self._keys.audit(course_id), after, "+", count=PAGE)
+        return cast("list[tuple[bytes, dict[bytes, bytes]]]", page)
+
+    def _trim(self, key: str, oldest: str, dry_run: bool) -> int:
+        if dry_run:
+            return len(cast("list[object]", self._redis.xrange(key, "-", f"({oldest}")))
+        return self._redis.xtrim(key, minid=oldest, approximate=False)
+
+    def _letters_before(self, moment: datetime, dry_run: bool) -> int:
+        old = [letter for letter in self._letters.all() if letter.last_failed_at < moment]
+        for letter in () if dry_run else old:
+            if letter.kind is LetterKind.PROVISIONING:
+                self._letters.close_provisioning()
+            else:
+                self._letters.close(letter.course_id, letter.assignment_id)
+        return len(old)
+
+    def _scan(self, rest: str) -> Iterator[str]:
+        # The prefix has letters, digits, - and _ alone, so that it means itself in a pattern.
+        found = self._redis.scan_iter(f"{self._keys.prefix}:{rest}", count=PAGE)
+        yield from map(text, cast("Iterator[bytes]", found))
+
+    def _unlink(self, keys: list[str]) -> None:
+        for start in range(0, len(keys), PAGE):
+            self._redis.unlink(*keys[start : start + PAGE])
+
+
+def _whole_word(word: str) -> re.Pattern[bytes]:
+    return re.compile(rb"(?<![A-Za-z0-9])" + re.escape(word.encode()) + rb"(?![A-Za-z0-9])")

@@ -1,0 +1,67 @@
+"""Which processes are alive: each notes itself in Redis every few seconds."""
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+import redis
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.values import clock_ms, text, time_at
+
+# Some beats: who looks at the pages sees within ten seconds that a process has died.
+GONE_AFTER = timedelta(seconds=8)
+REMEMBERED_FOR = timedelta(days=1)
+
+
+def place_of_this_process() -> str:
+    """Return where this process runs, `<host>:<pid>`: the second half of its name."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A process by its name, `<kind>@<host>:<pid>`, and how long ago it was last alive."""
+
+    process: str
+    age: timedelta
+
+    @property
+    def gone(self) -> bool:
+        """Say whether the process stopped or hangs."""
+        return self.age > GONE_AFTER
+
+
+class Heartbeats:
+    """The heartbeats of all processes, in the Redis server's time."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._key = keys.heartbeats
+
+    def note(self, process: str) -> None:
+        """Note that the process is alive."""
+        self._redis.hset(self._key, process, str(self._now_ms()))
+
+    def forget(self, process: str) -> None:
+        """Forget a process that ended as it was told to."""
+        self._redis.hdel(self._key, process)
+
+    def all(self) -> list[Heartbeat]:
+        """Return every process by name; those gone for a day are forgotten."""
+        now = time_at(self._now_ms())
+        noted = cast("dict[bytes, bytes]", self._redis.hgetall(self._key))
+        beats = [_beat(text(process), time_at(at), now) for process, at in sorted(noted.items())]
+        for beat in beats:
+            if beat.age > REMEMBERED_FOR:
+                self.forget(beat.process)
+        return [beat for beat in beats if beat.age <= REMEMBERED_FOR]
+
+    def _now_ms(self) -> int:
+        return clock_ms(self._redis.time())
+
+
+def _beat(process: str, at: datetime, now: datetime) -> Heartbeat:
+    return Heartbeat(process, max(timedelta(0), now - at))

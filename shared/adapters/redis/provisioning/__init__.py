@@ -1,0 +1,1 @@
+"""Provisioning runs and what their imports applied."""

@@ -1,0 +1,305 @@
+"""Provisioning's memory in Redis: runs, what was applied, the rows, and what scheduling remembers."""
+
+import json
+import zlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import redis
+from pydantic import TypeAdapter
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import load_script
+from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
+from shared.domain.provisioning.run import AppliedMark, RowTrouble, Run, RunCause, RunKind, RunState
+from shared.domain.provisioning.school_sizes import LiveCounts
+from shared.errors import LeaseLost
+from shared.ports.provisioning import RunLease, ScheduleNotes
+
+SUBJECT = "provisioning"
+# What Canvas holds is needed to compare with, however long nothing changes; each run prolongs it.
+APPLIED_KEPT_FOR = timedelta(days=400)
+_ROLLBACKS_FIRST = 1e15
+# Compared with are a day ago and a week ago, a few hours more or less.
+LIVE_COUNTS_KEPT_FOR = timedelta(days=10)
+_LIVE_EVERY_MS = milliseconds(timedelta(hours=3))
+
+_RUN = TypeAdapter(Run)
+_MARK = TypeAdapter(AppliedMark)
+_NOTES = TypeAdapter(ScheduleNotes)
+_DATA_SET = TypeAdapter(DataSet)
+_LIVE: TypeAdapter[tuple[datetime, dict[str, dict[int, int]]]] = TypeAdapter(tuple[datetime, dict[str, dict[int, int]]])
+_TROUBLES = TypeAdapter(tuple[RowTrouble, ...])
+
+
+class RedisProvisionRuns:
+    """The `ProvisionRuns`. `runs_kept_for` is for how long a run can be looked at, and rolled back."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, runs_kept_for: timedelta, lease_for: timedelta) -> None:
+        self._redis = client
+        self._keys = keys
+        self._lifetime_ms = milliseconds(runs_kept_for)
+        self._lease_ms = milliseconds(lease_for)
+        self._take = load_script(client, "provisioning/take_run_lease")
+        self._renew = load_script(client, "provisioning/renew_run_lease")
+        self._drop = load_script(client, "compare_and_delete")
+        self._open = load_script(client, "provisioning/open_run")
+        self._save = load_script(client, "provisioning/save_run")
+        self._end_hold = load_script(client, "provisioning/close_hold")
+
+    def lease(self) -> RunLease | None:
+        """Take the lease; None while somebody else holds it."""
+        token = int(self._take(keys=[self._keys.run_lease, self._keys.run_fence], args=[self._lease_ms]))
+        return RunLease(token) if token else None
+
+    def renew(self, lease: RunLease) -> None:
+        """Prolong the lease. Raises `LeaseLost`."""
+        if not self._renew(keys=[self._keys.run_lease], args=[lease.token, self._lease_ms]):
+            raise LeaseLost(SUBJECT)
+
+    def release(self, lease: RunLease) -> None:
+        """End the lease; nothing happens if it is lost."""
+        self._drop(keys=[self._keys.run_lease], args=[lease.token])
+
+    def open(self, kind: RunKind, cause: RunCause, at: datetime, actor: str = "", rollback_of: str = "") -> Run:
+        """Open a run; a run of the same kind that has not begun yet is returned instead."""
+        k, run_id = self._keys, self.new_id()
+        run = Run(run_id, kind, cause, at, actor=actor, rollback_of=rollback_of)
+        opened = self._open(
+            keys=[k.open_runs, k.runs, k.runs_not_begun, k.run(run_id)],
+            args=[run_id, kind, _RUN.dump_json(run), _rank(run), epoch_ms(at), k.run("")],
+        )
+        self._redis.zremrangebyscore(k.runs, "-inf", epoch_ms(at) - self._lifetime_ms)
+        return run if text(opened) == run_id else self.find(text(opened)) or run
+
+    def new_id(self) -> str:
+        """Return the id of a run that is to be kept without being opened."""
+        return str(self._redis.incr(self._keys.run_number))
+
+    def opened(self) -> list[Run]:
+        """Return the open runs, the one that is next first."""
+        return self._found(cast("list[bytes]", self._redis.zrange(self._keys.open_runs, 0, -1)))
+
+    def find(self, run_id: str) -> Run | None:
+        """Return a run; None if there is none of this id (any more)."""
+        kept = self._redis.get(self._keys.run(run_id))
+        return None if kept is None else _RUN.validate_json(_as_written_now(cast("bytes", kept)))
+
+    def newest(self, limit: int) -> list[Run]:
+        """Return the newest runs, the newest first."""
+        return self._found(cast("list[bytes]", self._redis.zrevrange(self._keys.runs, 0, limit - 1)))
+
+    def held(self) -> Run | None:
+        """Return the first of the runs that wait for a person, None if there is none."""
+        return next(iter(self.held_runs()), None)
+
+    def held_runs(self) -> list[Run]:
+        """Return the runs that wait for a person: the district's first, if there is one, then by school."""
+        of_district = cast("bytes | None", self._redis.get(self._keys.held_run))
+        of_schools = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.held_school_runs))
+        by_school = [run_id for _, run_id in sorted(of_schools.items(), key=lambda item: int(item[0]))]
+        return self._found([*([of_district] if of_district else []), *by_school])
+
+    def save(self, lease: RunLease, run: Run, applied: Sequence[AppliedMark] = ()) -> None:
+        """Keep the run as it is now, and what became of data sets, in one step. Raises `LeaseLost`."""
+        self._saved(lease, run, applied, if_held=False)
+
+    def save_held(self, lease: RunLease, run: Run) -> bool:
+        """Keep a run that is held, or was until now; False if a person decided about it. Raises `LeaseLost`."""
+        return self._saved(lease, run, (), if_held=True)
+
+    def _saved(self, lease: RunLease, run: Run, applied: Sequence[AppliedMark], *, if_held: bool) -> bool:
+        k = self._keys
+        where = "open" if run.state.is_open else "held" if run.state is RunState.HELD else "over"
+        begun = run.kind if run.started_at or where != "open" else ""
+        marks = [part for mark in applied for part in (_name_of(mark.key), _MARK.dump_json(mark))]
+        done = self._save(
+            keys=[
+                k.run_lease, k.run(run.id), k.open_runs, k.held_run, k.held_school_runs, k.runs_not_begun, k.applied,
+                k.runs,
+            ],
+            args=[
+                lease.token, run.id, _RUN.dump_json(run), self._lifetime_ms, where, begun, _school(run),
+                epoch_ms(run.created_at), int(if_held), *marks,
+            ],
+        )  # fmt: skip
+        if not done:
+            raise LeaseLost(SUBJECT)
+        return int(done) > 0
+
+    def end_hold(self, run: Run) -> bool:
+        """Keep a run that was held, as it is now: open, or over. False if it is not the held one any more."""
+        k, rank = self._keys, _rank(run) if run.state.is_open else ""
+        return bool(
+            self._end_hold(
+                keys=[k.held_run, k.run(run.id), k.open_runs, k.held_school_runs],
+                args=[run.id, _RUN.dump_json(run), self._lifetime_ms, rank, _school(run)],
+            )
+        )
+
+    def live_history(self) -> list[LiveCounts]:
+        """Return how many rows were live after the runs of about a week, the oldest first."""
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.live_counts))
+        return [_unpacked_live(value) for _, value in sorted(kept.items())]
+
+    def add_live_counts(self, lease: RunLease, counts: LiveCounts) -> None:
+        """Remember how many rows are live now, unless that was done in these hours. Raises `LeaseLost`."""
+        self.renew(lease)
+        key, now_ms = self._keys.live_counts, epoch_ms(counts.at)
+        slot = now_ms // _LIVE_EVERY_MS * _LIVE_EVERY_MS
+        self._redis.hsetnx(key, _live_field(slot), cast("str", _packed_live(counts)))
+        oldest = _live_field(now_ms - milliseconds(LIVE_COUNTS_KEPT_FOR))
+        gone = [field for field in cast("list[bytes]", self._redis.hkeys(key)) if text(field) < oldest]
+        if gone:
+            self._redis.hdel(key, *[text(field) for field in gone])
+        self._redis.pexpire(key, LIVE_COUNTS_KEPT_FOR)
+
+    def forget_live_counts(self, lease: RunLease, schools: Collection[int] | None) -> None:
+        """Forget what was live before, of these schools or of all. Raises `LeaseLost`."""
+        self.renew(lease)
+        key = self._keys.live_counts
+        if schools is None:
+            self._redis.delete(key)
+            return
+        for field, value in cast("dict[bytes, bytes]", self._redis.hgetall(key)).items():
+            counts = _unpacked_live(value).without(schools)
+            self._redis.hset(key, text(field), cast("str", _packed_live(counts)))
+
+    def applied(self) -> list[AppliedMark]:
+        """Return what Canvas was given last, of every data set."""
+        kept = cast("list[bytes]", self._redis.hvals(self._keys.applied))
+        return sorted((_MARK.validate_json(value) for value in kept), key=lambda each: each.key)
+
+    def keep_rows(self, digest: str, data_set: DataSet) -> None:
+        """Keep the rows of a data set under the digest that stands for them."""
+        packed = zlib.compress(_DATA_SET.dump_json(data_set))
+        key = self._keys.rows(digest)
+        is_new = self._redis.set(key, packed, px=self._lifetime_ms, nx=True)
+        # What Canvas holds keeps its longer time.
+        if not is_new and self._redis.pttl(key) < self._lifetime_ms:
+            self._redis.pexpire(key, self._lifetime_ms)
+
+    def rows(self, digest: str) -> DataSet | None:
+        """Return kept rows; None if their time is over."""
+        kept = cast("bytes | None", self._redis.get(self._keys.rows(digest)))
+        return None if kept is None else _DATA_SET.validate_json(zlib.decompress(kept))
+
+    def keep_applied(self, current: Collection[str], former: Collection[str]) -> None:
+        """Keep the rows that Canvas holds for long, and those it held before for as long as runs are kept."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for digest in current:
+            pipeline.pexpire(self._keys.rows(digest), APPLIED_KEPT_FOR)
+        for digest in set(former) - set(current):
+            pipeline.pexpire(self._keys.rows(digest), self._lifetime_ms)
+        pipeline.execute()
+
+    def keep_troubles(self, run_id: str, import_id: int, troubles: Sequence[RowTrouble]) -> None:
+        """Keep what Canvas said about the rows of an import."""
+        key = self._keys.row_troubles(run_id)
+        self._redis.hset(key, str(import_id), cast("str", zlib.compress(_TROUBLES.dump_json(tuple(troubles)))))
+        self._redis.pexpire(key, self._lifetime_ms)
+
+    def troubles(self, run_id: str) -> list[RowTrouble]:
+        """Return what Canvas said about the rows of a run's imports."""
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.row_troubles(run_id)))
+        by_import = sorted((int(import_id), value) for import_id, value in kept.items())
+        return [each for _, value in by_import for each in _TROUBLES.validate_json(zlib.decompress(value))]
+
+    def keep_sis_ids(self, lease: RunLease, kept: Mapping[str, str]) -> None:
+        """Keep the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
+        self.renew(lease)
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.delete(self._keys.kept_sis_ids)
+        if kept:
+            pipeline.hset(self._keys.kept_sis_ids, mapping=_fields(kept))
+        pipeline.execute()
+
+    def former_logins(self) -> dict[str, str]:
+        """Return the SIS ids of users who are in no file any more, by the digest of their login."""
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.former_logins))
+        return {text(digest): text(sis_id) for digest, sis_id in kept.items()}
+
+    def keep_former_logins(self, left: Mapping[str, str], freed: Collection[str]) -> None:
+        """Keep the logins of those who left, and forget those of users (SIS ids) who gave them up or came back."""
+        gone = set(freed)
+        digests = [digest for digest, sis_id in self.former_logins().items() if sis_id in gone] if gone else []
+        pipeline = self._redis.pipeline(transaction=True)
+        if digests:
+            pipeline.hdel(self._keys.former_logins, *digests)
+        if left:
+            pipeline.hset(self._keys.former_logins, mapping=_fields(left))
+            pipeline.pexpire(self._keys.former_logins, APPLIED_KEPT_FOR)
+        pipeline.execute()
+
+    def notes(self) -> ScheduleNotes:
+        """Return what scheduling remembers."""
+        kept = self._redis.get(self._keys.provision_notes)
+        return ScheduleNotes() if kept is None else _NOTES.validate_json(kept)
+
+    def note(self, lease: RunLease, notes: ScheduleNotes) -> None:
+        """Remember it. Raises `LeaseLost`."""
+        # One writer at a time: whoever lost the lease a moment ago writes what the next one finds out as well.
+        self.renew(lease)
+        self._redis.set(self._keys.provision_notes, _NOTES.dump_json(notes))
+
+    def mark_rosters_changed(self) -> None:
+        """Record that rosters changed now, as PowerSchool confirmed: what was cached before is not used any more."""
+        self._redis.set(self._keys.rosters_changed, clock_ms(self._redis.time()))
+
+    def newest_hint_ms(self) -> int:
+        """Return when PowerSchool last said that rosters changed (ms); 0 for never."""
+        return int(self._redis.get(self._keys.roster_hint) or 0)
+
+    def _found(self, ids: Iterable[bytes]) -> list[Run]:
+        runs = (self.find(text(run_id)) for run_id in ids)
+        return [run for run in runs if run is not None]
+
+
+def _as_written_now(kept: bytes) -> bytes:
+    """Return a kept run in the shape of this version: in older ones an upload held one data set, and had no parts."""
+    if b'"data_set_id":' not in kept or b'"parts":' in kept:
+        return kept
+    run = json.loads(kept)
+    for upload in run["uploads"]:
+        upload["parts"] = [{name: upload.pop(name) for name in ("key", "digest", "holds", "rows")}]
+    return json.dumps(run).encode()
+
+
+def _school(run: Run) -> str:
+    return "" if run.school_number is None else str(run.school_number)
+
+
+def _live_field(at_ms: int) -> str:
+    """Return a field whose order is that of time."""
+    return f"{max(at_ms, 0):015d}"
+
+
+def _packed_live(counts: LiveCounts) -> bytes:
+    rows = {_name_of(key): dict(schools) for key, schools in counts.rows.items()}
+    return zlib.compress(_LIVE.dump_json((counts.at, rows)))
+
+
+def _unpacked_live(packed: bytes) -> LiveCounts:
+    at, rows = _LIVE.validate_json(zlib.decompress(packed))
+    return LiveCounts(at, {_key_of(name): schools for name, schools in rows.items()})
+
+
+def _key_of(name: str) -> DataSetKey:
+    entity, _, term = name.partition(":")
+    return DataSetKey(Entity(entity), term)
+
+
+def _fields(values: Mapping[str, str]) -> Mapping[Any, Any]:
+    """Return the values as redis-py's types want the fields of a hash."""
+    return values
+
+
+def _name_of(key: DataSetKey) -> str:
+    return f"{key.entity}:{key.term_sis_id}"
+
+
+def _rank(run: Run) -> float:
+    """Return a run's place among the open ones: in their order, rollbacks first."""
+    return int(run.id) - (_ROLLBACKS_FIRST if run.kind is RunKind.ROLLBACK else 0)

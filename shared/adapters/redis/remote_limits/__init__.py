@@ -1,0 +1,1 @@
+"""The shared rate and circuit of each remote system."""

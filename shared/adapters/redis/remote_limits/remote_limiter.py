@@ -1,0 +1,305 @@
+"""What all workers know together about a remote system: paused or not, how often it failed, its pace and its line."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from secrets import token_hex
+from typing import Any
+
+import redis
+import structlog
+from redis.commands.core import Script
+from redis.exceptions import RedisError
+
+from shared.adapters.http.limiter import Passage
+from shared.adapters.http.request_context import Errand, current_errand
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.heartbeats import GONE_AFTER, place_of_this_process
+from shared.adapters.redis.scripts import load_script, with_right_types
+from shared.adapters.redis.values import milliseconds, text
+from shared.clock import Clock
+from shared.errors import SystemUnwell
+from shared.log_events import LogEvent
+
+log = structlog.get_logger()
+
+FAILURES_THAT_PAUSE = 5
+FAILURES_REMEMBERED = timedelta(minutes=10)
+LONGEST_PAUSE = timedelta(seconds=30)
+# Of what belongs to no errand, such as a person's question.
+LONGEST_WAIT = timedelta(seconds=60)
+LONGEST_PAUSE_IN_PLACE = timedelta(seconds=15)
+# Whoever waits looks so often whether it has to stop; `limiter_acquire.lua` drops who is much later.
+LONGEST_SLEEP = timedelta(seconds=1)
+LONGEST_PROBE = timedelta(seconds=40)
+PROBE_POLL = timedelta(milliseconds=50)
+LONGEST_INTERVAL_MS = 10_000.0
+SHORTEST_DELAY = timedelta(milliseconds=1)
+_JITTER = 0.2
+# As `limiter_acquire.lua` says it.
+PACED = "called at its permitted pace"
+# Every system that has a gate.
+SYSTEMS = ("canvas", "powerschool")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPause:
+    """A system that nobody calls for `left`, and the cause as a code."""
+
+    system: str
+    cause: str
+    left: timedelta
+
+
+def system_pauses(client: redis.Redis, keys: Keys) -> list[SystemPause]:
+    """Return the systems that are paused now, since they were unwell."""
+    pipeline = client.pipeline(transaction=False)
+    for system in SYSTEMS:
+        pipeline.get(keys.pause(system))
+        pipeline.pttl(keys.pause(system))
+    told = pipeline.execute()
+    return [
+        SystemPause(system, text(cause), timedelta(milliseconds=left_ms))
+        for system, cause, left_ms in zip(SYSTEMS, told[::2], told[1::2], strict=True)
+        if cause is not None and left_ms > 0
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemRate:
+    """How fast all workers together call a system: an interval between two requests, zero where there is none.
+
+    `configured` is the shortest that the settings allow; `interval` is longer where the system throttled.
+    """
+
+    system: str
+    interval: timedelta
+    configured: timedelta
+
+    @property
+    def is_learnt(self) -> bool:
+        """Say whether the system permits less than the settings do."""
+        return self.interval > self.configured
+
+
+def system_rates(client: redis.Redis, keys: Keys, configured: Mapping[str, timedelta]) -> list[SystemRate]:
+    """Return the rate of every system; those not in `configured` have no interval of their own."""
+    pipeline = client.pipeline(transaction=False)
+    for system in SYSTEMS:
+        pipeline.hget(keys.rate(system), "interval")
+    rates = []
+    for system, learnt in zip(SYSTEMS, pipeline.execute(), strict=True):
+        own = configured.get(system, timedelta(0))
+        rates.append(SystemRate(system, max(own, _interval(learnt)), own))
+    return rates
+
+
+def _interval(kept: bytes | None) -> timedelta:
+    """Return a kept interval as `rate.lua` reads it: what is no number is none, and none is longer than ten seconds."""
+    try:
+        return timedelta(milliseconds=min(max(float(kept or 0), 0.0), LONGEST_INTERVAL_MS))
+    except ValueError:
+        return timedelta(0)
+
+
+def requests_wait(client: redis.Redis, keys: Keys, system: str) -> bool:
+    """Say whether anybody's request to the system waits for its turn."""
+    return bool(client.zcount(keys.line(system), 0, "+inf"))
+
+
+class SystemGate:
+    """The gate in front of one system: every request of every worker goes through it.
+
+    Requests keep an interval that all workers share: `min_interval`, or longer where the system throttles (`rate.lua`).
+    At most `max_in_flight` are under way at once, any number where that is 0. Thread-safe. `now_ms` replaces Redis's
+    time in tests.
+
+    The rate is a script of our own: throttled-py's GCRA builds its own connections from a URL, cannot express intervals
+    below a second, does not adapt, and tells all waiters the same moment, so that one of them wins and the rest starve.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        system: str,
+        clock: Clock,
+        min_interval: timedelta,
+        *,
+        max_in_flight: int = 0,
+        longest_request: timedelta = LONGEST_PROBE,
+        dice: Random | None = None,
+        longest_wait: timedelta = LONGEST_WAIT,
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
+        self._redis = client
+        self._system = system
+        self._pause_key = keys.pause(system)
+        self._failures_key = keys.failures(system)
+        self._ailing_key = keys.ailing(system)
+        self._probe_key = keys.probe(system)
+        self._keys = [
+            self._pause_key, self._ailing_key, self._probe_key, self._failures_key, keys.line(system), keys.heartbeats,
+            keys.rate(system), keys.seen(system),
+        ]  # fmt: skip
+        types = ("string", "string", "string", "string", "zset", "hash", "hash", "zset")
+        self._types = dict(zip(self._keys, types, strict=True))
+        self._clock = clock
+        self._interval_ms = milliseconds(min_interval)
+        # Callers whose requests are over, or never began, without Redis having heard of it.
+        self._over: set[str] = set()
+        in_ms = map(milliseconds, (LONGEST_PROBE, PROBE_POLL, longest_wait + longest_request))
+        self._enter_args = [*in_ms, max_in_flight, milliseconds(GONE_AFTER)]
+        self._in_line = max_in_flight > 0
+        self._process = place_of_this_process()
+        self._dice = dice or Random()  # noqa: S311 - jitter, not a secret
+        self._longest_wait = longest_wait
+        self._now_ms = now_ms
+        self._enter_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_acquire")
+        self._leave_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_release")
+        self._throttled_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_throttled")
+
+    def enter(self, again: Passage | None = None) -> Passage:
+        """Return when a request may be sent: at once, or when this caller's turn in the line has come.
+
+        The line is in the order of the callers' errands, and a request that was throttled (`again`) has its place
+        again. After a pause one caller gets through; the others wait until the system answered it, or failed again.
+        `leave` must follow. Who does not get to it is out of the line once its process is gone, by its heartbeats, or
+        `longest_request` is over.
+        Raises: SystemUnwell while the system is paused, and when the caller's turn is too far away: after the patience
+        of its errand, or `longest_wait` without one. What the errand's check raises while it waits.
+        """
+        errand = current_errand()
+        caller = f"{self._process} {token_hex(8)}"
+        order = again.order or again.since if again else ""
+        if not order and errand and errand.began_ms is not None:
+            order = str(errand.began_ms)
+        try:
+            return self._waited_for(caller, order, again.waited if again else timedelta(0), errand)
+        except RedisError:
+            raise
+        except BaseException:
+            self._leave_line(caller)
+            raise
+
+    def leave(self, passage: Passage, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+        """Note that the request is over, once for each `enter`; `answered` says that the system was well enough for it.
+
+        That forgets the failures in a row, and the rate learns of it. A pause that is under way goes on. `advised` is
+        the interval at which the system would not be asked too much. A probe that was not `sent` is left to others.
+        """
+        notable = passage.failures_noted or passage.tested or passage.is_probe or advised
+        if self._in_line or not sent or (answered and notable):
+            outcome = "unsent" if not sent else str(int(answered))
+            self._over_with(passage, outcome, advised)
+
+    def throttled(self, passage: Passage, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+        """Note a throttled answer: all requests wait for a moment, and go on more slowly.
+
+        The moment is as long as the system asks for, else as the interval has become. Returns None where the request
+        may be sent again in its place, which `enter` waits for. Returns the pause of the whole system where it asks for
+        longer than `LONGEST_PAUSE_IN_PLACE`.
+        """
+        if retry_after is not None and retry_after > LONGEST_PAUSE_IN_PLACE:
+            return self.failed(cause, retry_after, whole_system=True)
+        hint = milliseconds(retry_after) if retry_after else 0
+        remembered = milliseconds(FAILURES_REMEMBERED)
+        args: list[str | int] = [passage.since, passage.interval, int(passage.is_probe), hint, cause, remembered]
+        _, interval = self._run(self._throttled_script, passage.caller, args)
+        self._tell(interval)
+        return None
+
+    def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
+        """Note a failure; return how long the system is paused for all workers now, None if it is not.
+
+        `whole_system` says that the answer concerns every request (throttling, maintenance): that pauses at once.
+        Other failures pause from the fifth in a row on. A pause doubles from 1 s to 30 s, unless the system itself
+        said how long.
+        """
+        under_way = self._remaining_pause()
+        if under_way and (retry_after is None or retry_after <= under_way):
+            return under_way
+        # Whatever the answer to the first request after a pause, the system is not well yet.
+        allowed = 1 if whole_system or self._redis.exists(self._ailing_key) else FAILURES_THAT_PAUSE
+        failures = self._count_failure()
+        if failures < allowed:
+            return None
+        pause = retry_after or self._growing(failures - allowed)
+        self._redis.set(self._pause_key, cause, px=pause)
+        self._redis.set(self._ailing_key, cause, px=pause + FAILURES_REMEMBERED)
+        self._redis.delete(self._probe_key)
+        delay_s = round(pause.total_seconds(), 3)
+        log.warning(LogEvent.SYSTEM_PAUSED, system=self._system, cause=cause, delay_s=delay_s)
+        return pause
+
+    def _remaining_pause(self) -> timedelta | None:
+        remaining_ms = self._redis.pttl(self._pause_key)
+        return timedelta(milliseconds=remaining_ms) if remaining_ms > 0 else None
+
+    def _waited_for(self, caller: str, order: str, waited: timedelta, errand: Errand | None) -> Passage:
+        patience = errand.patience() + waited if errand else self._longest_wait
+        while True:
+            remaining, *told = self._ask(caller, order)
+            if not remaining:
+                noted, is_probe, since, interval, tested = told
+                return Passage(
+                    caller, bool(noted), bool(is_probe), bool(tested), text(since), text(interval), order, waited
+                )
+            delay, state = timedelta(milliseconds=int(remaining)), text(told[1])
+            # Whoever waits for a probe or for a place asks again soon; a turn in the rate is known beforehand.
+            too_long = delay > patience - waited if state == PACED else waited >= patience
+            if state == "paused" or too_long:
+                cause = text(told[0]) or f"{self._system}_throttled"
+                raise SystemUnwell(f"{self._system} is {state}", cause=cause, delay=max(delay, SHORTEST_DELAY))
+            if state != PACED:
+                delay *= self._dice.uniform(1 - _JITTER, 1 + _JITTER)
+            delay = min(delay, LONGEST_SLEEP)
+            self._clock.sleep(delay)
+            waited += delay
+            if errand:
+                errand.check_wait()
+
+    def _ask(self, caller: str, order: str) -> Any:
+        over = list(self._over)
+        answer = self._run(self._enter_script, caller, [*self._enter_args, order, caller, *over])
+        self._over.difference_update(over)
+        return answer
+
+    def _over_with(self, passage: Passage, outcome: str, advised: timedelta | None = None) -> None:
+        facts: list[str | int] = [outcome, int(passage.is_probe), passage.since, int(passage.tested)]
+        advised_ms = milliseconds(advised) if advised else 0
+        self._tell(
+            self._run(self._leave_script, passage.caller, [passage.caller, *facts, advised_ms, passage.interval])
+        )
+
+    def _leave_line(self, caller: str) -> None:
+        self._over_with(Passage(caller, failures_noted=False), "unsent")
+
+    def _run(self, script: Script, caller: str, args: Sequence[str | int]) -> Any:
+        """Where Redis does not answer, the caller leaves the line with this process's next question."""
+        given = ["" if self._now_ms is None else self._now_ms(), self._interval_ms, *args]
+        try:
+            return with_right_types(self._redis, self._types, lambda: script(keys=self._keys, args=given))
+        except RedisError:
+            self._over.add(caller)
+            raise
+
+    def _tell(self, interval: bytes) -> None:
+        """Log the rate if the script says that it changed much."""
+        if interval:
+            log.info(
+                LogEvent.RATE_CHANGED,
+                system=self._system,
+                interval_ms=round(float(interval)),
+                configured_ms=self._interval_ms,
+            )
+
+    def _count_failure(self) -> int:
+        failures = self._redis.incr(self._failures_key)
+        self._redis.expire(self._failures_key, FAILURES_REMEMBERED)
+        return failures
+
+    def _growing(self, step: int) -> timedelta:
+        pause = min(timedelta(seconds=2 ** min(step, 5)), LONGEST_PAUSE)
+        return pause * self._dice.uniform(1 - _JITTER, 1 + _JITTER)

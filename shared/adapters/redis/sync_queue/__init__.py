@@ -1,0 +1,1 @@
+"""Messages, pending changes and due courses: the debounce."""

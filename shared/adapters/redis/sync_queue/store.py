@@ -1,0 +1,313 @@
+"""The debounce, in Redis: what moves is moved by the Lua files beside this module, each in one atomic step."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple, cast
+
+import redis
+import structlog
+
+from shared.adapters.redis.dead_letters.store import letter_id_of
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.scripts import CourseScripts
+from shared.adapters.redis.sync_queue.message_batch import ASSIGNMENTS_CHANGED, UNNAMED_GRADES, Batch
+from shared.adapters.redis.sync_queue.stream_reader import StreamReader
+from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text, time_at, times_at
+from shared.domain.passback.changes import Cause, Change, ChangeSet, Windows
+from shared.domain.pauses import EVERYTHING, course_target
+from shared.errors import LeaseLost
+from shared.log_events import LogEvent
+from shared.ports.passback import FoldResult, Lease
+from shared.queues import CONSUMER_GROUP
+
+log = structlog.get_logger()
+
+LOST_REPEATEDLY = "lease_lost_repeatedly"
+MOST_LOST_LEASES = 5
+
+
+class Whereabouts(StrEnum):
+    """Where a course is on its way to a sync."""
+
+    IDLE = "idle"
+    DUE = "due"
+    CLAIMED = "claimed"
+    LEASED = "leased"
+
+
+class CourseState(NamedTuple):
+    """Where a course is, until when (due at, claim or lease ends at), and what is pending and not yet taken."""
+
+    whereabouts: Whereabouts
+    until: datetime | None
+    pending: ChangeSet | None
+
+
+class WaitingCourse(NamedTuple):
+    """A course that waits for its window, its backoff or its turn."""
+
+    course_id: str
+    due_at: datetime
+    first_at: datetime
+    changes: int
+
+
+class LongWait(NamedTuple):
+    """A course whose work was tried since then, and waits or fails again and again; the newest cause."""
+
+    course_id: str
+    since: datetime
+    cause: str
+
+
+class Counts(NamedTuple):
+    """How many courses wait (due now or later), are claimed, and sync."""
+
+    due: int
+    claimed: int
+    leased: int
+
+
+class RedisChangeStore:
+    """The `ChangeStore`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        windows: Windows,
+        claim_for: timedelta,
+        lease_for: timedelta,
+        *,
+        powerschool_interval: timedelta = timedelta(0),
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
+        self._redis = client
+        self._keys = keys
+        self._interval_ms = milliseconds(powerschool_interval)
+        self._now_ms = now_ms
+        self._reader = StreamReader(client, keys, idle_for=claim_for)
+        self._scripts = CourseScripts(client, keys, windows, claim_for, lease_for, now_ms)
+
+    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = (), *, actor: str = "") -> None:
+        """Make the course due now, folded with what is pending. `actor` is the person who asks, for the audit.
+
+        A person's request also forgets backoff and attempts; any other leaves a waiting course its window.
+        """
+        self._scripts.run("request", course_id, cause, actor, *assignment_ids)
+
+    def fold(self, consumer: str, limit: int, block: timedelta) -> FoldResult:
+        """Read about `limit` messages, fold them into change sets and acknowledge them in one step.
+
+        Waits up to `block` for the first one, but never so long that the client would give Redis up. Messages that
+        an earlier reading left unacknowledged come first, also those of consumers that died.
+        """
+        with self._reader.reading(consumer, limit, block) as messages:
+            if not messages:
+                return FoldResult(0, 0, 0)
+            batch = Batch(messages, self._courses_of)
+            keys = (
+                self._keys.last_event, self._keys.courses, self._keys.unknown, self._keys.malformed, self._keys.heard,
+            )  # fmt: skip
+            self._scripts.run("fold", batch.as_json(self._keys), CONSUMER_GROUP, more_keys=keys)
+            return FoldResult(batch.folded, batch.unknown, batch.malformed)
+
+    def claim_due(self, limit: int) -> list[str]:
+        """Claim due courses, the longest due first, never more than `limit` claimed at once in all.
+
+        Of what is claimed or leased, a quarter of `limit` at the most are courses that yield. While PowerSchool permits
+        few requests, fewer are claimed.
+        Paused courses are not claimed. A course that lost `MOST_LOST_LEASES` leases in a row becomes a dead letter.
+        """
+        keys = self._keys
+        patterns = (letter_id_of("%s", None), keys.dead_letter("%s"), keys.course_dead_letters("%s"))
+        more_keys = (
+            keys.paused, keys.dead_letters, keys.problems, keys.dead_letter_causes, keys.rate("powerschool"),
+            keys.malformed,
+        )  # fmt: skip
+        own = (limit, *patterns, LOST_REPEATEDLY, MOST_LOST_LEASES, self._interval_ms)
+        answer = self._scripts.run("claim_due", *own, more_keys=more_keys)
+        claimed, given_up = cast("tuple[list[bytes], list[bytes]]", answer)
+        for course in given_up:
+            log.error(LogEvent.DEAD_LETTERED, course_id=text(course), assignment_id=None, cause=LOST_REPEATEDLY)
+        return [text(course) for course in claimed]
+
+    def take(self, course_id: str) -> tuple[Lease, ChangeSet] | None:
+        """Lease a claimed course and take its change set; None if it is not claimed (a repeated wake-up)."""
+        answer = cast("tuple[bytes, list[bytes]] | None", self._scripts.run("take", course_id))
+        if answer is None:
+            return None
+        token, flat = answer
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        return Lease(course_id, int(token)), _change_set(course_id, fields)
+
+    def renew(self, lease: Lease) -> None:
+        """Prolong the lease. Raises: LeaseLost, if it ended or someone else has the course."""
+        if not self._scripts.run("renew", lease.course_id, lease.token):
+            raise LeaseLost(lease.course_id)
+
+    def release(self, lease: Lease) -> bool:
+        """End the lease, work done: its change set is forgotten. False if the lease was lost."""
+        more_keys = (self._keys.waits,)
+        return bool(self._scripts.run("release", lease.course_id, lease.token, more_keys=more_keys))
+
+    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
+        """End the lease, work not done: its change set is pending again, not before `delay` has passed.
+
+        If a person asked for the course meanwhile, it is due at once and without attempts. False if the lease was
+        lost. `cause` says why, for `long_waits`.
+        """
+        course_id, token, more_keys = lease.course_id, lease.token, (self._keys.waits,)
+        args = (course_id, token, milliseconds(delay), attempts, cause)
+        return bool(self._scripts.run("release_for_later", *args, more_keys=more_keys))
+
+    def long_waits(self, at_least: timedelta) -> list[LongWait]:
+        """Return the courses whose work has not been done for so long, though it was tried; the longest first."""
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.waits))
+        now, found = self._now(), [_long_wait(text(course), value) for course, value in kept.items()]
+        return sorted((wait for wait in found if now - wait.since >= at_least), key=lambda wait: wait.since)
+
+    def wait_of(self, course_id: str) -> LongWait | None:
+        """Return since when, and why, the course's work was tried and is not done; None if it is."""
+        value = self._redis.hget(self._keys.waits, course_id)
+        return None if value is None else _long_wait(course_id, value)
+
+    def next_due_in(self) -> timedelta | None:
+        """Return how long until `claim_due` may find a course (zero if now); None if nothing waits or runs.
+
+        The end of a claim or a lease counts, since it makes its course due; a paused course does not.
+        """
+        keys = self._keys
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hkeys(keys.paused)
+            for key in (keys.claimed, keys.leased, keys.due, keys.yielding):
+                pipeline.zrange(key, 0, 0, withscores=True)
+            paused, claimed, leased, *waiting = pipeline.execute()
+        if paused:
+            waiting = self._first_unpaused(set(map(text, paused)))
+        next_due = min((score for first in (claimed, leased, *waiting) for _, score in first), default=None)
+        return None if next_due is None else max(timedelta(0), time_at(next_due) - self._now())
+
+    def waiting(self, limit: int) -> list[WaitingCourse]:
+        """Return the courses that are due next, at most `limit`; those that let others go first come last."""
+        scored = [*self._first_of(self._keys.due, limit), *self._first_of(self._keys.yielding, limit)][:limit]
+        courses = [self._waiting(text(course), due_at) for course, due_at in scored]
+        return [course for course in courses if course is not None]
+
+    def counts(self) -> Counts:
+        """Return how many courses there are at each step."""
+        # In one step, so that a course on its way from one to the next is counted once.
+        with self._redis.pipeline() as pipeline:
+            for key in (self._keys.due, self._keys.yielding, self._keys.claimed, self._keys.leased):
+                pipeline.zcard(key)
+            due, yielding, claimed, leased = pipeline.execute()
+        return Counts(due + yielding, claimed, leased)
+
+    def somebody_waits(self) -> bool:
+        """Say whether a course that does not yield is due and no thread of any worker has taken it yet."""
+        due = self._redis.zcount(self._keys.due, "-inf", epoch_ms(self._now()))
+        return bool(due or self._redis.zcard(self._keys.claimed))
+
+    def pending_messages(self) -> int:
+        """Return how many messages on the streams are not yet folded."""
+        return self._reader.waiting()
+
+    def last_event_at(self) -> datetime | None:
+        """Return when the newest folded message was put on its stream, None if there never was one."""
+        at = self._redis.get(self._keys.last_event)
+        return None if at is None else time_at(at)
+
+    def heard_at(self, course_id: str) -> datetime | None:
+        """Return when the course's newest folded message was put on its stream, None if there never was one."""
+        at = self._redis.hget(self._keys.heard, course_id)
+        return None if at is None else time_at(at)
+
+    def state_of(self, course_id: str) -> CourseState:
+        """Return where the course is on its way to a sync."""
+        queues = {
+            self._keys.due: Whereabouts.DUE,
+            self._keys.yielding: Whereabouts.DUE,
+            self._keys.claimed: Whereabouts.CLAIMED,
+            self._keys.leased: Whereabouts.LEASED,
+        }
+        # In one step, so that a course on its way from one to the next does not look idle.
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hgetall(self._keys.pending(course_id))
+            for key in queues:
+                pipeline.zscore(key, course_id)
+            fields, *scores = pipeline.execute()
+        pending = _change_set(course_id, fields) if fields else None
+        for whereabouts, until in zip(queues.values(), scores, strict=True):
+            if until is not None:
+                return CourseState(whereabouts, time_at(until), pending)
+        return CourseState(Whereabouts.IDLE, None, pending)
+
+    def _courses_of(self, changes: Sequence[Change]) -> Sequence[str | None]:
+        """Return each change's course: the one it names, else the one its assignment or section is known to be in."""
+        nameless = [change for change in changes if change.course_id is None]
+        by_assignment = self._looked_up(self._keys.assignment_courses, {c.assignment_id for c in nameless})
+        by_section = self._looked_up(self._keys.section_courses, {c.section_id for c in nameless})
+        return [c.course_id or by_assignment.get(c.assignment_id) or by_section.get(c.section_id) for c in changes]
+
+    def _looked_up(self, key: str, ids: Collection[str | None]) -> Mapping[str | None, str]:
+        known = [an_id for an_id in ids if an_id is not None]
+        if not known:
+            return {}
+        courses = self._redis.hmget(key, known)
+        return {an_id: text(course) for an_id, course in zip(known, courses, strict=True) if course is not None}
+
+    def _first_of(self, key: str, limit: int) -> list[tuple[bytes, float]]:
+        return cast("list[tuple[bytes, float]]", self._redis.zrange(key, 0, limit - 1, withscores=True))
+
+    def _first_unpaused(self, paused: Collection[str]) -> list[list[tuple[bytes, float]]]:
+        """Return the first courses that wait and are not paused, with the times at which they are due."""
+        if EVERYTHING in paused:
+            return []
+        firsts = [self._first_of(key, len(paused) + 1) for key in (self._keys.due, self._keys.yielding)]
+        return [[one for one in first if course_target(text(one[0])) not in paused] for first in firsts]
+
+    def _now(self) -> datetime:
+        return time_at(clock_ms(self._redis.time()) if self._now_ms is None else self._now_ms())
+
+    def _waiting(self, course_id: str, due_at: float) -> WaitingCourse | None:
+        pending = self._pending(course_id)
+        if pending is None:
+            # It was claimed and taken since its id was read.
+            return None
+        return WaitingCourse(course_id, time_at(due_at), pending.first_at, pending.count)
+
+    def _pending(self, course_id: str) -> ChangeSet | None:
+        fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.pending(course_id)))
+        return _change_set(course_id, fields) if fields else None
+
+
+def _long_wait(course_id: str, value: bytes | str) -> LongWait:
+    since, _, cause = text(value).partition(" ")
+    return LongWait(course_id, time_at(since if since.isdigit() else 0), cause)
+
+
+def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
+    return ChangeSet(
+        course_id=course_id,
+        first_at=time_at(_number(fields, b"first")),
+        last_at=time_at(_number(fields, b"last")),
+        count=_number(fields, b"count"),
+        causes=frozenset(Cause(mark) for mark in _marked(fields, "c:") if mark in set(Cause)),
+        assignment_ids=frozenset(_marked(fields, "a:")),
+        attempts=_number(fields, b"attempts"),
+        actors=frozenset(_marked(fields, "p:")),
+        failed_at=times_at(fields.get(b"failed", b"")),
+        assignments_changed=ASSIGNMENTS_CHANGED.encode() in fields,
+        unnamed_grades=UNNAMED_GRADES.encode() in fields,
+    )
+
+
+def _number(fields: Mapping[bytes, bytes], name: bytes) -> int:
+    """Return a field as a number; 0 where it is absent or none."""
+    value = fields.get(name, b"")
+    return int(value) if value.isdigit() else 0
+
+
+def _marked(fields: Mapping[bytes, bytes], prefix: str) -> list[str]:
+    return [name.removeprefix(prefix) for name in map(text, fields) if name.startswith(prefix)]

@@ -1,0 +1,1 @@
+"""What is true of passing grades back: pure functions of values."""

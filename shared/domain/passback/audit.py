@@ -1,0 +1,121 @@
+"""What was written to PowerSchool: one entry per write, with what it replaced.
+
+The audit is the one place besides PowerSchool where scores are kept. Nothing of it goes into logs, messages or dead
+letters.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.powerschool import ActualScore
+
+PASSBACK = "passback"
+
+
+class WriteKind(StrEnum):
+    """What was written."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    SCORES = "scores"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreValue:
+    """A score with its flags, as PowerSchool had it or was given it."""
+
+    points: Decimal | None
+    missing: bool = False
+    exempt: bool = False
+
+    @classmethod
+    def of(cls, score: ActualScore) -> "ScoreValue":
+        """Return what PowerSchool has."""
+        return cls(score.points, score.missing, score.exempt)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreChange:
+    """One student's score: None before the first, None after it was cleared. `student_dcid` is STUDENTS.DCID."""
+
+    student_dcid: int
+    student_sis_id: str | None
+    before: ScoreValue | None
+    after: ScoreValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of an assignment, as text; None before the assignment was made."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why a sync ran, for whom, and under which fencing token."""
+
+    causes: tuple[Cause, ...]
+    actor: str
+    token: int
+
+    @classmethod
+    def of(cls, changes: ChangeSet, token: int) -> "Occasion":
+        """Return the occasion of a change set: its people, or passback itself where nobody asked."""
+        actor = ", ".join(sorted(changes.actors)) if changes.asked_for_by_person else ""
+        return cls(tuple(sorted(changes.causes)), actor or PASSBACK, token)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One write to one assignment section. `points_possible` is what the scores were out of.
+
+    With `answer_lost` its answer never came: PowerSchool has it or not. The next sync finds it there, or writes it
+    again and leaves an entry of its own.
+    """
+
+    at: datetime
+    course_id: str
+    assignment_id: str
+    section_dcid: int
+    powerschool_assignment_id: int | None
+    powerschool_assignment_section_id: int | None
+    kind: WriteKind
+    occasion: Occasion
+    points_possible: Decimal | None = None
+    fields: tuple[FieldChange, ...] = ()
+    scores: tuple[ScoreChange, ...] = ()
+    answer_lost: bool = False
+
+
+def about(
+    entries: Iterable[AuditEntry], assignment_id: str | None = None, student_sis_id: str | None = None
+) -> Iterator[AuditEntry]:
+    """Yield the entries about this assignment and this student; None is all. Others' scores are left out."""
+    for entry in entries:
+        if assignment_id not in (None, entry.assignment_id):
+            continue
+        if student_sis_id is None:
+            yield entry
+        elif own := own_scores(entry, student_sis_id):
+            yield replace(entry, fields=(), scores=own)
+
+
+def own_scores(entry: AuditEntry, student_sis_id: str) -> tuple[ScoreChange, ...]:
+    """Return the entry's scores of one student."""
+    return tuple(score for score in entry.scores if score.student_sis_id == student_sis_id)
+
+
+def last_scores(entries: Iterable[AuditEntry], student_sis_id: str) -> dict[tuple[str, int], AuditEntry]:
+    """Return the last entry about the student by (assignment id, SECTIONS.DCID); `entries` are newest first."""
+    found: dict[tuple[str, int], AuditEntry] = {}
+    for entry in about(entries, student_sis_id=student_sis_id):
+        found.setdefault((entry.assignment_id, entry.section_dcid), entry)
+    return found

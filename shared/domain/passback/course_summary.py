@@ -1,0 +1,88 @@
+"""A course in one line: what lists of courses show, so that nobody reads every record to make one."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
+from shared.domain.passback.rules.reasons import Reason
+
+# Nobody asked for such work to be in PowerSchool, so that nobody needs to be told that it is not.
+ON_PURPOSE = frozenset(
+    {Reason.SIS_SYNC_OFF, Reason.NOT_PUBLISHED, Reason.NOT_GRADABLE, Reason.ATTENDANCE, Reason.COURSE_GONE}
+)
+
+MOST_WORDS = 20
+LONGEST_WORD = 40
+
+
+class Standing(StrEnum):
+    """How an assignment stands, over all of its sections. Defined in the order in which they need attention."""
+
+    DEAD = "dead"
+    RETRYING = "retrying"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    SYNCED = "synced"
+    KEPT_BACK = "kept_back"
+    """Blocked, and on purpose: its teacher did not ask for it to be sent."""
+
+    @property
+    def needs_attention(self) -> bool:
+        """Say whether a person should look: work that was to be sent is not there, and may not come by itself."""
+        return self in (Standing.DEAD, Standing.RETRYING, Standing.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class CourseSummary:
+    """The course as of its last sync: its assignments counted by standing, its scores and held back students."""
+
+    course_id: str
+    name: str
+    synced_at: datetime
+    assignments: Mapping[Standing, int]
+    scores_wanted: int = 0
+    scores_there: int = 0
+    students_held_back: int = 0
+
+    @property
+    def problems(self) -> int:
+        """Return how many assignments need attention."""
+        return sum(count for standing, count in self.assignments.items() if standing.needs_attention)
+
+
+def summary_of(record: CourseRecord) -> CourseSummary:
+    """Return the record's summary."""
+    sections = [section for assignment in record.assignments for section in assignment.sections]
+    counted = Counter(standing_of(assignment) for assignment in record.assignments)
+    return CourseSummary(
+        course_id=record.course_id,
+        name=record.name,
+        synced_at=record.synced_at,
+        assignments={standing: counted[standing] for standing in Standing},
+        scores_wanted=sum(section.scores_wanted for section in sections),
+        scores_there=sum(section.scores_there for section in sections),
+        students_held_back=sum(len(section.students) for section in sections),
+    )
+
+
+def standing_of(assignment: AssignmentRecord) -> Standing:
+    """Return the assignment's standing: the one of its sections' that most needs attention."""
+    standings = {_standing(section) for section in assignment.sections}
+    return next((standing for standing in Standing if standing in standings), Standing.KEPT_BACK)
+
+
+def _standing(section: SectionRecord) -> Standing:
+    is_on_purpose = any(finding.reason in ON_PURPOSE for finding in section.findings)
+    if section.state is State.BLOCKED and is_on_purpose:
+        return Standing.KEPT_BACK
+    return Standing(section.state)
+
+
+def words_of(course_id: str, name: str) -> list[str]:
+    """Return what a course is found by, sorted: its id, and the words of its name without regard to case."""
+    words = re.findall(r"\w+", name.casefold())[:MOST_WORDS]
+    return sorted({word[:LONGEST_WORD] for word in (course_id, *words) if word})

@@ -1,0 +1,59 @@
+"""What is left of things remembered once a student is taken out of them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from shared.domain.passback.audit import AuditEntry, ScoreChange
+from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster
+from shared.domain.passback.planning.desired import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """A student as passback knows one: by SIS id, and by STUDENTS.DCID where that is known."""
+
+    sis_id: str
+    dcids: frozenset[int] = frozenset()
+
+    def with_dcids_of(self, entries: Collection[AuditEntry]) -> "Student":
+        """Return the student with every STUDENTS.DCID under which these entries know the SIS id."""
+        known = {s.student_dcid for entry in entries for s in entry.scores if s.student_sis_id == self.sis_id}
+        return replace(self, dcids=self.dcids | known)
+
+    def is_of(self, change: ScoreChange) -> bool:
+        """Say whether a score is the student's."""
+        return change.student_sis_id == self.sis_id or change.student_dcid in self.dcids
+
+
+def entry_without(entry: AuditEntry, student: Student) -> AuditEntry | None:
+    """Return the entry without the student's scores; None if it was about nothing else."""
+    others = tuple(score for score in entry.scores if not student.is_of(score))
+    if len(others) == len(entry.scores):
+        return entry
+    return replace(entry, scores=others) if others or entry.fields else None
+
+
+def record_without(record: CourseRecord, student: Student) -> CourseRecord:
+    """Return the record without the student's reasons, and without the student on its rosters."""
+    assignments = tuple(_assignment_without(assignment, student) for assignment in record.assignments)
+    return replace(record, assignments=assignments, rosters=tuple(_roster_without(r, student) for r in record.rosters))
+
+
+def link_without(link: Link, student: Student) -> Link:
+    """Return the link as if nothing was ever sent for the student: a score emptied later is not reported."""
+    own = {str(dcid) for dcid in student.dcids}
+    echoes = {key: echo for key, echo in link.echoes.items() if key not in own}
+    return replace(link, sent_to=link.sent_to - student.dcids, zeros=link.zeros - student.dcids, echoes=echoes)
+
+
+def _assignment_without(assignment: AssignmentRecord, student: Student) -> AssignmentRecord:
+    return replace(assignment, sections=tuple(_section_without(section, student) for section in assignment.sections))
+
+
+def _section_without(section: SectionRecord, student: Student) -> SectionRecord:
+    others = tuple(one for one in section.students if one.student_sis_id != student.sis_id)
+    return replace(section, students=others)
+
+
+def _roster_without(roster: SectionRoster, student: Student) -> SectionRoster:
+    return replace(roster, student_sis_ids=tuple(an_id for an_id in roster.student_sis_ids if an_id != student.sis_id))

@@ -1,0 +1,208 @@
+"""Which PowerSchool assignment is which Canvas assignment's: by link, or by what a lost answer left behind."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from shared.domain.passback.planning.desired import DesiredAssignment, Link
+from shared.domain.passback.powerschool import ActualAssignment
+
+# The least that a district can set as the longest name. Canvas ids have 19 digits at the most.
+MAX_TEMPORARY_CHARS = 30
+# PowerSchool's names are shorter, whatever was sent.
+LONGEST_DEGRADED = 300
+BYTES_OF_A_CHARACTER = 4
+
+# One Canvas assignment in one section: its Canvas id and SECTIONS.DCID.
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Whose the actual assignments are.
+
+    `own` holds the PowerSchool assignment of each desired one that has one. `adopted` are the new links among
+    them, `gone` the links whose assignment is no longer in PowerSchool.
+    """
+
+    own: Mapping[Key, ActualAssignment]
+    adopted: Mapping[Key, Link]
+    gone: frozenset[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What an assignment is found again by, as PowerSchool tells assignments apart."""
+
+    section_dcid: int
+    name: str
+    due_date: date
+
+
+def folded(name: str) -> str:
+    """Return the form of a name in which PowerSchool compares names: without regard to case and outer spaces."""
+    return name.strip().casefold()
+
+
+def temporary_name(assignment_id: str) -> str:
+    """Return the name under which an assignment gives way to another one that takes its name: at most 30 characters."""
+    return f"(renaming {assignment_id})"[:MAX_TEMPORARY_CHARS]
+
+
+def ownership(
+    desired: Sequence[DesiredAssignment],
+    actual: Sequence[ActualAssignment],
+    links: Mapping[Key, Link],
+    plugin_marks: frozenset[str],
+) -> Ownership:
+    """Return which actual assignment is whose.
+
+    `actual` must be every assignment of the desired ones' sections: what is not in it counts as deleted. An
+    unlinked assignment is adopted when this plugin made it, section, name and due date agree, and it is the only
+    one of its kind for the only one that looks for it. A claim looks first, and under its own name and due date:
+    nothing else was sent. One that was left with a temporary name is found by that. A name that PowerSchool stored
+    without what it cannot hold, such as an emoji, agrees where no other does. Scores of `actual` are not looked at.
+
+    Source: a create answers 201 without a body, so a lost answer leaves an assignment to be found again
+    (PowerSchool xte API reference, `POST /ws/xte/section/assignment/`).
+    """
+    by_id = {(a.section_dcid, a.assignment_section_id): a for a in actual}
+    linked = _linked(desired, links, by_id)
+    seekers = {key_of(d): d for d in desired if key_of(d) not in linked}
+    orphans = _orphans(actual, links, plugin_marks)
+    claims = {key: _of_link(links[key]) for key in seekers if key in links and links[key].is_claim}
+    by_claim = _only_matches(claims, orphans)
+    rest = _without(orphans, by_claim.values())
+    by_name = _only_matches({key: _of_desired(d) for key, d in seekers.items() if key not in by_claim}, rest)
+    parked = _without(rest, by_name.values())
+    by_temporary_name = _only_matches(
+        {key: _of_parked(d) for key, d in seekers.items() if key not in by_claim and key not in by_name}, parked
+    )
+    exact = {**by_claim, **by_name, **by_temporary_name}
+    left = {key: claims.get(key) or _of_desired(d) for key, d in seekers.items() if key not in exact}
+    found = {**exact, **_stored_differently(left, _without(parked, by_temporary_name.values()))}
+    return Ownership(
+        own={**linked, **found},
+        adopted={key: _link(seekers[key], found[key]) for key in found},
+        gone=frozenset(key for key in seekers if key in links and not links[key].is_claim),
+    )
+
+
+def key_of(desired: DesiredAssignment) -> Key:
+    """Return the key under which `desired` is linked."""
+    return (desired.assignment_id, desired.section_dcid)
+
+
+def is_orphan(
+    actual: ActualAssignment, linked: frozenset[tuple[int, int | None]], plugin_marks: frozenset[str]
+) -> bool:
+    """Say whether this plugin made the assignment and none of the `linked` places is its own."""
+    place = (actual.section_dcid, actual.assignment_section_id)
+    return actual.created_by_plugin in plugin_marks and place not in linked
+
+
+def linked_places(links: Mapping[Key, Link]) -> frozenset[tuple[int, int | None]]:
+    """Return where links lead: SECTIONS.DCID and assignment section id."""
+    return frozenset((link.section_dcid, link.powerschool_assignment_section_id) for link in links.values())
+
+
+def _linked(
+    desired: Iterable[DesiredAssignment], links: Mapping[Key, Link], by_id: Mapping[tuple[int, int], ActualAssignment]
+) -> dict[Key, ActualAssignment]:
+    own: dict[Key, ActualAssignment] = {}
+    for key in map(key_of, desired):
+        link = links.get(key)
+        if link is not None and link.powerschool_assignment_section_id is not None:
+            found = by_id.get((link.section_dcid, link.powerschool_assignment_section_id))
+            if found is not None:
+                own[key] = found
+    return own
+
+
+def _orphans(
+    actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_marks: frozenset[str]
+) -> dict[_Identity, list[ActualAssignment]]:
+    linked = linked_places(links)
+    orphans: dict[_Identity, list[ActualAssignment]] = {}
+    for a in actual:
+        if is_orphan(a, linked, plugin_marks):
+            orphans.setdefault(_Identity(a.section_dcid, folded(a.name), a.due_date), []).append(a)
+    return orphans
+
+
+def _only_matches(
+    seekers: Mapping[Key, _Identity], orphans: Mapping[_Identity, Sequence[ActualAssignment]]
+) -> dict[Key, ActualAssignment]:
+    wanted = Counter(seekers.values())
+    return {
+        key: orphans[identity][0]
+        for key, identity in seekers.items()
+        if wanted[identity] == 1 and len(orphans.get(identity, ())) == 1
+    }
+
+
+def _stored_differently(
+    seekers: Mapping[Key, _Identity], orphans: Mapping[_Identity, Sequence[ActualAssignment]]
+) -> dict[Key, ActualAssignment]:
+    """Return the orphans whose names may be what PowerSchool made of the seekers' names."""
+    some = [each for several in orphans.values() for each in several]
+    candidates = {key: [a for a in some if _may_be_stored(identity, a)] for key, identity in seekers.items()}
+    sought = Counter(a.assignment_section_id for several in candidates.values() for a in several)
+    return {
+        key: several[0]
+        for key, several in candidates.items()
+        if len(several) == 1 and sought[several[0].assignment_section_id] == 1
+    }
+
+
+def _may_be_stored(identity: _Identity, actual: ActualAssignment) -> bool:
+    if (identity.section_dcid, identity.due_date) != (actual.section_dcid, actual.due_date) or identity.name.isascii():
+        return False
+    return _is_degraded(identity.name, folded(actual.name))
+
+
+def _is_degraded(name: str, stored: str) -> bool:
+    """Say whether `stored` is the name with what is not ASCII gone, or as up to a mark for each of its bytes.
+
+    All ways to read it are followed at once: the time is in proportion to the product of both lengths.
+    """
+    if max(len(name), len(stored)) > LONGEST_DEGRADED:
+        return False
+    ends = {0}
+    for character in name:
+        if character.isascii():
+            ends = {end + 1 for end in ends if stored[end : end + 1] == character}
+        else:
+            ends = {end + more for end in ends for more in range(BYTES_OF_A_CHARACTER + 1) if end + more <= len(stored)}
+    return len(stored) in ends
+
+
+def _without(
+    orphans: Mapping[_Identity, Sequence[ActualAssignment]], adopted: Iterable[ActualAssignment]
+) -> dict[_Identity, list[ActualAssignment]]:
+    gone = {a.assignment_section_id for a in adopted}
+    return {identity: [a for a in some if a.assignment_section_id not in gone] for identity, some in orphans.items()}
+
+
+def _of_link(link: Link) -> _Identity:
+    return _Identity(link.section_dcid, folded(link.name), link.due_date)
+
+
+def _of_desired(desired: DesiredAssignment) -> _Identity:
+    return _Identity(desired.section_dcid, folded(desired.name), desired.due_date)
+
+
+def _of_parked(desired: DesiredAssignment) -> _Identity:
+    return _Identity(desired.section_dcid, folded(temporary_name(desired.assignment_id)), desired.due_date)
+
+
+def _link(desired: DesiredAssignment, actual: ActualAssignment) -> Link:
+    return Link(
+        assignment_id=desired.assignment_id,
+        section_dcid=desired.section_dcid,
+        name=desired.name,
+        due_date=desired.due_date,
+        powerschool_assignment_id=actual.assignment_id,
+        powerschool_assignment_section_id=actual.assignment_section_id,
+    )

@@ -1,0 +1,353 @@
+"""The plan: what to do so that PowerSchool agrees with Canvas. Desired minus actual, and never a deletion."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar
+
+from shared.domain.passback.planning.assignment_matching import Key, Ownership, key_of, ownership
+from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link, without_students
+from shared.domain.passback.planning.diff import OwnedField, agrees, is_flag_zero, leftover_scores
+from shared.domain.passback.planning.name_conflicts import settle_names
+from shared.domain.passback.planning.stored_forms import fields_to_write, not_cleared, scores_to_write, seen
+from shared.domain.passback.powerschool import ActualAssignment, ActualScore
+from shared.domain.passback.rules.reasons import Finding, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Forget a link: its assignment was deleted in PowerSchool. Writes nothing there."""
+
+    assignment_id: str
+    section_dcid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Remember that an assignment which this plugin made is this Canvas assignment's. Writes nothing there."""
+
+    link: Link
+
+    @property
+    def assignment_id(self) -> str:
+        """The Canvas assignment."""
+        return self.link.assignment_id
+
+    @property
+    def section_dcid(self) -> int:
+        """The section, by SECTIONS.DCID."""
+        return self.link.section_dcid
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Remember what the look at PowerSchool told of a link's scores and fields. Writes nothing there."""
+
+    assignment_id: str
+    section_dcid: int
+    zeros: frozenset[int]
+    echoes: Mapping[str, Echo]
+
+
+class _OfDesired:
+    """A step for one desired assignment."""
+
+    __slots__ = ()
+    desired: DesiredAssignment
+
+    @property
+    def assignment_id(self) -> str:
+        """The Canvas assignment."""
+        return self.desired.assignment_id
+
+    @property
+    def section_dcid(self) -> int:
+        """The section, by SECTIONS.DCID."""
+        return self.desired.section_dcid
+
+
+@dataclass(frozen=True, slots=True)
+class Create(_OfDesired):
+    """Create the assignment in its section."""
+
+    desired: DesiredAssignment
+
+
+@dataclass(frozen=True, slots=True)
+class Update(_OfDesired):
+    """Make the assignment's own fields equal Canvas's; `changed_fields` differ now.
+
+    One that `is_temporary` gives the assignment a temporary name, so that another one can take its name; an Update to
+    the name that it wants follows.
+    """
+
+    actual: ActualAssignment
+    desired: DesiredAssignment
+    changed_fields: tuple[OwnedField, ...]
+    is_temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Write these scores, all of them different from what PowerSchool has: `replaces`, by STUDENTS.DCID."""
+
+    assignment_id: str
+    section_dcid: int
+    rows: tuple[DesiredScore, ...]
+    replaces: Mapping[int, ActualScore] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Empty the scores of these students, STUDENTS.DCID; `replaces` are the scores.
+
+    `withdrawn` are those of them whose score is the 0 of a flag that Canvas withdrew. The others are emptied where the
+    district wants that.
+    """
+
+    assignment_id: str
+    section_dcid: int
+    replaces: Mapping[int, ActualScore]
+    withdrawn: frozenset[int] = frozenset()
+
+
+LinkStep = Forget | Adopt | Note
+Write = Create | Update | Scores | Clear
+Step = LinkStep | Write
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFinding:
+    """Why an assignment, or one student's score (STUDENTS.DCID) of it, does not get to a section."""
+
+    assignment_id: str
+    section_dcid: int
+    finding: Finding
+    student_dcid: int | None = None
+
+
+P = TypeVar("P", Step, PlanFinding)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in the order in which to take them (links, assignments, scores), and what is not done, and why."""
+
+    steps: tuple[Step, ...] = ()
+    findings: tuple[PlanFinding, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing is to be done."""
+        return not self.steps
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """The steps that write to PowerSchool."""
+        return tuple(step for step in self.steps if not isinstance(step, LinkStep))
+
+    @property
+    def creates(self) -> int:
+        """How many assignments are created."""
+        return sum(isinstance(step, Create) for step in self.steps)
+
+    @property
+    def updates(self) -> int:
+        """How many assignments are changed."""
+        return sum(isinstance(step, Update) for step in self.steps)
+
+    @property
+    def scores(self) -> int:
+        """How many scores are written."""
+        return sum(len(step.rows) for step in self.steps if isinstance(step, Scores))
+
+    def steps_of(self, assignment_id: str, section_dcid: int) -> tuple[Step, ...]:
+        """Return the steps of one assignment in one section."""
+        return tuple(self._steps.get((assignment_id, section_dcid), ()))
+
+    def findings_of(self, assignment_id: str, section_dcid: int) -> tuple[PlanFinding, ...]:
+        """Return the findings of one assignment in one section, its students' included."""
+        return tuple(self._findings.get((assignment_id, section_dcid), ()))
+
+    @cached_property
+    def _steps(self) -> Mapping[Key, Sequence[Step]]:
+        return _by_key(self.steps)
+
+    @cached_property
+    def _findings(self) -> Mapping[Key, Sequence[PlanFinding]]:
+        return _by_key(self.findings)
+
+
+def _by_key(parts: Iterable[P]) -> dict[Key, list[P]]:
+    found: dict[Key, list[P]] = {}
+    for part in parts:
+        found.setdefault((part.assignment_id, part.section_dcid), []).append(part)
+    return found
+
+
+def make_plan(
+    desired: Sequence[DesiredAssignment],
+    actual: Sequence[ActualAssignment],
+    links: Mapping[Key, Link],
+    plugin_marks: frozenset[str],
+    *,
+    clear_scores: bool = False,
+    repeat_clears: bool = False,
+    immovable: frozenset[Key] = frozenset(),
+) -> Plan:
+    """Return the difference between what PowerSchool should hold and what it holds.
+
+    `actual` must be every assignment of the desired ones' sections, with the scores of those that are linked or
+    may be adopted (`adoption.ownership` tells them without scores). What is neither linked nor adopted is never
+    touched. The order of the inputs makes no difference. With `clear_scores`, a score that is empty in Canvas now is
+    emptied; with `repeat_clears`, also one that PowerSchool said it emptied and did not. The `immovable` are not
+    renamed to make way for others.
+
+    Source: product rules, "Overwriting" and "When an assignment is eligible".
+    """
+    owned = ownership(desired, actual, links, plugin_marks)
+    immovable |= {key for key, own in owned.own.items() if own.unreadable}
+    naming = settle_names(desired, owned.own, actual, links, immovable)
+    by_key = {key_of(d): d for d in desired}
+    clears = _Clears(clear_scores, repeat_clears)
+    there = {key: replace(a, name=naming.parked.get(key, a.name)) for key, a in owned.own.items()}
+    to_be = [by_key[key] for key in naming.order] + list(naming.kept.values())
+    parts = [_part(d, there.get(key_of(d)), links.get(key_of(d)), clears) for d in to_be]
+    taken = [_finding(key, Reason.NAME_TAKEN, naming.conflicts[key]) for key in sorted(naming.conflicts)]
+    return Plan(
+        steps=(
+            *_link_steps(owned),
+            *(step for part in parts for step in part.notes),
+            *(_parking(by_key[key], owned.own[key], name) for key, name in naming.parked.items()),
+            *(step for part in parts for step in part.assignment),
+            *(step for part in parts for step in part.scores),
+        ),
+        findings=(*taken, *(finding for part in parts for finding in part.findings)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Clears:
+    """Which scores may be emptied, beside the zeros of withdrawn flags."""
+
+    cleared: bool
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The plan of one assignment in one section."""
+
+    assignment: tuple[Create | Update, ...] = ()
+    scores: tuple[Scores | Clear, ...] = ()
+    findings: tuple[PlanFinding, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def _parking(desired: DesiredAssignment, actual: ActualAssignment, name: str) -> Update:
+    """Return the step that changes nothing but the name."""
+    as_it_is = replace(
+        desired,
+        name=name,
+        description=actual.description,
+        due_date=actual.due_date,
+        points=actual.points,
+        category_id=desired.category_id if actual.category_id is None else actual.category_id,
+        counted=actual.counted,
+        scores_published=actual.scores_published,
+    )
+    return Update(actual, as_it_is, (OwnedField.NAME,), is_temporary=True)
+
+
+def _link_steps(owned: Ownership) -> list[LinkStep]:
+    forgotten: list[LinkStep] = [Forget(*key) for key in sorted(owned.gone - owned.adopted.keys())]
+    return forgotten + [Adopt(owned.adopted[key]) for key in sorted(owned.adopted)]
+
+
+def _part(desired: DesiredAssignment, actual: ActualAssignment | None, link: Link | None, clears: _Clears) -> _Part:
+    if actual is None:
+        return _new(desired)
+    if actual.unreadable:
+        return _Part(findings=(_finding(key_of(desired), Reason.VALUE_UNREADABLE, actual.unreadable),))
+    odd = actual.unreadable_scores
+    part = _existing(without_students(desired, odd.keys()), actual, link, clears)
+    told = (
+        _finding(key_of(desired), Reason.VALUE_UNREADABLE, odd[dcid], dcid)
+        for dcid in sorted(odd.keys() & _students(desired))
+    )
+    return replace(part, findings=(*part.findings, *told)) if odd else part
+
+
+def _students(desired: DesiredAssignment) -> frozenset[int]:
+    return frozenset(desired.scores) | desired.unscored | desired.unfinished
+
+
+def _new(desired: DesiredAssignment) -> _Part:
+    """Plan an assignment that PowerSchool does not have.
+
+    Missing work alone does not create it: a passing due date would put zeros into a gradebook before anybody is graded.
+
+    Source: "it is created in PowerSchool when the first score or excuse exists in that section".
+    """
+    if not desired.is_graded:
+        return _Part(findings=(_finding(key_of(desired), Reason.NOT_GRADED_YET),))
+    scores = Scores(*key_of(desired), scores_to_write(desired, None, {}))
+    return _Part((Create(desired),), (scores,))
+
+
+def _existing(desired: DesiredAssignment, actual: ActualAssignment, link: Link | None, clears: _Clears) -> _Part:
+    key = key_of(desired)
+    # A claim, or what is adopted, was never written to through a link.
+    link = link or Link(*key, desired.name, desired.due_date)
+    changed = fields_to_write(desired, actual, link.echoes)
+    rows = scores_to_write(desired, actual, link.echoes)
+    update = (Update(actual, desired, changed),) if changed else ()
+    replaced = {row.student_dcid: actual.scores[row.student_dcid] for row in rows if row.student_dcid in actual.scores}
+    scores: list[Scores | Clear] = [Scores(*key, rows, replaced)] if rows else []
+    withdrawn = _withdrawn(desired, actual, link)
+    leftover = {d: s for d, s in leftover_scores(desired, actual, link.sent_to).items() if d not in withdrawn}
+    unmoved = not_cleared(desired, actual, link)
+    emptied = withdrawn | (leftover if clears.cleared else {}) | (unmoved if clears.repeated else {})
+    if emptied:
+        own = frozenset(dcid for dcid, score in emptied.items() if dcid in withdrawn or _is_unmoved_zero(dcid, unmoved))
+        scores.append(Clear(*key, emptied, own))
+    findings = [_finding(key, Reason.SCORE_CLEARED, student_dcid=dcid) for dcid in leftover if dcid not in emptied]
+    findings += [_finding(key, _reason_unmoved(s), student_dcid=d) for d, s in unmoved.items() if d not in emptied]
+    notes = _notes(desired, actual, link)
+    if actual.locked and (update or scores):
+        return _Part(findings=(_finding(key, Reason.ASSIGNMENT_LOCKED), *findings), notes=notes)
+    return _Part(update, tuple(scores), tuple(findings), notes)
+
+
+def _reason_unmoved(score: ActualScore) -> Reason:
+    return Reason.FLAG_NOT_WITHDRAWN if is_flag_zero(score) else Reason.SCORE_NOT_CLEARED
+
+
+def _withdrawn(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> dict[int, ActualScore]:
+    """Return what only a flag brought, of students who have neither flag nor score now, by STUDENTS.DCID.
+
+    A score that somebody entered in PowerSchool meanwhile is no longer passback's own.
+    """
+    unflagged = sorted((desired.unscored | desired.unfinished) & link.zeros & actual.scores.keys())
+    return {dcid: actual.scores[dcid] for dcid in unflagged if is_flag_zero(actual.scores[dcid])}
+
+
+def _is_unmoved_zero(dcid: int, unmoved: Mapping[int, ActualScore]) -> bool:
+    return dcid in unmoved and is_flag_zero(unmoved[dcid])
+
+
+def _notes(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> tuple[Note, ...]:
+    """Return what is to be remembered from now on, if that is not what is remembered.
+
+    A zero that goes with a flag alone is known by the look, too: links of earlier versions do not tell.
+    """
+    there = {dcid for dcid in desired.scores if agrees(desired.scores[dcid], actual.scores.get(dcid))}
+    zeros = (link.zeros - there) | (desired.flag_only & there)
+    echoes = seen(desired, actual, link)
+    if (zeros, echoes) == (link.zeros, link.echoes):
+        return ()
+    return (Note(*key_of(desired), zeros, echoes),)
+
+
+def _finding(key: Key, reason: Reason, detail: str = "", student_dcid: int | None = None) -> PlanFinding:
+    return PlanFinding(*key, Finding(reason, detail), student_dcid)

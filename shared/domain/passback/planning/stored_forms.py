@@ -1,0 +1,180 @@
+"""What PowerSchool makes of what it is sent, remembered as digests: such a difference is written once, and reported.
+
+PowerSchool may store a value differently: an emoji as `??`, HTML stripped, points rounded, a score times the
+assignment's weight. Which values it does that to is not publicly known. Without a memory such a value differs at every
+look, and is written at every look.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from hashlib import blake2b
+
+from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link
+from shared.domain.passback.planning.diff import OwnedField, agrees, changed_fields, differing_scores, says_something
+from shared.domain.passback.powerschool import ActualAssignment, ActualScore
+from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.passback.rules.score import DECIMAL_PLACES, exact
+
+DIGEST_BYTES = 6
+# Sent in place of a digest where a score was emptied.
+CLEARED = "cleared"
+
+
+def fields_to_write(
+    desired: DesiredAssignment, actual: ActualAssignment, echoes: Mapping[str, Echo]
+) -> tuple[OwnedField, ...]:
+    """Return the owned fields that differ, without those that PowerSchool stores as it did after they were sent."""
+    return tuple(f for f in changed_fields(desired, actual) if _echo_of(f, desired, actual) != echoes.get(f.value))
+
+
+def scores_to_write(
+    desired: DesiredAssignment, actual: ActualAssignment | None, echoes: Mapping[str, Echo]
+) -> tuple[DesiredScore, ...]:
+    """Return the scores to send, by STUDENTS.DCID, as exactly as PowerSchool can hold them.
+
+    Equal ones are left out, and those that it stores differently from what was sent: families are notified of every
+    write.
+    """
+    there: Mapping[int, ActualScore] = {} if actual is None else actual.scores
+    weight = None if actual is None else actual.weight
+    return tuple(
+        score
+        for score in differing_scores(desired.scores, there)
+        if not is_echo(echoes.get(str(score.student_dcid)), score, there.get(score.student_dcid), weight)
+    )
+
+
+def is_echo(echo: Echo | None, desired: DesiredScore, actual: ActualScore | None, weight: Decimal | None) -> bool:
+    """Say whether `actual` is what PowerSchool makes of `desired`, and nothing that a person entered since.
+
+    At the first look after the write nobody knows which of the two it is. What is a rounding of the score, or the score
+    times the assignment's weight, counts as PowerSchool's; anything else is written again and looked at right after.
+    """
+    if echo is None or echo.sent != score_digest(desired):
+        return False
+    if echo.stored is not None:
+        return echo.stored == _stored_digest(actual)
+    return actual is not None and _is_rounded_or_weighted(desired, actual, weight)
+
+
+def seen(
+    desired: DesiredAssignment, actual: ActualAssignment, link: Link, *, after_write: bool = False
+) -> Mapping[str, Echo]:
+    """Return the link's echoes after a look at PowerSchool.
+
+    What agrees by now needs none any more. With `after_write` the look follows the write at once, and every difference
+    is PowerSchool's own.
+    """
+    echoes = dict(_field_echoes(desired, actual, link.echoes, after_write=after_write))
+    for key, echo in link.echoes.items():
+        if key.isdigit() and (kept := _seen_score(int(key), echo, desired, actual, after_write=after_write)):
+            echoes[key] = kept
+    return echoes
+
+
+def not_cleared(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> dict[int, ActualScore]:
+    """Return what PowerSchool still has of scores that it said it emptied, by STUDENTS.DCID."""
+    cleared = {int(key) for key, echo in link.echoes.items() if echo.sent == CLEARED}
+    still = {dcid: actual.scores[dcid] for dcid in sorted(cleared & actual.scores.keys()) if dcid not in desired.scores}
+    return {dcid: score for dcid, score in still.items() if says_something(score)}
+
+
+def finding(echoes: Mapping[str, Echo]) -> Iterator[Finding]:
+    """Yield one finding about everything that PowerSchool stores differently from what was sent, if it does."""
+    stored = {key for key, echo in echoes.items() if echo.stored is not None and echo.sent != CLEARED}
+    fields = [field.value.replace("_", " ") for field in OwnedField if field.value in stored]
+    scores = len(stored) - len(fields)
+    told = [*fields, *([f"{scores} score{'s' if scores > 1 else ''}"] if scores else [])]
+    if told:
+        yield Finding(Reason.STORED_DIFFERENTLY, ", ".join(told))
+
+
+def sent(link: Link, scores: Iterable[DesiredScore]) -> Mapping[str, Echo]:
+    """Return the link's echoes after these scores were written."""
+    return {**link.echoes, **{str(score.student_dcid): Echo(score_digest(score)) for score in scores}}
+
+
+def is_repeated(link: Link, score: DesiredScore) -> bool:
+    """Say whether the score was sent before and did not come back so: look right after it is written again."""
+    echo = link.echoes.get(str(score.student_dcid))
+    return echo is not None and echo.sent == score_digest(score)
+
+
+def score_digest(score: DesiredScore) -> str:
+    """Return the digest of a score as it is sent."""
+    return _digest("sent", _plain(exact(score.points)), score.missing, score.exempt)
+
+
+def _stored_digest(score: ActualScore | None) -> str:
+    if score is None:
+        return _digest("none")
+    points = None if score.points is None else _plain(score.points)
+    return _digest("stored", points, score.missing, score.exempt, score.is_code)
+
+
+def _field_echoes(
+    desired: DesiredAssignment, actual: ActualAssignment, echoes: Mapping[str, Echo], *, after_write: bool
+) -> Iterator[tuple[str, Echo]]:
+    for differing in changed_fields(desired, actual):
+        echo = _echo_of(differing, desired, actual) if after_write else echoes.get(differing.value)
+        if echo is not None:
+            yield differing.value, echo
+
+
+def _echo_of(of: OwnedField, desired: DesiredAssignment, actual: ActualAssignment) -> Echo:
+    return Echo(_digest(_text(of, desired)), _digest(_text(of, actual)))
+
+
+def _seen_score(
+    dcid: int, echo: Echo, desired: DesiredAssignment, actual: ActualAssignment, *, after_write: bool
+) -> Echo | None:
+    there = actual.scores.get(dcid)
+    if dcid in desired.scores:
+        score = desired.scores[dcid]
+        if agrees(score, there):
+            return None
+        is_stored = after_write and echo.sent == score_digest(score)
+        if is_stored or is_echo(echo, score, there, actual.weight):
+            return replace(echo, stored=_stored_digest(there))
+        return echo
+    if dcid not in desired.unscored or echo.sent != CLEARED:
+        return echo
+    if there is None or not says_something(there):
+        return None
+    stored = _stored_digest(there)
+    # What PowerSchool has now is no longer what it kept when it was to empty the score: somebody entered it.
+    return replace(echo, stored=stored) if echo.stored in (None, stored) else None
+
+
+def _is_rounded_or_weighted(desired: DesiredScore, actual: ActualScore, weight: Decimal | None) -> bool:
+    wanted, points = exact(desired.points), actual.points
+    if points is None or actual.is_code or (actual.missing, actual.exempt) != (desired.missing, desired.exempt):
+        return False
+    if weight is not None and points == exact(wanted * weight):
+        return True
+    places = _decimals(points)
+    return places < min(_decimals(wanted), DECIMAL_PLACES) and abs(points - wanted) < Decimal(1).scaleb(-places)
+
+
+def _decimals(number: Decimal) -> int:
+    exponent = number.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _text(of: OwnedField, side: DesiredAssignment | ActualAssignment) -> str:
+    match of:
+        case OwnedField.POINTS:
+            return _plain(exact(side.points))
+        case OwnedField.CATEGORY:
+            return str(side.category_id)
+        case _:
+            return str(getattr(side, of.value))
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _digest(*values: object) -> str:
+    return blake2b(repr(values).encode(), digest_size=DIGEST_BYTES).hexdigest()

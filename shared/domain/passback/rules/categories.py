@@ -1,0 +1,160 @@
+"""Which PowerSchool category an assignment group stands for, for one teacher and one section."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from shared.domain.passback.canvas import AssignmentGroup
+from shared.domain.passback.powerschool import TeacherCategory, Term
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """The category of an assignment group, by id, so that a rename on either side changes nothing.
+
+    Categories belong to a teacher: `category_ids` holds one id per teacher of the course's sections. Every other
+    teacher has the copy of the same district category, where there is one.
+    """
+
+    category_ids: frozenset[int]
+    district_category_id: int | None = None
+
+    def means(self, category: TeacherCategory) -> bool:
+        """Say whether `category` is the associated one, or another teacher's copy of it."""
+        by_district = self.district_category_id is not None
+        return category.id in self.category_ids or (
+            by_district and category.district_category_id == self.district_category_id
+        )
+
+
+class FoundBy(StrEnum):
+    """How a category was found. Only a match by name is to be remembered."""
+
+    ASSOCIATION = "association"
+    NAME = "name"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryFound:
+    """The category that an assignment group's work goes to."""
+
+    category: TeacherCategory
+    by: FoundBy
+
+
+class WhyNot(StrEnum):
+    """Why an assignment group has no category."""
+
+    NONE = "none"
+    INACTIVE = "inactive"
+    EXCLUDED = "excluded"
+    TOO_EARLY = "too_early"
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryMissing:
+    """No category. `usable` names those the teacher could use; `rejected` the one that cannot be used, if any."""
+
+    why: WhyNot
+    usable: tuple[str, ...] = ()
+    rejected: str = ""
+
+
+CategoryMatch = CategoryFound | CategoryMissing
+
+
+def match_category(
+    group: AssignmentGroup,
+    section_dcid: int,
+    categories: Sequence[TeacherCategory],
+    associations: Mapping[str, Association],
+    default_name: str = "",
+    *,
+    may_associate: bool = True,
+) -> CategoryMatch:
+    """Return the category of `group` among one teacher's `categories`, or why there is none.
+
+    `associations` is keyed by assignment group id. An association whose category became inactive or excluded is
+    not replaced by another category: that would move work that is already in PowerSchool without anyone asking.
+    A match by name is a new association, which is only made where `may_associate`.
+
+    Source: product rules, "Categories".
+    """
+    own = associated(associations.get(group.id), categories)
+    if own is not None:
+        return _checked(own, section_dcid, categories)
+    for name, by in ((group.name, FoundBy.NAME), (default_name, FoundBy.DEFAULT)):
+        for category in _usable(categories, section_dcid):
+            if not _same(category.name, name):
+                continue
+            if by is FoundBy.NAME and not may_associate:
+                return CategoryMissing(WhyNot.TOO_EARLY, _usable_names(categories, section_dcid), category.name)
+            return CategoryFound(category, by)
+    return _why_not(group, section_dcid, categories)
+
+
+def associated(association: Association | None, categories: Sequence[TeacherCategory]) -> TeacherCategory | None:
+    """Return the one of a teacher's `categories` that is associated, None if none is.
+
+    The teacher's own id counts before the district's: a category of the teacher's own may have been chosen on purpose
+    although there is a copy of the district's as well.
+    """
+    if association is None:
+        return None
+    by_id = (category for category in categories if category.id in association.category_ids)
+    copies = (category for category in categories if association.means(category))
+    return next(by_id, None) or next(copies, None)
+
+
+def remembered(association: Association | None, found: TeacherCategory) -> Association:
+    """Return the association that also covers `found`: one id per teacher, and the district's where there is one."""
+    earlier = association or Association(frozenset())
+    return Association(earlier.category_ids | {found.id}, earlier.district_category_id or found.district_category_id)
+
+
+def may_associate(term: Term, today: date) -> bool:
+    """Say whether an association can be made now: from the term's first day on.
+
+    After its last day too, since a person may still sync a course whose term is over.
+
+    Source: "an association can only be made from the first day of an active term".
+    """
+    return today >= term.first_day
+
+
+def _checked(category: TeacherCategory, section_dcid: int, categories: Sequence[TeacherCategory]) -> CategoryMatch:
+    obstacle = _obstacle(category, section_dcid)
+    if obstacle is None:
+        return CategoryFound(category, FoundBy.ASSOCIATION)
+    return CategoryMissing(obstacle, _usable_names(categories, section_dcid), category.name)
+
+
+def _why_not(group: AssignmentGroup, section_dcid: int, categories: Sequence[TeacherCategory]) -> CategoryMissing:
+    usable = _usable_names(categories, section_dcid)
+    for category in categories:
+        obstacle = _obstacle(category, section_dcid)
+        if obstacle is not None and _same(category.name, group.name):
+            return CategoryMissing(obstacle, usable, category.name)
+    return CategoryMissing(WhyNot.NONE, usable)
+
+
+def _obstacle(category: TeacherCategory, section_dcid: int) -> WhyNot | None:
+    if not category.active:
+        return WhyNot.INACTIVE
+    if section_dcid in category.excluded_section_dcids:
+        return WhyNot.EXCLUDED
+    return None
+
+
+def _usable(categories: Sequence[TeacherCategory], section_dcid: int) -> list[TeacherCategory]:
+    return [category for category in categories if _obstacle(category, section_dcid) is None]
+
+
+def _usable_names(categories: Sequence[TeacherCategory], section_dcid: int) -> tuple[str, ...]:
+    return tuple(sorted(category.name for category in _usable(categories, section_dcid)))
+
+
+def _same(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()

@@ -1,0 +1,159 @@
+"""One student's standing in one assignment, as a plain sentence: sent, waiting, held because …, or nothing to send."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.domain.passback.audit import ScoreValue
+from shared.domain.passback.rules.reason_texts import explain
+from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
+
+# These keep the student, not the assignment: nothing of this student goes to this section.
+NO_PLACE = frozenset({Reason.STUDENT_SIS_ID_MISSING, Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
+
+# Why an assignment has not the name that Canvas has.
+OF_THE_NAME = frozenset({Reason.NAME_TAKEN, Reason.DUPLICATE_REFUSED})
+
+
+class Standing(StrEnum):
+    """What became of a student's score."""
+
+    SENT = "sent"
+    WAITING = "waiting"
+    HELD = "held"
+    NOTHING_TO_SEND = "nothing_to_send"
+    NOT_IN_COURSE = "not_in_course"
+
+
+class Work(StrEnum):
+    """What Canvas says of the student's work."""
+
+    SCORED = "scored"
+    EMPTY = "empty"
+    UNFINISHED = "unfinished"
+    NOT_ASSIGNED = "not_assigned"
+    NOT_READ = "not_read"
+
+
+@dataclass(frozen=True, slots=True)
+class StudentFacts:
+    """One student's work in one section.
+
+    `eligible` says whether the rules send the assignment at all, `findings` what was found about it in this section,
+    `own` what was found about this student. `wanted` is what Canvas says should be sent, `there` what PowerSchool
+    holds, `agrees` whether they are equal, `is_stored_so` whether the difference is how PowerSchool stores it.
+    With `NOT_READ`, Canvas was not asked and `there` is what was last written.
+    """
+
+    eligible: bool
+    findings: Sequence[Finding] = ()
+    own: Finding | None = None
+    work: Work = Work.EMPTY
+    wanted: ScoreValue | None = None
+    there: ScoreValue | None = None
+    agrees: bool = False
+    is_stored_so: bool = False
+    points_possible: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudentAnswer:
+    """The standing and its sentence."""
+
+    standing: Standing
+    sentence: str
+
+
+NOT_IN_COURSE = StudentAnswer(
+    Standing.NOT_IN_COURSE,
+    "Nothing is sent: no section of the course lists a student with this SIS id. A test student is never sent.",
+)
+
+_WITH_THE_FIRST_SCORE = "It is sent with the section's first score or excuse: missing work alone creates nothing."
+
+_NOTHING = {
+    Work.EMPTY: "Nothing to send: Canvas has no score for this student.",
+    Work.UNFINISHED: "Nothing to send yet: a person has to finish grading this student's work in Canvas.",
+    Work.NOT_ASSIGNED: "Nothing to send: the assignment is not assigned to this student in Canvas.",
+}
+
+
+def of_scores(findings: Iterable[Finding], *, is_there: bool) -> tuple[Finding, ...]:
+    """Return those findings of an assignment that keep its scores back.
+
+    One that is there, in PowerSchool, receives scores under its old name.
+    """
+    return tuple(finding for finding in findings if not (is_there and finding.reason in OF_THE_NAME))
+
+
+def student_answer(facts: StudentFacts) -> StudentAnswer:
+    """Return what became of the student's score, in a sentence for a person."""
+    if facts.own is not None and facts.own.reason in NO_PLACE:
+        return _held(facts, [facts.own, *_blocking(facts)])
+    if not facts.eligible:
+        return _held(facts, _blocking(facts))
+    if facts.work is Work.NOT_READ:
+        return _remembered(facts)
+    if facts.own is not None:
+        return _held(facts, [facts.own])
+    return _eligible(facts)
+
+
+def _eligible(facts: StudentFacts) -> StudentAnswer:
+    """Answer where nothing but the writing itself can stand in the way."""
+    if facts.work is not Work.SCORED:
+        return StudentAnswer(Standing.NOTHING_TO_SEND, f"{_NOTHING[facts.work]}{_still_there(facts)}")
+    wanted = told(facts.wanted, facts.points_possible)
+    if facts.agrees:
+        return StudentAnswer(Standing.SENT, f"Sent: {wanted}.")
+    if facts.is_stored_so:
+        there = told(facts.there, facts.points_possible)
+        return StudentAnswer(Standing.SENT, f"Sent: {wanted}. PowerSchool stores it as {there}.")
+    if blocking := _blocking(facts):
+        return _held(facts, blocking)
+    if any(finding.reason is Reason.NOT_GRADED_YET for finding in facts.findings):
+        return StudentAnswer(Standing.WAITING, f"Waiting: {wanted} in Canvas. {_WITH_THE_FIRST_SCORE}")
+    there = f"PowerSchool has {told(facts.there, facts.points_possible)}"
+    return StudentAnswer(Standing.WAITING, f"Waiting: {wanted} in Canvas, {there}. The next sync sends it.")
+
+
+def told(score: ScoreValue | None, points_possible: Decimal | None) -> str:
+    """Return a score in words: `8 of 10`, `missing, 0 of 10`, `excused`, `nothing`."""
+    if score is None:
+        return "nothing"
+    out_of = "" if points_possible is None else f" of {_plain(points_possible)}"
+    points = [] if score.points is None else [f"{_plain(score.points)}{out_of}"]
+    flags = [word for word, is_set in (("missing", score.missing), ("excused", score.exempt)) if is_set]
+    return ", ".join([*flags, *points]) or "nothing"
+
+
+def _remembered(facts: StudentFacts) -> StudentAnswer:
+    """Answer without having asked Canvas: what was written last is all that is known."""
+    blocking = [*([facts.own] if facts.own else []), *_blocking(facts)]
+    if blocking:
+        return _held(facts, blocking)
+    if facts.there is None:
+        return StudentAnswer(Standing.NOTHING_TO_SEND, "Nothing was sent: Canvas had no new score for this student.")
+    return StudentAnswer(Standing.SENT, f"Sent: {told(facts.there, facts.points_possible)}.")
+
+
+def _blocking(facts: StudentFacts) -> list[Finding]:
+    return [f for f in facts.findings if f.reason is not Reason.NOT_GRADED_YET and f.reason not in NOTES]
+
+
+def _held(facts: StudentFacts, findings: Iterable[Finding]) -> StudentAnswer:
+    because = " ".join(explain(finding).message for finding in findings)
+    return StudentAnswer(Standing.HELD, f"Held: {because}{_still_there(facts)}")
+
+
+def _still_there(facts: StudentFacts) -> str:
+    if facts.there is None:
+        return ""
+    return f" PowerSchool has {told(facts.there, facts.points_possible)}."
+
+
+def _plain(number: Decimal) -> str:
+    """Return the number without needless zeros and never as a power of ten."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

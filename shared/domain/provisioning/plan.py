@@ -1,0 +1,99 @@
+"""The plan of provisioning: PowerSchool's rosters as the rows that Canvas should hold."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import chain
+
+from shared.domain.provisioning.imports.last_import import Applied, with_shared_rows
+from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, with_new_ids
+from shared.domain.provisioning.policy import ProvisioningPolicy
+from shared.domain.provisioning.problems import Problem, RosterProblem
+from shared.domain.provisioning.roster import Roster
+from shared.domain.provisioning.rows.course_placement import PlacedSection, place_sections
+from shared.domain.provisioning.rows.courses import Catalog, catalog_of, course_rows, name_problems, section_row
+from shared.domain.provisioning.rows.enrollments import StudentRows, teacher_rows
+from shared.domain.provisioning.rows.retained_rows import carried_over
+from shared.domain.provisioning.rows.selection import selected
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.provisioning.rows.terms import canvas_terms, term_row
+from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers, People, people_of, user_rows
+from shared.domain.provisioning.unreadable_records import odd_row_problems, with_kept_rows, with_kept_terms
+
+
+@dataclass(frozen=True, slots=True)
+class RosterPlan:
+    """What Canvas should hold, sorted and in the order in which Canvas needs it, and what was left out and why.
+
+    It is as if Canvas had taken the `id_changes`, which must come before all of that. `kept_ids` are the SIS ids by
+    PowerSchool record that are not what the templates make of it.
+    """
+
+    data_sets: tuple[DataSet, ...]
+    problems: tuple[RosterProblem, ...]
+    id_changes: tuple[SisIdChange, ...] = ()
+    kept_ids: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan_roster(
+    roster: Roster,
+    policy: ProvisioningPolicy,
+    today: date,
+    applied: Iterable[DataSet] = (),
+    canvas: CanvasUsers = NOTHING_KNOWN,
+) -> RosterPlan:
+    """Return the plan for the school's date `today`.
+
+    `applied` is what Canvas was given last, nothing before the first run. It decides nothing about what is in
+    PowerSchool; it says where things are in Canvas, so that a section keeps its course, and what must be concluded
+    rather than deleted. Planning with the plan's own data sets returns the same data sets.
+    """
+    applied = tuple(applied)
+    roster = selected(with_kept_terms(roster, Applied(applied), policy), policy, Applied(applied))
+    terms, term_problems = canvas_terms(roster.terms, policy)
+    people = people_of(roster, policy, Applied(applied), canvas)
+    # From here on as if Canvas had taken the new SIS ids: what is carried over is about the same people.
+    before = Applied(with_new_ids(each, {c.old: c.new for c in people.id_changes}) for each in applied)
+    placed, section_problems = place_sections(roster, terms, people, policy, before)
+    students = StudentRows(roster, placed, people, policy, today, before)
+    catalog = catalog_of(roster.courses)
+    running = {term.sis_id: term for term in terms.values()}
+    users = user_rows(people, students.user_ids())
+    made = chain(
+        [_data_set(Entity.TERMS, "", (term_row(term, policy.zone) for term in running.values()))],
+        [_data_set(Entity.USERS, "", users)],
+        _of_sections(placed, catalog, policy, people, students, today),
+    )
+    # Row by row, what is the same as before is kept once: both plans of a large district would not fit.
+    planned = tuple(with_shared_rows(each, before.rows(each.key)) for each in made)
+    unnamed = name_problems(placed, catalog)
+    problems = {*term_problems, *people.problems, *section_problems, *students.problems, *unnamed}
+    data_sets = carried_over(planned, before, frozenset(running), policy)
+    if roster.odd_rows:
+        problems |= odd_row_problems(roster.odd_rows)
+        sources = {p.source for p in unnamed if p.code is Problem.COURSE_NOT_IN_CATALOG}
+        data_sets = with_kept_rows(data_sets, before, roster.odd_rows, sources)
+    return RosterPlan(data_sets, tuple(sorted(problems)), people.id_changes, people.kept_ids)
+
+
+def _of_sections(
+    placed: Sequence[PlacedSection],
+    catalog: Catalog,
+    policy: ProvisioningPolicy,
+    people: People,
+    students: StudentRows,
+    today: date,
+) -> Iterator[DataSet]:
+    """Return courses, sections and enrollments, a data set each per term."""
+    by_term: dict[str, list[PlacedSection]] = {}
+    for p in placed:
+        by_term.setdefault(p.term.sis_id, []).append(p)
+    for term, group in by_term.items():
+        enrollments = ([*teacher_rows(p, people, policy, today), *students.of(p.section.dcid)] for p in group)
+        yield _data_set(Entity.COURSES, term, course_rows(group, catalog, policy))
+        yield _data_set(Entity.SECTIONS, term, (section_row(p, catalog) for p in group))
+        yield _data_set(Entity.ENROLLMENTS, term, chain.from_iterable(enrollments))
+
+
+def _data_set(entity: Entity, term: str, rows: Iterable[SisRow]) -> DataSet:
+    return DataSet(DataSetKey(entity, term), in_order(rows))

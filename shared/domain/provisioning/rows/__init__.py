@@ -1,0 +1,1 @@
+"""The rows of an SIS import, one module per CSV file."""

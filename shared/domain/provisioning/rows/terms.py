@@ -1,0 +1,94 @@
+"""Terms: which Canvas term is a PowerSchool term's, and when it begins and ends."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, tzinfo
+
+from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, tidy
+from shared.domain.provisioning.policy import ProvisioningPolicy
+from shared.domain.provisioning.problems import Problem, RosterProblem
+from shared.domain.provisioning.roster import SchoolTerm
+from shared.domain.provisioning.rows.sis_rows import SisRow
+
+LAST_SECOND = time(23, 59, 59)
+
+
+@dataclass(frozen=True, slots=True)
+class CanvasTerm:
+    """A term of Canvas: one of PowerSchool's, or several schools' where the template gives them one SIS id."""
+
+    sis_id: str
+    name: str
+    first_day: date
+    last_day: date
+    school_number: int
+    source: str
+
+    def overlaps(self, other: "CanvasTerm") -> bool:
+        """Say whether both have a day in common."""
+        return self.first_day <= other.last_day and other.first_day <= self.last_day
+
+
+TermsByPlace = Mapping[tuple[int, int], CanvasTerm]
+
+
+def canvas_terms(
+    terms: Iterable[SchoolTerm], policy: ProvisioningPolicy
+) -> tuple[TermsByPlace, tuple[RosterProblem, ...]]:
+    """Return the Canvas term of each school number and TERMS.ID, and what is wrong with the others."""
+    problems = []
+    groups: dict[str, list[SchoolTerm]] = {}
+    for term in sorted(terms, key=lambda t: (t.school_number, t.id, t.dcid)):
+        if term.last_day < term.first_day:
+            problems.append(RosterProblem(Problem.TERM_DATES_REVERSED, _source(term)))
+        else:
+            groups.setdefault(policy.term_sis_id.render(_fields(term)), []).append(term)
+    merged = {sis_id: _merged(sis_id, group) for sis_id, group in groups.items()}
+    by_place = {(t.school_number, t.id): merged[sis_id] for sis_id, group in groups.items() for t in group}
+    return by_place, tuple(problems)
+
+
+def term_row(term: CanvasTerm, zone: tzinfo) -> SisRow:
+    """Return the term's row of terms.csv.
+
+    Canvas takes moments, in UTC unless zoned; it does not say whether the end belongs to the term. A term that ends in
+    the last second of its last day is over at midnight either way. Source: Canvas "SIS Import Format", terms.csv.
+    """
+    dates = (_moment(term.first_day, time.min, zone), _moment(term.last_day, LAST_SECOND, zone))
+    return SisRow((term.sis_id, term.name, "active", *dates), term.school_number, term.source)
+
+
+def ends_before(end_date: str, today: date, zone: tzinfo) -> bool:
+    """Say whether a term with this `end_date` of terms.csv was over before `today` began."""
+    return term_day(end_date, zone) < today
+
+
+def term_day(moment: str, zone: tzinfo) -> date:
+    """Return the calendar day of a `start_date` or `end_date` of terms.csv."""
+    return datetime.fromisoformat(moment).astimezone(zone).date()
+
+
+def _moment(day: date, at: time, zone: tzinfo) -> str:
+    return datetime.combine(day, at, zone).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _merged(sis_id: str, group: list[SchoolTerm]) -> CanvasTerm:
+    first = group[0]
+    name = tidy(first.name) or tidy(first.abbreviation) or sis_id
+    schools = {term.school_number for term in group}
+    return CanvasTerm(
+        sis_id,
+        name[:MAX_TEXT_CHARS],
+        min(term.first_day for term in group),
+        max(term.last_day for term in group),
+        first.school_number if len(schools) == 1 else 0,
+        _source(first),
+    )
+
+
+def _source(term: SchoolTerm) -> str:
+    return f"TERMS.DCID {term.dcid}"
+
+
+def _fields(term: SchoolTerm) -> dict[str, str]:
+    return {"school_number": str(term.school_number), "term_id": str(term.id), "term_dcid": str(term.dcid)}

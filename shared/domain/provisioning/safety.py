@@ -1,0 +1,395 @@
+"""When a plan is held for a person instead of being applied.
+
+A roster that came whole and a roster that came in part look alike, except by what is suddenly missing. So a plan is
+compared with what was applied last. A row counts while it gives somebody something: an active user or enrollment, a
+course that goes on. A term that ended takes its rows with it, which is no loss.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from functools import cached_property
+from itertools import groupby
+
+from shared.domain.provisioning.hold_reasons import Hold, HoldReason, Limits, RosterFacts
+from shared.domain.provisioning.imports.last_import import Applied, enrollment_in, value
+from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER, Roster
+from shared.domain.provisioning.rows.enrollments import MOVED
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.provisioning.rows.terms import ends_before, term_day
+from shared.domain.provisioning.school_sizes import LiveHistory, losses
+from shared.domain.provisioning.unreadable_records import cannot_be_placed
+
+CLASSES = (Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS)
+# Kinds that a district always has, and how a row of each is named.
+RECORDS = {
+    "schools": "SCHOOLS.DCID",
+    "terms": "TERMS.DCID",
+    "sections": "SECTIONS.DCID",
+    "staff": "USERS.DCID",
+    "students": "STUDENTS.DCID",
+}
+LIVE = frozenset({"active", "published"})
+Identity = tuple[str, ...]
+
+
+def facts_of(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
+    """Return what the safety rules need to know of a roster."""
+    odd = {row.record for row in roster.odd_rows}
+    empty = tuple(kind for kind, record in RECORDS.items() if not getattr(roster, kind) and record not in odd)
+    kept = (row.ids.get("school_number") for row in roster.odd_rows if row.record == RECORDS["schools"])
+    schools = frozenset({*(s.number for s in roster.schools), *(number for number in kept if number is not None)})
+    unplaced = sum(map(cannot_be_placed, roster.odd_rows))
+    return RosterFacts(schools, empty, today, zone, roster.unsettled, len(roster.odd_rows), unplaced)
+
+
+def ended_terms(data_sets: Iterable[DataSet], today: date, zone: tzinfo) -> frozenset[str]:
+    """Return the SIS ids of the terms that were over before `today`."""
+    rows = Applied(data_sets).rows(DataSetKey(Entity.TERMS))
+    ends = {value(Entity.TERMS, row, "term_id"): value(Entity.TERMS, row, "end_date") for row in rows}
+    return frozenset(term for term, end_date in ends.items() if ends_before(end_date, today, zone))
+
+
+def reasons_to_hold(
+    before: Collection[DataSet],
+    after: Collection[DataSet],
+    facts: RosterFacts,
+    limits: Limits,
+    history: LiveHistory | None = None,
+    renumbered: Collection[str] = (),
+) -> tuple[Hold, ...]:
+    """Return every reason why a person must look at the plan first, none where it can be applied.
+
+    `before` is what was applied last, by the SIS ids that people will have; `renumbered` are those of them that are
+    new. A first run has nothing to lose, and is held only where nothing was read. `history` holds what was live after
+    earlier runs: a day ago and a week ago.
+    """
+    comparison = _Comparison(before, after, facts, limits)
+    return (
+        *_nothing_read(before, facts),
+        *_doubtful_reading(facts, limits),
+        *comparison.missing_terms(),
+        *comparison.moved_terms(),
+        *comparison.missing_schools(),
+        *comparison.shrunk_classes(),
+        *(comparison.shrunk_slowly(history) if history else ()),
+        *comparison.lost_users(),
+        *comparison.changed_ids(renumbered),
+        *comparison.changed_users(HoldReason.LOGINS_CHANGED, "login_id"),
+        *comparison.changed_users(HoldReason.NAMES_CHANGED, "first_name", "last_name"),
+    )
+
+
+def _nothing_read(before: Collection[DataSet], facts: RosterFacts) -> list[Hold]:
+    """Return a hold for kinds that are never empty. Sections may be, between two school years."""
+    running = {s.key for s in before if s.key.entity is Entity.SECTIONS and s.rows}
+    over = ended_terms(before, facts.today, facts.zone)
+    empty = [k for k in facts.empty if k != "sections" or any(key.term_sis_id not in over for key in running)]
+    return [Hold(HoldReason.NOTHING_READ, detail=", ".join(empty))] if empty else []
+
+
+def _doubtful_reading(facts: RosterFacts, limits: Limits) -> Iterator[Hold]:
+    """Return holds for a reading that may lack rows, whatever the plan that was made of it."""
+    if facts.unsettled:
+        yield Hold(HoldReason.ROSTER_UNSETTLED, detail=", ".join(facts.unsettled))
+    if facts.odd_rows > limits.odd_rows or facts.unplaced_rows:
+        without_ids = f", {facts.unplaced_rows} without their section or student" if facts.unplaced_rows else ""
+        yield Hold(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows{without_ids}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A row that counts, with its entity and term."""
+
+    entity: Entity
+    term: str
+    row: SisRow
+
+    @property
+    def identity(self) -> Identity:
+        return self.row.key(self.entity)
+
+
+class _Comparison:
+    """The applied rows that count, and which of them the plan would end."""
+
+    def __init__(
+        self, before: Collection[DataSet], after: Collection[DataSet], facts: RosterFacts, limits: Limits
+    ) -> None:
+        self._facts, self._limits = facts, limits
+        self._ended = ended_terms(before, facts.today, facts.zone)
+        self._planned = {data_set.key for data_set in after}
+        self._before = _CountedRows(before)
+        self._now = _Live(after)
+        days_before, days_after = _term_days(before, facts.zone), _term_days(after, facts.zone)
+        self._term_days = {t: (days_before[t], days_after[t]) for t in days_before.keys() & days_after.keys()}
+        self._term_schools = {
+            value(Entity.TERMS, row, "term_id"): row.school_number
+            for row in Applied(before).rows(DataSetKey(Entity.TERMS))
+        }
+
+    def missing_terms(self) -> Iterator[Hold]:
+        """Terms that are not over and that the plan does not name, by school."""
+        missing: dict[str, list[_Counted]] = {}
+        for c in self._before:
+            if not self._is_planned(c) and c.term not in self._ended:
+                missing.setdefault(c.term, []).append(c)
+        for term, counted in sorted(missing.items()):
+            for school, rows in _by_school(counted).items():
+                yield Hold(HoldReason.TERM_MISSING, None, school, len(rows), _rows(rows), f"term {term}")
+
+    def moved_terms(self) -> Iterator[Hold]:
+        """Terms with classes that the plan would stop, or move by weeks: for each school that has rows in them.
+
+        A term that several schools share holds each of them, and the rows of no school in particular with the term
+        itself: who is in a class today depends on the term's days.
+        """
+        for term, (was, now) in sorted(self._term_days.items()):
+            reason = self._term_doubt(was, now)
+            if reason is None:
+                continue
+            counted = [c for c in self._before.of(*CLASSES) if c.term == term]
+            if not counted:
+                continue
+            schools = _by_school(counted)
+            detail = f"term {term}, {was.first} to {was.last} becomes {now.first} to {now.last}"
+            for school in sorted({*schools, self._term_schools[term]}):
+                rows = _rows(schools.get(school, ()))
+                yield Hold(reason, None, school, len(rows), rows, detail)
+
+    def _term_doubt(self, was: "_Days", now: "_Days") -> HoldReason | None:
+        today = self._facts.today
+        if was.first <= today <= was.last and not now.first <= today <= now.last:
+            return HoldReason.TERM_STOPS
+        moved = max(abs((now.first - was.first).days), abs((now.last - was.last).days))
+        return HoldReason.TERM_MOVED if moved > self._limits.term_days else None
+
+    def missing_schools(self) -> Iterator[Hold]:
+        """Schools that had classes under way, and that were not read or have no class left."""
+        there = (self._now.schools & self._facts.schools) | {DISTRICT_SCHOOL_NUMBER}
+        running = (c for c in self._before.of(*CLASSES) if c.term not in self._ended)
+        for school, rows in _by_school(c for c in running if c.row.school_number not in there).items():
+            yield Hold(HoldReason.SCHOOL_MISSING, None, school, len(rows), _rows(rows))
+
+    def shrunk_classes(self) -> Iterator[Hold]:
+        """Schools that would lose too many courses, sections or enrollments."""
+        for entity in CLASSES:
+            total = (c for c in self._before.of(entity) if self._is_planned(c))
+            lost = (c for c in self._lost if c.entity is entity and self._is_planned(c))
+            yield from self._over(HoldReason.SHRUNK, entity, lost, total, self._limits.percent[entity])
+
+    def shrunk_slowly(self, history: LiveHistory) -> Iterator[Hold]:
+        """Schools of which so much has ended within a day, or a week, that one run would be held for it.
+
+        What ended is counted by what is left: a school that gained as much as it lost shrank by nothing.
+        """
+        for (entity, school), window, total, left in losses(history, self._now.counts, self._ended):
+            percent = self._limits.percent[entity]
+            over = any(term in self._ended for term in self._terms_of(school))
+            if entity is Entity.USERS and over:
+                percent = max(percent, self._limits.leavers)
+            in_this_run = [c for c in self._lost if (c.entity, c.row.school_number) == (entity, school)]
+            earlier = total - left - len(in_this_run)
+            # What this run alone would end is for `shrunk` to say.
+            if earlier > 0 and in_this_run and self._limits.are_passed(total - left, total, percent):
+                detail = f"more than {percent} % in {window}"
+                rows = _rows(in_this_run)
+                yield Hold(HoldReason.SHRUNK_SLOWLY, entity, school, total, rows, detail, ended_before=earlier)
+
+    def _terms_of(self, school: int) -> set[str]:
+        return {c.term for c in self._before if c.term and c.row.school_number == school}
+
+    def lost_users(self) -> Iterator[Hold]:
+        """Schools that would lose too many users, apart for those whose classes are all over."""
+        total = list(self._before.of(Entity.USERS))
+        lost = [c for c in self._lost if c.entity is Entity.USERS]
+        leavers = self._leavers()
+        left = (c for c in lost if c.identity in leavers)
+        others = (c for c in lost if c.identity not in leavers)
+        yield from self._over(HoldReason.SHRUNK, Entity.USERS, others, total, self._limits.percent[Entity.USERS])
+        yield from self._over(HoldReason.MANY_LEAVERS, Entity.USERS, left, total, self._limits.leavers)
+
+    def changed_ids(self, renumbered: Collection[str]) -> Iterator[Hold]:
+        """Schools of which too many records would get new SIS ids, those of renumbered people among them."""
+        for entity in (Entity.SECTIONS, Entity.USERS):
+            now = self._now.identities[entity]
+            total = [c for c in self._before.of(entity) if self._is_planned(c)]
+            people = renumbered if entity is Entity.USERS else ()
+            changed = (c for c in total if now.get(c.row.source, c.identity) != c.identity or c.identity[0] in people)
+            yield from self._over(HoldReason.SIS_IDS_CHANGED, entity, changed, total, self._limits.percent[entity])
+
+    def changed_users(self, reason: HoldReason, *columns: str) -> Iterator[Hold]:
+        """Schools of which too many users would change in these columns."""
+        total = list(self._before.of(Entity.USERS))
+        changed = (
+            c
+            for c in total
+            if (now := self._now.users.get(c.identity)) is not None
+            and any(value(Entity.USERS, c.row, name) != value(Entity.USERS, now, name) for name in columns)
+        )
+        yield from self._over(reason, Entity.USERS, changed, total, self._limits.percent[Entity.USERS])
+
+    def _over(
+        self,
+        reason: HoldReason,
+        entity: Entity,
+        affected: Iterable[_Counted],
+        total: Iterable[_Counted],
+        percent: int,
+    ) -> Iterator[Hold]:
+        totals = Counter(c.row.school_number for c in total)
+        for school, rows in _by_school(affected).items():
+            if self._limits.are_passed(len(rows), totals[school], percent):
+                yield Hold(reason, entity, school, totals[school], _rows(rows), f"more than {percent} %")
+
+    def _is_planned(self, counted: _Counted) -> bool:
+        return DataSetKey(counted.entity, counted.term) in self._planned
+
+    @cached_property
+    def _lost(self) -> list[_Counted]:
+        """The rows of which nothing counts any more. Whoever moved to another section lost nothing."""
+        return [c for c in self._before if not self._now.has(c)]
+
+    def _leavers(self) -> set[Identity]:
+        """Return the users whose classes are all over, and who had some."""
+        users: dict[bool, set[Identity]] = {True: set(), False: set()}
+        for c in self._before.of(Entity.ENROLLMENTS):
+            users[c.term in self._ended].add(_user_of(c.row))
+        return users[True] - users[False]
+
+
+class _Live:
+    """What counts of a plan: how much, of whom, and whether a row does. Enrollments are looked up where they are."""
+
+    def __init__(self, data_sets: Collection[DataSet]) -> None:
+        self.counts: dict[DataSetKey, dict[int, int]] = {}
+        self.schools: set[int] = set()
+        self.users: dict[Identity, SisRow] = {}
+        self.identities: dict[Entity, dict[str, Identity]] = {Entity.SECTIONS: {}, Entity.USERS: {}}
+        self._others: set[tuple[Entity, Identity]] = set()
+        for c in _CountedRows(data_sets):
+            self._add(c)
+        self._enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
+        self._terms = _terms_of_sections(self._enrollments)
+        self._moved = _moved(data_sets)
+
+    def _add(self, c: _Counted) -> None:
+        schools = self.counts.setdefault(DataSetKey(c.entity, c.term), {})
+        schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
+        if c.entity in CLASSES:
+            self.schools.add(c.row.school_number)
+        if c.entity is Entity.USERS:
+            self.users[c.identity] = c.row
+        if c.entity in self.identities and c.row.source:
+            self.identities[c.entity][c.row.source] = c.identity
+        if c.entity is not Entity.ENROLLMENTS:
+            self._others.add((c.entity, c.identity))
+
+    def has(self, c: _Counted) -> bool:
+        """Say whether the row counts in the plan, or moved to another section."""
+        if c.entity is not Entity.ENROLLMENTS:
+            return (c.entity, c.identity) in self._others
+        identity = c.identity
+        found = (enrollment_in(self._enrollments[term], identity) for term in self._terms.get(identity[0], ()))
+        is_live = any(row is not None and value(Entity.ENROLLMENTS, row, "status") in LIVE for row in found)
+        return is_live or identity in self._moved
+
+
+def _terms_of_sections(enrollments: Mapping[str, Iterable[SisRow]]) -> dict[str, list[str]]:
+    """Return the terms in whose data sets a section has enrollments."""
+    terms: dict[str, list[str]] = {}
+    for term, rows in enrollments.items():
+        for section, _ in groupby(rows, key=lambda row: value(Entity.ENROLLMENTS, row, "section_id")):
+            terms.setdefault(section, []).append(term)
+    return terms
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The first and the last calendar day of a term, both of which belong to it."""
+
+    first: date
+    last: date
+
+
+def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, _Days]:
+    rows = Applied(data_sets).rows(DataSetKey(Entity.TERMS))
+    return {
+        value(Entity.TERMS, row, "term_id"): _Days(
+            term_day(value(Entity.TERMS, row, "start_date"), zone), term_day(value(Entity.TERMS, row, "end_date"), zone)
+        )
+        for row in rows
+    }
+
+
+def live_counts(data_sets: Iterable[DataSet]) -> Mapping[DataSetKey, Mapping[int, int]]:
+    """Return how many rows of each data set give somebody something, by school number."""
+    counts: dict[DataSetKey, dict[int, int]] = {}
+    for c in _CountedRows(tuple(data_sets)):
+        schools = counts.setdefault(DataSetKey(c.entity, c.term), {})
+        schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
+    return counts
+
+
+class _CountedRows:
+    """The rows that count, each once, made anew for each look: a list of them would take more than the rows do.
+
+    A section does not count once its course is concluded.
+    """
+
+    def __init__(self, data_sets: Collection[DataSet]) -> None:
+        self._data_sets = data_sets
+        self._concluded = {
+            row.key(Entity.COURSES)[0]
+            for s in data_sets
+            if s.key.entity is Entity.COURSES
+            for row in s.rows
+            if value(Entity.COURSES, row, "status") == "completed"
+        }
+        enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
+        self._in_several = {section for section, own in _terms_of_sections(enrollments).items() if len(own) > 1}
+
+    def __iter__(self) -> Iterator[_Counted]:
+        return self.of(*(entity for entity in Entity if entity is not Entity.TERMS))
+
+    def of(self, *entities: Entity) -> Iterator[_Counted]:
+        """Yield the rows of these kinds."""
+        seen: set[tuple[Entity, Identity]] = set()
+        for s in self._data_sets:
+            entity = s.key.entity
+            for row in s.rows if entity in entities else ():
+                if not _is_live(entity, row, self._concluded):
+                    continue
+                # Of enrollments only those of sections that are in several terms can come twice.
+                if entity is not Entity.ENROLLMENTS or value(entity, row, "section_id") in self._in_several:
+                    at = (entity, row.key(entity))
+                    if at in seen:
+                        continue
+                    seen.add(at)
+                yield _Counted(entity, s.key.term_sis_id, row)
+
+
+def _is_live(entity: Entity, row: SisRow, concluded: Collection[str]) -> bool:
+    goes_on = entity is not Entity.SECTIONS or value(Entity.SECTIONS, row, "course_id") not in concluded
+    return goes_on and value(entity, row, "status") in LIVE
+
+
+def _user_of(enrollment: SisRow) -> Identity:
+    return (value(Entity.ENROLLMENTS, enrollment, "user_id"),)
+
+
+def _moved(data_sets: Iterable[DataSet]) -> set[Identity]:
+    enrollments = (row for s in data_sets if s.key.entity is Entity.ENROLLMENTS for row in s.rows)
+    return {row.key(Entity.ENROLLMENTS) for row in enrollments if value(Entity.ENROLLMENTS, row, "status") == MOVED}
+
+
+def _by_school(counted: Iterable[_Counted]) -> Mapping[int, list[_Counted]]:
+    groups: dict[int, list[_Counted]] = {}
+    for c in counted:
+        groups.setdefault(c.row.school_number, []).append(c)
+    return dict(sorted(groups.items()))
+
+
+def _rows(counted: Iterable[_Counted]) -> tuple[SisRow, ...]:
+    return in_order(c.row for c in counted)

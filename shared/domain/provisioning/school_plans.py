@@ -1,0 +1,155 @@
+"""A plan for some schools alone: the rows of the others stay as Canvas was given them last.
+
+A row counts for the school that it has now, or had if it is gone. The rows of no school in particular (a teacher of two
+schools, a term that schools share) count for school 0, which is doubtful or not like any other.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from shared.domain.provisioning.diff import difference
+from shared.domain.provisioning.imports.last_import import value
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
+
+Rows = dict[tuple[str, ...], SisRow]
+USERS = DataSetKey(Entity.USERS)
+# What a row refers to: the entity, and the column that names it.
+REFERENCES: Mapping[Entity, tuple[tuple[Entity, str], ...]] = {
+    Entity.COURSES: ((Entity.TERMS, "term_id"),),
+    Entity.SECTIONS: ((Entity.COURSES, "course_id"),),
+    Entity.ENROLLMENTS: ((Entity.SECTIONS, "section_id"), (Entity.USERS, "user_id")),
+}
+
+
+def plan_without(
+    before: Iterable[DataSet], after: Iterable[DataSet], stays: Callable[[int], bool]
+) -> tuple[DataSet, ...]:
+    """Return `after` with the rows of every school that `stays` as they are in `before`.
+
+    What then could not be applied stays as well:
+    - a row that refers to one that is not there yet,
+    - a login that somebody who stays still has,
+    - the user of a class that goes on.
+    """
+    merge = _Merge({s.key: s for s in before}, tuple(after), stays)
+    return merge.result()
+
+
+class _Merge:
+    def __init__(
+        self, before: Mapping[DataSetKey, DataSet], after: Collection[DataSet], stays: Callable[[int], bool]
+    ) -> None:
+        self._old: dict[DataSetKey, Rows] = {key: _rows(s) for key, s in before.items()}
+        self._new: dict[DataSetKey, Rows] = {s.key: _rows(s) for s in after}
+        self._stays = stays
+        self._merged: dict[DataSetKey, Rows] = {}
+        self._planned_ids = {entity: self._ids(self._new, entity) for entity in Entity}
+
+    def result(self) -> tuple[DataSet, ...]:
+        ordered = sorted(self._new, key=lambda key: key.place)
+        for key in ordered:
+            self._merged[key] = self._of_schools(key)
+            if key.entity is Entity.USERS:
+                self._keep_logins_apart(key)
+        for key in ordered:
+            self._leave_out_dangling(key)
+        self._keep_users_of_classes()
+        # A term that is new with a school that stays waits with it.
+        return tuple(
+            DataSet(key, in_order(self._merged[key].values()))
+            for key in ordered
+            if self._merged[key] or key in self._old or not self._new[key]
+        )
+
+    def _of_schools(self, key: DataSetKey) -> Rows:
+        old, new = self._old.get(key, {}), self._new[key]
+        rows: Rows = {}
+        for identity in old.keys() | new.keys():
+            was, now = old.get(identity), new.get(identity)
+            owner = now if now is not None else was
+            chosen = was if owner is not None and self._stays(owner.school_number) else now
+            if chosen is not None:
+                rows[identity] = chosen
+        return rows
+
+    def _keep_logins_apart(self, key: DataSetKey) -> None:
+        """Keep a person's row as it was where its new login is still that of somebody who stays."""
+        old, new, rows = self._old.get(key, {}), self._new[key], self._merged[key]
+        held = {_login(row) for identity, row in rows.items() if row is not new.get(identity)}
+        for identity, row in list(rows.items()):
+            is_changed = row is new.get(identity) and (identity not in old or _login(old[identity]) != _login(row))
+            if is_changed and _login(row) in held:
+                _put_back(rows, identity, old)
+
+    def _leave_out_dangling(self, key: DataSetKey) -> None:
+        """Keep a row as it was that refers to one which the whole plan has, and this part of it has not."""
+        references = [
+            (column, self._planned_ids[entity] - self._ids(self._merged, entity))
+            for entity, column in REFERENCES.get(key.entity, ())
+        ]
+        if not any(missing for _, missing in references):
+            return
+        rows, old = self._merged[key], self._old.get(key, {})
+        for identity, row in list(rows.items()):
+            if any(value(key.entity, row, column) in missing for column, missing in references):
+                _put_back(rows, identity, old)
+
+    def _keep_users_of_classes(self) -> None:
+        """Keep the logins of those who are in a class that stays as it was."""
+        users, had = self._merged.get(USERS), self._old.get(USERS, {})
+        if users is None:
+            return
+        for key, rows in self._merged.items():
+            if key.entity is Entity.ENROLLMENTS:
+                for row in rows.values():
+                    at = (value(Entity.ENROLLMENTS, row, "user_id"),)
+                    is_live = value(Entity.ENROLLMENTS, row, "status") == "active"
+                    if is_live and self._stays(row.school_number) and _is_active(had.get(at)):
+                        users[at] = users[at] if _is_active(users.get(at)) else had[at]
+
+    @staticmethod
+    def _ids(sets: Mapping[DataSetKey, Rows], entity: Entity) -> set[str]:
+        """Return the SIS ids of an entity's rows; enrollments have none that anything refers to."""
+        return {identity[0] for key, rows in sets.items() if key.entity is entity for identity in rows}
+
+
+def _rows(data_set: DataSet) -> Rows:
+    return {row.key(data_set.key.entity): row for row in data_set.rows}
+
+
+def _put_back(rows: Rows, identity: tuple[str, ...], old: Rows) -> None:
+    if identity in old:
+        rows[identity] = old[identity]
+    else:
+        del rows[identity]
+
+
+def _login(row: SisRow) -> str:
+    return value(Entity.USERS, row, "login_id").casefold()
+
+
+def _is_active(row: SisRow | None) -> bool:
+    return row is not None and value(Entity.USERS, row, "status") == "active"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRows:
+    """The rows of a data set that a plan changes, and no others: as they were, and as they would be."""
+
+    before: DataSet
+    after: DataSet
+    added: int
+    changed: int
+    removed: int
+
+
+def changed_rows_of(before: Iterable[DataSet], after: Iterable[DataSet]) -> tuple[ChangedRows, ...]:
+    """Return what differs, data set by data set."""
+    old = {data_set.key: data_set for data_set in before}
+    found = []
+    for data_set in after:
+        if d := difference(old.get(data_set.key), data_set):
+            was = DataSet(d.key, in_order((*d.removed, *(change.before for change in d.changed))))
+            now = DataSet(d.key, in_order((*d.added, *(change.after for change in d.changed))))
+            found.append(ChangedRows(was, now, len(d.added), len(d.changed), len(d.removed)))
+    return tuple(found)

@@ -1,0 +1,112 @@
+"""Records of which a row cannot be read: their rows stay as Canvas was given them last.
+
+One odd row must neither stop a district nor end somebody's classes. What the row says is unknown, so that everything
+about its record stays: a person's user, a section with its course and enrollments, one enrollment, a course's name, a
+term's days. Where nothing was applied yet there is nothing to keep, and the record waits.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from shared.domain.provisioning.imports.last_import import Applied, value
+from shared.domain.provisioning.policy import ProvisioningPolicy
+from shared.domain.provisioning.problems import Problem, RosterProblem
+from shared.domain.provisioning.roster import OddRow, Roster, SchoolTerm
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.provisioning.rows.terms import term_day
+
+ENROLLMENT = "CC.DCID"
+TERMS = DataSetKey(Entity.TERMS)
+
+
+def odd_row_problems(odd_rows: Iterable[OddRow]) -> set[RosterProblem]:
+    """Return a problem for each record, with the columns that cannot be read."""
+    return {RosterProblem(Problem.ROW_UNREADABLE, odd.source, ", ".join(odd.fields)) for odd in odd_rows}
+
+
+def cannot_be_placed(odd: OddRow) -> bool:
+    """Say whether it is unknown whose state is to be kept: an enrollment without its section or student."""
+    return odd.record == ENROLLMENT and not {"section_dcid", "student_dcid"} <= odd.ids.keys()
+
+
+def with_kept_terms(roster: Roster, applied: Applied, policy: ProvisioningPolicy) -> Roster:
+    """Return the roster with the days that Canvas has of terms whose row cannot be read: their classes go on."""
+    rows = {row.values[0]: row for row in applied.rows(TERMS)}
+    found = (_kept_term(odd, rows, policy) for odd in roster.odd_rows if odd.record == "TERMS.DCID")
+    return replace(roster, terms=(*roster.terms, *(term for term in found if term is not None)))
+
+
+def _kept_term(odd: OddRow, applied: Mapping[str, SisRow], policy: ProvisioningPolicy) -> SchoolTerm | None:
+    if not {"term_id", "school_number"} <= odd.ids.keys():
+        return None
+    term_id, school = odd.ids["term_id"], odd.ids["school_number"]
+    fields = {"school_number": str(school), "term_id": str(term_id), "term_dcid": str(odd.dcid)}
+    row = applied.get(policy.term_sis_id.render(fields))
+    if row is None:
+        return None
+    days = [term_day(value(Entity.TERMS, row, column), policy.zone) for column in ("start_date", "end_date")]
+    return SchoolTerm(term_id, odd.dcid, school, odd.ids.get("year_id", 0), value(Entity.TERMS, row, "name"), "", *days)
+
+
+def with_kept_rows(
+    planned: Iterable[DataSet], applied: Applied, odd_rows: Sequence[OddRow], unnamed: Collection[str]
+) -> tuple[DataSet, ...]:
+    """Return the plan with what was applied of these records in place of what would become of them.
+
+    `unnamed` are the records of sections whose course is in no catalog: if a course cannot be read, it may be theirs.
+    """
+    planned = tuple(planned)
+    about = _Kept(odd_rows, unnamed)
+    kept = {s.key: [row for row in applied.rows(s.key) if about.keeps(s.key.entity, row)] for s in planned}
+    if not any(kept.values()):
+        return planned
+    courses = _ids(kept, Entity.SECTIONS, "course_id")
+    users = _ids(kept, Entity.ENROLLMENTS, "user_id")
+    return tuple(_merged(s, kept[s.key], applied, courses=courses, users=users) for s in planned)
+
+
+class _Kept:
+    """Says which applied rows are about a record that cannot be read, by the names of their sources."""
+
+    def __init__(self, odd_rows: Iterable[OddRow], unnamed: Collection[str]) -> None:
+        odd_rows = tuple(odd_rows)
+        records = {odd.record for odd in odd_rows}
+        self._sources = {odd.source for odd in odd_rows}
+        self._pairs = {
+            f"SECTIONS.DCID {odd.ids['section_dcid']}, STUDENTS.DCID {odd.ids['student_dcid']}"
+            for odd in odd_rows
+            if odd.record == ENROLLMENT and not cannot_be_placed(odd)
+        }
+        self._unnamed = frozenset(unnamed) if "COURSES.DCID" in records else frozenset()
+
+    def keeps(self, entity: Entity, row: SisRow) -> bool:
+        """Say whether the applied row stays."""
+        match entity:
+            case Entity.ENROLLMENTS:
+                return row.source in self._pairs or not self._sources.isdisjoint(row.source.split(", "))
+            case Entity.COURSES | Entity.SECTIONS:
+                return row.source in self._sources or row.source in self._unnamed
+            case _:
+                return row.source in self._sources
+
+
+def _ids(kept: Mapping[DataSetKey, Iterable[SisRow]], entity: Entity, column: str) -> set[str]:
+    """Return what the kept rows of an entity refer to."""
+    return {value(entity, row, column) for key, rows in kept.items() if key.entity is entity for row in rows}
+
+
+def _merged(
+    planned: DataSet, kept: Iterable[SisRow], applied: Applied, *, courses: Collection[str], users: Collection[str]
+) -> DataSet:
+    entity = planned.key.entity
+    rows = {row.key(entity): row for row in planned.rows}
+    referred = {Entity.COURSES: courses, Entity.USERS: users}.get(entity, ())
+    for row in applied.rows(planned.key) if referred else ():
+        # A course or user that nothing else of the plan needs is there for the rows that stay. A course that would be
+        # concluded goes on.
+        identity = row.key(entity)
+        ends = entity is Entity.COURSES and identity in rows and value(entity, rows[identity], "status") == "completed"
+        if identity[0] in referred and (identity not in rows or ends):
+            rows[identity] = row
+    rows |= {row.key(entity): row for row in kept}
+    return DataSet(planned.key, in_order(rows.values()))

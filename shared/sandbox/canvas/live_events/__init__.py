@@ -1,0 +1,1 @@
+"""Canvas's Live Events: bodies, envelopes, signatures, delivery."""

@@ -1,0 +1,175 @@
+"""The queue that posts Live Events to a receiver, one per request, as unreliably as it is told to.
+
+Source: canvas-lms doc/api/data_services: success is any 2xx within 15 s, else up to three retries with backoff, then
+the event is gone; events are not sequenced and may repeat.
+"""
+
+import asyncio
+import json
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.clock import Clock
+from shared.sandbox.canvas.live_events.envelope import LiveEvent
+from shared.sandbox.canvas.live_events.signing import KeyRing
+
+TIMEOUT: Final = timedelta(seconds=15)
+LOGGED_DELIVERIES: Final = 100_000
+IN_FLIGHT: Final = 8
+REORDER_WAIT_S: Final = 0.05
+
+
+class EventSettings(BaseModel):
+    """Where events go, and what happens to them on the way. Rates are between 0 and 1.
+
+    `reorder` is how many events may overtake each other; `delay_s` holds every event back. `token_in_url` makes
+    `metadata.url` carry an access token.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str | None = None
+    signed: bool = False
+    drop: float = Field(default=0, ge=0, le=1)
+    duplicate: float = Field(default=0, ge=0, le=1)
+    reorder: int = Field(default=0, ge=0)
+    delay_s: float = Field(default=0, ge=0)
+    retry_waits_s: list[float] = Field(default_factory=lambda: [0.2, 0.5, 1.0], max_length=3)
+    token_in_url: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How one event fared. `tries` 0: dropped on purpose. `status` None: no answer came."""
+
+    at: datetime
+    event_name: str
+    course_id: int
+    status: int | None
+    tries: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record for the control plane, the time in ISO 8601."""
+        return asdict(self) | {"at": self.at.isoformat()}
+
+
+@dataclass
+class DeliveryQueue:
+    """Takes events from any thread and delivers them while its task runs, on one event loop in its life."""
+
+    clock: Clock
+    keys: KeyRing
+    transport: httpx.AsyncBaseTransport | None = None
+    settings: EventSettings = field(default_factory=EventSettings)
+    log: deque[Delivery] = field(default_factory=lambda: deque(maxlen=LOGGED_DELIVERIES))
+
+    def __post_init__(self) -> None:
+        self._waiting: deque[LiveEvent] = deque()
+        self._under_way = 0
+        self._wake, self._settled = asyncio.Event(), asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._dice = random.Random(self.settings.seed)
+
+    def configure(self, settings: EventSettings) -> None:
+        """Use these settings from the next event on, and start the dice again."""
+        self.settings = settings
+        self._dice = random.Random(settings.seed)
+
+    def put(self, event: LiveEvent) -> None:
+        """Queue an event; without a target nobody subscribed, and it is forgotten."""
+        if self.settings.target is None:
+            return
+        self._waiting.append(event)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    @property
+    def outstanding(self) -> int:
+        """How many events are waiting or under way."""
+        return len(self._waiting) + self._under_way
+
+    async def drained(self) -> None:
+        """Return once nothing is waiting or under way; the queue must be running."""
+        while self.outstanding:
+            self._settled.clear()
+            await self._settled.wait()
+
+    async def run(self) -> None:
+        """Deliver until cancelled. What is waiting then stays for the next run."""
+        self._loop = asyncio.get_running_loop()
+        slots = asyncio.Semaphore(IN_FLIGHT)
+        try:
+            # Proxies of the environment have no business between two processes of one machine.
+            async with (
+                httpx.AsyncClient(timeout=TIMEOUT.total_seconds(), transport=self.transport, trust_env=False) as client,
+                asyncio.TaskGroup() as deliveries,
+            ):
+                while True:
+                    for event in await self._next_events():
+                        await slots.acquire()
+                        deliveries.create_task(self._deliver(client, event, slots))
+        finally:
+            self._loop = None
+
+    async def _next_events(self) -> list[LiveEvent]:
+        """Wait for events and return some of them: shuffled, repeated and thinned out as the settings say."""
+        self._wake.clear()
+        if not self._waiting:
+            await self._wake.wait()
+        if self.settings.reorder > 1 and len(self._waiting) < self.settings.reorder:
+            await asyncio.sleep(REORDER_WAIT_S)
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), max(1, self.settings.reorder)))]
+        events = [event for taken in batch for event in self._copies(taken)]
+        self._dice.shuffle(events)
+        self._under_way += len(events)
+        self._settled.set()
+        return events
+
+    def _copies(self, event: LiveEvent) -> Iterator[LiveEvent]:
+        if self._dice.random() < self.settings.drop:
+            self._note(event, None, 0)
+            return
+        yield event
+        if self._dice.random() < self.settings.duplicate:
+            yield event
+
+    async def _deliver(self, client: httpx.AsyncClient, event: LiveEvent, slots: asyncio.Semaphore) -> None:
+        try:
+            await asyncio.sleep(self.settings.delay_s)
+            status, tries = await self._try_to_deliver(client, event)
+            self._note(event, status, tries)
+        finally:
+            self._under_way -= 1
+            self._settled.set()
+            slots.release()
+
+    async def _try_to_deliver(self, client: httpx.AsyncClient, event: LiveEvent) -> tuple[int | None, int]:
+        status, tries = await self._post(client, event), 1
+        for wait in self.settings.retry_waits_s:
+            if status is not None and 200 <= status < 300:
+                break
+            await asyncio.sleep(wait)
+            status, tries = await self._post(client, event), tries + 1
+        return status, tries
+
+    async def _post(self, client: httpx.AsyncClient, event: LiveEvent) -> int | None:
+        """Return the status of one try; a retry is signed anew."""
+        content, kind = json.dumps(event.payload), "application/json"
+        if self.settings.signed:
+            content, kind = self.keys.sign(event.payload), "application/jwt"
+        try:
+            response = await client.post(self.settings.target or "", content=content, headers={"Content-Type": kind})
+        except httpx.TransportError:
+            return None
+        return response.status_code
+
+    def _note(self, event: LiveEvent, status: int | None, tries: int) -> None:
+        self.log.append(Delivery(self.clock.now(), event.name, event.course_id, status, tries))

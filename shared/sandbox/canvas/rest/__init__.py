@@ -1,0 +1,1 @@
+"""Canvas's REST API."""

@@ -1,0 +1,293 @@
+"""Records as Canvas's REST API shows them.
+
+Source: canvas-lms Courses, Sections, Assignments, Assignment Groups, Submissions and Enrollments API documentation,
+lib/api/v1/assignment.rb.
+"""
+
+import re
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
+
+from shared.sandbox.canvas.live_events.envelope import rest_time
+from shared.sandbox.canvas.rest.grading_schemes import grade_of
+from shared.sandbox.canvas.seed import (
+    OVERRIDE_DATES,
+    OVERRIDE_TARGETS,
+    Assignment,
+    Checkpoint,
+    Group,
+    Override,
+    Section,
+    Submission,
+)
+from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, CanvasState, Course, Enrollment, User, most_lenient
+
+MOST_DATES: Final = 25
+"""With this many overrides, `all_dates` becomes `all_dates_count`."""
+
+_FILE_LINK: Final = re.compile(r"(/files/\d+/(?:download|preview))(?:\?wrap=1)?")
+
+Json = dict[str, Any]
+
+
+def course_json(course: Course, zone: str, include: Collection[str] = ()) -> Json:
+    """Return a course; `term` and `concluded` only if asked for."""
+    shown: Json = {
+        "id": course.id,
+        "name": course.name,
+        "course_code": course.code,
+        "workflow_state": course.workflow_state,
+        "account_id": ACCOUNT_ID,
+        "root_account_id": ROOT_ACCOUNT_ID,
+        "sis_course_id": course.sis_course_id,
+        "integration_id": None,
+        "enrollment_term_id": course.term.id,
+        "created_at": rest_time(course.created_at),
+        "start_at": rest_time(course.start_at),
+        "end_at": rest_time(course.end_at),
+        "time_zone": course.time_zone or zone,
+        "restrict_enrollments_to_course_dates": False,
+    }
+    if "term" in include:
+        dates = {"start_at": rest_time(course.term.start_at), "end_at": rest_time(course.term.end_at)}
+        shown["term"] = course.term.model_dump(include={"id", "name", "sis_term_id"}) | dates
+    if "concluded" in include:
+        shown["concluded"] = course.concluded
+    return shown
+
+
+def section_json(course: Course, section: Section) -> Json:
+    """Return a section; `sis_course_id` is that of the course it is in now."""
+    return {
+        "id": section.id,
+        "name": section.name,
+        "course_id": course.id,
+        "nonxlist_course_id": section.nonxlist_course_id,
+        "start_at": rest_time(section.start_at),
+        "end_at": rest_time(section.end_at),
+        "restrict_enrollments_to_section_dates": bool(section.start_at or section.end_at),
+        "sis_section_id": section.sis_section_id,
+        "sis_course_id": course.sis_course_id,
+        "integration_id": None,
+        "sis_import_id": 1 if section.sis_section_id else None,
+    }
+
+
+def group_json(group: Group) -> Json:
+    """Return an assignment group."""
+    return group.model_dump() | {"rules": {}}
+
+
+def enrollment_json(course: Course, enrollment: Enrollment, user: User) -> Json:
+    """Return an enrollment with its user."""
+    return {
+        "id": enrollment.id,
+        "course_id": course.id,
+        "course_section_id": enrollment.section_id,
+        "user_id": user.id,
+        "type": enrollment.type,
+        "role": enrollment.type,
+        "enrollment_state": enrollment.state,
+        "sis_import_id": 1 if enrollment.from_sis else None,
+        "sis_user_id": user.sis_user_id,
+        "sis_section_id": course.sections[enrollment.section_id].sis_section_id,
+        "sis_course_id": course.sis_course_id,
+        "created_at": rest_time(enrollment.created_at),
+        "updated_at": rest_time(enrollment.updated_at),
+        "user": user_json(user),
+    }
+
+
+def user_json(user: User) -> Json:
+    """Return a person."""
+    return {
+        "id": user.id,
+        "name": user.name,
+        "sortable_name": user.sortable_name or user.name,
+        "short_name": user.short_name or user.name,
+        "sis_user_id": user.sis_user_id,
+        "login_id": user.login,
+    }
+
+
+def assignment_json(
+    course: Course,
+    assignment: Assignment,
+    include: Collection[str] = (),
+    *,
+    base_dates: bool = False,
+    theme: str = "",
+) -> Json:
+    """Return an assignment: with the dates of "Everyone Else" if `base_dates`, else as they apply to the asker.
+
+    `post_to_sis` is absent where the SIS feature is off. The description is null while the assignment is locked to the
+    asker (canvas-lms `Assignment#filter_attributes_for_user`, `include_description?`).
+    """
+    shown: Json = {
+        "id": assignment.id,
+        "course_id": course.id,
+        "name": assignment.name,
+        "description": None if assignment.locked_for_user else decorated(assignment.description, theme),
+        "locked_for_user": assignment.locked_for_user,
+        "due_at": rest_time(assignment.due_at if base_dates else _due_at_for_teachers(assignment)),
+        "unlock_at": rest_time(assignment.unlock_at),
+        "lock_at": rest_time(assignment.lock_at),
+        "created_at": rest_time(assignment.created_at),
+        "updated_at": rest_time(assignment.updated_at),
+        "points_possible": assignment.points_possible,
+        "grading_type": assignment.grading_type,
+        "published": assignment.published,
+        "workflow_state": assignment.workflow_state,
+        "only_visible_to_overrides": assignment.only_visible_to_overrides,
+        "visible_to_everyone": course.visible_to_everyone(assignment),
+        "has_overrides": bool(assignment.active_overrides),
+        "assignment_group_id": assignment.assignment_group_id,
+        "group_category_id": assignment.group_category_id,
+        "grade_group_students_individually": assignment.grade_group_students_individually,
+        "submission_types": assignment.submission_types,
+        "is_quiz_assignment": assignment.quiz_id is not None,
+        "is_quiz_lti_assignment": assignment.is_quiz_lti_assignment,
+        "integration_id": assignment.integration_id,
+        "integration_data": assignment.integration_data,
+        "sis_assignment_id": None,
+        "omit_from_final_grade": assignment.omit_from_final_grade,
+        "hide_in_gradebook": assignment.hide_in_gradebook,
+        "suppress_assignment": assignment.suppress_assignment,
+        "anonymous_grading": assignment.anonymous_grading,
+        "anonymize_students": assignment.anonymous_grading and assignment.muted,
+        "moderated_grading": assignment.moderated_grading,
+        "post_manually": assignment.post_manually,
+        "muted": assignment.muted,
+        "in_closed_grading_period": False,
+        "due_date_required": False,
+        "max_name_length": 255,
+        "graded_submissions_exist": _is_graded(course, assignment),
+        "has_sub_assignments": bool(assignment.checkpoints),
+    }
+    if course.sis_feature:
+        shown["post_to_sis"] = assignment.post_to_sis
+    if assignment.quiz_id is not None:
+        shown["quiz_id"] = assignment.quiz_id
+    if assignment.external_tool_url:
+        shown["external_tool_tag_attributes"] = {"url": assignment.external_tool_url, "new_tab": False}
+    if "overrides" in include:
+        shown["overrides"] = [override_json(assignment, override) for override in assignment.active_overrides]
+    if "checkpoints" in include:
+        shown["checkpoints"] = [_checkpoint_json(assignment, checkpoint) for checkpoint in assignment.checkpoints]
+    if "all_dates" in include:
+        shown |= _all_dates(course, assignment)
+    if "grades_published" in include:
+        shown["grades_published"] = assignment.grades_published or not assignment.moderated_grading
+    return shown
+
+
+def _checkpoint_json(assignment: Assignment, checkpoint: Checkpoint) -> Json:
+    """Return a checkpoint: with its own dates, points and overrides, and without an id of its own (inferred)."""
+    return {
+        "tag": checkpoint.tag,
+        "name": assignment.name,
+        "points_possible": checkpoint.points_possible,
+        "due_at": rest_time(checkpoint.due_at),
+        "unlock_at": rest_time(checkpoint.unlock_at),
+        "lock_at": rest_time(checkpoint.lock_at),
+        "only_visible_to_overrides": checkpoint.only_visible_to_overrides,
+        "overrides": [override_json(assignment, override) for override in checkpoint.overrides],
+    }
+
+
+def decorated(html: str, theme: str) -> str:
+    """Return HTML as API callers get it: after the account's mobile CSS and JavaScript, file links with a verifier.
+
+    Source: canvas-lms lib/api.rb, `api_user_content`.
+    """
+    if not theme or not html:
+        return html
+    files = "https://instructure-uploads.example/account_1/attachments"
+    tags = f'<link rel="stylesheet" href="{files}/{theme}/mobile.css"><script src="{files}/{theme}/mobile.js"></script>'
+    return tags + _FILE_LINK.sub(rf"\1?verifier={theme}&amp;wrap=1", html)
+
+
+def override_json(assignment: Assignment, override: Override) -> Json:
+    """Return an override with its one target; a date is there only if it is overridden."""
+    shown: Json = {"id": override.id, "assignment_id": assignment.id, "title": override.title}
+    for name in OVERRIDE_DATES:
+        if override.overrides(name):
+            shown[name] = rest_time(getattr(override, name))
+    if override.overrides("due_at"):
+        shown |= {"all_day": False, "all_day_date": override.due_at.date().isoformat() if override.due_at else None}
+    target = next(name for name in OVERRIDE_TARGETS if getattr(override, name) is not None)
+    return shown | {target: getattr(override, target)}
+
+
+def submission_json(state: CanvasState, course: Course, submission: Submission) -> Json:
+    """Return a submission; `missing`, `late` and `assignment_visible` are computed now."""
+    assignment = course.assignments[submission.assignment_id]
+    due_at = course.due_at(assignment, submission.user_id)
+    late = course.is_late(submission)
+    return {
+        "id": submission.id,
+        "user_id": submission.user_id,
+        "assignment_id": assignment.id,
+        "attempt": submission.attempt,
+        "body": submission.body,
+        "submission_type": submission.submission_type,
+        "score": submission.score,
+        "grade": grade_of(assignment, submission.score),
+        "entered_score": submission.entered_score,
+        "entered_grade": grade_of(assignment, submission.entered_score),
+        "points_deducted": submission.points_deducted,
+        "excused": submission.excused,
+        "missing": course.is_missing(submission, state.clock.now()),
+        "late": late,
+        "seconds_late": _seconds_late(due_at, submission.submitted_at) if late else 0,
+        "late_policy_status": submission.late_policy_status,
+        "graded_at": rest_time(submission.graded_at),
+        "posted_at": rest_time(submission.posted_at),
+        "submitted_at": rest_time(submission.submitted_at),
+        "workflow_state": submission.workflow_state,
+        "grade_matches_current_submission": submission.grade_matches_current_submission,
+        "grader_id": submission.grader_id,
+        "assignment_visible": assignment.published and course.is_assigned_to(assignment, submission.user_id),
+        "cached_due_date": rest_time(due_at),
+        "grading_period_id": None,
+        "redo_request": False,
+        "custom_grade_status_id": None,
+    }
+
+
+def _due_at_for_teachers(assignment: Assignment) -> datetime | None:
+    """Return the date that applies to a teacher of all sections: the most lenient one."""
+    dates = [override.due_at for override in assignment.active_overrides if override.overrides("due_at")]
+    base = [] if assignment.only_visible_to_overrides else [assignment.due_at]
+    return most_lenient([*base, *dates])
+
+
+def _is_graded(course: Course, assignment: Assignment) -> bool:
+    return any(
+        submission.score is not None
+        for submission in list(course.submissions.values())
+        if submission.assignment_id == assignment.id
+    )
+
+
+def _all_dates(course: Course, assignment: Assignment) -> Json:
+    """Return `all_dates`, or only their number where there are many; the base entry goes if no section uses it."""
+    overrides = assignment.active_overrides
+    if len(overrides) >= MOST_DATES:
+        return {"all_dates_count": len(overrides)}
+    dates: list[Json] = [
+        {"id": o.id, "title": o.title, "set_type": o.kind, "set_id": o.course_section_id}
+        | {name: rest_time(getattr(o, name)) for name in OVERRIDE_DATES}
+        for o in overrides
+    ]
+    if {section.id for section in course.listed_sections()} - {override.course_section_id for override in overrides}:
+        base = {name: rest_time(getattr(assignment, name)) for name in OVERRIDE_DATES}
+        dates.insert(0, {"base": True, "title": "Everyone else" if overrides else "Everyone"} | base)
+    return {"all_dates": dates}
+
+
+def _seconds_late(due_at: datetime | None, submitted_at: datetime | None) -> int:
+    if due_at is None or submitted_at is None:
+        return 0
+    return max(0, int((submitted_at - due_at).total_seconds()))

@@ -1,0 +1,185 @@
+"""The REST routes that read grades.
+
+Source: canvas-lms Submissions API and app/controllers/submissions_api_controller.rb.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shared.sandbox.canvas.rest.access import (
+    BadRequest,
+    api_route,
+    course_of,
+    includes,
+    is_true,
+    local_id,
+    many,
+    sandbox,
+    shown,
+)
+from shared.sandbox.canvas.rest.objects import submission_json, user_json
+from shared.sandbox.canvas.rest.pagination import PageTooHeavy, page_of
+from shared.sandbox.canvas.sandbox import CanvasSandbox
+from shared.sandbox.canvas.seed import Assignment, Submission
+from shared.sandbox.canvas.state import Course, Enrollment
+
+MOST_STUDENT_IDS: Final = 100
+STATES_OF: Final = {"active": ["active", "invited"], "concluded": ["completed"]}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which submissions a request is about."""
+
+    graded_since: datetime | None
+    submitted_since: datetime | None
+    workflow_state: str | None
+
+    def keep(self, submission: Submission) -> bool:
+        """Say whether the submission passes; status-only changes move neither time."""
+        if self.workflow_state not in (None, submission.workflow_state):
+            return False
+        return _since(submission.graded_at, self.graded_since) and _since(submission.submitted_at, self.submitted_since)
+
+
+async def list_submissions(request: Request) -> Response:
+    """`GET /api/v1/courses/:course_id/students/submissions`: a row per student and published assignment.
+
+    Grouped pages run over enrollments, and only within a page a student is not repeated.
+    """
+    course, canvas = course_of(request), sandbox(request)
+    enrollments, assignments = _enrollments(request, course), _assignments(request, course)
+    filters = _filters(request)
+    if is_true(request.query_params.get("grouped")):
+        page = page_of(request, enrollments, tells_last=False)
+        _take_time(canvas, len(page.items) * len(assignments), assignments)
+        groups = [
+            _group(canvas, course, enrollment, _rows(canvas, course, [enrollment], assignments, filters))
+            for enrollment in _once(page.items)
+        ]
+        return shown(request, groups, link=page.link)
+    rows = _rows(canvas, course, _once(enrollments), assignments, filters)
+    flat = page_of(request, rows, tells_last=False)
+    _take_time(canvas, len(flat.items), assignments)
+    return shown(request, [_flat(request, course, row) for row in flat.items], link=flat.link)
+
+
+async def list_assignment_submissions(request: Request) -> Response:
+    """`GET /api/v1/courses/:course_id/assignments/:assignment_id/submissions`."""
+    course, canvas = course_of(request), sandbox(request)
+    assignment = course.assignment(local_id(request.path_params["assignment_id"]))
+    rows = _rows(canvas, course, _once(course.student_enrollments()), [assignment], _filters(request))
+    page = page_of(request, rows)
+    return shown(request, [_flat(request, course, row) for row in page.items], link=page.link)
+
+
+async def show_submission(request: Request) -> Response:
+    """`GET /api/v1/courses/:course_id/assignments/:assignment_id/submissions/:user_id`."""
+    course, canvas = course_of(request), sandbox(request)
+    ids = local_id(request.path_params["assignment_id"]), local_id(request.path_params["user_id"])
+    return shown(request, _flat(request, course, canvas.submission(course, *ids)))
+
+
+def _take_time(canvas: CanvasSandbox, cells: int, assignments: Sequence[Assignment]) -> None:
+    """Raise `PageTooHeavy` for a page of so many submissions, or of these assignments, as the knobs say."""
+    faults = canvas.switchboard.faults
+    if 0 < faults.max_page_cells < cells or any(each.id in faults.slow_assignments for each in assignments):
+        raise PageTooHeavy
+
+
+def _enrollments(request: Request, course: Course) -> list[Enrollment]:
+    """Return the enrollments asked about: with `post_to_sis` only of users whom an SIS import enrolled."""
+    ids = many(request, "student_ids")
+    if len(ids) > MOST_STUDENT_IDS:
+        raise BadRequest({"error": "too many students"})
+    states = STATES_OF.get(request.query_params.get("enrollment_state", ""))
+    found = [e for e in course.student_enrollments(states) if "all" in ids or str(e.user_id) in ids]
+    if is_true(request.query_params.get("post_to_sis")):
+        from_sis = {enrollment.user_id for enrollment in course.student_enrollments() if enrollment.from_sis}
+        return [enrollment for enrollment in found if enrollment.user_id in from_sis]
+    return found
+
+
+def _assignments(request: Request, course: Course) -> list[Assignment]:
+    ids = many(request, "assignment_ids")
+    only_sis = is_true(request.query_params.get("post_to_sis"))
+    return [
+        assignment
+        for assignment in course.listed_assignments()
+        if assignment.published
+        and (not ids or str(assignment.id) in ids)
+        and (not only_sis or (course.sis_feature and assignment.post_to_sis))
+    ]
+
+
+def _rows(
+    canvas: CanvasSandbox,
+    course: Course,
+    enrollments: Sequence[Enrollment],
+    assignments: Sequence[Assignment],
+    filters: Filters,
+) -> list[Submission]:
+    """Return a row per student and assignment; work that is not assigned only if something was recorded for it."""
+    rows = []
+    for user_id in dict.fromkeys(enrollment.user_id for enrollment in enrollments):
+        for assignment in assignments:
+            known = (assignment.id, user_id) in course.submissions
+            if known or course.is_assigned_to(assignment, user_id):
+                rows.append(canvas.submission(course, assignment.id, user_id))
+    return [row for row in rows if filters.keep(row)]
+
+
+def _group(canvas: CanvasSandbox, course: Course, enrollment: Enrollment, rows: list[Submission]) -> dict[str, Any]:
+    return {
+        "user_id": enrollment.user_id,
+        "section_id": enrollment.section_id,
+        "integration_id": None,
+        "sis_user_id": canvas.users[enrollment.user_id].sis_user_id,
+        "submissions": [submission_json(canvas, course, row) for row in rows],
+    }
+
+
+def _flat(request: Request, course: Course, submission: Submission) -> dict[str, Any]:
+    """Return a submission by itself; SIS ids need `include[]=user`."""
+    canvas = sandbox(request)
+    row = submission_json(canvas, course, submission)
+    return row | ({"user": user_json(canvas.users[submission.user_id])} if "user" in includes(request) else {})
+
+
+def _once(enrollments: Sequence[Enrollment]) -> list[Enrollment]:
+    """Return the first enrollment of each user."""
+    return list({enrollment.user_id: enrollment for enrollment in reversed(enrollments)}.values())[::-1]
+
+
+def _filters(request: Request) -> Filters:
+    return Filters(
+        _time(request, "graded_since"), _time(request, "submitted_since"), request.query_params.get("workflow_state")
+    )
+
+
+def _time(request: Request, name: str) -> datetime | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError as error:
+        raise BadRequest({"errors": [{"message": f"Invalid {name}"}]}) from error
+
+
+def _since(moment: datetime | None, start: datetime | None) -> bool:
+    return start is None or (moment is not None and moment >= start)
+
+
+_OF_ASSIGNMENT: Final = "/api/v1/courses/:course_id/assignments/:assignment_id/submissions"
+SUBMISSION_ROUTES: Final[list[Route]] = [
+    api_route("GET", "/api/v1/courses/:course_id/students/submissions", list_submissions),
+    api_route("GET", _OF_ASSIGNMENT, list_assignment_submissions),
+    api_route("GET", f"{_OF_ASSIGNMENT}/:user_id", show_submission),
+]

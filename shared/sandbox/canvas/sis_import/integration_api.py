@@ -1,0 +1,131 @@
+"""The SIS Integration API, whose base path is `/api/sis`.
+
+Source: canvas-lms app/controllers/sis_api_controller.rb, lib/api/v1/sis_assignment.rb. It does not check due dates,
+names, module visibility or attendance.
+"""
+
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shared.sandbox.canvas.live_events.envelope import rest_time
+from shared.sandbox.canvas.rest.access import BadRequest, api_route, course_of, includes, sandbox, shown
+from shared.sandbox.canvas.rest.pagination import page_of
+from shared.sandbox.canvas.sandbox import CanvasSandbox
+from shared.sandbox.canvas.seed import OVERRIDE_DATES, Assignment, Override, Section
+from shared.sandbox.canvas.state import Course
+
+NOT_ENABLED: Final = {
+    "code": "not_enabled",
+    "error": "A SIS integration is not configured and the bulk SIS Grade Export feature is not enabled",
+}
+UNPUBLISHED: Final = {
+    "code": "unpublished_course",
+    "error": "Grade data is not available for non-published courses",
+}
+PUBLISHED_STATES: Final = ("available", "completed")
+
+
+async def list_of_course(request: Request) -> Response:
+    """`GET /api/sis/courses/:course_id/assignments`."""
+    course = course_of(request)
+    if not course.sis_feature:
+        raise BadRequest(NOT_ENABLED)
+    if course.workflow_state not in PUBLISHED_STATES:
+        raise BadRequest(UNPUBLISHED)
+    return _listed(request, [course])
+
+
+async def list_of_account(request: Request) -> Response:
+    """`GET /api/sis/accounts/:account_id/assignments`: of all published courses."""
+    canvas = sandbox(request)
+    if not canvas.seed.sis_feature:
+        raise BadRequest(NOT_ENABLED)
+    published = [c for c in canvas.courses.values() if c.sis_feature and c.workflow_state in PUBLISHED_STATES]
+    return _listed(request, sorted(published, key=lambda course: course.id))
+
+
+def _listed(request: Request, courses: list[Course]) -> Response:
+    canvas, with_students = sandbox(request), "student_overrides" in includes(request)
+    found = [(c, a) for c in courses for a in c.listed_assignments() if a.published and a.post_to_sis]
+    page = page_of(request, found)
+    items = [_item(canvas, course, assignment, with_students) for course, assignment in page.items]
+    return shown(request, items, link=page.link)
+
+
+def _item(canvas: CanvasSandbox, course: Course, assignment: Assignment, with_students: bool) -> dict[str, Any]:
+    group = course.groups.get(assignment.assignment_group_id)
+    item: dict[str, Any] = {
+        "id": assignment.id,
+        "course_id": course.id,
+        "name": assignment.name,
+        "created_at": rest_time(assignment.created_at),
+        "due_at": rest_time(assignment.due_at),
+        "unlock_at": rest_time(assignment.unlock_at),
+        "lock_at": rest_time(assignment.lock_at),
+        "points_possible": assignment.points_possible,
+        "integration_id": assignment.integration_id,
+        "integration_data": assignment.integration_data,
+        "include_in_final_grade": not assignment.omit_from_final_grade and assignment.grading_type != "not_graded",
+        "submission_types": assignment.submission_types,
+        "assignment_group": group.model_dump(exclude={"position"}) if group else None,
+        "sections": [_section(canvas, course, s, _override(assignment, s)) for s in _sections(course, assignment)],
+    }
+    if with_students:
+        item["user_overrides"] = [_of_students(canvas, o) for o in assignment.active_overrides if o.student_ids]
+    return item
+
+
+def _sections(course: Course, assignment: Assignment) -> list[Section]:
+    """Return all sections, or those with an override if the assignment is only for overrides."""
+    return [
+        section
+        for section in course.listed_sections()
+        if not assignment.only_visible_to_overrides or _override(assignment, section)
+    ]
+
+
+def _override(assignment: Assignment, section: Section) -> Override | None:
+    return next((o for o in assignment.active_overrides if o.course_section_id == section.id), None)
+
+
+def _section(canvas: CanvasSandbox, course: Course, section: Section, override: Override | None) -> dict[str, Any]:
+    here = {"id": course.id, "name": course.name, "sis_id": course.sis_course_id, "integration_id": None}
+    item: dict[str, Any] = {
+        "id": section.id,
+        "name": section.name,
+        "sis_id": section.sis_section_id,
+        "integration_id": None,
+        "origin_course": here,
+    }
+    if section.nonxlist_course_id is not None:
+        origin = canvas.courses.get(section.nonxlist_course_id)
+        item["origin_course"] = {
+            "id": section.nonxlist_course_id,
+            "name": origin.name if origin else section.name,
+            "sis_id": origin.sis_course_id if origin else section.sis_section_id,
+            "integration_id": None,
+        }
+        item["xlist_course"] = here
+    if override is not None:
+        item["override"] = {"id": override.id, "override_title": override.title} | _dates(override)
+    return item
+
+
+def _of_students(canvas: CanvasSandbox, override: Override) -> dict[str, Any]:
+    students = [
+        {"user_id": user_id, "sis_user_id": canvas.users[user_id].sis_user_id} for user_id in override.student_ids or ()
+    ]
+    return {"id": override.id, "title": override.title, "students": students} | _dates(override)
+
+
+def _dates(override: Override) -> dict[str, str | None]:
+    return {name: rest_time(getattr(override, name)) for name in OVERRIDE_DATES}
+
+
+SIS_ROUTES: Final[list[Route]] = [
+    api_route("GET", "/api/sis/courses/:course_id/assignments", list_of_course),
+    api_route("GET", "/api/sis/accounts/:account_id/assignments", list_of_account),
+]

@@ -1,0 +1,1 @@
+"""Districts for the sandboxes: a small one that shows every rule, and generated ones."""

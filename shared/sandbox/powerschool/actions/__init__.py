@@ -1,0 +1,1 @@
+"""What people do in PowerSchool, and random school days made of it."""

@@ -1,0 +1,231 @@
+"""What people do in PowerSchool while passback is at work: out-of-band changes, for the control plane.
+
+Teachers rename, move, delete, lock and rescore at any time; students leave and arrive; teachers change (measured and
+documented causes of failures in other integrations).
+"""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.sandbox.powerschool.actions.rosters import BaseAct, RosterAct, found
+from shared.sandbox.powerschool.errors import message, plain
+from shared.sandbox.powerschool.seed import SeedAssignment, add_assignment
+from shared.sandbox.powerschool.state import PowerSchool
+from shared.sandbox.powerschool.tables.rows import AssignmentSection, Score
+from shared.sandbox.powerschool.xte.score_values import SCORE_CODES, derive
+
+
+class _OnAssignment(BaseAct):
+    assignment_section_id: int
+
+    def row(self, state: PowerSchool) -> AssignmentSection:
+        """Return the row that is acted on. Raises: Refusal with 404."""
+        row = state.assignment_sections.get(self.assignment_section_id)
+        if row is None:
+            raise message(404, f"no assignment section {self.assignment_section_id}")
+        state.touch("assignmentsection", row.assignment_section_id)
+        return row
+
+
+class Rename(_OnAssignment):
+    """A teacher renames an assignment."""
+
+    do: Literal["rename"]
+    name: str
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        self.row(state).name = self.name
+
+
+class Move(_OnAssignment):
+    """A teacher moves an assignment to another day."""
+
+    do: Literal["move"]
+    due_date: date
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        self.row(state).due_date = self.due_date
+
+
+class Delete(_OnAssignment):
+    """A teacher deletes an assignment with its scores."""
+
+    do: Literal["delete"]
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        state.remove(state.assignments[self.row(state).assignment_id])
+
+
+class Lock(_OnAssignment):
+    """An assignment is locked or unlocked."""
+
+    do: Literal["lock", "unlock"]
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        self.row(state).locked = self.do == "lock"
+
+
+class Rescore(_OnAssignment):
+    """A teacher enters a score by hand; flags that were there are gone."""
+
+    do: Literal["rescore"]
+    student_dcid: int
+    points: Decimal
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        _enter(state, self.row(state), self.student_dcid, "REAL_SCORE", plain(self.points))
+
+
+class EnterScoreCode(_OnAssignment):
+    """A teacher enters a special code, which appears as SCORE_CODE."""
+
+    do: Literal["score_code"]
+    student_dcid: int
+    code: str
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404 for an unknown code."""
+        if self.code not in SCORE_CODES:
+            raise message(404, f"no score code {self.code}")
+        _enter(state, self.row(state), self.student_dcid, "SCORE_CODE", self.code)
+
+
+class MarkScore(_OnAssignment):
+    """A teacher sets or takes away flags of a score row, and comments on it; a row without a score may be too."""
+
+    do: Literal["mark_score"]
+    student_dcid: int
+    late: bool | None = None
+    collected: bool | None = None
+    absent: bool | None = None
+    incomplete: bool | None = None
+    comment: str | None = None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        row = self.row(state)
+        score = row.scores.get(self.student_dcid)
+        if score is None:
+            score = row.scores[self.student_dcid] = Score(next(state.score_ids), state.clock.now())
+        for name in ("late", "collected", "absent", "incomplete", "comment"):
+            if (value := getattr(self, name)) is not None:
+                setattr(score, name, value)
+        state.touch("assignmentscore", score.score_id)
+
+
+class ChangeAssignment(_OnAssignment):
+    """A teacher changes how an assignment is scored or counted."""
+
+    do: Literal["change_assignment"]
+    score_type: Literal["POINTS", "PERCENT", "COLLECTED", "GRADESCALE"] | None = None
+    weight: Decimal | None = None
+    counted: bool | None = None
+    scores_published: bool | None = None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        row = self.row(state)
+        for name in ("score_type", "weight", "counted", "scores_published"):
+            if (value := getattr(self, name)) is not None:
+                setattr(row, name, value)
+
+
+class ChangeCategory(BaseAct):
+    """A teacher changes what a category's new assignments start with."""
+
+    do: Literal["change_category"]
+    category_id: int
+    in_final_grades: bool | None = None
+    default_publish_scores: bool | None = None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404."""
+        category = found(state.categories, self.category_id, "category")
+        for name in ("in_final_grades", "default_publish_scores"):
+            if (value := getattr(self, name)) is not None:
+                setattr(category, name, value)
+
+
+def _enter(state: PowerSchool, row: AssignmentSection, student_dcid: int, kind: str, entered: str) -> None:
+    old = row.scores.get(student_dcid)
+    score = Score(old.score_id if old else next(state.score_ids), state.clock.now(), entered=entered, kind=kind)
+    row.scores[student_dcid] = score
+    derive(score, row)
+    state.touch("assignmentscore", score.score_id)
+
+
+class CreateAssignment(SeedAssignment):
+    """A teacher makes an assignment by hand."""
+
+    do: Literal["create"]
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404 for an unknown section."""
+        found(state.sections, self.section_dcid, "section")
+        add_assignment(state, self)
+
+
+class DeactivateCategory(BaseAct):
+    """A teacher's category becomes inactive, or active again."""
+
+    do: Literal["deactivate_category", "activate_category"]
+    category_id: int
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it. Raises: Refusal with 404."""
+        found(state.categories, self.category_id, "category").active = self.do == "activate_category"
+
+
+class LockTerm(BaseAct):
+    """An administrator locks or unlocks a term (TERMS.ID)."""
+
+    do: Literal["lock_term", "unlock_term"]
+    term_id: int
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        change: Callable[[int], None] = state.locked_terms.add if self.do == "lock_term" else state.locked_terms.discard
+        change(self.term_id)
+
+
+class SetPlugin(BaseAct):
+    """An administrator changes the plugin: its v1 access level, whether its queries are installed."""
+
+    do: Literal["set_plugin"]
+    v1_access: Literal["NONE", "READ", "FULL"] | None = None
+    queries_installed: bool | None = None
+
+    def apply(self, state: PowerSchool) -> None:
+        """Do it."""
+        if self.v1_access is not None:
+            state.plugin.v1_access = self.v1_access
+        if self.queries_installed is not None:
+            state.plugin.queries_installed = self.queries_installed
+
+
+Act = Annotated[
+    Rename
+    | Move
+    | Delete
+    | Lock
+    | Rescore
+    | EnterScoreCode
+    | MarkScore
+    | ChangeAssignment
+    | ChangeCategory
+    | CreateAssignment
+    | RosterAct
+    | DeactivateCategory
+    | LockTerm
+    | SetPlugin,
+    Field(discriminator="do"),
+]

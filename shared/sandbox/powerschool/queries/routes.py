@@ -1,0 +1,148 @@
+"""`POST /ws/schema/query/{name}`: runs a named query, flattened rows, every value a string."""
+
+import json
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from shared.sandbox.powerschool.errors import ErrorRow, Refusal, json_body, message, validation_failed, whole
+from shared.sandbox.powerschool.faults import OddColumn, PowerSchoolFaults
+from shared.sandbox.powerschool.queries.gradebook import QUERIES as PASSBACK_QUERIES
+from shared.sandbox.powerschool.queries.gradebook import Arguments, PowerQuery, Row
+from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
+from shared.sandbox.powerschool.request_context import knobs, powerschool, rosters
+from shared.sandbox.powerschool.tables.columns import text
+
+DEFAULT_PAGE_SIZE = 100
+HALF_EMOJI = "\ud83d"
+QUERIES = PASSBACK_QUERIES | PROVISIONING_QUERIES
+
+
+class AsciiJson(JSONResponse):
+    """JSON of plain characters, which may hold half of a surrogate pair as an escape."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes."""
+        return json.dumps(content).encode()
+
+
+async def run_query(request: Request) -> Response:
+    """Answer one page of rows; without any, there is no `record` (client code). Source: PowerSchool "PowerQueries"."""
+    query = _query(request)
+    rows = _rows(query, request, await json_body(request))
+    answer: dict[str, Any] = {"@extensions": ""}
+    if shown := [_record(query, row, knobs(request)) for row in _page(request, _left(query, request, rows))]:
+        answer = {"name": query.core_table, "record": shown, "@extensions": ""}
+    if request.query_params.get("count") == "true":
+        answer["count"] = len(rows)
+    knobs(request).note_page(query.name)
+    return AsciiJson(answer)
+
+
+async def count_query(request: Request) -> Response:
+    """Answer how many rows there are."""
+    query = _query(request)
+    return JSONResponse({"count": len(_rows(query, request, await json_body(request)))})
+
+
+def _rows(query: PowerQuery, request: Request, body: Any) -> list[Row]:
+    """Return the query's rows after the position that the arguments name, in their order."""
+    arguments, after = _arguments(query, body), _position(query, body)
+    faults, found = knobs(request), query.rows(rosters(request), arguments)
+    if not query.key:
+        return list(found)
+    return [row for row in found if (place := query.position(row)) > after and not faults.hides(query.name, place[0])]
+
+
+def _query(request: Request) -> PowerQuery:
+    """Return the query. Raises: Refusal with 404 if it is not installed, 403 if a field it returns is not granted."""
+    name = request.path_params["name"]
+    is_missing = name in knobs(request).missing_queries or not powerschool(request).plugin.queries_installed
+    if name not in QUERIES or is_missing:
+        raise message(404, f"Query {name} not found")
+    _check_grants(QUERIES[name], knobs(request))
+    return QUERIES[name]
+
+
+def _check_grants(query: PowerQuery, faults: PowerSchoolFaults) -> None:
+    """Documented: fields that are not granted are refused on the call, not left out."""
+    fields = [field.split(".") for field in query.columns.values()]
+    lacking = [(table, column) for table, column in fields if faults.lacks(table, column)]
+    if lacking:
+        rows = [{"code": "NoAccess", "field": column, "resource": table} for table, column in lacking]
+        raise Refusal(403, {"message": "At least one column lacks sufficient permission", "errors": rows})
+
+
+def _arguments(query: PowerQuery, body: Any) -> Arguments:
+    """Return the arguments. Raises: Refusal with 400 for bad ones (documented).
+
+    That an empty array is bad is inferred from what it would come to in SQL, `in ()`.
+    """
+    if not isinstance(body, dict):
+        raise message(400, "The request body is not a JSON object")
+    wrong = [name for name in query.arguments if not _is_id_array(body.get(name))]
+    wrong += [name for name in query.positions if not str(body.get(name)).isdigit()]
+    known = {*query.arguments, *query.positions}
+    unknown = [name for name in body if name not in known and not name.startswith("$")]
+    if wrong or unknown:
+        raise validation_failed(
+            *(ErrorRow("InvalidArgument", name, query.name) for name in wrong + unknown), status=400
+        )
+    return {name: frozenset(map(int, body[name])) for name in query.arguments}
+
+
+def _position(query: PowerQuery, body: Any) -> tuple[int, ...]:
+    return tuple(int(body[name]) for name in query.positions)
+
+
+def _is_id_array(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(str(item).isdigit() for item in value)
+
+
+def _left(query: PowerQuery, request: Request, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows that a knob leaves of a roster."""
+    lost = knobs(request).rows_lost if query.name in PROVISIONING_QUERIES else 0
+    return rows[: max(len(rows) - lost, 0)]
+
+
+def _page(request: Request, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return one page; page size 0 is everything (documented), unless a knob caps it."""
+    page, size = whole(request, "page"), whole(request, "pagesize")
+    page, size = 1 if page is None else page, DEFAULT_PAGE_SIZE if size is None else size
+    if page < 1 or size < 0:
+        raise message(400, "Invalid page or pagesize")
+    if cap := knobs(request).query_page_cap:
+        size = min(size or cap, cap)
+    return rows if size == 0 else list(islice(rows, (page - 1) * size, page * size))
+
+
+def _record(query: PowerQuery, row: Row, faults: PowerSchoolFaults) -> dict[str, str | None]:
+    values = {alias: text(row.get(alias)) for alias in query.columns}
+    record: dict[str, str | None] = {"_name": query.core_table}
+    record |= {alias: value for alias, value in values.items() if value is not None}
+    for odd in faults.odd_columns:
+        if odd.query == query.name and query.key and query.position(row)[0] == odd.row:
+            _distort(record, odd)
+    return record
+
+
+def _distort(record: dict[str, str | None], odd: OddColumn) -> None:
+    match odd.kind:
+        case "absent":
+            record.pop(odd.column, None)
+        case "null":
+            record[odd.column] = None
+        case "half_emoji":
+            record[odd.column] = f"{record.get(odd.column) or ''}{HALF_EMOJI}"
+        case "text":
+            record[odd.column] = odd.text
+
+
+ROUTES = [
+    Route("/ws/schema/query/{name}", run_query, methods=["POST"]),
+    Route("/ws/schema/query/{name}/count", count_query, methods=["POST"]),
+]

@@ -1,0 +1,1 @@
+"""PowerSchool's database tables, and the table API."""

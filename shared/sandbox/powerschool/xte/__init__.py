@@ -1,0 +1,1 @@
+"""PowerTeacher Pro's gradebook API, `/ws/xte`."""

@@ -1,0 +1,41 @@
+"""`/ws/xte/teacher_category`: the categories of one teacher."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from shared.sandbox.powerschool.errors import message, required
+from shared.sandbox.powerschool.request_context import need_grants, powerschool
+from shared.sandbox.powerschool.tables.rows import Category
+from shared.sandbox.powerschool.xte.bodies import category_json, with_noise
+
+
+def _own_categories(request: Request) -> list[Category]:
+    """Return the teacher's categories, inactive ones included (measured). An unknown user is 404 (inferred)."""
+    need_grants(request, "teachercategory", "districtteachercategory")
+    state, users_dcid = powerschool(request), required(request, "users_dcid")
+    if all(staff.dcid != users_dcid for staff in state.staff.values()):
+        raise message(404, "User not found")
+    return [category for category in state.categories.values() if category.users_dcid == users_dcid]
+
+
+async def list_categories(request: Request) -> Response:
+    """Answer a plain array; `year_id` is required of OAuth clients (documented)."""
+    required(request, "year_id")
+    rows = [category_json(category, position) for position, category in enumerate(_own_categories(request), start=1)]
+    return JSONResponse(with_noise(rows))
+
+
+async def read_category(request: Request) -> Response:
+    """Answer one category of the teacher, 404 for any other."""
+    for position, category in enumerate(_own_categories(request), start=1):
+        if category.id == request.path_params["category_id"]:
+            return JSONResponse(category_json(category, position))
+    raise message(404, "Teacher category not found")
+
+
+ROUTES = [
+    Route("/ws/xte/teacher_category", list_categories, methods=["GET"]),
+    Route("/ws/xte/teacher_category/", list_categories, methods=["GET"]),
+    Route("/ws/xte/teacher_category/{category_id:int}", read_category, methods=["GET"]),
+]

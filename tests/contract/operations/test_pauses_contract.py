@@ -1,0 +1,71 @@
+"""The contract of `ports.Pauses`, and that nothing that is paused is claimed."""
+
+import pytest
+from stores_under_test import MAX_WAIT, NO_WAIT, District
+
+from shared.adapters.redis.operations.pauses import RedisPauses
+from shared.adapters.redis.sync_queue.store import RedisChangeStore, Whereabouts
+from shared.clock import ManualClock
+from shared.domain.passback.changes import Cause
+from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause, course_target
+
+
+@pytest.fixture
+def pauses(district: District) -> RedisPauses:
+    return RedisPauses(district.client, district.keys, ManualClock(district.time.now))
+
+
+def test_a_paused_course_collects_its_changes(district: District, store: RedisChangeStore, pauses: RedisPauses) -> None:
+    """A paused course is not claimed however long it is due, and is claimed once it is resumed."""
+    pauses.pause(course_target("101"), "operator")
+    district.change("101")
+    store.fold("worker", 10, NO_WAIT)
+    district.time.advance(MAX_WAIT)
+    store.request("101", Cause.PERSON)
+    assert store.claim_due(10) == []
+    assert store.next_due_in() is None
+    assert store.state_of("101").whereabouts is Whereabouts.DUE
+    assert pauses.resume(course_target("101"))
+    assert store.next_due_in() == NO_WAIT
+    assert store.claim_due(10) == ["101"]
+
+
+def test_paused_courses_do_not_stand_in_the_way(store: RedisChangeStore, pauses: RedisPauses) -> None:
+    """Courses behind any number of paused ones are claimed, in their order and within the limit."""
+    for number in range(20):
+        store.request(f"1{number:02}", Cause.PERSON)
+        pauses.pause(course_target(f"1{number:02}"), "operator")
+    for course_id in ("201", "202", "203"):
+        store.request(course_id, Cause.PERSON)
+    assert store.next_due_in() == NO_WAIT
+    assert store.claim_due(2) == ["201", "202"]
+
+
+def test_a_pause_of_everything_claims_nothing(store: RedisChangeStore, pauses: RedisPauses) -> None:
+    """While everything is paused no course is claimed and none is waited for; a pause of provisioning is no matter."""
+    store.request("101", Cause.PERSON)
+    pauses.pause(PROVISIONING, "operator")
+    pauses.pause(EVERYTHING, "operator")
+    assert store.claim_due(10) == []
+    assert store.next_due_in() is None
+    pauses.resume(EVERYTHING)
+    assert store.claim_due(10) == ["101"]
+
+
+def test_a_pause_says_who_and_why(district: District, pauses: RedisPauses) -> None:
+    """A pause has its moment, person and reason; a second one leaves the first as it is."""
+    assert pauses.pause(course_target("101"), "operator", "gradebook under repair")
+    assert not pauses.pause(course_target("101"), "somebody else")
+    known = Pause("course:101", district.time.now, "operator", "gradebook under repair")
+    assert pauses.all() == [known]
+    assert pauses.of_course("101") == known
+    assert pauses.of_course("202") is None
+
+
+def test_what_holds_a_course_back(pauses: RedisPauses) -> None:
+    """A course is held back by its own pause, else by that of everything."""
+    pauses.pause(EVERYTHING, "operator")
+    found = pauses.of_course("101")
+    assert found is not None
+    assert found.target == EVERYTHING
+    assert not pauses.resume(course_target("101"))

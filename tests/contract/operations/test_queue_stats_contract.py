@@ -1,0 +1,68 @@
+"""What Redis holds, in numbers."""
+
+from datetime import timedelta
+
+import pytest
+import redis
+from stores_under_test import District
+
+from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.queue_stats import Gauges
+from shared.adapters.redis.sync_queue.store import RedisChangeStore
+from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.queues import Stream
+
+
+@pytest.fixture
+def gauges(client: redis.Redis, keys: Keys) -> Gauges:
+    return Gauges(client, keys)
+
+
+def hear(client: redis.Redis, keys: Keys, course_id: str) -> str:
+    change = Change(ChangeKind.GRADE, course_id)
+    return client.xadd(keys.stream(STREAM_OF[change.kind]), encode(change)).decode()
+
+
+def test_the_oldest_message_counts_until_it_is_folded(
+    client: redis.Redis, keys: Keys, gauges: Gauges, store: RedisChangeStore
+) -> None:
+    """Unread or read, what nobody acknowledged has an age; history has none."""
+    assert gauges.stream(Stream.GRADE_CHANGES).oldest_unfolded_at is None
+    first = hear(client, keys, "1")
+    before = gauges.stream(Stream.GRADE_CHANGES)
+    store.fold("worker", 10, timedelta(0))
+    second = hear(client, keys, "2")
+    client.xreadgroup("passback", "dying", {keys.stream(Stream.GRADE_CHANGES): ">"})
+    hear(client, keys, "3")
+    after = gauges.stream(Stream.GRADE_CHANGES)
+    told = [gauge.oldest_unfolded_at for gauge in (before, after)]
+    assert [None if at is None else str(round(at.timestamp() * 1000)) for at in told] == [
+        first.partition("-")[0],
+        second.partition("-")[0],
+    ]
+    assert after.entries == 3
+
+
+def test_the_course_that_waits_longest_counts_from_its_first_change(
+    gauges: Gauges, store: RedisChangeStore, district: District
+) -> None:
+    """Due and claimed courses count, those that let others go first do not."""
+    assert gauges.waiting_since() is None
+    store.request("1", Cause.RECONCILE)
+    assert gauges.waiting_since() is None
+    store.request("2", Cause.PERSON)
+    waiting = [each for each in store.waiting(10) if each.course_id == "2"]
+    assert gauges.waiting_since() == waiting[0].first_at
+    assert "2" in store.claim_due(10)
+    assert gauges.waiting_since() == waiting[0].first_at
+
+
+def test_dead_letters_are_counted_by_cause(client: redis.Redis, keys: Keys, gauges: Gauges) -> None:
+    """Each open letter once; closed ones no more."""
+    letters = RedisDeadLetters(client, keys)
+    for course in ("1", "2", "3"):
+        letters.add(course, None, "powerschool_500" if course != "3" else "canvas_404", "", 1)
+    letters.close("1", None)
+    assert gauges.dead_letters() == {"powerschool_500": 1, "canvas_404": 1}

@@ -1,0 +1,117 @@
+"""passback's own program with something altered on purpose: a clock that is wrong, or a defect that must be found.
+
+    python -m tests.fault_injection.altered --ahead-min=40 worker
+    python -m tests.fault_injection.altered --defect=writes_without_lease worker
+
+A suite that finds nothing proves something only if it finds what was planted.
+"""
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import shared.clock
+from shared.errors import LeaseLost
+
+
+def put_clock_ahead(by: timedelta) -> None:
+    """Make this process believe in another time: our own clock, and Python's, which Celery asks."""
+    tell, own = time.time, shared.clock.SystemClock.now
+
+    def now(clock: shared.clock.SystemClock) -> datetime:
+        return own(clock) + by
+
+    time.time = lambda: tell() + by.total_seconds()
+    shared.clock.SystemClock.now = now  # type: ignore[method-assign]
+
+
+def writes_without_lease() -> None:
+    """Let a worker write on after another one was given its course."""
+    from shared.adapters.redis.sync_queue.store import RedisChangeStore
+    from shared.ports.passback import Lease
+
+    renew = RedisChangeStore.renew
+
+    def renew_or_not(store: RedisChangeStore, lease: Lease) -> None:
+        with contextlib.suppress(LeaseLost):
+            renew(store, lease)
+
+    RedisChangeStore.renew = renew_or_not  # type: ignore[method-assign]
+
+
+def swallows_changes_during_a_sync() -> None:
+    """Forget, at the end of a sync, what came in while it ran."""
+    from shared.adapters.redis.sync_queue.store import RedisChangeStore
+    from shared.ports.passback import Lease
+
+    release = RedisChangeStore.release
+
+    def release_and_forget(store: RedisChangeStore, lease: Lease) -> bool:
+        held = release(store, lease)
+        keys = store._keys
+        store._redis.delete(keys.pending(lease.course_id))
+        for queue in (keys.due, keys.yielding):
+            store._redis.zrem(queue, lease.course_id)
+        return held
+
+    RedisChangeStore.release = release_and_forget  # type: ignore[method-assign]
+
+
+def forgets_work_of_outages() -> None:
+    """Take a system that is unwell for work that is done."""
+    from shared.adapters.redis.sync_queue.store import RedisChangeStore
+    from shared.ports.passback import Lease
+
+    def release_instead(
+        store: RedisChangeStore, lease: Lease, _delay: timedelta, _attempts: int, _cause: str = ""
+    ) -> bool:
+        return store.release(lease)
+
+    RedisChangeStore.release_for_later = release_instead  # type: ignore[method-assign]
+
+
+def drops_the_last_row() -> None:
+    """Leave the last row out of every batch of scores that has several."""
+    from shared.adapters.powerschool.gradebook.client import Gradebook
+    from shared.ports.passback import ScoreRow
+
+    put = Gradebook.put_scores
+
+    def put_some(gradebook: Gradebook, users_dcid: int, rows: list[ScoreRow]) -> None:
+        put(gradebook, users_dcid, rows[:-1] or rows)
+
+    Gradebook.put_scores = put_some  # type: ignore[method-assign,assignment]
+
+
+DEFECTS: dict[str, Callable[[], None]] = {
+    defect.__name__: defect
+    for defect in (
+        writes_without_lease,
+        swallows_changes_during_a_sync,
+        forgets_work_of_outages,
+        drops_the_last_row,
+    )
+}
+
+
+def main() -> None:
+    """Alter, then run `passback` with the remaining arguments."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--ahead-min", type=float, default=0, help="how many minutes this process's clock is ahead")
+    parser.add_argument("--defect", choices=sorted(DEFECTS), help="what to break")
+    wanted, arguments = parser.parse_known_args()
+    if wanted.ahead_min:
+        put_clock_ahead(timedelta(minutes=wanted.ahead_min))
+    if wanted.defect:
+        DEFECTS[wanted.defect]()
+    from workers.cli import main as passback
+
+    sys.argv = ["passback", *arguments]
+    passback()
+
+
+if __name__ == "__main__":
+    main()

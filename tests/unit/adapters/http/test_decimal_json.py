@@ -1,0 +1,78 @@
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.adapters.http.decimal_json import Json, dumps, loads, plain
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-10_000, max_value=10_000))
+def test_every_score_survives_the_wire(score: Decimal) -> None:
+    """Whatever number is written, exactly it is read."""
+    assert loads(dumps({"scorepoints": score})) == {"scorepoints": score}
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [("10.5", "10.5"), ("10.50", "10.5"), ("100", "100"), ("0.1", "0.1"), ("1E+2", "100"), ("0.000001", "0.000001")],
+)
+def test_numbers_are_written_plainly(number: str, written: str) -> None:
+    """Neither exponents nor trailing zeros nor the noise of floats."""
+    assert plain(Decimal(number)) == dumps(Decimal(number)) == written
+
+
+NOT_DECIMAL = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(NOT_DECIMAL)
+def test_everything_else_is_written_as_the_standard_library_writes_it(value: Json) -> None:
+    """Text, whole numbers, flags, nothing, lists and objects, however deep."""
+    assert dumps(value) == json.dumps(value, separators=(",", ":"))
+
+
+def test_fractions_are_not_read_as_floats() -> None:
+    """33.33 is 33.33."""
+    assert loads('{"score": 33.33, "points": 5}') == {"score": Decimal("33.33"), "points": 5}
+
+
+def test_what_is_no_json_is_refused() -> None:
+    """NaN is no number that a gradebook could hold."""
+    with pytest.raises(ValueError, match="NaN"):
+        loads('{"score": NaN}')
+
+
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"], ids=["read fast", "read by the standard library"])
+def test_what_is_nested_without_end_is_refused(before: bytes) -> None:
+    """No answer of another system may end in anything but a value or a ValueError."""
+    with pytest.raises(ValueError, match="nested too deeply"):
+        loads(before + b"[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "text", [b'\xef\xbb\xbf{"a": 1.10}', '{"a": 1.10, "b": "\\ud83d"}'], ids=["byte order mark", "half"]
+)
+def test_what_only_the_standard_library_reads_is_read(text: str | bytes) -> None:
+    """A byte order mark, or half of a surrogate pair in a teacher's text, spoils no answer."""
+    value = loads(text)
+    assert isinstance(value, dict)
+    assert value["a"] == Decimal("1.1")
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1e999999999999999999999", "1e999999", "-1E-9999999", "1" * 5000, "0." + "1" * 500, "9" * 10**6],
+)
+def test_a_number_beyond_all_bounds_is_none_and_takes_nothing_with_it(number: str) -> None:
+    """It is NaN, which no field takes; what stands beside it is read; written again it is null, not a gigabyte."""
+    read = loads(f'[{{"id": 7, "points": {number}}}, 10.50]')
+    assert isinstance(read, list)
+    odd, fine = read
+    assert fine == Decimal("10.50")
+    assert isinstance(odd, dict)
+    assert (odd["id"], str(odd["points"])) == (7, "NaN")
+    assert len(dumps(read)) < 100

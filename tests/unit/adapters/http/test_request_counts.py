@@ -1,0 +1,73 @@
+"""Requests are counted by template and status class, and signs of trouble by what they say."""
+
+import contextlib
+from collections import Counter
+from datetime import timedelta
+
+import httpx
+import pytest
+import redis
+
+from shared.adapters.http.client import JsonApi, http_client
+from shared.adapters.http.request_context import Errand, on_errand
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.telemetry.request_counts import RequestCounts
+from shared.clock import ManualClock
+from shared.errors import TransientError
+
+
+def count(redis_client: redis.Redis, keys: Keys, clock: ManualClock, answer: httpx.Response | Exception) -> Counter:
+    counts: Counter[tuple[str, ...]] = Counter()
+
+    def add(name: str, *labels: str, amount: int = 1) -> None:
+        counts[name, *labels] += amount
+
+    def reply(_request: httpx.Request) -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    hooks = RequestCounts(add)
+    http = http_client("https://canvas.test", 1, transport=httpx.MockTransport(reply))
+    gate = SystemGate(redis_client, keys, "canvas", clock, timedelta(0))
+    api = JsonApi("canvas", http, gate, clock, on_request=hooks.requested, on_trouble=hooks.troubled)
+    impatient = Errand(None, lambda: timedelta(0))
+    with on_errand(impatient), contextlib.suppress(TransientError):
+        api.send("GET", "/api/v1/courses/{course_id}", {"course_id": 42})
+    return counts
+
+
+CALL = "GET /api/v1/courses/{course_id}"
+
+
+def test_an_answer_is_counted(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
+    """Once by template and class, once by its duration; without any trouble."""
+    counts = count(redis_client, keys, clock, httpx.Response(200, json={}))
+    assert counts["requests", "canvas", CALL, "2xx"] == 1
+    assert counts["request-seconds", "canvas", "0.05"] == 1
+    assert not any(name == "troubles" for name, *_ in counts)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "trouble"),
+    [
+        (httpx.Response(429), "4xx", "throttled"),
+        (httpx.Response(403, json={"errors": "403 Forbidden (Rate Limit Exceeded)"}), "4xx", "throttled"),
+        (httpx.Response(503), "5xx", "unavailable"),
+        (httpx.Response(500), "5xx", "error"),
+        (httpx.ReadTimeout("late"), "timeout", "timeout"),
+    ],
+)
+def test_a_trouble_is_counted(
+    redis_client: redis.Redis,
+    keys: Keys,
+    clock: ManualClock,
+    answer: httpx.Response | Exception,
+    status: str,
+    trouble: str,
+) -> None:
+    """By what it means, which the status alone does not say."""
+    counts = count(redis_client, keys, clock, answer)
+    assert counts["requests", "canvas", CALL, status] == 1
+    assert counts["troubles", "canvas", trouble] == 1

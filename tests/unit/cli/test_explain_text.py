@@ -1,0 +1,79 @@
+"""`explain` and `history` for people: whole codes on 80 columns, and a CSV file that a spreadsheet may open."""
+
+import csv
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console, Group
+
+from shared.domain.passback.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
+from shared.domain.passback.changes import Cause
+from tests.unit.workers.grade_passback.school import School
+from workers.cli.explain import answer_text
+from workers.cli.history import COLUMNS, _export, _lines
+
+NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
+CREATED = AuditEntry(
+    NOON, "1", "11", 4001, 6, 7, WriteKind.CREATE, Occasion((Cause.PERSON,), "rivera", 3), Decimal(10),
+    fields=(FieldChange("name", None, "=1+1"), FieldChange("points", None, "10")),
+)  # fmt: skip
+SCORED = replace(
+    CREATED, kind=WriteKind.SCORES, fields=(),
+    scores=(ScoreChange(501, "S1", ScoreValue(Decimal(7)), ScoreValue(Decimal("8.5"), missing=True)),),
+)  # fmt: skip
+
+
+def shown(group: Group) -> str:
+    """Return what a terminal of 80 columns shows."""
+    console = Console(file=StringIO(), width=80)
+    with console.capture() as capture:
+        console.print(group)
+    return capture.get()
+
+
+def test_codes_and_sentences_are_whole_on_80_columns() -> None:
+    """No line is longer, no code is cut, nothing is left out."""
+    school = School()
+    school.edit(post_to_sis=False, visible_to_everyone=False, name="A name of more than thirty characters")
+    text = shown(answer_text(school.answer()))
+    assert max(map(len, text.splitlines())) <= 80
+    for code in ("sis_sync_off:", "not_assigned_to_everyone:", "name_too_long:"):
+        assert code in text
+    assert "section 4001: blocked" in text
+
+
+def test_a_student_gets_a_sentence_per_assignment() -> None:
+    """With the last write after it."""
+    school = School()
+    school.sync()
+    text = " ".join(shown(answer_text(school.answer(student_sis_id="S1"))).split())
+    assert "Reading 1 (11) Sent: 8 of 10. Last written 2026-10-05T15:00:00+00:00 by passback." in text
+
+
+def test_history_reads_as_sentences() -> None:
+    """When, what, by whom and why; then what was before and after."""
+    text = shown(Group(*_lines([SCORED, CREATED])))
+    assert "2031-03-04 12:00:00 UTC scores by rivera (person)" in text
+    assert "student S1: 7 of 10 -> missing, 8.5 of 10" in text
+    assert "points: 10" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_export_has_a_row_per_change(tmp_path: Path) -> None:
+    """Every changed field and value has its row; text that a spreadsheet would run is disarmed."""
+    path = tmp_path / "history.csv"
+    assert _export([SCORED, CREATED], path) == 2
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    changes = [(r["student_sis_id"], r["field"], r["before"], r["after"]) for r in rows]
+    assert changes == [
+        ("S1", "points", "7", "8.5"),
+        ("S1", "missing", "False", "True"),
+        ("", "name", "", "'=1+1"),
+        ("", "points", "", "10"),
+    ]
+    assert path.stat().st_mode & 0o077 == 0

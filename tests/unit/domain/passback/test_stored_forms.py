@@ -1,0 +1,95 @@
+"""What PowerSchool makes of what it is sent."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.passback.planning.desired import DesiredScore, Echo, Link
+from shared.domain.passback.planning.plan import Note, Scores, make_plan
+from shared.domain.passback.planning.stored_forms import CLEARED, finding, is_echo, score_digest, scores_to_write, seen
+from shared.domain.passback.powerschool import ActualScore
+from shared.domain.passback.rules.reasons import Finding, Reason
+from tests.unit.domain.passback.baseline import MARKS, actual, desired, linked
+
+
+def _with(link: Link, echoes: dict[str, Echo]) -> Link:
+    return replace(link, echoes=echoes)
+
+
+SCORE = DesiredScore(501, Decimal("7.333333"))
+SENT = Echo(score_digest(SCORE))
+
+
+@pytest.mark.parametrize(
+    ("stored", "weight", "echo"),
+    [
+        (ActualScore(Decimal("7.33")), None, True),
+        (ActualScore(Decimal(7)), None, True),
+        (ActualScore(Decimal(8)), None, True),
+        (ActualScore(Decimal("14.666666")), Decimal(2), True),
+        (ActualScore(Decimal("7.43")), None, False),
+        (ActualScore(Decimal(6)), None, False),
+        (ActualScore(Decimal("7.333334")), None, False),
+        (ActualScore(Decimal("14.666666")), Decimal(1), False),
+        (ActualScore(Decimal("7.33"), missing=True), None, False),
+        (ActualScore(Decimal("7.33"), is_code=True), None, False),
+        (ActualScore(None), None, False),
+        (None, None, False),
+    ],
+)
+def test_at_first_sight(stored: ActualScore | None, weight: Decimal | None, echo: bool) -> None:
+    """What may be a rounding or a weighting is PowerSchool's; anything else may be a person's."""
+    assert is_echo(SENT, SCORE, stored, weight) is echo
+
+
+def test_only_of_what_was_sent() -> None:
+    """A score that changed in Canvas since is no echo, however near the old one is."""
+    assert not is_echo(SENT, DesiredScore(501, Decimal("7.4")), ActualScore(Decimal(7)), None)
+    assert not is_echo(None, SCORE, ActualScore(Decimal(7)), None)
+
+
+def test_what_is_known_need_not_be_plausible() -> None:
+    """Once PowerSchool was looked at right after the write, its value is known, and no other is."""
+    wanted, there = desired(students={501: "12"}), actual(scores={501: ActualScore(Decimal(10))})
+    (link,) = linked((wanted, there)).values()
+    written = seen(wanted, there, _with(link, {"501": Echo(score_digest(wanted.scores[501]))}), after_write=True)
+    assert scores_to_write(wanted, there, written) == ()
+    assert len(scores_to_write(wanted, actual(scores={501: ActualScore(Decimal(9))}), written)) == 1
+
+
+def test_what_agrees_is_forgotten() -> None:
+    """The memory holds differences alone, so that it stays small."""
+    wanted, there = desired(), actual()
+    links = {k: _with(link, {"501": Echo("ab"), "name": Echo("a", "b")}) for k, link in linked((wanted, there)).items()}
+    assert make_plan([wanted], [there], links, MARKS).steps == (Note("11", 4001, frozenset(), {}),)
+
+
+def test_scores_that_were_not_read_are_left_alone() -> None:
+    """A grade elsewhere in the course is no reason to forget what is remembered of these."""
+    wanted, there = desired(students={}), actual(scores={})
+    echoes = {"501": Echo("ab", "cd"), "502": Echo(CLEARED)}
+    links = {k: _with(link, echoes) for k, link in linked((wanted, there)).items()}
+    assert make_plan([wanted], [there], links, MARKS).is_empty
+
+
+def test_one_finding() -> None:
+    """Of all fields and scores together; what waits for a look is none, nor is what was emptied."""
+    echoes = {"501": Echo("a", "b"), "502": Echo("a", "b"), "503": Echo("a"), "504": Echo(CLEARED, "b")}
+    assert list(finding({**echoes, "name": Echo("a", "b"), "scores_published": Echo("a", "b")})) == [
+        Finding(Reason.STORED_DIFFERENTLY, "name, scores published, 2 scores")
+    ]
+    assert list(finding({"503": Echo("a")})) == []
+
+
+@given(st.decimals(0, 100, places=6), st.integers(0, 5), st.decimals(0, 100, places=6))
+def test_a_new_score_always_goes(old: Decimal, places: int, new: Decimal) -> None:
+    """Whatever PowerSchool rounded the old one to."""
+    rounded = old.quantize(Decimal(1).scaleb(-places))
+    wanted, there = desired(students={501: str(new)}), actual(scores={501: ActualScore(rounded)})
+    echoes = {"501": Echo(score_digest(DesiredScore(501, old)))}
+    links = {k: _with(link, echoes) for k, link in linked((wanted, there)).items()}
+    writes = [step for step in make_plan([wanted], [there], links, MARKS).steps if isinstance(step, Scores)]
+    assert bool(writes) == (new not in (old, rounded))

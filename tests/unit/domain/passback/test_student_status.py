@@ -1,0 +1,101 @@
+"""A student's standing in one assignment, in a plain sentence."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from shared.domain.passback.audit import ScoreValue
+from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.passback.student_status import Standing, StudentFacts, Work, student_answer, told
+
+EIGHT = ScoreValue(Decimal("8.50"))
+SENT = StudentFacts(
+    eligible=True, work=Work.SCORED, wanted=EIGHT, there=EIGHT, agrees=True, points_possible=Decimal(10)
+)
+
+
+def test_an_equal_score_is_sent() -> None:
+    """The sentence says how many of how many."""
+    answer = student_answer(SENT)
+    assert (answer.standing, answer.sentence) == (Standing.SENT, "Sent: 8.5 of 10.")
+
+
+def test_a_different_score_waits() -> None:
+    """The sentence tells both sides."""
+    answer = student_answer(replace(SENT, agrees=False, there=None))
+    assert answer.standing is Standing.WAITING
+    assert "8.5 of 10 in Canvas, PowerSchool has nothing" in answer.sentence
+
+
+def test_a_rule_holds_a_score_and_says_what_is_there() -> None:
+    """Every reason is told, and what an earlier sync left in PowerSchool."""
+    findings = (Finding(Reason.SIS_SYNC_OFF), Finding(Reason.NOT_PUBLISHED))
+    answer = student_answer(replace(SENT, eligible=False, findings=findings))
+    assert answer.standing is Standing.HELD
+    assert answer.sentence == (
+        'Held: "Sync to SIS" is off for this assignment. The assignment is not published in Canvas. '
+        "PowerSchool has 8.5 of 10."
+    )
+
+
+@pytest.mark.parametrize("reason", [Reason.RETRYING, Reason.DEAD_LETTER, Reason.ASSIGNMENT_LOCKED])
+def test_trouble_with_writing_holds_only_what_is_not_there(reason: Reason) -> None:
+    """A score that arrived is sent, whatever became of its classmates'."""
+    troubled = replace(SENT, findings=(Finding(reason),))
+    assert student_answer(troubled).standing is Standing.SENT
+    assert student_answer(replace(troubled, agrees=False)).standing is Standing.HELD
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.STUDENT_SIS_ID_MISSING, Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION]
+)
+def test_a_student_without_a_place_is_held(reason: Reason) -> None:
+    """Whatever the score, a student whom PowerSchool does not have there gets none, and that comes first."""
+    answer = student_answer(replace(SENT, own=Finding(reason), findings=(Finding(Reason.NAME_TOO_LONG),)))
+    assert answer.standing is Standing.HELD
+    assert "30 characters" in answer.sentence
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [(Work.EMPTY, "no score"), (Work.UNFINISHED, "finish grading"), (Work.NOT_ASSIGNED, "not assigned")],
+)
+def test_without_a_score_there_is_nothing_to_send(work: Work, words: str) -> None:
+    """The sentence says why there is none; that the class has none either adds nothing."""
+    facts = StudentFacts(eligible=True, work=work, findings=(Finding(Reason.NOT_GRADED_YET),))
+    answer = student_answer(facts)
+    assert answer.standing is Standing.NOTHING_TO_SEND
+    assert words in answer.sentence
+
+
+def test_a_cleared_score_is_held() -> None:
+    """PowerSchool keeps it, and the sentence says what."""
+    answer = student_answer(replace(SENT, own=Finding(Reason.SCORE_CLEARED), work=Work.EMPTY, wanted=None))
+    assert answer.standing is Standing.HELD
+    assert answer.sentence.endswith("PowerSchool has 8.5 of 10.")
+
+
+def test_from_memory_the_last_write_counts() -> None:
+    """Without asking Canvas, what was written last is what is known."""
+    remembered = replace(SENT, work=Work.NOT_READ, wanted=None, agrees=False)
+    assert student_answer(remembered).sentence == "Sent: 8.5 of 10."
+    assert student_answer(replace(remembered, there=None)).standing is Standing.NOTHING_TO_SEND
+    retrying = replace(remembered, findings=(Finding(Reason.RETRYING),))
+    assert student_answer(retrying).standing is Standing.HELD
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        (ScoreValue(Decimal("1E+2")), "100 of 10"),
+        (ScoreValue(Decimal("10.50")), "10.5 of 10"),
+        (ScoreValue(Decimal(0), missing=True), "missing, 0 of 10"),
+        (ScoreValue(None, exempt=True), "excused"),
+        (ScoreValue(None), "nothing"),
+        (None, "nothing"),
+    ],
+)
+def test_a_score_in_words(score: ScoreValue | None, words: str) -> None:
+    """Flags come first, decimals are kept, and 100 is not a power of ten."""
+    assert told(score, Decimal(10)) == words

@@ -1,0 +1,96 @@
+"""The pages and the API of one passback over an in-memory Redis, and a browser without JavaScript."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+
+import fakeredis
+import httpx
+from starlette.types import ASGIApp
+
+from shared.config import load
+from workers.container import Passback
+from workers.web.pages.provisioning import Provisioning
+from workers.web.site import create_site
+
+PASSWORD = "a long enough password é"
+VIEWER_PASSWORD = "another long password"
+
+
+class Site:
+    """One installation. Its Redis is emptied between tests; `settings` are variables without their prefix."""
+
+    def __init__(self, provisioning: Provisioning | None = None, **settings: str) -> None:
+        given = {"OPERATOR_PASSWORD": PASSWORD, "VIEWER_PASSWORD": VIEWER_PASSWORD, **settings}
+        self.service = Passback(load({f"PASSBACK_{k}": v for k, v in given.items()}, env_file=Path("no.env")))
+        self.service.redis.close()
+        self.service.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+        self.app: ASGIApp = create_site(self.service, provisioning)
+
+    def browser(self, account: str | None = None) -> "Browser":
+        """Return a browser; signed in, if an account is given."""
+        browser = Browser(self.app)
+        if account is not None:
+            answer = browser.sign_in(account, {"operator": PASSWORD, "viewer": VIEWER_PASSWORD}[account])
+            assert answer.status_code == 303, answer.text
+        return browser
+
+
+@dataclass
+class Browser:
+    """Somebody's browser: keeps cookies, follows no redirect by itself."""
+
+    app: ASGIApp
+    scheme: str = "http"
+    client: tuple[str, int] = ("127.0.0.1", 1)
+    headers: httpx.Headers | dict[str, str] = field(default_factory=dict)
+    cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
+    page: httpx.Response | None = None
+
+    def get(self, path: str, **given: object) -> httpx.Response:
+        """Load a page."""
+        return self._send("GET", path, **given)
+
+    def text(self, path: str) -> str:
+        """Return what a page says: its text without its tags, and its spaces as one."""
+        answer = self.get(path)
+        assert answer.status_code == 200, answer.text
+        return text_of(answer)
+
+    def post(self, path: str, form: dict[str, str | list[str]], *, token: str | None = None) -> httpx.Response:
+        """Send a form; with the token of the page that was loaded last, unless another is given."""
+        return self._send("POST", path, data={**form, "token": self.token() if token is None else token})
+
+    def sign_in(self, account: str, password: str, next_path: str = "/") -> httpx.Response:
+        """Load the form and send it."""
+        self.get("/sign-in")
+        return self.post("/sign-in", {"account": account, "password": password, "next": next_path})
+
+    def token(self) -> str:
+        """Return the token of the page that was loaded last."""
+        assert self.page is not None, "no page was loaded"
+        found = re.search(r'name="token" value="([^"]+)"', self.page.text)
+        assert found, self.page.text
+        return found[1]
+
+    def _send(self, method: str, path: str, **given: object) -> httpx.Response:
+        async def one() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, client=self.client)
+            base = f"{self.scheme}://passback.test"
+            async with httpx.AsyncClient(transport=transport, base_url=base, cookies=self.cookies) as client:
+                answer = await client.request(method, path, headers=self.headers, **given)  # type: ignore[arg-type]
+                self.cookies = httpx.Cookies(client.cookies)
+                return answer
+
+        answer = asyncio.run(one())
+        if method == "GET":
+            self.page = answer
+        return answer
+
+
+def text_of(answer: httpx.Response) -> str:
+    """Return a page's text."""
+    main = answer.text.partition("<main")[2].partition("</main>")[0]
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", main)))

@@ -1,0 +1,131 @@
+"""What is wrong is named, the worst first, with what to do; and what is not wrong is not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.adapters.redis.operations.heartbeats import GONE_AFTER, Heartbeat
+from shared.adapters.redis.remote_limits.remote_limiter import SystemPause
+from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
+from shared.domain.latency import HourOfTimings
+from shared.domain.passback.course_summary import Standing
+from shared.domain.pauses import EVERYTHING, Pause
+from shared.domain.plugin_queries import PROVISIONING_PREFIX, STATE_QUERY, QueryFault, UnavailableQuery
+from workers.web.pages.alerts import Level, problems, told
+from workers.web.pages.charts import chart, duration
+from workers.web.pages.overview import SILENCE, Overview
+from workers.web.pages.provisioning import RunView
+
+NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
+ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]
+WELL = Overview(
+    now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(Standing, 0), waiting=[],
+    messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW, silence_matters=True,
+    processes=ALIVE, pauses=[], system_pauses=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
+    last_run=None, held_runs=(),
+)  # fmt: skip
+GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
+PROVISIONER = Heartbeat("provisioning-worker@here:4", timedelta(0))
+LATE = WaitingCourse("101", NOW - timedelta(minutes=10), NOW - timedelta(minutes=20), 3)
+PAUSED = Pause(EVERYTHING, NOW, "rivera", "moving")
+OF_COURSE = Pause("course:101", NOW, "rivera")
+NO_QUERY = UnavailableQuery(f"{PROVISIONING_PREFIX}schools", QueryFault.MISSING, NOW, NOW)
+DENIED = LongWait("101", NOW - timedelta(minutes=6), "canvas_401")
+THROTTLED = LongWait("102", NOW - timedelta(minutes=5), "powerschool_throttled")
+RUN = RunView("r1", "roster", "schedule", "failed", NOW)
+
+
+def codes(seen: Overview) -> list[str]:
+    return [problem.code for problem in problems(seen)]
+
+
+def test_nothing_is_wrong() -> None:
+    """An installation that is well has no problem."""
+    assert codes(WELL) == []
+
+
+def test_what_waits_for_long_is_told_with_its_cause() -> None:
+    """A cause once, the worst first, with how many courses wait and for how long."""
+    credentials, pace = problems(replace(WELL, long_waits=[DENIED, DENIED._replace(course_id="103"), THROTTLED]))
+    assert credentials.title == "2 courses wait for 6 minutes (canvas_401): Canvas refuses passback's token."
+    assert (credentials.level, pace.level) == (Level.BAD, Level.WARNING)
+    assert pace.title.startswith("Course 102 waits for 5 minutes (powerschool_throttled)")
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"processes": ALIVE[:1]}, ["no_worker"]),
+        ({"processes": [*ALIVE[:1], GONE]}, ["no_worker"]),
+        ({"processes": []}, ["no_worker", "no_beat"]),
+        ({"processes": [*ALIVE, GONE]}, ["process_gone"]),
+        ({"pauses": [PAUSED]}, ["paused"]),
+        ({"system_pauses": [SystemPause("canvas", "canvas_throttled", timedelta(seconds=9))]}, ["system_unwell"]),
+        ({"unavailable_queries": [NO_QUERY]}, ["powerschool_query_missing"]),
+        ({"dead_letters": 1, "dead_letters_warning": "many"}, ["dead_letters", "dead_letters_full"]),
+        ({"messages": 5000}, ["messages_waiting"]),
+        ({"last_event_at": NOW - SILENCE}, []),
+        ({"last_event_at": NOW - SILENCE - timedelta(seconds=1)}, ["silence"]),
+        ({"last_event_at": None}, ["silence"]),
+        ({"last_event_at": None, "silence_matters": False}, []),
+        ({"waiting": [LATE]}, ["overdue"]),
+        ({"waiting": [LATE], "pauses": [PAUSED]}, ["paused"]),
+        ({"waiting": [LATE], "pauses": [OF_COURSE]}, ["paused"]),
+        ({"waiting": [LATE._replace(due_at=NOW)]}, []),
+        ({"long_waits": [DENIED]}, ["waiting_long"]),
+        ({"long_waits": [DENIED, DENIED, THROTTLED]}, ["waiting_long", "waiting_long"]),
+        ({"held_runs": (replace(RUN, state="held"),)}, ["plan_held"]),
+        ({"last_run": RUN, "processes": [*ALIVE, PROVISIONER]}, ["provisioning_failed"]),
+        ({"last_run": replace(RUN, state="done")}, ["no_provisioning_worker"]),
+    ],
+)
+def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str]) -> None:
+    """Once, and with what to do about it."""
+    seen = replace(WELL, **changed)  # type: ignore[arg-type]
+    assert codes(seen) == expected
+    assert all(problem.title and problem.remedy for problem in problems(seen))
+
+
+@pytest.mark.parametrize("fault", QueryFault)
+@pytest.mark.parametrize(
+    ("query", "waits"), [(f"{PROVISIONING_PREFIX}schools", "No roster is read"), (STATE_QUERY, "No course is synced")]
+)
+def test_a_query_that_does_not_run_is_named(query: str, waits: str, fault: QueryFault) -> None:
+    """With what waits for it and what to do about it."""
+    (problem,) = problems(replace(WELL, unavailable_queries=[UnavailableQuery(query, fault, NOW, NOW)]))
+    assert query in problem.title
+    assert waits in problem.title
+    assert (problem.level, problem.remedy) == (Level.BAD, fault.remedy)
+
+
+def test_the_worst_comes_first() -> None:
+    """What lets grades stand still comes before what somebody should look at."""
+    seen = replace(WELL, processes=[ALIVE[0], GONE], messages=5000, dead_letters=3, pauses=[OF_COURSE])
+    levels = [problem.level for problem in problems(seen)]
+    assert levels == sorted(levels)
+    assert levels[0] is Level.BAD
+    assert levels[-1] is Level.WARNING
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 seconds"), (1, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (7200, "2 hours"), (86400, "1 day")],
+)
+def test_durations_are_told_in_one_unit(seconds: int, words: str) -> None:
+    """As people say them."""
+    assert told(timedelta(seconds=seconds)) == words
+
+
+def test_a_chart_grows_with_what_it_shows() -> None:
+    """Longer is higher, whatever the scale; an hour without changes has no bar; all is within the box."""
+    hours = [HourOfTimings(NOW, counts) for counts in ({}, {2: 10}, {60: 1}, {2: 19, 0: 1})]
+    drawn = chart(hours, 320)
+    assert [bar.hour for bar in drawn.bars] == hours[1:]
+    short, long, mixed = drawn.bars
+    assert short.top > long.top
+    assert mixed.middle == short.middle
+    for bar in drawn.bars:
+        assert 0 <= bar.top <= bar.middle <= bar.floor <= drawn.height
+        assert drawn.left <= bar.x < bar.x + bar.width <= drawn.width
+    assert [duration(seconds) for seconds in (5, 60, 3600, 0)] == ["5 s", "1 min", "1 h", "over 1 h"]

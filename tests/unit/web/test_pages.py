@@ -1,0 +1,415 @@
+"""The pages without JavaScript, over an in-memory Redis: what they say, and what their forms do."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+
+import pytest
+
+from shared.domain.actions import Verb
+from shared.domain.passback.audit import AuditEntry, Occasion, ScoreChange, ScoreValue, WriteKind
+from shared.domain.passback.changes import Cause
+from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
+from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.queues import Stream
+from tests.unit.web.site_kit import Site, text_of
+from tests.unit.workers.grade_passback.school import School
+from workers.web.pages.provisioning import ChangedRows, DataSetView, RowView, RunView, TroubleView
+
+NOW = datetime.now(UTC)
+LEFT_OUT = StudentRecord("31", "S9", Finding(Reason.STUDENT_UNKNOWN))
+WORK = (
+    AssignmentRecord("7", "Lab 1", (SectionRecord("4711", State.SYNCED, (), (LEFT_OUT,), 5, 6, 12, 11, NOW),)),
+    AssignmentRecord("8", "<b>Lab</b> 2", (SectionRecord("4711", State.BLOCKED, (Finding(Reason.DUE_DATE_MISSING),)),)),
+    AssignmentRecord("9", "Lab 3", (SectionRecord("4711", State.BLOCKED, (Finding(Reason.SIS_SYNC_OFF),)),)),
+)
+RECORD = CourseRecord("101", NOW, WORK, name="Biology <3")
+ENTRY = AuditEntry(
+    NOW, "101", "7", 4711, 5, 6, WriteKind.SCORES, Occasion((Cause.EVENT,), "passback", 3), Decimal(10),
+    scores=(ScoreChange(31, "S1", ScoreValue(Decimal(6)), ScoreValue(Decimal("7.5"))),),
+)  # fmt: skip
+SET = DataSetView("enrollments", "12-4100", 1, 1, 1)
+HELD = RunView(
+    "r7",
+    "roster",
+    "schedule",
+    "held",
+    NOW,
+    reasons=("It would remove 12 enrollments.",),
+    findings=("No teacher (SECTIONS.DCID 7)",),
+    changes=(SET,),
+)
+
+
+class NeverProvisioned:
+    """The `Provisioning` of an installation that does not provision."""
+
+    def runs(self, limit: int) -> Sequence[RunView]:
+        """Return none."""
+        return ()
+
+    def run(self, run_id: str) -> RunView | None:
+        """Return none."""
+        return None
+
+    def held_runs(self) -> Sequence[RunView]:
+        """Return none."""
+        return ()
+
+    def rows(self, run_id: str) -> Sequence[ChangedRows]:
+        """Return none."""
+        return ()
+
+    def troubles(self, run_id: str) -> Sequence[TroubleView]:
+        """Return none."""
+        return ()
+
+    def approve(self, run_id: str, actor: str) -> bool:
+        """Return False: there is nothing to approve."""
+        return False
+
+    def discard(self, run_id: str, actor: str) -> bool:
+        """Return False: there is nothing to discard."""
+        return False
+
+
+class Held(NeverProvisioned):
+    """A provisioning with one held run."""
+
+    approved: tuple[str, ...] = ()
+
+    def runs(self, limit: int) -> Sequence[RunView]:
+        return (HELD,)
+
+    def run(self, run_id: str) -> RunView | None:
+        return HELD if run_id == HELD.id else None
+
+    def held_runs(self) -> Sequence[RunView]:
+        return () if self.approved else (HELD,)
+
+    def rows(self, run_id: str) -> Sequence[ChangedRows]:
+        rows = (RowView((), ("4711", "S1"), "CC.DCID 1"), RowView(("4711", "S2"), ()), RowView(("a", "b"), ("a", "c")))
+        return (ChangedRows(SET, ("section_id", "user_id"), rows),)
+
+    def troubles(self, run_id: str) -> Sequence[TroubleView]:
+        return (TroubleView("users.csv", 4, "no such login", "The login is taken.", "TEACHERS.DCID 9", True),)
+
+    def approve(self, run_id: str, actor: str) -> bool:
+        self.approved += (actor,)
+        return True
+
+
+@pytest.fixture(scope="module")
+def shared_site() -> Site:
+    site = Site(Held())
+    site.service.surveyor = School().surveyor  # type: ignore[misc]  # in place of the one over HTTP
+    return site
+
+
+@pytest.fixture
+def site(shared_site: Site) -> Site:
+    shared_site.service.redis.flushall()
+    shared_site.service.records.save(RECORD)
+    shared_site.service.audit.add(ENTRY)
+    return shared_site
+
+
+def test_the_overview_has_problems_first(site: Site) -> None:
+    """What is wrong comes before all numbers, each with what to do."""
+    site.service.dead_letters.add("101", "8", "powerschool_500", "", 6)
+    site.service.heartbeats.note("worker@here:1")
+    said = site.browser("viewer").text("/")
+    assert said.index("No beat is running") < said.index("1 job waits for a person") < said.index("courses waiting")
+    assert "No worker is running" not in said
+    assert "A provisioning plan is held for approval" in said
+
+
+def test_the_overview_counts_and_times(site: Site) -> None:
+    """Assignments by standing, what waits, and how long changes took."""
+    site.service.changes.request("202", Cause.PERSON, actor="somebody")
+    site.service.timings.note(NOW - timedelta(seconds=4), NOW)
+    page = site.browser("viewer").get("/")
+    said = text_of(page)
+    for words in ("1 courses waiting", "1 assignments blocked", "1 assignments in agreement", "1 are kept back"):
+        assert words in said
+    assert page.text.count('<rect class="half" x=') == 2
+    assert "1 5 s 5 s" in said or "1 4 s 4 s" in said
+
+
+def test_a_course_is_explained(site: Site) -> None:
+    """Every assignment with its state, its scores, and each reason with its remedy and who can act; problems first."""
+    said = site.browser("viewer").text("/courses/101")
+    for words in (
+        "Biology <3", "11 of 12", "The assignment has no due date", "For the teacher", "kept back", "Student S9",
+        "As", "Sync to SIS",
+    ):  # fmt: skip
+        assert words.lower() in said.lower()
+    assert said.index("<b>Lab</b> 2") < said.index("Lab 1") < said.index("Lab 3")
+
+
+def test_names_are_text(site: Site) -> None:
+    """What teachers write is shown and never part of the page."""
+    page = site.browser("viewer").get("/courses/101").text
+    assert "<b>Lab</b>" not in page
+    assert "&lt;b&gt;Lab&lt;/b&gt; 2" in page
+
+
+def test_a_course_that_was_never_synced_has_a_page(site: Site) -> None:
+    """It can be synced from there; an id that is none has no page."""
+    assert "never synced" in site.browser("operator").text("/courses/999")
+    assert site.browser("operator").get("/courses/abc").status_code == 404
+
+
+def test_courses_are_found(site: Site) -> None:
+    """By name or id, and those with problems alone; a page at a time."""
+    site.service.records.save(CourseRecord("202", NOW, WORK[:1], name="Art"))
+    for number in range(60):
+        site.service.records.save(CourseRecord(str(3000 + number), NOW, (), name=f"Homeroom {number}"))
+    browser = site.browser("viewer")
+    assert "Biology" in browser.text("/courses?q=bio")
+    assert "Art" not in browser.text("/courses?q=bio")
+    problems = browser.text("/courses?problems=1")
+    assert "Biology" in problems
+    assert "Homeroom" not in problems
+    first = browser.get("/courses?q=homeroom").text
+    assert first.count('<th scope="row">') == 50
+    assert browser.get("/courses?q=homeroom&start=50").text.count('<th scope="row">') == 10
+
+
+def test_lists_ask_redis_the_same_whatever_there_is(site: Site) -> None:
+    """Neither the Overview nor the list of courses asks more for more courses: not by the byte."""
+    browser = site.browser("viewer")
+    asked = []
+    for number in (60, 300):
+        for course in range(number):
+            site.service.records.save(CourseRecord(str(5000 + course), NOW, WORK, name="Course"))
+        asked.append([commands(site, partial(browser.text, path)) for path in ("/", "/courses?problems=1")])
+    assert asked[0] == asked[1]
+
+
+def commands(site: Site, act: Callable[[], object]) -> int:
+    """Return how many bytes of commands an act sends to Redis."""
+    connection = site.service.redis.connection_pool.connection_class
+    sent: list[int] = []
+    plain = connection.send_packed_command
+
+    def counting(self: object, command: object, *more: object, **named: object) -> object:
+        sent.append(len(repr(command)))
+        return plain(self, command, *more, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "send_packed_command", counting)
+        act()
+    assert sent
+    return sum(sent)
+
+
+def test_a_sync_is_asked_for(site: Site) -> None:
+    """The course is due, asked for by the operator, and the page says that it waits."""
+    browser = site.browser("operator")
+    browser.get("/courses/101")
+    answer = browser.post("/courses/101/sync", {})
+    assert answer.headers["location"].startswith("/courses/101")
+    pending = site.service.changes.state_of("101").pending
+    assert pending is not None
+    assert (pending.causes, pending.actors) == ({Cause.PERSON}, {"operator"})
+    assert "waiting" in browser.text("/courses/101")
+    newest = site.service.actions.newest(1)[0]
+    assert (newest.actor, newest.verb, newest.target) == ("operator", Verb.SYNC, "course:101")
+    assert "sync course 101" in browser.text("/")
+
+
+def test_a_viewer_acts_on_nothing(site: Site) -> None:
+    """No form but the one to leave is shown, and sending one is refused."""
+    letter = site.service.dead_letters.add("101", "8", "powerschool_500", "", 6)
+    browser = site.browser("viewer")
+    for path in ("/", "/courses/101", "/dead-letters", f"/dead-letters/{letter.id}", "/provisioning/r7"):
+        assert browser.get(path).text.count('method="post"') == 1, path
+    for path, form in (
+        ("/courses/101/sync", {}), ("/pause", {"target": "passback"}), ("/resume", {"target": "passback"}),
+        ("/dead-letters/act", {"verb": "discard", "all": "1"}), ("/provisioning/r7/approve", {}),
+        ("/provisioning/r7/discard", {}), ("/dead-letters/batches/0123456789abcdef/cancel", {}),
+    ):  # fmt: skip
+        assert browser.post(path, form).status_code == 403, path
+    assert site.service.dead_letters.count() == 1
+    assert [action.verb for action in site.service.actions.newest(5)] == [Verb.SIGN_IN]
+
+
+def test_the_history_tells_of_a_lost_answer(site: Site) -> None:
+    """Whether PowerSchool has what was sent is not claimed."""
+    assert "The answer was lost" not in site.browser("viewer").text("/courses/101/history")
+    site.service.audit.add(replace(ENTRY, answer_lost=True))
+    assert "The answer was lost: PowerSchool has it or not." in site.browser("viewer").text("/courses/101/history")
+
+
+def test_the_history_tells_what_was_replaced(site: Site) -> None:
+    """Before and after, for each student."""
+    said = site.browser("viewer").text("/courses/101/history")
+    assert "Student S1: 6 → 7.5" in said
+    assert "Nothing was written" in site.browser("viewer").text("/courses/101/history?assignment=8")
+
+
+def test_a_plan_is_previewed(site: Site) -> None:
+    """What a sync would write is shown, and nothing is asked for."""
+    said = site.browser("viewer").text("/courses/1/plan")
+    assert "create the assignment" in said
+    assert site.service.changes.state_of("1").pending is None
+
+
+def test_dead_letters_are_grouped_and_shown(site: Site) -> None:
+    """By cause, with what to do; one has its attempts."""
+    for course in ("101", "102"):
+        site.service.dead_letters.add(course, None, "canvas_404", "GET /courses/{id}: 404", 1)
+    site.service.redis.xadd(site.service.keys.malformed, {"stream": "x", "id": "1-1"})
+    browser = site.browser("operator")
+    said = browser.text("/dead-letters")
+    assert "canvas_404 2 Canvas has no such course" in said
+    assert "messages 1 Messages that nobody could read" in said
+    assert "Course 102" in said
+    assert "Message of" in browser.text("/dead-letters?cause=messages")
+    assert "GET /courses/{id}: 404" in browser.text("/dead-letters/course-101")
+    assert browser.get("/dead-letters/course-999").status_code == 404
+
+
+@pytest.mark.parametrize("chosen", [{"cause": "canvas_500"}, {"id": ["course-101", "course-102"]}, {"all": "1"}])
+def test_letters_are_retried_after_a_preview(site: Site, chosen: dict[str, str | list[str]]) -> None:
+    """The preview says which and does nothing; then their courses are due, and the progress is told."""
+    for course in ("101", "102"):
+        site.service.dead_letters.add(course, None, "canvas_500", "", 6)
+    browser = site.browser("operator")
+    page = browser.get("/dead-letters/confirm", params={"verb": "retry", **chosen})
+    assert "Retry 2 dead letters?" in text_of(page)
+    assert site.service.changes.counts().due == 0
+    progress = browser.post("/dead-letters/act", {"verb": "retry", "rate": "0", **chosen}).headers["location"]
+    until_done(site, progress)
+    assert "2 of 2 retried" in browser.text(progress)
+    assert site.service.changes.counts().due == 2
+    newest = site.service.actions.newest(1)[0]
+    assert (newest.verb, newest.count, newest.actor) == (Verb.RETRY, 2, "operator")
+
+
+def test_a_slow_batch_is_stopped(site: Site) -> None:
+    """What it had not come to is untouched."""
+    for course in ("101", "102", "103"):
+        site.service.dead_letters.add(course, None, "canvas_500", "", 6)
+    browser = site.browser("operator")
+    browser.get("/dead-letters/confirm?verb=discard&all=1")
+    progress = browser.post("/dead-letters/act", {"verb": "discard", "rate": "12", "all": "1"}).headers["location"]
+    assert "running" in browser.text(progress)
+    browser.post(f"{progress}/cancel", {})
+    until_done(site, progress)
+    said = browser.text(progress)
+    assert "cancelled 1 of 3 discarded" in said
+    assert site.service.dead_letters.count() == 2
+
+
+def until_done(site: Site, progress: str) -> None:
+    until = time.monotonic() + 10
+    while True:
+        batch = site.service.letter_batches.find(progress.rpartition("/")[2])
+        assert batch is not None
+        if batch.state != "running":
+            return
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "form", [{"verb": "retry"}, {"verb": "burn", "all": "1"}, {"verb": "retry", "all": "1", "rate": "7"}]
+)
+def test_nothing_chosen_is_nothing_done(site: Site, form: dict[str, str | list[str]]) -> None:
+    """Everything has to be asked for by its name."""
+    site.service.dead_letters.add("101", None, "canvas_500", "", 6)
+    browser = site.browser("operator")
+    browser.get("/dead-letters/confirm?verb=retry&all=1")
+    assert browser.post("/dead-letters/act", form).status_code == 422
+    assert site.service.changes.counts().due == 0
+
+
+def test_pauses_are_set_and_lifted(site: Site) -> None:
+    """With the reason for others to read; anything that cannot be paused is refused."""
+    browser = site.browser("operator")
+    browser.get("/")
+    browser.post("/pause", {"target": "passback", "reason": "moving house"})
+    assert "Everything is paused by operator: moving house" in browser.text("/")
+    assert "moving house" in browser.text("/courses/101")
+    browser.post("/resume", {"target": "passback"})
+    assert list(site.service.pauses.all()) == []
+    assert browser.post("/pause", {"target": "course:x"}).status_code == 422
+    assert [action.verb for action in site.service.actions.newest(2)] == [Verb.RESUME, Verb.PAUSE]
+
+
+def test_a_course_that_waits_says_why(site: Site) -> None:
+    """The course's own page names the cause of its wait, and what to do, until its work is done."""
+    changes = site.service.changes
+    changes.request("101", Cause.PERSON)
+    changes.claim_due(1)
+    taken = changes.take("101")
+    assert taken is not None
+    changes.release_for_later(taken[0], timedelta(minutes=5), 0, "powerschool_unreachable")
+    page = site.browser("viewer").text("/courses/101")
+    assert "powerschool_unreachable" in page
+    assert "PowerSchool could not be reached." in page
+    changes.request("101", Cause.PERSON)
+    changes.claim_due(1)
+    again = changes.take("101")
+    assert again is not None
+    changes.release(again[0])
+    assert "powerschool_unreachable" not in site.browser("viewer").text("/courses/101")
+
+
+def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
+    """Exact rows, what Canvas refused in plain words, and who approved."""
+    browser = site.browser("operator")
+    said = browser.text("/provisioning/r7")
+    for words in (
+        "It would remove 12 enrollments",
+        "SECTIONS.DCID 7",
+        "added 4711 S1",
+        "removed 4711 S2",
+        "changed a b c",
+        "The login is taken",
+    ):
+        assert words in said
+    assert browser.post("/provisioning/r7/approve", {}).status_code == 303
+    newest = site.service.actions.newest(1)[0]
+    assert (newest.verb, newest.target) == (Verb.APPROVE, "plan:r7")
+
+
+def test_without_provisioning_its_page_says_so() -> None:
+    """There is nothing to decide."""
+    assert "has not run here" in Site().browser("viewer").text("/provisioning")
+
+
+def test_when_redis_is_away_the_page_says_so(site: Site) -> None:
+    """A page, not a failure, and nothing of where it came from."""
+    browser = site.browser("viewer")
+    server = site.service.redis.connection_pool.connection_kwargs["server"]
+    server.connected = False
+    try:
+        answer = browser.get("/")
+    finally:
+        server.connected = True
+    assert answer.status_code == 503
+    assert "Redis does not answer" in answer.text
+
+
+def test_a_record_of_before_the_lists_is_shown(site: Site) -> None:
+    """A course whose summary is not there yet has its page and its place in the list."""
+    site.service.redis.delete(site.service.keys.summaries)
+    browser = site.browser("viewer")
+    assert "Lab 1" in browser.text("/courses/101")
+    assert "101" in browser.text("/courses")
+
+
+def test_a_waiting_message_is_not_a_page(site: Site) -> None:
+    """What nobody could read is counted and never shown: it may be anything."""
+    stream = site.service.keys.stream(Stream.GRADE_CHANGES)
+    site.service.redis.xadd(site.service.keys.malformed, {"stream": stream, "id": "1-1", "f:name": "Quackenbush"})
+    browser = site.browser("operator")
+    (letter,) = site.service.dead_messages.all()
+    for path in ("/dead-letters", "/dead-letters?cause=messages", f"/dead-letters/{letter.id}"):
+        assert "Quackenbush" not in browser.get(path).text

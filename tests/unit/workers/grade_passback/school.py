@@ -1,0 +1,192 @@
+"""One valid course with two students and two graded assignments, and everything that syncs it, in memory."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from shared.clock import ManualClock
+from shared.domain.outcome import Outcome
+from shared.domain.passback.canvas import Assignment, GradebookRow
+from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.course_state import SectionRecord
+from shared.domain.passback.powerschool import RosteredStudent
+from shared.domain.passback.rules.reasons import Reason
+from shared.ports.passback import Lease
+from tests.fakes import (
+    FakeAudit,
+    FakeCanvas,
+    FakeCategoryAssociations,
+    FakeChanges,
+    FakeDeadLetters,
+    FakeLinks,
+    FakePauses,
+    FakePowerSchool,
+    FakeRecords,
+    FakeRosters,
+    whole_turn,
+)
+from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
+from workers.grade_passback.apply.applier import Applier
+from workers.grade_passback.course_reader import Policy, Survey, Surveyor
+from workers.grade_passback.explain.live import Explain
+from workers.grade_passback.explain.response import Json, Memory, Question
+from workers.grade_passback.explain.stored import Recall
+from workers.grade_passback.lease import guard
+from workers.grade_passback.outcome_handler import Settler
+from workers.grade_passback.sync_job import SyncCourse
+
+NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
+WAITS = (timedelta(seconds=30), timedelta(seconds=120))
+FULL_WAIT = 0.0  # Dice that take nothing off a wait.
+DEADLINE = timedelta(seconds=300)
+OTHER = replace(ASSIGNMENT, id="12", name="Reading 2")
+STUDENTS = {"S1": 501, "S2": 502}
+
+
+def row(sis_user_id: str, user_id: str, **scores: str | None) -> GradebookRow:
+    """Return a student's row; scores are given as `a11="8"`."""
+    submissions = {
+        name.removeprefix("a"): graded(score, assignment_id=name.removeprefix("a")) for name, score in scores.items()
+    }
+    return GradebookRow(user_id, sis_user_id, frozenset({"21"}), submissions)
+
+
+ROWS = (row("S1", "71", a11="8", a12="5"), row("S2", "72", a11="9.5", a12="6"))
+
+
+@dataclass
+class School:
+    """Canvas and PowerSchool, and a worker between them."""
+
+    score_batch: int = 100
+    default_category: str = ""
+    clear_scores: bool = False
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    canvas: FakeCanvas = field(
+        default_factory=lambda: FakeCanvas(replace(COURSE, assignments=(ASSIGNMENT, OTHER)), ROWS)
+    )
+    rosters: FakeRosters = field(default_factory=lambda: FakeRosters({"4001": ROSTERED}))
+    powerschool: FakePowerSchool = field(default_factory=lambda: FakePowerSchool((HOMEWORK,)))
+    links: FakeLinks = field(default_factory=FakeLinks)
+    records: FakeRecords = field(default_factory=FakeRecords)
+    changes: FakeChanges = field(default_factory=FakeChanges)
+    associations: FakeCategoryAssociations = field(default_factory=FakeCategoryAssociations)
+    audit: FakeAudit = field(default_factory=FakeAudit)
+    dead_letters: FakeDeadLetters = field(init=False)
+    pauses: FakePauses = field(init=False)
+    surveyor: Surveyor = field(init=False)
+    sync_course: SyncCourse = field(init=False)
+    settler: Settler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dead_letters = FakeDeadLetters(self.clock)
+        self.pauses = FakePauses(self.clock)
+        policy = Policy(CHICAGO, 14, self.default_category, clear_scores=self.clear_scores)
+        self.surveyor = Surveyor(
+            self.canvas,
+            self.rosters,
+            self.powerschool,
+            self.links,
+            self.records,
+            self.clock,
+            policy,
+            self.associations,
+        )
+        applier = Applier(self.powerschool, self.links, self.score_batch, self.audit, self.clock)
+        self.sync_course = SyncCourse(
+            self.surveyor,
+            applier,
+            self.rosters,
+            self.records,
+            self.clock,
+            self.associations,
+            self.dead_letters,
+        )
+        self.settler = Settler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
+
+    def sync(self, attempts: int = 0, *, before: Callable[[Lease], None] = lambda _: None) -> Outcome:
+        """Sync the course once, as the task does; `attempts` runs of this work failed before."""
+        lease = self.changes.lease("1")
+        before(lease)
+        changes = change_set(attempts)
+        check = guard(self.changes, lease, whole_turn(self.clock, DEADLINE))
+        return self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check, lease.token))
+
+    def survey(self) -> Survey:
+        """Return both sides now."""
+        return self.surveyor.survey("1", asked_for_by_person=False)
+
+    def explain(self, assignment_id: str = "11", student_sis_id: str | None = None) -> Json:
+        """Return what `explain` says of one assignment in the only section."""
+        answer = self.answer(assignment_id, student_sis_id)
+        (assignment,) = answer["assignments"]  # type: ignore[misc, attr-defined]
+        (section,) = assignment["sections"]
+        return section  # type: ignore[no-any-return]
+
+    def answer(self, assignment_id: str | None = None, student_sis_id: str | None = None) -> Json:
+        """Return the whole answer of `explain`."""
+        memory = Memory(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
+        explain = Explain(lambda: self.surveyor, Recall(memory), memory, self.clock)
+        return explain.answer(Question("1", assignment_id, student_sis_id))
+
+    def record(self, assignment_id: str = "11") -> SectionRecord:
+        """Return what is remembered of one assignment in the only section."""
+        (found,) = [a for a in self.records.saved["1"].assignments if a.assignment_id == assignment_id]
+        return found.sections[0]
+
+    def reasons(self, assignment_id: str = "11") -> list[Reason]:
+        """Return the reasons that are remembered of one assignment."""
+        return [finding.reason for finding in self.record(assignment_id).findings]
+
+    def letters(self) -> list[tuple[str | None, str]]:
+        """Return the open dead letters: assignment and cause."""
+        return [(letter.assignment_id, letter.cause) for letter in self.dead_letters.all()]
+
+    def edit(self, assignment_id: str = "11", **fields: object) -> None:
+        """Change an assignment in Canvas."""
+        edited = tuple(
+            replace(a, **fields) if a.id == assignment_id else a  # type: ignore[arg-type]
+            for a in self.canvas.content.assignments
+        )
+        self.assign(*edited)
+
+    def assign(self, *assignments: Assignment) -> None:
+        """Let Canvas have these assignments."""
+        self.canvas.content = replace(self.canvas.content, assignments=assignments)
+
+    def grade(self, sis_user_id: str, assignment_id: str, score: str | None) -> None:
+        """Enter a score in Canvas."""
+        submission = graded(score, assignment_id=assignment_id)
+        self.canvas.rows = tuple(
+            replace(r, submissions={**r.submissions, assignment_id: submission}) if r.sis_user_id == sis_user_id else r
+            for r in self.canvas.rows
+        )
+
+    def enroll(self, sis_user_id: str, dcid: int) -> None:
+        """Let PowerSchool have a student whom the remembered roster lacks."""
+        students = {**ROSTERED.students, sis_user_id: RosteredStudent(dcid, active=True)}
+        self.rosters.current = {"4001": replace(ROSTERED, students=students)}
+
+    def writes(self) -> list[str]:
+        """Return what was written to PowerSchool since the last look, by kind."""
+        kinds = [kind for kind, _ in self.powerschool.writes]
+        self.powerschool.writes.clear()
+        return kinds
+
+
+def change_set(attempts: int = 0, cause: Cause = Cause.EVENT, graded: Iterable[str] = ("11", "12")) -> ChangeSet:
+    """Return a pending change of the course, in which the scores of these assignments may have changed."""
+    return ChangeSet("1", NOW, NOW, 1, frozenset({cause}), frozenset(graded), attempts)
+
+
+def link_of(school: School, assignment_id: str = "11") -> int:
+    """Return the assignment section id that the assignment is linked to."""
+    linked = school.links.links["1"][assignment_id, SECTION_DCID].powerschool_assignment_section_id
+    assert linked is not None
+    return linked
+
+
+def decimals(**points: str) -> dict[int, Decimal]:
+    """Return scores by STUDENTS.DCID from scores by SIS id."""
+    return {STUDENTS[sis_id]: Decimal(value) for sis_id, value in points.items()}

@@ -1,0 +1,167 @@
+"""Every write to PowerSchool leaves an entry that says what it replaced; nothing else does."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from shared.domain.outcome import Wait
+from shared.domain.passback.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
+from shared.domain.passback.changes import Cause
+from shared.domain.passback.powerschool import ActualScore
+from shared.errors import SystemUnwell, TransientError
+from tests.unit.domain.passback.baseline import SECTION_DCID
+from tests.unit.workers.grade_passback.school import NOW, School, change_set, link_of
+
+
+def entries(school: School, assignment_id: str = "11") -> list[AuditEntry]:
+    """Return the assignment's entries since the last look, the oldest first."""
+    found = [entry for entry in school.audit.entries if entry.assignment_id == assignment_id]
+    school.audit.entries.clear()
+    return found
+
+
+def test_a_first_sync_leaves_a_create_and_its_scores(school: School) -> None:
+    """The entries hold ids, cause, actor, token, the fields and each student's first score."""
+    school.sync()
+    created, scored = entries(school)
+    assert created.kind is WriteKind.CREATE
+    assert FieldChange("name", None, "Reading 1") in created.fields
+    assert FieldChange("due_date", None, "2026-09-30") in created.fields
+    assert scored == AuditEntry(
+        at=NOW,
+        course_id="1",
+        assignment_id="11",
+        section_dcid=SECTION_DCID,
+        powerschool_assignment_id=link_of(school) - 1000,
+        powerschool_assignment_section_id=link_of(school),
+        kind=WriteKind.SCORES,
+        occasion=Occasion((Cause.EVENT,), "passback", 1),
+        points_possible=Decimal(10),
+        scores=(
+            ScoreChange(501, "S1", None, ScoreValue(Decimal(8))),
+            ScoreChange(502, "S2", None, ScoreValue(Decimal("9.5"))),
+        ),
+    )
+
+
+def test_nothing_changed_leaves_nothing(school: School) -> None:
+    """A second run writes nothing and says nothing."""
+    school.sync()
+    school.audit.entries.clear()
+    school.sync()
+    assert school.audit.entries == []
+
+
+def test_a_value_changed_by_hand_is_kept_as_replaced(school: School) -> None:
+    """Canvas wins, and the entry says what it replaced, flags included."""
+    school.sync()
+    entries(school)
+    there = school.powerschool.assignments_there[link_of(school)]
+    by_hand = {**there.scores, 501: ActualScore(Decimal(3), missing=True)}
+    school.powerschool.assignments_there[link_of(school)] = replace(there, scores=by_hand)
+    school.sync()
+    (entry,) = entries(school)
+    (score,) = entry.scores
+    assert (score.before, score.after) == (ScoreValue(Decimal(3), missing=True), ScoreValue(Decimal(8)))
+
+
+def test_a_changed_field_is_told_before_and_after(school: School) -> None:
+    """An update names the fields that differed, and no others."""
+    school.sync()
+    entries(school)
+    school.edit(name="Reading one", points_possible=Decimal(12))
+    school.sync()
+    (entry,) = entries(school)
+    assert entry.kind is WriteKind.UPDATE
+    assert entry.fields == (FieldChange("name", "Reading 1", "Reading one"), FieldChange("points", "10", "12"))
+
+
+def test_a_refused_write_leaves_nothing(school: School) -> None:
+    """What PowerSchool refused was not written; the rest of the batch was."""
+    school.powerschool.refused_students = {501: "powerschool_student"}
+    school.sync()
+    _, scored = entries(school)
+    assert [score.student_sis_id for score in scored.scores] == ["S2"]
+
+
+def test_a_create_whose_answer_was_lost_is_told_once_it_is_known(school: School) -> None:
+    """The run that adopts the assignment notes that it was created."""
+    school.powerschool.lost_creates = 1
+    school.sync()
+    assert entries(school, "11") == []
+    school.sync()
+    assert [entry.kind for entry in entries(school)] == [WriteKind.CREATE, WriteKind.SCORES]
+
+
+def test_a_failed_batch_leaves_nothing(school: School) -> None:
+    """A batch that did not go through is not told as written."""
+    school.powerschool.faults.always("put_scores", TransientError("PUT: 500", cause="powerschool_500"))
+    school.sync()
+    assert {entry.kind for entry in school.audit.entries} == {WriteKind.CREATE}
+
+
+LOST = [
+    TransientError("PUT: timeout", cause="powerschool_timeout", may_be_done=True),
+    SystemUnwell("PUT: timeout", cause="powerschool_timeout", delay=timedelta(minutes=1), may_be_done=True),
+]
+
+
+@pytest.mark.parametrize("error", LOST, ids=["this request", "the whole system"])
+def test_scores_whose_answer_was_lost_are_told_as_that(school: School, error: Exception) -> None:
+    """PowerSchool may have them, and then the next sync finds nothing to write: this is the only trace."""
+    school.sync()
+    entries(school)
+    school.grade("S1", "11", "7")
+    school.powerschool.faults.on("put_scores", error)
+    school.sync()
+    (entry,) = entries(school)
+    assert (entry.kind, entry.answer_lost) == (WriteKind.SCORES, True)
+    assert entry.scores == (ScoreChange(501, "S1", ScoreValue(Decimal(8)), ScoreValue(Decimal(7))),)
+    school.sync()
+    (again,) = entries(school)
+    assert (again.scores, again.answer_lost) == (entry.scores, False)
+
+
+def test_an_update_whose_answer_was_lost_is_told_as_that(school: School) -> None:
+    """The same for an assignment's own fields."""
+    school.sync()
+    entries(school)
+    school.edit(name="Reading one")
+    school.powerschool.faults.on("update", LOST[0])
+    school.sync()
+    (entry,) = entries(school)
+    assert (entry.kind, entry.answer_lost) == (WriteKind.UPDATE, True)
+    assert entry.fields == (FieldChange("name", "Reading 1", "Reading one"),)
+
+
+def test_a_write_is_told_before_it_is_sent(school: School) -> None:
+    """Where nobody lives to see the answer, the entry is there, as that of a lost one; the next write keeps it."""
+    school.sync()
+    entries(school)
+    school.grade("S1", "11", "7")
+    school.powerschool.faults.on("put_scores", SystemExit())
+    with pytest.raises(SystemExit):
+        school.sync()
+    ((begun,),) = school.audit.begun.values()
+    assert (begun.kind, begun.answer_lost, entries(school)) == (WriteKind.SCORES, True, [])
+    assert begun.scores == (ScoreChange(501, "S1", ScoreValue(Decimal(8)), ScoreValue(Decimal(7))),)
+    school.sync()
+    assert [entry.answer_lost for entry in entries(school)] == [True, False]
+
+
+def test_what_cannot_be_told_is_not_sent(school: School) -> None:
+    """Redis is unwell: the work waits, and PowerSchool is not written to."""
+    school.sync()
+    school.grade("S1", "11", "7")
+    school.audit.faults.on("begin", SystemUnwell("EVALSHA", cause="redis_unavailable", delay=timedelta(seconds=5)))
+    assert isinstance(school.sync(), Wait)
+    assert school.powerschool.assignments_there[link_of(school)].scores[501].points == 8
+
+
+def test_a_persons_sync_names_the_person() -> None:
+    """The actor is whoever asked; what happened by itself is passback's."""
+    asked = replace(change_set(cause=Cause.PERSON), actors=frozenset({"rivera", "chen"}))
+    assert Occasion.of(asked, 7) == Occasion((Cause.PERSON,), "chen, rivera", 7)
+    assert Occasion.of(change_set(), 8).actor == "passback"

@@ -1,0 +1,80 @@
+"""From settings to what provisioning goes by."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from shared.config import Settings, load
+from shared.domain.provisioning.hold_reasons import Limits
+from shared.domain.provisioning.imports.uploads import UploadRules
+from shared.domain.provisioning.policy import CoursePer, DroppedStatus
+from shared.domain.provisioning.rows.sis_rows import Entity
+from tests.unit.domain.provisioning.rosters import plan, roster
+from workers.provisioning.from_settings import limits, provisioning_policy, upload_rules
+
+CHICAGO = ZoneInfo("America/Chicago")
+
+
+def loaded(**variables: str) -> Settings:
+    return load({f"PASSBACK_{name}": value for name, value in variables.items()}, Path("no-such.env"))
+
+
+def test_the_default_policy_plans_without_problems() -> None:
+    """Nothing needs to be set."""
+    planned = plan(roster(), provisioning_policy(loaded(), CHICAGO))
+
+    assert planned.problems == ()
+    assert planned.data_sets == plan().data_sets
+
+
+def test_every_choice_reaches_the_policy() -> None:
+    """Each setting changes its field."""
+    policy = provisioning_policy(
+        loaded(
+            PROVISION_COURSE_PER="teacher",
+            PROVISION_PUBLISH_COURSES="yes",
+            PROVISION_DROPPED_STATUS="inactive",
+            PROVISION_ACCOUNT_SIS_ID="A{school_number}",
+            STAFF_SIS_ID="S{users_dcid}",
+            TERM_SIS_ID="{term_dcid}",
+            STUDENT_LOGIN_ID="{email}",
+            STAFF_LOGIN_ID="{email}",
+            SECTION_SIS_ID="{section_id}",
+            STUDENT_SIS_ID="{student_dcid}",
+        ),
+        CHICAGO,
+    )
+    templates = (
+        policy.section_sis_id,
+        policy.student_sis_id,
+        policy.staff_sis_id,
+        policy.term_sis_id,
+        policy.student_login_id,
+        policy.staff_login_id,
+    )
+    assert [t.text for t in templates] == [
+        "{section_id}",
+        "{student_dcid}",
+        "S{users_dcid}",
+        "{term_dcid}",
+        "{email}",
+        "{email}",
+    ]
+    assert policy.course_sis_id.text == "{school_number}-{term_id}-{course_number}-T{teacher_number}"
+    assert policy.account_sis_id is not None
+    assert policy.account_sis_id.text == "A{school_number}"
+    assert (policy.course_per, policy.publish_courses, policy.dropped_status) == (
+        CoursePer.TEACHER,
+        True,
+        DroppedStatus.INACTIVE,
+    )
+
+
+def test_limits_and_rules_come_from_the_settings() -> None:
+    """With the percentages by entity."""
+    settings = loaded(
+        PROVISION_SHRINK_PERCENT="users:7,leavers:9", PROVISION_SHRINK_ROWS="4", PROVISION_REMASTER_DAYS="3"
+    )
+    percent = {Entity.COURSES: 10, Entity.SECTIONS: 10, Entity.USERS: 7, Entity.ENROLLMENTS: 10}
+
+    assert limits(settings) == Limits(percent, leavers=9, rows=4)
+    assert upload_rules(settings) == UploadRules(DroppedStatus.COMPLETED, change_threshold=10, remaster_days=3)

@@ -1,0 +1,1 @@
+"""How Celery runs here: the app, workers, the transport, the message schema."""

@@ -1,0 +1,64 @@
+"""The Celery app: strict queues, routes, and delivery settings that hold.
+
+Course syncs are hints (see `deploy/decisions`): Redis keys of our own are the record, so that a message that Celery
+on Redis loses or repeats delays an agreement and never prevents it.
+"""
+
+from celery import Celery
+from kombu.entity import Queue as KombuQueue
+
+from shared.adapters.redis.urls import broker_sentinel_options, broker_tls, broker_url
+from shared.config import Settings
+from shared.queues import ROUTES, Queue
+from workers.celery import transport
+from workers.celery.beat_schedule import beat_schedule
+
+# A sync looks at its deadline before each write: it may still be waiting for answers when the deadline passes.
+VISIBILITY_MARGIN_S = 60.0
+TASK_MODULES = ["workers.grade_passback.tasks", "workers.provisioning.tasks"]
+
+
+def visibility_timeout_s(settings: Settings) -> float:
+    """Return after how many seconds an unacknowledged message is delivered again: longer than any sync takes."""
+    return settings.sync_deadline_s + settings.canvas_timeout_s + settings.powerschool_timeout_s + VISIBILITY_MARGIN_S
+
+
+def make_app(settings: Settings) -> Celery:
+    """Return the Celery app for these settings. Making it opens no connection."""
+    transport.register()
+    app = Celery("passback", broker=broker_url(settings), include=[*TASK_MODULES, "workers.celery.stats"])
+    app.conf.update(
+        task_queues=[KombuQueue(name) for name in Queue],
+        task_routes={task: {"queue": queue} for task, queue in ROUTES.items()},
+        task_create_missing_queues=False,
+        task_default_queue=Queue.HOUSEKEEPING,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        # No soft shutdown: cancelling tasks is beyond the threads pool. Told to stop, syncs give way by themselves.
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=True,
+        worker_consumer="workers.celery.undecodable:PoisonKeepingConsumer",
+        broker_connection_retry_on_startup=True,
+        # However long Redis is away: a worker that gives up only makes its supervisor start another.
+        broker_connection_max_retries=None,
+        broker_use_ssl=broker_tls(settings),
+        broker_transport_options={
+            **broker_sentinel_options(settings),
+            "global_keyprefix": f"{settings.redis_prefix}:celery:",
+            "visibility_timeout": visibility_timeout_s(settings),
+            "unacked_restore_interval": 1,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": settings.redis_timeout_s + 3,
+            "socket_connect_timeout": settings.redis_timeout_s,
+            "socket_keepalive": True,
+        },
+        beat_schedule=beat_schedule(settings),
+        # Kept in memory: what beat starts is decided by state in Redis, so there is nothing to remember on disk.
+        beat_scheduler="celery.beat.Scheduler",
+    )
+    return app

@@ -1,0 +1,123 @@
+"""What a worker cannot make out: kept as a dead letter before it leaves its queue.
+
+Celery would log the message's whole body, which may hold anything, and forget it.
+"""
+
+import json
+import time
+import uuid
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import signals
+from celery.worker.consumer import Consumer
+from redis.exceptions import RedisError
+
+from shared.adapters.telemetry.exceptions import defect_fields
+from shared.log_events import LogEvent
+from shared.queues import ROUTES, Task
+from workers.container import passback
+
+log = structlog.get_logger()
+
+UNDECODABLE = "message_undecodable"
+NO_TASK = "message_no_task"
+UNKNOWN_TASK = "task_unknown"
+REFUSED = "task_rejected"
+UNNAMED = "unnamed"
+# What a value of an unexpected kind raises. Lost connections are `OSError` and redis-py's own errors.
+_LOOKUP_AND_VALUE_ERRORS = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+LONGEST_NAME = 100
+PAUSE_AFTER_REFUSAL_S = 1.0
+
+
+class PoisonKeepingConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
+    """Celery's consumer, keeping what it cannot read instead of dropping it. Named by `worker_consumer`."""
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
+        """Return Celery's handler of messages; a message on which it fails is kept, and the worker goes on.
+
+        `celery_messages.py` lets only well-formed messages in. This is for the ones that it did not foresee: to
+        Celery a `KeyError` is a lost connection, and anything else ends the worker.
+        """
+        handle = super().create_task_handler(*args, **options)
+
+        def handle_or_keep(message: Any) -> None:
+            try:
+                handle(message)
+            except _LOOKUP_AND_VALUE_ERRORS as error:
+                log.error(LogEvent.TASK_MESSAGE_DEFECT, **defect_fields(error))  # noqa: TRY400  # without its text
+                self._keep(message, REFUSED)
+
+        return handle_or_keep
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Wait a little: a Redis that answers, but refuses commands, would be asked as fast as it refuses."""
+        super().on_connection_error_before_connected(exc)
+        time.sleep(PAUSE_AFTER_REFUSAL_S)
+
+    def on_decode_error(self, message: Any, _exc: Exception) -> None:
+        """Keep a message whose body cannot be decoded."""
+        self._keep(message, UNDECODABLE)
+
+    def on_unknown_message(self, _body: object, message: Any) -> None:
+        """Keep a message that is no task."""
+        self._keep(message, NO_TASK)
+
+    def on_unknown_task(self, _body: object, message: Any, _exc: Exception) -> None:
+        """Keep a message of a task that this version does not have."""
+        self._keep(message, UNKNOWN_TASK)
+
+    def on_invalid_task(self, _body: object, message: Any, _exc: Exception) -> None:
+        """Keep a message of a known task whose rest is wrong."""
+        self._keep(message, REFUSED)
+
+    def _keep(self, message: Any, cause: str) -> None:
+        # First kept, then acknowledged: a worker that dies in between leaves it twice and not at all lost.
+        queue = str(message.delivery_info.get("routing_key", ""))
+        task = str((message.headers or {}).get("task", UNNAMED))[:LONGEST_NAME]
+        passback().dead_messages.keep(queue, cause, task, json.dumps(message.serializable(), default=str).encode())
+        log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause)
+        message.ack()
+
+
+@signals.task_failure.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def keep_failed(sender: Any, exception: Exception, args: object, kwargs: object, **_other: object) -> None:
+    """Keep a task that raised what none of our tasks should, once: a tick repeats itself anyway."""
+    if sender.name not in set(Task):
+        return
+    if isinstance(exception, RedisError):
+        # Without Redis nothing can be kept, nor need it be: what is to be done follows from state.
+        log.warning(LogEvent.HOUSEKEEPING_WAITS, task=sender.name, cause="redis_unavailable")
+        return
+    cause, queue = f"defect_{type(exception).__name__}", ROUTES[Task(sender.name)]
+    messages = passback().dead_messages
+    if any((letter.cause, letter.answer) == (cause, sender.name) for letter in messages.all()):
+        return
+    messages.keep(queue, cause, sender.name, task_message(sender.name, queue, args, kwargs))
+    log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause, **defect_fields(exception))
+
+
+def task_message(task: str, queue: str, args: object, kwargs: object) -> bytes:
+    """Return a new message of the task as it lies in a Redis list. Source: Celery's message protocol 2."""
+    task_id = str(uuid.uuid4())
+    body = json.dumps([args, kwargs, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+    headers = {"lang": "py", "task": task, "id": task_id, "root_id": task_id, "parent_id": None, "retries": 0}
+    properties = {
+        "correlation_id": task_id,
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": queue},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": str(uuid.uuid4()),
+    }
+    message = {
+        "body": b64encode(body.encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": headers,
+        "properties": properties,
+    }
+    return json.dumps(message).encode()

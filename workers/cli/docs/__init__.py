@@ -1,0 +1,1 @@
+"""Generators of documents: settings, `.env.example`, teacher FAQ."""

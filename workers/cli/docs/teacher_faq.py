@@ -1,0 +1,53 @@
+"""The teacher FAQ, from the same rows that `explain` reads. `python -m workers.cli.docs.teacher_faq` prints it."""
+
+import sys
+from collections.abc import Iterator
+
+from shared.domain.passback.rules.reason_texts import EXPLANATIONS
+from shared.domain.passback.rules.reasons import Explanation, Reason, Who
+
+INTRODUCTION = """\
+# Why is a grade not in PowerSchool?
+
+Passback sends grades from Canvas to PowerSchool by itself, a few seconds after you enter them. Canvas wins: what you
+change by hand in PowerSchool is put back at the next sync of that assignment. Late, collected, incomplete, absent and
+comments are yours and stay. Late status, weights, Learning Mastery and deletions are never sent, and hidden scores are:
+to keep an assignment's scores back, turn its "Sync to SIS" off.
+
+Work that Canvas leaves out of the final grade does not count in PowerSchool either; otherwise your PowerSchool category
+decides. Missing work alone creates no assignment: it goes with the section's first score or excuse. Where a missing or
+excused mark is taken back in Canvas and no score came, its 0 goes from PowerSchool too.
+
+Where a grade does not arrive, passback names one or more of the reasons below by its code. They are grouped by who can
+do something about them."""
+
+HEADINGS = {
+    Who.TEACHER: "What you can change yourself",
+    Who.NOBODY: "What needs nothing from anybody",
+    Who.CANVAS_ADMIN: "What your Canvas administrator can change",
+    Who.POWERSCHOOL_ADMIN: "What your PowerSchool administrator can change",
+    Who.OPERATOR: "What to tell whoever looks after passback",
+}
+
+
+def teacher_faq() -> str:
+    """Return the FAQ as Markdown: every reason once, under the heading of who can act."""
+    return "\n\n".join([INTRODUCTION, *(part for who in HEADINGS for part in _group(who))]) + "\n"
+
+
+def _group(who: Who) -> Iterator[str]:
+    yield f"## {HEADINGS[who]}"
+    for reason, row in EXPLANATIONS.items():
+        if row.who is who:
+            yield _entry(reason, row)
+
+
+def _entry(reason: Reason, row: Explanation) -> str:
+    parts = [f"### {row.message.rstrip('.')}", f"**What to do:** {row.remedy}", f"Code: `{reason.value}`"]
+    if row.source:
+        parts.append(f"> The rule: {row.source}")
+    return "\n\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(teacher_faq())

@@ -1,0 +1,87 @@
+"""The verb `explain`: whether each assignment is in PowerSchool, and why it is not. Readable on 80 columns."""
+
+from collections.abc import Iterator
+from typing import Annotated, cast
+
+import typer
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from workers.cli.services import opened
+from workers.cli.sync import AssignmentId, Course
+from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.grade_passback.explain.response import Json, Question
+
+StudentId = Annotated[str | None, typer.Option("--student", metavar="SIS_ID", help="Only this student.")]
+
+
+def explain(
+    course: Course, assignment: AssignmentId = None, student: StudentId = None, as_json: JsonOption = False
+) -> None:
+    """Say of every assignment whether it is in PowerSchool, and why it is not.
+
+    Where Canvas or PowerSchool does not answer, the answer is as of the last sync, says so, and the exit code is 1.
+    """
+    answer = opened().explain.answer(Question(course, assignment, student))
+    emit(answer, as_json, answer_text)
+    raise typer.Exit(ExitCode.FINE if answer["live"] else ExitCode.PROBLEMS)
+
+
+def answer_text(answer: Json) -> Group:
+    """Return an answer as lines that wrap, so that no code or sentence is cut."""
+    assignments = cast("list[Json]", answer["assignments"])
+    return Group(*_head(answer), *(part for each in assignments for part in _assignment(each)), *_end(assignments))
+
+
+def _head(answer: Json) -> Iterator[RenderableType]:
+    yield Text(f"Course {answer['course_id']}", style="bold")
+    trouble = cast("Json | None", answer["trouble"])
+    if trouble is not None:
+        yield Text(f"Could not look ({trouble['code']}: {trouble['message']}).", style="yellow")
+    if not answer["live"]:
+        yield Text(f"This is what passback remembers of {answer['as_of'] or 'the course: it was never synced'}.")
+    paused = cast("Json | None", answer["paused"])
+    if paused is not None:
+        why = f": {paused['reason']}" if paused["reason"] else ""
+        yield Text(f"Paused ({paused['target']}) since {paused['since']} by {paused['actor']}{why}.", style="yellow")
+    yield Text(f"last event: {answer['last_event_at'] or 'never'}\nlast sync:  {answer['synced_at'] or 'never'}")
+
+
+def _end(assignments: list[Json]) -> Iterator[RenderableType]:
+    if not assignments:
+        yield Text("\nno such assignment here")
+
+
+def _assignment(assignment: Json) -> Iterator[RenderableType]:
+    yield Text(f"\n{assignment['name']} ({assignment['assignment_id']})", style="bold")
+    student = cast("Json | None", assignment.get("student"))
+    if student is not None:
+        yield _indented(f"{student['sentence']}{_last_write(cast('Json | None', student['last_write']))}", 2)
+        return
+    for section in cast("list[Json]", assignment["sections"]):
+        yield from _section(section)
+
+
+def _last_write(write: Json | None) -> str:
+    return "" if write is None else f" Last written {write['at']} by {write['actor']}."
+
+
+def _section(section: Json) -> Iterator[RenderableType]:
+    written = f", last written {section['written_at']}" if section["written_at"] else ""
+    label = f"section {section['section_sis_id'] or 'without a SIS id'}"
+    yield _indented(f"{label}: {section['state']}{_held(section)}{written}", 2)
+    for reason in cast("list[Json]", section["reasons"]):
+        yield _indented(f"{reason['code']}: {reason['message']} {reason['remedy']}", 4)
+    for student in cast("list[Json]", section["students"]):
+        who = student["student_sis_id"] or f"with Canvas id {student['user_id']}"
+        yield _indented(f"student {who}: {student['code']}: {student['message']}", 4)
+
+
+def _held(section: Json) -> str:
+    held = cast("Json | None", section["powerschool"])
+    return "" if held is None else f", {held['scores']} scores in PowerSchool assignment {held['assignment_id']}"
+
+
+def _indented(text: str, columns: int) -> Padding:
+    return Padding(Text(text), (0, 0, 0, columns))

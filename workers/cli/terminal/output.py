@@ -1,0 +1,133 @@
+"""What commands print: JSON for machines, tables for people, and what the exit codes mean."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from json import dumps
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Annotated, TextIO, TypeAlias, TypeVar
+
+import typer
+from pydantic_core import to_jsonable_python
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+
+from workers.cli.terminal.printable import Printable, cleaned, printable_json
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+T = TypeVar("T")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+# Where there is no terminal to fit, lines are as long as they need to be.
+WIDTH_WITHOUT_TERMINAL = 240
+
+
+@contextmanager
+def private_file(path: Path, newline: str | None = None) -> Iterator[TextIO]:
+    """Give a text file that only its owner can read, also where one was there: it is put in its place once written.
+
+    A new file, so that nobody who has the old one open reads on, and no link leads elsewhere.
+    Raises: typer.BadParameter, for a path that is a link or no plain file, or that cannot be written.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise typer.BadParameter(f"{path} is a link or no plain file; name a file")
+    made: str | None = None
+    try:
+        # mkstemp makes a file of mode 0600 that was not there, and follows no link.
+        descriptor, made = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline=newline) as out:
+            yield out
+        Path(made).replace(path)
+        made = None
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        if made is not None:
+            Path(made).unlink(missing_ok=True)
+
+
+class ExitCode(IntEnum):
+    """What a command's end tells its caller."""
+
+    FINE = 0
+    PROBLEMS = 1
+    USAGE = 2
+
+
+def emit(data: T, json: bool, shown: Callable[[T], RenderableType] | None = None) -> None:
+    """Print `data`, which may be anything that `plain` reads: as JSON, or as `shown` makes it.
+
+    Without `shown`, as tables, a row per item, by its keys. What would not print in a text is shown as its escape.
+    """
+    value = plain(data)
+    if json:
+        sys.stdout.write(printable_json(dumps(value, indent=2, ensure_ascii=False)) + "\n")
+        return
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+    Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False).print(
+        Printable(_rendered(cleaned(value)) if shown is None else shown(cleaned(data)))
+    )
+
+
+def plain(data: object) -> Json:
+    """Return `data` as JSON has it: dataclasses by their fields, times in ISO 8601, durations in seconds.
+
+    Numbers that must stay exact (`Decimal`) become text.
+    """
+    value: Json = to_jsonable_python(data, timedelta_mode="float")
+    return value
+
+
+def _rendered(value: Json) -> RenderableType:
+    if isinstance(value, dict):
+        return _record(value)
+    if isinstance(value, list):
+        return _list(value)
+    return _cell(value)
+
+
+def _list(items: list[Json]) -> RenderableType:
+    if not items:
+        return "none"
+    rows = [item for item in items if isinstance(item, dict)]
+    if len(rows) < len(items):
+        return Group(*(_rendered(item) for item in items))
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(_rendered(row.get(name)) for name in columns))
+    return table
+
+
+def _record(record: dict[str, Json]) -> RenderableType:
+    """Return the short values as a table of two columns, and each list of records below, under its name."""
+    parts: list[RenderableType] = []
+    short = {name: value for name, value in record.items() if not _is_table(value)}
+    if short:
+        table = Table.grid(padding=(0, 2))
+        for name, value in short.items():
+            table.add_row(name, _rendered(value))
+        parts.append(table)
+    for name, value in record.items():
+        if _is_table(value):
+            parts += [name, Padding(_rendered(value), (0, 0, 0, 2))]
+    return Group(*parts)
+
+
+def _is_table(value: Json) -> bool:
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
+
+
+def _cell(value: Json) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,144 @@
+"""What `passback provision` prints for people."""
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+
+from workers.provisioning.reports.serializers import Json
+
+COUNTED = ("added", "changed", "removed", "imports", "row_messages")
+HISTORY = ("id", "kind", "cause", "state", "created_at", *COUNTED, "why")
+SIGNS = {(False, True): "+", (True, False): "-", (True, True): "~"}
+
+
+def history_text(runs: list[Json]) -> RenderableType:
+    """Return a line per run."""
+    if not runs:
+        return "no runs yet"
+    table = Table(*(name.replace("_", " ") for name in HISTORY), box=None, pad_edge=False, header_style="bold")
+    for run in runs:
+        table.add_row(*(_cell(run[name]) for name in HISTORY))
+    return table
+
+
+def run_text(run: Json) -> RenderableType:
+    """Return a run: what it is, why it is where it is, what it changes, and what Canvas said."""
+    parts: list[RenderableType] = [f"run {run['id']} ({run['kind']}, {run['cause']}): {run['state']}", *_why(run)]
+    parts += [Padding(_facts(run), (0, 0, 0, 2)), *_reasons(run), *_findings(run), *_data_sets(run)]
+    parts += [_import(upload) for upload in _items(run, "uploads")]
+    parts += [_message(message) for message in _items(run, "messages")]
+    return Group(*parts)
+
+
+def comparison_text(compared: Json) -> RenderableType:
+    """Return what a dry run found."""
+    if not compared["imports"] and not compared["would_hold"]:
+        return Group("nothing to do: Canvas has what PowerSchool has", *_findings(compared))
+    schools = compared["held_schools"]
+    assert isinstance(schools, list)
+    head = "this would be held for a person:" if compared["would_hold"] else "this would be applied:"
+    if schools:
+        head = f"this would be applied, but for the rows of schools {_listed(schools)}, held for a person:"
+    return Group(head, *_reasons(compared), *_findings(compared), *_data_sets(compared))
+
+
+def _why(run: Json) -> list[str]:
+    told = {
+        "failed": f"failed: {run['why']} {run['answer'] or ''}",
+        "superseded": f"run {run['superseded_by']} took its place",
+        "still_held": f"came to the plan of run {run['superseded_by']}, which is held already",
+    }
+    lines = [told[str(run["state"])]] if run["state"] in told else []
+    if run["replanned"]:
+        lines.append("the rosters have changed since it was approved, so that it was planned anew")
+    if run["held_schools"]:
+        schools = run["held_schools"]
+        assert isinstance(schools, list)
+        lines.append(f"left schools {_listed(schools)} as they were: `passback provision held` shows their plans")
+    if run["school_number"] is not None:
+        lines.append(f"about the rows of school {run['school_number']} alone")
+    if run["waits_on"] is not None:
+        waits_on = run["waits_on"]
+        assert isinstance(waits_on, dict)
+        owner = waits_on["owner"] or "an unknown user"
+        lines.append(
+            f"SIS import {waits_on['import_id']} of {owner} is {waits_on['state']}, since {waits_on['created_at']}"
+        )
+    if run["state"] == "held":
+        lines.append(f"`passback provision run --approve {run['id']}` applies it, `discard {run['id']}` closes it")
+    if run["not_before"] and run["state"] in ("reading", "applying", "finishing"):
+        lines.append(f"waits for {run['why']} until {run['not_before']}")
+    return lines
+
+
+def _facts(run: Json) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name in ("created_at", "started_at", "finished_at", "actor", "approved_by", "rollback_of"):
+        if run[name]:
+            table.add_row(name.replace("_", " "), str(run[name]))
+    for name in ("rows", "requests"):
+        counts = run[name]
+        assert isinstance(counts, dict)
+        if counts:
+            table.add_row(name, ", ".join(f"{count} {what}" for what, count in counts.items()))
+    return table
+
+
+def _reasons(data: Json) -> list[str]:
+    return [f"  {reason['code']}: {reason['message']} {reason['remedy']}" for reason in _items(data, "reasons")]
+
+
+def _findings(data: Json) -> list[str]:
+    counts = data["findings"]
+    assert isinstance(counts, dict)
+    lines = [f"  records to mend: {', '.join(f'{n} {code}' for code, n in counts.items())}"] if counts else []
+    return lines + [f"    {each['source']}: {each['message']} {each['remedy']}" for each in _items(data, "problems")]
+
+
+def _data_sets(data: Json) -> list[str]:
+    lines = []
+    for part in _items(data, "data_sets"):
+        term = f" of term {part['term']}" if part["term"] else ""
+        lines.append(f"  {part['entity']}{term}: +{part['added']} ~{part['changed']} -{part['removed']}")
+        lines += [_row(change) for change in _items(part, "changes")] if "changes" in part else []
+        if part.get("rows_are_known") is False:
+            lines.append("    the rows are not kept any more")
+    return lines
+
+
+def _row(change: Json) -> str:
+    before, after = change["before"], change["after"]
+    sign = SIGNS[(before is not None, after is not None)]
+    values = after if isinstance(after, dict) else before
+    assert isinstance(values, dict)
+    shown = ", ".join(values.values())
+    if isinstance(before, dict) and isinstance(after, dict):
+        shown += f" (was {', '.join(f'{name} {before[name]}' for name in before if before[name] != after[name])})"
+    return f"    {sign} {shown}" + (f" [{change['source']}]" if change["source"] else "")
+
+
+def _import(upload: Json) -> str:
+    entities = upload["entities"]
+    assert isinstance(entities, list)
+    how = f"import {upload['import_id']} {upload['import_state']}" if upload["import_id"] else upload["state"]
+    whole = ", sent whole" if upload["remaster"] else ""
+    return f"  {', '.join(entities)} ({upload['data_set_id']}): {how} ({upload['rows']} rows{whole})"
+
+
+def _message(message: Json) -> str:
+    source = f" [{message['source']}]" if message["source"] else ""
+    return f"  ! {message['explanation']} {message['remedy']}{source}\n    Canvas: {message['message']}"
+
+
+def _items(data: Json, name: str) -> list[Json]:
+    items = data[name]
+    assert isinstance(items, list)
+    return items
+
+
+def _listed(numbers: list[object]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _cell(value: object) -> str:
+    return "-" if value is None else str(value)

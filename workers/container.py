@@ -1,0 +1,422 @@
+"""The composition root: settings to adapters to use cases, once per process."""
+
+import random
+import threading
+from datetime import timedelta
+from functools import cached_property, lru_cache
+from zoneinfo import ZoneInfo
+
+import structlog
+from celery import Celery
+from redis import Redis
+from redis.exceptions import RedisError
+
+from shared import config
+from shared.adapters.canvas import canvas_client
+from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.http.client import longest_exchange
+from shared.adapters.http.request_context import on_errand
+from shared.adapters.powerschool import PowerSchool, powerschool
+from shared.adapters.redis.client import connect
+from shared.adapters.redis.clock import SharedClock
+from shared.adapters.redis.course_data.audit import RedisAudit
+from shared.adapters.redis.course_data.category_matches import RedisCategoryAssociations
+from shared.adapters.redis.course_data.course_index import RedisCourseLists
+from shared.adapters.redis.course_data.course_states import RedisRecords
+from shared.adapters.redis.course_data.links import RedisLinks
+from shared.adapters.redis.dead_letters.batches import RedisLetterBatches
+from shared.adapters.redis.dead_letters.dead_messages import RedisDeadMessages
+from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.actions import RedisActions
+from shared.adapters.redis.operations.counter_buffer import Tally
+from shared.adapters.redis.operations.counters import RedisCounters
+from shared.adapters.redis.operations.erasure import RedisErasure
+from shared.adapters.redis.operations.erasure_log import RedisPurges
+from shared.adapters.redis.operations.heartbeats import Heartbeats
+from shared.adapters.redis.operations.latency_histogram import RedisTimings
+from shared.adapters.redis.operations.pauses import RedisPauses
+from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
+from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, requests_wait, system_rates
+from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
+from shared.adapters.redis.sync_queue.store import RedisChangeStore, Whereabouts
+from shared.adapters.redis.sync_queue.unknown_changes import RedisUnknownChanges
+from shared.adapters.telemetry.request_counts import RequestCounts
+from shared.adapters.telemetry.tracing import span
+from shared.clock import SystemClock
+from shared.config import ClearedScores, Settings
+from shared.domain.outcome import Outcome
+from shared.domain.passback.changes import ChangeSet, Windows
+from shared.log_events import LogEvent
+from shared.ports.passback import Lease
+from shared.queues import Queue, Task
+from workers.celery.app import make_app
+from workers.dead_letters.filters import Bounds
+from workers.dead_letters.service import DeadLetterQueue
+from workers.erasure import Purge
+from workers.grade_passback.apply.applier import Applier
+from workers.grade_passback.course_reader import Policy, Surveyor
+from workers.grade_passback.explain.live import Explain
+from workers.grade_passback.explain.response import Memory
+from workers.grade_passback.explain.stored import Recall
+from workers.grade_passback.lease import Guard, LeaseKeeper, Turn, errand, guard
+from workers.grade_passback.operations.category_links import CategoryLinks
+from workers.grade_passback.operations.link_maintenance import LinkCare
+from workers.grade_passback.outcome_handler import Settler, SyncReport
+from workers.grade_passback.scheduled.repairs import note_repairs
+from workers.grade_passback.sync_job import SyncCourse
+from workers.grade_passback.sync_metrics import SyncMeasures
+from workers.provisioning.container import Provisioning
+from workers.provisioning.service import ProvisioningDesk
+
+log = structlog.get_logger()
+
+
+class Passback:
+    """Everything one process needs, made when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.redis_prefix)
+        self.redis: Redis = connect(settings)
+        self.clock = SharedClock(self.redis, SystemClock())
+        # Set when this process is told to stop: a running sync then ends before its next write.
+        self.stopping = threading.Event()
+
+    @cached_property
+    def changes(self) -> RedisChangeStore:
+        """The debounce."""
+        s = self.settings
+        return RedisChangeStore(
+            self.redis,
+            self.keys,
+            windows_of(s),
+            timedelta(seconds=s.claim_s),
+            timedelta(seconds=s.lease_s),
+            powerschool_interval=timedelta(milliseconds=s.powerschool_min_interval_ms),
+        )
+
+    @cached_property
+    def links(self) -> RedisLinks:
+        """The links."""
+        return RedisLinks(self.redis, self.keys)
+
+    @cached_property
+    def associations(self) -> RedisCategoryAssociations:
+        """The associations of assignment groups and categories."""
+        return RedisCategoryAssociations(self.redis, self.keys)
+
+    @cached_property
+    def category_links(self) -> CategoryLinks:
+        """The use case behind `passback categories`."""
+        return CategoryLinks(
+            self.canvas, self.powerschool.roster, self.powerschool.gradebook, self.associations, self.clock, self.zone
+        )
+
+    @cached_property
+    def records(self) -> RedisRecords:
+        """The courses' records."""
+        return RedisRecords(self.redis, self.keys)
+
+    @cached_property
+    def course_lists(self) -> RedisCourseLists:
+        """Lists of courses."""
+        return RedisCourseLists(self.redis, self.keys)
+
+    @cached_property
+    def timings(self) -> RedisTimings:
+        """How long changes take to PowerSchool."""
+        return RedisTimings(self.redis, self.keys)
+
+    @cached_property
+    def actions(self) -> RedisActions:
+        """What people did."""
+        return RedisActions(self.redis, self.keys)
+
+    @cached_property
+    def letter_batches(self) -> RedisLetterBatches:
+        """Many dead letters at once."""
+        return RedisLetterBatches(self.redis, self.keys, self.clock)
+
+    @cached_property
+    def audit(self) -> RedisAudit:
+        """What was written to PowerSchool."""
+        s = self.settings
+        return RedisAudit(self.redis, self.keys, timedelta(days=s.audit_days), s.audit_max_entries)
+
+    @cached_property
+    def heartbeats(self) -> Heartbeats:
+        """Which processes are alive."""
+        return Heartbeats(self.redis, self.keys)
+
+    @cached_property
+    def counters(self) -> RedisCounters:
+        """What all processes count together."""
+        return RedisCounters(self.redis, self.keys)
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What this process counts, for watching."""
+        return Tally(self.redis, self.keys)
+
+    @cached_property
+    def measures(self) -> SyncMeasures:
+        """What counts syncs."""
+        return SyncMeasures(self.tally, self.timings.note)
+
+    @cached_property
+    def _requests(self) -> RequestCounts:
+        return RequestCounts(self.tally)
+
+    @cached_property
+    def unavailable_queries(self) -> UnavailableQueries:
+        """The plugin's queries that PowerSchool does not run."""
+        return UnavailableQueries(self.redis, self.keys, self.clock)
+
+    @cached_property
+    def dead_letters(self) -> RedisDeadLetters:
+        """The dead letters."""
+        return RedisDeadLetters(self.redis, self.keys)
+
+    @cached_property
+    def dead_messages(self) -> RedisDeadMessages:
+        """The messages that nobody could read."""
+        return RedisDeadMessages(self.redis, self.keys)
+
+    @cached_property
+    def dead_letter_queue(self) -> DeadLetterQueue:
+        """What a person does about dead letters."""
+        s = self.settings
+        bounds = Bounds(timedelta(days=s.dead_letter_days), s.dead_letters_max)
+        request = self.provisioning_desk.request
+        return DeadLetterQueue(self.dead_letters, self.dead_messages, self.changes, self.clock, bounds, request)
+
+    @cached_property
+    def pauses(self) -> RedisPauses:
+        """What a person holds back."""
+        return RedisPauses(self.redis, self.keys, self.clock)
+
+    @cached_property
+    def provision_runs(self) -> RedisProvisionRuns:
+        """What provisioning remembers."""
+        s = self.settings
+        kept_for, lease_for = timedelta(days=s.provision_history_days), timedelta(seconds=s.lease_s)
+        return RedisProvisionRuns(self.redis, self.keys, kept_for, lease_for)
+
+    @cached_property
+    def provisioning_desk(self) -> ProvisioningDesk:
+        """What a person sees of provisioning, and may do about it."""
+        return ProvisioningDesk(self.provision_runs, self.pauses, self.clock, self._wake_provisioning)
+
+    @cached_property
+    def provisioning(self) -> Provisioning:
+        """What reads PowerSchool's rosters and imports them into Canvas."""
+        self.settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
+        return Provisioning(
+            self.settings,
+            self.redis,
+            self.keys,
+            self.clock,
+            self.provision_runs,
+            self.changes,
+            self.records,
+            self.dead_letters,
+            self.pauses,
+            self.stopping,
+            self._requests,
+        )
+
+    @cached_property
+    def purges(self) -> RedisPurges:
+        """What was purged."""
+        return RedisPurges(self.redis, self.keys)
+
+    @cached_property
+    def purge(self) -> Purge:
+        """What erases."""
+        erasure = RedisErasure(self.redis, self.keys)
+        return Purge(erasure, self.purges, self.pauses, self.heartbeats, self.is_being_synced)
+
+    @cached_property
+    def unknown_changes(self) -> RedisUnknownChanges:
+        """Changes of unknown course."""
+        return RedisUnknownChanges(self.redis, self.keys)
+
+    @cached_property
+    def canvas(self) -> CanvasClient:
+        """The Canvas client."""
+        self.settings.require(*config.CANVAS_SETTINGS)
+        hooks = self._requests
+        return canvas_client(
+            self.settings,
+            self.redis,
+            self.keys,
+            self.clock,
+            on_request=hooks.requested,
+            on_trouble=hooks.troubled,
+        )
+
+    @cached_property
+    def powerschool(self) -> PowerSchool:
+        """The PowerSchool client."""
+        self.settings.require(*config.POWERSCHOOL_SETTINGS)
+        hooks = self._requests
+        return powerschool(
+            self.settings,
+            self.redis,
+            self.keys,
+            self.clock,
+            on_request=hooks.requested,
+            on_trouble=hooks.troubled,
+        )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The district's time zone: as set, else PowerSchool's own."""
+        return self.settings.district_time_zone or self.powerschool.district_time_zone()
+
+    @cached_property
+    def surveyor(self) -> Surveyor:
+        """The reading half of a sync."""
+        s = self.settings
+        clear_scores = s.cleared_scores is ClearedScores.BLANK
+        policy = Policy(
+            self.zone,
+            s.term_grace_days,
+            s.default_category,
+            clear_scores=clear_scores,
+            max_name_chars=s.name_max_chars,
+        )
+        gradebook, roster = self.powerschool.gradebook, self.powerschool.roster
+        return Surveyor(self.canvas, roster, gradebook, self.links, self.records, self.clock, policy, self.associations)
+
+    @cached_property
+    def explain(self) -> Explain:
+        """The answers to "why is it not there?"."""
+        # Making the surveyor may ask PowerSchool for its time zone, so that it is made only when it is needed.
+        return Explain(lambda: self.surveyor, self.recall, self.memory, self.clock)
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What passback remembers of courses."""
+        return Memory(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
+
+    @cached_property
+    def recall(self) -> Recall:
+        """The answers from memory alone."""
+        return Recall(self.memory)
+
+    @cached_property
+    def sync_course(self) -> SyncCourse:
+        """The use case of a sync."""
+        batch = self.settings.powerschool_score_batch
+        applier = Applier(self.powerschool.gradebook, self.links, batch, self.audit, self.clock)
+        roster = self.powerschool.roster
+        return SyncCourse(
+            self.surveyor, applier, roster, self.records, self.clock, self.associations, self.dead_letters
+        )
+
+    @cached_property
+    def link_care(self) -> LinkCare:
+        """What checks and rebuilds links."""
+        return LinkCare(
+            self.surveyor,
+            self.powerschool.gradebook,
+            self.links,
+            self.records,
+            self.changes,
+            self.is_being_synced,
+            self.clock,
+            self.zone,
+        )
+
+    @cached_property
+    def settler(self) -> Settler:
+        """What acts on outcomes."""
+        return Settler(self.changes, self.dead_letters, self.settings.retry_waits, random.random)
+
+    @cached_property
+    def lease_keeper(self) -> LeaseKeeper:
+        """What keeps this process's leases alive; started by the worker."""
+        return LeaseKeeper(self.changes, timedelta(seconds=self.settings.lease_s))
+
+    def close(self) -> None:
+        """Write what is still counted, and close every connection that was opened."""
+        if "tally" in self.__dict__:
+            self.tally.close()
+        for name in ("canvas", "powerschool", "provisioning"):
+            if name in self.__dict__:
+                getattr(self, name).close()
+        if "_celery" in self.__dict__:
+            self._celery.close()
+        self.redis.close()
+
+    def is_being_synced(self, course_id: str) -> bool:
+        """Say whether a worker has the course, or was woken for it."""
+        return self.changes.state_of(course_id).whereabouts in (Whereabouts.CLAIMED, Whereabouts.LEASED)
+
+    def sync(self, course_id: str) -> None:
+        """Take a claimed course, sync it and settle. Does nothing if it is not claimed any more."""
+        taken = self.changes.take(course_id)
+        if taken is None:
+            return
+        lease, changes = taken
+        longest = timedelta(seconds=self.settings.sync_deadline_s)
+        deadline = self.clock.now() + longest
+        slice_for = timedelta(seconds=self.settings.sync_slice_s)
+        turn = Turn(self.clock, deadline, slice_for, self._somebody_waits)
+        check = guard(self.changes, lease, turn, self.stopping.is_set)
+        with (
+            structlog.contextvars.bound_contextvars(course_id=course_id),
+            # A write may begin right before the deadline.
+            self.lease_keeper.hold(lease, longest + longest_exchange(self.settings.powerschool_timeout_s)),
+            on_errand(errand(self.changes, lease, turn, self.stopping.is_set)),
+        ):
+            with span("sync", {"course_id": course_id}) as notes:
+                reports: list[SyncReport] = []
+                outcome = self.settler.run(lease, changes, lambda: self._synced(lease, changes, check, reports))
+                notes.note("outcome", type(outcome).__name__.lower())
+            self._count_sync(changes, outcome, reports)
+
+    def system_rates(self) -> list[SystemRate]:
+        """Return how fast all workers together call each system now, and how fast the settings let them."""
+        powerschool_interval = timedelta(milliseconds=self.settings.powerschool_min_interval_ms)
+        return system_rates(self.redis, self.keys, {"powerschool": powerschool_interval})
+
+    def _somebody_waits(self) -> bool:
+        """Say whether a course waits for a thread, or a request of anybody for its turn at PowerSchool."""
+        return self.changes.somebody_waits() or requests_wait(self.redis, self.keys, "powerschool")
+
+    def _wake_provisioning(self) -> None:
+        self._celery.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
+
+    @cached_property
+    def _celery(self) -> Celery:
+        return make_app(self.settings)
+
+    def _synced(self, lease: Lease, changes: ChangeSet, check: Guard, reports: list[SyncReport]) -> SyncReport:
+        report = self.sync_course.run(changes, check, lease.token)
+        reports.append(report)
+        return report
+
+    def _count_sync(self, changes: ChangeSet, outcome: Outcome, reports: list[SyncReport]) -> None:
+        """Count a settled sync. What cannot be counted makes no failure of it."""
+        self.measures.ended(outcome)
+        try:
+            for report in reports:
+                note_repairs(self.counters, changes, report)
+                self.measures.wrote(changes, report)
+        except RedisError as error:
+            log.warning(LogEvent.COUNTS_NOT_STORED, error=type(error).__name__)
+
+
+def windows_of(settings: Settings) -> Windows:
+    """Return the debounce window of these settings."""
+    first_change = None if settings.first_change_s is None else timedelta(seconds=settings.first_change_s)
+    return Windows(timedelta(seconds=settings.quiet_period_s), timedelta(seconds=settings.max_wait_s), first_change)
+
+
+@lru_cache(maxsize=1)
+def passback() -> Passback:
+    """Return this process's passback, made from its settings."""
+    return Passback(config.load())

@@ -1,0 +1,1 @@
+"""Carries out a plan in PowerSchool: all writing."""

@@ -1,0 +1,455 @@
+"""Carrying out a plan in PowerSchool: links, assignments, then scores in batches, each part failing alone."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar, assert_never
+
+from shared.clock import Clock
+from shared.domain.outcome import Failure
+from shared.domain.passback.audit import AuditEntry, Occasion
+from shared.domain.passback.planning.assignment_matching import Key
+from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link
+from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.planning.plan import Adopt, Clear, Create, Forget, Note, Scores, Step, Update
+from shared.domain.passback.planning.stored_forms import CLEARED, is_repeated, seen, sent
+from shared.domain.passback.powerschool import NO_MARKS, ActualScore, Mark
+from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.errors import AccessDenied, LeaseLost, NotFound, PermanentError, Refused, SystemUnwell, TransientError
+from shared.ports.passback import Audit, ClearRow, Links, PowerSchoolGradebook, ScoreRow
+from workers.grade_passback.apply.audit_writer import AuditTrail
+from workers.grade_passback.apply.bisection import Halving, is_of_a_row
+from workers.grade_passback.apply.cleared_scores import reason_not_cleared
+from workers.grade_passback.apply.renames import NamesThere, keeps_day, name_taken, refusal_of_name, without_rename
+from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE, Applied
+from workers.grade_passback.course_reader import Survey
+from workers.grade_passback.lease import Guard
+from workers.grade_passback.outcome_handler import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE
+
+R = TypeVar("R", ScoreRow, ClearRow)
+
+
+class Applier:
+    """Carries out plans. The guard is asked before every write, so that a worker without its lease writes nothing."""
+
+    def __init__(
+        self, powerschool: PowerSchoolGradebook, links: Links, score_batch: int, audit: Audit, clock: Clock
+    ) -> None:
+        self._powerschool = powerschool
+        self._links = links
+        self._score_batch = score_batch
+        self._audit = audit
+        self._clock = clock
+
+    def apply(self, survey: Survey, guard: Guard, occasion: Occasion) -> Applied:
+        """Carry out the survey's plan as far as possible. Raises `LeaseLost`; every other trouble is in the result."""
+        trail = AuditTrail(self._audit, self._clock, survey, occasion)
+        run = _Run(self._powerschool, self._links, self._score_batch, survey, guard, trail)
+        try:
+            run.everything()
+        except SystemUnwell as error:
+            run.applied.unwell = error
+        return run.applied
+
+
+class _Run:
+    """One plan being carried out."""
+
+    def __init__(
+        self,
+        powerschool: PowerSchoolGradebook,
+        links: Links,
+        score_batch: int,
+        survey: Survey,
+        guard: Guard,
+        trail: AuditTrail,
+    ) -> None:
+        self._powerschool = powerschool
+        self._links = links
+        self._score_batch = score_batch
+        self._course_id = survey.course.id
+        self._survey = survey
+        self._guard = guard
+        self._trail = trail
+        self._names = NamesThere(survey.actual)
+        self._sent_names: dict[Key, str] = {}
+        self.applied = Applied(links=dict(survey.links))
+        self._to_look_at: set[Key] = set()
+
+    def everything(self) -> None:
+        """Take the plan's steps in their order; scores of one section go together."""
+        scores: dict[int, list[Scores]] = {}
+        clears: list[Clear] = []
+        for step in self._survey.plan.steps:
+            match step:
+                case Scores():
+                    scores.setdefault(step.section_dcid, []).append(step)
+                case Clear():
+                    clears.append(step)
+                case _:
+                    self._alone(step)
+        for section_dcid, steps in scores.items():
+            self._section_scores(section_dcid, steps)
+        for clear in clears:
+            self._alone(clear)
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """Read what was made or changed once more: what differs now is how PowerSchool stores it.
+
+        One request for the whole run, and none where scores alone were written: the next look sees to them, save those
+        that were written before and did not come back as sent.
+        """
+        keys = {key for key in self._to_look_at if key in self.applied.links}
+        sections = [self._survey.rosters[dcid] for dcid in sorted({key[1] for key in keys})]
+        targets = {self.applied.links[key].powerschool_assignment_section_id for key in keys} - {None}
+        if not targets:
+            return
+        try:
+            found = self._powerschool.assignments(sections, {target for target in targets if target is not None})
+        except (SystemUnwell, LeaseLost):
+            raise
+        except (TransientError, PermanentError) as error:
+            for key in keys:
+                self.applied.note(key, error)
+            return
+        there = {(actual.section_dcid, actual.assignment_section_id): actual for actual in found}
+        for key in sorted(keys):
+            link, desired = self.applied.links[key], self._survey.desired_of(key)
+            actual = there.get((key[1], link.powerschool_assignment_section_id or 0))
+            if desired is not None and actual is not None:
+                if self._awaits_name(key, desired):
+                    # Its new name was not sent: what PowerSchool has is no form of it.
+                    desired = replace(desired, name=actual.name, due_date=actual.due_date)
+                self._keep_if_new(replace(link, echoes=seen(desired, actual, link, after_write=True)))
+
+    def _alone(self, step: Step, *, may_keep_name: bool = True) -> None:
+        key = (step.assignment_id, step.section_dcid)
+        try:
+            self._take(step, key)
+        except (SystemUnwell, LeaseLost):
+            raise
+        except (TransientError, PermanentError) as error:
+            _stop_if_nobody_may(error)
+            refused = refusal_of_name(step, error) if may_keep_name else None
+            if isinstance(step, Update | Clear) and isinstance(error, NotFound):
+                self._forget(key, error)
+            elif isinstance(step, Update) and refused is not None:
+                self._keep_name(key, step, refused, keep_day=keeps_day(error))
+            else:
+                self.applied.note(key, error)
+
+    def _take(self, step: Step, key: Key) -> None:
+        match step:
+            case Forget():
+                self._links.forget(self._course_id, *key)
+                self.applied.links.pop(key, None)
+            case Adopt(link=link):
+                self._adopt(key, link)
+            case Note(zeros=zeros, echoes=echoes):
+                self._keep(replace(self.applied.links[key], zeros=zeros, echoes=echoes))
+            case Create() | Update() if in_the_way := self._names.in_the_way(step, self.applied.links.get(key)):
+                self._wait_for_name(key, step, name_taken(in_the_way))
+            case Create(desired=desired):
+                self._create(key, desired)
+            case Update(actual=actual, desired=desired):
+                self._guard()
+                with self._trail.of_write([self._trail.updated(self.applied.links[key], step)]):
+                    self._powerschool.update(self._teacher(key), actual, desired)
+                self._names.written(key[1], actual.assignment_section_id, desired.name, desired.due_date)
+                self._sent_names[key] = desired.name
+                if not step.is_temporary:
+                    self._rename(key, desired)
+                self.applied.note_written(key, 0)
+                self._to_look_at.add(key)
+            case Clear():
+                self._clear(key, step)
+            case Scores():
+                raise AssertionError("scores are written by section")
+            case never:
+                assert_never(never)
+
+    def _wait_for_name(self, key: Key, step: Create | Update, taken: Finding) -> None:
+        """Leave out what needs a name that did not become free; the next survey plans it again."""
+        if isinstance(step, Update):
+            self._keep_name(key, step, taken, keep_day=True)
+        else:
+            self.applied.refused[key] = taken
+
+    def _keep_name(self, key: Key, step: Update, refused: Finding, *, keep_day: bool) -> None:
+        """Change all but the name of an assignment that is there, and let its scores go on."""
+        self.applied.kept_names[key] = refused
+        link = self.applied.links[key]
+        rest = None if step.is_temporary else without_rename(step, link, keep_day=keep_day)
+        if rest is not None and not self._names.in_the_way(rest, link):
+            self._alone(rest, may_keep_name=False)
+
+    def _awaits_name(self, key: Key, desired: DesiredAssignment) -> bool:
+        """Say whether the plan, a refusal or a failure left the assignment with another name than Canvas has."""
+        plan = self._survey.plan
+        renames = [s for s in plan.steps_of(*key) if isinstance(s, Update) and OwnedField.NAME in s.changed_fields]
+        is_taken = any(f.finding.reason is Reason.NAME_TAKEN for f in plan.findings_of(*key))
+        return is_taken or (bool(renames) and self._sent_names.get(key) != desired.name)
+
+    def _adopt(self, key: Key, link: Link) -> None:
+        claim = self._survey.links.get(key)
+        self._keep(link)
+        if claim is not None and claim.is_claim:
+            # The create was sent by an earlier run; only now is it known that it was carried out.
+            self._trail.created(link)
+
+    def _create(self, key: Key, desired: DesiredAssignment) -> None:
+        """Claim the link, then create: if the answer is lost, the next survey finds the claim and adopts.
+
+        A refusal proves that nothing was created, so that the claim is given up.
+        """
+        claim = Link(desired.assignment_id, desired.section_dcid, desired.name, desired.due_date)
+        self._guard()
+        self._keep(claim)
+        try:
+            created = self._powerschool.create(self._teacher(key), desired)
+        except Refused:
+            self._links.forget(self._course_id, *key)
+            self.applied.links.pop(key, None)
+            raise
+        link = replace(
+            claim,
+            powerschool_assignment_id=created.assignment_id,
+            powerschool_assignment_section_id=created.assignment_section_id,
+        )
+        self._trail.created(link)
+        self._keep(link)
+        self._names.written(key[1], created.assignment_section_id, desired.name, desired.due_date)
+        self.applied.note_written(key, 0)
+        self._to_look_at.add(key)
+
+    def _clear(self, key: Key, step: Clear) -> None:
+        """Empty the scores, in batches; who is cleared is no longer one that a score was sent to."""
+        link = self.applied.links.get(key)
+        if not self.applied.is_open(key) or link is None or link.powerschool_assignment_section_id is None:
+            return
+        target = link.powerschool_assignment_section_id
+        rows = [ClearRow(target, dcid, _marks(score)) for dcid, score in sorted(step.replaces.items())]
+        for batch in _batches(rows, self._score_batch):
+            self._clear_batch(key, step, batch, Halving.of(len(batch)))
+
+    def _clear_batch(self, key: Key, step: Clear, rows: Sequence[ClearRow], halving: Halving) -> None:
+        """Empty the scores. A batch is refused as a whole: whom the refusal names is left out.
+
+        Where it names nobody, each half is sent by itself.
+        """
+        while rows:
+            self._guard()
+            try:
+                with self._trail.of_write(self._told_cleared(key, step, rows)):
+                    self._powerschool.clear_scores(self._teacher(key), rows)
+            except Refused as refused:
+                if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
+                    raise
+                bad = [row for row in rows if _names(refused, row)]
+                if not bad:
+                    parts = halving.parts(rows, refused)
+                    for part in parts:
+                        self._clear_batch(key, step, part, halving)
+                    if not parts:
+                        self._keep_uncleared(key, step, rows)
+                    return
+                self._keep_uncleared(key, step, bad)
+                rows = [row for row in rows if row not in bad]
+            else:
+                self._cleared(key, rows)
+                return
+
+    def _keep_uncleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> None:
+        """Note whose scores PowerSchool did not clear: the survey does not plan it again unless a person asks."""
+        uncleared = {row.student_dcid: Finding(reason_not_cleared(step, row.student_dcid)) for row in rows}
+        self.applied.refused_students.setdefault(key, {}).update(uncleared)
+
+    def _cleared(self, key: Key, rows: Sequence[ClearRow]) -> None:
+        self.applied.note_written(key, 0)
+        link, students = self.applied.links[key], {row.student_dcid for row in rows}
+        # Whether the scores are empty now is seen at the next look: how PowerSchool empties one is not publicly known.
+        echoes = {**link.echoes, **{str(dcid): Echo(CLEARED) for dcid in students}}
+        self._keep(replace(link, sent_to=link.sent_to - students, zeros=link.zeros - students, echoes=echoes))
+
+    def _told_cleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> list[AuditEntry]:
+        replaced = {row.student_dcid: step.replaces[row.student_dcid] for row in rows}
+        return [self._trail.cleared(self.applied.links[key], replaced)]
+
+    def _section_scores(self, section_dcid: int, steps: Sequence[Scores]) -> None:
+        rows = [row for step in steps for row in self._rows(step)]
+        for batch in _batches(rows, self._score_batch):
+            halving = Halving.of(len(batch))
+            self._send(section_dcid, batch, halving)
+            self._refuse_alone(section_dcid, halving)
+
+    def _rows(self, step: Scores) -> list[ScoreRow]:
+        key = (step.assignment_id, step.section_dcid)
+        link = self.applied.links.get(key)
+        if not self.applied.is_open(key) or link is None or link.powerschool_assignment_section_id is None:
+            return []
+        target = link.powerschool_assignment_section_id
+        return [
+            ScoreRow(target, s.student_dcid, s.points, s.missing, s.exempt, _marks(step.replaces.get(s.student_dcid)))
+            for s in step.rows
+        ]
+
+    def _send(self, section_dcid: int, rows: Sequence[ScoreRow], halving: Halving) -> None:
+        """Write the rows. PowerSchool refuses a batch as a whole: what it names is taken out, the rest sent again."""
+        while rows:
+            self._guard()
+            try:
+                with self._trail.of_write(self._told_scored(section_dcid, rows)):
+                    self._powerschool.put_scores(self._teacher(("", section_dcid)), rows)
+            except (SystemUnwell, LeaseLost):
+                raise
+            except (TransientError, PermanentError) as error:
+                _stop_if_nobody_may(error)
+                rows = self._without_the_bad(section_dcid, rows, error, halving)
+            else:
+                self._sent(section_dcid, rows)
+                return
+
+    def _without_the_bad(
+        self, section_dcid: int, rows: Sequence[ScoreRow], error: TransientError | PermanentError, halving: Halving
+    ) -> Sequence[ScoreRow]:
+        """Note what the error is about and return the rows that may be sent again: always fewer than before.
+
+        Where it names nobody, the parts of the batch have been sent when this returns.
+        """
+        gone = {row.assignment_section_id for row in error.rows} if isinstance(error, NotFound) else set()
+        if gone & {row.assignment_section_id for row in rows}:
+            for key in self._keys(section_dcid, gone):
+                self._forget(key, error)
+            return [row for row in rows if row.assignment_section_id not in gone]
+        bad = [row for row in rows if _names(error, row)]
+        if bad:
+            self._refuse_students(section_dcid, bad, error)
+            return [row for row in rows if row not in bad]
+        parts = halving.parts(rows, error)
+        for part in parts:
+            self._send(section_dcid, part, halving)
+        if not parts and len(rows) == 1 and isinstance(error, PermanentError) and is_of_a_row(error):
+            halving.alone.append((rows[0], error))
+        elif not parts:
+            for key in self._keys(section_dcid, {row.assignment_section_id for row in rows}):
+                self._note_scores_refused(key, error)
+        return []
+
+    def _refuse_alone(self, section_dcid: int, halving: Halving) -> None:
+        """Note the rows that were refused by themselves.
+
+        The student is to blame where PowerSchool takes others' scores of the assignment, else the assignment is.
+        """
+        refused = {(row.assignment_section_id, row.student_dcid) for row, _ in halving.alone}
+        for row, error in halving.alone:
+            for key in self._keys(section_dcid, {row.assignment_section_id}):
+                sent_to = self.applied.links[key].sent_to
+                if any((row.assignment_section_id, student_dcid) not in refused for student_dcid in sent_to):
+                    self._refuse_students(section_dcid, [row], error)
+                else:
+                    self._note_scores_refused(key, error)
+
+    def _note_scores_refused(self, key: Key, error: TransientError | PermanentError) -> None:
+        """Note a refusal of an assignment's scores; where a teacher changed its score type, that is the reason."""
+        other_type = self._other_score_type(key)
+        if other_type and isinstance(error, Refused) and not isinstance(error, NotFound | AccessDenied):
+            self.applied.refused[key] = Finding(Reason.SCORE_TYPE_CHANGED, other_type)
+        else:
+            self.applied.note(key, error)
+
+    def _other_score_type(self, key: Key) -> str:
+        """Return the assignment's score type where it is not points any more, empty where it is or is unknown."""
+        actual = self._survey.actual_of(key)
+        return "" if actual is None or actual.score_type in (None, "POINTS") else str(actual.score_type)
+
+    def _refuse_students(
+        self, section_dcid: int, bad: Iterable[ScoreRow], error: TransientError | PermanentError
+    ) -> None:
+        reason = REASON_OF_CAUSE.get(error.cause, Reason.STUDENT_REFUSED)
+        reason = Reason.STUDENT_REFUSED if reason is Reason.REFUSED else reason
+        for row in bad:
+            for key in self._keys(section_dcid, {row.assignment_section_id}):
+                if other_type := self._other_score_type(key):
+                    self.applied.refused[key] = Finding(Reason.SCORE_TYPE_CHANGED, other_type)
+                else:
+                    self.applied.refused_students.setdefault(key, {})[row.student_dcid] = Finding(reason)
+
+    def _sent(self, section_dcid: int, rows: Sequence[ScoreRow]) -> None:
+        for key, own in self._by_link(section_dcid, rows):
+            students = frozenset(row.student_dcid for row in own)
+            self.applied.note_written(key, len(students))
+            link, scores = self.applied.links[key], [_score(row) for row in own]
+            if any(is_repeated(link, score) for score in scores):
+                self._to_look_at.add(key)
+            desired = self._survey.desired_of(key)
+            zeros = (link.zeros - students) | (students & desired.flag_only if desired else frozenset())
+            echoes = sent(link, scores)
+            self._keep_if_new(replace(link, sent_to=link.sent_to | students, zeros=zeros, echoes=echoes))
+
+    def _told_scored(self, section_dcid: int, rows: Sequence[ScoreRow]) -> list[AuditEntry]:
+        return [self._trail.scored(self.applied.links[key], own) for key, own in self._by_link(section_dcid, rows)]
+
+    def _by_link(self, section_dcid: int, rows: Iterable[ScoreRow]) -> list[tuple[Key, list[ScoreRow]]]:
+        own: dict[int, list[ScoreRow]] = {}
+        for row in rows:
+            own.setdefault(row.assignment_section_id, []).append(row)
+        return [(key, some) for target, some in own.items() for key in self._keys(section_dcid, {target})]
+
+    def _keys(self, section_dcid: int, targets: Iterable[int | None]) -> list[Key]:
+        wanted = set(targets)
+        return [
+            key
+            for key, link in self.applied.links.items()
+            if key[1] == section_dcid and link.powerschool_assignment_section_id in wanted
+        ]
+
+    def _teacher(self, key: Key) -> int:
+        teacher = self._survey.rosters[key[1]].teacher_users_dcid
+        assert teacher is not None, "a section without a teacher is blocked before this"
+        return teacher
+
+    def _keep(self, link: Link) -> None:
+        self._links.save(self._course_id, link)
+        self.applied.links[(link.assignment_id, link.section_dcid)] = link
+
+    def _keep_if_new(self, link: Link) -> None:
+        if self.applied.links[link.assignment_id, link.section_dcid] != link:
+            self._keep(link)
+
+    def _rename(self, key: Key, desired: DesiredAssignment) -> None:
+        link = self.applied.links[key]
+        if (link.name, link.due_date) != (desired.name, desired.due_date):
+            self._keep(replace(link, name=desired.name, due_date=desired.due_date))
+
+    def _forget(self, key: Key, error: TransientError | PermanentError) -> None:
+        """Forget a link whose assignment was deleted in PowerSchool while we looked; a new survey creates it again."""
+        self._links.forget(self._course_id, *key)
+        self.applied.links.pop(key, None)
+        self.applied.gone[key] = Failure(error.cause, str(error), key[0])
+
+
+def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
+    """Raise `SystemUnwell` for refused credentials: no assignment is to blame, and what was done is kept."""
+    if error.cause in CONCERNS_EVERY_COURSE and error.cause not in REASON_OF_CAUSE:
+        raise SystemUnwell(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
+
+
+def _names(error: TransientError | PermanentError, row: ScoreRow | ClearRow) -> bool:
+    if not isinstance(error, Refused) or error.cause in OF_THE_ASSIGNMENT:
+        return False
+    return any(
+        bad.student_dcid == row.student_dcid and bad.assignment_section_id in (None, row.assignment_section_id)
+        for bad in error.rows
+    )
+
+
+def _marks(score: ActualScore | None) -> frozenset[Mark] | None:
+    return NO_MARKS if score is None else score.marks
+
+
+def _score(row: ScoreRow) -> DesiredScore:
+    return DesiredScore(row.student_dcid, row.points, row.missing, row.exempt)
+
+
+def _batches(rows: Sequence[R], size: int) -> Iterable[list[R]]:
+    return (list(rows[start : start + size]) for start in range(0, len(rows), size))

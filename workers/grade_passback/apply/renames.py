@@ -1,0 +1,115 @@
+"""Renames that PowerSchool refuses, or that wait for another one: they never hold back an assignment's scores."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date
+
+from shared.domain.passback.course_state import CourseRecord, sections_by_place
+from shared.domain.passback.planning.assignment_matching import Key, folded, temporary_name
+from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.planning.plan import Create, Plan, PlanFinding, Update
+from shared.domain.passback.powerschool import ActualAssignment, RosteredSection
+from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.errors import AccessDenied, NotFound, PermanentError, Refused, TransientError
+from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE
+
+# Refusals of a name together with its day.
+_OF_THE_DAY = frozenset({"powerschool_duplicate", "powerschool_due_date"})
+
+
+class NamesThere:
+    """Which names and days the assignments of the sections have, while a plan is carried out.
+
+    The plan counts on its own order: where a rename fails, the name of the next one is not free.
+    """
+
+    def __init__(self, actual: Iterable[ActualAssignment]) -> None:
+        self._there: dict[tuple[int, int], tuple[str, date]] = {}
+        for a in actual:
+            self.written(a.section_dcid, a.assignment_section_id, a.name, a.due_date)
+
+    def written(self, section_dcid: int, assignment_section_id: int, name: str, due_date: date) -> None:
+        """Note that an assignment has this name and day now."""
+        self._there[section_dcid, assignment_section_id] = (folded(name), due_date)
+
+    def in_the_way(self, step: Create | Update, link: Link | None) -> list[int]:
+        """Return the assignment section ids that have the name that the step would give.
+
+        For one that has the name already, or had it before a temporary one, only another one on the same day is.
+        """
+        desired = step.desired
+        own = step.actual.assignment_section_id if isinstance(step, Update) else None
+        name, names = folded(desired.name), {folded(link.name)} if link is not None and own is not None else set()
+        if own is not None:
+            names.add(self._there.get((desired.section_dcid, own), ("", desired.due_date))[0])
+        return sorted(
+            id_
+            for (section_dcid, id_), (other, day) in self._there.items()
+            if section_dcid == desired.section_dcid
+            and id_ != own
+            and other == name
+            and (name not in names or day == desired.due_date)
+        )
+
+
+def without_rename(step: Update, link: Link, *, keep_day: bool) -> Update | None:
+    """Return what remains of the update if the assignment keeps its name, None if nothing does.
+
+    One that has a temporary name gets the name back that its link remembers.
+    """
+    is_parked = folded(step.actual.name) == folded(temporary_name(step.assignment_id))
+    name = link.name if is_parked else step.actual.name
+    due_date = step.actual.due_date if keep_day else step.desired.due_date
+    desired = replace(step.desired, name=name, due_date=due_date)
+    kept = {OwnedField.NAME, OwnedField.DUE_DATE} if keep_day else {OwnedField.NAME}
+    rest = tuple(each for each in step.changed_fields if each not in kept)
+    fields = ((OwnedField.NAME,) if is_parked else ()) + rest
+    return Update(step.actual, desired, fields) if fields else None
+
+
+def refusal_of_name(step: object, error: TransientError | PermanentError) -> Finding | None:
+    """Return why PowerSchool refused a rename, None where the error is about something else.
+
+    A refusal seldom says which field it is about: an update that would rename is tried again without the name.
+    """
+    if not isinstance(step, Update) or OwnedField.NAME not in step.changed_fields or not isinstance(error, Refused):
+        return None
+    reason = REASON_OF_CAUSE.get(error.cause)
+    if reason is None or isinstance(error, NotFound | AccessDenied) or error.cause in OF_THE_ASSIGNMENT:
+        return None
+    return Finding(reason, error.words)
+
+
+def keeps_day(error: TransientError | PermanentError) -> bool:
+    """Say whether the refusal may be about the name together with the due date."""
+    return error.cause in _OF_THE_DAY
+
+
+def name_taken(assignment_section_ids: Iterable[int]) -> Finding:
+    """Return that the name is another assignment's still."""
+    ids = ", ".join(map(str, assignment_section_ids))
+    return Finding(Reason.NAME_TAKEN, f"PowerSchool assignment section {ids}")
+
+
+def refused_before(record: CourseRecord | None, rosters: Iterable[RosteredSection]) -> dict[Key, Finding]:
+    """Return what PowerSchool refused to change at the last sync, and why.
+
+    It does not make way for others again by itself: each attempt would rename somebody twice, for nothing.
+    """
+    dcids = {section.sis_section_id: section.dcid for section in rosters}
+    refusals = frozenset(REASON_OF_CAUSE.values())
+    return {
+        (assignment_id, dcids[sis_id]): finding
+        for (assignment_id, sis_id), section in sections_by_place(record).items()
+        if sis_id is not None and sis_id in dcids
+        for finding in section.findings
+        if finding.reason in refusals
+    }
+
+
+def with_earlier_refusals(plan: Plan, refused: Mapping[Key, Finding]) -> Plan:
+    """Return the plan with the refusals of those that wait for a name: they are the reason, and nothing is tried."""
+    waiting = {(f.assignment_id, f.section_dcid) for f in plan.findings if f.finding.reason is Reason.NAME_TAKEN}
+    told = [PlanFinding(*key, refused[key]) for key in sorted(waiting & refused.keys())]
+    return Plan(plan.steps, (*plan.findings, *told)) if told else plan

@@ -1,0 +1,78 @@
+"""What became of a plan, and what PowerSchool's refusals mean to a person."""
+
+from dataclasses import dataclass, field
+
+from shared.domain.outcome import Failure
+from shared.domain.passback.planning.assignment_matching import Key
+from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.errors import PermanentError, Refused, SystemUnwell, TransientError
+
+# What PowerSchool's refusals mean to a teacher. A refusal that is not here is one that no rule describes.
+REASON_OF_CAUSE = {
+    "powerschool_locked": Reason.ASSIGNMENT_LOCKED,
+    "powerschool_not_teaching": Reason.TEACHER_DOES_NOT_TEACH_SECTION,
+    "powerschool_due_date": Reason.DUE_DATE_REFUSED,
+    "powerschool_category": Reason.CATEGORY_REFUSED,
+    "powerschool_points": Reason.POINTS_REFUSED,
+    "powerschool_grade_scale": Reason.GRADE_SCALE_MISSING,
+    "powerschool_score_type": Reason.SCORE_TYPE_CHANGED,
+    "powerschool_duplicate": Reason.DUPLICATE_REFUSED,
+    "powerschool_not_created": Reason.CREATE_REFUSED,
+    "powerschool_412": Reason.UPDATE_REFUSED,
+    "powerschool_grant_missing": Reason.GRANT_MISSING,
+    "powerschool_student": Reason.STUDENT_REFUSED,
+    "powerschool_409": Reason.REFUSED,
+}
+
+# Of every score of the assignment, even where the refusal names the students of its rows.
+OF_THE_ASSIGNMENT = frozenset({"powerschool_locked", "powerschool_grade_scale", "powerschool_score_type"})
+
+# Only a write reveals these; every other reason is found by looking.
+REVEALED_BY_WRITING = frozenset(
+    {*REASON_OF_CAUSE.values(), Reason.SCORE_NOT_CLEARED, Reason.FLAG_NOT_WITHDRAWN, Reason.RETRYING}
+)
+
+
+@dataclass
+class Applied:
+    """What became of a plan, by assignment and section.
+
+    `kept_names` are assignments that keep their names for now, and why: their scores are written all the same. `gone`
+    was deleted in PowerSchool while we looked: a new survey creates it again. `written` counts scores;
+    `written_before` those of this run's earlier looks.
+    """
+
+    refused: dict[Key, Finding] = field(default_factory=dict)
+    kept_names: dict[Key, Finding] = field(default_factory=dict)
+    refused_students: dict[Key, dict[int, Finding]] = field(default_factory=dict)
+    failed: dict[Key, Failure] = field(default_factory=dict)
+    dead: dict[Key, Failure] = field(default_factory=dict)
+    gone: dict[Key, Failure] = field(default_factory=dict)
+    written: dict[Key, int] = field(default_factory=dict)
+    written_before: dict[Key, int] = field(default_factory=dict)
+    links: dict[Key, Link] = field(default_factory=dict)
+    unwell: SystemUnwell | None = None
+
+    def is_open(self, key: Key) -> bool:
+        """Say whether nothing stands in the way of this assignment's next step."""
+        return key not in self.refused and key not in self.failed and key not in self.dead
+
+    def note(self, key: Key, error: TransientError | PermanentError) -> None:
+        """Keep what went wrong for this assignment; the others go on."""
+        if isinstance(error, TransientError):
+            self.failed[key] = Failure(error.cause, str(error), key[0])
+            return
+        words = error.words if isinstance(error, Refused) else ""
+        reason = REASON_OF_CAUSE.get(error.cause)
+        if reason is Reason.STUDENT_REFUSED:
+            # PowerSchool did not say which student, so that nobody's score went through.
+            reason = Reason.REFUSED
+        if reason is None:
+            self.dead[key] = Failure(error.cause, f"{error} {words}".strip(), key[0])
+        else:
+            self.refused[key] = Finding(reason, words)
+
+    def note_written(self, key: Key, scores: int) -> None:
+        """Count what was written."""
+        self.written[key] = self.written.get(key, 0) + scores

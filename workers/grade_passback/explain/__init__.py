@@ -1,0 +1,1 @@
+"""Answers to "why is this grade not there?"."""

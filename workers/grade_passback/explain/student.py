@@ -1,0 +1,116 @@
+"""One student's answer from a fresh survey: what Canvas says of the work, and what PowerSchool holds of it."""
+
+from collections.abc import Mapping
+
+from shared.domain.passback.audit import AuditEntry, ScoreValue
+from shared.domain.passback.canvas import GradebookRow
+from shared.domain.passback.course_state import AssignmentRecord, SectionRecord
+from shared.domain.passback.planning.assignment_matching import Key
+from shared.domain.passback.planning.desired import DesiredScore
+from shared.domain.passback.planning.diff import agrees
+from shared.domain.passback.planning.stored_forms import is_echo
+from shared.domain.passback.powerschool import ActualScore
+from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.passback.rules.score import canvas_score, counts, exact
+from shared.domain.passback.student_status import NOT_IN_COURSE, StudentFacts, Work, of_scores, student_answer
+from workers.grade_passback.course_reader import Placement, Survey
+from workers.grade_passback.explain.response import Placed
+
+
+def student_now(
+    assignment: AssignmentRecord, survey: Survey, student_sis_id: str, writes: Mapping[Key, AuditEntry]
+) -> Placed:
+    """Return the student's answer about the assignment, from the section where it matters most.
+
+    A student whom Canvas lists in several sections is answered for where PowerSchool has the student active.
+    """
+    row = next((row for row in survey.rows if row.sis_user_id == student_sis_id), None)
+    placements = [p for p in survey.placements if p.assignment.id == assignment.assignment_id]
+    if not placements:
+        return _left(assignment, survey, student_sis_id)
+    listed = [p for p in placements if row is not None and p.section.id in row.section_ids]
+    if row is None or not listed:
+        return Placed(NOT_IN_COURSE)
+    placement = next((p for p in listed if _dcid(p, student_sis_id) is not None), listed[0])
+    section = next(s for s, p in zip(assignment.sections, placements, strict=True) if p is placement)
+    answer = student_answer(_facts(placement, section, survey, row))
+    write = writes.get(placement.key) if placement.key else None
+    return Placed(answer, placement.section.sis_section_id, write)
+
+
+def _left(assignment: AssignmentRecord, survey: Survey, student_sis_id: str) -> Placed:
+    """Answer about an assignment that is no longer in Canvas, from the section that has the student."""
+    students = {roster.sis_section_id: roster.students for roster in survey.rosters.values()}
+    for section in assignment.sections:
+        if student_sis_id in students.get(section.section_sis_id or "", {}):
+            answer = student_answer(StudentFacts(eligible=False, findings=section.findings))
+            return Placed(answer, section.section_sis_id)
+    return Placed(NOT_IN_COURSE)
+
+
+def _facts(placement: Placement, section: SectionRecord, survey: Survey, row: GradebookRow) -> StudentFacts:
+    assert row.sis_user_id is not None
+    dcid = _dcid(placement, row.sis_user_id)
+    work, wanted = _work(placement, row)
+    there = None if dcid is None else _there(placement, survey, dcid)
+    is_there = placement.key is not None and survey.actual_of(placement.key) is not None
+    findings = of_scores(section.findings, is_there=is_there)
+    taken = any(finding.reason is Reason.NAME_TAKEN for finding in findings)
+    return StudentFacts(
+        eligible=placement.desired is not None and not taken,
+        findings=findings,
+        own=_own(placement, section, survey, row),
+        work=work,
+        wanted=wanted,
+        there=None if there is None else ScoreValue.of(there),
+        agrees=dcid is not None and wanted is not None and agrees(_desired(dcid, wanted), there),
+        is_stored_so=dcid is not None and wanted is not None and _is_stored_so(placement, survey, dcid, wanted, there),
+        points_possible=placement.assignment.points_possible,
+    )
+
+
+def _own(placement: Placement, section: SectionRecord, survey: Survey, row: GradebookRow) -> Finding | None:
+    assert row.sis_user_id is not None
+    found = next((s.finding for s in section.students if s.user_id == row.user_id), None)
+    if found is not None or placement.rostered is None or _dcid(placement, row.sis_user_id) is not None:
+        return found
+    known = any(row.sis_user_id in roster.students for roster in survey.rosters.values())
+    return Finding(Reason.STUDENT_NOT_IN_SECTION if known else Reason.STUDENT_UNKNOWN)
+
+
+def _work(placement: Placement, row: GradebookRow) -> tuple[Work, ScoreValue | None]:
+    submission = row.submissions.get(placement.assignment.id)
+    if submission is None or submission.assignment_visible is False:
+        return Work.NOT_ASSIGNED, None
+    if not counts(submission):
+        return Work.UNFINISHED, None
+    score = canvas_score(submission)
+    if score is None:
+        return Work.EMPTY, None
+    return Work.SCORED, ScoreValue(exact(score.points), score.missing, score.exempt)
+
+
+def _dcid(placement: Placement, student_sis_id: str) -> int | None:
+    student = None if placement.rostered is None else placement.rostered.students.get(student_sis_id)
+    return student.dcid if student is not None and student.active else None
+
+
+def _there(placement: Placement, survey: Survey, dcid: int) -> ActualScore | None:
+    actual = None if placement.key is None else survey.actual_of(placement.key)
+    return None if actual is None else actual.scores.get(dcid)
+
+
+def _desired(dcid: int, wanted: ScoreValue) -> DesiredScore:
+    assert wanted.points is not None
+    return DesiredScore(dcid, wanted.points, missing=wanted.missing, exempt=wanted.exempt)
+
+
+def _is_stored_so(
+    placement: Placement, survey: Survey, dcid: int, wanted: ScoreValue, there: ActualScore | None
+) -> bool:
+    """Say whether PowerSchool got the score and stores it differently."""
+    link = survey.links.get(placement.key) if placement.key else None
+    actual = survey.actual_of(placement.key) if placement.key else None
+    if link is None or actual is None:
+        return False
+    return is_echo(link.echoes.get(str(dcid)), _desired(dcid, wanted), there, actual.weight)

@@ -1,0 +1,161 @@
+"""Keeping leases alive while their courses sync, and stopping at once when one is lost."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import structlog
+from redis.exceptions import RedisError
+
+from shared.adapters.http.request_context import Errand
+from shared.clock import Clock
+from shared.errors import LeaseLost, SystemUnwell
+from shared.log_events import LogEvent
+from shared.ports.passback import ChangeStore, Lease
+from workers.runtime.vital_threads import VitalThread
+
+log = structlog.get_logger()
+
+Guard = Callable[[], None]
+STOPPING = "worker_stopping"
+DEADLINE = "sync_deadline"
+
+
+class LeaseKeeper:
+    """Renews every lease this process holds, from one thread, often enough that only a dead process loses one."""
+
+    def __init__(self, changes: ChangeStore, lease_for: timedelta) -> None:
+        self._changes = changes
+        self._every = lease_for.total_seconds() / 4
+        self._held: dict[Lease, float] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = VitalThread(target=self._renew_until_stopped, name="lease-keeper")
+
+    def start(self) -> None:
+        """Start renewing."""
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether leases are being renewed."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Stop renewing; leases still held end by themselves."""
+        self._stopped.set()
+        self._thread.join(timeout=self._every + 1)
+
+    @contextmanager
+    def hold(self, lease: Lease, longest: timedelta | None = None) -> Iterator[None]:
+        """Keep the lease renewed inside the block, no longer than `longest`: what hangs loses its course."""
+        until = math.inf if longest is None else time.monotonic() + longest.total_seconds()
+        with self._lock:
+            self._held[lease] = until
+        try:
+            yield
+        finally:
+            self._let_go(lease)
+
+    def _renew_until_stopped(self) -> None:
+        while not self._stopped.wait(self._every):
+            with self._lock:
+                held = list(self._held.items())
+            for lease, until in held:
+                if time.monotonic() < until:
+                    self._renew(lease)
+                else:
+                    self._let_go(lease)
+                    log.warning(LogEvent.LEASE_NOT_RENEWED, course_id=lease.course_id, error=DEADLINE)
+
+    def _renew(self, lease: Lease) -> None:
+        try:
+            self._changes.renew(lease)
+        except LeaseLost:
+            # The guard of the running sync finds out by itself before its next write.
+            self._let_go(lease)
+            log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
+        except RedisError as error:
+            log.warning(LogEvent.LEASE_NOT_RENEWED, course_id=lease.course_id, error=type(error).__name__)
+
+    def _let_go(self, lease: Lease) -> None:
+        with self._lock:
+            self._held.pop(lease, None)
+
+
+class Turn:
+    """How long a course may go on before it gives way: to its deadline, and to others once its slice is over.
+
+    A slice begins with the first write, so that a course which is slow to read still gets on in every turn.
+    """
+
+    def __init__(self, clock: Clock, deadline: datetime, slice_for: timedelta, waits: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._deadline = deadline
+        self._slice_for = slice_for
+        self._waits = waits
+        self._slice_ends: datetime | None = None
+
+    def left(self) -> timedelta:
+        """Return how long it may wait for its next request, zero once its deadline has passed."""
+        return max(timedelta(0), self._deadline - self._clock.now())
+
+    def over(self) -> str | None:
+        """Return why the course has to give way now, None while it may go on."""
+        now = self._clock.now()
+        if now >= self._deadline:
+            return DEADLINE
+        if self._slice_ends is None:
+            self._slice_ends = now + self._slice_for
+        return "sync_slice" if now >= self._slice_ends and self._waits() else None
+
+
+def guard(changes: ChangeStore, lease: Lease, turn: Turn, stopping: Callable[[], bool] = lambda: False) -> Guard:
+    """Return the check that a sync makes right before each write.
+
+    It raises `LeaseLost` if somebody else may have the course, and `SystemUnwell` once its turn is over, so that a
+    huge course goes on in a later run instead of holding a thread, and once this process is told to stop, so that
+    another one goes on at once.
+    """
+
+    def check() -> None:
+        cause = STOPPING if stopping() else turn.over()
+        if cause is not None:
+            raise gives_way(lease, cause)
+        changes.renew(lease)
+
+    return check
+
+
+def errand(changes: ChangeStore, lease: Lease, turn: Turn, stopping: Callable[[], bool]) -> Errand:
+    """Return what the requests of a sync are sent for: courses that were taken earlier go first.
+
+    So a course that has begun to write ends before later ones read. Its requests wait for their turn until its
+    deadline, but not in a process that is told to stop; a write that had to wait renews the lease once more. After the
+    deadline, nothing more is read. A request that is under way ends where the process is told to stop.
+    """
+
+    def check_stop() -> None:
+        if stopping():
+            raise gives_way(lease, STOPPING)
+
+    def check_wait() -> None:
+        check_stop()
+        if turn.left() <= timedelta(0):
+            raise gives_way(lease, DEADLINE)
+
+    def check_write() -> None:
+        # The guard let the write go before it waited. The slice does not end it now: under a slow rate, a course whose
+        # slice is shorter than the wait would give way in every turn and write nothing.
+        check_wait()
+        changes.renew(lease)
+
+    return Errand(lease.token, turn.left, check_wait=check_wait, check_write=check_write, check_stop=check_stop)
+
+
+def gives_way(lease: Lease, cause: str) -> SystemUnwell:
+    """Return what ends a sync that goes on in a later run."""
+    return SystemUnwell(f"sync of course {lease.course_id} gives way: {cause}", cause=cause, delay=timedelta(0))

@@ -1,0 +1,1 @@
+"""What operators ask for: dry runs, history, links, categories."""

@@ -1,0 +1,191 @@
+"""The use case behind `passback categories`: showing, making and ending associations, by id."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, tzinfo
+
+from shared.clock import Clock
+from shared.domain.passback.canvas import AssignmentGroup, Course
+from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
+from shared.domain.passback.rules.categories import (
+    Association,
+    CategoryMatch,
+    associated,
+    match_category,
+    may_associate,
+    remembered,
+)
+from shared.ports.passback import CanvasReader, CategoryAssociations, PowerSchoolGradebook, RosterReader
+
+
+class CannotLink(Exception):
+    """The association cannot be made; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """An association that was made, for which assignment group."""
+
+    group_id: str
+    association: Association
+
+
+@dataclass(frozen=True, slots=True)
+class GroupInSection:
+    """What an assignment group stands for in one section, among its teacher's categories."""
+
+    group: AssignmentGroup
+    section: RosteredSection
+    match: CategoryMatch
+    categories: tuple[TeacherCategory, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Teacher:
+    """A lead teacher with the sections of the course and the categories as PowerSchool has them now."""
+
+    users_dcid: int
+    sections: tuple[RosteredSection, ...]
+    categories: tuple[TeacherCategory, ...]
+
+
+class CategoryLinks:
+    """Associations of one course. Reads both systems; writes only what passback remembers."""
+
+    def __init__(
+        self,
+        canvas: CanvasReader,
+        rosters: RosterReader,
+        powerschool: PowerSchoolGradebook,
+        associations: CategoryAssociations,
+        clock: Clock,
+        zone: tzinfo,
+    ) -> None:
+        self._canvas = canvas
+        self._rosters = rosters
+        self._powerschool = powerschool
+        self._associations = associations
+        self._clock = clock
+        self._zone = zone
+
+    def show(self, course_id: str, default_category: str = "") -> list[GroupInSection]:
+        """Return every assignment group in every section that has a lead teacher. Raises `PassbackError`."""
+        course = self._canvas.course(course_id)
+        associations = self._associations.of_course(course_id)
+        return [
+            GroupInSection(
+                group,
+                section,
+                match_category(
+                    group,
+                    section.dcid,
+                    teacher.categories,
+                    associations,
+                    default_category,
+                    may_associate=may_associate(section.term, self._today()),
+                ),
+                teacher.categories,
+            )
+            for group in course.groups.values()
+            for teacher in self._teachers(course)
+            for section in teacher.sections
+        ]
+
+    def link(self, course_id: str, group: str, category: str) -> Linked:
+        """Associate a group with a category, each given by id or by name; replaces that teacher's association.
+
+        A name stands for the category of that name of every teacher who has one. Raises `CannotLink`, `PassbackError`.
+        """
+        course = self._canvas.course(course_id)
+        group_id = _one_group(course, group).id
+        teachers = self._teachers(course)
+        chosen = _chosen(teachers, category)
+        for teacher, each in chosen:
+            self._check(teacher, each)
+        earlier = self._associations.of_course(course_id).get(group_id)
+        others = [t for t in teachers if t.users_dcid not in {teacher.users_dcid for teacher, _ in chosen}]
+        # The other teachers keep what they have, by their own ids: the district category may be another one now.
+        kept = (associated(earlier, teacher.categories) for teacher in others)
+        association = Association(frozenset(category.id for category in kept if category is not None))
+        for _, each in chosen:
+            association = remembered(association, each)
+        self._associations.save(course_id, group_id, association)
+        return Linked(group_id, association)
+
+    def unlink(self, course_id: str, group: str) -> str:
+        """Forget a group's association; return the group's id. Raises `CannotLink` if there is none."""
+        known = self._associations.of_course(course_id)
+        group_id = group if group in known else _one_group(self._canvas.course(course_id), group).id
+        if group_id not in known:
+            raise CannotLink(f"assignment group {group_id} is not linked; `passback categories list` shows which are")
+        self._associations.forget(course_id, group_id)
+        return group_id
+
+    def _check(self, teacher: _Teacher, category: TeacherCategory) -> None:
+        """Raise `CannotLink` if the category could be used in none of the teacher's sections."""
+        if not category.active:
+            raise CannotLink(f"category {category.id} is inactive: activate it in PowerSchool, then link it")
+        included = [s for s in teacher.sections if s.dcid not in category.excluded_section_dcids]
+        if not included:
+            sections = ", ".join(section.sis_section_id for section in teacher.sections)
+            raise CannotLink(
+                f"category {category.id} is excluded for section {sections}: include it in PowerSchool, then link it"
+            )
+        if not any(may_associate(section.term, self._today()) for section in included):
+            first_day = min(section.term.first_day for section in included)
+            raise CannotLink(f"the term has not begun: link category {category.id} from {first_day} on, its first day")
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(self._zone).date()
+
+    def _teachers(self, course: Course) -> list[_Teacher]:
+        rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
+        taught: dict[int, list[RosteredSection]] = {}
+        for _, section in sorted(rosters.items()):
+            if section.teacher_users_dcid is not None:
+                taught.setdefault(section.teacher_users_dcid, []).append(section)
+        return [
+            _Teacher(
+                users_dcid,
+                tuple(sections),
+                self._powerschool.categories(users_dcid, sections[0].term.year_id, refresh=True),
+            )
+            for users_dcid, sections in taught.items()
+        ]
+
+
+def _chosen(teachers: Sequence[_Teacher], wanted: str) -> list[tuple[_Teacher, TeacherCategory]]:
+    """Return whose categories are meant, at most one of each teacher. Raises `CannotLink`."""
+    everything = [(teacher, category) for teacher in teachers for category in teacher.categories]
+    if not everything:
+        raise CannotLink(
+            "no section of the course has a lead teacher with categories: have it connected to PowerSchool"
+        )
+    by_id = [(teacher, category) for teacher, category in everything if str(category.id) == wanted]
+    chosen = by_id or [(teacher, category) for teacher, category in everything if _is_called(category.name, wanted)]
+    if not chosen:
+        theirs = _named((category.id, category.name) for _, category in everything if category.active)
+        raise CannotLink(f"the course's lead teachers have no category {wanted}: choose one of theirs, {theirs}")
+    if len({teacher.users_dcid for teacher, _ in chosen}) < len(chosen):
+        ids = _named((category.id, category.name) for _, category in chosen)
+        raise CannotLink(f"a teacher has several categories {wanted}: choose by id, {ids}")
+    return chosen
+
+
+def _one_group(course: Course, wanted: str) -> AssignmentGroup:
+    if wanted in course.groups:
+        return course.groups[wanted]
+    named = [group for group in course.groups.values() if _is_called(group.name, wanted)]
+    if len(named) == 1:
+        return named[0]
+    known = _named((group.id, group.name) for group in named or course.groups.values())
+    problem = "several assignment groups" if named else "no assignment group"
+    raise CannotLink(f"course {course.id} has {problem} {wanted}: choose by id, {known}")
+
+
+def _is_called(name: str, wanted: str) -> bool:
+    return name.strip().casefold() == wanted.strip().casefold()
+
+
+def _named(rows: Iterable[tuple[object, str]]) -> str:
+    return ", ".join(f"{row_id} ({name})" for row_id, name in rows) or "of which there are none"

@@ -1,0 +1,50 @@
+"""What a sync that a person asks for would do, in the shape of `passback sync --dry-run --json`. Reads only."""
+
+from shared.domain.passback.planning.plan import Create, Plan, Scores, Update
+from workers.grade_passback.course_reader import Surveyor
+from workers.grade_passback.explain.response import Json, reason
+
+
+def plan_preview(surveyor: Surveyor, course_id: str, assignment_id: str | None = None) -> Json:
+    """Look at both sides and return the steps of the plan, and the reasons for what it leaves out."""
+    plan = surveyor.survey(course_id, asked_for_by_person=True).plan
+    return {
+        "course_id": course_id,
+        "steps": _steps(plan, assignment_id),
+        "findings": _findings(plan, assignment_id),
+    }
+
+
+def _steps(plan: Plan, assignment_id: str | None) -> list[Json]:
+    return [_step(step) for step in plan.writes if assignment_id in (None, step.assignment_id)]
+
+
+def _step(step: object) -> Json:
+    match step:
+        case Create(desired=d):
+            return {"do": "create", "assignment_id": d.assignment_id, "section_dcid": d.section_dcid, "name": d.name}
+        case Update(desired=d, changed_fields=fields):
+            return {
+                "do": "update",
+                "assignment_id": d.assignment_id,
+                "section_dcid": d.section_dcid,
+                "fields": [str(f) for f in fields],
+            }
+        case Scores(assignment_id=assignment_id, section_dcid=dcid, rows=rows, replaces=replaces):
+            return {
+                "do": "scores",
+                "assignment_id": assignment_id,
+                "section_dcid": dcid,
+                "new": len(rows) - len(replaces),
+                "changed": len(replaces),
+            }
+        case _:
+            return {"do": type(step).__name__.lower()}
+
+
+def _findings(plan: Plan, assignment_id: str | None) -> list[Json]:
+    return [
+        {"assignment_id": f.assignment_id, "section_dcid": f.section_dcid, **reason(f.finding)}
+        for f in plan.findings
+        if assignment_id in (None, f.assignment_id)
+    ]

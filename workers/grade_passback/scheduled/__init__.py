@@ -1,0 +1,1 @@
+"""Scheduled tasks: reconciliation, full syncs, due dates, discovery."""

@@ -1,0 +1,33 @@
+"""Finding courses that no event ever told of."""
+
+from datetime import timedelta
+
+from shared.clock import Clock
+from shared.domain.passback.changes import Cause
+from shared.ports.passback import ChangeStore, CourseFinder, Records
+
+
+class Discovery:
+    """Connects courses in which a teacher wants work synced. `grace` is how long after its end a course counts."""
+
+    def __init__(
+        self, canvas: CourseFinder, changes: ChangeStore, records: Records, clock: Clock, grace: timedelta
+    ) -> None:
+        self._canvas = canvas
+        self._changes = changes
+        self._records = records
+        self._clock = clock
+        self._grace = grace
+
+    def run(self) -> int:
+        """Connect the courses nobody knew and make them due; return how many. Raises what Canvas raises."""
+        found = dict.fromkeys(self._canvas.courses_to_sync(self._clock.now() - self._grace))
+        return sum(self._is_news(course_id) for course_id in found)
+
+    def _is_news(self, course_id: str) -> bool:
+        if not self._records.connect(course_id):
+            return False
+        # If this process dies here, reconciliation finds a connected course that never had its turn.
+        self._changes.request(course_id, Cause.RECONCILE)
+        self._records.visit(course_id, self._clock.now())
+        return True

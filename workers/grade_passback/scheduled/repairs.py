@@ -1,0 +1,27 @@
+"""Counting what passes over all courses had to repair: work that no event had told of."""
+
+import structlog
+
+from shared.domain.passback.changes import Cause, ChangeSet
+from shared.log_events import LogEvent
+from shared.ports.passback import Counters
+from workers.grade_passback.outcome_handler import SyncReport
+
+log = structlog.get_logger()
+
+REPAIRS = "repairs"
+UNTOLD = frozenset({Cause.RECONCILE, Cause.SCHEDULE})
+
+
+def note_repairs(counters: Counters, changes: ChangeSet, report: SyncReport) -> None:
+    """Count and log what the run wrote, if nothing but a pass over all courses led to it."""
+    if not (changes.causes and changes.causes <= UNTOLD and report.assignments_written):
+        return
+    counters.add(REPAIRS, "assignments", report.assignments_written)
+    counters.add(REPAIRS, "scores", report.scores_written)
+    log.info(
+        LogEvent.COURSE_REPAIRED,
+        course_id=changes.course_id,
+        assignments=report.assignments_written,
+        scores=report.scores_written,
+    )

@@ -1,0 +1,162 @@
+"""What the provisioning worker is made of. Its PowerSchool client can only read."""
+
+import random
+from datetime import timedelta
+from functools import cached_property, partial
+from threading import Event, Lock
+from zoneinfo import ZoneInfo
+
+from redis import Redis
+
+from shared.adapters.canvas import canvas_sis_imports
+from shared.adapters.canvas.sis_import.client import CanvasSisImports
+from shared.adapters.powerschool import IndexingFeed, roster_feed
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
+from shared.adapters.telemetry.request_counts import RequestCounts
+from shared.clock import Clock
+from shared.config import Settings
+from shared.ports.passback import ChangeStore, DeadLetters, Pauses, Records
+from workers.grade_passback.outcome_handler import RunSettler
+from workers.provisioning.course_resync import CourseLooks
+from workers.provisioning.from_settings import upload_rules
+from workers.provisioning.imports.corrections import Corrector
+from workers.provisioning.imports.importer import Uploader
+from workers.provisioning.imports.upload_planner import UploadPlanner
+from workers.provisioning.lease import kept_alive
+from workers.provisioning.planning import RosterPlanner
+from workers.provisioning.run import ProvisionRun
+from workers.provisioning.runner import Pause, Provisioner
+from workers.provisioning.schedule import ProvisionSchedule, Timetable
+
+
+class RequestCount:
+    """Counts requests by system until they are taken. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: dict[str, int] = {}
+
+    def __call__(self, system: str, _template: str, _status: int | str, _seconds: float) -> None:
+        """Count a request: an `OnRequest`."""
+        with self._lock:
+            self._counts[system] = self._counts.get(system, 0) + 1
+
+    def take(self) -> dict[str, int]:
+        """Return how many were counted since the last time."""
+        with self._lock:
+            counts, self._counts = self._counts, {}
+        return counts
+
+
+class Provisioning:
+    """Everything the worker, and a dry run without it, need of both systems; made when it is first asked for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        redis: Redis,
+        keys: Keys,
+        clock: Clock,
+        runs: RedisProvisionRuns,
+        changes: ChangeStore,
+        records: Records,
+        dead_letters: DeadLetters,
+        pauses: Pauses,
+        stopping: Event,
+        counts: RequestCounts,
+    ) -> None:
+        self._settings = settings
+        self._redis = redis
+        self._keys = keys
+        self._clock = clock
+        self._runs = runs
+        self._changes = changes
+        self._records = records
+        self._dead_letters = dead_letters
+        self._pauses = pauses
+        self.spent = RequestCount()
+        self._counts = counts
+        self.pause: Pause = lambda duration: stopping.wait(duration.total_seconds())
+
+    @cached_property
+    def feed(self) -> IndexingFeed:
+        """PowerSchool's rosters, which can only be read."""
+        return roster_feed(
+            self._settings,
+            self._redis,
+            self._keys,
+            self._clock,
+            on_request=self._requested,
+            on_trouble=self._counts.troubled,
+        )
+
+    @cached_property
+    def imports(self) -> CanvasSisImports:
+        """Canvas's SIS Import."""
+        return canvas_sis_imports(
+            self._settings,
+            self._redis,
+            self._keys,
+            self._clock,
+            on_request=self._requested,
+            on_trouble=self._counts.troubled,
+        )
+
+    def _requested(self, system: str, call: str, status: int | str, seconds: float) -> None:
+        """Count a request twice: for the run that made it, and for the metrics."""
+        self.spent(system, call, status, seconds)
+        self._counts.requested(system, call, status, seconds)
+
+    def zone(self) -> ZoneInfo:
+        """Return the district's time zone: as set, else PowerSchool's own."""
+        return self._settings.district_time_zone or self.feed.time_zone()
+
+    @cached_property
+    def planner(self) -> RosterPlanner:
+        """What turns rosters into rows."""
+        return RosterPlanner(self._settings, self.zone, self._clock)
+
+    @cached_property
+    def provision_run(self) -> ProvisionRun:
+        """The use case of a run."""
+        s = self._settings
+        uploading = UploadPlanner(upload_rules(s), s.redis_prefix, self.planner.today)
+        uploader = Uploader(
+            self.imports,
+            self._runs,
+            self.planner,
+            self._clock,
+            uploading,
+            Corrector(self.imports, self._runs),
+            timedelta(seconds=s.canvas_timeout_s),
+            timedelta(seconds=s.provision_import_max_s),
+            s.redis_prefix,
+        )
+        looks = CourseLooks(self._runs, self._changes, self._records, self._clock)
+        return ProvisionRun(
+            self.feed, self.planner, self._runs, uploader, looks, self._clock, uploading, self.zone, self.imports
+        )
+
+    @cached_property
+    def provisioner(self) -> Provisioner:
+        """What a tick does."""
+        s = self._settings
+        timetable = Timetable(s.provision_schedule, timedelta(seconds=s.provision_check_interval_s))
+        return Provisioner(
+            self._runs,
+            ProvisionSchedule(self._runs, self.feed, self._pauses, self._clock, timetable, self.zone),
+            self.provision_run,
+            RunSettler(self._runs, self._dead_letters, self._clock, s.retry_waits, random.random),
+            self._pauses,
+            self._clock,
+            hold=partial(kept_alive, self._runs, lease_for=timedelta(seconds=s.lease_s)),
+            pause=self.pause,
+            take_spent=self.spent.take,
+        )
+
+    def close(self) -> None:
+        """Close every connection that was opened."""
+        for name in ("feed", "imports"):
+            if name in self.__dict__:
+                getattr(self, name).close()

@@ -1,0 +1,1 @@
+"""SIS imports from upload to result, resumable after a crash."""

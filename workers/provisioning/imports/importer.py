@@ -1,0 +1,375 @@
+"""One SIS import, step by step, so that whoever goes on after a crash starts none twice."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from shared.clock import Clock
+from shared.domain.provisioning.imports.import_groups import CLASSES, DISTRICT, entities_of
+from shared.domain.provisioning.imports.uploads import Part, files_of
+from shared.domain.provisioning.rows.sis_rows import (
+    DataSet,
+    DataSetKey,
+    Entity,
+    ImportState,
+    RowError,
+    SisImport,
+    in_order,
+)
+from shared.domain.provisioning.run import (
+    OURS,
+    AppliedMark,
+    RowTrouble,
+    Run,
+    RunState,
+    Upload,
+    UploadPart,
+    UploadState,
+    WaitedFor,
+    digest_of,
+)
+from shared.errors import NotFound, PermanentError, TransientError
+from shared.log_events import LogEvent
+from shared.ports.provisioning import ProvisionRuns, RunLease, SisImports
+from workers.provisioning.imports.corrections import Corrector
+from workers.provisioning.imports.row_info import row_key_of
+from workers.provisioning.imports.upload_planner import Held, UploadPlanner
+from workers.provisioning.planning import Planner
+
+log = structlog.get_logger()
+
+FIRST_POLL = timedelta(seconds=2)
+LONGEST_POLL = timedelta(seconds=60)
+POLL_GROWTH = 1.5
+# Among so many of the newest imports of anybody ours is looked for; there are never more under way than one of ours.
+LOOKED_THROUGH = 50
+# Rosters change while a plan waits: after so long they are read again before anything is sent.
+PLAN_LIFETIME = timedelta(hours=1)
+
+
+def poll_wait(polls: int) -> timedelta:
+    """Return how long to wait after so many looks, from 2 to 60 seconds. Source: Canvas reference, "SIS import"."""
+    return min(LONGEST_POLL, FIRST_POLL * POLL_GROWTH ** min(polls, 20))
+
+
+class Uploader:
+    """Brings an upload one step further. Each step notes what it did before the next one may begin.
+
+    `settles_in`: an upload that was sent and had no answer is in Canvas by then, or never will be. `longest_import` is
+    how long an import may stay unfinished, ours or anybody's, before a person is asked to look.
+    """
+
+    def __init__(
+        self,
+        imports: SisImports,
+        runs: ProvisionRuns,
+        planner: Planner,
+        clock: Clock,
+        uploads: UploadPlanner,
+        corrector: Corrector,
+        settles_in: timedelta,
+        longest_import: timedelta,
+        prefix: str,
+    ) -> None:
+        self._imports = imports
+        self._runs = runs
+        self._planner = planner
+        self._clock = clock
+        self._uploads = uploads
+        self._corrector = corrector
+        self._settles_in = settles_in
+        self._longest_import = longest_import
+        self._prefix = prefix
+
+    def advance(self, run: Run, number: int, lease: RunLease) -> Run:
+        """Take the next step with the run's upload of this number; return the run, kept.
+
+        Raises the errors of `shared.errors`: the run is kept as far as it got.
+        """
+        match run.uploads[number].state:
+            case UploadState.WAITING:
+                return self._start(run, number, lease)
+            case UploadState.INTENDED:
+                return self._adopt_or_start(run, number, lease)
+            case UploadState.IMPORTING:
+                return self._look(run, number, lease)
+            case UploadState.FAILED:
+                return self._as_new_base(run, number, lease)
+            case UploadState.IMPORTED:
+                return run
+
+    def _start(self, run: Run, number: int, lease: RunLease) -> Run:
+        """Wait for the imports of others; then note that this one starts, and start it.
+
+        A plan that waited long is made anew: what was right an hour ago may end somebody's classes now.
+        """
+        unfinished = self._imports.unfinished()
+        if unfinished:
+            return self._waits(run, number, lease, unfinished)
+        upload = run.uploads[number]
+        if upload.state is UploadState.WAITING and self._is_stale(run):
+            return self._keep(replace(run, state=RunState.READING, not_before=None, waits_for="", waits_on=None), lease)
+        data_sets = [self._rows(part.digest) for part in upload.parts]
+        newest = max((each.id for each in self._imports.newest(1)), default=0)
+        intended = replace(upload, state=UploadState.INTENDED, newest_seen=newest, intended_at=self._clock.now())
+        # Kept under the lease: whoever lost it learns so here, and uploads nothing.
+        run = replace(run.with_upload(number, intended), waits_on=None)
+        run = self._keep(run, lease, () if intended.offers_again else self._doubtful(intended))
+        files = files_of(data_sets, _kinds(upload))
+        started = self._imports.start(files, intended.data_set_id, intended.options)
+        return self._started(run, number, lease, started, adopted=False)
+
+    def _is_stale(self, run: Run) -> bool:
+        return run.planned_at is not None and self._clock.now() - run.planned_at > PLAN_LIFETIME
+
+    def _adopt_or_start(self, run: Run, number: int, lease: RunLease) -> Run:
+        """Go on where somebody stopped between noting that the import starts and noting its id."""
+        upload = run.uploads[number]
+        found = self._started_unnoticed(upload)
+        if found is not None:
+            return self._started(run, number, lease, found, adopted=True)
+        assert upload.intended_at is not None
+        settled_at = upload.intended_at + self._settles_in
+        if self._clock.now() < settled_at:
+            return self._keep(replace(run, not_before=settled_at, waits_for="upload_to_settle"), lease)
+        return self._start(run, number, lease)
+
+    def _started_unnoticed(self, upload: Upload) -> SisImport | None:
+        newest = self._imports.newest(LOOKED_THROUGH)
+        ours = [each for each in newest if each.data_set_id == upload.data_set_id and each.id > upload.newest_seen]
+        return max(ours, key=lambda each: each.id, default=None)
+
+    def _started(self, run: Run, number: int, lease: RunLease, started: SisImport, *, adopted: bool) -> Run:
+        upload = run.uploads[number]
+        log.info(
+            LogEvent.IMPORT_STARTED, run_id=run.id, import_id=started.id, entity=_named(upload), rows=upload.rows,
+            adopted=adopted,
+        )  # fmt: skip
+        going = replace(upload, state=UploadState.IMPORTING, import_id=started.id, import_state=started.state, polls=0)
+        return self._keep(self._later(run.with_upload(number, going), FIRST_POLL, "own_import"), lease)
+
+    def _look(self, run: Run, number: int, lease: RunLease) -> Run:
+        """Look how far the import is, and act on its end."""
+        upload = run.uploads[number]
+        assert upload.import_id is not None
+        try:
+            found = self._imports.find(upload.import_id)
+        except NotFound as error:
+            return self._failed(run, number, lease, None, TransientError(str(error), cause="import_gone"))
+        if not found.state.is_final:
+            polled = replace(upload, polls=upload.polls + 1, import_state=found.state)
+            run = replace(run.with_upload(number, polled), waits_on=self._waited_for(found))
+            began = upload.intended_at or found.created_at
+            if self._clock.now() - began > self._longest_import:
+                raise self._hangs(self._keep(run, lease), "import_hangs")
+            return self._keep(self._later(run, poll_wait(polled.polls), "own_import"), lease)
+        errors = [] if found.state is ImportState.IMPORTED else self._imports.errors(found.id)
+        run = self._with_troubles(run, number, found, errors)
+        self._tell_end(run, number, found)
+        if found.state.has_succeeded and upload.is_correction:
+            run, marks = self._corrector.settle(run, number, errors)
+            done = replace(run.uploads[number], state=UploadState.IMPORTED)
+            return self._keep(self._at_once(run.with_upload(number, done)), lease, marks)
+        if found.state.has_succeeded:
+            return self._imported(run, number, lease, found)
+        return self._failed(run, number, lease, found, _trouble_of(found))
+
+    def _with_troubles(self, run: Run, number: int, found: SisImport, errors: Sequence[RowError]) -> Run:
+        """Fetch what Canvas says about the rows at once: it forgets it."""
+        upload = run.uploads[number]
+        if errors:
+            self._runs.keep_troubles(run.id, found.id, self._explained(upload, found, errors))
+        failures = sum(error.is_failure for error in errors)
+        parts = tuple(self._with_errors(part, upload, errors) for part in upload.parts)
+        told = replace(
+            upload, parts=parts, import_state=found.state, failures=failures, warnings=len(errors) - failures
+        )
+        return run.with_upload(number, told)
+
+    def _with_errors(self, part: UploadPart, upload: Upload, errors: Sequence[RowError]) -> UploadPart:
+        """Return the part with the rows that Canvas had something to say about, if it said which."""
+        own = [error for error in errors if part.key.entity in _entities_of(error, upload)]
+        rows = self._runs.rows(part.digest) if own else None
+        if rows is None:
+            return replace(part, has_errors=bool(own), refused=None)
+        keys = {named for error in own if (named := row_key_of(part.key.entity, error)) is not None}
+        told = all(row_key_of(part.key.entity, error) is not None for error in own)
+        refused = DataSet(part.key, tuple(row for row in rows.rows if row.key(part.key.entity) in keys))
+        if told and refused.rows:
+            self._runs.keep_rows(digest_of(refused), refused)
+        # Rows of another data set of the same file are no errors of this one.
+        return replace(
+            part,
+            has_errors=bool(refused.rows) or not told,
+            refused=digest_of(refused) if told and refused.rows else None,
+        )
+
+    def _explained(self, upload: Upload, found: SisImport, errors: Sequence[RowError]) -> list[RowTrouble]:
+        """Return what Canvas said in plain words, each message beside the rows of its file."""
+        files: dict[Entity, DataSet] = {}
+        for entity in {entity for error in errors for entity in _entities_of(error, upload)}:
+            kept = [self._runs.rows(part.digest) for part in upload.parts if part.key.entity is entity]
+            rows = tuple(row for data_set in kept if data_set is not None for row in data_set.rows)
+            files[entity] = DataSet(DataSetKey(entity), rows)
+        troubles = []
+        for error in errors:
+            entity = _entities_of(error, upload)[0]
+            troubles.append(self._planner.explained(DataSetKey(entity), files[entity], found.id, error))
+        return troubles
+
+    def _imported(self, run: Run, number: int, lease: RunLease, found: SisImport) -> Run:
+        upload = replace(run.uploads[number], state=UploadState.IMPORTED)
+        if not found.threshold_exceeded:
+            done = self._at_once(run.with_upload(number, upload))
+            return self._keep(done, lease, self._given(upload))
+        # Every row was taken, but none dropped, and the next upload would be compared with the old base.
+        return self._keep(self._at_once(self._with_new_base(run.with_upload(number, upload), number)), lease)
+
+    def _failed(
+        self, run: Run, number: int, lease: RunLease, found: SisImport | None, error: TransientError | PermanentError
+    ) -> Run:
+        state = UploadState.FAILED if found else UploadState.INTENDED
+        failed = replace(run.uploads[number], state=state, import_id=None, intended_at=self._clock.now())
+        self._keep(replace(run.with_upload(number, failed), waits_on=None), lease)
+        raise error
+
+    def _as_new_base(self, run: Run, number: int, lease: RunLease) -> Run:
+        """Try a failed import again as a new base: after five differences in a row Canvas takes nothing else."""
+        # Its attempts are not given back: nothing has succeeded yet.
+        if run.uploads[number].is_correction or run.uploads[number].offers_again:
+            again = replace(run.uploads[number], state=UploadState.WAITING)
+            return self._keep(run.with_upload(number, again), lease)
+        return self._keep(self._with_new_base(run, number, instead=True), lease)
+
+    def _with_new_base(self, run: Run, number: int, *, instead: bool = False) -> Run:
+        """Return the run with an upload of the same data sets, as a new base, after this upload or instead of it."""
+        upload = run.uploads[number]
+        marks = {mark.key: mark for mark in self._runs.applied()}
+        parts = [self._part(part, marks.get(part.key)) for part in upload.parts]
+        base, rows = self._uploads.as_new_base(upload, parts)
+        for digest, data_set in rows.items():
+            self._runs.keep_rows(digest, data_set)
+        kept = run.uploads[: number if instead else number + 1]
+        return replace(run, uploads=(*kept, base, *run.uploads[number + 1 :]))
+
+    def _part(self, part: UploadPart, mark: AppliedMark | None) -> Part:
+        before, attempted = (
+            self._runs.rows(digest) if digest else None
+            for digest in ((mark.digest, mark.attempted) if mark else (None, None))
+        )
+        return Part(Held(mark, before, attempted).possible, self._rows(part.holds))
+
+    def _doubtful(self, upload: Upload) -> list[AppliedMark]:
+        """Return that Canvas may hold the old rows or the new ones of each data set; corrections are none."""
+        if upload.is_correction:
+            return []
+        marks = {mark.key: mark for mark in self._runs.applied()}
+        now = self._clock.now()
+        held = ((part, marks.get(part.key) or AppliedMark(part.key, None, now)) for part in upload.parts)
+        return [replace(mark, attempted=part.digest) for part, mark in held]
+
+    def _given(self, upload: Upload) -> list[AppliedMark]:
+        """Return that Canvas holds the rows of each data set, and what Canvas does not compare any more."""
+        marks = {mark.key: mark for mark in self._runs.applied()}
+        given = [self._mark(upload, part, marks.get(part.key)) for part in upload.parts]
+        resting = [replace(marks[key], data_set_id="") for key in upload.resting if key in marks]
+        return [*given, *resting]
+
+    def _mark(self, upload: Upload, part: UploadPart, earlier: AppliedMark | None) -> AppliedMark:
+        if upload.offers_again and earlier is not None:
+            return replace(earlier, at=self._clock.now(), has_errors=part.has_errors, refused=part.refused)
+        if earlier is not None and not upload.options.remaster:
+            part = self._with_earlier_errors(part, earlier)
+        base_since = earlier.remastered_on if earlier else None
+        return AppliedMark(
+            part.key,
+            part.holds,
+            self._clock.now(),
+            has_errors=part.has_errors,
+            refused=part.refused,
+            remastered_on=self._uploads.today() if upload.options.remaster else base_since,
+            data_set_id=upload.data_set_id,
+            live=part.live,
+        )
+
+    def _with_earlier_errors(self, part: UploadPart, earlier: AppliedMark) -> UploadPart:
+        """Return the part with what Canvas refused before: an import that is compared did not bring it once more."""
+        if not earlier.has_errors:
+            return part
+        if earlier.refused is None or (part.has_errors and part.refused is None):
+            return replace(part, has_errors=True, refused=None)
+        kept = [self._runs.rows(digest) for digest in (earlier.refused, part.refused) if digest]
+        rows = {row.key(part.key.entity): row for data_set in kept if data_set for row in data_set.rows}
+        refused = DataSet(part.key, in_order(rows.values()))
+        self._runs.keep_rows(digest_of(refused), refused)
+        return replace(part, has_errors=True, refused=digest_of(refused))
+
+    def _rows(self, digest: str) -> DataSet:
+        rows = self._runs.rows(digest)
+        if rows is None:
+            raise PermanentError("the rows of this run are not kept any more", cause="rows_forgotten")
+        return rows
+
+    def _waits(self, run: Run, number: int, lease: RunLease, unfinished: Sequence[SisImport]) -> Run:
+        """Wait for the oldest import that is under way; give up where one hangs, or where they do not end."""
+        upload = run.uploads[number]
+        oldest = min(unfinished, key=lambda each: each.created_at)
+        since = upload.waits_since or self._clock.now()
+        waiting = replace(upload, polls=upload.polls + 1, waits_since=since)
+        run = replace(run.with_upload(number, waiting), waits_on=self._waited_for(oldest))
+        if self._clock.now() - since > self._longest_import:
+            raise self._hangs(self._keep(run, lease), "import_in_the_way")
+        return self._keep(self._later(run, poll_wait(upload.polls), "other_import"), lease)
+
+    def _waited_for(self, found: SisImport) -> WaitedFor:
+        is_ours = (found.data_set_id or "").startswith(f"{self._prefix}:")
+        return WaitedFor(found.id, OURS if is_ours else found.user_id, found.state.value, found.created_at)
+
+    def _hangs(self, run: Run, cause: str) -> PermanentError:
+        assert run.waits_on is not None
+        return PermanentError(run.waits_on.sentence(self._clock.now()), cause=cause)
+
+    def _later(self, run: Run, wait: timedelta, what_for: str) -> Run:
+        return replace(run, not_before=self._clock.now() + wait, waits_for=what_for)
+
+    def _at_once(self, run: Run) -> Run:
+        return replace(run, not_before=None, waits_for="", waits_on=None, attempts=0)
+
+    def _keep(self, run: Run, lease: RunLease, marks: Sequence[AppliedMark] = ()) -> Run:
+        self._runs.save(lease, run, marks)
+        return run
+
+    def _tell_end(self, run: Run, number: int, found: SisImport) -> None:
+        upload = run.uploads[number]
+        fields = {
+            "run_id": run.id, "import_id": found.id, "entity": _named(upload), "state": found.state,
+            "failures": upload.failures, "warnings": upload.warnings,
+            "duration_ms": round((self._clock.now() - found.created_at).total_seconds() * 1000),
+        }  # fmt: skip
+        (log.info if found.state.has_succeeded else log.warning)(LogEvent.IMPORT_ENDED, **fields)
+
+
+def _kinds(upload: Upload) -> tuple[Entity, ...]:
+    """Return the kinds of file that the upload holds: all of its group, or what an older passback began to send."""
+    group = upload.data_set_id.rpartition(":")[2]
+    return entities_of(group) if group == DISTRICT or group.startswith(CLASSES) else upload.entities
+
+
+def _named(upload: Upload) -> str:
+    return ",".join(upload.entities)
+
+
+def _entities_of(error: RowError, upload: Upload) -> tuple[Entity, ...]:
+    """Return the kinds of row that a message is about: those of its file, else all that were sent."""
+    entity = error.file.rpartition("/")[2].removesuffix(".csv")
+    return (Entity(entity),) if entity in upload.entities else upload.entities
+
+
+def _trouble_of(found: SisImport) -> TransientError | PermanentError:
+    """Return what an end that is no success means: a person's doing is not undone by trying again."""
+    message = f"SIS import {found.id} ended {found.state}"
+    if found.state in (ImportState.FAILED, ImportState.FAILED_WITH_MESSAGES):
+        return TransientError(message, cause="import_failed")
+    return PermanentError(message, cause=f"import_{found.state}")

@@ -1,0 +1,37 @@
+"""Whether the sub-accounts are there that new courses are to go to: Canvas takes no course of an account it has not."""
+
+from collections.abc import Iterable, Sequence
+
+from shared.domain.provisioning.diff import differences
+from shared.domain.provisioning.imports.last_import import value
+from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
+from shared.domain.provisioning.run import Hold
+from shared.ports.provisioning import SisImports
+
+REMEDY = (
+    "Create the sub-account in Canvas with this SIS id, or correct PASSBACK_PROVISION_ACCOUNT_SIS_ID; the next run "
+    "goes on. Approved as it is, Canvas refuses these courses, and their sections and classes with them."
+)
+
+
+def missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: Sequence[DataSet]) -> list[Hold]:
+    """Return a reason to hold each school of which new or changed courses name an account that Canvas has not.
+
+    Asks Canvas once for each account; nothing where no course changes.
+    """
+    courses = [data_set for data_set in planned if data_set.key.entity is Entity.COURSES]
+    named: dict[str, dict[int, int]] = {}
+    for difference in differences(applied, courses):
+        for row in (*difference.added, *(change.after for change in difference.changed)):
+            schools = named.setdefault(value(Entity.COURSES, row, "account_id"), {})
+            schools[row.school_number] = schools.get(row.school_number, 0) + 1
+    named.pop("", None)
+    missing = imports.missing_accounts(named) if named else ()
+    return [
+        _hold(account, school, count) for account in sorted(missing) for school, count in sorted(named[account].items())
+    ]
+
+
+def _hold(account: str, school: int, count: int) -> Hold:
+    sentence = f"Canvas has no account with the SIS id of the school's courses (school {school}, account {account}, "
+    return Hold("account_missing", f"{sentence}{count} courses).", REMEDY, Entity.COURSES, school)

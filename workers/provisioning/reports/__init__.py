@@ -1,0 +1,1 @@
+"""Runs and rows for people, as text and JSON."""

@@ -1,0 +1,491 @@
+"""The use case of provisioning: rosters are read and planned, doubtful plans held, the rest uploaded, the end noted.
+
+`advance` takes one step of an open run and keeps it. What is kept says what comes next, so that a worker killed
+anywhere is followed by another that goes on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import tzinfo
+from typing import Protocol
+
+import structlog
+
+from shared.clock import Clock
+from shared.domain.provisioning.imports.corrections import USERS, corrections_before
+from shared.domain.provisioning.imports.login_changes import login_digest, login_of, user_id_of
+from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, change_imports, with_new_ids
+from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
+from shared.domain.provisioning.rows.users import CanvasUsers
+from shared.domain.provisioning.run import (
+    AppliedMark,
+    DataSetChange,
+    Hold,
+    Run,
+    RunCause,
+    RunKind,
+    RunState,
+    Upload,
+    UploadState,
+    digest_of,
+    plan_digest_of,
+)
+from shared.domain.provisioning.safety import ended_terms
+from shared.domain.provisioning.school_plans import changed_rows_of, plan_without
+from shared.domain.provisioning.school_sizes import LiveCounts, LiveHistory
+from shared.errors import PermanentError
+from shared.log_events import LogEvent
+from shared.ports.provisioning import ProvisionRuns, RosterFeed, RunLease, SisImports
+from workers.provisioning.imports.importer import Uploader
+from workers.provisioning.imports.sub_accounts import missing_accounts
+from workers.provisioning.imports.upload_planner import Held, Prepared, UploadPlanner, correction_change
+from workers.provisioning.planning import Planned, Planner
+from workers.provisioning.reports.comparison import Comparison, SchoolPlan
+
+log = structlog.get_logger()
+
+# SIS ids take two imports, what is refused is taken back by a third, logins take one: more would be going in circles.
+MOST_CORRECTIONS = 8
+
+FIRST_RUN = Hold(
+    "first_run",
+    "Passback has never provisioned this Canvas, so that there is nothing to compare with.",
+    "Look at the rows, above all at SIS ids and logins: they must be those of the people and courses in Canvas.",
+)
+ROWS_FORGOTTEN = Hold(
+    "rows_forgotten",
+    "What was applied last is not kept any more, so that it cannot be told what would end.",
+    "Compare some courses in Canvas with PowerSchool before approving.",
+)
+
+
+class Aftermath(Protocol):
+    """What follows a run that is done. May be repeated."""
+
+    def follow(self, run: Run) -> object:
+        """Tell passback's other parts what has changed."""
+        ...
+
+
+class ProvisionRun:
+    """One step at a time, each kept before the next."""
+
+    def __init__(
+        self,
+        feed: RosterFeed,
+        planner: Planner,
+        runs: ProvisionRuns,
+        uploader: Uploader,
+        aftermath: Aftermath,
+        clock: Clock,
+        uploads: UploadPlanner,
+        zone: Callable[[], tzinfo],
+        imports: SisImports,
+    ) -> None:
+        self._feed = feed
+        self._imports = imports
+        self._planner = planner
+        self._runs = runs
+        self._uploader = uploader
+        self._aftermath = aftermath
+        self._clock = clock
+        self._uploads = uploads
+        self._zone = zone
+
+    def advance(self, run: Run, lease: RunLease) -> Run:
+        """Take the next step of an open run; return the run as it is kept then.
+
+        Raises the errors of `shared.errors`; the run is kept as far as it got.
+        """
+        if run.started_at is None:
+            begun = replace(run, started_at=self._clock.now())
+            self._runs.save(lease, begun)
+            return begun
+        match run.state:
+            case RunState.READING:
+                return self._read(run, lease)
+            case RunState.APPLYING:
+                return self._apply(run, lease)
+            case RunState.FINISHING:
+                return self._finish(run, lease)
+            case _:
+                return run
+
+    def compared(self, kind: RunKind, cause: RunCause) -> Comparison:
+        """Read and plan, and compare it with what was applied, as a run would that begins now. Keeps nothing."""
+        return self._compared(Run("", kind, cause, self._clock.now()))
+
+    def _compared(self, run: Run, target: Sequence[DataSet] | None = None) -> Comparison:
+        """Read and plan, or take `target` as the plan, and compare it with what was applied."""
+        held = {mark.key: self._held(mark) for mark in self._runs.applied()}
+        applied = [rows for each in held.values() if (rows := each.possible) is not None]
+        known = CanvasUsers(run.refused_ids, frozenset(run.refused_logins), self._runs.former_logins())
+        if target is not None:
+            return self._scoped(run, _Plans(lambda _: Planned(tuple(target))), held, applied, known)
+        roster, history = self._feed.read(), self._history()
+        plans = _Plans(lambda waiting: self._planner.plan(roster, applied, history, replace(known, waiting=waiting)))
+        return self._scoped(run, plans, held, applied, known)
+
+    def _scoped(
+        self,
+        run: Run,
+        plans: "_Plans",
+        held: Mapping[DataSetKey, Held],
+        applied: Sequence[DataSet],
+        known: CanvasUsers,
+    ) -> Comparison:
+        """Return what changes: of everything, of all but the doubtful schools, or of one school alone."""
+        planned = plans.everything
+        digests = {each.key: digest_of(each) for each in planned.data_sets}
+        holds: tuple[Hold, ...] = ()
+        if run.kind is not RunKind.ROLLBACK:
+            accounts = missing_accounts(self._imports, applied, planned.data_sets)
+            holds = (*planned.holds, *accounts, *_own_holds(held, digests, run.cause))
+        own = run.school_number
+        if own is not None:
+            # A doubt about the whole district is one about the school.
+            school = _school_plan(own, applied, planned, holds, run.corrections)
+            compared = self._of(run, plans, held, applied, known, lambda number: number != own)
+            return replace(compared, holds=school.holds, plan_digest=school.plan_digest)
+        plan_digest = plan_digest_of((*digests.items(), *_id_imports(planned.id_changes, run.corrections)))
+        doubtful: frozenset[int] = frozenset()
+        if run.approved_plan != plan_digest:
+            doubtful = schools_apart(applied, planned.data_sets, holds)
+        schools = tuple(_school_plan(school, applied, planned, holds, ()) for school in doubtful)
+        compared = self._of(run, plans, held, applied, known, (lambda number: number in doubtful) if doubtful else None)
+        return replace(compared, holds=holds, plan_digest=plan_digest, schools=schools)
+
+    def _of(
+        self,
+        run: Run,
+        plans: "_Plans",
+        held: Mapping[DataSetKey, Held],
+        applied: Sequence[DataSet],
+        known: CanvasUsers,
+        stays: Callable[[int], bool] | None,
+    ) -> Comparison:
+        """Return what the plan takes where the rows of every school that `stays` are left as they are."""
+        planned = plans.without_ids_of(stays) if stays else plans.everything
+        ids = {change.old: change.new for change in planned.id_changes}
+        if ids:
+            held = {key: each.with_new_ids(ids) for key, each in held.items()}
+        before = [with_new_ids(each, ids) for each in applied]
+        data_sets = plan_without(before, planned.data_sets, stays) if stays else planned.data_sets
+        corrections = corrections_before(data_sets, applied, planned.id_changes, known)
+        renumbered = {digest_of(each.rows): each.rows for each in held.values() if ids and each.rows}
+        prepared = self._prepared(data_sets, held, run.cause)
+        return Comparison(planned, prepared, (), "", corrections=corrections, renumbered=renumbered)
+
+    def _prepared(
+        self, data_sets: Sequence[DataSet], held: Mapping[DataSetKey, Held], cause: RunCause
+    ) -> tuple[Prepared, ...]:
+        over = ended_terms(data_sets, self._uploads.today(), self._zone())
+        ordered = sorted(data_sets, key=lambda each: each.key.place)
+        return self._uploads.prepared(ordered, held, over, renew=cause is RunCause.SCHEDULE)
+
+    def _history(self) -> LiveHistory:
+        return LiveHistory(self._clock.now(), tuple(self._runs.live_history()))
+
+    def _held(self, mark: AppliedMark) -> Held:
+        digests = (mark.digest, mark.attempted, mark.refused)
+        return Held(mark, *(self._runs.rows(digest) if digest else None for digest in digests))
+
+    def _read(self, run: Run, lease: RunLease) -> Run:
+        run = replace(run, planned_at=self._clock.now())
+        if run.kind is RunKind.ROLLBACK:
+            self._supersede_others(run, lease)
+            compared = self._compared(run, self._rows_before(run))
+        else:
+            version = self._feed.changes_since(self._runs.notes().data_version)
+            run = self._knowing_refusals(replace(run, data_version=version.version if version else None))
+            compared = self._compared(run)
+        return self._decide(self._with_plan(run, compared), lease, compared)
+
+    def _knowing_refusals(self, run: Run) -> Run:
+        """Return the run with what Canvas refused before, unless it is to be asked again."""
+        if run.corrections or run.cause in (RunCause.SCHEDULE, RunCause.PERSON):
+            return run
+        notes = self._runs.notes()
+        return replace(run, refused_ids=notes.refused_ids, refused_logins=notes.refused_logins)
+
+    def _decide(self, run: Run, lease: RunLease, compared: Comparison) -> Run:
+        self._keep_rows(compared)
+        if run.kind is RunKind.DRY_RUN:
+            return self._end(replace(run, reasons=compared.holds), RunState.SHOWN, lease)
+        if run.kind is RunKind.ROSTER:
+            self._runs.keep_sis_ids(lease, _ids_in_canvas(compared.planned))
+        if compared.is_held and run.approved_plan != compared.plan_digest:
+            held = self._held_like(run)
+            if held is not None and held.id != run.id and held.plan_digest == compared.plan_digest:
+                return self._end(replace(run, superseded_by=held.id), RunState.STILL_HELD, lease)
+            return self._hold(replace(run, reasons=compared.holds), lease)
+        for school in compared.schools:
+            self._hold_school(run, school, lease)
+        apart = tuple(school.school_number for school in compared.schools)
+        state = RunState.APPLYING if run.next_upload is not None else RunState.FINISHING
+        return self._keep(replace(run, state=state, reasons=compared.holds, held_schools=apart), lease)
+
+    def _with_plan(self, run: Run, compared: Comparison) -> Run:
+        """Return the run with what it is to do. What it has done already stays with it."""
+        done = _imported(run)
+        if compared.corrections and len(run.corrections) >= MOST_CORRECTIONS:
+            raise PermanentError("corrections follow from corrections without end", cause="corrections_without_end")
+        # After corrections everything is read and planned anew.
+        corrections = [self._uploads.correction(rows, run.id) for rows in compared.corrections]
+        wanted = corrections or [part.upload for part in compared.prepared]
+        keys = {part.key for upload in done for part in upload.parts}
+        return replace(
+            run,
+            plan_digest=compared.plan_digest,
+            replanned=bool(run.approved_plan) and run.approved_plan != compared.plan_digest,
+            counts=_rows_by_entity(compared.planned.data_sets),
+            findings=dict(compared.planned.findings),
+            problems=compared.planned.problems,
+            changes=(*(change for change in run.changes if change.key in keys), *compared.changes),
+            uploads=(*done, *wanted),
+            applied_before=run.applied_before if done else tuple(self._runs.applied()),
+            attempts=0,
+            not_before=None,
+            waits_for="",
+            waits_on=None,
+        )
+
+    def _held_like(self, run: Run) -> Run | None:
+        """Return the run that waits for a person about the same rows: the district's, or one school's."""
+        return next((each for each in self._runs.held_runs() if each.school_number == run.school_number), None)
+
+    def _hold(self, run: Run, lease: RunLease) -> Run:
+        for other in self._runs.held_runs():
+            if other.id != run.id and _covers(run, other):
+                self._supersede(other, run, lease)
+        run = self._keep(replace(run, state=RunState.HELD, uploads=_imported(run)), lease)
+        self._note_version(run, lease)
+        self._tell_held(run)
+        return run
+
+    def _hold_school(self, run: Run, school: SchoolPlan, lease: RunLease) -> None:
+        """Keep a school's plan as a held run of its own, in the place of an older plan for it."""
+        before = next((each for each in self._runs.held_runs() if each.school_number == school.school_number), None)
+        if before is not None and before.plan_digest == school.plan_digest:
+            return
+        held = Run(
+            self._runs.new_id(),
+            RunKind.ROSTER,
+            run.cause,
+            self._clock.now(),
+            state=RunState.HELD,
+            started_at=run.started_at,
+            reasons=school.holds,
+            plan_digest=school.plan_digest,
+            changes=school.changes,
+            school_number=school.school_number,
+        )
+        for digest, data_set in school.rows.items():
+            self._runs.keep_rows(digest, data_set)
+        if before is not None:
+            self._supersede(before, held, lease)
+        self._keep(held, lease)
+        self._tell_held(held)
+
+    def _tell_held(self, run: Run) -> None:
+        log.error(
+            LogEvent.PROVISION_HELD, run_id=run.id, school=run.school_number,
+            codes=sorted({hold.code for hold in run.reasons}),
+            data_sets=len(run.changes), added=sum(each.added for each in run.changes),
+            changed=sum(each.changed for each in run.changes), removed=sum(each.removed for each in run.changes),
+        )  # fmt: skip
+
+    def _apply(self, run: Run, lease: RunLease) -> Run:
+        number = run.next_upload
+        if number is None:
+            has_corrected = bool(run.uploads) and run.uploads[-1].is_correction
+            state = RunState.READING if has_corrected else RunState.FINISHING
+            return self._keep(replace(run, state=state), lease)
+        return self._uploader.advance(run, number, lease)
+
+    def _finish(self, run: Run, lease: RunLease) -> Run:
+        self._aftermath.follow(run)
+        self._remember_logins(run)
+        for held in self._runs.held_runs() if run.kind is RunKind.ROSTER else ():
+            if held.id != run.id and _covers(run, held) and held.school_number not in run.held_schools:
+                self._supersede(held, run, lease)
+        marks = self._runs.applied()
+        current = [mark.digest for mark in marks if mark.digest]
+        self._runs.keep_applied(current, [change.before for change in run.changes if change.before])
+        self._remember_live(run, marks, lease)
+        return self._end(run, RunState.DONE, lease)
+
+    def _remember_live(self, run: Run, marks: Sequence[AppliedMark], lease: RunLease) -> None:
+        """Remember what is live now, for later runs to compare with; what a person approved is the new measure."""
+        if run.approved_by or run.kind is RunKind.ROLLBACK:
+            self._runs.forget_live_counts(lease, None if run.school_number is None else [run.school_number])
+        live = {mark.key: mark.live for mark in marks if mark.live is not None}
+        self._runs.add_live_counts(lease, LiveCounts(self._clock.now(), live))
+
+    def _end(self, run: Run, state: RunState, lease: RunLease) -> Run:
+        now = self._clock.now()
+        if run.kind is RunKind.ROSTER and run.school_number is None:
+            self._note_version(run, lease)
+        ended = replace(run, state=state, finished_at=now, not_before=None, waits_for="", waits_on=None)
+        return self._keep(ended, lease)
+
+    def _remember_logins(self, run: Run) -> None:
+        """Keep by which logins those who left the files were known: a newcomer may be given one of them."""
+        change = next((each for each in run.changes if each.key == USERS), None)
+        before, after = (
+            self._runs.rows(digest) if digest else None
+            for digest in ((change.before, change.after) if change else (None, None))
+        )
+        if after is None:
+            return
+        staying = {user_id_of(row) for row in after.rows}
+        left = [row for row in (before.rows if before else ()) if user_id_of(row) not in staying]
+        self._runs.keep_former_logins({login_digest(login_of(row)): user_id_of(row) for row in left}, staying)
+
+    def _note_version(self, run: Run, lease: RunLease) -> None:
+        notes = replace(self._runs.notes(), refused_ids=run.refused_ids, refused_logins=run.refused_logins)
+        version = notes.data_version if run.data_version is None else run.data_version
+        self._runs.note(lease, replace(notes, data_version=version))
+
+    def _supersede_others(self, run: Run, lease: RunLease) -> None:
+        """Close runs under way: going on, they would undo what this one restores."""
+        for other in self._runs.opened():
+            if other.id != run.id and other.kind is RunKind.ROSTER:
+                self._supersede(other, run, lease)
+
+    def _supersede(self, other: Run, run: Run, lease: RunLease) -> None:
+        """Close another run; one that was held, unless a person has decided about it meanwhile."""
+        ended = replace(other, state=RunState.SUPERSEDED, superseded_by=run.id, finished_at=self._clock.now())
+        if other.state is RunState.HELD:
+            self._runs.save_held(lease, ended)
+        else:
+            self._runs.save(lease, ended)
+
+    def _rows_before(self, run: Run) -> list[DataSet]:
+        """Return what Canvas held before the run that is undone; data sets that came with it stay as they are."""
+        undone = self._runs.find(run.rollback_of)
+        marks = [mark for mark in (undone.applied_before if undone else ()) if mark.digest is not None]
+        kept = [self._runs.rows(mark.digest) for mark in marks if mark.digest]
+        rows = [data_set for data_set in kept if data_set is not None]
+        if undone is None or len(rows) < len(marks):
+            raise PermanentError("what was applied before is not kept any more", cause="rows_forgotten")
+        if not rows:
+            raise PermanentError("nothing was applied before that run", cause="nothing_applied_before")
+        # People keep the SIS ids that they were given since: those are no rows that could be restored.
+        ids = self._ids_since(rows)
+        return [with_new_ids(data_set, ids) for data_set in rows]
+
+    def _ids_since(self, rows: Sequence[DataSet]) -> dict[str, str]:
+        """Return the SIS ids that people have now, by those of the rows."""
+        now = [kept for mark in self._runs.applied() if mark.key == USERS and (kept := self._held(mark).possible)]
+        current = {row.source: user_id_of(row) for each in now for row in each.rows if row.source}
+        then = (row for each in rows if each.key == USERS for row in each.rows)
+        return {user_id_of(row): current[row.source] for row in then if row.source in current}
+
+    def _keep_rows(self, compared: Comparison) -> None:
+        for part in compared.prepared:
+            for digest, data_set in part.rows.items():
+                self._runs.keep_rows(digest, data_set)
+        for rows in compared.corrections:
+            self._runs.keep_rows(digest_of(rows), rows)
+        for digest, data_set in compared.renumbered.items():
+            self._runs.keep_rows(digest, data_set)
+
+    def _keep(self, run: Run, lease: RunLease) -> Run:
+        self._runs.save(lease, run)
+        return run
+
+
+def _own_holds(held: Mapping[DataSetKey, Held], digests: Mapping[DataSetKey, str], cause: RunCause) -> tuple[Hold, ...]:
+    """Return the doubts that the rows themselves do not raise. A person who asks for the first run has decided."""
+    if not any(each.mark and each.mark.digest for each in held.values()):
+        return () if cause is RunCause.PERSON else (FIRST_RUN,)
+    forgotten = (each.mark for key, each in held.items() if key in digests and each.mark and each.rows is None)
+    if any(mark.digest and mark.digest != digests[mark.key] for mark in forgotten):
+        return (ROWS_FORGOTTEN,)
+    return ()
+
+
+def schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[Hold]) -> frozenset[int]:
+    """Return the schools whose doubts hold them alone: none where a doubt is about all, or no school is left."""
+    numbers = {hold.school_number for hold in holds}
+    if not numbers or None in numbers:
+        return frozenset()
+    doubtful = frozenset(number for number in numbers if number is not None)
+    schools = {row.school_number for data_set in (*applied, *planned) for row in data_set.rows}
+    return doubtful if schools - doubtful - {DISTRICT_SCHOOL_NUMBER} else frozenset()
+
+
+class _Plans:
+    """Plans of one reading: with all people by their new SIS ids, or with those of some records left as they are."""
+
+    def __init__(self, plan: Callable[[frozenset[str]], Planned]) -> None:
+        self._plan = plan
+        self.everything = plan(frozenset())
+
+    def without_ids_of(self, stays: Callable[[int], bool]) -> Planned:
+        """Return the plan in which nobody of these schools gets another SIS id."""
+        waiting = frozenset(each.source for each in self.everything.id_changes if stays(each.school_number))
+        return self._plan(waiting) if waiting else self.everything
+
+
+def _school_plan(
+    school: int,
+    applied: Sequence[DataSet],
+    planned: Planned,
+    holds: Iterable[Hold],
+    corrected: Sequence[Upload],
+) -> SchoolPlan:
+    """Return what changes of a school's rows alone. Its digest stands for exactly those changes.
+
+    `corrected` are the corrections that were made for the school already.
+    """
+    ids = {change.old: change.new for change in planned.id_changes}
+    before_all = [with_new_ids(each, ids) for each in applied]
+    found = changed_rows_of(before_all, plan_without(before_all, planned.data_sets, lambda number: number != school))
+    changes = []
+    rows: dict[str, DataSet] = {}
+    for each in found:
+        before, after = digest_of(each.before), digest_of(each.after)
+        rows |= {before: each.before, after: each.after}
+        changes.append(DataSetChange(each.after.key, before, after, each.added, each.changed, each.removed))
+    id_changes = [change for change in planned.id_changes if change.school_number == school]
+    renumbering = change_imports(id_changes)
+    rows |= {digest_of(each): each for each in renumbering}
+    digests = ((change.key, f"{change.before}-{change.after}") for change in changes)
+    digest = plan_digest_of((*digests, *_id_imports(id_changes, corrected)))
+    own = tuple(hold for hold in holds if hold.school_number in (None, school))
+    return SchoolPlan(school, own, digest, (*map(correction_change, renumbering), *changes), rows)
+
+
+def _id_imports(id_changes: Sequence[SisIdChange], corrected: Iterable[Upload]) -> Iterator[tuple[DataSetKey, str]]:
+    """Yield what stands for the SIS ids that a plan changes: those that were changed for it already are part of it."""
+    for upload in corrected:
+        for part in upload.parts:
+            if part.key.entity is Entity.SIS_ID_CHANGES:
+                yield part.key, part.digest
+    for each in change_imports(id_changes):
+        yield each.key, digest_of(each)
+
+
+def _covers(run: Run, other: Run) -> bool:
+    """Say whether the run is about all rows that the other one is about."""
+    return run.school_number is None or run.school_number == other.school_number
+
+
+def _imported(run: Run) -> tuple[Upload, ...]:
+    return tuple(upload for upload in run.uploads if upload.state is UploadState.IMPORTED)
+
+
+def _ids_in_canvas(planned: Planned) -> dict[str, str]:
+    """Return the SIS ids by PowerSchool record that Canvas has and the templates do not make, until it has others."""
+    return {**planned.kept_ids, **{change.source: change.old for change in planned.id_changes}}
+
+
+def _rows_by_entity(data_sets: Sequence[DataSet]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for data_set in data_sets:
+        entity = data_set.key.entity.value
+        counts[entity] = counts.get(entity, 0) + len(data_set.rows)
+    return counts

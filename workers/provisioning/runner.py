@@ -1,0 +1,160 @@
+"""What a tick does: one worker at a time brings runs as far as they get, within bounds, and lets go.
+
+A tick that was lost, repeated or killed does no harm: what is to be done follows from what is kept in Redis.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from shared.clock import Clock
+from shared.domain.outcome import Outcome, Retry, Wait
+from shared.domain.pauses import EVERYTHING, PROVISIONING
+from shared.domain.provisioning.run import Run, RunKind, RunState
+from shared.errors import LeaseLost
+from shared.log_events import LogEvent
+from shared.ports.passback import Pauses
+from shared.ports.provisioning import ProvisionRuns, RunLease
+from workers.grade_passback.outcome_handler import REDIS_GONE, RunSettler, ended
+from workers.provisioning.run import ProvisionRun
+
+log = structlog.get_logger()
+
+# A tick ends when this has passed and the step under way is done; the next one goes on.
+LONGEST_TICK = timedelta(seconds=60)
+
+Pause = Callable[[timedelta], bool]
+"""Lets a duration pass; True if this process is told to stop meanwhile."""
+Hold = Callable[[RunLease], AbstractContextManager[None]]
+"""Keeps a lease alive inside a block."""
+TakeSpent = Callable[[], Mapping[str, int]]
+"""Returns how many requests were sent since it was asked last, by system."""
+
+
+class Scheduling(Protocol):
+    """Opens runs whose time has come."""
+
+    def look(self, lease: RunLease) -> None:
+        """Open a run if one is due."""
+        ...
+
+
+class Provisioner:
+    """Goes on with open runs, one after the other, under the lease."""
+
+    def __init__(
+        self,
+        runs: ProvisionRuns,
+        scheduling: Scheduling,
+        provision_run: ProvisionRun,
+        settler: RunSettler,
+        pauses: Pauses,
+        clock: Clock,
+        hold: Hold,
+        pause: Pause,
+        take_spent: TakeSpent,
+    ) -> None:
+        self._runs = runs
+        self._scheduling = scheduling
+        self._provision_run = provision_run
+        self._settler = settler
+        self._pauses = pauses
+        self._clock = clock
+        self._hold = hold
+        self._pause = pause
+        self._take_spent = take_spent
+
+    def tick(self) -> bool:
+        """Do what can be done now; say whether there is more to do at once. Never raises for what a run did."""
+        try:
+            lease = self._runs.lease()
+            if lease is None:
+                return False
+            with self._hold(lease):
+                return self._work(lease)
+        except LeaseLost:
+            log.warning(LogEvent.PROVISION_INTERRUPTED, cause="lease_lost")
+        except REDIS_GONE:
+            # Without Redis nothing can be released: the lease ends by itself, and the next tick goes on.
+            log.warning(LogEvent.PROVISION_INTERRUPTED, cause="redis_unavailable")
+        return False
+
+    def _work(self, lease: RunLease) -> bool:
+        try:
+            self._look(lease)
+            return self._go_on(lease, until=self._clock.now() + LONGEST_TICK)
+        finally:
+            self._runs.release(lease)
+
+    def _look(self, lease: RunLease) -> None:
+        """See what is due; an unwell system does not keep the runs that are open already from going on."""
+        came_to: Outcome | None = ended(lambda: self._scheduling.look(lease), LogEvent.PROVISION_DEFECT, run_id=None)
+        if came_to is not None:
+            cause = came_to.cause if isinstance(came_to, Wait) else _cause_of(came_to)
+            log.warning(LogEvent.PROVISION_INTERRUPTED, cause=cause)
+
+    def _go_on(self, lease: RunLease, until: datetime) -> bool:
+        while (run := self._next()) is not None:
+            now = self._clock.now()
+            wait = (run.not_before - now) if run.not_before else timedelta(0)
+            if now >= until or now + wait > until:
+                # A wait that fits into a tick is for the next one, at once; a longer one is for a tick of beat.
+                return wait <= LONGEST_TICK
+            if wait > timedelta(0) and self._pause(wait):
+                return False
+            self._step(run, lease)
+            if self._pause(timedelta(0)):
+                return False
+        return False
+
+    def _step(self, run: Run, lease: RunLease) -> None:
+        after = self._settler.step(run, lease, lambda: self._provision_run.advance(run, lease))
+        spent = self._take_spent()
+        if spent:
+            after = self._with_requests(after, spent, lease)
+        if not after.state.is_open:
+            self._tell_end(after)
+
+    def _with_requests(self, run: Run, spent: Mapping[str, int], lease: RunLease) -> Run:
+        """Keep what a step cost; a person may have decided meanwhile about a run that the step left held."""
+        counted = replace(run, requests=_sum(run.requests, spent))
+        if run.state is not RunState.HELD:
+            self._runs.save(lease, counted)
+        elif not self._runs.save_held(lease, counted):
+            decided = self._runs.find(run.id) or run
+            counted = replace(decided, requests=_sum(decided.requests, spent))
+            self._runs.save(lease, counted)
+        return counted
+
+    def _next(self) -> Run | None:
+        """Return the open run that is next and not paused. Restoring and showing go on while provisioning is paused."""
+        paused = {pause.target for pause in self._pauses.all()}
+        if EVERYTHING in paused:
+            return None
+        may_go_on = (run for run in self._runs.opened() if run.kind is not RunKind.ROSTER or PROVISIONING not in paused)
+        return next(may_go_on, None)
+
+    def _tell_end(self, run: Run) -> None:
+        since = run.started_at or run.created_at
+        log.info(
+            LogEvent.PROVISION_ENDED, run_id=run.id, kind=run.kind, state=run.state, imports=len(run.uploads),
+            requests=dict(run.requests), duration_ms=round((self._clock.now() - since).total_seconds() * 1000),
+        )  # fmt: skip
+
+
+def _cause_of(outcome: Outcome) -> str:
+    match outcome:
+        case Retry(failures=failures):
+            return failures[0].cause
+        case Wait(cause=cause):
+            return cause
+        case _:
+            return getattr(getattr(outcome, "failure", None), "cause", "")
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in sorted({*one, *other})}

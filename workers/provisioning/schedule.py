@@ -1,0 +1,90 @@
+"""When a run begins by itself: at its scheduled time, late if that was missed, or because rosters seem to have changed.
+
+A look at PowerSchool's data version is one request; only where something changed is everything read.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+
+import structlog
+
+from shared.clock import Clock
+from shared.cron import last_due
+from shared.domain.pauses import EVERYTHING, PROVISIONING
+from shared.domain.provisioning.run import RunCause, RunKind
+from shared.log_events import LogEvent
+from shared.ports.passback import Pauses
+from shared.ports.provisioning import ProvisionRuns, RosterFeed, RunLease, ScheduleNotes
+
+log = structlog.get_logger()
+
+# PowerSchool hints per record: a registrar at work makes many, which one look answers.
+BETWEEN_HINTED_LOOKS = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """`schedule` is cron, on the clocks of the district; empty: nothing begins by itself. `check_every` 0: no looks."""
+
+    schedule: str
+    check_every: timedelta
+
+
+class ProvisionSchedule:
+    """Opens runs whose time has come. `zone` is asked for only where there is a schedule."""
+
+    def __init__(
+        self,
+        runs: ProvisionRuns,
+        feed: RosterFeed,
+        pauses: Pauses,
+        clock: Clock,
+        timetable: Timetable,
+        zone: Callable[[], tzinfo],
+    ) -> None:
+        self._runs = runs
+        self._feed = feed
+        self._pauses = pauses
+        self._clock = clock
+        self._timetable = timetable
+        self._zone = zone
+
+    def look(self, lease: RunLease) -> None:
+        """Open a run if one is due and none is under way. Raises the errors of `shared.errors`."""
+        if not self._timetable.schedule or self._is_paused() or self._is_under_way():
+            return
+        notes, now = self._runs.notes(), self._clock.now()
+        slot = last_due(self._timetable.schedule, now, self._zone())
+        if notes.slot is None or slot > notes.slot:
+            self._open(RunCause.SCHEDULE)
+            hint = self._runs.newest_hint_ms()
+            self._runs.note(lease, replace(notes, slot=slot, checked_at=now, hint_ms=hint))
+        elif self._timetable.check_every:
+            self._check(lease, notes, now)
+
+    def _check(self, lease: RunLease, notes: ScheduleNotes, now: datetime) -> None:
+        hint = self._runs.newest_hint_ms()
+        since = now - notes.checked_at if notes.checked_at else self._timetable.check_every
+        hinted = hint > notes.hint_ms and since >= BETWEEN_HINTED_LOOKS
+        if not hinted and since < self._timetable.check_every:
+            return
+        version = self._feed.changes_since(notes.data_version)
+        if version is not None and version.has_changed:
+            # A hint alone voids no cache, since anybody may send one.
+            self._runs.mark_rosters_changed()
+            self._open(RunCause.HINT if hinted else RunCause.DATA_VERSION)
+        elif version is None and hinted:
+            # A PowerSchool without data versions: its hint is all there is to go by.
+            self._open(RunCause.HINT)
+        self._runs.note(lease, replace(notes, checked_at=now, hint_ms=hint))
+
+    def _open(self, cause: RunCause) -> None:
+        run = self._runs.open(RunKind.ROSTER, cause, self._clock.now())
+        log.info(LogEvent.PROVISION_REQUESTED, run_id=run.id, kind=run.kind, cause=cause)
+
+    def _is_paused(self) -> bool:
+        return any(pause.target in (EVERYTHING, PROVISIONING) for pause in self._pauses.all())
+
+    def _is_under_way(self) -> bool:
+        return any(run.kind is RunKind.ROSTER for run in self._runs.opened())

@@ -1,0 +1,126 @@
+"""What a person sees of provisioning, and may do about it: for the command line, the API and the status pages."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from shared.clock import Clock
+from shared.domain.pauses import PROVISIONING
+from shared.domain.provisioning.run import RowTrouble, Run, RunCause, RunKind, RunState
+from shared.log_events import LogEvent
+from shared.ports.passback import Pauses
+from shared.ports.provisioning import ProvisionRuns
+from workers.provisioning.reports.changed_rows import ChangedDataSet, changed_rows
+
+log = structlog.get_logger()
+
+SHOWN_RUNS = 50
+
+
+class NotPossible(Exception):
+    """What a person asked for cannot be done; the message says why, in a sentence."""
+
+
+class ProvisioningDesk:
+    """Runs to look at and to decide about. `wake` tells the worker; without it, its next tick finds the work."""
+
+    def __init__(self, runs: ProvisionRuns, pauses: Pauses, clock: Clock, wake: Callable[[], None]) -> None:
+        self._runs = runs
+        self._pauses = pauses
+        self._clock = clock
+        self.wake = wake
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self._clock.now()
+
+    def runs(self, limit: int = SHOWN_RUNS) -> Sequence[Run]:
+        """Return the newest runs, the newest first."""
+        return self._runs.newest(limit)
+
+    def run(self, run_id: str) -> Run | None:
+        """Return a run; None if there is none of this id (any more)."""
+        return self._runs.find(run_id)
+
+    def held(self) -> Run | None:
+        """Return the first of the runs that wait for a person, None if there is none."""
+        return self._runs.held()
+
+    def held_runs(self) -> Sequence[Run]:
+        """Return the runs that wait for a person: one about the whole district at the most, and one per school."""
+        return self._runs.held_runs()
+
+    def rows(self, run: Run) -> list[ChangedDataSet]:
+        """Return the exact rows that a run changes or would change. They hold names: for signed-in people only."""
+        return list(changed_rows(self._runs, run))
+
+    def troubles(self, run_id: str) -> Sequence[RowTrouble]:
+        """Return the rows that Canvas refused or warned about. They may quote names: for signed-in people only."""
+        return self._runs.troubles(run_id)
+
+    def request(self, actor: str, *, dry_run: bool = False) -> Run:
+        """Open a run that a person asks for; one that has not begun yet is returned instead. Returns at once."""
+        kind = RunKind.DRY_RUN if dry_run else RunKind.ROSTER
+        run = self._runs.open(kind, RunCause.PERSON, self._clock.now(), actor)
+        log.info(LogEvent.PROVISION_REQUESTED, run_id=run.id, kind=kind, actor=actor)
+        self.wake()
+        return run
+
+    def approve(self, run_id: str, actor: str) -> Run:
+        """Let a held run go on: with exactly its plan, or with a new one if the rosters have changed since.
+
+        A new plan that is as doubtful is held again. Raises: NotPossible.
+        """
+        run = self._held(run_id)
+        approved = replace(
+            run, state=RunState.READING, approved_by=actor, approved_plan=run.plan_digest, attempts=0, not_before=None
+        )
+        self._end_hold(approved)
+        log.info(LogEvent.PROVISION_APPROVED, run_id=run_id, actor=actor)
+        self.wake()
+        return approved
+
+    def discard(self, run_id: str, actor: str) -> Run:
+        """Close a held run without doing anything. The next run looks anew. Raises: NotPossible."""
+        discarded = replace(self._held(run_id), state=RunState.DISCARDED, finished_at=self._clock.now())
+        self._end_hold(discarded)
+        log.info(LogEvent.PROVISION_DISCARDED, run_id=run_id, actor=actor)
+        return discarded
+
+    def rollback(self, run_id: str | None, actor: str) -> Run:
+        """Open a run that restores what Canvas was given before that run: by default the newest that wrote anything.
+
+        Provisioning is paused, since its next run would undo this; `resume` lets it go on. Raises: NotPossible.
+        """
+        run = self._to_undo(run_id)
+        now = self._clock.now()
+        self._pauses.pause(PROVISIONING, actor, f"rolled back to before run {run.id}")
+        opened = self._runs.open(RunKind.ROLLBACK, RunCause.PERSON, now, actor, rollback_of=run.id)
+        log.info(LogEvent.PROVISION_REQUESTED, run_id=opened.id, kind=opened.kind, actor=actor)
+        self.wake()
+        return opened
+
+    def _held(self, run_id: str) -> Run:
+        run = self._runs.find(run_id)
+        if run is None:
+            raise NotPossible(f"there is no run {run_id}")
+        if run.state is not RunState.HELD:
+            raise NotPossible(f"run {run_id} is not held: it is {run.state}")
+        return run
+
+    def _end_hold(self, run: Run) -> None:
+        if not self._runs.end_hold(run):
+            raise NotPossible(f"run {run.id} is not held any more")
+
+    def _to_undo(self, run_id: str | None) -> Run:
+        if run_id is None:
+            found = next((run for run in self._runs.newest(SHOWN_RUNS) if run.has_written), None)
+        else:
+            found = self._runs.find(run_id)
+        if found is None:
+            raise NotPossible(f"there is no run {run_id}" if run_id else "no kept run has written anything")
+        if not found.has_written:
+            raise NotPossible(f"run {found.id} has written nothing")
+        return found

@@ -1,0 +1,44 @@
+"""The provisioning worker: a Celery worker of its own, which runs one tick at a time."""
+
+import structlog
+from celery import Celery, bootsteps
+
+from shared.config import Settings
+from shared.log_events import LogEvent
+from shared.queues import Queue, Task
+from workers.celery.worker import consumer_responds, run_celery_worker
+from workers.container import passback
+from workers.provisioning.worker_kind import KIND
+from workers.runtime.heartbeat import Heart
+from workers.runtime.identity import this_process
+
+log = structlog.get_logger()
+
+
+class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Runs the heart beside the worker's pool, and tells a running tick to stop."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: object, **options: object) -> None:
+        super().__init__(worker, **options)
+        self._heart: Heart | None = None
+
+    def start(self, worker: object) -> None:
+        """Start the heart, and look at once at what is to be done: beat's next tick may be half a minute away."""
+        app: Celery = worker.app  # type: ignore[attr-defined]
+        app.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
+        self._heart = Heart(passback().heartbeats, this_process(KIND), lives=consumer_responds)
+        self._heart.start()
+        log.info(LogEvent.PROCESS_STARTED, process=KIND)
+
+    def stop(self, _worker: object) -> None:
+        """Stop; the tick under way ends with its step, and what it came to is kept."""
+        passback().stopping.set()
+        if self._heart is not None:
+            self._heart.stop()
+
+
+def start_provisioning_worker(settings: Settings) -> None:
+    """Run a Celery worker for the queue `provisioning` until it is told to stop."""
+    run_celery_worker(settings, ProvisionStep, "passback-provisioning", (Queue.PROVISIONING,), threads=1)

@@ -1,0 +1,1 @@
+"""The web process: receivers, pages, API, metrics, Flower's sign-in."""

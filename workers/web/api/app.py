@@ -1,0 +1,75 @@
+"""The JSON API, put together: what `passback` and the pages say and do, over HTTP."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+
+from workers.container import Passback
+from workers.web.api.courses import CourseApi
+from workers.web.api.dead_letters import LetterApi
+from workers.web.api.errors import RefusalAnswer, answer_refusals
+from workers.web.api.installation import InstallationApi
+from workers.web.auth.access import people_only
+from workers.web.auth.roles import Person
+from workers.web.auth.sign_in import SignIn
+from workers.web.pages.operator_actions import Acts
+from workers.web.pages.provisioning import Provisioning
+from workers.web.pages.provisioning_source import provisioning_of
+
+PREFIX = "/api/v1"
+
+# What every endpoint may answer besides what it is for.
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": RefusalAnswer, "description": why}
+    for status, why in (
+        (400, "The body is not readable"),
+        (401, "Nobody signed in"),
+        (403, "Only operators may; or the action may be forged; or nobody can sign in yet"),
+        (404, "There is no such thing"),
+        (408, "The body took too long to arrive"),
+        (413, "The body is too large"),
+        (422, "The request is not valid"),
+        (429, "Too many wrong passwords"),
+        (503, "Redis, Canvas or PowerSchool does not answer now, or is not configured"),
+    )
+}
+
+
+def create_api(service: Passback, sign_in: SignIn | None = None, provisioning: Provisioning | None = None) -> FastAPI:
+    """Return the API as an ASGI application. Its endpoints block, and so run in threads."""
+    sign_in = sign_in or SignIn(service.settings, lambda: service.redis, service.keys)
+    provisioning = provisioning or provisioning_of(service)
+    acts = Acts(service, provisioning)
+    app = FastAPI(
+        title="passback",
+        description="What is in PowerSchool, why something is not, and what to do about it.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        # A redirect of the framework's leads to the host that the request names.
+        redirect_slashes=False,
+    )
+    router = APIRouter(responses=REFUSALS)
+    for part in (
+        CourseApi(service, acts),
+        LetterApi(service, acts),
+        InstallationApi(service, acts, provisioning),
+    ):
+        part.add_to(router)
+    app.include_router(router, prefix=PREFIX, dependencies=[Depends(_known(sign_in)), Depends(_private)])
+    answer_refusals(app)
+    return app
+
+
+def _known(sign_in: SignIn) -> Any:  # FastAPI reads the signature itself
+    who = people_only(sign_in)
+
+    def known(request: Request, person: Person = Depends(who)) -> None:  # noqa: B008  # FastAPI's way
+        request.state.person = person
+
+    return known
+
+
+def _private(response: Response) -> None:
+    """Let nobody on the way keep an answer: it may hold scores."""
+    response.headers["Cache-Control"] = "no-store"

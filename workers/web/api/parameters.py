@@ -1,0 +1,50 @@
+"""What the parts of the API share: who acts, and what ids look like."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic_core import to_jsonable_python
+
+from workers.web.auth.access import not_forged, operators_only
+from workers.web.auth.roles import Person
+
+CANVAS_ID = r"^[0-9]{1,20}$"
+LETTER_ID = r"^[A-Za-z0-9_.:-]{1,100}$"
+SIS_ID = r"^[^\x00-\x1f]{1,255}$"
+CODE = r"^[A-Za-z0-9_.-]{1,100}$"
+MOST_ENTRIES = 1000
+
+
+def operator(request: Request) -> Person:
+    """Return the operator who acts; refuses viewers, and what may be forged."""
+    not_forged(request)
+    person: Person = request.state.person
+    return operators_only(person)
+
+
+Operator = Annotated[Person, Depends(operator)]
+CourseId = Annotated[str, Path(pattern=CANVAS_ID, description="Canvas course id")]
+LetterId = Annotated[str, Path(pattern=LETTER_ID, description="Dead letter id")]
+Code = Annotated[str, StringConstraints(pattern=CODE)]
+
+
+def aware(at: datetime) -> datetime:
+    """Return the time, of UTC where it has no offset."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(aware)]
+Since = Annotated[Moment | None, Query(description="Only from this time on; UTC without an offset")]
+
+
+class Body(BaseModel):
+    """A body; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def plain(value: object) -> Any:  # JSON
+    """Return a value as JSON has it: dataclasses by their fields, times in ISO 8601, durations in seconds."""
+    return to_jsonable_python(value, timedelta_mode="float")

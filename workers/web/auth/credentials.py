@@ -1,0 +1,176 @@
+"""Who has a password: one check for the sign-in, the API, `/metrics` and Flower.
+
+Each attempt is counted in Redis before it is checked. Checks run beside the event loop, two at once, since an Argon2
+hash takes 64 MB and a while; the attempts of one sender on one account go one after the other; what is more than may
+wait is refused.
+"""
+
+import asyncio
+import os
+import secrets
+import sys
+import threading
+from base64 import b64decode
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import cached_property, partial
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.sign_in import Guesses
+from shared.clock import Clock
+from shared.config import PREFIX, Settings
+from shared.log_events import LogEvent
+from workers.runtime.log_limit import LineLimit
+from workers.web.api.errors import NotDone
+from workers.web.auth.passwords import Password
+from workers.web.auth.roles import Role
+
+log = structlog.get_logger()
+
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="passback", charset="UTF-8"'}
+CHECKS_AT_ONCE = 2
+LEAST_PRIORITY = 19
+MOST_WAITING = 64
+MOST_WAITING_OF_SENDER = 24
+METRICS_ACCOUNT = "metrics"
+UNKNOWN_ACCOUNT = "unknown"
+RETRY_AFTER = {"Retry-After": "2"}
+
+
+def passwords_of(settings: Settings) -> dict[Role, Password]:
+    """Return the passwords of both accounts, by their names. Raises `ConfigurationError` for a broken hash."""
+    configured = {Role.OPERATOR: settings.operator_password, Role.VIEWER: settings.viewer_password}
+    return {
+        role: Password(f"{PREFIX}{role.upper()}_PASSWORD", each.get_secret_value()) for role, each in configured.items()
+    }
+
+
+class Authenticator:
+    """Checks names and passwords, and the token of the metrics."""
+
+    def __init__(self, settings: Settings, redis: Callable[[], Redis], keys: Keys, clock: Clock) -> None:
+        self.passwords = passwords_of(settings)
+        self._token = settings.metrics_token.get_secret_value()
+        self._redis = redis
+        self._keys = keys
+        self._lines = LineLimit(clock)
+        self._threads = ThreadPoolExecutor(CHECKS_AT_ONCE, "password-check", _yield_to_others)
+        self._waiting = 0
+        self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
+
+    @property
+    def has_passwords(self) -> bool:
+        """Say whether any account can be opened by a password."""
+        return any(password.is_set for password in self.passwords.values())
+
+    async def role(self, name: str, password: str, sender: str, door: str) -> Role:
+        """Return the role of the account with this name and password.
+
+        `sender` is the address as `Proxies.sender` gives it; `door` is a name for logs.
+        Raises: NotDone (401: wrong, 429: guessed too often, 503: too many attempts at once); RedisError.
+        """
+        role = next((role for role in Role if role.value == name), None)
+        fits = partial(self.passwords[role].fits, password) if role else _never
+        await self._attempt(role.value if role else UNKNOWN_ACCOUNT, sender, door, fits)
+        assert role is not None, "an unknown account was opened"
+        return role
+
+    async def operator(self, name: str, password: str, sender: str, door: str) -> None:
+        """Return if this is the operator. Raises: as `role`; NotDone (403) for anybody else who has a password."""
+        if await self.role(name, password, sender, door) is not Role.OPERATOR:
+            raise NotDone(403, "not_operator", "This is for the operator.")
+
+    async def token(self, given: str, sender: str, door: str) -> None:
+        """Return if this is the metrics' token.
+
+        Without Redis it is checked uncounted, so that the metrics can say that Redis is away: a token is long.
+        Raises: NotDone, as `role`.
+        """
+        await self._attempt(METRICS_ACCOUNT, sender, door, partial(self._is_token, given))
+
+    def _is_token(self, given: str) -> bool:
+        return bool(self._token) and secrets.compare_digest(given.encode(), self._token.encode())
+
+    async def _attempt(self, account: str, sender: str, door: str, fits: Callable[[], bool]) -> None:
+        async with self._turn(account, sender, door):
+            loop = asyncio.get_running_loop()
+            wait, is_right = await loop.run_in_executor(self._threads, self._check, account, sender, fits)
+        if wait is not None:
+            self._log("too_many_guesses", account, door)
+            seconds = str(max(1, round(wait.total_seconds())))
+            message = f"Too many wrong passwords. Try again in {seconds} seconds."
+            raise NotDone(429, "too_many_guesses", message, {"Retry-After": seconds})
+        if not is_right:
+            self._log("wrong_password", account, door)
+            raise NotDone(401, "not_signed_in", "This is no account with this password.", CHALLENGE)
+
+    def _check(self, account: str, sender: str, fits: Callable[[], bool]) -> tuple[timedelta | None, bool]:
+        """Count, then check; blocks."""
+        try:
+            if (wait := self._guesses.count(account, sender)) is not None:
+                return wait, False
+            if not fits():
+                return None, False
+            self._guesses.forgive(account, sender)
+        except (RedisError, OSError):
+            if account != METRICS_ACCOUNT:
+                raise
+            return None, fits()
+        return None, True
+
+    @asynccontextmanager
+    async def _turn(self, account: str, sender: str, door: str) -> AsyncIterator[None]:
+        """Let one attempt of a sender on an account go on at a time, so that right ones are never counted together."""
+        lock, waiting = self._turns.get((account, sender), (asyncio.Lock(), 0))
+        if self._waiting >= MOST_WAITING or waiting >= MOST_WAITING_OF_SENDER:
+            self._log("too_busy", account, door)
+            raise NotDone(503, "too_busy", "Too many passwords are being checked. Send it again.", RETRY_AFTER)
+        self._waiting += 1
+        self._turns[account, sender] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            self._waiting -= 1
+            lock, waiting = self._turns.pop((account, sender))
+            if waiting > 1:
+                self._turns[account, sender] = lock, waiting - 1
+
+    def _log(self, cause: str, account: str, door: str) -> None:
+        if (unlogged := self._lines.due((cause, account, door))) is not None:
+            log.warning(LogEvent.SIGN_IN_REFUSED, cause=cause, account=account, door=door, unlogged=unlogged)
+
+    @cached_property
+    def _guesses(self) -> Guesses:
+        return Guesses(self._redis(), self._keys)
+
+
+def _yield_to_others() -> None:
+    """Let this thread, and those that Argon2 starts from it, have the processor only when the receivers do not need it.
+
+    Linux has a priority for each thread; elsewhere it would be the whole process's, and stays as it is.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)
+
+
+def _never() -> bool:
+    return False
+
+
+def name_and_password(authorization: str) -> tuple[str, str]:
+    """Return both from an `Authorization` header in UTF-8; two empty texts from any other one."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        name, _, password = b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return name, password

@@ -1,0 +1,99 @@
+"""What trusted proxies say of a request: where it comes from, whether by TLS, and who signed in at the proxy."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from starlette.requests import HTTPConnection
+
+from shared.config import Settings
+from workers.web.auth.roles import Person, Role
+
+UNKNOWN_ADDRESS = "unknown"
+LONGEST_NAME = 100
+
+Address = IPv4Address | IPv6Address
+
+
+class Proxies:
+    """The proxies of the settings. What anybody else says in their headers is not heard."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._networks = [ip_network(each) for each in settings.proxy_addresses]
+        self._user_header = settings.proxy_user_header
+        self._groups_header = settings.proxy_groups_header
+        self._operators = frozenset(settings.proxy_operators)
+        self._viewers = frozenset(settings.proxy_viewers)
+
+    def sender(self, request: HTTPConnection) -> str:
+        """Return where a request comes from, as `sender_of` does."""
+        return self.sender_of(_peer(request), request.headers.getlist("x-forwarded-for"))
+
+    def sender_of(self, peer: str, forwarded: Sequence[str]) -> str:
+        """Return the sender of a request: of an IPv4 address itself, of an IPv6 address its /64.
+
+        `forwarded` are the lines of `X-Forwarded-For`, in their order. The address is the right-most of these that is
+        no proxy of ours; each proxy adds the one that it was asked from, with a port or without, to the last line or
+        in a line of its own. What stands left of the first one that cannot be read is the sender's own invention.
+        """
+        hops = [hop for line in forwarded for hop in line.split(",")]
+        address = _read_address(peer)
+        while hops and self._trusts(address):
+            hop = _read_address(hops.pop())
+            if hop is None:
+                break
+            address = hop
+        if address is None:
+            return UNKNOWN_ADDRESS
+        return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
+
+    def is_secure(self, request: HTTPConnection) -> bool:
+        """Say whether the sender's browser speaks TLS, to us or to a proxy of ours."""
+        said = request.headers.getlist("x-forwarded-proto")
+        if said and self._trusts(_read_address(_peer(request))):
+            return said[-1].rpartition(",")[2].strip() == "https"
+        return request.url.scheme == "https"
+
+    def person(self, request: HTTPConnection) -> Person | None:
+        """Return who signed in at a proxy of ours and may come in."""
+        if not self._user_header or not self._trusts(_read_address(_peer(request))):
+            return None
+        names = request.headers.getlist(self._user_header)
+        if len(names) != 1 or not names[0].strip() or len(names[0]) > LONGEST_NAME:
+            return None
+        name = names[0].strip()
+        role = self._role(self._groups(request) if self._groups_header else {name})
+        return None if role is None else Person(name, role)
+
+    def _groups(self, request: HTTPConnection) -> set[str]:
+        lists = request.headers.getlist(self._groups_header)
+        if len(lists) != 1:
+            # Of several lines, one may be the sender's own.
+            return set()
+        return {group.strip() for group in lists[0].split(",") if group.strip()}
+
+    def _role(self, names: set[str]) -> Role | None:
+        if names & self._operators:
+            return Role.OPERATOR
+        return Role.VIEWER if not self._viewers or names & self._viewers else None
+
+    def _trusts(self, address: Address | None) -> bool:
+        return address is not None and any(address in network for network in self._networks)
+
+
+def _peer(request: HTTPConnection) -> str:
+    return request.client.host if request.client else UNKNOWN_ADDRESS
+
+
+def _read_address(text: str) -> Address | None:
+    """Return the address in `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1` or `[2001:db8::1]:443`, else None."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

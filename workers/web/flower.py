@@ -1,0 +1,204 @@
+"""Flower, Celery's monitor: read-only, and behind one door that also covers what Flower itself leaves open.
+
+Flower asks for no password at `/metrics` and `/healthcheck`, compares passwords in a way that fails on some of them,
+and knows no hashed ones. So every request passes the door here first, and Flower gets a password of its own that
+nobody knows: one that is made at start, and never appears in an argument, a file or the environment.
+"""
+
+import logging
+import os
+import secrets
+from base64 import b64encode
+from collections.abc import Awaitable, Coroutine, Mapping
+from typing import Any
+
+from celery import Celery
+from flower.app import Flower
+from flower.options import default_options as options
+from flower.urls import settings as flower_settings
+from redis.exceptions import RedisError
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
+from tornado.iostream import IOStream
+from tornado.netutil import bind_sockets
+from tornado.web import RequestHandler
+
+from shared.config import ConfigurationError, is_loopback_address
+from workers.web.api.errors import NotDone
+from workers.web.auth.credentials import CHALLENGE, Authenticator, name_and_password
+from workers.web.auth.trusted_proxies import Proxies
+
+READING = frozenset({"GET", "HEAD"})
+# tornado waits an hour for a head, and reads 100 MB of a body.
+CONNECTION_LIMITS = {
+    "idle_connection_timeout": 10.0, "body_timeout": 10.0, "max_header_size": 65_536, "max_body_size": 10_000,
+    "max_buffer_size": 200_000,
+}  # fmt: skip
+MOST_CONNECTIONS = 64
+COLUMNS = "name,args,state,received,started,runtime,worker,uuid"
+
+
+def flower(
+    app: Celery, host: str, port: int, authenticator: Authenticator | None, proxies: Proxies | None = None
+) -> Flower:
+    """Return Flower for this Celery app, not started yet. Without an `authenticator` everybody gets in.
+
+    Raises: ConfigurationError, if others than this machine could get in without a password.
+    """
+    if authenticator is None and not is_loopback_address(host):
+        raise ConfigurationError(
+            f"Flower without a password is for this machine only, not for {host}: set PASSBACK_OPERATOR_PASSWORD"
+        )
+    inner = f"passback:{secrets.token_urlsafe(32)}"
+    # Set here, so that no argument list and no stray flowerconfig.py decides over them.
+    options.address, options.port = host, port
+    options.basic_auth = [inner]
+    options.read_only = True
+    options.tasks_columns = COLUMNS
+    options.conf = os.devnull
+    door = Door(authenticator, f"Basic {b64encode(inner.encode()).decode()}", proxies)
+    return GuardedFlower(door, capp=app, options=options, **flower_settings)
+
+
+def run(monitor: Flower) -> None:
+    """Serve until told to stop."""
+    access = logging.getLogger("tornado.access")
+    access.addHandler(logging.NullHandler())
+    access.propagate = False
+    monitor.start_http_server()
+    try:
+        monitor.start()
+    finally:
+        monitor.stop()
+
+
+class Door:
+    """Decides over each request before Flower sees it."""
+
+    def __init__(
+        self, authenticator: Authenticator | None, inner_authorization: str, proxies: Proxies | None = None
+    ) -> None:
+        self._authenticator = authenticator
+        self._inner = inner_authorization
+        self._proxies = proxies
+
+    async def refusal(self, request: HTTPServerRequest) -> NotDone | None:
+        """Return why the request is refused; None lets it in, signed in as Flower knows it."""
+        try:
+            await self._check(request)
+        except NotDone as refused:
+            return refused
+        except (RedisError, OSError):
+            return NotDone(503, "unavailable", "Redis does not answer now.", {"Retry-After": "5"})
+        if request.method not in READING:
+            return NotDone(405, "method_not_allowed", "Flower is for reading.")
+        request.headers["Authorization"] = self._inner
+        return None
+
+    async def _check(self, request: HTTPServerRequest) -> None:
+        if self._authenticator is None:
+            # Without a password, a page that a browser was led to may pretend that its name is this machine's.
+            if not _names_this_machine(request.host_name):
+                raise NotDone(403, "not_this_machine", "The request names another machine.")
+            return
+        peer = request.remote_ip or ""
+        forwarded = request.headers.get_list("X-Forwarded-For")
+        sender = self._proxies.sender_of(peer, forwarded) if self._proxies else peer
+        given = request.headers.get("Authorization", "")
+        if not given:
+            raise NotDone(401, "not_signed_in", "Sign in as operator.", CHALLENGE)
+        await self._authenticator.operator(*name_and_password(given), sender, "flower")
+
+
+class GuardedFlower(Flower):  # type: ignore[misc]  # Flower has no types
+    """Flower behind the door."""
+
+    def __init__(self, door: Door, **parts: Any) -> None:
+        self._door = door
+        super().__init__(**parts)
+
+    def start_http_server(self) -> int:
+        """Listen, with limits for what a client that has not signed in may send and hold; return the port."""
+        sockets = bind_sockets(self.options.port, address=self.options.address)
+        server = BoundedServer(self, **CONNECTION_LIMITS)
+        server.add_sockets(sockets)
+        return int(sockets[0].getsockname()[1])
+
+    def find_handler(self, request: HTTPServerRequest, **parts: Any) -> HTTPMessageDelegate:
+        """Return what answers the request once the door has decided over it."""
+        return _AtTheDoor(request, self._decided(request, parts))
+
+    async def _decided(self, request: HTTPServerRequest, parts: Mapping[str, Any]) -> HTTPMessageDelegate:
+        refused = await self._door.refusal(request)
+        delegate: HTTPMessageDelegate = (
+            super().find_handler(request, **parts)
+            if refused is None
+            else self.get_handler_delegate(request, Refused, {"refused": refused})
+        )
+        return delegate
+
+
+class BoundedServer(HTTPServer):
+    """tornado's server with a bound on its connections: one too many ends the oldest."""
+
+    def initialize(self, *parts: Any, **named: Any) -> None:
+        """Make the server."""
+        super().initialize(*parts, **named)
+        self._streams: list[IOStream] = []
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Take a new connection."""
+        self._streams = [each for each in self._streams if not each.closed()]
+        if len(self._streams) >= MOST_CONNECTIONS:
+            self._streams.pop(0).close()
+        self._streams.append(stream)
+        super().handle_stream(stream, address)
+
+
+class _AtTheDoor(HTTPMessageDelegate):
+    """Waits with a request's head until it is decided who answers it; tornado reads no body before."""
+
+    def __init__(self, request: HTTPServerRequest, decided: Coroutine[Any, Any, HTTPMessageDelegate]) -> None:
+        self._request = request
+        self._decided = decided
+        self._delegate: HTTPMessageDelegate | None = None
+
+    async def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
+        self._delegate = await self._decided
+        passed_on = self._delegate.headers_received(start_line, headers)
+        if passed_on is not None:
+            await passed_on
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        assert self._delegate is not None, "tornado waits for headers_received"
+        return self._delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        assert self._delegate is not None, "tornado waits for headers_received"
+        self._delegate.finish()
+
+    def on_connection_close(self) -> None:
+        if self._delegate is not None:
+            self._delegate.on_connection_close()
+
+
+class Refused(RequestHandler):
+    """Answers with nothing but a status."""
+
+    def initialize(self, refused: NotDone) -> None:
+        """Take the refusal."""
+        self._refused = refused
+
+    def check_xsrf_cookie(self) -> None:
+        """Need none: nothing is done."""
+
+    def prepare(self) -> None:
+        """Answer any method."""
+        self.set_status(self._refused.status)
+        for name, value in (self._refused.headers or {}).items():
+            self.set_header(name, value)
+        self.finish()
+
+
+def _names_this_machine(host: str) -> bool:
+    return is_loopback_address(host.strip("[]"))

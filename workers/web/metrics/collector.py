@@ -1,0 +1,188 @@
+"""Reads the numbers behind the metrics, a function per group."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from itertools import accumulate
+
+from redis.exceptions import RedisError
+
+from shared.adapters.redis.operations.queue_stats import Gauges
+from shared.adapters.redis.remote_limits.remote_limiter import SYSTEMS
+from shared.domain.metrics import BEYOND, EVENT_BOUNDS_S, REQUEST_BOUNDS_S, TOTAL_MS, Counted
+from shared.domain.pauses import EVERYTHING, PROVISIONING
+from shared.domain.plugin_queries import QueryFault
+from shared.queues import Queue, Stream
+from workers.container import Passback
+from workers.grade_passback.scheduled.repairs import REPAIRS
+from workers.web.metrics import definitions as of
+from workers.web.metrics.definitions import Metric
+from workers.web.metrics.provisioning import provisioning_samples
+from workers.web.metrics.school_hours import SchoolHours
+
+PROCESS_KINDS = ("web", "worker", "beat")
+TOKEN_CALL = "POST /oauth/access_token"  # noqa: S105  # the name of a call
+AUDIT_COUNTED_EVERY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Durations: by upper bound how many took no longer, and their sum in seconds."""
+
+    buckets: tuple[tuple[str, int], ...]
+    sum_s: float
+
+
+Value = float | Histogram
+Sample = tuple[Metric, tuple[str, ...], Value]
+
+
+class Numbers:
+    """The samples of one moment."""
+
+    def __init__(self, service: Passback) -> None:
+        self._service = service
+        self._gauges = Gauges(service.redis, service.keys)
+        self._school_hours = SchoolHours(service)
+        self._audit_counted: tuple[datetime, int] | None = None
+
+    def samples(self) -> list[Sample]:
+        """Return all of them; without Redis, those that need none."""
+        try:
+            return [*self._of_this_process(redis_up=True), *self._from_redis()]
+        except RedisError:
+            return list(self._of_this_process(redis_up=False))
+
+    def _of_this_process(self, *, redis_up: bool) -> Iterator[Sample]:
+        yield of.BUILD_INFO, (version("passback"),), 1
+        yield of.REDIS_UP, (), int(redis_up)
+        in_school = self._school_hours.now()
+        if in_school is not None:
+            yield of.SCHOOL_HOURS, (), int(in_school)
+
+    def _from_redis(self) -> Iterator[Sample]:
+        yield from self._events()
+        yield from self._courses()
+        yield from self._syncs()
+        yield from self._systems()
+        yield from self._letters()
+        yield from self._processes()
+        yield from self._provisioning()
+        yield from self._memory()
+
+    def _events(self) -> Iterator[Sample]:
+        yield from self._counted(of.EVENTS, Counted.EVENTS)
+        service, now = self._service, self._gauges.now()
+        last_event = service.changes.last_event_at()
+        if last_event is not None:
+            yield of.LAST_EVENT_AGE, (), _seconds(now - last_event)
+        yield of.STREAM_LAG, (), service.changes.pending_messages()
+        for stream in Stream:
+            gauge = self._gauges.stream(stream)
+            yield of.STREAM_ENTRIES, (stream,), gauge.entries
+            yield of.STREAM_OLDEST, (stream,), _age(gauge.oldest_unfolded_at, now)
+        for queue in Queue:
+            yield of.QUEUE_MESSAGES, (queue,), self._gauges.queue(queue)
+        yield of.UNKNOWN_CHANGES, (), service.unknown_changes.count()
+
+    def _courses(self) -> Iterator[Sample]:
+        service = self._service
+        for state, count in service.changes.counts()._asdict().items():
+            yield of.COURSES, (state,), count
+        yield of.COURSES_CONNECTED, (), service.records.count()
+        yield of.OLDEST_WAITING, (), _age(self._gauges.waiting_since(), self._gauges.now())
+        targets = [pause.target for pause in service.pauses.all()]
+        yield of.PAUSED, (EVERYTHING,), targets.count(EVERYTHING)
+        yield of.PAUSED, (PROVISIONING,), targets.count(PROVISIONING)
+        yield of.PAUSED, ("courses",), len(set(targets) - {EVERYTHING, PROVISIONING})
+
+    def _syncs(self) -> Iterator[Sample]:
+        yield from self._counted(of.SYNCS, Counted.SYNCS)
+        seconds = {labels[0]: number for labels, number in self._gauges.counted(Counted.EVENT_SECONDS).items()}
+        yield of.EVENT_SECONDS, (), _histogram(seconds, EVENT_BOUNDS_S)
+        for metric, name in ((of.WRITTEN, Counted.WRITTEN), (of.REPAIRS, REPAIRS)):
+            counted = self._gauges.counted(name)
+            for what in ("assignments", "scores"):
+                yield metric, (what,), counted.get((what,), 0)
+
+    def _systems(self) -> Iterator[Sample]:
+        yield from self._counted(of.REQUESTS, Counted.REQUESTS)
+        yield from self._tokens()
+        seconds = self._gauges.counted(Counted.REQUEST_SECONDS)
+        for system in SYSTEMS:
+            own = {labels[1]: number for labels, number in seconds.items() if labels[0] == system}
+            yield of.REQUEST_SECONDS, (system,), _histogram(own, REQUEST_BOUNDS_S)
+            gauge = self._gauges.system(system)
+            yield of.SYSTEM_UNWELL, (system,), int(gauge.unwell)
+            yield of.SYSTEM_PAUSED, (system,), gauge.paused_s
+            yield of.SYSTEM_FAILURES, (system,), gauge.failures
+        for rate in self._service.system_rates():
+            yield of.REQUEST_INTERVAL, (rate.system,), _seconds(rate.interval)
+            yield of.REQUEST_INTERVAL_CONFIGURED, (rate.system,), _seconds(rate.configured)
+        yield from self._counted(of.TROUBLES, Counted.TROUBLES)
+        faults = Counter(query.fault for query in self._service.unavailable_queries.all())
+        for fault in QueryFault:
+            yield of.QUERIES_UNAVAILABLE, (fault,), faults[fault]
+
+    def _tokens(self) -> Iterator[Sample]:
+        fetches = Counter({"ok": 0, "failed": 0})
+        for (_, call, status), number in self._gauges.counted(Counted.REQUESTS).items():
+            if call == TOKEN_CALL:
+                fetches["ok" if status == "2xx" else "failed"] += number
+        for result, number in fetches.items():
+            yield of.TOKENS, (result,), number
+
+    def _letters(self) -> Iterator[Sample]:
+        for cause, count in self._gauges.dead_letters().items():
+            yield of.DEAD_LETTERS, (cause,), count
+        yield of.POISON, (), self._service.dead_messages.count()
+
+    def _processes(self) -> Iterator[Sample]:
+        beats = self._service.heartbeats.all()
+        alive = Counter((beat.process.partition("@")[0], "gone" if beat.gone else "alive") for beat in beats)
+        kinds = sorted({*PROCESS_KINDS, *(kind for kind, _ in alive)})
+        for kind in kinds:
+            for state in ("alive", "gone"):
+                yield of.PROCESSES, (kind, state), alive[kind, state]
+            ages = [beat.age for beat in beats if beat.process.partition("@")[0] == kind]
+            if ages:
+                yield of.HEARTBEAT_AGE, (kind,), _seconds(min(ages))
+
+    def _provisioning(self) -> Iterator[Sample]:
+        yield from provisioning_samples(self._service.provision_runs, self._service.clock.now())
+
+    def _memory(self) -> Iterator[Sample]:
+        memory = self._gauges.memory()
+        yield of.REDIS_MEMORY, (), memory.used
+        if memory.ratio is not None:
+            yield of.REDIS_MEMORY_LIMIT, (), memory.limit
+            yield of.REDIS_MEMORY_RATIO, (), memory.ratio
+        yield of.AUDIT_ENTRIES, (), self._audit_entries()
+
+    def _audit_entries(self) -> int:
+        now = self._service.clock.now()
+        if self._audit_counted is None or now - self._audit_counted[0] >= AUDIT_COUNTED_EVERY:
+            self._audit_counted = now, self._gauges.audit_entries()
+        return self._audit_counted[1]
+
+    def _counted(self, metric: Metric, name: Counted) -> Iterator[Sample]:
+        for labels, number in self._gauges.counted(name).items():
+            # Labels of another version, which this one does not know, are not shown under wrong names.
+            if len(labels) == len(metric.labels):
+                yield metric, labels, number
+
+
+def _histogram(counted: Mapping[str, int], bounds: Sequence[float]) -> Histogram:
+    names = [*(f"{bound:g}" for bound in bounds), BEYOND]
+    running = accumulate(counted.get(name, 0) for name in names)
+    return Histogram(tuple(zip(names, running, strict=True)), counted.get(TOTAL_MS, 0) / 1000)
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else _seconds(now - since)
+
+
+def _seconds(duration: timedelta) -> float:
+    return round(max(timedelta(0), duration).total_seconds(), 3)

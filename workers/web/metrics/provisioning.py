@@ -1,0 +1,60 @@
+"""What provisioning's memory tells: when it last succeeded, what became of its runs, what waits for a person."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from workers.web.metrics import definitions as of
+from workers.web.metrics.definitions import Metric
+
+ROSTER = "roster"
+DONE = "done"
+NEWEST = 100
+
+
+class RunSeen(Protocol):
+    """What is looked at of a run: codes and times."""
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+
+    @property
+    def state(self) -> str: ...  # noqa: D102
+
+    @property
+    def created_at(self) -> datetime: ...  # noqa: D102
+
+    @property
+    def finished_at(self) -> datetime | None: ...  # noqa: D102
+
+    @property
+    def school_number(self) -> int | None: ...  # noqa: D102
+
+
+class RunsSeen(Protocol):
+    """Where runs are remembered."""
+
+    def newest(self, limit: int) -> Sequence[RunSeen]:
+        """Return the newest runs, the newest first."""
+        ...
+
+    def held_runs(self) -> Sequence[RunSeen]:
+        """Return the runs that wait for a person."""
+        ...
+
+
+def provisioning_samples(runs: RunsSeen, now: datetime) -> Iterator[tuple[Metric, tuple[str, ...], float]]:
+    """Yield the samples; no age of a success where none of the newest runs was one."""
+    rosters = [run for run in runs.newest(NEWEST) if run.kind == ROSTER]
+    for state, count in Counter(str(run.state) for run in rosters).items():
+        yield of.PROVISIONING_RUNS, (state,), count
+    # What a person approved of one school says nothing about the others.
+    whole = (run for run in rosters if run.state == DONE and run.school_number is None)
+    succeeded = [run.finished_at for run in whole if run.finished_at is not None]
+    if succeeded:
+        yield of.PROVISIONING_SUCCESS_AGE, (), max(0.0, (now - max(succeeded)).total_seconds())
+    held = runs.held_runs()
+    of_district = sum(run.school_number is None for run in held)
+    yield of.PROVISIONING_HELD, ("district",), of_district
+    yield of.PROVISIONING_HELD, ("school",), len(held) - of_district

@@ -1,0 +1,43 @@
+"""Whether school is on: outside of it, silence means nothing."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from redis.exceptions import RedisError
+
+from shared.adapters.powerschool.cache import JsonCache
+from shared.cron import matches
+from workers.container import Passback
+
+
+class SchoolHours:
+    """The setting, on the district's clocks."""
+
+    def __init__(self, service: Passback) -> None:
+        self._hours = service.settings.school_hours
+        self._clock = service.clock
+        self._zone = service.settings.district_time_zone
+        self._cache = JsonCache(service.redis, service.keys)
+
+    def now(self) -> bool | None:
+        """Say whether school is on; None while the zone is unknown. With no hours set, school is never on."""
+        return self._at(self._clock.now())
+
+    def have_lasted(self, duration: timedelta) -> bool:
+        """Say whether school is on, and was so long ago as well; no while the zone is unknown."""
+        now = self._clock.now()
+        return bool(self._at(now) and self._at(now - duration))
+
+    def _at(self, moment: datetime) -> bool | None:
+        if not self._hours:
+            return False
+        self._zone = self._zone or self._remembered_zone()
+        return None if self._zone is None else matches(self._hours, moment, self._zone)
+
+    def _remembered_zone(self) -> ZoneInfo | None:
+        """Return the zone that workers have read from PowerSchool: the web process asks nobody but Redis."""
+        try:
+            kept = self._cache.get("metadata", "district")
+            return ZoneInfo(str(kept["district_timezone"])) if isinstance(kept, dict) else None
+        except (RedisError, ZoneInfoNotFoundError, KeyError, ValueError):
+            return None

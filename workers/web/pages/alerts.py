@@ -1,0 +1,175 @@
+"""What is wrong with the installation, the worst first, each with what to do. Values in, values out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from shared.adapters.redis.sync_queue.store import LongWait
+from shared.domain.pauses import EVERYTHING
+from shared.domain.plugin_queries import PROVISIONING_PREFIX
+from workers.grade_passback.outcome_handler import CONCERNS_EVERY_COURSE
+from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
+from workers.web.pages.dead_letter_causes import explained
+from workers.web.pages.overview import SILENCE, Overview
+
+OVERDUE_AFTER = timedelta(minutes=2)
+MANY_MESSAGES = 1000
+NEEDED = ("worker", "beat")
+
+
+class Level(StrEnum):
+    """How bad it is: grades stand still, or somebody should look."""
+
+    BAD = "bad"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `link` leads to the page where it is dealt with; empty where there is none."""
+
+    level: Level
+    code: str
+    title: str
+    remedy: str
+    link: str = ""
+
+
+def problems(seen: Overview) -> list[Problem]:
+    """Return what is wrong, the worst first."""
+    found = [
+        *_processes(seen),
+        *_held_back(seen),
+        *_queries(seen),
+        *_waits(seen),
+        *_letters(seen),
+        *_flow(seen),
+        *_provisioning(seen),
+    ]
+    return sorted(found, key=lambda problem: problem.level)
+
+
+def _processes(seen: Overview) -> Iterator[Problem]:
+    alive = {_kind(beat.process) for beat in seen.processes if not beat.gone}
+    for kind in NEEDED:
+        if kind not in alive:
+            what = "no grade is synced" if kind == "worker" else "nothing that is scheduled happens"
+            yield Problem(Level.BAD, f"no_{kind}", f"No {kind} is running: {what}.", f"Start `passback {kind}`.")
+    for beat in seen.processes:
+        if beat.gone and _kind(beat.process) in alive:
+            ago = told(beat.age)
+            yield Problem(
+                Level.WARNING, "process_gone", f"{beat.process} was last seen {ago} ago.",
+                "If it was stopped for good, nothing: it is forgotten after a day. Otherwise look at its log, and "
+                "start it again.",
+            )  # fmt: skip
+
+
+def _held_back(seen: Overview) -> Iterator[Problem]:
+    for pause in seen.pauses:
+        what = "Everything" if pause.target == EVERYTHING else pause.target.replace(":", " ").capitalize()
+        why = f": {pause.reason}" if pause.reason else ""
+        level = Level.BAD if pause.target == EVERYTHING else Level.WARNING
+        yield Problem(
+            level, "paused", f"{what} is paused by {pause.actor}{why}", "Resume it once that is over.", "/#pauses"
+        )  # fmt: skip
+    for system in seen.system_pauses:
+        name = {"canvas": "Canvas", "powerschool": "PowerSchool"}[system.system]
+        yield Problem(
+            Level.BAD, "system_unwell", f"{name} is not called for another {told(system.left)} ({system.cause}).",
+            f"Nothing, if {name} is being maintained: what waits goes on by itself. If this lasts, see whether {name} "
+            "answers and whether passback's credentials there are still good: `passback doctor` says so.",
+        )  # fmt: skip
+
+
+def _queries(seen: Overview) -> Iterator[Problem]:
+    for query in seen.unavailable_queries:
+        waits = "No roster is read or planned" if query.name.startswith(PROVISIONING_PREFIX) else "No course is synced"
+        yield Problem(Level.BAD, query.fault.value, f"{query.sentence} {waits} until it runs.", query.fault.remedy)
+
+
+def _waits(seen: Overview) -> Iterator[Problem]:
+    """Name each cause once, with how many courses wait for it and the one that waits longest."""
+    by_cause: dict[str, list[LongWait]] = {}
+    for wait in seen.long_waits:
+        by_cause.setdefault(wait.cause, []).append(wait)
+    for cause, waits in by_cause.items():
+        first, explanation = waits[0], explained(cause)
+        few = f"Course {first.course_id} waits" if len(waits) == 1 else f"{len(waits)} courses wait"
+        yield Problem(
+            Level.BAD if cause in CONCERNS_EVERY_COURSE else Level.WARNING, "waiting_long",
+            f"{few} for {told(seen.now - first.since)} ({cause}): {explanation.meaning}",
+            explanation.remedy, f"/courses/{first.course_id}",
+        )  # fmt: skip
+
+
+def _letters(seen: Overview) -> Iterator[Problem]:
+    if seen.dead_letters:
+        few = "1 job waits" if seen.dead_letters == 1 else f"{seen.dead_letters} jobs wait"
+        yield Problem(
+            Level.BAD, "dead_letters", f"{few} for a person.",
+            "Look at the cause, mend it, and retry.", "/dead-letters",
+        )  # fmt: skip
+    if seen.dead_letters_warning:
+        warning = seen.dead_letters_warning[0].upper() + seen.dead_letters_warning[1:]
+        yield Problem(Level.WARNING, "dead_letters_full", f"{warning}.", "Retry or discard some.", "/dead-letters")
+
+
+def _flow(seen: Overview) -> Iterator[Problem]:
+    if seen.silence_matters and (seen.last_event_at is None or seen.now - seen.last_event_at > SILENCE):
+        since = "yet" if seen.last_event_at is None else f"for {told(seen.now - seen.last_event_at)}"
+        yield Problem(
+            Level.WARNING, "silence", f"Canvas has sent no event {since}, and school is on.",
+            "See in Canvas, under Data Streams, whether the stream is still active. Grades follow all the same, with "
+            "the next reconciliation.",
+        )  # fmt: skip
+    if seen.messages > MANY_MESSAGES:
+        yield Problem(
+            Level.WARNING, "messages_waiting", f"{seen.messages} messages wait to be read.",
+            "See whether a worker is running and Redis is quick.",
+        )  # fmt: skip
+    held = any(pause.target == EVERYTHING for pause in seen.pauses) or seen.system_pauses
+    paused = {pause.target for pause in seen.pauses}
+    waiting = [course for course in seen.waiting if f"course:{course.course_id}" not in paused]
+    if waiting and not held and seen.now - waiting[0].due_at > OVERDUE_AFTER:
+        yield Problem(
+            Level.WARNING, "overdue", f"Course {waiting[0].course_id} is due for {told(seen.now - waiting[0].due_at)}.",
+            "All workers are busy: start more, or see what they do.", f"/courses/{waiting[0].course_id}",
+        )  # fmt: skip
+
+
+def _provisioning(seen: Overview) -> Iterator[Problem]:
+    alive = {_kind(beat.process) for beat in seen.processes if not beat.gone}
+    if seen.last_run is not None and PROVISIONING_WORKER not in alive:
+        yield Problem(
+            Level.WARNING,
+            "no_provisioning_worker",
+            "No provisioning worker is running: Canvas's rosters stay as they are.",
+            "Start `passback provisioning-worker`.",
+            "/provisioning",
+        )
+    for run in seen.held_runs:
+        yield Problem(
+            Level.WARNING, "plan_held", f"A provisioning plan is held for approval: {run.scope}.",
+            "Look at its rows; approve or discard it.", f"/provisioning/{run.id}",
+        )  # fmt: skip
+    if seen.last_run is not None and seen.last_run.state == "failed":
+        yield Problem(
+            Level.BAD, "provisioning_failed", "The last provisioning failed.",
+            "See why; the next run starts anew.", f"/provisioning/{seen.last_run.id}",
+        )  # fmt: skip
+
+
+def _kind(process: str) -> str:
+    return process.partition("@")[0]
+
+
+def told(duration: timedelta) -> str:
+    """Return a duration in words, to one unit: `40 seconds`, `3 minutes`, `2 hours`, `5 days`."""
+    seconds = max(0, round(duration.total_seconds()))
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 2 * size or (seconds >= size and unit == "day"):
+            number = seconds // size
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"

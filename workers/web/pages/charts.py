@@ -1,0 +1,82 @@
+"""The chart of how long changes take to PowerSchool: sizes and places for an SVG, without any style."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.domain.latency import BOUNDS_S, LONGER, HourOfTimings
+
+HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 170, 44, 8, 22, 8
+LINES_S = (1, 10, 60, 600, 3600)
+LONGEST_S = 2 * BOUNDS_S[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One hour: from the bound that half of its changes kept, up to the one that nearly all kept."""
+
+    x: float
+    width: float
+    top: float
+    middle: float
+    floor: float
+    hour: HourOfTimings
+    half_s: int
+    most_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line across, at a duration."""
+
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Bars and lines in a box of `width` times `height`."""
+
+    bars: tuple[Bar, ...]
+    lines: tuple[Line, ...]
+    hours: tuple[tuple[float, HourOfTimings], ...]
+    width: int
+    height: int = HEIGHT
+    left: int = LEFT
+    floor: int = HEIGHT - BOTTOM
+
+
+def chart(hours: Sequence[HourOfTimings], width: int) -> Chart:
+    """Return the chart of these hours, the present one last. The scale is logarithmic."""
+    step = (width - LEFT - RIGHT) / max(1, len(hours))
+    places = [(LEFT + number * step, hour) for number, hour in enumerate(hours)]
+    return Chart(
+        bars=tuple(bar for x, hour in places if (bar := _bar(x + step * 0.15, step * 0.7, hour)) is not None),
+        lines=tuple(Line(_y(seconds), duration(seconds)) for seconds in LINES_S),
+        hours=tuple(
+            (x + step / 2, hour) for number, (x, hour) in enumerate(places) if (len(hours) - 1 - number) % 3 == 0
+        ),
+        width=width,
+    )
+
+
+def duration(seconds: int) -> str:
+    """Return a bound in a few characters."""
+    if seconds == LONGER:
+        return f"over {duration(BOUNDS_S[-1])}"
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _bar(x: float, width: float, hour: HourOfTimings) -> Bar | None:
+    half, most = hour.within(0.5), hour.within(0.95)
+    if half is None or most is None:
+        return None
+    return Bar(round(x, 1), round(width, 1), _y(most), _y(half), HEIGHT - BOTTOM, hour, half, most)
+
+
+def _y(seconds: int) -> float:
+    share = math.log((seconds or LONGEST_S) + 1) / math.log(LONGEST_S + 1)
+    return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)

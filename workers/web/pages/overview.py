@@ -1,0 +1,89 @@
+"""How the whole installation is doing, at a glance: what `GET /` and `GET /api/v1/status` say. Asks Redis alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.adapters.redis.operations.heartbeats import Heartbeat
+from shared.adapters.redis.remote_limits.remote_limiter import SystemPause, SystemRate, system_pauses
+from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
+from shared.domain.actions import Action
+from shared.domain.latency import HourOfTimings
+from shared.domain.passback.course_summary import Standing
+from shared.domain.pauses import Pause
+from shared.domain.plugin_queries import UnavailableQuery
+from workers.container import Passback
+from workers.status import TOO_LONG
+from workers.web.metrics.school_hours import SchoolHours
+from workers.web.pages.provisioning import Provisioning, RunView
+
+SHOWN_COURSES = 10
+SHOWN_ACTIONS = 5
+SHOWN_HOURS = 24
+SHOWN_RUNS = 10
+DRY_RUN = "dry_run"
+# As long as the alert PassbackSilentInSchoolHours waits.
+SILENCE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that the Overview shows, as of `now`."""
+
+    now: datetime
+    courses: Counts
+    connected: int
+    with_problems: int
+    standings: dict[Standing, int]
+    waiting: list[WaitingCourse]
+    messages: int
+    unknown_changes: int
+    dead_letters: int
+    dead_letters_warning: str | None
+    last_event_at: datetime | None
+    silence_matters: bool
+    processes: list[Heartbeat]
+    pauses: list[Pause]
+    system_pauses: list[SystemPause]
+    rates: list[SystemRate]
+    unavailable_queries: list[UnavailableQuery]
+    long_waits: list[LongWait]
+    hours: list[HourOfTimings]
+    actions: list[Action]
+    last_run: RunView | None
+    held_runs: Sequence[RunView]
+
+    @property
+    def retrying(self) -> int:
+        """Return how many assignments are tried again by themselves: those given up since their last sync are not."""
+        return max(0, self.standings[Standing.RETRYING] - self.dead_letters)
+
+
+def overview(service: Passback, provisioning: Provisioning) -> Overview:
+    """Return how it is doing now."""
+    now = service.clock.now()
+    changes, lists = service.changes, service.course_lists
+    return Overview(
+        now=now,
+        courses=changes.counts(),
+        connected=service.records.count(),
+        with_problems=lists.with_problems(),
+        standings=lists.standings(),
+        waiting=changes.waiting(SHOWN_COURSES),
+        messages=changes.pending_messages(),
+        unknown_changes=service.unknown_changes.count(),
+        dead_letters=service.dead_letter_queue.count(),
+        dead_letters_warning=service.dead_letter_queue.warning(),
+        last_event_at=changes.last_event_at(),
+        silence_matters=SchoolHours(service).have_lasted(SILENCE),
+        processes=service.heartbeats.all(),
+        pauses=service.pauses.all(),
+        system_pauses=system_pauses(service.redis, service.keys),
+        rates=service.system_rates(),
+        unavailable_queries=service.unavailable_queries.all(),
+        long_waits=changes.long_waits(TOO_LONG),
+        hours=service.timings.hours(now, SHOWN_HOURS),
+        actions=service.actions.newest(SHOWN_ACTIONS),
+        last_run=next((run for run in provisioning.runs(SHOWN_RUNS) if run.kind != DRY_RUN), None),
+        held_runs=provisioning.held_runs(),
+    )

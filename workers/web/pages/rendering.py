@@ -1,0 +1,111 @@
+"""Turns values into HTML: the templates, and the words in which they tell times and states."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+from starlette.responses import HTMLResponse
+
+from shared.clock import Clock
+from shared.domain.passback.course_state import DeadLetter, LetterKind
+from workers.web.pages.alerts import told
+from workers.web.pages.charts import chart, duration
+
+STATIC = Path(str(resources.files(__package__) / "static"))
+
+WHO = {
+    "nobody": "nobody",
+    "teacher": "the teacher",
+    "canvas_admin": "the Canvas administrator",
+    "powerschool_admin": "the PowerSchool administrator",
+    "operator": "passback's operator",
+}
+
+
+class Renderer:
+    """Renders templates. Times are told in the district's time zone, UTC where none is set."""
+
+    def __init__(self, clock: Clock, zone: tzinfo | None) -> None:
+        self._clock = clock
+        self._zone = zone or UTC
+        # Made once: templates do not change while the process runs.
+        self._environment = Environment(
+            loader=PackageLoader(__package__ or "workers.web.pages"),
+            autoescape=select_autoescape(default_for_string=True, default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(
+            {"time": self._time, "ago": self._ago, "hour": self._hour, "moment": _moment, "told": told,
+             "duration": duration, "words": _words, "target": _target, "code": _code, "about": _about}
+        )  # fmt: skip
+        self._environment.globals.update(
+            {"who": WHO, "chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
+        )
+
+    def page(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
+        """Return the answer that the template makes of these values."""
+        return HTMLResponse(self._environment.get_template(template).render(**values), status)
+
+    def _time(self, at: datetime | None) -> Markup | str:
+        """Return a time as the district's clocks show it; the day only where it is not today."""
+        if at is None:
+            return "never"
+        local, today = at.astimezone(self._zone), self._clock.now().astimezone(self._zone).date()
+        shown = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
+        return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), shown)
+
+    def _hour(self, at: datetime) -> str:
+        return f"{at.astimezone(self._zone):%H}:00"
+
+    def _ago(self, at: datetime | None) -> Markup | str:
+        if at is None:
+            return "never"
+        local = at.astimezone(self._zone)
+        return Markup('<time datetime="{}" title="{}">{} ago</time>').format(
+            at.isoformat(timespec="seconds"), f"{local:%Y-%m-%d %H:%M:%S}", told(self._clock.now() - at)
+        )
+
+
+def _moment(at: str | None) -> datetime | None:
+    """Return a time that an answer in JSON has as text."""
+    return None if at is None else datetime.fromisoformat(at)
+
+
+def _target(target: str) -> str:
+    """Return what an action or a pause is about, in words."""
+    kind, _, name = target.partition(":")
+    return {"passback": "everything", "pages": ""}.get(target, f"{kind} {name}".strip())
+
+
+def _about(letter: DeadLetter) -> str:
+    """Return what a dead letter is about."""
+    if letter.course_id:
+        return f"Course {letter.course_id}" + (f", assignment {letter.assignment_id}" if letter.assignment_id else "")
+    if letter.kind is LetterKind.MESSAGE:
+        return f"Message of {letter.source}"
+    return f"{letter.kind.capitalize()} {letter.source}".strip()
+
+
+def _code(text: str) -> Markup:
+    """Return a sentence whose parts between backticks are code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
+
+
+def _words(code: object) -> str:
+    """Return a code such as `kept_back` in words."""
+    return str(code).replace("_", " ").replace(":", " ")
+
+
+def _asset() -> Callable[[str], str]:
+    """Return what gives a file's address, which changes with its content: browsers may keep it for good."""
+    versions = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in STATIC.iterdir() if path.is_file()
+    }
+    return lambda name: f"/static/{name}?v={versions[name]}"

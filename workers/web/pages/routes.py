@@ -1,0 +1,54 @@
+"""The pages, put together: their paths, and what belongs to them."""
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+from workers.container import Passback
+from workers.web.auth.sign_in import SignIn
+from workers.web.auth.sign_in_views import Doors
+from workers.web.pages.page_handlers import Desk
+from workers.web.pages.provisioning import Provisioning
+from workers.web.pages.rendering import STATIC
+from workers.web.pages.views.courses import CourseViews
+from workers.web.pages.views.dead_letters import LetterViews
+from workers.web.pages.views.overview import OverviewViews
+from workers.web.pages.views.provisioning import ProvisioningViews
+
+A_YEAR_S = 31_536_000
+
+
+class _Assets(StaticFiles):
+    """Style and script: their addresses change with their content, so that browsers may keep them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = f"public, max-age={A_YEAR_S}, immutable"
+        return response
+
+
+def create_pages(service: Passback, sign_in: SignIn, provisioning: Provisioning) -> ASGIApp:
+    """Return the pages as an ASGI application. They block, and so run in threads."""
+    desk = Desk(service, sign_in, provisioning)
+    routes: list[Route | Mount] = [*Doors(desk).routes(), Mount("/static", _Assets(directory=STATIC))]
+    for views in (OverviewViews(desk), CourseViews(desk), LetterViews(desk), ProvisioningViews(desk)):
+        routes += [Route(path, desk.looking(view), methods=["GET"]) for path, view in views.looks().items()]
+        routes += [Route(path, desk.acting(view), methods=["POST"]) for path, view in views.acts().items()]
+
+    async def nothing_here(_request: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 404)
+        return await run_in_threadpool(desk.message, status, "Not found", "There is no page at this address.")
+
+    async def broken(_request: Request, _error: Exception) -> Response:
+        text = "This page has a defect. Nothing else is touched by it; please report it."
+        return await run_in_threadpool(desk.message, 500, "Something is wrong here", text)
+
+    app = Starlette(routes=routes, exception_handlers={404: nothing_here, 405: nothing_here, Exception: broken})
+    # A redirect of the framework's leads to the host that the request names.
+    app.router.redirect_slashes = False
+    return app

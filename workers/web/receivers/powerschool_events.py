@@ -1,0 +1,39 @@
+"""`POST /events/powerschool`: PowerSchool's data-change events, a hint that rosters changed.
+
+PowerSchool documents neither the body nor a signature, so the body is not looked at and the hint proves nothing:
+all it does is let the next provisioning run come sooner.
+Source: PowerSchool event subscriptions, `PUT /ws/v1/event_subscription`.
+"""
+
+from typing import Protocol
+
+from starlette.types import Receive, Scope
+
+from shared.errors import SystemUnwell
+from workers.web.receivers.intake_metrics import Accepted
+from workers.web.receivers.responses import ACCEPTED, UNAVAILABLE, NotAccepted, Reply
+
+
+class RosterHints(Protocol):
+    """Where it is remembered that rosters changed."""
+
+    async def add(self) -> None:
+        """Remember that rosters changed just now. Raises `SystemUnwell` when Redis cannot take it."""
+        ...
+
+
+class PowerSchoolEvents:
+    """Notes that rosters changed."""
+
+    def __init__(self, hints: RosterHints, accepted: Accepted) -> None:
+        self._hints = hints
+        self._accepted = accepted
+
+    async def __call__(self, _scope: Scope, _receive: Receive) -> Reply:
+        """Return 202 once the hint is noted. Raises: NotAccepted."""
+        try:
+            await self._hints.add()
+        except SystemUnwell as error:
+            raise NotAccepted(UNAVAILABLE, error.cause, error.delay) from None
+        self._accepted.rosters()
+        return ACCEPTED

@@ -1,0 +1,66 @@
+"""Reads request bodies within limits of size, time and memory, whatever their sender does."""
+
+import asyncio
+from datetime import timedelta
+
+from starlette.types import Receive, Scope
+
+from workers.web.receivers.responses import INCOMPLETE, TOO_BUSY, TOO_LARGE, TOO_SLOW, NotAccepted
+
+TIMEOUT_S = 10.0
+MAX_HELD_BYTES = 64_000_000
+RETRY_AFTER = timedelta(seconds=5)
+
+
+class BodyReader:
+    """Reads bodies of at most `max_bytes` each, and of `max_held_bytes` for all unfinished ones together."""
+
+    def __init__(self, max_bytes: int, timeout_s: float = TIMEOUT_S, max_held_bytes: int = MAX_HELD_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+        self._max_held_bytes = max_held_bytes
+        self._held_bytes = 0
+
+    async def read(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the body. Raises: NotAccepted."""
+        if _announced_length(scope) > self._max_bytes:
+            raise NotAccepted(TOO_LARGE)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                body, more = await self._chunk(receive)
+                return body if not more else await self._gather(body, receive)
+        except TimeoutError:
+            raise NotAccepted(TOO_SLOW) from None
+
+    async def _chunk(self, receive: Receive) -> tuple[bytes, bool]:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise NotAccepted(INCOMPLETE)
+        body: bytes = message.get("body", b"")
+        if len(body) > self._max_bytes:
+            raise NotAccepted(TOO_LARGE)
+        return body, message.get("more_body", False)
+
+    async def _gather(self, first: bytes, receive: Receive) -> bytes:
+        """Collect the rest of a body that came in pieces, holding no more than all senders together may fill."""
+        body, more, held = bytearray(first), True, 0
+        try:
+            while more:
+                self._held_bytes += len(body) - held
+                held = len(body)
+                if self._held_bytes > self._max_held_bytes:
+                    raise NotAccepted(TOO_BUSY, retry_after=RETRY_AFTER)
+                chunk, more = await self._chunk(receive)
+                body += chunk
+                if len(body) > self._max_bytes:
+                    raise NotAccepted(TOO_LARGE)
+        finally:
+            self._held_bytes -= held
+        return bytes(body)
+
+
+def _announced_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() and len(value) < 20 else 0
+    return 0

@@ -1,0 +1,107 @@
+"""The SQS consumer: Live Events from a queue instead of requests, with the same meaning.
+
+SQS does not sign: whoever may write to the queue is believed, as its policy says, and the district is checked as ever.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import structlog
+
+from shared.adapters.redis.sync_queue.sqs_writer import Unreadable
+from shared.adapters.sqs.queue import SqsMessage
+from shared.domain.passback.changes import Change
+from shared.errors import SystemUnwell
+from shared.events.event_mapping import change_of
+from shared.events.live_events import MalformedEvent, parse
+from shared.events.signatures import NotFromCanvas, Senders
+from shared.log_events import LogEvent
+from workers.web.receivers.intake_metrics import Accepted
+from workers.web.receivers.rejection_log import RefusalLog
+from workers.web.receivers.responses import NOT_AN_EVENT, NOT_FROM_CANVAS, NotAccepted
+
+log = structlog.get_logger()
+
+RECEIVER = "sqs"
+
+
+class Queue(Protocol):
+    """Where events come from. Raises `SystemUnwell`."""
+
+    def receive(self) -> list[SqsMessage]:
+        """Return the next messages, perhaps none."""
+        ...
+
+    def delete(self, messages: Sequence[SqsMessage]) -> None:
+        """Delete messages, so that they do not come again."""
+        ...
+
+
+class BatchWriter(Protocol):
+    """Where changes go, durably. Raises `SystemUnwell`."""
+
+    def add(self, changes: Iterable[Change], unreadable: Iterable[Unreadable]) -> None:
+        """Store the changes, and keep what is unreadable."""
+        ...
+
+
+class SqsConsumer:
+    """Moves events from the queue to the streams. Several may run."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        writer: BatchWriter,
+        senders: Senders,
+        refusals: RefusalLog,
+        stopped: threading.Event,
+        accepted: Accepted,
+    ) -> None:
+        self._queue = queue
+        self._writer = writer
+        self._senders = senders
+        self._refusals = refusals
+        self._stopped = stopped
+        self._accepted = accepted
+
+    def run(self) -> None:
+        """Consume until `stopped` is set; what is in hand is finished first."""
+        while not self._stopped.is_set():
+            try:
+                self.step()
+            except SystemUnwell as error:
+                # What is not deleted comes again, after the queue's visibility timeout.
+                log.warning(LogEvent.QUEUE_INTERRUPTED, cause=error.cause, error=str(error))
+                self._stopped.wait(error.delay.total_seconds())
+
+    def step(self) -> int:
+        """Take one batch, store what it means, then delete it; return its size. Raises: SystemUnwell."""
+        messages = self._queue.receive()
+        if not messages:
+            return 0
+        read = [self._read(message) for message in messages]
+        # Deleted after it is stored: a crash between the two stores it twice, and never not at all.
+        changes = [one for one in read if isinstance(one, Change)]
+        self._writer.add(changes, [one for one in read if isinstance(one, Unreadable)])
+        for change in changes:
+            self._accepted.change(change)
+        self._queue.delete(messages)
+        return len(messages)
+
+    def _read(self, message: SqsMessage) -> Change | Unreadable | None:
+        """Return the change that the message means, None if it means none to us."""
+        raw = message.body.encode()
+        try:
+            event = parse(raw)
+            self._senders.check_district(event)
+        except MalformedEvent as error:
+            self._refusals.note(RECEIVER, NotAccepted(NOT_AN_EVENT, str(error)))
+            return Unreadable(RECEIVER, message.id, str(error), len(raw))
+        except NotFromCanvas as error:
+            self._refusals.note(RECEIVER, NotAccepted(NOT_FROM_CANVAS, error.code))
+            return None
+        change = change_of(event)
+        if change is None:
+            self._accepted.change(None)
+        return change
