@@ -675,13 +675,17 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
         if env_file.is_file()
         else {}
     )
-    values = {**_from_secret_files(environ.get(SECRETS_DIR_VARIABLE)), **_ours(from_file), **_ours(environ)}
+    values = {
+        **_from_secret_files(environ.get(SECRETS_DIR_VARIABLE)),
+        **_passback_variables(from_file),
+        **_passback_variables(environ),
+    }
     _refuse_unknown(values)
     given = {name.removeprefix(PREFIX).lower(): value for name, value in values.items()}
     try:
         return _Checked.model_validate({name: value for name, value in given.items() if value or _may_be_empty(name)})
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_sentences(error))) from None
+        raise ConfigurationError("\n".join(_messages(error))) from None
 
 
 def supervisor_socket(environ: Mapping[str, str] | None = None) -> str:
@@ -759,7 +763,7 @@ class _Checked(Settings):
         return (init_settings,)
 
 
-def _ours(variables: Mapping[str, str]) -> dict[str, str]:
+def _passback_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {
         name.upper(): value
         for name, value in variables.items()
@@ -803,7 +807,7 @@ def _refuse_unknown(values: Mapping[str, str]) -> None:
         raise ConfigurationError("\n".join(sentences))
 
 
-def _sentences(error: ValidationError) -> Sequence[str]:
+def _messages(error: ValidationError) -> Sequence[str]:
     sentences = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         message = re.sub(r"^Value error, ", "", problem["msg"])

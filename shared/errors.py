@@ -2,17 +2,17 @@
 
     PassbackError
     +-- TransientError            may pass by itself: spends an attempt
-    |   +-- SystemUnwell          the whole system is throttled or unavailable: waits, spends no attempt
+    |   +-- ServiceUnavailable          the whole system is throttled or unavailable: waits, spends no attempt
     |   +-- LeaseLost             another worker has the course: stop, write nothing more
     |   +-- GradebookIncomplete   Canvas did not answer for single assignments, whatever the size of the page
-    |   +-- RosterTruncated       PowerSchool answered fewer roster rows than it counts: read again later
+    |   +-- IncompleteRead       PowerSchool answered fewer roster rows than it counts: read again later
     +-- PermanentError            will not pass by itself
         +-- Refused               the remote system understood and said no (4xx), with its words
         |   +-- NotFound          what was addressed is gone
         |   |   +-- CourseGone    Canvas has no such course, or not any more
         |   +-- AccessDenied      credentials, scopes or grants
-        +-- UnexpectedAnswer      an answer that its reference does not describe
-            +-- AnswerTooLarge    it is longer than it is read
+        +-- UnexpectedResponse      an answer that its reference does not describe
+            +-- ResponseTooLarge    it is longer than it is read
 
 Adapters translate once, at the edge. Messages name the call by its path template and the status
 (`PUT /ws/xte/score: 409`), with ids only: never names, scores, e-mails or tokens.
@@ -41,7 +41,7 @@ class TransientError(PassbackError):
         self.may_be_done = may_be_done
 
 
-class SystemUnwell(TransientError):
+class ServiceUnavailable(TransientError):
     """A system is throttled, in maintenance or unreachable: wait `delay`, spend no attempt."""
 
     def __init__(self, message: str, *, cause: str, delay: timedelta, may_be_done: bool = False) -> None:
@@ -69,7 +69,7 @@ class GradebookIncomplete(TransientError):
         self.unread = unread
 
 
-class RosterTruncated(TransientError):
+class IncompleteRead(TransientError):
     """PowerSchool answered fewer rows than it counts: a part of a roster must never be taken for the whole."""
 
     def __init__(self, message: str) -> None:
@@ -89,7 +89,7 @@ class PermanentError(PassbackError):
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedRow:
+class RejectedRow:
     """What a refusal says about one row: its text without personal data, and the ids it names, where it names any."""
 
     field: str
@@ -97,7 +97,7 @@ class RefusedRow:
     student_dcid: int | None = None
 
 
-class Refused(PermanentError):
+class RequestRejected(PermanentError):
     """The remote system understood the request and refused it.
 
     `message` is safe to log. `words` is the remote text with ids masked or kept, never names; `rows` its
@@ -105,7 +105,7 @@ class Refused(PermanentError):
     """
 
     def __init__(
-        self, message: str, *, cause: str, status: int, words: str = "", rows: Sequence[RefusedRow] = ()
+        self, message: str, *, cause: str, status: int, words: str = "", rows: Sequence[RejectedRow] = ()
     ) -> None:
         super().__init__(message, cause=cause)
         self.status = status
@@ -113,7 +113,7 @@ class Refused(PermanentError):
         self.rows = tuple(rows)
 
 
-class NotFound(Refused):
+class NotFound(RequestRejected):
     """What was addressed does not exist (any more)."""
 
 
@@ -124,7 +124,7 @@ class CourseGone(NotFound):
         super().__init__(message, cause="canvas_course_gone", status=status)
 
 
-class AccessDenied(Refused):
+class AccessDenied(RequestRejected):
     """Credentials, scopes or grants are not enough. Retrying does not help; a person must act."""
 
 
@@ -136,9 +136,9 @@ class QueryUnavailable(AccessDenied):
         self.query = query
 
 
-class UnexpectedAnswer(PermanentError):
+class UnexpectedResponse(PermanentError):
     """The system answered something that its reference does not describe."""
 
 
-class AnswerTooLarge(UnexpectedAnswer):
+class ResponseTooLarge(UnexpectedResponse):
     """The answer is longer than answers of its kind are read; a smaller page may be short enough."""

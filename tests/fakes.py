@@ -9,16 +9,16 @@ from typing import Any
 from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Course, GradebookRow
-from shared.domain.passback.changes import Cause, ChangeSet
-from shared.domain.passback.course_state import CourseRecord, DeadLetter, LetterKind
-from shared.domain.passback.planning.assignment_matching import folded
+from shared.domain.passback.changes import ChangeCause, PendingChanges
+from shared.domain.passback.course_state import CourseRecord, DeadLetter, DeadLetterKind
+from shared.domain.passback.planning.assignment_matching import normalize_name
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory
-from shared.domain.passback.rules.categories import Association
+from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.domain.pauses import EVERYTHING, Pause, course_target
-from shared.errors import GradebookIncomplete, LeaseLost, NotFound, Refused, RefusedRow, TransientError
-from shared.ports.passback import ClearRow, CreatedAssignment, FoldResult, Lease, Reading, ScoreRow
-from workers.grade_passback.lease import Turn
+from shared.errors import GradebookIncomplete, LeaseLost, NotFound, RejectedRow, RequestRejected, TransientError
+from shared.ports.passback import AggregateResult, CachePolicy, ClearRow, CreatedAssignment, Lease, ScoreRow
+from workers.grade_passback.lease import SyncTimeSlice
 
 Key = tuple[str, int]
 MARK = "passback-plugin"
@@ -65,18 +65,18 @@ class FakeCanvas:
     content: Course
     rows: tuple[GradebookRow, ...] = ()
     faults: Faults = field(default_factory=Faults)
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[CachePolicy] = field(default_factory=list)
     scores_read: list[set[str]] = field(default_factory=list)
     remembered: Course | None = None
     too_heavy: set[str] = field(default_factory=set)
 
-    def course(self, course_id: str, reading: Reading = Reading.LIVE) -> Course:
+    def course(self, course_id: str, reading: CachePolicy = CachePolicy.LIVE) -> Course:
         self.faults.check("course")
         self.readings.append(reading)
-        if reading is Reading.REMEMBERED and self.remembered is not None:
+        if reading is CachePolicy.REMEMBERED and self.remembered is not None:
             frame = self.remembered
             return replace(self.content, sections=frame.sections, groups=frame.groups, remembered=True)
-        if reading is not Reading.LIVE:
+        if reading is not CachePolicy.LIVE:
             self.remembered = self.content
         return self.content
 
@@ -210,9 +210,9 @@ class FakePowerSchool:
         self.writes.append(("update", (id_,)))
 
     def _refuse_duplicates(self, desired: DesiredAssignment, own: int | None) -> None:
-        wanted = (desired.section_dcid, folded(desired.name), desired.due_date)
+        wanted = (desired.section_dcid, normalize_name(desired.name), desired.due_date)
         for id_, a in self.assignments_there.items():
-            if id_ != own and (a.section_dcid, folded(a.name), a.due_date) == wanted:
+            if id_ != own and (a.section_dcid, normalize_name(a.name), a.due_date) == wanted:
                 raise refused("/ws/xte/section/assignment: 409", "powerschool_duplicate", words="already exists")
 
     def put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
@@ -257,7 +257,7 @@ class FakePowerSchool:
     def _refuse_students(self, rows: Sequence[ScoreRow]) -> None:
         named = [row for row in rows if row.student_dcid in self.refused_students]
         if named:
-            bad = [RefusedRow("score", row.assignment_section_id, row.student_dcid) for row in named]
+            bad = [RejectedRow("score", row.assignment_section_id, row.student_dcid) for row in named]
             raise refused("PUT /ws/xte/score: 409", self.refused_students[named[0].student_dcid], rows=bad)
 
     def _refuse_targets(self, rows: Sequence[ScoreRow]) -> None:
@@ -271,14 +271,14 @@ def _given(**values: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def refused(message: str, cause: str, *, words: str = "", rows: Sequence[RefusedRow] = ()) -> Refused:
+def refused(message: str, cause: str, *, words: str = "", rows: Sequence[RejectedRow] = ()) -> RequestRejected:
     """Return a refusal."""
-    return Refused(message, cause=cause, status=409, words=words, rows=rows)
+    return RequestRejected(message, cause=cause, status=409, words=words, rows=rows)
 
 
 def not_found(message: str, assignment_section_id: int | None = None) -> NotFound:
     """Return the answer about something that was deleted."""
-    rows = [] if assignment_section_id is None else [RefusedRow("AssignmentSection", assignment_section_id)]
+    rows = [] if assignment_section_id is None else [RejectedRow("AssignmentSection", assignment_section_id)]
     return NotFound(message, cause="powerschool_404", status=404, rows=rows)
 
 
@@ -306,12 +306,12 @@ class FakeLinks:
 class FakeCategoryAssociations:
     """The `CategoryAssociations`."""
 
-    associations: dict[str, dict[str, Association]] = field(default_factory=dict)
+    associations: dict[str, dict[str, CategoryAssociation]] = field(default_factory=dict)
 
-    def of_course(self, course_id: str) -> Mapping[str, Association]:
+    def of_course(self, course_id: str) -> Mapping[str, CategoryAssociation]:
         return dict(self.associations.get(course_id, {}))
 
-    def save(self, course_id: str, group_id: str, association: Association) -> None:
+    def save(self, course_id: str, group_id: str, association: CategoryAssociation) -> None:
         self.associations.setdefault(course_id, {})[group_id] = association
 
     def forget(self, course_id: str, group_id: str) -> None:
@@ -397,7 +397,7 @@ class FakeDeadLetters:
         key, now = ("", "provisioning"), self.clock.now()
         times = (*failed_before, now)
         first = self.letters[key].first_failed_at if key in self.letters else times[0]
-        kind = LetterKind.PROVISIONING
+        kind = DeadLetterKind.PROVISIONING
         letter = DeadLetter(key[1], "", None, cause, answer, attempts, first, now, kind, times, source=run_id)
         self.letters[key] = letter
         return letter
@@ -576,7 +576,7 @@ class FakeUnknownChanges:
 
 @dataclass
 class FakeChanges:
-    """The `ChangeStore`, as far as one process sees it.
+    """The `SyncQueue`, as far as one process sees it.
 
     `messages` are course ids not yet folded, `due` and `claimed` the courses at those steps, `leases` the leases
     in force. `later` holds what was released for later: course, delay, attempts.
@@ -585,9 +585,9 @@ class FakeChanges:
     messages: list[str] = field(default_factory=list)
     due: list[str] = field(default_factory=list)
     claimed: list[str] = field(default_factory=list)
-    change_sets: dict[str, ChangeSet] = field(default_factory=dict)
+    change_sets: dict[str, PendingChanges] = field(default_factory=dict)
     leases: set[Lease] = field(default_factory=set)
-    requested: list[tuple[str, Cause]] = field(default_factory=list)
+    requested: list[tuple[str, ChangeCause]] = field(default_factory=list)
     released: list[Lease] = field(default_factory=list)
     later: list[tuple[str, timedelta, int]] = field(default_factory=list)
     heard: dict[str, datetime] = field(default_factory=dict)
@@ -601,15 +601,17 @@ class FakeChanges:
         self.leases.add(lease)
         return lease
 
-    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = (), *, actor: str = "") -> None:
+    def request(
+        self, course_id: str, cause: ChangeCause, assignment_ids: Collection[str] = (), *, actor: str = ""
+    ) -> None:
         self.faults.check("request")
         self.requested.append((course_id, cause))
 
-    def fold(self, consumer: str, limit: int, block: timedelta) -> FoldResult:
+    def fold(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
         self.faults.check("fold")
-        folded, self.messages = self.messages[:limit], self.messages[limit:]
-        self.due += [course for course in dict.fromkeys(folded) if course not in self.due]
-        return FoldResult(len(folded), 0, 0)
+        normalize_name, self.messages = self.messages[:limit], self.messages[limit:]
+        self.due += [course for course in dict.fromkeys(normalize_name) if course not in self.due]
+        return AggregateResult(len(normalize_name), 0, 0)
 
     def claim_due(self, limit: int) -> list[str]:
         self.faults.check("claim_due")
@@ -622,7 +624,7 @@ class FakeChanges:
         """Let every claim end unanswered."""
         self.due, self.claimed = self.claimed + self.due, []
 
-    def take(self, course_id: str) -> tuple[Lease, ChangeSet] | None:
+    def take(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
         self.faults.check("take")
         if course_id not in self.claimed:
             return None
@@ -659,6 +661,6 @@ class FakeChanges:
         return self.heard.get(course_id)
 
 
-def whole_turn(clock: Clock, length: timedelta) -> Turn:
+def whole_turn(clock: Clock, length: timedelta) -> SyncTimeSlice:
     """Return a turn that nobody else waits for: over at its deadline alone."""
-    return Turn(clock, clock.now() + length, length, lambda: False)
+    return SyncTimeSlice(clock, clock.now() + length, length, lambda: False)

@@ -20,59 +20,59 @@ from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.clock import SharedClock
 from shared.adapters.redis.course_data.audit import RedisAudit
-from shared.adapters.redis.course_data.category_matches import RedisCategoryAssociations
-from shared.adapters.redis.course_data.course_index import RedisCourseLists
+from shared.adapters.redis.course_data.category_matches import RedisCategoryMatches
+from shared.adapters.redis.course_data.course_index import RedisCourseIndex
 from shared.adapters.redis.course_data.course_states import RedisRecords
 from shared.adapters.redis.course_data.links import RedisLinks
-from shared.adapters.redis.dead_letters.batches import RedisLetterBatches
+from shared.adapters.redis.dead_letters.batches import RedisDeadLetterBatches
 from shared.adapters.redis.dead_letters.dead_messages import RedisDeadMessages
 from shared.adapters.redis.dead_letters.store import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.actions import RedisActions
-from shared.adapters.redis.operations.counter_buffer import Tally
+from shared.adapters.redis.operations.counter_buffer import CounterBuffer
 from shared.adapters.redis.operations.counters import RedisCounters
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import RedisPurges
+from shared.adapters.redis.operations.erasure_log import RedisErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.adapters.redis.operations.latency_histogram import RedisTimings
+from shared.adapters.redis.operations.latency_histogram import RedisLatencyHistogram
 from shared.adapters.redis.operations.pauses import RedisPauses
 from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, requests_wait, system_rates
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
-from shared.adapters.redis.sync_queue.store import RedisChangeStore, Whereabouts
+from shared.adapters.redis.sync_queue.store import QueueState, RedisSyncQueue
 from shared.adapters.redis.sync_queue.unknown_changes import RedisUnknownChanges
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.adapters.telemetry.tracing import span
 from shared.clock import SystemClock
 from shared.config import ClearedScores, Settings
 from shared.domain.outcome import Outcome
-from shared.domain.passback.changes import ChangeSet, Windows
+from shared.domain.passback.changes import DebounceWindow, PendingChanges
 from shared.log_events import LogEvent
 from shared.ports.passback import Lease
 from shared.queues import Queue, Task
 from workers.celery.app import make_app
 from workers.dead_letters.filters import Bounds
 from workers.dead_letters.service import DeadLetterQueue
-from workers.erasure import Purge
-from workers.grade_passback.apply.applier import Applier
-from workers.grade_passback.course_reader import Policy, Surveyor
+from workers.erasure import Erasure
+from workers.grade_passback.apply.applier import PlanApplier
+from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
 from workers.grade_passback.explain.live import Explain
-from workers.grade_passback.explain.response import Memory
-from workers.grade_passback.explain.stored import Recall
-from workers.grade_passback.lease import Guard, LeaseKeeper, Turn, errand, guard
+from workers.grade_passback.explain.response import StoredCourseData
+from workers.grade_passback.explain.stored import StoredExplain
+from workers.grade_passback.lease import LeaseRenewer, SyncTimeSlice, WriteGuard, errand, write_guard
 from workers.grade_passback.operations.category_links import CategoryLinks
-from workers.grade_passback.operations.link_maintenance import LinkCare
-from workers.grade_passback.outcome_handler import Settler, SyncReport
-from workers.grade_passback.scheduled.repairs import note_repairs
-from workers.grade_passback.sync_job import SyncCourse
-from workers.grade_passback.sync_metrics import SyncMeasures
-from workers.provisioning.container import Provisioning
-from workers.provisioning.service import ProvisioningDesk
+from workers.grade_passback.operations.link_maintenance import LinkMaintenance
+from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
+from workers.grade_passback.scheduled.repairs import count_reconciliation_writes
+from workers.grade_passback.sync_job import SyncJob
+from workers.grade_passback.sync_metrics import SyncMetrics
+from workers.provisioning.container import ProvisioningContainer
+from workers.provisioning.service import ProvisioningService
 
 log = structlog.get_logger()
 
 
-class Passback:
+class Container:
     """Everything one process needs, made when it is first asked for."""
 
     def __init__(self, settings: Settings) -> None:
@@ -84,10 +84,10 @@ class Passback:
         self.stopping = threading.Event()
 
     @cached_property
-    def changes(self) -> RedisChangeStore:
+    def changes(self) -> RedisSyncQueue:
         """The debounce."""
         s = self.settings
-        return RedisChangeStore(
+        return RedisSyncQueue(
             self.redis,
             self.keys,
             windows_of(s),
@@ -102,9 +102,9 @@ class Passback:
         return RedisLinks(self.redis, self.keys)
 
     @cached_property
-    def associations(self) -> RedisCategoryAssociations:
+    def associations(self) -> RedisCategoryMatches:
         """The associations of assignment groups and categories."""
-        return RedisCategoryAssociations(self.redis, self.keys)
+        return RedisCategoryMatches(self.redis, self.keys)
 
     @cached_property
     def category_links(self) -> CategoryLinks:
@@ -119,14 +119,14 @@ class Passback:
         return RedisRecords(self.redis, self.keys)
 
     @cached_property
-    def course_lists(self) -> RedisCourseLists:
+    def course_lists(self) -> RedisCourseIndex:
         """Lists of courses."""
-        return RedisCourseLists(self.redis, self.keys)
+        return RedisCourseIndex(self.redis, self.keys)
 
     @cached_property
-    def timings(self) -> RedisTimings:
+    def timings(self) -> RedisLatencyHistogram:
         """How long changes take to PowerSchool."""
-        return RedisTimings(self.redis, self.keys)
+        return RedisLatencyHistogram(self.redis, self.keys)
 
     @cached_property
     def actions(self) -> RedisActions:
@@ -134,9 +134,9 @@ class Passback:
         return RedisActions(self.redis, self.keys)
 
     @cached_property
-    def letter_batches(self) -> RedisLetterBatches:
+    def letter_batches(self) -> RedisDeadLetterBatches:
         """Many dead letters at once."""
-        return RedisLetterBatches(self.redis, self.keys, self.clock)
+        return RedisDeadLetterBatches(self.redis, self.keys, self.clock)
 
     @cached_property
     def audit(self) -> RedisAudit:
@@ -155,14 +155,14 @@ class Passback:
         return RedisCounters(self.redis, self.keys)
 
     @cached_property
-    def tally(self) -> Tally:
+    def tally(self) -> CounterBuffer:
         """What this process counts, for watching."""
-        return Tally(self.redis, self.keys)
+        return CounterBuffer(self.redis, self.keys)
 
     @cached_property
-    def measures(self) -> SyncMeasures:
+    def measures(self) -> SyncMetrics:
         """What counts syncs."""
-        return SyncMeasures(self.tally, self.timings.note)
+        return SyncMetrics(self.tally, self.timings.note)
 
     @cached_property
     def _requests(self) -> RequestCounts:
@@ -204,15 +204,15 @@ class Passback:
         return RedisProvisionRuns(self.redis, self.keys, kept_for, lease_for)
 
     @cached_property
-    def provisioning_desk(self) -> ProvisioningDesk:
+    def provisioning_desk(self) -> ProvisioningService:
         """What a person sees of provisioning, and may do about it."""
-        return ProvisioningDesk(self.provision_runs, self.pauses, self.clock, self._wake_provisioning)
+        return ProvisioningService(self.provision_runs, self.pauses, self.clock, self._wake_provisioning)
 
     @cached_property
-    def provisioning(self) -> Provisioning:
+    def provisioning(self) -> ProvisioningContainer:
         """What reads PowerSchool's rosters and imports them into Canvas."""
         self.settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
-        return Provisioning(
+        return ProvisioningContainer(
             self.settings,
             self.redis,
             self.keys,
@@ -227,15 +227,15 @@ class Passback:
         )
 
     @cached_property
-    def purges(self) -> RedisPurges:
+    def purges(self) -> RedisErasureLog:
         """What was purged."""
-        return RedisPurges(self.redis, self.keys)
+        return RedisErasureLog(self.redis, self.keys)
 
     @cached_property
-    def purge(self) -> Purge:
+    def purge(self) -> Erasure:
         """What erases."""
         erasure = RedisErasure(self.redis, self.keys)
-        return Purge(erasure, self.purges, self.pauses, self.heartbeats, self.is_being_synced)
+        return Erasure(erasure, self.purges, self.pauses, self.heartbeats, self.is_being_synced)
 
     @cached_property
     def unknown_changes(self) -> RedisUnknownChanges:
@@ -276,11 +276,11 @@ class Passback:
         return self.settings.district_time_zone or self.powerschool.district_time_zone()
 
     @cached_property
-    def surveyor(self) -> Surveyor:
+    def surveyor(self) -> CourseComparer:
         """The reading half of a sync."""
         s = self.settings
         clear_scores = s.cleared_scores is ClearedScores.BLANK
-        policy = Policy(
+        policy = SyncPolicy(
             self.zone,
             s.term_grace_days,
             s.default_category,
@@ -288,7 +288,9 @@ class Passback:
             max_name_chars=s.name_max_chars,
         )
         gradebook, roster = self.powerschool.gradebook, self.powerschool.roster
-        return Surveyor(self.canvas, roster, gradebook, self.links, self.records, self.clock, policy, self.associations)
+        return CourseComparer(
+            self.canvas, roster, gradebook, self.links, self.records, self.clock, policy, self.associations
+        )
 
     @cached_property
     def explain(self) -> Explain:
@@ -297,29 +299,27 @@ class Passback:
         return Explain(lambda: self.surveyor, self.recall, self.memory, self.clock)
 
     @cached_property
-    def memory(self) -> Memory:
+    def memory(self) -> StoredCourseData:
         """What passback remembers of courses."""
-        return Memory(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
+        return StoredCourseData(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
 
     @cached_property
-    def recall(self) -> Recall:
+    def recall(self) -> StoredExplain:
         """The answers from memory alone."""
-        return Recall(self.memory)
+        return StoredExplain(self.memory)
 
     @cached_property
-    def sync_course(self) -> SyncCourse:
+    def sync_course(self) -> SyncJob:
         """The use case of a sync."""
         batch = self.settings.powerschool_score_batch
-        applier = Applier(self.powerschool.gradebook, self.links, batch, self.audit, self.clock)
+        applier = PlanApplier(self.powerschool.gradebook, self.links, batch, self.audit, self.clock)
         roster = self.powerschool.roster
-        return SyncCourse(
-            self.surveyor, applier, roster, self.records, self.clock, self.associations, self.dead_letters
-        )
+        return SyncJob(self.surveyor, applier, roster, self.records, self.clock, self.associations, self.dead_letters)
 
     @cached_property
-    def link_care(self) -> LinkCare:
+    def link_care(self) -> LinkMaintenance:
         """What checks and rebuilds links."""
-        return LinkCare(
+        return LinkMaintenance(
             self.surveyor,
             self.powerschool.gradebook,
             self.links,
@@ -331,14 +331,14 @@ class Passback:
         )
 
     @cached_property
-    def settler(self) -> Settler:
+    def settler(self) -> SyncOutcomeHandler:
         """What acts on outcomes."""
-        return Settler(self.changes, self.dead_letters, self.settings.retry_waits, random.random)
+        return SyncOutcomeHandler(self.changes, self.dead_letters, self.settings.retry_waits, random.random)
 
     @cached_property
-    def lease_keeper(self) -> LeaseKeeper:
+    def lease_keeper(self) -> LeaseRenewer:
         """What keeps this process's leases alive; started by the worker."""
-        return LeaseKeeper(self.changes, timedelta(seconds=self.settings.lease_s))
+        return LeaseRenewer(self.changes, timedelta(seconds=self.settings.lease_s))
 
     def close(self) -> None:
         """Write what is still counted, and close every connection that was opened."""
@@ -353,7 +353,7 @@ class Passback:
 
     def is_being_synced(self, course_id: str) -> bool:
         """Say whether a worker has the course, or was woken for it."""
-        return self.changes.state_of(course_id).whereabouts in (Whereabouts.CLAIMED, Whereabouts.LEASED)
+        return self.changes.state_of(course_id).whereabouts in (QueueState.CLAIMED, QueueState.LEASED)
 
     def sync(self, course_id: str) -> None:
         """Take a claimed course, sync it and settle. Does nothing if it is not claimed any more."""
@@ -364,8 +364,8 @@ class Passback:
         longest = timedelta(seconds=self.settings.sync_deadline_s)
         deadline = self.clock.now() + longest
         slice_for = timedelta(seconds=self.settings.sync_slice_s)
-        turn = Turn(self.clock, deadline, slice_for, self._somebody_waits)
-        check = guard(self.changes, lease, turn, self.stopping.is_set)
+        turn = SyncTimeSlice(self.clock, deadline, slice_for, self._somebody_waits)
+        check = write_guard(self.changes, lease, turn, self.stopping.is_set)
         with (
             structlog.contextvars.bound_contextvars(course_id=course_id),
             # A write may begin right before the deadline.
@@ -394,29 +394,33 @@ class Passback:
     def _celery(self) -> Celery:
         return make_app(self.settings)
 
-    def _synced(self, lease: Lease, changes: ChangeSet, check: Guard, reports: list[SyncReport]) -> SyncReport:
+    def _synced(
+        self, lease: Lease, changes: PendingChanges, check: WriteGuard, reports: list[SyncReport]
+    ) -> SyncReport:
         report = self.sync_course.run(changes, check, lease.token)
         reports.append(report)
         return report
 
-    def _count_sync(self, changes: ChangeSet, outcome: Outcome, reports: list[SyncReport]) -> None:
+    def _count_sync(self, changes: PendingChanges, outcome: Outcome, reports: list[SyncReport]) -> None:
         """Count a settled sync. What cannot be counted makes no failure of it."""
         self.measures.ended(outcome)
         try:
             for report in reports:
-                note_repairs(self.counters, changes, report)
+                count_reconciliation_writes(self.counters, changes, report)
                 self.measures.wrote(changes, report)
         except RedisError as error:
             log.warning(LogEvent.COUNTS_NOT_STORED, error=type(error).__name__)
 
 
-def windows_of(settings: Settings) -> Windows:
+def windows_of(settings: Settings) -> DebounceWindow:
     """Return the debounce window of these settings."""
     first_change = None if settings.first_change_s is None else timedelta(seconds=settings.first_change_s)
-    return Windows(timedelta(seconds=settings.quiet_period_s), timedelta(seconds=settings.max_wait_s), first_change)
+    return DebounceWindow(
+        timedelta(seconds=settings.quiet_period_s), timedelta(seconds=settings.max_wait_s), first_change
+    )
 
 
 @lru_cache(maxsize=1)
-def passback() -> Passback:
+def get_container() -> Container:
     """Return this process's passback, made from its settings."""
-    return Passback(config.load())
+    return Container(config.load())

@@ -10,9 +10,9 @@ from datetime import datetime
 import structlog
 
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import RedisPurges
+from shared.adapters.redis.operations.erasure_log import RedisErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.domain.passback.erasure import Student
+from shared.domain.passback.erasure import StudentIds
 from shared.domain.pauses import course_target
 from shared.log_events import LogEvent
 from shared.ports.passback import Pauses
@@ -21,15 +21,15 @@ log = structlog.get_logger()
 
 REASON = "purge"
 WAIT_FOR_SYNC_S = 30.0
-LOOK_EVERY_S = 0.2
+POLL_INTERVAL_S = 0.2
 
 
-class StillRunning(Exception):
+class SyncsRunning(Exception):
     """A district is erased once nothing works on it; the message names what does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Purged:
+class ErasureResult:
     """What was erased, or would be. `left_out` are courses that a sync did not let go of in time.
 
     `still_in` says where a student's id still stands, by kind of key: there, or as another number that is alike.
@@ -45,13 +45,13 @@ class Purged:
         return not self.left_out and not self.still_in
 
 
-class Purge:
+class Erasure:
     """The use case behind `passback purge`. Each purge is logged and noted, without what it was about."""
 
     def __init__(
         self,
         erasure: RedisErasure,
-        purges: RedisPurges,
+        purges: RedisErasureLog,
         pauses: Pauses,
         heartbeats: Heartbeats,
         is_being_synced: Callable[[str], bool],
@@ -64,12 +64,12 @@ class Purge:
         self._is_being_synced = is_being_synced
         self._pause = pause
 
-    def courses(self, course_ids: Collection[str], actor: str, *, dry_run: bool) -> Purged:
+    def courses(self, course_ids: Collection[str], actor: str, *, dry_run: bool) -> ErasureResult:
         """Erase these courses. One that Canvas still has, with work to sync, is found and synced anew."""
         done = self._each(course_ids, actor, lambda course: self._erasure.course(course, dry_run=dry_run), dry_run)
         return self._noted("course", actor, done, dry_run)
 
-    def student(self, student: Student, actor: str, *, dry_run: bool) -> Purged:
+    def student(self, student: StudentIds, actor: str, *, dry_run: bool) -> ErasureResult:
         """Erase a student from every course. A student who still is in Canvas comes back with the next score."""
         courses = self._erasure.courses()
         for course in courses:
@@ -80,24 +80,24 @@ class Purge:
         )
         erased = done.erased + self._erasure.mentions(student.sis_id, dry_run=dry_run)
         still_in = Counter() if dry_run else self._erasure.whereabouts(student.sis_id)
-        return self._noted("student", actor, Purged(erased, done.left_out, still_in), dry_run)
+        return self._noted("student", actor, ErasureResult(erased, done.left_out, still_in), dry_run)
 
-    def older_than(self, moment: datetime, actor: str, *, dry_run: bool) -> Purged:
+    def older_than(self, moment: datetime, actor: str, *, dry_run: bool) -> ErasureResult:
         """Erase audit entries, dead letters and kept messages from before the moment."""
-        return self._noted("older_than", actor, Purged(self._erasure.before(moment, dry_run=dry_run)), dry_run)
+        return self._noted("older_than", actor, ErasureResult(self._erasure.before(moment, dry_run=dry_run)), dry_run)
 
-    def everything(self, actor: str, *, dry_run: bool) -> Purged:
-        """Erase the whole district. Raises `StillRunning` while a process is alive, which would remember anew."""
+    def everything(self, actor: str, *, dry_run: bool) -> ErasureResult:
+        """Erase the whole district. Raises `SyncsRunning` while a process is alive, which would remember anew."""
         alive = [beat.process for beat in self._heartbeats.all() if not beat.gone]
         if alive and not dry_run:
-            raise StillRunning(f"stop these first: {', '.join(alive)}")
-        purged = Purged(self._erasure.everything(dry_run=dry_run))
+            raise SyncsRunning(f"stop these first: {', '.join(alive)}")
+        purged = ErasureResult(self._erasure.everything(dry_run=dry_run))
         self._log("everything", actor, purged, dry_run)
         return purged
 
     def _each(
         self, courses: Collection[str], actor: str, erase: Callable[[str], Counter[str]], dry_run: bool
-    ) -> Purged:
+    ) -> ErasureResult:
         erased: Counter[str] = Counter()
         left_out = []
         for course in courses:
@@ -106,7 +106,7 @@ class Purge:
                     erased += erase(course)
                 else:
                     left_out.append(course)
-        return Purged(erased, tuple(left_out))
+        return ErasureResult(erased, tuple(left_out))
 
     @contextmanager
     def _held(self, course: str, actor: str, dry_run: bool) -> Iterator[bool]:
@@ -123,18 +123,18 @@ class Purge:
                 self._pauses.resume(target)
 
     def _is_at_rest(self, course: str) -> bool:
-        for _ in range(round(WAIT_FOR_SYNC_S / LOOK_EVERY_S)):
+        for _ in range(round(WAIT_FOR_SYNC_S / POLL_INTERVAL_S)):
             if not self._is_being_synced(course):
                 return True
-            self._pause(LOOK_EVERY_S)
+            self._pause(POLL_INTERVAL_S)
         return False
 
-    def _noted(self, what: str, actor: str, purged: Purged, dry_run: bool) -> Purged:
+    def _noted(self, what: str, actor: str, purged: ErasureResult, dry_run: bool) -> ErasureResult:
         if not dry_run:
             self._purges.note(what, actor, purged.erased)
         self._log(what, actor, purged, dry_run)
         return purged
 
-    def _log(self, what: str, actor: str, purged: Purged, dry_run: bool) -> None:
+    def _log(self, what: str, actor: str, purged: ErasureResult, dry_run: bool) -> None:
         if not dry_run:
             log.info(LogEvent.PURGED, what=what, actor=actor, erased=dict(purged.erased), left_out=purged.left_out)

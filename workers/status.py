@@ -5,7 +5,7 @@ from datetime import timedelta
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, system_pauses
 from shared.domain.provisioning.run import RunKind
 from shared.queues import Queue
-from workers.container import Passback
+from workers.container import Container
 from workers.grade_passback.explain.response import pause_json
 from workers.grade_passback.scheduled.repairs import REPAIRS
 
@@ -15,7 +15,7 @@ SHOWN_COURSES = 20
 SHOWN_RUNS = 20
 
 
-def last_provisioning(service: Passback) -> dict[str, object]:
+def last_provisioning(service: Container) -> dict[str, object]:
     """Return the newest run that was no dry run, and the one that waits for a person, if there is one."""
     runs = (run for run in service.provision_runs.newest(SHOWN_RUNS) if run.kind is not RunKind.DRY_RUN)
     run, held = next(runs, None), service.provision_runs.held()
@@ -29,7 +29,7 @@ def rate_json(rate: SystemRate) -> dict[str, object]:
     return {"now": now, "configured": configured, "learnt": rate.is_learnt}
 
 
-def installation_status(service: Passback) -> dict[str, object]:
+def installation_status(service: Container) -> dict[str, object]:
     """Return processes, queues, waiting courses, dead letters, repairs, the last event and what is not available.
 
     Asks Redis alone.

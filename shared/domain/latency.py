@@ -10,7 +10,7 @@ LONGER = 0
 
 
 @dataclass(frozen=True, slots=True)
-class HourOfTimings:
+class HourlyLatency:
     """The changes that arrived in one hour, by upper bound in seconds."""
 
     begins_at: datetime

@@ -12,7 +12,7 @@ EVENT_BOUNDS_S = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0, 120.0, 300.0,
 REQUEST_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Counted(StrEnum):
+class CounterName(StrEnum):
     """The counters. Under each member its labels, in their order."""
 
     EVENTS = "events"

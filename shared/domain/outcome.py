@@ -22,7 +22,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Snooze:
     """A system is throttled, unavailable or misconfigured; go on after `delay`. Spends no attempt.
 
     `answer` says what is to be mended, without personal data; empty where waiting is enough.
@@ -41,10 +41,10 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class Discard:
     """The course failed in a way that no rule describes."""
 
     failure: Failure
 
 
-Outcome = Done | Wait | Retry | Dead
+Outcome = Done | Snooze | Retry | Discard

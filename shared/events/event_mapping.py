@@ -4,7 +4,7 @@ Source: canvas-lms `lib/canvas/live_events_callbacks.rb` for when Canvas sends w
 """
 
 from shared.domain.passback.changes import Change, ChangeKind
-from shared.events.live_events import Body, LiveEvent, local_id
+from shared.events.live_events import EventBody, LiveEvent, local_id
 
 TEST_STUDENT_ENROLLMENT = "StudentViewEnrollment"
 
@@ -68,7 +68,7 @@ def course_of(event: LiveEvent) -> str | None:
     return local_id(body.context_id) if body.context_type == "Course" else None
 
 
-def _change_of_unknown_course(kind: ChangeKind, body: Body) -> Change | None:
+def _change_of_unknown_course(kind: ChangeKind, body: EventBody) -> Change | None:
     """Return a change that says where else to look for its course, None where there is nothing to look for."""
     assignment_id = local_id(body.assignment_id)
     section_id = local_id(body.course_section_id)

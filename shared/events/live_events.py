@@ -18,7 +18,7 @@ class MalformedEvent(ValueError):
 
 
 @dataclass(frozen=True)
-class Metadata:
+class EventMetadata:
     """The envelope. Only the name is certain to be there: background jobs send no context, but a `job_tag`.
 
     Ids are `object` so that an odd one makes an event of no interest no less acceptable; `local_id` reads them.
@@ -33,7 +33,7 @@ class Metadata:
 
 
 @dataclass(frozen=True)
-class Body:
+class EventBody:
     """The ids that a body may name; which of them are there depends on the event."""
 
     course_id: object = None
@@ -52,8 +52,8 @@ class LiveEvent:
     Inside Canvas the envelope is called `attributes`; deliveries call it `metadata`.
     """
 
-    metadata: Annotated[Metadata, Field(validation_alias=AliasChoices("metadata", "attributes"))]
-    body: Body
+    metadata: Annotated[EventMetadata, Field(validation_alias=AliasChoices("metadata", "attributes"))]
+    body: EventBody
     iss: object = None
     exp: Annotated[float | None, Field(allow_inf_nan=False)] = None
     nbf: Annotated[float | None, Field(allow_inf_nan=False)] = None

@@ -38,7 +38,7 @@ class SigningKeys(Protocol):
     """The public keys that Canvas signs with."""
 
     async def key(self, key_id: str) -> PyJWK | None:
-        """Return the key of this id, None if Canvas has none such. Raises `SystemUnwell` if that cannot be told."""
+        """Return the key of this id, None if Canvas has no such key. Raises: ServiceUnavailable."""
         ...
 
 

@@ -9,15 +9,15 @@ from typing import Protocol
 
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Course, GradebookRow
-from shared.domain.passback.changes import Cause, Change, ChangeSet
+from shared.domain.passback.changes import Change, ChangeCause, PendingChanges
 from shared.domain.passback.course_state import CourseRecord, DeadLetter
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.powerschool import ActualAssignment, Mark, RosteredSection, TeacherCategory
-from shared.domain.passback.rules.categories import Association
+from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.domain.pauses import Pause
 
 
-class Reading(Enum):
+class CachePolicy(Enum):
     """How fresh a course's sections and assignment groups are to be. Assignments and scores are always read.
 
     `LIVE` reads them and leaves alone what is remembered: for a look that no lease protects. `ANEW` reads them and
@@ -34,7 +34,7 @@ class Reading(Enum):
 class CanvasReader(Protocol):
     """Reads the truth from Canvas. Raises the errors of `shared.errors`."""
 
-    def course(self, course_id: str, reading: Reading = Reading.LIVE) -> Course:
+    def course(self, course_id: str, reading: CachePolicy = CachePolicy.LIVE) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores."""
         ...
 
@@ -134,7 +134,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class FoldResult:
+class AggregateResult:
     """What one reading of the streams came to."""
 
     folded: int
@@ -142,13 +142,15 @@ class FoldResult:
     malformed: int
 
 
-class ChangeStore(Protocol):
+class SyncQueue(Protocol):
     """The debounce: changes fold into change sets, change sets become due, due courses are claimed and leased.
 
     Every method is atomic and may be repeated; times are the store's own, so hosts need not agree on theirs.
     """
 
-    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = (), *, actor: str = "") -> None:
+    def request(
+        self, course_id: str, cause: ChangeCause, assignment_ids: Collection[str] = (), *, actor: str = ""
+    ) -> None:
         """Make the course due now, folded with what is pending. `actor` is the person who asks, for the audit.
 
         A person's request also forgets the course's backoff and attempts; any other leaves a course that already
@@ -156,7 +158,7 @@ class ChangeStore(Protocol):
         """
         ...
 
-    def fold(self, consumer: str, limit: int, block: timedelta) -> FoldResult:
+    def fold(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
         """Read up to `limit` messages, fold them into change sets and acknowledge them in one step."""
         ...
 
@@ -169,7 +171,7 @@ class ChangeStore(Protocol):
         """
         ...
 
-    def take(self, course_id: str) -> tuple[Lease, ChangeSet] | None:
+    def take(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
         """Lease a claimed course and take its change set; None if it is not claimed (a repeated wake-up)."""
         ...
 
@@ -220,11 +222,11 @@ class Links(Protocol):
 class CategoryAssociations(Protocol):
     """Which PowerSchool category each assignment group of a course stands for, by ids."""
 
-    def of_course(self, course_id: str) -> Mapping[str, Association]:
+    def of_course(self, course_id: str) -> Mapping[str, CategoryAssociation]:
         """Return the course's associations by assignment group id."""
         ...
 
-    def save(self, course_id: str, group_id: str, association: Association) -> None:
+    def save(self, course_id: str, group_id: str, association: CategoryAssociation) -> None:
         """Remember the association, replacing the group's earlier one."""
         ...
 
@@ -456,5 +458,5 @@ class ChangeWriter(Protocol):
     """Puts messages on the streams, for receivers. Durable when it returns."""
 
     async def add(self, change: Change) -> None:
-        """Store the change. Raises `SystemUnwell` when Redis cannot take it."""
+        """Store the change. Raises `ServiceUnavailable` when Redis cannot take it."""
         ...

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_rows import DataSet, ImportOptions, RowError, SisFiles, SisImport
-from shared.domain.provisioning.run import AppliedMark, RowTrouble, Run, RunCause, RunKind
+from shared.domain.provisioning.run import DataSetState, ImportMessage, Run, RunCause, RunKind
 from shared.domain.provisioning.school_sizes import LiveCounts
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "ProvisionRuns",
     "RosterFeed",
     "RunLease",
-    "ScheduleNotes",
+    "ScheduleState",
     "SisImports",
 ]
 
@@ -43,7 +43,7 @@ class RosterFeed(Protocol):
     def read(self) -> Roster:
         """Return all rosters of the school years under way or near.
 
-        Raises: RosterTruncated where a count and the rows that came do not agree; nothing partial is ever returned.
+        Raises: IncompleteRead where a count and the rows that came do not agree; nothing partial is ever returned.
         """
         ...
 
@@ -92,7 +92,7 @@ class RunLease:
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleNotes:
+class ScheduleState:
     """What scheduling remembers. `slot` is the last due time of the schedule that was answered by a run.
 
     `hint_ms` is the newest hint of PowerSchool that a look has taken into account. `refused_ids` and `refused_logins`
@@ -157,7 +157,7 @@ class ProvisionRuns(Protocol):
         """Return the id of a run that is to be kept without being opened."""
         ...
 
-    def save(self, lease: RunLease, run: Run, applied: Sequence[AppliedMark] = ()) -> None:
+    def save(self, lease: RunLease, run: Run, applied: Sequence[DataSetState] = ()) -> None:
         """Keep the run as it is now, and what became of data sets, in one step. Raises `LeaseLost`.
 
         A run that is held takes the place of the one that was, of the district or of its school.
@@ -187,7 +187,7 @@ class ProvisionRuns(Protocol):
         """Forget what was live before, of these schools or of all: a person approved what ended. Raises `LeaseLost`."""
         ...
 
-    def applied(self) -> Sequence[AppliedMark]:
+    def applied(self) -> Sequence[DataSetState]:
         """Return what Canvas was given last, of every data set."""
         ...
 
@@ -203,11 +203,11 @@ class ProvisionRuns(Protocol):
         """Keep the rows that Canvas holds for long, and those it held before for as long as runs are kept."""
         ...
 
-    def keep_troubles(self, run_id: str, import_id: int, troubles: Sequence[RowTrouble]) -> None:
+    def keep_troubles(self, run_id: str, import_id: int, troubles: Sequence[ImportMessage]) -> None:
         """Keep what Canvas said about the rows of an import."""
         ...
 
-    def troubles(self, run_id: str) -> Sequence[RowTrouble]:
+    def troubles(self, run_id: str) -> Sequence[ImportMessage]:
         """Return what Canvas said about the rows of a run's imports."""
         ...
 
@@ -223,11 +223,11 @@ class ProvisionRuns(Protocol):
         """Keep the logins of those who left, and forget those of users (SIS ids) who gave them up or came back."""
         ...
 
-    def notes(self) -> ScheduleNotes:
+    def notes(self) -> ScheduleState:
         """Return what scheduling remembers."""
         ...
 
-    def note(self, lease: RunLease, notes: ScheduleNotes) -> None:
+    def note(self, lease: RunLease, notes: ScheduleState) -> None:
         """Remember it. Raises `LeaseLost`."""
         ...
 

@@ -23,7 +23,7 @@ from shared.domain.passback.canvas import (
     Section,
     Submission,
 )
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore, Mark, RosteredStudent
@@ -93,7 +93,7 @@ def student_reasons(school: School) -> list[Reason]:
 
 def person_syncs(school: School) -> None:
     """Sync the course because a person asked for it."""
-    lease, asked = school.changes.lease("1"), change_set(cause=Cause.PERSON)
+    lease, asked = school.changes.lease("1"), change_set(cause=ChangeCause.PERSON)
     school.settler.run(lease, asked, lambda: school.sync_course.run(asked, lambda: None, lease.token))
 
 

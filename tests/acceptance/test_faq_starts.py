@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.clock import ManualClock
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from shared.domain.passback.rules.reasons import Reason
@@ -16,8 +16,8 @@ from shared.events.live_events import parse
 from tests.fakes import FakeChanges, FakeDueDates, FakeRecords, FakeUnknownChanges
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.workers.grade_passback.school import NOW, OTHER, School
-from workers.grade_passback.scheduled.due_dates import DueDateWatch
-from workers.grade_passback.scheduled.full_sync import NightlySync
+from workers.grade_passback.scheduled.due_dates import DueDateTrigger
+from workers.grade_passback.scheduled.full_sync import ScheduledFullSync
 from workers.grade_passback.scheduled.reconcile import Reconciliation
 
 HOUR = timedelta(hours=1)
@@ -42,7 +42,7 @@ def test_a_canvas_change_starts_a_sync() -> None:
     """Ways to start a sync: "A Canvas change (automatic)"."""
     change = change_of(parse(GRADED))
     assert change is not None
-    assert (change.course_id, change.assignment_id, change.cause) == ("101", "11", Cause.EVENT)
+    assert (change.course_id, change.assignment_id, change.cause) == ("101", "11", ChangeCause.EVENT)
 
 
 def test_a_person_starts_a_sync_with_a_dry_run() -> None:
@@ -59,17 +59,17 @@ def test_the_schedule_starts_a_sync() -> None:
     changes, records = FakeChanges(), FakeRecords()
     records.visits = {"1": three - 6 * HOUR}
     for at in (three - TICK, three + HOUR):
-        NightlySync(
+        ScheduledFullSync(
             changes, records, ManualClock(at), "0 3 * * *", lambda: CHICAGO, spread=HOUR, tick=TICK
         ).run()  # fmt: skip
-        assert changes.requested == ([] if at < three else [("1", Cause.SCHEDULE)])
+        assert changes.requested == ([] if at < three else [("1", ChangeCause.SCHEDULE)])
 
 
 def test_a_due_date_that_passes_starts_a_sync() -> None:
     """Ways to start a sync: "the moment a due date passes (missing work)"."""
     changes, due_dates = FakeChanges(), FakeDueDates({"1": NOW})
-    DueDateWatch(changes, due_dates, ManualClock(NOW + DUE_DATE_DELAY)).run()
-    assert changes.requested == [("1", Cause.DUE_DATE)]
+    DueDateTrigger(changes, due_dates, ManualClock(NOW + DUE_DATE_DELAY)).run()
+    assert changes.requested == [("1", ChangeCause.DUE_DATE)]
 
 
 def test_the_rolling_reconciliation_starts_a_sync() -> None:
@@ -77,4 +77,4 @@ def test_the_rolling_reconciliation_starts_a_sync() -> None:
     changes, records = FakeChanges(), FakeRecords()
     records.visits = {"1": NOW - 2 * HOUR}
     Reconciliation(changes, records, FakeUnknownChanges(), ManualClock(NOW), HOUR, TICK).run()
-    assert changes.requested == [("1", Cause.RECONCILE)]
+    assert changes.requested == [("1", ChangeCause.RECONCILE)]

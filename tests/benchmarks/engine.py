@@ -12,14 +12,14 @@ import httpx
 
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.page_sizes import Cells
-from shared.adapters.http.response import Answer, Call, Decoder
+from shared.adapters.http.response import ApiResponse, Call, Decoder
 from shared.adapters.powerschool.gradebook.reader import AssignmentReader
 from shared.domain.passback.planning.desired import DesiredScore
 from tests.benchmarks.outcome import Result, medians
 from tests.benchmarks.remote import CANVAS, FIRST_COURSE, FIRST_DCID, POWERSCHOOL, QUERY, TEACHER
 from tests.benchmarks.rig import Rig, cpu_of, rig
 from tests.benchmarks.row_by_row import RowByRow
-from workers.grade_passback.course_reader import Policy, Surveyor
+from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
 
 STUDENTS, ASSIGNMENTS = 50, 40
 COURSE = str(FIRST_COURSE)
@@ -79,9 +79,9 @@ class _Judge:
         return len(copies)
 
 
-def _surveyor(bench: Rig, held: "_Held") -> Surveyor:
-    policy = Policy(bench.service.zone, grace_days=14, default_category="")
-    return Surveyor(held, held, held, held, bench.service.records, bench.clock, policy, held)  # type: ignore[arg-type]
+def _surveyor(bench: Rig, held: "_Held") -> CourseComparer:
+    policy = SyncPolicy(bench.service.zone, grace_days=14, default_category="")
+    return CourseComparer(held, held, held, held, bench.service.records, bench.clock, policy, held)  # type: ignore[arg-type]
 
 
 def _bytes(bench: Rig, assignment_ids: list[str], there: list[int]) -> tuple[bytes, bytes]:
@@ -156,14 +156,14 @@ class _Answers:
     def __init__(self, content: bytes) -> None:
         self._response = httpx.Response(200, headers={"Content-Type": "application/json"}, content=content)
 
-    def pages(self, *given: object) -> Iterator[Answer]:
+    def pages(self, *given: object) -> Iterator[ApiResponse]:
         """Yield the answer as Canvas's only page."""
         yield self.answer(*given)
 
-    def answer(self, *given: object) -> Answer:
+    def answer(self, *given: object) -> ApiResponse:
         """Return the answer, read by the decoder that was given last."""
         decoder: Decoder = given[-1]  # type: ignore[assignment]
-        return Answer.of(Call("benchmark", "GET", "/"), self._response, decoder)
+        return ApiResponse.of(Call("benchmark", "GET", "/"), self._response, decoder)
 
 
 def _round(judge: _Judge, times: int, per_course: int) -> dict[str, float]:

@@ -11,7 +11,7 @@ from decimal import Decimal
 import httpx
 from celery import Celery
 
-from shared.adapters.canvas.wire import AssignmentWire, SubmissionWire
+from shared.adapters.canvas.wire import RestAssignment, SubmissionWire
 from shared.ports.passback import ScoreRow
 from tests.benchmarks.fold import celery_app, null_tasks
 from tests.benchmarks.remote import CANVAS, FIRST_COURSE, FIRST_STUDENT, TEACHER, first_score
@@ -51,7 +51,7 @@ def _put(bench: Rig, times: int) -> None:
         bench.service.powerschool.gradebook.put_scores(TEACHER, [row])
 
 
-def _read(canvas: httpx.Client) -> tuple[SubmissionWire, AssignmentWire]:
+def _read(canvas: httpx.Client) -> tuple[SubmissionWire, RestAssignment]:
     submission = canvas.get(f"{PATH}/submissions/{USER}").content
     assignment = canvas.get(PATH, params={"include[]": "overrides"}).content
-    return SubmissionWire.model_validate_json(submission), AssignmentWire.model_validate_json(assignment)
+    return SubmissionWire.model_validate_json(submission), RestAssignment.model_validate_json(assignment)

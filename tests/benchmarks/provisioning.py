@@ -36,13 +36,13 @@ from shared.domain.provisioning.roster import (
     SchoolTerm,
     StaffMember,
     Student,
-    Teaching,
+    TeachingAssignment,
 )
 from shared.domain.provisioning.rows.sis_rows import ImportOptions, ImportState, RowError, SisFiles, SisImport, SisRow
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import NotFound
 from shared.ports.provisioning import DataVersion
-from workers.container import Passback
+from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 
 FIRST_DAY, TODAY = date(2026, 8, 17), datetime(2026, 10, 5, 12, 0, tzinfo=UTC)
@@ -151,7 +151,7 @@ def district(schools: int, students: int, seed: int = 1) -> Roster:
     sections = [
         ClassSection(
             dcid, dcid, numbers[dcid % schools], dice.choice(TERMS[:2])[0], f"C{dcid % 50:03}", str(dcid % 9 + 1),
-            (Teaching(900_000 + dcid // 5, is_lead=True),),
+            (TeachingAssignment(900_000 + dcid // 5, is_lead=True),),
         )
         for dcid in range(per_school * schools)
     ]  # fmt: skip
@@ -196,7 +196,7 @@ def with_drops(roster: Roster, day: int) -> Roster:
 class Bench:
     """An installation with a district; each run is measured."""
 
-    def __init__(self, service: Passback, clock: ManualClock, roster: Roster) -> None:
+    def __init__(self, service: Container, clock: ManualClock, roster: Roster) -> None:
         self._service = service
         self._clock = clock
         self.feed = Feed(roster)
@@ -258,7 +258,7 @@ def measured(schools: int, students: int, week: int) -> list[str]:
             "DISTRICT_TIME_ZONE": "America/Chicago", "PROVISION_SCHEDULE": "",
         }  # fmt: skip
         names = {f"PASSBACK_{name}": value for name, value in settings.items()}
-        with closing(Passback(load(names, Path("no.env")))) as service:
+        with closing(Container(load(names, Path("no.env")))) as service:
             service.clock = clock  # type: ignore[assignment]  # a clock as good as the other
             bench = Bench(service, clock, district(schools, students))
             if (count := bench.imports_of("first run")) > MOST_IMPORTS_AT_FIRST:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import httpx
 
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.ports.passback import ScoreRow
 from tests.benchmarks.outcome import Mark, Result, medians
 from tests.benchmarks.remote import FIRST_COURSE, FIRST_STUDENT, TEACHER, first_score
@@ -74,7 +74,7 @@ def _pass(bench: Rig, courses: int) -> dict[str, float]:
     rows = remote.rows
     bench.clock.advance(timedelta(seconds=60))
     for index in range(courses):
-        bench.service.changes.request(str(FIRST_COURSE + index), Cause.RECONCILE)
+        bench.service.changes.request(str(FIRST_COURSE + index), ChangeCause.RECONCILE)
     synced: list[str] = []
     cpu_s = cpu_of(lambda: synced.extend(bench.sync_due()), remote)
     assert len(synced) == courses

@@ -14,20 +14,20 @@ import structlog
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool, powerschool
-from shared.adapters.redis.sync_queue.store import RedisChangeStore
+from shared.adapters.redis.sync_queue.store import RedisSyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.passback.changes import Change, ChangeKind
 from tests.benchmarks.remote import CANVAS, FIRST_COURSE, POWERSCHOOL, Remote
 from tests.fault_injection.redis_server import RedisServer
-from workers.container import Passback, windows_of
+from workers.container import Container, windows_of
 
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 10, 5, 17, 0, tzinfo=UTC)
 
 
-class TimedPassback(Passback):
+class TimedPassback(Container):
     """Passback with time in the benchmark's hands and transports in place of the network."""
 
     def __init__(self, settings: Settings, remote: Remote, clock: ManualClock) -> None:
@@ -46,11 +46,11 @@ class TimedPassback(Passback):
         return powerschool(self.settings, self.redis, self.keys, self.clock, transport=self._remote)
 
     @cached_property
-    def changes(self) -> RedisChangeStore:
+    def changes(self) -> RedisSyncQueue:
         """The debounce, in the benchmark's time."""
         s = self.settings
         claim, lease = timedelta(seconds=s.claim_s), timedelta(seconds=s.lease_s)
-        return RedisChangeStore(
+        return RedisSyncQueue(
             self.redis, self.keys, windows_of(s), claim, lease, now_ms=lambda: epoch_ms(self.clock.now())
         )
 

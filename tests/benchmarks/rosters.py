@@ -32,8 +32,8 @@ from shared.domain.provisioning.rows.sis_rows import ImportOptions, ImportState,
 from shared.domain.provisioning.run import RunCause, RunKind, RunState
 from tests.benchmarks.outcome import Mark, Result, report
 from tests.fault_injection.redis_server import RedisServer
-from workers.container import Passback
-from workers.provisioning.lease import kept_alive
+from workers.container import Container
+from workers.provisioning.lease import renewing_lease
 
 SIZES = (50_000, 100_000)
 MOST_MB = 600
@@ -236,7 +236,7 @@ def measured(redis_url: str, students: int, kind: str) -> dict[str, float]:
     """Make one run in this process and return what it took."""
     values = {f"PASSBACK_{name}": value for name, value in {**SETTINGS, "REDIS_URL": redis_url}.items()}
     imports = QuickImports()
-    with closing(Passback(load(values, Path("no.env")))) as service:
+    with closing(Container(load(values, Path("no.env")))) as service:
         clock = service.clock
         rosters = RemoteRosters(students, kind != "first", clock.now().date())
         transport = httpx.MockTransport(rosters.answer)
@@ -247,7 +247,7 @@ def measured(redis_url: str, students: int, kind: str) -> dict[str, float]:
         assert lease is not None
         begun = time.monotonic()
         run = service.provision_runs.open(RunKind.ROSTER, RunCause.PERSON, clock.now(), "benchmark")
-        with kept_alive(service.provision_runs, lease, timedelta(seconds=service.settings.lease_s)):
+        with renewing_lease(service.provision_runs, lease, timedelta(seconds=service.settings.lease_s)):
             while run.state.is_open:
                 run = provisioning.provision_run.advance(run, lease)
         service.provision_runs.release(lease)

@@ -21,8 +21,8 @@ from typing import Any
 
 import httpx
 
-from shared.adapters.redis.operations.queue_stats import Gauges
-from shared.domain.metrics import Counted
+from shared.adapters.redis.operations.queue_stats import QueueStats
+from shared.domain.metrics import CounterName
 from shared.sandbox.district.small import user_id_of
 from tests.benchmarks.outcome import Mark, Result
 from tests.benchmarks.remote import FIRST_COURSE, FIRST_DCID, FIRST_STUDENT
@@ -237,7 +237,7 @@ def _assignment_sections(running: Town) -> dict[int, int]:
 
 def _attempts(running: Town) -> int:
     """Return how many runs failed so far, as the workers have counted them."""
-    counted = Gauges(running.service.redis, running.service.keys).counted(Counted.SYNCS)
+    counted = QueueStats(running.service.redis, running.service.keys).counted(CounterName.SYNCS)
     outcomes = Counter[str]()
     for (outcome, *_), number in counted.items():
         outcomes[outcome] += number

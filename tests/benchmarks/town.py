@@ -10,8 +10,8 @@ from pathlib import Path
 from shared.clock import SystemClock
 from shared.config import load
 from tests.benchmarks.servers import WATCH
-from workers.container import Passback
-from workers.dev.demo.client import Stage
+from workers.container import Container
+from workers.dev.demo.client import DemoClient
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import ProcessGroup, free_port, process_group
 from workers.dev.run_all import point_events, sandbox_settings, without_settings
@@ -24,8 +24,8 @@ SERVERS = "tests.benchmarks.servers"
 class Town:
     """Everything that is running, and how to look at it. `pids` are passback's processes, by name."""
 
-    stage: Stage
-    service: Passback
+    stage: DemoClient
+    service: Container
     processes: ProcessGroup
     pids: dict[str, int]
     web: str
@@ -94,8 +94,8 @@ def town(courses: int, students: int, assignments: int, workers: int = 1, **sett
             group.wait_ready(f"{web}/readyz")
             point_events(canvas, web)
             with (
-                closing(Passback(load(ours, env_file=Path(folder) / "no.env"))) as service,
-                closing(Stage(canvas, powerschool, SystemClock())) as stage,
+                closing(Container(load(ours, env_file=Path(folder) / "no.env"))) as service,
+                closing(DemoClient(canvas, powerschool, SystemClock())) as stage,
             ):
                 yield Town(stage, service, group, pids, web, redis.url)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.domain.passback.changes import Windows
+from shared.domain.passback.changes import DebounceWindow
 
 # As `course.lua` has it.
 REST_QUIET_PERIODS = 4
@@ -63,7 +63,7 @@ def _evening(courses: int, changes: int, seconds: float, seed: int, only: Way | 
     return sorted(trace, key=lambda graded: graded.at)
 
 
-def expected_syncs(trace: Iterable[Graded], windows: Windows) -> int:
+def expected_syncs(trace: Iterable[Graded], windows: DebounceWindow) -> int:
     """Return how many syncs the trace makes, if every course is synced the moment it is due, and at once."""
     by_course = defaultdict[int, list[float]](list)
     for graded in trace:
@@ -71,7 +71,7 @@ def expected_syncs(trace: Iterable[Graded], windows: Windows) -> int:
     return sum(_syncs(times, windows) for times in by_course.values())
 
 
-def _syncs(times: Sequence[float], windows: Windows) -> int:
+def _syncs(times: Sequence[float], windows: DebounceWindow) -> int:
     quiet_s, max_wait_s = windows.quiet_period.total_seconds(), windows.max_wait.total_seconds()
     first_s = None if windows.first_change is None else windows.first_change.total_seconds()
     syncs, ended, at_rest = 0, -math.inf, False

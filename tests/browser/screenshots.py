@@ -21,9 +21,9 @@ from shared.clock import SystemClock
 from shared.config import load
 from shared.queues import Stream
 from shared.sandbox.district.small import Ids, user_id_of
-from workers.container import Passback
-from workers.dev.demo.client import Stage
-from workers.dev.demo.scenario import SchoolDay
+from workers.container import Container
+from workers.dev.demo.client import DemoClient
+from workers.dev.demo.scenario import DemoScenario
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import ProcessGroup, free_port, process_group
 from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
@@ -65,8 +65,8 @@ class Installation:
     """Everything that is running."""
 
     url: str
-    stage: Stage
-    service: Passback
+    stage: DemoClient
+    service: Container
     group: ProcessGroup
 
 
@@ -91,10 +91,10 @@ def installation() -> Iterator[Installation]:
             group.start(name, name)
         group.wait_ready(f"http://127.0.0.1:{port}/readyz")
         point_events(canvas, f"http://127.0.0.1:{port}")
-        service = stack.enter_context(closing(Passback(load(ours, env_file=logs / "no.env"))))
-        stage = stack.enter_context(closing(Stage(canvas, powerschool, SystemClock())))
+        service = stack.enter_context(closing(Container(load(ours, env_file=logs / "no.env"))))
+        stage = stack.enter_context(closing(DemoClient(canvas, powerschool, SystemClock())))
         found = Installation(f"http://127.0.0.1:{port}", stage, service, group)
-        SchoolDay(stage, service, lambda line: print(line, flush=True), group.check).play()
+        DemoScenario(stage, service, lambda line: print(line, flush=True), group.check).play()
         make_trouble(found)
         yield found
 

@@ -12,11 +12,11 @@ from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, QUIET, running_red
 
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import RedisChangeStore
+from shared.adapters.redis.sync_queue.store import RedisSyncQueue
 from shared.config import load
-from shared.domain.passback.changes import Cause, Windows
-from shared.errors import SystemUnwell
-from shared.ports.passback import FoldResult
+from shared.domain.passback.changes import ChangeCause, DebounceWindow
+from shared.errors import ServiceUnavailable
+from shared.ports.passback import AggregateResult
 
 
 def client_of(url: str, timeout_s: float = 2.0) -> redis.Redis:
@@ -35,7 +35,7 @@ def test_a_redis_that_is_not_there_is_unwell() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         client = client_of(f"redis://127.0.0.1:{unused.getsockname()[1]}/0")
-        with pytest.raises(SystemUnwell) as raised:
+        with pytest.raises(ServiceUnavailable) as raised:
             client.get("a")
     assert isinstance(raised.value, RedisError)
     assert raised.value.cause == "redis_unavailable"
@@ -46,7 +46,7 @@ def test_a_redis_that_hangs_is_given_up() -> None:
     """A Redis that accepts a command and does not answer is unwell after the timeout of the settings."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = client_of(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout_s=0.05)
-        with pytest.raises(SystemUnwell, match="TimeoutError"):
+        with pytest.raises(ServiceUnavailable, match="TimeoutError"):
             client.get("a")
 
 
@@ -61,13 +61,13 @@ def test_a_dropped_connection_is_made_again(server: redis.Redis) -> None:
 @pytest.mark.redis
 def test_a_full_redis_is_unwell(server: redis.Redis) -> None:
     """A script that Redis refuses for lack of memory is no defect of ours."""
-    windows = Windows(QUIET, MAX_WAIT)
-    store = RedisChangeStore(server, Keys(), windows, CLAIM_FOR, LEASE_FOR)
+    windows = DebounceWindow(QUIET, MAX_WAIT)
+    store = RedisSyncQueue(server, Keys(), windows, CLAIM_FOR, LEASE_FOR)
     server.config_set("maxmemory", 1)
-    with pytest.raises(SystemUnwell, match=r"^EVALSHA: "):
-        store.request("101", Cause.PERSON)
+    with pytest.raises(ServiceUnavailable, match=r"^EVALSHA: "):
+        store.request("101", ChangeCause.PERSON)
     server.config_set("maxmemory", 0)
-    store.request("101", Cause.PERSON)
+    store.request("101", ChangeCause.PERSON)
 
 
 @pytest.mark.redis
@@ -76,15 +76,15 @@ def test_a_defect_stays_a_defect(server: redis.Redis) -> None:
     server.set("a", "text")
     with pytest.raises(ResponseError) as raised:
         server.incr("a")
-    assert not isinstance(raised.value, SystemUnwell)
+    assert not isinstance(raised.value, ServiceUnavailable)
 
 
 @pytest.mark.redis
 def test_times_are_the_servers(server: redis.Redis) -> None:
     """Without a clock of the tests, windows, claims and leases follow the Redis server's clock."""
     hour = timedelta(hours=1)
-    store = RedisChangeStore(server, Keys(), Windows(hour, hour), hour, hour)
-    store.request("101", Cause.PERSON)
+    store = RedisSyncQueue(server, Keys(), DebounceWindow(hour, hour), hour, hour)
+    store.request("101", ChangeCause.PERSON)
     assert store.claim_due(1) == ["101"]
     remaining = store.next_due_in()
     assert remaining is not None
@@ -96,5 +96,5 @@ def test_a_patient_reader_is_not_taken_for_cut_off(server: redis.Redis) -> None:
     """Asked to wait for messages for longer than a client waits for answers, `fold` waits for less."""
     path = server.connection_pool.connection_kwargs["path"]
     with client_of(f"unix://{path}", timeout_s=0.1) as impatient:
-        store = RedisChangeStore(impatient, Keys(), Windows(QUIET, MAX_WAIT), CLAIM_FOR, LEASE_FOR)
-        assert store.fold("worker", 100, timedelta(hours=1)) == FoldResult(0, 0, 0)
+        store = RedisSyncQueue(impatient, Keys(), DebounceWindow(QUIET, MAX_WAIT), CLAIM_FOR, LEASE_FOR)
+        assert store.fold("worker", 100, timedelta(hours=1)) == AggregateResult(0, 0, 0)

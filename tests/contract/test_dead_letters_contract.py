@@ -6,7 +6,7 @@ import pytest
 from stores_under_test import District
 
 from shared.adapters.redis.dead_letters.store import RedisDeadLetters
-from shared.domain.passback.course_state import DeadLetter, LetterKind
+from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_provisioning_has_one_entry(district: District, letters: RedisDeadLetter
     district.time.advance(timedelta(minutes=1))
     again = letters.add_provisioning("8", "roster_truncated", "fewer rows", 6)
     assert letters.all() == [course, again]
-    assert (again.id, again.kind, again.source) == ("provisioning", LetterKind.PROVISIONING, "8")
+    assert (again.id, again.kind, again.source) == ("provisioning", DeadLetterKind.PROVISIONING, "8")
     assert (again.course_id, again.first_failed_at) == ("", first.first_failed_at)
     letters.close_provisioning()
     letters.close_provisioning()

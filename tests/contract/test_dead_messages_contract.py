@@ -4,8 +4,8 @@ import pytest
 from stores_under_test import NO_WAIT, District
 
 from shared.adapters.redis.dead_letters.dead_messages import MOST_BYTES, RedisDeadMessages
-from shared.adapters.redis.sync_queue.store import RedisChangeStore
-from shared.domain.passback.course_state import LetterKind
+from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.domain.passback.course_state import DeadLetterKind
 from shared.queues import Queue, Stream
 
 BROKEN = {b"c": b"\xff\x00", b"u": b"event"}
@@ -16,19 +16,19 @@ def messages(district: District) -> RedisDeadMessages:
     return RedisDeadMessages(district.client, district.keys)
 
 
-def fold_broken(district: District, store: RedisChangeStore, fields: dict[bytes, bytes]) -> None:
+def fold_broken(district: District, store: RedisSyncQueue, fields: dict[bytes, bytes]) -> None:
     district.send_broken(fields)
     assert store.fold("worker", 100, NO_WAIT).malformed == 1
 
 
 def test_a_malformed_message_is_a_dead_letter(
-    district: District, store: RedisChangeStore, messages: RedisDeadMessages
+    district: District, store: RedisSyncQueue, messages: RedisDeadMessages
 ) -> None:
     """A message of a stream that nobody can read is a letter of its stream, with its bytes as they came."""
     fold_broken(district, store, BROKEN)
     [letter] = messages.all()
     assert (letter.kind, letter.cause, letter.source) == (
-        LetterKind.MESSAGE,
+        DeadLetterKind.MESSAGE,
         "malformed_message",
         Stream.GRADE_CHANGES,
     )
@@ -37,7 +37,7 @@ def test_a_malformed_message_is_a_dead_letter(
 
 
 def test_a_message_goes_back_to_its_stream(
-    district: District, store: RedisChangeStore, messages: RedisDeadMessages
+    district: District, store: RedisSyncQueue, messages: RedisDeadMessages
 ) -> None:
     """A retry republishes the message as it came and removes the letter in one step; once."""
     fold_broken(district, store, BROKEN)
@@ -48,7 +48,7 @@ def test_a_message_goes_back_to_its_stream(
     assert district.client.xrange(district.keys.stream(Stream.GRADE_CHANGES))[-1][1] == BROKEN
 
 
-def test_what_is_too_large_is_cut(district: District, store: RedisChangeStore, messages: RedisDeadMessages) -> None:
+def test_what_is_too_large_is_cut(district: District, store: RedisSyncQueue, messages: RedisDeadMessages) -> None:
     """Of a huge message only a part is kept, so that it can be looked at and discarded, but not put back."""
     fold_broken(district, store, {**BROKEN, b"x": b"x" * (MOST_BYTES + 1)})
     [letter] = messages.all()
@@ -59,7 +59,7 @@ def test_what_is_too_large_is_cut(district: District, store: RedisChangeStore, m
 
 
 def test_a_message_of_a_thousand_fields_holds_nothing_up(
-    district: District, store: RedisChangeStore, messages: RedisDeadMessages
+    district: District, store: RedisSyncQueue, messages: RedisDeadMessages
 ) -> None:
     """However many fields a message has, it is folded aside and the one behind it is read."""
     district.change("101")

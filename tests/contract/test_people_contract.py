@@ -5,7 +5,7 @@ from datetime import timedelta
 import redis
 from stores_under_test import START
 
-from shared.adapters.redis.dead_letters.batches import SILENT_AFTER, BatchState, RedisLetterBatches
+from shared.adapters.redis.dead_letters.batches import SILENT_AFTER, BatchState, RedisDeadLetterBatches
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.actions import RedisActions
 from shared.adapters.redis.operations.sign_in import (
@@ -99,7 +99,7 @@ def test_a_session_ends(client: redis.Redis, keys: Keys) -> None:
 
 def test_a_batch_tells_how_far_it_is(client: redis.Redis, keys: Keys) -> None:
     """It goes on until somebody cancels it, and is cancelled once."""
-    batches = RedisLetterBatches(client, keys, ManualClock(START))
+    batches = RedisDeadLetterBatches(client, keys, ManualClock(START))
     batches.begin("b1", Verb.RETRY, "operator", 5)
     assert batches.go_on("b1", 2, 1)
     batch = batches.find("b1")
@@ -116,7 +116,7 @@ def test_a_batch_tells_how_far_it_is(client: redis.Redis, keys: Keys) -> None:
 def test_a_batch_that_falls_silent_is_interrupted(client: redis.Redis, keys: Keys) -> None:
     """Its process is gone; nobody waits for it for ever."""
     clock = ManualClock(START)
-    batches = RedisLetterBatches(client, keys, clock)
+    batches = RedisDeadLetterBatches(client, keys, clock)
     batches.begin("b1", Verb.DISCARD, "operator", 5)
     clock.advance(SILENT_AFTER + timedelta(seconds=1))
     batch = batches.find("b1")

@@ -8,11 +8,11 @@ import redis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
-from shared.adapters.redis.provisioning.student_sis_ids import kept_student_ids
+from shared.adapters.redis.provisioning.student_sis_ids import stored_student_ids
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
 from shared.domain.provisioning.run import (
-    AppliedMark,
-    RowTrouble,
+    DataSetState,
+    ImportMessage,
     Run,
     RunCause,
     RunKind,
@@ -20,7 +20,7 @@ from shared.domain.provisioning.run import (
     digest_of,
 )
 from shared.errors import LeaseLost
-from shared.ports.provisioning import RunLease, ScheduleNotes
+from shared.ports.provisioning import RunLease, ScheduleState
 
 NOW = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -57,14 +57,14 @@ def test_who_lost_the_lease_keeps_nothing(runs: RedisProvisionRuns, client: redi
     client.delete(keys.run_lease)
     leased(runs)
     for keep in (
-        lambda: runs.save(lost, replace(run, state=RunState.DONE), [AppliedMark(KEY, "d", NOW)]),
-        lambda: runs.note(lost, ScheduleNotes(slot=NOW)),
+        lambda: runs.save(lost, replace(run, state=RunState.DONE), [DataSetState(KEY, "d", NOW)]),
+        lambda: runs.note(lost, ScheduleState(slot=NOW)),
         lambda: runs.renew(lost),
     ):
         with pytest.raises(LeaseLost):
             keep()
     runs.release(lost)
-    assert (runs.opened(), runs.applied(), runs.notes(), runs.lease()) == ([run], [], ScheduleNotes(), None)
+    assert (runs.opened(), runs.applied(), runs.notes(), runs.lease()) == ([run], [], ScheduleState(), None)
 
 
 def test_a_run_that_has_not_begun_is_opened_once(runs: RedisProvisionRuns) -> None:
@@ -120,9 +120,9 @@ def test_a_discarded_run_is_over(runs: RedisProvisionRuns) -> None:
 def test_a_run_and_its_data_set_are_kept_together(runs: RedisProvisionRuns) -> None:
     """What was applied of a data set is kept with the run that did it, and replaced by the next."""
     run, lease = a_run(runs), leased(runs)
-    runs.save(lease, run, [AppliedMark(KEY, "one", NOW)])
-    runs.save(lease, run, [AppliedMark(KEY, "two", NOW, attempted="three")])
-    assert runs.applied() == [AppliedMark(KEY, "two", NOW, attempted="three")]
+    runs.save(lease, run, [DataSetState(KEY, "one", NOW)])
+    runs.save(lease, run, [DataSetState(KEY, "two", NOW, attempted="three")])
+    assert runs.applied() == [DataSetState(KEY, "two", NOW, attempted="three")]
 
 
 def test_rows_are_kept_under_their_digest(runs: RedisProvisionRuns) -> None:
@@ -147,7 +147,7 @@ def test_what_canvas_holds_is_kept_longer(runs: RedisProvisionRuns, client: redi
 
 def test_messages_about_rows_are_kept_by_import(runs: RedisProvisionRuns) -> None:
     """What Canvas said is there in the order of the imports, and said twice it is there once."""
-    early, late = (RowTrouble(KEY, n, RowError("users.csv", 2, "refused"), "Why.", "What to do.") for n in (9, 10))
+    early, late = (ImportMessage(KEY, n, RowError("users.csv", 2, "refused"), "Why.", "What to do.") for n in (9, 10))
     runs.keep_troubles("1", 10, [late])
     runs.keep_troubles("1", 9, [early])
     runs.keep_troubles("1", 9, [early])
@@ -157,7 +157,7 @@ def test_messages_about_rows_are_kept_by_import(runs: RedisProvisionRuns) -> Non
 
 def test_notes_and_hints(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """What scheduling notes comes back; the newest hint is the one that receivers left."""
-    notes = ScheduleNotes(slot=NOW, checked_at=NOW, data_version="16", hint_ms=5)
+    notes = ScheduleState(slot=NOW, checked_at=NOW, data_version="16", hint_ms=5)
     runs.note(leased(runs), notes)
     assert (runs.notes(), runs.newest_hint_ms()) == (notes, 0)
     client.set(keys.roster_hint, 1_900_000_000_123)
@@ -168,9 +168,9 @@ def test_kept_sis_ids_are_replaced(runs: RedisProvisionRuns, client: redis.Redis
     """Those of the last run count, of students by STUDENTS.DCID; who lost the lease keeps none."""
     lease = leased(runs)
     runs.keep_sis_ids(lease, {"STUDENTS.DCID 7": "1007", "USERS.DCID 3": "T3"})
-    assert kept_student_ids(client, keys) == {7: "1007"}
+    assert stored_student_ids(client, keys) == {7: "1007"}
     runs.keep_sis_ids(lease, {})
-    assert kept_student_ids(client, keys) == {}
+    assert stored_student_ids(client, keys) == {}
     client.delete(keys.run_lease)
     with pytest.raises(LeaseLost):
         runs.keep_sis_ids(lease, {"STUDENTS.DCID 7": "1007"})

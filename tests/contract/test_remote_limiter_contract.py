@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.adapters.http.limiter import Passage
+from shared.adapters.http.limiter import Permit
 from shared.adapters.http.request_context import Errand, on_errand
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import SystemClock
 
 pytestmark = pytest.mark.redis
@@ -27,10 +27,10 @@ import sys
 from datetime import timedelta
 import redis
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import SystemClock
 client = redis.Redis(unix_socket_path=sys.argv[1])
-gate = SystemGate(client, Keys(), "powerschool", SystemClock(), timedelta(milliseconds=int(sys.argv[2])))
+gate = RemoteLimiter(client, Keys(), "powerschool", SystemClock(), timedelta(milliseconds=int(sys.argv[2])))
 for _ in range(int(sys.argv[3])):
     gate.enter()
 """
@@ -45,12 +45,12 @@ def real(redis_socket: Path) -> redis.Redis:
 
 def test_eight_threads_send_one_probe(real: redis.Redis) -> None:
     """When a pause ends, one of eight waiting threads calls the system; the others follow once it answered."""
-    gate = SystemGate(real, Keys(), "powerschool", SystemClock(), NO_INTERVAL)
+    gate = RemoteLimiter(real, Keys(), "powerschool", SystemClock(), NO_INTERVAL)
     gate.failed("powerschool_maintenance", PAUSE, whole_system=True)
     while real.exists(Keys().pause("powerschool")):
         time.sleep(0.005)
     through, together, first_is_through = [], threading.Barrier(8), threading.Event()
-    passages: list[Passage] = []
+    passages: list[Permit] = []
 
     def call() -> None:
         together.wait()
@@ -84,7 +84,7 @@ def test_processes_share_one_pace(real: redis.Redis, redis_socket: Path) -> None
 def test_whose_work_began_first_goes_first(real: redis.Redis) -> None:
     """Across workers: a course that has begun to write ends before those that came later read, whoever asks first."""
     interval = timedelta(milliseconds=200)
-    gates = {began: SystemGate(real, Keys(), "powerschool", SystemClock(), interval) for began in (3, 1, 4, 2)}
+    gates = {began: RemoteLimiter(real, Keys(), "powerschool", SystemClock(), interval) for began in (3, 1, 4, 2)}
     through: list[int] = []
     gates[1].enter()
 

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from shared.clock import SystemClock
 from shared.config import load
 from tests.fault_injection.redis_server import RedisServer
-from workers.container import Passback
-from workers.dev.demo.client import Stage
+from workers.container import Container
+from workers.dev.demo.client import DemoClient
 from workers.dev.process_group import PROGRAM, ProcessGroup, free_port, process_group
 from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
 
@@ -47,8 +47,8 @@ class Plant:
     """The running processes, and how to hurt them. Processes that end are started again by `tend`."""
 
     redis: RedisServer
-    stage: Stage
-    service: Passback
+    stage: DemoClient
+    service: Container
     web: str
     processes: ProcessGroup
     commands: dict[str, tuple[str, ...]]
@@ -121,8 +121,8 @@ def running_plant(logs: Path, settings: Mapping[str, str] = QUICK, defect: str =
         ours = {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool), **settings}
         with (
             process_group(logs, {**without_settings(), **ours}) as group,
-            closing(Passback(load(ours, env_file=logs / "no.env"))) as service,
-            closing(Stage(canvas, powerschool, SystemClock())) as stage,
+            closing(Container(load(ours, env_file=logs / "no.env"))) as service,
+            closing(DemoClient(canvas, powerschool, SystemClock())) as stage,
         ):
             port = free_port()
             web = f"http://127.0.0.1:{port}"

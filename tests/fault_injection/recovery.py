@@ -4,11 +4,11 @@ import signal
 import time
 from collections.abc import Callable
 
-from shared.adapters.redis.sync_queue.store import Whereabouts
+from shared.adapters.redis.sync_queue.store import QueueState
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.fault_injection.plant import WORKERS, Plant
 from tests.fault_injection.teachers import SINGLE_GRADE
-from workers.dev.demo.expectations import held_scores, wanted_scores
+from workers.dev.demo.expectations import expected_scores, wanted_scores
 
 RECOVERED_WITHIN_S = 30.0
 PLACE = (1021, Ids.HEALTHY_DCID)
@@ -22,7 +22,7 @@ def after_worker_kill(plant: Plant, score: float, how: signal.Signals = signal.S
     plant.stage.powerschool_faults(latency_ms=300)
     _grade(plant, score)
     course = str(Ids.HEALTHY_COURSE)
-    plant.wait(lambda: plant.service.changes.state_of(course).whereabouts is Whereabouts.LEASED, RECOVERED_WITHIN_S)
+    plant.wait(lambda: plant.service.changes.state_of(course).whereabouts is QueueState.LEASED, RECOVERED_WITHIN_S)
     plant.kill(syncing, how)
     plant.processes.signal(other, signal.SIGCONT)
     return _seconds_until_there(plant, leave=syncing, then=plant.stage.powerschool_faults)
@@ -55,4 +55,4 @@ def _is_there(plant: Plant) -> bool:
     wanted = wanted_scores(plant.stage.submissions(), PLACE)
     names = plant.stage.assignment_names()
     rows = [r for r in plant.stage.gradebook() if r["section_dcid"] == PLACE[1] and r["name"] == names[str(PLACE[0])]]
-    return any(wanted.items() <= held_scores(row).items() for row in rows)
+    return any(wanted.items() <= expected_scores(row).items() for row in rows)

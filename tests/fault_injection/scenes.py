@@ -4,7 +4,7 @@ import random
 import signal
 import time
 
-from shared.adapters.redis.sync_queue.store import Whereabouts
+from shared.adapters.redis.sync_queue.store import QueueState
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.fault_injection.plant import SETTLED_WITHIN_S, WORKERS, Plant
 
@@ -101,7 +101,7 @@ def _has_read_scores(plant: Plant) -> bool:
 
 
 def _syncs(plant: Plant) -> bool:
-    return plant.service.changes.state_of(str(COURSE)).whereabouts is Whereabouts.LEASED
+    return plant.service.changes.state_of(str(COURSE)).whereabouts is QueueState.LEASED
 
 
 def _known_changes(plant: Plant) -> int:

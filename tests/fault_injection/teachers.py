@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shared.sandbox.district.small import Ids, user_id_of
-from workers.dev.demo.client import Stage
+from workers.dev.demo.client import DemoClient
 
 STUDENTS: dict[int, range] = {
     Ids.HEALTHY_COURSE: Ids.STUDENTS_HEALTHY,
@@ -21,7 +21,7 @@ SINGLE_GRADE = "a single grade"
 class Teachers:
     """Acts on the ordinary assignments of three courses, and on those it makes. `first_new_id` is theirs."""
 
-    stage: Stage
+    stage: DemoClient
     dice: random.Random
     first_new_id: int
     work: dict[int, list[int]] = field(init=False)

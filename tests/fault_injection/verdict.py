@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from shared.ports.passback import Audit
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from workers.cli.processes import SANDBOX_ZONE
-from workers.dev.demo.client import Json, Stage
-from workers.dev.demo.expectations import Value, held_scores, wanted_scores
+from workers.dev.demo.client import DemoClient, Json
+from workers.dev.demo.expectations import Value, expected_scores, wanted_scores
 
 SECTIONS = {
     Ids.HEALTHY_COURSE: (Ids.HEALTHY_DCID,),
@@ -52,7 +52,7 @@ class Verdict:
         return not (self.lost or self.stale or self.doubled or self.outside or self.backwards or self.untold)
 
 
-def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json], audit: Audit) -> Verdict:
+def judge(stage: DemoClient, work: dict[int, list[int]], not_ours_before: list[Json], audit: Audit) -> Verdict:
     """Compare both sides. `work` is the assignments by course; `not_ours_before` what must be as it was."""
     rows = stage.gradebook()
     ours = [row for row in rows if row["created_by_plugin"] is not None]
@@ -73,7 +73,7 @@ def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json],
                 doubled += [place] * (len(found) - 1)
                 if found:
                     places[found[0]["assignment_section_id"]] = assignment
-                    held = held_scores(found[0])
+                    held = expected_scores(found[0])
                     lost += [f"{place}/{student}" for student in wanted.keys() - held.keys()]
                     stale += [f"{place}/{s}" for s in wanted.keys() & held.keys() if wanted[s] != held[s]]
                     stale += _stale_assignment(place, canvas[assignment], found[0])
@@ -89,7 +89,7 @@ def judge(stage: Stage, work: dict[int, list[int]], not_ours_before: list[Json],
     return Verdict(tuple(lost), tuple(stale), tuple(doubled), tuple(outside), tuple(backwards), tuple(untold))
 
 
-def not_ours(stage: Stage) -> list[Json]:
+def not_ours(stage: DemoClient) -> list[Json]:
     """Return what PowerSchool holds that passback did not make."""
     return [row for row in stage.gradebook() if row["created_by_plugin"] is None]
 
@@ -105,14 +105,14 @@ def _stale_assignment(place: str, wanted: Json, row: Json) -> list[str]:
     return [f"{place} {what}" for what, does in agrees.items() if not does]
 
 
-def _outside(rows: list[Json], before: list[Json], stage: Stage) -> list[str]:
+def _outside(rows: list[Json], before: list[Json], stage: DemoClient) -> list[str]:
     ours = {row["assignment_section_id"] for row in rows if row["created_by_plugin"] is not None}
     changed = [f"row {row['assignment_section_id']}" for row in before if row not in rows]
     written = {write["assignment_section_id"] for write in stage.writes()} - ours
     return changed + [f"write to {row}" for row in sorted(map(str, written))]
 
 
-def _written(stage: Stage, places: Mapping[object, int]) -> Iterator[Written]:
+def _written(stage: DemoClient, places: Mapping[object, int]) -> Iterator[Written]:
     """Yield every score that PowerSchool was given in these places, in order."""
     for write in stage.writes():
         place = write["assignment_section_id"]
@@ -121,7 +121,7 @@ def _written(stage: Stage, places: Mapping[object, int]) -> Iterator[Written]:
                 yield place, student, (Decimal(points), missing, exempt)
 
 
-def _backwards(stage: Stage, places: Mapping[object, int], given: Sequence[Written]) -> list[str]:
+def _backwards(stage: DemoClient, places: Mapping[object, int], given: Sequence[Written]) -> list[str]:
     """Return the scores whose writes are not in the order in which their values came to be in Canvas."""
     history = _history(stage)
     written: dict[tuple[int, int], list[Value]] = defaultdict(list)
@@ -143,7 +143,7 @@ def _untold(given: Sequence[Written], audit: Audit) -> Iterator[str]:
     yield from (f"{place}/{student}" for place, student, _ in written - told)
 
 
-def _history(stage: Stage) -> dict[tuple[int, int], list[Value]]:
+def _history(stage: DemoClient) -> dict[tuple[int, int], list[Value]]:
     """Return every value that teachers gave a score, in order, by assignment and STUDENTS.DCID."""
     history: dict[tuple[int, int], list[Value]] = defaultdict(list)
     for deed in stage.deeds:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from shared.clock import ManualClock
 from shared.config import Settings
 from shared.domain.passback.changes import Change
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from shared.events.signatures import keys_by_id
 from workers.web.receivers.assembly import create_app
 
@@ -26,8 +26,8 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 KEY_SET = {"keys": [{**RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "current", "alg": "RS256"}]}
 
 
-def unwell(cause: str = "redis_unavailable") -> SystemUnwell:
-    return SystemUnwell("it is down", cause=cause, delay=timedelta(seconds=5))
+def unwell(cause: str = "redis_unavailable") -> ServiceUnavailable:
+    return ServiceUnavailable("it is down", cause=cause, delay=timedelta(seconds=5))
 
 
 class KeptChanges:

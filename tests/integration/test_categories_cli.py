@@ -10,12 +10,12 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.config import load
-from shared.domain.passback.rules.categories import Association
+from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.sandbox.canvas.app import create_app as canvas_app
 from shared.sandbox.district.small import Ids, small_district
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from tests.integration.test_clients_against_sandbox import served
-from workers.container import Passback
+from workers.container import Container
 from workers.dev.fake_redis import FakeRedisServer
 from workers.dev.run_all import sandbox_settings, without_settings
 
@@ -38,8 +38,8 @@ def environ() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def service(environ: dict[str, str]) -> Iterator[Passback]:
-    with closing(Passback(load(environ))) as one:
+def service(environ: dict[str, str]) -> Iterator[Container]:
+    with closing(Container(load(environ))) as one:
         yield one
 
 
@@ -58,11 +58,11 @@ def run(environ: dict[str, str]) -> Run:
     return categories
 
 
-def test_a_group_is_linked_shown_and_unlinked(run: Run, service: Passback) -> None:
+def test_a_group_is_linked_shown_and_unlinked(run: Run, service: Container) -> None:
     """By names and by ids; each time the course is due for a person, and connected."""
     linked = run("link", COURSE, "Projects", "tests", "--actor", "rivera")
     assert linked.returncode == 0, linked.stderr
-    assert service.associations.of_course(COURSE) == {GROUP: Association(frozenset({Ids.CATEGORY_TESTS}))}
+    assert service.associations.of_course(COURSE) == {GROUP: CategoryAssociation(frozenset({Ids.CATEGORY_TESTS}))}
     assert [waiting.course_id for waiting in service.changes.waiting(9)] == [COURSE]
     assert service.records.count() == 1
     rows = json.loads(run("list", COURSE, "--json").stdout)
@@ -85,7 +85,7 @@ def test_a_group_is_linked_shown_and_unlinked(run: Run, service: Passback) -> No
         (("list", "999999"), "GET"),
     ],
 )
-def test_what_cannot_be_done_says_why(run: Run, service: Passback, arguments: tuple[str, ...], sentence: str) -> None:
+def test_what_cannot_be_done_says_why(run: Run, service: Container, arguments: tuple[str, ...], sentence: str) -> None:
     """On standard error, with exit code 1, and nothing is changed."""
     tried = run(*arguments)
     assert (tried.returncode, tried.stdout) == (1, "")

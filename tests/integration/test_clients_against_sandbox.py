@@ -22,7 +22,7 @@ from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, ActualScore, RosteredSection
-from shared.errors import AccessDenied, NotFound, Refused, SystemUnwell, TransientError
+from shared.errors import AccessDenied, NotFound, RequestRejected, ServiceUnavailable, TransientError
 from shared.ports.passback import ScoreRow
 from shared.sandbox.canvas.app import create_app as canvas_app
 from shared.sandbox.district.small import District, small_district, student_dcid_of, user_id_of
@@ -164,7 +164,7 @@ def test_canvas_throttling_that_lasts_is_given_up(canvas: CanvasClient, canvas_u
     """A bucket that stays full for longer than the caller's patience, which spends no attempt."""
     faults = {"throttle_status": status, "throttle_high_water_mark": 10, "throttle_request_cost": 500}
     httpx.put(f"{canvas_url}/_sandbox/faults", json=faults).raise_for_status()
-    with on_errand(Errand(None, lambda: timedelta(seconds=1))), pytest.raises(SystemUnwell) as caught:
+    with on_errand(Errand(None, lambda: timedelta(seconds=1))), pytest.raises(ServiceUnavailable) as caught:
         canvas.course(str(Ids.COURSE))
     assert caught.value.cause == "canvas_throttled"
 
@@ -271,7 +271,7 @@ def test_a_bad_student_is_named(ps: PowerSchool) -> None:
     """So that the rest can be written without."""
     section_id = ps.gradebook.create(Ids.TEACHER, wanted()).assignment_section_id
     good, bad = Ids.STUDENTS_HEALTHY[0], Ids.STUDENTS_OUTAGE[0]
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, good), row(section_id, bad)])
     assert caught.value.cause == "powerschool_student"
     assert [each.student_dcid for each in caught.value.rows] == [student_dcid_of(bad)]
@@ -280,7 +280,7 @@ def test_a_bad_student_is_named(ps: PowerSchool) -> None:
 def test_the_same_name_and_date_is_a_duplicate(ps: PowerSchool) -> None:
     """PowerSchool keeps them unique per section."""
     ps.gradebook.create(Ids.TEACHER, wanted())
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         ps.gradebook.create(Ids.TEACHER, wanted())
     assert caught.value.cause == "powerschool_duplicate"
 
@@ -295,7 +295,7 @@ def test_the_same_name_and_date_is_a_duplicate(ps: PowerSchool) -> None:
 )
 def test_a_refused_assignment_says_why(ps: PowerSchool, change: dict[str, Any], cause: str) -> None:
     """By a cause that a rule can name."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         ps.gradebook.create(Ids.TEACHER, wanted(**change))
     assert caught.value.cause == cause
 
@@ -310,7 +310,7 @@ def test_another_teacher_may_not_write(ps: PowerSchool) -> None:
 def test_a_locked_term_refuses(ps: PowerSchool, set_faults: Callable[..., None]) -> None:
     """With a cause of its own."""
     set_faults(lock_term_ids=[4101])
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         ps.gradebook.create(Ids.TEACHER, wanted())
     assert caught.value.cause == "powerschool_locked"
 
@@ -376,7 +376,7 @@ def test_an_unwell_powerschool_is_waited_for(
     """Nothing of it looks like an answer."""
     section = section_of(ps)
     set_faults(**fault)
-    with pytest.raises(SystemUnwell) as caught:
+    with pytest.raises(ServiceUnavailable) as caught:
         _ = [ps.gradebook.assignments([section], []) for _ in range(3)]
     assert caught.value.cause == cause
     assert caught.value.delay > timedelta(0)

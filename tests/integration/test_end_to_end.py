@@ -17,7 +17,7 @@ from shared.config import load
 from shared.domain.pauses import course_target
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from tests.integration.town import Town, town
-from workers.container import Passback
+from workers.container import Container
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]
 
@@ -131,7 +131,7 @@ def test_a_course_that_canvas_never_had_is_refused(running: Town) -> None:
         done = passback(running, "sync", "999", *more)
         assert done.returncode == 2
         assert "999" in done.stderr
-    with closing(Passback(load(running.environ, Path("no.env")))) as service:
+    with closing(Container(load(running.environ, Path("no.env")))) as service:
         assert list(service.redis.scan_iter("*:999:*")) == []
         assert not service.records.is_connected("999")
         assert service.dead_letters.of_course("999") == []

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from shared.adapters.canvas import canvas_client
 from shared.config import load
-from workers.container import Passback
+from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.grade_passback.scheduled.housekeeping import Housekeeping
 
@@ -21,7 +21,7 @@ TWO_COURSES = httpx.Response(200, json=[{"course_id": 41}, {"course_id": "42"}, 
 
 
 @pytest.fixture
-def service() -> Iterator[Passback]:
+def service() -> Iterator[Container]:
     with EmbeddedRedis(durable=False) as redis:
         values = {
             "PASSBACK_REDIS_URL": redis.url,
@@ -29,11 +29,11 @@ def service() -> Iterator[Passback]:
             "PASSBACK_CANVAS_TOKEN": "secret",
             "PASSBACK_SYNC_SCHEDULE": "",
         }
-        with closing(Passback(load(values, Path("no.env")))) as one:
+        with closing(Container(load(values, Path("no.env")))) as one:
             yield one
 
 
-def let_canvas_say(service: Passback, answer: httpx.Response) -> None:
+def let_canvas_say(service: Container, answer: httpx.Response) -> None:
     """Let Canvas give this answer to everything."""
     transport = httpx.MockTransport(
         lambda _: httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
@@ -50,20 +50,20 @@ def logged(tick: Callable[[], None], times: int = 1) -> list[tuple[Any, Any]]:
     return [(entry["event"], entry.get("cause", entry.get("courses"))) for entry in entries]
 
 
-def test_courses_are_discovered_once_per_interval(service: Passback) -> None:
+def test_courses_are_discovered_once_per_interval(service: Container) -> None:
     """The first tick finds them and makes them due; the others of the interval have nothing to do."""
     let_canvas_say(service, TWO_COURSES)
     assert logged(Housekeeping(service).discover, times=3) == [("courses_discovered", 2)]
     assert service.changes.counts().due == service.records.count() == 2
 
 
-def test_a_refusal_is_said_once_per_interval(service: Passback) -> None:
+def test_a_refusal_is_said_once_per_interval(service: Container) -> None:
     """A Canvas without SIS export, or a token without the right: a person is told, and nothing else stops."""
     let_canvas_say(service, NOT_ENABLED)
     assert logged(Housekeeping(service).discover, times=3) == [("housekeeping_refused", "canvas_400")]
 
 
-def test_an_unwell_canvas_is_asked_again_at_the_next_tick(service: Passback) -> None:
+def test_an_unwell_canvas_is_asked_again_at_the_next_tick(service: Container) -> None:
     """The interval's discovery is not lost with it."""
     let_canvas_say(service, UNAVAILABLE)
     told = [event for event, _ in logged(Housekeeping(service).discover, times=2)]
@@ -73,13 +73,13 @@ def test_an_unwell_canvas_is_asked_again_at_the_next_tick(service: Passback) -> 
     assert logged(Housekeeping(service).discover) == [("courses_discovered", 2)]
 
 
-def test_ticks_with_nothing_to_do_say_nothing(service: Passback) -> None:
+def test_ticks_with_nothing_to_do_say_nothing(service: Container) -> None:
     """Without courses and without a schedule, PowerSchool need not even be configured."""
     housekeeping = Housekeeping(service)
     assert logged(housekeeping.reconcile) == logged(housekeeping.nightly_sync) == logged(housekeeping.due_dates) == []
 
 
-def test_a_defect_does_not_skip_the_interval(service: Passback, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_does_not_skip_the_interval(service: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tick that raised what nobody foresaw is made up for by the next one."""
     let_canvas_say(service, TWO_COURSES)
     housekeeping = Housekeeping(service)

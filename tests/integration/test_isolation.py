@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from tests.integration.test_refusals_are_explained import COURSE, FIRST, SCORE, Town, town
@@ -61,14 +61,14 @@ def test_an_assignment_that_no_page_is_small_enough_for_costs_itself(here: Town)
     for number in CLASS:
         here.grade(number, 8)
         here.canvas("grade", assignment_id=FIRST + 1, user_id=user_id_of(number), score=7)
-    here.sync(Cause.PERSON)
+    here.sync(ChangeCause.PERSON)
     written = {row["name"]: row["scores"] for row in httpx.get(f"{here.powerschool_url}/_sandbox/state").json()}
     assert "Warm-up 1" not in written
     assert any(len(scores) == len(CLASS) for scores in written.values())
     assert [reason["code"] for reason in here.section()["reasons"]] == ["retrying"]
     assert here.letters.all() == []
     here.canvas_faults()
-    here.sync(Cause.PERSON)
+    here.sync(ChangeCause.PERSON)
     assert set(scores_there(here)) == set(CLASS)
     assert here.section()["state"] == "synced"
 
@@ -80,11 +80,11 @@ def test_an_odd_assignment_is_a_dead_letter_of_its_own(here: Town, field: str, v
     """Its scores stay as they are, the other assignment's arrive, and it is over once Canvas's value is good again."""
     other = {"assignment_id": FIRST + 1, "user_id": user_id_of(CLASS[0]), "score": 7}
     here.grade(CLASS[0], 8)
-    here.sync(Cause.PERSON)
+    here.sync(ChangeCause.PERSON)
     odd = {"path_suffix": f"/courses/{COURSE}/assignments", "where": {"id": FIRST}, "put": {field: value}}
     here.canvas_faults(odd_values=[odd])
     here.canvas("grade", **other)
-    here.sync(Cause.PERSON)
+    here.sync(ChangeCause.PERSON)
     assert [(letter.assignment_id, letter.cause) for letter in here.letters.all()] == [(str(FIRST), CAUSE)]
     assert here.letters.all()[0].answer == f"assignment {FIRST}: no usable {field}"
     assert here.section()["state"] == "dead"
@@ -93,7 +93,7 @@ def test_an_odd_assignment_is_a_dead_letter_of_its_own(here: Town, field: str, v
     written = [row["name"] for row in httpx.get(f"{here.powerschool_url}/_sandbox/state").json() if row["scores"]]
     assert len(written) > 1
     here.canvas_faults()
-    here.sync(Cause.PERSON)
+    here.sync(ChangeCause.PERSON)
     assert (here.letters.all(), here.section()["state"]) == ([], "synced")
 
 

@@ -11,10 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared.config import load
 from tests.integration.receivers_kit import UUID, client, event, serving
-from workers.container import Passback
+from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.web.app import metrics_route
-from workers.web.metrics.collector import Numbers
+from workers.web.metrics.collector import MetricsCollector
 from workers.web.metrics.definitions import METRICS
 from workers.web.receivers.assembly import build
 
@@ -34,10 +34,10 @@ def series(text: str) -> Series:
     }
 
 
-def visit(redis_url: str, act: Callable[[Passback, httpx.AsyncClient], Awaitable[None]]) -> httpx.Response:
+def visit(redis_url: str, act: Callable[[Container, httpx.AsyncClient], Awaitable[None]]) -> httpx.Response:
     """Let the web application do something, and return its metrics then."""
     settings = load({**SETTINGS, "PASSBACK_REDIS_URL": redis_url, "PASSBACK_REDIS_TIMEOUT_S": "0.5"}, Path("no.env"))
-    service = Passback(settings)
+    service = Container(settings)
 
     async def run() -> httpx.Response:
         routes = {"/metrics": metrics_route(service)}
@@ -53,7 +53,7 @@ def visit(redis_url: str, act: Callable[[Passback, httpx.AsyncClient], Awaitable
 def test_what_receivers_got_is_counted() -> None:
     """Stored, ignored and refused events each count by kind, receiver and outcome, and wait to be folded."""
 
-    async def send(service: Passback, http: httpx.AsyncClient) -> None:
+    async def send(service: Container, http: httpx.AsyncClient) -> None:
         for body in (event(), event(), event("logged_in"), {"no": "event"}):
             await http.post("/events/canvas", content=json.dumps(body))
         await http.post("/events/powerschool", content=b"")
@@ -77,7 +77,7 @@ def test_what_receivers_got_is_counted() -> None:
 def test_a_heartbeat_and_a_pause_are_seen() -> None:
     """Processes and paused systems are told as all processes know them."""
 
-    async def ail(service: Passback, _http: httpx.AsyncClient) -> None:
+    async def ail(service: Container, _http: httpx.AsyncClient) -> None:
         service.heartbeats.note("worker@here:1")
         service.redis.set(service.keys.pause("powerschool"), "powerschool_unavailable", px=9000)
         service.redis.set(service.keys.ailing("powerschool"), "powerschool_unavailable", px=9000)
@@ -99,7 +99,7 @@ def test_a_heartbeat_and_a_pause_are_seen() -> None:
 def test_without_redis_the_page_says_so() -> None:
     """It answers, and tells nothing that it cannot know."""
 
-    async def nothing(_service: Passback, _http: httpx.AsyncClient) -> None: ...
+    async def nothing(_service: Container, _http: httpx.AsyncClient) -> None: ...
 
     answer = visit("redis://127.0.0.1:1/0", nothing)
     found = series(answer.text)
@@ -112,11 +112,11 @@ def test_without_redis_the_page_says_so() -> None:
 def test_samples_have_the_labels_of_their_metric() -> None:
     """No sample is told under a label that the catalogue does not have."""
     with EmbeddedRedis() as redis:
-        service = Passback(load({**SETTINGS, "PASSBACK_REDIS_URL": redis.url}, Path("no.env")))
+        service = Container(load({**SETTINGS, "PASSBACK_REDIS_URL": redis.url}, Path("no.env")))
         service.tally("syncs", "done", "")
         service.tally("syncs", "of another version")
         service.tally.flush()
-        samples = Numbers(service).samples()
+        samples = MetricsCollector(service).samples()
         service.close()
     assert [metric.name for metric, labels, _ in samples if len(labels) != len(metric.labels)] == []
     assert {metric for metric, _, _ in samples} <= set(METRICS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.chromium import REPORT_VIOLATIONS, Watch, chromium, faults_of
 from tests.integration.town import Town, town
@@ -33,7 +33,7 @@ def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Yield a town with a synced course, and a dead letter whose cause is over."""
     settings = {"QUIET_PERIOD_S": "0.1", "MAX_WAIT_S": "1", "RETRY_WAITS_S": "0.1", "OPERATOR_PASSWORD": PASSWORD}
     with town(tmp_path_factory.mktemp("logs"), **settings) as one:
-        one.service.changes.request(str(Ids.COURSE), Cause.PERSON)
+        one.service.changes.request(str(Ids.COURSE), ChangeCause.PERSON)
         one.settle()
         fail(one)
         # A name as long as they come, seen a moment ago: it must not make a phone's page wider than its window.

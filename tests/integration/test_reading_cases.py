@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.rules.reason_texts import EXPLANATIONS
 from shared.domain.passback.rules.reasons import Reason
 from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from tests.fakes import whole_turn
 from tests.integration.test_refusals_are_explained import NOON, Town, town
-from workers.grade_passback.explain.response import Question
-from workers.grade_passback.lease import guard
+from workers.grade_passback.explain.response import ExplainQuery
+from workers.grade_passback.lease import write_guard
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ def here() -> Iterator[Town]:
         yield one
 
 
-def sync(here: Town, course_id: int, cause: Cause = Cause.RECONCILE, graded: Iterable[int] = ()) -> None:
+def sync(here: Town, course_id: int, cause: ChangeCause = ChangeCause.RECONCILE, graded: Iterable[int] = ()) -> None:
     """Sync a course once, as the task does."""
     lease = here.changes.lease(str(course_id))
     ids = frozenset(map(str, graded))
-    changes = ChangeSet(str(course_id), NOON, NOON, 1, frozenset({cause}), ids, 0)
-    check = guard(here.changes, lease, whole_turn(here.clock, timedelta(minutes=5)))
+    changes = PendingChanges(str(course_id), NOON, NOON, 1, frozenset({cause}), ids, 0)
+    check = write_guard(here.changes, lease, whole_turn(here.clock, timedelta(minutes=5)))
     here.settler.run(lease, changes, lambda: here.sync_course.run(changes, check, lease.token))
 
 
@@ -41,7 +41,7 @@ def gradebook(here: Town, section_dcid: int) -> dict[str, Any]:
 
 def explained(here: Town, course_id: int, assignment_id: int) -> list[str]:
     """Return the reasons that `explain` gives for an assignment, of all its sections."""
-    answer: Any = here.explain.answer(Question(str(course_id), str(assignment_id), None))
+    answer: Any = here.explain.answer(ExplainQuery(str(course_id), str(assignment_id), None))
     (assignment,) = answer["assignments"]
     return [reason["code"] for section in assignment["sections"] for reason in section["reasons"]]
 
@@ -78,7 +78,7 @@ def end_enrollments(here: Town) -> None:
 def test_a_finished_course_can_be_synced_by_hand(here: Town) -> None:
     """Who was there on the last day gets late grades, whatever ended the stay; who left before it does not."""
     end_enrollments(here)
-    sync(here, Ids.CLOSED_COURSE, Cause.PERSON)
+    sync(here, Ids.CLOSED_COURSE, ChangeCause.PERSON)
     scores = gradebook(here, Ids.CLOSED_DCID)["Warm-up 1"]["scores"]
     there = (STAYED, LAST_ITSELF, DAY_AFTER, LEFT_SCHOOL)
     assert sorted(map(int, scores)) == [student_dcid_of(number) for number in there]
@@ -92,7 +92,7 @@ def test_a_row_before_the_one_that_lasted_changes_nothing(here: Town) -> None:
     here.powerschool("drop_student", **at)
     here.powerschool("enroll_student", **at, entry_date=(LAST_DAY - 90 * DAY).isoformat())
     here.powerschool("edit_enrollment", **at, exit_date=LAST_DAY.isoformat())
-    sync(here, Ids.CLOSED_COURSE, Cause.PERSON)
+    sync(here, Ids.CLOSED_COURSE, ChangeCause.PERSON)
     assert str(student_dcid_of(STAYED)) in gradebook(here, Ids.CLOSED_DCID)["Warm-up 1"]["scores"]
 
 
@@ -100,7 +100,7 @@ def test_a_powerschool_that_refuses_who_left_is_explained(here: Town) -> None:
     """Whether it takes scores of somebody who has left the school is not public: the others arrive in any case."""
     end_enrollments(here)
     here.faults(refuse_departed=True)
-    sync(here, Ids.CLOSED_COURSE, Cause.PERSON)
+    sync(here, Ids.CLOSED_COURSE, ChangeCause.PERSON)
     scores = gradebook(here, Ids.CLOSED_DCID)["Warm-up 1"]["scores"]
     assert sorted(map(int, scores)) == [student_dcid_of(number) for number in (STAYED, LAST_ITSELF, DAY_AFTER)]
     assert students_of(here, Ids.CLOSED_COURSE, 1031)[str(LEFT_SCHOOL)] == "student_refused"
@@ -164,7 +164,7 @@ def test_a_checkpoints_grade_arrives_although_no_event_names_the_discussion(here
     grade_part(here, "reply_to_topic", ONE, 4)
     sync(here, Ids.HEALTHY_COURSE)
     grade_part(here, "reply_to_entry", ONE, 5)
-    sync(here, Ids.HEALTHY_COURSE, Cause.EVENT, graded=[REPLIES])
+    sync(here, Ids.HEALTHY_COURSE, ChangeCause.EVENT, graded=[REPLIES])
     assert points(gradebook(here, Ids.HEALTHY_DCID)["Discussion"]) == {student_dcid_of(ONE): "9"}
 
 

@@ -19,7 +19,7 @@ from shared.adapters.canvas.jwks import (
     JwksKeys,
 )
 from shared.clock import ManualClock
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 
 URL = "https://keys.example/jwks"
 PUBLIC = RSAAlgorithm.to_jwk(rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key(), as_dict=True)
@@ -109,7 +109,7 @@ def test_invented_ids_cost_a_burst_of_fetches(clock: ManualClock) -> None:
             for number in range(FETCH_BURST - 1):
                 assert await keys.key(f"forged-{number}") is None
             for number in range(10):
-                with pytest.raises(SystemUnwell) as unwell:
+                with pytest.raises(ServiceUnavailable) as unwell:
                     await keys.key(f"forged-later-{number}")
                 assert timedelta(0) < unwell.value.delay <= BETWEEN_FETCHES
 
@@ -129,7 +129,7 @@ def test_a_rotated_key_is_put_off_behind_invented_ids_for_one_pause(clock: Manua
             for number in range(FETCH_BURST):
                 assert await keys.key(f"forged-{number}") is None
             server.key_ids = ["old", "new"]
-            with pytest.raises(SystemUnwell) as unwell:
+            with pytest.raises(ServiceUnavailable) as unwell:
                 await keys.key("new")
             clock.advance(unwell.value.delay)
             assert await keys.key("forged-again") is None
@@ -141,14 +141,14 @@ def test_a_rotated_key_is_put_off_behind_invented_ids_for_one_pause(clock: Manua
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_without_keys_nobody_can_tell(failure: Callable[[], httpx.Response], clock: ManualClock) -> None:
-    """While no set can be had the answer is SystemUnwell, the server is asked seldom, and it recovers by itself."""
+    """Without a key set, raise `ServiceUnavailable`, ask the server seldom, and recover by itself."""
     server = KeyServer("current")
     server.answer = failure
 
     async def scenario() -> None:
         async with keys_of(server, clock) as keys:
             for _ in range(5):
-                with pytest.raises(SystemUnwell):
+                with pytest.raises(ServiceUnavailable):
                     await keys.key("current")
             assert server.asked == 1
             server.answer = None
@@ -168,7 +168,7 @@ def test_keys_outlive_a_failing_server(failure: Callable[[], httpx.Response], cl
             assert await keys.key("current")
             server.answer = failure
             clock.advance(MAX_AGE + timedelta(seconds=1))
-            with pytest.raises(SystemUnwell):
+            with pytest.raises(ServiceUnavailable):
                 await keys.key("unknown")
             assert await keys.key("current")
 

@@ -15,9 +15,9 @@ from redis.asyncio import Redis
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_message import decode
 from shared.adapters.redis.sync_queue.stream_writer import RedisChangeWriter
-from shared.adapters.redis.sync_queue.webhook_ids import RosterHints, SeenWebhooks
+from shared.adapters.redis.sync_queue.webhook_ids import RosterChangeFlag, WebhookIds
 from shared.domain.passback.changes import Change, ChangeKind
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from shared.queues import Stream
 from workers.dev.embedded_redis import EmbeddedRedis, RedisKind
 from workers.web.receivers.assembly import build
@@ -156,7 +156,7 @@ def test_a_refused_change_fails_alone(server: EmbeddedRedis) -> None:
         async with writing(server.url) as writer:
             other = Change(ChangeKind.ASSIGNMENT, "61")
             refused, kept = await asyncio.gather(writer.add(other), writer.add(CHANGE), return_exceptions=True)
-            assert isinstance(refused, SystemUnwell)
+            assert isinstance(refused, ServiceUnavailable)
             assert kept is None
 
     with redis.Redis.from_url(server.url) as connection:
@@ -166,12 +166,12 @@ def test_a_refused_change_fails_alone(server: EmbeddedRedis) -> None:
 
 
 def test_too_many_waiting_are_refused_at_once(server: EmbeddedRedis) -> None:
-    """Above the limit SystemUnwell is raised, those below it are stored, and room returns."""
+    """Above the limit ServiceUnavailable is raised, those below it are stored, and room returns."""
 
     async def scenario() -> None:
         async with writing(server.url, max_waiting=2) as writer:
             ended = await asyncio.gather(*(writer.add(CHANGE) for _ in range(5)), return_exceptions=True)
-            assert [isinstance(one, SystemUnwell) for one in ended] == [False, False, True, True, True]
+            assert [isinstance(one, ServiceUnavailable) for one in ended] == [False, False, True, True, True]
             await writer.add(CHANGE)
 
     asyncio.run(scenario())
@@ -211,7 +211,7 @@ def test_a_seen_webhook_is_remembered_for_a_while(server: EmbeddedRedis) -> None
 
     async def scenario() -> None:
         async with Redis.from_url(server.url) as connection:
-            seen = SeenWebhooks(connection, KEYS)
+            seen = WebhookIds(connection, KEYS)
             assert not await seen.contain("msg_1")
             await seen.add("msg_1")
             assert await seen.contain("msg_1")
@@ -227,7 +227,7 @@ def test_a_roster_hint_is_the_servers_time(server: EmbeddedRedis) -> None:
 
     async def scenario() -> None:
         async with Redis.from_url(server.url) as connection:
-            await RosterHints(connection, KEYS).add()
+            await RosterChangeFlag(connection, KEYS).add()
             seconds, _ = await connection.time()
             assert abs(int(await connection.get(KEYS.roster_hint)) / 1000 - seconds) < 5
 

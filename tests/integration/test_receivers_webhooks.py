@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from standardwebhooks import Webhook
 
 from shared.config import ConfigurationError
-from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from workers.web.receivers.assembly import build
 
 PATH = "/webhooks/changes"
@@ -43,7 +43,7 @@ def test_a_signed_webhook_is_stored() -> None:
     to = receivers()
 
     assert send(to, BODY).status_code == 202
-    assert to.writer.changes == [Change(ChangeKind.GRADE, "61", Cause.WEBHOOK, assignment_id="41")]
+    assert to.writer.changes == [Change(ChangeKind.GRADE, "61", ChangeCause.WEBHOOK, assignment_id="41")]
 
 
 def test_a_course_alone_is_enough() -> None:
@@ -51,7 +51,7 @@ def test_a_course_alone_is_enough() -> None:
     to = receivers()
 
     assert send(to, {"type": "assignment_change", "data": {"course_id": 61}}).status_code == 202
-    assert to.writer.changes == [Change(ChangeKind.ASSIGNMENT, "61", Cause.WEBHOOK)]
+    assert to.writer.changes == [Change(ChangeKind.ASSIGNMENT, "61", ChangeCause.WEBHOOK)]
 
 
 def test_a_repeated_webhook_is_stored_once() -> None:

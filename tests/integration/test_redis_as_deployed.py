@@ -14,15 +14,15 @@ from redis.exceptions import NoPermissionError
 
 from deploy.backup.aof import restored, take
 from shared.adapters.redis.async_client import connect_async
-from shared.adapters.redis.client import RedisUnwell, connect
+from shared.adapters.redis.client import RedisUnavailable, connect
 from shared.clock import SystemClock
 from shared.config import Settings, load
 from shared.queues import Queue
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from tests.integration.redis_deployment import Deployment, password_of, running_deployment
 from workers.celery.app import make_app
-from workers.container import Passback
-from workers.dev.demo.client import Stage
+from workers.container import Container
+from workers.dev.demo.client import DemoClient
 from workers.dev.process_group import ProcessGroup, free_port, process_group
 from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
 from workers.status import installation_status
@@ -111,7 +111,7 @@ def test_all_three_clients_reach_redis(deployment: Deployment, reached: Callable
 def test_a_certificate_of_another_authority_is_refused(deployment: Deployment) -> None:
     """Without the authority of the settings, nothing is said to a server that cannot prove itself."""
     stranger = {k: v for k, v in variables(deployment).items() if k != "PASSBACK_REDIS_CA_BUNDLE"}
-    with connect(settings_of(stranger)) as client, pytest.raises(RedisUnwell, match="ConnectionError"):
+    with connect(settings_of(stranger)) as client, pytest.raises(RedisUnavailable, match="ConnectionError"):
         client.ping()
 
 
@@ -158,9 +158,9 @@ def test_the_backup_user_can_take_a_backup(deployment: Deployment, tmp_path: Pat
 class Town:
     """Three workers, beat, web and both sandboxes around the deployed Redis, and what the workers log."""
 
-    stage: Stage
+    stage: DemoClient
     processes: ProcessGroup
-    service: Passback
+    service: Container
     logs: Path
     day: int = 0
 
@@ -200,8 +200,8 @@ def town(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> It
         ours = {**with_sentinels(deployment), **sandbox_settings(canvas, powerschool), **SETTINGS}
         with (
             process_group(logs, {**without_settings(), **ours}) as group,
-            closing(Passback(settings_of(ours))) as service,
-            closing(Stage(canvas, powerschool, SystemClock())) as stage,
+            closing(Container(settings_of(ours))) as service,
+            closing(DemoClient(canvas, powerschool, SystemClock())) as stage,
         ):
             port = free_port()
             group.start("web", "web", "--port", str(port))

@@ -21,7 +21,7 @@ from shared.adapters.powerschool import powerschool
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import load
-from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.sandbox.canvas.app import create_app as canvas_app
 from shared.sandbox.district.small import small_district, student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
@@ -37,14 +37,14 @@ from tests.fakes import (
     whole_turn,
 )
 from tests.integration.test_clients_against_sandbox import served
-from workers.grade_passback.apply.applier import Applier
-from workers.grade_passback.course_reader import Policy, Surveyor
+from workers.grade_passback.apply.applier import PlanApplier
+from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
 from workers.grade_passback.explain.live import Explain
-from workers.grade_passback.explain.response import Memory, Question
-from workers.grade_passback.explain.stored import Recall
-from workers.grade_passback.lease import guard
-from workers.grade_passback.outcome_handler import Settler
-from workers.grade_passback.sync_job import SyncCourse
+from workers.grade_passback.explain.response import ExplainQuery, StoredCourseData
+from workers.grade_passback.explain.stored import StoredExplain
+from workers.grade_passback.lease import write_guard
+from workers.grade_passback.outcome_handler import SyncOutcomeHandler
+from workers.grade_passback.sync_job import SyncJob
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 COURSE = str(Ids.HEALTHY_COURSE)
@@ -61,16 +61,16 @@ class Town:
 
     canvas_url: str
     powerschool_url: str
-    sync_course: SyncCourse
+    sync_course: SyncJob
     explain: Explain
-    settler: Settler
+    settler: SyncOutcomeHandler
     changes: FakeChanges
     letters: FakeDeadLetters
     records: FakeRecords
     links: FakeLinks
     audit: FakeAudit
     clock: ManualClock
-    surveyor: Surveyor
+    surveyor: CourseComparer
 
     def canvas(self, do: str, **arguments: object) -> None:
         """Do something in Canvas."""
@@ -120,16 +120,16 @@ class Town:
         assert found is not None
         return found
 
-    def sync(self, cause: Cause = Cause.EVENT) -> None:
+    def sync(self, cause: ChangeCause = ChangeCause.EVENT) -> None:
         """Sync the course once, as the task does."""
         lease = self.changes.lease(COURSE)
-        changes = ChangeSet(COURSE, NOON, NOON, 1, frozenset({cause}), frozenset({str(FIRST)}), 0)
-        check = guard(self.changes, lease, whole_turn(self.clock, timedelta(minutes=5)))
+        changes = PendingChanges(COURSE, NOON, NOON, 1, frozenset({cause}), frozenset({str(FIRST)}), 0)
+        check = write_guard(self.changes, lease, whole_turn(self.clock, timedelta(minutes=5)))
         self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check, lease.token))
 
     def answer(self, student: int | None = None) -> Any:
         """Return the whole answer of `explain` about the first assignment."""
-        return self.explain.answer(Question(COURSE, str(FIRST), None if student is None else str(student)))
+        return self.explain.answer(ExplainQuery(COURSE, str(FIRST), None if student is None else str(student)))
 
     def section(self) -> Any:
         """Return what `explain` says of the first assignment in its section."""
@@ -165,23 +165,23 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
         ps = stack.enter_context(closing(powerschool(settings, redis, keys, clock)))
         links, records, audit, changes = FakeLinks(), FakeRecords(), FakeAudit(), FakeChanges()
         letters, associations = FakeDeadLetters(clock), FakeCategoryAssociations()
-        policy = Policy(ZoneInfo("America/Los_Angeles"), 14, "", clear_scores=clear_scores)
-        surveyor = Surveyor(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
-        memory = Memory(records, letters, audit, changes, FakePauses(clock))
+        policy = SyncPolicy(ZoneInfo("America/Los_Angeles"), 14, "", clear_scores=clear_scores)
+        surveyor = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
+        memory = StoredCourseData(records, letters, audit, changes, FakePauses(clock))
         yield Town(
             canvas_url=canvas_url,
             powerschool_url=powerschool_url,
-            sync_course=SyncCourse(
+            sync_course=SyncJob(
                 surveyor,
-                Applier(ps.gradebook, links, 100, audit, clock),
+                PlanApplier(ps.gradebook, links, 100, audit, clock),
                 ps.roster,
                 records,
                 clock,
                 associations,
                 letters,
             ),
-            explain=Explain(lambda: surveyor, Recall(memory), memory, clock),
-            settler=Settler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
+            explain=Explain(lambda: surveyor, StoredExplain(memory), memory, clock),
+            settler=SyncOutcomeHandler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
             changes=changes,
             letters=letters,
             records=records,
@@ -430,5 +430,5 @@ def test_a_refused_clearing_is_explained_and_not_repeated() -> None:
         here.sync()
         assert (here.refused_puts(), here.letters.all()) == (1, [])
         assert [s["code"] for s in here.section()["students"]] == ["score_not_cleared"]
-        here.sync(Cause.PERSON)
+        here.sync(ChangeCause.PERSON)
         assert here.refused_puts() == 2

@@ -21,7 +21,7 @@ from shared.config import Settings, load
 from shared.domain.plugin_queries import PROVISIONING_PREFIX as PREFIX
 from shared.domain.plugin_queries import QueryFault
 from shared.domain.provisioning.roster import Roster
-from shared.errors import QueryUnavailable, RosterTruncated
+from shared.errors import IncompleteRead, QueryUnavailable
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.app import create_app
 from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
@@ -160,7 +160,7 @@ def test_a_truncated_feed_is_no_roster(
 ) -> None:
     """One row less than its count, in every list; nothing is remembered of it."""
     control("faults", "PUT", rows_lost=1)
-    with pytest.raises(RosterTruncated):
+    with pytest.raises(IncompleteRead):
         feed.read()
     assert not list(redis_client.scan_iter(KEYS.cached("section*", "*")))
 

@@ -17,7 +17,7 @@ from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import load
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, ImportState, SisFiles, SisRow
-from shared.errors import AccessDenied, NotFound, Refused, TransientError
+from shared.errors import AccessDenied, NotFound, RequestRejected, TransientError
 from shared.ports.provisioning import CanvasUser, ImportOptions
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.canvas.seed import CanvasSeed
@@ -178,5 +178,5 @@ def test_unknown_imports_and_parameters_are_refused(canvas: Canvas) -> None:
     """An import that is not there is not found; an identifier that is too long is refused."""
     with pytest.raises(NotFound):
         canvas.imports.find(1)
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         canvas.imports.start(files(TERMS), "t" * 129, OPTIONS)

@@ -24,14 +24,14 @@ from shared.adapters.redis.sync_queue.sqs_writer import RedisBatchWriter
 from shared.adapters.sqs.queue import SqsMessage, SqsQueue, sqs_queue
 from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings, load
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from shared.events.signatures import Senders
 from shared.ports.passback import count_nothing
 from shared.queues import Stream
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.run_all import without_settings
 from workers.web.receivers.intake_metrics import Accepted
-from workers.web.receivers.rejection_log import RefusalLog
+from workers.web.receivers.rejection_log import RejectionLog
 from workers.web.receivers.sqs import RECEIVER, SqsConsumer
 
 pytestmark = pytest.mark.xdist_group("sqs")
@@ -97,7 +97,7 @@ class Consumer:
         self.redis: redis.Redis = fakeredis.FakeRedis(server=self.server)
         self.stopped = threading.Event()
         self.keys = Keys()
-        refusals = RefusalLog(ManualClock(datetime(2031, 10, 6, tzinfo=UTC)))
+        refusals = RejectionLog(ManualClock(datetime(2031, 10, 6, tzinfo=UTC)))
         writer = RedisBatchWriter(self.redis, self.keys)
         self.consumer = SqsConsumer(
             queue, writer, Senders(UUID), refusals, self.stopped, Accepted(count_nothing, RECEIVER)
@@ -161,7 +161,7 @@ def test_nothing_is_deleted_while_redis_is_away(sqs: Sqs, consumer: Consumer) ->
     sqs.send(event(), "Canary")
     sqs.show_again()
     consumer.server.connected = False
-    with pytest.raises(SystemUnwell, match="XADD"):
+    with pytest.raises(ServiceUnavailable, match="XADD"):
         consumer.consumer.step()
     assert sqs.left() == 2
     consumer.server.connected = True
@@ -194,7 +194,7 @@ def test_a_process_killed_before_it_deletes_loses_nothing(sqs: Sqs) -> None:
 def test_a_queue_that_does_not_answer_is_asked_again(sqs: Sqs) -> None:
     """The consumer waits instead of ending; being told to stop ends the wait."""
     consumer = Consumer(SqsQueue(sqs.client, f"{sqs.url}-that-is-not-there", AT_ONCE))
-    with pytest.raises(SystemUnwell, match=r"ReceiveMessage: AWS\.SimpleQueueService\.NonExistentQueue"):
+    with pytest.raises(ServiceUnavailable, match=r"ReceiveMessage: AWS\.SimpleQueueService\.NonExistentQueue"):
         consumer.consumer.step()
     thread = threading.Thread(target=consumer.consumer.run)
     thread.start()

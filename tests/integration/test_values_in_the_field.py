@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from tests.integration.test_refusals_are_explained import CREATE, FIRST, NOON, ONE, TWO, Town, town
@@ -80,7 +80,7 @@ def sync(here: Town, times: int = 1) -> list[str]:
     """Sync the whole course; return what was written in the last of these syncs."""
     for _ in range(times):
         here.writes()
-        here.sync(Cause.PERSON)
+        here.sync(ChangeCause.PERSON)
     return here.writes()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from shared.clock import SystemClock
 from shared.config import load
-from workers.container import Passback
-from workers.dev.demo.client import Json, Stage
+from workers.container import Container
+from workers.dev.demo.client import DemoClient, Json
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import ProcessGroup, free_port, process_group
 from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
@@ -21,8 +21,8 @@ SETTLED_WITHIN_S = 40.0
 class Town:
     """Everything that is running, and how to look at it."""
 
-    stage: Stage
-    service: Passback
+    stage: DemoClient
+    service: Container
     processes: ProcessGroup
     web: str
     environ: dict[str, str]
@@ -67,7 +67,7 @@ def town(logs: Path, **settings: str) -> Iterator[Town]:
             group.wait_ready(f"{web}/readyz")
             point_events(canvas, web)
             with (
-                closing(Passback(load(ours, env_file=logs / "no.env"))) as service,
-                closing(Stage(canvas, powerschool, SystemClock())) as stage,
+                closing(Container(load(ours, env_file=logs / "no.env"))) as service,
+                closing(DemoClient(canvas, powerschool, SystemClock())) as stage,
             ):
                 yield Town(stage, service, group, web, environ)

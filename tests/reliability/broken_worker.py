@@ -14,17 +14,17 @@ def raise_error(*_: object, **__: object) -> None:
 def break_it(part: str) -> None:
     """Break the part before the worker starts, or soon after it did."""
     if part == "dispatcher":
-        from shared.adapters.redis.sync_queue.store import RedisChangeStore
+        from shared.adapters.redis.sync_queue.store import RedisSyncQueue
 
-        RedisChangeStore.claim_due = raise_error  # type: ignore[method-assign,assignment]
+        RedisSyncQueue.claim_due = raise_error  # type: ignore[method-assign,assignment]
     elif part == "lease renewal":
-        from workers.grade_passback.lease import LeaseKeeper
+        from workers.grade_passback.lease import LeaseRenewer
 
-        LeaseKeeper._renew_until_stopped = raise_error  # type: ignore[method-assign]
+        LeaseRenewer._renew_until_stopped = raise_error  # type: ignore[method-assign]
     elif part == "heartbeat":
-        from workers.runtime.heartbeat import Heart
+        from workers.runtime.heartbeat import HeartbeatThread
 
-        Heart._beat = raise_error  # type: ignore[method-assign]
+        HeartbeatThread._beat = raise_error  # type: ignore[method-assign]
     elif part == "consumer":
         from celery.worker import state
 

@@ -19,12 +19,12 @@ from celery import Celery
 
 from shared.adapters.redis.keys import SET_ASIDE
 from shared.config import load
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.queues import Queue, Task
 from workers.celery.app import make_app
 from workers.celery.message_schema import readable
 from workers.celery.undecodable import task_message
-from workers.container import Passback
+from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import ProcessGroup, process_group
 from workers.dev.run_all import without_settings
@@ -48,7 +48,7 @@ def settings_for(server: EmbeddedRedis) -> dict[str, str]:
 class Running:
     """A worker of one Redis; Canvas and PowerSchool are away."""
 
-    service: Passback
+    service: Container
     app: Celery
     processes: ProcessGroup
     client: redis.Redis
@@ -99,7 +99,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         ours = settings_for(server)
         with (
             process_group(logs, {**without_settings(), **ours}) as group,
-            closing(Passback(load(ours, env_file=logs / "no.env"))) as service,
+            closing(Container(load(ours, env_file=logs / "no.env"))) as service,
             redis.Redis.from_url(server.url) as client,
             closing(make_app(service.settings)) as app,
         ):
@@ -304,7 +304,7 @@ def test_a_redis_that_refuses_writes_is_an_outage(running: Running, refusal: str
         running.client.execute_command(*accept)
     running.goes_on()
     assert running.open_files() <= files + 3, "each connection that Redis refused stayed open"
-    running.service.changes.request("7", Cause.PERSON)
+    running.service.changes.request("7", ChangeCause.PERSON)
     running.wait(lambda: running.service.changes.wait_of("7") is not None, "no sync was tried")
     assert running.service.dead_messages.count() == 0
 

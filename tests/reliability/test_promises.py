@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import RedisChangeStore, Whereabouts
+from shared.adapters.redis.sync_queue.store import QueueState, RedisSyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
-from shared.domain.passback.changes import Change, ChangeKind, Windows
+from shared.domain.passback.changes import Change, ChangeKind, DebounceWindow
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from tests.fault_injection.plant import SETTLED_WITHIN_S, Plant
 from tests.fault_injection.redis_server import RedisServer
@@ -142,7 +142,7 @@ def flooded() -> Iterator[redis.Redis]:
 def test_a_flood_of_events_leaves_one_sync_per_course(flooded: redis.Redis) -> None:
     """100,000 events for 2,000 courses, read by two workers in turn, leave 2,000 courses due and nothing else."""
     keys, second = Keys(), timedelta(seconds=1)
-    stores = [RedisChangeStore(flooded, keys, Windows(second, second), second, second) for _ in range(2)]
+    stores = [RedisSyncQueue(flooded, keys, DebounceWindow(second, second), second, second) for _ in range(2)]
     stream = keys.stream(STREAM_OF[ChangeKind.GRADE])
     for start in range(0, EVENTS, 10_000):
         pipeline = flooded.pipeline(transaction=False)
@@ -198,11 +198,11 @@ def test_a_huge_course_does_not_hold_up_a_small_one(plant: Plant) -> None:
     scores = [(user_id_of(student), 60 + student % 7 + 0.5) for student in students]
     plant.stage.take_quiz("flood", Ids.COURSE, Ids.CHAPTER_QUIZ, scores)
     changes = plant.service.changes
-    assert plant.wait(lambda: changes.state_of(str(Ids.COURSE)).whereabouts is Whereabouts.LEASED, 30)
+    assert plant.wait(lambda: changes.state_of(str(Ids.COURSE)).whereabouts is QueueState.LEASED, 30)
     small = Ids.STUDENTS_OUTAGE[2]
     plant.stage.grade("small", Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 2, user_id_of(small), 51.25)
     assert plant.wait(lambda: written(plant, small), 30)
-    assert changes.state_of(str(Ids.COURSE)).whereabouts is not Whereabouts.IDLE
+    assert changes.state_of(str(Ids.COURSE)).whereabouts is not QueueState.IDLE
     plant.stage.powerschool_faults()
     settle(plant)
 

@@ -15,8 +15,8 @@ from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town
 from tests.security.canaries import SECRETS, found
 from tests.security.conftest import GuardedTown
-from workers.cli.doctor import Check, Verdict, run_checks
-from workers.container import Passback
+from workers.cli.doctor import Check, CheckResult, run_checks
+from workers.container import Container
 from workers.status import installation_status
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
@@ -39,13 +39,13 @@ def environ(running: Town, **changed: str) -> dict[str, str]:
 
 
 def checks(running: Town, **changed: str) -> list[Check]:
-    with closing(Passback(load(environ(running, **changed), Path("no.env")))) as service:
+    with closing(Container(load(environ(running, **changed), Path("no.env")))) as service:
         return run_checks(service)
 
 
-def problems(running: Town, **changed: str) -> dict[str, Verdict]:
+def problems(running: Town, **changed: str) -> dict[str, CheckResult]:
     """Return the checks that did not pass, once each of them named its fix and none a secret."""
-    bad = [check for check in checks(running, **changed) if check.verdict is not Verdict.OK]
+    bad = [check for check in checks(running, **changed) if check.verdict is not CheckResult.OK]
     assert [check for check in bad if not check.fix and "Set " not in check.found] == []
     assert found(repr(bad), [*SECRETS, *(value for value in changed.values() if "canary" in value)]) == []
     return {check.name: check.verdict for check in bad if check.name not in LEFT_BEHIND}
@@ -75,34 +75,34 @@ def test_a_healthy_installation_passes(running: Town) -> None:
 def test_a_wrong_token_fails_the_checks_that_need_it(running: Town) -> None:
     """Canvas's checks fail, PowerSchool's do not, and the token is not printed."""
     assert problems(running, CANVAS_TOKEN="canary-wrong-token") == {
-        "canvas: token": Verdict.FAIL,
-        "canvas: fields": Verdict.FAIL,
-        "canvas: imports": Verdict.WARN,
+        "canvas: token": CheckResult.FAIL,
+        "canvas: fields": CheckResult.FAIL,
+        "canvas: imports": CheckResult.WARN,
     }
 
 
 def test_ids_that_do_not_match_are_found_out(running: Town) -> None:
     """A template that does not fit the district finds no section."""
-    assert problems(running, SECTION_SIS_ID="X{section_dcid}") == {"ids: sections": Verdict.FAIL}
+    assert problems(running, SECTION_SIS_ID="X{section_dcid}") == {"ids: sections": CheckResult.FAIL}
 
 
 def test_a_token_that_may_not_import_is_told(running: Town) -> None:
     """Grades go on without; provisioning will not, unless it is switched off."""
     stranger = {"CANVAS_PROVISIONING_TOKEN": "canary-of-nobody"}
-    assert problems(running, **stranger) == {"canvas: imports": Verdict.WARN}
+    assert problems(running, **stranger) == {"canvas: imports": CheckResult.WARN}
     assert problems(running, **stranger, PROVISION_SCHEDULE="") == {}
 
 
 def test_keys_out_of_reach_are_told(running: Town) -> None:
     """Without them no event is believed."""
-    assert problems(running, LIVE_EVENTS_JWKS_URL="http://127.0.0.1:1/jwks") == {"live events: keys": Verdict.FAIL}
+    assert problems(running, LIVE_EVENTS_JWKS_URL="http://127.0.0.1:1/jwks") == {"live events: keys": CheckResult.FAIL}
 
 
 def test_pages_that_canvas_names_elsewhere_are_told(running: Town) -> None:
     """They are read all the same, from the configured host."""
     running.stage.canvas_faults(link_origin="https://vanity.example")
     try:
-        assert problems(running) == {"canvas: page links": Verdict.WARN}
+        assert problems(running) == {"canvas: page links": CheckResult.WARN}
     finally:
         running.stage.canvas_faults()
 
@@ -110,7 +110,7 @@ def test_pages_that_canvas_names_elsewhere_are_told(running: Town) -> None:
 def test_a_redis_that_is_away_fails_alone(running: Town) -> None:
     """What needs Redis is not asked; its address's password is not printed."""
     away = "redis://:canary-password@127.0.0.1:1/0"
-    assert problems(running, REDIS_URL=away) == {"redis": Verdict.FAIL}
+    assert problems(running, REDIS_URL=away) == {"redis": CheckResult.FAIL}
 
 
 def test_queries_that_do_not_run_are_named(running: Town) -> None:
@@ -119,10 +119,10 @@ def test_queries_that_do_not_run_are_named(running: Town) -> None:
     refused = ["org.passback.sync.provisioning.enrollments", "org.passback.sync.roster.students"]
     running.stage.powerschool_faults(missing_queries=[missing], missing_grants=["cc.dateleft"])
     try:
-        expected = {f"powerschool: {query}": Verdict.FAIL for query in (missing, *refused)}
+        expected = {f"powerschool: {query}": CheckResult.FAIL for query in (missing, *refused)}
         found = problems(running)
         assert {name: verdict for name, verdict in found.items() if name in expected} == expected
-        with closing(Passback(load(environ(running), Path("no.env")))) as service:
+        with closing(Container(load(environ(running), Path("no.env")))) as service:
             told = installation_status(service)["unavailable_queries"]
         assert {(each["query"], each["cause"]) for each in told} == {  # type: ignore[attr-defined]
             (missing, QueryFault.MISSING),
@@ -131,7 +131,7 @@ def test_queries_that_do_not_run_are_named(running: Town) -> None:
     finally:
         running.stage.powerschool_faults()
     assert problems(running) == {}
-    with closing(Passback(load(environ(running), Path("no.env")))) as service:
+    with closing(Container(load(environ(running), Path("no.env")))) as service:
         assert installation_status(service)["unavailable_queries"] == []
 
 
@@ -147,14 +147,14 @@ def test_the_learnt_rate_is_told_beside_the_configured_one(
     running: Town, learnt: str, told_ms: str, words: str
 ) -> None:
     """A throttling PowerSchool is a speed: nothing fails, and whoever looks sees what it is."""
-    with closing(Passback(load(environ(running), Path("no.env")))) as service:
+    with closing(Container(load(environ(running), Path("no.env")))) as service:
         # As it is learnt: without a limit that was throttled just now, the doctor's own requests would shorten it.
         rate = {"interval": learnt, "limit": float(learnt) / 1.07, "calm": service.redis.time()[0] * 1000}
         service.redis.hset(service.keys.rate("powerschool"), mapping=rate)  # type: ignore[arg-type]
     try:
         told = {check.name: check for check in checks(running, POWERSCHOOL_MIN_INTERVAL_MS=told_ms)}
     finally:
-        with closing(Passback(load(environ(running), Path("no.env")))) as service:
+        with closing(Container(load(environ(running), Path("no.env")))) as service:
             service.redis.delete(service.keys.rate("powerschool"))
-    assert told["rates"].verdict is Verdict.OK
+    assert told["rates"].verdict is CheckResult.OK
     assert re.search(words, told["rates"].found)

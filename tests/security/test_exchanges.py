@@ -19,12 +19,12 @@ import pytest
 
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import MOST_EMPTY_PAGES, ListBounds, PagedApi
-from shared.adapters.http.client import MOST_BYTES_REFUSAL, JsonApi, http_client
-from shared.adapters.http.limiter import Passage
+from shared.adapters.http.client import MOST_BYTES_REFUSAL, RemoteApi, http_client
+from shared.adapters.http.limiter import Permit
 from shared.adapters.http.request_context import Errand, on_errand
 from shared.adapters.redis.keys import Keys
 from shared.clock import SystemClock
-from shared.errors import AnswerTooLarge, Refused, SystemUnwell, TransientError, UnexpectedAnswer
+from shared.errors import RequestRejected, ResponseTooLarge, ServiceUnavailable, TransientError, UnexpectedResponse
 
 TIMEOUT_S = 1.0
 # Without a bound over the exchange they would go on for DRIPPED_FOR_S. The machine may be slow.
@@ -111,13 +111,13 @@ def bare(client: socket.socket) -> None:
 class OpenGate:
     """Lets every request through, and pauses for what concerns the whole system."""
 
-    def enter(self, again: Passage | None = None) -> Passage:
-        return Passage("caller", failures_noted=False)
+    def enter(self, again: Permit | None = None) -> Permit:
+        return Permit("caller", failures_noted=False)
 
-    def leave(self, passage: Passage, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def leave(self, passage: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         pass
 
-    def throttled(self, passage: Passage, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def throttled(self, passage: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         return timedelta(seconds=1)
 
     def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
@@ -163,7 +163,7 @@ def served() -> Iterator[Callable[[Act], Server]]:
         server.close()
 
 
-OPENED: list[JsonApi] = []
+OPENED: list[RemoteApi] = []
 
 
 @pytest.fixture(autouse=True)
@@ -175,8 +175,8 @@ def _closed() -> Iterator[None]:
 
 def api_of(
     server: Server, system: str = "powerschool", timeout_s: float = TIMEOUT_S, probe: str | None = None
-) -> JsonApi:
-    OPENED.append(JsonApi(system, http_client(server.url, timeout_s), OpenGate(), SystemClock(), probe=probe))
+) -> RemoteApi:
+    OPENED.append(RemoteApi(system, http_client(server.url, timeout_s), OpenGate(), SystemClock(), probe=probe))
     return OPENED[-1]
 
 
@@ -210,11 +210,11 @@ def test_a_process_that_stops_waits_for_no_dripping_answer(
     api = api_of(served(drip_body), "canvas", 300.0)
 
     def stop() -> None:
-        raise SystemUnwell("stops", cause="worker_stopping", delay=timedelta(0))
+        raise ServiceUnavailable("stops", cause="worker_stopping", delay=timedelta(0))
 
     started = time.monotonic()
     errand = Errand(1, lambda: timedelta(seconds=300), check_stop=stop)
-    with on_errand(errand), pytest.raises(SystemUnwell) as caught:
+    with on_errand(errand), pytest.raises(ServiceUnavailable) as caught:
         api.send(method, "/slow")
     assert time.monotonic() - started < BOUND_S
     assert (caught.value.cause, caught.value.may_be_done) == ("worker_stopping", may_be_done)
@@ -223,14 +223,14 @@ def test_a_process_that_stops_waits_for_no_dripping_answer(
 @pytest.mark.parametrize("act", [bomb, bare_bomb, large, endless])
 def test_an_answer_is_read_no_further_than_it_may_be_long(served: Callable[[Act], Server], act: Act) -> None:
     """Whether it comes as it is, or packed."""
-    with pytest.raises(AnswerTooLarge) as caught:
+    with pytest.raises(ResponseTooLarge) as caught:
         api_of(served(act)).send("GET", "/large", most_bytes=MOST)
     assert caught.value.cause == "powerschool_unexpected"
 
 
 def test_of_a_long_refusal_the_beginning_is_read(served: Callable[[Act], Server]) -> None:
     """It is a refusal all the same."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         api_of(served(large_refusal)).send("PUT", "/refused")
     assert caught.value.status == 409
 
@@ -269,7 +269,7 @@ def paged(answers: Callable[[int], httpx.Response], asked: list[int]) -> PagedAp
 
     base = "https://canvas.test"
     http = http_client(base, TIMEOUT_S, transport=httpx.MockTransport(answer))
-    return PagedApi(JsonApi("canvas", http, OpenGate(), SystemClock()), httpx.URL(base))
+    return PagedApi(RemoteApi("canvas", http, OpenGate(), SystemClock()), httpx.URL(base))
 
 
 def page(body: object, following: int) -> httpx.Response:
@@ -283,7 +283,7 @@ BOUNDS = ListBounds(pages=50, seconds=60)
 def test_pages_without_end_come_to_one(body: object, most: int) -> None:
     """Full ones after their bound, empty ones much sooner."""
     asked: list[int] = []
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         list(paged(lambda number: page(body, number), asked).pages("/x", {}, bounds=BOUNDS))
     assert len(asked) == most
 
@@ -305,7 +305,7 @@ def test_pages_that_are_too_large_are_read_in_smaller_ones() -> None:
     def read(rows: int) -> list[int]:
         tried.append(rows)
         if rows > 20:
-            raise AnswerTooLarge("GET /x: 200, more than it may be", cause="canvas_unexpected")
+            raise ResponseTooLarge("GET /x: 200, more than it may be", cause="canvas_unexpected")
         return [rows]
 
     (size,) = PageSizes(fakeredis.FakeRedis(), Keys("test")).rows("41", read)

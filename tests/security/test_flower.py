@@ -136,14 +136,14 @@ def test_a_page_elsewhere_cannot_pretend_to_be_here() -> None:
     class Connection:
         context = None
 
-    def asked(host: str, door: flower.Door) -> int | None:
+    def asked(host: str, door: flower.AuthGuard) -> int | None:
         line = RequestStartLine("GET", "/", "HTTP/1.1")
         connection = cast("HTTPConnection", Connection())
         request = HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Host": host}), connection=connection)
         refused = asyncio.run(door.refusal(request))
         return refused and refused.status
 
-    door = flower.Door(None, "Basic inner")
+    door = flower.AuthGuard(None, "Basic inner")
     assert [asked(host, door) for host in ("127.0.0.1:5555", "localhost:5555", "[::1]:5555")] == [None] * 3
     assert asked("flower.attacker.example", door) == 403
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.outcome import Dead, Done, Retry, Wait
+from shared.domain.outcome import Discard, Done, Retry, Snooze
 from tests.unit.workers.grade_passback import test_privacy_canary as canary
 from tests.unit.workers.grade_passback.test_privacy_canary import (
     COURSE,
@@ -142,6 +142,6 @@ def test_whatever_is_answered_a_sync_ends_and_names_nobody(
         sinks = run(installation, remote, client)
         left_behind = sinks.text(caplog)
     assert time.process_time() - started < BOUND_S
-    assert all(isinstance(outcome, Done | Wait | Retry | Dead) for outcome in sinks.outcomes)
+    assert all(isinstance(outcome, Done | Snooze | Retry | Discard) for outcome in sinks.outcomes)
     assert [each for each in canary.CANARIES if each.lower() in left_behind.lower()] == []
     assert "defect_" not in left_behind

@@ -12,7 +12,7 @@ from shared.sandbox.district.generator import DistrictSize
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from tests.security.canaries import MAIL, STUDENT, found
 from workers.status import installation_status
-from workers.web.metrics.collector import Numbers
+from workers.web.metrics.collector import MetricsCollector
 from workers.web.metrics.exposition import exposition
 
 pytestmark = pytest.mark.xdist_group("provisioning-canaries")
@@ -64,7 +64,7 @@ def test_rosters_leave_no_name_behind(town: RosterTown) -> None:
     told = [
         json.dumps(lines, default=str),
         json.dumps(installation_status(town.service), default=str),
-        exposition(Numbers(town.service).samples).decode(),
+        exposition(MetricsCollector(town.service).samples).decode(),
         *(json.dumps(town.service.dead_letter_queue.exported(each)) for each in town.service.dead_letter_queue.all()),
     ]
     assert [found(each, PEOPLE) for each in told] == [[]] * len(told)

@@ -19,13 +19,13 @@ from shared.clock import SystemClock
 from shared.config import Settings, load
 from tests.unit.web.metrics.test_metrics_access import basic
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site
-from workers.web.api.errors import NotDone
+from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import MOST_WAITING, MOST_WAITING_OF_SENDER, Authenticator
 from workers.web.auth.passwords import hashed
 from workers.web.auth.roles import Role
 from workers.web.auth.sessions import COOKIE
 from workers.web.auth.trusted_proxies import Proxies
-from workers.web.flower import Door
+from workers.web.flower import AuthGuard
 from workers.web.metrics.endpoint import MetricsAccess, MetricsPage
 from workers.web.receivers.assembly import build
 from workers.web.receivers.routing import get
@@ -49,7 +49,7 @@ async def statuses(asked: Authenticator, attempts: list[tuple[str, str, str]]) -
     async def one(name: str, password: str, sender: str) -> int:
         try:
             await asked.role(name, password, sender, "test")
-        except NotDone as refused:
+        except ApiError as refused:
             return refused.status
         return 200
 
@@ -225,7 +225,7 @@ def test_flower_limits_guesses_and_is_the_operator_s() -> None:
         context = None
 
     asked = authenticator()
-    door = Door(asked, "Basic inner", Proxies(settings()))
+    door = AuthGuard(asked, "Basic inner", Proxies(settings()))
 
     def status(authorization: str) -> int | None:
         headers = HTTPHeaders({"Host": "flower.example", "Authorization": authorization})

@@ -25,7 +25,7 @@ from workers.runtime.log_limit import ServerLines
 from workers.web.http_protocol import Limits, bounded
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.health import livez
-from workers.web.receivers.rejection_log import RefusalLog
+from workers.web.receivers.rejection_log import RejectionLog
 from workers.web.receivers.request_body import BodyReader
 from workers.web.receivers.routing import ReceiverApp, get
 
@@ -39,7 +39,7 @@ MOST_GROWTH_MB = 60
 @contextmanager
 def server(limits: Limits, app: ASGIApp | None = None) -> Iterator[Address]:
     """Serve in a thread, with these limits; a body has 0.5 s."""
-    lines = RefusalLog(SystemClock())
+    lines = RejectionLog(SystemClock())
     receivers = ReceiverApp({"/livez": get(livez)}, lines, otherwise=app)
     limited = RequestLimits(receivers, (), BodyReader(10_000), lines, BodyReader(10_000, timeout_s=0.5), most_others=3)
     config = uvicorn.Config(

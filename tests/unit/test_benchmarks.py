@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from shared.domain.passback.changes import Windows
+from shared.domain.passback.changes import DebounceWindow
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.district.small import Ids, generated_district
 from tests.benchmarks import (
@@ -41,7 +41,7 @@ from tests.unit.sandbox.powerschool_client import District as PowerSchoolDistric
 from tests.unit.sandbox.powerschool_client import assignment, category, score
 
 DAY = date(2026, 10, 5)
-COLLECTED = Windows(timedelta(seconds=2), timedelta(seconds=15))
+COLLECTED = DebounceWindow(timedelta(seconds=2), timedelta(seconds=15))
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server on PATH")
 
 

@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
-from shared.adapters.http.error_text import MOST_SPOKEN, masked, sentences
+from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, error_messages, masked
 from shared.adapters.http.error_vocabulary import VOCABULARY
-from shared.adapters.http.failure_rules import LONGEST_RETRY_AFTER, retry_after, sign_of
-from shared.adapters.http.response import Answer, Call
+from shared.adapters.http.failure_rules import LONGEST_RETRY_AFTER, failure_rule, retry_after
+from shared.adapters.http.response import ApiResponse, Call
 from shared.adapters.powerschool.errors import read_refusal
 from shared.adapters.telemetry.redaction import LONGEST_TEXT, redactor
-from shared.domain.passback.course_summary import words_of
+from shared.domain.passback.course_summary import search_terms
 from shared.domain.passback.planning import description
 from shared.domain.passback.planning.assignment_matching import _is_degraded
 from shared.domain.passback.rules.assignment_name import name_length
@@ -58,11 +58,11 @@ PIECES = {
 
 READERS: dict[str, Callable[[str], object]] = {
     "masked": masked,
-    "sentences": lambda text: sentences({"errors": [{"message": text}] * 3}),
+    "sentences": lambda text: error_messages({"errors": [{"message": text}] * 3}),
     "refusal": lambda text: read_refusal(refused(409, text)),
     "section gone": lambda text: read_refusal(refused(500, text)),
     "plain refusal": lambda text: read_refusal(plain(403, text)),
-    "sign": lambda text: sign_of(plain(403, text)),
+    "sign": lambda text: failure_rule(plain(403, text)),
     "retry in text": lambda text: retry_after(plain(429, text), NOW),
     "row error": lambda text: explain_row_error(text, None),
     "import message": lambda text: SisImportErrorWire(message=text).to_domain(is_failure=True),
@@ -70,19 +70,19 @@ READERS: dict[str, Callable[[str], object]] = {
     "description": description.normal,
     "descriptions": lambda text: description.same(text, text + "x"),
     "name": name_length,
-    "course name": lambda text: words_of("41", text),
+    "course name": lambda text: search_terms("41", text),
     "stored name": lambda text: _is_degraded(text, text),
 }
 
 
-def refused(status: int, text: str) -> Answer:
+def refused(status: int, text: str) -> ApiResponse:
     body = {"message": text, "errors": [{"field": text, "params": {"student_dcid": text}}]}
-    return Answer.of(Call("powerschool", "PUT", "/x"), httpx.Response(status, json=body))
+    return ApiResponse.of(Call("powerschool", "PUT", "/x"), httpx.Response(status, json=body))
 
 
-def plain(status: int, text: str, **headers: str) -> Answer:
+def plain(status: int, text: str, **headers: str) -> ApiResponse:
     headers = {"Content-Type": "text/plain", **headers}
-    return Answer.of(Call("canvas", "GET", "/x"), httpx.Response(status, content=text.encode(), headers=headers))
+    return ApiResponse.of(Call("canvas", "GET", "/x"), httpx.Response(status, content=text.encode(), headers=headers))
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -200,12 +200,12 @@ def test_error_bodies_are_cut_and_not_followed_for_ever() -> None:
     nested: object = "deep"
     for _ in range(900):
         nested = [nested]
-    assert sentences(nested) == []  # type: ignore[arg-type]  # a list of lists
-    assert sum(map(len, sentences([{"message": "x " * 900}] * 1000))) <= MOST_SPOKEN
-    assert sentences([0] * 5000 + ["late"]) == []
-    assert len(plain(403, "x " * MEGABYTE).spoken) <= MOST_SPOKEN
+    assert error_messages(nested) == []  # type: ignore[arg-type]  # a list of lists
+    assert sum(map(len, error_messages([{"message": "x " * 900}] * 1000))) <= MAX_ERROR_TEXT_CHARS
+    assert error_messages([0] * 5000 + ["late"]) == []
+    assert len(plain(403, "x " * MEGABYTE).spoken) <= MAX_ERROR_TEXT_CHARS
     response = httpx.Response(403, content=b"QlpoOTFBWSZT", headers={"Content-Type": "text/plain; charset=bz2"})
-    assert Answer.of(Call("canvas", "GET", "/x"), response).spoken == "QlpoOTFBWSZT"
+    assert ApiResponse.of(Call("canvas", "GET", "/x"), response).spoken == "QlpoOTFBWSZT"
 
 
 def test_a_log_line_is_cut_without_showing_half_a_secret() -> None:

@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from shared.adapters.http.client import JsonApi
+from shared.adapters.http.client import RemoteApi
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.adapters.telemetry import tracing
 from shared.adapters.telemetry.tracing import span, start_tracing, stop_tracing
 from shared.clock import ManualClock
@@ -40,10 +40,10 @@ def only(spans: InMemorySpanExporter) -> ReadableSpan:
     return one
 
 
-def api(transport: httpx.MockTransport) -> JsonApi:
+def api(transport: httpx.MockTransport) -> RemoteApi:
     clock = ManualClock(datetime(2031, 10, 6, tzinfo=UTC))
     http = httpx.Client(base_url="https://canvas.test", transport=transport)
-    return JsonApi("canvas", http, SystemGate(fakeredis.FakeRedis(), Keys(), "canvas", clock, timedelta(0)), clock)
+    return RemoteApi("canvas", http, RemoteLimiter(fakeredis.FakeRedis(), Keys(), "canvas", clock, timedelta(0)), clock)
 
 
 def test_nothing_is_traced_unless_asked_for() -> None:

@@ -42,7 +42,7 @@ def make_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=True,
-        worker_consumer="workers.celery.undecodable:PoisonKeepingConsumer",
+        worker_consumer="workers.celery.undecodable:DeadLetteringConsumer",
         broker_connection_retry_on_startup=True,
         # However long Redis is away: a worker that gives up only makes its supervisor start another.
         broker_connection_max_retries=None,

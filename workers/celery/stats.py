@@ -8,7 +8,7 @@ from typing import Any
 
 from celery.worker.control import inspect_command
 
-TOLD_OF_BROKER = ("transport", "port", "virtual_host")
+REPORTED_BROKER_FIELDS = ("transport", "port", "virtual_host")
 
 
 @inspect_command()  # type: ignore[untyped-decorator]  # Celery has no types
@@ -16,5 +16,5 @@ def stats(state: Any, **_options: object) -> dict[str, Any]:
     """Return the worker's statistics; of its connection only what opens nothing."""
     told: dict[str, Any] = state.consumer.controller.stats()
     broker = told.get("broker")
-    told["broker"] = {name: broker.get(name) for name in TOLD_OF_BROKER} if isinstance(broker, dict) else {}
+    told["broker"] = {name: broker.get(name) for name in REPORTED_BROKER_FIELDS} if isinstance(broker, dict) else {}
     return told

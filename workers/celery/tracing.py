@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import signals
 
-from shared.adapters.telemetry.tracing import Notes, span
+from shared.adapters.telemetry.tracing import SpanAttributes, span
 
 _running = threading.local()
 
@@ -23,7 +23,7 @@ def _open(task_id: str, task: Any, **_other: object) -> None:
 
 
 def _close(state: str, **_other: object) -> None:
-    opened: AbstractContextManager[Notes] | None = getattr(_running, "span", None)
+    opened: AbstractContextManager[SpanAttributes] | None = getattr(_running, "span", None)
     if opened is None:
         return
     _running.notes.note("celery.state", state)

@@ -15,10 +15,10 @@ from celery import signals
 from celery.worker.consumer import Consumer
 from redis.exceptions import RedisError
 
-from shared.adapters.telemetry.exceptions import defect_fields
+from shared.adapters.telemetry.exceptions import exception_fields
 from shared.log_events import LogEvent
 from shared.queues import ROUTES, Task
-from workers.container import passback
+from workers.container import get_container
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ LONGEST_NAME = 100
 PAUSE_AFTER_REFUSAL_S = 1.0
 
 
-class PoisonKeepingConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
+class DeadLetteringConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
     """Celery's consumer, keeping what it cannot read instead of dropping it. Named by `worker_consumer`."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
@@ -48,7 +48,7 @@ class PoisonKeepingConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
             try:
                 handle(message)
             except _LOOKUP_AND_VALUE_ERRORS as error:
-                log.error(LogEvent.TASK_MESSAGE_DEFECT, **defect_fields(error))  # noqa: TRY400  # without its text
+                log.error(LogEvent.TASK_MESSAGE_DEFECT, **exception_fields(error))  # noqa: TRY400  # without its text
                 self._keep(message, REFUSED)
 
         return handle_or_keep
@@ -78,13 +78,13 @@ class PoisonKeepingConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
         # First kept, then acknowledged: a worker that dies in between leaves it twice and not at all lost.
         queue = str(message.delivery_info.get("routing_key", ""))
         task = str((message.headers or {}).get("task", UNNAMED))[:LONGEST_NAME]
-        passback().dead_messages.keep(queue, cause, task, json.dumps(message.serializable(), default=str).encode())
+        get_container().dead_messages.keep(queue, cause, task, json.dumps(message.serializable(), default=str).encode())
         log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause)
         message.ack()
 
 
 @signals.task_failure.connect  # type: ignore[untyped-decorator]  # Celery has no types
-def keep_failed(sender: Any, exception: Exception, args: object, kwargs: object, **_other: object) -> None:
+def dead_letter_failed_task(sender: Any, exception: Exception, args: object, kwargs: object, **_other: object) -> None:
     """Keep a task that raised what none of our tasks should, once: a tick repeats itself anyway."""
     if sender.name not in set(Task):
         return
@@ -93,11 +93,11 @@ def keep_failed(sender: Any, exception: Exception, args: object, kwargs: object,
         log.warning(LogEvent.HOUSEKEEPING_WAITS, task=sender.name, cause="redis_unavailable")
         return
     cause, queue = f"defect_{type(exception).__name__}", ROUTES[Task(sender.name)]
-    messages = passback().dead_messages
+    messages = get_container().dead_messages
     if any((letter.cause, letter.answer) == (cause, sender.name) for letter in messages.all()):
         return
     messages.keep(queue, cause, sender.name, task_message(sender.name, queue, args, kwargs))
-    log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause, **defect_fields(exception))
+    log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause, **exception_fields(exception))
 
 
 def task_message(task: str, queue: str, args: object, kwargs: object) -> bytes:

@@ -15,7 +15,7 @@ from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue
 from workers.celery.app import make_app
-from workers.container import passback
+from workers.container import get_container
 from workers.runtime.redis_durability import await_durable_redis
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ def run_celery_worker(
     A worker that ends without having been told to exits with a code other than 0, so that its supervisor starts it
     again.
     """
-    await_durable_redis(passback().redis, settings)
+    await_durable_redis(get_container().redis, settings)
     told_to_stop = threading.Event()
 
     def note_signal(**_: object) -> None:
@@ -79,7 +79,7 @@ def run_celery_worker(
             ]
         )  # fmt: skip
     finally:
-        passback().tally.close()
+        get_container().tally.close()
     if not told_to_stop.is_set():
         log.error(LogEvent.WORKER_ENDED_BY_ITSELF, process=name)
         sys.exit(code or 1)

@@ -8,20 +8,20 @@ import structlog
 import typer
 from rich.table import Table
 
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import CategoryFound
 from shared.errors import PassbackError
 from shared.log_events import LogEvent
-from workers.cli.services import opened
+from workers.cli.services import open_services
 from workers.cli.sync import Actor, Course, system_user
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.container import Passback
-from workers.grade_passback.operations.category_links import CannotLink, GroupInSection
+from workers.container import Container
+from workers.grade_passback.operations.category_links import GroupInSection, InvalidMapping
 
 log = structlog.get_logger()
 
-Group = Annotated[str, typer.Argument(metavar="GROUP", help="The Canvas assignment group, by id or name.")]
+GroupOption = Annotated[str, typer.Argument(metavar="GROUP", help="The Canvas assignment group, by id or name.")]
 Category = Annotated[str, typer.Argument(metavar="CATEGORY", help="The PowerSchool category, by id or name.")]
 
 categories = typer.Typer(no_args_is_help=True, help="Which PowerSchool category each assignment group stands for.")
@@ -30,7 +30,7 @@ categories = typer.Typer(no_args_is_help=True, help="Which PowerSchool category 
 @categories.command("list")
 def list_(course: Course, as_json: JsonOption = False) -> None:
     """Show each group's category in each section, how it was found, and the teacher's categories."""
-    with closing(opened()) as service:
+    with closing(open_services()) as service:
         try:
             rows = service.category_links.show(course, service.settings.default_category)
         except PassbackError as error:
@@ -39,12 +39,12 @@ def list_(course: Course, as_json: JsonOption = False) -> None:
 
 
 @categories.command("link")
-def link(course: Course, group: Group, category: Category, actor: Actor = None) -> None:
+def link(course: Course, group: GroupOption, category: Category, actor: Actor = None) -> None:
     """Associate a group with a category by id, so that renames on either side change nothing; the course syncs."""
-    with closing(opened()) as service:
+    with closing(open_services()) as service:
         try:
             made = service.category_links.link(course, group, category)
-        except (CannotLink, PassbackError) as error:
+        except (InvalidMapping, PassbackError) as error:
             _fail(error)
         ids = sorted(made.association.category_ids)
         _sync(service, course, made.group_id, ids, actor or system_user())
@@ -52,22 +52,22 @@ def link(course: Course, group: Group, category: Category, actor: Actor = None) 
 
 
 @categories.command("unlink")
-def unlink(course: Course, group: Group, actor: Actor = None) -> None:
+def unlink(course: Course, group: GroupOption, actor: Actor = None) -> None:
     """Forget a group's association; the course syncs, and matches the group by name again."""
-    with closing(opened()) as service:
+    with closing(open_services()) as service:
         try:
             group_id = service.category_links.unlink(course, group)
-        except (CannotLink, PassbackError) as error:
+        except (InvalidMapping, PassbackError) as error:
             _fail(error)
         _sync(service, course, group_id, [], actor or system_user())
     typer.echo(f"assignment group {group_id} is not linked any more; the course syncs")
 
 
-def _sync(service: Passback, course: str, group_id: str, category_ids: Sequence[int], actor: str) -> None:
+def _sync(service: Container, course: str, group_id: str, category_ids: Sequence[int], actor: str) -> None:
     log.info(
         LogEvent.CATEGORY_LINKED, course_id=course, group_id=group_id, category_ids=list(category_ids), actor=actor
     )
-    service.changes.request(course, Cause.PERSON, actor=actor)
+    service.changes.request(course, ChangeCause.PERSON, actor=actor)
     service.records.connect(course)
 
 
@@ -102,12 +102,12 @@ def _table(rows: Sequence[GroupInSection]) -> Table:
             row.section.sis_section_id,
             f"{row.match.category.name} ({row.match.category.id})" if isinstance(row.match, CategoryFound) else "-",
             row.match.by if isinstance(row.match, CategoryFound) else row.match.why,
-            "\n".join(_told(category, row.section) for category in row.categories),
+            "\n".join(_print_result(category, row.section) for category in row.categories),
         )
     return table
 
 
-def _told(category: TeacherCategory, section: RosteredSection) -> str:
+def _print_result(category: TeacherCategory, section: RosteredSection) -> str:
     obstacles = ["" if category.active else "inactive", "excluded here" if _is_excluded(category, section) else ""]
     told = ", ".join(filter(None, obstacles))
     return f"{category.name} ({category.id}){f': {told}' if told else ''}"

@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from shared.domain.passback.course_state import DeadLetter
-from workers.cli.services import opened
+from workers.cli.services import open_services
 from workers.cli.sync import Actor, system_user
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
-from workers.cli.terminal.time_parsing import interval_of, moment_of
-from workers.container import Passback
+from workers.cli.terminal.time_parsing import parse_duration, parse_time
+from workers.container import Container
 from workers.dead_letters.filters import Selection, by_cause
-from workers.dead_letters.service import Retried, letter_json
+from workers.dead_letters.service import RetryResult, dead_letter_json
 
 dlq = typer.Typer(help="Jobs and messages kept for a person: list, show, retry, discard, export.", no_args_is_help=True)
 
@@ -41,18 +41,18 @@ def list_letters(
     """List what is kept for a person, the oldest failure first."""
     if group_by not in (None, "cause"):
         raise typer.BadParameter("only `cause` can be grouped by", param_hint="--group-by")
-    letters = _meant(opened(), [], cause, since)
+    letters = _selection(open_services(), [], cause, since)
     if group_by:
         emit(by_cause(letters), as_json)
     else:
-        emit([letter_json(letter) for letter in letters], as_json, lambda _: _lines(letters))
+        emit([dead_letter_json(letter) for letter in letters], as_json, lambda _: _lines(letters))
 
 
 @dlq.command()
 def show(letter_id: Annotated[str, typer.Argument(metavar="ID")], as_json: JsonOption = False) -> None:
     """Show everything about one of them; of a message, not what was in it: see `dlq export`."""
-    (letter,) = _meant(opened(), [letter_id], None, None)
-    emit(letter_json(letter), as_json)
+    (letter,) = _selection(open_services(), [letter_id], None, None)
+    emit(dead_letter_json(letter), as_json)
 
 
 @dlq.command()
@@ -70,9 +70,9 @@ def retry(
 
     An entry of a course stays open until its work succeeds. Ctrl-C leaves the rest untouched.
     """
-    _some(ids, every, cause, since)
-    service, interval = opened(), interval_of(rate)
-    letters = _meant(service, ids or [], cause, since)
+    _selected(ids, every, cause, since)
+    service, interval = open_services(), parse_duration(rate)
+    letters = _selection(service, ids or [], cause, since)
     if dry_run:
         _would("retry", letters, as_json)
         return
@@ -95,9 +95,9 @@ def discard(
     as_json: JsonOption = False,
 ) -> None:
     """Remove entries without doing their work."""
-    _some(ids, every, cause, since)
-    service = opened()
-    letters = _meant(service, ids or [], cause, since)
+    _selected(ids, every, cause, since)
+    service = open_services()
+    letters = _selection(service, ids or [], cause, since)
     if dry_run:
         _would("discard", letters, as_json)
         return
@@ -108,21 +108,21 @@ def discard(
 @dlq.command()
 def export(file: Annotated[Path, typer.Argument(metavar="FILE")], cause: CauseCode = None, since: Since = None) -> None:
     """Write them to a file that only its owner can read, a JSON object per line; the parts of messages in Base64."""
-    service = opened()
-    letters = _meant(service, [], cause, since)
+    service = open_services()
+    letters = _selection(service, [], cause, since)
     with private_file(file) as out:
         out.writelines(json.dumps(service.dead_letter_queue.exported(letter)) + "\n" for letter in letters)
     typer.echo(f"{len(letters)} dead letters written to {file}")
 
 
-def _some(ids: list[str] | None, every: bool, cause: str | None, since: str | None) -> None:
+def _selected(ids: list[str] | None, every: bool, cause: str | None, since: str | None) -> None:
     if not (ids or every or cause or since):
         raise typer.BadParameter("say which: ids, --all, --cause or --since")
     if ids and every:
         raise typer.BadParameter("give ids or --all, not both")
 
 
-def _meant(service: Passback, ids: list[str], cause: str | None, since: str | None) -> list[DeadLetter]:
+def _selection(service: Container, ids: list[str], cause: str | None, since: str | None) -> list[DeadLetter]:
     """Return the letters that are meant; ends with an error if one that was named is not there."""
     letters = service.dead_letter_queue.all()
     missing = sorted(set(ids) - {letter.id for letter in letters})
@@ -130,7 +130,7 @@ def _meant(service: Passback, ids: list[str], cause: str | None, since: str | No
         typer.echo(f"passback: no such dead letter: {', '.join(missing)}", err=True)
         raise typer.Exit(ExitCode.PROBLEMS)
     zone = service.settings.district_time_zone
-    moment = None if since is None else moment_of(since, service.clock.now(), zone)
+    moment = None if since is None else parse_time(since, service.clock.now(), zone)
     return Selection(frozenset(ids), cause, moment).of(letters)
 
 
@@ -162,7 +162,7 @@ def _would(verb: str, letters: list[DeadLetter], as_json: bool) -> None:
     emit({f"would_{verb}": [letter.id for letter in letters]}, as_json, lambda _: _lines(letters))
 
 
-def _retried_text(done: Retried) -> str:
+def _retried_text(done: RetryResult) -> str:
     lines = [f"{len(done.retried)} retried"]
     lines += [f"{letter_id}: cannot be put back, only exported or discarded" for letter_id in done.not_possible]
     if done.left:

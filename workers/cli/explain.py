@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from workers.cli.services import opened
+from workers.cli.services import open_services
 from workers.cli.sync import AssignmentId, Course
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.grade_passback.explain.response import Json, Question
+from workers.grade_passback.explain.response import ExplainQuery, Json
 
 StudentId = Annotated[str | None, typer.Option("--student", metavar="SIS_ID", help="Only this student.")]
 
@@ -23,12 +23,12 @@ def explain(
 
     Where Canvas or PowerSchool does not answer, the answer is as of the last sync, says so, and the exit code is 1.
     """
-    answer = opened().explain.answer(Question(course, assignment, student))
-    emit(answer, as_json, answer_text)
+    answer = open_services().explain.answer(ExplainQuery(course, assignment, student))
+    emit(answer, as_json, explanation_text)
     raise typer.Exit(ExitCode.FINE if answer["live"] else ExitCode.PROBLEMS)
 
 
-def answer_text(answer: Json) -> Group:
+def explanation_text(answer: Json) -> Group:
     """Return an answer as lines that wrap, so that no code or sentence is cut."""
     assignments = cast("list[Json]", answer["assignments"])
     return Group(*_head(answer), *(part for each in assignments for part in _assignment(each)), *_end(assignments))
@@ -70,7 +70,7 @@ def _last_write(write: Json | None) -> str:
 def _section(section: Json) -> Iterator[RenderableType]:
     written = f", last written {section['written_at']}" if section["written_at"] else ""
     label = f"section {section['section_sis_id'] or 'without a SIS id'}"
-    yield _indented(f"{label}: {section['state']}{_held(section)}{written}", 2)
+    yield _indented(f"{label}: {section['state']}{_powerschool_text(section)}{written}", 2)
     for reason in cast("list[Json]", section["reasons"]):
         yield _indented(f"{reason['code']}: {reason['message']} {reason['remedy']}", 4)
     for student in cast("list[Json]", section["students"]):
@@ -78,7 +78,7 @@ def _section(section: Json) -> Iterator[RenderableType]:
         yield _indented(f"student {who}: {student['code']}: {student['message']}", 4)
 
 
-def _held(section: Json) -> str:
+def _powerschool_text(section: Json) -> str:
     held = cast("Json | None", section["powerschool"])
     return "" if held is None else f", {held['scores']} scores in PowerSchool assignment {held['assignment_id']}"
 

@@ -17,10 +17,12 @@ from workers.runtime.identity import this_process
 # Longer than the pages take to call a process gone: to end a process that is merely late would make it later.
 PATIENCE = timedelta(seconds=60)
 
-Kind = Annotated[str, typer.Argument(metavar="PROCESS", help="Its kind, as `passback status` names it: worker, beat …")]
+ProcessKind = Annotated[
+    str, typer.Argument(metavar="PROCESS", help="Its kind, as `passback status` names it: worker, beat …")
+]
 
 
-def alive(kind: Kind) -> None:
+def alive(kind: ProcessKind) -> None:
     """Say whether this host's process of a kind is alive; the exit code is 1 if not.
 
     While Redis is away nobody can tell, and starting processes again would not bring it back: that is 0.

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from shared.config import Settings
 from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, about
-from shared.domain.passback.student_status import told
+from shared.domain.passback.student_status import sentence_of
 from workers.cli.explain import StudentId
-from workers.cli.services import opened
+from workers.cli.services import open_services
 from workers.cli.sync import AssignmentId, Course
 from workers.cli.terminal.output import JsonOption, emit, private_file
 from workers.cli.terminal.printable import printable
@@ -26,7 +26,7 @@ COLUMNS = (
     "powerschool_assignment_section_id", "kind", "causes", "actor", "token",
     "student_dcid", "student_sis_id", "field", "before", "after", "answer_lost",
 )  # fmt: skip
-ANSWER_LOST = "answer lost: PowerSchool has it or not"
+RESPONSE_LOST = "answer lost: PowerSchool has it or not"
 # A spreadsheet runs text that begins so; a name in Canvas may.
 FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -45,7 +45,7 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was written to PowerSchool, the newest first: when, why, for whom, and what it replaced."""
-    service = opened()
+    service = open_services()
     entries = service.audit.of_course(course, None if since is None else _time(since, service.settings))
     found = about(entries, assignment, student)
     if export is not None:
@@ -71,15 +71,15 @@ def _lines(entries: list[AuditEntry]) -> Iterator[RenderableType]:
         yield Text("nothing was written")
     for entry in entries:
         causes = ", ".join(entry.occasion.causes)
-        lost = f", {ANSWER_LOST}" if entry.answer_lost else ""
+        lost = f", {RESPONSE_LOST}" if entry.answer_lost else ""
         by = f"by {entry.occasion.actor} ({causes})"
         yield Text(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC {entry.kind} {by}{lost}", style="bold")
-        yield Padding(Text(_place(entry)), (0, 0, 0, 2))
+        yield Padding(Text(_location(entry)), (0, 0, 0, 2))
         for line in (*_field_lines(entry), *(_score_line(s, entry) for s in entry.scores)):
             yield Padding(Text(line), (0, 0, 0, 4))
 
 
-def _place(entry: AuditEntry) -> str:
+def _location(entry: AuditEntry) -> str:
     there = entry.powerschool_assignment_id or "unknown"
     return f"Canvas assignment {entry.assignment_id}, section {entry.section_dcid}, PowerSchool assignment {there}"
 
@@ -96,7 +96,7 @@ def _short(text: str) -> str:
 
 
 def _score_line(score: ScoreChange, entry: AuditEntry) -> str:
-    before, after = told(score.before, entry.points_possible), told(score.after, entry.points_possible)
+    before, after = sentence_of(score.before, entry.points_possible), sentence_of(score.after, entry.points_possible)
     return f"student {score.student_sis_id or f'DCID {score.student_dcid}'}: {before} -> {after}"
 
 

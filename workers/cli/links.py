@@ -7,10 +7,10 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.domain.passback.planning.link_maintenance import Checked, Rebuilt
-from workers.cli.services import opened
+from shared.domain.passback.planning.link_maintenance import LinkCheck, Rebuilt
+from workers.cli.services import open_services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.grade_passback.operations.link_maintenance import CourseCheck, CourseRebuild, LinkCare, Trouble
+from workers.grade_passback.operations.link_maintenance import CourseCheck, CourseRebuild, LinkError, LinkMaintenance
 
 links = typer.Typer(name="links", help="Which PowerSchool assignment is which Canvas assignment's.")
 
@@ -24,7 +24,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be resto
 def check(courses: Courses = None, as_json: JsonOption = False) -> None:
     """Compare links with PowerSchool. Reads only; the exit code is 1 if any of them is not ok."""
     care = _care()
-    checks = [care.check(course_id) for course_id in _meant(courses, care)]
+    checks = [care.check(course_id) for course_id in _selection(courses, care)]
     emit([_check_json(one) for one in checks], as_json, lambda _: Group(*map(_check_text, checks)))
     raise typer.Exit(ExitCode.FINE if all(one.is_ok for one in checks) else ExitCode.PROBLEMS)
 
@@ -37,16 +37,16 @@ def rebuild(courses: Courses = None, dry_run: DryRun = False, as_json: JsonOptio
     and so does a course that is being synced. The exit code is 1 if anything is left without its link.
     """
     care = _care()
-    rebuilds = [care.rebuild(course_id, dry_run=dry_run) for course_id in _meant(courses, care)]
+    rebuilds = [care.rebuild(course_id, dry_run=dry_run) for course_id in _selection(courses, care)]
     emit([_rebuild_json(one) for one in rebuilds], as_json, lambda _: Group(*map(_rebuild_text, rebuilds)))
     raise typer.Exit(ExitCode.FINE if all(one.is_ok for one in rebuilds) else ExitCode.PROBLEMS)
 
 
-def _care() -> LinkCare:
-    return opened().link_care
+def _care() -> LinkMaintenance:
+    return open_services().link_care
 
 
-def _meant(courses: list[str] | None, care: LinkCare) -> list[str]:
+def _selection(courses: list[str] | None, care: LinkMaintenance) -> list[str]:
     """Return the courses that are meant, once each; ends with a usage error if one is no course id, or there is none.
 
     After the loss of Redis nothing is connected: silence would look as if all were well.
@@ -91,7 +91,7 @@ def _check_text(check: CourseCheck) -> Group:
     return Group(f"course {check.course_id}: {head}", *(_indented(_checked_line(link)) for link in off))
 
 
-def _checked_line(link: Checked) -> str:
+def _checked_line(link: LinkCheck) -> str:
     whose = "no Canvas assignment" if link.assignment_id is None else f"Canvas assignment {link.assignment_id}"
     place = f"{whose}, section {link.section_dcid}, assignment section {link.powerschool_assignment_section_id or '-'}"
     ours = "" if link.name is None else f"; link: {link.name}, {link.due_date}"
@@ -112,7 +112,7 @@ def _found_line(one: Rebuilt) -> str:
     return f"{one.rebuilding}: {place}, {one.actual.name}, {one.actual.due_date}{whose}"
 
 
-def _head(trouble: Trouble | None) -> str:
+def _head(trouble: LinkError | None) -> str:
     return "" if trouble is None else f"left out ({trouble.code}: {trouble.message})"
 
 

@@ -8,7 +8,7 @@ import typer
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target
 from shared.log_events import LogEvent
-from workers.cli.services import opened
+from workers.cli.services import open_services
 from workers.cli.sync import Actor, system_user
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ def pause(
     actor: Actor = None,
 ) -> None:
     """Hold everything, provisioning or one course back. Changes are collected; what runs right now ends first."""
-    service, target, who = opened(), _target(what, course), actor or system_user()
+    service, target, who = open_services(), _target(what, course), actor or system_user()
     if not service.pauses.pause(target, who, reason):
         typer.echo(f"{target} is paused already")
         return
@@ -43,7 +43,7 @@ def pause(
 
 def resume(what: Target = What.PASSBACK, course: CourseId = None, actor: Actor = None) -> None:
     """Let go on what was paused."""
-    service, target, who = opened(), _target(what, course), actor or system_user()
+    service, target, who = open_services(), _target(what, course), actor or system_user()
     if not service.pauses.resume(target):
         typer.echo(f"{target} is not paused")
         return

@@ -26,20 +26,20 @@ def web(
     """Run the receivers, the status pages and the API."""
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
-    from workers.runtime.heartbeat import beating  # noqa: PLC0415
+    from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
     from workers.web.app import web_app  # noqa: PLC0415
 
     end_on_sigterm()
     settings = config.load()
     configure_logging(settings)
     address = host or settings.web_host
-    refuse_open_door(settings, address)
+    require_auth_or_loopback(settings, address)
     start_tracing(settings, "web")
-    with beating(settings, "web"):
+    with run_heartbeat(settings, "web"):
         serve(web_app(settings), address, settings.web_port if port is None else port)
 
 
-def refuse_open_door(settings: config.Settings, address: str) -> None:
+def require_auth_or_loopback(settings: config.Settings, address: str) -> None:
     """Raise `ConfigurationError` where others than this machine could come in and nobody could sign in."""
     if not settings.has_sign_in and not config.is_loopback_address(address):
         raise config.ConfigurationError(
@@ -104,12 +104,12 @@ def beat() -> None:
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from workers.celery.app import make_app  # noqa: PLC0415
-    from workers.runtime.heartbeat import beating  # noqa: PLC0415
+    from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
     route_celery_logs()
-    with beating(settings, "beat"):
+    with run_heartbeat(settings, "beat"):
         make_app(settings).Beat(quiet=True, loglevel=settings.log_level).run()
 
 
@@ -127,7 +127,7 @@ def flower(
     if find_spec("flower") is None:
         raise config.ConfigurationError("Flower is not installed: pip install 'passback[flower]'")
     from workers.celery.app import make_app  # noqa: PLC0415
-    from workers.runtime.heartbeat import beating  # noqa: PLC0415
+    from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
     from workers.web import flower as monitor  # noqa: PLC0415
     from workers.web.auth.credentials import Authenticator  # noqa: PLC0415
     from workers.web.auth.trusted_proxies import Proxies  # noqa: PLC0415
@@ -139,7 +139,7 @@ def flower(
     authenticator = Authenticator(settings, lambda: redis, Keys(settings.redis_prefix), SystemClock())
     asks = authenticator if authenticator.has_passwords else None
     served = monitor.flower(make_app(settings), host, port, asks, Proxies(settings))
-    with beating(settings, "flower"):
+    with run_heartbeat(settings, "flower"):
         monitor.run(served)
 
 
@@ -148,7 +148,7 @@ sandbox = typer.Typer(
 )
 
 
-def today_in_sandbox() -> tuple[date, ZoneInfo]:
+def sandbox_today() -> tuple[date, ZoneInfo]:
     """Return the day around which the sandbox's district is made, and its zone."""
     zone = ZoneInfo(SANDBOX_ZONE)
     return SystemClock().now().astimezone(zone).date(), zone
@@ -189,8 +189,8 @@ def starting_district(schools: int, students: int, sections: int, seed: int) -> 
     from shared.sandbox.district.small import small_district  # noqa: PLC0415
 
     if schools == 0:
-        return small_district(*today_in_sandbox())
-    return unprovisioned_district(DistrictSize(schools, students, sections, seed), *today_in_sandbox())
+        return small_district(*sandbox_today())
+    return unprovisioned_district(DistrictSize(schools, students, sections, seed), *sandbox_today())
 
 
 @sandbox.command("settings")

@@ -10,14 +10,14 @@ from redis.exceptions import RedisError
 
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import PassbackError
-from workers.cli.services import opened
+from workers.cli.services import open_services
 from workers.cli.sync import Actor, system_user
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.provision_text import comparison_text, history_text, run_text
-from workers.container import Passback
+from workers.container import Container
 from workers.provisioning.reports.changed_rows import compared_rows
-from workers.provisioning.reports.serializers import Json, changed_json, comparison_json, run_json, run_line
-from workers.provisioning.service import NotPossible
+from workers.provisioning.reports.serializers import Json, changed_json, comparison_json, run_json, run_summary
+from workers.provisioning.service import InvalidOperation
 from workers.provisioning.worker_kind import KIND
 
 provision = typer.Typer(
@@ -26,7 +26,7 @@ provision = typer.Typer(
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run, as `provision history` names it.")]
 MaybeRunId = Annotated[str | None, typer.Argument(metavar="[ID]", help="One run, as `provision history` names it.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Return when the run is over or held.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Return when the run is over or held.")]
 
 LONGEST_WAIT_S = 3600.0
 POLL_S = 0.5
@@ -36,7 +36,7 @@ POLL_S = 0.5
 def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what a run would change; write nothing.")] = False,
     approve: Annotated[str | None, typer.Option("--approve", metavar="ID", help="Let this held run go on.")] = None,
-    wait: Wait = False,
+    wait: WaitOption = False,
     actor: Actor = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,7 +60,7 @@ def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
     with _service() as service:
         desk = service.provisioning_desk
         if run_id is None:
-            emit([run_line(each) for each in desk.runs()], as_json, history_text)
+            emit([run_summary(each) for each in desk.runs()], as_json, history_text)
         else:
             emit(run_json(_found(service, run_id), desk.troubles(run_id)), as_json, run_text)
 
@@ -83,7 +83,7 @@ def held(as_json: JsonOption = False) -> None:
         if not waiting:
             emit(None, as_json, lambda _: "nothing is held")
             return
-        lines: list[Json] = [run_line(each) for each in waiting]
+        lines: list[Json] = [run_summary(each) for each in waiting]
         for each in waiting[:1] if as_json else waiting:
             _show(service, each, as_json, held_runs=lines)
     raise typer.Exit(ExitCode.PROBLEMS)
@@ -94,11 +94,13 @@ def discard(run_id: RunId, actor: Actor = None, as_json: JsonOption = False) -> 
     """Close a held run without doing anything; the next run looks anew."""
     with _service() as service:
         done = service.provisioning_desk.discard(run_id, actor or system_user())
-    emit(run_line(done), as_json, lambda _: f"run {run_id} is discarded")
+    emit(run_summary(done), as_json, lambda _: f"run {run_id} is discarded")
 
 
 @provision.command()
-def rollback(run_id: MaybeRunId = None, wait: Wait = False, actor: Actor = None, as_json: JsonOption = False) -> None:
+def rollback(
+    run_id: MaybeRunId = None, wait: WaitOption = False, actor: Actor = None, as_json: JsonOption = False
+) -> None:
     """Give Canvas again what it was given before a run: by default the newest that wrote anything.
 
     Provisioning is paused, since its next run would undo this; `passback resume provisioning` lets it go on.
@@ -108,17 +110,19 @@ def rollback(run_id: MaybeRunId = None, wait: Wait = False, actor: Actor = None,
         _followed(service, rollback_run, as_json, wait=wait)
 
 
-def _dry_run(service: Passback, as_json: bool) -> None:
+def _dry_run(service: Container, as_json: bool) -> None:
     compared = service.provisioning.provision_run.compared(RunKind.ROSTER, RunCause.PERSON)
     rows = compared_rows(service.provision_runs, compared)
     emit(comparison_json(compared, rows), as_json, comparison_text)
     raise typer.Exit(ExitCode.PROBLEMS if compared.holds else ExitCode.FINE)
 
 
-def _followed(service: Passback, asked: Run, as_json: bool, *, wait: bool) -> None:
+def _followed(service: Container, asked: Run, as_json: bool, *, wait: bool) -> None:
     """Say that the run is asked for; or wait for its end and say what it came to."""
     if not wait:
-        emit(run_line(asked), as_json, lambda _: f"run {asked.id} is requested; `passback provision show {asked.id}`")
+        emit(
+            run_summary(asked), as_json, lambda _: f"run {asked.id} is requested; `passback provision show {asked.id}`"
+        )
         return
     if not any(beat.process.startswith(KIND) and not beat.gone for beat in service.heartbeats.all()):
         typer.echo(f"passback: no {KIND} is running; run {asked.id} waits for one", err=True)
@@ -130,7 +134,7 @@ def _followed(service: Passback, asked: Run, as_json: bool, *, wait: bool) -> No
     raise typer.Exit(ExitCode.FINE if is_fine else ExitCode.PROBLEMS)
 
 
-def _over(service: Passback, asked: Run) -> Run:
+def _over(service: Container, asked: Run) -> Run:
     """Return the run once it does not go on by itself any more, or when it took too long."""
     until, found = time.monotonic() + LONGEST_WAIT_S, asked
     while found.state.is_open and time.monotonic() < until:
@@ -139,13 +143,13 @@ def _over(service: Passback, asked: Run) -> Run:
     return found
 
 
-def _show(service: Passback, found: Run, as_json: bool, **more: object) -> None:
+def _show(service: Container, found: Run, as_json: bool, **more: object) -> None:
     desk = service.provisioning_desk
     rows = [changed_json(part) for part in desk.rows(found)]
     emit({**run_json(found, desk.troubles(found.id)), "data_sets": rows, **more}, as_json, run_text)
 
 
-def _found(service: Passback, run_id: str) -> Run:
+def _found(service: Container, run_id: str) -> Run:
     found = service.provisioning_desk.run(run_id)
     if found is None:
         typer.echo(f"passback: there is no run {run_id}", err=True)
@@ -154,12 +158,12 @@ def _found(service: Passback, run_id: str) -> Run:
 
 
 @contextmanager
-def _service() -> Iterator[Passback]:
+def _service() -> Iterator[Container]:
     """Give passback, closed afterwards; what could not be done is said in a sentence instead of a traceback."""
-    with closing(opened()) as service:
+    with closing(open_services()) as service:
         try:
             yield service
-        except (NotPossible, PassbackError) as error:
+        except (InvalidOperation, PassbackError) as error:
             typer.echo(f"passback: {error}", err=True)
             raise typer.Exit(ExitCode.PROBLEMS) from None
         except RedisError as error:

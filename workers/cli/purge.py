@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from shared.domain.passback.erasure import Student
-from workers.cli.services import opened
+from shared.domain.passback.erasure import StudentIds
+from workers.cli.services import open_services
 from workers.cli.sync import Actor, system_user
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.cli.terminal.time_parsing import moment_of
-from workers.container import Passback
-from workers.erasure import Purge, Purged, StillRunning
+from workers.cli.terminal.time_parsing import parse_time
+from workers.container import Container
+from workers.erasure import Erasure, ErasureResult, SyncsRunning
 
 purge = typer.Typer(help="Erase what is remembered; without --yes, say what would be.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def course(courses: Courses, yes: Yes = False, actor: Actor = None, as_json: Jso
     """Erase courses: links, categories, records, audit, dead letters. What is in PowerSchool stays there."""
     if any(not each.isdecimal() for each in courses):
         raise typer.BadParameter("COURSE is a Canvas course id, a number")
-    purged = _purge().courses(courses, actor or system_user(), dry_run=not yes)
+    purged = _erase().courses(courses, actor or system_user(), dry_run=not yes)
     _end(purged, yes, as_json)
 
 
@@ -35,17 +35,17 @@ def student(
     sis_id: SisId, dcid: Dcids = None, yes: Yes = False, actor: Actor = None, as_json: JsonOption = False
 ) -> None:
     """Erase a student from every course, then search for the id; the exit code is 1 if it still stands somewhere."""
-    who = Student(sis_id, frozenset(dcid or ()))
-    purged = _purge().student(who, actor or system_user(), dry_run=not yes)
+    who = StudentIds(sis_id, frozenset(dcid or ()))
+    purged = _erase().student(who, actor or system_user(), dry_run=not yes)
     _end(purged, yes, as_json)
 
 
 @purge.command("older-than")
 def older_than(before: Before, yes: Yes = False, actor: Actor = None, as_json: JsonOption = False) -> None:
     """Erase audit entries, dead letters and kept messages from before a moment."""
-    service = opened()
-    moment = moment_of(before, service.clock.now(), service.settings.district_time_zone)
-    purged = _purge(service).older_than(moment, actor or system_user(), dry_run=not yes)
+    service = open_services()
+    moment = parse_time(before, service.clock.now(), service.settings.district_time_zone)
+    purged = _erase(service).older_than(moment, actor or system_user(), dry_run=not yes)
     _end(purged, yes, as_json)
 
 
@@ -53,8 +53,8 @@ def older_than(before: Before, yes: Yes = False, actor: Actor = None, as_json: J
 def everything(yes: Yes = False, actor: Actor = None, as_json: JsonOption = False) -> None:
     """Erase the district: every key under the prefix of the settings, notes of earlier purges included."""
     try:
-        purged = _purge().everything(actor or system_user(), dry_run=not yes)
-    except StillRunning as error:
+        purged = _erase().everything(actor or system_user(), dry_run=not yes)
+    except SyncsRunning as error:
         typer.echo(f"passback: {error}", err=True)
         raise typer.Exit(ExitCode.PROBLEMS) from None
     _end(purged, yes, as_json)
@@ -63,14 +63,14 @@ def everything(yes: Yes = False, actor: Actor = None, as_json: JsonOption = Fals
 @purge.command("list")
 def list_purges(as_json: JsonOption = False) -> None:
     """List the purges there were: when, by whom, and how much; not of whom."""
-    emit(opened().purges.all(), as_json)
+    emit(open_services().purges.all(), as_json)
 
 
-def _purge(service: Passback | None = None) -> Purge:
-    return (service or opened()).purge
+def _erase(service: Container | None = None) -> Erasure:
+    return (service or open_services()).purge
 
 
-def _end(purged: Purged, yes: bool, as_json: bool) -> None:
+def _end(purged: ErasureResult, yes: bool, as_json: bool) -> None:
     told = {
         "purged": yes,
         "erased": dict(purged.erased),
@@ -81,7 +81,7 @@ def _end(purged: Purged, yes: bool, as_json: bool) -> None:
     raise typer.Exit(ExitCode.FINE if purged.is_whole else ExitCode.PROBLEMS)
 
 
-def _text(purged: Purged, yes: bool) -> str:
+def _text(purged: ErasureResult, yes: bool) -> str:
     verb = "erased" if yes else "would be erased"
     lines = [f"{count} {what} {verb}" for what, count in purged.erased.items()] or ["nothing to erase"]
     lines += [f"course {course} is being synced and was left out: try again" for course in purged.left_out]

@@ -19,26 +19,26 @@ def sqs() -> None:
         raise config.ConfigurationError("boto3 is not installed: pip install 'passback[sqs]'")
     from shared.adapters.redis.client import connect  # noqa: PLC0415
     from shared.adapters.redis.keys import Keys  # noqa: PLC0415
-    from shared.adapters.redis.operations.counter_buffer import Tally  # noqa: PLC0415
+    from shared.adapters.redis.operations.counter_buffer import CounterBuffer  # noqa: PLC0415
     from shared.adapters.redis.sync_queue.sqs_writer import RedisBatchWriter  # noqa: PLC0415
     from shared.adapters.sqs.queue import sqs_queue  # noqa: PLC0415  # boto3 comes with the extra `sqs` only
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.clock import SystemClock  # noqa: PLC0415
     from shared.events.signatures import Senders  # noqa: PLC0415
-    from workers.runtime.heartbeat import beating  # noqa: PLC0415
+    from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
     from workers.web.receivers.intake_metrics import Accepted  # noqa: PLC0415
-    from workers.web.receivers.rejection_log import RefusalLog  # noqa: PLC0415
+    from workers.web.receivers.rejection_log import RejectionLog  # noqa: PLC0415
     from workers.web.receivers.sqs import RECEIVER, SqsConsumer  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)
     settings.require("sqs_queue_url", "canvas_root_account_uuid")
     stopped = stop_on_signals()
-    with closing(connect(settings)) as client, beating(settings, "sqs"):
+    with closing(connect(settings)) as client, run_heartbeat(settings, "sqs"):
         writer = RedisBatchWriter(client, Keys(settings.redis_prefix))
         senders = Senders(settings.canvas_root_account_uuid)
-        tally = Tally(client, Keys(settings.redis_prefix))
-        refusals = RefusalLog(SystemClock(), tally)
+        tally = CounterBuffer(client, Keys(settings.redis_prefix))
+        refusals = RejectionLog(SystemClock(), tally)
         consumer = SqsConsumer(sqs_queue(settings), writer, senders, refusals, stopped, Accepted(tally, RECEIVER))
         log.info(LogEvent.PROCESS_STARTED, process="sqs")
         consumer.run()

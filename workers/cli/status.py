@@ -9,15 +9,15 @@ from rich.text import Text
 
 from workers.cli.docs.settings_env import settings_env
 from workers.cli.docs.settings_table import settings_table
-from workers.cli.doctor import Check, Verdict, run_checks
-from workers.cli.services import opened
+from workers.cli.doctor import Check, CheckResult, run_checks
+from workers.cli.services import open_services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.status import installation_status
 
 
 def status(as_json: JsonOption = False) -> None:
     """Show queues, waiting courses, dead letters and the last event."""
-    service = opened()
+    service = open_services()
     try:
         found = installation_status(service)
     except RedisError as error:
@@ -36,13 +36,13 @@ def _status_table(found: dict[str, object]) -> Table:
                 told = ", ".join(f"{word} {what}" for word, what in count.items()) if isinstance(count, dict) else count
                 table.add_row(f"{name.replace('_', ' ')}: {part}", str(told))
         elif isinstance(value, list):
-            table.add_row(name, "\n".join(map(_told, value)) or "none")
+            table.add_row(name, "\n".join(map(_print_status, value)) or "none")
         else:
             table.add_row(name.replace("_", " "), "never" if value is None else str(value))
     return table
 
 
-def _told(item: dict[str, object]) -> str:
+def _print_status(item: dict[str, object]) -> str:
     if "process" in item:
         return f"{item['process']}: {item['state']}, last seen {item['age_s']} s ago"
     if "query" in item:
@@ -54,14 +54,14 @@ def _told(item: dict[str, object]) -> str:
 
 def doctor(as_json: JsonOption = False) -> None:
     """Check settings, Redis, processes, Canvas and PowerSchool. Reads only; each problem names its fix."""
-    checks = run_checks(opened())
+    checks = run_checks(open_services())
     emit([check.as_json() for check in checks], as_json, lambda _: _doctor_table(checks))
-    raise typer.Exit(ExitCode.PROBLEMS if any(check.verdict is Verdict.FAIL for check in checks) else ExitCode.FINE)
+    raise typer.Exit(ExitCode.PROBLEMS if any(check.verdict is CheckResult.FAIL for check in checks) else ExitCode.FINE)
 
 
 def _doctor_table(checks: list[Check]) -> Table:
     table = Table("check", "", "what was found, and what to do", title="passback doctor")
-    colours = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
+    colours = {CheckResult.OK: "green", CheckResult.WARN: "yellow", CheckResult.FAIL: "red"}
     for check in checks:
         verdict = Text(check.verdict, style=colours[check.verdict])
         table.add_row(check.name, verdict, f"{check.found} {check.fix}".strip())

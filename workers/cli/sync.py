@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from shared.adapters.redis.sync_queue.store import Whereabouts
+from shared.adapters.redis.sync_queue.store import QueueState
 from shared.config import ConfigurationError
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.errors import CourseGone
-from workers.cli.services import opened
+from workers.cli.services import open_services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.container import Passback
+from workers.container import Container
 from workers.grade_passback.gone_courses import refuse_unknown_course
 from workers.grade_passback.operations.dry_run import plan_preview
 
@@ -38,13 +38,15 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Sync a course now. The whole course is made to agree; --assignment says what the answer is about."""
-    service = opened()
+    service = open_services()
     _refuse_unknown(service, course)
     if dry_run:
         emit(plan_preview(service.surveyor, course, assignment), as_json, _plan_text)
         return
     asked_at = service.clock.now()
-    service.changes.request(course, Cause.PERSON, [assignment] if assignment else [], actor=actor or system_user())
+    service.changes.request(
+        course, ChangeCause.PERSON, [assignment] if assignment else [], actor=actor or system_user()
+    )
     service.records.connect(course)
     if not wait:
         emit({"course_id": course, "requested": True}, as_json, lambda _: f"sync of course {course} requested")
@@ -52,7 +54,7 @@ def sync(
     raise typer.Exit(_wait(service, course, asked_at, as_json))
 
 
-def _refuse_unknown(service: Passback, course: str) -> None:
+def _refuse_unknown(service: Container, course: str) -> None:
     """End with exit code 2 for a course that Canvas does not have. Without Canvas's settings nothing is known."""
     try:
         refuse_unknown_course(service.canvas, service.records, course)
@@ -71,10 +73,10 @@ def system_user() -> str:
         return "unknown"
 
 
-def _wait(service: Passback, course: str, asked_at: datetime, as_json: bool) -> int:
+def _wait(service: Container, course: str, asked_at: datetime, as_json: bool) -> int:
     """Wait until the course is idle, then say what was found; 1 if something needs a person or goes on."""
     until = time.monotonic() + LONGEST_WAIT_S
-    while service.changes.state_of(course).whereabouts is not Whereabouts.IDLE and time.monotonic() < until:
+    while service.changes.state_of(course).whereabouts is not QueueState.IDLE and time.monotonic() < until:
         time.sleep(POLL_S)
     record = service.records.course(course)
     letters = service.dead_letters.of_course(course)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from shared.domain.passback.course_state import DeadLetter, LetterKind
+from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 
 # A person is told before the bound is reached, not by it.
 NEARLY_FULL = 0.8
@@ -77,7 +77,7 @@ def _group(cause: str, letters: Sequence[DeadLetter]) -> CauseGroup:
     return CauseGroup(
         cause=cause,
         letters=len(letters),
-        courses=len({letter.course_id for letter in letters if letter.kind is LetterKind.COURSE}),
+        courses=len({letter.course_id for letter in letters if letter.kind is DeadLetterKind.COURSE}),
         first_failed_at=min(letter.first_failed_at for letter in letters),
         last_failed_at=max(letter.last_failed_at for letter in letters),
     )

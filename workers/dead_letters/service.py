@@ -8,21 +8,21 @@ from datetime import datetime, timedelta
 import structlog
 
 from shared.clock import Clock
-from shared.domain.passback.changes import Cause
-from shared.domain.passback.course_state import DeadLetter, LetterKind
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 from shared.log_events import LogEvent
-from shared.ports.passback import ChangeStore, DeadLetters, DeadMessages
+from shared.ports.passback import DeadLetters, DeadMessages, SyncQueue
 from workers.dead_letters.filters import Bounds, jobs
 
 log = structlog.get_logger()
 
 Json = dict[str, object]
-Wait = Callable[[timedelta], bool]
+Sleep = Callable[[timedelta], bool]
 """Lets a duration pass; True if the person cancelled meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
+class RetryResult:
     """What became of a retry: by id, what was set going, what cannot be, and what was left untouched."""
 
     retried: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class DeadLetterQueue:
         self,
         letters: DeadLetters,
         messages: DeadMessages,
-        changes: ChangeStore,
+        changes: SyncQueue,
         clock: Clock,
         bounds: Bounds,
         provision: Callable[[str], object],
@@ -62,7 +62,7 @@ class DeadLetterQueue:
         oldest = [at for at in (self._letters.oldest_at(), self._messages.oldest_at()) if at is not None]
         return self._bounds.warning(self.count(), min(oldest, default=None), self._clock.now())
 
-    def retry(self, letters: Collection[DeadLetter], actor: str, interval: timedelta, wait: Wait) -> Retried:
+    def retry(self, letters: Collection[DeadLetter], actor: str, interval: timedelta, wait: Sleep) -> RetryResult:
         """Retry the letters, a job per `interval`; once cancelled, the rest is left untouched.
 
         A course is looked at anew, whatever its age, and its letters stay open until that succeeds; so are the rosters.
@@ -74,9 +74,9 @@ class DeadLetterQueue:
         for number, job in enumerate(waiting):
             if number and wait(interval):
                 left = tuple(letter.id for rest in waiting[number:] for letter in rest)
-                return Retried(tuple(done), tuple(refused), left)
+                return RetryResult(tuple(done), tuple(refused), left)
             (done if self._retry(job, actor) else refused).extend(letter.id for letter in job)
-        return Retried(tuple(done), tuple(refused))
+        return RetryResult(tuple(done), tuple(refused))
 
     def discard(self, letters: Collection[DeadLetter], actor: str) -> int:
         """Remove the letters; returns how many. Their work is not done, but a later change may bring it up again."""
@@ -95,22 +95,22 @@ class DeadLetterQueue:
 
     def exported(self, letter: DeadLetter) -> Json:
         """Return everything about a letter; the parts of a message in Base64."""
-        if letter.kind is not LetterKind.MESSAGE:
-            return letter_json(letter)
+        if letter.kind is not DeadLetterKind.MESSAGE:
+            return dead_letter_json(letter)
         content = self._messages.content(letter.id)
         parts = {name.decode(errors="replace"): base64.b64encode(value).decode() for name, value in content.items()}
-        return {**letter_json(letter), "content": parts}
+        return {**dead_letter_json(letter), "content": parts}
 
     def _retry(self, job: Sequence[DeadLetter], actor: str) -> bool:
         letter = job[0]
-        if letter.kind is LetterKind.MESSAGE:
+        if letter.kind is DeadLetterKind.MESSAGE:
             done = self._messages.republish(letter.id)
-        elif letter.kind is LetterKind.PROVISIONING:
+        elif letter.kind is DeadLetterKind.PROVISIONING:
             self._provision(actor)
             done = self._letters.mark_retried(letter.id)
         else:
             assignment_ids = [each.assignment_id for each in job if each.assignment_id is not None]
-            self._changes.request(letter.course_id, Cause.PERSON, assignment_ids, actor=actor)
+            self._changes.request(letter.course_id, ChangeCause.PERSON, assignment_ids, actor=actor)
             done = True
             for each in job:
                 self._letters.mark_retried(each.id)
@@ -121,18 +121,18 @@ class DeadLetterQueue:
 
     def _remove(self, letters: Collection[DeadLetter]) -> None:
         for letter in letters:
-            if letter.kind is LetterKind.COURSE:
+            if letter.kind is DeadLetterKind.COURSE:
                 self._letters.close(letter.course_id, letter.assignment_id)
-            elif letter.kind is LetterKind.PROVISIONING:
+            elif letter.kind is DeadLetterKind.PROVISIONING:
                 self._letters.close_provisioning()
-        self._messages.discard([letter.id for letter in letters if letter.kind is LetterKind.MESSAGE])
+        self._messages.discard([letter.id for letter in letters if letter.kind is DeadLetterKind.MESSAGE])
 
     def _may_have_surplus(self) -> bool:
         """Say whether reading all letters is worth it."""
         return self.warning() is not None
 
 
-def letter_json(letter: DeadLetter) -> Json:
+def dead_letter_json(letter: DeadLetter) -> Json:
     """Return a letter as `dlq list` and the API have it. A message has no course."""
     return {
         "id": letter.id,

@@ -9,14 +9,14 @@ import typer
 
 from shared import config
 from shared.sandbox.district.small import small_district
-from workers.cli.processes import SANDBOX_ZONE, today_in_sandbox
+from workers.cli.processes import SANDBOX_ZONE, sandbox_today
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import ProcessDied, ProcessGroup, end_on_sigterm, free_port, process_group
 
 
 def sandbox_settings(canvas_url: str, powerschool_url: str) -> dict[str, str]:
     """Return the variables that point passback at the two sandboxes."""
-    district = small_district(*today_in_sandbox())
+    district = small_district(*sandbox_today())
     plugin = district.powerschool.plugin
     return {
         "PASSBACK_CANVAS_URL": canvas_url,

@@ -8,17 +8,23 @@ from functools import partial
 from shared.clock import Clock
 from shared.domain.passback.cache_consistency import fits
 from shared.domain.passback.canvas import Assignment, AssignmentGroup, Course, GradebookRow, Section
-from shared.domain.passback.course_state import CourseRecord, Place, State, StudentRecord, sections_by_place
-from shared.domain.passback.planning.assignment_matching import Key, Ownership, ownership
+from shared.domain.passback.course_state import (
+    AssignmentSectionKey,
+    CourseRecord,
+    State,
+    StudentRecord,
+    sections_by_key,
+)
+from shared.domain.passback.planning.assignment_matching import AssignmentMatches, Key, match_assignments
 from shared.domain.passback.planning.description import normal
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.name_conflicts import name_conflict
-from shared.domain.passback.planning.plan import Adopt, Note, Plan, make_plan
+from shared.domain.passback.planning.plan import LinkExistingStep, Plan, PlanNote, make_plan
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, TeacherCategory
-from shared.domain.passback.read_scope import known_graded, places_at_rest
+from shared.domain.passback.read_scope import known_graded, up_to_date_keys
 from shared.domain.passback.rules.assignment_name import DEFAULT_MAX_NAME_CHARS
 from shared.domain.passback.rules.categories import (
-    Association,
+    CategoryAssociation,
     CategoryFound,
     CategoryMatch,
     match_category,
@@ -27,14 +33,14 @@ from shared.domain.passback.rules.categories import (
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.rules.eligibility import Facts, assignment_findings, section_findings
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.rules.score import Seat, SectionScores, seats, section_scores
+from shared.domain.passback.rules.score import SectionScores, StudentPlacement, place_students, section_scores
 from shared.errors import GradebookIncomplete, TransientError
 from shared.ports.passback import (
+    CachePolicy,
     CanvasReader,
     CategoryAssociations,
     Links,
     PowerSchoolGradebook,
-    Reading,
     Records,
     RosterReader,
 )
@@ -45,7 +51,7 @@ NOT_IN_ROSTER = frozenset({Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class SyncPolicy:
     """What the district decided about passback. `zone` is that of courses without a time zone of their own."""
 
     zone: tzinfo
@@ -60,7 +66,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class AssignmentInSection:
     """One Canvas assignment in one Canvas section: what keeps it back, or what PowerSchool should hold.
 
     Unless `scores_read`, only the assignment itself was compared, and `desired` has no scores.
@@ -82,7 +88,7 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class CourseComparison:
     """Both sides of a course, and the plan that makes them agree.
 
     `users` gives Canvas user ids by STUDENTS.DCID, `associations` the categories as they were remembered, by group,
@@ -90,13 +96,13 @@ class Survey:
     """
 
     course: Course
-    placements: tuple[Placement, ...]
+    placements: tuple[AssignmentInSection, ...]
     rosters: Mapping[int, RosteredSection]
     links: Mapping[Key, Link]
     actual: tuple[ActualAssignment, ...]
     plan: Plan
     users: Mapping[int, GradebookRow]
-    associations: Mapping[str, Association]
+    associations: Mapping[str, CategoryAssociation]
     rows: tuple[GradebookRow, ...] = ()
     earlier: CourseRecord | None = None
     unread: Mapping[str, TransientError] = field(default_factory=dict)
@@ -104,7 +110,9 @@ class Survey:
     @property
     def links_seen(self) -> Mapping[Key, Link]:
         """The links with what the look told of their scores and fields."""
-        noted = {(step.assignment_id, step.section_dcid): step for step in self.plan.steps if isinstance(step, Note)}
+        noted = {
+            (step.assignment_id, step.section_dcid): step for step in self.plan.steps if isinstance(step, PlanNote)
+        }
         return {
             key: replace(link, zeros=noted[key].zeros, echoes=noted[key].echoes) if key in noted else link
             for key, link in self.links.items()
@@ -116,13 +124,17 @@ class Survey:
 
     def actual_of(self, key: Key) -> ActualAssignment | None:
         """Return the PowerSchool assignment that is linked to this key, or will be; None if none is."""
-        adopted = (s.link for s in self.plan.steps if isinstance(s, Adopt) and (s.assignment_id, s.section_dcid) == key)
+        adopted = (
+            s.link
+            for s in self.plan.steps
+            if isinstance(s, LinkExistingStep) and (s.assignment_id, s.section_dcid) == key
+        )
         link = next(adopted, self.links.get(key))
         found = (a for a in self.actual if link and a.assignment_section_id == link.powerschool_assignment_section_id)
         return next(found, None)
 
 
-class Surveyor:
+class CourseComparer:
     """Surveys courses. Reads only."""
 
     def __init__(
@@ -133,7 +145,7 @@ class Surveyor:
         links: Links,
         records: Records,
         clock: Clock,
-        policy: Policy,
+        policy: SyncPolicy,
         associations: CategoryAssociations,
     ) -> None:
         self._canvas = canvas
@@ -152,8 +164,8 @@ class Surveyor:
         asked_for_by_person: bool,
         whole: bool = False,
         graded: frozenset[str] | None = None,
-        reading: Reading = Reading.LIVE,
-    ) -> Survey:
+        reading: CachePolicy = CachePolicy.LIVE,
+    ) -> CourseComparison:
         """Return both sides of the course with the plan; with `whole`, also the scores of what is kept back.
 
         With `graded`, scores are read of these assignments and of what the last sync did not leave at rest; all
@@ -165,18 +177,18 @@ class Surveyor:
         course = self._canvas.course(course_id, reading)
         graded = known_graded(graded, course)
         earlier = self._records.course(course_id)
-        rest = {} if graded is None else places_at_rest(earlier)
+        rest = {} if graded is None else up_to_date_keys(earlier)
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
         associations = self._associations.of_course(course_id)
 
         unread: dict[str, TransientError] = {}
 
-        def placed() -> tuple[list[Placement], Sequence[GradebookRow]]:
+        def placed() -> tuple[list[AssignmentInSection], Sequence[GradebookRow]]:
             categories = self._categories(rosters.values())
             policy = self._policy
             # The course's own calendar, also where the term's days are compared with today.
             today = self._clock.now().astimezone(policy.zone_of(course)).date()
-            sides = _Sides(course, rosters, associations, categories, today, policy, asked_for_by_person)
+            sides = _SectionEvaluator(course, rosters, associations, categories, today, policy, asked_for_by_person)
             wanted = {a.id for a in course.assignments} if whole else sides.with_scores_to_read(graded, rest)
             unread.clear()
             rows: Sequence[GradebookRow] = ()
@@ -191,7 +203,7 @@ class Surveyor:
         placements, rows = placed()
         new_students, new_group = _has_news(earlier, placements), _lacks_category(earlier, placements)
         if course.remembered and (new_group or not fits(course, rows, rosters.values())):
-            return again(graded=graded, reading=Reading.ANEW)
+            return again(graded=graded, reading=CachePolicy.ANEW)
         if new_students:
             rosters = self._rosters.sections(list(rosters), refresh=True)
         if new_group:
@@ -202,7 +214,7 @@ class Surveyor:
         marks = self._powerschool.plugin_marks()
         desired = [p.desired for p in placements if p.desired is not None]
         actual, owned = self._actual(rosters.values(), placements, links, marks, whole=whole)
-        if any(not _is_as_left(p, owned, rest) for p in placements if not p.scores_read):
+        if any(not _is_unchanged(p, owned, rest) for p in placements if not p.scores_read):
             return again(reading=reading)
         zone = self._policy.zone_of(course)
         refused = {} if asked_for_by_person else refused_before(earlier, rosters.values())
@@ -218,7 +230,7 @@ class Surveyor:
         plan = with_earlier_refusals(plan, refused)
         if not asked_for_by_person:
             plan = without_refused_clears(plan, earlier, rosters.values())
-        return Survey(
+        return CourseComparison(
             course=course,
             placements=tuple(_with_name_conflict(p, actual, links, marks, zone) for p in placements),
             rosters={section.dcid: section for section in rosters.values()},
@@ -243,12 +255,12 @@ class Surveyor:
     def _actual(
         self,
         sections: Iterable[RosteredSection],
-        placements: Iterable[Placement],
+        placements: Iterable[AssignmentInSection],
         links: Mapping[Key, Link],
         marks: frozenset[str],
         *,
         whole: bool,
-    ) -> tuple[tuple[ActualAssignment, ...], Ownership]:
+    ) -> tuple[tuple[ActualAssignment, ...], AssignmentMatches]:
         """Read the sections' assignments, with the scores of those that are ours or about to be adopted."""
         taught = [section for section in sections if section.teacher_users_dcid is not None]
         desired = [p.desired for p in placements if p.desired is not None]
@@ -259,7 +271,7 @@ class Surveyor:
             if (whole or key in wanted) and link.powerschool_assignment_section_id is not None
         }
         actual = self._powerschool.assignments(taught, linked) if taught else ()
-        owned = ownership(desired, actual, links, marks)
+        owned = match_assignments(desired, actual, links, marks)
         adopted = {
             link.powerschool_assignment_section_id
             for link in owned.adopted.values()
@@ -268,17 +280,17 @@ class Surveyor:
         return (self._powerschool.assignments(taught, linked | adopted) if adopted else actual), owned
 
 
-class _Sides:
+class _SectionEvaluator:
     """The rules applied to every assignment in every section of one course."""
 
     def __init__(
         self,
         course: Course,
         rosters: Mapping[str, RosteredSection],
-        associations: Mapping[str, Association],
+        associations: Mapping[str, CategoryAssociation],
         categories: Mapping[int, Sequence[TeacherCategory]],
         today: date,
-        policy: Policy,
+        policy: SyncPolicy,
         by_person: bool,
     ) -> None:
         self._course = course
@@ -292,7 +304,9 @@ class _Sides:
         self._by_person = by_person
         self._judged = [(a, s, *self._judge(a, s)) for a in course.assignments for s in course.sections]
 
-    def with_scores_to_read(self, graded: frozenset[str] | None, rest: Mapping[Place, State]) -> set[str]:
+    def with_scores_to_read(
+        self, graded: frozenset[str] | None, rest: Mapping[AssignmentSectionKey, State]
+    ) -> set[str]:
         """Return what no rule keeps back; where `graded` says what was, without the others that are at rest."""
         return {
             assignment.id
@@ -303,9 +317,9 @@ class _Sides:
 
     def placements(
         self, with_scores: Collection[str], rows: Sequence[GradebookRow], unread: Mapping[str, TransientError]
-    ) -> list[Placement]:
+    ) -> list[AssignmentInSection]:
         """Return every assignment in every section; `rows` have the scores of those `with_scores` but the `unread`."""
-        seated = {section_id: seats(section_id, rows, self._rostered) for section_id in self._rostered}
+        seated = {section_id: place_students(section_id, rows, self._rostered) for section_id in self._rostered}
         return [
             self._placement(one, section, findings + _not_read(one, unread), category, with_scores, seated)
             for one, section, findings, category in self._judged
@@ -318,16 +332,16 @@ class _Sides:
         findings: tuple[Finding, ...],
         category: CategoryMatch | None,
         with_scores: Collection[str],
-        seated: Mapping[str, Sequence[Seat]],
-    ) -> Placement:
+        seated: Mapping[str, Sequence[StudentPlacement]],
+    ) -> AssignmentInSection:
         rostered = self._rostered.get(section.id)
         if findings or rostered is None:
-            return Placement(assignment, section, rostered, findings)
+            return AssignmentInSection(assignment, section, rostered, findings)
         assert isinstance(category, CategoryFound)
         scores_read = assignment.id in with_scores
         scores = section_scores(assignment.id, seated[section.id] if scores_read else ())
         desired = self._desired(assignment, section, rostered, category.category, scores)
-        return Placement(assignment, section, rostered, (), desired, scores.students, category, scores_read)
+        return AssignmentInSection(assignment, section, rostered, (), desired, scores.students, category, scores_read)
 
     def _judge(self, assignment: Assignment, section: Section) -> tuple[tuple[Finding, ...], CategoryMatch | None]:
         """Return what keeps the assignment back in the section, and the section's category for it."""
@@ -400,12 +414,12 @@ class _Sides:
 
 
 def _with_name_conflict(
-    placement: Placement,
+    placement: AssignmentInSection,
     actual: Sequence[ActualAssignment],
     links: Mapping[Key, Link],
     marks: frozenset[str],
     zone: tzinfo,
-) -> Placement:
+) -> AssignmentInSection:
     """Add `name_taken` to what is kept back anyway, so that its teacher learns of everything at once."""
     if placement.desired is not None or placement.key is None or placement.rostered is None:
         return placement
@@ -416,7 +430,7 @@ def _with_name_conflict(
     )
     if not conflict:
         return placement
-    return Placement(
+    return AssignmentInSection(
         placement.assignment,
         placement.section,
         placement.rostered,
@@ -433,28 +447,30 @@ def _is_category_missing(finding: Finding) -> bool:
     return finding.reason is Reason.CATEGORY_MISSING
 
 
-def _lacks_category(earlier: CourseRecord | None, placements: Iterable[Placement]) -> bool:
+def _lacks_category(earlier: CourseRecord | None, placements: Iterable[AssignmentInSection]) -> bool:
     """Say whether a category is missing, as far as remembered, that the last sync did not report as missing."""
     missing = {p.assignment.id for p in placements if any(_is_category_missing(f) for f in p.findings)}
     reported = {
         assignment_id
-        for (assignment_id, _), section in sections_by_place(earlier).items()
+        for (assignment_id, _), section in sections_by_key(earlier).items()
         if any(_is_category_missing(finding) for finding in section.findings)
     }
     return not missing <= reported
 
 
-def _has_news(earlier: CourseRecord | None, placements: Iterable[Placement]) -> bool:
+def _has_news(earlier: CourseRecord | None, placements: Iterable[AssignmentInSection]) -> bool:
     """Say whether a student with a score is missing from the remembered rosters and was not reported before.
 
     A student who is really unknown is reported once and does not make every later sync read the rosters again.
     """
     missing = set(_missing(student for placement in placements for student in placement.students))
-    sections = sections_by_place(earlier).values()
+    sections = sections_by_key(earlier).values()
     return not missing <= set(_missing(student for section in sections for student in section.students))
 
 
-def _is_as_left(placement: Placement, owned: Ownership, rest: Mapping[Place, State]) -> bool:
+def _is_unchanged(
+    placement: AssignmentInSection, owned: AssignmentMatches, rest: Mapping[AssignmentSectionKey, State]
+) -> bool:
     """Say whether what was synced is still PowerSchool's, and what waits is not there yet."""
     assert placement.key is not None
     state = rest[placement.assignment.id, placement.section.sis_section_id]

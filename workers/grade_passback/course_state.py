@@ -6,20 +6,20 @@ from datetime import datetime
 
 from shared.domain.passback.course_state import (
     AssignmentRecord,
+    AssignmentSectionKey,
     CourseRecord,
-    Place,
     SectionRecord,
     SectionRoster,
     State,
     StudentRecord,
-    sections_by_place,
+    sections_by_key,
 )
 from shared.domain.passback.planning.assignment_matching import Key
-from shared.domain.passback.planning.plan import LinkStep, Scores
+from shared.domain.passback.planning.plan import LinkStep, WriteScoresStep
 from shared.domain.passback.planning.stored_forms import finding as stored_differently
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
-from workers.grade_passback.apply.result import Applied
-from workers.grade_passback.course_reader import Placement, Survey
+from workers.grade_passback.apply.result import ApplyResult
+from workers.grade_passback.course_reader import AssignmentInSection, CourseComparison
 from workers.grade_passback.deleted_assignments import deleted_in_canvas
 from workers.grade_passback.unreadable_rows import unreadable_assignments
 
@@ -27,13 +27,13 @@ from workers.grade_passback.unreadable_rows import unreadable_assignments
 NOTHING = SectionRecord(None, State.WAITING)
 
 
-def course_record(survey: Survey, applied: Applied, now: datetime) -> CourseRecord:
+def course_record(survey: CourseComparison, applied: ApplyResult, now: datetime) -> CourseRecord:
     """Return the course's record after a run.
 
     What this run did not write keeps the time of its last write; what it read no scores of, what was told of them.
     """
-    before = sections_by_place(survey.earlier)
-    placements: dict[str, list[Placement]] = {}
+    before = sections_by_key(survey.earlier)
+    placements: dict[str, list[AssignmentInSection]] = {}
     for placement in survey.placements:
         placements.setdefault(placement.assignment.id, []).append(placement)
     return CourseRecord(
@@ -60,10 +60,10 @@ def course_record(survey: Survey, applied: Applied, now: datetime) -> CourseReco
 
 
 def _section(
-    placement: Placement,
-    survey: Survey,
-    applied: Applied,
-    before: Mapping[Place, SectionRecord],
+    placement: AssignmentInSection,
+    survey: CourseComparison,
+    applied: ApplyResult,
+    before: Mapping[AssignmentSectionKey, SectionRecord],
     now: datetime,
 ) -> SectionRecord:
     key = placement.key
@@ -106,7 +106,7 @@ def state_of(findings: Iterable[Finding]) -> State:
     return State.WAITING if reasons == {Reason.NOT_GRADED_YET} else State.BLOCKED
 
 
-def _findings(placement: Placement, survey: Survey, applied: Applied) -> tuple[Finding, ...]:
+def _findings(placement: AssignmentInSection, survey: CourseComparison, applied: ApplyResult) -> tuple[Finding, ...]:
     key = placement.key
     if key is None:
         return placement.findings
@@ -127,7 +127,7 @@ def _findings(placement: Placement, survey: Survey, applied: Applied) -> tuple[F
     return tuple(found)
 
 
-def _refused_students(key: Key | None, survey: Survey, applied: Applied) -> list[StudentRecord]:
+def _refused_students(key: Key | None, survey: CourseComparison, applied: ApplyResult) -> list[StudentRecord]:
     if key is None:
         return []
     planned = {f.student_dcid: f.finding for f in survey.plan.findings_of(*key) if f.student_dcid is not None}
@@ -139,11 +139,11 @@ def _refused_students(key: Key | None, survey: Survey, applied: Applied) -> list
     ]
 
 
-def _unsent(key: Key | None, survey: Survey, applied: Applied, *, whole: bool = False) -> int:
+def _unsent(key: Key | None, survey: CourseComparison, applied: ApplyResult, *, whole: bool = False) -> int:
     """Return how many of the planned scores were not written; with `whole`, count an unwritten assignment as one."""
     if key is None:
         return 0
     writes = [step for step in survey.plan.steps_of(*key) if not isinstance(step, LinkStep)]
-    rows = sum(len(step.rows) for step in writes if isinstance(step, Scores))
+    rows = sum(len(step.rows) for step in writes if isinstance(step, WriteScoresStep))
     pending = bool(writes) and key not in applied.written
     return max(rows - applied.written.get(key, 0), int(whole and pending))

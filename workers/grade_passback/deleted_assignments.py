@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from shared.domain.passback.course_state import AssignmentRecord, SectionRecord, State
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.rules.reasons import Finding, Reason
-from workers.grade_passback.course_reader import Survey
+from workers.grade_passback.course_reader import CourseComparison
 
 
-def deleted_in_canvas(survey: Survey) -> tuple[AssignmentRecord, ...]:
+def deleted_in_canvas(survey: CourseComparison) -> tuple[AssignmentRecord, ...]:
     """Return a record for every assignment that was sent, is no longer in the Canvas course, and is in PowerSchool.
 
     Its name is the last one that was sent.
     """
     left: dict[str, list[Link]] = {}
-    for link in _left(survey):
+    for link in _remaining(survey):
         left.setdefault(link.assignment_id, []).append(link)
     return tuple(
         AssignmentRecord(assignment_id, links[0].name, tuple(_section(link, survey) for link in links))
@@ -22,7 +22,7 @@ def deleted_in_canvas(survey: Survey) -> tuple[AssignmentRecord, ...]:
     )
 
 
-def _left(survey: Survey) -> Iterator[Link]:
+def _remaining(survey: CourseComparison) -> Iterator[Link]:
     """Yield the links to what is left; a claim, or what somebody deleted in PowerSchool too, is nothing to tell."""
     in_canvas = {assignment.id for assignment in survey.course.assignments}
     in_canvas |= {each.assignment_id for each in survey.course.unreadable if each.assignment_id is not None}
@@ -33,7 +33,7 @@ def _left(survey: Survey) -> Iterator[Link]:
             yield link
 
 
-def _section(link: Link, survey: Survey) -> SectionRecord:
+def _section(link: Link, survey: CourseComparison) -> SectionRecord:
     return SectionRecord(
         section_sis_id=survey.rosters[link.section_dcid].sis_section_id,
         state=State.BLOCKED,

@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared.log_events import LogEvent
-from shared.ports.passback import ChangeStore
+from shared.ports.passback import SyncQueue
 from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        changes: ChangeStore,
+        changes: SyncQueue,
         wake: Callable[[str], None],
         consumer: str,
         claims_at_once: int,

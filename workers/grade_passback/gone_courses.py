@@ -6,8 +6,8 @@ from typing import Protocol
 
 import structlog
 
-from shared.domain.outcome import Dead, Done, Failure
-from shared.domain.passback.changes import ChangeSet
+from shared.domain.outcome import Discard, Done, Failure
+from shared.domain.passback.changes import PendingChanges
 from shared.domain.passback.course_state import CourseRecord, State
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import AccessDenied, CourseGone, TransientError
@@ -27,7 +27,7 @@ class CourseChecker(Protocol):
 
 
 def close_course(
-    error: CourseGone, changes: ChangeSet, records: Records, dead_letters: DeadLetters, now: datetime
+    error: CourseGone, changes: PendingChanges, records: Records, dead_letters: DeadLetters, now: datetime
 ) -> SyncReport:
     """Take the course off every schedule; return a dead letter the first time, and for a person who asked.
 
@@ -45,7 +45,7 @@ def close_course(
             records.close(course_id, now)
     letters = dead_letters.of_course(course_id)
     settled = frozenset(letter.assignment_id for letter in letters if letter.assignment_id is not None)
-    outcome = Dead(Failure(error.cause, str(error))) if is_news or changes.asked_for_by_person else Done()
+    outcome = Discard(Failure(error.cause, str(error))) if is_news or changes.asked_for_by_person else Done()
     return SyncReport(outcome, settled=settled, whole=False)
 
 

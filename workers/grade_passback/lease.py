@@ -12,22 +12,22 @@ from redis.exceptions import RedisError
 
 from shared.adapters.http.request_context import Errand
 from shared.clock import Clock
-from shared.errors import LeaseLost, SystemUnwell
+from shared.errors import LeaseLost, ServiceUnavailable
 from shared.log_events import LogEvent
-from shared.ports.passback import ChangeStore, Lease
+from shared.ports.passback import Lease, SyncQueue
 from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()
 
-Guard = Callable[[], None]
+WriteGuard = Callable[[], None]
 STOPPING = "worker_stopping"
 DEADLINE = "sync_deadline"
 
 
-class LeaseKeeper:
+class LeaseRenewer:
     """Renews every lease this process holds, from one thread, often enough that only a dead process loses one."""
 
-    def __init__(self, changes: ChangeStore, lease_for: timedelta) -> None:
+    def __init__(self, changes: SyncQueue, lease_for: timedelta) -> None:
         self._changes = changes
         self._every = lease_for.total_seconds() / 4
         self._held: dict[Lease, float] = {}
@@ -86,7 +86,7 @@ class LeaseKeeper:
             self._held.pop(lease, None)
 
 
-class Turn:
+class SyncTimeSlice:
     """How long a course may go on before it gives way: to its deadline, and to others once its slice is over.
 
     A slice begins with the first write, so that a course which is slow to read still gets on in every turn.
@@ -113,24 +113,25 @@ class Turn:
         return "sync_slice" if now >= self._slice_ends and self._waits() else None
 
 
-def guard(changes: ChangeStore, lease: Lease, turn: Turn, stopping: Callable[[], bool] = lambda: False) -> Guard:
+def write_guard(
+    changes: SyncQueue, lease: Lease, turn: SyncTimeSlice, stopping: Callable[[], bool] = lambda: False
+) -> WriteGuard:
     """Return the check that a sync makes right before each write.
 
-    It raises `LeaseLost` if somebody else may have the course, and `SystemUnwell` once its turn is over, so that a
-    huge course goes on in a later run instead of holding a thread, and once this process is told to stop, so that
-    another one goes on at once.
+    Raises `LeaseLost` if another worker may hold the course. Raises `ServiceUnavailable` once the time slice is
+    over, so that a huge course continues in a later run, and once this process is asked to stop.
     """
 
     def check() -> None:
         cause = STOPPING if stopping() else turn.over()
         if cause is not None:
-            raise gives_way(lease, cause)
+            raise should_yield(lease, cause)
         changes.renew(lease)
 
     return check
 
 
-def errand(changes: ChangeStore, lease: Lease, turn: Turn, stopping: Callable[[], bool]) -> Errand:
+def errand(changes: SyncQueue, lease: Lease, turn: SyncTimeSlice, stopping: Callable[[], bool]) -> Errand:
     """Return what the requests of a sync are sent for: courses that were taken earlier go first.
 
     So a course that has begun to write ends before later ones read. Its requests wait for their turn until its
@@ -140,12 +141,12 @@ def errand(changes: ChangeStore, lease: Lease, turn: Turn, stopping: Callable[[]
 
     def check_stop() -> None:
         if stopping():
-            raise gives_way(lease, STOPPING)
+            raise should_yield(lease, STOPPING)
 
     def check_wait() -> None:
         check_stop()
         if turn.left() <= timedelta(0):
-            raise gives_way(lease, DEADLINE)
+            raise should_yield(lease, DEADLINE)
 
     def check_write() -> None:
         # The guard let the write go before it waited. The slice does not end it now: under a slow rate, a course whose
@@ -156,6 +157,6 @@ def errand(changes: ChangeStore, lease: Lease, turn: Turn, stopping: Callable[[]
     return Errand(lease.token, turn.left, check_wait=check_wait, check_write=check_write, check_stop=check_stop)
 
 
-def gives_way(lease: Lease, cause: str) -> SystemUnwell:
+def should_yield(lease: Lease, cause: str) -> ServiceUnavailable:
     """Return what ends a sync that goes on in a later run."""
-    return SystemUnwell(f"sync of course {lease.course_id} gives way: {cause}", cause=cause, delay=timedelta(0))
+    return ServiceUnavailable(f"sync of course {lease.course_id} gives way: {cause}", cause=cause, delay=timedelta(0))

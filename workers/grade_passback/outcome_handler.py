@@ -9,16 +9,16 @@ import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from shared.adapters.telemetry.exceptions import defect_fields
+from shared.adapters.telemetry.exceptions import exception_fields
 from shared.clock import Clock
 from shared.domain.backoff import next_wait
-from shared.domain.outcome import Dead, Done, Failure, Outcome, Retry, Wait
-from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
+from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.plugin_queries import QueryFault
 from shared.domain.provisioning.run import Run, RunState
-from shared.errors import LeaseLost, PassbackError, PermanentError, Refused, SystemUnwell, TransientError
+from shared.errors import LeaseLost, PassbackError, PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
-from shared.ports.passback import ChangeStore, DeadLetters, Lease
+from shared.ports.passback import DeadLetters, Lease, SyncQueue
 from shared.ports.provisioning import ProvisionRuns, RunLease
 
 log = structlog.get_logger()
@@ -51,30 +51,30 @@ class SyncReport:
     whole: bool = True
 
 
-def outcome_of(error: Exception) -> Outcome:
+def outcome_of_error(error: Exception) -> Outcome:
     """Return what an error means for the job that raised it. Unknown errors are our own defects: retried, then dead."""
     match error:
-        case SystemUnwell():
-            return Wait(error.cause, error.delay)
+        case ServiceUnavailable():
+            return Snooze(error.cause, error.delay)
         case TransientError():
             return Retry((Failure(error.cause, str(error)),))
         case PermanentError() if error.cause in CONCERNS_EVERY_COURSE:
-            return Wait(error.cause, ADMINISTRATOR_DELAY, str(error))
-        case Refused():
-            return Dead(Failure(error.cause, f"{error} {error.words}".strip()))
+            return Snooze(error.cause, ADMINISTRATOR_DELAY, str(error))
+        case RequestRejected():
+            return Discard(Failure(error.cause, f"{error} {error.words}".strip()))
         case PermanentError():
-            return Dead(Failure(error.cause, str(error)))
+            return Discard(Failure(error.cause, str(error)))
         case _:
             # The text of an unforeseen error may quote data, so only its type is kept.
             return Retry((Failure(f"defect_{type(error).__name__}"),))
 
 
-class Settler:
+class SyncOutcomeHandler:
     """Settles courses: every path ends the lease, and none forgets work that is not done."""
 
     def __init__(
         self,
-        changes: ChangeStore,
+        changes: SyncQueue,
         dead_letters: DeadLetters,
         waits: Sequence[timedelta],
         dice: Callable[[], float],
@@ -84,30 +84,30 @@ class Settler:
         self._waits = waits
         self._dice = dice
 
-    def run(self, lease: Lease, changes: ChangeSet, job: Callable[[], SyncReport]) -> Outcome:
+    def run(self, lease: Lease, changes: PendingChanges, job: Callable[[], SyncReport]) -> Outcome:
         """Run the job and settle what it came to. Never raises for what the job did."""
         try:
             return self._settled(lease, changes, job)
         except REDIS_GONE:
             # Without Redis nothing can be released: the lease ends by itself, and its course is due again.
             log.warning(LogEvent.COURSE_SYNC_WAITS, course_id=lease.course_id, cause="redis_unavailable", delay_s=0)
-            return Wait("redis_unavailable", timedelta(0))
+            return Snooze("redis_unavailable", timedelta(0))
 
-    def _settled(self, lease: Lease, changes: ChangeSet, job: Callable[[], SyncReport]) -> Outcome:
+    def _settled(self, lease: Lease, changes: PendingChanges, job: Callable[[], SyncReport]) -> Outcome:
         try:
             return self.settle(lease, changes, _report(lease, job))
         except LeaseLost:
             self._look_again(lease)
-            return Wait("lease_lost", timedelta(0))
+            return Snooze("lease_lost", timedelta(0))
 
-    def settle(self, lease: Lease, changes: ChangeSet, report: SyncReport) -> Outcome:
+    def settle(self, lease: Lease, changes: PendingChanges, report: SyncReport) -> Outcome:
         """Act on the report; return the outcome that was acted on (spent attempts turn a retry into its letters)."""
         self._answer_letters(lease.course_id, report)
         self._keep(changes, report.dead)
         match report.outcome:
             case Done():
                 self._release(lease)
-            case Wait(cause=cause, delay=delay):
+            case Snooze(cause=cause, delay=delay):
                 self._changes.release_for_later(lease, delay, changes.attempts, cause)
                 log.warning(
                     LogEvent.COURSE_SYNC_WAITS,
@@ -117,14 +117,14 @@ class Settler:
                 )
             case Retry(failures=failures):
                 self._retry(lease, changes, failures)
-            case Dead(failure=failure):
+            case Discard(failure=failure):
                 self._keep(changes, (failure,))
                 self._release(lease)
             case never:
                 assert_never(never)
         return report.outcome
 
-    def _retry(self, lease: Lease, changes: ChangeSet, failures: Sequence[Failure]) -> None:
+    def _retry(self, lease: Lease, changes: PendingChanges, failures: Sequence[Failure]) -> None:
         attempts = changes.attempts + 1
         wait = next_wait(attempts, self._waits, self._dice)
         if wait is None:
@@ -151,9 +151,9 @@ class Settler:
         takes for the newer one: it has no fencing tokens.
         """
         log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
-        self._changes.request(lease.course_id, Cause.RECONCILE)
+        self._changes.request(lease.course_id, ChangeCause.RECONCILE)
 
-    def _keep(self, changes: ChangeSet, failures: Iterable[Failure]) -> None:
+    def _keep(self, changes: PendingChanges, failures: Iterable[Failure]) -> None:
         course_id, attempts = changes.course_id, changes.attempts + 1
         for failure in failures:
             assignment_id, cause = failure.assignment_id, failure.cause
@@ -171,7 +171,7 @@ class Settler:
                 self._dead_letters.close(course_id, letter.assignment_id)
 
 
-class RunSettler:
+class RunOutcomeHandler:
     """Settles the steps of provisioning runs: a run that fails is kept as far as it got, and goes on later or not."""
 
     def __init__(
@@ -193,7 +193,7 @@ class RunSettler:
 
         Raises `LeaseLost` and what Redis raises when it is away: then nothing can be kept, nor need it be.
         """
-        came_to = ended(job, LogEvent.PROVISION_DEFECT, run_id=run.id)
+        came_to = run_and_classify(job, LogEvent.PROVISION_DEFECT, run_id=run.id)
         if isinstance(came_to, Run):
             if came_to.state is RunState.DONE and came_to.school_number is None:
                 self._dead_letters.close_provisioning()
@@ -204,13 +204,13 @@ class RunSettler:
 
     def _settled(self, run: Run, lease: RunLease, outcome: Outcome) -> Run:
         match outcome:
-            case Wait(cause=cause, delay=delay, answer=answer):
+            case Snooze(cause=cause, delay=delay, answer=answer):
                 delay_s = round(delay.total_seconds(), 3)
                 log.warning(LogEvent.PROVISION_WAITS, run_id=run.id, cause=cause, delay_s=delay_s)
                 return self._later(replace(run, answer=answer), lease, delay, cause)
             case Retry(failures=failures):
                 return self._again(run, lease, failures[0])
-            case Dead(failure=failure):
+            case Discard(failure=failure):
                 return self._dead(run, lease, failure)
             case Done():
                 return run
@@ -243,7 +243,7 @@ class RunSettler:
         return waiting
 
 
-def ended(job: Callable[[], T], defect: LogEvent, **context: object) -> T | Outcome:
+def run_and_classify(job: Callable[[], T], defect: LogEvent, **context: object) -> T | Outcome:
     """Return what the job returns, else what its error means.
 
     Raises `LeaseLost` and what Redis raises when it is away: neither says anything about the job.
@@ -253,12 +253,12 @@ def ended(job: Callable[[], T], defect: LogEvent, **context: object) -> T | Outc
     except (LeaseLost, *REDIS_GONE):
         raise
     except PassbackError as error:
-        return outcome_of(error)
+        return outcome_of_error(error)
     except Exception as error:  # noqa: BLE001  # The one place: a defect fails its own job alone.
-        log.error(defect, **context, **defect_fields(error))  # noqa: TRY400  # without its text: that may quote data
-        return outcome_of(error)
+        log.error(defect, **context, **exception_fields(error))  # noqa: TRY400  # without its text: that may quote data
+        return outcome_of_error(error)
 
 
 def _report(lease: Lease, job: Callable[[], SyncReport]) -> SyncReport:
-    came_to = ended(job, LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id)
+    came_to = run_and_classify(job, LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id)
     return came_to if isinstance(came_to, SyncReport) else SyncReport(came_to)

@@ -7,38 +7,38 @@ from dataclasses import replace
 import structlog
 
 from shared.clock import Clock
-from shared.domain.outcome import Done, Failure, Outcome, Retry, Wait
-from shared.domain.passback.audit import Occasion
-from shared.domain.passback.changes import ChangeSet
+from shared.domain.outcome import Done, Failure, Outcome, Retry, Snooze
+from shared.domain.passback.audit import WriteContext
+from shared.domain.passback.changes import PendingChanges
 from shared.domain.passback.course_state import CourseRecord, State
 from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY, next_due_at
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
-from shared.ports.passback import CategoryAssociations, DeadLetters, Reading, Records, RosterReader
-from workers.grade_passback.apply.applier import Applier
-from workers.grade_passback.apply.result import Applied
-from workers.grade_passback.course_reader import Survey, Surveyor
+from shared.ports.passback import CachePolicy, CategoryAssociations, DeadLetters, Records, RosterReader
+from workers.grade_passback.apply.applier import PlanApplier
+from workers.grade_passback.apply.result import ApplyResult
+from workers.grade_passback.course_reader import CourseComparer, CourseComparison
 from workers.grade_passback.course_state import course_record
 from workers.grade_passback.gone_courses import close_course
-from workers.grade_passback.lease import Guard
-from workers.grade_passback.operations.category_matches import remember_categories
+from workers.grade_passback.lease import WriteGuard
+from workers.grade_passback.operations.category_matches import save_category_matches
 from workers.grade_passback.outcome_handler import SyncReport
 from workers.grade_passback.unreadable_rows import unreadable_failures
 
 log = structlog.get_logger()
 
 # A link that turns out to be stale costs a second look; more than that means somebody deletes while we write.
-MAX_LOOKS = 3
+MAX_PASSES = 3
 
 
-class SyncCourse:
+class SyncJob:
     """Syncs one course. State-based: may be repeated at any time, and a second run writes nothing."""
 
     def __init__(
         self,
-        surveyor: Surveyor,
-        applier: Applier,
+        surveyor: CourseComparer,
+        applier: PlanApplier,
         rosters: RosterReader,
         records: Records,
         clock: Clock,
@@ -53,21 +53,21 @@ class SyncCourse:
         self._associations = associations
         self._dead_letters = dead_letters
 
-    def run(self, changes: ChangeSet, guard: Guard, token: int) -> SyncReport:
+    def run(self, changes: PendingChanges, guard: WriteGuard, token: int) -> SyncReport:
         """Survey, apply, record; `token` is the lease's. Raises what the survey raises, and `LeaseLost`."""
         try:
             return self._run(changes, guard, token)
         except CourseGone as error:
             return close_course(error, changes, self._records, self._dead_letters, self._clock.now())
 
-    def _run(self, changes: ChangeSet, guard: Guard, token: int) -> SyncReport:
+    def _run(self, changes: PendingChanges, guard: WriteGuard, token: int) -> SyncReport:
         started = self._clock.now()
         graded = self._graded(changes)
-        survey, applied = self._until_settled(changes, graded, guard, Occasion.of(changes, token))
+        survey, applied = self._until_settled(changes, graded, guard, WriteContext.of(changes, token))
         record = course_record(survey, applied, self._clock.now())
         # A date that passed while Canvas was being read is still ahead: what was read may be from before it.
         record = replace(record, next_due_at=next_due_at(survey.course, started - DUE_DATE_DELAY))
-        remember_categories(survey, applied, self._associations)
+        save_category_matches(survey, applied, self._associations)
         self._records.save(record, [section.id for section in survey.course.sections])
         if applied.refused_students:
             # PowerSchool knows better than the remembered roster; the next sync should, too.
@@ -94,7 +94,7 @@ class SyncCourse:
             whole=graded is None,
         )
 
-    def _graded(self, changes: ChangeSet) -> frozenset[str] | None:
+    def _graded(self, changes: PendingChanges) -> frozenset[str] | None:
         """Return the assignments whose scores are to be read; None for all, also where a dead letter tells of a miss.
 
         A run of the whole course that failed for good may have left anything undone.
@@ -103,10 +103,10 @@ class SyncCourse:
         return None if graded is None or self._dead_letters.of_course(changes.course_id) else graded
 
     def _until_settled(
-        self, changes: ChangeSet, graded: frozenset[str] | None, guard: Guard, occasion: Occasion
-    ) -> tuple[Survey, Applied]:
+        self, changes: PendingChanges, graded: frozenset[str] | None, guard: WriteGuard, occasion: WriteContext
+    ) -> tuple[CourseComparison, ApplyResult]:
         written: Counter[Key] = Counter()
-        for _ in range(MAX_LOOKS):
+        for _ in range(MAX_PASSES):
             survey = self._surveyor.survey(
                 changes.course_id,
                 asked_for_by_person=changes.asked_for_by_person,
@@ -122,16 +122,16 @@ class SyncCourse:
         return survey, applied
 
 
-def _reading(changes: ChangeSet) -> Reading:
+def _reading(changes: PendingChanges) -> CachePolicy:
     """Return how fresh the course is to be. Whoever asks for a sync has just changed something."""
     if changes.asked_for_by_person:
-        return Reading.BY_HAND
-    return Reading.REMEMBERED if changes.only_grades else Reading.ANEW
+        return CachePolicy.BY_HAND
+    return CachePolicy.REMEMBERED if changes.only_grades else CachePolicy.ANEW
 
 
-def _outcome(survey: Survey, applied: Applied) -> Outcome:
+def _outcome(survey: CourseComparison, applied: ApplyResult) -> Outcome:
     if applied.unwell is not None:
-        return Wait(applied.unwell.cause, applied.unwell.delay)
+        return Snooze(applied.unwell.cause, applied.unwell.delay)
     unread = [Failure(error.cause, str(error), assignment_id) for assignment_id, error in survey.unread.items()]
     if applied.failed or unread:
         return Retry(tuple(_once_per_assignment([*applied.failed.values(), *unread])))

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from shared.domain.outcome import Failure
 from shared.domain.passback.course_state import AssignmentRecord, SectionRecord, State
 from shared.domain.passback.rules.reasons import Finding, Reason
-from workers.grade_passback.course_reader import Survey
+from workers.grade_passback.course_reader import CourseComparison
 
 CAUSE = "canvas_unexpected"
 
 
-def unreadable_failures(survey: Survey) -> list[Failure]:
+def unreadable_failures(survey: CourseComparison) -> list[Failure]:
     """Return the dead letter of each assignment that cannot be read; one of the whole course for all other rows."""
     found = survey.course.unreadable
     own = [Failure(CAUSE, each.what, each.assignment_id) for each in found if each.assignment_id is not None]
@@ -18,7 +18,7 @@ def unreadable_failures(survey: Survey) -> list[Failure]:
     return [*own, *([Failure(CAUSE, others)] if others else [])]
 
 
-def unreadable_assignments(survey: Survey) -> Iterator[AssignmentRecord]:
+def unreadable_assignments(survey: CourseComparison) -> Iterator[AssignmentRecord]:
     """Yield a record for every assignment that cannot be read: what is known of it, and that it waits for a person."""
     earlier = {each.assignment_id: each for each in (survey.earlier.assignments if survey.earlier else ())}
     for each in survey.course.unreadable:

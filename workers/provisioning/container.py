@@ -16,18 +16,18 @@ from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.clock import Clock
 from shared.config import Settings
-from shared.ports.passback import ChangeStore, DeadLetters, Pauses, Records
-from workers.grade_passback.outcome_handler import RunSettler
-from workers.provisioning.course_resync import CourseLooks
+from shared.ports.passback import DeadLetters, Pauses, Records, SyncQueue
+from workers.grade_passback.outcome_handler import RunOutcomeHandler
+from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.from_settings import upload_rules
 from workers.provisioning.imports.corrections import Corrector
-from workers.provisioning.imports.importer import Uploader
+from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
-from workers.provisioning.lease import kept_alive
-from workers.provisioning.planning import RosterPlanner
+from workers.provisioning.lease import renewing_lease
+from workers.provisioning.planning import RosterPlanBuilder
 from workers.provisioning.run import ProvisionRun
-from workers.provisioning.runner import Pause, Provisioner
-from workers.provisioning.schedule import ProvisionSchedule, Timetable
+from workers.provisioning.runner import ProvisioningRunner, StopCheck
+from workers.provisioning.schedule import ProvisionSchedule, ScheduleConfig
 
 
 class RequestCount:
@@ -49,7 +49,7 @@ class RequestCount:
         return counts
 
 
-class Provisioning:
+class ProvisioningContainer:
     """Everything the worker, and a dry run without it, need of both systems; made when it is first asked for."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Provisioning:
         keys: Keys,
         clock: Clock,
         runs: RedisProvisionRuns,
-        changes: ChangeStore,
+        changes: SyncQueue,
         records: Records,
         dead_letters: DeadLetters,
         pauses: Pauses,
@@ -77,7 +77,7 @@ class Provisioning:
         self._pauses = pauses
         self.spent = RequestCount()
         self._counts = counts
-        self.pause: Pause = lambda duration: stopping.wait(duration.total_seconds())
+        self.pause: StopCheck = lambda duration: stopping.wait(duration.total_seconds())
 
     @cached_property
     def feed(self) -> IndexingFeed:
@@ -113,16 +113,16 @@ class Provisioning:
         return self._settings.district_time_zone or self.feed.time_zone()
 
     @cached_property
-    def planner(self) -> RosterPlanner:
+    def planner(self) -> RosterPlanBuilder:
         """What turns rosters into rows."""
-        return RosterPlanner(self._settings, self.zone, self._clock)
+        return RosterPlanBuilder(self._settings, self.zone, self._clock)
 
     @cached_property
     def provision_run(self) -> ProvisionRun:
         """The use case of a run."""
         s = self._settings
         uploading = UploadPlanner(upload_rules(s), s.redis_prefix, self.planner.today)
-        uploader = Uploader(
+        uploader = Importer(
             self.imports,
             self._runs,
             self.planner,
@@ -133,24 +133,24 @@ class Provisioning:
             timedelta(seconds=s.provision_import_max_s),
             s.redis_prefix,
         )
-        looks = CourseLooks(self._runs, self._changes, self._records, self._clock)
+        looks = TouchedCourseResync(self._runs, self._changes, self._records, self._clock)
         return ProvisionRun(
             self.feed, self.planner, self._runs, uploader, looks, self._clock, uploading, self.zone, self.imports
         )
 
     @cached_property
-    def provisioner(self) -> Provisioner:
+    def provisioner(self) -> ProvisioningRunner:
         """What a tick does."""
         s = self._settings
-        timetable = Timetable(s.provision_schedule, timedelta(seconds=s.provision_check_interval_s))
-        return Provisioner(
+        timetable = ScheduleConfig(s.provision_schedule, timedelta(seconds=s.provision_check_interval_s))
+        return ProvisioningRunner(
             self._runs,
             ProvisionSchedule(self._runs, self.feed, self._pauses, self._clock, timetable, self.zone),
             self.provision_run,
-            RunSettler(self._runs, self._dead_letters, self._clock, s.retry_waits, random.random),
+            RunOutcomeHandler(self._runs, self._dead_letters, self._clock, s.retry_waits, random.random),
             self._pauses,
             self._clock,
-            hold=partial(kept_alive, self._runs, lease_for=timedelta(seconds=s.lease_s)),
+            hold=partial(renewing_lease, self._runs, lease_for=timedelta(seconds=s.lease_s)),
             pause=self.pause,
             take_spent=self.spent.take,
         )

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 
 from shared.clock import Clock
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.domain.provisioning.run import Run
-from shared.ports.passback import ChangeStore, Records
+from shared.ports.passback import Records, SyncQueue
 from shared.ports.provisioning import ProvisionRuns
 from workers.provisioning.reports.changed_rows import ChangedDataSet, changed_rows
 
@@ -19,10 +19,10 @@ MOST_COURSES = 1_000_000
 WITH_SECTIONS = (Entity.SECTIONS, Entity.ENROLLMENTS)
 
 
-class CourseLooks:
+class TouchedCourseResync:
     """Makes the courses due that a run touched; what follows a run that is done. May be repeated."""
 
-    def __init__(self, runs: ProvisionRuns, changes: ChangeStore, records: Records, clock: Clock) -> None:
+    def __init__(self, runs: ProvisionRuns, changes: SyncQueue, records: Records, clock: Clock) -> None:
         self._runs = runs
         self._changes = changes
         self._records = records
@@ -33,7 +33,7 @@ class CourseLooks:
         sections = self._touched_sections(run)
         courses = [course for course in self._connected() if self._has(course, sections)] if sections else []
         for course_id in courses:
-            self._changes.request(course_id, Cause.RECONCILE)
+            self._changes.request(course_id, ChangeCause.RECONCILE)
         return len(courses)
 
     def _touched_sections(self, run: Run) -> set[str]:

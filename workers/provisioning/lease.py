@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def kept_alive(runs: ProvisionRuns, lease: RunLease, lease_for: timedelta) -> Iterator[None]:
+def renewing_lease(runs: ProvisionRuns, lease: RunLease, lease_for: timedelta) -> Iterator[None]:
     """Renew the lease inside the block, often enough that only a dead process loses it."""
     ended = threading.Event()
     every_s = lease_for.total_seconds() / 4

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.config import Settings
-from shared.domain.provisioning.hold_reasons import Hold as PlanHold
+from shared.domain.provisioning.hold_reasons import HoldFinding
 from shared.domain.provisioning.imports.row_errors import explain_row_error
 from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, with_new_ids
 from shared.domain.provisioning.plan import plan_roster
@@ -16,8 +16,8 @@ from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, RowError
 from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
-from shared.domain.provisioning.run import Hold, RowTrouble
-from shared.domain.provisioning.safety import facts_of, reasons_to_hold
+from shared.domain.provisioning.run import ImportMessage, StoredHold
+from shared.domain.provisioning.safety import facts_of, safety_findings
 from shared.domain.provisioning.school_sizes import LiveHistory
 from workers.provisioning.from_settings import limits, provisioning_policy
 from workers.provisioning.imports.row_info import row_of
@@ -27,22 +27,22 @@ NAMED_PROBLEMS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlanResult:
     """What Canvas should hold, and why a person should look first.
 
     `findings` counts what could not go to Canvas as it is, by code; `problems` are the first of them. The rest is as in
-    a `RosterPlan`.
+    a `ImportPlan`.
     """
 
     data_sets: tuple[DataSet, ...]
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[StoredHold, ...] = ()
     findings: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[RosterProblem, ...] = ()
     id_changes: tuple[SisIdChange, ...] = ()
     kept_ids: Mapping[str, str] = field(default_factory=dict)
 
 
-class Planner(Protocol):
+class PlanBuilder(Protocol):
     """Turns rosters into data sets, and Canvas's words about a row into ours."""
 
     def plan(
@@ -51,17 +51,17 @@ class Planner(Protocol):
         applied: Sequence[DataSet],
         history: LiveHistory | None = None,
         canvas: CanvasUsers = NOTHING_KNOWN,
-    ) -> Planned:
+    ) -> PlanResult:
         """Return what Canvas should hold, compared with what it was given last, and a day and a week ago."""
         ...
 
-    def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> RowTrouble:
+    def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> ImportMessage:
         """Return what Canvas said about a row in plain words, with the PowerSchool record to mend."""
         ...
 
 
-class RosterPlanner:
-    """The `Planner` of a district's settings. `zone` is the district's; PowerSchool may be the one who knows it."""
+class RosterPlanBuilder:
+    """The `PlanBuilder` of a district's settings. `zone` is the district's; PowerSchool may be the one who knows it."""
 
     def __init__(self, settings: Settings, zone: Callable[[], tzinfo], clock: Clock) -> None:
         self._settings = settings
@@ -74,16 +74,16 @@ class RosterPlanner:
         applied: Sequence[DataSet],
         history: LiveHistory | None = None,
         canvas: CanvasUsers = NOTHING_KNOWN,
-    ) -> Planned:
+    ) -> PlanResult:
         """Return what Canvas should hold, compared with what it was given last, and a day and a week ago."""
         zone, today = self._zone(), self.today()
         plan = plan_roster(roster, provisioning_policy(self._settings, zone), today, applied, canvas)
         renumbered = {change.old: change.new for change in plan.id_changes}
         before = [with_new_ids(each, renumbered) for each in applied]
         facts, bounds = facts_of(roster, today, zone), limits(self._settings)
-        holds = reasons_to_hold(before, plan.data_sets, facts, bounds, history, frozenset(renumbered.values()))
+        holds = safety_findings(before, plan.data_sets, facts, bounds, history, frozenset(renumbered.values()))
         findings = Counter(problem.code.value for problem in plan.problems)
-        return Planned(
+        return PlanResult(
             plan.data_sets,
             tuple(map(_hold, holds)),
             findings,
@@ -92,15 +92,15 @@ class RosterPlanner:
             plan.kept_ids,
         )
 
-    def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> RowTrouble:
+    def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> ImportMessage:
         """Return what Canvas said about a row in plain words, with the PowerSchool record to mend."""
         told = explain_row_error(error.message, row_of(key, data_set, error))
-        return RowTrouble(key, import_id, error, told.sentence, told.remedy, told.source)
+        return ImportMessage(key, import_id, error, told.sentence, told.remedy, told.source)
 
     def today(self) -> date:
         """Return the district's calendar date."""
         return self._clock.now().astimezone(self._zone()).date()
 
 
-def _hold(hold: PlanHold) -> Hold:
-    return Hold(hold.reason.value, hold.sentence, hold.remedy, hold.entity, hold.school_number)
+def _hold(hold: HoldFinding) -> StoredHold:
+    return StoredHold(hold.reason.value, hold.sentence, hold.remedy, hold.entity, hold.school_number)

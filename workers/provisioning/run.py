@@ -19,14 +19,14 @@ from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
 from shared.domain.provisioning.rows.users import CanvasUsers
 from shared.domain.provisioning.run import (
-    AppliedMark,
     DataSetChange,
-    Hold,
+    DataSetState,
+    ImportProgress,
     Run,
     RunCause,
     RunKind,
     RunState,
-    Upload,
+    StoredHold,
     UploadState,
     digest_of,
     plan_digest_of,
@@ -37,10 +37,10 @@ from shared.domain.provisioning.school_sizes import LiveCounts, LiveHistory
 from shared.errors import PermanentError
 from shared.log_events import LogEvent
 from shared.ports.provisioning import ProvisionRuns, RosterFeed, RunLease, SisImports
-from workers.provisioning.imports.importer import Uploader
+from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.sub_accounts import missing_accounts
-from workers.provisioning.imports.upload_planner import Held, Prepared, UploadPlanner, correction_change
-from workers.provisioning.planning import Planned, Planner
+from workers.provisioning.imports.upload_planner import LastApplied, PlannedImport, UploadPlanner, correction_change
+from workers.provisioning.planning import PlanBuilder, PlanResult
 from workers.provisioning.reports.comparison import Comparison, SchoolPlan
 
 log = structlog.get_logger()
@@ -48,12 +48,12 @@ log = structlog.get_logger()
 # SIS ids take two imports, what is refused is taken back by a third, logins take one: more would be going in circles.
 MOST_CORRECTIONS = 8
 
-FIRST_RUN = Hold(
+FIRST_RUN = StoredHold(
     "first_run",
     "Passback has never provisioned this Canvas, so that there is nothing to compare with.",
     "Look at the rows, above all at SIS ids and logins: they must be those of the people and courses in Canvas.",
 )
-ROWS_FORGOTTEN = Hold(
+ROWS_EXPIRED = StoredHold(
     "rows_forgotten",
     "What was applied last is not kept any more, so that it cannot be told what would end.",
     "Compare some courses in Canvas with PowerSchool before approving.",
@@ -74,9 +74,9 @@ class ProvisionRun:
     def __init__(
         self,
         feed: RosterFeed,
-        planner: Planner,
+        planner: PlanBuilder,
         runs: ProvisionRuns,
-        uploader: Uploader,
+        uploader: Importer,
         aftermath: Aftermath,
         clock: Clock,
         uploads: UploadPlanner,
@@ -122,7 +122,7 @@ class ProvisionRun:
         applied = [rows for each in held.values() if (rows := each.possible) is not None]
         known = CanvasUsers(run.refused_ids, frozenset(run.refused_logins), self._runs.former_logins())
         if target is not None:
-            return self._scoped(run, _Plans(lambda _: Planned(tuple(target))), held, applied, known)
+            return self._scoped(run, _Plans(lambda _: PlanResult(tuple(target))), held, applied, known)
         roster, history = self._feed.read(), self._history()
         plans = _Plans(lambda waiting: self._planner.plan(roster, applied, history, replace(known, waiting=waiting)))
         return self._scoped(run, plans, held, applied, known)
@@ -131,17 +131,17 @@ class ProvisionRun:
         self,
         run: Run,
         plans: "_Plans",
-        held: Mapping[DataSetKey, Held],
+        held: Mapping[DataSetKey, LastApplied],
         applied: Sequence[DataSet],
         known: CanvasUsers,
     ) -> Comparison:
         """Return what changes: of everything, of all but the doubtful schools, or of one school alone."""
         planned = plans.everything
         digests = {each.key: digest_of(each) for each in planned.data_sets}
-        holds: tuple[Hold, ...] = ()
+        holds: tuple[StoredHold, ...] = ()
         if run.kind is not RunKind.ROLLBACK:
             accounts = missing_accounts(self._imports, applied, planned.data_sets)
-            holds = (*planned.holds, *accounts, *_own_holds(held, digests, run.cause))
+            holds = (*planned.holds, *accounts, *_hold_findings(held, digests, run.cause))
         own = run.school_number
         if own is not None:
             # A doubt about the whole district is one about the school.
@@ -160,7 +160,7 @@ class ProvisionRun:
         self,
         run: Run,
         plans: "_Plans",
-        held: Mapping[DataSetKey, Held],
+        held: Mapping[DataSetKey, LastApplied],
         applied: Sequence[DataSet],
         known: CanvasUsers,
         stays: Callable[[int], bool] | None,
@@ -178,8 +178,8 @@ class ProvisionRun:
         return Comparison(planned, prepared, (), "", corrections=corrections, renumbered=renumbered)
 
     def _prepared(
-        self, data_sets: Sequence[DataSet], held: Mapping[DataSetKey, Held], cause: RunCause
-    ) -> tuple[Prepared, ...]:
+        self, data_sets: Sequence[DataSet], held: Mapping[DataSetKey, LastApplied], cause: RunCause
+    ) -> tuple[PlannedImport, ...]:
         over = ended_terms(data_sets, self._uploads.today(), self._zone())
         ordered = sorted(data_sets, key=lambda each: each.key.place)
         return self._uploads.prepared(ordered, held, over, renew=cause is RunCause.SCHEDULE)
@@ -187,9 +187,9 @@ class ProvisionRun:
     def _history(self) -> LiveHistory:
         return LiveHistory(self._clock.now(), tuple(self._runs.live_history()))
 
-    def _held(self, mark: AppliedMark) -> Held:
+    def _held(self, mark: DataSetState) -> LastApplied:
         digests = (mark.digest, mark.attempted, mark.refused)
-        return Held(mark, *(self._runs.rows(digest) if digest else None for digest in digests))
+        return LastApplied(mark, *(self._runs.rows(digest) if digest else None for digest in digests))
 
     def _read(self, run: Run, lease: RunLease) -> Run:
         run = replace(run, planned_at=self._clock.now())
@@ -316,7 +316,7 @@ class ProvisionRun:
         self._remember_live(run, marks, lease)
         return self._end(run, RunState.DONE, lease)
 
-    def _remember_live(self, run: Run, marks: Sequence[AppliedMark], lease: RunLease) -> None:
+    def _remember_live(self, run: Run, marks: Sequence[DataSetState], lease: RunLease) -> None:
         """Remember what is live now, for later runs to compare with; what a person approved is the new measure."""
         if run.approved_by or run.kind is RunKind.ROLLBACK:
             self._runs.forget_live_counts(lease, None if run.school_number is None else [run.school_number])
@@ -397,17 +397,21 @@ class ProvisionRun:
         return run
 
 
-def _own_holds(held: Mapping[DataSetKey, Held], digests: Mapping[DataSetKey, str], cause: RunCause) -> tuple[Hold, ...]:
+def _hold_findings(
+    held: Mapping[DataSetKey, LastApplied], digests: Mapping[DataSetKey, str], cause: RunCause
+) -> tuple[StoredHold, ...]:
     """Return the doubts that the rows themselves do not raise. A person who asks for the first run has decided."""
     if not any(each.mark and each.mark.digest for each in held.values()):
         return () if cause is RunCause.PERSON else (FIRST_RUN,)
     forgotten = (each.mark for key, each in held.items() if key in digests and each.mark and each.rows is None)
     if any(mark.digest and mark.digest != digests[mark.key] for mark in forgotten):
-        return (ROWS_FORGOTTEN,)
+        return (ROWS_EXPIRED,)
     return ()
 
 
-def schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[Hold]) -> frozenset[int]:
+def schools_apart(
+    applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[StoredHold]
+) -> frozenset[int]:
     """Return the schools whose doubts hold them alone: none where a doubt is about all, or no school is left."""
     numbers = {hold.school_number for hold in holds}
     if not numbers or None in numbers:
@@ -420,11 +424,11 @@ def schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds:
 class _Plans:
     """Plans of one reading: with all people by their new SIS ids, or with those of some records left as they are."""
 
-    def __init__(self, plan: Callable[[frozenset[str]], Planned]) -> None:
+    def __init__(self, plan: Callable[[frozenset[str]], PlanResult]) -> None:
         self._plan = plan
         self.everything = plan(frozenset())
 
-    def without_ids_of(self, stays: Callable[[int], bool]) -> Planned:
+    def without_ids_of(self, stays: Callable[[int], bool]) -> PlanResult:
         """Return the plan in which nobody of these schools gets another SIS id."""
         waiting = frozenset(each.source for each in self.everything.id_changes if stays(each.school_number))
         return self._plan(waiting) if waiting else self.everything
@@ -433,9 +437,9 @@ class _Plans:
 def _school_plan(
     school: int,
     applied: Sequence[DataSet],
-    planned: Planned,
-    holds: Iterable[Hold],
-    corrected: Sequence[Upload],
+    planned: PlanResult,
+    holds: Iterable[StoredHold],
+    corrected: Sequence[ImportProgress],
 ) -> SchoolPlan:
     """Return what changes of a school's rows alone. Its digest stands for exactly those changes.
 
@@ -459,7 +463,9 @@ def _school_plan(
     return SchoolPlan(school, own, digest, (*map(correction_change, renumbering), *changes), rows)
 
 
-def _id_imports(id_changes: Sequence[SisIdChange], corrected: Iterable[Upload]) -> Iterator[tuple[DataSetKey, str]]:
+def _id_imports(
+    id_changes: Sequence[SisIdChange], corrected: Iterable[ImportProgress]
+) -> Iterator[tuple[DataSetKey, str]]:
     """Yield what stands for the SIS ids that a plan changes: those that were changed for it already are part of it."""
     for upload in corrected:
         for part in upload.parts:
@@ -474,11 +480,11 @@ def _covers(run: Run, other: Run) -> bool:
     return run.school_number is None or run.school_number == other.school_number
 
 
-def _imported(run: Run) -> tuple[Upload, ...]:
+def _imported(run: Run) -> tuple[ImportProgress, ...]:
     return tuple(upload for upload in run.uploads if upload.state is UploadState.IMPORTED)
 
 
-def _ids_in_canvas(planned: Planned) -> dict[str, str]:
+def _ids_in_canvas(planned: PlanResult) -> dict[str, str]:
     """Return the SIS ids by PowerSchool record that Canvas has and the templates do not make, until it has others."""
     return {**planned.kept_ids, **{change.source: change.old for change in planned.id_changes}}
 

@@ -12,14 +12,14 @@ from typing import Protocol
 import structlog
 
 from shared.clock import Clock
-from shared.domain.outcome import Outcome, Retry, Wait
+from shared.domain.outcome import Outcome, Retry, Snooze
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run, RunKind, RunState
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
 from shared.ports.passback import Pauses
 from shared.ports.provisioning import ProvisionRuns, RunLease
-from workers.grade_passback.outcome_handler import REDIS_GONE, RunSettler, ended
+from workers.grade_passback.outcome_handler import REDIS_GONE, RunOutcomeHandler, run_and_classify
 from workers.provisioning.run import ProvisionRun
 
 log = structlog.get_logger()
@@ -27,9 +27,9 @@ log = structlog.get_logger()
 # A tick ends when this has passed and the step under way is done; the next one goes on.
 LONGEST_TICK = timedelta(seconds=60)
 
-Pause = Callable[[timedelta], bool]
+StopCheck = Callable[[timedelta], bool]
 """Lets a duration pass; True if this process is told to stop meanwhile."""
-Hold = Callable[[RunLease], AbstractContextManager[None]]
+IsPaused = Callable[[RunLease], AbstractContextManager[None]]
 """Keeps a lease alive inside a block."""
 TakeSpent = Callable[[], Mapping[str, int]]
 """Returns how many requests were sent since it was asked last, by system."""
@@ -43,7 +43,7 @@ class Scheduling(Protocol):
         ...
 
 
-class Provisioner:
+class ProvisioningRunner:
     """Goes on with open runs, one after the other, under the lease."""
 
     def __init__(
@@ -51,11 +51,11 @@ class Provisioner:
         runs: ProvisionRuns,
         scheduling: Scheduling,
         provision_run: ProvisionRun,
-        settler: RunSettler,
+        settler: RunOutcomeHandler,
         pauses: Pauses,
         clock: Clock,
-        hold: Hold,
-        pause: Pause,
+        hold: IsPaused,
+        pause: StopCheck,
         take_spent: TakeSpent,
     ) -> None:
         self._runs = runs
@@ -92,9 +92,11 @@ class Provisioner:
 
     def _look(self, lease: RunLease) -> None:
         """See what is due; an unwell system does not keep the runs that are open already from going on."""
-        came_to: Outcome | None = ended(lambda: self._scheduling.look(lease), LogEvent.PROVISION_DEFECT, run_id=None)
+        came_to: Outcome | None = run_and_classify(
+            lambda: self._scheduling.look(lease), LogEvent.PROVISION_DEFECT, run_id=None
+        )
         if came_to is not None:
-            cause = came_to.cause if isinstance(came_to, Wait) else _cause_of(came_to)
+            cause = came_to.cause if isinstance(came_to, Snooze) else _cause_of(came_to)
             log.warning(LogEvent.PROVISION_INTERRUPTED, cause=cause)
 
     def _go_on(self, lease: RunLease, until: datetime) -> bool:
@@ -150,7 +152,7 @@ def _cause_of(outcome: Outcome) -> str:
     match outcome:
         case Retry(failures=failures):
             return failures[0].cause
-        case Wait(cause=cause):
+        case Snooze(cause=cause):
             return cause
         case _:
             return getattr(getattr(outcome, "failure", None), "cause", "")

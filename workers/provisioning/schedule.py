@@ -15,16 +15,16 @@ from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import RunCause, RunKind
 from shared.log_events import LogEvent
 from shared.ports.passback import Pauses
-from shared.ports.provisioning import ProvisionRuns, RosterFeed, RunLease, ScheduleNotes
+from shared.ports.provisioning import ProvisionRuns, RosterFeed, RunLease, ScheduleState
 
 log = structlog.get_logger()
 
 # PowerSchool hints per record: a registrar at work makes many, which one look answers.
-BETWEEN_HINTED_LOOKS = timedelta(seconds=60)
+MIN_CHECK_INTERVAL = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
+class ScheduleConfig:
     """`schedule` is cron, on the clocks of the district; empty: nothing begins by itself. `check_every` 0: no looks."""
 
     schedule: str
@@ -40,7 +40,7 @@ class ProvisionSchedule:
         feed: RosterFeed,
         pauses: Pauses,
         clock: Clock,
-        timetable: Timetable,
+        timetable: ScheduleConfig,
         zone: Callable[[], tzinfo],
     ) -> None:
         self._runs = runs
@@ -63,10 +63,10 @@ class ProvisionSchedule:
         elif self._timetable.check_every:
             self._check(lease, notes, now)
 
-    def _check(self, lease: RunLease, notes: ScheduleNotes, now: datetime) -> None:
+    def _check(self, lease: RunLease, notes: ScheduleState, now: datetime) -> None:
         hint = self._runs.newest_hint_ms()
         since = now - notes.checked_at if notes.checked_at else self._timetable.check_every
-        hinted = hint > notes.hint_ms and since >= BETWEEN_HINTED_LOOKS
+        hinted = hint > notes.hint_ms and since >= MIN_CHECK_INTERVAL
         if not hinted and since < self._timetable.check_every:
             return
         version = self._feed.changes_since(notes.data_version)

@@ -8,7 +8,7 @@ import structlog
 
 from shared.clock import Clock
 from shared.domain.pauses import PROVISIONING
-from shared.domain.provisioning.run import RowTrouble, Run, RunCause, RunKind, RunState
+from shared.domain.provisioning.run import ImportMessage, Run, RunCause, RunKind, RunState
 from shared.log_events import LogEvent
 from shared.ports.passback import Pauses
 from shared.ports.provisioning import ProvisionRuns
@@ -19,11 +19,11 @@ log = structlog.get_logger()
 SHOWN_RUNS = 50
 
 
-class NotPossible(Exception):
+class InvalidOperation(Exception):
     """What a person asked for cannot be done; the message says why, in a sentence."""
 
 
-class ProvisioningDesk:
+class ProvisioningService:
     """Runs to look at and to decide about. `wake` tells the worker; without it, its next tick finds the work."""
 
     def __init__(self, runs: ProvisionRuns, pauses: Pauses, clock: Clock, wake: Callable[[], None]) -> None:
@@ -56,7 +56,7 @@ class ProvisioningDesk:
         """Return the exact rows that a run changes or would change. They hold names: for signed-in people only."""
         return list(changed_rows(self._runs, run))
 
-    def troubles(self, run_id: str) -> Sequence[RowTrouble]:
+    def troubles(self, run_id: str) -> Sequence[ImportMessage]:
         """Return the rows that Canvas refused or warned about. They may quote names: for signed-in people only."""
         return self._runs.troubles(run_id)
 
@@ -71,7 +71,7 @@ class ProvisioningDesk:
     def approve(self, run_id: str, actor: str) -> Run:
         """Let a held run go on: with exactly its plan, or with a new one if the rosters have changed since.
 
-        A new plan that is as doubtful is held again. Raises: NotPossible.
+        A new plan that is as doubtful is held again. Raises: InvalidOperation.
         """
         run = self._held(run_id)
         approved = replace(
@@ -83,7 +83,7 @@ class ProvisioningDesk:
         return approved
 
     def discard(self, run_id: str, actor: str) -> Run:
-        """Close a held run without doing anything. The next run looks anew. Raises: NotPossible."""
+        """Close a held run without doing anything. The next run looks anew. Raises: InvalidOperation."""
         discarded = replace(self._held(run_id), state=RunState.DISCARDED, finished_at=self._clock.now())
         self._end_hold(discarded)
         log.info(LogEvent.PROVISION_DISCARDED, run_id=run_id, actor=actor)
@@ -92,7 +92,7 @@ class ProvisioningDesk:
     def rollback(self, run_id: str | None, actor: str) -> Run:
         """Open a run that restores what Canvas was given before that run: by default the newest that wrote anything.
 
-        Provisioning is paused, since its next run would undo this; `resume` lets it go on. Raises: NotPossible.
+        Provisioning is paused, since its next run would undo this; `resume` lets it go on. Raises: InvalidOperation.
         """
         run = self._to_undo(run_id)
         now = self._clock.now()
@@ -105,14 +105,14 @@ class ProvisioningDesk:
     def _held(self, run_id: str) -> Run:
         run = self._runs.find(run_id)
         if run is None:
-            raise NotPossible(f"there is no run {run_id}")
+            raise InvalidOperation(f"there is no run {run_id}")
         if run.state is not RunState.HELD:
-            raise NotPossible(f"run {run_id} is not held: it is {run.state}")
+            raise InvalidOperation(f"run {run_id} is not held: it is {run.state}")
         return run
 
     def _end_hold(self, run: Run) -> None:
         if not self._runs.end_hold(run):
-            raise NotPossible(f"run {run.id} is not held any more")
+            raise InvalidOperation(f"run {run.id} is not held any more")
 
     def _to_undo(self, run_id: str | None) -> Run:
         if run_id is None:
@@ -120,7 +120,7 @@ class ProvisioningDesk:
         else:
             found = self._runs.find(run_id)
         if found is None:
-            raise NotPossible(f"there is no run {run_id}" if run_id else "no kept run has written anything")
+            raise InvalidOperation(f"there is no run {run_id}" if run_id else "no kept run has written anything")
         if not found.has_written:
-            raise NotPossible(f"run {found.id} has written nothing")
+            raise InvalidOperation(f"run {found.id} has written nothing")
         return found

@@ -7,9 +7,9 @@ from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue, Task
 from workers.celery.worker import consumer_responds, run_celery_worker
-from workers.container import passback
+from workers.container import get_container
 from workers.provisioning.worker_kind import KIND
-from workers.runtime.heartbeat import Heart
+from workers.runtime.heartbeat import HeartbeatThread
 from workers.runtime.identity import this_process
 
 log = structlog.get_logger()
@@ -22,19 +22,19 @@ class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
 
     def __init__(self, worker: object, **options: object) -> None:
         super().__init__(worker, **options)
-        self._heart: Heart | None = None
+        self._heart: HeartbeatThread | None = None
 
     def start(self, worker: object) -> None:
         """Start the heart, and look at once at what is to be done: beat's next tick may be half a minute away."""
         app: Celery = worker.app  # type: ignore[attr-defined]
         app.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
-        self._heart = Heart(passback().heartbeats, this_process(KIND), lives=consumer_responds)
+        self._heart = HeartbeatThread(get_container().heartbeats, this_process(KIND), lives=consumer_responds)
         self._heart.start()
         log.info(LogEvent.PROCESS_STARTED, process=KIND)
 
     def stop(self, _worker: object) -> None:
         """Stop; the tick under way ends with its step, and what it came to is kept."""
-        passback().stopping.set()
+        get_container().stopping.set()
         if self._heart is not None:
             self._heart.stop()
 

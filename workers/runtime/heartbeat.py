@@ -19,10 +19,10 @@ from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()
 
-BEAT_EVERY = timedelta(seconds=2)
+HEARTBEAT_INTERVAL = timedelta(seconds=2)
 
 
-class Heart:
+class HeartbeatThread:
     """A thread that beats as long as `lives` says that the process does its work."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Heart:
         process: str,
         *,
         lives: Callable[[], bool] = lambda: True,
-        every: timedelta = BEAT_EVERY,
+        every: timedelta = HEARTBEAT_INTERVAL,
         supervisor: Callable[[], None] = tell_alive,
     ) -> None:
         self._heartbeats = heartbeats
@@ -70,10 +70,10 @@ class Heart:
 
 
 @contextmanager
-def beating(settings: Settings, kind: str) -> Iterator[None]:
+def run_heartbeat(settings: Settings, kind: str) -> Iterator[None]:
     """Let this process, of this kind, be seen alive inside the block."""
     with closing(connect(settings)) as client:
-        heart = Heart(Heartbeats(client, Keys(settings.redis_prefix)), this_process(kind))
+        heart = HeartbeatThread(Heartbeats(client, Keys(settings.redis_prefix)), this_process(kind))
         heart.start()
         try:
             yield

@@ -10,7 +10,7 @@ BETWEEN_LINES = timedelta(seconds=10)
 MOST_KINDS = 1000
 
 
-class LineLimit:
+class LogLimit:
     """Says which lines are written. A kind is made of our own codes and paths, never of what a sender wrote."""
 
     def __init__(self, clock: Clock) -> None:
@@ -36,7 +36,7 @@ class ServerLines(logging.Filter):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
-        self._lines = LineLimit(clock)
+        self._lines = LogLimit(clock)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether the line is written."""

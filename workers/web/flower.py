@@ -24,7 +24,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import RequestHandler
 
 from shared.config import ConfigurationError, is_loopback_address
-from workers.web.api.errors import NotDone
+from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import CHALLENGE, Authenticator, name_and_password
 from workers.web.auth.trusted_proxies import Proxies
 
@@ -56,7 +56,7 @@ def flower(
     options.read_only = True
     options.tasks_columns = COLUMNS
     options.conf = os.devnull
-    door = Door(authenticator, f"Basic {b64encode(inner.encode()).decode()}", proxies)
+    door = AuthGuard(authenticator, f"Basic {b64encode(inner.encode()).decode()}", proxies)
     return GuardedFlower(door, capp=app, options=options, **flower_settings)
 
 
@@ -72,7 +72,7 @@ def run(monitor: Flower) -> None:
         monitor.stop()
 
 
-class Door:
+class AuthGuard:
     """Decides over each request before Flower sees it."""
 
     def __init__(
@@ -82,16 +82,16 @@ class Door:
         self._inner = inner_authorization
         self._proxies = proxies
 
-    async def refusal(self, request: HTTPServerRequest) -> NotDone | None:
+    async def refusal(self, request: HTTPServerRequest) -> ApiError | None:
         """Return why the request is refused; None lets it in, signed in as Flower knows it."""
         try:
             await self._check(request)
-        except NotDone as refused:
+        except ApiError as refused:
             return refused
         except (RedisError, OSError):
-            return NotDone(503, "unavailable", "Redis does not answer now.", {"Retry-After": "5"})
+            return ApiError(503, "unavailable", "Redis does not answer now.", {"Retry-After": "5"})
         if request.method not in READING:
-            return NotDone(405, "method_not_allowed", "Flower is for reading.")
+            return ApiError(405, "method_not_allowed", "Flower is for reading.")
         request.headers["Authorization"] = self._inner
         return None
 
@@ -99,21 +99,21 @@ class Door:
         if self._authenticator is None:
             # Without a password, a page that a browser was led to may pretend that its name is this machine's.
             if not _names_this_machine(request.host_name):
-                raise NotDone(403, "not_this_machine", "The request names another machine.")
+                raise ApiError(403, "not_this_machine", "The request names another machine.")
             return
         peer = request.remote_ip or ""
         forwarded = request.headers.get_list("X-Forwarded-For")
         sender = self._proxies.sender_of(peer, forwarded) if self._proxies else peer
         given = request.headers.get("Authorization", "")
         if not given:
-            raise NotDone(401, "not_signed_in", "Sign in as operator.", CHALLENGE)
+            raise ApiError(401, "not_signed_in", "Sign in as operator.", CHALLENGE)
         await self._authenticator.operator(*name_and_password(given), sender, "flower")
 
 
 class GuardedFlower(Flower):  # type: ignore[misc]  # Flower has no types
     """Flower behind the door."""
 
-    def __init__(self, door: Door, **parts: Any) -> None:
+    def __init__(self, door: AuthGuard, **parts: Any) -> None:
         self._door = door
         super().__init__(**parts)
 
@@ -126,14 +126,14 @@ class GuardedFlower(Flower):  # type: ignore[misc]  # Flower has no types
 
     def find_handler(self, request: HTTPServerRequest, **parts: Any) -> HTTPMessageDelegate:
         """Return what answers the request once the door has decided over it."""
-        return _AtTheDoor(request, self._decided(request, parts))
+        return _AuthHandler(request, self._decided(request, parts))
 
     async def _decided(self, request: HTTPServerRequest, parts: Mapping[str, Any]) -> HTTPMessageDelegate:
         refused = await self._door.refusal(request)
         delegate: HTTPMessageDelegate = (
             super().find_handler(request, **parts)
             if refused is None
-            else self.get_handler_delegate(request, Refused, {"refused": refused})
+            else self.get_handler_delegate(request, FlowerLoginPage, {"refused": refused})
         )
         return delegate
 
@@ -155,7 +155,7 @@ class BoundedServer(HTTPServer):
         super().handle_stream(stream, address)
 
 
-class _AtTheDoor(HTTPMessageDelegate):
+class _AuthHandler(HTTPMessageDelegate):
     """Waits with a request's head until it is decided who answers it; tornado reads no body before."""
 
     def __init__(self, request: HTTPServerRequest, decided: Coroutine[Any, Any, HTTPMessageDelegate]) -> None:
@@ -182,10 +182,10 @@ class _AtTheDoor(HTTPMessageDelegate):
             self._delegate.on_connection_close()
 
 
-class Refused(RequestHandler):
+class FlowerLoginPage(RequestHandler):
     """Answers with nothing but a status."""
 
-    def initialize(self, refused: NotDone) -> None:
+    def initialize(self, refused: ApiError) -> None:
         """Take the refusal."""
         self._refused = refused
 

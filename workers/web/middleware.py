@@ -11,9 +11,9 @@ from datetime import timedelta
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workers.web.receivers.rejection_log import RefusalLog
+from workers.web.receivers.rejection_log import RejectionLog
 from workers.web.receivers.request_body import BodyReader
-from workers.web.receivers.responses import TOO_MANY, NotAccepted
+from workers.web.receivers.responses import TOO_MANY, RequestRefused
 
 OTHER_BODY_BYTES = 10_000
 MOST_OTHER_REQUESTS = 64
@@ -33,7 +33,7 @@ class RequestLimits:
         app: ASGIApp,
         receivers: Collection[str],
         event_bodies: BodyReader,
-        refusals: RefusalLog,
+        refusals: RejectionLog,
         other_bodies: BodyReader | None = None,
         most_others: int = MOST_OTHER_REQUESTS,
     ) -> None:
@@ -55,7 +55,7 @@ class RequestLimits:
             # The busiest way: a receiver takes the body from the scope, without another coroutine.
             try:
                 scope[BODY] = await self._event_bodies.read(scope, receive)
-            except NotAccepted as refused:
+            except RequestRefused as refused:
                 self._refusals.note(scope["path"], refused)
                 await refused.reply().send(send)
                 return
@@ -66,22 +66,22 @@ class RequestLimits:
             # A body that is still arriving takes no place: only what is in work is counted.
             body = await self._other_bodies.read(scope, receive)
             self._find_room(scope["path"])
-        except NotAccepted as refused:
-            self._refusals.note_request(door_of(scope["path"]), refused)
+        except RequestRefused as refused:
+            self._refusals.note_request(route_limit(scope["path"]), refused)
             await refused.reply().send(send)
             return
         self._others += 1
         try:
-            await self._app(scope, _Whole(body, receive), send)
+            await self._app(scope, _CompleteBody(body, receive), send)
         finally:
             self._others -= 1
 
     def _find_room(self, path: str) -> None:
         if self._others >= self._most_others and path not in HEALTH:
-            raise NotAccepted(TOO_MANY, retry_after=RETRY_AFTER)
+            raise RequestRefused(TOO_MANY, retry_after=RETRY_AFTER)
 
 
-class _Whole:
+class _CompleteBody:
     """ASGI's `receive` with a body that was read already."""
 
     __slots__ = ("_body", "_receive")
@@ -98,13 +98,13 @@ class _Whole:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def whole_body(scope: Scope) -> bytes:
+def request_body(scope: Scope) -> bytes:
     """Take the body of a receiver's request, which the middleware read, out of its scope."""
     body: bytes = scope.pop(BODY)
     return body
 
 
-def door_of(path: str) -> str:
+def route_limit(path: str) -> str:
     """Return the name of a path's door, for logs: one of four, whatever the sender asked for."""
     if path in HEALTH:
         return "health"

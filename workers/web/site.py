@@ -2,18 +2,20 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from workers.container import Passback
+from workers.container import Container
 from workers.web.api.app import PREFIX, create_api
-from workers.web.auth.sign_in import SignIn
-from workers.web.pages.provisioning import Provisioning
+from workers.web.auth.sign_in import RequestAuthenticator
+from workers.web.pages.provisioning import ProvisioningPages
 from workers.web.pages.provisioning_source import provisioning_of
 from workers.web.pages.routes import create_pages
 from workers.web.security_headers import SafeHeaders
 
 
-def create_site(service: Passback, provisioning: Provisioning | None = None, sign_in: SignIn | None = None) -> ASGIApp:
+def create_site(
+    service: Container, provisioning: ProvisioningPages | None = None, sign_in: RequestAuthenticator | None = None
+) -> ASGIApp:
     """Return the application."""
-    sign_in = sign_in or SignIn(service.settings, lambda: service.redis, service.keys)
+    sign_in = sign_in or RequestAuthenticator(service.settings, lambda: service.redis, service.keys)
     provisioning = provisioning or provisioning_of(service)
     api = create_api(service, sign_in, provisioning)
     pages = create_pages(service, sign_in, provisioning)

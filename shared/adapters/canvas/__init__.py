@@ -7,13 +7,13 @@ import redis
 from pydantic import SecretStr
 
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.canvas.course_cache import CourseMemory
+from shared.adapters.canvas.course_cache import CourseCache
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
-from shared.adapters.http.client import CONNECT_TIMEOUT_S, JsonApi, OnRequest, OnTrouble, http_client
+from shared.adapters.http.client import CONNECT_TIMEOUT_S, OnFailure, OnRequest, RemoteApi, http_client
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import Clock
 from shared.config import CANVAS_SETTINGS, Settings
 
@@ -31,13 +31,13 @@ def canvas_client(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
-    on_trouble: OnTrouble | None = None,
+    on_trouble: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasClient:
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
     return CanvasClient(
         _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, on_trouble, transport),
-        CourseMemory(redis_client, keys, timedelta(seconds=settings.canvas_course_max_age_s)),
+        CourseCache(redis_client, keys, timedelta(seconds=settings.canvas_course_max_age_s)),
         PageSizes(redis_client, keys),
         settings.canvas_account,
     )
@@ -50,7 +50,7 @@ def canvas_sis_imports(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
-    on_trouble: OnTrouble | None = None,
+    on_trouble: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasSisImports:
     """Return SIS Import with the provisioning token. Raises `ConfigurationError` without URL or token."""
@@ -68,7 +68,7 @@ def _canvas(
     keys: Keys,
     clock: Clock,
     on_request: OnRequest | None,
-    on_trouble: OnTrouble | None,
+    on_trouble: OnFailure | None,
     transport: httpx.BaseTransport | None,
 ) -> PagedApi:
     settings.require(*CANVAS_SETTINGS)
@@ -79,7 +79,7 @@ def _canvas(
         transport=transport,
     )
     # Canvas asks for no interval between requests: what fills its bucket is how many are under way at once.
-    gate = SystemGate(
+    gate = RemoteLimiter(
         redis_client,
         keys,
         SYSTEM,
@@ -88,7 +88,7 @@ def _canvas(
         max_in_flight=settings.canvas_max_in_flight,
         longest_request=timedelta(seconds=CONNECT_TIMEOUT_S + settings.canvas_timeout_s) + MARGIN,
     )
-    api = JsonApi(
+    api = RemoteApi(
         SYSTEM,
         http,
         gate,

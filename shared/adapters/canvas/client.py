@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import TypeAdapter
 
 from shared.adapters.canvas import row_by_row, submission_rows, wire
-from shared.adapters.canvas.course_cache import CourseIdentity, CourseMemory, Frame
+from shared.adapters.canvas.course_cache import CourseCache, CourseIdentity, CourseStructure
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import OF_AN_ACCOUNT, PagedApi
-from shared.adapters.canvas.submission_rows import FastRow, PartRow
-from shared.adapters.canvas.wire import AssignmentWire, GroupWire
+from shared.adapters.canvas.submission_rows import PartRow, SubmissionRow
+from shared.adapters.canvas.wire import GroupWire, RestAssignment
 from shared.adapters.http.client import Params
-from shared.adapters.http.response import Answer, OddRow
+from shared.adapters.http.response import ApiResponse, UnreadableRow
 from shared.domain.passback.canvas import Assignment, Course, GradebookRow, Submission, Unreadable
 from shared.domain.passback.rules.score import is_reckonable
-from shared.errors import CourseGone, GradebookIncomplete, NotFound, Refused
-from shared.ports.passback import Reading
+from shared.errors import CourseGone, GradebookIncomplete, NotFound, RequestRejected
+from shared.ports.passback import CachePolicy
 
 T = TypeVar("T")
 
@@ -27,13 +27,13 @@ T = TypeVar("T")
 class CanvasClient:
     """Thread-safe: one instance serves all threads of a process."""
 
-    def __init__(self, canvas: PagedApi, memory: CourseMemory, page_sizes: PageSizes, account: str = "self") -> None:
+    def __init__(self, canvas: PagedApi, memory: CourseCache, page_sizes: PageSizes, account: str = "self") -> None:
         self._canvas = canvas
         self._memory = memory
         self._page_sizes = page_sizes
         self._account = account
 
-    def course(self, course_id: str, reading: Reading = Reading.LIVE) -> Course:
+    def course(self, course_id: str, reading: CachePolicy = CachePolicy.LIVE) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores.
 
         Only the groups say whether moderated grades are released, so that a course with any is always read whole.
@@ -42,17 +42,17 @@ class CanvasClient:
         with self._as_gone(course_id):
             return self._course(course_id, reading)
 
-    def _course(self, course_id: str, reading: Reading) -> Course:
+    def _course(self, course_id: str, reading: CachePolicy) -> Course:
         assignments, odd = self._assignments(course_id)
         moderated = any(assignment.moderated_grading for assignment in assignments)
-        kept = self._memory.frame(course_id) if reading is Reading.REMEMBERED and not moderated else None
+        kept = self._memory.frame(course_id) if reading is CachePolicy.REMEMBERED and not moderated else None
         if kept is not None:
             return _course(course_id, kept, assignments, {}, self._identity(course_id, reading), odd, remembered=True)
         groups, odd_groups = self._groups(course_id, with_grades_published=moderated)
         frame, odd_sections = self._frame(course_id, groups)
         odd = (*odd, *odd_groups, *odd_sections)
         # What could not be read may be readable at the next sync.
-        if reading is not Reading.LIVE and not odd_groups and not odd_sections:
+        if reading is not CachePolicy.LIVE and not odd_groups and not odd_sections:
             self._memory.keep_frame(course_id, frame)
         return _course(course_id, frame, assignments, _published(groups), self._identity(course_id, reading), odd)
 
@@ -91,7 +91,7 @@ class CanvasClient:
 
         yield from self._page_sizes.pages_of(f"account-{self._account}", read)
 
-    def check_token(self) -> Answer:
+    def check_token(self) -> ApiResponse:
         """Return Canvas's answer if it knows the token.
 
         Raises `AccessDenied` if it does not, and if a scoped key may not read its own user.
@@ -134,44 +134,46 @@ class CanvasClient:
             self.check_course(course_id)
             raise
 
-    def _assignments(self, course_id: str) -> tuple[list[AssignmentWire], tuple[Unreadable, ...]]:
+    def _assignments(self, course_id: str) -> tuple[list[RestAssignment], tuple[Unreadable, ...]]:
         # Not filtered by post_to_sis: what is not sent is to be explained. Base dates, not the service user's own.
         params = [*_include("overrides", "checkpoints"), ("override_assignment_dates", "false")]
         found, odd = self._all("/api/v1/courses/{course_id}/assignments", course_id, params, wire.ASSIGNMENTS)
-        unreadable = (Unreadable(each.id(), _told("assignment", each)) for each in odd if not _is_deleted(each))
+        unreadable = (
+            Unreadable(each.id(), _report_unread("assignment", each)) for each in odd if not _is_deleted(each)
+        )
         return [assignment for assignment in found if assignment.workflow_state != "deleted"], tuple(unreadable)
 
-    def _identity(self, course_id: str, reading: Reading) -> CourseIdentity:
+    def _identity(self, course_id: str, reading: CachePolicy) -> CourseIdentity:
         """Return the course's name and time zone: up to an hour old where passback syncs by itself."""
-        kept = None if reading in (Reading.LIVE, Reading.BY_HAND) else self._memory.identity(course_id)
+        kept = None if reading in (CachePolicy.LIVE, CachePolicy.BY_HAND) else self._memory.identity(course_id)
         if kept is None:
             course = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id}).parsed(wire.COURSE)
             kept = CourseIdentity(course.name or "", course.time_zone or "")
-            if reading is not Reading.LIVE:
+            if reading is not CachePolicy.LIVE:
                 self._memory.keep_identity(course_id, kept)
         return kept
 
-    def _frame(self, course_id: str, groups: Iterable[GroupWire]) -> tuple[Frame, tuple[Unreadable, ...]]:
+    def _frame(self, course_id: str, groups: Iterable[GroupWire]) -> tuple[CourseStructure, tuple[Unreadable, ...]]:
         """Return the frame. A course's own SIS id is read with its sections, of which each has it."""
         sections, odd = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
-        frame = Frame(
+        frame = CourseStructure(
             sis_course_id=next((section.sis_course_id for section in sections), None),
             sections=tuple(section.to_domain() for section in sections),
             groups=tuple(group.to_domain() for group in groups),
         )
-        return frame, tuple(Unreadable(None, _told("section", each)) for each in odd)
+        return frame, tuple(Unreadable(None, _report_unread("section", each)) for each in odd)
 
     def _groups(self, course_id: str, *, with_grades_published: bool) -> tuple[list[GroupWire], tuple[Unreadable, ...]]:
         params = _include("assignments", "grades_published") if with_grades_published else []
         template = "/api/v1/courses/{course_id}/assignment_groups"
         groups, odd = self._all(template, course_id, params, wire.GROUPS)
-        return groups, tuple(Unreadable(None, _told("assignment group", each)) for each in odd)
+        return groups, tuple(Unreadable(None, _report_unread("assignment group", each)) for each in odd)
 
-    def _rows(self, course_id: str, assignment_ids: Sequence[str], students: int) -> Iterator[FastRow]:
+    def _rows(self, course_id: str, assignment_ids: Sequence[str], students: int) -> Iterator[SubmissionRow]:
         params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", one) for one in assignment_ids)]
         template, ids = "/api/v1/courses/{course_id}/students/submissions", {"course_id": course_id}
         for page in self._canvas.pages(template, ids, [*params, _per_page(students)], submission_rows.DECODER):
-            fast: list[FastRow] | None = page.decoded  # type: ignore[assignment]  # the decoder says what it makes
+            fast: list[SubmissionRow] | None = page.decoded  # type: ignore[assignment]  # the decoder says what it makes
             yield from row_by_row.read(page, assignment_ids) if fast is None else fast
 
     def _test_students(self, course_id: str, nobody: Collection[str]) -> frozenset[str]:
@@ -184,7 +186,7 @@ class CanvasClient:
             params = [("type[]", "StudentViewEnrollment")]
             try:
                 found, _ = self._all("/api/v1/courses/{course_id}/enrollments", course_id, params, wire.ENROLLMENTS)
-            except Refused:
+            except RequestRejected:
                 return frozenset()
             test_students = {enrollment.user_id for enrollment in found}
             known = {user_id: user_id in test_students for user_id in nobody}
@@ -193,10 +195,10 @@ class CanvasClient:
 
     def _all(
         self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]
-    ) -> tuple[list[T], list[OddRow]]:
+    ) -> tuple[list[T], list[UnreadableRow]]:
         """Return the list's rows, and those that could not be read."""
 
-        def read(rows: int) -> list[tuple[list[T], list[OddRow]]]:
+        def read(rows: int) -> list[tuple[list[T], list[UnreadableRow]]]:
             pages = self._canvas.pages(template, {"course_id": course_id}, [*params, _per_page(rows)])
             return [page.rows(items) for page in pages]
 
@@ -214,8 +216,8 @@ def _include(*names: str) -> list[tuple[str, str]]:
 
 def _course(
     course_id: str,
-    frame: Frame,
-    assignments: Sequence[AssignmentWire],
+    frame: CourseStructure,
+    assignments: Sequence[RestAssignment],
     published: Mapping[str, bool | None],
     identity: CourseIdentity,
     unreadable: tuple[Unreadable, ...],
@@ -250,20 +252,20 @@ def _published(groups: Iterable[GroupWire]) -> dict[str, bool | None]:
     return {each.id: each.grades_published for group in groups for each in group.assignments}
 
 
-def _assignment(found: AssignmentWire, published: Mapping[str, bool | None]) -> Assignment:
+def _assignment(found: RestAssignment, published: Mapping[str, bool | None]) -> Assignment:
     return found.to_domain(grades_published=published.get(found.id) if found.moderated_grading else None)
 
 
-def _told(kind: str, odd: OddRow) -> str:
+def _report_unread(kind: str, odd: UnreadableRow) -> str:
     row_id = odd.id()
     return f"{kind} {'without a usable id' if row_id is None else row_id}: no usable {odd.fields}"
 
 
-def _is_deleted(odd: OddRow) -> bool:
+def _is_deleted(odd: UnreadableRow) -> bool:
     return isinstance(odd.row, dict) and odd.row.get("workflow_state") == "deleted"
 
 
-def _one_row_per_student(rows: Iterable[FastRow]) -> tuple[GradebookRow, ...]:
+def _one_row_per_student(rows: Iterable[SubmissionRow]) -> tuple[GradebookRow, ...]:
     students: dict[str, GradebookRow] = {}
     for row in rows:
         earlier = students.get(row.user_id)
@@ -286,7 +288,7 @@ def _one_row_per_student(rows: Iterable[FastRow]) -> tuple[GradebookRow, ...]:
     return tuple(students.values())
 
 
-def _submissions(row: FastRow) -> tuple[dict[str, Submission], dict[str, str]]:
+def _submissions(row: SubmissionRow) -> tuple[dict[str, Submission], dict[str, str]]:
     """Return the row's submissions by assignment id, and the fields of those that cannot be read."""
     submissions = {each.assignment_id: each for each in row.submissions if is_reckonable(each.score)}
     unreadable = dict(row.unreadable) if isinstance(row, PartRow) else {}

@@ -12,7 +12,7 @@ from shared.domain.passback.canvas import AssignmentGroup, Section
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class CourseStructure:
     """The part of a course that seldom changes."""
 
     sis_course_id: str | None
@@ -28,7 +28,7 @@ class CourseIdentity:
     time_zone: str
 
 
-_FRAME = TypeAdapter(Frame)
+_STRUCTURE = TypeAdapter(CourseStructure)
 _IDENTITY = TypeAdapter(CourseIdentity)
 _NOBODY = TypeAdapter(dict[str, bool])
 
@@ -36,7 +36,7 @@ _NOBODY = TypeAdapter(dict[str, bool])
 IDENTITY_MAX_AGE = timedelta(hours=1)
 
 
-class CourseMemory:
+class CourseCache:
     """Frames and test students of courses, each with a lifetime; nothing is kept where that is zero."""
 
     def __init__(self, client: redis.Redis, keys: Keys, max_age: timedelta) -> None:
@@ -44,14 +44,14 @@ class CourseMemory:
         self._keys = keys
         self._max_age = max_age
 
-    def frame(self, course_id: str) -> Frame | None:
+    def frame(self, course_id: str) -> CourseStructure | None:
         """Return the remembered frame of the course, None if there is none."""
         kept = self._redis.get(self._keys.cached("canvas-frame", course_id))
-        return None if kept is None else _FRAME.validate_json(kept)
+        return None if kept is None else _STRUCTURE.validate_json(kept)
 
-    def keep_frame(self, course_id: str, frame: Frame) -> None:
+    def keep_frame(self, course_id: str, frame: CourseStructure) -> None:
         """Remember the frame. For the course's lease holder, so that no older reading replaces a newer one."""
-        self._keep("canvas-frame", course_id, _FRAME.dump_json(frame), self._max_age)
+        self._keep("canvas-frame", course_id, _STRUCTURE.dump_json(frame), self._max_age)
 
     def identity(self, course_id: str) -> CourseIdentity | None:
         """Return the remembered name and time zone of the course, None if there are none."""

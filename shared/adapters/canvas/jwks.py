@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import httpx
 from jwt import PyJWK
 
-from shared.adapters.http.exchange import ENCODINGS, AnswerTooLong, read_body_async
+from shared.adapters.http.exchange import ENCODINGS, ResponseTooSlow, read_body_async
 from shared.clock import Clock
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from shared.events.signatures import keys_by_id
 
 FETCH_TIMEOUT_S = 5.0
@@ -44,7 +44,7 @@ class JwksKeys:
     async def key(self, key_id: str) -> PyJWK | None:
         """Return the key of this id, None if Canvas lists none such now.
 
-        Raises: SystemUnwell, with the time to wait, while that cannot be looked up.
+        Raises: ServiceUnavailable, with the time to wait, while that cannot be looked up.
         """
         key = self._keys.get(key_id)
         if key is not None:
@@ -52,12 +52,12 @@ class JwksKeys:
             return key
         wait = self._wait_for_fetch()
         if wait > timedelta(0):
-            raise SystemUnwell("GET jwks: fetched too often", cause="jwks_unavailable", delay=wait)
+            raise ServiceUnavailable("GET jwks: fetched too often", cause="jwks_unavailable", delay=wait)
         # Shielded: the fetch is shared, and one asker that hangs up must not end it for the others.
         await asyncio.shield(self._fetch_once())
         key = self._keys.get(key_id)
         if key is None and self._failed_until is not None:
-            raise SystemUnwell("GET jwks: no key set", cause="jwks_unavailable", delay=BETWEEN_FAILED_FETCHES)
+            raise ServiceUnavailable("GET jwks: no key set", cause="jwks_unavailable", delay=BETWEEN_FAILED_FETCHES)
         return key
 
     async def close(self) -> None:
@@ -93,8 +93,8 @@ class JwksKeys:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 keys = await self._listed_keys()
-        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError, AnswerTooLong):
-            # Not swallowed: whoever asks for a key that is not remembered gets `SystemUnwell`.
+        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError, ResponseTooSlow):
+            # Not swallowed: whoever asks for a key that is not remembered gets `ServiceUnavailable`.
             keys = {}
         finally:
             self._fetching = None

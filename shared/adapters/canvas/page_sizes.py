@@ -15,10 +15,10 @@ from shared.adapters.canvas.pagination import ListTooSlow
 from shared.adapters.http.request_context import current_errand
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text
-from shared.errors import AnswerTooLarge, SystemUnwell, TransientError
+from shared.errors import ResponseTooLarge, ServiceUnavailable, TransientError
 
 T = TypeVar("T")
-TooHeavy = TransientError | AnswerTooLarge
+TooHeavy = TransientError | ResponseTooLarge
 
 # So many rows of a list, and so many submissions (students times assignments), are asked for at once.
 MOST_ROWS = 100
@@ -29,7 +29,7 @@ LEAST_CELLS = 10
 SHRINKAGE = (2, 8, 64)
 GROWTH = 4
 # Long enough not to fail at every sync, short enough for a Canvas that was slow for an hour.
-REMEMBERED_FOR = timedelta(days=1)
+PAGE_SIZE_TTL = timedelta(days=1)
 FEWEST_STUDENTS = 10
 # More assignments than these in one course are not too heavy by themselves: Canvas is.
 MOST_UNREAD = 3
@@ -71,7 +71,7 @@ class PageSizes:
         while True:
             try:
                 yield from read(size)
-            except (TransientError, AnswerTooLarge) as error:
+            except (TransientError, ResponseTooLarge) as error:
                 failures += 1
                 size = self._after(error, ROWS, of, size, failures)
             else:
@@ -83,7 +83,7 @@ class PageSizes:
         while True:
             try:
                 return read(size)
-            except (TransientError, AnswerTooLarge) as error:
+            except (TransientError, ResponseTooLarge) as error:
                 failures += 1
                 size = self._after(error, ROWS, of, size, failures)
 
@@ -103,7 +103,7 @@ class PageSizes:
             some, students = share(left, size)
             try:
                 found.rows += read(some, students)
-            except (TransientError, AnswerTooLarge) as error:
+            except (TransientError, ResponseTooLarge) as error:
                 tried = min(size, len(some) * students)
                 failures += 1
                 if tried > CELLS.least:
@@ -119,7 +119,7 @@ class PageSizes:
         for each in sorted(heavy):
             try:
                 found.rows += read([each], CELLS.least)
-            except (TransientError, AnswerTooLarge) as error:
+            except (TransientError, ResponseTooLarge) as error:
                 self._give_up(course_id, found, each, error)
         return found
 
@@ -127,13 +127,13 @@ class PageSizes:
         """Note that the assignment cannot be read. Raises the error where that is not the assignment's own."""
         if not _has_time() or not is_too_heavy(error) or len(found.unread) == MOST_UNREAD:
             raise error
-        if isinstance(error, AnswerTooLarge):
+        if isinstance(error, ResponseTooLarge):
             error = TransientError(str(error), cause=error.cause)
         found.unread[assignment_id] = error
         key = self._keys.cached(HEAVY, course_id)
         with self._redis.pipeline() as pipeline:
             pipeline.sadd(key, assignment_id)
-            pipeline.pexpire(key, REMEMBERED_FOR)
+            pipeline.pexpire(key, PAGE_SIZE_TTL)
             pipeline.execute()
 
     def _heavy(self, course_id: str) -> set[str]:
@@ -153,7 +153,7 @@ class PageSizes:
         return self._remember(unit, of, max(unit.least, size // SHRINKAGE[min(failures, len(SHRINKAGE)) - 1]))
 
     def _remember(self, unit: Unit, of: str, size: int) -> int:
-        self._redis.set(self._keys.cached(f"canvas-page-{unit.name}", of), size, px=REMEMBERED_FOR)
+        self._redis.set(self._keys.cached(f"canvas-page-{unit.name}", of), size, px=PAGE_SIZE_TTL)
         return size
 
 
@@ -174,8 +174,10 @@ def _has_time() -> bool:
 
 def is_too_heavy(error: TooHeavy) -> bool:
     """Say whether this request took too long while Canvas answers others, or said too much: a smaller one may not."""
-    if isinstance(error, AnswerTooLarge):
+    if isinstance(error, ResponseTooLarge):
         return True
     return (
-        not isinstance(error, ListTooSlow) and error.cause == "canvas_timeout" and not isinstance(error, SystemUnwell)
+        not isinstance(error, ListTooSlow)
+        and error.cause == "canvas_timeout"
+        and not isinstance(error, ServiceUnavailable)
     )

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import httpx
 
-from shared.adapters.http.client import JsonApi, Params
-from shared.adapters.http.response import Answer, Decoder
+from shared.adapters.http.client import Params, RemoteApi
+from shared.adapters.http.response import ApiResponse, Decoder
 from shared.errors import AccessDenied, TransientError
 
 # What every valid token may ask for, whatever its user may see.
@@ -39,7 +39,7 @@ class ListTooSlow(TransientError):
     """The pages of a list took too long in all; smaller pages would take longer."""
 
 
-def advised_interval(answer: Answer) -> timedelta | None:
+def advised_interval(answer: ApiResponse) -> timedelta | None:
     """Return the interval between all requests that lets the token's bucket drain, None while it has room.
 
     With COMFORTABLE_REMAINING left, as much drains in it as the request cost; with less left, more does.
@@ -52,7 +52,7 @@ def advised_interval(answer: Answer) -> timedelta | None:
     return min(timedelta(seconds=drained / DRAINED_PER_SECOND), LONGEST_ADVISED)
 
 
-def _number(answer: Answer, header: str) -> float | None:
+def _number(answer: ApiResponse, header: str) -> float | None:
     """Return the header's value, 0 for a negative one; None where it is no finite number."""
     try:
         number = float(answer.headers.get(header, ""))
@@ -64,7 +64,7 @@ def _number(answer: Answer, header: str) -> float | None:
 class PagedApi:
     """Thread-safe: one instance serves all threads of a process."""
 
-    def __init__(self, api: JsonApi, base_url: httpx.URL) -> None:
+    def __init__(self, api: RemoteApi, base_url: httpx.URL) -> None:
         self._api = api
         self._base_url = base_url
         self._other_origins: set[str] = set()
@@ -81,8 +81,8 @@ class PagedApi:
         params: Params = (),
         decoder: Decoder | None = None,
         bounds: ListBounds = OF_A_COURSE,
-    ) -> Iterator[Answer]:
-        """Yield the pages of a list. Raises: UnexpectedAnswer, ListTooSlow and what `JsonApi.send` raises."""
+    ) -> Iterator[ApiResponse]:
+        """Yield the pages of a list. Raises: UnexpectedResponse, ListTooSlow and what `RemoteApi.send` raises."""
         seen = set[str]()
         spent, empty = 0.0, 0
         following: str | None = None
@@ -108,8 +108,8 @@ class PagedApi:
         params: Params = (),
         url: str | None = None,
         decoder: Decoder | None = None,
-    ) -> Answer:
-        """Return what Canvas answers. Raises what `JsonApi.send` raises."""
+    ) -> ApiResponse:
+        """Return what Canvas answers. Raises what `RemoteApi.send` raises."""
         try:
             answer = self._api.send("GET", template, ids, params=params, url=url, decoder=decoder)
         except AccessDenied as refused:
@@ -117,8 +117,10 @@ class PagedApi:
         self._note_origins(answer)
         return answer
 
-    def upload(self, template: str, ids: Mapping[str, str], params: Params, content: bytes, media_type: str) -> Answer:
-        """Post a file as the body, once: it is not safe to repeat. Raises what `JsonApi.send` raises."""
+    def upload(
+        self, template: str, ids: Mapping[str, str], params: Params, content: bytes, media_type: str
+    ) -> ApiResponse:
+        """Post a file as the body, once: it is not safe to repeat. Raises what `RemoteApi.send` raises."""
         headers = {"Content-Type": media_type}
         try:
             return self._api.send("POST", template, ids, params=params, content=content, headers=headers)
@@ -129,7 +131,7 @@ class PagedApi:
         """Close the connections."""
         self._api.close()
 
-    def _following(self, answer: Answer) -> str | None:
+    def _following(self, answer: ApiResponse) -> str | None:
         """Return the next page's path and query on the configured host.
 
         Canvas behind a proxy or with a vanity domain names its pages by another host or scheme. The token must not
@@ -162,7 +164,7 @@ class PagedApi:
                     return refused
         return AccessDenied(refused.message, cause="canvas_403", status=refused.status, words=refused.words)
 
-    def _note_origins(self, answer: Answer) -> None:
+    def _note_origins(self, answer: ApiResponse) -> None:
         for link in (answer.own_url, answer.next_url):
             try:
                 url = self._base_url if link is None else self._base_url.join(link)

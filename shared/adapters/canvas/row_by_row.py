@@ -5,23 +5,23 @@ from collections.abc import Iterator, Sequence
 from pydantic import ValidationError
 
 from shared.adapters.canvas import wire
-from shared.adapters.canvas.submission_rows import FastRow, PartRow
+from shared.adapters.canvas.submission_rows import PartRow, SubmissionRow
 from shared.adapters.http.decimal_json import Json
-from shared.adapters.http.response import Answer, OddRow, fields_of
+from shared.adapters.http.response import ApiResponse, UnreadableRow, fields_of
 from shared.domain.passback.canvas import Submission
 
 
-def read(page: Answer, assignment_ids: Sequence[str]) -> Iterator[FastRow]:
+def read(page: ApiResponse, assignment_ids: Sequence[str]) -> Iterator[SubmissionRow]:
     """Yield the rows of a page; of an odd one what can be read, and which of these assignments cannot.
 
-    Raises: UnexpectedAnswer where all rows lack the same field.
+    Raises: UnexpectedResponse where all rows lack the same field.
     """
     good, odd = page.rows(wire.ROWS)
     yield from (row.to_fast() for row in good)
     yield from (_part(each, assignment_ids) for each in odd)
 
 
-def _part(odd: OddRow, assignment_ids: Sequence[str]) -> PartRow:
+def _part(odd: UnreadableRow, assignment_ids: Sequence[str]) -> PartRow:
     row = odd.row if isinstance(odd.row, dict) else {}
     listed = row.get("submissions")
     try:
@@ -48,7 +48,7 @@ def _submissions(listed: Sequence[Json], assignment_ids: Sequence[str]) -> tuple
             submissions.append(wire.SubmissionWire.model_validate(each).to_domain())
         except ValidationError as error:
             fields = fields_of(error)
-            assignment_id = OddRow(each, fields).id("assignment_id")
+            assignment_id = UnreadableRow(each, fields).id("assignment_id")
             if assignment_id is None:
                 anybodys = fields
             else:

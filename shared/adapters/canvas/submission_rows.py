@@ -8,7 +8,7 @@ import msgspec
 from shared.domain.passback.canvas import Submission
 
 
-class FastRow(msgspec.Struct, frozen=True):
+class SubmissionRow(msgspec.Struct, frozen=True):
     """A `wire.RowWire`."""
 
     user_id: str
@@ -17,7 +17,7 @@ class FastRow(msgspec.Struct, frozen=True):
     sis_user_id: str | None = None
 
 
-class PartRow(FastRow, frozen=True):
+class PartRow(SubmissionRow, frozen=True):
     """A row of which something could not be read: the fields of each such submission, by assignment id.
 
     An empty `section_id` is one that could not be read, and so is an empty `user_id`.
@@ -26,4 +26,4 @@ class PartRow(FastRow, frozen=True):
     unreadable: dict[str, str] = {}
 
 
-DECODER = msgspec.json.Decoder(list[FastRow])
+DECODER = msgspec.json.Decoder(list[SubmissionRow])

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, model_validator
 
-from shared.adapters.canvas.submission_rows import FastRow
+from shared.adapters.canvas.submission_rows import SubmissionRow
 from shared.domain.passback.canvas import (
     Assignment,
     AssignmentGroup,
@@ -32,7 +32,7 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def as_moment(value: object) -> object:
+def parse_timestamp(value: object) -> object:
     """Canvas writes moments in two shapes; of `2019-11-05 07:38:00 -0800` only the standard library makes sense.
 
     A number is read as text as well: nobody knows what it would count, and since when.
@@ -82,7 +82,7 @@ Text = Annotated[str, AfterValidator(_whole)]
 TextIfUsable = Annotated[str | None, BeforeValidator(_text_if_usable)]
 SisId = Annotated[Text | None, BeforeValidator(_none_if_blank), BeforeValidator(_text)]
 Number = Annotated[Decimal | None, AfterValidator(_reckonable)]
-Moment = Annotated[AwareDatetime | None, BeforeValidator(as_moment)]
+Timestamp = Annotated[AwareDatetime | None, BeforeValidator(parse_timestamp)]
 
 
 class Wire(BaseModel):
@@ -98,7 +98,7 @@ class CourseWire(Wire):
     time_zone: TextIfUsable = None
 
 
-class SectionWire(Wire):
+class RestSection(Wire):
     """One of `GET /api/v1/courses/:id/sections`. `sis_course_id` is that of the course it is in now.
 
     No decision depends on the name.
@@ -117,7 +117,7 @@ class SectionWire(Wire):
 class OverrideWire(Wire):
     """One of an assignment's `overrides`: a due date only if it overrides it, and one target."""
 
-    due_at: Moment = None
+    due_at: Timestamp = None
     course_section_id: Id | None = None
     student_ids: list[Id] | None = None
     group_id: Id | None = None
@@ -150,7 +150,7 @@ class OverrideWire(Wire):
 class CheckpointWire(Wire):
     """One of an assignment's `checkpoints`."""
 
-    due_at: Moment = None
+    due_at: Timestamp = None
     points_possible: Number = None
     only_visible_to_overrides: bool | None = None
     overrides: list[OverrideWire] = []
@@ -161,7 +161,7 @@ class CheckpointWire(Wire):
         return Checkpoint(self.due_at, tuple(override for override in overrides if override))
 
 
-class AssignmentWire(Wire):
+class RestAssignment(Wire):
     """One of `GET /api/v1/courses/:id/assignments`, with `include[]=overrides` and `include[]=checkpoints`.
 
     Only a Canvas that knows checkpoints shows them. Their scores and points are summed up in the assignment itself.
@@ -170,7 +170,7 @@ class AssignmentWire(Wire):
     id: Id
     name: Text
     description: Text | None = None
-    due_at: Moment
+    due_at: Timestamp
     points_possible: Number
     grading_type: GradingType
     published: bool
@@ -190,7 +190,7 @@ class AssignmentWire(Wire):
     locked_for_user: bool | None = None
 
     @model_validator(mode="after")
-    def _audience_is_known(self) -> "AssignmentWire":
+    def _audience_is_known(self) -> "RestAssignment":
         if self.visible_to_everyone is None and self.only_visible_to_overrides is None:
             raise ValueError("visible_to_everyone")
         return self
@@ -292,12 +292,14 @@ class RowWire(Wire):
     sis_user_id: SisId = None
     submissions: list[SubmissionWire]
 
-    def to_fast(self) -> FastRow:
+    def to_fast(self) -> SubmissionRow:
         """Return the row as the decoder of large answers would have read it."""
-        return FastRow(self.user_id, self.section_id, [each.to_domain() for each in self.submissions], self.sis_user_id)
+        return SubmissionRow(
+            self.user_id, self.section_id, [each.to_domain() for each in self.submissions], self.sis_user_id
+        )
 
 
-class EnrollmentWire(Wire):
+class RestEnrollment(Wire):
     """One of `GET /api/v1/courses/:id/enrollments`."""
 
     user_id: Id
@@ -310,9 +312,9 @@ class SisAssignmentWire(Wire):
 
 
 COURSE = TypeAdapter(CourseWire)
-SECTIONS = TypeAdapter(list[SectionWire])
-ASSIGNMENTS = TypeAdapter(list[AssignmentWire])
+SECTIONS = TypeAdapter(list[RestSection])
+ASSIGNMENTS = TypeAdapter(list[RestAssignment])
 GROUPS = TypeAdapter(list[GroupWire])
 ROWS = TypeAdapter(list[RowWire])
-ENROLLMENTS = TypeAdapter(list[EnrollmentWire])
+ENROLLMENTS = TypeAdapter(list[RestEnrollment])
 SIS_ASSIGNMENTS = TypeAdapter(list[SisAssignmentWire])

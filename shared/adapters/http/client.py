@@ -12,31 +12,31 @@ import httpx
 
 from shared.adapters.http import decimal_json
 from shared.adapters.http.decimal_json import Json
-from shared.adapters.http.exchange import ENCODINGS, AnswerTooLong, Exchange, bound, read_body, within
-from shared.adapters.http.failure_rules import Sign, Trouble, retry_after, sign_of, trouble_of
-from shared.adapters.http.limiter import Gate, Passage
+from shared.adapters.http.exchange import ENCODINGS, Exchange, ResponseTooSlow, bound, read_body, within
+from shared.adapters.http.failure_rules import FailureKind, FailureRule, classify_exception, failure_rule, retry_after
+from shared.adapters.http.limiter import Limiter, Permit
 from shared.adapters.http.request_context import Errand, current_errand
-from shared.adapters.http.response import Answer, Call, Decoder
+from shared.adapters.http.response import ApiResponse, Call, Decoder
 from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
 from shared.errors import (
     AccessDenied,
-    AnswerTooLarge,
     NotFound,
     PermanentError,
-    Refused,
-    SystemUnwell,
+    RequestRejected,
+    ResponseTooLarge,
+    ServiceUnavailable,
     TransientError,
 )
 
 Params = Sequence[tuple[str, str]]
 OnRequest = Callable[[str, str, int | str, float], None]
 """Called with system, `PUT /path/template`, status (or trouble) and seconds, once per request."""
-OnTrouble = Callable[[str, str], None]
+OnFailure = Callable[[str, str], None]
 """Called with system and trouble, once per answer that says the system is unwell."""
-Advice = Callable[[Answer], timedelta | None]
+Advice = Callable[[ApiResponse], timedelta | None]
 """Reads from an answer the interval between requests that it advises, None where it advises none."""
-ReadRefusal = Callable[[Answer], PermanentError | None]
+ReadRefusal = Callable[[ApiResponse], PermanentError | None]
 """Reads what only one system says; None leaves the answer to the general rules."""
 
 CONNECT_TIMEOUT_S = 5.0
@@ -95,19 +95,19 @@ def no_counting(_system: str, _template: str, _status: int | str, _seconds: floa
     """Count nothing."""
 
 
-def no_trouble_counting(_system: str, _trouble: str) -> None:
+def ignore_failure(_system: str, _trouble: str) -> None:
     """Count nothing."""
 
 
-def general_rules_only(_answer: Answer) -> None:
+def general_rules_only(_answer: ApiResponse) -> None:
     """Leave every refusal to the general rules."""
 
 
-def no_advice(_answer: Answer) -> None:
+def no_advice(_answer: ApiResponse) -> None:
     """Read no advice."""
 
 
-class JsonApi:
+class RemoteApi:
     """A system that speaks JSON over HTTP. Raises the errors of `shared.errors` and nothing of httpx.
 
     `probe` is the path of a cheap GET. A request that fails in a way that may be its own, such as a timeout, is
@@ -118,13 +118,13 @@ class JsonApi:
         self,
         system: str,
         http: httpx.Client,
-        gate: Gate,
+        gate: Limiter,
         clock: Clock,
         *,
         read_refusal: ReadRefusal = general_rules_only,
         on_request: OnRequest | None = None,
         probe: str | None = None,
-        on_trouble: OnTrouble | None = None,
+        on_trouble: OnFailure | None = None,
         advice: Advice = no_advice,
     ) -> None:
         self._system = system
@@ -137,7 +137,7 @@ class JsonApi:
         self._read_refusal = read_refusal
         self._on_request = on_request or no_counting
         self._probe = probe
-        self._on_trouble = on_trouble or no_trouble_counting
+        self._on_trouble = on_trouble or ignore_failure
         self._advice = advice
 
     def send(
@@ -154,13 +154,13 @@ class JsonApi:
         url: str | None = None,
         decoder: Decoder | None = None,
         most_bytes: int = MOST_BYTES,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Return a successful answer. `ids` fill the template; a `url` (a page's successor) replaces both.
 
-        `content` is a body that is no JSON; its type is in `headers`. For `decoder` see `Answer.of`. An answer of more
-        than `most_bytes` is read no further.
+        `content` is a body that is no JSON; its type is in `headers`. For `decoder` see `ApiResponse.of`. A response of
+        more than `most_bytes` is read no further.
 
-        Raises: SystemUnwell, TransientError, Refused and its kinds, UnexpectedAnswer, AnswerTooLarge.
+        Raises: ServiceUnavailable, TransientError, RequestRejected and its kinds, UnexpectedResponse, ResponseTooLarge.
         """
         call = Call(self._system, method, template)
         path = template.format_map({name: quote(str(value), safe="") for name, value in (ids or {}).items()})
@@ -175,7 +175,7 @@ class JsonApi:
         try:
             answer, sign = self._until_let_through(call, request, decoder, most_bytes)
         except httpx.RequestError as error:
-            trouble, whole_system = trouble_of(error)
+            trouble, whole_system = classify_exception(error)
             raise self._unwell(call, f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
         if sign is not None:
             raise self._sick(answer, sign)
@@ -214,29 +214,31 @@ class JsonApi:
 
     def _until_let_through(
         self, call: Call, request: httpx.Request, decoder: Decoder | None, most_bytes: int
-    ) -> tuple[Answer, Sign | None]:
+    ) -> tuple[ApiResponse, FailureRule | None]:
         """Return the answer, and what it says about the system's health, of the first exchange that is not throttled.
 
         A throttled request was not carried out, whatever its method: it is sent again in its place, once its turn has
-        come. Raises `SystemUnwell` where the pause is long or the turn too far away.
+        come. Raises `ServiceUnavailable` where the pause is long or the turn too far away.
         """
-        passage: Passage | None = None
+        passage: Permit | None = None
         while True:
             answer, sign, passage = self._exchanged(call, request, decoder, most_bytes, passage)
-            if sign is None or sign.trouble is not Trouble.THROTTLED:
+            if sign is None or sign.trouble is not FailureKind.THROTTLED:
                 return answer, sign
             self._on_trouble(self._system, sign.trouble.value)
             pause = self._throttled(answer, passage)
             if pause is not None:
-                raise SystemUnwell(f"{answer} {sign.trouble}", cause=f"{self._system}_{sign.trouble}", delay=pause)
+                raise ServiceUnavailable(
+                    f"{answer} {sign.trouble}", cause=f"{self._system}_{sign.trouble}", delay=pause
+                )
 
-    def _throttled(self, answer: Answer, passage: Passage) -> timedelta | None:
+    def _throttled(self, answer: ApiResponse, passage: Permit) -> timedelta | None:
         asked = retry_after(answer, self._clock.now())
-        return self._gate.throttled(passage, f"{self._system}_{Trouble.THROTTLED}", asked)
+        return self._gate.throttled(passage, f"{self._system}_{FailureKind.THROTTLED}", asked)
 
     def _exchanged(
-        self, call: Call, request: httpx.Request, decoder: Decoder | None, most_bytes: int, again: Passage | None
-    ) -> tuple[Answer, Sign | None, Passage]:
+        self, call: Call, request: httpx.Request, decoder: Decoder | None, most_bytes: int, again: Permit | None
+    ) -> tuple[ApiResponse, FailureRule | None, Permit]:
         """Return the answer, and what it says about the system's health. Whatever happens, the gate is left."""
         errand = current_errand()
         if errand:
@@ -254,7 +256,7 @@ class JsonApi:
             self._gate.leave(passage, answered=well, advised=advised)
         return answer, sign, passage
 
-    def _check_write(self, passage: Passage) -> None:
+    def _check_write(self, passage: Permit) -> None:
         """Make sure that a write may still be sent, such as that its sync still has its course."""
         errand = current_errand()
         try:
@@ -266,23 +268,27 @@ class JsonApi:
 
     def _sent(
         self, call: Call, request: httpx.Request, decoder: Decoder | None = None, most_bytes: int = MOST_BYTES
-    ) -> Answer:
+    ) -> ApiResponse:
         with span(str(call), {"system": self._system}) as notes:
             started = time.perf_counter()
             try:
                 with within(self._exchange(call, request)):
                     response, content = self._received(call, request, most_bytes)
             except httpx.RequestError as error:
-                self._on_request(self._system, str(call), trouble_of(error)[0].value, time.perf_counter() - started)
+                self._on_request(
+                    self._system, str(call), classify_exception(error)[0].value, time.perf_counter() - started
+                )
                 raise
-            except SystemUnwell as ended:
+            except ServiceUnavailable as ended:
                 if call.method != "GET":
-                    raise SystemUnwell(str(ended), cause=ended.cause, delay=ended.delay, may_be_done=True) from None
+                    raise ServiceUnavailable(
+                        str(ended), cause=ended.cause, delay=ended.delay, may_be_done=True
+                    ) from None
                 raise
             seconds = time.perf_counter() - started
             self._on_request(self._system, str(call), response.status_code, seconds)
             notes.note("http.response.status_code", response.status_code)
-            return Answer.of(call, response, decoder, content, seconds)
+            return ApiResponse.of(call, response, decoder, content, seconds)
 
     def _exchange(self, call: Call, request: httpx.Request) -> Exchange:
         """Return the bounds in time of a request: its own, and those of the work that it is sent for.
@@ -302,19 +308,19 @@ class JsonApi:
         try:
             most = most_bytes if response.is_success else min(most_bytes, MOST_BYTES_REFUSAL)
             return response, read_body(response, most)
-        except AnswerTooLong as long:
+        except ResponseTooSlow as long:
             if response.is_success:
                 message = f"{call}: {response.status_code}, more than {most_bytes} bytes"
-                raise AnswerTooLarge(message, cause=f"{self._system}_unexpected") from None
+                raise ResponseTooLarge(message, cause=f"{self._system}_unexpected") from None
             return response, long.start
         finally:
             response.close()
 
-    def _sign_of(self, answer: Answer) -> Sign | None:
+    def _sign_of(self, answer: ApiResponse) -> FailureRule | None:
         """Return the sign of trouble in the answer, None where it is a success or a refusal of one request."""
-        return None if not answer.succeeded and self._read_refusal(answer) else sign_of(answer)
+        return None if not answer.succeeded and self._read_refusal(answer) else failure_rule(answer)
 
-    def _sick(self, answer: Answer, sign: Sign) -> TransientError:
+    def _sick(self, answer: ApiResponse, sign: FailureRule) -> TransientError:
         asked = retry_after(answer, self._clock.now())
         message = f"{answer} {sign.trouble}"
         return self._unwell(answer.call, message, sign.trouble, asked, whole_system=sign.whole_system)
@@ -331,17 +337,17 @@ class JsonApi:
             finally:
                 # The request before it failed all the same.
                 self._gate.leave(passage, answered=False)
-        except (SystemUnwell, httpx.RequestError):
+        except (ServiceUnavailable, httpx.RequestError):
             return False
-        sign = sign_of(answer)
-        if sign is not None and sign.trouble is Trouble.THROTTLED:
+        sign = failure_rule(answer)
+        if sign is not None and sign.trouble is FailureKind.THROTTLED:
             # Whoever throttles is there.
             self._on_trouble(self._system, sign.trouble.value)
             return self._throttled(answer, passage) is None
         return sign is None
 
     def _unwell(
-        self, call: Call, message: str, trouble: Trouble, asked: timedelta | None, *, whole_system: bool
+        self, call: Call, message: str, trouble: FailureKind, asked: timedelta | None, *, whole_system: bool
     ) -> TransientError:
         cause = f"{self._system}_{trouble}"
         # What turns everybody away did not look at this request; anything else may have carried it out.
@@ -352,7 +358,7 @@ class JsonApi:
             pause = self._gate.failed(cause, whole_system=True)
         if pause is None:
             return TransientError(message, cause=cause, may_be_done=may_be_done)
-        return SystemUnwell(message, cause=cause, delay=pause, may_be_done=may_be_done)
+        return ServiceUnavailable(message, cause=cause, delay=pause, may_be_done=may_be_done)
 
 
 class _AfterGrace:
@@ -365,7 +371,7 @@ class _AfterGrace:
     def __call__(self) -> None:
         try:
             self._check()
-        except SystemUnwell:
+        except ServiceUnavailable:
             now = time.monotonic()
             if self._until is None:
                 self._until = now + STOP_GRACE_S
@@ -382,7 +388,7 @@ def _is_over(errand: Errand | None) -> bool:
         return False
     try:
         errand.check_wait()
-    except SystemUnwell:
+    except ServiceUnavailable:
         return True
     return errand.patience() <= timedelta(0)
 
@@ -391,15 +397,15 @@ def _query(params: Params) -> str:
     return f"?{urlencode(list(params))}" if params else ""
 
 
-def _refusal(answer: Answer) -> PermanentError:
+def _refusal(answer: ApiResponse) -> PermanentError:
     """Return the error for a 4xx that no rule of the system's own describes."""
     match answer.status:
         case 401 | 403:
-            kind: type[Refused] = AccessDenied
+            kind: type[RequestRejected] = AccessDenied
         case 404:
             kind = NotFound
         case status if 400 <= status < 500:
-            kind = Refused
+            kind = RequestRejected
         case _:
             return answer.unexpected("a status that HTTP does not describe")
     return kind(str(answer), cause=f"{answer.call.system}_{answer.status}", status=answer.status, words=answer.words)

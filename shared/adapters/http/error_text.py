@@ -11,7 +11,7 @@ from shared.adapters.http.error_vocabulary import is_known
 
 LONGEST = 200
 # So much of an error body is read: no refusal that is known says its meaning later.
-MOST_SPOKEN = 2_000
+MAX_ERROR_TEXT_CHARS = 2_000
 _MOST_VALUES = 1_000
 _MOST_DEPTH = 12
 HIDDEN = "…"
@@ -25,7 +25,7 @@ _BEFORE_IDS = frozenset(("id", "ids", "dcid", "user", "section", "course", "term
 _ID = re.compile(r"[A-Za-z]{0,2}\d{1,20}(?:-\d{1,20}){0,3}", re.ASCII)
 
 
-def cut(text: str, most: int = MOST_SPOKEN) -> str:
+def cut(text: str, most: int = MAX_ERROR_TEXT_CHARS) -> str:
     """Return the text, or its whole words within so many characters."""
     if len(text) <= most:
         return text
@@ -73,12 +73,12 @@ def _line(shown: list[str]) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + HIDDEN
 
 
-def sentences(body: Json) -> list[str]:
+def error_messages(body: Json) -> list[str]:
     """Return the texts of an error body, unmasked, in their order, whichever of the known shapes it has.
 
-    They are cut after `MOST_SPOKEN` characters in all; what is nested too deep is left out.
+    They are cut after `MAX_ERROR_TEXT_CHARS` characters in all; what is nested too deep is left out.
     """
-    left, texts = MOST_SPOKEN, []
+    left, texts = MAX_ERROR_TEXT_CHARS, []
     for text in _Walk().texts(body, _MOST_DEPTH):
         texts.append(cut(text, left))
         left -= len(texts[-1])

@@ -86,13 +86,13 @@ _SEPARATORS = re.compile(r"[._-]+")
 LONGEST_WORD = 80
 
 
-def _words(text: str) -> frozenset[str]:
+def _terms(text: str) -> frozenset[str]:
     found = {word.lower() for word in _WORD.findall(text)}
     parts = {part.lower() for word in _WORD.findall(text) for part in _PARTS.findall(word)}
     return frozenset(word for word in found | parts if len(word) > 1 or word == "a")
 
 
-VOCABULARY = _words(_TEXTS) | _words(_FIELDS) | {"utf-8"}
+VOCABULARY = _terms(_TEXTS) | _terms(_FIELDS) | {"utf-8"}
 
 
 def is_known(word: str) -> bool:

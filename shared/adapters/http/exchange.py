@@ -15,7 +15,7 @@ import httpcore
 import httpx
 
 # So often is looked whether an exchange may go on.
-LOOK_EVERY_S = 1.0
+POLL_INTERVAL_S = 1.0
 # So much is written before the time is looked at again.
 WRITTEN_AT_ONCE = 16_384
 # Accepted encodings: their decoders can be told how much to make of what they read.
@@ -23,7 +23,7 @@ ENCODINGS = "gzip, deflate"
 _GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15
 
 
-class AnswerTooLong(Exception):
+class ResponseTooSlow(Exception):
     """The body is longer than it may be; `start` is what was read of it."""
 
     def __init__(self, start: bytes) -> None:
@@ -38,13 +38,13 @@ class Exchange:
         now = time.monotonic()
         self._ends = now + seconds
         self._check = check
-        self._next_look = now + LOOK_EVERY_S
+        self._next_look = now + POLL_INTERVAL_S
 
     def left(self, most: float | None) -> float:
         """Return the seconds left, `most` at the most; zero or less when it is over. Raises what the check raises."""
         now = time.monotonic()
         if now >= self._next_look:
-            self._next_look = now + LOOK_EVERY_S
+            self._next_look = now + POLL_INTERVAL_S
             self._check()
         left = self._ends - now
         return left if most is None else min(left, most)
@@ -113,9 +113,9 @@ class _Stream(httpcore.NetworkStream):
             most = None if silent_until is None else silent_until - time.monotonic()
             left = _left(most, httpcore.ReadTimeout)
             try:
-                return self._inner.read(max_bytes, LOOK_EVERY_S if left is None else min(left, LOOK_EVERY_S))
+                return self._inner.read(max_bytes, POLL_INTERVAL_S if left is None else min(left, POLL_INTERVAL_S))
             except httpcore.ReadTimeout:
-                if left is not None and left <= LOOK_EVERY_S:
+                if left is not None and left <= POLL_INTERVAL_S:
                     raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -143,10 +143,10 @@ def _left(timeout: float | None, over: type[Exception]) -> float | None:
     return left
 
 
-class Body:
+class BodyReader:
     """Collects a body of at most `most` bytes, decoded as far as that and no further.
 
-    Raises: AnswerTooLong; httpx.DecodingError where it is not encoded as it says.
+    Raises: ResponseTooSlow; httpx.DecodingError where it is not encoded as it says.
     """
 
     def __init__(self, encoding: str, most: int) -> None:
@@ -166,7 +166,7 @@ class Body:
         self._chunks.append(chunk)
         self._size += len(chunk)
         if self._size > self._most:
-            raise AnswerTooLong(self.content()[: self._most])
+            raise ResponseTooSlow(self.content()[: self._most])
 
     def content(self) -> bytes:
         """Return what was collected."""
@@ -188,10 +188,10 @@ class Body:
 
 
 def read_body(response: httpx.Response, most: int) -> bytes:
-    """Return the body of a response that was sent for as a stream. Raises: AnswerTooLong, httpx.RequestError."""
+    """Return the body of a response that was sent for as a stream. Raises: ResponseTooSlow, httpx.RequestError."""
     if response.is_stream_consumed:
         return _read_already(response, most)
-    body = Body(response.headers.get("Content-Encoding", ""), most)
+    body = BodyReader(response.headers.get("Content-Encoding", ""), most)
     for chunk in response.iter_raw():
         body.add(chunk)
     return body.content()
@@ -201,7 +201,7 @@ async def read_body_async(response: httpx.Response, most: int) -> bytes:
     """Return the same of an asynchronous client's response."""
     if response.is_stream_consumed:
         return _read_already(response, most)
-    body = Body(response.headers.get("Content-Encoding", ""), most)
+    body = BodyReader(response.headers.get("Content-Encoding", ""), most)
     async for chunk in response.aiter_raw():
         body.add(chunk)
     return body.content()
@@ -210,5 +210,5 @@ async def read_body_async(response: httpx.Response, most: int) -> bytes:
 def _read_already(response: httpx.Response, most: int) -> bytes:
     """Return the body that a transport in memory has read."""
     if len(response.content) > most:
-        raise AnswerTooLong(response.content[:most])
+        raise ResponseTooSlow(response.content[:most])
     return response.content

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import httpx
 
-from shared.adapters.http.response import Answer, Content
+from shared.adapters.http.response import ApiResponse, Content
 
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 _THROTTLED = re.compile(r"rate.?limit|too many|throttl|\bwait\b", re.IGNORECASE)
@@ -18,7 +18,7 @@ _SECONDS = re.compile(r"(?<![\d.])(\d{1,9}(?:\.\d{1,9})?)\s{0,3}s(?:ec(?:ond)?s?
 _LONGEST_HEADER = 64
 
 
-class Trouble(StrEnum):
+class FailureKind(StrEnum):
     """What is wrong with a system; the second half of the cause, as in `canvas_throttled`."""
 
     THROTTLED = "throttled"
@@ -28,47 +28,49 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class FailureRule:
     """How to recognise a trouble. `whole_system` if it says that no request would fare better."""
 
-    trouble: Trouble
+    trouble: FailureKind
     whole_system: bool
-    seen: Callable[[Answer], bool]
+    seen: Callable[[ApiResponse], bool]
 
 
-SIGNS = (
-    Sign(Trouble.THROTTLED, True, lambda a: a.status == 429),
+FAILURE_RULES = (
+    FailureRule(FailureKind.THROTTLED, True, lambda a: a.status == 429),
     # Canvas (request_throttle.rb) and PowerSchool both throttle with a 403 that only its text tells from a refusal.
-    Sign(Trouble.THROTTLED, True, lambda a: a.status == 403 and _THROTTLED.search(a.spoken) is not None),
+    FailureRule(FailureKind.THROTTLED, True, lambda a: a.status == 403 and _THROTTLED.search(a.spoken) is not None),
     # In maintenance PowerSchool redirects to a page that answers 200 with HTML.
-    Sign(Trouble.UNAVAILABLE, True, lambda a: 300 <= a.status < 400 or a.status == 503),
-    Sign(Trouble.UNAVAILABLE, True, lambda a: a.succeeded and a.content is Content.OTHER),
+    FailureRule(FailureKind.UNAVAILABLE, True, lambda a: 300 <= a.status < 400 or a.status == 503),
+    FailureRule(FailureKind.UNAVAILABLE, True, lambda a: a.succeeded and a.content is Content.OTHER),
     # A load balancer gives up a request that its server is still at; others may be answered.
-    Sign(Trouble.TIMEOUT, False, lambda a: a.status in (408, 504)),
-    Sign(Trouble.ERROR, False, lambda a: a.status >= 500 or (a.succeeded and a.content is Content.BROKEN_JSON)),
+    FailureRule(FailureKind.TIMEOUT, False, lambda a: a.status in (408, 504)),
+    FailureRule(
+        FailureKind.ERROR, False, lambda a: a.status >= 500 or (a.succeeded and a.content is Content.BROKEN_JSON)
+    ),
 )
 
 
-def sign_of(answer: Answer) -> Sign | None:
+def failure_rule(answer: ApiResponse) -> FailureRule | None:
     """Return the first sign of trouble in the answer, None if the system is well."""
-    return next((sign for sign in SIGNS if sign.seen(answer)), None)
+    return next((sign for sign in FAILURE_RULES if sign.seen(answer)), None)
 
 
-def trouble_of(error: httpx.RequestError) -> tuple[Trouble, bool]:
+def classify_exception(error: httpx.RequestError) -> tuple[FailureKind, bool]:
     """Return what a failed exchange means, and whether it concerns the whole system.
 
     A connection that cannot be made concerns everyone; one that breaks or stays silent may be this request's.
     """
     match error:
         case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
-            return Trouble.UNAVAILABLE, True
+            return FailureKind.UNAVAILABLE, True
         case httpx.TimeoutException():
-            return Trouble.TIMEOUT, False
+            return FailureKind.TIMEOUT, False
         case _:
-            return Trouble.UNAVAILABLE, False
+            return FailureKind.UNAVAILABLE, False
 
 
-def retry_after(answer: Answer, now: datetime) -> timedelta | None:
+def retry_after(answer: ApiResponse, now: datetime) -> timedelta | None:
     """Return how long the system asks to wait, an hour at most: by header (seconds or HTTP date) or in its text."""
     header = answer.headers.get("Retry-After", "")[:_LONGEST_HEADER].strip()
     asked = _duration(header, now) if header else _in_text(answer.spoken)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class Permit:
     """What a caller is let in with.
 
     `caller` names it in the line. `since` (ms, Redis's time, as text) says when it was let in, `interval` (ms, as text)
@@ -24,24 +24,24 @@ class Passage:
     waited: timedelta = timedelta(0)
 
 
-class Gate(Protocol):
-    """What all workers know of a system together; in Redis, see `system_health.SystemGate`."""
+class Limiter(Protocol):
+    """What all workers know of a system together; in Redis, see `system_health.RemoteLimiter`."""
 
-    def enter(self, again: Passage | None = None) -> Passage:
+    def enter(self, again: Permit | None = None) -> Permit:
         """Return when a request may be sent; `again` is the passage of the same request that was throttled before.
 
-        Raises `SystemUnwell`.
+        Raises `ServiceUnavailable`.
         """
         ...
 
-    def leave(self, passage: Passage, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def leave(self, passage: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         """Note that the request is over, and whether the system answered it as one that is well.
 
         `sent` is false where no request was sent after all; `advised` is the interval that the answer advises.
         """
         ...
 
-    def throttled(self, passage: Passage, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def throttled(self, passage: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         """Note a throttled answer. Return the pause if it is too long to wait for, None if `enter` waits for it."""
         ...
 

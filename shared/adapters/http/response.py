@@ -13,8 +13,8 @@ from pydantic_core import ErrorDetails
 
 from shared.adapters.http import decimal_json
 from shared.adapters.http.decimal_json import Json
-from shared.adapters.http.error_text import MOST_SPOKEN, cut, masked, sentences
-from shared.errors import UnexpectedAnswer
+from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, cut, error_messages, masked
+from shared.errors import UnexpectedResponse
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Content(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class OddRow:
+class UnreadableRow:
     """A row of a list that could not be read: the row as it came, and its fields that are missing or malformed."""
 
     row: Json
@@ -59,7 +59,7 @@ class OddRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """What came back, read once.
 
     `body` is the parsed JSON, None where there is none; `spoken` the error texts, unmasked and cut; `next_url` the page
@@ -86,7 +86,7 @@ class Answer:
         decoder: "Decoder | None" = None,
         raw: bytes | None = None,
         seconds: float = 0.0,
-    ) -> "Answer":
+    ) -> "ApiResponse":
         """Return the response as an answer. Its text counts as spoken only if it is JSON or plain text.
 
         `raw` is its body, where it was read apart from it.
@@ -106,9 +106,9 @@ class Answer:
                 )
         content, body = _read(raw, media_type)
         # A success has much to read, and nothing to say.
-        texts = [] if response.is_success and content is Content.JSON else sentences(body)
+        texts = [] if response.is_success and content is Content.JSON else error_messages(body)
         if not texts and media_type == "text/plain":
-            texts = [cut(raw[: 4 * MOST_SPOKEN].decode(errors="replace"))]
+            texts = [cut(raw[: 4 * MAX_ERROR_TEXT_CHARS].decode(errors="replace"))]
         spoken = " · ".join(texts)
         return cls(
             call, response.status_code, response.headers, content, body, spoken, next_url, None, own_url, seconds
@@ -135,17 +135,17 @@ class Answer:
     def parsed(self, wire: TypeAdapter[T], value: Json = None) -> T:
         """Return the body, or a part of it, as the wire type.
 
-        Raises: UnexpectedAnswer naming the fields that are missing or malformed. A 200 alone proves nothing.
+        Raises: UnexpectedResponse naming the fields that are missing or malformed. A 200 alone proves nothing.
         """
         try:
             return wire.validate_python(self.body if value is None else value)
         except ValidationError as error:
             raise self.unexpected(f"no usable {fields_of(error)}") from None
 
-    def rows(self, wire: TypeAdapter[list[T]], value: Json = None) -> tuple[list[T], list[OddRow]]:
+    def rows(self, wire: TypeAdapter[list[T]], value: Json = None) -> tuple[list[T], list[UnreadableRow]]:
         """Return the rows of the body, or of a part of it, that are of the wire type, and those that are not.
 
-        Raises: UnexpectedAnswer where it is no list, and where all rows lack the same field. Then the system did not
+        Raises: UnexpectedResponse where it is no list, and where all rows lack the same field. Then the system did not
         give what was asked for, as it does where a right is missing.
         """
         found = self.body if value is None else value
@@ -158,12 +158,12 @@ class Answer:
             if len(problems) == len(found) and set.intersection(*map(_absent, problems.values())):
                 raise self.unexpected(f"no usable {fields_of(error)}") from None
         good = [row for number, row in enumerate(found) if number not in problems]
-        odd = [OddRow(found[number], _fields(own)) for number, own in problems.items() if number is not None]
+        odd = [UnreadableRow(found[number], _fields(own)) for number, own in problems.items() if number is not None]
         return wire.validate_python(good), odd
 
-    def unexpected(self, what: str) -> UnexpectedAnswer:
+    def unexpected(self, what: str) -> UnexpectedResponse:
         """Return the error for an answer that its reference does not describe."""
-        return UnexpectedAnswer(f"{self}, {what}", cause=f"{self.call.system}_unexpected")
+        return UnexpectedResponse(f"{self}, {what}", cause=f"{self.call.system}_unexpected")
 
 
 def _linked(response: httpx.Response, *relations: str) -> str | None:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import httpx
 import redis
 
-from shared.adapters.http.client import JsonApi, OnRequest, OnTrouble, http_client, longest_exchange
+from shared.adapters.http.client import OnFailure, OnRequest, RemoteApi, http_client, longest_exchange
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.client import PowerSchool
@@ -14,19 +14,19 @@ from shared.adapters.powerschool.errors import read_refusal
 from shared.adapters.powerschool.gradebook.client import Gradebook
 from shared.adapters.powerschool.gradebook.reader import AssignmentReader
 from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.powerqueries import PowerQueries, QueryGate
+from shared.adapters.powerschool.powerqueries import PowerQueries, QueryLimiter
 from shared.adapters.powerschool.provisioning.queries import QueriedFeed
 from shared.adapters.powerschool.provisioning.reader import IndexingFeed, PowerSchoolRosterFeed
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, refuse_writes
-from shared.adapters.powerschool.rosters.cache import SectionMemory
+from shared.adapters.powerschool.rosters.cache import SectionCache
 from shared.adapters.powerschool.rosters.cache_writer import RosterIndexer
 from shared.adapters.powerschool.rosters.queries import QueriedRoster
-from shared.adapters.powerschool.rosters.reader import Roster
+from shared.adapters.powerschool.rosters.reader import SectionRosterReader
 from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.adapters.powerschool.token import SharedToken
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.provisioning.student_sis_ids import kept_student_ids
-from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.redis.provisioning.student_sis_ids import stored_student_ids
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.adapters.redis.values import text
 from shared.clock import Clock
@@ -46,7 +46,7 @@ def powerschool(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
-    on_trouble: OnTrouble | None = None,
+    on_trouble: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> PowerSchool:
     """Return everything that talks to PowerSchool, shared by all threads of a process.
@@ -57,9 +57,9 @@ def powerschool(
     sections, students = section_template(settings.section_sis_id), student_template(settings.student_sis_id)
     api = _api(settings, redis_client, keys, clock, on_request, on_trouble, transport)
     cache = JsonCache(redis_client, keys)
-    queries = PowerQueries(api.query, QueryGate(UnavailableQueries(redis_client, keys, clock), clock))
+    queries = PowerQueries(api.query, QueryLimiter(UnavailableQueries(redis_client, keys, clock), clock))
     metadata = MetadataReader(api, cache)
-    roster = Roster(
+    roster = SectionRosterReader(
         QueriedRoster(queries, students),
         queries,
         cache,
@@ -67,7 +67,7 @@ def powerschool(
         timedelta(seconds=settings.roster_max_age_s),
         today=lambda: _today(settings, metadata, clock),
         last_change=lambda: _last_change(redis_client, keys),
-        kept_ids=lambda: kept_student_ids(redis_client, keys),
+        kept_ids=lambda: stored_student_ids(redis_client, keys),
     )
     gradebook = Gradebook(
         api,
@@ -87,7 +87,7 @@ def roster_feed(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
-    on_trouble: OnTrouble | None = None,
+    on_trouble: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> IndexingFeed:
     """Return provisioning's `RosterFeed`, in step with the token and the pace of everything that `powerschool` makes.
@@ -99,13 +99,13 @@ def roster_feed(
     cache, reader = JsonCache(redis_client, keys), ReadOnlyPowerSchool(api)
     metadata = MetadataReader(api, cache)
     indexer = RosterIndexer(
-        SectionMemory(cache, timedelta(seconds=settings.roster_max_age_s)),
+        SectionCache(cache, timedelta(seconds=settings.roster_max_age_s)),
         section_template(settings.section_sis_id),
         student_template(settings.student_sis_id),
         today=lambda: _today(settings, metadata, clock),
         last_change=lambda: _last_change(redis_client, keys),
     )
-    queries = PowerQueries(reader.query, QueryGate(UnavailableQueries(redis_client, keys, clock), clock))
+    queries = PowerQueries(reader.query, QueryLimiter(UnavailableQueries(redis_client, keys, clock), clock))
     feed = PowerSchoolRosterFeed(reader, QueriedFeed(queries))
     return IndexingFeed(feed, indexer, feed.close, metadata.time_zone)
 
@@ -126,7 +126,7 @@ def _api(
     keys: Keys,
     clock: Clock,
     on_request: OnRequest | None,
-    on_trouble: OnTrouble | None,
+    on_trouble: OnFailure | None,
     transport: httpx.BaseTransport | None,
     before_sending: Sequence[Callable[[httpx.Request], None]] = (),
 ) -> PowerSchoolApi:
@@ -139,8 +139,8 @@ def _api(
         before_sending=before_sending,
     )
     interval = timedelta(milliseconds=settings.powerschool_min_interval_ms)
-    gate = SystemGate(redis_client, keys, SYSTEM, clock, interval)
-    json_api = JsonApi(
+    gate = RemoteLimiter(redis_client, keys, SYSTEM, clock, interval)
+    json_api = RemoteApi(
         SYSTEM,
         http,
         gate,

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Mapping
 
-from shared.adapters.http.client import JsonApi, Params
+from shared.adapters.http.client import Params, RemoteApi
 from shared.adapters.http.decimal_json import Json
-from shared.adapters.http.response import Answer, Decoder
+from shared.adapters.http.response import ApiResponse, Decoder
 from shared.adapters.powerschool.errors import TokenRefused
 from shared.adapters.powerschool.token import SharedToken
-from shared.errors import AccessDenied, Refused
+from shared.errors import AccessDenied, RequestRejected
 
 # What every valid token may ask for, whatever else the plugin was granted.
 PROBE = "/ws/v1/metadata"
@@ -18,7 +18,7 @@ _FIELD = re.compile(r"[a-z_]+\.[a-z_]+")
 class PowerSchoolApi:
     """Sends requests with the shared token, and once more with a fresh one where PowerSchool refuses it."""
 
-    def __init__(self, api: JsonApi, token: SharedToken) -> None:
+    def __init__(self, api: RemoteApi, token: SharedToken) -> None:
         self._api = api
         self._token = token
 
@@ -31,7 +31,7 @@ class PowerSchoolApi:
         params: Params = (),
         body: Json = None,
         decoder: Decoder | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Return a successful answer. Raises the errors of `shared.errors`, `AccessDenied` for wrong credentials."""
         token = self._token.current()
         try:
@@ -62,13 +62,13 @@ class PowerSchoolApi:
                 self._send_as(token, "GET", PROBE, None, (), None, None)
             else:
                 return refused
-        except Refused:
+        except RequestRejected:
             return refused
         return AccessDenied(
             refused.message, cause="powerschool_403", status=refused.status, words=refused.words, rows=refused.rows
         )
 
-    def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> Answer:
+    def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> ApiResponse:
         """Return the answer of a PowerQuery: a read by POST."""
         return self.send("POST", path, params=params, body=body, decoder=decoder)
 
@@ -85,6 +85,6 @@ class PowerSchoolApi:
         params: Params,
         body: Json,
         decoder: Decoder | None,
-    ) -> Answer:
+    ) -> ApiResponse:
         headers = {"Authorization": f"Bearer {token}"}
         return self._api.send(method, template, ids, params=params, body=body, headers=headers, decoder=decoder)

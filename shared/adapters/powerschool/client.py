@@ -7,7 +7,7 @@ from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.gradebook.client import Gradebook
 from shared.adapters.powerschool.metadata import MetadataReader
 from shared.adapters.powerschool.powerqueries import PowerQueries
-from shared.adapters.powerschool.rosters.reader import Roster
+from shared.adapters.powerschool.rosters.reader import SectionRosterReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class PowerSchool:
     """The ports `gradebook` and `roster`, and what provisioning and `doctor` use beside them."""
 
     gradebook: Gradebook
-    roster: Roster
+    roster: SectionRosterReader
     metadata: MetadataReader
     api: PowerSchoolApi
     queries: PowerQueries

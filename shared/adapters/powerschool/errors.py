@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 
 from shared.adapters.http.decimal_json import Json, whole
-from shared.adapters.http.error_text import masked, sentences
-from shared.adapters.http.response import Answer
-from shared.errors import AccessDenied, NotFound, PermanentError, Refused, RefusedRow
+from shared.adapters.http.error_text import error_messages, masked
+from shared.adapters.http.response import ApiResponse
+from shared.errors import AccessDenied, NotFound, PermanentError, RejectedRow, RequestRejected
 
 # No request has more rows that could be refused.
 MOST_ROWS = 1_000
@@ -43,7 +43,7 @@ class TokenRefused(AccessDenied):
     """The token is expired or unknown; a fresh one may help, once."""
 
 
-def read_refusal(answer: Answer) -> PermanentError | None:
+def read_refusal(answer: ApiResponse) -> PermanentError | None:
     """Return what only PowerSchool says in this way, None where the general rules do."""
     match answer.status:
         case 401:
@@ -52,31 +52,33 @@ def read_refusal(answer: Answer) -> PermanentError | None:
             cause = _first_match(_FORBIDDEN, answer.spoken)
             return _refused(AccessDenied, answer, cause) if cause else None
         case 409:
-            return _refused(Refused, answer, _first_match(_CONFLICTS, answer.spoken) or "powerschool_409")
+            return _refused(RequestRejected, answer, _first_match(_CONFLICTS, answer.spoken) or "powerschool_409")
         case 400 | 412 as status:
-            return _refused(Refused, answer, _first_match((_NOT_CREATED,), answer.spoken) or f"powerschool_{status}")
+            return _refused(
+                RequestRejected, answer, _first_match((_NOT_CREATED,), answer.spoken) or f"powerschool_{status}"
+            )
         case 500:
             return _section_gone(answer)
         case _:
             return None
 
 
-def _unauthorized(answer: Answer) -> PermanentError:
+def _unauthorized(answer: ApiResponse) -> PermanentError:
     # A plugin without accessLevelV1Api gets a 401 as well, with every token.
     kind = AccessDenied if "accessLevel" in answer.spoken else TokenRefused
     return _refused(kind, answer, "powerschool_401")
 
 
-def _section_gone(answer: Answer) -> PermanentError | None:
+def _section_gone(answer: ApiResponse) -> PermanentError | None:
     """A score for an assignment that was deleted is answered with a 500."""
     found = _SECTION_GONE.search(answer.spoken)
     if found is None:
         return None
-    row = RefusedRow("AssignmentSection", assignment_section_id=int(found[1]))
+    row = RejectedRow("AssignmentSection", assignment_section_id=int(found[1]))
     return NotFound(str(answer), cause="powerschool_404", status=answer.status, words=answer.words, rows=[row])
 
 
-def _refused(kind: type[Refused], answer: Answer, cause: str) -> Refused:
+def _refused(kind: type[RequestRejected], answer: ApiResponse, cause: str) -> RequestRejected:
     rows = tuple(_rows(answer.body))
     return kind(str(answer), cause=cause, status=answer.status, words=answer.words, rows=rows)
 
@@ -85,14 +87,14 @@ def _first_match(table: tuple[tuple[re.Pattern[str], str], ...], spoken: str) ->
     return next((cause for sentence, cause in table if sentence.search(spoken)), None)
 
 
-def _rows(body: Json) -> Iterator[RefusedRow]:
+def _rows(body: Json) -> Iterator[RejectedRow]:
     errors = body.get("errors") if isinstance(body, dict) else None
     for error in errors[:MOST_ROWS] if isinstance(errors, list) else []:
-        text = " ".join(sentences(error))
+        text = " ".join(error_messages(error))
         params = error.get("params") if isinstance(error, dict) else None
         student = _id_in(params, "student_dcid") or _number(_STUDENT.search(text))
         section = _id_in(params, "assignment_section_id") or _number(_SECTION_GONE.search(text))
-        yield RefusedRow(masked(text), assignment_section_id=section, student_dcid=student)
+        yield RejectedRow(masked(text), assignment_section_id=section, student_dcid=student)
 
 
 def _id_in(params: Json, name: str) -> int | None:

@@ -11,7 +11,7 @@ from shared.adapters.powerschool.cache import JsonCache
 MAX_AGE = timedelta(hours=1)
 
 
-class Metadata(BaseModel):
+class ServerMetadata(BaseModel):
     """The used part of `GET /ws/v1/metadata`."""
 
     plugin_id: int
@@ -25,7 +25,7 @@ class Metadata(BaseModel):
 
 
 class _Envelope(BaseModel):
-    metadata: Metadata
+    metadata: ServerMetadata
 
 
 _ENVELOPE = TypeAdapter(_Envelope)
@@ -38,7 +38,7 @@ class MetadataReader:
         self._api = api
         self._cache = cache
 
-    def read(self) -> Metadata:
+    def read(self) -> ServerMetadata:
         """Return the metadata, at most an hour old. Source: PowerSchool v1 API, `/ws/v1/metadata`."""
         kept = self._cache.get("metadata", "district")
         if kept is not None:

@@ -14,10 +14,10 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.adapters.http.decimal_json import Json, whole
-from shared.adapters.http.response import Answer
+from shared.adapters.http.response import ApiResponse
 from shared.adapters.powerschool.wire import listed
-from shared.domain.provisioning.roster import OddRow
-from shared.errors import RosterTruncated, UnexpectedAnswer
+from shared.domain.provisioning.roster import UnreadableRecord
+from shared.errors import IncompleteRead, UnexpectedResponse
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
@@ -67,16 +67,16 @@ class QueryList(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class QueryPage:
     """The rows of one page as they came; `remaining` counts them and all after them, where the page says so."""
 
-    answer: Answer
+    answer: ApiResponse
     rows: Sequence[Json]
     remaining: int | None = None
 
 
 @dataclass
-class Reading(Generic[R]):
+class QueryReading(Generic[R]):
     """One reading of a list, from its first page to its last.
 
     `before` is the count that was asked for just before it, where there is one. `odd` are the rows that cannot be read;
@@ -84,10 +84,10 @@ class Reading(Generic[R]):
     """
 
     of: QueryList[R]
-    page_of: Callable[[Position], Page]
+    page_of: Callable[[Position], QueryPage]
     count: Callable[[], int]
     before: int | None = None
-    odd: list[OddRow] = field(default_factory=list)
+    odd: list[UnreadableRecord] = field(default_factory=list)
     rows: int = 0
     counted: int = 0
     has_changed: bool = False
@@ -95,7 +95,7 @@ class Reading(Generic[R]):
     def records(self) -> Iterator[list[R]]:
         """Yield the rows, those of one record together.
 
-        Raises: RosterTruncated where rows are counted that do not come, UnexpectedAnswer for rows out of order.
+        Raises: IncompleteRead where rows are counted that do not come, UnexpectedResponse for rows out of order.
         """
         record: list[R] | None = []
         current: int | None = None
@@ -123,10 +123,10 @@ class Reading(Generic[R]):
             return self.of.row.model_validate(row)
         except ValidationError as error:
             fields = dict.fromkeys(str(problem["loc"][0]) if problem["loc"] else "row" for problem in error.errors())
-            self.odd.append(OddRow(self.of.record, position[0], tuple(fields), ids_of(row)))
+            self.odd.append(UnreadableRecord(self.of.record, position[0], tuple(fields), ids_of(row)))
             return None
 
-    def _pages(self) -> Iterator[tuple[Page, Sequence[Position]]]:
+    def _pages(self) -> Iterator[tuple[QueryPage, Sequence[Position]]]:
         """Yield the pages with the positions of their rows, and note whether the list changed between them."""
         position, expected, pages = self.of.start, self.before, 0
         while True:
@@ -151,14 +151,14 @@ class Reading(Generic[R]):
             if expected <= 0:
                 break
         if page.remaining and not page.rows:
-            raise RosterTruncated(f"{page.answer.call}: {self.rows} rows, and {page.remaining} more that do not come")
+            raise IncompleteRead(f"{page.answer.call}: {self.rows} rows, and {page.remaining} more that do not come")
         if pages > 1:
             # A single page is one statement of the database: nothing can have changed while it was read.
             first, self.counted = self.counted, self.count()
             self.has_changed |= first != self.counted
 
-    def _positions(self, page: Page, after: Position) -> list[Position]:
-        """Return the positions of the page's rows. Raises: UnexpectedAnswer where they are not in order."""
+    def _positions(self, page: QueryPage, after: Position) -> list[Position]:
+        """Return the positions of the page's rows. Raises: UnexpectedResponse where they are not in order."""
         try:
             positions = [self.of.position(row) for row in page.rows]
         except ValueError:
@@ -170,10 +170,10 @@ class Reading(Generic[R]):
         return positions
 
 
-class OutOfOrder(UnexpectedAnswer):
+class OutOfOrder(UnexpectedResponse):
     """A page does not begin where it was asked to: the query does not know its arguments."""
 
-    def __init__(self, error: UnexpectedAnswer) -> None:
+    def __init__(self, error: UnexpectedResponse) -> None:
         super().__init__(str(error), cause=error.cause)
 
 
@@ -182,14 +182,14 @@ class ReadList(Generic[T]):
     """A whole list. `is_settled` says whether a reading was undisturbed; else it is the last of several."""
 
     values: tuple[T, ...]
-    odd: tuple[OddRow, ...]
+    odd: tuple[UnreadableRecord, ...]
     is_settled: bool
 
 
-def whole_list(reading: Callable[[], Reading[R]], make: Callable[[list[R]], T]) -> ReadList[T]:
+def fetch_all(reading: Callable[[], QueryReading[R]], make: Callable[[list[R]], T]) -> ReadList[T]:
     """Return what `make` makes of each record. A list that changed while it was read is read again.
 
-    Raises: RosterTruncated, UnexpectedAnswer.
+    Raises: IncompleteRead, UnexpectedResponse.
     """
     for _ in range(READINGS):
         one = reading()
@@ -197,11 +197,11 @@ def whole_list(reading: Callable[[], Reading[R]], make: Callable[[list[R]], T]) 
         if not one.has_changed and one.rows == one.counted:
             return ReadList(found, tuple(one.odd), is_settled=True)
     if not one.has_changed:
-        raise RosterTruncated(f"POST /ws/schema/query/{one.of.query}: {one.rows} rows of {one.counted}")
+        raise IncompleteRead(f"POST /ws/schema/query/{one.of.query}: {one.rows} rows of {one.counted}")
     return ReadList(found, tuple(one.odd), is_settled=False)
 
 
-def counted(answer: Answer) -> int:
+def counted(answer: ApiResponse) -> int:
     """Return the number in an answer to `/count`, in either of the shapes that clients have seen."""
     body = answer.body
     inner = body.get("resource", body) if isinstance(body, dict) else None
@@ -211,11 +211,11 @@ def counted(answer: Answer) -> int:
     return number
 
 
-def query_page(answer: Answer) -> Page:
+def query_page(answer: ApiResponse) -> QueryPage:
     """Return the page that a PowerQuery answered; without rows there is no `record`."""
     if not isinstance(answer.body, dict):
         raise answer.unexpected("no rows")
-    return Page(answer, listed(answer.body.get("record")), whole(answer.body.get("count")))
+    return QueryPage(answer, listed(answer.body.get("record")), whole(answer.body.get("count")))
 
 
 def ids_of(row: Json) -> dict[str, int]:

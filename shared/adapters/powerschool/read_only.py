@@ -11,9 +11,9 @@ import httpx
 
 from shared.adapters.http.client import Params
 from shared.adapters.http.decimal_json import Json
-from shared.adapters.http.response import Answer, Decoder
+from shared.adapters.http.response import ApiResponse, Decoder
 from shared.adapters.powerschool.api import PowerSchoolApi
-from shared.errors import PermanentError, SystemUnwell, TransientError
+from shared.errors import PermanentError, ServiceUnavailable, TransientError
 
 ATTEMPTS = 3
 # PowerQueries are run, and tokens given, by POST; neither changes anything.
@@ -42,11 +42,11 @@ class ReadOnlyPowerSchool:
     def __init__(self, api: PowerSchoolApi) -> None:
         self._api = api
 
-    def get(self, template: str, ids: Mapping[str, object] | None = None, params: Params = ()) -> Answer:
+    def get(self, template: str, ids: Mapping[str, object] | None = None, params: Params = ()) -> ApiResponse:
         """Return a successful answer. Raises the errors of `shared.errors`."""
         return self._patiently("GET", template, ids, params, None, None)
 
-    def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> Answer:
+    def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> ApiResponse:
         """Return the answer of a PowerQuery. Raises the errors of `shared.errors`."""
         return self._patiently("POST", path, None, params, body, decoder)
 
@@ -62,11 +62,11 @@ class ReadOnlyPowerSchool:
         params: Params,
         body: Json,
         decoder: Decoder | None,
-    ) -> Answer:
+    ) -> ApiResponse:
         for _ in range(ATTEMPTS - 1):
             try:
                 return self._api.send(method, template, ids, params=params, body=body, decoder=decoder)
-            except SystemUnwell:
+            except ServiceUnavailable:
                 raise
             except TransientError:
                 continue

@@ -12,12 +12,12 @@ import structlog
 from pydantic import BaseModel, TypeAdapter
 from redis.lock import Lock
 
-from shared.adapters.http.client import MOST_BYTES_SMALL, JsonApi
+from shared.adapters.http.client import MOST_BYTES_SMALL, RemoteApi
 from shared.adapters.http.request_context import Errand, current_errand, on_errand
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import text
-from shared.errors import AccessDenied, Refused, SystemUnwell, UnexpectedAnswer
+from shared.errors import AccessDenied, RequestRejected, ServiceUnavailable, UnexpectedResponse
 from shared.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ FETCHED_WITHIN = timedelta(seconds=30)
 FETCH_DELAY = timedelta(seconds=1)
 # The lives that a token may have: PowerSchool's is ten days at the most in any installation that is known.
 LONGEST_LIFE_S = 30 * 24 * 3600
-LOCK_LOOK_S = 1.0
+LOCK_POLL_S = 1.0
 # RFC 6750, "b64token": what may follow `Bearer` in a header.
 _USABLE = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}", re.ASCII)
 TOKEN_REFUSED = "powerschool_token_refused"  # noqa: S105  # the name of a cause
@@ -50,7 +50,7 @@ class SharedToken:
 
     def __init__(
         self,
-        api: JsonApi,
+        api: RemoteApi,
         client: redis.Redis,
         keys: Keys,
         client_id: str,
@@ -72,7 +72,7 @@ class SharedToken:
     def current(self) -> str:
         """Return a valid token, fetching one if there is none.
 
-        Raises: AccessDenied if the client id or secret is wrong; SystemUnwell if another worker's fetch hangs.
+        Raises: AccessDenied if the client id or secret is wrong; ServiceUnavailable if another worker's fetch hangs.
         """
         token = self._remembered()
         if token is not None:
@@ -90,19 +90,19 @@ class SharedToken:
             lock.release()
 
     def _acquire(self, lock: Lock) -> None:
-        """Wait for the lock, as long as the work may that needs the token. Raises: SystemUnwell.
+        """Wait for the lock, as long as the work may that needs the token. Raises: ServiceUnavailable.
 
         Another worker's fetch often ends the wait before the lock does.
         """
         errand = current_errand()
-        for _ in range(math.ceil(self._lock_s / LOCK_LOOK_S) + 1):
-            if lock.acquire(blocking_timeout=LOCK_LOOK_S):
+        for _ in range(math.ceil(self._lock_s / LOCK_POLL_S) + 1):
+            if lock.acquire(blocking_timeout=LOCK_POLL_S):
                 return
             if errand:
                 errand.check_wait()
         # Whoever fetches it waits for PowerSchool: no work that needs the token is to blame.
         message = "fetching a PowerSchool token takes too long"
-        raise SystemUnwell(message, cause="powerschool_timeout", delay=FETCH_DELAY)
+        raise ServiceUnavailable(message, cause="powerschool_timeout", delay=FETCH_DELAY)
 
     def drop(self, token: str) -> None:
         """Forget this token, which PowerSchool refused; a newer one stays."""
@@ -114,7 +114,7 @@ class SharedToken:
 
     def _fetched(self) -> str:
         found = self._asked()
-        kept_for = _kept_for(found.expires_in)
+        kept_for = _time_to_live(found.expires_in)
         self._redis.set(self._keys.powerschool_token, found.access_token, px=kept_for)
         log.info(LogEvent.TOKEN_FETCHED, lifetime_s=round(kept_for.total_seconds()))
         return found.access_token
@@ -137,14 +137,14 @@ class SharedToken:
             found = answer.parsed(_TOKEN)
             if _USABLE.fullmatch(found.access_token) is None:
                 raise answer.unexpected("no usable access_token")
-        except (Refused, UnexpectedAnswer) as refused:
+        except (RequestRejected, UnexpectedResponse) as refused:
             self._api.pause(TOKEN_REFUSED, REFUSED_FOR)
-            status, words = (refused.status, refused.words) if isinstance(refused, Refused) else (200, "")
+            status, words = (refused.status, refused.words) if isinstance(refused, RequestRejected) else (200, "")
             raise AccessDenied(refused.message, cause=TOKEN_REFUSED, status=status, words=words) from refused
         return found
 
 
-def _kept_for(expires_in_s: Decimal) -> timedelta:
+def _time_to_live(expires_in_s: Decimal) -> timedelta:
     """Return how long to use a token: until a minute before its end, or half of a life shorter than two minutes."""
     life = timedelta(seconds=float(max(Decimal(0), min(expires_in_s, Decimal(LONGEST_LIFE_S)))))
     return max(life - RENEWED_BEFORE_ITS_END, life / 2, SHORTEST_LIFE)

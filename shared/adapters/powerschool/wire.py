@@ -143,7 +143,7 @@ class AssignmentSectionWire(Wire):
     islocked: bool | None = None
 
 
-class AssignmentWire(Wire):
+class XteAssignment(Wire):
     """`GET /ws/xte/section/assignment/{id}`."""
 
     assignmentid: Id

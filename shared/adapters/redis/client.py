@@ -16,7 +16,7 @@ from redis.sentinel import Sentinel
 
 from shared.adapters.redis.urls import connection_options, sentinel_addresses, sentinel_options, url_options
 from shared.config import Settings
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 
 RETRY_AFTER = timedelta(seconds=5)
 HEALTH_CHECK_EVERY_S = 30
@@ -27,7 +27,7 @@ RETRIES = 2
 _CANNOT_WRITE = ("MISCONF", "OOM ", "READONLY", "NOREPLICAS", "MASTERDOWN", "LOADING", "CLUSTERDOWN")
 
 
-class RedisUnwell(SystemUnwell, ConnectionFailed):
+class RedisUnavailable(ServiceUnavailable, ConnectionFailed):
     """Redis does not answer, or cannot write: wait, spend no attempt. Also one of redis-py's own connection errors."""
 
     def __init__(self, command: str, error: Exception) -> None:
@@ -35,20 +35,20 @@ class RedisUnwell(SystemUnwell, ConnectionFailed):
 
 
 class RedisPipeline(Pipeline):
-    """redis-py's pipeline, raising `RedisUnwell` where Redis is unwell."""
+    """redis-py's pipeline, raising `RedisUnavailable` where Redis is unwell."""
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Run the commands that were collected."""
-        with _unwell("PIPELINE"):
+        with _unavailable("PIPELINE"):
             return super().execute(raise_on_error)
 
 
 class RedisClient(redis.Redis):
-    """redis-py's client, raising `RedisUnwell` where Redis is unwell."""
+    """redis-py's client, raising `RedisUnavailable` where Redis is unwell."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run one command."""
-        with _unwell(str(args[0])):
+        with _unavailable(str(args[0])):
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
@@ -57,17 +57,17 @@ class RedisClient(redis.Redis):
 
 
 @contextmanager
-def _unwell(command: str) -> Iterator[None]:
-    """Raise `RedisUnwell` for what says that Redis is away or cannot write. `WatchError` and refusals pass."""
+def _unavailable(command: str) -> Iterator[None]:
+    """Raise `RedisUnavailable` for what says that Redis is away or cannot write. `WatchError` and refusals pass."""
     try:
         yield
-    except RedisUnwell:
+    except RedisUnavailable:
         raise
     except (ConnectionFailed, TimedOut, OutOfMemoryError, ReadOnlyError) as error:
-        raise RedisUnwell(command, error) from error
+        raise RedisUnavailable(command, error) from error
     except ResponseError as error:
         if any(words in str(error) for words in _CANNOT_WRITE):
-            raise RedisUnwell(command, error) from error
+            raise RedisUnavailable(command, error) from error
         raise
 
 

@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from shared.adapters.redis.values import clock_ms, time_at
 from shared.clock import Clock
 
-LOOK_EVERY_S = 60.0
-LOOK_AGAIN_S = 5.0
+MEASURE_INTERVAL_S = 60.0
+RECHECK_INTERVAL_S = 5.0
 # Smaller differences are the way to Redis and back, not a wrong clock: following them would make time jump.
 TOLERANCE = timedelta(seconds=1)
 
@@ -53,10 +53,10 @@ class SharedClock:
         try:
             theirs = time_at(clock_ms(self._redis.time()))
         except RedisError:
-            self._next_look = self._monotonic() + LOOK_AGAIN_S
+            self._next_look = self._monotonic() + RECHECK_INTERVAL_S
             return
         after = self._own.now()
         ahead = before + (after - before) / 2 - theirs.astimezone(UTC)
         if abs(ahead - self._ahead) > TOLERANCE + (after - before):
             self._ahead = ahead
-        self._next_look = self._monotonic() + LOOK_EVERY_S
+        self._next_look = self._monotonic() + MEASURE_INTERVAL_S

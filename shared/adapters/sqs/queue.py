@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from shared.config import PREFIX, ConfigurationError, Settings
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 
 MOST_PER_BATCH = 10
 # Long enough to spare requests, short enough to end soon after being told to.
@@ -44,7 +44,7 @@ class SqsClient(Protocol):
 
 
 class SqsQueue:
-    """One queue. Raises `SystemUnwell` where SQS does not do as asked."""
+    """One queue. Raises `ServiceUnavailable` where SQS does not do as asked."""
 
     def __init__(self, client: SqsClient, url: str, longest_poll: timedelta = LONGEST_POLL) -> None:
         self._client = client
@@ -58,7 +58,7 @@ class SqsQueue:
                 QueueUrl=self._url, MaxNumberOfMessages=MOST_PER_BATCH, WaitTimeSeconds=self._longest_poll_s
             )
         except (BotoCoreError, ClientError) as error:
-            raise _unwell("ReceiveMessage", error) from error
+            raise _unavailable("ReceiveMessage", error) from error
         return [SqsMessage(m["MessageId"], m["ReceiptHandle"], m["Body"]) for m in answer.get("Messages", [])]
 
     def delete(self, messages: Sequence[SqsMessage]) -> None:
@@ -67,7 +67,7 @@ class SqsQueue:
         try:
             self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
         except (BotoCoreError, ClientError) as error:
-            raise _unwell("DeleteMessageBatch", error) from error
+            raise _unavailable("DeleteMessageBatch", error) from error
 
 
 def sqs_queue(settings: Settings, longest_poll: timedelta = LONGEST_POLL) -> SqsQueue:
@@ -86,7 +86,9 @@ def sqs_queue(settings: Settings, longest_poll: timedelta = LONGEST_POLL) -> Sqs
     return SqsQueue(client, settings.sqs_queue_url, longest_poll)
 
 
-def _unwell(action: str, error: Exception) -> SystemUnwell:
+def _unavailable(action: str, error: Exception) -> ServiceUnavailable:
     # The texts of AWS's errors name accounts and users; their codes do not.
     code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
-    return SystemUnwell(f"SQS {action}: {code or type(error).__name__}", cause="sqs_unavailable", delay=RETRY_AFTER)
+    return ServiceUnavailable(
+        f"SQS {action}: {code or type(error).__name__}", cause="sqs_unavailable", delay=RETRY_AFTER
+    )

@@ -14,12 +14,12 @@ from shared.log_events import LogEvent
 
 log = structlog.get_logger()
 
-LONGEST_WAY = 25
+MAX_STACK_FRAMES = 25
 
 
-def defect_fields(error: BaseException) -> dict[str, object]:
+def exception_fields(error: BaseException) -> dict[str, object]:
     """Return `error`, the types from the last to the first cause, and `way`: files, lines and functions."""
-    return {"error": " from ".join(_kinds(error)), "way": _way(error)[-LONGEST_WAY:]}
+    return {"error": " from ".join(_kinds(error)), "way": _stack(error)[-MAX_STACK_FRAMES:]}
 
 
 def without_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -28,7 +28,7 @@ def without_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     error = _error_in(given)
     if error is None:
         return event
-    return {**event, **{name: value for name, value in defect_fields(error).items() if name not in event}}
+    return {**event, **{name: value for name, value in exception_fields(error).items() if name not in event}}
 
 
 def log_uncaught() -> None:
@@ -40,14 +40,14 @@ def log_uncaught() -> None:
 def _uncaught(kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
-    log.error(LogEvent.PROCESS_CRASHED, thread="main", **defect_fields(error))
+    log.error(LogEvent.PROCESS_CRASHED, thread="main", **exception_fields(error))
 
 
 def _uncaught_in_thread(given: threading.ExceptHookArgs) -> None:
     if given.exc_value is None or isinstance(given.exc_value, SystemExit):
         return
     thread = given.thread.name if given.thread else "gone"
-    log.error(LogEvent.PROCESS_CRASHED, thread=thread, **defect_fields(given.exc_value))
+    log.error(LogEvent.PROCESS_CRASHED, thread=thread, **exception_fields(given.exc_value))
 
 
 def _error_in(given: object) -> BaseException | None:
@@ -64,7 +64,7 @@ def _error_in(given: object) -> BaseException | None:
 def _kinds(error: BaseException) -> list[str]:
     kinds, at = list[str](), error
     # A chain of causes may lead in a circle, in theory.
-    while len(kinds) < LONGEST_WAY:
+    while len(kinds) < MAX_STACK_FRAMES:
         kinds.append(type(at).__name__)
         following = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
         if following is None:
@@ -73,7 +73,7 @@ def _kinds(error: BaseException) -> list[str]:
     return kinds
 
 
-def _way(error: BaseException) -> list[str]:
+def _stack(error: BaseException) -> list[str]:
     return [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
 
 

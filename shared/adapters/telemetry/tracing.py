@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Value = str | int
 
 
-class Notes(Protocol):
+class SpanAttributes(Protocol):
     """What may be noted on a span."""
 
     def note(self, name: str, value: Value) -> None:
@@ -24,12 +24,12 @@ class Notes(Protocol):
         ...
 
 
-class _NoNotes:
+class _NoAttributes:
     def note(self, name: str, value: Value) -> None:
         """Note nothing."""
 
 
-class _SpanNotes:
+class _LiveAttributes:
     def __init__(self, span: "Span") -> None:
         self._span = span
 
@@ -40,7 +40,7 @@ class _SpanNotes:
 
 _provider: "TracerProvider | None" = None
 _tracer: "Tracer | None" = None
-_NOTHING = _NoNotes()
+_NOTHING = _NoAttributes()
 
 
 def start_tracing(settings: Settings, process: str, exporter: "SpanExporter | None" = None) -> None:
@@ -75,7 +75,7 @@ def stop_tracing() -> None:
 
 
 @contextmanager
-def span(name: str, attributes: Mapping[str, Value] | None = None) -> Iterator[Notes]:
+def span(name: str, attributes: Mapping[str, Value] | None = None) -> Iterator[SpanAttributes]:
     """Trace the block; of an error in it, only the type is noted, since its text may quote data."""
     if _tracer is None:
         yield _NOTHING
@@ -86,7 +86,7 @@ def span(name: str, attributes: Mapping[str, Value] | None = None) -> Iterator[N
         name, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as current:
         try:
-            yield _SpanNotes(current)
+            yield _LiveAttributes(current)
         except BaseException as error:
             current.set_status(StatusCode.ERROR)
             current.set_attribute("error.type", type(error).__name__)

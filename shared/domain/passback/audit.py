@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.powerschool import ActualScore
 
 PASSBACK = "passback"
@@ -59,15 +59,15 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
+class WriteContext:
     """Why a sync ran, for whom, and under which fencing token."""
 
-    causes: tuple[Cause, ...]
+    causes: tuple[ChangeCause, ...]
     actor: str
     token: int
 
     @classmethod
-    def of(cls, changes: ChangeSet, token: int) -> "Occasion":
+    def of(cls, changes: PendingChanges, token: int) -> "WriteContext":
         """Return the occasion of a change set: its people, or passback itself where nobody asked."""
         actor = ", ".join(sorted(changes.actors)) if changes.asked_for_by_person else ""
         return cls(tuple(sorted(changes.causes)), actor or PASSBACK, token)
@@ -88,7 +88,7 @@ class AuditEntry:
     powerschool_assignment_id: int | None
     powerschool_assignment_section_id: int | None
     kind: WriteKind
-    occasion: Occasion
+    occasion: WriteContext
     points_possible: Decimal | None = None
     fields: tuple[FieldChange, ...] = ()
     scores: tuple[ScoreChange, ...] = ()
@@ -104,11 +104,11 @@ def about(
             continue
         if student_sis_id is None:
             yield entry
-        elif own := own_scores(entry, student_sis_id):
+        elif own := scores_of_student(entry, student_sis_id):
             yield replace(entry, fields=(), scores=own)
 
 
-def own_scores(entry: AuditEntry, student_sis_id: str) -> tuple[ScoreChange, ...]:
+def scores_of_student(entry: AuditEntry, student_sis_id: str) -> tuple[ScoreChange, ...]:
     """Return the entry's scores of one student."""
     return tuple(score for score in entry.scores if score.student_sis_id == student_sis_id)
 

@@ -12,7 +12,7 @@ class ChangeKind(StrEnum):
     ASSIGNMENT = "assignment_change"
 
 
-class Cause(StrEnum):
+class ChangeCause(StrEnum):
     """Why a course is looked at. Source: product rule "Ways to start a sync"."""
 
     EVENT = "event"
@@ -24,8 +24,8 @@ class Cause(StrEnum):
 
 
 # Somebody told what changed. After a due date any work may be missing; the others look at everything.
-TOLD = frozenset({Cause.EVENT, Cause.WEBHOOK})
-ABOUT_GRADES = TOLD | {Cause.DUE_DATE}
+EVENT_CAUSES = frozenset({ChangeCause.EVENT, ChangeCause.WEBHOOK})
+GRADE_CAUSES = EVENT_CAUSES | {ChangeCause.DUE_DATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Change:
 
     kind: ChangeKind
     course_id: str | None
-    cause: Cause = Cause.EVENT
+    cause: ChangeCause = ChangeCause.EVENT
     assignment_id: str | None = None
     section_id: str | None = None
     enrollment_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeSet:
+class PendingChanges:
     """All that is pending for one course since it was last taken.
 
     `attempts` counts the runs of this work that already failed; waiting for an unwell system does not count.
@@ -58,7 +58,7 @@ class ChangeSet:
     first_at: datetime
     last_at: datetime
     count: int
-    causes: frozenset[Cause]
+    causes: frozenset[ChangeCause]
     assignment_ids: frozenset[str] = frozenset()
     attempts: int = 0
     actors: frozenset[str] = frozenset()
@@ -69,22 +69,22 @@ class ChangeSet:
     @property
     def only_grades(self) -> bool:
         """Say whether grades changed and nothing else did, as far as anybody told, and no run of it failed yet."""
-        return self.causes <= ABOUT_GRADES and not self.assignments_changed and not self.attempts
+        return self.causes <= GRADE_CAUSES and not self.assignments_changed and not self.attempts
 
     @property
     def graded(self) -> frozenset[str] | None:
         """The assignments whose scores may have changed; None if those of any may have."""
-        named = self.only_grades and self.causes <= TOLD and not self.unnamed_grades
+        named = self.only_grades and self.causes <= EVENT_CAUSES and not self.unnamed_grades
         return self.assignment_ids or None if named else None
 
     @property
     def asked_for_by_person(self) -> bool:
         """Say whether a person asked for this sync."""
-        return Cause.PERSON in self.causes
+        return ChangeCause.PERSON in self.causes
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class DebounceWindow:
     """The lengths of the debounce window.
 
     `first_change` is how long the first change of a course at rest is gathered with others; None lets it wait for the

@@ -7,7 +7,7 @@ from enum import StrEnum
 from shared.domain.passback.rules.reasons import Finding
 
 # One Canvas assignment in one section: its Canvas id and the section's SIS id.
-Place = tuple[str, str | None]
+AssignmentSectionKey = tuple[str, str | None]
 
 
 class State(StrEnum):
@@ -80,7 +80,7 @@ class CourseRecord:
     name: str = ""
 
 
-def sections_by_place(record: CourseRecord | None) -> dict[Place, SectionRecord]:
+def sections_by_key(record: CourseRecord | None) -> dict[AssignmentSectionKey, SectionRecord]:
     """Return every assignment in every section of the course; nothing for a course never synced."""
     return {
         (assignment.assignment_id, section.section_sis_id): section
@@ -89,7 +89,7 @@ def sections_by_place(record: CourseRecord | None) -> dict[Place, SectionRecord]
     }
 
 
-class LetterKind(StrEnum):
+class DeadLetterKind(StrEnum):
     """What a dead letter keeps: work that is looked at anew (a course's, provisioning), or an unreadable message."""
 
     COURSE = "course"
@@ -114,7 +114,7 @@ class DeadLetter:
     attempts: int
     first_failed_at: datetime
     last_failed_at: datetime
-    kind: LetterKind = LetterKind.COURSE
+    kind: DeadLetterKind = DeadLetterKind.COURSE
     attempt_times: tuple[datetime, ...] = ()
     retried_at: datetime | None = None
     source: str = ""

@@ -15,11 +15,11 @@ ON_PURPOSE = frozenset(
     {Reason.SIS_SYNC_OFF, Reason.NOT_PUBLISHED, Reason.NOT_GRADABLE, Reason.ATTENDANCE, Reason.COURSE_GONE}
 )
 
-MOST_WORDS = 20
+MAX_SEARCH_TERMS = 20
 LONGEST_WORD = 40
 
 
-class Standing(StrEnum):
+class AssignmentStatus(StrEnum):
     """How an assignment stands, over all of its sections. Defined in the order in which they need attention."""
 
     DEAD = "dead"
@@ -33,7 +33,7 @@ class Standing(StrEnum):
     @property
     def needs_attention(self) -> bool:
         """Say whether a person should look: work that was to be sent is not there, and may not come by itself."""
-        return self in (Standing.DEAD, Standing.RETRYING, Standing.BLOCKED)
+        return self in (AssignmentStatus.DEAD, AssignmentStatus.RETRYING, AssignmentStatus.BLOCKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class CourseSummary:
     course_id: str
     name: str
     synced_at: datetime
-    assignments: Mapping[Standing, int]
+    assignments: Mapping[AssignmentStatus, int]
     scores_wanted: int = 0
     scores_there: int = 0
     students_held_back: int = 0
@@ -57,32 +57,32 @@ class CourseSummary:
 def summary_of(record: CourseRecord) -> CourseSummary:
     """Return the record's summary."""
     sections = [section for assignment in record.assignments for section in assignment.sections]
-    counted = Counter(standing_of(assignment) for assignment in record.assignments)
+    counted = Counter(assignment_status(assignment) for assignment in record.assignments)
     return CourseSummary(
         course_id=record.course_id,
         name=record.name,
         synced_at=record.synced_at,
-        assignments={standing: counted[standing] for standing in Standing},
+        assignments={standing: counted[standing] for standing in AssignmentStatus},
         scores_wanted=sum(section.scores_wanted for section in sections),
         scores_there=sum(section.scores_there for section in sections),
         students_held_back=sum(len(section.students) for section in sections),
     )
 
 
-def standing_of(assignment: AssignmentRecord) -> Standing:
+def assignment_status(assignment: AssignmentRecord) -> AssignmentStatus:
     """Return the assignment's standing: the one of its sections' that most needs attention."""
-    standings = {_standing(section) for section in assignment.sections}
-    return next((standing for standing in Standing if standing in standings), Standing.KEPT_BACK)
+    standings = {_status(section) for section in assignment.sections}
+    return next((standing for standing in AssignmentStatus if standing in standings), AssignmentStatus.KEPT_BACK)
 
 
-def _standing(section: SectionRecord) -> Standing:
+def _status(section: SectionRecord) -> AssignmentStatus:
     is_on_purpose = any(finding.reason in ON_PURPOSE for finding in section.findings)
     if section.state is State.BLOCKED and is_on_purpose:
-        return Standing.KEPT_BACK
-    return Standing(section.state)
+        return AssignmentStatus.KEPT_BACK
+    return AssignmentStatus(section.state)
 
 
-def words_of(course_id: str, name: str) -> list[str]:
+def search_terms(course_id: str, name: str) -> list[str]:
     """Return what a course is found by, sorted: its id, and the words of its name without regard to case."""
-    words = re.findall(r"\w+", name.casefold())[:MOST_WORDS]
+    words = re.findall(r"\w+", name.casefold())[:MAX_SEARCH_TERMS]
     return sorted({word[:LONGEST_WORD] for word in (course_id, *words) if word})

@@ -9,13 +9,13 @@ from shared.domain.passback.planning.desired import Link
 
 
 @dataclass(frozen=True, slots=True)
-class Student:
+class StudentIds:
     """A student as passback knows one: by SIS id, and by STUDENTS.DCID where that is known."""
 
     sis_id: str
     dcids: frozenset[int] = frozenset()
 
-    def with_dcids_of(self, entries: Collection[AuditEntry]) -> "Student":
+    def with_dcids_of(self, entries: Collection[AuditEntry]) -> "StudentIds":
         """Return the student with every STUDENTS.DCID under which these entries know the SIS id."""
         known = {s.student_dcid for entry in entries for s in entry.scores if s.student_sis_id == self.sis_id}
         return replace(self, dcids=self.dcids | known)
@@ -25,7 +25,7 @@ class Student:
         return change.student_sis_id == self.sis_id or change.student_dcid in self.dcids
 
 
-def entry_without(entry: AuditEntry, student: Student) -> AuditEntry | None:
+def entry_without(entry: AuditEntry, student: StudentIds) -> AuditEntry | None:
     """Return the entry without the student's scores; None if it was about nothing else."""
     others = tuple(score for score in entry.scores if not student.is_of(score))
     if len(others) == len(entry.scores):
@@ -33,27 +33,27 @@ def entry_without(entry: AuditEntry, student: Student) -> AuditEntry | None:
     return replace(entry, scores=others) if others or entry.fields else None
 
 
-def record_without(record: CourseRecord, student: Student) -> CourseRecord:
+def record_without(record: CourseRecord, student: StudentIds) -> CourseRecord:
     """Return the record without the student's reasons, and without the student on its rosters."""
     assignments = tuple(_assignment_without(assignment, student) for assignment in record.assignments)
     return replace(record, assignments=assignments, rosters=tuple(_roster_without(r, student) for r in record.rosters))
 
 
-def link_without(link: Link, student: Student) -> Link:
+def link_without(link: Link, student: StudentIds) -> Link:
     """Return the link as if nothing was ever sent for the student: a score emptied later is not reported."""
     own = {str(dcid) for dcid in student.dcids}
     echoes = {key: echo for key, echo in link.echoes.items() if key not in own}
     return replace(link, sent_to=link.sent_to - student.dcids, zeros=link.zeros - student.dcids, echoes=echoes)
 
 
-def _assignment_without(assignment: AssignmentRecord, student: Student) -> AssignmentRecord:
+def _assignment_without(assignment: AssignmentRecord, student: StudentIds) -> AssignmentRecord:
     return replace(assignment, sections=tuple(_section_without(section, student) for section in assignment.sections))
 
 
-def _section_without(section: SectionRecord, student: Student) -> SectionRecord:
+def _section_without(section: SectionRecord, student: StudentIds) -> SectionRecord:
     others = tuple(one for one in section.students if one.student_sis_id != student.sis_id)
     return replace(section, students=others)
 
 
-def _roster_without(roster: SectionRoster, student: Student) -> SectionRoster:
+def _roster_without(roster: SectionRoster, student: StudentIds) -> SectionRoster:
     return replace(roster, student_sis_ids=tuple(an_id for an_id in roster.student_sis_ids if an_id != student.sis_id))

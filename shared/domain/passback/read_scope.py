@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 
 from shared.domain.passback.canvas import Course
-from shared.domain.passback.course_state import CourseRecord, Place, State, sections_by_place
+from shared.domain.passback.course_state import AssignmentSectionKey, CourseRecord, State, sections_by_key
 
-AT_REST = frozenset({State.SYNCED, State.WAITING})
+UP_TO_DATE = frozenset({State.SYNCED, State.WAITING})
 
 
-def places_at_rest(record: CourseRecord | None) -> Mapping[Place, State]:
+def up_to_date_keys(record: CourseRecord | None) -> Mapping[AssignmentSectionKey, State]:
     """Return where the last sync left nothing to be done: synced, or waiting for a first score.
 
     What was blocked may be free by now, and what failed may go through: none of it is at rest.
     """
-    return {place: section.state for place, section in sections_by_place(record).items() if section.state in AT_REST}
+    return {place: section.state for place, section in sections_by_key(record).items() if section.state in UP_TO_DATE}
 
 
 def known_graded(graded: frozenset[str] | None, course: Course) -> frozenset[str] | None:

@@ -10,13 +10,13 @@ from shared.domain.passback.rules.reason_texts import explain
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 
 # These keep the student, not the assignment: nothing of this student goes to this section.
-NO_PLACE = frozenset({Reason.STUDENT_SIS_ID_MISSING, Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
+NOT_IN_ANY_SECTION = frozenset({Reason.STUDENT_SIS_ID_MISSING, Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
 
 # Why an assignment has not the name that Canvas has.
 OF_THE_NAME = frozenset({Reason.NAME_TAKEN, Reason.DUPLICATE_REFUSED})
 
 
-class Standing(StrEnum):
+class StudentStatus(StrEnum):
     """What became of a student's score."""
 
     SENT = "sent"
@@ -26,7 +26,7 @@ class Standing(StrEnum):
     NOT_IN_COURSE = "not_in_course"
 
 
-class Work(StrEnum):
+class AssignmentState(StrEnum):
     """What Canvas says of the student's work."""
 
     SCORED = "scored"
@@ -49,7 +49,7 @@ class StudentFacts:
     eligible: bool
     findings: Sequence[Finding] = ()
     own: Finding | None = None
-    work: Work = Work.EMPTY
+    work: AssignmentState = AssignmentState.EMPTY
     wanted: ScoreValue | None = None
     there: ScoreValue | None = None
     agrees: bool = False
@@ -58,24 +58,24 @@ class StudentFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class StudentAnswer:
+class StudentExplanation:
     """The standing and its sentence."""
 
-    standing: Standing
+    standing: StudentStatus
     sentence: str
 
 
-NOT_IN_COURSE = StudentAnswer(
-    Standing.NOT_IN_COURSE,
+NOT_IN_COURSE = StudentExplanation(
+    StudentStatus.NOT_IN_COURSE,
     "Nothing is sent: no section of the course lists a student with this SIS id. A test student is never sent.",
 )
 
 _WITH_THE_FIRST_SCORE = "It is sent with the section's first score or excuse: missing work alone creates nothing."
 
 _NOTHING = {
-    Work.EMPTY: "Nothing to send: Canvas has no score for this student.",
-    Work.UNFINISHED: "Nothing to send yet: a person has to finish grading this student's work in Canvas.",
-    Work.NOT_ASSIGNED: "Nothing to send: the assignment is not assigned to this student in Canvas.",
+    AssignmentState.EMPTY: "Nothing to send: Canvas has no score for this student.",
+    AssignmentState.UNFINISHED: "Nothing to send yet: a person has to finish grading this student's work in Canvas.",
+    AssignmentState.NOT_ASSIGNED: "Nothing to send: the assignment is not assigned to this student in Canvas.",
 }
 
 
@@ -87,38 +87,38 @@ def of_scores(findings: Iterable[Finding], *, is_there: bool) -> tuple[Finding, 
     return tuple(finding for finding in findings if not (is_there and finding.reason in OF_THE_NAME))
 
 
-def student_answer(facts: StudentFacts) -> StudentAnswer:
+def student_status(facts: StudentFacts) -> StudentExplanation:
     """Return what became of the student's score, in a sentence for a person."""
-    if facts.own is not None and facts.own.reason in NO_PLACE:
-        return _held(facts, [facts.own, *_blocking(facts)])
+    if facts.own is not None and facts.own.reason in NOT_IN_ANY_SECTION:
+        return _in_powerschool(facts, [facts.own, *_blocking(facts)])
     if not facts.eligible:
-        return _held(facts, _blocking(facts))
-    if facts.work is Work.NOT_READ:
-        return _remembered(facts)
+        return _in_powerschool(facts, _blocking(facts))
+    if facts.work is AssignmentState.NOT_READ:
+        return _from_stored(facts)
     if facts.own is not None:
-        return _held(facts, [facts.own])
+        return _in_powerschool(facts, [facts.own])
     return _eligible(facts)
 
 
-def _eligible(facts: StudentFacts) -> StudentAnswer:
+def _eligible(facts: StudentFacts) -> StudentExplanation:
     """Answer where nothing but the writing itself can stand in the way."""
-    if facts.work is not Work.SCORED:
-        return StudentAnswer(Standing.NOTHING_TO_SEND, f"{_NOTHING[facts.work]}{_still_there(facts)}")
-    wanted = told(facts.wanted, facts.points_possible)
+    if facts.work is not AssignmentState.SCORED:
+        return StudentExplanation(StudentStatus.NOTHING_TO_SEND, f"{_NOTHING[facts.work]}{_still_there(facts)}")
+    wanted = sentence_of(facts.wanted, facts.points_possible)
     if facts.agrees:
-        return StudentAnswer(Standing.SENT, f"Sent: {wanted}.")
+        return StudentExplanation(StudentStatus.SENT, f"Sent: {wanted}.")
     if facts.is_stored_so:
-        there = told(facts.there, facts.points_possible)
-        return StudentAnswer(Standing.SENT, f"Sent: {wanted}. PowerSchool stores it as {there}.")
+        there = sentence_of(facts.there, facts.points_possible)
+        return StudentExplanation(StudentStatus.SENT, f"Sent: {wanted}. PowerSchool stores it as {there}.")
     if blocking := _blocking(facts):
-        return _held(facts, blocking)
+        return _in_powerschool(facts, blocking)
     if any(finding.reason is Reason.NOT_GRADED_YET for finding in facts.findings):
-        return StudentAnswer(Standing.WAITING, f"Waiting: {wanted} in Canvas. {_WITH_THE_FIRST_SCORE}")
-    there = f"PowerSchool has {told(facts.there, facts.points_possible)}"
-    return StudentAnswer(Standing.WAITING, f"Waiting: {wanted} in Canvas, {there}. The next sync sends it.")
+        return StudentExplanation(StudentStatus.WAITING, f"Waiting: {wanted} in Canvas. {_WITH_THE_FIRST_SCORE}")
+    there = f"PowerSchool has {sentence_of(facts.there, facts.points_possible)}"
+    return StudentExplanation(StudentStatus.WAITING, f"Waiting: {wanted} in Canvas, {there}. The next sync sends it.")
 
 
-def told(score: ScoreValue | None, points_possible: Decimal | None) -> str:
+def sentence_of(score: ScoreValue | None, points_possible: Decimal | None) -> str:
     """Return a score in words: `8 of 10`, `missing, 0 of 10`, `excused`, `nothing`."""
     if score is None:
         return "nothing"
@@ -128,29 +128,31 @@ def told(score: ScoreValue | None, points_possible: Decimal | None) -> str:
     return ", ".join([*flags, *points]) or "nothing"
 
 
-def _remembered(facts: StudentFacts) -> StudentAnswer:
+def _from_stored(facts: StudentFacts) -> StudentExplanation:
     """Answer without having asked Canvas: what was written last is all that is known."""
     blocking = [*([facts.own] if facts.own else []), *_blocking(facts)]
     if blocking:
-        return _held(facts, blocking)
+        return _in_powerschool(facts, blocking)
     if facts.there is None:
-        return StudentAnswer(Standing.NOTHING_TO_SEND, "Nothing was sent: Canvas had no new score for this student.")
-    return StudentAnswer(Standing.SENT, f"Sent: {told(facts.there, facts.points_possible)}.")
+        return StudentExplanation(
+            StudentStatus.NOTHING_TO_SEND, "Nothing was sent: Canvas had no new score for this student."
+        )
+    return StudentExplanation(StudentStatus.SENT, f"Sent: {sentence_of(facts.there, facts.points_possible)}.")
 
 
 def _blocking(facts: StudentFacts) -> list[Finding]:
     return [f for f in facts.findings if f.reason is not Reason.NOT_GRADED_YET and f.reason not in NOTES]
 
 
-def _held(facts: StudentFacts, findings: Iterable[Finding]) -> StudentAnswer:
+def _in_powerschool(facts: StudentFacts, findings: Iterable[Finding]) -> StudentExplanation:
     because = " ".join(explain(finding).message for finding in findings)
-    return StudentAnswer(Standing.HELD, f"Held: {because}{_still_there(facts)}")
+    return StudentExplanation(StudentStatus.HELD, f"Held: {because}{_still_there(facts)}")
 
 
 def _still_there(facts: StudentFacts) -> str:
     if facts.there is None:
         return ""
-    return f" PowerSchool has {told(facts.there, facts.points_possible)}."
+    return f" PowerSchool has {sentence_of(facts.there, facts.points_possible)}."
 
 
 def _plain(number: Decimal) -> str:

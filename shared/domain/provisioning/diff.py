@@ -7,7 +7,7 @@ from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKe
 
 
 @dataclass(frozen=True, slots=True)
-class RowChange:
+class ChangedRow:
     """A row before and after."""
 
     before: SisRow
@@ -26,7 +26,7 @@ class DataSetDifference:
     key: DataSetKey
     added: tuple[SisRow, ...] = ()
     removed: tuple[SisRow, ...] = ()
-    changed: tuple[RowChange, ...] = ()
+    changed: tuple[ChangedRow, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
@@ -52,7 +52,7 @@ def difference(before: DataSet | None, after: DataSet) -> DataSetDifference:
         key,
         added=in_order(new[id_] for id_ in new.keys() - old.keys()),
         removed=in_order(old[id_] for id_ in old.keys() - new.keys()),
-        changed=tuple(RowChange(was, now) for was, now in common if was.values != now.values),
+        changed=tuple(ChangedRow(was, now) for was, now in common if was.values != now.values),
     )
 
 

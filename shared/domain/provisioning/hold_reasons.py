@@ -130,7 +130,7 @@ class RosterFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class HoldFinding:
     """One reason to hold a plan: the school and entity it is about, and the rows as they were applied."""
 
     reason: HoldReason

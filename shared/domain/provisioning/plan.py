@@ -5,24 +5,24 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
 
-from shared.domain.provisioning.imports.last_import import Applied, with_shared_rows
+from shared.domain.provisioning.imports.last_import import LastImport, with_shared_rows
 from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, with_new_ids
 from shared.domain.provisioning.policy import ProvisioningPolicy
-from shared.domain.provisioning.problems import Problem, RosterProblem
+from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import Roster
-from shared.domain.provisioning.rows.course_placement import PlacedSection, place_sections
+from shared.domain.provisioning.rows.course_placement import PlacedSection, assign_courses
 from shared.domain.provisioning.rows.courses import Catalog, catalog_of, course_rows, name_problems, section_row
 from shared.domain.provisioning.rows.enrollments import StudentRows, teacher_rows
-from shared.domain.provisioning.rows.retained_rows import carried_over
+from shared.domain.provisioning.rows.retained_rows import with_retained_rows
 from shared.domain.provisioning.rows.selection import selected
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.provisioning.rows.terms import canvas_terms, term_row
-from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers, People, people_of, user_rows
-from shared.domain.provisioning.unreadable_records import odd_row_problems, with_kept_rows, with_kept_terms
+from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers, UserDirectory, build_directory, user_rows
+from shared.domain.provisioning.unreadable_records import odd_row_problems, with_stored_rows, with_stored_terms
 
 
 @dataclass(frozen=True, slots=True)
-class RosterPlan:
+class ImportPlan:
     """What Canvas should hold, sorted and in the order in which Canvas needs it, and what was left out and why.
 
     It is as if Canvas had taken the `id_changes`, which must come before all of that. `kept_ids` are the SIS ids by
@@ -41,7 +41,7 @@ def plan_roster(
     today: date,
     applied: Iterable[DataSet] = (),
     canvas: CanvasUsers = NOTHING_KNOWN,
-) -> RosterPlan:
+) -> ImportPlan:
     """Return the plan for the school's date `today`.
 
     `applied` is what Canvas was given last, nothing before the first run. It decides nothing about what is in
@@ -49,12 +49,12 @@ def plan_roster(
     rather than deleted. Planning with the plan's own data sets returns the same data sets.
     """
     applied = tuple(applied)
-    roster = selected(with_kept_terms(roster, Applied(applied), policy), policy, Applied(applied))
+    roster = selected(with_stored_terms(roster, LastImport(applied), policy), policy, LastImport(applied))
     terms, term_problems = canvas_terms(roster.terms, policy)
-    people = people_of(roster, policy, Applied(applied), canvas)
+    people = build_directory(roster, policy, LastImport(applied), canvas)
     # From here on as if Canvas had taken the new SIS ids: what is carried over is about the same people.
-    before = Applied(with_new_ids(each, {c.old: c.new for c in people.id_changes}) for each in applied)
-    placed, section_problems = place_sections(roster, terms, people, policy, before)
+    before = LastImport(with_new_ids(each, {c.old: c.new for c in people.id_changes}) for each in applied)
+    placed, section_problems = assign_courses(roster, terms, people, policy, before)
     students = StudentRows(roster, placed, people, policy, today, before)
     catalog = catalog_of(roster.courses)
     running = {term.sis_id: term for term in terms.values()}
@@ -68,19 +68,19 @@ def plan_roster(
     planned = tuple(with_shared_rows(each, before.rows(each.key)) for each in made)
     unnamed = name_problems(placed, catalog)
     problems = {*term_problems, *people.problems, *section_problems, *students.problems, *unnamed}
-    data_sets = carried_over(planned, before, frozenset(running), policy)
+    data_sets = with_retained_rows(planned, before, frozenset(running), policy)
     if roster.odd_rows:
         problems |= odd_row_problems(roster.odd_rows)
-        sources = {p.source for p in unnamed if p.code is Problem.COURSE_NOT_IN_CATALOG}
-        data_sets = with_kept_rows(data_sets, before, roster.odd_rows, sources)
-    return RosterPlan(data_sets, tuple(sorted(problems)), people.id_changes, people.kept_ids)
+        sources = {p.source for p in unnamed if p.code is RosterProblemCode.COURSE_NOT_IN_CATALOG}
+        data_sets = with_stored_rows(data_sets, before, roster.odd_rows, sources)
+    return ImportPlan(data_sets, tuple(sorted(problems)), people.id_changes, people.kept_ids)
 
 
 def _of_sections(
     placed: Sequence[PlacedSection],
     catalog: Catalog,
     policy: ProvisioningPolicy,
-    people: People,
+    people: UserDirectory,
     students: StudentRows,
     today: date,
 ) -> Iterator[DataSet]:

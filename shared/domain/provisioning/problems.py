@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Problem(StrEnum):
+class RosterProblemCode(StrEnum):
     """The closed set of problems."""
 
     SECTION_WITHOUT_TERM = "section_without_term"
@@ -44,7 +44,7 @@ class ProblemText:
 class RosterProblem:
     """One record with a problem. `detail` holds ids and field names only, never what is in a field."""
 
-    code: Problem
+    code: RosterProblemCode
     source: str
     detail: str = ""
 
@@ -59,95 +59,95 @@ class RosterProblem:
         return f"{self.text.sentence.removesuffix('.')} ({self.detail})." if self.detail else self.text.sentence
 
 
-PROBLEM_TEXTS: Mapping[Problem, ProblemText] = {
-    Problem.SECTION_WITHOUT_TERM: ProblemText(
+PROBLEM_TEXTS: Mapping[RosterProblemCode, ProblemText] = {
+    RosterProblemCode.SECTION_WITHOUT_TERM: ProblemText(
         "The section's term is not among the terms of its school.",
         "Give the section a term of its school, or create the term for the school.",
     ),
-    Problem.SECTION_WITHOUT_COURSE: ProblemText(
+    RosterProblemCode.SECTION_WITHOUT_COURSE: ProblemText(
         "The section has no course number.",
         "Give the section a course in PowerSchool.",
     ),
-    Problem.SECTION_ID_INCOMPLETE: ProblemText(
+    RosterProblemCode.SECTION_ID_INCOMPLETE: ProblemText(
         "The section lacks a field from which its SIS id is made.",
         "Fill the field in PowerSchool, or choose another template for the SIS ids of sections.",
     ),
-    Problem.SECTION_ID_TAKEN: ProblemText(
+    RosterProblemCode.SECTION_ID_TAKEN: ProblemText(
         "Another section has the same SIS id.",
         "Choose a template for the SIS ids of sections that tells them apart, such as {section_dcid}.",
     ),
-    Problem.COURSE_ID_INCOMPLETE: ProblemText(
+    RosterProblemCode.COURSE_ID_INCOMPLETE: ProblemText(
         "The section's lead teacher lacks a field from which the course's SIS id is made.",
         "Fill the field in PowerSchool, or choose another template for the SIS ids of courses.",
     ),
-    Problem.COURSE_ID_TAKEN: ProblemText(
+    RosterProblemCode.COURSE_ID_TAKEN: ProblemText(
         "The section's Canvas course would have the SIS id of another course.",
         "Choose a template for the SIS ids of courses that tells them apart.",
     ),
-    Problem.COURSE_NOT_IN_CATALOG: ProblemText(
+    RosterProblemCode.COURSE_NOT_IN_CATALOG: ProblemText(
         "The section's course is in no catalog of its school or the district, so that its number serves as its name.",
         "Create the course in PowerSchool, or correct the section's course number.",
         leaves_out=False,
     ),
-    Problem.SECTION_WITHOUT_TEACHER: ProblemText(
+    RosterProblemCode.SECTION_WITHOUT_TEACHER: ProblemText(
         "The section has no active lead teacher; it is in Canvas without one.",
         "Assign a lead teacher to the section in PowerSchool.",
         leaves_out=False,
     ),
-    Problem.SECTION_WAITS_FOR_TEACHER: ProblemText(
+    RosterProblemCode.SECTION_WAITS_FOR_TEACHER: ProblemText(
         "The section has no active lead teacher, so that it is not known to whose Canvas course it belongs.",
         "Assign a lead teacher to the section in PowerSchool.",
     ),
-    Problem.TERM_DATES_REVERSED: ProblemText(
+    RosterProblemCode.TERM_DATES_REVERSED: ProblemText(
         "The term ends before it begins.",
         "Correct the term's dates in PowerSchool.",
     ),
-    Problem.PERSON_ID_INCOMPLETE: ProblemText(
+    RosterProblemCode.PERSON_ID_INCOMPLETE: ProblemText(
         "The person lacks the number from which the SIS id is made.",
         "Enter the student number or teacher number in PowerSchool.",
     ),
-    Problem.PERSON_ID_TAKEN: ProblemText(
+    RosterProblemCode.PERSON_ID_TAKEN: ProblemText(
         "Another person has the same SIS id.",
         "Give each person a number of their own in PowerSchool.",
     ),
-    Problem.PERSON_ID_REFUSED: ProblemText(
+    RosterProblemCode.PERSON_ID_REFUSED: ProblemText(
         "The person has a new number, and Canvas did not take it as the SIS id: the old one stays, in every file.",
         "Find in Canvas who has the new SIS id. If it is the same person, merge the two users there; else correct the "
         "number in PowerSchool.",
         leaves_out=False,
     ),
-    Problem.LOGIN_INCOMPLETE: ProblemText(
+    RosterProblemCode.LOGIN_INCOMPLETE: ProblemText(
         "The person lacks a field from which the login is made.",
         "Enter it in PowerSchool: the e-mail address, where logins are made of it.",
     ),
-    Problem.LOGIN_TAKEN: ProblemText(
+    RosterProblemCode.LOGIN_TAKEN: ProblemText(
         "Another person has the same login.",
         "Correct the field from which logins are made, for one of the two.",
     ),
-    Problem.NAME_MISSING: ProblemText(
+    RosterProblemCode.NAME_MISSING: ProblemText(
         "The person has neither a first nor a last name.",
         "Enter the name in PowerSchool.",
     ),
-    Problem.NAME_TOO_LONG: ProblemText(
+    RosterProblemCode.NAME_TOO_LONG: ProblemText(
         "A name is longer than Canvas takes, and is shortened.",
         "Shorten the name in PowerSchool.",
         leaves_out=False,
     ),
-    Problem.ENROLLMENT_DATES_IMPOSSIBLE: ProblemText(
+    RosterProblemCode.ENROLLMENT_DATES_IMPOSSIBLE: ProblemText(
         "The dates of a student's enrollment cannot be meant: none, one in another age, or an exit before the entry. "
         "The enrollment stays in Canvas as it was last.",
         "Correct the entry date and the exit date of the enrollment in PowerSchool.",
     ),
-    Problem.ROW_UNREADABLE: ProblemText(
+    RosterProblemCode.ROW_UNREADABLE: ProblemText(
         "A column of the record holds what it cannot mean: nothing, half a character, a date that is none. Canvas "
         "keeps what it has of the record.",
         "Enter the column again in PowerSchool; its name is in brackets.",
     ),
-    Problem.STUDENT_UNKNOWN: ProblemText(
+    RosterProblemCode.STUDENT_UNKNOWN: ProblemText(
         "A student is enrolled of whom PowerSchool gave no record.",
         "Have the student's record and the enrollment checked in PowerSchool.",
     ),
-    Problem.STUDENT_NOT_PROVISIONED: ProblemText(
+    RosterProblemCode.STUDENT_NOT_PROVISIONED: ProblemText(
         "An enrolled student cannot go to Canvas, for a reason that is listed with the student.",
         "Mend the student's own record.",
     ),

@@ -45,7 +45,7 @@ class CatalogCourse:
 
 
 @dataclass(frozen=True, slots=True)
-class Teaching:
+class TeachingAssignment:
     """Who teaches a section; a section has one lead teacher at the most, and any number of co-teachers.
 
     A co-teacher teaches from `first_day` to `last_day`, both included, in the role SECTIONTEACHER.ROLEID. None is
@@ -69,7 +69,7 @@ class ClassSection:
     term_id: int
     course_number: str
     section_number: str
-    teachers: tuple[Teaching, ...] = ()
+    teachers: tuple[TeachingAssignment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class ClassEnrollment:
 
 
 @dataclass(frozen=True, slots=True)
-class OddRow:
+class UnreadableRecord:
     """A row that cannot be read. `record` names its table's DCID (`CC.DCID`), `fields` the columns that are odd.
 
     `ids` are the numbers of the row that can be read, by column of its query.
@@ -151,5 +151,5 @@ class Roster:
     staff: tuple[StaffMember, ...]
     students: tuple[Student, ...]
     enrollments: tuple[ClassEnrollment, ...]
-    odd_rows: tuple[OddRow, ...] = ()
+    odd_rows: tuple[UnreadableRecord, ...] = ()
     unsettled: tuple[str, ...] = ()

@@ -78,7 +78,7 @@ class UploadState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class StoredHold:
     """Why a plan is not applied without a person: a code, and what to tell the person. Counts and ids only."""
 
     code: str
@@ -119,7 +119,7 @@ class UploadPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class ImportProgress:
     """One SIS import of a run: every data set that Canvas compares under the identifier `data_set_id`.
 
     `resting` are data sets that the import leaves out, so that they are no part of what Canvas compares with any more.
@@ -164,7 +164,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class AppliedMark:
+class DataSetState:
     """What Canvas was given last of a data set.
 
     `digest` is None where nothing ever was. `attempted` is the digest of what an import that is under way sends, or one
@@ -200,11 +200,11 @@ class WaitedFor:
         """Return which import it is and how old, for a person."""
         minutes = max(0, round((now - self.created_at).total_seconds() / 60))
         age = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # minutes
-        whose = "passback" if self.owner == OURS else f"Canvas user {self.owner or 'unknown'}"
+        whose = "passback" if self.owner == PASSBACK_ERRORS else f"Canvas user {self.owner or 'unknown'}"
         return f"SIS import {self.import_id} of {whose} is {self.state}, {age} old"
 
 
-OURS = "passback"
+PASSBACK_ERRORS = "passback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ class Run:
     waits_for: str = ""
     failure: str = ""
     answer: str = ""
-    reasons: tuple[Hold, ...] = ()
+    reasons: tuple[StoredHold, ...] = ()
     plan_digest: str = ""
     approved_by: str = ""
     approved_plan: str = ""
@@ -246,8 +246,8 @@ class Run:
     findings: Mapping[str, int] = field(default_factory=dict)
     problems: tuple[RosterProblem, ...] = ()
     changes: tuple[DataSetChange, ...] = ()
-    uploads: tuple[Upload, ...] = ()
-    applied_before: tuple[AppliedMark, ...] = ()
+    uploads: tuple[ImportProgress, ...] = ()
+    applied_before: tuple[DataSetState, ...] = ()
     requests: Mapping[str, int] = field(default_factory=dict)
     school_number: int | None = None
     held_schools: tuple[int, ...] = ()
@@ -257,7 +257,7 @@ class Run:
     refused_logins: tuple[str, ...] = ()
 
     @property
-    def corrections(self) -> tuple[Upload, ...]:
+    def corrections(self) -> tuple[ImportProgress, ...]:
         """Return the imports that had to come before the others."""
         return tuple(upload for upload in self.uploads if upload.is_correction)
 
@@ -271,13 +271,13 @@ class Run:
         """Say whether anything of this run may have reached Canvas."""
         return any(upload.state is not UploadState.WAITING for upload in self.uploads)
 
-    def with_upload(self, number: int, upload: Upload) -> "Run":
+    def with_upload(self, number: int, upload: ImportProgress) -> "Run":
         """Return the run with this upload at its position."""
         return replace(self, uploads=(*self.uploads[:number], upload, *self.uploads[number + 1 :]))
 
 
 @dataclass(frozen=True, slots=True)
-class RowChange:
+class ChangedRow:
     """A row that differs: `before` is None where it is new, `after` where it is gone."""
 
     before: SisRow | None
@@ -285,7 +285,7 @@ class RowChange:
 
 
 @dataclass(frozen=True, slots=True)
-class RowTrouble:
+class ImportMessage:
     """A row that Canvas refused or warned about, in plain words, and the PowerSchool record to mend.
 
     `error.message` holds words of Canvas and ids; `error.row_info` quotes the row, which is for signed-in people only.
@@ -320,11 +320,11 @@ def data_set_id_of(prefix: str, group: str) -> str:
     return f"{hashlib.sha256(prefix.encode()).hexdigest()[:DIGEST_CHARS]}:{group}"
 
 
-def row_changes(before: DataSet | None, after: DataSet) -> Sequence[RowChange]:
+def row_changes(before: DataSet | None, after: DataSet) -> Sequence[ChangedRow]:
     """Return the rows that differ: new ones first, then changed ones, then those that are gone."""
     found = difference(before, after)
     return [
-        *(RowChange(None, row) for row in found.added),
-        *(RowChange(change.before, change.after) for change in found.changed),
-        *(RowChange(row, None) for row in found.removed),
+        *(ChangedRow(None, row) for row in found.added),
+        *(ChangedRow(change.before, change.after) for change in found.changed),
+        *(ChangedRow(row, None) for row in found.removed),
     ]

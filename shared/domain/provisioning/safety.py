@@ -12,8 +12,8 @@ from datetime import date, tzinfo
 from functools import cached_property
 from itertools import groupby
 
-from shared.domain.provisioning.hold_reasons import Hold, HoldReason, Limits, RosterFacts
-from shared.domain.provisioning.imports.last_import import Applied, enrollment_in, value
+from shared.domain.provisioning.hold_reasons import HoldFinding, HoldReason, Limits, RosterFacts
+from shared.domain.provisioning.imports.last_import import LastImport, enrollment_in, value
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER, Roster
 from shared.domain.provisioning.rows.enrollments import MOVED
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
@@ -46,19 +46,19 @@ def facts_of(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
 
 def ended_terms(data_sets: Iterable[DataSet], today: date, zone: tzinfo) -> frozenset[str]:
     """Return the SIS ids of the terms that were over before `today`."""
-    rows = Applied(data_sets).rows(DataSetKey(Entity.TERMS))
+    rows = LastImport(data_sets).rows(DataSetKey(Entity.TERMS))
     ends = {value(Entity.TERMS, row, "term_id"): value(Entity.TERMS, row, "end_date") for row in rows}
     return frozenset(term for term, end_date in ends.items() if ends_before(end_date, today, zone))
 
 
-def reasons_to_hold(
+def safety_findings(
     before: Collection[DataSet],
     after: Collection[DataSet],
     facts: RosterFacts,
     limits: Limits,
     history: LiveHistory | None = None,
     renumbered: Collection[str] = (),
-) -> tuple[Hold, ...]:
+) -> tuple[HoldFinding, ...]:
     """Return every reason why a person must look at the plan first, none where it can be applied.
 
     `before` is what was applied last, by the SIS ids that people will have; `renumbered` are those of them that are
@@ -68,7 +68,7 @@ def reasons_to_hold(
     comparison = _Comparison(before, after, facts, limits)
     return (
         *_nothing_read(before, facts),
-        *_doubtful_reading(facts, limits),
+        *_incomplete_reading(facts, limits),
         *comparison.missing_terms(),
         *comparison.moved_terms(),
         *comparison.missing_schools(),
@@ -81,21 +81,21 @@ def reasons_to_hold(
     )
 
 
-def _nothing_read(before: Collection[DataSet], facts: RosterFacts) -> list[Hold]:
+def _nothing_read(before: Collection[DataSet], facts: RosterFacts) -> list[HoldFinding]:
     """Return a hold for kinds that are never empty. Sections may be, between two school years."""
     running = {s.key for s in before if s.key.entity is Entity.SECTIONS and s.rows}
     over = ended_terms(before, facts.today, facts.zone)
     empty = [k for k in facts.empty if k != "sections" or any(key.term_sis_id not in over for key in running)]
-    return [Hold(HoldReason.NOTHING_READ, detail=", ".join(empty))] if empty else []
+    return [HoldFinding(HoldReason.NOTHING_READ, detail=", ".join(empty))] if empty else []
 
 
-def _doubtful_reading(facts: RosterFacts, limits: Limits) -> Iterator[Hold]:
+def _incomplete_reading(facts: RosterFacts, limits: Limits) -> Iterator[HoldFinding]:
     """Return holds for a reading that may lack rows, whatever the plan that was made of it."""
     if facts.unsettled:
-        yield Hold(HoldReason.ROSTER_UNSETTLED, detail=", ".join(facts.unsettled))
+        yield HoldFinding(HoldReason.ROSTER_UNSETTLED, detail=", ".join(facts.unsettled))
     if facts.odd_rows > limits.odd_rows or facts.unplaced_rows:
         without_ids = f", {facts.unplaced_rows} without their section or student" if facts.unplaced_rows else ""
-        yield Hold(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows{without_ids}")
+        yield HoldFinding(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows{without_ids}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +126,10 @@ class _Comparison:
         self._term_days = {t: (days_before[t], days_after[t]) for t in days_before.keys() & days_after.keys()}
         self._term_schools = {
             value(Entity.TERMS, row, "term_id"): row.school_number
-            for row in Applied(before).rows(DataSetKey(Entity.TERMS))
+            for row in LastImport(before).rows(DataSetKey(Entity.TERMS))
         }
 
-    def missing_terms(self) -> Iterator[Hold]:
+    def missing_terms(self) -> Iterator[HoldFinding]:
         """Terms that are not over and that the plan does not name, by school."""
         missing: dict[str, list[_Counted]] = {}
         for c in self._before:
@@ -137,9 +137,9 @@ class _Comparison:
                 missing.setdefault(c.term, []).append(c)
         for term, counted in sorted(missing.items()):
             for school, rows in _by_school(counted).items():
-                yield Hold(HoldReason.TERM_MISSING, None, school, len(rows), _rows(rows), f"term {term}")
+                yield HoldFinding(HoldReason.TERM_MISSING, None, school, len(rows), _rows(rows), f"term {term}")
 
-    def moved_terms(self) -> Iterator[Hold]:
+    def moved_terms(self) -> Iterator[HoldFinding]:
         """Terms with classes that the plan would stop, or move by weeks: for each school that has rows in them.
 
         A term that several schools share holds each of them, and the rows of no school in particular with the term
@@ -156,7 +156,7 @@ class _Comparison:
             detail = f"term {term}, {was.first} to {was.last} becomes {now.first} to {now.last}"
             for school in sorted({*schools, self._term_schools[term]}):
                 rows = _rows(schools.get(school, ()))
-                yield Hold(reason, None, school, len(rows), rows, detail)
+                yield HoldFinding(reason, None, school, len(rows), rows, detail)
 
     def _term_doubt(self, was: "_Days", now: "_Days") -> HoldReason | None:
         today = self._facts.today
@@ -165,21 +165,21 @@ class _Comparison:
         moved = max(abs((now.first - was.first).days), abs((now.last - was.last).days))
         return HoldReason.TERM_MOVED if moved > self._limits.term_days else None
 
-    def missing_schools(self) -> Iterator[Hold]:
+    def missing_schools(self) -> Iterator[HoldFinding]:
         """Schools that had classes under way, and that were not read or have no class left."""
         there = (self._now.schools & self._facts.schools) | {DISTRICT_SCHOOL_NUMBER}
         running = (c for c in self._before.of(*CLASSES) if c.term not in self._ended)
         for school, rows in _by_school(c for c in running if c.row.school_number not in there).items():
-            yield Hold(HoldReason.SCHOOL_MISSING, None, school, len(rows), _rows(rows))
+            yield HoldFinding(HoldReason.SCHOOL_MISSING, None, school, len(rows), _rows(rows))
 
-    def shrunk_classes(self) -> Iterator[Hold]:
+    def shrunk_classes(self) -> Iterator[HoldFinding]:
         """Schools that would lose too many courses, sections or enrollments."""
         for entity in CLASSES:
             total = (c for c in self._before.of(entity) if self._is_planned(c))
             lost = (c for c in self._lost if c.entity is entity and self._is_planned(c))
             yield from self._over(HoldReason.SHRUNK, entity, lost, total, self._limits.percent[entity])
 
-    def shrunk_slowly(self, history: LiveHistory) -> Iterator[Hold]:
+    def shrunk_slowly(self, history: LiveHistory) -> Iterator[HoldFinding]:
         """Schools of which so much has ended within a day, or a week, that one run would be held for it.
 
         What ended is counted by what is left: a school that gained as much as it lost shrank by nothing.
@@ -195,12 +195,12 @@ class _Comparison:
             if earlier > 0 and in_this_run and self._limits.are_passed(total - left, total, percent):
                 detail = f"more than {percent} % in {window}"
                 rows = _rows(in_this_run)
-                yield Hold(HoldReason.SHRUNK_SLOWLY, entity, school, total, rows, detail, ended_before=earlier)
+                yield HoldFinding(HoldReason.SHRUNK_SLOWLY, entity, school, total, rows, detail, ended_before=earlier)
 
     def _terms_of(self, school: int) -> set[str]:
         return {c.term for c in self._before if c.term and c.row.school_number == school}
 
-    def lost_users(self) -> Iterator[Hold]:
+    def lost_users(self) -> Iterator[HoldFinding]:
         """Schools that would lose too many users, apart for those whose classes are all over."""
         total = list(self._before.of(Entity.USERS))
         lost = [c for c in self._lost if c.entity is Entity.USERS]
@@ -210,7 +210,7 @@ class _Comparison:
         yield from self._over(HoldReason.SHRUNK, Entity.USERS, others, total, self._limits.percent[Entity.USERS])
         yield from self._over(HoldReason.MANY_LEAVERS, Entity.USERS, left, total, self._limits.leavers)
 
-    def changed_ids(self, renumbered: Collection[str]) -> Iterator[Hold]:
+    def changed_ids(self, renumbered: Collection[str]) -> Iterator[HoldFinding]:
         """Schools of which too many records would get new SIS ids, those of renumbered people among them."""
         for entity in (Entity.SECTIONS, Entity.USERS):
             now = self._now.identities[entity]
@@ -219,7 +219,7 @@ class _Comparison:
             changed = (c for c in total if now.get(c.row.source, c.identity) != c.identity or c.identity[0] in people)
             yield from self._over(HoldReason.SIS_IDS_CHANGED, entity, changed, total, self._limits.percent[entity])
 
-    def changed_users(self, reason: HoldReason, *columns: str) -> Iterator[Hold]:
+    def changed_users(self, reason: HoldReason, *columns: str) -> Iterator[HoldFinding]:
         """Schools of which too many users would change in these columns."""
         total = list(self._before.of(Entity.USERS))
         changed = (
@@ -237,11 +237,11 @@ class _Comparison:
         affected: Iterable[_Counted],
         total: Iterable[_Counted],
         percent: int,
-    ) -> Iterator[Hold]:
+    ) -> Iterator[HoldFinding]:
         totals = Counter(c.row.school_number for c in total)
         for school, rows in _by_school(affected).items():
             if self._limits.are_passed(len(rows), totals[school], percent):
-                yield Hold(reason, entity, school, totals[school], _rows(rows), f"more than {percent} %")
+                yield HoldFinding(reason, entity, school, totals[school], _rows(rows), f"more than {percent} %")
 
     def _is_planned(self, counted: _Counted) -> bool:
         return DataSetKey(counted.entity, counted.term) in self._planned
@@ -314,7 +314,7 @@ class _Days:
 
 
 def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, _Days]:
-    rows = Applied(data_sets).rows(DataSetKey(Entity.TERMS))
+    rows = LastImport(data_sets).rows(DataSetKey(Entity.TERMS))
     return {
         value(Entity.TERMS, row, "term_id"): _Days(
             term_day(value(Entity.TERMS, row, "start_date"), zone), term_day(value(Entity.TERMS, row, "end_date"), zone)

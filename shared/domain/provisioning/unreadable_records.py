@@ -8,10 +8,10 @@ term's days. Where nothing was applied yet there is nothing to keep, and the rec
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from shared.domain.provisioning.imports.last_import import Applied, value
+from shared.domain.provisioning.imports.last_import import LastImport, value
 from shared.domain.provisioning.policy import ProvisioningPolicy
-from shared.domain.provisioning.problems import Problem, RosterProblem
-from shared.domain.provisioning.roster import OddRow, Roster, SchoolTerm
+from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
+from shared.domain.provisioning.roster import Roster, SchoolTerm, UnreadableRecord
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.provisioning.rows.terms import term_day
 
@@ -19,24 +19,24 @@ ENROLLMENT = "CC.DCID"
 TERMS = DataSetKey(Entity.TERMS)
 
 
-def odd_row_problems(odd_rows: Iterable[OddRow]) -> set[RosterProblem]:
+def odd_row_problems(odd_rows: Iterable[UnreadableRecord]) -> set[RosterProblem]:
     """Return a problem for each record, with the columns that cannot be read."""
-    return {RosterProblem(Problem.ROW_UNREADABLE, odd.source, ", ".join(odd.fields)) for odd in odd_rows}
+    return {RosterProblem(RosterProblemCode.ROW_UNREADABLE, odd.source, ", ".join(odd.fields)) for odd in odd_rows}
 
 
-def cannot_be_placed(odd: OddRow) -> bool:
+def cannot_be_placed(odd: UnreadableRecord) -> bool:
     """Say whether it is unknown whose state is to be kept: an enrollment without its section or student."""
     return odd.record == ENROLLMENT and not {"section_dcid", "student_dcid"} <= odd.ids.keys()
 
 
-def with_kept_terms(roster: Roster, applied: Applied, policy: ProvisioningPolicy) -> Roster:
+def with_stored_terms(roster: Roster, applied: LastImport, policy: ProvisioningPolicy) -> Roster:
     """Return the roster with the days that Canvas has of terms whose row cannot be read: their classes go on."""
     rows = {row.values[0]: row for row in applied.rows(TERMS)}
-    found = (_kept_term(odd, rows, policy) for odd in roster.odd_rows if odd.record == "TERMS.DCID")
+    found = (_stored_term(odd, rows, policy) for odd in roster.odd_rows if odd.record == "TERMS.DCID")
     return replace(roster, terms=(*roster.terms, *(term for term in found if term is not None)))
 
 
-def _kept_term(odd: OddRow, applied: Mapping[str, SisRow], policy: ProvisioningPolicy) -> SchoolTerm | None:
+def _stored_term(odd: UnreadableRecord, applied: Mapping[str, SisRow], policy: ProvisioningPolicy) -> SchoolTerm | None:
     if not {"term_id", "school_number"} <= odd.ids.keys():
         return None
     term_id, school = odd.ids["term_id"], odd.ids["school_number"]
@@ -48,15 +48,15 @@ def _kept_term(odd: OddRow, applied: Mapping[str, SisRow], policy: ProvisioningP
     return SchoolTerm(term_id, odd.dcid, school, odd.ids.get("year_id", 0), value(Entity.TERMS, row, "name"), "", *days)
 
 
-def with_kept_rows(
-    planned: Iterable[DataSet], applied: Applied, odd_rows: Sequence[OddRow], unnamed: Collection[str]
+def with_stored_rows(
+    planned: Iterable[DataSet], applied: LastImport, odd_rows: Sequence[UnreadableRecord], unnamed: Collection[str]
 ) -> tuple[DataSet, ...]:
     """Return the plan with what was applied of these records in place of what would become of them.
 
     `unnamed` are the records of sections whose course is in no catalog: if a course cannot be read, it may be theirs.
     """
     planned = tuple(planned)
-    about = _Kept(odd_rows, unnamed)
+    about = _Retainer(odd_rows, unnamed)
     kept = {s.key: [row for row in applied.rows(s.key) if about.keeps(s.key.entity, row)] for s in planned}
     if not any(kept.values()):
         return planned
@@ -65,10 +65,10 @@ def with_kept_rows(
     return tuple(_merged(s, kept[s.key], applied, courses=courses, users=users) for s in planned)
 
 
-class _Kept:
+class _Retainer:
     """Says which applied rows are about a record that cannot be read, by the names of their sources."""
 
-    def __init__(self, odd_rows: Iterable[OddRow], unnamed: Collection[str]) -> None:
+    def __init__(self, odd_rows: Iterable[UnreadableRecord], unnamed: Collection[str]) -> None:
         odd_rows = tuple(odd_rows)
         records = {odd.record for odd in odd_rows}
         self._sources = {odd.source for odd in odd_rows}
@@ -96,7 +96,7 @@ def _ids(kept: Mapping[DataSetKey, Iterable[SisRow]], entity: Entity, column: st
 
 
 def _merged(
-    planned: DataSet, kept: Iterable[SisRow], applied: Applied, *, courses: Collection[str], users: Collection[str]
+    planned: DataSet, kept: Iterable[SisRow], applied: LastImport, *, courses: Collection[str], users: Collection[str]
 ) -> DataSet:
     entity = planned.key.entity
     rows = {row.key(entity): row for row in planned.rows}

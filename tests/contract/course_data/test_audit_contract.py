@@ -10,8 +10,8 @@ from stores_under_test import Time
 
 from shared.adapters.redis.course_data.audit import PAGE, RedisAudit
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.changes import ChangeCause
 
 DAYS = timedelta(days=30)
 ENTRY = AuditEntry(
@@ -22,7 +22,7 @@ ENTRY = AuditEntry(
     powerschool_assignment_id=5,
     powerschool_assignment_section_id=6,
     kind=WriteKind.SCORES,
-    occasion=Occasion((Cause.EVENT, Cause.PERSON), "rivera", 12),
+    occasion=WriteContext((ChangeCause.EVENT, ChangeCause.PERSON), "rivera", 12),
     points_possible=Decimal("10.50"),
     fields=(FieldChange("name", None, "Ωhm's law"),),
     scores=(ScoreChange(31, None, None, ScoreValue(Decimal("7.10"), missing=True)),),

@@ -2,21 +2,21 @@
 
 import redis
 
-from shared.adapters.redis.course_data.category_matches import RedisCategoryAssociations
+from shared.adapters.redis.course_data.category_matches import RedisCategoryMatches
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.rules.categories import Association
+from shared.domain.passback.rules.categories import CategoryAssociation
 
-HOMEWORK = Association(frozenset({61, 91}), district_category_id=5)
+HOMEWORK = CategoryAssociation(frozenset({61, 91}), district_category_id=5)
 
 
 def test_an_association_comes_back_until_it_is_forgotten(client: redis.Redis, keys: Keys) -> None:
     """What is saved is read exactly, per course and group; forgetting twice is forgetting once."""
-    store = RedisCategoryAssociations(client, keys)
-    store.save("101", "31", Association(frozenset({61})))
+    store = RedisCategoryMatches(client, keys)
+    store.save("101", "31", CategoryAssociation(frozenset({61})))
     store.save("101", "31", HOMEWORK)
-    store.save("102", "31", Association(frozenset({7})))
+    store.save("102", "31", CategoryAssociation(frozenset({7})))
     assert store.of_course("101") == {"31": HOMEWORK}
     store.forget("101", "31")
     store.forget("101", "31")
     assert store.of_course("101") == {}
-    assert store.of_course("102") == {"31": Association(frozenset({7}))}
+    assert store.of_course("102") == {"31": CategoryAssociation(frozenset({7}))}

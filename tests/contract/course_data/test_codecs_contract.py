@@ -11,7 +11,7 @@ import pytest
 import redis
 from hypothesis import given, settings
 
-from shared.adapters.redis.course_data.course_state_codec import kept_record, record_of
+from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
 from shared.adapters.redis.course_data.course_states import RedisRecords
 from shared.adapters.redis.course_data.links import RedisLinks
 from shared.adapters.redis.keys import Keys
@@ -24,7 +24,7 @@ from shared.domain.passback.course_state import (
     State,
     StudentRecord,
 )
-from shared.domain.passback.erasure import Student
+from shared.domain.passback.erasure import StudentIds
 from shared.domain.passback.planning.desired import Echo, Link
 from shared.domain.passback.rules.reasons import Finding, Reason
 
@@ -82,7 +82,7 @@ def test_whatever_is_left_out_comes_back(
 ) -> None:
     """A record is read as it was, whatever of it is as usual and is not kept."""
     record = CourseRecord("101", SYNCED_AT, (AssignmentRecord("7", name, sections),), due_at, (), name)
-    assert record_of(kept_record(record)) == record
+    assert record_of(encode_record(record)) == record
 
 
 def test_a_record_of_an_earlier_version_is_read(client: redis.Redis, keys: Keys) -> None:
@@ -143,7 +143,7 @@ def test_a_student_leaves_a_link_of_an_earlier_version(client: redis.Redis, keys
     """An erasure reads both forms."""
     client.hset(keys.links("101"), "7:4711", json.dumps({**OLD_LINK, "sent_to": [99001, 99002]}))
     erasure = RedisErasure(client, keys)
-    assert erasure.student("101", Student("88001", frozenset({99001})), dry_run=False) == {"links": 1}
+    assert erasure.student("101", StudentIds("88001", frozenset({99001})), dry_run=False) == {"links": 1}
     assert erasure.whereabouts("99001") == {}
     assert links.of_course("101") == {("7", 4711): replace(LINK, sent_to=frozenset({99002}))}
 
@@ -169,7 +169,7 @@ def test_a_student_leaves_zeros_and_echoes_too(client: redis.Redis, keys: Keys, 
     both = frozenset({99001, 99002})
     links.save("101", replace(LINK, sent_to=both, zeros=both, echoes=echoes))
     erasure = RedisErasure(client, keys)
-    erasure.student("101", Student("88001", frozenset({99001})), dry_run=False)
+    erasure.student("101", StudentIds("88001", frozenset({99001})), dry_run=False)
     assert erasure.whereabouts("99001") == {}
     (left,) = links.of_course("101").values()
     assert (left.sent_to, left.zeros, set(left.echoes)) == (frozenset({99002}), frozenset({99002}), {"99002", "name"})

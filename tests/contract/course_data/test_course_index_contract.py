@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from shared.adapters.redis.course_data.course_index import RedisCourseLists
+from shared.adapters.redis.course_data.course_index import RedisCourseIndex
 from shared.adapters.redis.course_data.course_states import RedisRecords
 from shared.adapters.redis.dead_letters.store import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
-from shared.domain.passback.course_summary import Standing
+from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
@@ -27,7 +27,7 @@ class Shelf:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self.records = RedisRecords(client, keys)
         self.letters = RedisDeadLetters(client, keys)
-        self.lists = RedisCourseLists(client, keys)
+        self.lists = RedisCourseIndex(client, keys)
 
     def save(self, course_id: str, name: str, *sections: SectionRecord, hours: int = 0) -> None:
         """Save a course with an assignment per section record."""
@@ -50,7 +50,11 @@ def test_standings_are_counted_over_all_courses(shelf: Shelf) -> None:
     shelf.save("102", "Art", SYNCED, KEPT_BACK)
     shelf.save("101", "Science", SYNCED, SYNCED, SYNCED)
     counted = shelf.lists.standings()
-    assert (counted[Standing.SYNCED], counted[Standing.BLOCKED], counted[Standing.KEPT_BACK]) == (4, 0, 1)
+    assert (
+        counted[AssignmentStatus.SYNCED],
+        counted[AssignmentStatus.BLOCKED],
+        counted[AssignmentStatus.KEPT_BACK],
+    ) == (4, 0, 1)
 
 
 def test_a_course_with_problems_is_listed_until_they_are_solved(shelf: Shelf) -> None:
@@ -154,7 +158,7 @@ def test_a_forgotten_course_leaves_nothing(shelf: Shelf, client: redis.Redis, ke
     shelf.lists.forget("101")
     shelf.lists.forget("101")
     assert shelf.found("science") == shelf.found(only_problems=True) == ["102"]
-    assert shelf.lists.standings()[Standing.BLOCKED] == 1
+    assert shelf.lists.standings()[AssignmentStatus.BLOCKED] == 1
     assert client.hkeys(keys.summaries) == [b"102"]
 
 

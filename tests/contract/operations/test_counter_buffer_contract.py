@@ -8,8 +8,8 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from structlog.testing import capture_logs
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.counter_buffer import Tally
-from shared.adapters.redis.operations.queue_stats import Gauges
+from shared.adapters.redis.operations.counter_buffer import CounterBuffer
+from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.log_events import LogEvent
 
 NEVER = timedelta(hours=1)
@@ -17,29 +17,29 @@ NEVER = timedelta(hours=1)
 
 def test_threads_and_processes_count_together(client: redis.Redis, keys: Keys) -> None:
     """Every count of every thread and process arrives, under its labels."""
-    tallies = [Tally(client, keys, NEVER), Tally(client, keys, NEVER)]
+    tallies = [CounterBuffer(client, keys, NEVER), CounterBuffer(client, keys, NEVER)]
     with ThreadPoolExecutor(8) as pool:
         for number in range(2000):
             pool.submit(tallies[number % 2], "syncs", "done", "", amount=1 + number % 2)
     tallies[0]("syncs", "waits", "canvas_throttled")
     for tally in tallies:
         tally.close()
-    assert Gauges(client, keys).counted("syncs") == {("done", ""): 3000, ("waits", "canvas_throttled"): 1}
+    assert QueueStats(client, keys).counted("syncs") == {("done", ""): 3000, ("waits", "canvas_throttled"): 1}
 
 
 def test_it_writes_by_itself(client: redis.Redis, keys: Keys) -> None:
     """Nobody has to ask: a moment later the count is in Redis."""
-    tally = Tally(client, keys, timedelta(milliseconds=10))
+    tally = CounterBuffer(client, keys, timedelta(milliseconds=10))
     tally("syncs", "done", "")
     tally._thread.join(0.5)  # type: ignore[union-attr]  # it does not end; this lets it run
-    counted = Gauges(client, keys).counted("syncs")
+    counted = QueueStats(client, keys).counted("syncs")
     tally.close()
     assert counted == {("done", ""): 1}
 
 
 def test_what_redis_does_not_take_is_written_later(client: redis.Redis, keys: Keys) -> None:
     """A count is not lost with an outage, not doubled after it, and said to be late once."""
-    tally = Tally(client, keys, NEVER)
+    tally = CounterBuffer(client, keys, NEVER)
     tally("syncs", "done", "", amount=2)
     real, tally._redis = tally._redis, _Away()  # type: ignore[assignment]
     with capture_logs() as lines:
@@ -48,7 +48,7 @@ def test_what_redis_does_not_take_is_written_later(client: redis.Redis, keys: Ke
     tally("syncs", "done", "")
     assert tally.flush()
     tally.close()
-    assert Gauges(client, keys).counted("syncs") == {("done", ""): 3}
+    assert QueueStats(client, keys).counted("syncs") == {("done", ""): 3}
     assert [line["event"] for line in lines] == [LogEvent.COUNTS_NOT_STORED]
 
 

@@ -9,17 +9,17 @@ import redis
 from stores_under_test import District
 
 from shared.adapters.redis.course_data.audit import RedisAudit
-from shared.adapters.redis.course_data.category_matches import RedisCategoryAssociations
+from shared.adapters.redis.course_data.category_matches import RedisCategoryMatches
 from shared.adapters.redis.course_data.course_states import RedisRecords
 from shared.adapters.redis.course_data.links import RedisLinks
 from shared.adapters.redis.dead_letters.dead_messages import RedisDeadMessages
 from shared.adapters.redis.dead_letters.store import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import RedisPurges
+from shared.adapters.redis.operations.erasure_log import RedisErasureLog
 from shared.adapters.redis.operations.erasure_scan import content_of
-from shared.domain.passback.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
-from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.domain.passback.course_state import (
     AssignmentRecord,
     CourseRecord,
@@ -28,9 +28,9 @@ from shared.domain.passback.course_state import (
     State,
     StudentRecord,
 )
-from shared.domain.passback.erasure import Student
+from shared.domain.passback.erasure import StudentIds
 from shared.domain.passback.planning.desired import Link
-from shared.domain.passback.rules.categories import Association
+from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 AT = datetime(2021, 3, 4, 9, 0, tzinfo=UTC)
@@ -38,12 +38,12 @@ LONG_AGO = AT - timedelta(days=500)
 COURSE, OTHER = "7301", "7302"
 GONE, STAYS = "88001", "88002"
 DCIDS = {GONE: 99001, STAYS: 99002}
-STUDENT = Student(GONE, frozenset({DCIDS[GONE]}))
+STUDENT = StudentIds(GONE, frozenset({DCIDS[GONE]}))
 
 
 def entry(course: str, *students: str, fields: tuple[FieldChange, ...] = ()) -> AuditEntry:
     scores = tuple(ScoreChange(DCIDS[s], s, None, ScoreValue(Decimal("7.5"))) for s in students)
-    occasion = Occasion((Cause.EVENT,), "passback", 1)
+    occasion = WriteContext((ChangeCause.EVENT,), "passback", 1)
     return AuditEntry(AT, course, "11", 4711, 5, 6, WriteKind.SCORES, occasion, Decimal(10), fields, scores)
 
 
@@ -61,7 +61,7 @@ def remember(client: redis.Redis, keys: Keys, course: str) -> None:
     RedisRecords(client, keys).save(record, [f"{course}51"])
     link = Link("11", 4711, "Lab", date(2021, 3, 4), 5, 6, frozenset(DCIDS.values()))
     RedisLinks(client, keys).save(course, link)
-    RedisCategoryAssociations(client, keys).save(course, "1", Association(frozenset({1})))
+    RedisCategoryMatches(client, keys).save(course, "1", CategoryAssociation(frozenset({1})))
     RedisDeadLetters(client, keys).add(course, None, "timeout", "", 6)
 
 
@@ -207,7 +207,7 @@ def test_what_is_older_goes(client: redis.Redis, keys: Keys, erasure: RedisErasu
 def test_everything_is_the_district_and_no_other(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:
     """Every key under the prefix goes, and none under one that merely begins alike."""
     remember(client, keys, COURSE)
-    RedisPurges(client, keys).note("course", "rivera", {"links": 1})
+    RedisErasureLog(client, keys).note("course", "rivera", {"links": 1})
     district = Keys(f"{keys.prefix}-2")
     ours = erasure.everything(dry_run=True)["keys"]
     assert RedisErasure(client, district).everything(dry_run=False) == {}
@@ -217,7 +217,7 @@ def test_everything_is_the_district_and_no_other(client: redis.Redis, keys: Keys
 
 def test_a_purge_is_noted_without_whom_it_was_about(client: redis.Redis, keys: Keys) -> None:
     """What, who and how much come back; there is no place for more."""
-    purges = RedisPurges(client, keys)
+    purges = RedisErasureLog(client, keys)
     purges.note("student", "rivera", {"scores in the audit": 3})
     (noted,) = purges.all()
     at = noted.pop("at")

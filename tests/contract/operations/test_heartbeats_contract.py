@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import GONE_AFTER, REMEMBERED_FOR, Heartbeats
+from shared.adapters.redis.operations.heartbeats import GONE_AFTER, HEARTBEAT_TTL, Heartbeats
 
 MOMENT = timedelta(seconds=5)
 
@@ -42,7 +42,7 @@ def test_a_process_that_stopped_beating_is_gone(client: redis.Redis, keys: Keys,
 def test_a_process_is_forgotten_after_a_day(client: redis.Redis, keys: Keys, heartbeats: Heartbeats) -> None:
     """Whoever is gone that long is not coming back."""
     heartbeats.note("worker@here:1")
-    let_age(client, keys, "worker@here:1", REMEMBERED_FOR + MOMENT)
+    let_age(client, keys, "worker@here:1", HEARTBEAT_TTL + MOMENT)
     assert heartbeats.all() == []
     assert client.hlen(keys.heartbeats) == 0
 

@@ -4,9 +4,9 @@ import pytest
 from stores_under_test import MAX_WAIT, NO_WAIT, District
 
 from shared.adapters.redis.operations.pauses import RedisPauses
-from shared.adapters.redis.sync_queue.store import RedisChangeStore, Whereabouts
+from shared.adapters.redis.sync_queue.store import QueueState, RedisSyncQueue
 from shared.clock import ManualClock
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause, course_target
 
 
@@ -15,35 +15,35 @@ def pauses(district: District) -> RedisPauses:
     return RedisPauses(district.client, district.keys, ManualClock(district.time.now))
 
 
-def test_a_paused_course_collects_its_changes(district: District, store: RedisChangeStore, pauses: RedisPauses) -> None:
+def test_a_paused_course_collects_its_changes(district: District, store: RedisSyncQueue, pauses: RedisPauses) -> None:
     """A paused course is not claimed however long it is due, and is claimed once it is resumed."""
     pauses.pause(course_target("101"), "operator")
     district.change("101")
     store.fold("worker", 10, NO_WAIT)
     district.time.advance(MAX_WAIT)
-    store.request("101", Cause.PERSON)
+    store.request("101", ChangeCause.PERSON)
     assert store.claim_due(10) == []
     assert store.next_due_in() is None
-    assert store.state_of("101").whereabouts is Whereabouts.DUE
+    assert store.state_of("101").whereabouts is QueueState.DUE
     assert pauses.resume(course_target("101"))
     assert store.next_due_in() == NO_WAIT
     assert store.claim_due(10) == ["101"]
 
 
-def test_paused_courses_do_not_stand_in_the_way(store: RedisChangeStore, pauses: RedisPauses) -> None:
+def test_paused_courses_do_not_stand_in_the_way(store: RedisSyncQueue, pauses: RedisPauses) -> None:
     """Courses behind any number of paused ones are claimed, in their order and within the limit."""
     for number in range(20):
-        store.request(f"1{number:02}", Cause.PERSON)
+        store.request(f"1{number:02}", ChangeCause.PERSON)
         pauses.pause(course_target(f"1{number:02}"), "operator")
     for course_id in ("201", "202", "203"):
-        store.request(course_id, Cause.PERSON)
+        store.request(course_id, ChangeCause.PERSON)
     assert store.next_due_in() == NO_WAIT
     assert store.claim_due(2) == ["201", "202"]
 
 
-def test_a_pause_of_everything_claims_nothing(store: RedisChangeStore, pauses: RedisPauses) -> None:
+def test_a_pause_of_everything_claims_nothing(store: RedisSyncQueue, pauses: RedisPauses) -> None:
     """While everything is paused no course is claimed and none is waited for; a pause of provisioning is no matter."""
-    store.request("101", Cause.PERSON)
+    store.request("101", ChangeCause.PERSON)
     pauses.pause(PROVISIONING, "operator")
     pauses.pause(EVERYTHING, "operator")
     assert store.claim_due(10) == []

@@ -8,16 +8,16 @@ from stores_under_test import District
 
 from shared.adapters.redis.dead_letters.store import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.queue_stats import Gauges
-from shared.adapters.redis.sync_queue.store import RedisChangeStore
+from shared.adapters.redis.operations.queue_stats import QueueStats
+from shared.adapters.redis.sync_queue.store import RedisSyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
-from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.queues import Stream
 
 
 @pytest.fixture
-def gauges(client: redis.Redis, keys: Keys) -> Gauges:
-    return Gauges(client, keys)
+def gauges(client: redis.Redis, keys: Keys) -> QueueStats:
+    return QueueStats(client, keys)
 
 
 def hear(client: redis.Redis, keys: Keys, course_id: str) -> str:
@@ -26,7 +26,7 @@ def hear(client: redis.Redis, keys: Keys, course_id: str) -> str:
 
 
 def test_the_oldest_message_counts_until_it_is_folded(
-    client: redis.Redis, keys: Keys, gauges: Gauges, store: RedisChangeStore
+    client: redis.Redis, keys: Keys, gauges: QueueStats, store: RedisSyncQueue
 ) -> None:
     """Unread or read, what nobody acknowledged has an age; history has none."""
     assert gauges.stream(Stream.GRADE_CHANGES).oldest_unfolded_at is None
@@ -46,20 +46,20 @@ def test_the_oldest_message_counts_until_it_is_folded(
 
 
 def test_the_course_that_waits_longest_counts_from_its_first_change(
-    gauges: Gauges, store: RedisChangeStore, district: District
+    gauges: QueueStats, store: RedisSyncQueue, district: District
 ) -> None:
     """Due and claimed courses count, those that let others go first do not."""
     assert gauges.waiting_since() is None
-    store.request("1", Cause.RECONCILE)
+    store.request("1", ChangeCause.RECONCILE)
     assert gauges.waiting_since() is None
-    store.request("2", Cause.PERSON)
+    store.request("2", ChangeCause.PERSON)
     waiting = [each for each in store.waiting(10) if each.course_id == "2"]
     assert gauges.waiting_since() == waiting[0].first_at
     assert "2" in store.claim_due(10)
     assert gauges.waiting_since() == waiting[0].first_at
 
 
-def test_dead_letters_are_counted_by_cause(client: redis.Redis, keys: Keys, gauges: Gauges) -> None:
+def test_dead_letters_are_counted_by_cause(client: redis.Redis, keys: Keys, gauges: QueueStats) -> None:
     """Each open letter once; closed ones no more."""
     letters = RedisDeadLetters(client, keys)
     for course in ("1", "2", "3"):

@@ -6,7 +6,7 @@ import pytest
 import redis
 from redis.exceptions import ConnectionError as ConnectionFailed
 
-from shared.adapters.redis.clock import LOOK_EVERY_S, SharedClock
+from shared.adapters.redis.clock import MEASURE_INTERVAL_S, SharedClock
 from shared.clock import ManualClock, SystemClock
 
 NEAR = timedelta(seconds=5)
@@ -36,7 +36,7 @@ def test_a_clock_that_is_put_right_is_noticed(client: redis.Redis) -> None:
     clock = SharedClock(client, own, ticks)
     clock.now()
     own.advance(timedelta(hours=-1))
-    ticks.seconds = LOOK_EVERY_S
+    ticks.seconds = MEASURE_INTERVAL_S
     assert abs(clock.now() - SystemClock().now()) < NEAR
 
 

@@ -8,17 +8,17 @@ from stores_under_test import CLAIM_FOR, NO_WAIT, QUIET, District
 
 from shared.adapters.redis.course_data.course_states import RedisRecords
 from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.sync_queue.store import RedisChangeStore, Whereabouts
+from shared.adapters.redis.sync_queue.store import QueueState, RedisSyncQueue
 from shared.adapters.redis.sync_queue.unknown_changes import RedisUnknownChanges
-from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord
-from shared.ports.passback import FoldResult
+from shared.ports.passback import AggregateResult
 from shared.queues import CONSUMER_GROUP, Stream
 
 COURSE = "101"
 
 
-def folded_changes(store: RedisChangeStore, course_id: str = COURSE) -> int:
+def folded_changes(store: RedisSyncQueue, course_id: str = COURSE) -> int:
     pending = store.state_of(course_id).pending
     return 0 if pending is None else pending.count
 
@@ -30,19 +30,19 @@ def tend(district: District, stream: str, kept_ms: int = 0, kept_entries: int = 
     )
 
 
-def test_both_streams_are_read(district: District, store: RedisChangeStore) -> None:
+def test_both_streams_are_read(district: District, store: RedisSyncQueue) -> None:
     """Grade changes and assignment changes of a course fold into one change set."""
     district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="7"))
-    district.send(Change(ChangeKind.ASSIGNMENT, COURSE, Cause.WEBHOOK, assignment_id="8"))
-    assert store.fold("worker", 100, NO_WAIT) == FoldResult(folded=2, unknown=0, malformed=0)
+    district.send(Change(ChangeKind.ASSIGNMENT, COURSE, ChangeCause.WEBHOOK, assignment_id="8"))
+    assert store.fold("worker", 100, NO_WAIT) == AggregateResult(folded=2, unknown=0, malformed=0)
     pending = store.state_of(COURSE).pending
     assert pending is not None
-    assert pending.causes == {Cause.EVENT, Cause.WEBHOOK}
+    assert pending.causes == {ChangeCause.EVENT, ChangeCause.WEBHOOK}
     assert pending.assignment_ids == {"7", "8"}
     assert pending.assignments_changed
 
 
-def test_a_grade_alone_changes_no_assignment(district: District, store: RedisChangeStore) -> None:
+def test_a_grade_alone_changes_no_assignment(district: District, store: RedisSyncQueue) -> None:
     """What a change set says of its messages' kinds decides what a sync may take from memory."""
     district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="7"))
     store.fold("worker", 100, NO_WAIT)
@@ -51,15 +51,15 @@ def test_a_grade_alone_changes_no_assignment(district: District, store: RedisCha
     assert pending.only_grades
 
 
-def test_graded_assignments_are_named(district: District, store: RedisChangeStore) -> None:
+def test_graded_assignments_are_named(district: District, store: RedisSyncQueue) -> None:
     """Whose scores may have changed is known as long as every grade names its assignment."""
     district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="7"))
-    district.send(Change(ChangeKind.GRADE, COURSE, Cause.WEBHOOK, assignment_id="8"))
+    district.send(Change(ChangeKind.GRADE, COURSE, ChangeCause.WEBHOOK, assignment_id="8"))
     store.fold("worker", 100, NO_WAIT)
     pending = store.state_of(COURSE).pending
     assert pending is not None
     assert pending.graded == {"7", "8"}
-    district.send(Change(ChangeKind.GRADE, COURSE, Cause.WEBHOOK))
+    district.send(Change(ChangeKind.GRADE, COURSE, ChangeCause.WEBHOOK))
     store.fold("worker", 100, NO_WAIT)
     pending = store.state_of(COURSE).pending
     assert pending is not None
@@ -67,7 +67,7 @@ def test_graded_assignments_are_named(district: District, store: RedisChangeStor
     assert pending.only_grades
 
 
-def test_more_graded_assignments_than_are_kept_are_any(district: District, store: RedisChangeStore) -> None:
+def test_more_graded_assignments_than_are_kept_are_any(district: District, store: RedisSyncQueue) -> None:
     """A change set is bounded: beyond, it does not say any more which assignments were graded."""
     for number in range(600):
         district.send(Change(ChangeKind.GRADE, COURSE, assignment_id=str(number % 400)))
@@ -88,7 +88,7 @@ def test_more_graded_assignments_than_are_kept_are_any(district: District, store
     [Change(ChangeKind.ASSIGNMENT, COURSE), Change(ChangeKind.GRADE, COURSE)],
     ids=["a changed assignment", "an unnamed grade"],
 )
-def test_work_given_back_still_knows_what_to_read(district: District, store: RedisChangeStore, change: Change) -> None:
+def test_work_given_back_still_knows_what_to_read(district: District, store: RedisSyncQueue, change: Change) -> None:
     """A sync that is put off does not lose why it has to read everything, nor what was graded."""
     district.send(change)
     district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="7"))
@@ -104,13 +104,13 @@ def test_work_given_back_still_knows_what_to_read(district: District, store: Red
     assert (pending.assignments_changed, pending.assignment_ids) == (taken[1].assignments_changed, {"7"})
 
 
-def test_an_empty_stream_is_no_failure(store: RedisChangeStore) -> None:
+def test_an_empty_stream_is_no_failure(store: RedisSyncQueue) -> None:
     """Where nothing was ever sent there is nothing to fold, and waiting for it ends."""
-    assert store.fold("worker", 100, timedelta(milliseconds=5)) == FoldResult(0, 0, 0)
+    assert store.fold("worker", 100, timedelta(milliseconds=5)) == AggregateResult(0, 0, 0)
     assert store.pending_messages() == 0
 
 
-def test_messages_from_before_the_first_worker_count(district: District, store: RedisChangeStore) -> None:
+def test_messages_from_before_the_first_worker_count(district: District, store: RedisSyncQueue) -> None:
     """What receivers wrote before any worker ever started is folded."""
     district.change(COURSE)
     assert store.pending_messages() == 1
@@ -118,7 +118,7 @@ def test_messages_from_before_the_first_worker_count(district: District, store: 
     assert store.pending_messages() == 0
 
 
-def test_no_message_is_folded_twice(district: District, store: RedisChangeStore) -> None:
+def test_no_message_is_folded_twice(district: District, store: RedisSyncQueue) -> None:
     """Two processes share the messages, and what was folded is not read again."""
     district.change(COURSE)
     store.fold("worker", 100, NO_WAIT)
@@ -127,7 +127,7 @@ def test_no_message_is_folded_twice(district: District, store: RedisChangeStore)
     assert folded_changes(store) == 1
 
 
-def test_folding_goes_on_in_portions(district: District, store: RedisChangeStore) -> None:
+def test_folding_goes_on_in_portions(district: District, store: RedisSyncQueue) -> None:
     """More messages than asked for are left for the next reading."""
     for _ in range(25):
         district.change(COURSE)
@@ -136,7 +136,7 @@ def test_folding_goes_on_in_portions(district: District, store: RedisChangeStore
     assert folded_changes(store) == 25
 
 
-def test_a_process_that_read_and_died_reads_again(district: District, store: RedisChangeStore) -> None:
+def test_a_process_that_read_and_died_reads_again(district: District, store: RedisSyncQueue) -> None:
     """Messages read but not folded are folded when the process starts again, in portions and before newer ones."""
     store.fold("worker", 100, NO_WAIT)
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_a_process_that_read_and_died_reads_again(district: District, store: Red
     assert [again.fold("worker", 4, NO_WAIT).folded for _ in range(4)] == [2, 1, 1, 0]
 
 
-def test_a_failed_folding_is_made_up_for(district: District, store: RedisChangeStore) -> None:
+def test_a_failed_folding_is_made_up_for(district: District, store: RedisSyncQueue) -> None:
     """Messages whose folding failed in a process that lives on are folded at its next try."""
     store.fold("worker", 100, NO_WAIT)
     district.change(COURSE)
@@ -160,7 +160,7 @@ def test_a_failed_folding_is_made_up_for(district: District, store: RedisChangeS
     assert store.fold("worker", 100, NO_WAIT).folded == 1
 
 
-def test_a_dead_workers_messages_are_adopted(district: District, store: RedisChangeStore) -> None:
+def test_a_dead_workers_messages_are_adopted(district: District, store: RedisSyncQueue) -> None:
     """What a process read and left is folded by another once it was idle for longer than a claim lasts."""
     store.fold("worker", 100, NO_WAIT)
     district.change(COURSE)
@@ -172,7 +172,7 @@ def test_a_dead_workers_messages_are_adopted(district: District, store: RedisCha
     assert store.pending_messages() == 0
 
 
-def test_consumers_that_are_gone_are_forgotten(district: District, store: RedisChangeStore) -> None:
+def test_consumers_that_are_gone_are_forgotten(district: District, store: RedisSyncQueue) -> None:
     """A silent consumer is dropped, unless it left something unacknowledged."""
     store.fold("gone", 100, NO_WAIT)
     district.change(COURSE)
@@ -183,7 +183,7 @@ def test_consumers_that_are_gone_are_forgotten(district: District, store: RedisC
     assert names == {b"dead"}
 
 
-def test_no_history_hides_what_is_still_to_be_read(district: District, store: RedisChangeStore) -> None:
+def test_no_history_hides_what_is_still_to_be_read(district: District, store: RedisSyncQueue) -> None:
     """However old, a message is dropped neither before it was read nor before it was folded."""
     store.fold("worker", 100, NO_WAIT)
     for _ in range(150):
@@ -197,7 +197,7 @@ def test_no_history_hides_what_is_still_to_be_read(district: District, store: Re
 
 
 @pytest.mark.parametrize(("kept_ms", "kept_entries"), [(0, 10**6), (10**12, 0)])
-def test_history_is_bounded(district: District, store: RedisChangeStore, kept_ms: int, kept_entries: int) -> None:
+def test_history_is_bounded(district: District, store: RedisSyncQueue, kept_ms: int, kept_entries: int) -> None:
     """Folded messages are dropped by their age and by their number."""
     for _ in range(300):
         district.change(COURSE)
@@ -207,7 +207,7 @@ def test_history_is_bounded(district: District, store: RedisChangeStore, kept_ms
     assert district.client.xlen(stream) <= 100
 
 
-def test_recent_history_is_kept(district: District, store: RedisChangeStore) -> None:
+def test_recent_history_is_kept(district: District, store: RedisSyncQueue) -> None:
     """Folded messages of the last day stay readable, so that events can be replayed from a point in time."""
     seconds, _ = district.client.time()
     district.time.ms = seconds * 1000
@@ -219,18 +219,18 @@ def test_recent_history_is_kept(district: District, store: RedisChangeStore) -> 
     assert district.client.xlen(district.keys.stream(Stream.GRADE_CHANGES)) == 300
 
 
-def test_malformed_messages_are_kept_aside(district: District, store: RedisChangeStore) -> None:
+def test_malformed_messages_are_kept_aside(district: District, store: RedisSyncQueue) -> None:
     """A message nobody can read is kept as it came, acknowledged, and holds up no other."""
     district.send_broken({b"c": b"\xff\x00", b"u": b"event"})
     district.change(COURSE)
-    assert store.fold("worker", 100, NO_WAIT) == FoldResult(folded=1, unknown=0, malformed=1)
+    assert store.fold("worker", 100, NO_WAIT) == AggregateResult(folded=1, unknown=0, malformed=1)
     assert store.pending_messages() == 0
     [(_, kept)] = district.client.xrange(district.keys.malformed)
     assert kept[b"f:c"] == b"\xff\x00"
     assert kept[b"stream"] == district.keys.stream(Stream.GRADE_CHANGES).encode()
 
 
-def test_a_deleted_message_does_not_stop_the_reader(district: District, store: RedisChangeStore) -> None:
+def test_a_deleted_message_does_not_stop_the_reader(district: District, store: RedisSyncQueue) -> None:
     """A message that was read, left, and deleted by hand is acknowledged as malformed."""
     store.fold("worker", 100, NO_WAIT)
     district.change(COURSE)
@@ -239,26 +239,26 @@ def test_a_deleted_message_does_not_stop_the_reader(district: District, store: R
     district.client.xtrim(stream, maxlen=0, approximate=False)
     again = district.process()
     assert again.fold("worker", 100, NO_WAIT).folded == 0
-    assert again.fold("worker", 100, NO_WAIT) == FoldResult(0, 0, 0)
+    assert again.fold("worker", 100, NO_WAIT) == AggregateResult(0, 0, 0)
 
 
-def test_a_change_without_a_course_finds_it(district: District, store: RedisChangeStore) -> None:
+def test_a_change_without_a_course_finds_it(district: District, store: RedisSyncQueue) -> None:
     """A change that names only an assignment or a section is folded into the course that is known for it."""
     record = CourseRecord(COURSE, district.time.now, (AssignmentRecord("7", "Lab", ()),))
     RedisRecords(district.client, district.keys).save(record, canvas_section_ids=["55"])
     district.send(Change(ChangeKind.ASSIGNMENT, None, assignment_id="7"))
     district.send(Change(ChangeKind.GRADE, None, section_id="55"))
-    assert store.fold("worker", 100, NO_WAIT) == FoldResult(folded=2, unknown=0, malformed=0)
+    assert store.fold("worker", 100, NO_WAIT) == AggregateResult(folded=2, unknown=0, malformed=0)
     assert folded_changes(store) == 2
 
 
-def test_a_change_of_unknown_course_is_remembered(district: District, store: RedisChangeStore) -> None:
+def test_a_change_of_unknown_course_is_remembered(district: District, store: RedisSyncQueue) -> None:
     """A change whose course cannot be told is counted once however often it is heard, as of the last time."""
     unknown = RedisUnknownChanges(district.client, district.keys)
     district.send(Change(ChangeKind.GRADE, None, assignment_id="7", section_id="8"))
     district.send(Change(ChangeKind.GRADE, None, section_id="8"))
     district.send(Change(ChangeKind.GRADE, None, enrollment_id="9"))
-    assert store.fold("worker", 100, NO_WAIT) == FoldResult(folded=0, unknown=3, malformed=0)
+    assert store.fold("worker", 100, NO_WAIT) == AggregateResult(folded=0, unknown=3, malformed=0)
     assert (unknown.count(), unknown.oldest_at()) == (3, district.time.now)
     district.time.advance(QUIET)
     district.send(Change(ChangeKind.GRADE, None, enrollment_id="9"))
@@ -268,7 +268,7 @@ def test_a_change_of_unknown_course_is_remembered(district: District, store: Red
     assert unknown.oldest_at() == district.time.now
 
 
-def test_what_was_heard_last_counts(district: District, store: RedisChangeStore) -> None:
+def test_what_was_heard_last_counts(district: District, store: RedisSyncQueue) -> None:
     """A message that is folded after a newer one does not make the newer one older."""
     store.fold("worker", 100, NO_WAIT)
     district.send(Change(ChangeKind.GRADE, None, enrollment_id="9"))
@@ -281,14 +281,14 @@ def test_what_was_heard_last_counts(district: District, store: RedisChangeStore)
     assert store.last_event_at() == district.time.now
 
 
-def test_a_changed_course_is_connected(district: District, store: RedisChangeStore) -> None:
+def test_a_changed_course_is_connected(district: District, store: RedisSyncQueue) -> None:
     """Reconciliation visits every course that was ever heard of, those never synced first."""
     district.change(COURSE)
     store.fold("worker", 100, NO_WAIT)
     assert RedisRecords(district.client, district.keys).stale_courses(district.time.now, 10) == [COURSE]
 
 
-def test_silence_can_be_noticed(district: District, store: RedisChangeStore) -> None:
+def test_silence_can_be_noticed(district: District, store: RedisSyncQueue) -> None:
     """The last event's time is when the newest message was sent, whenever it is folded."""
     sent = district.time.now
     district.change(COURSE)
@@ -297,7 +297,7 @@ def test_silence_can_be_noticed(district: District, store: RedisChangeStore) -> 
     assert store.last_event_at() == sent
 
 
-def test_a_redis_that_lost_everything_is_used_again(district: District, store: RedisChangeStore) -> None:
+def test_a_redis_that_lost_everything_is_used_again(district: District, store: RedisSyncQueue) -> None:
     """After Redis was emptied, folding goes on without a restart."""
     district.change(COURSE)
     store.fold("worker", 100, NO_WAIT)
@@ -307,9 +307,9 @@ def test_a_redis_that_lost_everything_is_used_again(district: District, store: R
     assert store.fold("worker", 100, NO_WAIT).folded == 1
 
 
-def test_a_redis_that_forgot_the_scripts_is_taught_again(district: District, store: RedisChangeStore) -> None:
+def test_a_redis_that_forgot_the_scripts_is_taught_again(district: District, store: RedisSyncQueue) -> None:
     """After a restart of Redis the scripts are loaded once more."""
-    store.request(COURSE, Cause.PERSON)
+    store.request(COURSE, ChangeCause.PERSON)
     district.client.script_flush()
     assert store.claim_due(1) == [COURSE]
-    assert store.state_of(COURSE).whereabouts is Whereabouts.CLAIMED
+    assert store.state_of(COURSE).whereabouts is QueueState.CLAIMED

@@ -9,10 +9,10 @@ from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, NO_WAIT, QUIET, Di
 from shared.adapters.redis.dead_letters.dead_messages import RedisDeadMessages
 from shared.adapters.redis.keys import SET_ASIDE, Keys
 from shared.adapters.redis.operations.pauses import UNKNOWN_ACTOR, RedisPauses
-from shared.adapters.redis.remote_limits.remote_limiter import SystemGate, system_rates
-from shared.adapters.redis.sync_queue.store import RedisChangeStore
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter, system_rates
+from shared.adapters.redis.sync_queue.store import RedisSyncQueue
 from shared.clock import SystemClock
-from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.queues import Stream
 
 COURSE, OTHER = "101", "102"
@@ -21,11 +21,11 @@ GARBAGE = [b"", b"x" * 500, b"\xff\xfe", b"12 34", b"course:101", b"999999999999
 
 @pytest.mark.parametrize("queue", ["due", "yielding", "claimed", "leased"])
 def test_a_member_that_can_be_no_course_is_kept_as_a_dead_letter(
-    district: District, store: RedisChangeStore, client: redis.Redis, queue: str
+    district: District, store: RedisSyncQueue, client: redis.Redis, queue: str
 ) -> None:
     """Garbage in a sorted set of courses is removed once it is due, and the course beside it is claimed."""
     client.zadd(getattr(district.keys, queue), dict.fromkeys(GARBAGE, 1.0))
-    store.request(COURSE, Cause.PERSON)
+    store.request(COURSE, ChangeCause.PERSON)
     assert store.next_due_in() == NO_WAIT
     # One that yields is looked at by each claim.
     claimed = [course for _ in range(len(GARBAGE) + 1) for course in store.claim_due(4)]
@@ -37,24 +37,24 @@ def test_a_member_that_can_be_no_course_is_kept_as_a_dead_letter(
 
 
 @pytest.mark.parametrize("score", [float("inf"), float("-inf"), 1e300])
-def test_a_time_beyond_the_calendar_stops_nobody(district: District, store: RedisChangeStore, score: float) -> None:
+def test_a_time_beyond_the_calendar_stops_nobody(district: District, store: RedisSyncQueue, score: float) -> None:
     """A due time that no calendar has is the nearest one that it has."""
     district.client.zadd(district.keys.due, {OTHER: score})
     assert store.next_due_in() is not None
-    store.request(COURSE, Cause.PERSON)
+    store.request(COURSE, ChangeCause.PERSON)
     assert COURSE in store.claim_due(4)
     assert [waiting.course_id for waiting in store.waiting(10)] in ([], [OTHER])
 
 
 @pytest.mark.parametrize("when", ["folded", "due", "claimed"])
 def test_a_pending_key_of_another_type_is_set_aside(
-    district: District, store: RedisChangeStore, client: redis.Redis, when: str
+    district: District, store: RedisSyncQueue, client: redis.Redis, when: str
 ) -> None:
     """A course whose pending changes are no hash is synced with everything read; the batch with it is folded."""
     key = district.keys.pending(COURSE)
     if when != "folded":
-        store.request(COURSE, Cause.EVENT)
-        store.request(OTHER, Cause.EVENT)
+        store.request(COURSE, ChangeCause.EVENT)
+        store.request(OTHER, ChangeCause.EVENT)
         district.time.advance(MAX_WAIT)
         if when == "claimed":
             assert set(store.claim_due(4)) == {COURSE, OTHER}
@@ -76,15 +76,15 @@ def test_a_pending_key_of_another_type_is_set_aside(
 
 
 def test_a_taken_key_of_another_type_is_set_aside(
-    district: District, store: RedisChangeStore, client: redis.Redis
+    district: District, store: RedisSyncQueue, client: redis.Redis
 ) -> None:
     """A course whose taken changes are no hash comes back when its lease ends, with everything to read."""
-    store.request(COURSE, Cause.RECONCILE)
+    store.request(COURSE, ChangeCause.RECONCILE)
     district.time.advance(QUIET)
     assert store.claim_due(4) == [COURSE]
     assert store.take(COURSE) is not None
     client.set(district.keys.taken(COURSE), "no hash")
-    store.request(OTHER, Cause.PERSON)
+    store.request(OTHER, ChangeCause.PERSON)
     assert store.claim_due(4) == [OTHER]
     district.time.advance(LEASE_FOR + timedelta(seconds=1))
     assert store.claim_due(4) == [COURSE]
@@ -93,9 +93,9 @@ def test_a_taken_key_of_another_type_is_set_aside(
     assert again[1].assignments_changed
 
 
-def test_numbers_that_are_none_are_ignored(district: District, store: RedisChangeStore, client: redis.Redis) -> None:
+def test_numbers_that_are_none_are_ignored(district: District, store: RedisSyncQueue, client: redis.Redis) -> None:
     """Fields of a change set that should be numbers, and causes of a later version, do no harm."""
-    store.request(COURSE, Cause.EVENT)
+    store.request(COURSE, ChangeCause.EVENT)
     fields = {"first": "x", "last": b"\xff", "count": "many", "attempts": "x", "failed": "x,1,y", "c:later": "1"}
     client.hset(district.keys.pending(COURSE), mapping=fields)  # type: ignore[arg-type]
     assert store.state_of(COURSE).pending is not None
@@ -105,11 +105,11 @@ def test_numbers_that_are_none_are_ignored(district: District, store: RedisChang
     assert store.claim_due(4) == [COURSE]
     taken = store.take(COURSE)
     assert taken is not None
-    assert taken[1].causes == {Cause.EVENT}
+    assert taken[1].causes == {ChangeCause.EVENT}
 
 
 @pytest.mark.parametrize("name", ["due", "yielding", "claimed", "leased", "courses", "unknown", "heard", "paused"])
-def test_a_whole_key_of_another_type_is_set_aside(district: District, store: RedisChangeStore, name: str) -> None:
+def test_a_whole_key_of_another_type_is_set_aside(district: District, store: RedisSyncQueue, name: str) -> None:
     """One of the keys of all courses that has another type is renamed; what comes then is folded and claimed."""
     key = getattr(district.keys, name)
     district.client.set(key, "of another type")
@@ -122,7 +122,7 @@ def test_a_whole_key_of_another_type_is_set_aside(district: District, store: Red
 
 
 @pytest.mark.parametrize("stream", list(Stream))
-def test_a_stream_of_another_type_is_set_aside(district: District, store: RedisChangeStore, stream: Stream) -> None:
+def test_a_stream_of_another_type_is_set_aside(district: District, store: RedisSyncQueue, stream: Stream) -> None:
     """A key of messages that is no stream is renamed, and messages are read from then on."""
     key = district.keys.stream(stream)
     district.client.set(key, "no stream")
@@ -133,12 +133,12 @@ def test_a_stream_of_another_type_is_set_aside(district: District, store: RedisC
 
 
 def test_a_pause_that_nobody_can_read_is_shown_and_resumed(
-    district: District, store: RedisChangeStore, client: redis.Redis
+    district: District, store: RedisSyncQueue, client: redis.Redis
 ) -> None:
     """Garbage in the hash of pauses holds back nobody else, is listed, and can be removed."""
     client.hset(district.keys.paused, mapping={b"\xff": b"\xfe", "course:102": "no JSON"})  # type: ignore[arg-type]
-    store.request(COURSE, Cause.PERSON)
-    store.request(OTHER, Cause.PERSON)
+    store.request(COURSE, ChangeCause.PERSON)
+    store.request(OTHER, ChangeCause.PERSON)
     assert store.next_due_in() == NO_WAIT
     assert store.claim_due(4) == [COURSE]
     pauses = RedisPauses(client, district.keys, SystemClock())
@@ -155,7 +155,7 @@ def test_a_pause_that_nobody_can_read_is_shown_and_resumed(
 def test_a_key_of_the_rate_limiter_of_another_type_is_set_aside(client: redis.Redis, number: int) -> None:
     """A key of what all workers know about a system, of another type, is renamed, and requests go on."""
     keys = Keys()
-    gate = SystemGate(client, keys, "powerschool", SystemClock(), timedelta(milliseconds=1), max_in_flight=1)
+    gate = RemoteLimiter(client, keys, "powerschool", SystemClock(), timedelta(milliseconds=1), max_in_flight=1)
     key = gate._keys[number]
     client.delete(key)
     client.set(key, "x") if number > 3 else client.lpush(key, "x")
@@ -170,7 +170,7 @@ def test_garbage_in_a_rate_is_no_long_wait(client: redis.Redis, garbage: str) ->
     keys = Keys()
     client.hset(keys.rate("powerschool"), mapping=dict.fromkeys(["interval", "limit", "good", "calm"], garbage))  # type: ignore[arg-type]
     now = [1_000_000]
-    gate = SystemGate(client, keys, "powerschool", SystemClock(), timedelta(milliseconds=1), now_ms=lambda: now[0])
+    gate = RemoteLimiter(client, keys, "powerschool", SystemClock(), timedelta(milliseconds=1), now_ms=lambda: now[0])
     gate.leave(gate.enter(), answered=True)
     now[0] += 60_000
     gate.leave(gate.enter(), answered=True)

@@ -14,10 +14,10 @@ import redis
 from shared.adapters.canvas import canvas_client, canvas_sis_imports
 from shared.adapters.http.request_context import Errand, on_errand
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import SystemClock
 from shared.config import Settings, load
-from shared.errors import PassbackError, SystemUnwell
+from shared.errors import PassbackError, ServiceUnavailable
 from workers.runtime.identity import this_process
 
 MOST = 8
@@ -57,8 +57,8 @@ def gate_of(
     most: int = 1,
     longest_wait: timedelta = LONG,
     longest_request: timedelta = LONG,
-) -> SystemGate:
-    return SystemGate(
+) -> RemoteLimiter:
+    return RemoteLimiter(
         client,
         keys,
         "canvas",
@@ -135,7 +135,7 @@ def test_callers_come_through_in_their_order(client: redis.Redis, keys: Keys) ->
 def test_waiting_too_long_puts_off_and_spends_no_attempt(client: redis.Redis, keys: Keys) -> None:
     """The caller leaves the line, so that it does not hold up others, and its course is synced later."""
     gate_of(client, keys).enter()
-    with pytest.raises(SystemUnwell) as caught:
+    with pytest.raises(ServiceUnavailable) as caught:
         gate_of(client, keys, longest_wait=timedelta(milliseconds=50)).enter()
     assert caught.value.cause == "canvas_throttled"
     assert caught.value.delay > timedelta(0)
@@ -147,7 +147,7 @@ def test_the_place_of_a_killed_worker_comes_free(client: redis.Redis, keys: Keys
     short = {"longest_wait": A_WHILE / 2, "longest_request": A_WHILE / 2}
     gate_of(client, keys, **short).enter()
     other = gate_of(client, keys, **short)
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         other.enter()
     time.sleep(A_WHILE.total_seconds())
     other.enter()
@@ -170,7 +170,7 @@ def test_the_place_of_a_living_process_is_kept(client: redis.Redis, keys: Keys, 
     for process, age_s in beats.items():
         name = process if "@" in process else this_process(process)
         client.hset(keys.heartbeats, name, round((time.time() - age_s) * 1000))
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         gate_of(client, keys, longest_wait=timedelta(milliseconds=50)).enter()
 
 
@@ -234,11 +234,11 @@ def test_a_pause_or_a_probe_keeps_nobody_in_the_line(client: redis.Redis, keys: 
     """Who waits for Canvas to be well again takes no place from whoever finds it out."""
     gates = [gate_of(client, keys, longest_wait=timedelta(milliseconds=50)) for _ in range(3)]
     gates[0].failed("canvas_unavailable", LONG, whole_system=True)
-    with pytest.raises(SystemUnwell, match="paused"):
+    with pytest.raises(ServiceUnavailable, match="paused"):
         gates[0].enter()
     client.delete(keys.pause("canvas"))
     probe = gates[1].enter()
-    with pytest.raises(SystemUnwell, match="probed"):
+    with pytest.raises(ServiceUnavailable, match="probed"):
         gates[2].enter()
     assert in_line(client, keys) == 1
     gates[1].leave(probe, answered=True)
@@ -251,7 +251,7 @@ def test_a_caller_without_a_place_leaves_the_probe_to_others(client: redis.Redis
     passage = full.enter()
     full.failed("canvas_unavailable", LONG, whole_system=True)
     client.delete(keys.pause("canvas"))
-    with pytest.raises(SystemUnwell, match="busy"):
+    with pytest.raises(ServiceUnavailable, match="busy"):
         other.enter()
     assert not client.exists(keys.probe("canvas"))
     full.leave(passage, answered=False)
@@ -271,7 +271,7 @@ class Interrupted:
 def test_who_is_stopped_while_it_waits_leaves_the_line(client: redis.Redis, keys: Keys) -> None:
     """The place of a process that ends is not kept for it."""
     gate_of(client, keys).enter()
-    stopped = SystemGate(client, keys, "canvas", Interrupted(), timedelta(0), max_in_flight=1)
+    stopped = RemoteLimiter(client, keys, "canvas", Interrupted(), timedelta(0), max_in_flight=1)
     with pytest.raises(KeyboardInterrupt):
         stopped.enter()
     assert in_line(client, keys) == 1

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from stores_under_test import NO_WAIT, District
 
-from shared.adapters.redis.sync_queue.store import RedisChangeStore
-from shared.domain.passback.changes import Cause
+from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.domain.passback.changes import ChangeCause
 
 
-def test_a_course_was_heard_when_its_newest_message_was_sent(district: District, store: RedisChangeStore) -> None:
+def test_a_course_was_heard_when_its_newest_message_was_sent(district: District, store: RedisSyncQueue) -> None:
     """The time is the message's, per course, and outlives the sync."""
     district.change("101")
     district.time.advance(timedelta(minutes=1))
@@ -21,28 +21,28 @@ def test_a_course_was_heard_when_its_newest_message_was_sent(district: District,
     assert store.heard_at("303") is None
 
 
-def test_a_request_is_not_an_event(store: RedisChangeStore) -> None:
+def test_a_request_is_not_an_event(store: RedisSyncQueue) -> None:
     """What a person asks for was not heard from Canvas."""
-    store.request("101", Cause.PERSON, actor="rivera")
+    store.request("101", ChangeCause.PERSON, actor="rivera")
     assert store.heard_at("101") is None
 
 
-def test_who_asked_travels_with_the_change_set(store: RedisChangeStore) -> None:
+def test_who_asked_travels_with_the_change_set(store: RedisSyncQueue) -> None:
     """Everybody who asked is named once, beside causes and assignments."""
-    store.request("101", Cause.PERSON, ["7"], actor="rivera")
-    store.request("101", Cause.PERSON, actor="chen")
-    store.request("101", Cause.RECONCILE)
+    store.request("101", ChangeCause.PERSON, ["7"], actor="rivera")
+    store.request("101", ChangeCause.PERSON, actor="chen")
+    store.request("101", ChangeCause.RECONCILE)
     store.claim_due(10)
     taken = store.take("101")
     assert taken is not None
     assert taken[1].actors == {"rivera", "chen"}
     assert taken[1].assignment_ids == {"7"}
-    assert taken[1].causes == {Cause.PERSON, Cause.RECONCILE}
+    assert taken[1].causes == {ChangeCause.PERSON, ChangeCause.RECONCILE}
 
 
-def test_work_that_goes_on_later_is_still_the_persons(store: RedisChangeStore, district: District) -> None:
+def test_work_that_goes_on_later_is_still_the_persons(store: RedisSyncQueue, district: District) -> None:
     """A sync that could not be finished keeps who asked for it."""
-    store.request("101", Cause.PERSON, actor="rivera")
+    store.request("101", ChangeCause.PERSON, actor="rivera")
     store.claim_due(10)
     taken = store.take("101")
     assert taken is not None

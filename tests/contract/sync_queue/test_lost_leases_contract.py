@@ -5,28 +5,28 @@ from datetime import timedelta
 from stores_under_test import LEASE_FOR, NO_WAIT, District
 
 from shared.adapters.redis.dead_letters.store import RedisDeadLetters
-from shared.adapters.redis.sync_queue.store import LOST_REPEATEDLY, MOST_LOST_LEASES, RedisChangeStore, Whereabouts
-from shared.domain.passback.changes import Cause
+from shared.adapters.redis.sync_queue.store import LOST_REPEATEDLY, MOST_LOST_LEASES, QueueState, RedisSyncQueue
+from shared.domain.passback.changes import ChangeCause
 from shared.ports.passback import Lease
 
 COURSE = "101"
 
 
-def take_and_die(district: District, store: RedisChangeStore) -> None:
+def take_and_die(district: District, store: RedisSyncQueue) -> None:
     assert store.claim_due(10) == [COURSE]
     assert store.take(COURSE) is not None
     district.time.advance(LEASE_FOR)
 
 
-def take(store: RedisChangeStore, course_id: str = COURSE) -> Lease:
+def take(store: RedisSyncQueue, course_id: str = COURSE) -> Lease:
     taken = store.take(course_id)
     assert taken is not None
     return taken[0]
 
 
-def test_leases_lost_again_and_again_make_a_dead_letter(district: District, store: RedisChangeStore) -> None:
+def test_leases_lost_again_and_again_make_a_dead_letter(district: District, store: RedisSyncQueue) -> None:
     """After five leases in a row that nobody ended the course is a dead letter, with their times, and rests."""
-    store.request(COURSE, Cause.EVENT)
+    store.request(COURSE, ChangeCause.EVENT)
     for _ in range(MOST_LOST_LEASES):
         take_and_die(district, store)
     assert store.claim_due(10) == []
@@ -34,12 +34,12 @@ def test_leases_lost_again_and_again_make_a_dead_letter(district: District, stor
     assert (letter.course_id, letter.assignment_id, letter.cause, letter.attempts) == (COURSE, None, LOST_REPEATEDLY, 5)
     assert len(letter.attempt_times) == MOST_LOST_LEASES
     assert letter.last_failed_at == district.time.now
-    assert store.state_of(COURSE) == (Whereabouts.IDLE, None, None)
+    assert store.state_of(COURSE) == (QueueState.IDLE, None, None)
 
 
-def test_only_leases_lost_in_a_row_count(district: District, store: RedisChangeStore) -> None:
+def test_only_leases_lost_in_a_row_count(district: District, store: RedisSyncQueue) -> None:
     """A worker that gives the course back is alive, so the count begins anew."""
-    store.request(COURSE, Cause.EVENT)
+    store.request(COURSE, ChangeCause.EVENT)
     for _ in range(MOST_LOST_LEASES - 1):
         take_and_die(district, store)
     assert store.claim_due(10) == [COURSE]
@@ -49,25 +49,25 @@ def test_only_leases_lost_in_a_row_count(district: District, store: RedisChangeS
     assert store.claim_due(10) == [COURSE]
 
 
-def test_a_person_gives_a_course_another_chance(district: District, store: RedisChangeStore) -> None:
+def test_a_person_gives_a_course_another_chance(district: District, store: RedisSyncQueue) -> None:
     """After a person's request the course may lose as many leases again."""
-    store.request(COURSE, Cause.EVENT)
+    store.request(COURSE, ChangeCause.EVENT)
     for _ in range(MOST_LOST_LEASES - 1):
         take_and_die(district, store)
-    store.request(COURSE, Cause.PERSON)
+    store.request(COURSE, ChangeCause.PERSON)
     for _ in range(MOST_LOST_LEASES - 1):
         take_and_die(district, store)
     assert store.claim_due(10) == [COURSE]
 
 
-def test_a_huge_course_goes_on_behind_the_others(district: District, store: RedisChangeStore) -> None:
+def test_a_huge_course_goes_on_behind_the_others(district: District, store: RedisSyncQueue) -> None:
     """A course that reached its deadline waits behind those that became due while it was syncing."""
-    store.request(COURSE, Cause.PERSON)
+    store.request(COURSE, ChangeCause.PERSON)
     assert store.claim_due(1) == [COURSE]
     lease = take(store)
     for course_id in ("202", "303"):
         district.time.advance(timedelta(seconds=1))
-        store.request(course_id, Cause.EVENT)
+        store.request(course_id, ChangeCause.EVENT)
     district.time.advance(timedelta(seconds=1))
     assert store.release_for_later(lease, NO_WAIT, 0)
     assert store.claim_due(2) == ["202", "303"]

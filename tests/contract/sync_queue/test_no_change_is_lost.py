@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from stores_under_test import CLAIM_FOR, FIRST_CHANGE, LEASE_FOR, MAX_WAIT, NO_WAIT, District
 
-from shared.adapters.redis.sync_queue.store import Whereabouts
-from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.adapters.redis.sync_queue.store import QueueState
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.errors import LeaseLost
 from shared.ports.passback import Lease
 
@@ -68,8 +68,8 @@ class Lifetimes(RuleBasedStateMachine):
         for _ in range(copies):
             self.district.send(Change(kind, course_id))
 
-    @rule(course_id=course_ids, cause=st.sampled_from([Cause.PERSON, Cause.RECONCILE]))
-    def request(self, course_id: str, cause: Cause) -> None:
+    @rule(course_id=course_ids, cause=st.sampled_from([ChangeCause.PERSON, ChangeCause.RECONCILE]))
+    def request(self, course_id: str, cause: ChangeCause) -> None:
         self._number(course_id)
         self.store.request(course_id, cause)
         self._heard(course_id)
@@ -131,7 +131,7 @@ class Lifetimes(RuleBasedStateMachine):
         if alive:
             course_id = holder.lease.course_id
             self.settled[course_id] = holder.took_everything_until
-            expected = Whereabouts.DUE if holder.heard_meanwhile else Whereabouts.IDLE
+            expected = QueueState.DUE if holder.heard_meanwhile else QueueState.IDLE
             assert self.store.state_of(course_id).whereabouts is expected
 
     @precondition(lambda self: self.holders)
@@ -142,7 +142,7 @@ class Lifetimes(RuleBasedStateMachine):
         assert self.store.release_for_later(holder.lease, delay, attempts) == alive
         self.holders.remove(holder)
         if alive:
-            assert self.store.state_of(holder.lease.course_id).whereabouts is Whereabouts.DUE
+            assert self.store.state_of(holder.lease.course_id).whereabouts is QueueState.DUE
 
     @rule(duration=delays)
     def wait(self, duration: timedelta) -> None:

@@ -26,8 +26,8 @@ from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.tables.rows import Student
 from tests.fault_injection.provisioning.agreement import disagreements
-from workers.cli.processes import today_in_sandbox
-from workers.container import Passback
+from workers.cli.processes import sandbox_today
+from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 
 LONGEST_TICKS = 100
@@ -55,7 +55,7 @@ class RosterTown:
     canvas: Starlette
     powerschool: Starlette
     settings: dict[str, str]
-    service: Passback
+    service: Container
 
     @property
     def rosters(self) -> PowerSchool:
@@ -67,7 +67,7 @@ class RosterTown:
         """Ask for a run as a person does, and let it come to its end."""
         return self.finished(self.service.provision_runs.open(RunKind.ROSTER, RunCause.PERSON, self.now, "tester").id)
 
-    def finished(self, run_id: str, service: Passback | None = None) -> Run:
+    def finished(self, run_id: str, service: Container | None = None) -> Run:
         """Tick until the run does not go on by itself any more."""
         service = service or self.service
         for _ in range(LONGEST_TICKS):
@@ -99,9 +99,9 @@ class RosterTown:
         """Return PowerSchool's request log, as `GET /path`."""
         return [f"{each.method} {each.path}" for each in self.powerschool.state.switchboard.requests]
 
-    def another(self) -> Passback:
+    def another(self) -> Container:
         """Return another process's passback, on the same Redis, whose waits pass at once."""
-        return impatient(Passback(self.service.settings))
+        return impatient(Container(self.service.settings))
 
     def change(self, seed: int, count: int) -> None:
         """Let people make random changes to the rosters."""
@@ -153,7 +153,7 @@ class RosterTown:
         return disagreements(self.rosters, roster_json(self.canvas.state.sandbox))
 
 
-def impatient(service: Passback) -> Passback:
+def impatient(service: Container) -> Container:
     """Return the service with a clock that its waits move."""
     clock = ManualClock(SystemClock().now())
     service.clock = clock  # type: ignore[assignment]  # a clock as good as the other
@@ -169,7 +169,7 @@ def impatient(service: Passback) -> Passback:
 @contextmanager
 def roster_town(size: DistrictSize, **settings: str) -> Iterator[RosterTown]:
     """Yield a generated district that nobody provisioned yet; `settings` are variables without their prefix."""
-    day, zone = today_in_sandbox()
+    day, zone = sandbox_today()
     district = unprovisioned_district(size, day, zone)
     canvas, powerschool = canvas_app(district.canvas), powerschool_app(district.powerschool)
     with ExitStack() as stack:
@@ -189,5 +189,5 @@ def roster_town(size: DistrictSize, **settings: str) -> Iterator[RosterTown]:
             **settings,
         }
         ours = {f"PASSBACK_{name}": value for name, value in values.items()}
-        service = stack.enter_context(closing(impatient(Passback(load(ours, Path("no.env"))))))
+        service = stack.enter_context(closing(impatient(Container(load(ours, Path("no.env"))))))
         yield RosterTown(canvas, powerschool, ours, service)

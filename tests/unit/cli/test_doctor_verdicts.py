@@ -7,7 +7,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.config import load
-from workers.cli.doctor import Verdict, configuration, redis
+from workers.cli.doctor import CheckResult, configuration, redis
 from workers.cli.doctor.result import clock_check, http_date
 
 NOW = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
@@ -23,45 +23,45 @@ GOOD = {
 }
 
 
-def verdicts(**changed: str) -> dict[str, Verdict]:
+def verdicts(**changed: str) -> dict[str, CheckResult]:
     settings = load({f"PASSBACK_{name}": value for name, value in {**GOOD, **changed}.items()}, Path("no.env"))
     return {check.name: check.verdict for check in configuration.checks(settings)}
 
 
 def test_good_settings_pass() -> None:
     """Every check of them is ok."""
-    assert set(verdicts().values()) == {Verdict.OK}
+    assert set(verdicts().values()) == {CheckResult.OK}
 
 
 @pytest.mark.parametrize(
     ("changed", "name", "verdict"),
     [
-        ({"CANVAS_TOKEN": ""}, "settings: Canvas", Verdict.FAIL),
-        ({"POWERSCHOOL_CLIENT_SECRET": ""}, "settings: PowerSchool", Verdict.FAIL),
-        ({"CANVAS_ROOT_ACCOUNT_UUID": ""}, "settings: Live Events", Verdict.FAIL),
-        ({"LIVE_EVENTS_ALLOW_UNSIGNED": "yes"}, "settings: Live Events", Verdict.WARN),
-        ({"WEBHOOK_SECRET": "not base64!"}, "settings: webhooks", Verdict.FAIL),
-        ({"WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "settings: webhooks", Verdict.OK),
-        ({"DISTRICT_TIME_ZONE": ""}, "settings: time zone", Verdict.WARN),
-        ({"CANVAS_URL": "http://canvas.test"}, "canvas: encryption", Verdict.FAIL),
-        ({"OPERATOR_PASSWORD": ""}, "web: sign-in", Verdict.WARN),
-        ({"OPERATOR_PASSWORD": "", "WEB_HOST": "0.0.0.0"}, "web: sign-in", Verdict.FAIL),
-        ({"WEB_HOST": "0.0.0.0"}, "web: sign-in", Verdict.OK),
+        ({"CANVAS_TOKEN": ""}, "settings: Canvas", CheckResult.FAIL),
+        ({"POWERSCHOOL_CLIENT_SECRET": ""}, "settings: PowerSchool", CheckResult.FAIL),
+        ({"CANVAS_ROOT_ACCOUNT_UUID": ""}, "settings: Live Events", CheckResult.FAIL),
+        ({"LIVE_EVENTS_ALLOW_UNSIGNED": "yes"}, "settings: Live Events", CheckResult.WARN),
+        ({"WEBHOOK_SECRET": "not base64!"}, "settings: webhooks", CheckResult.FAIL),
+        ({"WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "settings: webhooks", CheckResult.OK),
+        ({"DISTRICT_TIME_ZONE": ""}, "settings: time zone", CheckResult.WARN),
+        ({"CANVAS_URL": "http://canvas.test"}, "canvas: encryption", CheckResult.FAIL),
+        ({"OPERATOR_PASSWORD": ""}, "web: sign-in", CheckResult.WARN),
+        ({"OPERATOR_PASSWORD": "", "WEB_HOST": "0.0.0.0"}, "web: sign-in", CheckResult.FAIL),
+        ({"WEB_HOST": "0.0.0.0"}, "web: sign-in", CheckResult.OK),
     ],
 )
-def test_one_wrong_setting_is_named(changed: dict[str, str], name: str, verdict: Verdict) -> None:
+def test_one_wrong_setting_is_named(changed: dict[str, str], name: str, verdict: CheckResult) -> None:
     """It changes the verdict of its own check and of no other."""
     found = verdicts(**changed)
     assert found[name] is verdict
-    assert {each for each, other in found.items() if other is not Verdict.OK} == {name} - (
-        {name} if verdict is Verdict.OK else set()
+    assert {each for each, other in found.items() if other is not CheckResult.OK} == {name} - (
+        {name} if verdict is CheckResult.OK else set()
     )
 
 
 def test_every_check_that_does_not_pass_names_its_fix() -> None:
     """And no secret."""
     broken = load({"PASSBACK_WEB_HOST": "0.0.0.0", "PASSBACK_WEBHOOK_SECRET": "canarycan!"}, Path("no.env"))
-    checks = [check for check in configuration.checks(broken) if check.verdict is not Verdict.OK]
+    checks = [check for check in configuration.checks(broken) if check.verdict is not CheckResult.OK]
     assert len(checks) == 6
     assert [check.name for check in checks if not (check.fix or "Set " in check.found)] == []
     assert "canary" not in repr(checks)
@@ -70,19 +70,19 @@ def test_every_check_that_does_not_pass_names_its_fix() -> None:
 @pytest.mark.parametrize(
     ("info", "verdict"),
     [
-        ({"aof_last_write_status": "ok", "rdb_last_bgsave_status": "ok"}, Verdict.OK),
-        ({}, Verdict.OK),
-        ({"aof_last_write_status": "err"}, Verdict.FAIL),
-        ({"aof_last_write_status": "ok", "rdb_last_bgsave_status": "err"}, Verdict.FAIL),
+        ({"aof_last_write_status": "ok", "rdb_last_bgsave_status": "ok"}, CheckResult.OK),
+        ({}, CheckResult.OK),
+        ({"aof_last_write_status": "err"}, CheckResult.FAIL),
+        ({"aof_last_write_status": "ok", "rdb_last_bgsave_status": "err"}, CheckResult.FAIL),
     ],
 )
-def test_a_redis_that_could_not_write_fails(info: dict[str, str], verdict: Verdict) -> None:
+def test_a_redis_that_could_not_write_fails(info: dict[str, str], verdict: CheckResult) -> None:
     """Whichever of its files it was."""
     assert redis._writes(info).verdict is verdict
 
 
-@pytest.mark.parametrize(("role", "verdict"), [("master", Verdict.OK), ("slave", Verdict.FAIL)])
-def test_a_replica_is_no_place_to_write(role: str, verdict: Verdict) -> None:
+@pytest.mark.parametrize(("role", "verdict"), [("master", CheckResult.OK), ("slave", CheckResult.FAIL)])
+def test_a_replica_is_no_place_to_write(role: str, verdict: CheckResult) -> None:
     """Only a primary takes changes."""
     assert redis._role({"role": role}).verdict is verdict
 
@@ -90,14 +90,21 @@ def test_a_replica_is_no_place_to_write(role: str, verdict: Verdict) -> None:
 @pytest.mark.parametrize("version", ["6.0.16", "5.0.7"])
 def test_an_old_redis_fails(version: str) -> None:
     """Before 6.2 it lacks what passback needs."""
-    assert redis._version({"redis_version": version}).verdict is Verdict.FAIL
+    assert redis._version({"redis_version": version}).verdict is CheckResult.FAIL
 
 
 @pytest.mark.parametrize(
     ("apart_s", "verdict"),
-    [(0, Verdict.OK), (4, Verdict.OK), (5, Verdict.WARN), (-5, Verdict.WARN), (60, Verdict.FAIL), (-61, Verdict.FAIL)],
+    [
+        (0, CheckResult.OK),
+        (4, CheckResult.OK),
+        (5, CheckResult.WARN),
+        (-5, CheckResult.WARN),
+        (60, CheckResult.FAIL),
+        (-61, CheckResult.FAIL),
+    ],
 )
-def test_clocks_may_differ_a_little(apart_s: int, verdict: Verdict) -> None:
+def test_clocks_may_differ_a_little(apart_s: int, verdict: CheckResult) -> None:
     """Some seconds are noticed, a minute is dangerous, in either direction."""
     assert clock_check("clock", NOW + timedelta(seconds=apart_s), "Mend it.", ManualClock(NOW)).verdict is verdict
 
@@ -106,5 +113,5 @@ def test_clocks_may_differ_a_little(apart_s: int, verdict: Verdict) -> None:
 def test_an_unreadable_date_is_no_date(header: str | None) -> None:
     """A system that tells no time is told as such."""
     assert http_date(header) is None
-    assert clock_check("clock", None, "").verdict is Verdict.WARN
+    assert clock_check("clock", None, "").verdict is CheckResult.WARN
     assert http_date("Mon, 06 Oct 2031 19:00:00 GMT") == NOW

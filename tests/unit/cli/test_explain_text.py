@@ -9,15 +9,15 @@ from pathlib import Path
 
 from rich.console import Console, Group
 
-from shared.domain.passback.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.changes import ChangeCause
 from tests.unit.workers.grade_passback.school import School
-from workers.cli.explain import answer_text
+from workers.cli.explain import explanation_text
 from workers.cli.history import COLUMNS, _export, _lines
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 CREATED = AuditEntry(
-    NOON, "1", "11", 4001, 6, 7, WriteKind.CREATE, Occasion((Cause.PERSON,), "rivera", 3), Decimal(10),
+    NOON, "1", "11", 4001, 6, 7, WriteKind.CREATE, WriteContext((ChangeCause.PERSON,), "rivera", 3), Decimal(10),
     fields=(FieldChange("name", None, "=1+1"), FieldChange("points", None, "10")),
 )  # fmt: skip
 SCORED = replace(
@@ -38,7 +38,7 @@ def test_codes_and_sentences_are_whole_on_80_columns() -> None:
     """No line is longer, no code is cut, nothing is left out."""
     school = School()
     school.edit(post_to_sis=False, visible_to_everyone=False, name="A name of more than thirty characters")
-    text = shown(answer_text(school.answer()))
+    text = shown(explanation_text(school.answer()))
     assert max(map(len, text.splitlines())) <= 80
     for code in ("sis_sync_off:", "not_assigned_to_everyone:", "name_too_long:"):
         assert code in text
@@ -49,7 +49,7 @@ def test_a_student_gets_a_sentence_per_assignment() -> None:
     """With the last write after it."""
     school = School()
     school.sync()
-    text = " ".join(shown(answer_text(school.answer(student_sis_id="S1"))).split())
+    text = " ".join(shown(explanation_text(school.answer(student_sis_id="S1"))).split())
     assert "Reading 1 (11) Sent: 8 of 10. Last written 2026-10-05T15:00:00+00:00 by passback." in text
 
 

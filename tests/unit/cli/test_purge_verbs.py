@@ -11,7 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from workers import container
 from workers.cli.app import app
 
@@ -26,7 +26,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> redis.Redis:
     monkeypatch.setattr(container, "connect", lambda _settings: fakeredis.FakeRedis(server=server))
     client = fakeredis.FakeRedis(server=server)
     client.hset(Keys().links(COURSE), "11:4711", '{"bad": "json is never read"}')
-    client.hset(Keys().pending(COURSE), mapping={"first": 1, "last": 1, "count": 1, f"c:{Cause.PERSON}": "1"})
+    client.hset(Keys().pending(COURSE), mapping={"first": 1, "last": 1, "count": 1, f"c:{ChangeCause.PERSON}": "1"})
     return client
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from event_samples import SHARD, raw
 
-from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.events.event_mapping import ECHOES, MEANINGS, change_of
 from shared.events.live_events import parse
 
@@ -20,7 +20,7 @@ NO_CONTEXT = ("context_type", "context_id")
 @pytest.mark.parametrize("name", ["grade_change", "submission_updated"])
 def test_a_grade_change_names_course_and_assignment(name: str) -> None:
     """Events of one score mean a grade change of their assignment."""
-    assert meaning(name=name) == Change(ChangeKind.GRADE, "61", Cause.EVENT, assignment_id="41")
+    assert meaning(name=name) == Change(ChangeKind.GRADE, "61", ChangeCause.EVENT, assignment_id="41")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_grade_change_names_course_and_assignment(name: str) -> None:
 )
 def test_everything_else_means_the_whole_course(name: str) -> None:
     """Events of assignments, groups, overrides, sections and enrollments mean a change of the whole course."""
-    assert meaning(name=name) == Change(ChangeKind.ASSIGNMENT, "61", Cause.EVENT)
+    assert meaning(name=name) == Change(ChangeKind.ASSIGNMENT, "61", ChangeCause.EVENT)
 
 
 @pytest.mark.parametrize(

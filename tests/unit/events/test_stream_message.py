@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, MalformedMessage, decode, encode
-from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.queues import Stream
 
 _ids = st.integers(1, 10**13 - 1).map(str)
@@ -13,7 +13,7 @@ _changes = st.builds(
     Change,
     kind=st.sampled_from(ChangeKind),
     course_id=_ids,
-    cause=st.sampled_from(Cause),
+    cause=st.sampled_from(ChangeCause),
     assignment_id=st.none() | _ids,
     section_id=st.none() | _ids,
     enrollment_id=st.none() | _ids,

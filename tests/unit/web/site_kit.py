@@ -11,8 +11,8 @@ import httpx
 from starlette.types import ASGIApp
 
 from shared.config import load
-from workers.container import Passback
-from workers.web.pages.provisioning import Provisioning
+from workers.container import Container
+from workers.web.pages.provisioning import ProvisioningPages
 from workers.web.site import create_site
 
 PASSWORD = "a long enough password é"
@@ -22,9 +22,9 @@ VIEWER_PASSWORD = "another long password"
 class Site:
     """One installation. Its Redis is emptied between tests; `settings` are variables without their prefix."""
 
-    def __init__(self, provisioning: Provisioning | None = None, **settings: str) -> None:
+    def __init__(self, provisioning: ProvisioningPages | None = None, **settings: str) -> None:
         given = {"OPERATOR_PASSWORD": PASSWORD, "VIEWER_PASSWORD": VIEWER_PASSWORD, **settings}
-        self.service = Passback(load({f"PASSBACK_{k}": v for k, v in given.items()}, env_file=Path("no.env")))
+        self.service = Container(load({f"PASSBACK_{k}": v for k, v in given.items()}, env_file=Path("no.env")))
         self.service.redis.close()
         self.service.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
         self.app: ASGIApp = create_site(self.service, provisioning)

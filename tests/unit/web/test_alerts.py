@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.adapters.redis.operations.heartbeats import GONE_AFTER, Heartbeat
-from shared.adapters.redis.remote_limits.remote_limiter import SystemPause
+from shared.adapters.redis.remote_limits.remote_limiter import CircuitState
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
-from shared.domain.latency import HourOfTimings
-from shared.domain.passback.course_summary import Standing
+from shared.domain.latency import HourlyLatency
+from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.pauses import EVERYTHING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, STATE_QUERY, QueryFault, UnavailableQuery
-from workers.web.pages.alerts import Level, problems, told
+from workers.web.pages.alerts import Level, alerts, describe
 from workers.web.pages.charts import chart, duration
 from workers.web.pages.overview import SILENCE, Overview
 from workers.web.pages.provisioning import RunView
@@ -20,8 +20,9 @@ from workers.web.pages.provisioning import RunView
 NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]
 WELL = Overview(
-    now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(Standing, 0), waiting=[],
-    messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW, silence_matters=True,
+    now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(AssignmentStatus, 0),
+    waiting=[], messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW,
+    silence_matters=True,
     processes=ALIVE, pauses=[], system_pauses=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
     last_run=None, held_runs=(),
 )  # fmt: skip
@@ -37,7 +38,7 @@ RUN = RunView("r1", "roster", "schedule", "failed", NOW)
 
 
 def codes(seen: Overview) -> list[str]:
-    return [problem.code for problem in problems(seen)]
+    return [problem.code for problem in alerts(seen)]
 
 
 def test_nothing_is_wrong() -> None:
@@ -47,7 +48,7 @@ def test_nothing_is_wrong() -> None:
 
 def test_what_waits_for_long_is_told_with_its_cause() -> None:
     """A cause once, the worst first, with how many courses wait and for how long."""
-    credentials, pace = problems(replace(WELL, long_waits=[DENIED, DENIED._replace(course_id="103"), THROTTLED]))
+    credentials, pace = alerts(replace(WELL, long_waits=[DENIED, DENIED._replace(course_id="103"), THROTTLED]))
     assert credentials.title == "2 courses wait for 6 minutes (canvas_401): Canvas refuses passback's token."
     assert (credentials.level, pace.level) == (Level.BAD, Level.WARNING)
     assert pace.title.startswith("Course 102 waits for 5 minutes (powerschool_throttled)")
@@ -61,7 +62,7 @@ def test_what_waits_for_long_is_told_with_its_cause() -> None:
         ({"processes": []}, ["no_worker", "no_beat"]),
         ({"processes": [*ALIVE, GONE]}, ["process_gone"]),
         ({"pauses": [PAUSED]}, ["paused"]),
-        ({"system_pauses": [SystemPause("canvas", "canvas_throttled", timedelta(seconds=9))]}, ["system_unwell"]),
+        ({"system_pauses": [CircuitState("canvas", "canvas_throttled", timedelta(seconds=9))]}, ["system_unwell"]),
         ({"unavailable_queries": [NO_QUERY]}, ["powerschool_query_missing"]),
         ({"dead_letters": 1, "dead_letters_warning": "many"}, ["dead_letters", "dead_letters_full"]),
         ({"messages": 5000}, ["messages_waiting"]),
@@ -84,7 +85,7 @@ def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str])
     """Once, and with what to do about it."""
     seen = replace(WELL, **changed)  # type: ignore[arg-type]
     assert codes(seen) == expected
-    assert all(problem.title and problem.remedy for problem in problems(seen))
+    assert all(problem.title and problem.remedy for problem in alerts(seen))
 
 
 @pytest.mark.parametrize("fault", QueryFault)
@@ -93,7 +94,7 @@ def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str])
 )
 def test_a_query_that_does_not_run_is_named(query: str, waits: str, fault: QueryFault) -> None:
     """With what waits for it and what to do about it."""
-    (problem,) = problems(replace(WELL, unavailable_queries=[UnavailableQuery(query, fault, NOW, NOW)]))
+    (problem,) = alerts(replace(WELL, unavailable_queries=[UnavailableQuery(query, fault, NOW, NOW)]))
     assert query in problem.title
     assert waits in problem.title
     assert (problem.level, problem.remedy) == (Level.BAD, fault.remedy)
@@ -102,7 +103,7 @@ def test_a_query_that_does_not_run_is_named(query: str, waits: str, fault: Query
 def test_the_worst_comes_first() -> None:
     """What lets grades stand still comes before what somebody should look at."""
     seen = replace(WELL, processes=[ALIVE[0], GONE], messages=5000, dead_letters=3, pauses=[OF_COURSE])
-    levels = [problem.level for problem in problems(seen)]
+    levels = [problem.level for problem in alerts(seen)]
     assert levels == sorted(levels)
     assert levels[0] is Level.BAD
     assert levels[-1] is Level.WARNING
@@ -114,12 +115,12 @@ def test_the_worst_comes_first() -> None:
 )
 def test_durations_are_told_in_one_unit(seconds: int, words: str) -> None:
     """As people say them."""
-    assert told(timedelta(seconds=seconds)) == words
+    assert describe(timedelta(seconds=seconds)) == words
 
 
 def test_a_chart_grows_with_what_it_shows() -> None:
     """Longer is higher, whatever the scale; an hour without changes has no bar; all is within the box."""
-    hours = [HourOfTimings(NOW, counts) for counts in ({}, {2: 10}, {60: 1}, {2: 19, 0: 1})]
+    hours = [HourlyLatency(NOW, counts) for counts in ({}, {2: 10}, {60: 1}, {2: 19, 0: 1})]
     drawn = chart(hours, 320)
     assert [bar.hour for bar in drawn.bars] == hours[1:]
     short, long, mixed = drawn.bars

@@ -12,16 +12,16 @@ import httpx
 import pytest
 
 from shared.config import load
-from shared.domain.passback.audit import AuditEntry, Occasion, ScoreChange, ScoreValue, WriteKind
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster, State
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import CourseGone, NotFound
 from tests.unit.workers.grade_passback.school import School
-from workers.container import Passback
+from workers.container import Container
 from workers.web.api.app import create_api
 from workers.web.middleware import RequestLimits
-from workers.web.receivers.rejection_log import RefusalLog
+from workers.web.receivers.rejection_log import RejectionLog
 from workers.web.receivers.request_body import BodyReader
 
 PASSWORD = "a long enough password é"
@@ -44,7 +44,7 @@ ENTRY = AuditEntry(
     5,
     6,
     WriteKind.SCORES,
-    Occasion((Cause.EVENT,), "passback", 3),
+    WriteContext((ChangeCause.EVENT,), "passback", 3),
     Decimal(10),
     scores=(ScoreChange(31, "S1", None, ScoreValue(Decimal("7.5"))),),
 )
@@ -57,11 +57,11 @@ class Web:
         viewers = VIEWER_PASSWORD if password else ""
         given = {"PASSBACK_OPERATOR_PASSWORD": password, "PASSBACK_VIEWER_PASSWORD": viewers}
         settings = load(given, env_file=Path("no.env"))
-        self.service = Passback(settings)
+        self.service = Container(settings)
         self.service.redis.close()
         self.service.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
         # The limits stand before every route of the web process.
-        refusals = RefusalLog(self.service.clock)
+        refusals = RejectionLog(self.service.clock)
         self.app = RequestLimits(create_api(self.service), (), BodyReader(10_000), refusals)
 
     def call(
@@ -176,7 +176,7 @@ def test_a_sync_is_requested(web: Web) -> None:
     assert (answer.status_code, answer.json()) == (202, {"course_id": "101", "requested": True})
     pending = web.service.changes.state_of("101").pending
     assert pending is not None
-    assert (pending.causes, pending.actors, pending.assignment_ids) == ({Cause.PERSON}, {"operator"}, {"7"})
+    assert (pending.causes, pending.actors, pending.assignment_ids) == ({ChangeCause.PERSON}, {"operator"}, {"7"})
 
 
 def test_a_sync_needs_no_body(web: Web) -> None:

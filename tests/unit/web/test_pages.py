@@ -10,14 +10,14 @@ from functools import partial
 import pytest
 
 from shared.domain.actions import Verb
-from shared.domain.passback.audit import AuditEntry, Occasion, ScoreChange, ScoreValue, WriteKind
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.queues import Stream
 from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School
-from workers.web.pages.provisioning import ChangedRows, DataSetView, RowView, RunView, TroubleView
+from workers.web.pages.provisioning import ChangedRows, DataSetView, ImportMessageView, RowView, RunView
 
 NOW = datetime.now(UTC)
 LEFT_OUT = StudentRecord("31", "S9", Finding(Reason.STUDENT_UNKNOWN))
@@ -28,7 +28,7 @@ WORK = (
 )
 RECORD = CourseRecord("101", NOW, WORK, name="Biology <3")
 ENTRY = AuditEntry(
-    NOW, "101", "7", 4711, 5, 6, WriteKind.SCORES, Occasion((Cause.EVENT,), "passback", 3), Decimal(10),
+    NOW, "101", "7", 4711, 5, 6, WriteKind.SCORES, WriteContext((ChangeCause.EVENT,), "passback", 3), Decimal(10),
     scores=(ScoreChange(31, "S1", ScoreValue(Decimal(6)), ScoreValue(Decimal("7.5"))),),
 )  # fmt: skip
 SET = DataSetView("enrollments", "12-4100", 1, 1, 1)
@@ -63,7 +63,7 @@ class NeverProvisioned:
         """Return none."""
         return ()
 
-    def troubles(self, run_id: str) -> Sequence[TroubleView]:
+    def troubles(self, run_id: str) -> Sequence[ImportMessageView]:
         """Return none."""
         return ()
 
@@ -94,8 +94,8 @@ class Held(NeverProvisioned):
         rows = (RowView((), ("4711", "S1"), "CC.DCID 1"), RowView(("4711", "S2"), ()), RowView(("a", "b"), ("a", "c")))
         return (ChangedRows(SET, ("section_id", "user_id"), rows),)
 
-    def troubles(self, run_id: str) -> Sequence[TroubleView]:
-        return (TroubleView("users.csv", 4, "no such login", "The login is taken.", "TEACHERS.DCID 9", True),)
+    def troubles(self, run_id: str) -> Sequence[ImportMessageView]:
+        return (ImportMessageView("users.csv", 4, "no such login", "The login is taken.", "TEACHERS.DCID 9", True),)
 
     def approve(self, run_id: str, actor: str) -> bool:
         self.approved += (actor,)
@@ -129,7 +129,7 @@ def test_the_overview_has_problems_first(site: Site) -> None:
 
 def test_the_overview_counts_and_times(site: Site) -> None:
     """Assignments by standing, what waits, and how long changes took."""
-    site.service.changes.request("202", Cause.PERSON, actor="somebody")
+    site.service.changes.request("202", ChangeCause.PERSON, actor="somebody")
     site.service.timings.note(NOW - timedelta(seconds=4), NOW)
     page = site.browser("viewer").get("/")
     said = text_of(page)
@@ -215,7 +215,7 @@ def test_a_sync_is_asked_for(site: Site) -> None:
     assert answer.headers["location"].startswith("/courses/101")
     pending = site.service.changes.state_of("101").pending
     assert pending is not None
-    assert (pending.causes, pending.actors) == ({Cause.PERSON}, {"operator"})
+    assert (pending.causes, pending.actors) == ({ChangeCause.PERSON}, {"operator"})
     assert "waiting" in browser.text("/courses/101")
     newest = site.service.actions.newest(1)[0]
     assert (newest.actor, newest.verb, newest.target) == ("operator", Verb.SYNC, "course:101")
@@ -345,7 +345,7 @@ def test_pauses_are_set_and_lifted(site: Site) -> None:
 def test_a_course_that_waits_says_why(site: Site) -> None:
     """The course's own page names the cause of its wait, and what to do, until its work is done."""
     changes = site.service.changes
-    changes.request("101", Cause.PERSON)
+    changes.request("101", ChangeCause.PERSON)
     changes.claim_due(1)
     taken = changes.take("101")
     assert taken is not None
@@ -353,7 +353,7 @@ def test_a_course_that_waits_says_why(site: Site) -> None:
     page = site.browser("viewer").text("/courses/101")
     assert "powerschool_unreachable" in page
     assert "PowerSchool could not be reached." in page
-    changes.request("101", Cause.PERSON)
+    changes.request("101", ChangeCause.PERSON)
     changes.claim_due(1)
     again = changes.take("101")
     assert again is not None

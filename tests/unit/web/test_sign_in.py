@@ -6,7 +6,7 @@ import pytest
 from shared.adapters.redis.operations.sign_in import MOST_GUESSES
 from shared.config import ConfigurationError, load
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site, text_of
-from workers.cli.processes import refuse_open_door
+from workers.cli.processes import require_auth_or_loopback
 from workers.web.auth.passwords import Password, hashed
 from workers.web.auth.sign_in_views import safe
 
@@ -242,10 +242,10 @@ def test_a_proxy_header_needs_a_proxy() -> None:
 def test_others_come_in_only_where_they_can_sign_in(address: str, settings: dict[str, str], is_refused: bool) -> None:
     """An address beyond this machine needs a sign-in; the refusal names both fixes."""
     if not is_refused:
-        refuse_open_door(load(settings), address)
+        require_auth_or_loopback(load(settings), address)
         return
     with pytest.raises(ConfigurationError, match=r"PASSBACK_OPERATOR_PASSWORD.*PASSBACK_WEB_HOST"):
-        refuse_open_door(load(settings), address)
+        require_auth_or_loopback(load(settings), address)
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/nothing", "/api/v1/status", "/static/passback.css"])

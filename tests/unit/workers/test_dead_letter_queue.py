@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from structlog.testing import capture_logs
 
-from shared.domain.passback.changes import Cause
-from shared.domain.passback.course_state import DeadLetter, LetterKind
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 from tests.fakes import FakeDeadMessages
 from tests.unit.workers.grade_passback.school import School
 from workers.dead_letters.filters import Bounds, Selection, by_cause
@@ -22,7 +22,7 @@ def never(_pause: timedelta) -> bool:
 
 
 def message(id_: str, at: datetime) -> DeadLetter:
-    return DeadLetter(id_, "", None, "malformed_message", "", 1, at, at, LetterKind.MESSAGE)
+    return DeadLetter(id_, "", None, "malformed_message", "", 1, at, at, DeadLetterKind.MESSAGE)
 
 
 class Desk:
@@ -64,7 +64,7 @@ def test_a_retry_of_provisioning_asks_for_a_run(school: School) -> None:
     letter = school.dead_letters.add_provisioning("7", "import_failed", "", 6)
     done = desk.queue.retry([letter], "operator", SECOND, never)
     assert (done.retried, desk.provisioned) == (("provisioning",), ["operator"])
-    [kept] = [each for each in desk.queue.all() if each.kind is LetterKind.PROVISIONING]
+    [kept] = [each for each in desk.queue.all() if each.kind is DeadLetterKind.PROVISIONING]
     assert kept.retried_at is not None
     assert desk.queue.exported(kept)["source"] == "7"
     desk.queue.discard([kept], "operator")
@@ -76,7 +76,7 @@ def test_a_retry_looks_at_each_course_once(school: School) -> None:
     desk = Desk(school)
     done = desk.queue.retry(desk.queue.all(), "operator", SECOND, never)
     assert done.retried == ("1-11", "1-12", "2", "message-1")
-    assert school.changes.requested == [("1", Cause.PERSON), ("2", Cause.PERSON)]
+    assert school.changes.requested == [("1", ChangeCause.PERSON), ("2", ChangeCause.PERSON)]
     assert desk.messages.republished == ["message-1"]
     assert {letter.retried_at for letter in desk.queue.all()} == {school.clock.now()}
     assert len(desk.queue.all()) == 3

@@ -10,16 +10,16 @@ from shared.adapters.redis.course_data.audit import RedisAudit
 from shared.adapters.redis.course_data.links import RedisLinks
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import RedisPurges
+from shared.adapters.redis.operations.erasure_log import RedisErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.redis.operations.pauses import RedisPauses
 from shared.clock import SystemClock
-from shared.domain.passback.audit import AuditEntry, Occasion, ScoreChange, ScoreValue, WriteKind
-from shared.domain.passback.changes import Cause
-from shared.domain.passback.erasure import Student
+from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.erasure import StudentIds
 from shared.domain.passback.planning.desired import Link
 from shared.log_events import LogEvent
-from workers.erasure import Purge, StillRunning
+from workers.erasure import Erasure, SyncsRunning
 
 AT = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
 COURSE, GONE, DCID = "7301", "88001", 99001
@@ -34,13 +34,13 @@ class Records:
         self.syncing: list[bool] = []
         self.pauses = RedisPauses(self.redis, self.keys, SystemClock())
         self.heartbeats = Heartbeats(self.redis, self.keys)
-        self.purges = RedisPurges(self.redis, self.keys)
+        self.purges = RedisErasureLog(self.redis, self.keys)
         self.erasure = RedisErasure(self.redis, self.keys)
-        self.purge = Purge(
+        self.purge = Erasure(
             self.erasure, self.purges, self.pauses, self.heartbeats, self._is_being_synced, lambda _seconds: None
         )
         scores = (ScoreChange(DCID, GONE, None, ScoreValue(None, missing=True)),)
-        occasion = Occasion((Cause.EVENT,), "passback", 1)
+        occasion = WriteContext((ChangeCause.EVENT,), "passback", 1)
         entry = AuditEntry(AT, COURSE, "11", 4711, 5, 6, WriteKind.SCORES, occasion, scores=scores)
         RedisAudit(self.redis, self.keys, timedelta(days=9), 100).add(entry)
         # The link knows the student by STUDENTS.DCID alone.
@@ -57,7 +57,7 @@ def records() -> Records:
 
 def test_a_student_is_found_by_the_dcid_that_the_audit_knows(records: Records) -> None:
     """Links hold STUDENTS.DCID; the audit says whose that is. Afterwards neither id stands anywhere."""
-    purged = records.purge.student(Student(GONE), "rivera", dry_run=False)
+    purged = records.purge.student(StudentIds(GONE), "rivera", dry_run=False)
 
     assert purged.erased == {"scores in the audit": 1, "links": 1, "lists of students": 1}
     assert purged.is_whole
@@ -68,7 +68,7 @@ def test_what_still_names_the_student_is_said(records: Records) -> None:
     """An id that stands where no rule looks for it is reported, by kind of key."""
     records.redis.set("passback:report:7:rows", f'{{"row": "{GONE}"}}')
 
-    purged = records.purge.student(Student(GONE), "rivera", dry_run=False)
+    purged = records.purge.student(StudentIds(GONE), "rivera", dry_run=False)
 
     assert (purged.still_in, purged.is_whole) == ({"passback:report:<id>:rows": 1}, False)
 
@@ -76,7 +76,7 @@ def test_what_still_names_the_student_is_said(records: Records) -> None:
 def test_a_purge_is_logged_and_noted_without_the_student(records: Records) -> None:
     """Who erased how much is kept; whom it was about is not, neither in the log nor in Redis."""
     with capture_logs() as lines:
-        records.purge.student(Student(GONE), "rivera", dry_run=False)
+        records.purge.student(StudentIds(GONE), "rivera", dry_run=False)
 
     (line,) = [line for line in lines if line["event"] == LogEvent.PURGED]
     assert (line["what"], line["actor"], line["erased"]) == (
@@ -123,7 +123,7 @@ def test_a_persons_pause_stays(records: Records) -> None:
     """A course that was held back by a person is still held back afterwards."""
     records.pauses.pause(f"course:{COURSE}", "okafor")
 
-    records.purge.student(Student(GONE), "rivera", dry_run=False)
+    records.purge.student(StudentIds(GONE), "rivera", dry_run=False)
 
     assert [pause.actor for pause in records.pauses.all()] == ["okafor"]
 
@@ -132,7 +132,7 @@ def test_a_district_is_not_erased_while_something_runs(records: Records) -> None
     """A process that is alive would remember anew."""
     records.heartbeats.note("worker@here:1")
 
-    with pytest.raises(StillRunning, match="worker@here:1"):
+    with pytest.raises(SyncsRunning, match="worker@here:1"):
         records.purge.everything("rivera", dry_run=False)
     assert records.erasure.courses() == [COURSE]
 

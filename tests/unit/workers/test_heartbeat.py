@@ -11,7 +11,7 @@ import fakeredis
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.telemetry.systemd import tell_alive
-from workers.runtime.heartbeat import Heart
+from workers.runtime.heartbeat import HeartbeatThread
 
 OFTEN = timedelta(milliseconds=5)
 
@@ -27,7 +27,7 @@ def until(is_so: Callable[[], bool]) -> None:
 def test_a_running_process_is_seen_until_it_ends() -> None:
     """From its start to its end, and not longer."""
     heartbeats = Heartbeats(fakeredis.FakeRedis(), Keys())
-    heart = Heart(heartbeats, "beat@here:1", every=OFTEN)
+    heart = HeartbeatThread(heartbeats, "beat@here:1", every=OFTEN)
     heart.start()
     until(lambda: bool(heartbeats.all()))
     heart.stop()
@@ -38,7 +38,7 @@ def test_a_process_that_does_not_do_its_work_is_not_alive() -> None:
     """A worker whose dispatcher died is noticed, though the worker runs."""
     heartbeats = Heartbeats(fakeredis.FakeRedis(), Keys())
     asked = []
-    heart = Heart(heartbeats, "worker@here:1", lives=lambda: bool(asked.append(1)), every=OFTEN)
+    heart = HeartbeatThread(heartbeats, "worker@here:1", lives=lambda: bool(asked.append(1)), every=OFTEN)
     heart.start()
     until(lambda: len(asked) > 2)
     assert heartbeats.all() == []
@@ -50,7 +50,7 @@ def test_a_heart_outlives_a_redis_that_is_away() -> None:
     server = fakeredis.FakeServer()
     server.connected = False
     heartbeats = Heartbeats(fakeredis.FakeRedis(server=server), Keys())
-    heart = Heart(heartbeats, "web@here:1", every=OFTEN)
+    heart = HeartbeatThread(heartbeats, "web@here:1", every=OFTEN)
     heart.start()
     time.sleep(0.02)
     server.connected = True
@@ -65,7 +65,7 @@ def test_a_heart_tells_the_supervisor(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(5)
-        heart = Heart(
+        heart = HeartbeatThread(
             Heartbeats(fakeredis.FakeRedis(server=server), Keys()), "web@here:1", every=OFTEN,
             supervisor=lambda: tell_alive(str(tmp_path / "notify")),
         )  # fmt: skip
@@ -78,7 +78,7 @@ def test_a_heart_tells_the_supervisor(tmp_path: Path) -> None:
 def test_a_heart_that_does_not_work_tells_nobody(tmp_path: Path) -> None:
     """A process whose work has ended is not kept by its heart: systemd starts it again."""
     told: list[bool] = []
-    heart = Heart(
+    heart = HeartbeatThread(
         Heartbeats(fakeredis.FakeRedis(), Keys()), "worker@here:1", every=OFTEN, lives=lambda: False,
         supervisor=lambda: told.append(True),
     )  # fmt: skip

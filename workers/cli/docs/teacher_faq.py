@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from shared.domain.passback.rules.reason_texts import EXPLANATIONS
-from shared.domain.passback.rules.reasons import Explanation, Reason, Who
+from shared.domain.passback.rules.reasons import Actor, Explanation, Reason
 
 INTRODUCTION = """\
 # Why is a grade not in PowerSchool?
@@ -22,11 +22,11 @@ Where a grade does not arrive, passback names one or more of the reasons below b
 do something about them."""
 
 HEADINGS = {
-    Who.TEACHER: "What you can change yourself",
-    Who.NOBODY: "What needs nothing from anybody",
-    Who.CANVAS_ADMIN: "What your Canvas administrator can change",
-    Who.POWERSCHOOL_ADMIN: "What your PowerSchool administrator can change",
-    Who.OPERATOR: "What to tell whoever looks after passback",
+    Actor.TEACHER: "What you can change yourself",
+    Actor.NOBODY: "What needs nothing from anybody",
+    Actor.CANVAS_ADMIN: "What your Canvas administrator can change",
+    Actor.POWERSCHOOL_ADMIN: "What your PowerSchool administrator can change",
+    Actor.OPERATOR: "What to tell whoever looks after passback",
 }
 
 
@@ -35,7 +35,7 @@ def teacher_faq() -> str:
     return "\n\n".join([INTRODUCTION, *(part for who in HEADINGS for part in _group(who))]) + "\n"
 
 
-def _group(who: Who) -> Iterator[str]:
+def _group(who: Actor) -> Iterator[str]:
     yield f"## {HEADINGS[who]}"
     for reason, row in EXPLANATIONS.items():
         if row.who is who:

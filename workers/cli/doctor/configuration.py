@@ -13,7 +13,7 @@ from shared.config import (
     is_loopback,
     is_loopback_address,
 )
-from workers.cli.doctor.result import Check, Verdict, ok
+from workers.cli.doctor.result import Check, CheckResult, ok
 
 
 def checks(settings: Settings) -> Iterator[Check]:
@@ -23,7 +23,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _webhooks(settings)
     yield _time_zone(settings)
     yield from _encryption(settings)
-    yield _sign_in(settings)
+    yield _check_sign_in(settings)
 
 
 def _required(settings: Settings) -> Iterator[Check]:
@@ -31,7 +31,7 @@ def _required(settings: Settings) -> Iterator[Check]:
         try:
             settings.require(*required)
         except ConfigurationError as error:
-            yield Check(name, Verdict.FAIL, str(error))
+            yield Check(name, CheckResult.FAIL, str(error))
         else:
             yield ok(name, "set")
 
@@ -40,12 +40,12 @@ def _live_events(settings: Settings) -> Check:
     name = "settings: Live Events"
     if settings.live_events_allow_unsigned:
         return Check(
-            name, Verdict.WARN, "unsigned events are accepted",
+            name, CheckResult.WARN, "unsigned events are accepted",
             "Sign payloads in Canvas's data stream and unset PASSBACK_LIVE_EVENTS_ALLOW_UNSIGNED.",
         )  # fmt: skip
     if not settings.canvas_root_account_uuid:
         return Check(
-            name, Verdict.FAIL, "events of any Canvas customer would pass the signature check",
+            name, CheckResult.FAIL, "events of any Canvas customer would pass the signature check",
             "Set PASSBACK_CANVAS_ROOT_ACCOUNT_UUID to the district's root_account_uuid.",
         )  # fmt: skip
     return ok(name, "signed events of this district only")
@@ -59,30 +59,30 @@ def _webhooks(settings: Settings) -> Check:
         Webhook(secret)
     except (ValueError, EmptyWebhookSecretError):
         fix = "Set PASSBACK_WEBHOOK_SECRET to whsec_ and Base64; the web process does not start like this."
-        return Check(name, Verdict.FAIL, "the secret is not Base64", fix)
+        return Check(name, CheckResult.FAIL, "the secret is not Base64", fix)
     return ok(name, "signed ones are accepted")
 
 
 def _time_zone(settings: Settings) -> Check:
     name = "settings: time zone"
     if settings.district_time_zone is None:
-        return Check(name, Verdict.WARN, "not set; PowerSchool's own is used", "Set PASSBACK_DISTRICT_TIME_ZONE.")
+        return Check(name, CheckResult.WARN, "not set; PowerSchool's own is used", "Set PASSBACK_DISTRICT_TIME_ZONE.")
     return ok(name, str(settings.district_time_zone))
 
 
 def _encryption(settings: Settings) -> Iterator[Check]:
     for name, url in (("canvas", settings.canvas_url), ("powerschool", settings.powerschool_url)):
         if url.startswith("http://") and not is_loopback(url):
-            yield Check(f"{name}: encryption", Verdict.FAIL, "the URL is http", "Use https.")
+            yield Check(f"{name}: encryption", CheckResult.FAIL, "the URL is http", "Use https.")
 
 
-def _sign_in(settings: Settings) -> Check:
+def _check_sign_in(settings: Settings) -> Check:
     """Say whether the pages and the API are as closed as the web process's address needs them to be."""
     name, password = "web: sign-in", settings.operator_password.get_secret_value()
     local = is_loopback_address(settings.web_host)
     where = f"bound to {settings.web_host}"
     if not password:
-        verdict = Verdict.WARN if local else Verdict.FAIL
+        verdict = CheckResult.WARN if local else CheckResult.FAIL
         return Check(name, verdict, f"{where}, no password is set", "Set PASSBACK_OPERATOR_PASSWORD.")
     if not local:
         return ok(name, f"{where}, a password is set; put TLS in front")

@@ -8,13 +8,13 @@ import httpx
 
 from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, MAX_BYTES
 from shared.adapters.http.client import http_client
-from shared.adapters.http.exchange import AnswerTooLong, Exchange, read_body, within
-from shared.adapters.redis.operations.queue_stats import Gauges
+from shared.adapters.http.exchange import Exchange, ResponseTooSlow, read_body, within
+from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.config import Settings
 from shared.events.signatures import keys_by_id
 from shared.queues import Stream
-from workers.cli.doctor.result import Check, Found, Verdict, asked, ok
-from workers.container import Passback
+from workers.cli.doctor.result import Check, CheckFailed, CheckResult, ok, run_check
+from workers.container import Container
 from workers.web.metrics.school_hours import SchoolHours
 
 SILENT_AFTER = timedelta(minutes=30)
@@ -27,7 +27,7 @@ def keys_checks(settings: Settings) -> Iterator[Check]:
     """Yield whether the keys that sign Live Events can be had, where they are needed."""
     if not settings.live_events_allow_unsigned:
         fix = "Let the web process reach PASSBACK_LIVE_EVENTS_JWKS_URL: without it every event is refused."
-        yield asked("live events: keys", lambda: _keys(settings.live_events_jwks_url), fix)
+        yield run_check("live events: keys", lambda: _keys(settings.live_events_jwks_url), fix)
 
 
 def _keys(url: str) -> str:
@@ -40,44 +40,44 @@ def _keys(url: str) -> str:
             listed = json.loads(read_body(answer.raise_for_status(), MAX_BYTES))
         count = len(keys_by_id(listed)) if isinstance(listed, dict) else 0
     except httpx.HTTPStatusError as error:
-        raise Found(Verdict.FAIL, f"GET jwks: {error.response.status_code}") from None
-    except (httpx.HTTPError, ValueError, RecursionError, AnswerTooLong) as error:
-        raise Found(Verdict.FAIL, f"GET jwks: {type(error).__name__}") from None
+        raise CheckFailed(CheckResult.FAIL, f"GET jwks: {error.response.status_code}") from None
+    except (httpx.HTTPError, ValueError, RecursionError, ResponseTooSlow) as error:
+        raise CheckFailed(CheckResult.FAIL, f"GET jwks: {type(error).__name__}") from None
     if not count:
-        raise Found(Verdict.FAIL, "GET jwks: no usable key")
+        raise CheckFailed(CheckResult.FAIL, "GET jwks: no usable key")
     return f"{count} keys"
 
 
-def freshness_checks(service: Passback) -> Iterator[Check]:
+def freshness_checks(service: Container) -> Iterator[Check]:
     """Yield whether events come, and whether they are read."""
     yield _last_event(service)
     yield _unfolded(service)
 
 
-def _last_event(service: Passback) -> Check:
+def _last_event(service: Container) -> Check:
     name, last = "live events: last", service.changes.last_event_at()
     if last is None:
-        return Check(name, Verdict.WARN, "none was ever received", STREAM_FIX)
-    age = Gauges(service.redis, service.keys).now() - last
-    found = f"{_in_words(age)} ago"
+        return Check(name, CheckResult.WARN, "none was ever received", STREAM_FIX)
+    age = QueueStats(service.redis, service.keys).now() - last
+    found = f"{_describe(age)} ago"
     if SchoolHours(service).now() and age > SILENT_AFTER:
-        return Check(name, Verdict.WARN, f"{found}, in school hours", STREAM_FIX)
+        return Check(name, CheckResult.WARN, f"{found}, in school hours", STREAM_FIX)
     if age > QUIET_AFTER:
-        return Check(name, Verdict.WARN, found, STREAM_FIX)
+        return Check(name, CheckResult.WARN, found, STREAM_FIX)
     return ok(name, found)
 
 
-def _unfolded(service: Passback) -> Check:
-    name, gauges = "live events: read", Gauges(service.redis, service.keys)
+def _unfolded(service: Container) -> Check:
+    name, gauges = "live events: read", QueueStats(service.redis, service.keys)
     oldest = [gauges.stream(stream).oldest_unfolded_at for stream in Stream]
     age = max((gauges.now() - at for at in oldest if at is not None), default=timedelta(0))
     if age > UNFOLDED_AFTER:
         fix = "Start a worker: `passback worker`."
-        return Check(name, Verdict.FAIL, f"the oldest has waited for {_in_words(age)}", fix)
+        return Check(name, CheckResult.FAIL, f"the oldest has waited for {_describe(age)}", fix)
     return ok(name, "none waits")
 
 
-def _in_words(age: timedelta) -> str:
+def _describe(age: timedelta) -> str:
     minutes = round(age.total_seconds() / 60)
     if minutes < 120:
         return f"{minutes} min"

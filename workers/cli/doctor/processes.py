@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from workers.cli.doctor.result import Check, Verdict, ok
-from workers.container import Passback
+from workers.cli.doctor.result import Check, CheckResult, ok
+from workers.container import Container
 from workers.provisioning.worker_kind import KIND as PROVISIONING
 
 KINDS = {
@@ -13,7 +13,7 @@ KINDS = {
 }
 
 
-def checks(service: Passback) -> Iterator[Check]:
+def checks(service: Container) -> Iterator[Check]:
     """Yield the checks of processes, dead letters and pauses."""
     for kind, does in _kinds(service).items():
         yield _process(service, kind, does)
@@ -21,7 +21,7 @@ def checks(service: Passback) -> Iterator[Check]:
     yield _paused(service)
 
 
-def _kinds(service: Passback) -> dict[str, str]:
+def _kinds(service: Container) -> dict[str, str]:
     """Return what ought to run in this installation, and why."""
     kinds = dict(KINDS)
     if service.settings.sqs_queue_url:
@@ -31,7 +31,7 @@ def _kinds(service: Passback) -> dict[str, str]:
     return kinds
 
 
-def _process(service: Passback, kind: str, does: str) -> Check:
+def _process(service: Container, kind: str, does: str) -> Check:
     """Say whether one of the kind is alive. None at all is a warning: before the first start that is right."""
     beats = [beat for beat in service.heartbeats.all() if beat.process.partition("@")[0] == kind]
     alive = [beat for beat in beats if not beat.gone]
@@ -40,20 +40,20 @@ def _process(service: Passback, kind: str, does: str) -> Check:
     if alive:
         return ok(name, "; gone: ".join([f"{len(alive)} alive", *([", ".join(gone)] if gone else [])]))
     if gone:
-        return Check(name, Verdict.FAIL, f"gone: {', '.join(gone)}", fix)
-    return Check(name, Verdict.WARN, "none runs", fix)
+        return Check(name, CheckResult.FAIL, f"gone: {', '.join(gone)}", fix)
+    return Check(name, CheckResult.WARN, "none runs", fix)
 
 
-def _dead_letters(service: Passback) -> Check:
+def _dead_letters(service: Container) -> Check:
     count = service.dead_letter_queue.count()
     if count:
         fix = "Look at `passback dlq list`, mend the cause, then `passback dlq retry`."
-        return Check("dead letters", Verdict.WARN, f"{count} wait for a person", fix)
+        return Check("dead letters", CheckResult.WARN, f"{count} wait for a person", fix)
     return ok("dead letters", "none")
 
 
-def _paused(service: Passback) -> Check:
+def _paused(service: Container) -> Check:
     targets = [pause.target for pause in service.pauses.all()]
     if targets:
-        return Check("paused", Verdict.WARN, ", ".join(targets), "Go on with `passback resume`.")
+        return Check("paused", CheckResult.WARN, ", ".join(targets), "Go on with `passback resume`.")
     return ok("paused", "nothing")

@@ -5,19 +5,19 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from shared.adapters.redis.operations.queue_stats import Gauges
-from workers.cli.doctor.result import Check, Verdict, clock_check, ok
-from workers.container import Passback
+from shared.adapters.redis.operations.queue_stats import QueueStats
+from workers.cli.doctor.result import Check, CheckResult, clock_check, ok
+from workers.container import Container
 from workers.runtime.redis_durability import durability
 
-ANSWERS = "redis"
+RESPONDS = "redis"
 OLDEST_VERSION = (6, 2)
 FULL_ABOVE = 0.8
 # Each is `ok` while Redis writes what it should; absent where it does not write that way.
-WRITE_SIGNS = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
+WRITE_ERRORS = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
 
 
-def checks(service: Passback) -> Iterator[Check]:
+def checks(service: Container) -> Iterator[Check]:
     """Yield the checks of Redis; the first fails and is the only one where it does not answer."""
     try:
         yield _version(service.redis.info("server"))
@@ -26,46 +26,46 @@ def checks(service: Passback) -> Iterator[Check]:
         yield _role(service.redis.info("replication"))
         yield _memory(service)
         fix = "Synchronize this machine's clock and Redis's (NTP)."
-        yield clock_check("redis: clock", Gauges(service.redis, service.keys).now(), fix)
+        yield clock_check("redis: clock", QueueStats(service.redis, service.keys).now(), fix)
     except RedisError as error:
-        yield Check(ANSWERS, Verdict.FAIL, f"no answer ({type(error).__name__})", "Check PASSBACK_REDIS_URL.")
+        yield Check(RESPONDS, CheckResult.FAIL, f"no answer ({type(error).__name__})", "Check PASSBACK_REDIS_URL.")
 
 
 def _version(info: dict[str, Any]) -> Check:
     version = str(info["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_VERSION:
-        return Check(ANSWERS, Verdict.FAIL, f"version {version}", "Use Redis 6.2 or newer.")
-    return ok(ANSWERS, f"version {version}")
+        return Check(RESPONDS, CheckResult.FAIL, f"version {version}", "Use Redis 6.2 or newer.")
+    return ok(RESPONDS, f"version {version}")
 
 
-def _durability(service: Passback) -> Iterator[Check]:
+def _durability(service: Container) -> Iterator[Check]:
     for trait in durability(service.redis, service.settings):
-        verdict = Verdict.FAIL if trait.is_dangerous else Verdict.OK
+        verdict = CheckResult.FAIL if trait.is_dangerous else CheckResult.OK
         found = f"{trait.value or 'not readable'}{': ' if trait.danger else ''}{trait.danger}"
         yield Check(f"redis: {trait.name}", verdict, found, trait.fix if trait.is_dangerous else "")
 
 
 def _writes(info: dict[str, Any]) -> Check:
     """Say whether Redis could write to its disk last time: a full disk shows here before anywhere else."""
-    bad = [sign for sign in WRITE_SIGNS if str(info.get(sign, "ok")) != "ok"]
+    bad = [sign for sign in WRITE_ERRORS if str(info.get(sign, "ok")) != "ok"]
     if bad:
         fix = "Look at Redis's log; make room on its disk, or mend its permissions."
-        return Check("redis: disk", Verdict.FAIL, f"{', '.join(bad)}: failed", fix)
+        return Check("redis: disk", CheckResult.FAIL, f"{', '.join(bad)}: failed", fix)
     return ok("redis: disk", "the last writes succeeded")
 
 
 def _role(info: dict[str, Any]) -> Check:
     role = str(info.get("role", "master"))
     if role != "master":
-        return Check("redis: role", Verdict.FAIL, "a replica", "Point PASSBACK_REDIS_URL to the primary.")
+        return Check("redis: role", CheckResult.FAIL, "a replica", "Point PASSBACK_REDIS_URL to the primary.")
     return ok("redis: role", "primary")
 
 
-def _memory(service: Passback) -> Check:
-    name, memory = "redis: memory", Gauges(service.redis, service.keys).memory()
+def _memory(service: Container) -> Check:
+    name, memory = "redis: memory", QueueStats(service.redis, service.keys).memory()
     if memory.ratio is None:
         return ok(name, f"{memory.used // 1_000_000} MB used, no limit known")
     found = f"{memory.ratio:.0%} of {memory.limit // 1_000_000} MB used"
     if memory.ratio > FULL_ABOVE:
-        return Check(name, Verdict.WARN, found, "Give Redis more memory, or keep less: PASSBACK_AUDIT_DAYS.")
+        return Check(name, CheckResult.WARN, found, "Give Redis more memory, or keep less: PASSBACK_AUDIT_DAYS.")
     return ok(name, found)

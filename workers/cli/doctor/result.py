@@ -10,14 +10,14 @@ from redis.exceptions import RedisError
 
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError
-from shared.errors import PassbackError, Refused
+from shared.errors import PassbackError, RequestRejected
 
 # Signatures and tokens are checked against times: a minute is what they forgive.
 NOTICEABLE_SKEW = timedelta(seconds=5)
 DANGEROUS_SKEW = timedelta(seconds=60)
 
 
-class Verdict(StrEnum):
+class CheckResult(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -30,7 +30,7 @@ class Check:
     """One line of `doctor`."""
 
     name: str
-    verdict: Verdict
+    verdict: CheckResult
     found: str
     fix: str = ""
 
@@ -39,10 +39,10 @@ class Check:
         return {"check": self.name, "verdict": self.verdict, "found": self.found, "fix": self.fix}
 
 
-class Found(Exception):
+class CheckFailed(Exception):
     """Ends a check with another verdict than OK; `fix` replaces the general one."""
 
-    def __init__(self, verdict: Verdict, found: str, fix: str = "") -> None:
+    def __init__(self, verdict: CheckResult, found: str, fix: str = "") -> None:
         super().__init__(found)
         self.verdict = verdict
         self.found = found
@@ -51,17 +51,17 @@ class Found(Exception):
 
 def ok(name: str, found: str) -> Check:
     """Return a check that passed."""
-    return Check(name, Verdict.OK, found)
+    return Check(name, CheckResult.OK, found)
 
 
-def asked(name: str, ask: Callable[[], str], fix: str, failure: Verdict = Verdict.FAIL) -> Check:
+def run_check(name: str, ask: Callable[[], str], fix: str, failure: CheckResult = CheckResult.FAIL) -> Check:
     """Return what `ask` found out; the error it raised, with the fix, where it did."""
     try:
-        return Check(name, Verdict.OK, ask())
-    except Found as found:
+        return Check(name, CheckResult.OK, ask())
+    except CheckFailed as found:
         return Check(name, found.verdict, found.found, found.fix or fix)
     except (PassbackError, ConfigurationError) as error:
-        words = error.words if isinstance(error, Refused) else ""
+        words = error.words if isinstance(error, RequestRejected) else ""
         return Check(name, failure, f"{error} {words}".strip(), fix)
     except RedisError as error:
         # Its text repeats the command with what was to be written, such as a token.
@@ -71,12 +71,12 @@ def asked(name: str, ask: Callable[[], str], fix: str, failure: Verdict = Verdic
 def clock_check(name: str, theirs: datetime | None, fix: str, own: Clock | None = None) -> Check:
     """Return how far another's clock is from this machine's own, not from the one that all hosts agree on."""
     if theirs is None:
-        return Check(name, Verdict.WARN, "it tells no time", "")
+        return Check(name, CheckResult.WARN, "it tells no time", "")
     skew = abs(theirs - (own or SystemClock()).now())
     found = f"{skew.total_seconds():.0f} s apart" if skew >= NOTICEABLE_SKEW else "together"
     if skew < NOTICEABLE_SKEW:
         return ok(name, found)
-    return Check(name, Verdict.FAIL if skew >= DANGEROUS_SKEW else Verdict.WARN, found, fix)
+    return Check(name, CheckResult.FAIL if skew >= DANGEROUS_SKEW else CheckResult.WARN, found, fix)
 
 
 def http_date(header: str | None) -> datetime | None:

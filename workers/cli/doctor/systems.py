@@ -18,8 +18,8 @@ from shared.config import ConfigurationError
 from shared.domain.passback.canvas import Course
 from shared.domain.plugin_queries import STATE_QUERY, QueryFault
 from shared.errors import AccessDenied, PassbackError, QueryUnavailable
-from workers.cli.doctor.result import Check, Found, Verdict, asked, clock_check, http_date
-from workers.container import Passback
+from workers.cli.doctor.result import Check, CheckFailed, CheckResult, clock_check, http_date, run_check
+from workers.container import Container
 
 # So many courses that a training course or two among them do not decide; the scores of fewer.
 SAMPLE, SCORES_SAMPLE = 10, 3
@@ -37,7 +37,7 @@ PAGES_FIX = "Set PASSBACK_CANVAS_URL to the address that Canvas gives itself, un
 IDS_FIX = "Compare a section's SIS id in Canvas with PASSBACK_SECTION_SIS_ID, a student's with PASSBACK_STUDENT_SIS_ID."
 
 
-def checks(service: Passback) -> Iterator[Check]:
+def checks(service: Container) -> Iterator[Check]:
     """Yield the checks of both systems. Each asks anew, so that one failure does not hide another."""
     yield from _canvas(service)
     yield from _powerschool(service)
@@ -45,31 +45,31 @@ def checks(service: Passback) -> Iterator[Check]:
     yield from _provisioning(service)
 
 
-def _canvas(service: Passback) -> Iterator[Check]:
-    yield asked("canvas: token", lambda: _canvas_token(service), CANVAS_FIX)
+def _canvas(service: Container) -> Iterator[Check]:
+    yield run_check("canvas: token", lambda: _canvas_token(service), CANVAS_FIX)
     yield from _clock("canvas: clock", lambda: service.canvas.check_token().headers.get("Date"))
 
 
-def _powerschool(service: Passback) -> Iterator[Check]:
-    yield asked("powerschool: token", lambda: _powerschool_token(service), POWERSCHOOL_FIX)
+def _powerschool(service: Container) -> Iterator[Check]:
+    yield run_check("powerschool: token", lambda: _powerschool_token(service), POWERSCHOOL_FIX)
     for query, args in _queries(service):
-        yield asked(f"powerschool: {query}", partial(_powerschool_query, service, query, args), PLUGIN_FIX)
+        yield run_check(f"powerschool: {query}", partial(_powerschool_query, service, query, args), PLUGIN_FIX)
     fix = "Add the missing field to the plugin's access_request, raise its version and install it again."
-    yield asked("powerschool: grants", lambda: _powerschool_grants(service), fix)
+    yield run_check("powerschool: grants", lambda: _powerschool_grants(service), fix)
     yield from _clock("powerschool: clock", lambda: _powerschool_date(service))
-    yield asked("rates", lambda: _rates(service), "")
+    yield run_check("rates", lambda: _rates(service), "")
 
 
-def _both(service: Passback) -> Iterator[Check]:
+def _both(service: Container) -> Iterator[Check]:
     """Yield what a few real courses tell: a 200 alone proves nothing, the fields must be there and mean something."""
     courses: list[Course] = []
-    yield asked("canvas: fields", lambda: _canvas_fields(service, courses), FIELDS_FIX)
-    yield asked("canvas: page links", lambda: _page_links(service), PAGES_FIX, failure=Verdict.WARN)
+    yield run_check("canvas: fields", lambda: _canvas_fields(service, courses), FIELDS_FIX)
+    yield run_check("canvas: page links", lambda: _page_links(service), PAGES_FIX, failure=CheckResult.WARN)
     if courses:
-        yield asked("ids: sections", lambda: _section_ids(service, courses), IDS_FIX)
+        yield run_check("ids: sections", lambda: _section_ids(service, courses), IDS_FIX)
 
 
-def _provisioning(service: Passback) -> Iterator[Check]:
+def _provisioning(service: Container) -> Iterator[Check]:
     """Yield whether the token may import rosters, where they are to be. Listing imports needs the same rights."""
     if not service.settings.provision_schedule:
         return
@@ -77,16 +77,16 @@ def _provisioning(service: Passback) -> Iterator[Check]:
         "Give the user of PASSBACK_CANVAS_PROVISIONING_TOKEN import_sis or manage_sis on the root account and turn SIS "
         "imports on there; or empty PASSBACK_PROVISION_SCHEDULE."
     )
-    yield asked("canvas: imports", lambda: _imports(service), fix, failure=Verdict.WARN)
+    yield run_check("canvas: imports", lambda: _imports(service), fix, failure=CheckResult.WARN)
 
 
-def _imports(service: Passback) -> str:
+def _imports(service: Container) -> str:
     with closing(canvas_sis_imports(service.settings, service.redis, service.keys, service.clock)) as imports:
         imports.newest(1)
     return "allowed"
 
 
-def _canvas_token(service: Passback) -> str:
+def _canvas_token(service: Container) -> str:
     """Ask for the token's own user: a scoped key may not read it, which still proves that the token is valid."""
     try:
         service.canvas.check_token()
@@ -97,30 +97,30 @@ def _canvas_token(service: Passback) -> str:
     return "accepted"
 
 
-def _canvas_fields(service: Passback, courses: list[Course]) -> str:
+def _canvas_fields(service: Container, courses: list[Course]) -> str:
     """Read a few courses as a sync does; what lacks a needed field is refused by its name."""
-    courses += [service.canvas.course(course_id) for course_id in _some_courses(service)]
+    courses += [service.canvas.course(course_id) for course_id in _sample_courses(service)]
     if not courses:
-        raise Found(Verdict.WARN, "no course has synced work yet", "Turn on Sync to SIS for an assignment.")
+        raise CheckFailed(CheckResult.WARN, "no course has synced work yet", "Turn on Sync to SIS for an assignment.")
     sections = [section for course in courses for section in course.sections]
     if sections and not any(section.sis_section_id for section in sections):
-        raise Found(Verdict.FAIL, f"no SIS id on any of {len(sections)} sections")
+        raise CheckFailed(CheckResult.FAIL, f"no SIS id on any of {len(sections)} sections")
     rows = [
         row
         for course in courses[:SCORES_SAMPLE]
         for row in service.canvas.gradebook(course.id, _first_assignment(course))
     ]
     if rows and not any(row.sis_user_id for row in rows):
-        raise Found(Verdict.FAIL, f"no SIS id on any of {len(rows)} students")
+        raise CheckFailed(CheckResult.FAIL, f"no SIS id on any of {len(rows)} students")
     return f"all there, in {len(courses)} courses with {len(sections)} sections and {len(rows)} students"
 
 
-def _page_links(service: Passback) -> str:
+def _page_links(service: Container) -> str:
     """Say where Canvas names its pages, as far as the checks before this one read lists."""
     others = sorted(service.canvas.other_origins)
     if others:
-        raise Found(
-            Verdict.WARN, f"Canvas names its pages on {', '.join(others)}; they are asked of the configured host"
+        raise CheckFailed(
+            CheckResult.WARN, f"Canvas names its pages on {', '.join(others)}; they are asked of the configured host"
         )
     return "on the configured host"
 
@@ -129,29 +129,29 @@ def _first_assignment(course: Course) -> list[str]:
     return [assignment.id for assignment in course.assignments[:1]]
 
 
-def _some_courses(service: Passback) -> list[str]:
+def _sample_courses(service: Container) -> list[str]:
     """Return connected courses; before there are any, some that Canvas says have synced work."""
     now = service.clock.now()
     connected = service.records.stale_courses(now + timedelta(days=1), SAMPLE)
     return connected or list(dict.fromkeys(islice(service.canvas.courses_to_sync(now), SAMPLE)))
 
 
-def _section_ids(service: Passback, courses: list[Course]) -> str:
+def _section_ids(service: Container, courses: list[Course]) -> str:
     """Look the sample's sections up in PowerSchool by their SIS ids: there, and not in what workers remember."""
     wanted = {s.sis_section_id for course in courses for s in course.sections if s.sis_section_id}
     found = service.powerschool.roster.sections(sorted(wanted), refresh=True)
     told = f"{len(found)} of {len(wanted)} sections found in PowerSchool"
     if len(found) * 2 < len(wanted):
-        raise Found(Verdict.WARN if found else Verdict.FAIL, told)
+        raise CheckFailed(CheckResult.WARN if found else CheckResult.FAIL, told)
     return told
 
 
-def _powerschool_token(service: Passback) -> str:
+def _powerschool_token(service: Container) -> str:
     service.powerschool.api.send("GET", "/ws/v1/metadata")
     return "accepted"
 
 
-def _queries(service: Passback) -> Iterator[tuple[str, Args]]:
+def _queries(service: Container) -> Iterator[tuple[str, Args]]:
     """Yield the queries that this installation needs, with arguments that select little or nothing."""
     nothing = {"section_dcids": [0]}
     yield STATE_QUERY, {**nothing, "score_section_ids": [0]}
@@ -162,16 +162,16 @@ def _queries(service: Passback) -> Iterator[tuple[str, Args]]:
         yield listed.query, listed.args_after(listed.start)
 
 
-def _powerschool_query(service: Passback, query: str, args: Args) -> str:
+def _powerschool_query(service: Container, query: str, args: Args) -> str:
     try:
         service.powerschool.queries.check(query, args)
     except QueryUnavailable as error:
         fault = QueryFault(error.cause)
-        raise Found(Verdict.FAIL, f"{error.status}: it {fault.meaning}", fault.remedy) from error
+        raise CheckFailed(CheckResult.FAIL, f"{error.status}: it {fault.meaning}", fault.remedy) from error
     return "runs"
 
 
-def _powerschool_grants(service: Passback) -> str:
+def _powerschool_grants(service: Container) -> str:
     for table, columns in GRANTS.items():
         projection = ",".join(columns)
         params = [("projection", projection), ("pagesize", "1")]
@@ -179,19 +179,19 @@ def _powerschool_grants(service: Passback) -> str:
     return f"{sum(map(len, GRANTS.values()))} columns of {len(GRANTS)} tables"
 
 
-def _rates(service: Passback) -> str:
+def _rates(service: Container) -> str:
     """Return how fast all workers together call each system; the probes of the other checks may have taught it."""
-    return "; ".join(map(_told_rate, service.system_rates()))
+    return "; ".join(map(_check_rate, service.system_rates()))
 
 
-def _told_rate(rate: SystemRate) -> str:
+def _check_rate(rate: SystemRate) -> str:
     configured = f"{rate.configured / MILLISECOND:.0f} ms configured" if rate.configured else "none configured"
     if not rate.is_learnt:
         return f"{rate.system}: {configured}, and nothing was throttled lately"
     return f"{rate.system}: a request per {rate.interval / MILLISECOND:.0f} ms, learnt from throttling; {configured}"
 
 
-def _powerschool_date(service: Passback) -> str | None:
+def _powerschool_date(service: Container) -> str | None:
     date: str | None = service.powerschool.api.send("GET", "/ws/v1/metadata").headers.get("Date")
     return date
 

@@ -8,7 +8,7 @@ from workers.provisioning.reports.serializers import Json
 
 COUNTED = ("added", "changed", "removed", "imports", "row_messages")
 HISTORY = ("id", "kind", "cause", "state", "created_at", *COUNTED, "why")
-SIGNS = {(False, True): "+", (True, False): "-", (True, True): "~"}
+CHANGE_MARKS = {(False, True): "+", (True, False): "-", (True, True): "~"}
 
 
 def history_text(runs: list[Json]) -> RenderableType:
@@ -108,7 +108,7 @@ def _data_sets(data: Json) -> list[str]:
 
 def _row(change: Json) -> str:
     before, after = change["before"], change["after"]
-    sign = SIGNS[(before is not None, after is not None)]
+    sign = CHANGE_MARKS[(before is not None, after is not None)]
     values = after if isinstance(after, dict) else before
     assert isinstance(values, dict)
     shown = ", ".join(values.values())

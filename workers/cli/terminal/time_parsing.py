@@ -9,7 +9,7 @@ import typer
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
-def moment_of(given: str, now: datetime, zone: ZoneInfo | None) -> datetime:
+def parse_time(given: str, now: datetime, zone: ZoneInfo | None) -> datetime:
     """Return a moment: a time (without an offset the district's, else UTC), or how long ago, such as `2h`."""
     ago = re.fullmatch(r"(\d{1,6})([smhd])", given)
     if ago:
@@ -21,7 +21,7 @@ def moment_of(given: str, now: datetime, zone: ZoneInfo | None) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=zone or UTC)
 
 
-def interval_of(rate: str | None) -> timedelta:
+def parse_duration(rate: str | None) -> timedelta:
     """Return the time between two of something at a rate such as `2/s` or `30/m`; none without a rate."""
     if rate is None:
         return timedelta(0)

@@ -41,10 +41,10 @@ def demo(
 
 def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep: bool) -> int:
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from workers.container import Passback  # noqa: PLC0415
+    from workers.container import Container  # noqa: PLC0415
     from workers.dev.demo.check import examine, show  # noqa: PLC0415
-    from workers.dev.demo.client import Stage  # noqa: PLC0415
-    from workers.dev.demo.scenario import SchoolDay  # noqa: PLC0415
+    from workers.dev.demo.client import DemoClient  # noqa: PLC0415
+    from workers.dev.demo.scenario import DemoScenario  # noqa: PLC0415
     from workers.dev.process_group import free_port, process_group  # noqa: PLC0415
     from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings  # noqa: PLC0415
 
@@ -74,9 +74,9 @@ def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep
     settings = load(ours, env_file=logs / "no.env")
     # What this process does as the operator is in the log, beside the other processes', and not in the show.
     configure_logging(settings, stack.enter_context((logs / "operator.log").open("w")))
-    service = stack.enter_context(closing(Passback(settings)))
-    stage = stack.enter_context(closing(Stage(canvas, powerschool, SystemClock())))
-    SchoolDay(stage, service, tell, group.check).play()
+    service = stack.enter_context(closing(Container(settings)))
+    stage = stack.enter_context(closing(DemoClient(canvas, powerschool, SystemClock())))
+    DemoScenario(stage, service, tell, group.check).play()
     tell("The day is over. Looking at both sides.")
     findings = examine(stage, service.explain)
     show(console, findings, stage)

@@ -9,10 +9,18 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from shared.sandbox.district.small import Ids, student_dcid_of
-from workers.dev.demo.client import Json, Moment, Stage
-from workers.dev.demo.expectations import REASONS, SENT, STUDENT_REASONS, Held, Place, held_scores, wanted_scores
+from workers.dev.demo.client import DemoClient, Json, Timestamp
+from workers.dev.demo.expectations import (
+    REASONS,
+    SENT,
+    STUDENT_REASONS,
+    ExpectedScores,
+    Location,
+    expected_scores,
+    wanted_scores,
+)
 from workers.grade_passback.explain.live import Explain
-from workers.grade_passback.explain.response import Question
+from workers.grade_passback.explain.response import ExplainQuery
 
 COURSES = (
     Ids.COURSE,
@@ -25,7 +33,7 @@ COURSES = (
 
 
 @dataclass(frozen=True, slots=True)
-class NotThere:
+class MissingScore:
     """An assignment that is not in PowerSchool's section, with what `explain` says about it."""
 
     assignment_id: int
@@ -36,31 +44,33 @@ class NotThere:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class DemoReport:
     """Everything there is to show, and every way in which it is not what the rules demand."""
 
-    held: tuple[Held, ...]
-    not_there: tuple[NotThere, ...]
+    held: tuple[ExpectedScores, ...]
+    not_there: tuple[MissingScore, ...]
     students: Mapping[str, int]
     seconds: Mapping[str, list[float]]
     names: Mapping[str, str]
     problems: tuple[str, ...]
 
 
-def examine(stage: Stage, explain: Explain) -> Findings:
+def examine(stage: DemoClient, explain: Explain) -> DemoReport:
     """Read everything back and compare it with what the rules demand."""
-    answers = [explain.answer(Question(str(course))) for course in COURSES]
+    answers = [explain.answer(ExplainQuery(str(course))) for course in COURSES]
     places = _places(answers)
     rows = {int(str(row["assignment_section_id"])): row for row in stage.gradebook()}
     submissions = stage.submissions()
     held = tuple(
-        Held(place, wanted_scores(submissions, place), held_scores(rows[places[place]]) if place in places else {})
+        ExpectedScores(
+            place, wanted_scores(submissions, place), expected_scores(rows[places[place]]) if place in places else {}
+        )
         for place in ((assignment, section) for assignment, sections in SENT.items() for section in sections)
     )
     not_there = tuple(_not_there(answers))
     students = _student_reasons(answers)
     problems = (*_wrong_scores(held), *_strangers(rows, places), *_wrong_reasons(not_there), *_missing(students))
-    return Findings(held, not_there, students, _seconds(stage, places), stage.assignment_names(), tuple(problems))
+    return DemoReport(held, not_there, students, _seconds(stage, places), stage.assignment_names(), tuple(problems))
 
 
 def _sections(answers: Iterable[Json]) -> Iterable[tuple[Json, Json]]:
@@ -70,7 +80,7 @@ def _sections(answers: Iterable[Json]) -> Iterable[tuple[Json, Json]]:
         yield from ((assignment, section) for assignment in assignments for section in assignment["sections"])
 
 
-def _places(answers: Iterable[Json]) -> dict[Place, int]:
+def _places(answers: Iterable[Json]) -> dict[Location, int]:
     """Return the assignment section of each place, as `explain` tells it."""
     found = {}
     for assignment, section in _sections(answers):
@@ -82,12 +92,12 @@ def _places(answers: Iterable[Json]) -> dict[Place, int]:
     return found
 
 
-def _not_there(answers: Iterable[Json]) -> Iterable[NotThere]:
+def _not_there(answers: Iterable[Json]) -> Iterable[MissingScore]:
     for assignment, section in _sections(answers):
         reasons = section["reasons"]
         assert isinstance(reasons, list)
         if reasons:
-            yield NotThere(
+            yield MissingScore(
                 int(str(assignment["assignment_id"])),
                 str(assignment["name"]),
                 str(section["section_sis_id"] or "-"),
@@ -106,14 +116,14 @@ def _student_reasons(answers: Iterable[Json]) -> dict[str, int]:
     return counts
 
 
-def _wrong_scores(held: Iterable[Held]) -> Iterable[str]:
+def _wrong_scores(held: Iterable[ExpectedScores]) -> Iterable[str]:
     for one in held:
         if not one.agrees:
             differing = sorted(set(one.wanted.items()) ^ set(one.there.items()))
             yield f"assignment {one.place[0]} in section {one.place[1]}: {len(differing)} scores differ from the rules"
 
 
-def _strangers(rows: Mapping[int, Json], places: Mapping[Place, int]) -> Iterable[str]:
+def _strangers(rows: Mapping[int, Json], places: Mapping[Location, int]) -> Iterable[str]:
     """Name what passback made in PowerSchool that no rule demands, duplicates above all."""
     demanded = {places[place] for place in places if place[0] in SENT and place[1] in SENT[place[0]]}
     for assignment_section_id, row in rows.items():
@@ -121,7 +131,7 @@ def _strangers(rows: Mapping[int, Json], places: Mapping[Place, int]) -> Iterabl
             yield f"assignment section {assignment_section_id} should not be in PowerSchool"
 
 
-def _wrong_reasons(not_there: Iterable[NotThere]) -> Iterable[str]:
+def _wrong_reasons(not_there: Iterable[MissingScore]) -> Iterable[str]:
     told: dict[int, set[str]] = {}
     for one in not_there:
         told.setdefault(one.assignment_id, set()).update(one.codes)
@@ -134,7 +144,7 @@ def _missing(students: Mapping[str, int]) -> Iterable[str]:
     return (f"no student is reported as {code}" for code in sorted(STUDENT_REASONS - students.keys()))
 
 
-def _seconds(stage: Stage, places: Mapping[Place, int]) -> dict[str, list[float]]:
+def _seconds(stage: DemoClient, places: Mapping[Location, int]) -> dict[str, list[float]]:
     """Return how long each change took: from Canvas's commit to the first write of that score after it."""
     writes = [(datetime.fromisoformat(str(w["at"])), w) for w in stage.writes() if w["kind"] == "scores"]
     seconds: dict[str, list[float]] = {}
@@ -145,7 +155,7 @@ def _seconds(stage: Stage, places: Mapping[Place, int]) -> dict[str, list[float]
     return seconds
 
 
-def _took(moment: Moment, writes: Iterable[tuple[datetime, Json]], places: Mapping[Place, int]) -> float | None:
+def _took(moment: Timestamp, writes: Iterable[tuple[datetime, Json]], places: Mapping[Location, int]) -> float | None:
     targets = {row for place, row in places.items() if place[0] == moment.assignment_id}
     dcid = student_dcid_of(moment.user_id - 10_000)
     for at, write in writes:
@@ -156,7 +166,7 @@ def _took(moment: Moment, writes: Iterable[tuple[datetime, Json]], places: Mappi
     return None
 
 
-def show(console: Console, findings: Findings, stage: Stage) -> None:
+def show(console: Console, findings: DemoReport, stage: DemoClient) -> None:
     """Print the tables."""
     console.print(_there_table(findings))
     console.print(_not_there_table(findings))
@@ -168,7 +178,7 @@ def show(console: Console, findings: Findings, stage: Stage) -> None:
         console.print(f"[red]not as the rules demand:[/] {problem}")
 
 
-def _there_table(findings: Findings) -> Table:
+def _there_table(findings: DemoReport) -> Table:
     table = Table("assignment", "section", "scores", "equal to the rules' answer", title="In PowerSchool")
     for one in findings.held:
         name = findings.names[str(one.place[0])]
@@ -177,11 +187,11 @@ def _there_table(findings: Findings) -> Table:
     return table
 
 
-def _not_there_table(findings: Findings) -> Table:
+def _not_there_table(findings: DemoReport) -> Table:
     table = Table(
         "assignment", "sections", Column("why", no_wrap=True), "what to do", title="Not in PowerSchool, and why"
     )
-    rows: dict[tuple[int, tuple[str, ...]], list[NotThere]] = {}
+    rows: dict[tuple[int, tuple[str, ...]], list[MissingScore]] = {}
     for one in findings.not_there:
         rows.setdefault((one.assignment_id, one.codes), []).append(one)
     for (assignment_id, codes), ones in rows.items():
@@ -190,14 +200,14 @@ def _not_there_table(findings: Findings) -> Table:
     return table
 
 
-def _time_table(findings: Findings) -> Table:
+def _time_table(findings: DemoReport) -> Table:
     table = Table("change", "grades", "median", "slowest", title="From Canvas to PowerSchool, in seconds")
     for scene, seconds in findings.seconds.items():
         table.add_row(scene, str(len(seconds)), f"{median(seconds):.1f}", f"{max(seconds):.1f}")
     return table
 
 
-def _cost_line(findings: Findings, stage: Stage) -> str:
+def _cost_line(findings: DemoReport, stage: DemoClient) -> str:
     canvas = sum(str(r["path"]).startswith("/api/") for r in stage.requests(stage.canvas_url))
     powerschool = stage.requests(stage.powerschool_url)
     scores = sum(r["path"] == "/ws/xte/score" and r["status"] == 200 for r in powerschool)

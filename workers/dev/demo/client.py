@@ -13,7 +13,7 @@ Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Timestamp:
     """Somebody changed a score in Canvas: when, and whose."""
 
     scene: str
@@ -23,13 +23,13 @@ class Moment:
 
 
 @dataclass
-class Stage:
+class DemoClient:
     """What the script does to the sandboxes, and reads from them."""
 
     canvas_url: str
     powerschool_url: str
     clock: Clock
-    moments: list[Moment] = field(default_factory=list)
+    moments: list[Timestamp] = field(default_factory=list)
     deeds: list[Json] = field(default_factory=list)
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10))
 
@@ -111,7 +111,7 @@ class Stage:
         return len(self._get(f"{self.canvas_url}/_sandbox/deliveries"))
 
     def _note(self, scene: str, assignment_id: int, users: Iterable[int]) -> None:
-        self.moments += [Moment(scene, self.clock.now(), assignment_id, user) for user in users]
+        self.moments += [Timestamp(scene, self.clock.now(), assignment_id, user) for user in users]
 
     def _canvas_state(self) -> dict[str, Any]:
         state: dict[str, Any] = self.http.get(f"{self.canvas_url}/_sandbox/state").raise_for_status().json()

@@ -9,7 +9,7 @@ from workers.dev.demo.client import Json
 # Points, missing, exempt.
 Value = tuple[Decimal, bool, bool]
 # Canvas assignment id, SECTIONS.DCID.
-Place = tuple[int, int]
+Location = tuple[int, int]
 
 BOTH_SECTIONS = (Ids.SECTION_A_DCID, Ids.SECTION_B_DCID)
 
@@ -61,10 +61,10 @@ STUDENT_REASONS = {"student_not_in_section", "student_unknown", "student_sis_id_
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ExpectedScores:
     """What PowerSchool holds of one assignment in one section, against what the rules demand."""
 
-    place: Place
+    place: Location
     wanted: dict[int, Value]
     there: dict[int, Value]
 
@@ -74,7 +74,7 @@ class Held:
         return self.wanted == self.there
 
 
-def wanted_scores(submissions: list[Json], place: Place) -> dict[int, Value]:
+def wanted_scores(submissions: list[Json], place: Location) -> dict[int, Value]:
     """Return what the rules demand in one place, from what Canvas shows, by STUDENTS.DCID."""
     assignment_id, section_dcid = place
     dcids = {str(user_id_of(number)): student_dcid_of(number) for number in STUDENTS[section_dcid]}
@@ -94,7 +94,7 @@ def _wanted(submission: Json) -> Value | None:
     return (Decimal(str(score or 0)), missing, excused)
 
 
-def held_scores(row: Json) -> dict[int, Value]:
+def expected_scores(row: Json) -> dict[int, Value]:
     """Return what PowerSchool holds, by STUDENTS.DCID."""
     scores = row["scores"]
     assert isinstance(scores, dict)

@@ -10,8 +10,8 @@ from redis.exceptions import RedisError
 from shared.domain.passback.audit import about
 from shared.domain.passback.course_state import DeadLetter
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
-from workers.container import Passback
-from workers.dev.demo.client import Stage
+from workers.container import Container
+from workers.dev.demo.client import DemoClient
 
 # A teacher takes a little less than this per paper.
 PAPER_S = 0.25
@@ -30,11 +30,11 @@ BY_HAND = "beside a change by hand"
 
 
 @dataclass
-class SchoolDay:
+class DemoScenario:
     """Plays the day. `tell` says what is going on; `check` raises if a process ended."""
 
-    stage: Stage
-    service: Passback
+    stage: DemoClient
+    service: Container
     tell: Callable[[str], None]
     check: Callable[[], None]
 

@@ -6,29 +6,46 @@ from typing import TypeVar, assert_never
 
 from shared.clock import Clock
 from shared.domain.outcome import Failure
-from shared.domain.passback.audit import AuditEntry, Occasion
+from shared.domain.passback.audit import AuditEntry, WriteContext
 from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link
 from shared.domain.passback.planning.diff import OwnedField
-from shared.domain.passback.planning.plan import Adopt, Clear, Create, Forget, Note, Scores, Step, Update
+from shared.domain.passback.planning.plan import (
+    ClearScoresStep,
+    CreateStep,
+    LinkExistingStep,
+    PlanNote,
+    Step,
+    UnlinkStep,
+    UpdateStep,
+    WriteScoresStep,
+)
 from shared.domain.passback.planning.stored_forms import CLEARED, is_repeated, seen, sent
 from shared.domain.passback.powerschool import NO_MARKS, ActualScore, Mark
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.errors import AccessDenied, LeaseLost, NotFound, PermanentError, Refused, SystemUnwell, TransientError
+from shared.errors import (
+    AccessDenied,
+    LeaseLost,
+    NotFound,
+    PermanentError,
+    RequestRejected,
+    ServiceUnavailable,
+    TransientError,
+)
 from shared.ports.passback import Audit, ClearRow, Links, PowerSchoolGradebook, ScoreRow
-from workers.grade_passback.apply.audit_writer import AuditTrail
+from workers.grade_passback.apply.audit_writer import AuditWriter
 from workers.grade_passback.apply.bisection import Halving, is_of_a_row
 from workers.grade_passback.apply.cleared_scores import reason_not_cleared
-from workers.grade_passback.apply.renames import NamesThere, keeps_day, name_taken, refusal_of_name, without_rename
-from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE, Applied
-from workers.grade_passback.course_reader import Survey
-from workers.grade_passback.lease import Guard
+from workers.grade_passback.apply.renames import NamesInUse, keeps_due_date, name_taken, refusal_of_name, without_rename
+from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE, ApplyResult
+from workers.grade_passback.course_reader import CourseComparison
+from workers.grade_passback.lease import WriteGuard
 from workers.grade_passback.outcome_handler import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE
 
 R = TypeVar("R", ScoreRow, ClearRow)
 
 
-class Applier:
+class PlanApplier:
     """Carries out plans. The guard is asked before every write, so that a worker without its lease writes nothing."""
 
     def __init__(
@@ -40,13 +57,13 @@ class Applier:
         self._audit = audit
         self._clock = clock
 
-    def apply(self, survey: Survey, guard: Guard, occasion: Occasion) -> Applied:
+    def apply(self, survey: CourseComparison, guard: WriteGuard, occasion: WriteContext) -> ApplyResult:
         """Carry out the survey's plan as far as possible. Raises `LeaseLost`; every other trouble is in the result."""
-        trail = AuditTrail(self._audit, self._clock, survey, occasion)
+        trail = AuditWriter(self._audit, self._clock, survey, occasion)
         run = _Run(self._powerschool, self._links, self._score_batch, survey, guard, trail)
         try:
             run.everything()
-        except SystemUnwell as error:
+        except ServiceUnavailable as error:
             run.applied.unwell = error
         return run.applied
 
@@ -59,9 +76,9 @@ class _Run:
         powerschool: PowerSchoolGradebook,
         links: Links,
         score_batch: int,
-        survey: Survey,
-        guard: Guard,
-        trail: AuditTrail,
+        survey: CourseComparison,
+        guard: WriteGuard,
+        trail: AuditWriter,
     ) -> None:
         self._powerschool = powerschool
         self._links = links
@@ -70,20 +87,20 @@ class _Run:
         self._survey = survey
         self._guard = guard
         self._trail = trail
-        self._names = NamesThere(survey.actual)
+        self._names = NamesInUse(survey.actual)
         self._sent_names: dict[Key, str] = {}
-        self.applied = Applied(links=dict(survey.links))
+        self.applied = ApplyResult(links=dict(survey.links))
         self._to_look_at: set[Key] = set()
 
     def everything(self) -> None:
         """Take the plan's steps in their order; scores of one section go together."""
-        scores: dict[int, list[Scores]] = {}
-        clears: list[Clear] = []
+        scores: dict[int, list[WriteScoresStep]] = {}
+        clears: list[ClearScoresStep] = []
         for step in self._survey.plan.steps:
             match step:
-                case Scores():
+                case WriteScoresStep():
                     scores.setdefault(step.section_dcid, []).append(step)
-                case Clear():
+                case ClearScoresStep():
                     clears.append(step)
                 case _:
                     self._alone(step)
@@ -106,7 +123,7 @@ class _Run:
             return
         try:
             found = self._powerschool.assignments(sections, {target for target in targets if target is not None})
-        except (SystemUnwell, LeaseLost):
+        except (ServiceUnavailable, LeaseLost):
             raise
         except (TransientError, PermanentError) as error:
             for key in keys:
@@ -126,32 +143,32 @@ class _Run:
         key = (step.assignment_id, step.section_dcid)
         try:
             self._take(step, key)
-        except (SystemUnwell, LeaseLost):
+        except (ServiceUnavailable, LeaseLost):
             raise
         except (TransientError, PermanentError) as error:
             _stop_if_nobody_may(error)
             refused = refusal_of_name(step, error) if may_keep_name else None
-            if isinstance(step, Update | Clear) and isinstance(error, NotFound):
+            if isinstance(step, UpdateStep | ClearScoresStep) and isinstance(error, NotFound):
                 self._forget(key, error)
-            elif isinstance(step, Update) and refused is not None:
-                self._keep_name(key, step, refused, keep_day=keeps_day(error))
+            elif isinstance(step, UpdateStep) and refused is not None:
+                self._keep_name(key, step, refused, keep_day=keeps_due_date(error))
             else:
                 self.applied.note(key, error)
 
     def _take(self, step: Step, key: Key) -> None:
         match step:
-            case Forget():
+            case UnlinkStep():
                 self._links.forget(self._course_id, *key)
                 self.applied.links.pop(key, None)
-            case Adopt(link=link):
+            case LinkExistingStep(link=link):
                 self._adopt(key, link)
-            case Note(zeros=zeros, echoes=echoes):
+            case PlanNote(zeros=zeros, echoes=echoes):
                 self._keep(replace(self.applied.links[key], zeros=zeros, echoes=echoes))
-            case Create() | Update() if in_the_way := self._names.in_the_way(step, self.applied.links.get(key)):
+            case CreateStep() | UpdateStep() if in_the_way := self._names.in_the_way(step, self.applied.links.get(key)):
                 self._wait_for_name(key, step, name_taken(in_the_way))
-            case Create(desired=desired):
+            case CreateStep(desired=desired):
                 self._create(key, desired)
-            case Update(actual=actual, desired=desired):
+            case UpdateStep(actual=actual, desired=desired):
                 self._guard()
                 with self._trail.of_write([self._trail.updated(self.applied.links[key], step)]):
                     self._powerschool.update(self._teacher(key), actual, desired)
@@ -161,21 +178,21 @@ class _Run:
                     self._rename(key, desired)
                 self.applied.note_written(key, 0)
                 self._to_look_at.add(key)
-            case Clear():
+            case ClearScoresStep():
                 self._clear(key, step)
-            case Scores():
+            case WriteScoresStep():
                 raise AssertionError("scores are written by section")
             case never:
                 assert_never(never)
 
-    def _wait_for_name(self, key: Key, step: Create | Update, taken: Finding) -> None:
+    def _wait_for_name(self, key: Key, step: CreateStep | UpdateStep, taken: Finding) -> None:
         """Leave out what needs a name that did not become free; the next survey plans it again."""
-        if isinstance(step, Update):
+        if isinstance(step, UpdateStep):
             self._keep_name(key, step, taken, keep_day=True)
         else:
             self.applied.refused[key] = taken
 
-    def _keep_name(self, key: Key, step: Update, refused: Finding, *, keep_day: bool) -> None:
+    def _keep_name(self, key: Key, step: UpdateStep, refused: Finding, *, keep_day: bool) -> None:
         """Change all but the name of an assignment that is there, and let its scores go on."""
         self.applied.kept_names[key] = refused
         link = self.applied.links[key]
@@ -186,7 +203,7 @@ class _Run:
     def _awaits_name(self, key: Key, desired: DesiredAssignment) -> bool:
         """Say whether the plan, a refusal or a failure left the assignment with another name than Canvas has."""
         plan = self._survey.plan
-        renames = [s for s in plan.steps_of(*key) if isinstance(s, Update) and OwnedField.NAME in s.changed_fields]
+        renames = [s for s in plan.steps_of(*key) if isinstance(s, UpdateStep) and OwnedField.NAME in s.changed_fields]
         is_taken = any(f.finding.reason is Reason.NAME_TAKEN for f in plan.findings_of(*key))
         return is_taken or (bool(renames) and self._sent_names.get(key) != desired.name)
 
@@ -207,7 +224,7 @@ class _Run:
         self._keep(claim)
         try:
             created = self._powerschool.create(self._teacher(key), desired)
-        except Refused:
+        except RequestRejected:
             self._links.forget(self._course_id, *key)
             self.applied.links.pop(key, None)
             raise
@@ -222,7 +239,7 @@ class _Run:
         self.applied.note_written(key, 0)
         self._to_look_at.add(key)
 
-    def _clear(self, key: Key, step: Clear) -> None:
+    def _clear(self, key: Key, step: ClearScoresStep) -> None:
         """Empty the scores, in batches; who is cleared is no longer one that a score was sent to."""
         link = self.applied.links.get(key)
         if not self.applied.is_open(key) or link is None or link.powerschool_assignment_section_id is None:
@@ -232,7 +249,7 @@ class _Run:
         for batch in _batches(rows, self._score_batch):
             self._clear_batch(key, step, batch, Halving.of(len(batch)))
 
-    def _clear_batch(self, key: Key, step: Clear, rows: Sequence[ClearRow], halving: Halving) -> None:
+    def _clear_batch(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow], halving: Halving) -> None:
         """Empty the scores. A batch is refused as a whole: whom the refusal names is left out.
 
         Where it names nobody, each half is sent by itself.
@@ -242,7 +259,7 @@ class _Run:
             try:
                 with self._trail.of_write(self._told_cleared(key, step, rows)):
                     self._powerschool.clear_scores(self._teacher(key), rows)
-            except Refused as refused:
+            except RequestRejected as refused:
                 if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
                     raise
                 bad = [row for row in rows if _names(refused, row)]
@@ -259,7 +276,7 @@ class _Run:
                 self._cleared(key, rows)
                 return
 
-    def _keep_uncleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> None:
+    def _keep_uncleared(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow]) -> None:
         """Note whose scores PowerSchool did not clear: the survey does not plan it again unless a person asks."""
         uncleared = {row.student_dcid: Finding(reason_not_cleared(step, row.student_dcid)) for row in rows}
         self.applied.refused_students.setdefault(key, {}).update(uncleared)
@@ -271,18 +288,18 @@ class _Run:
         echoes = {**link.echoes, **{str(dcid): Echo(CLEARED) for dcid in students}}
         self._keep(replace(link, sent_to=link.sent_to - students, zeros=link.zeros - students, echoes=echoes))
 
-    def _told_cleared(self, key: Key, step: Clear, rows: Sequence[ClearRow]) -> list[AuditEntry]:
+    def _told_cleared(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow]) -> list[AuditEntry]:
         replaced = {row.student_dcid: step.replaces[row.student_dcid] for row in rows}
         return [self._trail.cleared(self.applied.links[key], replaced)]
 
-    def _section_scores(self, section_dcid: int, steps: Sequence[Scores]) -> None:
+    def _section_scores(self, section_dcid: int, steps: Sequence[WriteScoresStep]) -> None:
         rows = [row for step in steps for row in self._rows(step)]
         for batch in _batches(rows, self._score_batch):
             halving = Halving.of(len(batch))
             self._send(section_dcid, batch, halving)
             self._refuse_alone(section_dcid, halving)
 
-    def _rows(self, step: Scores) -> list[ScoreRow]:
+    def _rows(self, step: WriteScoresStep) -> list[ScoreRow]:
         key = (step.assignment_id, step.section_dcid)
         link = self.applied.links.get(key)
         if not self.applied.is_open(key) or link is None or link.powerschool_assignment_section_id is None:
@@ -300,7 +317,7 @@ class _Run:
             try:
                 with self._trail.of_write(self._told_scored(section_dcid, rows)):
                     self._powerschool.put_scores(self._teacher(("", section_dcid)), rows)
-            except (SystemUnwell, LeaseLost):
+            except (ServiceUnavailable, LeaseLost):
                 raise
             except (TransientError, PermanentError) as error:
                 _stop_if_nobody_may(error)
@@ -352,7 +369,7 @@ class _Run:
     def _note_scores_refused(self, key: Key, error: TransientError | PermanentError) -> None:
         """Note a refusal of an assignment's scores; where a teacher changed its score type, that is the reason."""
         other_type = self._other_score_type(key)
-        if other_type and isinstance(error, Refused) and not isinstance(error, NotFound | AccessDenied):
+        if other_type and isinstance(error, RequestRejected) and not isinstance(error, NotFound | AccessDenied):
             self.applied.refused[key] = Finding(Reason.SCORE_TYPE_CHANGED, other_type)
         else:
             self.applied.note(key, error)
@@ -429,13 +446,13 @@ class _Run:
 
 
 def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
-    """Raise `SystemUnwell` for refused credentials: no assignment is to blame, and what was done is kept."""
+    """Raise `ServiceUnavailable` for refused credentials: no assignment is to blame, and what was done is kept."""
     if error.cause in CONCERNS_EVERY_COURSE and error.cause not in REASON_OF_CAUSE:
-        raise SystemUnwell(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
+        raise ServiceUnavailable(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
 
 
 def _names(error: TransientError | PermanentError, row: ScoreRow | ClearRow) -> bool:
-    if not isinstance(error, Refused) or error.cause in OF_THE_ASSIGNMENT:
+    if not isinstance(error, RequestRejected) or error.cause in OF_THE_ASSIGNMENT:
         return False
     return any(
         bad.student_dcid == row.student_dcid and bad.assignment_section_id in (None, row.assignment_section_id)

@@ -5,21 +5,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from shared.clock import Clock
-from shared.domain.passback.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
 from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.diff import OwnedField
-from shared.domain.passback.planning.plan import Scores, Update
+from shared.domain.passback.planning.plan import UpdateStep, WriteScoresStep
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
 from shared.errors import PermanentError, TransientError
 from shared.ports.passback import Audit, ScoreRow
-from workers.grade_passback.course_reader import Survey
+from workers.grade_passback.course_reader import CourseComparison
 
 
-class AuditTrail:
+class AuditWriter:
     """Writes one run's audit entries."""
 
-    def __init__(self, audit: Audit, clock: Clock, survey: Survey, occasion: Occasion) -> None:
+    def __init__(self, audit: Audit, clock: Clock, survey: CourseComparison, occasion: WriteContext) -> None:
         self._audit = audit
         self._clock = clock
         self._survey = survey
@@ -51,7 +51,7 @@ class AuditTrail:
         fields = () if desired is None else tuple(FieldChange(f, None, _field(desired, f)) for f in OwnedField)
         self._audit.add(self._entry(link, WriteKind.CREATE, fields=fields))
 
-    def updated(self, link: Link, step: Update) -> AuditEntry:
+    def updated(self, link: Link, step: UpdateStep) -> AuditEntry:
         """Return which fields are changed."""
         changed = (FieldChange(f, _field(step.actual, f), _field(step.desired, f)) for f in step.changed_fields)
         return self._entry(link, WriteKind.UPDATE, fields=tuple(changed))
@@ -112,7 +112,7 @@ class AuditTrail:
         return next((p.desired for p in self._survey.placements if p.key == key), None)
 
     def _replaced(self, key: Key) -> dict[int, ActualScore]:
-        steps = (step for step in self._survey.plan.steps_of(*key) if isinstance(step, Scores))
+        steps = (step for step in self._survey.plan.steps_of(*key) if isinstance(step, WriteScoresStep))
         return {dcid: score for step in steps for dcid, score in step.replaces.items()}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from shared.errors import AccessDenied, NotFound, PermanentError, Refused, TransientError
+from shared.errors import AccessDenied, NotFound, PermanentError, RequestRejected, TransientError
 from shared.ports.passback import ClearRow, ScoreRow
 from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT
 
@@ -52,6 +52,6 @@ class Halving:
 
 def is_of_a_row(error: TransientError | PermanentError) -> bool:
     """Say whether a single row may be the reason of the refusal."""
-    if not isinstance(error, Refused) or isinstance(error, NotFound | AccessDenied):
+    if not isinstance(error, RequestRejected) or isinstance(error, NotFound | AccessDenied):
         return False
     return error.cause not in OF_THE_ASSIGNMENT

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from shared.domain.passback.course_state import CourseRecord, sections_by_place
-from shared.domain.passback.planning.plan import Clear, Plan, PlanFinding, Step
+from shared.domain.passback.course_state import CourseRecord, sections_by_key
+from shared.domain.passback.planning.plan import ClearScoresStep, Plan, PlanFinding, Step
 from shared.domain.passback.powerschool import RosteredSection
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 NOT_CLEARED = frozenset({Reason.SCORE_NOT_CLEARED, Reason.FLAG_NOT_WITHDRAWN})
 
 # Assignment, SIS id of the section, SIS id of the student.
-_Place = tuple[str, str, str]
+_Key = tuple[str, str, str]
 
 
 def without_refused_clears(plan: Plan, record: CourseRecord | None, rosters: Iterable[RosteredSection]) -> Plan:
@@ -26,10 +26,10 @@ def without_refused_clears(plan: Plan, record: CourseRecord | None, rosters: Ite
     steps: list[Step] = []
     findings = list(plan.findings)
     for step in plan.steps:
-        if not isinstance(step, Clear):
+        if not isinstance(step, ClearScoresStep):
             steps.append(step)
             continue
-        kept = _kept(step, sections[step.section_dcid], refused)
+        kept = _remaining(step, sections[step.section_dcid], refused)
         findings += [
             PlanFinding(step.assignment_id, step.section_dcid, Finding(reason_not_cleared(step, dcid)), dcid)
             for dcid in kept
@@ -39,21 +39,21 @@ def without_refused_clears(plan: Plan, record: CourseRecord | None, rosters: Ite
     return Plan(tuple(steps), tuple(findings))
 
 
-def reason_not_cleared(step: Clear, student_dcid: int) -> Reason:
+def reason_not_cleared(step: ClearScoresStep, student_dcid: int) -> Reason:
     """Return what to tell of a student whose score PowerSchool did not empty."""
     return Reason.FLAG_NOT_WITHDRAWN if student_dcid in step.withdrawn else Reason.SCORE_NOT_CLEARED
 
 
-def _kept(step: Clear, section: RosteredSection, refused: set[_Place]) -> tuple[int, ...]:
+def _remaining(step: ClearScoresStep, section: RosteredSection, refused: set[_Key]) -> tuple[int, ...]:
     sis_ids: Mapping[int, str] = {student.dcid: sis_id for sis_id, student in section.students.items()}
     places = {dcid: (step.assignment_id, section.sis_section_id, sis_ids.get(dcid, "")) for dcid in step.replaces}
     return tuple(dcid for dcid, place in places.items() if place in refused)
 
 
-def _refused(record: CourseRecord | None) -> Iterable[_Place]:
+def _refused(record: CourseRecord | None) -> Iterable[_Key]:
     return (
         (assignment_id, section_sis_id or "", student.student_sis_id or "")
-        for (assignment_id, section_sis_id), section in sections_by_place(record).items()
+        for (assignment_id, section_sis_id), section in sections_by_key(record).items()
         for student in section.students
         if student.finding.reason in NOT_CLEARED
     )

@@ -4,21 +4,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 
-from shared.domain.passback.course_state import CourseRecord, sections_by_place
-from shared.domain.passback.planning.assignment_matching import Key, folded, temporary_name
+from shared.domain.passback.course_state import CourseRecord, sections_by_key
+from shared.domain.passback.planning.assignment_matching import Key, normalize_name, temporary_name
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.diff import OwnedField
-from shared.domain.passback.planning.plan import Create, Plan, PlanFinding, Update
+from shared.domain.passback.planning.plan import CreateStep, Plan, PlanFinding, UpdateStep
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.errors import AccessDenied, NotFound, PermanentError, Refused, TransientError
+from shared.errors import AccessDenied, NotFound, PermanentError, RequestRejected, TransientError
 from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE
 
 # Refusals of a name together with its day.
 _OF_THE_DAY = frozenset({"powerschool_duplicate", "powerschool_due_date"})
 
 
-class NamesThere:
+class NamesInUse:
     """Which names and days the assignments of the sections have, while a plan is carried out.
 
     The plan counts on its own order: where a rename fails, the name of the next one is not free.
@@ -31,16 +31,19 @@ class NamesThere:
 
     def written(self, section_dcid: int, assignment_section_id: int, name: str, due_date: date) -> None:
         """Note that an assignment has this name and day now."""
-        self._there[section_dcid, assignment_section_id] = (folded(name), due_date)
+        self._there[section_dcid, assignment_section_id] = (normalize_name(name), due_date)
 
-    def in_the_way(self, step: Create | Update, link: Link | None) -> list[int]:
+    def in_the_way(self, step: CreateStep | UpdateStep, link: Link | None) -> list[int]:
         """Return the assignment section ids that have the name that the step would give.
 
         For one that has the name already, or had it before a temporary one, only another one on the same day is.
         """
         desired = step.desired
-        own = step.actual.assignment_section_id if isinstance(step, Update) else None
-        name, names = folded(desired.name), {folded(link.name)} if link is not None and own is not None else set()
+        own = step.actual.assignment_section_id if isinstance(step, UpdateStep) else None
+        name, names = (
+            normalize_name(desired.name),
+            {normalize_name(link.name)} if link is not None and own is not None else set(),
+        )
         if own is not None:
             names.add(self._there.get((desired.section_dcid, own), ("", desired.due_date))[0])
         return sorted(
@@ -53,19 +56,19 @@ class NamesThere:
         )
 
 
-def without_rename(step: Update, link: Link, *, keep_day: bool) -> Update | None:
+def without_rename(step: UpdateStep, link: Link, *, keep_day: bool) -> UpdateStep | None:
     """Return what remains of the update if the assignment keeps its name, None if nothing does.
 
     One that has a temporary name gets the name back that its link remembers.
     """
-    is_parked = folded(step.actual.name) == folded(temporary_name(step.assignment_id))
+    is_parked = normalize_name(step.actual.name) == normalize_name(temporary_name(step.assignment_id))
     name = link.name if is_parked else step.actual.name
     due_date = step.actual.due_date if keep_day else step.desired.due_date
     desired = replace(step.desired, name=name, due_date=due_date)
     kept = {OwnedField.NAME, OwnedField.DUE_DATE} if keep_day else {OwnedField.NAME}
     rest = tuple(each for each in step.changed_fields if each not in kept)
     fields = ((OwnedField.NAME,) if is_parked else ()) + rest
-    return Update(step.actual, desired, fields) if fields else None
+    return UpdateStep(step.actual, desired, fields) if fields else None
 
 
 def refusal_of_name(step: object, error: TransientError | PermanentError) -> Finding | None:
@@ -73,7 +76,11 @@ def refusal_of_name(step: object, error: TransientError | PermanentError) -> Fin
 
     A refusal seldom says which field it is about: an update that would rename is tried again without the name.
     """
-    if not isinstance(step, Update) or OwnedField.NAME not in step.changed_fields or not isinstance(error, Refused):
+    if (
+        not isinstance(step, UpdateStep)
+        or OwnedField.NAME not in step.changed_fields
+        or not isinstance(error, RequestRejected)
+    ):
         return None
     reason = REASON_OF_CAUSE.get(error.cause)
     if reason is None or isinstance(error, NotFound | AccessDenied) or error.cause in OF_THE_ASSIGNMENT:
@@ -81,7 +88,7 @@ def refusal_of_name(step: object, error: TransientError | PermanentError) -> Fin
     return Finding(reason, error.words)
 
 
-def keeps_day(error: TransientError | PermanentError) -> bool:
+def keeps_due_date(error: TransientError | PermanentError) -> bool:
     """Say whether the refusal may be about the name together with the due date."""
     return error.cause in _OF_THE_DAY
 
@@ -101,7 +108,7 @@ def refused_before(record: CourseRecord | None, rosters: Iterable[RosteredSectio
     refusals = frozenset(REASON_OF_CAUSE.values())
     return {
         (assignment_id, dcids[sis_id]): finding
-        for (assignment_id, sis_id), section in sections_by_place(record).items()
+        for (assignment_id, sis_id), section in sections_by_key(record).items()
         if sis_id is not None and sis_id in dcids
         for finding in section.findings
         if finding.reason in refusals

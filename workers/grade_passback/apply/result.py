@@ -6,7 +6,7 @@ from shared.domain.outcome import Failure
 from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.errors import PermanentError, Refused, SystemUnwell, TransientError
+from shared.errors import PermanentError, RequestRejected, ServiceUnavailable, TransientError
 
 # What PowerSchool's refusals mean to a teacher. A refusal that is not here is one that no rule describes.
 REASON_OF_CAUSE = {
@@ -35,7 +35,7 @@ REVEALED_BY_WRITING = frozenset(
 
 
 @dataclass
-class Applied:
+class ApplyResult:
     """What became of a plan, by assignment and section.
 
     `kept_names` are assignments that keep their names for now, and why: their scores are written all the same. `gone`
@@ -52,7 +52,7 @@ class Applied:
     written: dict[Key, int] = field(default_factory=dict)
     written_before: dict[Key, int] = field(default_factory=dict)
     links: dict[Key, Link] = field(default_factory=dict)
-    unwell: SystemUnwell | None = None
+    unwell: ServiceUnavailable | None = None
 
     def is_open(self, key: Key) -> bool:
         """Say whether nothing stands in the way of this assignment's next step."""
@@ -63,7 +63,7 @@ class Applied:
         if isinstance(error, TransientError):
             self.failed[key] = Failure(error.cause, str(error), key[0])
             return
-        words = error.words if isinstance(error, Refused) else ""
+        words = error.words if isinstance(error, RequestRejected) else ""
         reason = REASON_OF_CAUSE.get(error.cause)
         if reason is Reason.STUDENT_REFUSED:
             # PowerSchool did not say which student, so that nobody's score went through.

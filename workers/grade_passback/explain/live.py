@@ -7,45 +7,55 @@ from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry, ScoreValue
 from shared.domain.passback.course_state import (
     AssignmentRecord,
-    Place,
+    AssignmentSectionKey,
     SectionRecord,
     State,
     StudentRecord,
-    sections_by_place,
+    sections_by_key,
 )
-from shared.domain.passback.planning.plan import Clear, Scores, Write
+from shared.domain.passback.planning.plan import ClearScoresStep, Write, WriteScoresStep
 from shared.domain.passback.powerschool import ActualAssignment
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 from shared.errors import PassbackError, PermanentError, TransientError
-from workers.grade_passback.apply.result import REVEALED_BY_WRITING, Applied
-from workers.grade_passback.course_reader import Survey, Surveyor
+from workers.grade_passback.apply.result import REVEALED_BY_WRITING, ApplyResult
+from workers.grade_passback.course_reader import CourseComparer, CourseComparison
 from workers.grade_passback.course_state import course_record, state_of
-from workers.grade_passback.explain.response import Json, Memory, Question, Trouble, answer_json, reason, score_json
-from workers.grade_passback.explain.stored import Recall, student_json, with_letters
+from workers.grade_passback.explain.response import (
+    ExplainError,
+    ExplainQuery,
+    Json,
+    StoredCourseData,
+    explanation_json,
+    reason,
+    score_json,
+)
+from workers.grade_passback.explain.stored import StoredExplain, student_json, with_letters
 from workers.grade_passback.explain.student import student_now
 
 
 class Explain:
     """Answers questions. Reads only."""
 
-    def __init__(self, surveyor: Callable[[], Surveyor], recall: Recall, memory: Memory, clock: Clock) -> None:
+    def __init__(
+        self, surveyor: Callable[[], CourseComparer], recall: StoredExplain, memory: StoredCourseData, clock: Clock
+    ) -> None:
         self._surveyor = surveyor
         self._recall = recall
         self._memory = memory
         self._clock = clock
 
-    def answer(self, question: Question) -> Json:
+    def answer(self, question: ExplainQuery) -> Json:
         """Return the answer in the shape of `explain --json`; from memory, and saying so, where a system is away."""
         try:
             survey = self._surveyor().survey(question.course_id, asked_for_by_person=False, whole=True)
         except PassbackError as error:
-            return self._recall.answer(question, _trouble(error))
+            return self._recall.answer(question, _error(error))
         return self._live(question, survey)
 
-    def _live(self, question: Question, survey: Survey) -> Json:
+    def _live(self, question: ExplainQuery, survey: CourseComparison) -> Json:
         remembered, now = survey.earlier, self._clock.now()
-        before = sections_by_place(remembered)
-        record = course_record(survey, Applied(links=dict(survey.links_seen)), now)
+        before = sections_by_key(remembered)
+        record = course_record(survey, ApplyResult(links=dict(survey.links_seen)), now)
         dead = self._memory.dead(question.course_id)
         writes = self._memory.last_writes(question)
         assignments = [
@@ -53,18 +63,18 @@ class Explain:
             for assignment in record.assignments
             if question.assignment_id in (None, assignment.assignment_id)
         ]
-        return answer_json(question, self._memory, remembered, assignments, as_of=now, live=True)
+        return explanation_json(question, self._memory, remembered, assignments, as_of=now, live=True)
 
 
-def _trouble(error: PassbackError) -> Trouble:
+def _error(error: PassbackError) -> ExplainError:
     cause = error.cause if isinstance(error, TransientError | PermanentError) else "error"
-    return Trouble(cause, str(error))
+    return ExplainError(cause, str(error))
 
 
 def _joined(
     assignment: AssignmentRecord,
-    survey: Survey,
-    before: Mapping[Place, SectionRecord],
+    survey: CourseComparison,
+    before: Mapping[AssignmentSectionKey, SectionRecord],
     dead: Mapping[str | None, str],
 ) -> AssignmentRecord:
     """Join what the rules say now with what is still to be done and what went wrong on the way."""
@@ -79,7 +89,7 @@ def _joined(
 
 
 def _section_now(
-    assignment_id: str, section: SectionRecord, before: SectionRecord | None, survey: Survey, dead: str | None
+    assignment_id: str, section: SectionRecord, before: SectionRecord | None, survey: CourseComparison, dead: str | None
 ) -> SectionRecord:
     planned = _planned(assignment_id, section, survey)
     notes = tuple(finding for finding in section.findings if finding.reason in NOTES)
@@ -98,7 +108,7 @@ def _section_now(
     return replace(section, findings=found + notes, state=state_of(found) if found else State.WAITING)
 
 
-def _planned(assignment_id: str, section: SectionRecord, survey: Survey) -> set[str | None]:
+def _planned(assignment_id: str, section: SectionRecord, survey: CourseComparison) -> set[str | None]:
     """Return for whom something is still to be written, by SIS id; None stands for the assignment itself."""
     planned: set[str | None] = set()
     for write in survey.plan.writes:
@@ -113,9 +123,9 @@ def _planned(assignment_id: str, section: SectionRecord, survey: Survey) -> set[
 
 def _students(write: Write) -> Iterable[int]:
     match write:
-        case Scores(rows=rows):
+        case WriteScoresStep(rows=rows):
             return [row.student_dcid for row in rows]
-        case Clear(replaces=replaces):
+        case ClearScoresStep(replaces=replaces):
             return replaces.keys()
         case _:
             return ()
@@ -127,8 +137,8 @@ def _is_refused(student: StudentRecord, planned: set[str | None]) -> bool:
 
 def _assignment(
     assignment: AssignmentRecord,
-    survey: Survey,
-    question: Question,
+    survey: CourseComparison,
+    question: ExplainQuery,
     writes: Mapping[tuple[str, int], AuditEntry],
 ) -> Json:
     answer: Json = {
@@ -142,7 +152,7 @@ def _assignment(
     return answer
 
 
-def _section(assignment_id: str, section: SectionRecord, survey: Survey, question: Question) -> Json:
+def _section(assignment_id: str, section: SectionRecord, survey: CourseComparison, question: ExplainQuery) -> Json:
     dcids = {roster.sis_section_id: roster.dcid for roster in survey.rosters.values()}
     dcid = dcids.get(section.section_sis_id or "")
     actual = None if dcid is None else survey.actual_of((assignment_id, dcid))
@@ -158,7 +168,7 @@ def _section(assignment_id: str, section: SectionRecord, survey: Survey, questio
     }
 
 
-def _powerschool(actual: ActualAssignment, survey: Survey, student_sis_id: str | None) -> Json:
+def _powerschool(actual: ActualAssignment, survey: CourseComparison, student_sis_id: str | None) -> Json:
     held: Json = {
         "assignment_id": actual.assignment_id,
         "assignment_section_id": actual.assignment_section_id,

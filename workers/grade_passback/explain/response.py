@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.passback.audit import AuditEntry, ScoreValue, last_scores, own_scores
+from shared.domain.passback.audit import AuditEntry, ScoreValue, last_scores, scores_of_student
 from shared.domain.passback.course_state import CourseRecord
 from shared.domain.passback.rules.reason_texts import explain as explain_finding
 from shared.domain.passback.rules.reasons import Finding
-from shared.domain.passback.student_status import StudentAnswer
+from shared.domain.passback.student_status import StudentExplanation
 from shared.domain.pauses import Pause
-from shared.ports.passback import Audit, ChangeStore, DeadLetters, Pauses, Records
+from shared.ports.passback import Audit, DeadLetters, Pauses, Records, SyncQueue
 
 Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ExplainQuery:
     """What somebody wants to know; None asks about all."""
 
     course_id: str
@@ -25,7 +25,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ExplainError:
     """Why an answer could not be looked up and comes from memory."""
 
     code: str
@@ -33,20 +33,20 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class StoredCourseData:
     """Where passback looks things up about a course without asking Canvas or PowerSchool."""
 
     records: Records
     dead_letters: DeadLetters
     audit: Audit
-    changes: ChangeStore
+    changes: SyncQueue
     pauses: Pauses
 
     def dead(self, course_id: str) -> dict[str | None, str]:
         """Return the causes of the course's dead letters by assignment, None for the whole course's."""
         return {letter.assignment_id: letter.cause for letter in self.dead_letters.of_course(course_id)}
 
-    def last_writes(self, question: Question) -> dict[tuple[str, int], AuditEntry]:
+    def last_writes(self, question: ExplainQuery) -> dict[tuple[str, int], AuditEntry]:
         """Return the last write for the student asked about, by assignment and SECTIONS.DCID."""
         if question.student_sis_id is None:
             return {}
@@ -54,10 +54,10 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedExplanation:
     """A student's answer about one assignment, with the section it is about and the last write of the student's."""
 
-    answer: StudentAnswer
+    answer: StudentExplanation
     section_sis_id: str | None = None
     last_write: AuditEntry | None = None
 
@@ -72,14 +72,14 @@ class Placed:
         }
 
 
-def answer_json(
-    question: Question,
-    memory: Memory,
+def explanation_json(
+    question: ExplainQuery,
+    memory: StoredCourseData,
     remembered: CourseRecord | None,
     assignments: Sequence[Json],
     *,
     as_of: datetime | None,
-    trouble: Trouble | None = None,
+    trouble: ExplainError | None = None,
     live: bool,
 ) -> Json:
     """Return the answer. `as_of` is when both sides were looked at: now, or at the last sync; None for never."""
@@ -122,7 +122,7 @@ def score_json(score: ScoreValue | None) -> Json | None:
 
 
 def _write(entry: AuditEntry, student_sis_id: str) -> Json:
-    (own, *_) = own_scores(entry, student_sis_id)
+    (own, *_) = scores_of_student(entry, student_sis_id)
     return {
         "at": entry.at.isoformat(),
         "actor": entry.occasion.actor,

@@ -3,18 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from shared.domain.passback.audit import AuditEntry, ScoreValue, own_scores
+from shared.domain.passback.audit import AuditEntry, ScoreValue, scores_of_student
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
-from shared.domain.passback.student_status import NOT_IN_COURSE, StudentFacts, Work, of_scores, student_answer
+from shared.domain.passback.student_status import (
+    NOT_IN_COURSE,
+    AssignmentState,
+    StudentFacts,
+    of_scores,
+    student_status,
+)
 from workers.grade_passback.apply.result import REVEALED_BY_WRITING
 from workers.grade_passback.explain.response import (
+    ExplainError,
+    ExplainQuery,
     Json,
-    Memory,
-    Placed,
-    Question,
-    Trouble,
-    answer_json,
+    PlacedExplanation,
+    StoredCourseData,
+    explanation_json,
     reason,
     score_json,
 )
@@ -25,20 +31,20 @@ OF_WRITING = REVEALED_BY_WRITING | NOTES | {Reason.DEAD_LETTER, Reason.NOT_GRADE
 LastWrites = Mapping[tuple[str, int], AuditEntry]
 
 
-class Recall:
+class StoredExplain:
     """Answers questions from the record, the audit and the dead letters."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: StoredCourseData) -> None:
         self._memory = memory
 
-    def answer(self, question: Question, trouble: Trouble | None = None) -> Json:
+    def answer(self, question: ExplainQuery, trouble: ExplainError | None = None) -> Json:
         """Return the answer as of the last sync; a course that was never synced has no assignments."""
         record = self._memory.records.course(question.course_id)
         assignments = [] if record is None else self._assignments(question, record)
         as_of = record.synced_at if record else None
-        return answer_json(question, self._memory, record, assignments, as_of=as_of, trouble=trouble, live=False)
+        return explanation_json(question, self._memory, record, assignments, as_of=as_of, trouble=trouble, live=False)
 
-    def _assignments(self, question: Question, record: CourseRecord) -> list[Json]:
+    def _assignments(self, question: ExplainQuery, record: CourseRecord) -> list[Json]:
         dead = self._memory.dead(question.course_id)
         writes = self._memory.last_writes(question)
         return [
@@ -108,17 +114,19 @@ def student_json(student: StudentRecord) -> Json:
     return {"user_id": student.user_id, "student_sis_id": student.student_sis_id, **reason(student.finding)}
 
 
-def _student(assignment: AssignmentRecord, record: CourseRecord, writes: LastWrites, student_sis_id: str) -> Placed:
+def _student(
+    assignment: AssignmentRecord, record: CourseRecord, writes: LastWrites, student_sis_id: str
+) -> PlacedExplanation:
     """Answer from the section that the student is in, else from one that reported the student, else from none."""
     dcids = {r.section_sis_id: r.section_dcid for r in record.rosters if student_sis_id in r.student_sis_ids}
     placed = [s for s in assignment.sections if s.section_sis_id in dcids] or [
-        s for s in assignment.sections if _own(s, student_sis_id)
+        s for s in assignment.sections if _scores_of(s, student_sis_id)
     ]
     for section in placed:
         write = writes.get((assignment.assignment_id, dcids.get(section.section_sis_id or "", -1)))
         facts = _facts(section, write, student_sis_id)
-        return Placed(student_answer(facts), section.section_sis_id, write)
-    return Placed(NOT_IN_COURSE)
+        return PlacedExplanation(student_status(facts), section.section_sis_id, write)
+    return PlacedExplanation(NOT_IN_COURSE)
 
 
 def _facts(section: SectionRecord, write: AuditEntry | None, student_sis_id: str) -> StudentFacts:
@@ -127,18 +135,18 @@ def _facts(section: SectionRecord, write: AuditEntry | None, student_sis_id: str
     return StudentFacts(
         eligible=all(finding.reason in OF_WRITING for finding in findings),
         findings=findings,
-        own=_own(section, student_sis_id),
-        work=Work.NOT_READ,
+        own=_scores_of(section, student_sis_id),
+        work=AssignmentState.NOT_READ,
         there=_after(write, student_sis_id),
         points_possible=write.points_possible if write else None,
     )
 
 
-def _own(section: SectionRecord, student_sis_id: str) -> Finding | None:
+def _scores_of(section: SectionRecord, student_sis_id: str) -> Finding | None:
     return next((s.finding for s in section.students if s.student_sis_id == student_sis_id), None)
 
 
 def _after(write: AuditEntry | None, student_sis_id: str) -> ScoreValue | None:
     if write is None:
         return None
-    return next((score.after for score in own_scores(write, student_sis_id)), None)
+    return next((score.after for score in scores_of_student(write, student_sis_id)), None)

@@ -11,15 +11,21 @@ from shared.domain.passback.planning.diff import agrees
 from shared.domain.passback.planning.stored_forms import is_echo
 from shared.domain.passback.powerschool import ActualScore
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.rules.score import canvas_score, counts, exact
-from shared.domain.passback.student_status import NOT_IN_COURSE, StudentFacts, Work, of_scores, student_answer
-from workers.grade_passback.course_reader import Placement, Survey
-from workers.grade_passback.explain.response import Placed
+from shared.domain.passback.rules.score import canvas_score, counts, to_powerschool_decimal
+from shared.domain.passback.student_status import (
+    NOT_IN_COURSE,
+    AssignmentState,
+    StudentFacts,
+    of_scores,
+    student_status,
+)
+from workers.grade_passback.course_reader import AssignmentInSection, CourseComparison
+from workers.grade_passback.explain.response import PlacedExplanation
 
 
 def student_now(
-    assignment: AssignmentRecord, survey: Survey, student_sis_id: str, writes: Mapping[Key, AuditEntry]
-) -> Placed:
+    assignment: AssignmentRecord, survey: CourseComparison, student_sis_id: str, writes: Mapping[Key, AuditEntry]
+) -> PlacedExplanation:
     """Return the student's answer about the assignment, from the section where it matters most.
 
     A student whom Canvas lists in several sections is answered for where PowerSchool has the student active.
@@ -27,28 +33,30 @@ def student_now(
     row = next((row for row in survey.rows if row.sis_user_id == student_sis_id), None)
     placements = [p for p in survey.placements if p.assignment.id == assignment.assignment_id]
     if not placements:
-        return _left(assignment, survey, student_sis_id)
+        return _dropped(assignment, survey, student_sis_id)
     listed = [p for p in placements if row is not None and p.section.id in row.section_ids]
     if row is None or not listed:
-        return Placed(NOT_IN_COURSE)
+        return PlacedExplanation(NOT_IN_COURSE)
     placement = next((p for p in listed if _dcid(p, student_sis_id) is not None), listed[0])
     section = next(s for s, p in zip(assignment.sections, placements, strict=True) if p is placement)
-    answer = student_answer(_facts(placement, section, survey, row))
+    answer = student_status(_facts(placement, section, survey, row))
     write = writes.get(placement.key) if placement.key else None
-    return Placed(answer, placement.section.sis_section_id, write)
+    return PlacedExplanation(answer, placement.section.sis_section_id, write)
 
 
-def _left(assignment: AssignmentRecord, survey: Survey, student_sis_id: str) -> Placed:
+def _dropped(assignment: AssignmentRecord, survey: CourseComparison, student_sis_id: str) -> PlacedExplanation:
     """Answer about an assignment that is no longer in Canvas, from the section that has the student."""
     students = {roster.sis_section_id: roster.students for roster in survey.rosters.values()}
     for section in assignment.sections:
         if student_sis_id in students.get(section.section_sis_id or "", {}):
-            answer = student_answer(StudentFacts(eligible=False, findings=section.findings))
-            return Placed(answer, section.section_sis_id)
-    return Placed(NOT_IN_COURSE)
+            answer = student_status(StudentFacts(eligible=False, findings=section.findings))
+            return PlacedExplanation(answer, section.section_sis_id)
+    return PlacedExplanation(NOT_IN_COURSE)
 
 
-def _facts(placement: Placement, section: SectionRecord, survey: Survey, row: GradebookRow) -> StudentFacts:
+def _facts(
+    placement: AssignmentInSection, section: SectionRecord, survey: CourseComparison, row: GradebookRow
+) -> StudentFacts:
     assert row.sis_user_id is not None
     dcid = _dcid(placement, row.sis_user_id)
     work, wanted = _work(placement, row)
@@ -59,7 +67,7 @@ def _facts(placement: Placement, section: SectionRecord, survey: Survey, row: Gr
     return StudentFacts(
         eligible=placement.desired is not None and not taken,
         findings=findings,
-        own=_own(placement, section, survey, row),
+        own=_scores_of(placement, section, survey, row),
         work=work,
         wanted=wanted,
         there=None if there is None else ScoreValue.of(there),
@@ -69,7 +77,9 @@ def _facts(placement: Placement, section: SectionRecord, survey: Survey, row: Gr
     )
 
 
-def _own(placement: Placement, section: SectionRecord, survey: Survey, row: GradebookRow) -> Finding | None:
+def _scores_of(
+    placement: AssignmentInSection, section: SectionRecord, survey: CourseComparison, row: GradebookRow
+) -> Finding | None:
     assert row.sis_user_id is not None
     found = next((s.finding for s in section.students if s.user_id == row.user_id), None)
     if found is not None or placement.rostered is None or _dcid(placement, row.sis_user_id) is not None:
@@ -78,24 +88,24 @@ def _own(placement: Placement, section: SectionRecord, survey: Survey, row: Grad
     return Finding(Reason.STUDENT_NOT_IN_SECTION if known else Reason.STUDENT_UNKNOWN)
 
 
-def _work(placement: Placement, row: GradebookRow) -> tuple[Work, ScoreValue | None]:
+def _work(placement: AssignmentInSection, row: GradebookRow) -> tuple[AssignmentState, ScoreValue | None]:
     submission = row.submissions.get(placement.assignment.id)
     if submission is None or submission.assignment_visible is False:
-        return Work.NOT_ASSIGNED, None
+        return AssignmentState.NOT_ASSIGNED, None
     if not counts(submission):
-        return Work.UNFINISHED, None
+        return AssignmentState.UNFINISHED, None
     score = canvas_score(submission)
     if score is None:
-        return Work.EMPTY, None
-    return Work.SCORED, ScoreValue(exact(score.points), score.missing, score.exempt)
+        return AssignmentState.EMPTY, None
+    return AssignmentState.SCORED, ScoreValue(to_powerschool_decimal(score.points), score.missing, score.exempt)
 
 
-def _dcid(placement: Placement, student_sis_id: str) -> int | None:
+def _dcid(placement: AssignmentInSection, student_sis_id: str) -> int | None:
     student = None if placement.rostered is None else placement.rostered.students.get(student_sis_id)
     return student.dcid if student is not None and student.active else None
 
 
-def _there(placement: Placement, survey: Survey, dcid: int) -> ActualScore | None:
+def _there(placement: AssignmentInSection, survey: CourseComparison, dcid: int) -> ActualScore | None:
     actual = None if placement.key is None else survey.actual_of(placement.key)
     return None if actual is None else actual.scores.get(dcid)
 
@@ -106,7 +116,7 @@ def _desired(dcid: int, wanted: ScoreValue) -> DesiredScore:
 
 
 def _is_stored_so(
-    placement: Placement, survey: Survey, dcid: int, wanted: ScoreValue, there: ActualScore | None
+    placement: AssignmentInSection, survey: CourseComparison, dcid: int, wanted: ScoreValue, there: ActualScore | None
 ) -> bool:
     """Say whether PowerSchool got the score and stores it differently."""
     link = survey.links.get(placement.key) if placement.key else None

@@ -8,26 +8,26 @@ from shared.clock import Clock
 from shared.domain.passback.canvas import AssignmentGroup, Course
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import (
-    Association,
+    CategoryAssociation,
     CategoryMatch,
     associated,
     match_category,
     may_associate,
-    remembered,
+    stored_match,
 )
 from shared.ports.passback import CanvasReader, CategoryAssociations, PowerSchoolGradebook, RosterReader
 
 
-class CannotLink(Exception):
+class InvalidMapping(Exception):
     """The association cannot be made; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class MappingResult:
     """An association that was made, for which assignment group."""
 
     group_id: str
-    association: Association
+    association: CategoryAssociation
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,49 +91,55 @@ class CategoryLinks:
             for section in teacher.sections
         ]
 
-    def link(self, course_id: str, group: str, category: str) -> Linked:
+    def link(self, course_id: str, group: str, category: str) -> MappingResult:
         """Associate a group with a category, each given by id or by name; replaces that teacher's association.
 
-        A name stands for the category of that name of every teacher who has one. Raises `CannotLink`, `PassbackError`.
+        A name stands for the category of that name of every teacher who has one.
+
+        Raises: InvalidMapping, PassbackError.
         """
         course = self._canvas.course(course_id)
         group_id = _one_group(course, group).id
         teachers = self._teachers(course)
-        chosen = _chosen(teachers, category)
+        chosen = _find_category(teachers, category)
         for teacher, each in chosen:
             self._check(teacher, each)
         earlier = self._associations.of_course(course_id).get(group_id)
         others = [t for t in teachers if t.users_dcid not in {teacher.users_dcid for teacher, _ in chosen}]
         # The other teachers keep what they have, by their own ids: the district category may be another one now.
         kept = (associated(earlier, teacher.categories) for teacher in others)
-        association = Association(frozenset(category.id for category in kept if category is not None))
+        association = CategoryAssociation(frozenset(category.id for category in kept if category is not None))
         for _, each in chosen:
-            association = remembered(association, each)
+            association = stored_match(association, each)
         self._associations.save(course_id, group_id, association)
-        return Linked(group_id, association)
+        return MappingResult(group_id, association)
 
     def unlink(self, course_id: str, group: str) -> str:
-        """Forget a group's association; return the group's id. Raises `CannotLink` if there is none."""
+        """Forget a group's association; return the group's id. Raises `InvalidMapping` if there is none."""
         known = self._associations.of_course(course_id)
         group_id = group if group in known else _one_group(self._canvas.course(course_id), group).id
         if group_id not in known:
-            raise CannotLink(f"assignment group {group_id} is not linked; `passback categories list` shows which are")
+            raise InvalidMapping(
+                f"assignment group {group_id} is not linked; `passback categories list` shows which are"
+            )
         self._associations.forget(course_id, group_id)
         return group_id
 
     def _check(self, teacher: _Teacher, category: TeacherCategory) -> None:
-        """Raise `CannotLink` if the category could be used in none of the teacher's sections."""
+        """Raise `InvalidMapping` if the category could be used in none of the teacher's sections."""
         if not category.active:
-            raise CannotLink(f"category {category.id} is inactive: activate it in PowerSchool, then link it")
+            raise InvalidMapping(f"category {category.id} is inactive: activate it in PowerSchool, then link it")
         included = [s for s in teacher.sections if s.dcid not in category.excluded_section_dcids]
         if not included:
             sections = ", ".join(section.sis_section_id for section in teacher.sections)
-            raise CannotLink(
+            raise InvalidMapping(
                 f"category {category.id} is excluded for section {sections}: include it in PowerSchool, then link it"
             )
         if not any(may_associate(section.term, self._today()) for section in included):
             first_day = min(section.term.first_day for section in included)
-            raise CannotLink(f"the term has not begun: link category {category.id} from {first_day} on, its first day")
+            raise InvalidMapping(
+                f"the term has not begun: link category {category.id} from {first_day} on, its first day"
+            )
 
     def _today(self) -> date:
         return self._clock.now().astimezone(self._zone).date()
@@ -154,21 +160,21 @@ class CategoryLinks:
         ]
 
 
-def _chosen(teachers: Sequence[_Teacher], wanted: str) -> list[tuple[_Teacher, TeacherCategory]]:
-    """Return whose categories are meant, at most one of each teacher. Raises `CannotLink`."""
+def _find_category(teachers: Sequence[_Teacher], wanted: str) -> list[tuple[_Teacher, TeacherCategory]]:
+    """Return whose categories are meant, at most one of each teacher. Raises `InvalidMapping`."""
     everything = [(teacher, category) for teacher in teachers for category in teacher.categories]
     if not everything:
-        raise CannotLink(
+        raise InvalidMapping(
             "no section of the course has a lead teacher with categories: have it connected to PowerSchool"
         )
     by_id = [(teacher, category) for teacher, category in everything if str(category.id) == wanted]
     chosen = by_id or [(teacher, category) for teacher, category in everything if _is_called(category.name, wanted)]
     if not chosen:
         theirs = _named((category.id, category.name) for _, category in everything if category.active)
-        raise CannotLink(f"the course's lead teachers have no category {wanted}: choose one of theirs, {theirs}")
+        raise InvalidMapping(f"the course's lead teachers have no category {wanted}: choose one of theirs, {theirs}")
     if len({teacher.users_dcid for teacher, _ in chosen}) < len(chosen):
         ids = _named((category.id, category.name) for _, category in chosen)
-        raise CannotLink(f"a teacher has several categories {wanted}: choose by id, {ids}")
+        raise InvalidMapping(f"a teacher has several categories {wanted}: choose by id, {ids}")
     return chosen
 
 
@@ -180,7 +186,7 @@ def _one_group(course: Course, wanted: str) -> AssignmentGroup:
         return named[0]
     known = _named((group.id, group.name) for group in named or course.groups.values())
     problem = "several assignment groups" if named else "no assignment group"
-    raise CannotLink(f"course {course.id} has {problem} {wanted}: choose by id, {known}")
+    raise InvalidMapping(f"course {course.id} has {problem} {wanted}: choose by id, {known}")
 
 
 def _is_called(name: str, wanted: str) -> bool:

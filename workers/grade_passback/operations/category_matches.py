@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from shared.domain.passback.powerschool import TeacherCategory
-from shared.domain.passback.rules.categories import FoundBy, remembered
+from shared.domain.passback.rules.categories import FoundBy, stored_match
 from shared.ports.passback import CategoryAssociations
-from workers.grade_passback.apply.result import Applied
-from workers.grade_passback.course_reader import Placement, Survey
+from workers.grade_passback.apply.result import ApplyResult
+from workers.grade_passback.course_reader import AssignmentInSection, CourseComparison
 
 
-def remember_categories(survey: Survey, applied: Applied, associations: CategoryAssociations) -> None:
+def save_category_matches(survey: CourseComparison, applied: ApplyResult, associations: CategoryAssociations) -> None:
     """Remember what was matched by name, so that later renames on either side change nothing.
 
     A group whose association a person changed since the survey is left to the next sync.
@@ -18,7 +18,7 @@ def remember_categories(survey: Survey, applied: Applied, associations: Category
     """
     new = dict(survey.associations)
     for group_id, category in _matched_by_name(survey.placements, applied):
-        new[group_id] = remembered(new.get(group_id), category)
+        new[group_id] = stored_match(new.get(group_id), category)
     if new == survey.associations:
         return
     now = associations.of_course(survey.course.id)
@@ -28,14 +28,16 @@ def remember_categories(survey: Survey, applied: Applied, associations: Category
             associations.save(survey.course.id, group_id, association)
 
 
-def _matched_by_name(placements: Iterable[Placement], applied: Applied) -> Iterable[tuple[str, TeacherCategory]]:
+def _matched_by_name(
+    placements: Iterable[AssignmentInSection], applied: ApplyResult
+) -> Iterable[tuple[str, TeacherCategory]]:
     for placement in placements:
         found = placement.category
         if found is not None and found.by is FoundBy.NAME and _is_there(placement, applied):
             yield placement.assignment.group_id, found.category
 
 
-def _is_there(placement: Placement, applied: Applied) -> bool:
+def _is_there(placement: AssignmentInSection, applied: ApplyResult) -> bool:
     """Say whether PowerSchool has the assignment, and in this category as far as is known."""
     link = None if placement.key is None else applied.links.get(placement.key)
     return placement.key is not None and link is not None and not link.is_claim and applied.is_open(placement.key)

@@ -1,11 +1,11 @@
 """What a sync that a person asks for would do, in the shape of `passback sync --dry-run --json`. Reads only."""
 
-from shared.domain.passback.planning.plan import Create, Plan, Scores, Update
-from workers.grade_passback.course_reader import Surveyor
+from shared.domain.passback.planning.plan import CreateStep, Plan, UpdateStep, WriteScoresStep
+from workers.grade_passback.course_reader import CourseComparer
 from workers.grade_passback.explain.response import Json, reason
 
 
-def plan_preview(surveyor: Surveyor, course_id: str, assignment_id: str | None = None) -> Json:
+def plan_preview(surveyor: CourseComparer, course_id: str, assignment_id: str | None = None) -> Json:
     """Look at both sides and return the steps of the plan, and the reasons for what it leaves out."""
     plan = surveyor.survey(course_id, asked_for_by_person=True).plan
     return {
@@ -21,16 +21,16 @@ def _steps(plan: Plan, assignment_id: str | None) -> list[Json]:
 
 def _step(step: object) -> Json:
     match step:
-        case Create(desired=d):
+        case CreateStep(desired=d):
             return {"do": "create", "assignment_id": d.assignment_id, "section_dcid": d.section_dcid, "name": d.name}
-        case Update(desired=d, changed_fields=fields):
+        case UpdateStep(desired=d, changed_fields=fields):
             return {
                 "do": "update",
                 "assignment_id": d.assignment_id,
                 "section_dcid": d.section_dcid,
                 "fields": [str(f) for f in fields],
             }
-        case Scores(assignment_id=assignment_id, section_dcid=dcid, rows=rows, replaces=replaces):
+        case WriteScoresStep(assignment_id=assignment_id, section_dcid=dcid, rows=rows, replaces=replaces):
             return {
                 "do": "scores",
                 "assignment_id": assignment_id,

@@ -7,11 +7,11 @@ from datetime import timedelta, tzinfo
 import structlog
 
 from shared.clock import Clock
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.link_maintenance import (
-    Checked,
+    LinkCheck,
     Rebuilding,
     Rebuilt,
     Sought,
@@ -23,8 +23,8 @@ from shared.domain.passback.powerschool import ActualAssignment, RosteredSection
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
-from shared.ports.passback import ChangeStore, Links, PowerSchoolGradebook, Records
-from workers.grade_passback.course_reader import Survey, Surveyor
+from shared.ports.passback import Links, PowerSchoolGradebook, Records, SyncQueue
+from workers.grade_passback.course_reader import CourseComparer, CourseComparison
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ BEING_SYNCED = "being_synced"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class LinkError:
     """Why a course was left out: a code and what was answered, without personal data."""
 
     code: str
@@ -44,8 +44,8 @@ class CourseCheck:
     """How a course's links stand; with `trouble`, it could not be told."""
 
     course_id: str
-    links: tuple[Checked, ...] = ()
-    trouble: Trouble | None = None
+    links: tuple[LinkCheck, ...] = ()
+    trouble: LinkError | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -60,7 +60,7 @@ class CourseRebuild:
     course_id: str
     kept: int = 0
     found: tuple[Rebuilt, ...] = ()
-    trouble: Trouble | None = None
+    trouble: LinkError | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -73,7 +73,7 @@ class CourseRebuild:
         return tuple(one.link for one in self.found if one.link is not None)
 
 
-class LinkCare:
+class LinkMaintenance:
     """Checks and rebuilds links, course by course. Writes nothing to Canvas or PowerSchool.
 
     `is_being_synced` says whether a worker has, or is about to have, a course.
@@ -81,11 +81,11 @@ class LinkCare:
 
     def __init__(
         self,
-        surveyor: Surveyor,
+        surveyor: CourseComparer,
         powerschool: PowerSchoolGradebook,
         links: Links,
         records: Records,
-        changes: ChangeStore,
+        changes: SyncQueue,
         is_being_synced: Callable[[str], bool],
         clock: Clock,
         zone: tzinfo,
@@ -110,7 +110,7 @@ class LinkCare:
             survey = self._surveyor.survey(course_id, asked_for_by_person=False)
             marks = self._powerschool.plugin_marks()
         except (TransientError, PermanentError) as error:
-            return CourseCheck(course_id, trouble=Trouble(error.cause, str(error)))
+            return CourseCheck(course_id, trouble=LinkError(error.cause, str(error)))
         return CourseCheck(course_id, check_links(survey.links, survey.actual, _read(survey), marks))
 
     def rebuild(self, course_id: str, *, dry_run: bool) -> CourseRebuild:
@@ -123,10 +123,10 @@ class LinkCare:
             survey = self._surveyor.survey(course_id, asked_for_by_person=False)
             found = self._found(survey)
         except (TransientError, PermanentError) as error:
-            return CourseRebuild(course_id, trouble=Trouble(error.cause, str(error)))
+            return CourseRebuild(course_id, trouble=LinkError(error.cause, str(error)))
         if not self._is_at_rest(survey):
-            return CourseRebuild(course_id, trouble=Trouble(BEING_SYNCED, "the course is being synced: try again"))
-        rebuilt = CourseRebuild(course_id, len(_kept(survey.links, found)), found)
+            return CourseRebuild(course_id, trouble=LinkError(BEING_SYNCED, "the course is being synced: try again"))
+        rebuilt = CourseRebuild(course_id, len(_links(survey.links, found)), found)
         if not dry_run:
             self._keep(rebuilt)
             duration = round((self._clock.now() - started).total_seconds() * 1000)
@@ -140,12 +140,12 @@ class LinkCare:
             )
         return rebuilt
 
-    def _found(self, survey: Survey) -> tuple[Rebuilt, ...]:
+    def _found(self, survey: CourseComparison) -> tuple[Rebuilt, ...]:
         marks = self._powerschool.plugin_marks()
         found = rebuild_links(self._sought(survey), survey.links, survey.actual, _read(survey), marks)
         return self._with_recipients(survey, found)
 
-    def _sought(self, survey: Survey) -> Iterator[Sought]:
+    def _sought(self, survey: CourseComparison) -> Iterator[Sought]:
         """Yield every assignment in every section, also what a rule keeps back now: it may have been sent before."""
         for placement in survey.placements:
             due_at = effective_due_at(placement.assignment, placement.section.id)
@@ -153,7 +153,7 @@ class LinkCare:
                 zone = survey.course.time_zone or self._zone
                 yield Sought(placement.key, placement.assignment.name, local_due_date(due_at, zone))
 
-    def _with_recipients(self, survey: Survey, found: Sequence[Rebuilt]) -> tuple[Rebuilt, ...]:
+    def _with_recipients(self, survey: CourseComparison, found: Sequence[Rebuilt]) -> tuple[Rebuilt, ...]:
         """Read the scores of what is restored, and let its links say to whom they were sent."""
         targets = {one.actual.assignment_section_id for one in found if one.link is not None}
         if not targets:
@@ -161,7 +161,7 @@ class LinkCare:
         scored = {a.assignment_section_id: a for a in self._powerschool.assignments(_taught(survey), targets)}
         return tuple(_with_scores(one, scored.get(one.actual.assignment_section_id, one.actual)) for one in found)
 
-    def _is_at_rest(self, survey: Survey) -> bool:
+    def _is_at_rest(self, survey: CourseComparison) -> bool:
         """Say whether no sync has the course, nor had it while it was looked at and moved its links."""
         course_id = survey.course.id
         return not self._is_being_synced(course_id) and self._links.of_course(course_id) == survey.links
@@ -170,21 +170,21 @@ class LinkCare:
         for link in rebuilt.restored:
             self._links.save(rebuilt.course_id, link)
         self._records.connect(rebuilt.course_id)
-        self._changes.request(rebuilt.course_id, Cause.RECONCILE)
+        self._changes.request(rebuilt.course_id, ChangeCause.RECONCILE)
 
 
 def _with_scores(rebuilt: Rebuilt, scored: ActualAssignment) -> Rebuilt:
     return rebuilt if rebuilt.link is None else replace(rebuilt, link=with_recipients(rebuilt.link, scored))
 
 
-def _kept(links: Mapping[Key, Link], found: Sequence[Rebuilt]) -> set[Key]:
+def _links(links: Mapping[Key, Link], found: Sequence[Rebuilt]) -> set[Key]:
     replaced = {(one.link.assignment_id, one.link.section_dcid) for one in found if one.link is not None}
     return links.keys() - replaced
 
 
-def _taught(survey: Survey) -> list[RosteredSection]:
+def _taught(survey: CourseComparison) -> list[RosteredSection]:
     return [section for section in survey.rosters.values() if section.teacher_users_dcid is not None]
 
 
-def _read(survey: Survey) -> frozenset[int]:
+def _read(survey: CourseComparison) -> frozenset[int]:
     return frozenset(section.dcid for section in _taught(survey))

@@ -3,15 +3,15 @@
 from datetime import timedelta
 
 from shared.clock import Clock
-from shared.domain.passback.changes import Cause
-from shared.ports.passback import ChangeStore, CourseFinder, Records
+from shared.domain.passback.changes import ChangeCause
+from shared.ports.passback import CourseFinder, Records, SyncQueue
 
 
-class Discovery:
+class CourseDiscovery:
     """Connects courses in which a teacher wants work synced. `grace` is how long after its end a course counts."""
 
     def __init__(
-        self, canvas: CourseFinder, changes: ChangeStore, records: Records, clock: Clock, grace: timedelta
+        self, canvas: CourseFinder, changes: SyncQueue, records: Records, clock: Clock, grace: timedelta
     ) -> None:
         self._canvas = canvas
         self._changes = changes
@@ -28,6 +28,6 @@ class Discovery:
         if not self._records.connect(course_id):
             return False
         # If this process dies here, reconciliation finds a connected course that never had its turn.
-        self._changes.request(course_id, Cause.RECONCILE)
+        self._changes.request(course_id, ChangeCause.RECONCILE)
         self._records.visit(course_id, self._clock.now())
         return True

@@ -1,15 +1,15 @@
 """The passing of a due date: work becomes missing without any event, so the course is looked at right after it."""
 
 from shared.clock import Clock
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
-from shared.ports.passback import ChangeStore, DueDates
+from shared.ports.passback import DueDates, SyncQueue
 
 
-class DueDateWatch:
+class DueDateTrigger:
     """Makes courses due whose work was due a moment ago."""
 
-    def __init__(self, changes: ChangeStore, due_dates: DueDates, clock: Clock) -> None:
+    def __init__(self, changes: SyncQueue, due_dates: DueDates, clock: Clock) -> None:
         self._changes = changes
         self._due_dates = due_dates
         self._clock = clock
@@ -18,6 +18,6 @@ class DueDateWatch:
         """Make the courses due; return how many. May be repeated: a date is forgotten once its course is due."""
         passed = self._due_dates.passed(self._clock.now() - DUE_DATE_DELAY)
         for course_id in passed:
-            self._changes.request(course_id, Cause.DUE_DATE)
+            self._changes.request(course_id, ChangeCause.DUE_DATE)
         self._due_dates.forget(passed)
         return len(passed)

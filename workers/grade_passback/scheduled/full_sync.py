@@ -6,11 +6,11 @@ from datetime import timedelta, tzinfo
 
 from shared.clock import Clock
 from shared.cron import last_due
-from shared.domain.passback.changes import Cause
-from shared.ports.passback import ChangeStore, Records
+from shared.domain.passback.changes import ChangeCause
+from shared.ports.passback import Records, SyncQueue
 
 
-class NightlySync:
+class ScheduledFullSync:
     """Gives courses their scheduled turn, tick by tick.
 
     What is to be done follows from when each course had its last turn: a night that was missed runs late, one that
@@ -20,7 +20,7 @@ class NightlySync:
 
     def __init__(
         self,
-        changes: ChangeStore,
+        changes: SyncQueue,
         records: Records,
         clock: Clock,
         schedule: str,
@@ -46,6 +46,6 @@ class NightlySync:
         share = max(1, math.ceil(self._records.count() * self._share_of_all))
         courses = self._records.stale_courses(last_due(self._schedule, now, self._zone()), share)
         for course_id in courses:
-            self._changes.request(course_id, Cause.SCHEDULE)
+            self._changes.request(course_id, ChangeCause.SCHEDULE)
             self._records.visit(course_id, now)
         return len(courses)

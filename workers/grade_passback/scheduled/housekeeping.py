@@ -11,10 +11,10 @@ from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.queues import Task
 from workers.celery.beat_schedule import reconcile_tick_s
-from workers.container import Passback
-from workers.grade_passback.scheduled.discovery import Discovery
-from workers.grade_passback.scheduled.due_dates import DueDateWatch
-from workers.grade_passback.scheduled.full_sync import NightlySync
+from workers.container import Container
+from workers.grade_passback.scheduled.discovery import CourseDiscovery
+from workers.grade_passback.scheduled.due_dates import DueDateTrigger
+from workers.grade_passback.scheduled.full_sync import ScheduledFullSync
 from workers.grade_passback.scheduled.reconcile import Reconciliation
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ BOUND_EVERY = timedelta(minutes=10)
 class Housekeeping:
     """One tick of each of beat's tasks."""
 
-    def __init__(self, service: Passback) -> None:
+    def __init__(self, service: Container) -> None:
         self._service = service
         self._slots = ScheduleSlots(service.redis, service.keys)
         self._tick = timedelta(seconds=reconcile_tick_s(service.settings))
@@ -87,19 +87,19 @@ class Housekeeping:
     def _nightly_sync(self) -> None:
         s, spread = self._service, min(NIGHTLY_SPREAD, self._interval / 2)
         schedule = s.settings.sync_schedule
-        courses = NightlySync(s.changes, s.records, s.clock, schedule, lambda: s.zone, spread, self._tick).run()
+        courses = ScheduledFullSync(s.changes, s.records, s.clock, schedule, lambda: s.zone, spread, self._tick).run()
         if courses:
             log.info(LogEvent.NIGHTLY_ENQUEUED, courses=courses)
 
     def _due_dates(self) -> None:
         s = self._service
-        courses = DueDateWatch(s.changes, RedisDueDates(s.redis, s.keys), s.clock).run()
+        courses = DueDateTrigger(s.changes, RedisDueDates(s.redis, s.keys), s.clock).run()
         if courses:
             log.info(LogEvent.DUE_DATES_PASSED, courses=courses)
 
     def _discover(self) -> None:
         s, started = self._service, self._service.clock.now()
         grace = timedelta(days=s.settings.term_grace_days)
-        courses = Discovery(s.canvas, s.changes, s.records, s.clock, grace).run()
+        courses = CourseDiscovery(s.canvas, s.changes, s.records, s.clock, grace).run()
         duration_ms = round((s.clock.now() - started).total_seconds() * 1000)
         log.info(LogEvent.COURSES_DISCOVERED, courses=courses, duration_ms=duration_ms)

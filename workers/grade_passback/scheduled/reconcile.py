@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared.clock import Clock
-from shared.domain.passback.changes import Cause
-from shared.ports.passback import ChangeStore, Records, UnknownChanges
+from shared.domain.passback.changes import ChangeCause
+from shared.ports.passback import Records, SyncQueue, UnknownChanges
 
 # A change of unknown course waits this long for others, so that a storm of them costs one pass, not many.
 UNKNOWN_PATIENCE = timedelta(minutes=10)
@@ -16,7 +16,7 @@ BEFORE_ANY_SYNC = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReconcileResult:
     """What one tick did: courses whose turn came, and changes of unknown course that every course now answers."""
 
     courses: int
@@ -31,7 +31,7 @@ class Reconciliation:
 
     def __init__(
         self,
-        changes: ChangeStore,
+        changes: SyncQueue,
         records: Records,
         unknown: UnknownChanges,
         clock: Clock,
@@ -45,7 +45,7 @@ class Reconciliation:
         self._interval = interval
         self._tick = tick
 
-    def run(self) -> Reconciled:
+    def run(self) -> ReconcileResult:
         """Make the courses due whose turn has come. May be repeated at any time.
 
         At most a fair share of all courses per tick (and at least one), so that a pass is spread out. Courses that
@@ -60,11 +60,11 @@ class Reconciliation:
         stale = self._records.stale_courses(self._clock.now() - self._interval * (1 - EARLY), limit)
         for course_id in stale:
             self._visit(course_id)
-        return Reconciled(len(new) + len(stale), self._sweep_for_unknown(limit))
+        return ReconcileResult(len(new) + len(stale), self._sweep_for_unknown(limit))
 
     def _visit(self, course_id: str) -> None:
         """Make the course due. It has had its turn even if its sync fails: that is for retries and dead letters."""
-        self._changes.request(course_id, Cause.RECONCILE)
+        self._changes.request(course_id, ChangeCause.RECONCILE)
         self._records.visit(course_id, self._clock.now())
 
     def _sweep_for_unknown(self, limit: int) -> int:

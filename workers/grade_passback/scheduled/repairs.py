@@ -2,7 +2,7 @@
 
 import structlog
 
-from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.log_events import LogEvent
 from shared.ports.passback import Counters
 from workers.grade_passback.outcome_handler import SyncReport
@@ -10,12 +10,12 @@ from workers.grade_passback.outcome_handler import SyncReport
 log = structlog.get_logger()
 
 REPAIRS = "repairs"
-UNTOLD = frozenset({Cause.RECONCILE, Cause.SCHEDULE})
+WITHOUT_EVENT = frozenset({ChangeCause.RECONCILE, ChangeCause.SCHEDULE})
 
 
-def note_repairs(counters: Counters, changes: ChangeSet, report: SyncReport) -> None:
+def count_reconciliation_writes(counters: Counters, changes: PendingChanges, report: SyncReport) -> None:
     """Count and log what the run wrote, if nothing but a pass over all courses led to it."""
-    if not (changes.causes and changes.causes <= UNTOLD and report.assignments_written):
+    if not (changes.causes and changes.causes <= WITHOUT_EVENT and report.assignments_written):
         return
     counters.add(REPAIRS, "assignments", report.assignments_written)
     counters.add(REPAIRS, "scores", report.scores_written)

@@ -10,7 +10,7 @@ from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.imports.login_changes import login_of, user_id_of, with_freed_logins
 from shared.domain.provisioning.imports.sis_id_changes import new_ids, with_new_ids
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
-from shared.domain.provisioning.run import AppliedMark, Run, digest_of
+from shared.domain.provisioning.run import DataSetState, Run, digest_of
 from shared.errors import AccessDenied, PermanentError
 from shared.ports.provisioning import CanvasUser, ProvisionRuns, SisImports
 from workers.provisioning.imports.row_info import row_of
@@ -37,7 +37,7 @@ class Corrector:
         self._imports = imports
         self._runs = runs
 
-    def settle(self, run: Run, number: int, messages: Collection[RowError]) -> tuple[Run, list[AppliedMark]]:
+    def settle(self, run: Run, number: int, messages: Collection[RowError]) -> tuple[Run, list[DataSetState]]:
         """Return the run with what Canvas refused, and what was applied by the names that Canvas has now."""
         [part] = run.uploads[number].parts
         corrected = self._corrected(self._rows(part.digest), messages)
@@ -82,7 +82,7 @@ class Corrector:
             # A token that may import and not look: what Canvas said of the row counts.
             return UNKNOWN
 
-    def _marks(self, marks: Iterable[AppliedMark], changed: Changed) -> list[AppliedMark]:
+    def _marks(self, marks: Iterable[DataSetState], changed: Changed) -> list[DataSetState]:
         """Return what Canvas holds of data sets now. Its bases still have the old values: they are sent whole next."""
         found = []
         for mark in marks:

@@ -19,12 +19,12 @@ from shared.domain.provisioning.rows.sis_rows import (
     in_order,
 )
 from shared.domain.provisioning.run import (
-    OURS,
-    AppliedMark,
-    RowTrouble,
+    PASSBACK_ERRORS,
+    DataSetState,
+    ImportMessage,
+    ImportProgress,
     Run,
     RunState,
-    Upload,
     UploadPart,
     UploadState,
     WaitedFor,
@@ -35,8 +35,8 @@ from shared.log_events import LogEvent
 from shared.ports.provisioning import ProvisionRuns, RunLease, SisImports
 from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.row_info import row_key_of
-from workers.provisioning.imports.upload_planner import Held, UploadPlanner
-from workers.provisioning.planning import Planner
+from workers.provisioning.imports.upload_planner import LastApplied, UploadPlanner
+from workers.provisioning.planning import PlanBuilder
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ FIRST_POLL = timedelta(seconds=2)
 LONGEST_POLL = timedelta(seconds=60)
 POLL_GROWTH = 1.5
 # Among so many of the newest imports of anybody ours is looked for; there are never more under way than one of ours.
-LOOKED_THROUGH = 50
+IMPORTS_SEARCHED = 50
 # Rosters change while a plan waits: after so long they are read again before anything is sent.
 PLAN_LIFETIME = timedelta(hours=1)
 
@@ -54,7 +54,7 @@ def poll_wait(polls: int) -> timedelta:
     return min(LONGEST_POLL, FIRST_POLL * POLL_GROWTH ** min(polls, 20))
 
 
-class Uploader:
+class Importer:
     """Brings an upload one step further. Each step notes what it did before the next one may begin.
 
     `settles_in`: an upload that was sent and had no answer is in Canvas by then, or never will be. `longest_import` is
@@ -65,7 +65,7 @@ class Uploader:
         self,
         imports: SisImports,
         runs: ProvisionRuns,
-        planner: Planner,
+        planner: PlanBuilder,
         clock: Clock,
         uploads: UploadPlanner,
         corrector: Corrector,
@@ -136,8 +136,8 @@ class Uploader:
             return self._keep(replace(run, not_before=settled_at, waits_for="upload_to_settle"), lease)
         return self._start(run, number, lease)
 
-    def _started_unnoticed(self, upload: Upload) -> SisImport | None:
-        newest = self._imports.newest(LOOKED_THROUGH)
+    def _started_unnoticed(self, upload: ImportProgress) -> SisImport | None:
+        newest = self._imports.newest(IMPORTS_SEARCHED)
         ours = [each for each in newest if each.data_set_id == upload.data_set_id and each.id > upload.newest_seen]
         return max(ours, key=lambda each: each.id, default=None)
 
@@ -174,7 +174,7 @@ class Uploader:
             return self._keep(self._at_once(run.with_upload(number, done)), lease, marks)
         if found.state.has_succeeded:
             return self._imported(run, number, lease, found)
-        return self._failed(run, number, lease, found, _trouble_of(found))
+        return self._failed(run, number, lease, found, _import_message(found))
 
     def _with_troubles(self, run: Run, number: int, found: SisImport, errors: Sequence[RowError]) -> Run:
         """Fetch what Canvas says about the rows at once: it forgets it."""
@@ -188,7 +188,7 @@ class Uploader:
         )
         return run.with_upload(number, told)
 
-    def _with_errors(self, part: UploadPart, upload: Upload, errors: Sequence[RowError]) -> UploadPart:
+    def _with_errors(self, part: UploadPart, upload: ImportProgress, errors: Sequence[RowError]) -> UploadPart:
         """Return the part with the rows that Canvas had something to say about, if it said which."""
         own = [error for error in errors if part.key.entity in _entities_of(error, upload)]
         rows = self._runs.rows(part.digest) if own else None
@@ -206,7 +206,7 @@ class Uploader:
             refused=digest_of(refused) if told and refused.rows else None,
         )
 
-    def _explained(self, upload: Upload, found: SisImport, errors: Sequence[RowError]) -> list[RowTrouble]:
+    def _explained(self, upload: ImportProgress, found: SisImport, errors: Sequence[RowError]) -> list[ImportMessage]:
         """Return what Canvas said in plain words, each message beside the rows of its file."""
         files: dict[Entity, DataSet] = {}
         for entity in {entity for error in errors for entity in _entities_of(error, upload)}:
@@ -254,36 +254,36 @@ class Uploader:
         kept = run.uploads[: number if instead else number + 1]
         return replace(run, uploads=(*kept, base, *run.uploads[number + 1 :]))
 
-    def _part(self, part: UploadPart, mark: AppliedMark | None) -> Part:
+    def _part(self, part: UploadPart, mark: DataSetState | None) -> Part:
         before, attempted = (
             self._runs.rows(digest) if digest else None
             for digest in ((mark.digest, mark.attempted) if mark else (None, None))
         )
-        return Part(Held(mark, before, attempted).possible, self._rows(part.holds))
+        return Part(LastApplied(mark, before, attempted).possible, self._rows(part.holds))
 
-    def _doubtful(self, upload: Upload) -> list[AppliedMark]:
+    def _doubtful(self, upload: ImportProgress) -> list[DataSetState]:
         """Return that Canvas may hold the old rows or the new ones of each data set; corrections are none."""
         if upload.is_correction:
             return []
         marks = {mark.key: mark for mark in self._runs.applied()}
         now = self._clock.now()
-        held = ((part, marks.get(part.key) or AppliedMark(part.key, None, now)) for part in upload.parts)
+        held = ((part, marks.get(part.key) or DataSetState(part.key, None, now)) for part in upload.parts)
         return [replace(mark, attempted=part.digest) for part, mark in held]
 
-    def _given(self, upload: Upload) -> list[AppliedMark]:
+    def _given(self, upload: ImportProgress) -> list[DataSetState]:
         """Return that Canvas holds the rows of each data set, and what Canvas does not compare any more."""
         marks = {mark.key: mark for mark in self._runs.applied()}
         given = [self._mark(upload, part, marks.get(part.key)) for part in upload.parts]
         resting = [replace(marks[key], data_set_id="") for key in upload.resting if key in marks]
         return [*given, *resting]
 
-    def _mark(self, upload: Upload, part: UploadPart, earlier: AppliedMark | None) -> AppliedMark:
+    def _mark(self, upload: ImportProgress, part: UploadPart, earlier: DataSetState | None) -> DataSetState:
         if upload.offers_again and earlier is not None:
             return replace(earlier, at=self._clock.now(), has_errors=part.has_errors, refused=part.refused)
         if earlier is not None and not upload.options.remaster:
             part = self._with_earlier_errors(part, earlier)
         base_since = earlier.remastered_on if earlier else None
-        return AppliedMark(
+        return DataSetState(
             part.key,
             part.holds,
             self._clock.now(),
@@ -294,7 +294,7 @@ class Uploader:
             live=part.live,
         )
 
-    def _with_earlier_errors(self, part: UploadPart, earlier: AppliedMark) -> UploadPart:
+    def _with_earlier_errors(self, part: UploadPart, earlier: DataSetState) -> UploadPart:
         """Return the part with what Canvas refused before: an import that is compared did not bring it once more."""
         if not earlier.has_errors:
             return part
@@ -325,7 +325,7 @@ class Uploader:
 
     def _waited_for(self, found: SisImport) -> WaitedFor:
         is_ours = (found.data_set_id or "").startswith(f"{self._prefix}:")
-        return WaitedFor(found.id, OURS if is_ours else found.user_id, found.state.value, found.created_at)
+        return WaitedFor(found.id, PASSBACK_ERRORS if is_ours else found.user_id, found.state.value, found.created_at)
 
     def _hangs(self, run: Run, cause: str) -> PermanentError:
         assert run.waits_on is not None
@@ -337,7 +337,7 @@ class Uploader:
     def _at_once(self, run: Run) -> Run:
         return replace(run, not_before=None, waits_for="", waits_on=None, attempts=0)
 
-    def _keep(self, run: Run, lease: RunLease, marks: Sequence[AppliedMark] = ()) -> Run:
+    def _keep(self, run: Run, lease: RunLease, marks: Sequence[DataSetState] = ()) -> Run:
         self._runs.save(lease, run, marks)
         return run
 
@@ -351,23 +351,23 @@ class Uploader:
         (log.info if found.state.has_succeeded else log.warning)(LogEvent.IMPORT_ENDED, **fields)
 
 
-def _kinds(upload: Upload) -> tuple[Entity, ...]:
+def _kinds(upload: ImportProgress) -> tuple[Entity, ...]:
     """Return the kinds of file that the upload holds: all of its group, or what an older passback began to send."""
     group = upload.data_set_id.rpartition(":")[2]
     return entities_of(group) if group == DISTRICT or group.startswith(CLASSES) else upload.entities
 
 
-def _named(upload: Upload) -> str:
+def _named(upload: ImportProgress) -> str:
     return ",".join(upload.entities)
 
 
-def _entities_of(error: RowError, upload: Upload) -> tuple[Entity, ...]:
+def _entities_of(error: RowError, upload: ImportProgress) -> tuple[Entity, ...]:
     """Return the kinds of row that a message is about: those of its file, else all that were sent."""
     entity = error.file.rpartition("/")[2].removesuffix(".csv")
     return (Entity(entity),) if entity in upload.entities else upload.entities
 
 
-def _trouble_of(found: SisImport) -> TransientError | PermanentError:
+def _import_message(found: SisImport) -> TransientError | PermanentError:
     """Return what an end that is no success means: a person's doing is not undone by trying again."""
     message = f"SIS import {found.id} ended {found.state}"
     if found.state in (ImportState.FAILED, ImportState.FAILED_WITH_MESSAGES):

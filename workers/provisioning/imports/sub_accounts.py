@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from shared.domain.provisioning.diff import differences
 from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
-from shared.domain.provisioning.run import Hold
+from shared.domain.provisioning.run import StoredHold
 from shared.ports.provisioning import SisImports
 
 REMEDY = (
@@ -14,7 +14,7 @@ REMEDY = (
 )
 
 
-def missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: Sequence[DataSet]) -> list[Hold]:
+def missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: Sequence[DataSet]) -> list[StoredHold]:
     """Return a reason to hold each school of which new or changed courses name an account that Canvas has not.
 
     Asks Canvas once for each account; nothing where no course changes.
@@ -32,6 +32,6 @@ def missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: S
     ]
 
 
-def _hold(account: str, school: int, count: int) -> Hold:
+def _hold(account: str, school: int, count: int) -> StoredHold:
     sentence = f"Canvas has no account with the SIS id of the school's courses (school {school}, account {account}, "
-    return Hold("account_missing", f"{sentence}{count} courses).", REMEDY, Entity.COURSES, school)
+    return StoredHold("account_missing", f"{sentence}{count} courses).", REMEDY, Entity.COURSES, school)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from shared.domain.provisioning.imports.import_groups import AGAIN, CLASSES, group_of, is_remaster_due, turn_of
+from shared.domain.provisioning.imports.import_groups import AGAIN, CLASSES, group_index, group_of, is_remaster_due
 from shared.domain.provisioning.imports.sis_id_changes import with_new_ids
 from shared.domain.provisioning.imports.uploads import (
     MAX_THRESHOLD,
@@ -16,20 +16,27 @@ from shared.domain.provisioning.imports.uploads import (
     import_needed,
 )
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, ImportOptions
-from shared.domain.provisioning.run import AppliedMark, DataSetChange, Upload, UploadPart, data_set_id_of, digest_of
+from shared.domain.provisioning.run import (
+    DataSetChange,
+    DataSetState,
+    ImportProgress,
+    UploadPart,
+    data_set_id_of,
+    digest_of,
+)
 from shared.domain.provisioning.safety import live_counts
 
 Live = Mapping[DataSetKey, Mapping[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LastApplied:
     """What Canvas was given last of a data set, and what an unfinished import tried to give it since.
 
     `refused` are those of the rows that Canvas had something to say about, as far as it said which.
     """
 
-    mark: AppliedMark | None = None
+    mark: DataSetState | None = None
     rows: DataSet | None = None
     attempted: DataSet | None = None
     refused: DataSet | None = None
@@ -43,12 +50,12 @@ class Held:
         rows = {row.key(entity): row for data_set in (self.rows, self.attempted) for row in data_set.rows}
         return DataSet(self.rows.key, tuple(sorted(rows.values())))
 
-    def with_new_ids(self, ids: Mapping[str, str]) -> "Held":
+    def with_new_ids(self, ids: Mapping[str, str]) -> "LastApplied":
         """Return what Canvas holds once these SIS ids have changed."""
         rows, attempted = (each and with_new_ids(each, ids) for each in (self.rows, self.attempted))
         if self.mark is None or rows is None or rows == self.rows:
-            return Held(self.mark, rows, attempted)
-        return Held(replace(self.mark, digest=digest_of(rows)), rows, attempted)
+            return LastApplied(self.mark, rows, attempted)
+        return LastApplied(replace(self.mark, digest=digest_of(rows)), rows, attempted)
 
     @property
     def is_certain(self) -> bool:
@@ -57,10 +64,10 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PlannedImport:
     """An import to make, what changes with it, and the rows that stand behind digests. Sent rows are in it too."""
 
-    upload: Upload
+    upload: ImportProgress
     changes: tuple[DataSetChange, ...]
     rows: Mapping[str, DataSet]
 
@@ -70,7 +77,7 @@ class _Member:
     """A data set of a group: what it should be, and what is known of it. `is_over`: its term is."""
 
     part: Part
-    held: Held
+    held: LastApplied
     digest: str
     is_in_base: bool
 
@@ -88,8 +95,13 @@ class UploadPlanner:
         self.today = today
 
     def prepared(
-        self, plan: Sequence[DataSet], held: Mapping[DataSetKey, Held], ended_terms: Collection[str], *, renew: bool
-    ) -> tuple[Prepared, ...]:
+        self,
+        plan: Sequence[DataSet],
+        held: Mapping[DataSetKey, LastApplied],
+        ended_terms: Collection[str],
+        *,
+        renew: bool,
+    ) -> tuple[PlannedImport, ...]:
         """Return the imports that make Canvas hold the plan, in its order: terms and users first.
 
         With `renew`, imports are sent whole whose day it is, or of which Canvas refused some rows. Data sets that the
@@ -98,7 +110,7 @@ class UploadPlanner:
         """
         live = live_counts(plan)
         found = []
-        for group, data_sets in sorted(self._grouped(plan, held).items(), key=lambda item: turn_of(item[0])):
+        for group, data_sets in sorted(self._grouped(plan, held).items(), key=lambda item: group_index(item[0])):
             needed = self._prepared(group, data_sets, held, ended_terms, live, renew=renew)
             if needed is not None:
                 found.append(needed)
@@ -106,14 +118,14 @@ class UploadPlanner:
         again = self._again(plan, {key: each for key, each in held.items() if key not in whole}) if renew else None
         return (*found, again) if again else tuple(found)
 
-    def _again(self, plan: Iterable[DataSet], held: Mapping[DataSetKey, Held]) -> Prepared | None:
+    def _again(self, plan: Iterable[DataSet], held: Mapping[DataSetKey, LastApplied]) -> PlannedImport | None:
         """Return an import of the rows that Canvas refused on an earlier day, as they are planned now.
 
         An import that Canvas compares would not bring them: to it they are as they were. Not compared, it ends nothing.
         """
         parts, rows = [], {}
         for data_set in plan:
-            each = held.get(data_set.key, Held())
+            each = held.get(data_set.key, LastApplied())
             mark, refused = each.mark, each.refused
             if mark is None or refused is None or not each.is_certain or mark.at.date() >= self.today():
                 continue
@@ -128,13 +140,13 @@ class UploadPlanner:
             return None
         options = replace(self._options(), remaster=True)
         name = data_set_id_of(self._prefix, AGAIN)
-        return Prepared(Upload(name, tuple(parts), options, offers_again=True), (), rows)
+        return PlannedImport(ImportProgress(name, tuple(parts), options, offers_again=True), (), rows)
 
     def _options(self) -> ImportOptions:
         rules = self._rules
         return ImportOptions(rules.dropped_status.value, USER_REMOVE_STATUS, rules.change_threshold)
 
-    def correction(self, data_set: DataSet, run_id: str) -> Upload:
+    def correction(self, data_set: DataSet, run_id: str) -> ImportProgress:
         """Return the upload of rows that come before all data sets, compared with nothing but themselves.
 
         Its identifier is of the run: what is sent twice changes nothing, and no other run's rows count as gone.
@@ -142,9 +154,11 @@ class UploadPlanner:
         key, digest = data_set.key, digest_of(data_set)
         name = data_set_id_of(self._prefix, f"{key.entity}-{key.term_sis_id}-{run_id}")
         options = ImportOptions(self._rules.dropped_status.value, USER_REMOVE_STATUS, MAX_THRESHOLD)
-        return Upload(name, (UploadPart(key, digest, digest, len(data_set.rows)),), options)
+        return ImportProgress(name, (UploadPart(key, digest, digest, len(data_set.rows)),), options)
 
-    def as_new_base(self, upload: Upload, parts: Sequence[Part]) -> tuple[Upload, Mapping[str, DataSet]]:
+    def as_new_base(
+        self, upload: ImportProgress, parts: Sequence[Part]
+    ) -> tuple[ImportProgress, Mapping[str, DataSet]]:
         """Return the upload as one that Canvas takes without comparing, with what is gone in it once more.
 
         `parts` are its data sets: what Canvas may hold, and what it should hold then.
@@ -157,7 +171,7 @@ class UploadPlanner:
             digest_of(sent.data_set): sent.data_set for sent in needed.parts
         }
 
-    def _grouped(self, plan: Iterable[DataSet], held: Mapping[DataSetKey, Held]) -> dict[str, list[DataSet]]:
+    def _grouped(self, plan: Iterable[DataSet], held: Mapping[DataSetKey, LastApplied]) -> dict[str, list[DataSet]]:
         """Return the planned data sets by group. A term stays in the group in which Canvas has it."""
         plan = tuple(plan)
         schools: dict[str, set[int]] = {}
@@ -179,12 +193,12 @@ class UploadPlanner:
         self,
         group: str,
         data_sets: Sequence[DataSet],
-        held: Mapping[DataSetKey, Held],
+        held: Mapping[DataSetKey, LastApplied],
         ended_terms: Collection[str],
         live: Live,
         *,
         renew: bool,
-    ) -> Prepared | None:
+    ) -> PlannedImport | None:
         name = data_set_id_of(self._prefix, group)
         members = self._members(name, data_sets, held, ended_terms)
         in_base = [member for member in members if member.is_in_base]
@@ -204,11 +218,11 @@ class UploadPlanner:
         self,
         name: str,
         data_sets: Sequence[DataSet],
-        held: Mapping[DataSetKey, Held],
+        held: Mapping[DataSetKey, LastApplied],
         ended_terms: Collection[str],
     ) -> list[_Member]:
         planned = {data_set.key: data_set for data_set in data_sets}
-        members = [self._member(name, data_set, held.get(data_set.key, Held())) for data_set in data_sets]
+        members = [self._member(name, data_set, held.get(data_set.key, LastApplied())) for data_set in data_sets]
         changed = {m.part.after.key.term_sis_id for m in members if m.held.mark is None or not m.part.may_rest}
         found = []
         for m in members:
@@ -222,7 +236,7 @@ class UploadPlanner:
                 found.append(self._left_alone(key, each))
         return sorted(found, key=lambda member: member.part.after.key.place)
 
-    def _member(self, name: str, after: DataSet, held: Held) -> _Member:
+    def _member(self, name: str, after: DataSet, held: LastApplied) -> _Member:
         digest, mark = digest_of(after), held.mark
         is_certain = held.is_certain and mark is not None
         is_same = is_certain and mark is not None and mark.digest == digest
@@ -231,7 +245,7 @@ class UploadPlanner:
         is_in_base = is_certain and mark is not None and mark.data_set_id == name
         return _Member(Part(before, after, may_rest=is_same), held, digest, is_in_base)
 
-    def _left_alone(self, key: DataSetKey, held: Held) -> _Member:
+    def _left_alone(self, key: DataSetKey, held: LastApplied) -> _Member:
         """Return a data set that is in Canvas's base and that the plan does not name: it stays as it is."""
         rows = held.possible
         digest = held.mark.digest if held.mark and held.mark.digest else ""
@@ -247,12 +261,14 @@ class UploadPlanner:
         if last is not None and last < self.today() and any(mark and mark.has_errors for mark in refused):
             # It is not known which rows Canvas refused.
             last = None
-        return bool(active) and is_remaster_due(last, self.today(), self._rules.remaster_days, turn_of(group))
+        return bool(active) and is_remaster_due(last, self.today(), self._rules.remaster_days, group_index(group))
 
-    def _upload(self, name: str, needed: NeededImport, live: Live, resting: Iterable[DataSetKey]) -> Upload:
-        return Upload(name, tuple(_part(sent, live) for sent in needed.parts), needed.options, tuple(resting))
+    def _upload(self, name: str, needed: NeededImport, live: Live, resting: Iterable[DataSetKey]) -> ImportProgress:
+        return ImportProgress(name, tuple(_part(sent, live) for sent in needed.parts), needed.options, tuple(resting))
 
-    def _with_rows(self, upload: Upload, needed: NeededImport, members: Mapping[DataSetKey, _Member]) -> Prepared:
+    def _with_rows(
+        self, upload: ImportProgress, needed: NeededImport, members: Mapping[DataSetKey, _Member]
+    ) -> PlannedImport:
         changes: list[DataSetChange] = []
         rows: dict[str, DataSet] = {}
         for sent, part in zip(needed.parts, upload.parts, strict=True):
@@ -263,7 +279,7 @@ class UploadPlanner:
                 before = member.held.mark.digest if member.held.mark else None
                 counts = (len(d.added), len(d.changed), len(d.removed))
                 changes.append(DataSetChange(part.key, before, part.holds, *counts))
-        return Prepared(upload, tuple(changes), rows)
+        return PlannedImport(upload, tuple(changes), rows)
 
 
 def correction_change(data_set: DataSet) -> DataSetChange:

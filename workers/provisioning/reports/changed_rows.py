@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.domain.provisioning.run import DataSetChange, RowChange, Run, row_changes
+from shared.domain.provisioning.run import ChangedRow, DataSetChange, Run, row_changes
 from shared.ports.provisioning import ProvisionRuns
 from workers.provisioning.imports.upload_planner import correction_change
 from workers.provisioning.reports.comparison import Comparison
@@ -14,7 +14,7 @@ class ChangedDataSet:
     """What a run changes in a data set, row by row. `is_known` is False once the rows' time is over."""
 
     change: DataSetChange
-    rows: Sequence[RowChange]
+    rows: Sequence[ChangedRow]
     is_known: bool = True
 
 

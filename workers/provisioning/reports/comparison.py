@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.domain.provisioning.rows.sis_rows import DataSet
-from shared.domain.provisioning.run import DataSetChange, Hold
-from workers.provisioning.imports.upload_planner import Prepared, correction_change
-from workers.provisioning.planning import Planned
+from shared.domain.provisioning.run import DataSetChange, StoredHold
+from workers.provisioning.imports.upload_planner import PlannedImport, correction_change
+from workers.provisioning.planning import PlanResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class SchoolPlan:
     """
 
     school_number: int
-    holds: tuple[Hold, ...]
+    holds: tuple[StoredHold, ...]
     plan_digest: str
     changes: tuple[DataSetChange, ...]
     rows: Mapping[str, DataSet]
@@ -32,9 +32,9 @@ class Comparison:
     `renumbered` are rows that were applied, by digest, by the SIS ids that people will have.
     """
 
-    planned: Planned
-    prepared: tuple[Prepared, ...]
-    holds: tuple[Hold, ...]
+    planned: PlanResult
+    prepared: tuple[PlannedImport, ...]
+    holds: tuple[StoredHold, ...]
     plan_digest: str
     schools: tuple[SchoolPlan, ...] = ()
     corrections: tuple[DataSet, ...] = ()

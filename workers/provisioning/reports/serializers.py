@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
-from shared.domain.provisioning.run import DataSetChange, Hold, RowChange, RowTrouble, Run, WaitedFor
+from shared.domain.provisioning.run import ChangedRow, DataSetChange, ImportMessage, Run, StoredHold, WaitedFor
 from workers.provisioning.reports.changed_rows import ChangedDataSet
 from workers.provisioning.reports.comparison import Comparison
 
 Json = dict[str, object]
 
 
-def run_line(run: Run) -> Json:
+def run_summary(run: Run) -> Json:
     """Return a run in a line of the history."""
     return {
         "id": run.id,
@@ -30,10 +30,10 @@ def run_line(run: Run) -> Json:
     }
 
 
-def run_json(run: Run, troubles: Iterable[RowTrouble] = ()) -> Json:
+def run_json(run: Run, troubles: Iterable[ImportMessage] = ()) -> Json:
     """Return everything about a run but its rows."""
     return {
-        **run_line(run),
+        **run_summary(run),
         "actor": run.actor or None,
         "approved_by": run.approved_by or None,
         "replanned": run.replanned,
@@ -66,7 +66,7 @@ def run_json(run: Run, troubles: Iterable[RowTrouble] = ()) -> Json:
             }
             for upload in run.uploads
         ],
-        "messages": [_trouble(trouble) for trouble in troubles],
+        "messages": [_import_message(trouble) for trouble in troubles],
     }
 
 
@@ -103,7 +103,7 @@ def _counts(change: DataSetChange) -> Json:
     }
 
 
-def _change(entity: Entity, row: RowChange) -> Json:
+def _change(entity: Entity, row: ChangedRow) -> Json:
     kept = row.after or row.before
     return {
         "source": kept.source if kept else None,
@@ -116,7 +116,7 @@ def _named(entity: Entity, row: SisRow | None) -> dict[str, str] | None:
     return None if row is None else dict(zip(HEADERS[entity], row.values, strict=True))
 
 
-def _hold(hold: Hold) -> Json:
+def _hold(hold: StoredHold) -> Json:
     return {"code": hold.code, "message": hold.sentence, "remedy": hold.remedy, "school_number": hold.school_number}
 
 
@@ -140,7 +140,7 @@ def _problem(problem: RosterProblem) -> Json:
     }
 
 
-def _trouble(trouble: RowTrouble) -> Json:
+def _import_message(trouble: ImportMessage) -> Json:
     return {
         "import_id": trouble.import_id,
         "file": trouble.error.file,

@@ -4,23 +4,23 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
-from workers.container import Passback
+from workers.container import Container
 from workers.web.api.courses import CourseApi
-from workers.web.api.dead_letters import LetterApi
-from workers.web.api.errors import RefusalAnswer, answer_refusals
+from workers.web.api.dead_letters import DeadLetterApi
+from workers.web.api.errors import ErrorResponse, install_error_handlers
 from workers.web.api.installation import InstallationApi
 from workers.web.auth.access import people_only
-from workers.web.auth.roles import Person
-from workers.web.auth.sign_in import SignIn
-from workers.web.pages.operator_actions import Acts
-from workers.web.pages.provisioning import Provisioning
+from workers.web.auth.roles import User
+from workers.web.auth.sign_in import RequestAuthenticator
+from workers.web.pages.operator_actions import OperatorActions
+from workers.web.pages.provisioning import ProvisioningPages
 from workers.web.pages.provisioning_source import provisioning_of
 
 PREFIX = "/api/v1"
 
 # What every endpoint may answer besides what it is for.
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": RefusalAnswer, "description": why}
+    status: {"model": ErrorResponse, "description": why}
     for status, why in (
         (400, "The body is not readable"),
         (401, "Nobody signed in"),
@@ -35,11 +35,13 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_api(service: Passback, sign_in: SignIn | None = None, provisioning: Provisioning | None = None) -> FastAPI:
+def create_api(
+    service: Container, sign_in: RequestAuthenticator | None = None, provisioning: ProvisioningPages | None = None
+) -> FastAPI:
     """Return the API as an ASGI application. Its endpoints block, and so run in threads."""
-    sign_in = sign_in or SignIn(service.settings, lambda: service.redis, service.keys)
+    sign_in = sign_in or RequestAuthenticator(service.settings, lambda: service.redis, service.keys)
     provisioning = provisioning or provisioning_of(service)
-    acts = Acts(service, provisioning)
+    acts = OperatorActions(service, provisioning)
     app = FastAPI(
         title="passback",
         description="What is in PowerSchool, why something is not, and what to do about it.",
@@ -52,19 +54,19 @@ def create_api(service: Passback, sign_in: SignIn | None = None, provisioning: P
     router = APIRouter(responses=REFUSALS)
     for part in (
         CourseApi(service, acts),
-        LetterApi(service, acts),
+        DeadLetterApi(service, acts),
         InstallationApi(service, acts, provisioning),
     ):
         part.add_to(router)
     app.include_router(router, prefix=PREFIX, dependencies=[Depends(_known(sign_in)), Depends(_private)])
-    answer_refusals(app)
+    install_error_handlers(app)
     return app
 
 
-def _known(sign_in: SignIn) -> Any:  # FastAPI reads the signature itself
+def _known(sign_in: RequestAuthenticator) -> Any:  # FastAPI reads the signature itself
     who = people_only(sign_in)
 
-    def known(request: Request, person: Person = Depends(who)) -> None:  # noqa: B008  # FastAPI's way
+    def known(request: Request, person: User = Depends(who)) -> None:  # noqa: B008  # FastAPI's way
         request.state.person = person
 
     return known

@@ -8,22 +8,22 @@ from pydantic import StringConstraints
 
 from shared.adapters.redis.course_data.course_index import ListedCourse
 from shared.domain.passback.audit import about
-from workers.container import Passback
-from workers.grade_passback.explain.response import Json, Question
+from workers.container import Container
+from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
-from workers.web.api.errors import NotDone
-from workers.web.api.parameters import CANVAS_ID, MOST_ENTRIES, SIS_ID, Body, CourseId, Operator, Since, plain
-from workers.web.pages.operator_actions import Acts
+from workers.web.api.errors import ApiError
+from workers.web.api.parameters import CANVAS_ID, MOST_ENTRIES, SIS_ID, CourseId, Operator, Since, StrictModel, plain
+from workers.web.pages.operator_actions import OperatorActions
 
 AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]
 StudentId = Annotated[str | None, Query(pattern=SIS_ID, description="Only this student, by SIS id")]
 Start = Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=200)]
-Words = Annotated[str, Query(max_length=200, description="Beginnings of words of the name, or of the id")]
+SearchTerms = Annotated[str, Query(max_length=200, description="Beginnings of words of the name, or of the id")]
 
 
-class SyncRequest(Body):
+class SyncRequest(StrictModel):
     """What a sync is asked for; the whole course is made to agree in any case."""
 
     assignment_id: Annotated[str, StringConstraints(pattern=CANVAS_ID)] | None = None
@@ -32,7 +32,7 @@ class SyncRequest(Body):
 class CourseApi:
     """The endpoints under `/courses`."""
 
-    def __init__(self, service: Passback, acts: Acts) -> None:
+    def __init__(self, service: Container, acts: OperatorActions) -> None:
         self._service = service
         self._acts = acts
 
@@ -63,10 +63,10 @@ class CourseApi:
         live: Annotated[bool, Query(description="Ask Canvas and PowerSchool now")] = False,
     ) -> Json:
         """Say of every assignment whether it is in PowerSchool, and why it is not: as of the last sync, or live."""
-        question = Question(course_id, assignment_id, student_sis_id)
+        question = ExplainQuery(course_id, assignment_id, student_sis_id)
         answer = self._service.explain.answer(question) if live else self._service.recall.answer(question)
         if answer["as_of"] is None:
-            raise NotDone(404, "course_not_synced", "Passback has never synced a course of this id.")
+            raise ApiError(404, "course_not_synced", "Passback has never synced a course of this id.")
         return answer
 
     def history(

@@ -6,33 +6,42 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field, StringConstraints
 
-from shared.adapters.redis.dead_letters.batches import LetterBatch
+from shared.adapters.redis.dead_letters.batches import DeadLetterBatch
 from shared.domain.actions import Verb
 from shared.domain.passback.course_state import DeadLetter
-from workers.container import Passback
-from workers.dead_letters.service import letter_json
+from workers.container import Container
+from workers.dead_letters.service import dead_letter_json
 from workers.grade_passback.explain.response import Json
-from workers.web.api.errors import NotDone, RefusalAnswer
-from workers.web.api.parameters import LETTER_ID, Body, Code, LetterId, Moment, Operator, Since, plain
+from workers.web.api.errors import ApiError, ErrorResponse
+from workers.web.api.parameters import (
+    DEAD_LETTER_ID,
+    Code,
+    DeadLetterId,
+    Operator,
+    Since,
+    StrictModel,
+    TimeParameter,
+    plain,
+)
 from workers.web.pages import dead_letters
 from workers.web.pages.dead_letter_causes import explained
-from workers.web.pages.operator_actions import Acts
+from workers.web.pages.operator_actions import OperatorActions
 
-AnId = Annotated[str, StringConstraints(pattern=LETTER_ID)]
+DeadLetterIdText = Annotated[str, StringConstraints(pattern=DEAD_LETTER_ID)]
 BatchId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Id of a batch")]
-Cause = Annotated[Code | None, Query(description="Only those of this cause; `messages`: those nobody could read")]
+CauseQuery = Annotated[Code | None, Query(description="Only those of this cause; `messages`: those nobody could read")]
 
 
-class Chosen(Body):
+class SelectionRequest(StrictModel):
     """How those that are chosen are gone through: how many a minute, or only named."""
 
     per_minute: Annotated[int, Field(ge=1, le=60_000)] | None = None
     dry_run: bool = False
 
     @property
-    def choice(self) -> dead_letters.Choice:
+    def choice(self) -> dead_letters.DeadLetterSelection:
         """Return what is chosen: all."""
-        return dead_letters.Choice()
+        return dead_letters.DeadLetterSelection()
 
     @property
     def interval(self) -> timedelta:
@@ -40,56 +49,56 @@ class Chosen(Body):
         return timedelta(minutes=1) / self.per_minute if self.per_minute else timedelta(0)
 
 
-class AllLetters(Chosen):
+class SelectAll(SelectionRequest):
     """Every dead letter."""
 
     all: Literal[True]
 
 
-class LettersSince(Chosen):
+class SelectSince(SelectionRequest):
     """Those that failed since."""
 
-    since: Moment
+    since: TimeParameter
 
     @property
-    def choice(self) -> dead_letters.Choice:
+    def choice(self) -> dead_letters.DeadLetterSelection:
         """Return what is chosen."""
-        return dead_letters.Choice(since=self.since)
+        return dead_letters.DeadLetterSelection(since=self.since)
 
 
-class LettersOfCause(Chosen):
+class SelectByCause(SelectionRequest):
     """Those of a cause; `messages` stands for those that nobody could read."""
 
     cause: Code
-    since: Moment | None = None
+    since: TimeParameter | None = None
 
     @property
-    def choice(self) -> dead_letters.Choice:
+    def choice(self) -> dead_letters.DeadLetterSelection:
         """Return what is chosen."""
-        return dead_letters.Choice(cause=self.cause, since=self.since)
+        return dead_letters.DeadLetterSelection(cause=self.cause, since=self.since)
 
 
-class TheseLetters(Chosen):
+class SelectByIds(SelectionRequest):
     """Those of these ids; with a cause or a time, only those among them that fit."""
 
-    ids: Annotated[list[AnId], Field(min_length=1, max_length=500)]
+    ids: Annotated[list[DeadLetterIdText], Field(min_length=1, max_length=500)]
     cause: Code | None = None
-    since: Moment | None = None
+    since: TimeParameter | None = None
 
     @property
-    def choice(self) -> dead_letters.Choice:
+    def choice(self) -> dead_letters.DeadLetterSelection:
         """Return what is chosen."""
-        return dead_letters.Choice(tuple(self.ids), self.cause, self.since)
+        return dead_letters.DeadLetterSelection(tuple(self.ids), self.cause, self.since)
 
 
 # Nothing is chosen by leaving something out: all has to be said, too.
-Choosing = TheseLetters | LettersOfCause | LettersSince | AllLetters
+Choosing = SelectByIds | SelectByCause | SelectSince | SelectAll
 
 
-class LetterApi:
+class DeadLetterApi:
     """The endpoints under `/dead-letters`."""
 
-    def __init__(self, service: Passback, acts: Acts) -> None:
+    def __init__(self, service: Container, acts: OperatorActions) -> None:
         self._service = service
         self._acts = acts
 
@@ -103,7 +112,7 @@ class LetterApi:
         router.post("/dead-letters/batches/{batch_id}/cancel", status_code=202)(self.cancel)
         router.get("/dead-letters/{letter_id}")(self.dead_letter)
         conflict: dict[int | str, dict[str, Any]] = {
-            409: {"model": RefusalAnswer, "description": "It cannot be run again"}
+            409: {"model": ErrorResponse, "description": "It cannot be run again"}
         }
         router.post("/dead-letters/{letter_id}/retry", status_code=202, responses=conflict)(self.retry)
         router.post("/dead-letters/{letter_id}/discard", status_code=202)(self.discard)
@@ -111,9 +120,9 @@ class LetterApi:
     def dead_letters(
         self,
         response: Response,
-        cause: Cause = None,
+        cause: CauseQuery = None,
         since: Since = None,
-        start: Annotated[str | None, Query(pattern=LETTER_ID, description="`X-Next` of the page before")] = None,
+        start: Annotated[str | None, Query(pattern=DEAD_LETTER_ID, description="`X-Next` of the page before")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
     ) -> list[Json]:
         """Return the jobs that are kept for a person, the oldest failure first; of a cause, by their ids.
@@ -121,32 +130,32 @@ class LetterApi:
         A page at a time: the header `X-Next` says where the next one starts. With `since`, everything at once.
         """
         if since is not None or (cause is None and start is None):
-            found = dead_letters.Choice(cause=cause, since=since).of(self._service)
-            return [letter_json(letter) for letter in found]
+            found = dead_letters.DeadLetterSelection(cause=cause, since=since).of(self._service)
+            return [dead_letter_json(letter) for letter in found]
         page = dead_letters.page(self._service, cause, start, limit)
         if page.next_start is not None:
             response.headers["X-Next"] = page.next_start
-        return [letter_json(letter) for letter in page.letters]
+        return [dead_letter_json(letter) for letter in page.letters]
 
     def groups(self) -> list[Json]:
         """Return how many there are of each cause, and what to do about it."""
         found = dead_letters.groups(self._service)
         return [{**plain(group), **plain(explained(group.cause))} for group in found]
 
-    def dead_letter(self, letter_id: LetterId) -> Json:
+    def dead_letter(self, letter_id: DeadLetterId) -> Json:
         """Return one of them; of a message, not what was in it."""
-        return letter_json(self._found(letter_id))
+        return dead_letter_json(self._found(letter_id))
 
-    def retry(self, person: Operator, letter_id: LetterId) -> Json:
+    def retry(self, person: Operator, letter_id: DeadLetterId) -> Json:
         """Set the job going again. Needs the header `X-Requested-With`, or a JSON body, against forgery.
 
         A course gets a fresh sync, and its letter stays open until that succeeds. Safe to repeat.
         """
         if not self._acts.retry_one(person, self._found(letter_id)):
-            raise NotDone(409, "not_retryable", "This job cannot be run again; export or discard it.")
+            raise ApiError(409, "not_retryable", "This job cannot be run again; export or discard it.")
         return {"id": letter_id, "requested": True}
 
-    def discard(self, person: Operator, letter_id: LetterId) -> Json:
+    def discard(self, person: Operator, letter_id: DeadLetterId) -> Json:
         """Remove the job without doing its work; a later change of its course may bring it up again."""
         self._acts.discard_one(person, self._found(letter_id))
         return {"id": letter_id, "discarded": True}
@@ -168,7 +177,7 @@ class LetterApi:
         self._batch(batch_id)
         return {"id": batch_id, "cancelled": self._acts.cancel_batch(person, batch_id)}
 
-    def _some(self, person: Operator, verb: Verb, chosen: Chosen) -> Json:
+    def _some(self, person: Operator, verb: Verb, chosen: SelectionRequest) -> Json:
         meant = chosen.choice.of(self._service)
         if chosen.dry_run:
             return {f"would_{verb}": [letter.id for letter in meant]}
@@ -178,11 +187,11 @@ class LetterApi:
     def _found(self, letter_id: str) -> DeadLetter:
         letter = dead_letters.find(self._service, letter_id)
         if letter is None:
-            raise NotDone(404, "dead_letter_unknown", "There is no open dead letter of this id.")
+            raise ApiError(404, "dead_letter_unknown", "There is no open dead letter of this id.")
         return letter
 
-    def _batch(self, batch_id: str) -> LetterBatch:
+    def _batch(self, batch_id: str) -> DeadLetterBatch:
         batch = self._service.letter_batches.find(batch_id)
         if batch is None:
-            raise NotDone(404, "batch_unknown", "There was no batch of this id in the last day.")
+            raise ApiError(404, "batch_unknown", "There was no batch of this id in the last day.")
         return batch

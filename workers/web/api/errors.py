@@ -21,7 +21,7 @@ CODES = {
 }
 
 
-class NotDone(Exception):
+class ApiError(Exception):
     """Ends a request with a refusal; `message` is for the caller and holds no personal data."""
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -32,17 +32,17 @@ class NotDone(Exception):
         self.headers = headers
 
 
-class Refusal(BaseModel):
+class ErrorDetail(BaseModel):
     """Why something was not done."""
 
     code: str
     message: str
 
 
-class RefusalAnswer(BaseModel):
+class ErrorResponse(BaseModel):
     """The answer to what was not done."""
 
-    error: Refusal
+    error: ErrorDetail
 
 
 def refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -50,9 +50,9 @@ def refusal(status: int, code: str, message: str, headers: Mapping[str, str] | N
     return JSONResponse({"error": {"code": code, "message": message}}, status, dict(headers or {}))
 
 
-def answer_refusals(app: FastAPI) -> None:
+def install_error_handlers(app: FastAPI) -> None:
     """Make the app answer every refusal in the one shape."""
-    app.add_exception_handler(NotDone, _not_done)
+    app.add_exception_handler(ApiError, _not_done)
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RedisError, _unavailable)
@@ -61,18 +61,18 @@ def answer_refusals(app: FastAPI) -> None:
 
 
 def _not_done(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, NotDone)
+    assert isinstance(error, ApiError)
     return refusal(error.status, error.code, error.message, error.headers)
 
 
 def _not_valid(_request: Request, error: Exception) -> Response:
     """Say where the request is wrong, without repeating what was sent."""
     assert isinstance(error, RequestValidationError)
-    problems = [f"{_place(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+    problems = [f"{_location(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
     return refusal(422, "not_valid", "; ".join(problems))
 
 
-def _place(location: Sequence[object]) -> str:
+def _location(location: Sequence[object]) -> str:
     return ".".join(str(part) for part in location)
 
 

@@ -6,21 +6,21 @@ from fastapi import APIRouter, Path, Query
 from pydantic import StringConstraints
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
-from workers.container import Passback
+from workers.container import Container
 from workers.grade_passback.explain.response import Json, pause_json
 from workers.status import installation_status
-from workers.web.api.errors import NotDone
-from workers.web.api.parameters import Body, Operator, plain
-from workers.web.pages.alerts import problems
-from workers.web.pages.operator_actions import Acts
+from workers.web.api.errors import ApiError
+from workers.web.api.parameters import Operator, StrictModel, plain
+from workers.web.pages.alerts import alerts
+from workers.web.pages.operator_actions import OperatorActions
 from workers.web.pages.overview import overview
-from workers.web.pages.provisioning import Provisioning, RunView
+from workers.web.pages.provisioning import ProvisioningPages, RunView
 
 TARGET = rf"^({EVERYTHING}|{PROVISIONING}|course:[0-9]{{1,20}})$"
 RunId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="Id of a provisioning run")]
 
 
-class Target(Body):
+class Target(StrictModel):
     """What is held back or goes on."""
 
     target: Annotated[str, StringConstraints(pattern=TARGET)] = EVERYTHING
@@ -35,7 +35,7 @@ class PauseRequest(Target):
 class InstallationApi:
     """The endpoints about everything at once."""
 
-    def __init__(self, service: Passback, acts: Acts, provisioning: Provisioning) -> None:
+    def __init__(self, service: Container, acts: OperatorActions, provisioning: ProvisioningPages) -> None:
         self._service = service
         self._acts = acts
         self._provisioning = provisioning
@@ -57,7 +57,7 @@ class InstallationApi:
         seen = overview(self._service, self._provisioning)
         return {
             **installation_status(self._service),
-            "problems": plain(problems(seen)),
+            "problems": plain(alerts(seen)),
             "courses_with_problems": seen.with_problems,
             "assignments": plain(seen.standings),
             "event_to_powerschool": [
@@ -114,5 +114,5 @@ class InstallationApi:
     def _found(self, run_id: str) -> RunView:
         run = self._provisioning.run(run_id)
         if run is None:
-            raise NotDone(404, "run_unknown", "There is no provisioning run of this id.")
+            raise ApiError(404, "run_unknown", "There is no provisioning run of this id.")
         return run

@@ -8,25 +8,25 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydantic_core import to_jsonable_python
 
 from workers.web.auth.access import not_forged, operators_only
-from workers.web.auth.roles import Person
+from workers.web.auth.roles import User
 
 CANVAS_ID = r"^[0-9]{1,20}$"
-LETTER_ID = r"^[A-Za-z0-9_.:-]{1,100}$"
+DEAD_LETTER_ID = r"^[A-Za-z0-9_.:-]{1,100}$"
 SIS_ID = r"^[^\x00-\x1f]{1,255}$"
 CODE = r"^[A-Za-z0-9_.-]{1,100}$"
 MOST_ENTRIES = 1000
 
 
-def operator(request: Request) -> Person:
+def operator(request: Request) -> User:
     """Return the operator who acts; refuses viewers, and what may be forged."""
     not_forged(request)
-    person: Person = request.state.person
+    person: User = request.state.person
     return operators_only(person)
 
 
-Operator = Annotated[Person, Depends(operator)]
+Operator = Annotated[User, Depends(operator)]
 CourseId = Annotated[str, Path(pattern=CANVAS_ID, description="Canvas course id")]
-LetterId = Annotated[str, Path(pattern=LETTER_ID, description="Dead letter id")]
+DeadLetterId = Annotated[str, Path(pattern=DEAD_LETTER_ID, description="Dead letter id")]
 Code = Annotated[str, StringConstraints(pattern=CODE)]
 
 
@@ -35,11 +35,11 @@ def aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(aware)]
-Since = Annotated[Moment | None, Query(description="Only from this time on; UTC without an offset")]
+TimeParameter = Annotated[datetime, AfterValidator(aware)]
+Since = Annotated[TimeParameter | None, Query(description="Only from this time on; UTC without an offset")]
 
 
-class Body(BaseModel):
+class StrictModel(BaseModel):
     """A body; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")

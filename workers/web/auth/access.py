@@ -8,10 +8,10 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
-from workers.web.api.errors import NotDone
+from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import CHALLENGE, name_and_password
-from workers.web.auth.roles import Person
-from workers.web.auth.sign_in import CLOSED, SignIn
+from workers.web.auth.roles import User
+from workers.web.auth.sign_in import CLOSED, RequestAuthenticator
 
 
 class _Utf8Basic(HTTPBasic):
@@ -27,26 +27,26 @@ class _Utf8Basic(HTTPBasic):
 _basic = _Utf8Basic(scheme_name="password", auto_error=False)
 
 
-def people_only(sign_in: SignIn) -> Callable[..., Awaitable[Person]]:
+def people_only(sign_in: RequestAuthenticator) -> Callable[..., Awaitable[User]]:
     """Return the check that the caller signed in: by HTTP Basic, with a session's cookie, or at a trusted proxy."""
 
-    async def signed_in(request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> Person:
+    async def signed_in(request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> User:
         if not sign_in.is_possible:
-            raise NotDone(403, "no_password_configured", CLOSED)
+            raise ApiError(403, "no_password_configured", CLOSED)
         if given is not None:
             return await sign_in.by_password(request, given.username, given.password, "api")
         person = (await run_in_threadpool(sign_in.caller, request)).person
         if person is None:
-            raise NotDone(401, "not_signed_in", "Sign in as operator or viewer.", CHALLENGE)
+            raise ApiError(401, "not_signed_in", "Sign in as operator or viewer.", CHALLENGE)
         return person
 
     return signed_in
 
 
-def operators_only(person: Person) -> Person:
-    """Return the person who wants to act. Raises `NotDone` for one who may only look."""
+def operators_only(person: User) -> User:
+    """Return the person who wants to act. Raises `ApiError` for one who may only look."""
     if not person.may_act:
-        raise NotDone(403, "not_operator", "Only operators may do this.")
+        raise ApiError(403, "not_operator", "Only operators may do this.")
     return person
 
 
@@ -57,6 +57,6 @@ def not_forged(request: Request) -> None:
     """
     is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
     if not is_json and "x-requested-with" not in request.headers:
-        raise NotDone(
+        raise ApiError(
             403, "maybe_forged", "Send the header X-Requested-With, or Content-Type: application/json, with an action."
         )

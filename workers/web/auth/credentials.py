@@ -26,8 +26,8 @@ from shared.adapters.redis.operations.sign_in import Guesses
 from shared.clock import Clock
 from shared.config import PREFIX, Settings
 from shared.log_events import LogEvent
-from workers.runtime.log_limit import LineLimit
-from workers.web.api.errors import NotDone
+from workers.runtime.log_limit import LogLimit
+from workers.web.api.errors import ApiError
 from workers.web.auth.passwords import Password
 from workers.web.auth.roles import Role
 
@@ -59,7 +59,7 @@ class Authenticator:
         self._token = settings.metrics_token.get_secret_value()
         self._redis = redis
         self._keys = keys
-        self._lines = LineLimit(clock)
+        self._lines = LogLimit(clock)
         self._threads = ThreadPoolExecutor(CHECKS_AT_ONCE, "password-check", _yield_to_others)
         self._waiting = 0
         self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
@@ -73,7 +73,7 @@ class Authenticator:
         """Return the role of the account with this name and password.
 
         `sender` is the address as `Proxies.sender` gives it; `door` is a name for logs.
-        Raises: NotDone (401: wrong, 429: guessed too often, 503: too many attempts at once); RedisError.
+        Raises: ApiError (401: wrong, 429: guessed too often, 503: too many attempts at once); RedisError.
         """
         role = next((role for role in Role if role.value == name), None)
         fits = partial(self.passwords[role].fits, password) if role else _never
@@ -82,15 +82,15 @@ class Authenticator:
         return role
 
     async def operator(self, name: str, password: str, sender: str, door: str) -> None:
-        """Return if this is the operator. Raises: as `role`; NotDone (403) for anybody else who has a password."""
+        """Return if this is the operator. Raises: as `role`; ApiError (403) for anybody else who has a password."""
         if await self.role(name, password, sender, door) is not Role.OPERATOR:
-            raise NotDone(403, "not_operator", "This is for the operator.")
+            raise ApiError(403, "not_operator", "This is for the operator.")
 
     async def token(self, given: str, sender: str, door: str) -> None:
         """Return if this is the metrics' token.
 
         Without Redis it is checked uncounted, so that the metrics can say that Redis is away: a token is long.
-        Raises: NotDone, as `role`.
+        Raises: ApiError, as `role`.
         """
         await self._attempt(METRICS_ACCOUNT, sender, door, partial(self._is_token, given))
 
@@ -105,10 +105,10 @@ class Authenticator:
             self._log("too_many_guesses", account, door)
             seconds = str(max(1, round(wait.total_seconds())))
             message = f"Too many wrong passwords. Try again in {seconds} seconds."
-            raise NotDone(429, "too_many_guesses", message, {"Retry-After": seconds})
+            raise ApiError(429, "too_many_guesses", message, {"Retry-After": seconds})
         if not is_right:
             self._log("wrong_password", account, door)
-            raise NotDone(401, "not_signed_in", "This is no account with this password.", CHALLENGE)
+            raise ApiError(401, "not_signed_in", "This is no account with this password.", CHALLENGE)
 
     def _check(self, account: str, sender: str, fits: Callable[[], bool]) -> tuple[timedelta | None, bool]:
         """Count, then check; blocks."""
@@ -130,7 +130,7 @@ class Authenticator:
         lock, waiting = self._turns.get((account, sender), (asyncio.Lock(), 0))
         if self._waiting >= MOST_WAITING or waiting >= MOST_WAITING_OF_SENDER:
             self._log("too_busy", account, door)
-            raise NotDone(503, "too_busy", "Too many passwords are being checked. Send it again.", RETRY_AFTER)
+            raise ApiError(503, "too_busy", "Too many passwords are being checked. Send it again.", RETRY_AFTER)
         self._waiting += 1
         self._turns[account, sender] = lock, waiting + 1
         try:

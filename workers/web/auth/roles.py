@@ -12,7 +12,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class User:
     """Somebody who signed in, by the name that the account or the proxy gives."""
 
     name: str

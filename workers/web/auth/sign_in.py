@@ -12,7 +12,7 @@ from shared.adapters.redis.operations.sign_in import SessionStore, session_secre
 from shared.clock import SystemClock
 from shared.config import PREFIX, Settings
 from workers.web.auth.credentials import Authenticator
-from workers.web.auth.roles import Person, Role
+from workers.web.auth.roles import Role, User
 from workers.web.auth.sessions import Session, Sessions
 from workers.web.auth.trusted_proxies import Proxies
 
@@ -20,16 +20,16 @@ CLOSED = f"Closed until somebody can sign in: set {PREFIX}OPERATOR_PASSWORD."
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Authenticated:
     """Who sends a request, with the session it belongs to. `person` is None for somebody who did not sign in."""
 
-    person: Person | None
+    person: User | None
     session: Session
     token: str
     is_secure: bool
 
 
-class SignIn:
+class RequestAuthenticator:
     """The doors of one installation."""
 
     def __init__(
@@ -49,23 +49,23 @@ class SignIn:
         """Return the accounts that have a password."""
         return [role for role, password in self._authenticator.passwords.items() if password.is_set]
 
-    def caller(self, request: HTTPConnection) -> Caller:
+    def caller(self, request: HTTPConnection) -> Authenticated:
         """Return who sends the request."""
         session = self.sessions.read(request)
         person = self._proxies.person(request)
         if person is None and session.role is not None:
-            person = Person(session.role.value, session.role)
+            person = User(session.role.value, session.role)
         token = self.sessions.token(session, person.name if person else "")
-        return Caller(person, session, token, self._proxies.is_secure(request))
+        return Authenticated(person, session, token, self._proxies.is_secure(request))
 
     def is_secure(self, request: HTTPConnection) -> bool:
         """Say whether the browser speaks TLS."""
         return self._proxies.is_secure(request)
 
-    async def by_password(self, request: HTTPConnection, name: str, password: str, door: str) -> Person:
+    async def by_password(self, request: HTTPConnection, name: str, password: str, door: str) -> User:
         """Return who has this name and password. Raises: as `Authenticator.role`."""
         role = await self._authenticator.role(name, password, self._proxies.sender(request), door)
-        return Person(role.value, role)
+        return User(role.value, role)
 
     @cached_property
     def _secret(self) -> str:

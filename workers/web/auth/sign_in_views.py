@@ -9,20 +9,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from workers.web.api.errors import NotDone
-from workers.web.auth.roles import Person
+from workers.web.api.errors import ApiError
+from workers.web.auth.roles import User
 from workers.web.auth.sessions import COOKIE
 from workers.web.auth.sign_in import CLOSED
-from workers.web.pages.page_handlers import Desk, parse_form, to
+from workers.web.pages.page_handlers import PageHandlers, parse_form, redirect
 
 LONGEST_PASSWORD = 1000
 _MAY_BE_CHECKED = Response()
 
 
-class Doors:
+class SignInViews:
     """The forms to sign in and out."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageHandlers) -> None:
         self._desk = desk
 
     def routes(self) -> list[Route]:
@@ -46,7 +46,7 @@ class Doors:
         name, password = _first(form, "account"), _first(form, "password")[:LONGEST_PASSWORD]
         try:
             person = await self._desk.sign_in.by_password(request, name, password, "pages")
-        except (NotDone, RedisError) as error:
+        except (ApiError, RedisError) as error:
             return await run_in_threadpool(self._desk.answered, partial(self._not_entered, request, form, error))
         return await run_in_threadpool(self._desk.answered, lambda: self._entered(request, form, person))
 
@@ -59,7 +59,7 @@ class Doors:
         if not sign_in.is_possible:
             return self._desk.message(403, "Closed", CLOSED)
         if not sign_in.accounts:
-            return to("/")
+            return redirect("/")
         caller = sign_in.caller(request)
         response = self._desk.renderer.page(
             "sign_in.html", status, next=safe(asked), problem=problem, accounts=sign_in.accounts, person=None,
@@ -83,19 +83,19 @@ class Doors:
         return None if answer is _MAY_BE_CHECKED else answer
 
     def _not_entered(self, request: Request, form: Mapping[str, list[str]], error: Exception) -> Response:
-        if not isinstance(error, NotDone):
+        if not isinstance(error, ApiError):
             raise error
         response = self._form(request, _first(form, "next"), error.status, error.message)
         if error.headers and "Retry-After" in error.headers:
             response.headers["Retry-After"] = error.headers["Retry-After"]
         return response
 
-    def _entered(self, request: Request, form: Mapping[str, list[str]], person: Person) -> Response:
+    def _entered(self, request: Request, form: Mapping[str, list[str]], person: User) -> Response:
         sign_in = self._desk.sign_in
         # A session of this browser that somebody signed in to before ends here.
         sign_in.sessions.end(sign_in.caller(request).session)
         self._desk.acts.note_sign_in(person)
-        response = to(safe(_first(form, "next")))
+        response = redirect(safe(_first(form, "next")))
         sign_in.sessions.write(sign_in.sessions.open(person.role), response, secure=sign_in.is_secure(request))
         return response
 
@@ -103,7 +103,7 @@ class Doors:
         caller = self._desk.sign_in.caller(request)
         self._desk.refuse_forged(request, caller, _first(form, "token"))
         self._desk.sign_in.sessions.end(caller.session)
-        response = to("/sign-in")
+        response = redirect("/sign-in")
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
         return response
 

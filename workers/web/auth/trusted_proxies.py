@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from starlette.requests import HTTPConnection
 
 from shared.config import Settings
-from workers.web.auth.roles import Person, Role
+from workers.web.auth.roles import Role, User
 
 UNKNOWN_ADDRESS = "unknown"
 LONGEST_NAME = 100
@@ -53,7 +53,7 @@ class Proxies:
             return said[-1].rpartition(",")[2].strip() == "https"
         return request.url.scheme == "https"
 
-    def person(self, request: HTTPConnection) -> Person | None:
+    def person(self, request: HTTPConnection) -> User | None:
         """Return who signed in at a proxy of ours and may come in."""
         if not self._user_header or not self._trusts(_read_address(_peer(request))):
             return None
@@ -62,7 +62,7 @@ class Proxies:
             return None
         name = names[0].strip()
         role = self._role(self._groups(request) if self._groups_header else {name})
-        return None if role is None else Person(name, role)
+        return None if role is None else User(name, role)
 
     def _groups(self, request: HTTPConnection) -> set[str]:
         lists = request.headers.getlist(self._groups_header)

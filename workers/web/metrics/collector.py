@@ -9,13 +9,13 @@ from itertools import accumulate
 
 from redis.exceptions import RedisError
 
-from shared.adapters.redis.operations.queue_stats import Gauges
+from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.adapters.redis.remote_limits.remote_limiter import SYSTEMS
-from shared.domain.metrics import BEYOND, EVENT_BOUNDS_S, REQUEST_BOUNDS_S, TOTAL_MS, Counted
+from shared.domain.metrics import BEYOND, EVENT_BOUNDS_S, REQUEST_BOUNDS_S, TOTAL_MS, CounterName
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.plugin_queries import QueryFault
 from shared.queues import Queue, Stream
-from workers.container import Passback
+from workers.container import Container
 from workers.grade_passback.scheduled.repairs import REPAIRS
 from workers.web.metrics import definitions as of
 from workers.web.metrics.definitions import Metric
@@ -39,12 +39,12 @@ Value = float | Histogram
 Sample = tuple[Metric, tuple[str, ...], Value]
 
 
-class Numbers:
+class MetricsCollector:
     """The samples of one moment."""
 
-    def __init__(self, service: Passback) -> None:
+    def __init__(self, service: Container) -> None:
         self._service = service
-        self._gauges = Gauges(service.redis, service.keys)
+        self._gauges = QueueStats(service.redis, service.keys)
         self._school_hours = SchoolHours(service)
         self._audit_counted: tuple[datetime, int] | None = None
 
@@ -73,7 +73,7 @@ class Numbers:
         yield from self._memory()
 
     def _events(self) -> Iterator[Sample]:
-        yield from self._counted(of.EVENTS, Counted.EVENTS)
+        yield from self._counted(of.EVENTS, CounterName.EVENTS)
         service, now = self._service, self._gauges.now()
         last_event = service.changes.last_event_at()
         if last_event is not None:
@@ -99,36 +99,36 @@ class Numbers:
         yield of.PAUSED, ("courses",), len(set(targets) - {EVERYTHING, PROVISIONING})
 
     def _syncs(self) -> Iterator[Sample]:
-        yield from self._counted(of.SYNCS, Counted.SYNCS)
-        seconds = {labels[0]: number for labels, number in self._gauges.counted(Counted.EVENT_SECONDS).items()}
+        yield from self._counted(of.SYNCS, CounterName.SYNCS)
+        seconds = {labels[0]: number for labels, number in self._gauges.counted(CounterName.EVENT_SECONDS).items()}
         yield of.EVENT_SECONDS, (), _histogram(seconds, EVENT_BOUNDS_S)
-        for metric, name in ((of.WRITTEN, Counted.WRITTEN), (of.REPAIRS, REPAIRS)):
+        for metric, name in ((of.WRITTEN, CounterName.WRITTEN), (of.REPAIRS, REPAIRS)):
             counted = self._gauges.counted(name)
             for what in ("assignments", "scores"):
                 yield metric, (what,), counted.get((what,), 0)
 
     def _systems(self) -> Iterator[Sample]:
-        yield from self._counted(of.REQUESTS, Counted.REQUESTS)
+        yield from self._counted(of.REQUESTS, CounterName.REQUESTS)
         yield from self._tokens()
-        seconds = self._gauges.counted(Counted.REQUEST_SECONDS)
+        seconds = self._gauges.counted(CounterName.REQUEST_SECONDS)
         for system in SYSTEMS:
             own = {labels[1]: number for labels, number in seconds.items() if labels[0] == system}
             yield of.REQUEST_SECONDS, (system,), _histogram(own, REQUEST_BOUNDS_S)
             gauge = self._gauges.system(system)
-            yield of.SYSTEM_UNWELL, (system,), int(gauge.unwell)
+            yield of.SYSTEM_UNAVAILABLE, (system,), int(gauge.unwell)
             yield of.SYSTEM_PAUSED, (system,), gauge.paused_s
             yield of.SYSTEM_FAILURES, (system,), gauge.failures
         for rate in self._service.system_rates():
             yield of.REQUEST_INTERVAL, (rate.system,), _seconds(rate.interval)
             yield of.REQUEST_INTERVAL_CONFIGURED, (rate.system,), _seconds(rate.configured)
-        yield from self._counted(of.TROUBLES, Counted.TROUBLES)
+        yield from self._counted(of.FAILURES, CounterName.TROUBLES)
         faults = Counter(query.fault for query in self._service.unavailable_queries.all())
         for fault in QueryFault:
             yield of.QUERIES_UNAVAILABLE, (fault,), faults[fault]
 
     def _tokens(self) -> Iterator[Sample]:
         fetches = Counter({"ok": 0, "failed": 0})
-        for (_, call, status), number in self._gauges.counted(Counted.REQUESTS).items():
+        for (_, call, status), number in self._gauges.counted(CounterName.REQUESTS).items():
             if call == TOKEN_CALL:
                 fetches["ok" if status == "2xx" else "failed"] += number
         for result, number in fetches.items():
@@ -167,7 +167,7 @@ class Numbers:
             self._audit_counted = now, self._gauges.audit_entries()
         return self._audit_counted[1]
 
-    def _counted(self, metric: Metric, name: Counted) -> Iterator[Sample]:
+    def _counted(self, metric: Metric, name: CounterName) -> Iterator[Sample]:
         for labels, number in self._gauges.counted(name).items():
             # Labels of another version, which this one does not know, are not shown under wrong names.
             if len(labels) == len(metric.labels):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class MetricType(StrEnum):
     """Prometheus's types."""
 
     COUNTER = "counter"
@@ -17,21 +17,21 @@ class Metric:
     """One metric by the name that queries use; a histogram's has `_bucket`, `_sum` and `_count` after it."""
 
     name: str
-    kind: Kind
+    kind: MetricType
     help: str
     labels: tuple[str, ...] = ()
 
 
 def _counter(name: str, explanation: str, *labels: str) -> Metric:
-    return Metric(f"passback_{name}_total", Kind.COUNTER, explanation, labels)
+    return Metric(f"passback_{name}_total", MetricType.COUNTER, explanation, labels)
 
 
 def _gauge(name: str, explanation: str, *labels: str) -> Metric:
-    return Metric(f"passback_{name}", Kind.GAUGE, explanation, labels)
+    return Metric(f"passback_{name}", MetricType.GAUGE, explanation, labels)
 
 
 def _histogram(name: str, explanation: str, *labels: str) -> Metric:
-    return Metric(f"passback_{name}", Kind.HISTOGRAM, explanation, labels)
+    return Metric(f"passback_{name}", MetricType.HISTOGRAM, explanation, labels)
 
 
 BUILD_INFO = _gauge("build_info", "1; the label says which version serves this page.", "version")
@@ -68,10 +68,10 @@ REQUESTS = _counter(
     "status",
 )
 REQUEST_SECONDS = _histogram("http_request_seconds", "How long they took.", "system")
-TROUBLES = _counter(
+FAILURES = _counter(
     "http_troubles", "Answers that say a system is unwell: throttled, unavailable, timeout, error.", "system", "trouble"
 )
-SYSTEM_UNWELL = _gauge("system_unwell", "1 from a pause of all requests until the system answers again.", "system")
+SYSTEM_UNAVAILABLE = _gauge("system_unwell", "1 from a pause of all requests until the system answers again.", "system")
 SYSTEM_PAUSED = _gauge("system_paused_seconds", "How much longer nobody calls the system.", "system")
 REQUEST_INTERVAL = _gauge(
     "request_interval_seconds",

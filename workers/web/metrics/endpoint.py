@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope
 
 from shared.config import Settings
-from workers.web.api.errors import NotDone
+from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import Authenticator, name_and_password
 from workers.web.auth.trusted_proxies import Proxies
 from workers.web.metrics.exposition import CONTENT_TYPE
@@ -20,8 +20,8 @@ from workers.web.receivers.responses import Reply, json_reply, plain_reply
 FRESH_FOR_S = 1.0
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 CHALLENGE = (b"www-authenticate", b'Bearer realm="passback", Basic realm="passback", charset="UTF-8"')
-NOT_SIGNED_IN = NotDone(401, "not_signed_in", "Send the metrics token, or sign in as operator.")
-DOOR = "metrics"
+NOT_SIGNED_IN = ApiError(401, "not_signed_in", "Send the metrics token, or sign in as operator.")
+METRICS_PATH = "metrics"
 
 
 class MetricsAccess:
@@ -37,15 +37,15 @@ class MetricsAccess:
         self._proxies = Proxies(settings)
 
     async def check(self, scope: Scope) -> None:
-        """Return if this request may be answered. Raises: NotDone, RedisError."""
+        """Return if this request may be answered. Raises: ApiError, RedisError."""
         headers = Headers(scope=scope)
         scheme, _, given = headers.get("authorization", "").partition(" ")
         sender = self._proxies.sender(HTTPConnection(scope))
         match scheme.lower():
             case "bearer" if self._has_token:
-                await self._authenticator.token(given.strip(), sender, DOOR)
+                await self._authenticator.token(given.strip(), sender, METRICS_PATH)
             case "basic" if self._authenticator.has_passwords:
-                await self._authenticator.operator(*name_and_password(headers["authorization"]), sender, DOOR)
+                await self._authenticator.operator(*name_and_password(headers["authorization"]), sender, METRICS_PATH)
             case "":
                 if self._has_token or not _is_local(scope) or any(name in headers for name in FORWARDED):
                     raise NOT_SIGNED_IN
@@ -66,10 +66,10 @@ class MetricsPage:
         """Return the page, or why it is not given: 401, 403, 429, 503."""
         try:
             await self._access.check(scope)
-        except NotDone as refused:
+        except ApiError as refused:
             return _refusal(refused)
         except (RedisError, OSError):
-            return _refusal(NotDone(503, "unavailable", "Redis does not answer now.", {"Retry-After": "5"}))
+            return _refusal(ApiError(503, "unavailable", "Redis does not answer now.", {"Retry-After": "5"}))
         async with self._lock:
             now = asyncio.get_running_loop().time()
             if self._page is None or now - self._page[0] > FRESH_FOR_S:
@@ -77,7 +77,7 @@ class MetricsPage:
             return self._page[1]
 
 
-def _refusal(refused: NotDone) -> Reply:
+def _refusal(refused: ApiError) -> Reply:
     headers = [CHALLENGE] if refused.status == 401 else []
     if refused.headers and "Retry-After" in refused.headers:
         headers.append((b"retry-after", refused.headers["Retry-After"].encode()))

@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from workers.web.metrics.collector import Histogram, Sample
-from workers.web.metrics.definitions import METRICS, Kind, Metric
+from workers.web.metrics.definitions import METRICS, Metric, MetricType
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -42,9 +42,9 @@ def exposition(samples: Callable[[], Iterable[Sample]]) -> bytes:
 
 
 def _family(metric: Metric, samples: Iterable[Sample]) -> Family:
-    if metric.kind is Kind.HISTOGRAM:
+    if metric.kind is MetricType.HISTOGRAM:
         return _histogram(metric, samples)
-    make = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+    make = CounterMetricFamily if metric.kind is MetricType.COUNTER else GaugeMetricFamily
     family = make(metric.name, metric.help, labels=metric.labels)
     for _, labels, value in samples:
         assert not isinstance(value, Histogram)

@@ -7,13 +7,13 @@ from redis.exceptions import RedisError
 
 from shared.adapters.powerschool.cache import JsonCache
 from shared.cron import matches
-from workers.container import Passback
+from workers.container import Container
 
 
 class SchoolHours:
     """The setting, on the district's clocks."""
 
-    def __init__(self, service: Passback) -> None:
+    def __init__(self, service: Container) -> None:
         self._hours = service.settings.school_hours
         self._clock = service.clock
         self._zone = service.settings.district_time_zone

@@ -26,7 +26,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Alert:
     """One thing that is wrong. `link` leads to the page where it is dealt with; empty where there is none."""
 
     level: Level
@@ -36,11 +36,11 @@ class Problem:
     link: str = ""
 
 
-def problems(seen: Overview) -> list[Problem]:
+def alerts(seen: Overview) -> list[Alert]:
     """Return what is wrong, the worst first."""
     found = [
         *_processes(seen),
-        *_held_back(seen),
+        *_paused(seen),
         *_queries(seen),
         *_waits(seen),
         *_letters(seen),
@@ -50,46 +50,46 @@ def problems(seen: Overview) -> list[Problem]:
     return sorted(found, key=lambda problem: problem.level)
 
 
-def _processes(seen: Overview) -> Iterator[Problem]:
+def _processes(seen: Overview) -> Iterator[Alert]:
     alive = {_kind(beat.process) for beat in seen.processes if not beat.gone}
     for kind in NEEDED:
         if kind not in alive:
             what = "no grade is synced" if kind == "worker" else "nothing that is scheduled happens"
-            yield Problem(Level.BAD, f"no_{kind}", f"No {kind} is running: {what}.", f"Start `passback {kind}`.")
+            yield Alert(Level.BAD, f"no_{kind}", f"No {kind} is running: {what}.", f"Start `passback {kind}`.")
     for beat in seen.processes:
         if beat.gone and _kind(beat.process) in alive:
-            ago = told(beat.age)
-            yield Problem(
+            ago = describe(beat.age)
+            yield Alert(
                 Level.WARNING, "process_gone", f"{beat.process} was last seen {ago} ago.",
                 "If it was stopped for good, nothing: it is forgotten after a day. Otherwise look at its log, and "
                 "start it again.",
             )  # fmt: skip
 
 
-def _held_back(seen: Overview) -> Iterator[Problem]:
+def _paused(seen: Overview) -> Iterator[Alert]:
     for pause in seen.pauses:
         what = "Everything" if pause.target == EVERYTHING else pause.target.replace(":", " ").capitalize()
         why = f": {pause.reason}" if pause.reason else ""
         level = Level.BAD if pause.target == EVERYTHING else Level.WARNING
-        yield Problem(
+        yield Alert(
             level, "paused", f"{what} is paused by {pause.actor}{why}", "Resume it once that is over.", "/#pauses"
         )  # fmt: skip
     for system in seen.system_pauses:
         name = {"canvas": "Canvas", "powerschool": "PowerSchool"}[system.system]
-        yield Problem(
-            Level.BAD, "system_unwell", f"{name} is not called for another {told(system.left)} ({system.cause}).",
+        yield Alert(
+            Level.BAD, "system_unwell", f"{name} is not called for another {describe(system.left)} ({system.cause}).",
             f"Nothing, if {name} is being maintained: what waits goes on by itself. If this lasts, see whether {name} "
             "answers and whether passback's credentials there are still good: `passback doctor` says so.",
         )  # fmt: skip
 
 
-def _queries(seen: Overview) -> Iterator[Problem]:
+def _queries(seen: Overview) -> Iterator[Alert]:
     for query in seen.unavailable_queries:
         waits = "No roster is read or planned" if query.name.startswith(PROVISIONING_PREFIX) else "No course is synced"
-        yield Problem(Level.BAD, query.fault.value, f"{query.sentence} {waits} until it runs.", query.fault.remedy)
+        yield Alert(Level.BAD, query.fault.value, f"{query.sentence} {waits} until it runs.", query.fault.remedy)
 
 
-def _waits(seen: Overview) -> Iterator[Problem]:
+def _waits(seen: Overview) -> Iterator[Alert]:
     """Name each cause once, with how many courses wait for it and the one that waits longest."""
     by_cause: dict[str, list[LongWait]] = {}
     for wait in seen.long_waits:
@@ -97,35 +97,35 @@ def _waits(seen: Overview) -> Iterator[Problem]:
     for cause, waits in by_cause.items():
         first, explanation = waits[0], explained(cause)
         few = f"Course {first.course_id} waits" if len(waits) == 1 else f"{len(waits)} courses wait"
-        yield Problem(
+        yield Alert(
             Level.BAD if cause in CONCERNS_EVERY_COURSE else Level.WARNING, "waiting_long",
-            f"{few} for {told(seen.now - first.since)} ({cause}): {explanation.meaning}",
+            f"{few} for {describe(seen.now - first.since)} ({cause}): {explanation.meaning}",
             explanation.remedy, f"/courses/{first.course_id}",
         )  # fmt: skip
 
 
-def _letters(seen: Overview) -> Iterator[Problem]:
+def _letters(seen: Overview) -> Iterator[Alert]:
     if seen.dead_letters:
         few = "1 job waits" if seen.dead_letters == 1 else f"{seen.dead_letters} jobs wait"
-        yield Problem(
+        yield Alert(
             Level.BAD, "dead_letters", f"{few} for a person.",
             "Look at the cause, mend it, and retry.", "/dead-letters",
         )  # fmt: skip
     if seen.dead_letters_warning:
         warning = seen.dead_letters_warning[0].upper() + seen.dead_letters_warning[1:]
-        yield Problem(Level.WARNING, "dead_letters_full", f"{warning}.", "Retry or discard some.", "/dead-letters")
+        yield Alert(Level.WARNING, "dead_letters_full", f"{warning}.", "Retry or discard some.", "/dead-letters")
 
 
-def _flow(seen: Overview) -> Iterator[Problem]:
+def _flow(seen: Overview) -> Iterator[Alert]:
     if seen.silence_matters and (seen.last_event_at is None or seen.now - seen.last_event_at > SILENCE):
-        since = "yet" if seen.last_event_at is None else f"for {told(seen.now - seen.last_event_at)}"
-        yield Problem(
+        since = "yet" if seen.last_event_at is None else f"for {describe(seen.now - seen.last_event_at)}"
+        yield Alert(
             Level.WARNING, "silence", f"Canvas has sent no event {since}, and school is on.",
             "See in Canvas, under Data Streams, whether the stream is still active. Grades follow all the same, with "
             "the next reconciliation.",
         )  # fmt: skip
     if seen.messages > MANY_MESSAGES:
-        yield Problem(
+        yield Alert(
             Level.WARNING, "messages_waiting", f"{seen.messages} messages wait to be read.",
             "See whether a worker is running and Redis is quick.",
         )  # fmt: skip
@@ -133,16 +133,17 @@ def _flow(seen: Overview) -> Iterator[Problem]:
     paused = {pause.target for pause in seen.pauses}
     waiting = [course for course in seen.waiting if f"course:{course.course_id}" not in paused]
     if waiting and not held and seen.now - waiting[0].due_at > OVERDUE_AFTER:
-        yield Problem(
-            Level.WARNING, "overdue", f"Course {waiting[0].course_id} is due for {told(seen.now - waiting[0].due_at)}.",
+        yield Alert(
+            Level.WARNING, "overdue", f"Course {waiting[0].course_id} is due for "
+            f"{describe(seen.now - waiting[0].due_at)}.",
             "All workers are busy: start more, or see what they do.", f"/courses/{waiting[0].course_id}",
         )  # fmt: skip
 
 
-def _provisioning(seen: Overview) -> Iterator[Problem]:
+def _provisioning(seen: Overview) -> Iterator[Alert]:
     alive = {_kind(beat.process) for beat in seen.processes if not beat.gone}
     if seen.last_run is not None and PROVISIONING_WORKER not in alive:
-        yield Problem(
+        yield Alert(
             Level.WARNING,
             "no_provisioning_worker",
             "No provisioning worker is running: Canvas's rosters stay as they are.",
@@ -150,12 +151,12 @@ def _provisioning(seen: Overview) -> Iterator[Problem]:
             "/provisioning",
         )
     for run in seen.held_runs:
-        yield Problem(
+        yield Alert(
             Level.WARNING, "plan_held", f"A provisioning plan is held for approval: {run.scope}.",
             "Look at its rows; approve or discard it.", f"/provisioning/{run.id}",
         )  # fmt: skip
     if seen.last_run is not None and seen.last_run.state == "failed":
-        yield Problem(
+        yield Alert(
             Level.BAD, "provisioning_failed", "The last provisioning failed.",
             "See why; the next run starts anew.", f"/provisioning/{seen.last_run.id}",
         )  # fmt: skip
@@ -165,7 +166,7 @@ def _kind(process: str) -> str:
     return process.partition("@")[0]
 
 
-def told(duration: timedelta) -> str:
+def describe(duration: timedelta) -> str:
     """Return a duration in words, to one unit: `40 seconds`, `3 minutes`, `2 hours`, `5 days`."""
     seconds = max(0, round(duration.total_seconds()))
     for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):

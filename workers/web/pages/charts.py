@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.domain.latency import BOUNDS_S, LONGER, HourOfTimings
+from shared.domain.latency import BOUNDS_S, LONGER, HourlyLatency
 
 HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 170, 44, 8, 22, 8
 LINES_S = (1, 10, 60, 600, 3600)
@@ -20,13 +20,13 @@ class Bar:
     top: float
     middle: float
     floor: float
-    hour: HourOfTimings
+    hour: HourlyLatency
     half_s: int
     most_s: int
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """A line across, at a duration."""
 
     y: float
@@ -38,21 +38,21 @@ class Chart:
     """Bars and lines in a box of `width` times `height`."""
 
     bars: tuple[Bar, ...]
-    lines: tuple[Line, ...]
-    hours: tuple[tuple[float, HourOfTimings], ...]
+    lines: tuple[ChartLine, ...]
+    hours: tuple[tuple[float, HourlyLatency], ...]
     width: int
     height: int = HEIGHT
     left: int = LEFT
     floor: int = HEIGHT - BOTTOM
 
 
-def chart(hours: Sequence[HourOfTimings], width: int) -> Chart:
+def chart(hours: Sequence[HourlyLatency], width: int) -> Chart:
     """Return the chart of these hours, the present one last. The scale is logarithmic."""
     step = (width - LEFT - RIGHT) / max(1, len(hours))
     places = [(LEFT + number * step, hour) for number, hour in enumerate(hours)]
     return Chart(
         bars=tuple(bar for x, hour in places if (bar := _bar(x + step * 0.15, step * 0.7, hour)) is not None),
-        lines=tuple(Line(_y(seconds), duration(seconds)) for seconds in LINES_S),
+        lines=tuple(ChartLine(_y(seconds), duration(seconds)) for seconds in LINES_S),
         hours=tuple(
             (x + step / 2, hour) for number, (x, hour) in enumerate(places) if (len(hours) - 1 - number) % 3 == 0
         ),
@@ -70,7 +70,7 @@ def duration(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def _bar(x: float, width: float, hour: HourOfTimings) -> Bar | None:
+def _bar(x: float, width: float, hour: HourlyLatency) -> Bar | None:
     half, most = hour.within(0.5), hour.within(0.95)
     if half is None or most is None:
         return None

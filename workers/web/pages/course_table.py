@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.domain.passback.course_summary import ON_PURPOSE, Standing
+from shared.domain.passback.course_summary import ON_PURPOSE, AssignmentStatus
 
-Answer = Mapping[str, Any]
+AssignmentExplanation = Mapping[str, Any]
 
-_ORDER = {standing: number for number, standing in enumerate(Standing)}
+_ORDER = {standing: number for number, standing in enumerate(AssignmentStatus)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +17,16 @@ class Row:
     """One section, or several that stand alike and hold no scores."""
 
     sections: tuple[str, ...]
-    standing: Standing
-    reasons: Sequence[Answer]
-    students: Sequence[Answer]
+    standing: AssignmentStatus
+    reasons: Sequence[AssignmentExplanation]
+    students: Sequence[AssignmentExplanation]
     scores_there: int
     scores_wanted: int
     written_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class AssignmentRow:
     """One assignment."""
 
     assignment_id: str
@@ -39,13 +39,13 @@ class Work:
         return min((_ORDER[row.standing] for row in self.rows), default=len(_ORDER))
 
 
-def work_of(assignments: Sequence[Answer]) -> list[Work]:
+def work_of(assignments: Sequence[AssignmentExplanation]) -> list[AssignmentRow]:
     """Return the assignments of an answer of `explain`; alike ones stay in Canvas's order."""
-    work = [Work(a["assignment_id"], a["name"], tuple(_merged(a["sections"]))) for a in assignments]
+    work = [AssignmentRow(a["assignment_id"], a["name"], tuple(_merged(a["sections"]))) for a in assignments]
     return sorted(work, key=lambda each: each.rank)
 
 
-def _merged(sections: Sequence[Answer]) -> list[Row]:
+def _merged(sections: Sequence[AssignmentExplanation]) -> list[Row]:
     rows: list[Row] = []
     for row in map(_row, sections):
         alike = next((n for n, other in enumerate(rows) if _is_alike(row, other)), None)
@@ -56,13 +56,13 @@ def _merged(sections: Sequence[Answer]) -> list[Row]:
     return rows
 
 
-def _row(section: Answer) -> Row:
+def _row(section: AssignmentExplanation) -> Row:
     codes = {reason["code"] for reason in section["reasons"]}
     is_on_purpose = section["state"] == "blocked" and bool(codes & ON_PURPOSE)
     there = section["powerschool"]["scores"] if section["powerschool"] else 0
     return Row(
         (section["section_sis_id"] or "without SIS id",),
-        Standing.KEPT_BACK if is_on_purpose else Standing(section["state"]),
+        AssignmentStatus.KEPT_BACK if is_on_purpose else AssignmentStatus(section["state"]),
         section["reasons"],
         section["students"],
         there,

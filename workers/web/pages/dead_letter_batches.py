@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 from redis.exceptions import RedisError
 
-from shared.adapters.redis.dead_letters.batches import BatchState, RedisLetterBatches
+from shared.adapters.redis.dead_letters.batches import BatchState, RedisDeadLetterBatches
 from shared.domain.actions import Verb
 from shared.domain.passback.course_state import DeadLetter
 from shared.log_events import LogEvent
@@ -18,7 +18,7 @@ from workers.dead_letters.service import DeadLetterQueue
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 1.0
+POLL_INTERVAL_S = 1.0
 
 
 class Batches:
@@ -27,7 +27,7 @@ class Batches:
     One whose process ends is interrupted: what it had not come to is untouched, and can be retried by another batch.
     """
 
-    def __init__(self, queue: DeadLetterQueue, notes: RedisLetterBatches) -> None:
+    def __init__(self, queue: DeadLetterQueue, notes: RedisDeadLetterBatches) -> None:
         self._queue = queue
         self._notes = notes
 
@@ -46,7 +46,7 @@ class _Batch:
     def __init__(
         self,
         queue: DeadLetterQueue,
-        notes: RedisLetterBatches,
+        notes: RedisDeadLetterBatches,
         batch_id: str,
         verb: Verb,
         actor: str,
@@ -90,4 +90,4 @@ class _Batch:
             left = until - time.monotonic()
             if left <= 0:
                 return False
-            time.sleep(min(left, LOOK_EVERY_S))
+            time.sleep(min(left, POLL_INTERVAL_S))

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from shared.adapters.redis.dead_letters.dead_messages import ID_PREFIX
 from shared.domain.passback.course_state import DeadLetter
-from workers.container import Passback
+from workers.container import Container
 from workers.dead_letters.filters import Selection
 
 MESSAGES = "messages"
@@ -13,7 +13,7 @@ MESSAGES = "messages"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class DeadLetterGroup:
     """How many letters have a cause."""
 
     cause: str
@@ -21,33 +21,33 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class LetterPage:
+class DeadLetterPage:
     """Some letters, and after which the next page comes; None at the end."""
 
     letters: tuple[DeadLetter, ...]
     next_start: str | None
 
 
-def groups(service: Passback) -> list[Group]:
+def groups(service: Container) -> list[DeadLetterGroup]:
     """Return the groups, the largest first."""
-    counted = [Group(cause, letters) for cause, letters in service.dead_letters.causes().items()]
+    counted = [DeadLetterGroup(cause, letters) for cause, letters in service.dead_letters.causes().items()]
     if messages := service.dead_messages.count():
-        counted.append(Group(MESSAGES, messages))
+        counted.append(DeadLetterGroup(MESSAGES, messages))
     return sorted(counted, key=lambda group: (-group.letters, group.cause))
 
 
-def page(service: Passback, cause: str | None, start: str | None, limit: int) -> LetterPage:
+def page(service: Container, cause: str | None, start: str | None, limit: int) -> DeadLetterPage:
     """Return a page of the letters of a cause, of all courses' (None), or of `MESSAGES`; `start` is `next_start`."""
     if cause == MESSAGES:
         found = service.dead_messages.page(start, limit + 1)
-        return LetterPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+        return DeadLetterPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
     first = int(start) if start and start.isdecimal() else 0
     letters = service.dead_letters
     found = letters.page(first, limit + 1) if cause is None else letters.of_cause(cause, first, limit + 1)
-    return LetterPage(tuple(found[:limit]), str(first + limit) if len(found) > limit else None)
+    return DeadLetterPage(tuple(found[:limit]), str(first + limit) if len(found) > limit else None)
 
 
-def find(service: Passback, letter_id: str) -> DeadLetter | None:
+def find(service: Container, letter_id: str) -> DeadLetter | None:
     """Return an open letter."""
     if letter_id.startswith(ID_PREFIX):
         return service.dead_messages.find(letter_id)
@@ -55,14 +55,14 @@ def find(service: Passback, letter_id: str) -> DeadLetter | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DeadLetterSelection:
     """Which letters are meant: these, those of a cause or since a time, or all; what is given has to fit."""
 
     ids: tuple[str, ...] = ()
     cause: str | None = None
     since: datetime | None = None
 
-    def of(self, service: Passback) -> list[DeadLetter]:
+    def of(self, service: Container) -> list[DeadLetter]:
         """Return the letters that are meant and still open."""
         if self.ids:
             named = [letter for letter_id in dict.fromkeys(self.ids) if (letter := find(service, letter_id))]

@@ -7,32 +7,32 @@ import structlog
 
 from shared.config import ConfigurationError
 from shared.domain.actions import Verb
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import DeadLetter
 from shared.domain.pauses import course_target
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
-from workers.container import Passback
+from workers.container import Container
 from workers.grade_passback.gone_courses import refuse_unknown_course
-from workers.web.api.errors import NotDone
-from workers.web.auth.roles import Person
+from workers.web.api.errors import ApiError
+from workers.web.auth.roles import User
 from workers.web.pages.dead_letter_batches import Batches
-from workers.web.pages.provisioning import Provisioning
+from workers.web.pages.provisioning import ProvisioningPages
 
 log = structlog.get_logger()
 
 
-class Acts:
+class OperatorActions:
     """What an operator can do."""
 
-    def __init__(self, service: Passback, provisioning: Provisioning) -> None:
+    def __init__(self, service: Container, provisioning: ProvisioningPages) -> None:
         self._service = service
         self._provisioning = provisioning
 
-    def sync(self, person: Person, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
-        """Ask for a sync now; safe to repeat. Raises `NotDone` for a course that Canvas does not have."""
+    def sync(self, person: User, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
+        """Ask for a sync now; safe to repeat. Raises `ApiError` for a course that Canvas does not have."""
         self._refuse_unknown(course_id)
-        self._service.changes.request(course_id, Cause.PERSON, assignment_ids, actor=person.actor)
+        self._service.changes.request(course_id, ChangeCause.PERSON, assignment_ids, actor=person.actor)
         self._service.records.connect(course_id)
         self._note(person, Verb.SYNC, course_target(course_id))
 
@@ -43,67 +43,67 @@ class Acts:
             # A web process without Canvas's settings cannot ask; the worker finds out.
             return
         except CourseGone:
-            raise NotDone(404, "course_unknown", f"Canvas has no course {course_id}.") from None
+            raise ApiError(404, "course_unknown", f"Canvas has no course {course_id}.") from None
 
-    def pause(self, person: Person, target: str, reason: str) -> bool:
+    def pause(self, person: User, target: str, reason: str) -> bool:
         """Hold the target back; False if it was already."""
         done = self._service.pauses.pause(target, person.actor, reason)
         if done:
             self._note(person, Verb.PAUSE, target)
         return done
 
-    def resume(self, person: Person, target: str) -> bool:
+    def resume(self, person: User, target: str) -> bool:
         """Let the target go on; False if it was not held back."""
         done = self._service.pauses.resume(target)
         if done:
             self._note(person, Verb.RESUME, target)
         return done
 
-    def retry_one(self, person: Person, letter: DeadLetter) -> bool:
+    def retry_one(self, person: User, letter: DeadLetter) -> bool:
         """Set the job of one letter going again; False if it cannot be put back."""
         done = self._service.dead_letter_queue.retry([letter], person.actor, timedelta(0), lambda _: False)
         if done.retried:
             self._note(person, Verb.RETRY, letter.id)
         return bool(done.retried)
 
-    def discard_one(self, person: Person, letter: DeadLetter) -> None:
+    def discard_one(self, person: User, letter: DeadLetter) -> None:
         """Remove one letter without doing its work."""
         self._service.dead_letter_queue.discard([letter], person.actor)
         self._note(person, Verb.DISCARD, letter.id)
 
-    def start_batch(self, person: Person, verb: Verb, letters: Sequence[DeadLetter], interval: timedelta) -> str:
+    def start_batch(self, person: User, verb: Verb, letters: Sequence[DeadLetter], interval: timedelta) -> str:
         """Retry or discard many letters, a course per interval; return the batch's id."""
         batches = Batches(self._service.dead_letter_queue, self._service.letter_batches)
         batch_id = batches.start(verb, letters, person.actor, interval)
         self._note(person, verb, f"batch:{batch_id}", len(letters))
         return batch_id
 
-    def cancel_batch(self, person: Person, batch_id: str) -> bool:
+    def cancel_batch(self, person: User, batch_id: str) -> bool:
         """Let a batch end where it is; False if it does not run."""
         done = self._service.letter_batches.cancel(batch_id)
         if done:
             self._note(person, Verb.CANCEL, f"batch:{batch_id}")
         return done
 
-    def approve(self, person: Person, plan_id: str) -> bool:
+    def approve(self, person: User, plan_id: str) -> bool:
         """Let a held provisioning plan be applied; False if it is not held any more."""
         done = self._provisioning.approve(plan_id, person.actor)
         if done:
             self._note(person, Verb.APPROVE, f"plan:{plan_id}")
         return done
 
-    def reject(self, person: Person, plan_id: str) -> bool:
+    def reject(self, person: User, plan_id: str) -> bool:
         """Close a held provisioning plan without applying it; False if it is not held any more."""
         done = self._provisioning.discard(plan_id, person.actor)
         if done:
             self._note(person, Verb.REJECT, f"plan:{plan_id}")
         return done
 
-    def note_sign_in(self, person: Person) -> None:
+    def note_sign_in(self, person: User) -> None:
         """Note that somebody signed in."""
         self._note(person, Verb.SIGN_IN, "pages")
 
-    def _note(self, person: Person, verb: Verb, target: str, count: int = 1) -> None:
+    def _note(self, person: User, verb: Verb, target: str, count: int = 1) -> None:
         action_id = self._service.actions.add(person.name, verb, target, count)
         log.info(
             LogEvent.ACTION_TAKEN, action_id=action_id, action=verb, target=target, count=count, actor=person.actor

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.adapters.redis.operations.heartbeats import Heartbeat
-from shared.adapters.redis.remote_limits.remote_limiter import SystemPause, SystemRate, system_pauses
+from shared.adapters.redis.remote_limits.remote_limiter import CircuitState, SystemRate, system_pauses
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
 from shared.domain.actions import Action
-from shared.domain.latency import HourOfTimings
-from shared.domain.passback.course_summary import Standing
+from shared.domain.latency import HourlyLatency
+from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.pauses import Pause
 from shared.domain.plugin_queries import UnavailableQuery
-from workers.container import Passback
+from workers.container import Container
 from workers.status import TOO_LONG
 from workers.web.metrics.school_hours import SchoolHours
-from workers.web.pages.provisioning import Provisioning, RunView
+from workers.web.pages.provisioning import ProvisioningPages, RunView
 
 SHOWN_COURSES = 10
 SHOWN_ACTIONS = 5
@@ -34,7 +34,7 @@ class Overview:
     courses: Counts
     connected: int
     with_problems: int
-    standings: dict[Standing, int]
+    standings: dict[AssignmentStatus, int]
     waiting: list[WaitingCourse]
     messages: int
     unknown_changes: int
@@ -44,11 +44,11 @@ class Overview:
     silence_matters: bool
     processes: list[Heartbeat]
     pauses: list[Pause]
-    system_pauses: list[SystemPause]
+    system_pauses: list[CircuitState]
     rates: list[SystemRate]
     unavailable_queries: list[UnavailableQuery]
     long_waits: list[LongWait]
-    hours: list[HourOfTimings]
+    hours: list[HourlyLatency]
     actions: list[Action]
     last_run: RunView | None
     held_runs: Sequence[RunView]
@@ -56,10 +56,10 @@ class Overview:
     @property
     def retrying(self) -> int:
         """Return how many assignments are tried again by themselves: those given up since their last sync are not."""
-        return max(0, self.standings[Standing.RETRYING] - self.dead_letters)
+        return max(0, self.standings[AssignmentStatus.RETRYING] - self.dead_letters)
 
 
-def overview(service: Passback, provisioning: Provisioning) -> Overview:
+def overview(service: Container, provisioning: ProvisioningPages) -> Overview:
     """Return how it is doing now."""
     now = service.clock.now()
     changes, lists = service.changes, service.course_lists

@@ -11,12 +11,12 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.config import ConfigurationError
 from shared.errors import PassbackError
-from workers.container import Passback
-from workers.web.api.errors import NotDone
-from workers.web.auth.roles import Person
-from workers.web.auth.sign_in import CLOSED, Caller, SignIn
-from workers.web.pages.operator_actions import Acts
-from workers.web.pages.provisioning import Provisioning
+from workers.container import Container
+from workers.web.api.errors import ApiError
+from workers.web.auth.roles import User
+from workers.web.auth.sign_in import CLOSED, Authenticated, RequestAuthenticator
+from workers.web.pages.operator_actions import OperatorActions
+from workers.web.pages.provisioning import ProvisioningPages
 from workers.web.pages.rendering import Renderer
 
 SEE_OTHER = 303
@@ -24,11 +24,11 @@ MOST_FIELDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class PageRequest:
     """One request of somebody who signed in, with the fields of its form and the parts of its path."""
 
-    person: Person
-    caller: Caller
+    person: User
+    caller: Authenticated
     path: str
     query: Mapping[str, list[str]]
     form: Mapping[str, list[str]]
@@ -48,27 +48,27 @@ class Visit:
         return self.form.get(name, [default])[0]
 
 
-View = Callable[[Visit], Response]
+View = Callable[[PageRequest], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Desk:
+class PageHandlers:
     """What every page needs."""
 
-    def __init__(self, service: Passback, sign_in: SignIn, provisioning: Provisioning) -> None:
+    def __init__(self, service: Container, sign_in: RequestAuthenticator, provisioning: ProvisioningPages) -> None:
         self.service = service
         self.sign_in = sign_in
         self.provisioning = provisioning
-        self.acts = Acts(service, provisioning)
+        self.acts = OperatorActions(service, provisioning)
         self.renderer = Renderer(service.clock, service.settings.district_time_zone)
 
-    def page(self, template: str, visit: Visit, status: int = 200, **values: object) -> Response:
+    def page(self, template: str, visit: PageRequest, status: int = 200, **values: object) -> Response:
         """Return the page with what every page shows."""
         return self.renderer.page(
             template, status, person=visit.person, token=visit.caller.token, path=visit.path, **values
         )  # fmt: skip
 
-    def message(self, status: int, title: str, text: str, person: Person | None = None, token: str = "") -> Response:
+    def message(self, status: int, title: str, text: str, person: User | None = None, token: str = "") -> Response:
         """Return a page that says why there is no other."""
         return self.renderer.page("message.html", status, title=title, text=text, person=person, token=token, path="")
 
@@ -90,20 +90,20 @@ class Desk:
         return endpoint
 
     def _checked(self, request: Request, view: View) -> View:
-        def checked(visit: Visit) -> Response:
+        def checked(visit: PageRequest) -> Response:
             self.refuse_forged(request, visit.caller, visit.said("token"))
             if not visit.person.may_act:
-                raise NotDone(403, "not_operator", "Only operators may do this.")
+                raise ApiError(403, "not_operator", "Only operators may do this.")
             return view(visit)
 
         return checked
 
-    def refuse_forged(self, request: Request, caller: Caller, token: str) -> None:
-        """Raise `NotDone` for a form that is not from a page that this session was given."""
+    def refuse_forged(self, request: Request, caller: Authenticated, token: str) -> None:
+        """Raise `ApiError` for a form that is not from a page that this session was given."""
         is_foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
         name = caller.person.name if caller.person else ""
         if is_foreign or not self.sign_in.sessions.is_token(caller.session, name, token):
-            raise NotDone(403, "maybe_forged", "This form is too old, or not from here: load its page again.")
+            raise ApiError(403, "maybe_forged", "This form is too old, or not from here: load its page again.")
 
     def _guarded(self, request: Request, view: View, body: bytes) -> Response:
         return self.answered(lambda: self._answer(request, view, parse_form(body)))
@@ -112,7 +112,7 @@ class Desk:
         """Return the answer, or the page that says why there is none."""
         try:
             return answer()
-        except NotDone as refused:
+        except ApiError as refused:
             response = self.message(refused.status, "Not done", refused.message)
             if refused.headers and "Retry-After" in refused.headers:
                 response.headers["Retry-After"] = refused.headers["Retry-After"]
@@ -131,7 +131,7 @@ class Desk:
         if caller.person is None:
             return self._not_signed_in(request)
         query = parse_form(request.url.query.encode())
-        visit = Visit(caller.person, caller, request.url.path, query, form, request.path_params)
+        visit = PageRequest(caller.person, caller, request.url.path, query, form, request.path_params)
         response = view(visit)
         if caller.session.is_new:
             self.sign_in.sessions.write(caller.session, response, secure=caller.is_secure)
@@ -141,17 +141,17 @@ class Desk:
         if not self.sign_in.accounts:
             return self.message(403, "Not signed in", "The proxy in front of this page names nobody who may see it.")
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return to(f"/sign-in?next={quote(back)}" if request.method == "GET" and back != "/" else "/sign-in")
+        return redirect(f"/sign-in?next={quote(back)}" if request.method == "GET" and back != "/" else "/sign-in")
 
 
 def parse_form(body: bytes) -> dict[str, list[str]]:
-    """Return the fields of an urlencoded form. Raises `NotDone` for what is none."""
+    """Return the fields of an urlencoded form. Raises `ApiError` for what is none."""
     try:
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
-        raise NotDone(422, "not_valid", "This form cannot be read.") from None
+        raise ApiError(422, "not_valid", "This form cannot be read.") from None
 
 
-def to(path: str) -> Response:
+def redirect(path: str) -> Response:
     """Return the answer that leads a browser to another page of ours."""
     return RedirectResponse(path, SEE_OTHER)

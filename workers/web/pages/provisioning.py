@@ -76,7 +76,7 @@ class ChangedRows:
 
 
 @dataclass(frozen=True, slots=True)
-class TroubleView:
+class ImportMessageView:
     """A row that Canvas refused or warned about. Holds what Canvas said, names included."""
 
     file: str
@@ -87,7 +87,7 @@ class TroubleView:
     is_failure: bool
 
 
-class Provisioning(Protocol):
+class ProvisioningPages(Protocol):
     """What the pages need of provisioning. Reads Redis alone."""
 
     def runs(self, limit: int) -> Sequence[RunView]:
@@ -106,7 +106,7 @@ class Provisioning(Protocol):
         """Return the exact rows of a run's plan."""
         ...
 
-    def troubles(self, run_id: str) -> Sequence[TroubleView]:
+    def troubles(self, run_id: str) -> Sequence[ImportMessageView]:
         """Return the rows that Canvas refused or warned about."""
         ...
 

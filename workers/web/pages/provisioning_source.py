@@ -4,17 +4,24 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.domain.provisioning.rows.sis_rows import HEADERS
-from shared.domain.provisioning.run import DataSetChange, RowChange, RowTrouble, Run
-from workers.container import Passback
+from shared.domain.provisioning.run import ChangedRow, DataSetChange, ImportMessage, Run
+from workers.container import Container
 from workers.provisioning.reports.changed_rows import ChangedDataSet
-from workers.provisioning.service import NotPossible, ProvisioningDesk
-from workers.web.pages.provisioning import ChangedRows, DataSetView, Provisioning, RowView, RunView, TroubleView
+from workers.provisioning.service import InvalidOperation, ProvisioningService
+from workers.web.pages.provisioning import (
+    ChangedRows,
+    DataSetView,
+    ImportMessageView,
+    ProvisioningPages,
+    RowView,
+    RunView,
+)
 
 
-class DeskProvisioning:
-    """The `Provisioning` of an installation: its runs, and what people decide about them."""
+class ProvisioningSource:
+    """The `ProvisioningPages` of an installation: its runs, and what people decide about them."""
 
-    def __init__(self, desk: ProvisioningDesk) -> None:
+    def __init__(self, desk: ProvisioningService) -> None:
         self._desk = desk
 
     def runs(self, limit: int) -> Sequence[RunView]:
@@ -35,7 +42,7 @@ class DeskProvisioning:
         run = self._desk.run(run_id)
         return [] if run is None else [_changed(changed) for changed in self._desk.rows(run)]
 
-    def troubles(self, run_id: str) -> Sequence[TroubleView]:
+    def troubles(self, run_id: str) -> Sequence[ImportMessageView]:
         """Return the rows that Canvas refused or warned about."""
         return [_trouble(trouble) for trouble in self._desk.troubles(run_id)]
 
@@ -43,7 +50,7 @@ class DeskProvisioning:
         """Let a held plan be applied; False if it is not held any more."""
         try:
             self._desk.approve(run_id, actor)
-        except NotPossible:
+        except InvalidOperation:
             return False
         return True
 
@@ -51,14 +58,14 @@ class DeskProvisioning:
         """Close a held plan without applying it; False if it is not held any more."""
         try:
             self._desk.discard(run_id, actor)
-        except NotPossible:
+        except InvalidOperation:
             return False
         return True
 
 
-def provisioning_of(service: Passback) -> Provisioning:
+def provisioning_of(service: Container) -> ProvisioningPages:
     """Return the provisioning of this installation."""
-    return DeskProvisioning(service.provisioning_desk)
+    return ProvisioningSource(service.provisioning_desk)
 
 
 def run_view(run: Run, now: datetime) -> RunView:
@@ -96,14 +103,14 @@ def _changed(changed: ChangedDataSet) -> ChangedRows:
     return ChangedRows(_data_set(changed.change), HEADERS[changed.change.key.entity], rows, changed.is_known)
 
 
-def _row(row: RowChange) -> RowView:
+def _row(row: ChangedRow) -> RowView:
     kept = row.after or row.before
     return RowView(
         row.before.values if row.before else (), row.after.values if row.after else (), kept.source if kept else ""
     )
 
 
-def _trouble(trouble: RowTrouble) -> TroubleView:
+def _trouble(trouble: ImportMessage) -> ImportMessageView:
     error = trouble.error
     explanation = f"{trouble.explanation} {trouble.remedy}".strip()
-    return TroubleView(error.file, error.row, error.message, explanation, trouble.source, error.is_failure)
+    return ImportMessageView(error.file, error.row, error.message, explanation, trouble.source, error.is_failure)

@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
-from shared.domain.passback.course_state import DeadLetter, LetterKind
-from workers.web.pages.alerts import told
+from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
+from workers.web.pages.alerts import describe
 from workers.web.pages.charts import chart, duration
 
 STATIC = Path(str(resources.files(__package__) / "static"))
@@ -41,8 +41,8 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            {"time": self._time, "ago": self._ago, "hour": self._hour, "moment": _moment, "told": told,
-             "duration": duration, "words": _words, "target": _target, "code": _code, "about": _about}
+            {"time": self._time, "ago": self._ago, "hour": self._hour, "moment": _timestamp, "told": describe,
+             "duration": duration, "words": _label, "target": _target, "code": _code, "about": _about}
         )  # fmt: skip
         self._environment.globals.update(
             {"who": WHO, "chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
@@ -68,11 +68,11 @@ class Renderer:
             return "never"
         local = at.astimezone(self._zone)
         return Markup('<time datetime="{}" title="{}">{} ago</time>').format(
-            at.isoformat(timespec="seconds"), f"{local:%Y-%m-%d %H:%M:%S}", told(self._clock.now() - at)
+            at.isoformat(timespec="seconds"), f"{local:%Y-%m-%d %H:%M:%S}", describe(self._clock.now() - at)
         )
 
 
-def _moment(at: str | None) -> datetime | None:
+def _timestamp(at: str | None) -> datetime | None:
     """Return a time that an answer in JSON has as text."""
     return None if at is None else datetime.fromisoformat(at)
 
@@ -87,7 +87,7 @@ def _about(letter: DeadLetter) -> str:
     """Return what a dead letter is about."""
     if letter.course_id:
         return f"Course {letter.course_id}" + (f", assignment {letter.assignment_id}" if letter.assignment_id else "")
-    if letter.kind is LetterKind.MESSAGE:
+    if letter.kind is DeadLetterKind.MESSAGE:
         return f"Message of {letter.source}"
     return f"{letter.kind.capitalize()} {letter.source}".strip()
 
@@ -98,7 +98,7 @@ def _code(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
-def _words(code: object) -> str:
+def _label(code: object) -> str:
     """Return a code such as `kept_back` in words."""
     return str(code).replace("_", " ").replace(":", " ")
 

@@ -8,14 +8,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from workers.container import Passback
-from workers.web.auth.sign_in import SignIn
-from workers.web.auth.sign_in_views import Doors
-from workers.web.pages.page_handlers import Desk
-from workers.web.pages.provisioning import Provisioning
+from workers.container import Container
+from workers.web.auth.sign_in import RequestAuthenticator
+from workers.web.auth.sign_in_views import SignInViews
+from workers.web.pages.page_handlers import PageHandlers
+from workers.web.pages.provisioning import ProvisioningPages
 from workers.web.pages.rendering import STATIC
 from workers.web.pages.views.courses import CourseViews
-from workers.web.pages.views.dead_letters import LetterViews
+from workers.web.pages.views.dead_letters import DeadLetterViews
 from workers.web.pages.views.overview import OverviewViews
 from workers.web.pages.views.provisioning import ProvisioningViews
 
@@ -32,11 +32,11 @@ class _Assets(StaticFiles):
         return response
 
 
-def create_pages(service: Passback, sign_in: SignIn, provisioning: Provisioning) -> ASGIApp:
+def create_pages(service: Container, sign_in: RequestAuthenticator, provisioning: ProvisioningPages) -> ASGIApp:
     """Return the pages as an ASGI application. They block, and so run in threads."""
-    desk = Desk(service, sign_in, provisioning)
-    routes: list[Route | Mount] = [*Doors(desk).routes(), Mount("/static", _Assets(directory=STATIC))]
-    for views in (OverviewViews(desk), CourseViews(desk), LetterViews(desk), ProvisioningViews(desk)):
+    desk = PageHandlers(service, sign_in, provisioning)
+    routes: list[Route | Mount] = [*SignInViews(desk).routes(), Mount("/static", _Assets(directory=STATIC))]
+    for views in (OverviewViews(desk), CourseViews(desk), DeadLetterViews(desk), ProvisioningViews(desk)):
         routes += [Route(path, desk.looking(view), methods=["GET"]) for path, view in views.looks().items()]
         routes += [Route(path, desk.acting(view), methods=["POST"]) for path, view in views.acts().items()]
 

@@ -13,7 +13,7 @@ from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, JwksKeys
 from shared.adapters.redis.async_client import connect_async
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_writer import RedisChangeWriter
-from shared.adapters.redis.sync_queue.webhook_ids import RosterHints, SeenWebhooks
+from shared.adapters.redis.sync_queue.webhook_ids import RosterChangeFlag, WebhookIds
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError, Settings
 from shared.events.signatures import Senders, SigningKeys
@@ -24,7 +24,7 @@ from workers.web.receivers.canvas_events import CanvasEvents
 from workers.web.receivers.health import Readiness, livez
 from workers.web.receivers.intake_metrics import Accepted
 from workers.web.receivers.powerschool_events import PowerSchoolEvents
-from workers.web.receivers.rejection_log import RefusalLog
+from workers.web.receivers.rejection_log import RejectionLog
 from workers.web.receivers.request_body import BodyReader
 from workers.web.receivers.routing import Lifespan, ReceiverApp, Route, get, nothing_to_start, post
 from workers.web.receivers.webhooks import Webhooks
@@ -37,8 +37,8 @@ def create_app(
     writer: ChangeWriter,
     keys: SigningKeys,
     *,
-    seen_webhooks: webhooks.SeenWebhooks,
-    roster_hints: powerschool_events.RosterHints,
+    seen_webhooks: webhooks.WebhookIds,
+    roster_hints: powerschool_events.RosterChangeFlag,
     store: Callable[[], Awaitable[object]],
     clock: Clock,
     lifespan: Lifespan = nothing_to_start,
@@ -69,7 +69,7 @@ def create_app(
         "/readyz": get(Readiness(store)),
         **(more_routes or {}),
     }
-    refusals = RefusalLog(clock, count)
+    refusals = RejectionLog(clock, count)
     app = ReceiverApp(routes, refusals, lifespan, otherwise)
     return RequestLimits(app, (CANVAS, POWERSCHOOL, WEBHOOKS), BodyReader(settings.event_max_bytes), refusals)
 
@@ -106,8 +106,8 @@ def build(
         settings,
         writer,
         jwks,
-        seen_webhooks=SeenWebhooks(redis, redis_keys),
-        roster_hints=RosterHints(redis, redis_keys),
+        seen_webhooks=WebhookIds(redis, redis_keys),
+        roster_hints=RosterChangeFlag(redis, redis_keys),
         store=writer.check,
         clock=clock,
         lifespan=lifespan,

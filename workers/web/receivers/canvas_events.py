@@ -6,14 +6,14 @@ from datetime import datetime
 from starlette.types import Receive, Scope
 
 from shared.domain.passback.changes import Change
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from shared.events.event_mapping import change_of
 from shared.events.live_events import LiveEvent, MalformedEvent, parse
 from shared.events.signatures import NotFromCanvas, Senders, SigningKeys, read_token, verified_claims
 from shared.ports.passback import ChangeWriter
-from workers.web.middleware import whole_body
+from workers.web.middleware import request_body
 from workers.web.receivers.intake_metrics import Accepted
-from workers.web.receivers.responses import ACCEPTED, NOT_AN_EVENT, NOT_FROM_CANVAS, UNAVAILABLE, NotAccepted, Reply
+from workers.web.receivers.responses import ACCEPTED, NOT_AN_EVENT, NOT_FROM_CANVAS, UNAVAILABLE, Reply, RequestRefused
 
 # Canvas says nothing of the content type of a signed event, so the body decides: a token may come in quotes.
 AROUND_A_BODY = b'" \t\r\n'
@@ -40,7 +40,7 @@ class CanvasEvents:
         self._allow_unsigned = allow_unsigned
 
     async def __call__(self, scope: Scope, _receive: Receive) -> Reply:
-        """Return 202 once the change is stored, or if the event is of no interest. Raises: NotAccepted."""
+        """Return 202 once the change is stored, or if the event is of no interest. Raises: RequestRefused."""
         try:
             # The bytes and the event are let go here: while Redis is slow, only the small change is held.
             change = await self._change(scope)
@@ -48,15 +48,15 @@ class CanvasEvents:
                 await self._writer.add(change)
             self._accepted.change(change)
         except MalformedEvent as error:
-            raise NotAccepted(NOT_AN_EVENT, str(error)) from None
+            raise RequestRefused(NOT_AN_EVENT, str(error)) from None
         except NotFromCanvas as error:
-            raise NotAccepted(NOT_FROM_CANVAS, error.code) from None
-        except SystemUnwell as error:
-            raise NotAccepted(UNAVAILABLE, error.cause, error.delay) from None
+            raise RequestRefused(NOT_FROM_CANVAS, error.code) from None
+        except ServiceUnavailable as error:
+            raise RequestRefused(UNAVAILABLE, error.cause, error.delay) from None
         return ACCEPTED
 
     async def _change(self, scope: Scope) -> Change | None:
-        raw = whole_body(scope).strip(AROUND_A_BODY)
+        raw = request_body(scope).strip(AROUND_A_BODY)
         event = self._unsigned(raw) if raw.startswith(b"{") else await self._signed(raw)
         self._senders.check_district(event)
         return change_of(event)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from redis.exceptions import RedisError
 from starlette.types import Receive, Scope
 
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from workers.web.receivers.responses import Reply, json_reply
 
 ALIVE = json_reply(200, {"status": "alive"})
@@ -28,6 +28,6 @@ class Readiness:
         """Return 200 while Redis stores what it is given, else 503: also a full Redis, or one that is read-only."""
         try:
             await self._store()
-        except (RedisError, OSError, SystemUnwell):
+        except (RedisError, OSError, ServiceUnavailable):
             return NOT_READY
         return READY

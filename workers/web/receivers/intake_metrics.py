@@ -1,6 +1,6 @@
-"""Counts what receivers accept; what they refuse, `RefusalLog` counts."""
+"""Counts what receivers accept; what they refuse, `RejectionLog` counts."""
 
-from shared.domain.metrics import Counted
+from shared.domain.metrics import CounterName
 from shared.domain.passback.changes import Change
 from shared.ports.passback import Count
 
@@ -20,14 +20,14 @@ class Accepted:
     def change(self, change: Change | None) -> None:
         """Count an event: stored as a change, or of no interest."""
         if change is None:
-            self._count(Counted.EVENTS, OTHER_KIND, self._receiver, IGNORED)
+            self._count(CounterName.EVENTS, OTHER_KIND, self._receiver, IGNORED)
         else:
-            self._count(Counted.EVENTS, change.kind, self._receiver, STORED)
+            self._count(CounterName.EVENTS, change.kind, self._receiver, STORED)
 
     def repeated(self, change: Change) -> None:
         """Count a change that was stored before."""
-        self._count(Counted.EVENTS, change.kind, self._receiver, REPEATED)
+        self._count(CounterName.EVENTS, change.kind, self._receiver, REPEATED)
 
     def rosters(self) -> None:
         """Count a hint that rosters changed."""
-        self._count(Counted.EVENTS, ROSTERS, self._receiver, STORED)
+        self._count(CounterName.EVENTS, ROSTERS, self._receiver, STORED)

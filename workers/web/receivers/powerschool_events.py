@@ -9,31 +9,31 @@ from typing import Protocol
 
 from starlette.types import Receive, Scope
 
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from workers.web.receivers.intake_metrics import Accepted
-from workers.web.receivers.responses import ACCEPTED, UNAVAILABLE, NotAccepted, Reply
+from workers.web.receivers.responses import ACCEPTED, UNAVAILABLE, Reply, RequestRefused
 
 
-class RosterHints(Protocol):
+class RosterChangeFlag(Protocol):
     """Where it is remembered that rosters changed."""
 
     async def add(self) -> None:
-        """Remember that rosters changed just now. Raises `SystemUnwell` when Redis cannot take it."""
+        """Remember that rosters changed just now. Raises `ServiceUnavailable` when Redis cannot take it."""
         ...
 
 
 class PowerSchoolEvents:
     """Notes that rosters changed."""
 
-    def __init__(self, hints: RosterHints, accepted: Accepted) -> None:
+    def __init__(self, hints: RosterChangeFlag, accepted: Accepted) -> None:
         self._hints = hints
         self._accepted = accepted
 
     async def __call__(self, _scope: Scope, _receive: Receive) -> Reply:
-        """Return 202 once the hint is noted. Raises: NotAccepted."""
+        """Return 202 once the hint is noted. Raises: RequestRefused."""
         try:
             await self._hints.add()
-        except SystemUnwell as error:
-            raise NotAccepted(UNAVAILABLE, error.cause, error.delay) from None
+        except ServiceUnavailable as error:
+            raise RequestRefused(UNAVAILABLE, error.cause, error.delay) from None
         self._accepted.rosters()
         return ACCEPTED

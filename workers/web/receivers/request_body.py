@@ -5,40 +5,40 @@ from datetime import timedelta
 
 from starlette.types import Receive, Scope
 
-from workers.web.receivers.responses import INCOMPLETE, TOO_BUSY, TOO_LARGE, TOO_SLOW, NotAccepted
+from workers.web.receivers.responses import INCOMPLETE, TOO_BUSY, TOO_LARGE, TOO_SLOW, RequestRefused
 
 TIMEOUT_S = 10.0
-MAX_HELD_BYTES = 64_000_000
+MAX_BUFFERED_BYTES = 64_000_000
 RETRY_AFTER = timedelta(seconds=5)
 
 
 class BodyReader:
     """Reads bodies of at most `max_bytes` each, and of `max_held_bytes` for all unfinished ones together."""
 
-    def __init__(self, max_bytes: int, timeout_s: float = TIMEOUT_S, max_held_bytes: int = MAX_HELD_BYTES) -> None:
+    def __init__(self, max_bytes: int, timeout_s: float = TIMEOUT_S, max_held_bytes: int = MAX_BUFFERED_BYTES) -> None:
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
         self._max_held_bytes = max_held_bytes
         self._held_bytes = 0
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the body. Raises: NotAccepted."""
+        """Return the body. Raises: RequestRefused."""
         if _announced_length(scope) > self._max_bytes:
-            raise NotAccepted(TOO_LARGE)
+            raise RequestRefused(TOO_LARGE)
         try:
             async with asyncio.timeout(self._timeout_s):
                 body, more = await self._chunk(receive)
                 return body if not more else await self._gather(body, receive)
         except TimeoutError:
-            raise NotAccepted(TOO_SLOW) from None
+            raise RequestRefused(TOO_SLOW) from None
 
     async def _chunk(self, receive: Receive) -> tuple[bytes, bool]:
         message = await receive()
         if message["type"] != "http.request":
-            raise NotAccepted(INCOMPLETE)
+            raise RequestRefused(INCOMPLETE)
         body: bytes = message.get("body", b"")
         if len(body) > self._max_bytes:
-            raise NotAccepted(TOO_LARGE)
+            raise RequestRefused(TOO_LARGE)
         return body, message.get("more_body", False)
 
     async def _gather(self, first: bytes, receive: Receive) -> bytes:
@@ -49,11 +49,11 @@ class BodyReader:
                 self._held_bytes += len(body) - held
                 held = len(body)
                 if self._held_bytes > self._max_held_bytes:
-                    raise NotAccepted(TOO_BUSY, retry_after=RETRY_AFTER)
+                    raise RequestRefused(TOO_BUSY, retry_after=RETRY_AFTER)
                 chunk, more = await self._chunk(receive)
                 body += chunk
                 if len(body) > self._max_bytes:
-                    raise NotAccepted(TOO_LARGE)
+                    raise RequestRefused(TOO_LARGE)
         finally:
             self._held_bytes -= held
         return bytes(body)

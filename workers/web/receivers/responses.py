@@ -24,7 +24,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """Why a request is not accepted. `closes` ends the connection too: the rest of its body is not wanted."""
 
     status: int
@@ -33,27 +33,27 @@ class Refusal:
     closes: bool = False
 
 
-NOT_AN_EVENT = Refusal(400, "malformed", "The body is no Live Event.")
-NOT_A_WEBHOOK = Refusal(400, "malformed", "The body is no change: see the webhook's format.")
-INCOMPLETE = Refusal(400, "incomplete", "The body ended early.", closes=True)
-NOT_FROM_CANVAS = Refusal(401, "not_from_canvas", "The event is not signed by Canvas, or not of this district.")
-NOT_SIGNED = Refusal(401, "not_signed", "The webhook's signature, timestamp or id is missing or wrong.")
-UNKNOWN_PATH = Refusal(404, "not_found", "There is nothing at this path.")
-WRONG_METHOD = Refusal(405, "method_not_allowed", "This path has another method.")
-TOO_SLOW = Refusal(408, "too_slow", "The body took too long to arrive.", closes=True)
-TOO_LARGE = Refusal(413, "too_large", "The body is larger than a receiver reads.", closes=True)
-TOO_BUSY = Refusal(503, "too_busy", "Too many bodies are arriving at once.", closes=True)
-TOO_MANY = Refusal(503, "too_busy", "Too many requests are in work. Send it again.")
-UNAVAILABLE = Refusal(503, "unavailable", "The change cannot be stored or checked now. Send it again.")
+NOT_AN_EVENT = Rejection(400, "malformed", "The body is no Live Event.")
+NOT_A_WEBHOOK = Rejection(400, "malformed", "The body is no change: see the webhook's format.")
+INCOMPLETE = Rejection(400, "incomplete", "The body ended early.", closes=True)
+NOT_FROM_CANVAS = Rejection(401, "not_from_canvas", "The event is not signed by Canvas, or not of this district.")
+NOT_SIGNED = Rejection(401, "not_signed", "The webhook's signature, timestamp or id is missing or wrong.")
+UNKNOWN_PATH = Rejection(404, "not_found", "There is nothing at this path.")
+WRONG_METHOD = Rejection(405, "method_not_allowed", "This path has another method.")
+TOO_SLOW = Rejection(408, "too_slow", "The body took too long to arrive.", closes=True)
+TOO_LARGE = Rejection(413, "too_large", "The body is larger than a receiver reads.", closes=True)
+TOO_BUSY = Rejection(503, "too_busy", "Too many bodies are arriving at once.", closes=True)
+TOO_MANY = Rejection(503, "too_busy", "Too many requests are in work. Send it again.")
+UNAVAILABLE = Rejection(503, "unavailable", "The change cannot be stored or checked now. Send it again.")
 
 
-class NotAccepted(Exception):
+class RequestRefused(Exception):
     """Ends the work on a request with a refusal.
 
     `detail` says more in our own words, such as which check failed; never anything the sender wrote.
     """
 
-    def __init__(self, refusal: Refusal, detail: str = "", retry_after: timedelta | None = None) -> None:
+    def __init__(self, refusal: Rejection, detail: str = "", retry_after: timedelta | None = None) -> None:
         super().__init__(refusal.code, detail)
         self.refusal = refusal
         self.detail = detail

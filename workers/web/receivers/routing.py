@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from workers.web.receivers.rejection_log import RefusalLog
-from workers.web.receivers.responses import UNKNOWN_PATH, WRONG_METHOD, NotAccepted, Reply
+from workers.web.receivers.rejection_log import RejectionLog
+from workers.web.receivers.responses import UNKNOWN_PATH, WRONG_METHOD, Reply, RequestRefused
 
 Endpoint = Callable[[Scope, Receive], Awaitable[Reply]]
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
@@ -49,7 +49,7 @@ class ReceiverApp:
     def __init__(
         self,
         routes: Mapping[str, Route],
-        refusals: RefusalLog,
+        refusals: RejectionLog,
         lifespan: Lifespan = nothing_to_start,
         otherwise: ASGIApp | None = None,
     ) -> None:
@@ -77,12 +77,12 @@ class ReceiverApp:
 
     async def _reply(self, route: Route | None, scope: Scope, receive: Receive) -> Reply:
         if route is None:
-            return NotAccepted(UNKNOWN_PATH).reply()
+            return RequestRefused(UNKNOWN_PATH).reply()
         if scope["method"] not in route.methods:
-            return NotAccepted(WRONG_METHOD).reply([(b"allow", ", ".join(sorted(route.methods)).encode())])
+            return RequestRefused(WRONG_METHOD).reply([(b"allow", ", ".join(sorted(route.methods)).encode())])
         try:
             return await route.endpoint(scope, receive)
-        except NotAccepted as refused:
+        except RequestRefused as refused:
             self._refusals.note(scope["path"], refused)
             return refused.reply()
 

@@ -12,22 +12,22 @@ import structlog
 from shared.adapters.redis.sync_queue.sqs_writer import Unreadable
 from shared.adapters.sqs.queue import SqsMessage
 from shared.domain.passback.changes import Change
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from shared.events.event_mapping import change_of
 from shared.events.live_events import MalformedEvent, parse
 from shared.events.signatures import NotFromCanvas, Senders
 from shared.log_events import LogEvent
 from workers.web.receivers.intake_metrics import Accepted
-from workers.web.receivers.rejection_log import RefusalLog
-from workers.web.receivers.responses import NOT_AN_EVENT, NOT_FROM_CANVAS, NotAccepted
+from workers.web.receivers.rejection_log import RejectionLog
+from workers.web.receivers.responses import NOT_AN_EVENT, NOT_FROM_CANVAS, RequestRefused
 
 log = structlog.get_logger()
 
 RECEIVER = "sqs"
 
 
-class Queue(Protocol):
-    """Where events come from. Raises `SystemUnwell`."""
+class MessageSource(Protocol):
+    """Where events come from. Raises `ServiceUnavailable`."""
 
     def receive(self) -> list[SqsMessage]:
         """Return the next messages, perhaps none."""
@@ -39,7 +39,7 @@ class Queue(Protocol):
 
 
 class BatchWriter(Protocol):
-    """Where changes go, durably. Raises `SystemUnwell`."""
+    """Where changes go, durably. Raises `ServiceUnavailable`."""
 
     def add(self, changes: Iterable[Change], unreadable: Iterable[Unreadable]) -> None:
         """Store the changes, and keep what is unreadable."""
@@ -51,10 +51,10 @@ class SqsConsumer:
 
     def __init__(
         self,
-        queue: Queue,
+        queue: MessageSource,
         writer: BatchWriter,
         senders: Senders,
-        refusals: RefusalLog,
+        refusals: RejectionLog,
         stopped: threading.Event,
         accepted: Accepted,
     ) -> None:
@@ -70,13 +70,13 @@ class SqsConsumer:
         while not self._stopped.is_set():
             try:
                 self.step()
-            except SystemUnwell as error:
+            except ServiceUnavailable as error:
                 # What is not deleted comes again, after the queue's visibility timeout.
                 log.warning(LogEvent.QUEUE_INTERRUPTED, cause=error.cause, error=str(error))
                 self._stopped.wait(error.delay.total_seconds())
 
     def step(self) -> int:
-        """Take one batch, store what it means, then delete it; return its size. Raises: SystemUnwell."""
+        """Take one batch, store what it means, then delete it; return its size. Raises: ServiceUnavailable."""
         messages = self._queue.receive()
         if not messages:
             return 0
@@ -96,10 +96,10 @@ class SqsConsumer:
             event = parse(raw)
             self._senders.check_district(event)
         except MalformedEvent as error:
-            self._refusals.note(RECEIVER, NotAccepted(NOT_AN_EVENT, str(error)))
+            self._refusals.note(RECEIVER, RequestRefused(NOT_AN_EVENT, str(error)))
             return Unreadable(RECEIVER, message.id, str(error), len(raw))
         except NotFromCanvas as error:
-            self._refusals.note(RECEIVER, NotAccepted(NOT_FROM_CANVAS, error.code))
+            self._refusals.note(RECEIVER, RequestRefused(NOT_FROM_CANVAS, error.code))
             return None
         change = change_of(event)
         if change is None:

@@ -6,17 +6,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.types import Receive, Scope
 
-from shared.domain.passback.changes import Cause, Change, ChangeKind
-from shared.errors import SystemUnwell
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
+from shared.errors import ServiceUnavailable
 from shared.events.live_events import local_id
 from shared.ports.passback import ChangeWriter
-from workers.web.middleware import whole_body
+from workers.web.middleware import request_body
 from workers.web.receivers.intake_metrics import Accepted
-from workers.web.receivers.responses import ACCEPTED, NOT_A_WEBHOOK, NOT_SIGNED, UNAVAILABLE, NotAccepted, Reply
+from workers.web.receivers.responses import ACCEPTED, NOT_A_WEBHOOK, NOT_SIGNED, UNAVAILABLE, Reply, RequestRefused
 
 
-class SeenWebhooks(Protocol):
-    """Which webhooks were stored already. Raises `SystemUnwell` when that cannot be told or kept."""
+class WebhookIds(Protocol):
+    """Which webhooks were stored already. Raises `ServiceUnavailable` when that cannot be told or kept."""
 
     async def contain(self, webhook_id: str) -> bool:
         """Say whether the webhook was stored."""
@@ -57,7 +57,7 @@ class Webhooks:
     def __init__(
         self,
         writer: ChangeWriter,
-        seen: SeenWebhooks,
+        seen: WebhookIds,
         secret: Webhook | None,
         accepted: Accepted,
     ) -> None:
@@ -67,8 +67,8 @@ class Webhooks:
         self._accepted = accepted
 
     async def __call__(self, scope: Scope, _receive: Receive) -> Reply:
-        """Return 202 once the change is stored, also for a repeated webhook. Raises: NotAccepted."""
-        raw = whole_body(scope)
+        """Return 202 once the change is stored, also for a repeated webhook. Raises: RequestRefused."""
+        raw = request_body(scope)
         webhook_id = self._verified_id(scope, raw)
         change = _change(raw)
         try:
@@ -78,21 +78,21 @@ class Webhooks:
             # Remembered after it is stored: a crash between the two stores it twice, and never not at all.
             await self._writer.add(change)
             await self._seen.add(webhook_id)
-        except SystemUnwell as error:
-            raise NotAccepted(UNAVAILABLE, error.cause, error.delay) from None
+        except ServiceUnavailable as error:
+            raise RequestRefused(UNAVAILABLE, error.cause, error.delay) from None
         self._accepted.change(change)
         return ACCEPTED
 
     def _verified_id(self, scope: Scope, raw: bytes) -> str:
         """Return the webhook's id once signature and timestamp hold."""
         if self._secret is None:
-            raise NotAccepted(NOT_SIGNED, "no webhook secret is set")
+            raise RequestRefused(NOT_SIGNED, "no webhook secret is set")
         headers: dict[str, str] = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             self._secret.verify(raw, headers, json_parse=False)
         except (WebhookVerificationError, ValueError):
             # The library lets the ValueErrors of unreadable signatures and bodies through.
-            raise NotAccepted(NOT_SIGNED) from None
+            raise RequestRefused(NOT_SIGNED) from None
         return headers["webhook-id"]
 
 
@@ -100,5 +100,5 @@ def _change(raw: bytes) -> Change:
     try:
         body = _Body.model_validate_json(raw)
     except ValidationError:
-        raise NotAccepted(NOT_A_WEBHOOK) from None
-    return Change(body.type, body.data.course_id, Cause.WEBHOOK, assignment_id=body.data.assignment_id)
+        raise RequestRefused(NOT_A_WEBHOOK) from None
+    return Change(body.type, body.data.course_id, ChangeCause.WEBHOOK, assignment_id=body.data.assignment_id)

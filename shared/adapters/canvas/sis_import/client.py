@@ -10,7 +10,7 @@ from shared.adapters.canvas.sis_import.csv_files import MEDIA_TYPE, zipped
 from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
 from shared.adapters.http.client import Params
 from shared.domain.provisioning.rows.sis_rows import ImportState, RowError, SisFiles, SisImport
-from shared.errors import AccessDenied, NotFound, Refused
+from shared.errors import AccessDenied, NotFound, RequestRejected
 from shared.ports.provisioning import CanvasUser, ImportOptions
 
 IMPORTS = "/api/v1/accounts/{account_id}/sis_imports"
@@ -128,7 +128,7 @@ class CanvasSisImports:
         if self._root_account is None:
             try:
                 answer = self._canvas.get(ACCOUNT, {"account_id": self._account})
-            except Refused:
+            except RequestRejected:
                 self._root_account = self._account
             else:
                 self._root_account = answer.parsed(wire.ACCOUNT).root_id

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
 
-from shared.adapters.canvas.wire import Id, Wire, as_moment
+from shared.adapters.canvas.wire import Id, Wire, parse_timestamp
 from shared.adapters.http.error_text import masked
 from shared.domain.provisioning.rows.sis_rows import ImportState, RowError, SisImport
 
@@ -71,7 +71,7 @@ class SisImportWire(Wire):
     id: int
     workflow_state: str
     progress: Annotated[int, BeforeValidator(_percentage)] = 0
-    created_at: Annotated[AwareDatetime, BeforeValidator(as_moment)]
+    created_at: Annotated[AwareDatetime, BeforeValidator(parse_timestamp)]
     data: ImportDataWire | None = None
     diffing_data_set_identifier: str | None = None
     diffing_threshold_exceeded: bool | None = None

@@ -8,24 +8,24 @@ import structlog
 from pydantic import TypeAdapter
 
 from shared.adapters.http.decimal_json import Json
-from shared.adapters.http.response import Answer, OddRow
+from shared.adapters.http.response import ApiResponse, UnreadableRow
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.gradebook import payloads
 from shared.adapters.powerschool.gradebook.payloads import JsonObject
 from shared.adapters.powerschool.gradebook.reader import AssignmentReader
 from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.wire import AssignmentWire, CategoryWire, listed
+from shared.adapters.powerschool.wire import CategoryWire, XteAssignment, listed
 from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, TeacherCategory
-from shared.errors import Refused, TransientError
+from shared.errors import RequestRejected, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import ClearRow, CreatedAssignment, ScoreRow
 
 log = structlog.get_logger()
 
 _CATEGORIES = TypeAdapter(list[CategoryWire])
-_ASSIGNMENT = TypeAdapter(AssignmentWire)
+_ASSIGNMENT = TypeAdapter(XteAssignment)
 _ONE_ASSIGNMENT = "/ws/xte/section/assignment/{assignment_id}"
 _LAST_NUMBER = re.compile(r"/(\d{1,19})/?$", re.ASCII)
 _FIRST_NUMBER = re.compile(r"(?<!\d)\d{1,19}(?!\d)", re.ASCII)
@@ -97,10 +97,10 @@ class Gradebook:
         return CreatedAssignment(assignment_id, section_id)
 
     def _read_back(self, users_dcid: int, assignment_id: int, desired: DesiredAssignment) -> int:
-        """Return the new assignment's section id. Whatever goes wrong here, the assignment exists: never `Refused`."""
+        """Return the new assignment's section id. The assignment exists by now: never raises `RequestRejected`."""
         try:
             return self._section_id(users_dcid, assignment_id, desired)
-        except Refused as refused:
+        except RequestRejected as refused:
             message = f"POST /ws/xte/section/assignment/: created, not readable ({refused})"
             raise TransientError(message, cause="powerschool_unexpected") from refused
 
@@ -118,7 +118,7 @@ class Gradebook:
         self._api.send("PUT", _ONE_ASSIGNMENT, {"assignment_id": actual.assignment_id}, params=params, body=body)
 
     def put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
-        """Write the rows, all or none. Safe to repeat. Raises `Refused` whose `rows` name the bad ones.
+        """Write the rows, all or none. Safe to repeat. Raises `RequestRejected` whose `rows` name the bad ones.
 
         Source: PowerSchool xte API, `PUT /ws/xte/score`.
         """
@@ -126,7 +126,7 @@ class Gradebook:
             return
         try:
             self._put_scores(users_dcid, rows)
-        except Refused as refused:
+        except RequestRejected as refused:
             # PowerSchool asks so, once, when its own state moved under the request.
             if not _asks_to_resubmit(refused):
                 raise
@@ -135,7 +135,7 @@ class Gradebook:
     def _resubmit(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         try:
             self._put_scores(users_dcid, rows)
-        except Refused as refused:
+        except RequestRejected as refused:
             if _asks_to_resubmit(refused):
                 raise TransientError(str(refused), cause="powerschool_resubmit") from refused
             raise
@@ -145,7 +145,7 @@ class Gradebook:
         self._api.send("PUT", "/ws/xte/score", params=params, body=payloads.scores(rows))
 
     def clear_scores(self, users_dcid: int, rows: Sequence[ClearRow]) -> None:
-        """Empty the scores, all or none. Raises `Refused`: PowerSchool may well not know this way to clear.
+        """Empty the scores, all or none. Raises `RequestRejected`: PowerSchool may well not know this way to clear.
 
         Source: `PUT /ws/xte/score`; `payloads.blank_scores` says what is inferred.
         """
@@ -160,7 +160,7 @@ class Gradebook:
                 return section.assignmentsectionid
         raise answer.unexpected("no section of the new assignment")
 
-    def _current(self, users_dcid: int, assignment_id: int) -> tuple[Answer, JsonObject]:
+    def _current(self, users_dcid: int, assignment_id: int) -> tuple[ApiResponse, JsonObject]:
         """Return the assignment as PowerSchool has it; some versions wrap it in a list."""
         params = [("users_dcid", str(users_dcid))]
         answer = self._api.send("GET", _ONE_ASSIGNMENT, {"assignment_id": assignment_id}, params=params)
@@ -171,9 +171,9 @@ class Gradebook:
         return answer, found
 
 
-def _category_id(odd: OddRow) -> str | None:
+def _category_id(odd: UnreadableRow) -> str | None:
     return odd.id("teachercategoryid") or odd.id()
 
 
-def _asks_to_resubmit(refused: Refused) -> bool:
+def _asks_to_resubmit(refused: RequestRejected) -> bool:
     return refused.status == 412 and "resubmit" in refused.words.lower()

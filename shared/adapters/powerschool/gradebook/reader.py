@@ -4,14 +4,14 @@ from collections.abc import Collection, Sequence
 
 from pydantic import TypeAdapter
 
-from shared.adapters.http.response import Answer, OddRow
-from shared.adapters.powerschool.gradebook.rows import DECODER, FastRow, FastRows, assignments_of, is_identified
+from shared.adapters.http.response import ApiResponse, UnreadableRow
+from shared.adapters.powerschool.gradebook.rows import DECODER, FastRows, GradebookRow, assignments_of, is_identified
 from shared.adapters.powerschool.pagination import query_page
 from shared.adapters.powerschool.powerqueries import IDS_PER_CALL, PowerQueries, rows_of
 from shared.adapters.powerschool.wire import StateRow
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection
 from shared.domain.plugin_queries import STATE_QUERY
-from shared.errors import RosterTruncated
+from shared.errors import IncompleteRead
 
 # An empty list is no valid IN list, and no id is 0.
 NO_ID = 0
@@ -28,7 +28,7 @@ class AssignmentReader:
     def read(self, sections: Sequence[RosteredSection], scores_of: Collection[int]) -> tuple[ActualAssignment, ...]:
         """Return every assignment of the sections, with scores for the assignment sections in `scores_of`.
 
-        Raises: QueryUnavailable, RosterTruncated.
+        Raises: QueryUnavailable, IncompleteRead.
         """
         if not sections:
             return ()
@@ -37,10 +37,10 @@ class AssignmentReader:
 
     def _state(
         self, section_dcids: Sequence[int], scores_of: Sequence[int]
-    ) -> tuple[list[FastRow | StateRow], list[OddRow]]:
+    ) -> tuple[list[GradebookRow | StateRow], list[UnreadableRow]]:
         """Return the rows, and those that could not be read. Each of these says which assignment section it is of."""
-        rows: list[FastRow | StateRow] = []
-        all_odd: list[OddRow] = []
+        rows: list[GradebookRow | StateRow] = []
+        all_odd: list[UnreadableRow] = []
         for start in range(0, max(len(scores_of), 1), IDS_PER_CALL):
             some = scores_of[start : start + IDS_PER_CALL] or [NO_ID]
             args = {"section_dcids": section_dcids, "score_section_ids": some}
@@ -61,7 +61,7 @@ class AssignmentReader:
         return rows, all_odd
 
 
-def _check_whole(answer: Answer, rows: int, count: int | None) -> None:
-    """Raise `RosterTruncated` for an answer that was cut: the assignments beyond the cut would look deleted."""
+def _check_whole(answer: ApiResponse, rows: int, count: int | None) -> None:
+    """Raise `IncompleteRead` for an answer that was cut: the assignments beyond the cut would look deleted."""
     if count is not None and rows < count:
-        raise RosterTruncated(f"{answer.call}: {rows} rows of {count}")
+        raise IncompleteRead(f"{answer.call}: {rows} rows of {count}")

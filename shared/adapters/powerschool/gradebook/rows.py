@@ -11,13 +11,13 @@ from decimal import Decimal
 import msgspec
 from pydantic import ValidationError
 
-from shared.adapters.http.response import OddRow
+from shared.adapters.http.response import UnreadableRow
 from shared.adapters.powerschool.wire import SCORE_CODE, StateRow
 from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, ActualScore, Mark
 from shared.domain.passback.rules.score import is_reckonable
 
 
-class FastRow(msgspec.Struct, frozen=True, gc=False):
+class GradebookRow(msgspec.Struct, frozen=True, gc=False):
     """A `StateRow` in the form that PowerQueries are documented to have: text, nulls left out."""
 
     section_dcid: int
@@ -52,7 +52,7 @@ class FastRow(msgspec.Struct, frozen=True, gc=False):
 class FastRows(msgspec.Struct, frozen=True):
     """The query's whole answer. `count` is how many rows there are, where PowerSchool says so."""
 
-    record: list[FastRow] = []
+    record: list[GradebookRow] = []
     count: int | None = None
 
 
@@ -75,7 +75,9 @@ SCORE_COLUMNS = frozenset(
 )
 
 
-def assignments_of(rows: Iterable[FastRow | StateRow], odd: Sequence[OddRow] = ()) -> tuple[ActualAssignment, ...]:
+def assignments_of(
+    rows: Iterable[GradebookRow | StateRow], odd: Sequence[UnreadableRow] = ()
+) -> tuple[ActualAssignment, ...]:
     """Return one value per assignment section, with the scores of its rows.
 
     An odd row, which must be identified, costs its student's score, or the assignment where that cannot be read.
@@ -86,12 +88,12 @@ def assignments_of(rows: Iterable[FastRow | StateRow], odd: Sequence[OddRow] = (
     return tuple(assignments.values())
 
 
-def is_identified(odd: OddRow) -> bool:
+def is_identified(odd: UnreadableRow) -> bool:
     """Say whether the row tells which assignment section it is of."""
     return all(_number(odd, name) is not None for name in ("section_dcid", "assignment_id", "assignment_section_id"))
 
 
-def _add(odd: OddRow, assignments: dict[int, ActualAssignment]) -> None:
+def _add(odd: UnreadableRow, assignments: dict[int, ActualAssignment]) -> None:
     key, student = _number(odd, "assignment_section_id"), _number(odd, "student_dcid")
     section_dcid, assignment_id = _number(odd, "section_dcid"), _number(odd, "assignment_id")
     assert key is not None
@@ -108,7 +110,7 @@ def _add(odd: OddRow, assignments: dict[int, ActualAssignment]) -> None:
         assignments[key] = replace(known, unreadable_scores={**known.unreadable_scores, student: odd.fields})
 
 
-def _without_score(odd: OddRow) -> ActualAssignment | None:
+def _without_score(odd: UnreadableRow) -> ActualAssignment | None:
     """Return the row's assignment without scores, None where that is what cannot be read."""
     row = odd.row if isinstance(odd.row, dict) else {}
     try:
@@ -118,12 +120,12 @@ def _without_score(odd: OddRow) -> ActualAssignment | None:
     return _assignment(own, {})
 
 
-def _number(odd: OddRow, name: str) -> int | None:
+def _number(odd: UnreadableRow, name: str) -> int | None:
     found = odd.id(name)
     return int(found) if found is not None and found.isdigit() else None
 
 
-def _assignments_of(rows: Iterable[FastRow | StateRow]) -> dict[int, ActualAssignment]:
+def _assignments_of(rows: Iterable[GradebookRow | StateRow]) -> dict[int, ActualAssignment]:
     assignments: dict[int, ActualAssignment] = {}
     scores_of: dict[int, dict[int, ActualScore]] = {}
     for row in rows:
@@ -138,7 +140,7 @@ def _assignments_of(rows: Iterable[FastRow | StateRow]) -> dict[int, ActualAssig
     return assignments
 
 
-def _marks(row: FastRow | StateRow) -> frozenset[Mark] | None:
+def _marks(row: GradebookRow | StateRow) -> frozenset[Mark] | None:
     """Return the teacher's flags: none of them, for nearly every row; None if the query does not return them."""
     late, collected, absent, incomplete = row.is_late, row.is_collected, row.is_absent, row.is_incomplete
     if late or collected or absent or incomplete:
@@ -147,7 +149,7 @@ def _marks(row: FastRow | StateRow) -> frozenset[Mark] | None:
     return None if late is None else NO_MARKS
 
 
-def _assignment(row: FastRow | StateRow, scores: Mapping[int, ActualScore]) -> ActualAssignment:
+def _assignment(row: GradebookRow | StateRow, scores: Mapping[int, ActualScore]) -> ActualAssignment:
     return ActualAssignment(
         assignment_id=row.assignment_id,
         assignment_section_id=row.assignment_section_id,

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool
 from shared.adapters.powerschool.wire import Text, Wire, listed
-from shared.errors import Refused, UnexpectedAnswer
+from shared.errors import RequestRejected, UnexpectedResponse
 from shared.ports.provisioning import DataVersion
 
 APPLICATION = "passback"
@@ -50,9 +50,9 @@ def changes_since(api: ReadOnlyPowerSchool, version: str | None) -> DataVersion 
     ids = {"application": APPLICATION, "version": version or FIRST_VERSION}
     try:
         found = api.get("/ws/dataversion/{application}/{version}", ids).parsed(_WIRE)
-    except (Refused, UnexpectedAnswer) as error:
+    except (RequestRejected, UnexpectedResponse) as error:
         # Wrong credentials are no answer about versions.
-        if isinstance(error, Refused) and error.status == 401:
+        if isinstance(error, RequestRejected) and error.status == 401:
             raise
         return None
     changed = {table.lower() for table, rows in found.tables.items() if _has_rows(rows)}

@@ -22,7 +22,7 @@ from shared.adapters.powerschool.provisioning.rows import (
     section_of,
     student_of,
 )
-from shared.domain.provisioning.roster import ClassEnrollment, OddRow, Roster
+from shared.domain.provisioning.roster import ClassEnrollment, Roster, UnreadableRecord
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
@@ -41,10 +41,10 @@ class QueriedFeed:
     def read(self) -> Roster:
         """Return all rosters.
 
-        Raises: RosterTruncated; QueryUnavailable, before any row is read.
+        Raises: IncompleteRead; QueryUnavailable, before any row is read.
         """
         counts = {each.query: self._queries.count(each) for each in LISTS}
-        odd_rows, unsettled = list[OddRow](), list[str]()
+        odd_rows, unsettled = list[UnreadableRecord](), list[str]()
 
         def read(listed: QueryList[R], make: Callable[[list[R]], T]) -> tuple[T, ...]:
             found = self._queries.read(listed, make, rows_per_page=self._rows_per_page, before=counts[listed.query])

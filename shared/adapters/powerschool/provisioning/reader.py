@@ -31,7 +31,7 @@ class PowerSchoolRosterFeed:
         self._queried = queried
 
     def read(self) -> Roster:
-        """Return all rosters of the school years under way or near. Raises: RosterTruncated; QueryUnavailable."""
+        """Return all rosters of the school years under way or near. Raises: IncompleteRead; QueryUnavailable."""
         return self._queried.read()
 
     def changes_since(self, version: str | None) -> DataVersion | None:

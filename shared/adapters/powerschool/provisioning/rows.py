@@ -17,7 +17,7 @@ from shared.domain.provisioning.roster import (
     SchoolTerm,
     StaffMember,
     Student,
-    Teaching,
+    TeachingAssignment,
 )
 
 CURRENT = 1
@@ -82,7 +82,7 @@ class CourseRow(Wire):
         return CatalogCourse(self.course_number, self.course_name, self.school_number)
 
 
-class SectionRow(Wire):
+class FeedSectionRow(Wire):
     """A row of `org.passback.sync.provisioning.sections`: a section, with one of its co-teachers if it has any."""
 
     section_dcid: int
@@ -112,7 +112,7 @@ class StaffRow(Wire):
     status: Number = 0
 
 
-class StudentRow(Wire):
+class FeedStudentRow(Wire):
     """A row of `org.passback.sync.provisioning.students`: a student, with one of their e-mail addresses if any.
 
     A district may add columns for preferred names to the query: PowerSchool has no column for them that every
@@ -158,22 +158,22 @@ class EnrollmentRow(Wire):
         )
 
 
-def teaching(rows: Iterable[SectionRow]) -> tuple[Teaching, ...]:
+def teaching(rows: Iterable[FeedSectionRow]) -> tuple[TeachingAssignment, ...]:
     """Return who teaches the section of these rows, the lead teacher first. A USERS.DCID of 0 is nobody's."""
     rows = tuple(rows)
     lead = rows[0].lead_users_dcid
-    leads = [Teaching(lead, is_lead=True)] if lead else []
+    leads = [TeachingAssignment(lead, is_lead=True)] if lead else []
     others = (_co_teaching(row, user) for row in rows if (user := row.co_users_dcid) and user != lead)
     return (*leads, *dict.fromkeys(others))
 
 
-def _co_teaching(row: SectionRow, users_dcid: int) -> Teaching:
-    return Teaching(
+def _co_teaching(row: FeedSectionRow, users_dcid: int) -> TeachingAssignment:
+    return TeachingAssignment(
         users_dcid, is_lead=False, role_id=row.co_role_id, first_day=row.co_first_day, last_day=row.co_last_day
     )
 
 
-def section_of(rows: list[SectionRow]) -> ClassSection:
+def section_of(rows: list[FeedSectionRow]) -> ClassSection:
     """Return the section of these rows, the lead teacher first."""
     row = rows[0]
     return ClassSection(
@@ -203,11 +203,11 @@ def member_of(rows: list[StaffRow]) -> StaffMember:
     )
 
 
-def student_of(rows: list[StudentRow]) -> Student:
+def student_of(rows: list[FeedStudentRow]) -> Student:
     """Return the student with the primary e-mail address, else the first by its priority."""
     row = rows[0]
     addresses = [each for each in rows if each.email.strip()]
-    chosen = min(addresses, key=StudentRow.precedence, default=None)
+    chosen = min(addresses, key=FeedStudentRow.precedence, default=None)
     return Student(
         dcid=row.student_dcid,
         number=row.student_number,
@@ -226,9 +226,9 @@ SCHOOLS = QueryList(f"{PROVISIONING_PREFIX}schools", SchoolRow, ("school_dcid",)
 TERMS = QueryList(f"{PROVISIONING_PREFIX}terms", TermRow, ("term_dcid",), "TERMS.DCID")
 COURSES = QueryList(f"{PROVISIONING_PREFIX}courses", CourseRow, ("course_dcid",), "COURSES.DCID")
 SECTIONS = QueryList(
-    f"{PROVISIONING_PREFIX}sections", SectionRow, ("section_dcid", "section_teacher_id"), "SECTIONS.DCID"
+    f"{PROVISIONING_PREFIX}sections", FeedSectionRow, ("section_dcid", "section_teacher_id"), "SECTIONS.DCID"
 )
 STAFF = QueryList(f"{PROVISIONING_PREFIX}staff", StaffRow, ("users_dcid", "staff_id"), "USERS.DCID")
-STUDENTS = QueryList(f"{PROVISIONING_PREFIX}students", StudentRow, ("student_dcid", "email_id"), "STUDENTS.DCID")
+STUDENTS = QueryList(f"{PROVISIONING_PREFIX}students", FeedStudentRow, ("student_dcid", "email_id"), "STUDENTS.DCID")
 ENROLLMENTS = QueryList(f"{PROVISIONING_PREFIX}enrollments", EnrollmentRow, ("enrollment_dcid",), "CC.DCID")
 LISTS: tuple[QueryList[Any], ...] = (SCHOOLS, TERMS, COURSES, SECTIONS, STAFF, STUDENTS, ENROLLMENTS)

@@ -13,7 +13,7 @@ from shared.domain.passback.powerschool import RosteredSection, RosteredStudent,
 _INDEX = TypeAdapter(dict[str, int])
 
 
-class _Kept(msgspec.Struct, array_like=True, frozen=True):
+class _Stored(msgspec.Struct, array_like=True, frozen=True):
     """A section as a list: STUDENTS.DCID by SIS id of those who are active, and of the others."""
 
     sis_section_id: str
@@ -27,7 +27,7 @@ class _Kept(msgspec.Struct, array_like=True, frozen=True):
     others: dict[str, int]
 
 
-class SectionMemory:
+class SectionCache:
     """Sections by SIS id, and SECTIONS.DCID by SIS id, each with a lifetime.
 
     A `change` names the latest change of rosters that PowerSchool confirmed, empty if there was none: what is
@@ -45,7 +45,7 @@ class SectionMemory:
 
     def remember(self, sections: Iterable[RosteredSection], change: str) -> None:
         """Keep these sections."""
-        values = ((section.sis_section_id, _kept(section)) for section in sections)
+        values = ((section.sis_section_id, _stored(section)) for section in sections)
         self._cache.put_all(f"section-roster{change}", values, self._max_age)
 
     def index(self, change: str) -> Mapping[str, int] | None:
@@ -58,7 +58,7 @@ class SectionMemory:
         self._cache.put(f"section-index{change}", "district", dict(index), self._max_age)
 
 
-def _kept(section: RosteredSection) -> Json:
+def _stored(section: RosteredSection) -> Json:
     students, term = section.students.items(), section.term
     return [
         section.sis_section_id,
@@ -74,7 +74,7 @@ def _kept(section: RosteredSection) -> Json:
 
 
 def _section(value: Json) -> RosteredSection:
-    kept = msgspec.convert(value, _Kept)
+    kept = msgspec.convert(value, _Stored)
     active = {sis_id: RosteredStudent(dcid, active=True) for sis_id, dcid in kept.active.items()}
     others = {sis_id: RosteredStudent(dcid, active=False) for sis_id, dcid in kept.others.items()}
     return RosteredSection(

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 
-from shared.adapters.powerschool.rosters.cache import SectionMemory
+from shared.adapters.powerschool.rosters.cache import SectionCache
 from shared.adapters.powerschool.rosters.enrollments import Enrollment, merged
 from shared.domain.enrollment_periods import EnrollmentPeriod
 from shared.domain.passback.powerschool import RosteredSection, Term
@@ -17,7 +17,7 @@ class RosterIndexer:
 
     def __init__(
         self,
-        memory: SectionMemory,
+        memory: SectionCache,
         sections: SisIdTemplate,
         students: SisIdTemplate,
         today: Callable[[], date],

@@ -17,7 +17,7 @@ SECTIONS_QUERY = "org.passback.sync.roster.sections"
 STUDENTS_QUERY = "org.passback.sync.roster.students"
 
 
-class SectionRow(Wire):
+class QuerySectionRow(Wire):
     """A row of `org.passback.sync.roster.sections`."""
 
     section_dcid: int
@@ -33,7 +33,7 @@ class SectionRow(Wire):
         return Term(self.first_day, self.last_day, self.year_id)
 
 
-class StudentRow(Wire):
+class QueryStudentRow(Wire):
     """A row of `org.passback.sync.roster.students`: one enrollment, of which a student may have several."""
 
     enrollment_dcid: int
@@ -56,8 +56,8 @@ class StudentRow(Wire):
         )
 
 
-SECTIONS = QueryList(SECTIONS_QUERY, SectionRow, ("section_dcid",), "SECTIONS.DCID")
-STUDENTS = QueryList(STUDENTS_QUERY, StudentRow, ("enrollment_dcid",), "CC.DCID")
+SECTIONS = QueryList(SECTIONS_QUERY, QuerySectionRow, ("section_dcid",), "SECTIONS.DCID")
+STUDENTS = QueryList(STUDENTS_QUERY, QueryStudentRow, ("enrollment_dcid",), "CC.DCID")
 
 
 class QueriedRoster:
@@ -70,7 +70,7 @@ class QueriedRoster:
     def read(self, addresses: Sequence[SectionAddress], today: date) -> list[RosteredSection]:
         """Return the existing ones of these sections.
 
-        A row that cannot be read is left out and logged. Raises: QueryUnavailable, RosterTruncated.
+        A row that cannot be read is left out and logged. Raises: QueryUnavailable, IncompleteRead.
         """
         args = {"section_dcids": [address.dcid for address in addresses]}
         sections = self._queries.rows(SECTIONS, args)
@@ -81,7 +81,7 @@ class QueriedRoster:
         return [_section(row, sis_ids[row.section_dcid], rosters[row.section_dcid]) for row in asked]
 
     def _rosters(
-        self, terms: Mapping[int, Term], rows: Sequence[StudentRow], today: date
+        self, terms: Mapping[int, Term], rows: Sequence[QueryStudentRow], today: date
     ) -> dict[int, dict[str, RosteredStudent]]:
         enrollments = defaultdict[int, list[Enrollment]](list)
         for row in rows:
@@ -89,7 +89,7 @@ class QueriedRoster:
         return {dcid: merged(enrollments[dcid], terms[dcid], today, self._template) for dcid in terms}
 
 
-def _section(row: SectionRow, sis_id: str, students: Mapping[str, RosteredStudent]) -> RosteredSection:
+def _section(row: QuerySectionRow, sis_id: str, students: Mapping[str, RosteredStudent]) -> RosteredSection:
     return RosteredSection(
         sis_section_id=sis_id,
         dcid=row.section_dcid,

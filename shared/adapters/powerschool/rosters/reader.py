@@ -8,7 +8,7 @@ from typing import Protocol
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.pagination import QueryList
 from shared.adapters.powerschool.powerqueries import PowerQueries
-from shared.adapters.powerschool.rosters.cache import SectionMemory
+from shared.adapters.powerschool.rosters.cache import SectionCache
 from shared.adapters.powerschool.rosters.sis_ids import ONLY_DCID
 from shared.adapters.powerschool.wire import WholeText, Wire
 from shared.domain.passback.powerschool import RosteredSection
@@ -47,7 +47,7 @@ class RosterSource(Protocol):
 INDEX = QueryList(INDEX_QUERY, IndexRow, ("section_dcid",), "SECTIONS.DCID")
 
 
-class Roster:
+class SectionRosterReader:
     """Remembers every section in Redis, for as long as the setting says and no rosters changed.
 
     `last_change` names the latest time PowerSchool said so, empty if it never did; what is remembered belongs to it.
@@ -68,7 +68,7 @@ class Roster:
     ) -> None:
         self._source = source
         self._queries = queries
-        self._memory = SectionMemory(cache, max_age)
+        self._memory = SectionCache(cache, max_age)
         self._template = template
         self._today = today
         self._last_change = last_change
@@ -87,7 +87,7 @@ class Roster:
         self._memory.remember(read, change)
         kept_ids = self._kept_ids()
         every = (*found.values(), *read)
-        return {section.sis_section_id: _with_kept_ids(section, kept_ids) for section in every}
+        return {section.sis_section_id: _with_stored_ids(section, kept_ids) for section in every}
 
     def _read(self, addresses: Sequence[SectionAddress]) -> list[RosteredSection]:
         return self._source.read(addresses, self._today()) if addresses else []
@@ -109,7 +109,7 @@ class Roster:
         return index
 
 
-def _with_kept_ids(section: RosteredSection, kept_ids: Mapping[int, str]) -> RosteredSection:
+def _with_stored_ids(section: RosteredSection, kept_ids: Mapping[int, str]) -> RosteredSection:
     """Return the section with its students by the SIS ids that Canvas has."""
     students = section.students
     if not any(student.dcid in kept_ids for student in students.values() if kept_ids):

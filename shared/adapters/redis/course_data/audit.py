@@ -17,12 +17,12 @@ from shared.domain.passback.audit import AuditEntry
 PAGE = 200
 
 # Ids of a stream's entries, each with its fields.
-Page = list[tuple[bytes, dict[bytes, bytes]]]
+AuditPage = list[tuple[bytes, dict[bytes, bytes]]]
 
 _ENTRY = TypeAdapter(AuditEntry)
 
 
-def kept_entries(entries: Sequence[AuditEntry]) -> bytes:
+def stored_entries(entries: Sequence[AuditEntry]) -> bytes:
     """Return how the entries of a write that began are kept: as JSON, a line each."""
     return b"\n".join(map(_ENTRY.dump_json, entries))
 
@@ -55,7 +55,7 @@ class RedisAudit:
     def begin(self, course_id: str, entries: Sequence[AuditEntry]) -> str:
         """Keep the entries of a write that is about to be sent, which are all there will be if its process dies."""
         write = token_hex(8)
-        self._run(self._begin, course_id, write, kept_entries(entries))
+        self._run(self._begin, course_id, write, stored_entries(entries))
         return write
 
     def end(self, course_id: str, write: str, entries: Sequence[AuditEntry]) -> None:
@@ -86,7 +86,7 @@ class RedisAudit:
             yield from (_ENTRY.validate_json(fields[b"entry"]) for _, fields in page)
             page = self._page(self._redis, course_id, f"({page[-1][0].decode()}", oldest)
 
-    def _at_once(self, course_id: str, oldest: int) -> tuple[list[bytes], int | None, Page]:
+    def _at_once(self, course_id: str, oldest: int) -> tuple[list[bytes], int | None, AuditPage]:
         """Return the kept entries of writes that began, the fencing token of the sync that runs, and the first page."""
         with self._redis.pipeline() as both:
             both.hvals(self._keys.writes_begun(course_id))
@@ -100,8 +100,8 @@ class RedisAudit:
         keys = [self._keys.audit(course_id), self._keys.writes_begun(course_id)]
         script(keys=keys, args=[now, milliseconds(self._max_age), self._max_entries, *arguments])
 
-    def _page(self, client: redis.Redis, course_id: str, newest: str, oldest: int) -> Page:
-        return cast("Page", client.xrevrange(self._keys.audit(course_id), newest, str(oldest), count=PAGE))
+    def _page(self, client: redis.Redis, course_id: str, newest: str, oldest: int) -> AuditPage:
+        return cast("AuditPage", client.xrevrange(self._keys.audit(course_id), newest, str(oldest), count=PAGE))
 
     def _oldest_ms(self) -> int:
         return max(0, epoch_ms(self._now() - self._max_age))

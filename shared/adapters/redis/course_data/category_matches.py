@@ -7,24 +7,24 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text
-from shared.domain.passback.rules.categories import Association
+from shared.domain.passback.rules.categories import CategoryAssociation
 
-_ASSOCIATION = TypeAdapter(Association)
+_ASSOCIATION = TypeAdapter(CategoryAssociation)
 
 
-class RedisCategoryAssociations:
+class RedisCategoryMatches:
     """The `CategoryAssociations`: a hash per course."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
 
-    def of_course(self, course_id: str) -> Mapping[str, Association]:
+    def of_course(self, course_id: str) -> Mapping[str, CategoryAssociation]:
         """Return the course's associations by assignment group id."""
         found = self._redis.hgetall(self._keys.categories(course_id))
         return {text(group_id): _ASSOCIATION.validate_json(value) for group_id, value in found.items()}
 
-    def save(self, course_id: str, group_id: str, association: Association) -> None:
+    def save(self, course_id: str, group_id: str, association: CategoryAssociation) -> None:
         """Remember the association, replacing the group's earlier one."""
         self._redis.hset(self._keys.categories(course_id), group_id, _ASSOCIATION.dump_json(association))
 

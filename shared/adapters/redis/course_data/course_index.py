@@ -11,23 +11,23 @@ from pydantic import TypeAdapter
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import text
-from shared.domain.passback.course_summary import CourseSummary, Standing, words_of
+from shared.domain.passback.course_summary import AssignmentStatus, CourseSummary, search_terms
 
 _SUMMARY = TypeAdapter(CourseSummary)
-_OF_A_LETTER = 1_000_000
+_OF_A_DEAD_LETTER = 1_000_000
 
 # So many members are looked at before an answer is given, however few of them fit.
-MOST_LOOKED_AT = 2000
+SCAN_LIMIT = 2000
 _STEP = 200
 
 _Member = tuple[str, str]
 """By which word a course is found (empty in a list that is not of words), and its id."""
 
 
-def kept_summary(summary: CourseSummary) -> bytes:
+def encode_summary(summary: CourseSummary) -> bytes:
     """Return a summary as it is kept: as JSON, with the words that the course is found by."""
     kept = _SUMMARY.dump_python(summary, mode="json")
-    return json.dumps({**kept, "words": words_of(summary.course_id, summary.name)}, ensure_ascii=False).encode()
+    return json.dumps({**kept, "words": search_terms(summary.course_id, summary.name)}, ensure_ascii=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class ListedCourse:
     summary: CourseSummary | None
     dead_letters: int = 0
 
-    def count(self, standing: Standing) -> int:
+    def count(self, standing: AssignmentStatus) -> int:
         """Return how many assignments stand so; those that were given up since the last sync do not retry any more."""
         counted = self.summary.assignments[standing] if self.summary else 0
-        return max(0, counted - self.dead_letters) if standing is Standing.RETRYING else counted
+        return max(0, counted - self.dead_letters) if standing is AssignmentStatus.RETRYING else counted
 
     @property
     def has_problems(self) -> bool:
@@ -57,7 +57,7 @@ class CoursePage:
     next_start: int | None
 
 
-class RedisCourseLists:
+class RedisCourseIndex:
     """Finds courses by the words of their names and by their ids, and those with problems."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
@@ -65,11 +65,11 @@ class RedisCourseLists:
         self._keys = keys
         self._forget = load_script(client, "course_rank", "course_data/summary", "course_data/delete_summary")
 
-    def standings(self) -> dict[Standing, int]:
+    def standings(self) -> dict[AssignmentStatus, int]:
         """Return how many assignments of all courses stand how."""
         counted = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.standings))
         numbers = {text(standing): int(number) for standing, number in counted.items()}
-        return {standing: numbers.get(standing, 0) for standing in Standing}
+        return {standing: numbers.get(standing, 0) for standing in AssignmentStatus}
 
     def with_problems(self) -> int:
         """Return how many courses have problems."""
@@ -81,7 +81,7 @@ class RedisCourseLists:
         Without words, those with problems come in the order of their problems, all of them with the last synced first.
         With words, a course fits if each begins a word of its name, or its id; they come in alphabetical order.
         """
-        wanted = words_of("", words)
+        wanted = search_terms("", words)
         if not wanted:
             members = self._members_by_rank(self._keys.problems if only_problems else self._keys.courses)
             return self._gather(members, lambda _word, _course: True, start, limit, limit + 1)
@@ -111,7 +111,7 @@ class RedisCourseLists:
     ) -> CoursePage:
         courses: list[ListedCourse] = []
         position = start
-        while position - start < MOST_LOOKED_AT:
+        while position - start < SCAN_LIMIT:
             found = members(position, step)
             for word, course in self._listed(found):
                 if len(courses) == limit:
@@ -151,11 +151,11 @@ class RedisCourseLists:
         summaries, scores = pipeline.execute()
         for (word, course_id), summary, score in zip(members, summaries, scores, strict=True):
             known = None if summary is None else _SUMMARY.validate_json(summary)
-            yield word, ListedCourse(course_id, known, int(score or 0) // _OF_A_LETTER)
+            yield word, ListedCourse(course_id, known, int(score or 0) // _OF_A_DEAD_LETTER)
 
 
 def _fits(word: str, course: ListedCourse, wanted: Sequence[str], longest: str) -> bool:
-    known = words_of(course.course_id, course.summary.name if course.summary else "")
+    known = search_terms(course.course_id, course.summary.name if course.summary else "")
     # A course with several words that begin alike is in the list several times, and counts the first time.
     is_first = next((each for each in known if each.startswith(longest)), None) == word
     return is_first and all(any(each.startswith(one) for each in known) for one in wanted)

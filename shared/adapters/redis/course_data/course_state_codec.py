@@ -71,7 +71,7 @@ _ENCODER = msgspec.json.Encoder()
 _USUAL = tuple(_Section.__struct_defaults__)
 
 
-def kept_record(record: CourseRecord) -> bytes:
+def encode_record(record: CourseRecord) -> bytes:
     """Return the record as it is kept."""
     rosters = [(roster.section_sis_id, roster.section_dcid, roster.student_sis_ids) for roster in record.rosters]
     assignments = [_assignment(assignment) for assignment in record.assignments]

@@ -6,8 +6,8 @@ from typing import cast
 
 import redis
 
-from shared.adapters.redis.course_data.course_index import kept_summary
-from shared.adapters.redis.course_data.course_state_codec import kept_record, record_of
+from shared.adapters.redis.course_data.course_index import encode_summary
+from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import epoch_ms, text
@@ -27,7 +27,7 @@ class RedisRecords:
         """Replace what is remembered of the course, and which course its assignments and sections belong to."""
         keys, course_id = self._keys, record.course_id
         assignment_ids = [assignment.assignment_id for assignment in record.assignments]
-        document, synced_ms = kept_record(record), epoch_ms(record.synced_at)
+        document, synced_ms = encode_record(record), epoch_ms(record.synced_at)
         next_due_ms = "" if record.next_due_at is None else epoch_ms(record.next_due_at)
         summary = summary_of(record)
         ids = [str(len(assignment_ids)), *assignment_ids, *canvas_section_ids]
@@ -36,7 +36,7 @@ class RedisRecords:
                 keys.record(course_id), keys.courses, keys.assignment_courses, keys.section_courses, keys.due_dates,
                 keys.summaries, keys.course_words, keys.standings, keys.problems, keys.gone,
             ],
-            args=[course_id, document, synced_ms, next_due_ms, kept_summary(summary), summary.problems, *ids],
+            args=[course_id, document, synced_ms, next_due_ms, encode_summary(summary), summary.problems, *ids],
         )  # fmt: skip
 
     def course(self, course_id: str) -> CourseRecord | None:

@@ -55,19 +55,19 @@ def list_field(section_dcid: int) -> str:
     return f"{_LIST.decode()}{section_dcid}"
 
 
-def kept_link(link: Link) -> bytes:
+def encode_link(link: Link) -> bytes:
     """Return the link as it is kept, as one that was sent to nobody."""
-    tail = kept_tail(link)
-    return kept_head(link) if not tail else kept_head(link)[:-1] + b',"x"' + tail + b"]"
+    tail = encode_tail(link)
+    return encode_head(link) if not tail else encode_head(link)[:-1] + b',"x"' + tail + b"]"
 
 
-def kept_head(link: Link) -> bytes:
+def encode_head(link: Link) -> bytes:
     """Return a link's name, date and ids as they are kept; `save_link.lua` adds marks and tail."""
     ids = (link.powerschool_assignment_id, link.powerschool_assignment_section_id)
     return _ENCODER.encode((link.name, link.due_date, *ids))
 
 
-def kept_tail(link: Link) -> bytes:
+def encode_tail(link: Link) -> bytes:
     """Return what follows a link's marks, with the comma before it; nothing for most links."""
     if not link.zeros and not link.echoes:
         return b""
@@ -103,7 +103,7 @@ def students_of(kept: Mapping[bytes, bytes]) -> dict[int, list[int]]:
     return {int(field.removeprefix(_LIST)): _STUDENTS.decode(value) for field, value in lists.items()}
 
 
-def kept_students(students: Collection[int]) -> bytes:
+def encode_students(students: Collection[int]) -> bytes:
     """Return a section's students as they are kept."""
     return _ENCODER.encode(list(students))
 

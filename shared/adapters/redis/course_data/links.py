@@ -6,11 +6,11 @@ from typing import cast
 import redis
 
 from shared.adapters.redis.course_data.link_codec import (
+    encode_head,
+    encode_link,
+    encode_students,
+    encode_tail,
     is_list,
-    kept_head,
-    kept_link,
-    kept_students,
-    kept_tail,
     link_field,
     links_of,
     list_field,
@@ -44,10 +44,10 @@ class RedisLinks:
         if link.sent_to:
             students = ",".join(map(str, sorted(link.sent_to)))
             self._save(
-                keys=[key], args=[field, list_field(link.section_dcid), kept_head(link), students, kept_tail(link)]
+                keys=[key], args=[field, list_field(link.section_dcid), encode_head(link), students, encode_tail(link)]
             )
         else:
-            self._redis.hset(key, field, kept_link(link))
+            self._redis.hset(key, field, encode_link(link))
 
     def forget(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
         """Forget the link; nothing happens if there is none."""
@@ -63,7 +63,7 @@ class RedisLinks:
         for section, listed in students_of(self._kept(course_id)).items():
             left = [0 if dcid in students else dcid for dcid in listed]
             if left != listed:
-                self._redis.hset(self._keys.links(course_id), list_field(section), kept_students(left))
+                self._redis.hset(self._keys.links(course_id), list_field(section), encode_students(left))
 
     def _kept(self, course_id: str) -> Mapping[bytes, bytes]:
         return cast("Mapping[bytes, bytes]", self._redis.hgetall(self._keys.links(course_id)))

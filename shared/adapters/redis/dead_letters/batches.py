@@ -13,7 +13,7 @@ from shared.adapters.redis.values import epoch_ms, text, time_at
 from shared.clock import Clock
 from shared.domain.actions import Verb
 
-REMEMBERED_FOR = timedelta(days=1)
+BATCH_TTL = timedelta(days=1)
 SILENT_AFTER = timedelta(seconds=15)
 
 
@@ -28,7 +28,7 @@ class BatchState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LetterBatch:
+class DeadLetterBatch:
     """A batch: of `total` letters, `done` were retried or discarded, and `refused` cannot be."""
 
     id: str
@@ -41,7 +41,7 @@ class LetterBatch:
     started_at: datetime
 
 
-class RedisLetterBatches:
+class RedisDeadLetterBatches:
     """The batches of a day."""
 
     def __init__(self, client: redis.Redis, keys: Keys, clock: Clock) -> None:
@@ -58,7 +58,7 @@ class RedisLetterBatches:
         }  # fmt: skip
         key = self._keys.batch(batch_id)
         self._redis.hset(key, mapping=fields)  # type: ignore[arg-type]  # redis-py's mapping is invariant
-        self._redis.expire(key, REMEMBERED_FOR)
+        self._redis.expire(key, BATCH_TTL)
 
     def go_on(self, batch_id: str, done: int, refused: int) -> bool:
         """Note how far it is; False if it should end, since somebody cancelled it."""
@@ -79,15 +79,15 @@ class RedisLetterBatches:
         self._redis.hset(self._keys.batch(batch_id), "cancel", "1")
         return True
 
-    def find(self, batch_id: str) -> LetterBatch | None:
+    def find(self, batch_id: str) -> DeadLetterBatch | None:
         """Return a batch of the last day."""
         fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.batch(batch_id)))
         return self._batch(batch_id, fields) if b"verb" in fields else None
 
-    def _batch(self, batch_id: str, fields: Mapping[bytes, bytes]) -> LetterBatch:
+    def _batch(self, batch_id: str, fields: Mapping[bytes, bytes]) -> DeadLetterBatch:
         state = BatchState(text(fields[b"state"]))
         silent = self._clock.now() - time_at(fields[b"seen"]) > SILENT_AFTER
-        return LetterBatch(
+        return DeadLetterBatch(
             batch_id,
             Verb(text(fields[b"verb"])),
             text(fields[b"actor"]),

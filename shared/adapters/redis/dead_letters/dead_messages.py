@@ -11,12 +11,12 @@ from redis.typing import EncodableT
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import text, time_at
-from shared.domain.passback.course_state import DeadLetter, LetterKind
+from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 from shared.queues import Queue, Stream
 
 ID_PREFIX = "message-"
 MALFORMED = "malformed_message"
-MOST_KEPT = 10_000
+MAX_MESSAGES = 10_000
 MOST_BYTES = 65_536
 PAGE = 200
 OF_PASSBACK = frozenset({b"stream", b"id", b"reason", b"task", b"cut", b"bytes"})
@@ -41,7 +41,7 @@ class RedisDeadMessages:
         """Keep a Celery message; of one that is too large, only that there was one."""
         fields: dict[EncodableT, EncodableT] = {"stream": queue, "reason": cause, "task": task}
         fields |= {"payload": payload} if len(payload) <= MOST_BYTES else {"cut": "1"}
-        self._redis.xadd(self._key, fields, maxlen=MOST_KEPT, approximate=True)
+        self._redis.xadd(self._key, fields, maxlen=MAX_MESSAGES, approximate=True)
 
     def all(self) -> list[DeadLetter]:
         """Return every kept message, the oldest first."""
@@ -82,7 +82,7 @@ class RedisDeadMessages:
     def oldest_at(self) -> datetime | None:
         """Return when the oldest of them was kept, None if there is none."""
         oldest = cast("list[_Entry]", self._redis.xrange(self._key, count=1))
-        return _kept_at(text(oldest[0][0])) if oldest else None
+        return _stored_at(text(oldest[0][0])) if oldest else None
 
     def republish(self, letter_id: str) -> bool:
         """Put the message back where it came from and remove it, in one step; False if that is not possible."""
@@ -96,7 +96,7 @@ class RedisDeadMessages:
         return self._redis.xdel(self._key, *entry_ids) if entry_ids else 0
 
     def _letter(self, entry_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
-        kept_at, origin = _kept_at(entry_id), text(fields.get(b"stream", b""))
+        kept_at, origin = _stored_at(entry_id), text(fields.get(b"stream", b""))
         return DeadLetter(
             id=f"{ID_PREFIX}{entry_id}",
             course_id="",
@@ -106,7 +106,7 @@ class RedisDeadMessages:
             attempts=1,
             first_failed_at=kept_at,
             last_failed_at=kept_at,
-            kind=LetterKind.MESSAGE,
+            kind=DeadLetterKind.MESSAGE,
             attempt_times=(kept_at,),
             source=self._streams.get(origin, origin),
         )
@@ -119,5 +119,5 @@ def _entry_id(letter_id: str) -> str | None:
     return entry_id if found and all(int(part) < _PARTS_END for part in found.groups()) else None
 
 
-def _kept_at(entry_id: str) -> datetime:
+def _stored_at(entry_id: str) -> datetime:
     return time_at(entry_id.partition("-")[0])

@@ -10,7 +10,7 @@ import redis
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import epoch_ms, text, time_at, times_at
-from shared.domain.passback.course_state import DeadLetter, LetterKind
+from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 
 PROVISIONING = "provisioning"
 
@@ -37,7 +37,7 @@ class RedisDeadLetters:
         failed_before: Sequence[datetime] = (),
     ) -> DeadLetter:
         """Keep the job; a repeated failure updates its entry's cause, answer, attempts and times."""
-        letter_id = letter_id_of(course_id, assignment_id)
+        letter_id = dead_letter_id_of(course_id, assignment_id)
         fields: dict[str, str | int] = {
             "course": course_id,
             "assignment": assignment_id or "",
@@ -50,7 +50,7 @@ class RedisDeadLetters:
             keys=self._keys_of(letter_id, course_id),
             args=[self._now(), letter_id, earlier, *chain.from_iterable(fields.items())],
         )
-        return _letter(letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+        return _dead_letter(letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
 
     def add_provisioning(
         self, run_id: str, cause: str, answer: str, attempts: int, *, failed_before: Sequence[datetime] = ()
@@ -62,7 +62,7 @@ class RedisDeadLetters:
             keys=self._keys_of_provisioning(),
             args=[self._now(), PROVISIONING, earlier, *chain.from_iterable(fields.items())],
         )
-        return _letter(PROVISIONING, dict(zip(flat[::2], flat[1::2], strict=True)))
+        return _dead_letter(PROVISIONING, dict(zip(flat[::2], flat[1::2], strict=True)))
 
     def close_provisioning(self) -> None:
         """Close provisioning's entry because a run succeeded; nothing happens if there is none."""
@@ -102,7 +102,7 @@ class RedisDeadLetters:
 
     def close(self, course_id: str, assignment_id: str | None) -> None:
         """Close the entry because its work succeeded; nothing happens if there is none."""
-        letter_id = letter_id_of(course_id, assignment_id)
+        letter_id = dead_letter_id_of(course_id, assignment_id)
         self._close(keys=self._keys_of(letter_id, course_id), args=[letter_id, course_id])
 
     def count(self) -> int:
@@ -146,7 +146,7 @@ class RedisDeadLetters:
             pipeline.hgetall(self._keys.dead_letter(letter_id))
         found = cast("list[dict[bytes, bytes]]", pipeline.execute())
         # One that was closed since its id was read has no fields.
-        return [_letter(letter_id, fields) for letter_id, fields in zip(ids, found, strict=True) if fields]
+        return [_dead_letter(letter_id, fields) for letter_id, fields in zip(ids, found, strict=True) if fields]
 
 
 # The character after the one that ends a cause: what begins with it comes after every letter of the cause.
@@ -161,12 +161,12 @@ def _cause_of(member: bytes) -> str:
     return text(member).rpartition(" ")[0]
 
 
-def letter_id_of(course_id: str, assignment_id: str | None) -> str:
+def dead_letter_id_of(course_id: str, assignment_id: str | None) -> str:
     """Return the id of the entry for the whole course, or for one of its assignments."""
     return f"course-{course_id}" if assignment_id is None else f"assignment-{course_id}-{assignment_id}"
 
 
-def _letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
+def _dead_letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
     return DeadLetter(
         id=letter_id,
         course_id=text(fields.get(b"course", b"")),
@@ -178,6 +178,6 @@ def _letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
         last_failed_at=time_at(fields[b"last"]),
         attempt_times=times_at(fields.get(b"times", b"")),
         retried_at=time_at(fields[b"retried"]) if b"retried" in fields else None,
-        kind=LetterKind.PROVISIONING if b"run" in fields else LetterKind.COURSE,
+        kind=DeadLetterKind.PROVISIONING if b"run" in fields else DeadLetterKind.COURSE,
         source=text(fields.get(b"run", b"")),
     )

@@ -9,7 +9,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text, time_at
 from shared.domain.actions import Action, Verb
 
-MOST_KEPT = 5000
+MAX_ACTIONS = 5000
 
 
 class RedisActions:
@@ -22,7 +22,7 @@ class RedisActions:
     def add(self, actor: str, verb: Verb, target: str, count: int = 1) -> str:
         """Keep an action; returns its id."""
         fields = {"actor": actor, "verb": verb.value, "target": target, "count": str(count)}
-        entry_id = self._redis.xadd(self._key, fields, maxlen=MOST_KEPT, approximate=True)  # type: ignore[arg-type]
+        entry_id = self._redis.xadd(self._key, fields, maxlen=MAX_ACTIONS, approximate=True)  # type: ignore[arg-type]
         return text(entry_id)
 
     def newest(self, limit: int) -> list[Action]:

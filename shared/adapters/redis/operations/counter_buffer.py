@@ -17,7 +17,7 @@ FLUSH_EVERY = timedelta(seconds=1)
 SEPARATOR = "|"
 
 
-class Tally:
+class CounterBuffer:
     """The `Count` of one process, for all its threads. What `RedisCounters` reads, with labels joined by a bar.
 
     Numbers that a process killed between two flushes had not written are lost: they are for watching, not for books.

@@ -9,9 +9,9 @@ from typing import cast
 import redis
 from pydantic import TypeAdapter
 
-from shared.adapters.redis.course_data.audit import entries_of, kept_entries
-from shared.adapters.redis.course_data.course_index import RedisCourseLists
-from shared.adapters.redis.course_data.course_state_codec import kept_record, record_of
+from shared.adapters.redis.course_data.audit import entries_of, stored_entries
+from shared.adapters.redis.course_data.course_index import RedisCourseIndex
+from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
 from shared.adapters.redis.course_data.links import RedisLinks
 from shared.adapters.redis.dead_letters.store import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
@@ -19,8 +19,8 @@ from shared.adapters.redis.operations.erasure_scan import content_of
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import epoch_ms, text
 from shared.domain.passback.audit import AuditEntry
-from shared.domain.passback.course_state import LetterKind
-from shared.domain.passback.erasure import Student, entry_without, link_without, record_without
+from shared.domain.passback.course_state import DeadLetterKind
+from shared.domain.passback.erasure import StudentIds, entry_without, link_without, record_without
 
 PAGE = 500
 
@@ -37,7 +37,7 @@ class RedisErasure:
         self._redis = client
         self._keys = keys
         self._letters = RedisDeadLetters(client, keys)
-        self._lists = RedisCourseLists(client, keys)
+        self._lists = RedisCourseIndex(client, keys)
         self._links = RedisLinks(client, keys)
         self._rewrite = load_script(client, "operations/rewrite_stream")
 
@@ -69,7 +69,7 @@ class RedisErasure:
                 self._remove(key, members)
         return +erased
 
-    def knows(self, course_id: str, student: Student) -> bool:
+    def knows(self, course_id: str, student: StudentIds) -> bool:
         """Say whether something of the student is remembered with the course."""
         return bool(self.student(course_id, student, dry_run=True))
 
@@ -80,7 +80,7 @@ class RedisErasure:
         for entries in self._begun(course_id).values():
             yield from entries
 
-    def student(self, course_id: str, student: Student, *, dry_run: bool) -> Erased:
+    def student(self, course_id: str, student: StudentIds, *, dry_run: bool) -> Erased:
         """Erase the student from a course's audit, record and links."""
         erased = Erased()
         erased["scores in the audit"] = self._from_audit(course_id, student, dry_run)
@@ -145,7 +145,7 @@ class RedisErasure:
         else:
             self._redis.zrem(key, *members)
 
-    def _from_audit(self, course_id: str, student: Student, dry_run: bool) -> int:
+    def _from_audit(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
         changed: list[bytes] = []
         scores = 0
         for entry_id, fields in self._audit(course_id):
@@ -159,7 +159,7 @@ class RedisErasure:
             self._rewrite(keys=[key, f"{key}:rewritten"], args=changed)
         return scores + self._from_interrupted(course_id, student, dry_run)
 
-    def _from_interrupted(self, course_id: str, student: Student, dry_run: bool) -> int:
+    def _from_interrupted(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
         """Erase the student from writes that began and never ended: no other is there while nothing is synced."""
         found, left = self._leave(course_id, lambda entry: entry_without(entry, student), dry_run)
         return sum(len(entry.scores) for entry in found) - sum(len(entry.scores) for entry in left)
@@ -189,21 +189,21 @@ class RedisErasure:
     def _replace_begun(self, course_id: str, write: bytes, left: list[AuditEntry]) -> None:
         key = self._keys.writes_begun(course_id)
         if left:
-            self._redis.hset(key, write, kept_entries(left))
+            self._redis.hset(key, write, stored_entries(left))
         else:
             self._redis.hdel(key, write)
 
-    def _from_record(self, course_id: str, student: Student, dry_run: bool) -> int:
+    def _from_record(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
         kept = self._redis.get(self._keys.record(course_id))
         if kept is None:
             return 0
         record = record_of(cast("bytes", kept))
         left = record_without(record, student)
         if left != record and not dry_run:
-            self._redis.set(self._keys.record(course_id), kept_record(left))
+            self._redis.set(self._keys.record(course_id), encode_record(left))
         return int(left != record)
 
-    def _from_links(self, course_id: str, student: Student, dry_run: bool) -> int:
+    def _from_links(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
         links = self._links.of_course(course_id).values()
         changed = [left for link in links if (left := link_without(link, student)) != link]
         # The list comes last, so that no link is ever marked for somebody who is not on it.
@@ -211,7 +211,7 @@ class RedisErasure:
             self._links.save(course_id, link)
         return len(changed)
 
-    def _from_lists(self, course_id: str, student: Student, dry_run: bool) -> int:
+    def _from_lists(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
         lists = self._links.lists_of(course_id, student.dcids)
         if lists and not dry_run:
             self._links.unlist(course_id, student.dcids)
@@ -235,7 +235,7 @@ class RedisErasure:
     def _letters_before(self, moment: datetime, dry_run: bool) -> int:
         old = [letter for letter in self._letters.all() if letter.last_failed_at < moment]
         for letter in () if dry_run else old:
-            if letter.kind is LetterKind.PROVISIONING:
+            if letter.kind is DeadLetterKind.PROVISIONING:
                 self._letters.close_provisioning()
             else:
                 self._letters.close(letter.course_id, letter.assignment_id)

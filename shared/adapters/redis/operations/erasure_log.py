@@ -10,10 +10,10 @@ from redis.typing import EncodableT
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text, time_at
 
-MOST_KEPT = 1000
+MAX_ERASURES = 1000
 
 
-class RedisPurges:
+class RedisErasureLog:
     """Notes about purges, without what was purged: neither a student's id nor a value is in them."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
@@ -24,14 +24,14 @@ class RedisPurges:
         """Note a purge."""
         fields: dict[EncodableT, EncodableT] = {"what": what, "actor": actor}
         fields |= {f"n:{name}": count for name, count in erased.items()}
-        self._redis.xadd(self._key, fields, maxlen=MOST_KEPT)
+        self._redis.xadd(self._key, fields, maxlen=MAX_ERASURES)
 
     def all(self) -> list[dict[str, object]]:
         """Return every purge, the oldest first."""
         entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(self._key))
-        return [_told(time_at(text(entry_id).partition("-")[0]), fields) for entry_id, fields in entries]
+        return [_to_entry(time_at(text(entry_id).partition("-")[0]), fields) for entry_id, fields in entries]
 
 
-def _told(at: datetime, fields: Mapping[bytes, bytes]) -> dict[str, object]:
+def _to_entry(at: datetime, fields: Mapping[bytes, bytes]) -> dict[str, object]:
     counts = {text(k).removeprefix("n:"): int(n) for k, n in fields.items() if k.startswith(b"n:")}
     return {"at": at, "what": text(fields[b"what"]), "actor": text(fields[b"actor"]), "erased": counts}

@@ -13,10 +13,10 @@ from shared.adapters.redis.values import clock_ms, text, time_at
 
 # Some beats: who looks at the pages sees within ten seconds that a process has died.
 GONE_AFTER = timedelta(seconds=8)
-REMEMBERED_FOR = timedelta(days=1)
+HEARTBEAT_TTL = timedelta(days=1)
 
 
-def place_of_this_process() -> str:
+def process_key() -> str:
     """Return where this process runs, `<host>:<pid>`: the second half of its name."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
@@ -53,15 +53,15 @@ class Heartbeats:
         """Return every process by name; those gone for a day are forgotten."""
         now = time_at(self._now_ms())
         noted = cast("dict[bytes, bytes]", self._redis.hgetall(self._key))
-        beats = [_beat(text(process), time_at(at), now) for process, at in sorted(noted.items())]
+        beats = [_heartbeat(text(process), time_at(at), now) for process, at in sorted(noted.items())]
         for beat in beats:
-            if beat.age > REMEMBERED_FOR:
+            if beat.age > HEARTBEAT_TTL:
                 self.forget(beat.process)
-        return [beat for beat in beats if beat.age <= REMEMBERED_FOR]
+        return [beat for beat in beats if beat.age <= HEARTBEAT_TTL]
 
     def _now_ms(self) -> int:
         return clock_ms(self._redis.time())
 
 
-def _beat(process: str, at: datetime, now: datetime) -> Heartbeat:
+def _heartbeat(process: str, at: datetime, now: datetime) -> Heartbeat:
     return Heartbeat(process, max(timedelta(0), now - at))

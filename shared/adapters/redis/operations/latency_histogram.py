@@ -7,14 +7,14 @@ import redis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import clock_ms, epoch_ms, time_at
-from shared.domain.latency import HourOfTimings, bound_of
-from shared.domain.metrics import EVENT_BOUNDS_S, TOTAL_MS, Counted, bucket_of
+from shared.domain.latency import HourlyLatency, bound_of
+from shared.domain.metrics import EVENT_BOUNDS_S, TOTAL_MS, CounterName, bucket_of
 
-REMEMBERED_FOR = timedelta(hours=48)
+HISTOGRAM_TTL = timedelta(hours=48)
 _HOUR_MS = 3_600_000
 
 
-class RedisTimings:
+class RedisLatencyHistogram:
     """Counts what arrived, in all and by the hour. Durations are in the Redis server's time."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
@@ -25,15 +25,15 @@ class RedisTimings:
         """Count a change set that is in PowerSchool, since now unless `arrived_at` says when."""
         arrived_ms = clock_ms(self._redis.time()) if arrived_at is None else epoch_ms(arrived_at)
         took_ms = max(0, arrived_ms - epoch_ms(first_heard_at))
-        in_all, hour = self._keys.counter(Counted.EVENT_SECONDS), self._keys.timings(arrived_ms // _HOUR_MS)
+        in_all, hour = self._keys.counter(CounterName.EVENT_SECONDS), self._keys.timings(arrived_ms // _HOUR_MS)
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hincrby(in_all, bucket_of(took_ms / 1000, EVENT_BOUNDS_S), 1)
         pipeline.hincrby(in_all, TOTAL_MS, took_ms)
         pipeline.hincrby(hour, str(bound_of(took_ms / 1000)), 1)
-        pipeline.expire(hour, REMEMBERED_FOR)
+        pipeline.expire(hour, HISTOGRAM_TTL)
         pipeline.execute()
 
-    def hours(self, now: datetime, count: int) -> list[HourOfTimings]:
+    def hours(self, now: datetime, count: int) -> list[HourlyLatency]:
         """Return the last hours, the present one last."""
         newest = epoch_ms(now) // _HOUR_MS
         numbers = range(newest - count + 1, newest + 1)
@@ -44,5 +44,5 @@ class RedisTimings:
         return [_hour(number, counted) for number, counted in zip(numbers, found, strict=True)]
 
 
-def _hour(number: int, counted: dict[bytes, bytes]) -> HourOfTimings:
-    return HourOfTimings(time_at(number * _HOUR_MS), {int(bound): int(times) for bound, times in counted.items()})
+def _hour(number: int, counted: dict[bytes, bytes]) -> HourlyLatency:
+    return HourlyLatency(time_at(number * _HOUR_MS), {int(bound): int(times) for bound, times in counted.items()})

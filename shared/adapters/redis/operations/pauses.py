@@ -11,7 +11,7 @@ from shared.domain.pauses import EVERYTHING, Pause, course_target
 UNKNOWN_ACTOR = "unknown"
 
 
-class _Kept(BaseModel):
+class _StoredPause(BaseModel):
     """A pause as JSON."""
 
     since: AwareDatetime
@@ -29,7 +29,7 @@ class RedisPauses:
 
     def pause(self, target: str, actor: str, reason: str = "") -> bool:
         """Hold the target back; False if it was already, and then its first pause stays."""
-        kept = _Kept(since=self._clock.now(), actor=actor, reason=reason)
+        kept = _StoredPause(since=self._clock.now(), actor=actor, reason=reason)
         return bool(self._redis.hsetnx(self._key, target, kept.model_dump_json()))
 
     def resume(self, target: str) -> bool:
@@ -52,7 +52,7 @@ class RedisPauses:
 
 def _pause(target: str, value: bytes | str) -> Pause:
     try:
-        kept = _Kept.model_validate_json(value)
+        kept = _StoredPause.model_validate_json(value)
     except ValidationError:
         # It holds its target back all the same, so that it has to be seen and can be resumed.
         return Pause(target, EPOCH, UNKNOWN_ACTOR, "")

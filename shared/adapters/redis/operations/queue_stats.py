@@ -10,7 +10,7 @@ import redis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import clock_ms, text, time_at
-from shared.domain.metrics import Counted
+from shared.domain.metrics import CounterName
 from shared.queues import CONSUMER_GROUP, Queue, Stream
 
 _Entry = tuple[bytes, Mapping[bytes, bytes]]
@@ -47,7 +47,7 @@ class MemoryGauge:
         return self.used / self.limit if self.limit else None
 
 
-class Gauges:
+class QueueStats:
     """Reads them."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
@@ -108,7 +108,7 @@ class Gauges:
         limit = int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0))
         return MemoryGauge(int(info["used_memory"]), limit)
 
-    def counted(self, name: Counted | str) -> Mapping[tuple[str, ...], int]:
+    def counted(self, name: CounterName | str) -> Mapping[tuple[str, ...], int]:
         """Return what all processes counted under `name`, by its labels."""
         counted = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.counter(name)))
         return {tuple(text(labels).split("|")): int(number) for labels, number in counted.items()}

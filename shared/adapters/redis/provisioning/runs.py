@@ -13,25 +13,25 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
-from shared.domain.provisioning.run import AppliedMark, RowTrouble, Run, RunCause, RunKind, RunState
+from shared.domain.provisioning.run import DataSetState, ImportMessage, Run, RunCause, RunKind, RunState
 from shared.domain.provisioning.school_sizes import LiveCounts
 from shared.errors import LeaseLost
-from shared.ports.provisioning import RunLease, ScheduleNotes
+from shared.ports.provisioning import RunLease, ScheduleState
 
 SUBJECT = "provisioning"
 # What Canvas holds is needed to compare with, however long nothing changes; each run prolongs it.
-APPLIED_KEPT_FOR = timedelta(days=400)
+DATA_SETS_TTL = timedelta(days=400)
 _ROLLBACKS_FIRST = 1e15
 # Compared with are a day ago and a week ago, a few hours more or less.
-LIVE_COUNTS_KEPT_FOR = timedelta(days=10)
+SCHOOL_SIZES_TTL = timedelta(days=10)
 _LIVE_EVERY_MS = milliseconds(timedelta(hours=3))
 
 _RUN = TypeAdapter(Run)
-_MARK = TypeAdapter(AppliedMark)
-_NOTES = TypeAdapter(ScheduleNotes)
+_MARK = TypeAdapter(DataSetState)
+_SCHEDULE_STATE = TypeAdapter(ScheduleState)
 _DATA_SET = TypeAdapter(DataSet)
 _LIVE: TypeAdapter[tuple[datetime, dict[str, dict[int, int]]]] = TypeAdapter(tuple[datetime, dict[str, dict[int, int]]])
-_TROUBLES = TypeAdapter(tuple[RowTrouble, ...])
+_IMPORT_MESSAGES = TypeAdapter(tuple[ImportMessage, ...])
 
 
 class RedisProvisionRuns:
@@ -102,7 +102,7 @@ class RedisProvisionRuns:
         by_school = [run_id for _, run_id in sorted(of_schools.items(), key=lambda item: int(item[0]))]
         return self._found([*([of_district] if of_district else []), *by_school])
 
-    def save(self, lease: RunLease, run: Run, applied: Sequence[AppliedMark] = ()) -> None:
+    def save(self, lease: RunLease, run: Run, applied: Sequence[DataSetState] = ()) -> None:
         """Keep the run as it is now, and what became of data sets, in one step. Raises `LeaseLost`."""
         self._saved(lease, run, applied, if_held=False)
 
@@ -110,7 +110,7 @@ class RedisProvisionRuns:
         """Keep a run that is held, or was until now; False if a person decided about it. Raises `LeaseLost`."""
         return self._saved(lease, run, (), if_held=True)
 
-    def _saved(self, lease: RunLease, run: Run, applied: Sequence[AppliedMark], *, if_held: bool) -> bool:
+    def _saved(self, lease: RunLease, run: Run, applied: Sequence[DataSetState], *, if_held: bool) -> bool:
         k = self._keys
         where = "open" if run.state.is_open else "held" if run.state is RunState.HELD else "over"
         begun = run.kind if run.started_at or where != "open" else ""
@@ -150,11 +150,11 @@ class RedisProvisionRuns:
         key, now_ms = self._keys.live_counts, epoch_ms(counts.at)
         slot = now_ms // _LIVE_EVERY_MS * _LIVE_EVERY_MS
         self._redis.hsetnx(key, _live_field(slot), cast("str", _packed_live(counts)))
-        oldest = _live_field(now_ms - milliseconds(LIVE_COUNTS_KEPT_FOR))
+        oldest = _live_field(now_ms - milliseconds(SCHOOL_SIZES_TTL))
         gone = [field for field in cast("list[bytes]", self._redis.hkeys(key)) if text(field) < oldest]
         if gone:
             self._redis.hdel(key, *[text(field) for field in gone])
-        self._redis.pexpire(key, LIVE_COUNTS_KEPT_FOR)
+        self._redis.pexpire(key, SCHOOL_SIZES_TTL)
 
     def forget_live_counts(self, lease: RunLease, schools: Collection[int] | None) -> None:
         """Forget what was live before, of these schools or of all. Raises `LeaseLost`."""
@@ -167,7 +167,7 @@ class RedisProvisionRuns:
             counts = _unpacked_live(value).without(schools)
             self._redis.hset(key, text(field), cast("str", _packed_live(counts)))
 
-    def applied(self) -> list[AppliedMark]:
+    def applied(self) -> list[DataSetState]:
         """Return what Canvas was given last, of every data set."""
         kept = cast("list[bytes]", self._redis.hvals(self._keys.applied))
         return sorted((_MARK.validate_json(value) for value in kept), key=lambda each: each.key)
@@ -190,22 +190,22 @@ class RedisProvisionRuns:
         """Keep the rows that Canvas holds for long, and those it held before for as long as runs are kept."""
         pipeline = self._redis.pipeline(transaction=False)
         for digest in current:
-            pipeline.pexpire(self._keys.rows(digest), APPLIED_KEPT_FOR)
+            pipeline.pexpire(self._keys.rows(digest), DATA_SETS_TTL)
         for digest in set(former) - set(current):
             pipeline.pexpire(self._keys.rows(digest), self._lifetime_ms)
         pipeline.execute()
 
-    def keep_troubles(self, run_id: str, import_id: int, troubles: Sequence[RowTrouble]) -> None:
+    def keep_troubles(self, run_id: str, import_id: int, troubles: Sequence[ImportMessage]) -> None:
         """Keep what Canvas said about the rows of an import."""
         key = self._keys.row_troubles(run_id)
-        self._redis.hset(key, str(import_id), cast("str", zlib.compress(_TROUBLES.dump_json(tuple(troubles)))))
+        self._redis.hset(key, str(import_id), cast("str", zlib.compress(_IMPORT_MESSAGES.dump_json(tuple(troubles)))))
         self._redis.pexpire(key, self._lifetime_ms)
 
-    def troubles(self, run_id: str) -> list[RowTrouble]:
+    def troubles(self, run_id: str) -> list[ImportMessage]:
         """Return what Canvas said about the rows of a run's imports."""
         kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.row_troubles(run_id)))
         by_import = sorted((int(import_id), value) for import_id, value in kept.items())
-        return [each for _, value in by_import for each in _TROUBLES.validate_json(zlib.decompress(value))]
+        return [each for _, value in by_import for each in _IMPORT_MESSAGES.validate_json(zlib.decompress(value))]
 
     def keep_sis_ids(self, lease: RunLease, kept: Mapping[str, str]) -> None:
         """Keep the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
@@ -230,19 +230,19 @@ class RedisProvisionRuns:
             pipeline.hdel(self._keys.former_logins, *digests)
         if left:
             pipeline.hset(self._keys.former_logins, mapping=_fields(left))
-            pipeline.pexpire(self._keys.former_logins, APPLIED_KEPT_FOR)
+            pipeline.pexpire(self._keys.former_logins, DATA_SETS_TTL)
         pipeline.execute()
 
-    def notes(self) -> ScheduleNotes:
+    def notes(self) -> ScheduleState:
         """Return what scheduling remembers."""
         kept = self._redis.get(self._keys.provision_notes)
-        return ScheduleNotes() if kept is None else _NOTES.validate_json(kept)
+        return ScheduleState() if kept is None else _SCHEDULE_STATE.validate_json(kept)
 
-    def note(self, lease: RunLease, notes: ScheduleNotes) -> None:
+    def note(self, lease: RunLease, notes: ScheduleState) -> None:
         """Remember it. Raises `LeaseLost`."""
         # One writer at a time: whoever lost the lease a moment ago writes what the next one finds out as well.
         self.renew(lease)
-        self._redis.set(self._keys.provision_notes, _NOTES.dump_json(notes))
+        self._redis.set(self._keys.provision_notes, _SCHEDULE_STATE.dump_json(notes))
 
     def mark_rosters_changed(self) -> None:
         """Record that rosters changed now, as PowerSchool confirmed: what was cached before is not used any more."""

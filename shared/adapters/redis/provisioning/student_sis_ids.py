@@ -9,7 +9,7 @@ from shared.adapters.redis.values import text
 from shared.domain.provisioning.rows.users import student_dcid_of
 
 
-def kept_student_ids(client: redis.Redis, keys: Keys) -> dict[int, str]:
+def stored_student_ids(client: redis.Redis, keys: Keys) -> dict[int, str]:
     """Return the SIS ids by STUDENTS.DCID; empty where nobody was renumbered lately."""
     kept = cast("dict[bytes, bytes]", client.hgetall(keys.kept_sis_ids))
     ids = ((student_dcid_of(text(source)), text(sis_id)) for source, sis_id in kept.items())

@@ -12,24 +12,24 @@ import structlog
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
-from shared.adapters.http.limiter import Passage
+from shared.adapters.http.limiter import Permit
 from shared.adapters.http.request_context import Errand, current_errand
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import GONE_AFTER, place_of_this_process
+from shared.adapters.redis.operations.heartbeats import GONE_AFTER, process_key
 from shared.adapters.redis.scripts import load_script, with_right_types
 from shared.adapters.redis.values import milliseconds, text
 from shared.clock import Clock
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from shared.log_events import LogEvent
 
 log = structlog.get_logger()
 
 FAILURES_THAT_PAUSE = 5
-FAILURES_REMEMBERED = timedelta(minutes=10)
+FAILURES_TTL = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(seconds=30)
 # Of what belongs to no errand, such as a person's question.
 LONGEST_WAIT = timedelta(seconds=60)
-LONGEST_PAUSE_IN_PLACE = timedelta(seconds=15)
+MAX_PAUSE_WITHIN_SYNC = timedelta(seconds=15)
 # Whoever waits looks so often whether it has to stop; `limiter_acquire.lua` drops who is much later.
 LONGEST_SLEEP = timedelta(seconds=1)
 LONGEST_PROBE = timedelta(seconds=40)
@@ -44,7 +44,7 @@ SYSTEMS = ("canvas", "powerschool")
 
 
 @dataclass(frozen=True, slots=True)
-class SystemPause:
+class CircuitState:
     """A system that nobody calls for `left`, and the cause as a code."""
 
     system: str
@@ -52,7 +52,7 @@ class SystemPause:
     left: timedelta
 
 
-def system_pauses(client: redis.Redis, keys: Keys) -> list[SystemPause]:
+def system_pauses(client: redis.Redis, keys: Keys) -> list[CircuitState]:
     """Return the systems that are paused now, since they were unwell."""
     pipeline = client.pipeline(transaction=False)
     for system in SYSTEMS:
@@ -60,7 +60,7 @@ def system_pauses(client: redis.Redis, keys: Keys) -> list[SystemPause]:
         pipeline.pttl(keys.pause(system))
     told = pipeline.execute()
     return [
-        SystemPause(system, text(cause), timedelta(milliseconds=left_ms))
+        CircuitState(system, text(cause), timedelta(milliseconds=left_ms))
         for system, cause, left_ms in zip(SYSTEMS, told[::2], told[1::2], strict=True)
         if cause is not None and left_ms > 0
     ]
@@ -108,7 +108,7 @@ def requests_wait(client: redis.Redis, keys: Keys, system: str) -> bool:
     return bool(client.zcount(keys.line(system), 0, "+inf"))
 
 
-class SystemGate:
+class RemoteLimiter:
     """The gate in front of one system: every request of every worker goes through it.
 
     Requests keep an interval that all workers share: `min_interval`, or longer where the system throttles (`rate.lua`).
@@ -152,7 +152,7 @@ class SystemGate:
         in_ms = map(milliseconds, (LONGEST_PROBE, PROBE_POLL, longest_wait + longest_request))
         self._enter_args = [*in_ms, max_in_flight, milliseconds(GONE_AFTER)]
         self._in_line = max_in_flight > 0
-        self._process = place_of_this_process()
+        self._process = process_key()
         self._dice = dice or Random()  # noqa: S311 - jitter, not a secret
         self._longest_wait = longest_wait
         self._now_ms = now_ms
@@ -160,15 +160,15 @@ class SystemGate:
         self._leave_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_release")
         self._throttled_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_throttled")
 
-    def enter(self, again: Passage | None = None) -> Passage:
+    def enter(self, again: Permit | None = None) -> Permit:
         """Return when a request may be sent: at once, or when this caller's turn in the line has come.
 
         The line is in the order of the callers' errands, and a request that was throttled (`again`) has its place
         again. After a pause one caller gets through; the others wait until the system answered it, or failed again.
         `leave` must follow. Who does not get to it is out of the line once its process is gone, by its heartbeats, or
         `longest_request` is over.
-        Raises: SystemUnwell while the system is paused, and when the caller's turn is too far away: after the patience
-        of its errand, or `longest_wait` without one. What the errand's check raises while it waits.
+        Raises: ServiceUnavailable while the system is paused, and when the wait would be too long: longer than the
+        request's patience, or than `longest_wait` without one. What the request's check raises while it waits.
         """
         errand = current_errand()
         caller = f"{self._process} {token_hex(8)}"
@@ -183,7 +183,7 @@ class SystemGate:
             self._leave_line(caller)
             raise
 
-    def leave(self, passage: Passage, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def leave(self, passage: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         """Note that the request is over, once for each `enter`; `answered` says that the system was well enough for it.
 
         That forgets the failures in a row, and the rate learns of it. A pause that is under way goes on. `advised` is
@@ -194,17 +194,17 @@ class SystemGate:
             outcome = "unsent" if not sent else str(int(answered))
             self._over_with(passage, outcome, advised)
 
-    def throttled(self, passage: Passage, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def throttled(self, passage: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         """Note a throttled answer: all requests wait for a moment, and go on more slowly.
 
         The moment is as long as the system asks for, else as the interval has become. Returns None where the request
         may be sent again in its place, which `enter` waits for. Returns the pause of the whole system where it asks for
-        longer than `LONGEST_PAUSE_IN_PLACE`.
+        longer than `MAX_PAUSE_WITHIN_SYNC`.
         """
-        if retry_after is not None and retry_after > LONGEST_PAUSE_IN_PLACE:
+        if retry_after is not None and retry_after > MAX_PAUSE_WITHIN_SYNC:
             return self.failed(cause, retry_after, whole_system=True)
         hint = milliseconds(retry_after) if retry_after else 0
-        remembered = milliseconds(FAILURES_REMEMBERED)
+        remembered = milliseconds(FAILURES_TTL)
         args: list[str | int] = [passage.since, passage.interval, int(passage.is_probe), hint, cause, remembered]
         _, interval = self._run(self._throttled_script, passage.caller, args)
         self._tell(interval)
@@ -227,7 +227,7 @@ class SystemGate:
             return None
         pause = retry_after or self._growing(failures - allowed)
         self._redis.set(self._pause_key, cause, px=pause)
-        self._redis.set(self._ailing_key, cause, px=pause + FAILURES_REMEMBERED)
+        self._redis.set(self._ailing_key, cause, px=pause + FAILURES_TTL)
         self._redis.delete(self._probe_key)
         delay_s = round(pause.total_seconds(), 3)
         log.warning(LogEvent.SYSTEM_PAUSED, system=self._system, cause=cause, delay_s=delay_s)
@@ -237,13 +237,13 @@ class SystemGate:
         remaining_ms = self._redis.pttl(self._pause_key)
         return timedelta(milliseconds=remaining_ms) if remaining_ms > 0 else None
 
-    def _waited_for(self, caller: str, order: str, waited: timedelta, errand: Errand | None) -> Passage:
+    def _waited_for(self, caller: str, order: str, waited: timedelta, errand: Errand | None) -> Permit:
         patience = errand.patience() + waited if errand else self._longest_wait
         while True:
             remaining, *told = self._ask(caller, order)
             if not remaining:
                 noted, is_probe, since, interval, tested = told
-                return Passage(
+                return Permit(
                     caller, bool(noted), bool(is_probe), bool(tested), text(since), text(interval), order, waited
                 )
             delay, state = timedelta(milliseconds=int(remaining)), text(told[1])
@@ -251,7 +251,7 @@ class SystemGate:
             too_long = delay > patience - waited if state == PACED else waited >= patience
             if state == "paused" or too_long:
                 cause = text(told[0]) or f"{self._system}_throttled"
-                raise SystemUnwell(f"{self._system} is {state}", cause=cause, delay=max(delay, SHORTEST_DELAY))
+                raise ServiceUnavailable(f"{self._system} is {state}", cause=cause, delay=max(delay, SHORTEST_DELAY))
             if state != PACED:
                 delay *= self._dice.uniform(1 - _JITTER, 1 + _JITTER)
             delay = min(delay, LONGEST_SLEEP)
@@ -266,7 +266,7 @@ class SystemGate:
         self._over.difference_update(over)
         return answer
 
-    def _over_with(self, passage: Passage, outcome: str, advised: timedelta | None = None) -> None:
+    def _over_with(self, passage: Permit, outcome: str, advised: timedelta | None = None) -> None:
         facts: list[str | int] = [outcome, int(passage.is_probe), passage.since, int(passage.tested)]
         advised_ms = milliseconds(advised) if advised else 0
         self._tell(
@@ -274,7 +274,7 @@ class SystemGate:
         )
 
     def _leave_line(self, caller: str) -> None:
-        self._over_with(Passage(caller, failures_noted=False), "unsent")
+        self._over_with(Permit(caller, failures_noted=False), "unsent")
 
     def _run(self, script: Script, caller: str, args: Sequence[str | int]) -> Any:
         """Where Redis does not answer, the caller leaves the line with this process's next question."""
@@ -297,7 +297,7 @@ class SystemGate:
 
     def _count_failure(self) -> int:
         failures = self._redis.incr(self._failures_key)
-        self._redis.expire(self._failures_key, FAILURES_REMEMBERED)
+        self._redis.expire(self._failures_key, FAILURES_TTL)
         return failures
 
     def _growing(self, step: int) -> timedelta:

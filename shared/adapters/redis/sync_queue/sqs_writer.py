@@ -10,7 +10,7 @@ from shared.adapters.redis.client import RETRY_AFTER
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.domain.passback.changes import Change
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 
 MALFORMED_EVENT = "malformed_event"
 MOST_MALFORMED = 10_000
@@ -35,7 +35,7 @@ class RedisBatchWriter:
         self._malformed = keys.malformed
 
     def add(self, changes: Iterable[Change], unreadable: Iterable[Unreadable]) -> None:
-        """Store the changes, and keep what is unreadable for a person. Raises: SystemUnwell."""
+        """Store the changes, and keep what is unreadable for a person. Raises: ServiceUnavailable."""
         pipeline = self._redis.pipeline(transaction=True)
         for change in changes:
             pipeline.xadd(self._streams[change.kind], dict(encode(change).items()))
@@ -54,4 +54,6 @@ class RedisBatchWriter:
         try:
             pipeline.execute()
         except (RedisError, OSError) as error:
-            raise SystemUnwell(f"XADD: {type(error).__name__}", cause="redis_unavailable", delay=RETRY_AFTER) from error
+            raise ServiceUnavailable(
+                f"XADD: {type(error).__name__}", cause="redis_unavailable", delay=RETRY_AFTER
+            ) from error

@@ -8,17 +8,17 @@ from typing import NamedTuple, cast
 import redis
 import structlog
 
-from shared.adapters.redis.dead_letters.store import letter_id_of
+from shared.adapters.redis.dead_letters.store import dead_letter_id_of
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import CourseScripts
 from shared.adapters.redis.sync_queue.message_batch import ASSIGNMENTS_CHANGED, UNNAMED_GRADES, Batch
+from shared.adapters.redis.sync_queue.scripts import CourseScripts
 from shared.adapters.redis.sync_queue.stream_reader import StreamReader
 from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text, time_at, times_at
-from shared.domain.passback.changes import Cause, Change, ChangeSet, Windows
+from shared.domain.passback.changes import Change, ChangeCause, DebounceWindow, PendingChanges
 from shared.domain.pauses import EVERYTHING, course_target
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
-from shared.ports.passback import FoldResult, Lease
+from shared.ports.passback import AggregateResult, Lease
 from shared.queues import CONSUMER_GROUP
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ LOST_REPEATEDLY = "lease_lost_repeatedly"
 MOST_LOST_LEASES = 5
 
 
-class Whereabouts(StrEnum):
+class QueueState(StrEnum):
     """Where a course is on its way to a sync."""
 
     IDLE = "idle"
@@ -36,12 +36,12 @@ class Whereabouts(StrEnum):
     LEASED = "leased"
 
 
-class CourseState(NamedTuple):
+class CourseQueueState(NamedTuple):
     """Where a course is, until when (due at, claim or lease ends at), and what is pending and not yet taken."""
 
-    whereabouts: Whereabouts
+    whereabouts: QueueState
     until: datetime | None
-    pending: ChangeSet | None
+    pending: PendingChanges | None
 
 
 class WaitingCourse(NamedTuple):
@@ -69,14 +69,14 @@ class Counts(NamedTuple):
     leased: int
 
 
-class RedisChangeStore:
-    """The `ChangeStore`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
+class RedisSyncQueue:
+    """The `SyncQueue`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
 
     def __init__(
         self,
         client: redis.Redis,
         keys: Keys,
-        windows: Windows,
+        windows: DebounceWindow,
         claim_for: timedelta,
         lease_for: timedelta,
         *,
@@ -90,14 +90,16 @@ class RedisChangeStore:
         self._reader = StreamReader(client, keys, idle_for=claim_for)
         self._scripts = CourseScripts(client, keys, windows, claim_for, lease_for, now_ms)
 
-    def request(self, course_id: str, cause: Cause, assignment_ids: Collection[str] = (), *, actor: str = "") -> None:
+    def request(
+        self, course_id: str, cause: ChangeCause, assignment_ids: Collection[str] = (), *, actor: str = ""
+    ) -> None:
         """Make the course due now, folded with what is pending. `actor` is the person who asks, for the audit.
 
         A person's request also forgets backoff and attempts; any other leaves a waiting course its window.
         """
         self._scripts.run("request", course_id, cause, actor, *assignment_ids)
 
-    def fold(self, consumer: str, limit: int, block: timedelta) -> FoldResult:
+    def fold(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
         """Read about `limit` messages, fold them into change sets and acknowledge them in one step.
 
         Waits up to `block` for the first one, but never so long that the client would give Redis up. Messages that
@@ -105,13 +107,13 @@ class RedisChangeStore:
         """
         with self._reader.reading(consumer, limit, block) as messages:
             if not messages:
-                return FoldResult(0, 0, 0)
+                return AggregateResult(0, 0, 0)
             batch = Batch(messages, self._courses_of)
             keys = (
                 self._keys.last_event, self._keys.courses, self._keys.unknown, self._keys.malformed, self._keys.heard,
             )  # fmt: skip
-            self._scripts.run("fold", batch.as_json(self._keys), CONSUMER_GROUP, more_keys=keys)
-            return FoldResult(batch.folded, batch.unknown, batch.malformed)
+            self._scripts.run("aggregate", batch.as_json(self._keys), CONSUMER_GROUP, more_keys=keys)
+            return AggregateResult(batch.folded, batch.unknown, batch.malformed)
 
     def claim_due(self, limit: int) -> list[str]:
         """Claim due courses, the longest due first, never more than `limit` claimed at once in all.
@@ -121,7 +123,7 @@ class RedisChangeStore:
         Paused courses are not claimed. A course that lost `MOST_LOST_LEASES` leases in a row becomes a dead letter.
         """
         keys = self._keys
-        patterns = (letter_id_of("%s", None), keys.dead_letter("%s"), keys.course_dead_letters("%s"))
+        patterns = (dead_letter_id_of("%s", None), keys.dead_letter("%s"), keys.course_dead_letters("%s"))
         more_keys = (
             keys.paused, keys.dead_letters, keys.problems, keys.dead_letter_causes, keys.rate("powerschool"),
             keys.malformed,
@@ -133,9 +135,9 @@ class RedisChangeStore:
             log.error(LogEvent.DEAD_LETTERED, course_id=text(course), assignment_id=None, cause=LOST_REPEATEDLY)
         return [text(course) for course in claimed]
 
-    def take(self, course_id: str) -> tuple[Lease, ChangeSet] | None:
+    def take(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
         """Lease a claimed course and take its change set; None if it is not claimed (a repeated wake-up)."""
-        answer = cast("tuple[bytes, list[bytes]] | None", self._scripts.run("take", course_id))
+        answer = cast("tuple[bytes, list[bytes]] | None", self._scripts.run("start_sync", course_id))
         if answer is None:
             return None
         token, flat = answer
@@ -160,7 +162,7 @@ class RedisChangeStore:
         """
         course_id, token, more_keys = lease.course_id, lease.token, (self._keys.waits,)
         args = (course_id, token, milliseconds(delay), attempts, cause)
-        return bool(self._scripts.run("release_for_later", *args, more_keys=more_keys))
+        return bool(self._scripts.run("reschedule", *args, more_keys=more_keys))
 
     def long_waits(self, at_least: timedelta) -> list[LongWait]:
         """Return the courses whose work has not been done for so long, though it was tried; the longest first."""
@@ -223,13 +225,13 @@ class RedisChangeStore:
         at = self._redis.hget(self._keys.heard, course_id)
         return None if at is None else time_at(at)
 
-    def state_of(self, course_id: str) -> CourseState:
+    def state_of(self, course_id: str) -> CourseQueueState:
         """Return where the course is on its way to a sync."""
         queues = {
-            self._keys.due: Whereabouts.DUE,
-            self._keys.yielding: Whereabouts.DUE,
-            self._keys.claimed: Whereabouts.CLAIMED,
-            self._keys.leased: Whereabouts.LEASED,
+            self._keys.due: QueueState.DUE,
+            self._keys.yielding: QueueState.DUE,
+            self._keys.claimed: QueueState.CLAIMED,
+            self._keys.leased: QueueState.LEASED,
         }
         # In one step, so that a course on its way from one to the next does not look idle.
         with self._redis.pipeline(transaction=True) as pipeline:
@@ -240,8 +242,8 @@ class RedisChangeStore:
         pending = _change_set(course_id, fields) if fields else None
         for whereabouts, until in zip(queues.values(), scores, strict=True):
             if until is not None:
-                return CourseState(whereabouts, time_at(until), pending)
-        return CourseState(Whereabouts.IDLE, None, pending)
+                return CourseQueueState(whereabouts, time_at(until), pending)
+        return CourseQueueState(QueueState.IDLE, None, pending)
 
     def _courses_of(self, changes: Sequence[Change]) -> Sequence[str | None]:
         """Return each change's course: the one it names, else the one its assignment or section is known to be in."""
@@ -277,7 +279,7 @@ class RedisChangeStore:
             return None
         return WaitingCourse(course_id, time_at(due_at), pending.first_at, pending.count)
 
-    def _pending(self, course_id: str) -> ChangeSet | None:
+    def _pending(self, course_id: str) -> PendingChanges | None:
         fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.pending(course_id)))
         return _change_set(course_id, fields) if fields else None
 
@@ -287,13 +289,13 @@ def _long_wait(course_id: str, value: bytes | str) -> LongWait:
     return LongWait(course_id, time_at(since if since.isdigit() else 0), cause)
 
 
-def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> ChangeSet:
-    return ChangeSet(
+def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> PendingChanges:
+    return PendingChanges(
         course_id=course_id,
         first_at=time_at(_number(fields, b"first")),
         last_at=time_at(_number(fields, b"last")),
         count=_number(fields, b"count"),
-        causes=frozenset(Cause(mark) for mark in _marked(fields, "c:") if mark in set(Cause)),
+        causes=frozenset(ChangeCause(mark) for mark in _marked(fields, "c:") if mark in set(ChangeCause)),
         assignment_ids=frozenset(_marked(fields, "a:")),
         attempts=_number(fields, b"attempts"),
         actors=frozenset(_marked(fields, "p:")),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shared.domain.passback.changes import Cause, Change, ChangeKind
+from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.queues import Stream
 
 COURSE = b"c"
@@ -18,8 +18,8 @@ STREAM_OF: dict[ChangeKind, Stream] = {
     ChangeKind.ASSIGNMENT: Stream.ASSIGNMENT_CHANGES,
 }
 _KIND_ON = {stream: kind for kind, stream in STREAM_OF.items()}
-_CAUSES = {cause.value.encode(): cause for cause in Cause}
-_CAUSE_BYTES = {cause: cause.value.encode() for cause in Cause}
+_CAUSES = {cause.value.encode(): cause for cause in ChangeCause}
+_CAUSE_BYTES = {cause: cause.value.encode() for cause in ChangeCause}
 
 
 class MalformedMessage(ValueError):
@@ -65,7 +65,7 @@ def _id(fields: Mapping[bytes, bytes], name: bytes) -> str | None:
     return value.decode()
 
 
-def _cause(fields: Mapping[bytes, bytes]) -> Cause:
+def _cause(fields: Mapping[bytes, bytes]) -> ChangeCause:
     cause = _CAUSES.get(fields.get(CAUSE, b""))
     if cause is None:
         raise MalformedMessage(f"field {CAUSE.decode()} of the message is no cause")

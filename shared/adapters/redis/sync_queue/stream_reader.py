@@ -16,7 +16,7 @@ from shared.queues import CONSUMER_GROUP, Stream
 
 HISTORY = timedelta(hours=24)
 HISTORY_ENTRIES = 100_000
-CONSUMERS_REMEMBERED = timedelta(hours=1)
+CONSUMERS_TTL = timedelta(hours=1)
 MOST_COUNTED = 10_000
 
 # What Redis says where the group, or its stream, does not exist (any more), 6.2 also to a reader that is waiting.
@@ -81,7 +81,7 @@ class StreamReader:
         for key in self._streams:
             idle_ms = milliseconds(self._idle_for)
             self._redis.xautoclaim(key, CONSUMER_GROUP, consumer, idle_ms, "0-0", count=limit, justid=True)
-            kept = [milliseconds(HISTORY), HISTORY_ENTRIES, milliseconds(CONSUMERS_REMEMBERED)]
+            kept = [milliseconds(HISTORY), HISTORY_ENTRIES, milliseconds(CONSUMERS_TTL)]
             self._tend_stream(keys=[key], args=[CONSUMER_GROUP, *kept])
         self._without_backlog.discard(consumer)
 

@@ -12,10 +12,10 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import script_text
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.domain.passback.changes import Change
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 
 RETRY_AFTER = timedelta(seconds=5)
-PROBE_KEPT_FOR = timedelta(minutes=1)
+PROBE_TTL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class RedisChangeWriter:
     async def add(self, change: Change) -> None:
         """Store the change. May be repeated: a change stored twice is a hint given twice.
 
-        Raises: SystemUnwell, when Redis cannot take it or too many are waiting already.
+        Raises: ServiceUnavailable, when Redis cannot take it or too many are waiting already.
         """
         if len(self._gathering) + self._under_way >= self._max_waiting:
-            raise _unwell("too many changes wait for Redis")
+            raise _unavailable("too many changes wait for Redis")
         waiting = _Waiting(change, asyncio.get_running_loop().create_future())
         self._gathering.append(waiting)
         if self._sending is None:
@@ -58,13 +58,13 @@ class RedisChangeWriter:
         await waiting.stored
 
     async def check(self) -> None:
-        """Return if a change could be stored now. Raises: SystemUnwell, RedisError, OSError.
+        """Return if a change could be stored now. Raises: ServiceUnavailable, RedisError, OSError.
 
         Writes a key that means nothing: a full or read-only Redis still answers a ping.
         """
         if len(self._gathering) + self._under_way >= self._max_waiting:
-            raise _unwell("too many changes wait for Redis")
-        await self._redis.set(self._write_probe, 1, px=PROBE_KEPT_FOR)
+            raise _unavailable("too many changes wait for Redis")
+        await self._redis.set(self._write_probe, 1, px=PROBE_TTL)
 
     async def close(self) -> None:
         """Return once everything that waits is stored or refused. The Redis client stays its owner's to close."""
@@ -108,8 +108,8 @@ def _settle(stored: asyncio.Future[None], answer: bytes | Exception) -> None:
         stored.set_result(None)
     else:
         kind = type(answer).__name__ if isinstance(answer, Exception) else "ResponseError"
-        stored.set_exception(_unwell(f"XADD: {kind}"))
+        stored.set_exception(_unavailable(f"XADD: {kind}"))
 
 
-def _unwell(message: str) -> SystemUnwell:
-    return SystemUnwell(message, cause="redis_unavailable", delay=RETRY_AFTER)
+def _unavailable(message: str) -> ServiceUnavailable:
+    return ServiceUnavailable(message, cause="redis_unavailable", delay=RETRY_AFTER)

@@ -19,7 +19,7 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Ownership:
+class AssignmentMatches:
     """Whose the actual assignments are.
 
     `own` holds the PowerSchool assignment of each desired one that has one. `adopted` are the new links among
@@ -32,7 +32,7 @@ class Ownership:
 
 
 @dataclass(frozen=True, slots=True)
-class _Identity:
+class AssignmentIdentity:
     """What an assignment is found again by, as PowerSchool tells assignments apart."""
 
     section_dcid: int
@@ -40,7 +40,7 @@ class _Identity:
     due_date: date
 
 
-def folded(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return the form of a name in which PowerSchool compares names: without regard to case and outer spaces."""
     return name.strip().casefold()
 
@@ -50,12 +50,12 @@ def temporary_name(assignment_id: str) -> str:
     return f"(renaming {assignment_id})"[:MAX_TEMPORARY_CHARS]
 
 
-def ownership(
+def match_assignments(
     desired: Sequence[DesiredAssignment],
     actual: Sequence[ActualAssignment],
     links: Mapping[Key, Link],
     plugin_marks: frozenset[str],
-) -> Ownership:
+) -> AssignmentMatches:
     """Return which actual assignment is whose.
 
     `actual` must be every assignment of the desired ones' sections: what is not in it counts as deleted. An
@@ -82,7 +82,7 @@ def ownership(
     exact = {**by_claim, **by_name, **by_temporary_name}
     left = {key: claims.get(key) or _of_desired(d) for key, d in seekers.items() if key not in exact}
     found = {**exact, **_stored_differently(left, _without(parked, by_temporary_name.values()))}
-    return Ownership(
+    return AssignmentMatches(
         own={**linked, **found},
         adopted={key: _link(seekers[key], found[key]) for key in found},
         gone=frozenset(key for key in seekers if key in links and not links[key].is_claim),
@@ -102,7 +102,7 @@ def is_orphan(
     return actual.created_by_plugin in plugin_marks and place not in linked
 
 
-def linked_places(links: Mapping[Key, Link]) -> frozenset[tuple[int, int | None]]:
+def linked_keys(links: Mapping[Key, Link]) -> frozenset[tuple[int, int | None]]:
     """Return where links lead: SECTIONS.DCID and assignment section id."""
     return frozenset((link.section_dcid, link.powerschool_assignment_section_id) for link in links.values())
 
@@ -122,17 +122,17 @@ def _linked(
 
 def _orphans(
     actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_marks: frozenset[str]
-) -> dict[_Identity, list[ActualAssignment]]:
-    linked = linked_places(links)
-    orphans: dict[_Identity, list[ActualAssignment]] = {}
+) -> dict[AssignmentIdentity, list[ActualAssignment]]:
+    linked = linked_keys(links)
+    orphans: dict[AssignmentIdentity, list[ActualAssignment]] = {}
     for a in actual:
         if is_orphan(a, linked, plugin_marks):
-            orphans.setdefault(_Identity(a.section_dcid, folded(a.name), a.due_date), []).append(a)
+            orphans.setdefault(AssignmentIdentity(a.section_dcid, normalize_name(a.name), a.due_date), []).append(a)
     return orphans
 
 
 def _only_matches(
-    seekers: Mapping[Key, _Identity], orphans: Mapping[_Identity, Sequence[ActualAssignment]]
+    seekers: Mapping[Key, AssignmentIdentity], orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]]
 ) -> dict[Key, ActualAssignment]:
     wanted = Counter(seekers.values())
     return {
@@ -143,7 +143,7 @@ def _only_matches(
 
 
 def _stored_differently(
-    seekers: Mapping[Key, _Identity], orphans: Mapping[_Identity, Sequence[ActualAssignment]]
+    seekers: Mapping[Key, AssignmentIdentity], orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]]
 ) -> dict[Key, ActualAssignment]:
     """Return the orphans whose names may be what PowerSchool made of the seekers' names."""
     some = [each for several in orphans.values() for each in several]
@@ -156,10 +156,10 @@ def _stored_differently(
     }
 
 
-def _may_be_stored(identity: _Identity, actual: ActualAssignment) -> bool:
+def _may_be_stored(identity: AssignmentIdentity, actual: ActualAssignment) -> bool:
     if (identity.section_dcid, identity.due_date) != (actual.section_dcid, actual.due_date) or identity.name.isascii():
         return False
-    return _is_degraded(identity.name, folded(actual.name))
+    return _is_degraded(identity.name, normalize_name(actual.name))
 
 
 def _is_degraded(name: str, stored: str) -> bool:
@@ -179,22 +179,24 @@ def _is_degraded(name: str, stored: str) -> bool:
 
 
 def _without(
-    orphans: Mapping[_Identity, Sequence[ActualAssignment]], adopted: Iterable[ActualAssignment]
-) -> dict[_Identity, list[ActualAssignment]]:
+    orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]], adopted: Iterable[ActualAssignment]
+) -> dict[AssignmentIdentity, list[ActualAssignment]]:
     gone = {a.assignment_section_id for a in adopted}
     return {identity: [a for a in some if a.assignment_section_id not in gone] for identity, some in orphans.items()}
 
 
-def _of_link(link: Link) -> _Identity:
-    return _Identity(link.section_dcid, folded(link.name), link.due_date)
+def _of_link(link: Link) -> AssignmentIdentity:
+    return AssignmentIdentity(link.section_dcid, normalize_name(link.name), link.due_date)
 
 
-def _of_desired(desired: DesiredAssignment) -> _Identity:
-    return _Identity(desired.section_dcid, folded(desired.name), desired.due_date)
+def _of_desired(desired: DesiredAssignment) -> AssignmentIdentity:
+    return AssignmentIdentity(desired.section_dcid, normalize_name(desired.name), desired.due_date)
 
 
-def _of_parked(desired: DesiredAssignment) -> _Identity:
-    return _Identity(desired.section_dcid, folded(temporary_name(desired.assignment_id)), desired.due_date)
+def _of_parked(desired: DesiredAssignment) -> AssignmentIdentity:
+    return AssignmentIdentity(
+        desired.section_dcid, normalize_name(temporary_name(desired.assignment_id)), desired.due_date
+    )
 
 
 def _link(desired: DesiredAssignment, actual: ActualAssignment) -> Link:

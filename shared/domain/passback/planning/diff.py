@@ -9,7 +9,7 @@ import msgspec
 from shared.domain.passback.planning.description import same
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
-from shared.domain.passback.rules.score import exact
+from shared.domain.passback.rules.score import to_powerschool_decimal
 
 
 class OwnedField(StrEnum):
@@ -30,7 +30,7 @@ def changed_fields(desired: DesiredAssignment, actual: ActualAssignment) -> tupl
         OwnedField.NAME: desired.name.strip() == actual.name.strip(),
         OwnedField.DESCRIPTION: desired.description is None or same(desired.description, actual.description),
         OwnedField.DUE_DATE: desired.due_date == actual.due_date,
-        OwnedField.POINTS: exact(desired.points) == actual.points,
+        OwnedField.POINTS: to_powerschool_decimal(desired.points) == actual.points,
         OwnedField.CATEGORY: desired.category_id == actual.category_id,
         OwnedField.COUNTED: _is_equal_or_unknown(desired.counted, actual.counted),
         OwnedField.SCORES_PUBLISHED: _is_equal_or_unknown(desired.scores_published, actual.scores_published),
@@ -46,7 +46,7 @@ def differing_scores(
     Equal ones are left out: families are notified of every write.
     """
     differing = [dcid for dcid, score in desired.items() if not agrees(score, actual.get(dcid))]
-    return tuple(_as_held(desired[dcid]) for dcid in sorted(differing))
+    return tuple(_rounded(desired[dcid]) for dcid in sorted(differing))
 
 
 def agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:
@@ -59,7 +59,7 @@ def agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:
     if actual.missing != desired.missing or actual.exempt != desired.exempt:
         return False
     points = Decimal(0) if actual.points is None and actual.exempt else actual.points
-    return points == desired.points or points == exact(desired.points)
+    return points == desired.points or points == to_powerschool_decimal(desired.points)
 
 
 def leftover_scores(
@@ -70,8 +70,8 @@ def leftover_scores(
     return {dcid: actual.scores[dcid] for dcid in cleared if says_something(actual.scores[dcid])}
 
 
-def _as_held(score: DesiredScore) -> DesiredScore:
-    points = exact(score.points)
+def _rounded(score: DesiredScore) -> DesiredScore:
+    points = to_powerschool_decimal(score.points)
     return score if points is score.points else msgspec.structs.replace(score, points=points)
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from shared.domain.passback.planning.assignment_matching import Key, folded, is_orphan, linked_places
+from shared.domain.passback.planning.assignment_matching import Key, is_orphan, linked_keys, normalize_name
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.diff import says_something
 from shared.domain.passback.powerschool import ActualAssignment
 
 
-class Standing(StrEnum):
+class LinkStatus(StrEnum):
     """How a link compares with PowerSchool. `renamed`, `moved` and `not_ours` may come together."""
 
     OK = "ok"
@@ -25,7 +25,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class LinkCheck:
     """One link and how it stands, or (`orphan`, without a Canvas assignment) one of our assignments that has none.
 
     `name` and `due_date` are the link's, the other two PowerSchool's: None where it has no such assignment.
@@ -35,7 +35,7 @@ class Checked:
     assignment_id: str | None
     section_dcid: int
     powerschool_assignment_section_id: int | None
-    standings: tuple[Standing, ...]
+    standings: tuple[LinkStatus, ...]
     name: str | None = None
     due_date: date | None = None
     powerschool_name: str | None = None
@@ -44,7 +44,7 @@ class Checked:
     @property
     def is_ok(self) -> bool:
         """Say whether nothing is to be looked at."""
-        return self.standings == (Standing.OK,)
+        return self.standings == (LinkStatus.OK,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,12 @@ def check_links(
     actual: Sequence[ActualAssignment],
     read_sections: Collection[int],
     plugin_marks: frozenset[str],
-) -> tuple[Checked, ...]:
+) -> tuple[LinkCheck, ...]:
     """Return how every link stands, and then our assignments without one.
 
     `actual` must be every assignment of `read_sections` (SECTIONS.DCID).
     """
-    there = _by_place(actual)
+    there = _by_key(actual)
     checked = [_checked(links[key], there, read_sections, plugin_marks) for key in sorted(links)]
     return (*checked, *(_orphan(a) for a in _orphans(actual, links, plugin_marks)))
 
@@ -113,11 +113,11 @@ def rebuild_links(
     """
     orphans = _orphans(actual, links, plugin_marks)
     seekers = _seekers(sought, links)
-    there = _by_place(actual)
+    there = _by_key(actual)
     standing = {
         key: link
         for key, link in links.items()
-        if _standings(link, there, read_sections, plugin_marks) != (Standing.GONE,)
+        if _statuses(link, there, read_sections, plugin_marks) != (LinkStatus.GONE,)
     }
     return tuple(_rebuilt(a, orphans, seekers.get(_identity(a), ()), standing) for a in orphans)
 
@@ -132,13 +132,13 @@ def _checked(
     there: Mapping[tuple[int, int | None], ActualAssignment],
     read_sections: Collection[int],
     plugin_marks: frozenset[str],
-) -> Checked:
-    found = there.get(_place_of(link))
-    return Checked(
+) -> LinkCheck:
+    found = there.get(_key_of(link))
+    return LinkCheck(
         link.assignment_id,
         link.section_dcid,
         link.powerschool_assignment_section_id,
-        _standings(link, there, read_sections, plugin_marks),
+        _statuses(link, there, read_sections, plugin_marks),
         link.name,
         link.due_date,
         found.name if found else None,
@@ -146,33 +146,33 @@ def _checked(
     )
 
 
-def _standings(
+def _statuses(
     link: Link,
     there: Mapping[tuple[int, int | None], ActualAssignment],
     read_sections: Collection[int],
     plugin_marks: frozenset[str],
-) -> tuple[Standing, ...]:
+) -> tuple[LinkStatus, ...]:
     if link.is_claim:
-        return (Standing.CLAIM,)
+        return (LinkStatus.CLAIM,)
     if link.section_dcid not in read_sections:
-        return (Standing.UNREAD,)
-    found = there.get(_place_of(link))
+        return (LinkStatus.UNREAD,)
+    found = there.get(_key_of(link))
     if found is None:
-        return (Standing.GONE,)
+        return (LinkStatus.GONE,)
     differences = {
-        Standing.RENAMED: folded(found.name) != folded(link.name),
-        Standing.MOVED: found.due_date != link.due_date,
-        Standing.NOT_OURS: found.created_by_plugin not in plugin_marks,
+        LinkStatus.RENAMED: normalize_name(found.name) != normalize_name(link.name),
+        LinkStatus.MOVED: found.due_date != link.due_date,
+        LinkStatus.NOT_OURS: found.created_by_plugin not in plugin_marks,
     }
-    return tuple(standing for standing, is_so in differences.items() if is_so) or (Standing.OK,)
+    return tuple(standing for standing, is_so in differences.items() if is_so) or (LinkStatus.OK,)
 
 
-def _orphan(actual: ActualAssignment) -> Checked:
-    return Checked(
+def _orphan(actual: ActualAssignment) -> LinkCheck:
+    return LinkCheck(
         None,
         actual.section_dcid,
         actual.assignment_section_id,
-        (Standing.ORPHAN,),
+        (LinkStatus.ORPHAN,),
         powerschool_name=actual.name,
         powerschool_due_date=actual.due_date,
     )
@@ -204,28 +204,28 @@ def _seekers(sought: Iterable[Sought], links: Mapping[Key, Link]) -> dict[_Ident
     for one in sought:
         link = links.get(one.key)
         meant = Sought(one.key, link.name, link.due_date) if link is not None and link.is_claim else one
-        seekers.setdefault((meant.key[1], folded(meant.name), meant.due_date), []).append(meant)
+        seekers.setdefault((meant.key[1], normalize_name(meant.name), meant.due_date), []).append(meant)
     return seekers
 
 
 def _orphans(
     actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_marks: frozenset[str]
 ) -> list[ActualAssignment]:
-    linked = linked_places(links)
+    linked = linked_keys(links)
     orphans = [a for a in actual if is_orphan(a, linked, plugin_marks)]
     return sorted(orphans, key=lambda a: (a.section_dcid, a.assignment_section_id))
 
 
-def _by_place(actual: Iterable[ActualAssignment]) -> dict[tuple[int, int | None], ActualAssignment]:
+def _by_key(actual: Iterable[ActualAssignment]) -> dict[tuple[int, int | None], ActualAssignment]:
     return {(a.section_dcid, a.assignment_section_id): a for a in actual}
 
 
-def _place_of(link: Link) -> tuple[int, int | None]:
+def _key_of(link: Link) -> tuple[int, int | None]:
     return (link.section_dcid, link.powerschool_assignment_section_id)
 
 
 def _identity(actual: ActualAssignment) -> _Identity:
-    return (actual.section_dcid, folded(actual.name), actual.due_date)
+    return (actual.section_dcid, normalize_name(actual.name), actual.due_date)
 
 
 def _link(sought: Sought, actual: ActualAssignment) -> Link:

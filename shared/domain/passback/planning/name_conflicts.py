@@ -7,24 +7,24 @@ from datetime import date
 
 from shared.domain.passback.planning.assignment_matching import (
     Key,
-    folded,
     is_orphan,
     key_of,
-    linked_places,
+    linked_keys,
+    normalize_name,
     temporary_name,
 )
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.powerschool import ActualAssignment
 
 # A name in a section: SECTIONS.DCID and the folded name.
-Place = tuple[int, str]
+NameSlot = tuple[int, str]
 
 # Who has a name: assignment section ids with their due dates.
-Holders = dict[Place, dict[int, date]]
+Holders = dict[NameSlot, dict[int, date]]
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class NameAssignment:
     """Which desired assignments get the name they want, and what becomes of the others.
 
     `order` are those that do, in the order in which the names become free. `parked` are those of them that have to give
@@ -38,13 +38,13 @@ class Naming:
     kept: Mapping[Key, DesiredAssignment]
 
 
-def settle_names(
+def resolve_name_conflicts(
     desired: Sequence[DesiredAssignment],
     own: Mapping[Key, ActualAssignment],
     actual: Sequence[ActualAssignment],
     links: Mapping[Key, Link],
     immovable: frozenset[Key] = frozenset(),
-) -> Naming:
+) -> NameAssignment:
     """Return which of the desired assignments may have their names; `own` says which actual one is whose.
 
     Of several Canvas assignments of one name in a section, those that have it in PowerSchool win, else the one that is
@@ -74,7 +74,7 @@ def settle_names(
     by_key = {key_of(d): d for d in desired}
     lost = sorted((by_key[key] for key in conflicts if key in own), key=_by_id)
     kept = {key_of(d): board.keep(d, own[key_of(d)]) for d in lost}
-    return Naming(tuple(board.order), parked, conflicts, kept)
+    return NameAssignment(tuple(board.order), parked, conflicts, kept)
 
 
 @dataclass
@@ -96,24 +96,24 @@ class _Board:
                 if not self.rivals(key):
                     d, there = self.waiting.pop(key), self.own.get(key)
                     if there is not None and not there.locked and key not in fixed:
-                        self.move(there, (d.section_dcid, folded(d.name)), d.due_date)
+                        self.move(there, (d.section_dcid, normalize_name(d.name)), d.due_date)
                     self.order.append(key)
 
     def rivals(self, key: Key) -> list[int]:
         """Return the assignment section ids that are in the way of a waiting one."""
         d, there = self.waiting[key], self.own.get(key)
-        place = (d.section_dcid, folded(d.name))
+        place = (d.section_dcid, normalize_name(d.name))
         holders = self.holders.get(place, {})
         if there is None:
             return list(holders)
-        had_it = _place(there) == place
+        had_it = _slot(there) == place
         others = {id_: day for id_, day in holders.items() if id_ != there.assignment_section_id}
         return [id_ for id_, day in others.items() if not had_it or day == d.due_date]
 
     def with_parked(self, key: Key, immovable: frozenset[Key]) -> "_Board | None":
         """Return the board after `key` gave way to others and got its name in the end; None if it does not."""
         there = self.own.get(key)
-        place = (key[1], folded(temporary_name(key[0])))
+        place = (key[1], normalize_name(temporary_name(key[0])))
         if key not in self.waiting or there is None or there.locked or key in immovable or self._is_held(place, there):
             return None
         trial = replace(self, holders=deepcopy(self.holders), waiting=dict(self.waiting), order=list(self.order))
@@ -125,7 +125,7 @@ class _Board:
         """Return `d` with the name that it has in PowerSchool, on the day it wants if the two are free."""
         before = self.own[key_of(d)]
         for name, day in ((before.name, d.due_date), (before.name, there.due_date)):
-            place = (d.section_dcid, folded(name))
+            place = (d.section_dcid, normalize_name(name))
             held = self.holders.get(place, {})
             if all(other != day for id_, other in held.items() if id_ != there.assignment_section_id):
                 if not there.locked:
@@ -133,10 +133,10 @@ class _Board:
                 return replace(d, name=name, due_date=day)
         return replace(d, name=there.name, due_date=there.due_date)
 
-    def _is_held(self, place: Place, there: ActualAssignment) -> bool:
+    def _is_held(self, place: NameSlot, there: ActualAssignment) -> bool:
         return bool(self.holders.get(place, {}).keys() - {there.assignment_section_id})
 
-    def move(self, there: ActualAssignment, place: Place, day: date) -> None:
+    def move(self, there: ActualAssignment, place: NameSlot, day: date) -> None:
         """Give an assignment that is there this name and day."""
         for held in self.holders.values():
             held.pop(there.assignment_section_id, None)
@@ -156,21 +156,21 @@ def name_conflict(
 
     For an assignment that a rule blocks, so that its teacher learns of both at once.
     """
-    place = (key[1], folded(name))
-    there = [a for a in actual if _place(a) == place]
+    place = (key[1], normalize_name(name))
+    there = [a for a in actual if _slot(a) == place]
     link = links.get(key)
     if link is not None and any(a.assignment_section_id == link.powerschool_assignment_section_id for a in there):
         return ""
-    linked = linked_places(links)
+    linked = linked_keys(links)
     adoptable = [a for a in there if a.due_date == due_date and is_orphan(a, linked, plugin_marks)]
     return "" if len(there) == len(adoptable) == 1 else _named(a.assignment_section_id for a in there)
 
 
 def _doubles(desired: Sequence[DesiredAssignment], own: Mapping[Key, ActualAssignment]) -> dict[Key, str]:
     """Return the Canvas assignments that give way to others of the same name, and to which."""
-    groups: dict[Place, list[DesiredAssignment]] = {}
+    groups: dict[NameSlot, list[DesiredAssignment]] = {}
     for d in sorted(desired, key=_by_id):
-        groups.setdefault((d.section_dcid, folded(d.name)), []).append(d)
+        groups.setdefault((d.section_dcid, normalize_name(d.name)), []).append(d)
     conflicts: dict[Key, str] = {}
     for place, group in groups.items():
         winners = [key_of(d) for d in _winners(place, group, own)]
@@ -181,15 +181,15 @@ def _doubles(desired: Sequence[DesiredAssignment], own: Mapping[Key, ActualAssig
 
 
 def _winners(
-    place: Place, group: Sequence[DesiredAssignment], own: Mapping[Key, ActualAssignment]
+    place: NameSlot, group: Sequence[DesiredAssignment], own: Mapping[Key, ActualAssignment]
 ) -> Sequence[DesiredAssignment]:
     there = [d for d in group if key_of(d) in own]
-    named = [d for d in there if _place(own[key_of(d)]) == place]
+    named = [d for d in there if _slot(own[key_of(d)]) == place]
     return named or there[:1] or [d for d in group if d.is_graded][:1]
 
 
 def _with_old_name(key: Key, there: ActualAssignment, links: Mapping[Key, Link]) -> ActualAssignment:
-    is_parked = folded(there.name) == folded(temporary_name(key[0]))
+    is_parked = normalize_name(there.name) == normalize_name(temporary_name(key[0]))
     return replace(there, name=links[key].name) if is_parked and key in links else there
 
 
@@ -201,12 +201,12 @@ def _by_id(d: DesiredAssignment) -> tuple[int, str, int]:
 def _holders(actual: Iterable[ActualAssignment]) -> Holders:
     holders: Holders = {}
     for a in actual:
-        holders.setdefault(_place(a), {})[a.assignment_section_id] = a.due_date
+        holders.setdefault(_slot(a), {})[a.assignment_section_id] = a.due_date
     return holders
 
 
-def _place(actual: ActualAssignment) -> Place:
-    return (actual.section_dcid, folded(actual.name))
+def _slot(actual: ActualAssignment) -> NameSlot:
+    return (actual.section_dcid, normalize_name(actual.name))
 
 
 def _named(assignment_section_ids: Iterable[int]) -> str:

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from shared.domain.passback.planning.assignment_matching import Key, Ownership, key_of, ownership
+from shared.domain.passback.planning.assignment_matching import AssignmentMatches, Key, key_of, match_assignments
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link, without_students
 from shared.domain.passback.planning.diff import OwnedField, agrees, is_flag_zero, leftover_scores
-from shared.domain.passback.planning.name_conflicts import settle_names
+from shared.domain.passback.planning.name_conflicts import resolve_name_conflicts
 from shared.domain.passback.planning.stored_forms import fields_to_write, not_cleared, scores_to_write, seen
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class UnlinkStep:
     """Forget a link: its assignment was deleted in PowerSchool. Writes nothing there."""
 
     assignment_id: str
@@ -23,7 +23,7 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopt:
+class LinkExistingStep:
     """Remember that an assignment which this plugin made is this Canvas assignment's. Writes nothing there."""
 
     link: Link
@@ -40,7 +40,7 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class PlanNote:
     """Remember what the look at PowerSchool told of a link's scores and fields. Writes nothing there."""
 
     assignment_id: str
@@ -67,14 +67,14 @@ class _OfDesired:
 
 
 @dataclass(frozen=True, slots=True)
-class Create(_OfDesired):
+class CreateStep(_OfDesired):
     """Create the assignment in its section."""
 
     desired: DesiredAssignment
 
 
 @dataclass(frozen=True, slots=True)
-class Update(_OfDesired):
+class UpdateStep(_OfDesired):
     """Make the assignment's own fields equal Canvas's; `changed_fields` differ now.
 
     One that `is_temporary` gives the assignment a temporary name, so that another one can take its name; an Update to
@@ -88,7 +88,7 @@ class Update(_OfDesired):
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class WriteScoresStep:
     """Write these scores, all of them different from what PowerSchool has: `replaces`, by STUDENTS.DCID."""
 
     assignment_id: str
@@ -98,7 +98,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Clear:
+class ClearScoresStep:
     """Empty the scores of these students, STUDENTS.DCID; `replaces` are the scores.
 
     `withdrawn` are those of them whose score is the 0 of a flag that Canvas withdrew. The others are emptied where the
@@ -111,8 +111,8 @@ class Clear:
     withdrawn: frozenset[int] = frozenset()
 
 
-LinkStep = Forget | Adopt | Note
-Write = Create | Update | Scores | Clear
+LinkStep = UnlinkStep | LinkExistingStep | PlanNote
+Write = CreateStep | UpdateStep | WriteScoresStep | ClearScoresStep
 Step = LinkStep | Write
 
 
@@ -149,17 +149,17 @@ class Plan:
     @property
     def creates(self) -> int:
         """How many assignments are created."""
-        return sum(isinstance(step, Create) for step in self.steps)
+        return sum(isinstance(step, CreateStep) for step in self.steps)
 
     @property
     def updates(self) -> int:
         """How many assignments are changed."""
-        return sum(isinstance(step, Update) for step in self.steps)
+        return sum(isinstance(step, UpdateStep) for step in self.steps)
 
     @property
     def scores(self) -> int:
         """How many scores are written."""
-        return sum(len(step.rows) for step in self.steps if isinstance(step, Scores))
+        return sum(len(step.rows) for step in self.steps if isinstance(step, WriteScoresStep))
 
     def steps_of(self, assignment_id: str, section_dcid: int) -> tuple[Step, ...]:
         """Return the steps of one assignment in one section."""
@@ -205,9 +205,9 @@ def make_plan(
 
     Source: product rules, "Overwriting" and "When an assignment is eligible".
     """
-    owned = ownership(desired, actual, links, plugin_marks)
+    owned = match_assignments(desired, actual, links, plugin_marks)
     immovable |= {key for key, own in owned.own.items() if own.unreadable}
-    naming = settle_names(desired, owned.own, actual, links, immovable)
+    naming = resolve_name_conflicts(desired, owned.own, actual, links, immovable)
     by_key = {key_of(d): d for d in desired}
     clears = _Clears(clear_scores, repeat_clears)
     there = {key: replace(a, name=naming.parked.get(key, a.name)) for key, a in owned.own.items()}
@@ -238,13 +238,13 @@ class _Clears:
 class _Part:
     """The plan of one assignment in one section."""
 
-    assignment: tuple[Create | Update, ...] = ()
-    scores: tuple[Scores | Clear, ...] = ()
+    assignment: tuple[CreateStep | UpdateStep, ...] = ()
+    scores: tuple[WriteScoresStep | ClearScoresStep, ...] = ()
     findings: tuple[PlanFinding, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[PlanNote, ...] = ()
 
 
-def _parking(desired: DesiredAssignment, actual: ActualAssignment, name: str) -> Update:
+def _parking(desired: DesiredAssignment, actual: ActualAssignment, name: str) -> UpdateStep:
     """Return the step that changes nothing but the name."""
     as_it_is = replace(
         desired,
@@ -256,12 +256,12 @@ def _parking(desired: DesiredAssignment, actual: ActualAssignment, name: str) ->
         counted=actual.counted,
         scores_published=actual.scores_published,
     )
-    return Update(actual, as_it_is, (OwnedField.NAME,), is_temporary=True)
+    return UpdateStep(actual, as_it_is, (OwnedField.NAME,), is_temporary=True)
 
 
-def _link_steps(owned: Ownership) -> list[LinkStep]:
-    forgotten: list[LinkStep] = [Forget(*key) for key in sorted(owned.gone - owned.adopted.keys())]
-    return forgotten + [Adopt(owned.adopted[key]) for key in sorted(owned.adopted)]
+def _link_steps(owned: AssignmentMatches) -> list[LinkStep]:
+    forgotten: list[LinkStep] = [UnlinkStep(*key) for key in sorted(owned.gone - owned.adopted.keys())]
+    return forgotten + [LinkExistingStep(owned.adopted[key]) for key in sorted(owned.adopted)]
 
 
 def _part(desired: DesiredAssignment, actual: ActualAssignment | None, link: Link | None, clears: _Clears) -> _Part:
@@ -291,8 +291,8 @@ def _new(desired: DesiredAssignment) -> _Part:
     """
     if not desired.is_graded:
         return _Part(findings=(_finding(key_of(desired), Reason.NOT_GRADED_YET),))
-    scores = Scores(*key_of(desired), scores_to_write(desired, None, {}))
-    return _Part((Create(desired),), (scores,))
+    scores = WriteScoresStep(*key_of(desired), scores_to_write(desired, None, {}))
+    return _Part((CreateStep(desired),), (scores,))
 
 
 def _existing(desired: DesiredAssignment, actual: ActualAssignment, link: Link | None, clears: _Clears) -> _Part:
@@ -301,19 +301,19 @@ def _existing(desired: DesiredAssignment, actual: ActualAssignment, link: Link |
     link = link or Link(*key, desired.name, desired.due_date)
     changed = fields_to_write(desired, actual, link.echoes)
     rows = scores_to_write(desired, actual, link.echoes)
-    update = (Update(actual, desired, changed),) if changed else ()
+    update = (UpdateStep(actual, desired, changed),) if changed else ()
     replaced = {row.student_dcid: actual.scores[row.student_dcid] for row in rows if row.student_dcid in actual.scores}
-    scores: list[Scores | Clear] = [Scores(*key, rows, replaced)] if rows else []
+    scores: list[WriteScoresStep | ClearScoresStep] = [WriteScoresStep(*key, rows, replaced)] if rows else []
     withdrawn = _withdrawn(desired, actual, link)
     leftover = {d: s for d, s in leftover_scores(desired, actual, link.sent_to).items() if d not in withdrawn}
     unmoved = not_cleared(desired, actual, link)
     emptied = withdrawn | (leftover if clears.cleared else {}) | (unmoved if clears.repeated else {})
     if emptied:
         own = frozenset(dcid for dcid, score in emptied.items() if dcid in withdrawn or _is_unmoved_zero(dcid, unmoved))
-        scores.append(Clear(*key, emptied, own))
+        scores.append(ClearScoresStep(*key, emptied, own))
     findings = [_finding(key, Reason.SCORE_CLEARED, student_dcid=dcid) for dcid in leftover if dcid not in emptied]
     findings += [_finding(key, _reason_unmoved(s), student_dcid=d) for d, s in unmoved.items() if d not in emptied]
-    notes = _notes(desired, actual, link)
+    notes = _plan_notes(desired, actual, link)
     if actual.locked and (update or scores):
         return _Part(findings=(_finding(key, Reason.ASSIGNMENT_LOCKED), *findings), notes=notes)
     return _Part(update, tuple(scores), tuple(findings), notes)
@@ -336,7 +336,7 @@ def _is_unmoved_zero(dcid: int, unmoved: Mapping[int, ActualScore]) -> bool:
     return dcid in unmoved and is_flag_zero(unmoved[dcid])
 
 
-def _notes(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> tuple[Note, ...]:
+def _plan_notes(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> tuple[PlanNote, ...]:
     """Return what is to be remembered from now on, if that is not what is remembered.
 
     A zero that goes with a flag alone is known by the look, too: links of earlier versions do not tell.
@@ -346,7 +346,7 @@ def _notes(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> 
     echoes = seen(desired, actual, link)
     if (zeros, echoes) == (link.zeros, link.echoes):
         return ()
-    return (Note(*key_of(desired), zeros, echoes),)
+    return (PlanNote(*key_of(desired), zeros, echoes),)
 
 
 def _finding(key: Key, reason: Reason, detail: str = "", student_dcid: int | None = None) -> PlanFinding:

@@ -14,7 +14,7 @@ from shared.domain.passback.planning.desired import DesiredAssignment, DesiredSc
 from shared.domain.passback.planning.diff import OwnedField, agrees, changed_fields, differing_scores, says_something
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.rules.score import DECIMAL_PLACES, exact
+from shared.domain.passback.rules.score import DECIMAL_PLACES, to_powerschool_decimal
 
 DIGEST_BYTES = 6
 # Sent in place of a digest where a score was emptied.
@@ -103,7 +103,7 @@ def is_repeated(link: Link, score: DesiredScore) -> bool:
 
 def score_digest(score: DesiredScore) -> str:
     """Return the digest of a score as it is sent."""
-    return _digest("sent", _plain(exact(score.points)), score.missing, score.exempt)
+    return _digest("sent", _plain(to_powerschool_decimal(score.points)), score.missing, score.exempt)
 
 
 def _stored_digest(score: ActualScore | None) -> str:
@@ -148,10 +148,10 @@ def _seen_score(
 
 
 def _is_rounded_or_weighted(desired: DesiredScore, actual: ActualScore, weight: Decimal | None) -> bool:
-    wanted, points = exact(desired.points), actual.points
+    wanted, points = to_powerschool_decimal(desired.points), actual.points
     if points is None or actual.is_code or (actual.missing, actual.exempt) != (desired.missing, desired.exempt):
         return False
-    if weight is not None and points == exact(wanted * weight):
+    if weight is not None and points == to_powerschool_decimal(wanted * weight):
         return True
     places = _decimals(points)
     return places < min(_decimals(wanted), DECIMAL_PLACES) and abs(points - wanted) < Decimal(1).scaleb(-places)
@@ -165,7 +165,7 @@ def _decimals(number: Decimal) -> int:
 def _text(of: OwnedField, side: DesiredAssignment | ActualAssignment) -> str:
     match of:
         case OwnedField.POINTS:
-            return _plain(exact(side.points))
+            return _plain(to_powerschool_decimal(side.points))
         case OwnedField.CATEGORY:
             return str(side.category_id)
         case _:

@@ -10,7 +10,7 @@ from shared.domain.passback.powerschool import TeacherCategory, Term
 
 
 @dataclass(frozen=True, slots=True)
-class Association:
+class CategoryAssociation:
     """The category of an assignment group, by id, so that a rename on either side changes nothing.
 
     Categories belong to a teacher: `category_ids` holds one id per teacher of the course's sections. Every other
@@ -44,7 +44,7 @@ class CategoryFound:
     by: FoundBy
 
 
-class WhyNot(StrEnum):
+class MissingReason(StrEnum):
     """Why an assignment group has no category."""
 
     NONE = "none"
@@ -57,7 +57,7 @@ class WhyNot(StrEnum):
 class CategoryMissing:
     """No category. `usable` names those the teacher could use; `rejected` the one that cannot be used, if any."""
 
-    why: WhyNot
+    why: MissingReason
     usable: tuple[str, ...] = ()
     rejected: str = ""
 
@@ -69,7 +69,7 @@ def match_category(
     group: AssignmentGroup,
     section_dcid: int,
     categories: Sequence[TeacherCategory],
-    associations: Mapping[str, Association],
+    associations: Mapping[str, CategoryAssociation],
     default_name: str = "",
     *,
     may_associate: bool = True,
@@ -90,12 +90,14 @@ def match_category(
             if not _same(category.name, name):
                 continue
             if by is FoundBy.NAME and not may_associate:
-                return CategoryMissing(WhyNot.TOO_EARLY, _usable_names(categories, section_dcid), category.name)
+                return CategoryMissing(MissingReason.TOO_EARLY, _usable_names(categories, section_dcid), category.name)
             return CategoryFound(category, by)
     return _why_not(group, section_dcid, categories)
 
 
-def associated(association: Association | None, categories: Sequence[TeacherCategory]) -> TeacherCategory | None:
+def associated(
+    association: CategoryAssociation | None, categories: Sequence[TeacherCategory]
+) -> TeacherCategory | None:
     """Return the one of a teacher's `categories` that is associated, None if none is.
 
     The teacher's own id counts before the district's: a category of the teacher's own may have been chosen on purpose
@@ -108,10 +110,12 @@ def associated(association: Association | None, categories: Sequence[TeacherCate
     return next(by_id, None) or next(copies, None)
 
 
-def remembered(association: Association | None, found: TeacherCategory) -> Association:
+def stored_match(association: CategoryAssociation | None, found: TeacherCategory) -> CategoryAssociation:
     """Return the association that also covers `found`: one id per teacher, and the district's where there is one."""
-    earlier = association or Association(frozenset())
-    return Association(earlier.category_ids | {found.id}, earlier.district_category_id or found.district_category_id)
+    earlier = association or CategoryAssociation(frozenset())
+    return CategoryAssociation(
+        earlier.category_ids | {found.id}, earlier.district_category_id or found.district_category_id
+    )
 
 
 def may_associate(term: Term, today: date) -> bool:
@@ -137,14 +141,14 @@ def _why_not(group: AssignmentGroup, section_dcid: int, categories: Sequence[Tea
         obstacle = _obstacle(category, section_dcid)
         if obstacle is not None and _same(category.name, group.name):
             return CategoryMissing(obstacle, usable, category.name)
-    return CategoryMissing(WhyNot.NONE, usable)
+    return CategoryMissing(MissingReason.NONE, usable)
 
 
-def _obstacle(category: TeacherCategory, section_dcid: int) -> WhyNot | None:
+def _obstacle(category: TeacherCategory, section_dcid: int) -> MissingReason | None:
     if not category.active:
-        return WhyNot.INACTIVE
+        return MissingReason.INACTIVE
     if section_dcid in category.excluded_section_dcids:
-        return WhyNot.EXCLUDED
+        return MissingReason.EXCLUDED
     return None
 
 

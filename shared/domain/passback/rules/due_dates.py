@@ -46,11 +46,11 @@ def next_due_at(course: Course, after: datetime) -> datetime | None:
     groups and modules count too, so that a look too many is taken rather than one too few.
     """
     synced = [a for a in course.assignments if a.published and a.post_to_sis]
-    moments = [moment for a in synced for moment in _due_moments(a, course.sections)]
+    moments = [moment for a in synced for moment in _due_times(a, course.sections)]
     return min((moment for moment in moments if moment is not None and moment > after), default=None)
 
 
-def _due_moments(assignment: Assignment, sections: Sequence[Section]) -> list[datetime | None]:
+def _due_times(assignment: Assignment, sections: Sequence[Section]) -> list[datetime | None]:
     of_sections = [effective_due_at(assignment, section.id) for section in sections]
     of_checkpoints = [
         _due_at(checkpoint.due_at, checkpoint.overrides, section.id)

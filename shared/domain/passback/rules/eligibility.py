@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 from shared.domain.passback.canvas import Assignment, Course, GradingType, Section
 from shared.domain.passback.powerschool import RosteredSection
 from shared.domain.passback.rules.assignment_name import DEFAULT_MAX_NAME_CHARS, name_length
-from shared.domain.passback.rules.categories import CategoryMatch, CategoryMissing, WhyNot
+from shared.domain.passback.rules.categories import CategoryMatch, CategoryMissing, MissingReason
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
-from shared.domain.passback.rules.reasons import Explanation, Finding, Reason, Who
+from shared.domain.passback.rules.reasons import Actor, Explanation, Finding, Reason
 
 ROLL_CALL_NAME = "Roll Call Attendance"
 UNGRADABLE_SUBMISSIONS = frozenset({"not_graded", "wiki_page"})
@@ -123,11 +123,11 @@ def _categories(facts: Facts) -> str:
     assert facts.rostered is not None
     usable = ", ".join(facts.category.usable) or "none"
     found = {
-        WhyNot.NONE: "",
-        WhyNot.INACTIVE: f"{facts.category.rejected} is inactive; ",
-        WhyNot.EXCLUDED: f"{facts.category.rejected} is excluded for this section; ",
-        WhyNot.TOO_EARLY: f"{facts.category.rejected} can be linked from {facts.rostered.term.first_day} on, the first "
-        "day of the term; ",
+        MissingReason.NONE: "",
+        MissingReason.INACTIVE: f"{facts.category.rejected} is inactive; ",
+        MissingReason.EXCLUDED: f"{facts.category.rejected} is excluded for this section; ",
+        MissingReason.TOO_EARLY: f"{facts.category.rejected} can be linked from {facts.rostered.term.first_day} on, "
+        "the first day of the term; ",
     }[facts.category.why]
     return f"{found}active categories: {usable}"
 
@@ -140,7 +140,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
             '"Sync to SIS" is off for this assignment.',
             'Turn on "Sync to SIS" in the assignment\'s settings. If there is no such switch, ask your Canvas '
             "administrator to make it available in the course.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source='"Sync to SIS" (`post_to_sis`) is off',
         ),
         detail=lambda f: "Canvas does not show the switch in this course" if f.assignment.post_to_sis is None else "",
@@ -151,7 +151,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
         Explanation(
             "The assignment is not published in Canvas.",
             "Publish the assignment.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="it is not published",
         ),
     ),
@@ -161,7 +161,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
         Explanation(
             "The assignment is not graded in Canvas.",
             'Display its grade as something other than "Not Graded", if it should count.',
-            Who.TEACHER,
+            Actor.TEACHER,
             source='grading type is "not graded" (assignments, graded discussions and quizzes are eligible)',
         ),
     ),
@@ -171,7 +171,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
         Explanation(
             "Attendance taken with Roll Call is never sent.",
             "Nothing to do: PowerSchool has its own attendance.",
-            Who.NOBODY,
+            Actor.NOBODY,
             source="it is the Roll Call Attendance assignment",
         ),
     ),
@@ -182,7 +182,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
             f"The assignment's name is longer than {DEFAULT_MAX_NAME_CHARS} characters.",
             f"Shorten the name in Canvas to {DEFAULT_MAX_NAME_CHARS} characters or fewer; where your district has set "
             "another limit, the reason names it.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="the name is longer than 30 characters, an HTML entity counting as the one that it stands for (the "
             "limit is a setting, 30 to 50)",
         ),
@@ -194,7 +194,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
         Explanation(
             "The assignment is only for particular students, groups, sections or modules.",
             'Assign it to "Everyone Else" as well; dates of their own for sections or single students may stay.',
-            Who.TEACHER,
+            Actor.TEACHER,
             source="only assigned to particular students, groups, sections or modules (section dates beside "
             "Everyone Else, and extensions for single students, are fine)",
         ),
@@ -205,7 +205,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
         Explanation(
             "The assignment has no points possible.",
             "Enter the points possible in Canvas; 0 is fine for extra credit.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="points possible is empty",
         ),
     ),
@@ -215,7 +215,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
         Explanation(
             "The assignment is graded anonymously, and Canvas still hides who got what.",
             "Post the grades in Canvas once grading is finished.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="Canvas is still hiding who got what",
         ),
     ),
@@ -225,7 +225,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
         Explanation(
             "The assignment is moderated, and its final grades are not released yet.",
             "Release the grades in Canvas once moderation is finished.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="Canvas is still hiding who got what",
         ),
     ),
@@ -235,7 +235,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
         Explanation(
             "Canvas hides the assignment from its own gradebook.",
             "Show the assignment in the Canvas gradebook, if its scores should be in PowerSchool.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="Canvas hides it from its own gradebook (`hide_in_gradebook`, `suppress_assignment`)",
         ),
     ),
@@ -248,7 +248,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         Explanation(
             "The assignment has no due date for this section.",
             "Enter a due date in Canvas; for a discussion with checkpoints, enter it for each of them.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="no due date",
         ),
     ),
@@ -258,7 +258,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         Explanation(
             "The due date lies outside the section's term in PowerSchool.",
             "Choose a due date within the term.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="the due date, as a local calendar date of the school, is outside the section's PowerSchool term",
         ),
         detail=_due_and_term,
@@ -269,7 +269,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         Explanation(
             "The section's term is over, so changes no longer go to PowerSchool by themselves.",
             "Start a sync of the course by hand, if PowerSchool should still have the change.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="the term ended longer ago than the grace period; a sync asked for by a person still goes through",
         ),
         detail=_term_and_grace,
@@ -281,7 +281,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
             "The assignment group has no category in PowerSchool.",
             "Name the assignment group like one of your PowerSchool categories, activate the category there, or have "
             "the two linked.",
-            Who.TEACHER,
+            Actor.TEACHER,
             source="the assignment group has no PowerSchool category, and no default is set",
         ),
         detail=_categories,
@@ -292,7 +292,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         Explanation(
             "The Canvas course has no SIS id, so it is not connected to PowerSchool.",
             "Have the course connected to PowerSchool through its SIS id.",
-            Who.CANVAS_ADMIN,
+            Actor.CANVAS_ADMIN,
             source="the course or section is not connected to PowerSchool",
         ),
     ),
@@ -302,7 +302,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         Explanation(
             "The Canvas section has no SIS id, so it is not connected to PowerSchool.",
             "Have the section connected to PowerSchool through its SIS id.",
-            Who.CANVAS_ADMIN,
+            Actor.CANVAS_ADMIN,
             source="the course or section is not connected to PowerSchool",
         ),
     ),
@@ -312,7 +312,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         Explanation(
             "PowerSchool has no section with the SIS id of this Canvas section.",
             "Have the section's SIS id compared with PowerSchool's section.",
-            Who.CANVAS_ADMIN,
+            Actor.CANVAS_ADMIN,
             source="the course or section is not connected to PowerSchool",
         ),
         detail=lambda f: f"SIS id {f.section.sis_section_id}",
@@ -323,7 +323,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
         Explanation(
             "The section has no lead teacher in PowerSchool, for whom grades could be entered.",
             "Have a lead teacher assigned to the section in PowerSchool.",
-            Who.POWERSCHOOL_ADMIN,
+            Actor.POWERSCHOOL_ADMIN,
         ),
     ),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Who(StrEnum):
+class Actor(StrEnum):
     """Who can act on a reason."""
 
     NOBODY = "nobody"
@@ -84,7 +84,7 @@ class Explanation:
 
     message: str
     remedy: str
-    who: Who
+    who: Actor
     source: str = ""
 
 

@@ -45,7 +45,7 @@ class SectionScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class StudentPlacement:
     """One student's submissions, by assignment id, and the place in PowerSchool's section that their scores go to.
 
     `student_dcid`, STUDENTS.DCID, is None where there is no such place: then `unplaced` says why, or nothing does where
@@ -67,7 +67,7 @@ def is_reckonable(value: Decimal | None) -> bool:
     return value is None or (value.is_finite() and -MOST_DIGITS < value.adjusted() < MOST_DIGITS)
 
 
-def exact(value: Decimal) -> Decimal:
+def to_powerschool_decimal(value: Decimal) -> Decimal:
     """Return `value` as PowerSchool can hold it: unchanged up to six decimals, rounded half up beyond."""
     # The remainder is told much faster than the exponent, where the quotient has fewer digits than a Decimal has.
     if value.adjusted() < MOST_DIGITS and not value % LEAST_STEP:
@@ -101,7 +101,9 @@ def counts(submission: Submission, *, send_unfinished: bool = False) -> bool:
     return submission.assignment_visible is not False and bool(finished)
 
 
-def seats(section_id: str, rows: Iterable[GradebookRow], rostered: Mapping[str, RosteredSection]) -> tuple[Seat, ...]:
+def place_students(
+    section_id: str, rows: Iterable[GradebookRow], rostered: Mapping[str, RosteredSection]
+) -> tuple[StudentPlacement, ...]:
     """Return the students whom Canvas lists in the section `section_id`, which must be in `rostered`.
 
     `rostered` holds the course's known sections by Canvas section id. A student whom Canvas lists in several
@@ -112,7 +114,9 @@ def seats(section_id: str, rows: Iterable[GradebookRow], rostered: Mapping[str, 
     return tuple(_seat(row, roster, rostered) for row in listed)
 
 
-def section_scores(assignment_id: str, seated: Iterable[Seat], *, send_unfinished: bool = False) -> SectionScores:
+def section_scores(
+    assignment_id: str, seated: Iterable[StudentPlacement], *, send_unfinished: bool = False
+) -> SectionScores:
     """Return the scores of one assignment for the section whose students these are."""
     scores: dict[int, DesiredScore] = {}
     unscored: set[int] = set()
@@ -142,17 +146,19 @@ def section_scores(assignment_id: str, seated: Iterable[Seat], *, send_unfinishe
     return SectionScores(scores, frozenset(unscored), tuple(students), frozenset(unfinished), frozenset(flag_only))
 
 
-def _seat(row: GradebookRow, roster: Mapping[str, RosteredStudent], rostered: Mapping[str, RosteredSection]) -> Seat:
+def _seat(
+    row: GradebookRow, roster: Mapping[str, RosteredStudent], rostered: Mapping[str, RosteredSection]
+) -> StudentPlacement:
     student = None if row.sis_user_id is None else roster.get(row.sis_user_id)
     unreadable = {
         assignment_id: StudentRecord(row.user_id, row.sis_user_id, Finding(Reason.VALUE_UNREADABLE, fields))
         for assignment_id, fields in row.unreadable.items()
     }
     if student is not None and student.active:
-        return Seat(row.submissions, student.dcid, None, unreadable)
+        return StudentPlacement(row.submissions, student.dcid, None, unreadable)
     reason = _why_unplaced(row, rostered)
     record = None if reason is None else StudentRecord(row.user_id, row.sis_user_id, Finding(reason))
-    return Seat(row.submissions, None, record, unreadable)
+    return StudentPlacement(row.submissions, None, record, unreadable)
 
 
 def _why_unplaced(row: GradebookRow, rostered: Mapping[str, RosteredSection]) -> Reason | None:

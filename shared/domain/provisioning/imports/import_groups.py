@@ -43,7 +43,7 @@ def entities_of(group: str) -> tuple[Entity, ...]:
     return ENTITIES.get(group, CLASS_ENTITIES)
 
 
-def turn_of(group: str) -> int:
+def group_index(group: str) -> int:
     """Return the group's number: the district's 0, then the classes'."""
     return int(group.removeprefix(CLASSES)) if group.startswith(CLASSES) else 0
 

@@ -8,17 +8,17 @@ from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKe
 MAX_TEXT_CHARS = 255
 """Longest name that Canvas stores, as canvas-lms limits its text columns; longer ones are row errors there."""
 
-_PLACES = {(entity, name): place for entity, header in HEADERS.items() for place, name in enumerate(header)}
+_KEYS = {(entity, name): place for entity, header in HEADERS.items() for place, name in enumerate(header)}
 
 
 def value(entity: Entity, row: SisRow, column: str) -> str:
     """Return what a row has in a column."""
-    return row.values[_PLACES[entity, column]]
+    return row.values[_KEYS[entity, column]]
 
 
 def with_value(entity: Entity, row: SisRow, column: str, new: str) -> SisRow:
     """Return the row with another value in a column."""
-    at = _PLACES[entity, column]
+    at = _KEYS[entity, column]
     return SisRow((*row.values[:at], new, *row.values[at + 1 :]), row.school_number, row.source)
 
 
@@ -50,7 +50,7 @@ def enrollment_in(rows: Sequence[SisRow], identity: tuple[str, ...]) -> SisRow |
     return found if found is not None and found.key(Entity.ENROLLMENTS) == identity else None
 
 
-class Applied:
+class LastImport:
     """What Canvas was given last; empty before the first run."""
 
     def __init__(self, data_sets: Iterable[DataSet] = ()) -> None:

@@ -11,7 +11,7 @@ from shared.domain.provisioning.imports.last_import import value, with_value
 from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, SisRow, in_order
 
 USER = "user"
-ON_THE_WAY = "renumbering-"
+PENDING = "renumbering-"
 """Begins the SIS id that a person has between two imports, while others still have the one to come."""
 
 _ID_COLUMNS = {Entity.USERS: "user_id", Entity.ENROLLMENTS: "user_id"}
@@ -36,7 +36,7 @@ def change_imports(changes: Iterable[SisIdChange]) -> tuple[DataSet, ...]:
     """
     changes = sorted(changes)
     held = {change.old for change in changes}
-    first = [(c, c.old, f"{ON_THE_WAY}{c.old}" if c.new in held else c.new) for c in changes]
+    first = [(c, c.old, f"{PENDING}{c.old}" if c.new in held else c.new) for c in changes]
     second = [(c, between, c.new) for c, _, between in first if between != c.new]
     return tuple(_import(str(number), rows) for number, rows in enumerate((first, second), 1) if rows)
 
@@ -48,7 +48,7 @@ def _import(number: str, rows: Iterable[tuple[SisIdChange, str, str]]) -> DataSe
 
 def original_id(sis_id: str) -> str:
     """Return the id that the person had before the first of two imports, where the second did not follow."""
-    return sis_id.removeprefix(ON_THE_WAY)
+    return sis_id.removeprefix(PENDING)
 
 
 def new_ids(changed: DataSet) -> dict[str, str]:

@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.domain.provisioning.imports.last_import import Applied, tidy
+from shared.domain.provisioning.imports.last_import import LastImport, tidy
 from shared.domain.provisioning.policy import CoursePer, ProvisioningPolicy
-from shared.domain.provisioning.problems import Problem, RosterProblem
+from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import ClassSection, Roster
-from shared.domain.provisioning.rows.terms import CanvasTerm, TermsByPlace
-from shared.domain.provisioning.rows.users import People, staff_source
+from shared.domain.provisioning.rows.terms import CanvasTerm, TermsByKey
+from shared.domain.provisioning.rows.users import UserDirectory, staff_source
 
 # What a shared course is for: school number, TERMS.ID, course number and the teacher's USERS.DCID.
-Purpose = tuple[int, int, str, int]
+CourseGroupKey = tuple[int, int, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ def section_source(dcid: int) -> str:
     return f"SECTIONS.DCID {dcid}"
 
 
-def place_sections(
-    roster: Roster, terms: TermsByPlace, people: People, policy: ProvisioningPolicy, applied: Applied
+def assign_courses(
+    roster: Roster, terms: TermsByKey, people: UserDirectory, policy: ProvisioningPolicy, applied: LastImport
 ) -> tuple[tuple[PlacedSection, ...], tuple[RosterProblem, ...]]:
     """Return the sections with their courses, sorted by DCID, and what kept the others out."""
     candidates, problems = _candidates(roster, terms, people, policy, applied)
@@ -66,7 +66,7 @@ def place_sections(
 
 
 def _candidates(
-    roster: Roster, terms: TermsByPlace, people: People, policy: ProvisioningPolicy, applied: Applied
+    roster: Roster, terms: TermsByKey, people: UserDirectory, policy: ProvisioningPolicy, applied: LastImport
 ) -> tuple[list[Candidate], list[RosterProblem]]:
     candidates: list[Candidate] = []
     problems: list[RosterProblem] = []
@@ -95,12 +95,12 @@ def _problem(
     source = section_source(section.dcid)
     if term is None:
         detail = f"school {section.school_number}, TERMS.ID {section.term_id}"
-        return RosterProblem(Problem.SECTION_WITHOUT_TERM, source, detail)
+        return RosterProblem(RosterProblemCode.SECTION_WITHOUT_TERM, source, detail)
     if not tidy(section.course_number):
-        return RosterProblem(Problem.SECTION_WITHOUT_COURSE, source)
+        return RosterProblem(RosterProblemCode.SECTION_WITHOUT_COURSE, source)
     if missing := policy.section_sis_id.missing(_section_fields(section)):
-        return RosterProblem(Problem.SECTION_ID_INCOMPLETE, source, ", ".join(sorted(missing)))
-    return RosterProblem(Problem.SECTION_ID_TAKEN, source, f"SIS id {sis_id}") if sis_id in taken else None
+        return RosterProblem(RosterProblemCode.SECTION_ID_INCOMPLETE, source, ", ".join(sorted(missing)))
+    return RosterProblem(RosterProblemCode.SECTION_ID_TAKEN, source, f"SIS id {sis_id}") if sis_id in taken else None
 
 
 class _Shells:
@@ -119,7 +119,7 @@ class _Shells:
             if owners.setdefault(course, c.section.dcid) != c.section.dcid:
                 problems.append(_course_taken(c, course))
             elif c.lead is None:
-                problems.append(_problem_of(Problem.SECTION_WITHOUT_TEACHER, c))
+                problems.append(_problem_of(RosterProblemCode.SECTION_WITHOUT_TEACHER, c))
         return {dcid: course for course, dcid in owners.items()}, problems
 
     def shared(self, candidates: Sequence[Candidate]) -> tuple[dict[int, str], list[RosterProblem]]:
@@ -131,7 +131,7 @@ class _Shells:
         without a lead teacher stays where it is.
         """
         courses, problems = _unled(candidates)
-        owners: dict[str, Purpose] = {}
+        owners: dict[str, CourseGroupKey] = {}
         for purpose, group in _groups(candidates):
             fields = self._fields(group[0], purpose[3])
             own = self._template.render(fields)
@@ -139,7 +139,7 @@ class _Shells:
             course = own if own in there or not there else min(there, key=lambda id_: (-there[id_], id_))
             if course == own and self._template.missing(fields):
                 missing = ", ".join(sorted(self._template.missing(fields)))
-                problems += [_problem_of(Problem.COURSE_ID_INCOMPLETE, c, missing) for c in group]
+                problems += [_problem_of(RosterProblemCode.COURSE_ID_INCOMPLETE, c, missing) for c in group]
             elif course == own and owners.setdefault(own, purpose) != purpose:
                 problems += [_course_taken(c, own) for c in group]
             else:
@@ -151,8 +151,8 @@ class _Shells:
         return {**_section_fields(candidate.section), **teacher}
 
 
-def _groups(candidates: Iterable[Candidate]) -> list[tuple[Purpose, list[Candidate]]]:
-    groups: dict[Purpose, list[Candidate]] = {}
+def _groups(candidates: Iterable[Candidate]) -> list[tuple[CourseGroupKey, list[Candidate]]]:
+    groups: dict[CourseGroupKey, list[Candidate]] = {}
     for c in candidates:
         if c.lead is not None:
             purpose = (c.section.school_number, c.section.term_id, c.course_number, c.lead)
@@ -167,21 +167,21 @@ def _unled(candidates: Iterable[Candidate]) -> tuple[dict[int, str], list[Roster
     for c in candidates:
         if c.lead is None and c.current_course is not None:
             stay[c.section.dcid] = c.current_course
-            problems.append(_problem_of(Problem.SECTION_WITHOUT_TEACHER, c))
+            problems.append(_problem_of(RosterProblemCode.SECTION_WITHOUT_TEACHER, c))
         elif c.lead is None:
-            problems.append(_problem_of(Problem.SECTION_WAITS_FOR_TEACHER, c))
+            problems.append(_problem_of(RosterProblemCode.SECTION_WAITS_FOR_TEACHER, c))
     return stay, problems
 
 
-def _is_active(users_dcid: int, people: People) -> bool:
+def _is_active(users_dcid: int, people: UserDirectory) -> bool:
     return staff_source(users_dcid) in people.active
 
 
 def _course_taken(candidate: Candidate, course: str) -> RosterProblem:
-    return _problem_of(Problem.COURSE_ID_TAKEN, candidate, f"SIS id {course}")
+    return _problem_of(RosterProblemCode.COURSE_ID_TAKEN, candidate, f"SIS id {course}")
 
 
-def _problem_of(problem: Problem, candidate: Candidate, detail: str = "") -> RosterProblem:
+def _problem_of(problem: RosterProblemCode, candidate: Candidate, detail: str = "") -> RosterProblem:
     return RosterProblem(problem, section_source(candidate.section.dcid), detail)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, tidy
 from shared.domain.provisioning.policy import CoursePer, ProvisioningPolicy
-from shared.domain.provisioning.problems import Problem, RosterProblem
+from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER, CatalogCourse
 from shared.domain.provisioning.rows.course_placement import PlacedSection
 from shared.domain.provisioning.rows.sis_rows import SisRow
@@ -54,9 +54,9 @@ def name_problems(placed: Iterable[PlacedSection], catalog: Catalog) -> tuple[Ro
     for section in placed:
         if not catalog.name(section.section.school_number, section.course_number):
             detail = f"course number {section.course_number}"
-            problems.append(RosterProblem(Problem.COURSE_NOT_IN_CATALOG, section.source, detail))
+            problems.append(RosterProblem(RosterProblemCode.COURSE_NOT_IN_CATALOG, section.source, detail))
         if len(_title(section, catalog)) > MAX_TEXT_CHARS:
-            problems.append(RosterProblem(Problem.NAME_TOO_LONG, section.source))
+            problems.append(RosterProblem(RosterProblemCode.NAME_TOO_LONG, section.source))
     return tuple(problems)
 
 

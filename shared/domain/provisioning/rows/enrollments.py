@@ -15,13 +15,13 @@ from shared.domain.enrollment_periods import (
     enrollment_status,
     has_impossible_dates,
 )
-from shared.domain.provisioning.imports.last_import import Applied, value
+from shared.domain.provisioning.imports.last_import import LastImport, value
 from shared.domain.provisioning.policy import PreRegistered, ProvisioningPolicy
-from shared.domain.provisioning.problems import Problem, RosterProblem
+from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import ClassEnrollment, Roster
 from shared.domain.provisioning.rows.course_placement import PlacedSection
 from shared.domain.provisioning.rows.sis_rows import Entity, SisRow
-from shared.domain.provisioning.rows.users import People, is_in_school, staff_source, student_source
+from shared.domain.provisioning.rows.users import UserDirectory, is_in_school, staff_source, student_source
 
 STUDENT, TEACHER = "student", "teacher"
 MOVED = "deleted_last_completed"
@@ -40,10 +40,10 @@ class StudentRows:
         self,
         roster: Roster,
         placed: Sequence[PlacedSection],
-        people: People,
+        people: UserDirectory,
         policy: ProvisioningPolicy,
         today: date,
-        applied: Applied,
+        applied: LastImport,
     ) -> None:
         self._sections = {p.section.dcid: p for p in placed}
         self._students = {s.dcid: s for s in reversed(roster.students)}
@@ -126,19 +126,23 @@ class StudentRows:
             if (section_dcid, student_dcid) in self._doubtful:
                 where = f"{placed.source}, {source}"
                 kept = self._applied.enrollment(placed.term.sis_id, placed.sis_id, user or "", STUDENT)
-                yield kept, RosterProblem(Problem.ENROLLMENT_DATES_IMPOSSIBLE, where)
+                yield kept, RosterProblem(RosterProblemCode.ENROLLMENT_DATES_IMPOSSIBLE, where)
                 if kept is not None:
                     continue
             if user is None and status is EnrollmentStatus.CURRENT:
-                code = Problem.STUDENT_NOT_PROVISIONED if student_dcid in self._students else Problem.STUDENT_UNKNOWN
+                code = (
+                    RosterProblemCode.STUDENT_NOT_PROVISIONED
+                    if student_dcid in self._students
+                    else RosterProblemCode.STUDENT_UNKNOWN
+                )
                 yield None, RosterProblem(code, f"{placed.source}, {source}")
             elif user is not None and status is not EnrollmentStatus.NEVER:
                 is_here = status is EnrollmentStatus.CURRENT
-                ended = "" if is_here else _left(placed, self._current.get(student_dcid, ()), self._policy)
+                ended = "" if is_here else _ended(placed, self._current.get(student_dcid, ()), self._policy)
                 yield _row(placed, user, STUDENT, "active" if is_here else ended, source), None
 
 
-def teacher_rows(placed: PlacedSection, people: People, policy: ProvisioningPolicy, today: date) -> list[SisRow]:
+def teacher_rows(placed: PlacedSection, people: UserDirectory, policy: ProvisioningPolicy, today: date) -> list[SisRow]:
     """Return the lead teacher's and the co-teachers' enrollments, each person once, in the first role that they have.
 
     A co-teacher teaches from the first to the last day that PowerSchool says. Before the term its first day counts,
@@ -156,7 +160,7 @@ def teacher_rows(placed: PlacedSection, people: People, policy: ProvisioningPoli
     return [_row(placed, user, roles[source], "active", source) for source, user in ids.items() if user is not None]
 
 
-def _left(old: PlacedSection, current: Iterable[PlacedSection], policy: ProvisioningPolicy) -> str:
+def _ended(old: PlacedSection, current: Iterable[PlacedSection], policy: ProvisioningPolicy) -> str:
     """Return the status of somebody who left: moved to a section of the same class, or dropped."""
     return MOVED if any(_is_same_class(old, new) for new in current) else policy.dropped_status.value
 

@@ -6,7 +6,7 @@ must not be deleted stays, as a row that says what became of it.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from shared.domain.provisioning.imports.last_import import Applied, enrollment_in, value, with_value
+from shared.domain.provisioning.imports.last_import import LastImport, enrollment_in, value, with_value
 from shared.domain.provisioning.policy import DroppedStatus, ProvisioningPolicy, ReplacedStatus
 from shared.domain.provisioning.rows.enrollments import STUDENT
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
@@ -15,8 +15,8 @@ Rows = dict[tuple[str, ...], SisRow]
 RowsByKey = dict[DataSetKey, Rows]
 
 
-def carried_over(
-    planned: Iterable[DataSet], applied: Applied, running_terms: Collection[str], policy: ProvisioningPolicy
+def with_retained_rows(
+    planned: Iterable[DataSet], applied: LastImport, running_terms: Collection[str], policy: ProvisioningPolicy
 ) -> tuple[DataSet, ...]:
     """Return the planned data sets with what stays of the applied ones.
 
@@ -39,7 +39,7 @@ def carried_over(
         for key in applied.keys(entity):
             if not key.term_sis_id or key.term_sis_id in running_terms:
                 rows = sets.setdefault(key, {})
-                rows |= _kept(key, applied, rows, elsewhere, sets, policy)
+                rows |= _retained(key, applied, rows, elsewhere, sets, policy)
     merged = (DataSet(key, in_order(rows.values())) for key, rows in sets.items())
     found = (*merged, *_enrollments(enrollments, applied, running_terms, sets, policy))
     return tuple(sorted(found, key=lambda data_set: data_set.key.place))
@@ -47,7 +47,7 @@ def carried_over(
 
 def _enrollments(
     planned: Mapping[DataSetKey, DataSet],
-    applied: Applied,
+    applied: LastImport,
     running_terms: Collection[str],
     sets: RowsByKey,
     policy: ProvisioningPolicy,
@@ -81,9 +81,9 @@ def _terms_of_sections(sets: RowsByKey) -> dict[str, list[str]]:
     return terms
 
 
-def _kept(
+def _retained(
     key: DataSetKey,
-    applied: Applied,
+    applied: LastImport,
     planned: Mapping[tuple[str, ...], SisRow],
     everywhere: Mapping[tuple[str, ...], SisRow],
     sets: RowsByKey,

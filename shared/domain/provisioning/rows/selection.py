@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from shared.domain.provisioning.imports.last_import import Applied, tidy, value
+from shared.domain.provisioning.imports.last_import import LastImport, tidy, value
 from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER, ClassSection, Roster, SchoolTerm
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
@@ -36,7 +36,7 @@ def _matches(patterns: Iterable[str], names: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern.strip().casefold()) for pattern in patterns for name in names)
 
 
-def selected(roster: Roster, policy: ProvisioningPolicy, applied: Applied) -> Roster:
+def selected(roster: Roster, policy: ProvisioningPolicy, applied: LastImport) -> Roster:
     """Return the roster without what the district leaves out.
 
     People are left out with their school, unless a class that goes to Canvas has them. A section without any
@@ -75,7 +75,7 @@ def selected(roster: Roster, policy: ProvisioningPolicy, applied: Applied) -> Ro
     )
 
 
-def _is_known(term: SchoolTerm, policy: ProvisioningPolicy, applied: Applied) -> bool:
+def _is_known(term: SchoolTerm, policy: ProvisioningPolicy, applied: LastImport) -> bool:
     """Say whether Canvas has the term: its classes are concluded in it."""
     fields = {"school_number": str(term.school_number), "term_id": str(term.id), "term_dcid": str(term.dcid)}
     sis_id = policy.term_sis_id.render(fields)

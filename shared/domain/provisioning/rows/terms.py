@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, tzinfo
 
 from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, tidy
 from shared.domain.provisioning.policy import ProvisioningPolicy
-from shared.domain.provisioning.problems import Problem, RosterProblem
+from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import SchoolTerm
 from shared.domain.provisioning.rows.sis_rows import SisRow
 
@@ -29,18 +29,18 @@ class CanvasTerm:
         return self.first_day <= other.last_day and other.first_day <= self.last_day
 
 
-TermsByPlace = Mapping[tuple[int, int], CanvasTerm]
+TermsByKey = Mapping[tuple[int, int], CanvasTerm]
 
 
 def canvas_terms(
     terms: Iterable[SchoolTerm], policy: ProvisioningPolicy
-) -> tuple[TermsByPlace, tuple[RosterProblem, ...]]:
+) -> tuple[TermsByKey, tuple[RosterProblem, ...]]:
     """Return the Canvas term of each school number and TERMS.ID, and what is wrong with the others."""
     problems = []
     groups: dict[str, list[SchoolTerm]] = {}
     for term in sorted(terms, key=lambda t: (t.school_number, t.id, t.dcid)):
         if term.last_day < term.first_day:
-            problems.append(RosterProblem(Problem.TERM_DATES_REVERSED, _source(term)))
+            problems.append(RosterProblem(RosterProblemCode.TERM_DATES_REVERSED, _source(term)))
         else:
             groups.setdefault(policy.term_sis_id.render(_fields(term)), []).append(term)
     merged = {sis_id: _merged(sis_id, group) for sis_id, group in groups.items()}
@@ -54,7 +54,7 @@ def term_row(term: CanvasTerm, zone: tzinfo) -> SisRow:
     Canvas takes moments, in UTC unless zoned; it does not say whether the end belongs to the term. A term that ends in
     the last second of its last day is over at midnight either way. Source: Canvas "SIS Import Format", terms.csv.
     """
-    dates = (_moment(term.first_day, time.min, zone), _moment(term.last_day, LAST_SECOND, zone))
+    dates = (_timestamp(term.first_day, time.min, zone), _timestamp(term.last_day, LAST_SECOND, zone))
     return SisRow((term.sis_id, term.name, "active", *dates), term.school_number, term.source)
 
 
@@ -68,7 +68,7 @@ def term_day(moment: str, zone: tzinfo) -> date:
     return datetime.fromisoformat(moment).astimezone(zone).date()
 
 
-def _moment(day: date, at: time, zone: tzinfo) -> str:
+def _timestamp(day: date, at: time, zone: tzinfo) -> str:
     return datetime.combine(day, at, zone).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, Applied, tidy, value, with_value
+from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, LastImport, tidy, value, with_value
 from shared.domain.provisioning.imports.login_changes import (
     login_holder,
     login_of,
@@ -12,7 +12,7 @@ from shared.domain.provisioning.imports.login_changes import (
 )
 from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, original_id
 from shared.domain.provisioning.policy import PreRegistered, ProvisioningPolicy
-from shared.domain.provisioning.problems import Problem, RosterProblem
+from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import Roster, StaffMember, Student
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity, SisRow, in_order
@@ -41,7 +41,7 @@ NOTHING_KNOWN = CanvasUsers()
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class CanvasUser:
     """A student or a member of the staff, alike as far as Canvas is concerned."""
 
     source: str
@@ -67,7 +67,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class UserDirectory:
     """The users' rows by record, those of people who left included, and what kept others out.
 
     `by_source` maps a PowerSchool record to its row; `active` names the records of those who are in school.
@@ -108,9 +108,9 @@ def is_in_school(student: Student, policy: ProvisioningPolicy) -> bool:
     return student.is_active or (student.is_pre_registered and policy.pre_registered is PreRegistered.ACTIVE)
 
 
-def people_of(
-    roster: Roster, policy: ProvisioningPolicy, applied: Applied, canvas: CanvasUsers = NOTHING_KNOWN
-) -> People:
+def build_directory(
+    roster: Roster, policy: ProvisioningPolicy, applied: LastImport, canvas: CanvasUsers = NOTHING_KNOWN
+) -> UserDirectory:
     """Return everybody who can be a user.
 
     A SIS id or login that two want goes to one who is in school, then to the one who has it in Canvas already, then to
@@ -119,7 +119,7 @@ def people_of(
     same person, whose SIS id Canvas changes first; where it refuses, the old one stays.
     """
     persons = _persons(roster, policy)
-    rows = _kept_rows(roster, applied)
+    rows = _retained_rows(roster, applied)
     taken_ids = {user_id_of(row): source for source, row in rows.items()}
     ids = assign_unique([_id_claim(person, applied, canvas) for person in persons], taken_ids)
     taken = _logins_not_freed(persons, applied, canvas) | {login_of(row): source for source, row in rows.items()}
@@ -131,19 +131,21 @@ def people_of(
         row = _settled_row(person, found, ids, logins, applied)
         if row is not None:
             rows[person.source] = row
-    kept = _kept_rows(roster, applied).items()
+    kept = _retained_rows(roster, applied).items()
     active = {source for source, row in kept if value(Entity.USERS, row, "status") == "active"}
     active |= {p.source for p in persons if p.is_active and p.source in rows}
-    return People(rows, frozenset(active), tuple(problems), _id_changes(rows, applied), _kept_ids(persons, rows))
+    return UserDirectory(
+        rows, frozenset(active), tuple(problems), _id_changes(rows, applied), _stored_ids(persons, rows)
+    )
 
 
-def _kept_rows(roster: Roster, applied: Applied) -> dict[str, SisRow]:
+def _retained_rows(roster: Roster, applied: LastImport) -> dict[str, SisRow]:
     """Return the applied rows of the people whose record cannot be read, by record."""
     found = {odd.source: applied.user(odd.source) for odd in roster.odd_rows}
     return {source: row for source, row in found.items() if row is not None}
 
 
-def user_rows(people: People, enrolled_ids: Iterable[str]) -> tuple[SisRow, ...]:
+def user_rows(people: UserDirectory, enrolled_ids: Iterable[str]) -> tuple[SisRow, ...]:
     """Return users.csv: all who are in school, and of those who left only the ones whom an enrollment names."""
     enrolled = frozenset(enrolled_ids)
     wanted = (
@@ -154,7 +156,7 @@ def user_rows(people: People, enrolled_ids: Iterable[str]) -> tuple[SisRow, ...]
     return in_order(wanted)
 
 
-def _id_claim(person: Person, applied: Applied, canvas: CanvasUsers) -> Claim:
+def _id_claim(person: CanvasUser, applied: LastImport, canvas: CanvasUsers) -> Claim:
     row = applied.user(person.source)
     held = None if row is None else user_id_of(row)
     wanted = None if person.sis_id.missing(person.fields) else person.wanted_id
@@ -165,7 +167,7 @@ def _id_claim(person: Person, applied: Applied, canvas: CanvasUsers) -> Claim:
     return Claim(person.source, wanted, held, _rank(person))
 
 
-def _login_claim(person: Person, ids: Assigned, applied: Applied, canvas: CanvasUsers) -> Claim:
+def _login_claim(person: CanvasUser, ids: Assigned, applied: LastImport, canvas: CanvasUsers) -> Claim:
     row = applied.user(person.source)
     held = None if row is None else login_of(row)
     wanted = None if person.login.missing(person.fields) else person.wanted_login.casefold()
@@ -175,7 +177,7 @@ def _login_claim(person: Person, ids: Assigned, applied: Applied, canvas: Canvas
     return Claim(person.source, wanted, held, (is_late or person.source not in ids.values, is_odd))
 
 
-def _logins_not_freed(persons: Iterable[Person], applied: Applied, canvas: CanvasUsers) -> dict[str, str]:
+def _logins_not_freed(persons: Iterable[CanvasUser], applied: LastImport, canvas: CanvasUsers) -> dict[str, str]:
     """Return the logins that Canvas would not free, with who has them."""
     if not canvas.refused_logins:
         return {}
@@ -189,12 +191,12 @@ def _logins_not_freed(persons: Iterable[Person], applied: Applied, canvas: Canva
     }
 
 
-def _rank(person: Person) -> tuple[bool, bool]:
-    return (not person.is_active, any(_own_problems(person)))
+def _rank(person: CanvasUser) -> tuple[bool, bool]:
+    return (not person.is_active, any(_problems_of_user(person)))
 
 
 def _settled_row(
-    person: Person, problems: Iterable[RosterProblem], ids: Assigned, logins: Assigned, applied: Applied
+    person: CanvasUser, problems: Iterable[RosterProblem], ids: Assigned, logins: Assigned, applied: LastImport
 ) -> SisRow | None:
     """Return the person's row with the SIS id and login that are theirs; None for who has none."""
     sis_id, login = ids.values.get(person.source), logins.values.get(person.source)
@@ -213,13 +215,13 @@ def _settled_row(
     return with_value(Entity.USERS, row, "login_id", _spelled(login, person, earlier))
 
 
-def _spelled(login: str, person: Person, earlier: SisRow | None) -> str:
+def _spelled(login: str, person: CanvasUser, earlier: SisRow | None) -> str:
     """Return the login as it is written where it came from: Canvas keeps capital letters, and does not compare them."""
     known = [person.wanted_login, *([] if earlier is None else [value(Entity.USERS, earlier, "login_id")])]
     return next((each for each in known if each.casefold() == login), login)
 
 
-def _id_changes(rows: Mapping[str, SisRow], applied: Applied) -> tuple[SisIdChange, ...]:
+def _id_changes(rows: Mapping[str, SisRow], applied: LastImport) -> tuple[SisIdChange, ...]:
     found = []
     for source, row in rows.items():
         earlier = applied.user(source)
@@ -228,25 +230,25 @@ def _id_changes(rows: Mapping[str, SisRow], applied: Applied) -> tuple[SisIdChan
     return tuple(sorted(found))
 
 
-def _kept_ids(persons: Iterable[Person], rows: Mapping[str, SisRow]) -> dict[str, str]:
+def _stored_ids(persons: Iterable[CanvasUser], rows: Mapping[str, SisRow]) -> dict[str, str]:
     """Return the SIS ids that stay what they were, though the record says another."""
     ids = ((person, user_id_of(rows[person.source])) for person in persons if person.source in rows)
     return {person.source: sis_id for person, sis_id in ids if sis_id != person.wanted_id}
 
 
-def _status(person: Person) -> str:
+def _status(person: CanvasUser) -> str:
     return "active" if person.is_active else "suspended"
 
 
-def _persons(roster: Roster, policy: ProvisioningPolicy) -> list[Person]:
+def _persons(roster: Roster, policy: ProvisioningPolicy) -> list[CanvasUser]:
     """Return everybody once: of a record that was read twice, the first reading counts."""
     persons = [*(_staff(s, policy) for s in roster.staff), *(_student(s, policy) for s in roster.students)]
     return list({person.source: person for person in reversed(persons)}.values())
 
 
-def _staff(staff: StaffMember, policy: ProvisioningPolicy) -> Person:
+def _staff(staff: StaffMember, policy: ProvisioningPolicy) -> CanvasUser:
     email = tidy(staff.email or "")
-    return Person(
+    return CanvasUser(
         staff_source(staff.users_dcid),
         {"teacher_number": tidy(staff.teacher_number), "users_dcid": str(staff.users_dcid), "email": email},
         policy.staff_sis_id,
@@ -260,9 +262,9 @@ def _staff(staff: StaffMember, policy: ProvisioningPolicy) -> Person:
     )
 
 
-def _student(student: Student, policy: ProvisioningPolicy) -> Person:
+def _student(student: Student, policy: ProvisioningPolicy) -> CanvasUser:
     email = tidy(student.email or "")
-    return Person(
+    return CanvasUser(
         student_source(student.dcid),
         {"student_number": tidy(student.number), "student_dcid": str(student.dcid), "email": email},
         policy.student_sis_id,
@@ -276,30 +278,30 @@ def _student(student: Student, policy: ProvisioningPolicy) -> Person:
     )
 
 
-def _problems(person: Person, ids: Assigned, logins: Assigned, canvas: CanvasUsers) -> Iterator[RosterProblem]:
+def _problems(person: CanvasUser, ids: Assigned, logins: Assigned, canvas: CanvasUsers) -> Iterator[RosterProblem]:
     source = person.source
     if source in ids.lost_to and not person.sis_id.missing(person.fields):
-        yield RosterProblem(Problem.PERSON_ID_TAKEN, source, f"by {ids.lost_to[source]}")
+        yield RosterProblem(RosterProblemCode.PERSON_ID_TAKEN, source, f"by {ids.lost_to[source]}")
     elif canvas.refused_ids.get(source) == person.wanted_id and ids.values.get(source) != person.wanted_id:
-        yield RosterProblem(Problem.PERSON_ID_REFUSED, source, f"SIS id {person.wanted_id}")
+        yield RosterProblem(RosterProblemCode.PERSON_ID_REFUSED, source, f"SIS id {person.wanted_id}")
     if source in logins.lost_to and not person.login.missing(person.fields):
-        yield RosterProblem(Problem.LOGIN_TAKEN, source, f"by {logins.lost_to[source]}")
-    yield from _own_problems(person)
+        yield RosterProblem(RosterProblemCode.LOGIN_TAKEN, source, f"by {logins.lost_to[source]}")
+    yield from _problems_of_user(person)
 
 
-def _own_problems(person: Person) -> Iterator[RosterProblem]:
+def _problems_of_user(person: CanvasUser) -> Iterator[RosterProblem]:
     """Yield what is wrong with the record, whatever others have."""
     if missing := person.sis_id.missing(person.fields):
-        yield RosterProblem(Problem.PERSON_ID_INCOMPLETE, person.source, ", ".join(sorted(missing)))
+        yield RosterProblem(RosterProblemCode.PERSON_ID_INCOMPLETE, person.source, ", ".join(sorted(missing)))
     if missing := person.login.missing(person.fields):
-        yield RosterProblem(Problem.LOGIN_INCOMPLETE, person.source, ", ".join(sorted(missing)))
+        yield RosterProblem(RosterProblemCode.LOGIN_INCOMPLETE, person.source, ", ".join(sorted(missing)))
     if not (person.first_name or person.last_name):
-        yield RosterProblem(Problem.NAME_MISSING, person.source)
+        yield RosterProblem(RosterProblemCode.NAME_MISSING, person.source)
     if max(len(person.first_name), len(person.last_name)) > MAX_PART_CHARS:
-        yield RosterProblem(Problem.NAME_TOO_LONG, person.source)
+        yield RosterProblem(RosterProblemCode.NAME_TOO_LONG, person.source)
 
 
-def _row(person: Person) -> SisRow:
+def _row(person: CanvasUser) -> SisRow:
     values = (
         person.wanted_id,
         person.wanted_login,

@@ -11,11 +11,11 @@ from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.pagination import advised_interval
-from shared.adapters.http.response import Answer, Call
+from shared.adapters.http.response import ApiResponse, Call
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import system_rates
 from shared.domain.passback.canvas import Checkpoint, Course, GradingType, Override, OverrideTarget, Unreadable
-from shared.errors import CourseGone, NotFound, Refused, SystemUnwell, UnexpectedAnswer
+from shared.errors import CourseGone, NotFound, RequestRejected, ServiceUnavailable, UnexpectedResponse
 
 SECTION = {"id": "51", "name": "First period", "sis_section_id": "6100", "sis_course_id": "C-6100"}
 GROUP = {"id": "61", "name": "Homework"}
@@ -78,7 +78,7 @@ def test_courses_to_sync_are_found_on_every_page(canvas: CanvasClient, remote: S
 def test_a_district_without_sis_export_is_refused(canvas: CanvasClient, remote: ScriptedRemote) -> None:
     """Canvas says so with its own code for it."""
     remote.on("GET", SIS_ASSIGNMENTS, answer({"code": "not_enabled", "error": "A SIS integration is not set up"}, 400))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRejected) as refused:
         list(canvas.courses_to_sync(ENDED_AFTER))
     assert refused.value.cause == "canvas_400"
 
@@ -148,15 +148,15 @@ def test_an_assignment_without_a_needed_field_is_unexpected(
     canvas: CanvasClient, remote: ScriptedRemote, field: str
 ) -> None:
     """A 200 alone proves nothing: the error names what is missing."""
-    with pytest.raises(UnexpectedAnswer, match=field):
+    with pytest.raises(UnexpectedResponse, match=field):
         course_of(canvas, remote, without(ASSIGNMENT, field))
 
 
 def test_missing_rights_are_noticed(canvas: CanvasClient, remote: ScriptedRemote) -> None:
     """Without `read_sis` Canvas leaves the SIS ids out; that is not "there is none"."""
-    with pytest.raises(UnexpectedAnswer, match="sis_section_id"):
+    with pytest.raises(UnexpectedResponse, match="sis_section_id"):
         course_of(canvas, remote, section=without(SECTION, "sis_section_id"))
-    with pytest.raises(UnexpectedAnswer, match="sis_course_id"):
+    with pytest.raises(UnexpectedResponse, match="sis_course_id"):
         course_of(canvas, remote, section=without(SECTION, "sis_course_id"))
 
 
@@ -164,7 +164,7 @@ def test_an_unexpected_answer_quotes_no_value(canvas: CanvasClient, remote: Scri
     """Field names only, whether one row is odd or all lack a field."""
     course = course_of(canvas, remote, without(ASSIGNMENT, points_possible="secret words"))
     assert course.unreadable == (Unreadable("71", "assignment 71: no usable points_possible"),)
-    with pytest.raises(UnexpectedAnswer) as caught:
+    with pytest.raises(UnexpectedResponse) as caught:
         course_of(canvas, remote, without(ASSIGNMENT, "due_at", points_possible="secret words"))
     assert "secret" not in str(caught.value)
 
@@ -351,7 +351,7 @@ def test_a_next_page_that_is_no_address_is_unexpected(
 ) -> None:
     """Nothing is asked, nowhere."""
     remote.on("GET", f"{BASE}/students/submissions", page([ROW], following))
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         canvas.gradebook("41", ["71"])
     assert len(remote.requests) == 1
 
@@ -360,7 +360,7 @@ def test_pages_in_a_circle_end(canvas: CanvasClient, remote: ScriptedRemote) -> 
     """A broken proxy does not keep a worker for good."""
     remote.on("GET", f"{BASE}/students/submissions", page([ROW], "https://canvas.test/again"))
     remote.on("GET", "/again", page([ROW], "https://canvas.test/again"))
-    with pytest.raises(UnexpectedAnswer, match="circle"):
+    with pytest.raises(UnexpectedResponse, match="circle"):
         canvas.gradebook("41", ["71"])
 
 
@@ -430,7 +430,7 @@ def test_flags_and_visibility_are_read(canvas: CanvasClient, remote: ScriptedRem
 def test_near_the_end_of_its_bucket_requests_become_fewer(headers: dict[str, str], milliseconds: int | None) -> None:
     """Canvas drains 10 a second: what a request cost drains until the next one, and the more the less is left."""
     call = Call("canvas", "GET", "/api/v1/courses")
-    advised = advised_interval(Answer.of(call, httpx.Response(200, headers=headers)))
+    advised = advised_interval(ApiResponse.of(call, httpx.Response(200, headers=headers)))
     assert advised == (None if milliseconds is None else timedelta(milliseconds=milliseconds))
 
 
@@ -448,7 +448,7 @@ def test_throttled_once_nobody_asks_for_a_while(canvas: CanvasClient, remote: Sc
     """The second request does not leave the process."""
     remote.on("GET", f"{BASE}/assignments", text("403 Forbidden (Rate Limit Exceeded)", 403, Retry_After="60"))
     for _ in range(2):
-        with pytest.raises(SystemUnwell):
+        with pytest.raises(ServiceUnavailable):
             canvas.course("41")
     assert len(remote.requests) == 1
 

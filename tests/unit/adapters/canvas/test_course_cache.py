@@ -12,7 +12,7 @@ from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings
-from shared.ports.passback import Reading
+from shared.ports.passback import CachePolicy
 
 BASE = "/api/v1/courses/41"
 SECTION = {"id": "51", "name": "First period", "sis_section_id": "6100", "sis_course_id": "C-6100"}
@@ -50,9 +50,9 @@ def asked(remote: ScriptedRemote) -> list[str]:
 
 def test_a_second_reading_asks_for_the_assignments_alone(canvas: CanvasClient, school: ScriptedRemote) -> None:
     """Sections and groups are those of the first reading; whether work is synced is as it is now."""
-    first = canvas.course("41", Reading.REMEMBERED)
+    first = canvas.course("41", CachePolicy.REMEMBERED)
     assert sorted(asked(school)) == [BASE, "assignment_groups", "assignments", "sections"]
-    second = canvas.course("41", Reading.REMEMBERED)
+    second = canvas.course("41", CachePolicy.REMEMBERED)
     assert asked(school) == ["assignments"]
     assert (first.remembered, second.remembered) == (False, True)
     assert (second.sis_course_id, second.sections, second.groups) == (first.sis_course_id, first.sections, first.groups)
@@ -61,18 +61,18 @@ def test_a_second_reading_asks_for_the_assignments_alone(canvas: CanvasClient, s
 
 def test_reading_anew_replaces_what_is_remembered(canvas: CanvasClient, school: ScriptedRemote) -> None:
     """What a person, the schedule or a changed assignment brings to light counts for the readings after it."""
-    canvas.course("41", Reading.REMEMBERED)
+    canvas.course("41", CachePolicy.REMEMBERED)
     asked(school)
-    assert canvas.course("41", Reading.ANEW).sections[0].id == "52"
+    assert canvas.course("41", CachePolicy.ANEW).sections[0].id == "52"
     assert BASE not in asked(school), "a name is read once a day"
-    assert canvas.course("41", Reading.REMEMBERED).sections[0].id == "52"
+    assert canvas.course("41", CachePolicy.REMEMBERED).sections[0].id == "52"
 
 
 def test_a_live_look_leaves_the_memory_alone(canvas: CanvasClient, school: ScriptedRemote) -> None:
     """A look without a lease may be older than the sync that ends before it: it is not remembered."""
-    canvas.course("41", Reading.REMEMBERED)
+    canvas.course("41", CachePolicy.REMEMBERED)
     assert canvas.course("41").sections[0].id == "52"
-    assert canvas.course("41", Reading.REMEMBERED).sections[0].id == "51"
+    assert canvas.course("41", CachePolicy.REMEMBERED).sections[0].id == "51"
 
 
 def test_all_workers_share_it(
@@ -84,14 +84,14 @@ def test_all_workers_share_it(
     clock: ManualClock,
 ) -> None:
     """What one process read, another one need not read."""
-    canvas.course("41", Reading.REMEMBERED)
+    canvas.course("41", CachePolicy.REMEMBERED)
     other = canvas_client(settings_of(), redis_client, keys, clock, transport=school.transport)
-    assert other.course("41", Reading.REMEMBERED).remembered
+    assert other.course("41", CachePolicy.REMEMBERED).remembered
 
 
 def test_it_ends_by_itself(canvas: CanvasClient, school: ScriptedRemote, redis_client: Any, keys: Keys) -> None:
     """It lives as long as the setting says."""
-    canvas.course("41", Reading.ANEW)
+    canvas.course("41", CachePolicy.ANEW)
     assert 590 < redis_client.ttl(keys.cached("canvas-frame", "41")) <= 600
 
 
@@ -101,8 +101,8 @@ def test_it_can_be_switched_off(
     """With an age of zero everything is read every time."""
     settings = settings_of(canvas_course_max_age_s="0")
     canvas = canvas_client(settings, redis_client, keys, clock, transport=school.transport)
-    canvas.course("41", Reading.REMEMBERED)
-    assert not canvas.course("41", Reading.REMEMBERED).remembered
+    canvas.course("41", CachePolicy.REMEMBERED)
+    assert not canvas.course("41", CachePolicy.REMEMBERED).remembered
 
 
 def test_moderated_work_is_never_judged_from_memory(canvas: CanvasClient, remote: ScriptedRemote) -> None:
@@ -114,7 +114,7 @@ def test_moderated_work_is_never_judged_from_memory(canvas: CanvasClient, remote
         for done in (False, True)
     )
     remote.on("GET", f"{BASE}/assignment_groups", answer(held), answer(released))
-    readings = [canvas.course("41", Reading.REMEMBERED).assignments[0].grades_published for _ in range(2)]
+    readings = [canvas.course("41", CachePolicy.REMEMBERED).assignments[0].grades_published for _ in range(2)]
     assert readings == [False, True]
 
 
@@ -130,8 +130,8 @@ def test_who_is_a_test_student_is_asked_once(canvas: CanvasClient, remote: Scrip
 
 def test_a_person_who_asks_for_a_sync_gets_the_time_zone_of_now(canvas: CanvasClient, school: ScriptedRemote) -> None:
     """It may be what was just changed; it is remembered for the readings after it."""
-    canvas.course("41", Reading.ANEW)
+    canvas.course("41", CachePolicy.ANEW)
     school.on("GET", BASE, answer({"id": "41", "name": "History", "time_zone": "Pacific/Honolulu"}))
-    assert str(canvas.course("41", Reading.ANEW).time_zone) != "Pacific/Honolulu"
-    for reading in (Reading.BY_HAND, Reading.ANEW, Reading.REMEMBERED):
+    assert str(canvas.course("41", CachePolicy.ANEW).time_zone) != "Pacific/Honolulu"
+    for reading in (CachePolicy.BY_HAND, CachePolicy.ANEW, CachePolicy.REMEMBERED):
         assert str(canvas.course("41", reading).time_zone) == "Pacific/Honolulu"

@@ -3,13 +3,13 @@
 import httpx
 import pytest
 
-from shared.adapters.http.response import Answer, Call
+from shared.adapters.http.response import ApiResponse, Call
 from shared.adapters.powerschool import pagination
-from shared.adapters.powerschool.pagination import Page, Position, QueryList, Reading
+from shared.adapters.powerschool.pagination import Position, QueryList, QueryPage, QueryReading
 from shared.adapters.powerschool.wire import Wire
-from shared.errors import UnexpectedAnswer
+from shared.errors import UnexpectedResponse
 
-ANSWER = Answer.of(Call("powerschool", "POST", "/x"), httpx.Response(200, json={}))
+ANSWER = ApiResponse.of(Call("powerschool", "POST", "/x"), httpx.Response(200, json={}))
 
 
 class Row(Wire):
@@ -23,11 +23,11 @@ def test_a_query_that_goes_on_for_ever_is_given_up(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(pagination, "MOST_PAGES", 50)
     asked: list[Position] = []
 
-    def page_of(after: Position) -> Page:
+    def page_of(after: Position) -> QueryPage:
         asked.append(after)
-        return Page(ANSWER, [{"cc_dcid": after[0] + 1}], remaining=1_000)
+        return QueryPage(ANSWER, [{"cc_dcid": after[0] + 1}], remaining=1_000)
 
-    reading = Reading(QueryList("x", Row, ("cc_dcid",), "CC.DCID"), page_of, lambda: 1_000)
-    with pytest.raises(UnexpectedAnswer):
+    reading = QueryReading(QueryList("x", Row, ("cc_dcid",), "CC.DCID"), page_of, lambda: 1_000)
+    with pytest.raises(UnexpectedResponse):
         list(reading.records())
     assert len(asked) == 51

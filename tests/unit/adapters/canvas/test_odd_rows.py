@@ -6,15 +6,24 @@ from typing import Any
 
 import pytest
 from scripted_remote import ScriptedRemote, answer
-from test_canvas_client import ASSIGNMENT, BASE, GROUP, ROW, SECTION, SUBMISSION, course_of, without
-from test_fast_rows import SECTION as ROSTERED
-from test_fast_rows import STATE, STATE_ROW
 
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool
 from shared.domain.passback.canvas import GradebookRow, Unreadable
-from shared.errors import UnexpectedAnswer
-from shared.ports.passback import Reading
+from shared.errors import UnexpectedResponse
+from shared.ports.passback import CachePolicy
+from tests.unit.adapters.canvas.test_canvas_client import (
+    ASSIGNMENT,
+    BASE,
+    GROUP,
+    ROW,
+    SECTION,
+    SUBMISSION,
+    course_of,
+    without,
+)
+from tests.unit.adapters.canvas.test_submission_rows import SECTION as ROSTERED
+from tests.unit.adapters.canvas.test_submission_rows import STATE, STATE_ROW
 
 GRADES = f"{BASE}/students/submissions"
 
@@ -83,7 +92,7 @@ def test_an_odd_section_or_group_fails_alone(
     good = {"sections": SECTION, "assignment_groups": GROUP}
     course_of(canvas, remote, ASSIGNMENT)
     remote.on("GET", f"{BASE}/{listing}", answer([row, good[listing]]))
-    for reading in (Reading.ANEW, Reading.REMEMBERED):
+    for reading in (CachePolicy.ANEW, CachePolicy.REMEMBERED):
         course = canvas.course("41", reading)
         assert (list(course.groups), [section.id for section in course.sections]) == (["61"], ["51"])
         assert course.unreadable == (Unreadable(None, what),)
@@ -166,9 +175,9 @@ def test_a_good_row_of_the_same_student_makes_up_for_an_odd_one(canvas: CanvasCl
 
 def test_a_field_that_every_row_lacks_is_a_missing_right(canvas: CanvasClient, remote: ScriptedRemote) -> None:
     """That is no odd row: the course is not synced without it."""
-    with pytest.raises(UnexpectedAnswer, match="due_at"):
+    with pytest.raises(UnexpectedResponse, match="due_at"):
         course_of(canvas, remote, without(ASSIGNMENT, "due_at"), without(ASSIGNMENT, "due_at", id="72"))
-    with pytest.raises(UnexpectedAnswer, match=r"submissions\.score"):
+    with pytest.raises(UnexpectedResponse, match=r"submissions\.score"):
         gradebook(canvas, remote, without(ROW, submissions=[without(SUBMISSION, "score")]))
 
 
@@ -249,7 +258,7 @@ def test_what_says_nothing_is_read_as_left_out(
 def test_a_row_of_nobody_knows_which_assignment_is_unexpected(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """Without it an assignment might look deleted, and would be created again."""
     remote.on("POST", STATE, answer({"record": [STATE_ROW, {**STATE_ROW, "assignment_section_id": "one"}]}))
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         ps.gradebook.assignments([ROSTERED], {800})
 
 

@@ -12,7 +12,14 @@ from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings
 from shared.domain.provisioning.rows.sis_rows import Entity, ImportState, RowError, SisRow
-from shared.errors import AccessDenied, NotFound, Refused, SystemUnwell, TransientError, UnexpectedAnswer
+from shared.errors import (
+    AccessDenied,
+    NotFound,
+    RequestRejected,
+    ServiceUnavailable,
+    TransientError,
+    UnexpectedResponse,
+)
 from shared.ports.provisioning import ImportOptions
 
 ROOT = {"id": 1, "name": "District", "root_account_id": None}
@@ -175,7 +182,7 @@ def test_the_provisioning_token_is_used(imports_of: Make, remote: ScriptedRemote
     [
         (
             answer({"errors": ["SIS imports can only be executed on root accounts"]}, 400),
-            Refused,
+            RequestRejected,
             "SIS imports can only be executed on root accounts",
         ),
         (
@@ -184,11 +191,11 @@ def test_the_provisioning_token_is_used(imports_of: Make, remote: ScriptedRemote
             "SIS imports are not enabled for this account",
         ),
         (answer({"errors": [{"message": "The specified resource does not exist."}]}, 404), NotFound, "does not exist"),
-        (answer({"message": "Invalid diffing_drop_status"}, 400), Refused, "Invalid diffing_drop_status"),
+        (answer({"message": "Invalid diffing_drop_status"}, 400), RequestRejected, "Invalid diffing_drop_status"),
     ],
 )
 def test_refusals_have_canvas_s_words(
-    imports: CanvasSisImports, remote: ScriptedRemote, response: httpx.Response, kind: type[Refused], words: str
+    imports: CanvasSisImports, remote: ScriptedRemote, response: httpx.Response, kind: type[RequestRejected], words: str
 ) -> None:
     """What Canvas says about an upload is kept in the refusal."""
     remote.on("POST", URL, response)
@@ -208,7 +215,7 @@ def test_a_lost_answer_is_transient(imports: CanvasSisImports, remote: ScriptedR
 def test_throttling_is_not_a_refusal(imports: CanvasSisImports, remote: ScriptedRemote) -> None:
     """A 403 that says so is a pause."""
     remote.on("POST", URL, text("403 Forbidden (Rate Limit Exceeded)", 403))
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         imports.start(TERMS, "terms", OPTIONS)
 
 
@@ -216,7 +223,7 @@ def test_no_error_quotes_a_row(imports: CanvasSisImports, remote: ScriptedRemote
     """An unusable list of errors names the field that is wrong, not what is in it."""
     broken = {"sis_import_errors": [{"message": f"{NAME} has no login", "row": NAME, "row_info": f"7,{NAME}"}]}
     remote.on("GET", f"{URL}/3001/errors", answer(broken))
-    with pytest.raises(UnexpectedAnswer) as unexpected:
+    with pytest.raises(UnexpectedResponse) as unexpected:
         imports.errors(3001)
     assert str(unexpected.value) == (
         "GET /api/v1/accounts/{account_id}/sis_imports/{id}/errors: 200, no usable sis_import_errors.row"

@@ -16,7 +16,7 @@ from shared.adapters.powerschool import PowerSchool
 from shared.adapters.powerschool.gradebook import rows
 from shared.domain.passback.canvas import GradebookRow, Submission
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore, RosteredSection, Term
-from shared.errors import TransientError, UnexpectedAnswer
+from shared.errors import TransientError, UnexpectedResponse
 
 STATE = "/ws/schema/query/org.passback.sync.gradebook.state"
 SECTION = RosteredSection("6100", 6100, 300, 2101, Term(date(2031, 8, 20), date(2031, 12, 20), 41), {})
@@ -95,7 +95,7 @@ def test_one_row_may_come_without_its_list(ps: PowerSchool, remote: ScriptedRemo
 def test_a_row_that_lacks_a_column_is_unexpected(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """The column is named, and no value."""
     remote.on("POST", STATE, answer({"record": [{k: v for k, v in STATE_ROW.items() if k != "points"}]}))
-    with pytest.raises(UnexpectedAnswer, match="points") as caught:
+    with pytest.raises(UnexpectedResponse, match="points") as caught:
         ps.gradebook.assignments([SECTION], {800})
     assert "Volcanoes" not in str(caught.value)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from shared.adapters.http.error_text import masked, sentences
+from shared.adapters.http.error_text import error_messages, masked
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_long_texts_are_cut() -> None:
 )
 def test_every_known_shape_of_error_is_read(body: object, said: list[str]) -> None:
     """The texts of Canvas's and PowerSchool's error bodies are found, other keys are not looked at."""
-    assert sentences(body) == said
+    assert error_messages(body) == said

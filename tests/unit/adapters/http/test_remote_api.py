@@ -4,9 +4,9 @@ import httpx
 import pytest
 from scripted_remote import ScriptedRemote, answer, text
 
-from shared.adapters.http.client import JsonApi, http_client
+from shared.adapters.http.client import RemoteApi, http_client
 from shared.adapters.http.failure_rules import LONGEST_RETRY_AFTER
-from shared.adapters.http.limiter import Passage
+from shared.adapters.http.limiter import Permit
 from shared.adapters.http.request_context import Errand, on_errand
 from shared.clock import ManualClock
 from shared.errors import (
@@ -14,10 +14,10 @@ from shared.errors import (
     LeaseLost,
     NotFound,
     PassbackError,
-    Refused,
-    SystemUnwell,
+    RequestRejected,
+    ServiceUnavailable,
     TransientError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 
@@ -33,21 +33,21 @@ class OpenGate:
         self.failures: list[tuple[str, timedelta | None]] = []
         self.under_way = 0
         self.left: list[bool] = []
-        self.again: list[Passage | None] = []
+        self.again: list[Permit | None] = []
         self.waits = timedelta(0)
         self.unsent = 0
 
-    def enter(self, again: Passage | None = None) -> Passage:
+    def enter(self, again: Permit | None = None) -> Permit:
         self.under_way += 1
         self.again.append(again)
-        return Passage("caller", failures_noted=False, waited=self.waits)
+        return Permit("caller", failures_noted=False, waited=self.waits)
 
-    def leave(self, passage: Passage, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def leave(self, passage: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         self.under_way -= 1
         self.left.append(answered)
         self.unsent += not sent
 
-    def throttled(self, passage: Passage, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def throttled(self, passage: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         self.failures.append((cause, retry_after))
         assert self.under_way == 0
         self.waited_out -= 1
@@ -65,11 +65,11 @@ def gate() -> OpenGate:
 
 
 @pytest.fixture
-def api(remote: ScriptedRemote, gate: OpenGate, clock: ManualClock) -> JsonApi:
-    return JsonApi("canvas", http_client("https://canvas.test", 5, transport=remote.transport), gate, clock)
+def api(remote: ScriptedRemote, gate: OpenGate, clock: ManualClock) -> RemoteApi:
+    return RemoteApi("canvas", http_client("https://canvas.test", 5, transport=remote.transport), gate, clock)
 
 
-def failure_of(api: JsonApi, remote: ScriptedRemote, *answers: httpx.Response | Exception) -> PassbackError:
+def failure_of(api: RemoteApi, remote: ScriptedRemote, *answers: httpx.Response | Exception) -> PassbackError:
     remote.on("GET", "/api/v1/courses/7", *answers)
     with pytest.raises(PassbackError) as caught:
         api.send("GET", "/api/v1/courses/{course_id}", {"course_id": 7})
@@ -79,28 +79,28 @@ def failure_of(api: JsonApi, remote: ScriptedRemote, *answers: httpx.Response | 
 @pytest.mark.parametrize(
     ("came_back", "kind", "cause"),
     [
-        (httpx.ConnectError("refused"), SystemUnwell, "canvas_unavailable"),
-        (httpx.ConnectTimeout("slow"), SystemUnwell, "canvas_unavailable"),
+        (httpx.ConnectError("refused"), ServiceUnavailable, "canvas_unavailable"),
+        (httpx.ConnectTimeout("slow"), ServiceUnavailable, "canvas_unavailable"),
         (httpx.ReadTimeout("slow"), TransientError, "canvas_timeout"),
         (httpx.ReadError("reset"), TransientError, "canvas_unavailable"),
         (httpx.RemoteProtocolError("closed"), TransientError, "canvas_unavailable"),
         (answer({}, 500), TransientError, "canvas_error"),
         (text("bad gateway", 502), TransientError, "canvas_error"),
-        (text("down", 503), SystemUnwell, "canvas_unavailable"),
-        (text("", 302, Location="https://elsewhere.test"), SystemUnwell, "canvas_unavailable"),
-        (text("<html>page unavailable</html>", 200, "text/html"), SystemUnwell, "canvas_unavailable"),
+        (text("down", 503), ServiceUnavailable, "canvas_unavailable"),
+        (text("", 302, Location="https://elsewhere.test"), ServiceUnavailable, "canvas_unavailable"),
+        (text("<html>page unavailable</html>", 200, "text/html"), ServiceUnavailable, "canvas_unavailable"),
         (text('{"id": 1', 200, "application/json"), TransientError, "canvas_error"),
-        (text("", 429), SystemUnwell, "canvas_throttled"),
-        (text("403 Forbidden (Rate Limit Exceeded)", 403), SystemUnwell, "canvas_throttled"),
-        (answer({"message": "Too many requests. Wait 4 seconds."}, 403), SystemUnwell, "canvas_throttled"),
+        (text("", 429), ServiceUnavailable, "canvas_throttled"),
+        (text("403 Forbidden (Rate Limit Exceeded)", 403), ServiceUnavailable, "canvas_throttled"),
+        (answer({"message": "Too many requests. Wait 4 seconds."}, 403), ServiceUnavailable, "canvas_throttled"),
         (answer({"errors": [{"message": "user not authorized"}]}, 403), AccessDenied, "canvas_403"),
         (answer({"errors": [{"message": "Invalid access token."}]}, 401), AccessDenied, "canvas_401"),
         (answer({"errors": [{"message": "no such thing"}]}, 404), NotFound, "canvas_404"),
-        (answer({"message": "too many students"}, 400), Refused, "canvas_400"),
+        (answer({"message": "too many students"}, 400), RequestRejected, "canvas_400"),
     ],
 )
 def test_every_failure_becomes_one_error_of_ours(
-    api: JsonApi,
+    api: RemoteApi,
     remote: ScriptedRemote,
     came_back: httpx.Response | Exception,
     kind: type[PassbackError],
@@ -124,7 +124,7 @@ def test_every_failure_becomes_one_error_of_ours(
     ],
 )
 def test_a_write_that_may_be_done_says_so(
-    api: JsonApi, remote: ScriptedRemote, came_back: httpx.Response | Exception, may_be_done: bool
+    api: RemoteApi, remote: ScriptedRemote, came_back: httpx.Response | Exception, may_be_done: bool
 ) -> None:
     """What was turned away was not carried out; after anything else nobody knows. A read is never done."""
     remote.on("PUT", "/api/v1/courses/7", came_back)
@@ -147,16 +147,16 @@ def test_a_write_that_may_be_done_says_so(
     ],
 )
 def test_the_wait_that_is_asked_for_is_kept(
-    api: JsonApi, remote: ScriptedRemote, came_back: httpx.Response, seconds: float
+    api: RemoteApi, remote: ScriptedRemote, came_back: httpx.Response, seconds: float
 ) -> None:
     """By header in seconds or as a date, or in the text."""
     error = failure_of(api, remote, came_back)
-    assert isinstance(error, SystemUnwell)
+    assert isinstance(error, ServiceUnavailable)
     assert error.delay == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("header", ["soon", "-3", "0", "nan", "inf"])
-def test_a_senseless_wait_is_ignored(api: JsonApi, remote: ScriptedRemote, gate: OpenGate, header: str) -> None:
+def test_a_senseless_wait_is_ignored(api: RemoteApi, remote: ScriptedRemote, gate: OpenGate, header: str) -> None:
     """The own backoff stands in for it."""
     failure_of(api, remote, text("", 429, Retry_After=header))
     assert gate.failures == [("canvas_throttled", None)]
@@ -165,7 +165,7 @@ def test_a_senseless_wait_is_ignored(api: JsonApi, remote: ScriptedRemote, gate:
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
 @pytest.mark.parametrize("throttled", [text("", 429), text("403 Forbidden (Rate Limit Exceeded)", 403)])
 def test_a_throttled_request_is_sent_again_in_its_place(
-    api: JsonApi, remote: ScriptedRemote, gate: OpenGate, method: str, throttled: httpx.Response
+    api: RemoteApi, remote: ScriptedRemote, gate: OpenGate, method: str, throttled: httpx.Response
 ) -> None:
     """It was not carried out, so that it is the same request, body and all, for a read as for a write."""
     gate.waited_out = 2
@@ -177,7 +177,7 @@ def test_a_throttled_request_is_sent_again_in_its_place(
     assert gate.left == [False, False, True]
 
 
-def test_a_write_that_waited_is_sent_only_if_it_may_be(api: JsonApi, remote: ScriptedRemote, gate: OpenGate) -> None:
+def test_a_write_that_waited_is_sent_only_if_it_may_be(api: RemoteApi, remote: ScriptedRemote, gate: OpenGate) -> None:
     """A sync that lost its course while it waited writes nothing; a read does no harm."""
     gate.waits = timedelta(seconds=3)
     remote.on("PUT", "/a/1", answer({})).on("GET", "/a/1", answer({}))
@@ -193,18 +193,18 @@ def test_a_write_that_waited_is_sent_only_if_it_may_be(api: JsonApi, remote: Scr
     assert (gate.under_way, gate.unsent) == (0, 1)
 
 
-def test_errors_name_the_call_by_its_template(api: JsonApi, remote: ScriptedRemote) -> None:
+def test_errors_name_the_call_by_its_template(api: RemoteApi, remote: ScriptedRemote) -> None:
     """No id in a path, no query, no text of the answer reaches a log line."""
     error = failure_of(api, remote, answer({"message": "Some Body is not here"}, 404))
     assert str(error) == "GET /api/v1/courses/{course_id}: 404"
 
 
-def test_an_unknown_status_is_unexpected(api: JsonApi, remote: ScriptedRemote) -> None:
+def test_an_unknown_status_is_unexpected(api: RemoteApi, remote: ScriptedRemote) -> None:
     """Nothing is guessed from it."""
-    assert isinstance(failure_of(api, remote, httpx.Response(199)), UnexpectedAnswer)
+    assert isinstance(failure_of(api, remote, httpx.Response(199)), UnexpectedResponse)
 
 
-def test_redirects_are_never_followed(api: JsonApi, remote: ScriptedRemote) -> None:
+def test_redirects_are_never_followed(api: RemoteApi, remote: ScriptedRemote) -> None:
     """The page behind an outage's redirect answers 200."""
     failure_of(api, remote, text("", 302, Location="https://canvas.test/maintenance"))
     assert len(remote.requests) == 1
@@ -214,7 +214,7 @@ def test_every_request_is_counted(remote: ScriptedRemote, gate: OpenGate, clock:
     """By system, path template and status, or by what went wrong."""
     seen: list[tuple[str, str, int | str]] = []
     http = http_client("https://canvas.test", 5, transport=remote.transport)
-    api = JsonApi("canvas", http, gate, clock, on_request=lambda *facts: seen.append(facts[:3]))
+    api = RemoteApi("canvas", http, gate, clock, on_request=lambda *facts: seen.append(facts[:3]))
     remote.on("GET", "/a/1", answer({}), httpx.ReadTimeout("slow"))
     api.send("GET", "/a/{id}", {"id": 1})
     with pytest.raises(TransientError):
@@ -222,7 +222,7 @@ def test_every_request_is_counted(remote: ScriptedRemote, gate: OpenGate, clock:
     assert seen == [("canvas", "GET /a/{id}", 200), ("canvas", "GET /a/{id}", "timeout")]
 
 
-def test_ids_cannot_leave_their_place_in_the_path(api: JsonApi, remote: ScriptedRemote) -> None:
+def test_ids_cannot_leave_their_place_in_the_path(api: RemoteApi, remote: ScriptedRemote) -> None:
     """An id that is no id addresses nothing else."""
     remote.on("GET", "/a/7%2F..%2Fb", answer({}))
     remote.on("GET", "/a/7/../b", answer({}))
@@ -235,10 +235,10 @@ def test_ids_cannot_leave_their_place_in_the_path(api: JsonApi, remote: Scripted
     [
         (answer({"id": 1}), TransientError),
         (answer({"errors": [{"message": "Insufficient scopes on access token."}]}, 401), TransientError),
-        (httpx.ReadTimeout("slow"), SystemUnwell),
-        (httpx.ReadError("reset"), SystemUnwell),
-        (answer({}, 500), SystemUnwell),
-        (text("<html>page unavailable</html>", 200, "text/html"), SystemUnwell),
+        (httpx.ReadTimeout("slow"), ServiceUnavailable),
+        (httpx.ReadError("reset"), ServiceUnavailable),
+        (answer({}, 500), ServiceUnavailable),
+        (text("<html>page unavailable</html>", 200, "text/html"), ServiceUnavailable),
     ],
 )
 @pytest.mark.parametrize("failure", [httpx.ReadError("reset"), httpx.ReadTimeout("slow"), answer({}, 500)])
@@ -252,7 +252,7 @@ def test_a_probe_tells_an_outage_from_one_requests_trouble(
 ) -> None:
     """A request that breaks off spends an attempt if the system answers a cheap one; else everybody waits."""
     http = http_client("https://canvas.test", 5, transport=remote.transport)
-    api = JsonApi("canvas", http, gate, clock, probe="/api/v1/users/self")
+    api = RemoteApi("canvas", http, gate, clock, probe="/api/v1/users/self")
     remote.on("GET", "/api/v1/users/self", probed)
     assert type(failure_of(api, remote, failure)) is kind
     assert len(remote.requests) == 2

@@ -3,10 +3,10 @@
 import httpx
 import pytest
 from scripted_remote import ScriptedRemote, answer
-from test_canvas_client import ASSIGNMENT, BASE, course_of
 
 from shared.adapters.canvas.client import CanvasClient
-from shared.errors import AccessDenied, SystemUnwell
+from shared.errors import AccessDenied, ServiceUnavailable
+from tests.unit.adapters.canvas.test_canvas_client import ASSIGNMENT, BASE, course_of
 
 PROBE = "/api/v1/users/self"
 NOT_AUTHORIZED = answer({"status": "unauthorized", "errors": [{"message": "user not authorized to do that"}]}, 401)
@@ -44,7 +44,7 @@ def test_a_token_that_nothing_is_answered_to_concerns_everybody(
 def test_without_evidence_nothing_is_concluded(canvas: CanvasClient, remote: ScriptedRemote) -> None:
     """A Canvas that is away when it is asked again is waited for."""
     remote.on("GET", f"{BASE}/assignments", NOT_AUTHORIZED).on("GET", PROBE, answer({}, 503))
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         canvas.course("41")
 
 

@@ -21,14 +21,14 @@ from shared.domain.passback.powerschool import (
 from shared.domain.plugin_queries import QueryFault
 from shared.errors import (
     AccessDenied,
+    IncompleteRead,
     NotFound,
     QueryUnavailable,
-    Refused,
-    RefusedRow,
-    RosterTruncated,
-    SystemUnwell,
+    RejectedRow,
+    RequestRejected,
+    ServiceUnavailable,
     TransientError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from shared.ports.passback import ClearRow, CreatedAssignment, ScoreRow
 
@@ -147,7 +147,7 @@ def test_the_section_id_is_read_where_no_header_tells(
 def test_a_create_without_location_is_unexpected(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """The claim stays, and the next sync adopts what was made."""
     remote.on("POST", ASSIGNMENTS, httpx.Response(201))
-    with pytest.raises(UnexpectedAnswer, match="Location"):
+    with pytest.raises(UnexpectedResponse, match="Location"):
         ps.gradebook.create(TEACHER, DESIRED)
 
 
@@ -249,9 +249,9 @@ def test_asked_to_resubmit_it_does_once(ps: PowerSchool, remote: ScriptedRemote)
     assert len(remote.asked("PUT", SCORE)) == 4
 
 
-def refusal(ps: PowerSchool, remote: ScriptedRemote, came_back: httpx.Response) -> Refused:
+def refusal(ps: PowerSchool, remote: ScriptedRemote, came_back: httpx.Response) -> RequestRejected:
     remote.on("PUT", SCORE, came_back)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         ps.gradebook.put_scores(TEACHER, [ROW])
     return caught.value
 
@@ -264,24 +264,24 @@ def refusal(ps: PowerSchool, remote: ScriptedRemote, came_back: httpx.Response) 
         (403, "At least one column lacks sufficient permission", AccessDenied, "powerschool_grant_missing"),
         (403, "Go away", AccessDenied, "powerschool_403"),
         (404, "Gone", NotFound, "powerschool_404"),
-        (409, "Locked Term", Refused, "powerschool_locked"),
-        (409, "Assignment is Locked", Refused, "powerschool_locked"),
-        (409, "Due Date Error", Refused, "powerschool_due_date"),
-        (409, "AssignmentSection.dueDate is outside the term", Refused, "powerschool_due_date"),
-        (409, "Teacher Category ID is not active", Refused, "powerschool_category"),
-        (409, "Score Entry Point Required", Refused, "powerschool_points"),
-        (409, "Actual Score Grade Scale ID", Refused, "powerschool_grade_scale"),
-        (409, "Student ID", Refused, "powerschool_student"),
-        (409, "An assignment of that name and due date already exists", Refused, "powerschool_duplicate"),
-        (409, "Something else", Refused, "powerschool_409"),
-        (412, "Assignment Update is Missing Record", Refused, "powerschool_412"),
-        (400, "Unable to Create Assignment", Refused, "powerschool_not_created"),
-        (409, "Assignment Cannot Be Created", Refused, "powerschool_not_created"),
-        (400, "Something else", Refused, "powerschool_400"),
+        (409, "Locked Term", RequestRejected, "powerschool_locked"),
+        (409, "Assignment is Locked", RequestRejected, "powerschool_locked"),
+        (409, "Due Date Error", RequestRejected, "powerschool_due_date"),
+        (409, "AssignmentSection.dueDate is outside the term", RequestRejected, "powerschool_due_date"),
+        (409, "Teacher Category ID is not active", RequestRejected, "powerschool_category"),
+        (409, "Score Entry Point Required", RequestRejected, "powerschool_points"),
+        (409, "Actual Score Grade Scale ID", RequestRejected, "powerschool_grade_scale"),
+        (409, "Student ID", RequestRejected, "powerschool_student"),
+        (409, "An assignment of that name and due date already exists", RequestRejected, "powerschool_duplicate"),
+        (409, "Something else", RequestRejected, "powerschool_409"),
+        (412, "Assignment Update is Missing Record", RequestRejected, "powerschool_412"),
+        (400, "Unable to Create Assignment", RequestRejected, "powerschool_not_created"),
+        (409, "Assignment Cannot Be Created", RequestRejected, "powerschool_not_created"),
+        (400, "Something else", RequestRejected, "powerschool_400"),
     ],
 )
 def test_refusals_have_causes_that_rules_can_name(
-    ps: PowerSchool, remote: ScriptedRemote, status: int, words: str, kind: type[Refused], cause: str
+    ps: PowerSchool, remote: ScriptedRemote, status: int, words: str, kind: type[RequestRejected], cause: str
 ) -> None:
     """Each sentence that PowerSchool is known to say has its own."""
     error = refusal(ps, remote, answer({"message": words}, status))
@@ -301,8 +301,8 @@ def test_bad_rows_are_named(ps: PowerSchool, remote: ScriptedRemote) -> None:
     error = refusal(ps, remote, answer({"message": "Validation Failed", "errors": errors}, 409))
     assert error.cause == "powerschool_student"
     assert error.rows == (
-        RefusedRow("Student.id [8101] does not have an AssignmentStudentAssociation", 5501, 8101),
-        RefusedRow("Student.id [8102] does not have an AssignmentStudentAssociation", None, 8102),
+        RejectedRow("Student.id [8101] does not have an AssignmentStudentAssociation", 5501, 8101),
+        RejectedRow("Student.id [8102] does not have an AssignmentStudentAssociation", None, 8102),
     )
 
 
@@ -319,7 +319,7 @@ def test_another_500_may_pass(ps: PowerSchool, remote: ScriptedRemote) -> None:
     remote.on("PUT", SCORE, answer({"message": "Internal error"}, 500))
     with pytest.raises(TransientError) as caught:
         ps.gradebook.put_scores(TEACHER, [ROW])
-    assert not isinstance(caught.value, SystemUnwell)
+    assert not isinstance(caught.value, ServiceUnavailable)
 
 
 def test_errors_carry_no_scores(ps: PowerSchool, remote: ScriptedRemote) -> None:
@@ -412,7 +412,7 @@ def test_no_rows_are_no_assignments(ps: PowerSchool, remote: ScriptedRemote) -> 
 def test_a_cut_answer_is_no_gradebook(ps: PowerSchool, remote: ScriptedRemote, change: dict[str, object]) -> None:
     """The assignments beyond the cut would look deleted, and be made again."""
     remote.on("POST", STATE, answer({"record": [STATE_ROW | change], "count": 2}))
-    with pytest.raises(RosterTruncated, match="1 rows of 2"):
+    with pytest.raises(IncompleteRead, match="1 rows of 2"):
         ps.gradebook.assignments([SECTION], [])
 
 
@@ -431,7 +431,7 @@ def test_an_unreadable_answer_is_never_an_empty_gradebook(
 ) -> None:
     """What cannot be read is not gone."""
     remote.on("POST", STATE, answer(body))
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         ps.gradebook.assignments([SECTION], [])
 
 
@@ -456,7 +456,7 @@ def test_without_its_query_the_gradebook_is_not_read(
 def test_an_outage_is_no_missing_query(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """A PowerSchool that is unwell is waited for."""
     remote.on("POST", STATE, text("<html></html>", 200, "text/html"))
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         ps.gradebook.assignments([SECTION], [])
     assert len(remote.requests) == 2
 

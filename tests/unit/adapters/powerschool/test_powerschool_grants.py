@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 from shared.adapters.powerschool.grants import GRANTS
 
-PLUGIN = Path(__file__).parents[3] / "deploy" / "powerschool-plugin" / "plugin.xml"
+PLUGIN = Path(__file__).parents[4] / "deploy" / "powerschool-plugin" / "plugin.xml"
 
 
 def test_every_probed_column_is_requested() -> None:

@@ -13,7 +13,7 @@ from shared.adapters.powerschool.rosters.reader import INDEX
 from shared.adapters.powerschool.wire import StateRow
 from shared.domain.plugin_queries import STATE_QUERY
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PLUGIN = ROOT / "deploy" / "powerschool-plugin"
 NAMESPACE = "{http://plugin.powerschool.pearson.com}"
 WRITTEN = ("ASSIGNMENT", "ASSIGNMENTSECTION", "ASSIGNMENTCATEGORYASSOC", "ASSIGNMENTSCORE", "ASSIGNMENTSCORECOMMENT")

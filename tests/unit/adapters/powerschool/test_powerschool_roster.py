@@ -14,7 +14,7 @@ from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
 from shared.domain.plugin_queries import QueryFault
-from shared.errors import QueryUnavailable, RosterTruncated, SystemUnwell
+from shared.errors import IncompleteRead, QueryUnavailable, ServiceUnavailable
 
 QUERY = "/ws/schema/query/org.passback.sync.roster."
 SECTIONS, STUDENTS, INDEX = f"{QUERY}sections", f"{QUERY}students", f"{QUERY}section_index"
@@ -95,7 +95,7 @@ def test_an_odd_row_is_left_out_of_a_roster(ps: PowerSchool, remote: ScriptedRem
 def test_many_odd_rows_are_no_roster(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """Then something else is wrong, and nobody is called not enrolled for it."""
     odd = [{**STUDENT, "student_dcid": str(8102 + n), "student_number": None} for n in range(MOST_ODD_ROWS + 1)]
-    with pytest.raises(RosterTruncated, match="11 rows cannot be read"):
+    with pytest.raises(IncompleteRead, match="11 rows cannot be read"):
         rostered(ps, remote, STUDENT, *odd)
 
 
@@ -299,7 +299,7 @@ def test_templates_restore_leading_zeros(powerschool_of: Callable[..., PowerScho
 def test_an_outage_is_no_empty_roster(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """Neither by the queries nor beside them."""
     remote.on("POST", SECTIONS, httpx.Response(503))
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         ps.roster.sections(["6100"])
 
 

@@ -8,15 +8,15 @@ import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer, text
 
-from shared.adapters.http.client import JsonApi, http_client
+from shared.adapters.http.client import RemoteApi, http_client
 from shared.adapters.http.request_context import Errand, current_errand, on_errand
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.powerschool.token import SharedToken
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings
-from shared.errors import AccessDenied, SystemUnwell
+from shared.errors import AccessDenied, ServiceUnavailable
 
 TOKEN_PATH = "/oauth/access_token"
 EXPIRED = text("", 401, WWW_Authenticate='Bearer error="invalid_token",realm="PowerSchool"')
@@ -138,7 +138,7 @@ def test_wrong_credentials_are_denied(ps: PowerSchool, remote: ScriptedRemote, s
     with pytest.raises(AccessDenied) as denied:
         ps.gradebook.categories(501, 41)
     assert denied.value.cause == "powerschool_token_refused"
-    with pytest.raises(SystemUnwell) as paused:
+    with pytest.raises(ServiceUnavailable) as paused:
         ps.gradebook.categories(501, 41)
     assert paused.value.cause == "powerschool_token_refused"
     assert len(remote.asked("POST", TOKEN_PATH)) == 1
@@ -147,7 +147,7 @@ def test_wrong_credentials_are_denied(ps: PowerSchool, remote: ScriptedRemote, s
 def test_too_many_fetches_pause_all(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """A throttled token endpoint is a throttled PowerSchool."""
     remote.on("POST", TOKEN_PATH, text("", 429))
-    with pytest.raises(SystemUnwell) as caught:
+    with pytest.raises(ServiceUnavailable) as caught:
         ps.gradebook.categories(501, 41)
     assert caught.value.cause == "powerschool_throttled"
 
@@ -175,11 +175,11 @@ def test_templates_are_checked_at_start(
 def test_a_fetch_that_hangs_spends_no_attempt(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
     """Whoever fetches the token waits for PowerSchool; those who wait for it go on later."""
     redis_client.set(keys.powerschool_token_lock, "somebody", px=60_000)
-    gate = SystemGate(redis_client, keys, "powerschool", clock, timedelta(0))
-    api = JsonApi("powerschool", http_client("https://powerschool.test", 5), gate, clock)
+    gate = RemoteLimiter(redis_client, keys, "powerschool", clock, timedelta(0))
+    api = RemoteApi("powerschool", http_client("https://powerschool.test", 5), gate, clock)
     # The lock is waited for for six seconds longer than a fetch may take.
     token = SharedToken(api, redis_client, keys, "client", "secret", longest_fetch=timedelta(seconds=-4.9))
-    with pytest.raises(SystemUnwell) as caught:
+    with pytest.raises(ServiceUnavailable) as caught:
         token.current()
     assert (caught.value.cause, caught.value.may_be_done) == ("powerschool_timeout", False)
     assert caught.value.delay > timedelta(0)

@@ -10,7 +10,7 @@ import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer
 
-from shared.adapters.http.client import JsonApi
+from shared.adapters.http.client import RemoteApi
 from shared.adapters.powerschool import IndexingFeed, roster_feed
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, WriteAttempted
@@ -66,7 +66,7 @@ def reachable(root: object) -> Iterator[object]:
 def test_no_reachable_client_sends_a_write(feed: IndexingFeed, remote: ScriptedRemote, method: str, path: str) -> None:
     """Neither the HTTP client nor what is above it; PowerSchool is not even called."""
     sent = senders(feed)
-    assert {type(sender.__self__) for sender in sent} == {httpx.Client, JsonApi, PowerSchoolApi}
+    assert {type(sender.__self__) for sender in sent} == {httpx.Client, RemoteApi, PowerSchoolApi}
     for sender in sent:
         with pytest.raises(WriteAttempted):
             sender(method, path)
@@ -77,7 +77,7 @@ def test_no_reachable_client_sends_a_write(feed: IndexingFeed, remote: ScriptedR
 def senders(feed: IndexingFeed) -> list[Any]:
     """Return the ways to send any request at all, of every object that can be reached."""
     found = list(reachable(feed))
-    apis = [each.send for each in found if isinstance(each, JsonApi | PowerSchoolApi)]
+    apis = [each.send for each in found if isinstance(each, RemoteApi | PowerSchoolApi)]
     return apis + [each.request for each in found if isinstance(each, httpx.Client)]
 
 

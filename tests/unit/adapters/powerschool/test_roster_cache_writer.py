@@ -11,32 +11,41 @@ import redis
 
 from shared.adapters.powerschool.cache import PIPELINED, JsonCache
 from shared.adapters.powerschool.provisioning.reader import IndexingFeed
-from shared.adapters.powerschool.rosters.cache import SectionMemory
+from shared.adapters.powerschool.rosters.cache import SectionCache
 from shared.adapters.powerschool.rosters.cache_writer import RosterIndexer
 from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
-from shared.domain.provisioning.roster import ClassEnrollment, ClassSection, Roster, SchoolTerm, Student, Teaching
-from shared.errors import RosterTruncated
+from shared.domain.provisioning.roster import (
+    ClassEnrollment,
+    ClassSection,
+    Roster,
+    SchoolTerm,
+    Student,
+    TeachingAssignment,
+)
+from shared.errors import IncompleteRead
 from shared.ports.provisioning import DataVersion
 
 TODAY = date(2031, 10, 6)
 DISTRICT = ZoneInfo("America/Denver")
 FIRST, LAST = date(2031, 8, 20), date(2032, 6, 1)
 TERM = SchoolTerm(4100, 901, 12, 41, "2031-2032", "31-32", FIRST, LAST)
-SECTION = ClassSection(6100, 77, 12, 4100, "SCI1", "1", (Teaching(501, is_lead=True), Teaching(502, is_lead=False)))
+SECTION = ClassSection(
+    6100, 77, 12, 4100, "SCI1", "1", (TeachingAssignment(501, is_lead=True), TeachingAssignment(502, is_lead=False))
+)
 STUDENT = Student(8101, "3001", "Student", "No. 1", None, 12)
 STAY = ClassEnrollment(6100, 8101, FIRST, LAST + timedelta(days=1))
 ROSTER = Roster((), (TERM,), (), (SECTION,), (), (STUDENT,), (STAY,))
 
 
 @pytest.fixture
-def memory(redis_client: redis.Redis, keys: Keys) -> SectionMemory:
-    return SectionMemory(JsonCache(redis_client, keys), timedelta(hours=1))
+def memory(redis_client: redis.Redis, keys: Keys) -> SectionCache:
+    return SectionCache(JsonCache(redis_client, keys), timedelta(hours=1))
 
 
 @pytest.fixture
-def indexer_of(memory: SectionMemory) -> Callable[..., RosterIndexer]:
+def indexer_of(memory: SectionCache) -> Callable[..., RosterIndexer]:
     def make(template: str = "{section_dcid}", hint: Callable[[], str] = lambda: "") -> RosterIndexer:
         students = student_template("{student_number:0>6}")
         return RosterIndexer(memory, section_template(template), students, lambda: TODAY, hint)
@@ -81,7 +90,7 @@ def test_active_are_those_who_are_there_today(
         (replace(STAY, exit_date=LAST - timedelta(days=1)), False),
     ],
 )
-def test_after_the_term_its_last_day_counts(memory: SectionMemory, stay: ClassEnrollment, active: bool) -> None:
+def test_after_the_term_its_last_day_counts(memory: SectionCache, stay: ClassEnrollment, active: bool) -> None:
     """As in passback's own reading: wherever the student is by now."""
     ids, numbers = section_template("{section_dcid}"), student_template("{student_number}")
     indexer = RosterIndexer(memory, ids, numbers, lambda: LAST + timedelta(days=60), lambda: "")
@@ -99,7 +108,7 @@ def test_rows_that_refer_to_nothing_are_left_out(indexer_of: Callable[..., Roste
 
 
 def test_sections_and_their_index_are_remembered(
-    indexer_of: Callable[..., RosterIndexer], memory: SectionMemory
+    indexer_of: Callable[..., RosterIndexer], memory: SectionCache
 ) -> None:
     """By whatever the template makes of them."""
     assert indexer_of("{school_number}-{section_id}").remember_roster(ROSTER, "@5") == 1
@@ -108,7 +117,7 @@ def test_sections_and_their_index_are_remembered(
     assert memory.sections(["12-77"], "") == {}
 
 
-def test_a_remembered_section_is_as_it_was_read(memory: SectionMemory) -> None:
+def test_a_remembered_section_is_as_it_was_read(memory: SectionCache) -> None:
     """Students who left are remembered as such, and a section may have no teacher."""
     students = {"3001": RosteredStudent(8101, active=True), "3002": RosteredStudent(8102, active=False)}
     section = RosteredSection("BIO-1", 6100, 12, None, Term(FIRST, LAST, 41), students)
@@ -138,7 +147,7 @@ class CountingRedis(fakeredis.FakeRedis):
 def test_a_district_is_remembered_in_few_exchanges(keys: Keys) -> None:
     """Four hundred sections are two batches, not four hundred calls."""
     with CountingRedis() as client:
-        memory = SectionMemory(JsonCache(client, keys), timedelta(hours=1))
+        memory = SectionCache(JsonCache(client, keys), timedelta(hours=1))
         ids, students = section_template("{section_dcid}"), student_template("{student_number}")
         indexer = RosterIndexer(memory, ids, students, lambda: TODAY, lambda: "")
         sections = tuple(replace(SECTION, dcid=number) for number in range(1, 401))
@@ -162,7 +171,7 @@ class Feed:
 
 
 def test_what_is_read_while_rosters_change_counts_as_read_before(
-    indexer_of: Callable[..., RosterIndexer], memory: SectionMemory
+    indexer_of: Callable[..., RosterIndexer], memory: SectionCache
 ) -> None:
     """A hint that comes meanwhile may be about what was read already."""
     hints = ["@1"]
@@ -179,8 +188,8 @@ def test_a_failed_reading_remembers_nothing(
     """A part of a roster is never taken for the whole."""
 
     def fail() -> None:
-        raise RosterTruncated("truncated")
+        raise IncompleteRead("truncated")
 
-    with pytest.raises(RosterTruncated):
+    with pytest.raises(IncompleteRead):
         IndexingFeed(Feed(fail), indexer_of(), lambda: None, lambda: DISTRICT).read()
     assert redis_client.dbsize() == 0

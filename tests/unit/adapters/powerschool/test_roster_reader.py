@@ -18,14 +18,21 @@ from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings
 from shared.domain.plugin_queries import QueryFault
-from shared.domain.provisioning.roster import ClassEnrollment, ClassSection, Roster, StaffMember, Student, Teaching
+from shared.domain.provisioning.roster import (
+    ClassEnrollment,
+    ClassSection,
+    Roster,
+    StaffMember,
+    Student,
+    TeachingAssignment,
+)
 from shared.errors import (
     AccessDenied,
+    IncompleteRead,
     QueryUnavailable,
-    RosterTruncated,
-    SystemUnwell,
+    ServiceUnavailable,
     TransientError,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from shared.ports.provisioning import DataVersion
 
@@ -103,14 +110,22 @@ def test_a_section_has_its_lead_teacher_first(feed: IndexingFeed, remote: Script
         for row, user in enumerate(("502", "502", "501", "0"))
     ]
     assert read(feed, remote, sections=rows).sections == (
-        ClassSection(6100, 77, 12, 4100, "0042", "01", (Teaching(501, is_lead=True), Teaching(502, is_lead=False))),
+        ClassSection(
+            6100,
+            77,
+            12,
+            4100,
+            "0042",
+            "01",
+            (TeachingAssignment(501, is_lead=True), TeachingAssignment(502, is_lead=False)),
+        ),
     )
 
 
 def test_a_section_may_have_co_teachers_only(feed: IndexingFeed, remote: ScriptedRemote) -> None:
     """Nulls are left out of the row."""
     row = {key: value for key, value in SECTION.items() if key != "lead_users_dcid"} | {"co_users_dcid": "502"}
-    assert read(feed, remote, sections=[row]).sections[0].teachers == (Teaching(502, is_lead=False),)
+    assert read(feed, remote, sections=[row]).sections[0].teachers == (TeachingAssignment(502, is_lead=False),)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +233,7 @@ def test_rows_that_do_not_match_their_count_are_no_roster(
     """A part of a roster is never taken for the whole."""
     readings = [*pages, *pages, *pages] if pages[-1][1] is None else pages
     scripted(remote, readings, counts)
-    with pytest.raises(RosterTruncated, match=r"provisioning\.enrollments: \d rows"):
+    with pytest.raises(IncompleteRead, match=r"provisioning\.enrollments: \d rows"):
         feed.read()
 
 
@@ -263,7 +278,7 @@ def test_a_query_that_ignores_its_arguments_is_of_an_older_plugin(feed: Indexing
 def test_rows_out_of_order_are_no_list(feed: IndexingFeed, remote: ScriptedRemote, dcids: list[int]) -> None:
     """Nothing could be said of what is between two pages."""
     scripted(remote, [(dcids, 2)], [2])
-    with pytest.raises(UnexpectedAnswer, match="out of order"):
+    with pytest.raises(UnexpectedResponse, match="out of order"):
         feed.read()
 
 
@@ -281,7 +296,7 @@ def test_a_count_that_is_none_is_no_count(feed: IndexingFeed, remote: ScriptedRe
     """Nothing is assumed."""
     remote.on("POST", f"{QUERY}students", answer({"name": "students", "record": [STUDENT]}))
     remote.on("POST", f"{QUERY}students/count", answer({}))
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         feed.read()
 
 
@@ -304,7 +319,7 @@ def test_a_page_that_keeps_failing_fails_the_reading(feed: IndexingFeed, remote:
 def test_an_unwell_system_is_left_alone(feed: IndexingFeed, remote: ScriptedRemote) -> None:
     """In maintenance it is not asked again at once."""
     remote.on("POST", f"{QUERY}terms", text("", 302, Location="https://message.example/"))
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         feed.read()
     assert len(remote.asked("POST", f"{QUERY}terms")) == 1
 
@@ -361,14 +376,14 @@ def test_any_other_answer_means_that_it_does_not_tell(
 def test_an_outage_is_no_answer_about_versions(feed: IndexingFeed, remote: ScriptedRemote) -> None:
     """Unknown is what PowerSchool says, not what it is too unwell to say."""
     remote.on("GET", "/ws/dataversion/passback/5", text("Service Unavailable", 503))
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         feed.changes_since("5")
 
 
 def test_errors_carry_no_names(feed: IndexingFeed, remote: ScriptedRemote) -> None:
     """A row that cannot be read is told by its fields."""
     broken = {**STUDENT, "student_dcid": "x", "last_name": "Canary", "email": "canary@x.example"}
-    with pytest.raises(UnexpectedAnswer) as caught:
+    with pytest.raises(UnexpectedResponse) as caught:
         read(feed, remote, students=[broken])
     assert "student_dcid" in str(caught.value)
     assert "anary" not in json.dumps([str(caught.value), repr(caught.value)])

@@ -11,32 +11,32 @@ import pytest
 import redis
 import structlog
 
-from shared.adapters.http.limiter import Passage
+from shared.adapters.http.limiter import Permit
 from shared.adapters.http.request_context import Errand, on_errand
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import (
-    LONGEST_PAUSE_IN_PLACE,
-    SystemGate,
+    MAX_PAUSE_WITHIN_SYNC,
+    RemoteLimiter,
     SystemRate,
     system_pauses,
     system_rates,
 )
 from shared.adapters.redis.values import epoch_ms
 from shared.clock import ManualClock
-from shared.errors import LeaseLost, SystemUnwell
+from shared.errors import LeaseLost, ServiceUnavailable
 from shared.log_events import LogEvent
 from workers.runtime.identity import this_process
 
 MS = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
 CAUSE = "powerschool_throttled"
-GateOf = Callable[..., SystemGate]
+GateOf = Callable[..., RemoteLimiter]
 
 
 @pytest.fixture
 def gate_of(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> GateOf:
-    def make(told_ms: int = 0, system: str = "powerschool", max_in_flight: int = 0) -> SystemGate:
-        return SystemGate(
+    def make(told_ms: int = 0, system: str = "powerschool", max_in_flight: int = 0) -> RemoteLimiter:
+        return RemoteLimiter(
             redis_client, keys, system, clock, told_ms * MS, max_in_flight=max_in_flight, dice=Random(1),
             longest_wait=60 * SECOND, now_ms=lambda: epoch_ms(clock.now()),
         )  # fmt: skip
@@ -67,9 +67,9 @@ class Throttling:
         return False, max(1, ceil((free - at) / 1000)) * SECOND if self.hints else None
 
 
-def send(gate: SystemGate, remote: Throttling) -> None:
+def send(gate: RemoteLimiter, remote: Throttling) -> None:
     """Send one request, as often as it takes."""
-    again: Passage | None = None
+    again: Permit | None = None
     while True:
         passage = gate.enter(again)
         taken, hint = remote.takes()
@@ -80,7 +80,7 @@ def send(gate: SystemGate, remote: Throttling) -> None:
         again = passage
 
 
-def send_for(gate: SystemGate, remote: Throttling, duration: timedelta) -> tuple[float, float]:
+def send_for(gate: RemoteLimiter, remote: Throttling, duration: timedelta) -> tuple[float, float]:
     """Send one request after the other for so long; return the used share of the slots, and the rejected one."""
     until, before = remote.clock.now() + duration, (len(remote.accepted), len(remote.rejected))
     while remote.clock.now() < until:
@@ -186,10 +186,10 @@ def test_a_pause_of_minutes_makes_the_caller_give_way(gate_of: GateOf, redis_cli
     """What the system asks for is kept by all workers, and nobody holds a thread for it."""
     gate = gate_of()
     passage = gate.enter()
-    asked = LONGEST_PAUSE_IN_PLACE + SECOND
+    asked = MAX_PAUSE_WITHIN_SYNC + SECOND
     assert gate.throttled(passage, CAUSE, asked) == asked
     assert [pause.system for pause in system_pauses(redis_client, keys)] == ["powerschool"]
-    with pytest.raises(SystemUnwell, match="paused"):
+    with pytest.raises(ServiceUnavailable, match="paused"):
         gate_of().enter()
 
 
@@ -208,7 +208,7 @@ def test_one_probe_ends_a_pause_for_all(gate_of: GateOf, clock: ManualClock) -> 
     probe = gate.enter(throttled)
     assert probe.is_probe
     impatient = Errand(None, lambda: 300 * MS)
-    with on_errand(impatient), pytest.raises(SystemUnwell, match="probed"):
+    with on_errand(impatient), pytest.raises(ServiceUnavailable, match="probed"):
         other.enter()
     gate.leave(probe, answered=True)
     assert not other.enter().is_probe

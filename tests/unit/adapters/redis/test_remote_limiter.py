@@ -8,24 +8,24 @@ import pytest
 import redis
 from redis.exceptions import RedisError
 
-from shared.adapters.http.limiter import Passage
+from shared.adapters.http.limiter import Permit
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import SystemGate
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.adapters.redis.values import epoch_ms
 from shared.clock import ManualClock
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 
 SECOND = timedelta(seconds=1)
-LET_IN = Passage("", failures_noted=True)
+LET_IN = Permit("", failures_noted=True)
 
 
-def gate_of(client: redis.Redis, keys: Keys, clock: ManualClock, interval: timedelta = timedelta(0)) -> SystemGate:
+def gate_of(client: redis.Redis, keys: Keys, clock: ManualClock, interval: timedelta = timedelta(0)) -> RemoteLimiter:
     """Return a gate whose time is the clock's, and whose callers wait for 5 s without an errand."""
 
     def now_ms() -> int:
         return epoch_ms(clock.now())
 
-    return SystemGate(
+    return RemoteLimiter(
         client, keys, "powerschool", clock, interval, dice=Random(1), longest_wait=5 * SECOND, now_ms=now_ms
     )
 
@@ -33,7 +33,7 @@ def gate_of(client: redis.Redis, keys: Keys, clock: ManualClock, interval: timed
 def test_throttling_pauses_every_worker_at_once(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
     """One worker is told to wait; another one does not even ask."""
     gate_of(redis_client, keys, clock).failed("powerschool_throttled", 7 * SECOND, whole_system=True)
-    with pytest.raises(SystemUnwell) as caught:
+    with pytest.raises(ServiceUnavailable) as caught:
         gate_of(redis_client, keys, clock).enter()
     assert caught.value.cause == "powerschool_throttled"
     assert 6 * SECOND < caught.value.delay <= 7 * SECOND
@@ -93,7 +93,7 @@ def test_a_slot_too_far_away_is_not_waited_for(redis_client: redis.Redis, keys: 
     gate = gate_of(redis_client, keys, clock, 8 * SECOND)
     gate.enter()
     for _ in range(2):
-        with pytest.raises(SystemUnwell) as caught:
+        with pytest.raises(ServiceUnavailable) as caught:
             gate.enter()
         assert caught.value.cause == "powerschool_throttled"
         assert caught.value.delay == 8 * SECOND
@@ -103,7 +103,7 @@ def test_a_slot_too_far_away_is_not_waited_for(redis_client: redis.Redis, keys: 
 
 def test_the_pace_holds_in_real_time(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> None:
     """After the interval the next slot is free at once."""
-    gate = SystemGate(redis_client, keys, "powerschool", clock, timedelta(milliseconds=30))
+    gate = RemoteLimiter(redis_client, keys, "powerschool", clock, timedelta(milliseconds=30))
     gate.enter()
     time.sleep(0.05)
     gate.enter()
@@ -116,7 +116,7 @@ def test_after_a_pause_one_caller_goes_ahead(redis_client: redis.Redis, keys: Ke
     first.failed("powerschool_unavailable", whole_system=True)
     redis_client.delete(keys.pause("powerschool"))
     probe = first.enter()
-    with pytest.raises(SystemUnwell) as caught:
+    with pytest.raises(ServiceUnavailable) as caught:
         other.enter()
     assert caught.value.cause == "powerschool_unavailable"
     first.leave(probe, answered=True)
@@ -143,7 +143,7 @@ def test_an_answer_from_before_does_not_end_a_pause(redis_client: redis.Redis, k
     gate.leave(LET_IN, answered=True)
     redis_client.delete(keys.pause("powerschool"))
     gate.enter()
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         gate_of(redis_client, keys, clock).enter()
 
 
@@ -155,7 +155,7 @@ def test_a_probe_that_gets_no_slot_leaves_it_to_others(
     gate.enter()
     gate.failed("powerschool_unavailable", whole_system=True)
     redis_client.delete(keys.pause("powerschool"))
-    with pytest.raises(SystemUnwell):
+    with pytest.raises(ServiceUnavailable):
         gate.enter()
     gate_of(redis_client, keys, clock).enter()
 
@@ -164,7 +164,7 @@ def test_a_caller_that_redis_could_not_be_told_of_leaves_with_the_next(keys: Key
     """A restart of Redis does not keep the places of those whose requests ended meanwhile."""
     server = fakeredis.FakeServer()
     client = fakeredis.FakeRedis(server=server)
-    gate = SystemGate(client, keys, "canvas", clock, timedelta(0), max_in_flight=1)
+    gate = RemoteLimiter(client, keys, "canvas", clock, timedelta(0), max_in_flight=1)
     passage = gate.enter()
     server.connected = False
     with pytest.raises(RedisError):

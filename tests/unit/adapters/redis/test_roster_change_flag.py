@@ -8,7 +8,7 @@ import redis
 
 from shared.adapters.powerschool import PowerSchool
 from shared.adapters.powerschool.cache import JsonCache
-from shared.adapters.powerschool.rosters.reader import Roster, SectionAddress
+from shared.adapters.powerschool.rosters.reader import SectionAddress, SectionRosterReader
 from shared.adapters.powerschool.rosters.sis_ids import section_template
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.powerschool import RosteredSection, Term
@@ -39,7 +39,7 @@ def test_a_roster_read_while_rosters_change_is_read_again(
     hints = [""]
     source = Source(meanwhile=lambda: hints.append("@1"))
     cache, template = JsonCache(redis_client, keys), section_template("{section_dcid}")
-    roster = Roster(
+    roster = SectionRosterReader(
         source, ps.queries, cache, template, timedelta(hours=1), lambda: TODAY, last_change=lambda: hints[-1]
     )
     for _ in range(3):

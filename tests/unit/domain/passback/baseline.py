@@ -30,7 +30,7 @@ from shared.domain.passback.powerschool import (
 from shared.domain.passback.rules.categories import CategoryFound, FoundBy
 from shared.domain.passback.rules.eligibility import Facts
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.rules.score import SectionScores, seats, section_scores
+from shared.domain.passback.rules.score import SectionScores, place_students, section_scores
 
 CHICAGO = ZoneInfo("America/Chicago")
 FALL = Term(first_day=date(2026, 8, 17), last_day=date(2026, 12, 18), year_id=36)
@@ -116,7 +116,7 @@ def placed(
     *rows: GradebookRow, section: str = "21", rostered: Mapping[str, RosteredSection] | None = None
 ) -> SectionScores:
     """Return what goes where, of the valid assignment, in the valid section unless told otherwise."""
-    return section_scores("11", seats(section, rows, rostered or {"21": ROSTERED}))
+    return section_scores("11", place_students(section, rows, rostered or {"21": ROSTERED}))
 
 
 def scores(points: Mapping[int, str]) -> dict[int, DesiredScore]:

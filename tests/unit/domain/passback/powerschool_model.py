@@ -4,9 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from shared.domain.passback.planning.assignment_matching import Key, folded, key_of
+from shared.domain.passback.planning.assignment_matching import Key, key_of, normalize_name
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.planning.plan import Adopt, Clear, Create, Forget, Plan, Scores, Step, Update
+from shared.domain.passback.planning.plan import (
+    ClearScoresStep,
+    CreateStep,
+    LinkExistingStep,
+    Plan,
+    Step,
+    UnlinkStep,
+    UpdateStep,
+    WriteScoresStep,
+)
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
 from tests.unit.domain.passback.baseline import MARK
 
@@ -27,23 +36,23 @@ class Gradebook:
 
     def _take(self, step: Step) -> None:
         match step:
-            case Forget():
+            case UnlinkStep():
                 del self.links[step.assignment_id, step.section_dcid]
-            case Adopt():
+            case LinkExistingStep():
                 self.links[step.assignment_id, step.section_dcid] = step.link
-            case Create():
+            case CreateStep():
                 self._write(step.desired, ActualAssignment(next(self.ids), next(self.ids), **_fields(step.desired)))
-            case Update():
+            case UpdateStep():
                 unlocked = self.assignments[step.actual.assignment_section_id]
                 assert not unlocked.locked
                 before = self.links[step.assignment_id, step.section_dcid]
                 self._write(step.desired, replace(unlocked, **_fields(step.desired)))
                 if step.is_temporary:
                     self.links[step.assignment_id, step.section_dcid] = before
-            case Scores():
+            case WriteScoresStep():
                 rows = {r.student_dcid: ActualScore(r.points, r.missing, r.exempt) for r in step.rows}
                 self._score((step.assignment_id, step.section_dcid), rows)
-            case Clear():
+            case ClearScoresStep():
                 key = (step.assignment_id, step.section_dcid)
                 self._score(key, dict.fromkeys(step.replaces, ActualScore(None)))
 
@@ -65,7 +74,7 @@ class Gradebook:
         self.links[key] = replace(link, sent_to=link.sent_to | rows.keys())
 
     def _check(self) -> None:
-        places = [(a.section_dcid, folded(a.name), a.due_date) for a in self.assignments.values()]
+        places = [(a.section_dcid, normalize_name(a.name), a.due_date) for a in self.assignments.values()]
         assert len(places) == len(set(places)), "two assignments of one name and date in a section"
 
 

@@ -8,15 +8,15 @@ import pytest
 from shared.domain.passback.canvas import AssignmentGroup
 from shared.domain.passback.powerschool import TeacherCategory
 from shared.domain.passback.rules.categories import (
-    Association,
+    CategoryAssociation,
     CategoryFound,
     CategoryMatch,
     CategoryMissing,
     FoundBy,
-    WhyNot,
+    MissingReason,
     match_category,
     may_associate,
-    remembered,
+    stored_match,
 )
 from tests.unit.domain.passback.baseline import FALL, GROUP, HOMEWORK, SECTION_DCID, TESTS
 
@@ -24,15 +24,15 @@ from tests.unit.domain.passback.baseline import FALL, GROUP, HOMEWORK, SECTION_D
 def match(
     group: AssignmentGroup = GROUP,
     categories: tuple[TeacherCategory, ...] = (TESTS, HOMEWORK),
-    association: Association | None = None,
+    association: CategoryAssociation | None = None,
     default: str = "",
 ) -> CategoryMatch:
     associations = {} if association is None else {group.id: association}
     return match_category(group, SECTION_DCID, categories, associations, default)
 
 
-def to(*ids: int, district: int | None = None) -> Association:
-    return Association(frozenset(ids), district)
+def to(*ids: int, district: int | None = None) -> CategoryAssociation:
+    return CategoryAssociation(frozenset(ids), district)
 
 
 @pytest.mark.parametrize("name", ["Homework", "HOMEWORK", " homework "])
@@ -76,7 +76,7 @@ def test_own_id_before_the_districts() -> None:
 def test_too_early_is_no_case_for_the_default() -> None:
     """Work that waits for its own category does not go to another one meanwhile."""
     found = match_category(GROUP, SECTION_DCID, (TESTS, HOMEWORK), {}, "Tests", may_associate=False)
-    assert found == CategoryMissing(WhyNot.TOO_EARLY, ("Homework", "Tests"), "Homework")
+    assert found == CategoryMissing(MissingReason.TOO_EARLY, ("Homework", "Tests"), "Homework")
 
 
 def test_associated_before_the_term() -> None:
@@ -105,14 +105,14 @@ def test_associated_category_inactive() -> None:
     """An associated category that became inactive is not replaced by the default or by a name."""
     inactive = replace(TESTS, active=False)
     found = match(categories=(inactive, HOMEWORK), association=to(TESTS.id), default="Homework")
-    assert found == CategoryMissing(WhyNot.INACTIVE, ("Homework",), "Tests")
+    assert found == CategoryMissing(MissingReason.INACTIVE, ("Homework",), "Tests")
 
 
 def test_associated_category_excluded() -> None:
     """An associated category that is excluded for the section is not replaced either."""
     excluded = replace(TESTS, excluded_section_dcids=frozenset({SECTION_DCID}))
     found = match(categories=(excluded, HOMEWORK), association=to(TESTS.id))
-    assert found == CategoryMissing(WhyNot.EXCLUDED, ("Homework",), "Tests")
+    assert found == CategoryMissing(MissingReason.EXCLUDED, ("Homework",), "Tests")
 
 
 def test_excluded_elsewhere() -> None:
@@ -134,24 +134,24 @@ def test_name_before_default() -> None:
 def test_default_is_not_usable() -> None:
     """A default that the teacher has only inactive is no category."""
     found = match(replace(GROUP, name="Essays"), (replace(TESTS, active=False), HOMEWORK), default="Tests")
-    assert found == CategoryMissing(WhyNot.NONE, ("Homework",))
+    assert found == CategoryMissing(MissingReason.NONE, ("Homework",))
 
 
 def test_none() -> None:
     """Without a match, the teacher's usable categories are listed in order."""
     inactive = TeacherCategory(id=63, name="Attic", active=False)
     found = match(replace(GROUP, name="Essays"), (TESTS, HOMEWORK, inactive))
-    assert found == CategoryMissing(WhyNot.NONE, ("Homework", "Tests"))
+    assert found == CategoryMissing(MissingReason.NONE, ("Homework", "Tests"))
 
 
 @pytest.mark.parametrize(
     ("category", "why"),
     [
-        (replace(HOMEWORK, active=False), WhyNot.INACTIVE),
-        (replace(HOMEWORK, excluded_section_dcids=frozenset({SECTION_DCID})), WhyNot.EXCLUDED),
+        (replace(HOMEWORK, active=False), MissingReason.INACTIVE),
+        (replace(HOMEWORK, excluded_section_dcids=frozenset({SECTION_DCID})), MissingReason.EXCLUDED),
     ],
 )
-def test_named_but_unusable(category: TeacherCategory, why: WhyNot) -> None:
+def test_named_but_unusable(category: TeacherCategory, why: MissingReason) -> None:
     """A category of the right name that cannot be used is named as the obstacle."""
     assert match(categories=(category, TESTS)) == CategoryMissing(why, ("Tests",), "Homework")
 
@@ -165,19 +165,19 @@ def test_named_but_unusable_with_default() -> None:
 def test_a_match_by_name_has_to_wait_for_the_term() -> None:
     """Before the term no association is made by name, and the teacher learns that it is too early."""
     found = match_category(GROUP, SECTION_DCID, (HOMEWORK,), {}, may_associate=False)
-    assert found == CategoryMissing(WhyNot.TOO_EARLY, ("Homework",), "Homework")
+    assert found == CategoryMissing(MissingReason.TOO_EARLY, ("Homework",), "Homework")
 
 
 @pytest.mark.parametrize(
     ("earlier", "kept"),
     [
-        (None, Association(frozenset({61}), 5)),
-        (Association(frozenset({91}), 7), Association(frozenset({61, 91}), 7)),
+        (None, CategoryAssociation(frozenset({61}), 5)),
+        (CategoryAssociation(frozenset({91}), 7), CategoryAssociation(frozenset({61, 91}), 7)),
     ],
 )
-def test_remembered(earlier: Association | None, kept: Association) -> None:
+def test_remembered(earlier: CategoryAssociation | None, kept: CategoryAssociation) -> None:
     """One id per teacher is kept, and the district's id of the first that had one."""
-    assert remembered(earlier, replace(HOMEWORK, district_category_id=5)) == kept
+    assert stored_match(earlier, replace(HOMEWORK, district_category_id=5)) == kept
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.link_maintenance import (
+    LinkStatus,
     Rebuilding,
     Rebuilt,
     Sought,
-    Standing,
     check_links,
     rebuild_links,
     with_recipients,
@@ -28,7 +28,7 @@ OTHER_DAY = date(2026, 10, 2)
 
 def standings(
     links: Mapping[Key, Link], there: Sequence[ActualAssignment], read: frozenset[int] = READ
-) -> list[tuple[Standing, ...]]:
+) -> list[tuple[LinkStatus, ...]]:
     return [checked.standings for checked in check_links(links, there, read, MARKS)]
 
 
@@ -48,33 +48,33 @@ def test_a_link_that_agrees_is_ok() -> None:
 @pytest.mark.parametrize(
     ("there", "expected"),
     [
-        ([], (Standing.GONE,)),
-        ([replace(THERE, name="Renamed")], (Standing.RENAMED,)),
-        ([replace(THERE, name=" READING 1")], (Standing.OK,)),
-        ([replace(THERE, due_date=OTHER_DAY)], (Standing.MOVED,)),
-        ([replace(THERE, created_by_plugin=None)], (Standing.NOT_OURS,)),
-        ([replace(THERE, name="Renamed", due_date=OTHER_DAY)], (Standing.RENAMED, Standing.MOVED)),
+        ([], (LinkStatus.GONE,)),
+        ([replace(THERE, name="Renamed")], (LinkStatus.RENAMED,)),
+        ([replace(THERE, name=" READING 1")], (LinkStatus.OK,)),
+        ([replace(THERE, due_date=OTHER_DAY)], (LinkStatus.MOVED,)),
+        ([replace(THERE, created_by_plugin=None)], (LinkStatus.NOT_OURS,)),
+        ([replace(THERE, name="Renamed", due_date=OTHER_DAY)], (LinkStatus.RENAMED, LinkStatus.MOVED)),
     ],
 )
-def test_each_difference_has_its_standing(there: list[ActualAssignment], expected: tuple[Standing, ...]) -> None:
+def test_each_difference_has_its_standing(there: list[ActualAssignment], expected: tuple[LinkStatus, ...]) -> None:
     """What differs in PowerSchool is told, all of it at once; case and outer spaces are no difference there."""
     assert standings(LINKS, there) == [expected]
 
 
 def test_a_claim_is_told() -> None:
     """A create whose outcome is unknown is neither gone nor ok."""
-    assert standings(claim(desired()), []) == [(Standing.CLAIM,)]
+    assert standings(claim(desired()), []) == [(LinkStatus.CLAIM,)]
 
 
 def test_a_section_that_was_not_read_is_not_gone() -> None:
     """Of a section that could not be read, nothing is said to be deleted."""
-    assert standings(LINKS, [], frozenset()) == [(Standing.UNREAD,)]
+    assert standings(LINKS, [], frozenset()) == [(LinkStatus.UNREAD,)]
 
 
 def test_ours_without_a_link_is_an_orphan() -> None:
     """What this plugin made and no link names is told; what a person made is not."""
     by_hand = actual(desired(name="By hand"), 7002, created_by_plugin=None)
-    assert standings({}, [THERE, by_hand]) == [(Standing.ORPHAN,)]
+    assert standings({}, [THERE, by_hand]) == [(LinkStatus.ORPHAN,)]
 
 
 def test_the_only_candidate_is_restored() -> None:

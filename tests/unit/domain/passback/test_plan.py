@@ -12,15 +12,15 @@ from shared.domain.passback.planning.description import MAX_BYTES
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Link
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import (
-    Adopt,
-    Clear,
-    Create,
-    Forget,
+    ClearScoresStep,
+    CreateStep,
+    LinkExistingStep,
     Plan,
     PlanFinding,
-    Scores,
     Step,
-    Update,
+    UnlinkStep,
+    UpdateStep,
+    WriteScoresStep,
     make_plan,
 )
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
@@ -62,7 +62,7 @@ def in_powerschool(*ids: int) -> str:
 
 
 def renames(of: Plan) -> list[tuple[str, str]]:
-    return [(step.assignment_id, step.desired.name) for step in of.steps if isinstance(step, Update)]
+    return [(step.assignment_id, step.desired.name) for step in of.steps if isinstance(step, UpdateStep)]
 
 
 class TestAgreement:
@@ -80,7 +80,7 @@ class TestAgreement:
         orphan = actual(desired("12", "Lab"), id=7002)
         new = desired("13", "Quiz", students={501: "1", 502: "2"})
         made = plan((replace(WANTED, points=Decimal(20)), desired("12", "Lab"), new), (THERE, orphan))
-        assert kinds(made) == [Adopt, Update, Create, Scores]
+        assert kinds(made) == [LinkExistingStep, UpdateStep, CreateStep, WriteScoresStep]
         assert (made.creates, made.updates, made.scores) == (1, 1, 2)
         assert made.writes == made.steps[1:]
         assert not made.is_empty
@@ -100,7 +100,7 @@ class TestCreate:
     def test_create(self) -> None:
         """A scored assignment that PowerSchool does not have is created, and then its scores are sent."""
         assert plan(there=(), links={}) == Plan(
-            (Create(WANTED), Scores("11", SECTION_DCID, (DesiredScore(501, Decimal(8)),)))
+            (CreateStep(WANTED), WriteScoresStep("11", SECTION_DCID, (DesiredScore(501, Decimal(8)),)))
         )
 
     @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ class TestCreate:
     )
     def test_flag_creates(self, score: DesiredScore) -> None:
         """A missing or excused student is enough to create an assignment."""
-        assert kinds(plan(desired(scores={501: score}), (), {})) == [Create, Scores]
+        assert kinds(plan(desired(scores={501: score}), (), {})) == [CreateStep, WriteScoresStep]
 
     def test_not_graded_yet(self) -> None:
         """Without a score nothing is created."""
@@ -122,23 +122,23 @@ class TestCreate:
     def test_linked_without_scores(self) -> None:
         """An assignment that exists follows Canvas, whether it has scores or not."""
         wanted = desired(students={}, due_date=OTHER_DAY)
-        assert kinds(plan(wanted)) == [Update]
+        assert kinds(plan(wanted)) == [UpdateStep]
 
     def test_deleted_in_powerschool(self) -> None:
         """An assignment deleted in PowerSchool by hand is created again, with all its scores."""
         wanted = desired(students={501: "8", 502: "9"})
         made = plan(wanted, ())
-        assert kinds(made) == [Forget, Create, Scores]
-        assert made.steps[0] == Forget("11", SECTION_DCID)
+        assert kinds(made) == [UnlinkStep, CreateStep, WriteScoresStep]
+        assert made.steps[0] == UnlinkStep("11", SECTION_DCID)
         assert made.scores == 2
 
     def test_deleted_in_powerschool_without_scores(self) -> None:
         """An assignment deleted in PowerSchool that has no scores waits for its first one."""
-        assert plan(desired(students={}), ()) == Plan((Forget("11", SECTION_DCID),), (told(Reason.NOT_GRADED_YET),))
+        assert plan(desired(students={}), ()) == Plan((UnlinkStep("11", SECTION_DCID),), (told(Reason.NOT_GRADED_YET),))
 
     def test_same_id_in_another_section(self) -> None:
         """An assignment of another section is not the linked one, even under its id."""
-        assert kinds(plan(there=replace(THERE, section_dcid=4002))) == [Forget, Create, Scores]
+        assert kinds(plan(there=replace(THERE, section_dcid=4002))) == [UnlinkStep, CreateStep, WriteScoresStep]
 
 
 class TestUpdate:
@@ -156,14 +156,14 @@ class TestUpdate:
     def test_one_field(self, changes: dict[str, object], field: OwnedField) -> None:
         """A field that differs is updated, and named."""
         wanted = desired(**changes)  # type: ignore[arg-type]
-        assert plan(wanted) == Plan((Update(THERE, wanted, (field,)),))
+        assert plan(wanted) == Plan((UpdateStep(THERE, wanted, (field,)),))
 
     def test_every_field(self) -> None:
         """All fields that differ are named."""
         marks = {"counted": False, "scores_published": False}
         wanted = desired(name="A", description="B", due_date=OTHER_DAY, points=Decimal(1), category_id=62, **marks)
         [update] = plan(wanted, replace(THERE, counted=True, scores_published=True)).steps
-        assert isinstance(update, Update)
+        assert isinstance(update, UpdateStep)
         assert update.changed_fields == tuple(OwnedField)
 
     @pytest.mark.parametrize(
@@ -184,16 +184,16 @@ class TestUpdate:
         """What PowerSchool cannot hold of a description is no difference."""
         held = "x" * MAX_BYTES
         assert plan(desired(description=held + "y"), replace(THERE, description=held)).is_empty
-        assert kinds(plan(desired(description=held), replace(THERE, description=held[1:]))) == [Update]
+        assert kinds(plan(desired(description=held), replace(THERE, description=held[1:]))) == [UpdateStep]
 
     def test_category_by_hand(self) -> None:
         """A category that was taken away in PowerSchool is put back."""
-        assert kinds(plan(there=replace(THERE, category_id=None))) == [Update]
+        assert kinds(plan(there=replace(THERE, category_id=None))) == [UpdateStep]
 
     def test_changed_by_hand(self) -> None:
         """A value changed by hand in PowerSchool is put back."""
         moved = replace(THERE, due_date=OTHER_DAY)
-        assert plan(there=moved) == Plan((Update(moved, WANTED, (OwnedField.DUE_DATE,)),))
+        assert plan(there=moved) == Plan((UpdateStep(moved, WANTED, (OwnedField.DUE_DATE,)),))
 
     def test_update_before_scores(self) -> None:
         """Assignments are written before any scores."""
@@ -206,7 +206,7 @@ class TestUpdate:
             (THERE, its),
             linked((WANTED, THERE), (second, its)),
         )
-        assert kinds(made) == [Update, Update, Scores, Scores]
+        assert kinds(made) == [UpdateStep, UpdateStep, WriteScoresStep, WriteScoresStep]
 
 
 class TestScores:
@@ -223,7 +223,7 @@ class TestScores:
     def test_differs(self, held: ActualScore) -> None:
         """A score, flag or code that differs is replaced, and the plan says what was there."""
         made = plan(there=replace(THERE, scores={501: held}))
-        assert made.steps == (Scores("11", SECTION_DCID, (DesiredScore(501, Decimal(8)),), {501: held}),)
+        assert made.steps == (WriteScoresStep("11", SECTION_DCID, (DesiredScore(501, Decimal(8)),), {501: held}),)
 
     @pytest.mark.parametrize("points", ["8", "8.000000", "8.0000004"])
     def test_equal(self, points: str) -> None:
@@ -235,7 +235,7 @@ class TestScores:
         wanted = desired(students={503: "3", 501: "8", 502: "2"})
         held = replace(THERE, scores={501: ActualScore(Decimal(8)), 503: ActualScore(Decimal(1))})
         assert plan(wanted, held).steps == (
-            Scores(
+            WriteScoresStep(
                 "11",
                 SECTION_DCID,
                 (DesiredScore(502, Decimal(2)), DesiredScore(503, Decimal(3))),
@@ -251,7 +251,7 @@ class TestScores:
     def test_missing_without_score(self) -> None:
         """A missing student without a score needs the 0: it counts."""
         wanted = desired(scores={501: DesiredScore(501, Decimal(0), missing=True)})
-        assert kinds(plan(wanted, replace(THERE, scores={501: ActualScore(None, missing=True)}))) == [Scores]
+        assert kinds(plan(wanted, replace(THERE, scores={501: ActualScore(None, missing=True)}))) == [WriteScoresStep]
 
     def test_scores_of_others(self) -> None:
         """A score of a student whom Canvas does not mention is left alone."""
@@ -272,7 +272,7 @@ class TestClearedScores:
     def test_cleared_if_wanted(self) -> None:
         """Where the district wants it, the score is cleared instead."""
         made = plan(self.WANTED, self.HELD, self.LINKS, clear_scores=True)
-        assert made == Plan((Clear("11", SECTION_DCID, {502: ActualScore(Decimal(4))}),))
+        assert made == Plan((ClearScoresStep("11", SECTION_DCID, {502: ActualScore(Decimal(4))}),))
 
     def test_never_sent(self) -> None:
         """A score that a teacher entered in PowerSchool is neither reported nor cleared."""
@@ -298,7 +298,7 @@ class TestClearedScores:
     def test_does_not_hold_up_others(self) -> None:
         """A cleared score is reported beside the writes of the rest."""
         made = plan(replace(self.WANTED, scores=scores({501: "9"})), self.HELD, self.LINKS)
-        assert kinds(made) == [Scores]
+        assert kinds(made) == [WriteScoresStep]
         assert made.findings == (told(Reason.SCORE_CLEARED, student=502),)
 
 
@@ -315,7 +315,7 @@ class TestLocked:
     @pytest.mark.parametrize("locked", [False, None])
     def test_not_locked(self, locked: bool | None) -> None:
         """An assignment that is not known to be locked is written."""
-        assert kinds(plan(desired(due_date=OTHER_DAY), replace(THERE, locked=locked))) == [Update]
+        assert kinds(plan(desired(due_date=OTHER_DAY), replace(THERE, locked=locked))) == [UpdateStep]
 
     def test_locked_cleared(self) -> None:
         """A cleared score of a locked assignment is reported beside the lock."""
@@ -336,40 +336,40 @@ class TestAdoption:
 
     def test_claim(self) -> None:
         """A create whose answer was lost is found again, and not repeated."""
-        assert plan(links=claim(WANTED)) == Plan((Adopt(self.ADOPTED),))
+        assert plan(links=claim(WANTED)) == Plan((LinkExistingStep(self.ADOPTED),))
 
     def test_lost_link(self) -> None:
         """An assignment of this plugin without a link is found again by section, name and due date."""
-        assert plan(links={}) == Plan((Adopt(self.ADOPTED),))
+        assert plan(links={}) == Plan((LinkExistingStep(self.ADOPTED),))
 
     @pytest.mark.parametrize("name", ["READING 1", " reading 1 "])
     def test_name_as_powerschool_compares(self, name: str) -> None:
         """Case and outer spaces do not make another name."""
-        assert kinds(plan(there=replace(THERE, name=name), links={}))[0] is Adopt
+        assert kinds(plan(there=replace(THERE, name=name), links={}))[0] is LinkExistingStep
 
     def test_scores_after_adoption(self) -> None:
         """After an adoption the scores that differ are sent."""
-        assert kinds(plan(there=replace(THERE, scores={}), links=claim(WANTED))) == [Adopt, Scores]
+        assert kinds(plan(there=replace(THERE, scores={}), links=claim(WANTED))) == [LinkExistingStep, WriteScoresStep]
 
     def test_claim_under_its_own_name(self) -> None:
         """A claim is looked for as it was sent, even if Canvas changed name and due date since."""
         renamed = desired(name="Reading A", due_date=OTHER_DAY)
         made = plan(renamed, links=claim(WANTED))
-        assert kinds(made) == [Adopt, Update]
+        assert kinds(made) == [LinkExistingStep, UpdateStep]
 
     def test_claim_never_created(self) -> None:
         """A claim whose create never arrived is created."""
-        assert kinds(plan(there=(), links=claim(WANTED))) == [Create, Scores]
+        assert kinds(plan(there=(), links=claim(WANTED))) == [CreateStep, WriteScoresStep]
 
     def test_claim_under_its_new_name(self) -> None:
         """A claim that is not there as it was sent is looked for as it is now."""
         earlier = desired(name="Reading A")
-        assert plan(links=claim(earlier)) == Plan((Adopt(self.ADOPTED),))
+        assert plan(links=claim(earlier)) == Plan((LinkExistingStep(self.ADOPTED),))
 
     def test_deleted_link_and_orphan(self) -> None:
         """A link whose assignment is gone gives way to the plugin's other assignment of that name."""
         gone = linked((WANTED, actual(id=7009)))
-        assert plan(links=gone) == Plan((Adopt(self.ADOPTED),))
+        assert plan(links=gone) == Plan((LinkExistingStep(self.ADOPTED),))
 
     @pytest.mark.parametrize("mark", [None, "another-plugin"])
     def test_never_a_teachers(self, mark: str | None) -> None:
@@ -389,7 +389,7 @@ class TestAdoption:
 
     def test_other_section(self) -> None:
         """An assignment of another section is not adopted."""
-        assert kinds(plan(there=replace(THERE, section_dcid=4002), links={})) == [Create, Scores]
+        assert kinds(plan(there=replace(THERE, section_dcid=4002), links={})) == [CreateStep, WriteScoresStep]
 
     def test_linked_by_another(self) -> None:
         """An assignment that another Canvas assignment is linked to is not adopted."""
@@ -411,15 +411,15 @@ class TestAdoption:
         """A claim has the first right to what was sent for it."""
         renamed = desired(name="Reading A")
         made = plan((renamed, desired("12", "Reading 1")), links=claim(WANTED))
-        assert kinds(made) == [Adopt, Update, Create, Scores]
-        assert made.steps[0] == Adopt(replace(self.ADOPTED, name="Reading A"))
+        assert kinds(made) == [LinkExistingStep, UpdateStep, CreateStep, WriteScoresStep]
+        assert made.steps[0] == LinkExistingStep(replace(self.ADOPTED, name="Reading A"))
 
     def test_two_claims_for_one(self) -> None:
         """Of two claims for the same one, the one that still goes by the name gets it."""
         mine = desired("12", "Reading 1")
         made = plan((desired(name="Reading A"), mine), links={**claim(WANTED), **claim(mine)})
-        assert made.steps[0] == Adopt(replace(self.ADOPTED, assignment_id="12"))
-        assert kinds(made) == [Adopt, Create, Scores]
+        assert made.steps[0] == LinkExistingStep(replace(self.ADOPTED, assignment_id="12"))
+        assert kinds(made) == [LinkExistingStep, CreateStep, WriteScoresStep]
 
 
 class TestNames:
@@ -437,11 +437,11 @@ class TestNames:
 
     def test_taken_elsewhere(self) -> None:
         """A name in another section is not taken here."""
-        assert kinds(plan(there=replace(self.FOREIGN, section_dcid=4002), links={})) == [Create, Scores]
+        assert kinds(plan(there=replace(self.FOREIGN, section_dcid=4002), links={})) == [CreateStep, WriteScoresStep]
 
     def test_given_later(self) -> None:
         """A linked assignment keeps its name and goes on, even if a teacher makes another of that name."""
-        assert kinds(plan(desired(students={501: "9"}), (THERE, self.FOREIGN))) == [Scores]
+        assert kinds(plan(desired(students={501: "9"}), (THERE, self.FOREIGN))) == [WriteScoresStep]
 
     def test_moved_onto_a_teachers_day(self) -> None:
         """A linked assignment cannot be moved to the day of a teacher's of the same name: PowerSchool refuses that."""
@@ -463,15 +463,15 @@ class TestNames:
         made = plan(wanted, (THERE, replace(self.FOREIGN, name="ESSAY")))
         assert made.findings == (taken(in_powerschool(7005)),)
         kept = replace(wanted, name=THERE.name)
-        assert made.steps[0] == Update(THERE, kept, (OwnedField.POINTS,))
-        assert kinds(made) == [Update, Scores]
+        assert made.steps[0] == UpdateStep(THERE, kept, (OwnedField.POINTS,))
+        assert kinds(made) == [UpdateStep, WriteScoresStep]
 
     def test_a_refused_rename_and_a_day_that_is_taken(self) -> None:
         """With its old name it cannot move onto the day of another one of that name: name and day stay."""
         wanted = desired(name="Essay", due_date=OTHER_DAY, students={501: "9"})
         namesake, essay = replace(self.FOREIGN, name="READING 1"), replace(self.FOREIGN, assignment_section_id=7006)
         made = plan(wanted, (THERE, namesake, replace(essay, name="Essay")))
-        assert (kinds(made), made.findings) == ([Scores], (taken(in_powerschool(7006)),))
+        assert (kinds(made), made.findings) == ([WriteScoresStep], (taken(in_powerschool(7006)),))
 
     def test_blocked_in_canvas_but_there(self) -> None:
         """An assignment that is not desired any more keeps its name in PowerSchool."""
@@ -485,7 +485,7 @@ class TestNames:
         ungraded = desired("8", students={})
         new = (WANTED, desired("9", "READING 1", due_date=OTHER_DAY), desired("100"), ungraded)
         made = plan(new[::order], (), {})
-        assert [(type(step), step.assignment_id) for step in made.steps] == [(Create, "9"), (Scores, "9")]
+        assert [(type(step), step.assignment_id) for step in made.steps] == [(CreateStep, "9"), (WriteScoresStep, "9")]
         names_9 = "Canvas assignment 9"
         assert set(made.findings) == {taken(names_9), taken(names_9, "8"), taken(names_9, "100")}
 
@@ -502,18 +502,18 @@ class TestNames:
     def test_two_of_one_name_in_two_sections(self) -> None:
         """The same name in two sections is no conflict."""
         made = plan((WANTED, desired("12", section_dcid=4002)), (), {})
-        assert kinds(made) == [Create, Create, Scores, Scores]
+        assert kinds(made) == [CreateStep, CreateStep, WriteScoresStep, WriteScoresStep]
 
     def test_linked_wins(self) -> None:
         """Of two of one name, the linked one wins."""
         made = plan((desired("10"), desired(students={501: "9"})))
-        assert kinds(made) == [Scores]
+        assert kinds(made) == [WriteScoresStep]
         assert made.findings == (taken("Canvas assignment 11", "10"),)
 
     def test_linked_wins_before_it_is_renamed(self) -> None:
         """The linked one wins a name it does not have yet."""
         made = plan((desired(name="Essay"), desired("12", "Essay")))
-        assert kinds(made) == [Update]
+        assert kinds(made) == [UpdateStep]
         assert made.findings == (taken("Canvas assignment 11", "12"),)
 
     def test_holder_wins(self) -> None:
@@ -529,7 +529,10 @@ class TestNames:
         its = actual(lab, id=7002)
         wanted = (desired(name="Essay"), desired("12", "Essay", students={501: "9"}))
         made = plan(wanted, (THERE, its), linked((WANTED, THERE), (lab, its)))
-        assert [(type(step), step.assignment_id) for step in made.steps] == [(Update, "11"), (Scores, "12")]
+        assert [(type(step), step.assignment_id) for step in made.steps] == [
+            (UpdateStep, "11"),
+            (WriteScoresStep, "12"),
+        ]
         assert made.findings == (taken("Canvas assignment 11", "12"),)
 
     def test_both_hold(self) -> None:
@@ -558,8 +561,8 @@ class TestNames:
             (desired(name="Lab"), desired("12", "Reading 1")), (THERE, its), linked((WANTED, THERE), (lab, its))
         )
         assert renames(made) == [("11", "(renaming 11)"), ("12", "Reading 1"), ("11", "Lab")]
-        assert [step.is_temporary for step in made.steps if isinstance(step, Update)] == [True, False, False]
-        assert (kinds(made), made.findings) == ([Update] * 3, ())
+        assert [step.is_temporary for step in made.steps if isinstance(step, UpdateStep)] == [True, False, False]
+        assert (kinds(made), made.findings) == ([UpdateStep] * 3, ())
 
     def test_swap_with_other_changes(self) -> None:
         """The temporary name changes nothing else; what else changed goes with the name that stays."""
@@ -568,11 +571,11 @@ class TestNames:
         wanted = desired(name="Lab", points=Decimal(20), students={501: "9"})
         made = plan((wanted, desired("12", "Reading 1")), (THERE, its), linked((WANTED, THERE), (lab, its)))
         parking, _, last, scored = made.steps
-        assert isinstance(parking, Update)
+        assert isinstance(parking, UpdateStep)
         assert replace(parking.desired, name=THERE.name, scores=WANTED.scores) == WANTED
-        assert isinstance(last, Update)
+        assert isinstance(last, UpdateStep)
         assert last.changed_fields == (OwnedField.NAME, OwnedField.POINTS)
-        assert isinstance(scored, Scores)
+        assert isinstance(scored, WriteScoresStep)
 
     def test_cycle_of_three(self) -> None:
         """One temporary name is enough."""
@@ -601,7 +604,9 @@ class TestNames:
         )
         wanted = (desired(name="Lab", students={501: "9"}), desired("12", "Reading 1", students={501: "9"}))
         made = plan(wanted, there, linked((WANTED, there[0]), (lab, there[1])))
-        assert [(type(step), step.assignment_id) for step in made.steps] == [(Scores, "11" if locked == "12" else "12")]
+        assert [(type(step), step.assignment_id) for step in made.steps] == [
+            (WriteScoresStep, "11" if locked == "12" else "12")
+        ]
         assert {taken(in_powerschool(7002)), taken(in_powerschool(7001), "12")} <= set(made.findings)
 
     def test_swap_that_was_refused(self) -> None:
@@ -632,7 +637,7 @@ class TestNames:
         """It says whose it is: one whose link was lost is found again, instead of being made twice."""
         parked = replace(THERE, name="(renaming 11)")
         made = plan(WANTED, parked, {})
-        assert (kinds(made), renames(made)) == ([Adopt, Update], [("11", "Reading 1")])
+        assert (kinds(made), renames(made)) == ([LinkExistingStep, UpdateStep], [("11", "Reading 1")])
 
     def test_temporary_names_fit(self) -> None:
         """The shortest limit that a district can set is 30 characters; a Canvas id has 19 digits at the most."""
@@ -646,7 +651,7 @@ class TestNames:
     def test_name_is_kept_by_a_change_of_case(self) -> None:
         """A change of case keeps the name occupied."""
         made = plan((desired(name="READING 1"), desired("12", "reading 1")))
-        assert kinds(made) == [Update]
+        assert kinds(made) == [UpdateStep]
         assert made.findings == (taken("Canvas assignment 11", "12"),)
 
 

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from shared.domain.passback.planning.assignment_matching import Key, key_of
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Link
-from shared.domain.passback.planning.plan import Adopt, Clear, Create, Forget, Plan, Scores, Update, make_plan
+from shared.domain.passback.planning.plan import (
+    ClearScoresStep,
+    CreateStep,
+    LinkExistingStep,
+    Plan,
+    UnlinkStep,
+    UpdateStep,
+    WriteScoresStep,
+    make_plan,
+)
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
 from shared.domain.passback.rules.reasons import Reason
 from tests.unit.domain.passback.baseline import MARK, MARKS
@@ -192,6 +201,6 @@ def test_links_are_never_shared(world: World) -> None:
 @given(worlds())
 def test_order_of_steps(world: World) -> None:
     """Links come first, then assignments, then scores; and no score goes where no assignment is."""
-    ranks = {Forget: 0, Adopt: 0, Create: 1, Update: 1, Scores: 2, Clear: 2}
+    ranks = {UnlinkStep: 0, LinkExistingStep: 0, CreateStep: 1, UpdateStep: 1, WriteScoresStep: 2, ClearScoresStep: 2}
     order = [ranks[type(step)] for step in world.plan(clear_scores=True).steps]
     assert order == sorted(order)

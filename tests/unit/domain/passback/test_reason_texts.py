@@ -3,7 +3,7 @@
 import pytest
 
 from shared.domain.passback.rules.reason_texts import EXPLANATIONS, Explained, explain
-from shared.domain.passback.rules.reasons import Finding, Reason, Who
+from shared.domain.passback.rules.reasons import Actor, Finding, Reason
 from tests.unit.domain.passback.test_eligibility import EVERYTHING_WRONG, findings
 
 FROM_POWERSCHOOL = {
@@ -53,7 +53,7 @@ def test_no_two_alike() -> None:
 def test_nobody_can_act() -> None:
     """Where nobody can act, the remedy says that there is nothing to do."""
     for row in EXPLANATIONS.values():
-        if row.who is Who.NOBODY:
+        if row.who is Actor.NOBODY:
             assert row.remedy.startswith("Nothing to do")
 
 

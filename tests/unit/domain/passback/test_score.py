@@ -14,7 +14,7 @@ from shared.domain.passback.planning.desired import DesiredScore
 from shared.domain.passback.planning.diff import differing_scores
 from shared.domain.passback.powerschool import ActualScore, RosteredSection, RosteredStudent
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.rules.score import SectionScores, exact, seats, section_scores
+from shared.domain.passback.rules.score import SectionScores, place_students, section_scores, to_powerschool_decimal
 from tests.unit.domain.passback.baseline import ROSTERED, graded, placed, row
 
 SECOND = RosteredSection("4002", 4002, 100, 900, ROSTERED.term, {})
@@ -109,7 +109,7 @@ def test_unfinished_with_flag(flag: str) -> None:
 
 def test_unfinished_sent() -> None:
     """A district may have partial scores sent."""
-    seated = seats("21", [row(graded("3", workflow_state="pending_review"))], {"21": ROSTERED})
+    seated = place_students("21", [row(graded("3", workflow_state="pending_review"))], {"21": ROSTERED})
     assert section_scores("11", seated, send_unfinished=True).scores[501].points == 3
 
 
@@ -210,11 +210,11 @@ def test_whole_class() -> None:
 @given(st.decimals(-10_000, 10_000, places=6, allow_nan=False))
 def test_exact_up_to_six_decimals(value: Decimal) -> None:
     """A number of up to six decimals is not changed at all."""
-    assert exact(value) is value
+    assert to_powerschool_decimal(value) is value
 
 
 @given(st.decimals(-10_000, 10_000, places=12, allow_nan=False))
 def test_exact_beyond(value: Decimal) -> None:
     """Any number is changed by at most half of the sixth decimal, and only once."""
-    assert abs(exact(value) - value) <= Decimal("0.0000005")
-    assert exact(exact(value)) == exact(value)
+    assert abs(to_powerschool_decimal(value) - value) <= Decimal("0.0000005")
+    assert to_powerschool_decimal(to_powerschool_decimal(value)) == to_powerschool_decimal(value)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.passback.planning.desired import DesiredScore, Echo, Link
-from shared.domain.passback.planning.plan import Note, Scores, make_plan
+from shared.domain.passback.planning.plan import PlanNote, WriteScoresStep, make_plan
 from shared.domain.passback.planning.stored_forms import CLEARED, finding, is_echo, score_digest, scores_to_write, seen
 from shared.domain.passback.powerschool import ActualScore
 from shared.domain.passback.rules.reasons import Finding, Reason
@@ -64,7 +64,7 @@ def test_what_agrees_is_forgotten() -> None:
     """The memory holds differences alone, so that it stays small."""
     wanted, there = desired(), actual()
     links = {k: _with(link, {"501": Echo("ab"), "name": Echo("a", "b")}) for k, link in linked((wanted, there)).items()}
-    assert make_plan([wanted], [there], links, MARKS).steps == (Note("11", 4001, frozenset(), {}),)
+    assert make_plan([wanted], [there], links, MARKS).steps == (PlanNote("11", 4001, frozenset(), {}),)
 
 
 def test_scores_that_were_not_read_are_left_alone() -> None:
@@ -91,5 +91,5 @@ def test_a_new_score_always_goes(old: Decimal, places: int, new: Decimal) -> Non
     wanted, there = desired(students={501: str(new)}), actual(scores={501: ActualScore(rounded)})
     echoes = {"501": Echo(score_digest(DesiredScore(501, old)))}
     links = {k: _with(link, echoes) for k, link in linked((wanted, there)).items()}
-    writes = [step for step in make_plan([wanted], [there], links, MARKS).steps if isinstance(step, Scores)]
+    writes = [step for step in make_plan([wanted], [there], links, MARKS).steps if isinstance(step, WriteScoresStep)]
     assert bool(writes) == (new not in (old, rounded))

@@ -7,32 +7,38 @@ import pytest
 
 from shared.domain.passback.audit import ScoreValue
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.student_status import Standing, StudentFacts, Work, student_answer, told
+from shared.domain.passback.student_status import (
+    AssignmentState,
+    StudentFacts,
+    StudentStatus,
+    sentence_of,
+    student_status,
+)
 
 EIGHT = ScoreValue(Decimal("8.50"))
 SENT = StudentFacts(
-    eligible=True, work=Work.SCORED, wanted=EIGHT, there=EIGHT, agrees=True, points_possible=Decimal(10)
+    eligible=True, work=AssignmentState.SCORED, wanted=EIGHT, there=EIGHT, agrees=True, points_possible=Decimal(10)
 )
 
 
 def test_an_equal_score_is_sent() -> None:
     """The sentence says how many of how many."""
-    answer = student_answer(SENT)
-    assert (answer.standing, answer.sentence) == (Standing.SENT, "Sent: 8.5 of 10.")
+    answer = student_status(SENT)
+    assert (answer.standing, answer.sentence) == (StudentStatus.SENT, "Sent: 8.5 of 10.")
 
 
 def test_a_different_score_waits() -> None:
     """The sentence tells both sides."""
-    answer = student_answer(replace(SENT, agrees=False, there=None))
-    assert answer.standing is Standing.WAITING
+    answer = student_status(replace(SENT, agrees=False, there=None))
+    assert answer.standing is StudentStatus.WAITING
     assert "8.5 of 10 in Canvas, PowerSchool has nothing" in answer.sentence
 
 
 def test_a_rule_holds_a_score_and_says_what_is_there() -> None:
     """Every reason is told, and what an earlier sync left in PowerSchool."""
     findings = (Finding(Reason.SIS_SYNC_OFF), Finding(Reason.NOT_PUBLISHED))
-    answer = student_answer(replace(SENT, eligible=False, findings=findings))
-    assert answer.standing is Standing.HELD
+    answer = student_status(replace(SENT, eligible=False, findings=findings))
+    assert answer.standing is StudentStatus.HELD
     assert answer.sentence == (
         'Held: "Sync to SIS" is off for this assignment. The assignment is not published in Canvas. '
         "PowerSchool has 8.5 of 10."
@@ -43,8 +49,8 @@ def test_a_rule_holds_a_score_and_says_what_is_there() -> None:
 def test_trouble_with_writing_holds_only_what_is_not_there(reason: Reason) -> None:
     """A score that arrived is sent, whatever became of its classmates'."""
     troubled = replace(SENT, findings=(Finding(reason),))
-    assert student_answer(troubled).standing is Standing.SENT
-    assert student_answer(replace(troubled, agrees=False)).standing is Standing.HELD
+    assert student_status(troubled).standing is StudentStatus.SENT
+    assert student_status(replace(troubled, agrees=False)).standing is StudentStatus.HELD
 
 
 @pytest.mark.parametrize(
@@ -52,37 +58,41 @@ def test_trouble_with_writing_holds_only_what_is_not_there(reason: Reason) -> No
 )
 def test_a_student_without_a_place_is_held(reason: Reason) -> None:
     """Whatever the score, a student whom PowerSchool does not have there gets none, and that comes first."""
-    answer = student_answer(replace(SENT, own=Finding(reason), findings=(Finding(Reason.NAME_TOO_LONG),)))
-    assert answer.standing is Standing.HELD
+    answer = student_status(replace(SENT, own=Finding(reason), findings=(Finding(Reason.NAME_TOO_LONG),)))
+    assert answer.standing is StudentStatus.HELD
     assert "30 characters" in answer.sentence
 
 
 @pytest.mark.parametrize(
     ("work", "words"),
-    [(Work.EMPTY, "no score"), (Work.UNFINISHED, "finish grading"), (Work.NOT_ASSIGNED, "not assigned")],
+    [
+        (AssignmentState.EMPTY, "no score"),
+        (AssignmentState.UNFINISHED, "finish grading"),
+        (AssignmentState.NOT_ASSIGNED, "not assigned"),
+    ],
 )
-def test_without_a_score_there_is_nothing_to_send(work: Work, words: str) -> None:
+def test_without_a_score_there_is_nothing_to_send(work: AssignmentState, words: str) -> None:
     """The sentence says why there is none; that the class has none either adds nothing."""
     facts = StudentFacts(eligible=True, work=work, findings=(Finding(Reason.NOT_GRADED_YET),))
-    answer = student_answer(facts)
-    assert answer.standing is Standing.NOTHING_TO_SEND
+    answer = student_status(facts)
+    assert answer.standing is StudentStatus.NOTHING_TO_SEND
     assert words in answer.sentence
 
 
 def test_a_cleared_score_is_held() -> None:
     """PowerSchool keeps it, and the sentence says what."""
-    answer = student_answer(replace(SENT, own=Finding(Reason.SCORE_CLEARED), work=Work.EMPTY, wanted=None))
-    assert answer.standing is Standing.HELD
+    answer = student_status(replace(SENT, own=Finding(Reason.SCORE_CLEARED), work=AssignmentState.EMPTY, wanted=None))
+    assert answer.standing is StudentStatus.HELD
     assert answer.sentence.endswith("PowerSchool has 8.5 of 10.")
 
 
 def test_from_memory_the_last_write_counts() -> None:
     """Without asking Canvas, what was written last is what is known."""
-    remembered = replace(SENT, work=Work.NOT_READ, wanted=None, agrees=False)
-    assert student_answer(remembered).sentence == "Sent: 8.5 of 10."
-    assert student_answer(replace(remembered, there=None)).standing is Standing.NOTHING_TO_SEND
+    remembered = replace(SENT, work=AssignmentState.NOT_READ, wanted=None, agrees=False)
+    assert student_status(remembered).sentence == "Sent: 8.5 of 10."
+    assert student_status(replace(remembered, there=None)).standing is StudentStatus.NOTHING_TO_SEND
     retrying = replace(remembered, findings=(Finding(Reason.RETRYING),))
-    assert student_answer(retrying).standing is Standing.HELD
+    assert student_status(retrying).standing is StudentStatus.HELD
 
 
 @pytest.mark.parametrize(
@@ -98,4 +108,4 @@ def test_from_memory_the_last_write_counts() -> None:
 )
 def test_a_score_in_words(score: ScoreValue | None, words: str) -> None:
     """Flags come first, decimals are kept, and 100 is not a power of ten."""
-    assert told(score, Decimal(10)) == words
+    assert sentence_of(score, Decimal(10)) == words

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from shared.domain.provisioning.imports.corrections import corrections_before
 from shared.domain.provisioning.imports.last_import import value
-from shared.domain.provisioning.plan import RosterPlan, plan_roster
+from shared.domain.provisioning.plan import ImportPlan, plan_roster
 from shared.domain.provisioning.policy import CoursePer, ProvisioningPolicy
-from shared.domain.provisioning.problems import Problem
+from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import (
     CatalogCourse,
     ClassEnrollment,
@@ -19,7 +19,7 @@ from shared.domain.provisioning.roster import (
     SchoolTerm,
     StaffMember,
     Student,
-    Teaching,
+    TeachingAssignment,
 )
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
@@ -46,7 +46,7 @@ PER_TEACHER = replace(
 
 
 @dataclass(frozen=True, slots=True)
-class WholePlan(RosterPlan):
+class WholePlan(ImportPlan):
     """A plan with what must come before it."""
 
     corrections: tuple[DataSet, ...] = ()
@@ -67,8 +67,8 @@ def student(dcid: int, **changes: object) -> Student:
 
 def section(dcid: int, lead: int | None = 900, *co_teachers: int, **changes: object) -> ClassSection:
     """Return an algebra section of the fall."""
-    leads = () if lead is None else (Teaching(lead, is_lead=True),)
-    teachers = (*leads, *(Teaching(users_dcid, is_lead=False) for users_dcid in co_teachers))
+    leads = () if lead is None else (TeachingAssignment(lead, is_lead=True),)
+    teachers = (*leads, *(TeachingAssignment(users_dcid, is_lead=False) for users_dcid in co_teachers))
     valid = ClassSection(dcid, dcid + 5000, 100, 3601, "ALG1", str(dcid % 100), teachers)
     return replace(valid, **changes)  # type: ignore[arg-type]
 
@@ -108,21 +108,21 @@ def plan(
     return WholePlan(found.data_sets, found.problems, found.id_changes, found.kept_ids, corrections)
 
 
-def rows(plan: RosterPlan, entity: Entity, term: str | None = None) -> list[SisRow]:
+def rows(plan: ImportPlan, entity: Entity, term: str | None = None) -> list[SisRow]:
     """Return an entity's rows, of all terms or of one."""
     return [r for s in plan.data_sets if s.key.entity is entity and term in (None, s.key.term_sis_id) for r in s.rows]
 
 
-def column(plan: RosterPlan, entity: Entity, name: str) -> dict[str, str]:
+def column(plan: ImportPlan, entity: Entity, name: str) -> dict[str, str]:
     """Return what an entity's rows have in a column, by their keys joined with slashes."""
     return {"/".join(row.key(entity)): value(entity, row, name) for row in rows(plan, entity)}
 
 
-def problems(plan: RosterPlan) -> list[tuple[Problem, str]]:
+def problems(plan: ImportPlan) -> list[tuple[RosterProblemCode, str]]:
     """Return the problems' codes and records."""
     return [(p.code, p.source) for p in plan.problems]
 
 
-def data_set(plan: RosterPlan, entity: Entity, term: str = "100-3601") -> DataSet:
+def data_set(plan: ImportPlan, entity: Entity, term: str = "100-3601") -> DataSet:
     """Return one data set."""
     return next(s for s in plan.data_sets if s.key == DataSetKey(entity, term))

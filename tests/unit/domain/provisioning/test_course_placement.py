@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.provisioning.problems import Problem
+from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
@@ -99,7 +99,7 @@ def test_a_section_that_lost_its_teacher_stays_where_it_is() -> None:
     after = plan(led_by(s4001=None), PER_TEACHER, applied=before.data_sets)
 
     assert column(after, Entity.SECTIONS, "course_id") == {"4001": A}
-    assert problems(after) == [(Problem.SECTION_WITHOUT_TEACHER, "SECTIONS.DCID 4001")]
+    assert problems(after) == [(RosterProblemCode.SECTION_WITHOUT_TEACHER, "SECTIONS.DCID 4001")]
 
 
 def test_a_new_section_without_a_teacher_waits_where_courses_are_teachers() -> None:
@@ -107,7 +107,7 @@ def test_a_new_section_without_a_teacher_waits_where_courses_are_teachers() -> N
     planned = plan(led_by(s4001=None), PER_TEACHER)
 
     assert column(planned, Entity.SECTIONS, "course_id") == {}
-    assert problems(planned) == [(Problem.SECTION_WAITS_FOR_TEACHER, "SECTIONS.DCID 4001")]
+    assert problems(planned) == [(RosterProblemCode.SECTION_WAITS_FOR_TEACHER, "SECTIONS.DCID 4001")]
 
 
 def test_a_section_without_a_teacher_is_provisioned_all_the_same() -> None:
@@ -115,7 +115,7 @@ def test_a_section_without_a_teacher_is_provisioned_all_the_same() -> None:
     planned = plan(led_by(s4001=None))
 
     assert column(planned, Entity.SECTIONS, "course_id") == {"4001": "4001"}
-    assert problems(planned) == [(Problem.SECTION_WITHOUT_TEACHER, "SECTIONS.DCID 4001")]
+    assert problems(planned) == [(RosterProblemCode.SECTION_WITHOUT_TEACHER, "SECTIONS.DCID 4001")]
 
 
 @pytest.mark.parametrize("lead", [teacher(900, is_active=False), teacher(900, teacher_number="")])
@@ -123,7 +123,7 @@ def test_a_lead_teacher_without_a_user_is_none(lead: object) -> None:
     """Somebody who left, or has no number, cannot be given a course."""
     planned = plan(roster(staff=(lead,), sections=(section(4001),)), PER_TEACHER)
 
-    assert (Problem.SECTION_WAITS_FOR_TEACHER, "SECTIONS.DCID 4001") in problems(planned)
+    assert (RosterProblemCode.SECTION_WAITS_FOR_TEACHER, "SECTIONS.DCID 4001") in problems(planned)
 
 
 def test_a_section_of_an_unknown_term_is_left_out() -> None:
@@ -131,14 +131,14 @@ def test_a_section_of_an_unknown_term_is_left_out() -> None:
     planned = plan(roster(sections=(section(4001, term_id=3699),), enrollments=()))
 
     assert column(planned, Entity.SECTIONS, "name") == {}
-    assert problems(planned) == [(Problem.SECTION_WITHOUT_TERM, "SECTIONS.DCID 4001")]
+    assert problems(planned) == [(RosterProblemCode.SECTION_WITHOUT_TERM, "SECTIONS.DCID 4001")]
 
 
 def test_a_section_without_a_course_number_is_left_out() -> None:
     """There is nothing to name its course by."""
     planned = plan(roster(sections=(section(4001, course_number=" "),), enrollments=()))
 
-    assert problems(planned) == [(Problem.SECTION_WITHOUT_COURSE, "SECTIONS.DCID 4001")]
+    assert problems(planned) == [(RosterProblemCode.SECTION_WITHOUT_COURSE, "SECTIONS.DCID 4001")]
 
 
 def test_of_two_sections_with_one_sis_id_the_first_is_taken() -> None:
@@ -147,7 +147,7 @@ def test_of_two_sections_with_one_sis_id_the_first_is_taken() -> None:
     planned = plan(policy=policy)
 
     assert list(column(planned, Entity.SECTIONS, "name")) == ["ALG1"]
-    assert problems(planned) == [(Problem.SECTION_ID_TAKEN, "SECTIONS.DCID 4002")]
+    assert problems(planned) == [(RosterProblemCode.SECTION_ID_TAKEN, "SECTIONS.DCID 4002")]
 
 
 def test_a_sis_id_stays_with_the_section_that_has_it() -> None:
@@ -156,7 +156,7 @@ def test_a_sis_id_stays_with_the_section_that_has_it() -> None:
     before = plan(roster(sections=(section(4002),)), policy)
     after = plan(policy=policy, applied=before.data_sets)
 
-    assert problems(after) == [(Problem.SECTION_ID_TAKEN, "SECTIONS.DCID 4001")]
+    assert problems(after) == [(RosterProblemCode.SECTION_ID_TAKEN, "SECTIONS.DCID 4001")]
 
 
 def test_two_purposes_never_share_a_new_course() -> None:
@@ -164,7 +164,7 @@ def test_two_purposes_never_share_a_new_course() -> None:
     policy = replace(PER_TEACHER, course_sis_id=SisIdTemplate("{term_id}-{course_number}"))
     planned = plan(led_by(s4001=900, s4002=901), policy)
 
-    assert problems(planned) == [(Problem.COURSE_ID_TAKEN, "SECTIONS.DCID 4002")]
+    assert problems(planned) == [(RosterProblemCode.COURSE_ID_TAKEN, "SECTIONS.DCID 4002")]
 
 
 def test_a_section_that_changes_terms_starts_anew() -> None:

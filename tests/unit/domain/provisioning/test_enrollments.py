@@ -6,8 +6,8 @@ from datetime import date, timedelta
 import pytest
 
 from shared.domain.provisioning.policy import DroppedStatus, PreRegistered, ProvisioningPolicy, ReplacedStatus
-from shared.domain.provisioning.problems import Problem
-from shared.domain.provisioning.roster import ClassEnrollment, Teaching
+from shared.domain.provisioning.problems import RosterProblemCode
+from shared.domain.provisioning.roster import ClassEnrollment, TeachingAssignment
 from shared.domain.provisioning.rows.sis_rows import Entity
 from tests.unit.domain.provisioning.rosters import (
     FALL,
@@ -169,7 +169,7 @@ def test_an_enrollment_of_an_unknown_student_is_reported() -> None:
     """Rows that join to nothing do not go over silently."""
     planned = plan(roster(enrollments=(enrolled(4001, 599),)))
 
-    assert problems(planned) == [(Problem.STUDENT_UNKNOWN, "SECTIONS.DCID 4001, STUDENTS.DCID 599")]
+    assert problems(planned) == [(RosterProblemCode.STUDENT_UNKNOWN, "SECTIONS.DCID 4001, STUDENTS.DCID 599")]
 
 
 def test_a_past_enrollment_of_an_unknown_student_is_history() -> None:
@@ -182,8 +182,8 @@ def test_an_enrolled_student_who_cannot_be_a_user_is_reported_with_the_section()
     planned = plan(roster(students=(student(501, first_name="", last_name=" "), student(502))))
 
     assert problems(planned) == [
-        (Problem.NAME_MISSING, "STUDENTS.DCID 501"),
-        (Problem.STUDENT_NOT_PROVISIONED, "SECTIONS.DCID 4001, STUDENTS.DCID 501"),
+        (RosterProblemCode.NAME_MISSING, "STUDENTS.DCID 501"),
+        (RosterProblemCode.STUDENT_NOT_PROVISIONED, "SECTIONS.DCID 4001, STUDENTS.DCID 501"),
     ]
 
 
@@ -222,7 +222,7 @@ def test_impossible_dates_leave_an_enrollment_as_it_was(row: ClassEnrollment, be
     after = plan(roster(enrollments=(row,)), applied=earlier.data_sets)
 
     assert after.data_sets == earlier.data_sets
-    assert problems(after) == [(Problem.ENROLLMENT_DATES_IMPOSSIBLE, "SECTIONS.DCID 4001, STUDENTS.DCID 501")]
+    assert problems(after) == [(RosterProblemCode.ENROLLMENT_DATES_IMPOSSIBLE, "SECTIONS.DCID 4001, STUDENTS.DCID 501")]
 
 
 @pytest.mark.parametrize("row", IMPOSSIBLE)
@@ -231,7 +231,7 @@ def test_impossible_dates_enroll_nobody_and_are_reported(row: ClassEnrollment) -
     after = plan(roster(enrollments=(row,)))
 
     assert OF_501 not in column(after, Entity.ENROLLMENTS, "status")
-    assert problems(after) == [(Problem.ENROLLMENT_DATES_IMPOSSIBLE, "SECTIONS.DCID 4001, STUDENTS.DCID 501")]
+    assert problems(after) == [(RosterProblemCode.ENROLLMENT_DATES_IMPOSSIBLE, "SECTIONS.DCID 4001, STUDENTS.DCID 501")]
 
 
 def test_another_row_of_the_student_decides() -> None:
@@ -274,9 +274,9 @@ def test_pre_registered_students_may_wait() -> None:
 AIDE = replace(POLICY, teacher_roles={27: "ta", 28: "Grader"})
 
 
-def roles(*teachers: Teaching, today: date = TODAY, policy: ProvisioningPolicy = AIDE) -> dict[str, str]:
+def roles(*teachers: TeachingAssignment, today: date = TODAY, policy: ProvisioningPolicy = AIDE) -> dict[str, str]:
     """Return the roles of those who teach section 4001 with the lead teacher."""
-    taught = section(4001, teachers=(Teaching(900, is_lead=True), *teachers))
+    taught = section(4001, teachers=(TeachingAssignment(900, is_lead=True), *teachers))
     planned = plan(roster(sections=(taught,), enrollments=()), policy, today)
     return {row.values[2]: row.values[3] for row in rows(planned, Entity.ENROLLMENTS)}
 
@@ -295,14 +295,14 @@ def test_co_teachers_teach_from_their_first_to_their_last_day(
     first: date | None, last: date | None, teaches: bool
 ) -> None:
     """Both days belong to it; those to come are in PowerSchool's table already."""
-    assert ("T901" in roles(Teaching(901, is_lead=False, first_day=first, last_day=last))) is teaches
+    assert ("T901" in roles(TeachingAssignment(901, is_lead=False, first_day=first, last_day=last))) is teaches
 
 
 def test_before_and_after_the_term_its_days_count() -> None:
     """Who will begin with the term is in its classes in the summer; who taught to its end stays."""
     from_the_first, to_the_last = (
-        Teaching(901, is_lead=False, first_day=FIRST_DAY),
-        Teaching(901, is_lead=False, last_day=LAST_DAY),
+        TeachingAssignment(901, is_lead=False, first_day=FIRST_DAY),
+        TeachingAssignment(901, is_lead=False, last_day=LAST_DAY),
     )
     assert "T901" in roles(from_the_first, today=FIRST_DAY - 30 * DAY)
     assert "T901" in roles(to_the_last, today=LAST_DAY + 30 * DAY)
@@ -311,14 +311,14 @@ def test_before_and_after_the_term_its_days_count() -> None:
 @pytest.mark.parametrize(("role_id", "role"), [(None, "teacher"), (26, "teacher"), (27, "ta"), (28, "Grader")])
 def test_a_role_of_powerschool_is_one_of_canvas(role_id: int | None, role: str) -> None:
     """By the district's map; whoever is not in it is a teacher."""
-    assert roles(Teaching(901, is_lead=False, role_id=role_id)) == {"T900": "teacher", "T901": role}
+    assert roles(TeachingAssignment(901, is_lead=False, role_id=role_id)) == {"T900": "teacher", "T901": role}
 
 
 def test_the_spell_of_today_counts() -> None:
     """Somebody who taught before and teaches again in another role has the role of now."""
     spells = (
-        Teaching(901, is_lead=False, role_id=26, last_day=TODAY - DAY),
-        Teaching(901, is_lead=False, role_id=27, first_day=TODAY),
+        TeachingAssignment(901, is_lead=False, role_id=26, last_day=TODAY - DAY),
+        TeachingAssignment(901, is_lead=False, role_id=27, first_day=TODAY),
     )
     assert roles(*spells) == {"T900": "teacher", "T901": "ta"}
 
@@ -337,9 +337,11 @@ def test_what_becomes_of_a_replaced_lead_teacher_is_a_choice_of_its_own(status: 
 
 def test_a_co_teacher_who_ended_is_replaced_as_well() -> None:
     """And one who changes the role has the old one no more."""
-    taught = section(4001, teachers=(Teaching(900, is_lead=True), Teaching(901, is_lead=False)))
+    taught = section(4001, teachers=(TeachingAssignment(900, is_lead=True), TeachingAssignment(901, is_lead=False)))
     before = plan(roster(sections=(taught, section(4002))))
-    aide = section(4001, teachers=(Teaching(900, is_lead=True), Teaching(901, is_lead=False, role_id=27)))
+    aide = section(
+        4001, teachers=(TeachingAssignment(900, is_lead=True), TeachingAssignment(901, is_lead=False, role_id=27))
+    )
     after = column(
         plan(roster(sections=(aide, section(4002))), AIDE, applied=before.data_sets), Entity.ENROLLMENTS, "status"
     )

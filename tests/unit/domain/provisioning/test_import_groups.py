@@ -8,9 +8,9 @@ from shared.domain.provisioning.imports.import_groups import (
     CLASS_GROUPS,
     DISTRICT,
     entities_of,
+    group_index,
     group_of,
     is_remaster_due,
-    turn_of,
 )
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
 
@@ -77,4 +77,4 @@ def test_remasters_can_be_switched_off() -> None:
 
 def test_each_group_has_a_turn() -> None:
     """The district's comes first."""
-    assert [turn_of(name) for name in (DISTRICT, "classes-1", "classes-4")] == [0, 1, 4]
+    assert [group_index(name) for name in (DISTRICT, "classes-1", "classes-4")] == [0, 1, 4]

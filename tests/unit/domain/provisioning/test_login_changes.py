@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from shared.domain.provisioning.imports.login_changes import login_digest, with_freed_logins
-from shared.domain.provisioning.problems import Problem
+from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
@@ -111,7 +111,7 @@ def test_a_login_that_is_not_given_up_is_reported_with_both_records() -> None:
 
     assert after.corrections == ()
     assert column(after, Entity.USERS, "login_id")["1501"] == HANDED_ON
-    [taken] = [p for p in after.problems if p.code is Problem.LOGIN_TAKEN]
+    [taken] = [p for p in after.problems if p.code is RosterProblemCode.LOGIN_TAKEN]
     assert (taken.source, taken.detail) == ("STUDENTS.DCID 503", "by STUDENTS.DCID 501")
 
 
@@ -123,7 +123,7 @@ def test_a_login_of_one_who_left_may_not_be_given_up_either() -> None:
     after = planned(newcomer, before, former_logins=former, refused_logins=frozenset({"1501"}))
 
     assert [(p.code, p.source, p.detail) for p in after.problems] == [
-        (Problem.LOGIN_TAKEN, "STUDENTS.DCID 503", "by SIS id 1501")
+        (RosterProblemCode.LOGIN_TAKEN, "STUDENTS.DCID 503", "by SIS id 1501")
     ]
 
 
@@ -133,7 +133,7 @@ def test_who_lost_the_address_keeps_the_login_before_a_newcomer() -> None:
     after = planned(roster(students=people), BEFORE)
 
     assert sorted(column(after, Entity.USERS, "login_id").values()).count(HANDED_ON) == 1
-    assert [p.source for p in after.problems if p.code is Problem.LOGIN_TAKEN] == ["STUDENTS.DCID 503"]
+    assert [p.source for p in after.problems if p.code is RosterProblemCode.LOGIN_TAKEN] == ["STUDENTS.DCID 503"]
 
 
 def test_a_leaver_who_comes_back_does_not_take_the_login_again() -> None:
@@ -145,7 +145,7 @@ def test_a_leaver_who_comes_back_does_not_take_the_login_again() -> None:
 
     assert column(after, Entity.USERS, "login_id")["1501"] == "former-login-1501"
     assert column(after, Entity.USERS, "status")["1501"] == "active"
-    assert problems(after) == [(Problem.LOGIN_TAKEN, "STUDENTS.DCID 501")]
+    assert problems(after) == [(RosterProblemCode.LOGIN_TAKEN, "STUDENTS.DCID 501")]
 
 
 def test_ids_change_before_logins() -> None:

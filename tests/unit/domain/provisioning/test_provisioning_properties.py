@@ -12,12 +12,19 @@ from hypothesis import strategies as st
 from shared.domain.provisioning.diff import applied, difference, differences
 from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.imports.uploads import Part, UploadRules, import_needed
-from shared.domain.provisioning.plan import RosterPlan, plan_roster
+from shared.domain.provisioning.plan import ImportPlan, plan_roster
 from shared.domain.provisioning.policy import CoursePer, DroppedStatus, ProvisioningPolicy
-from shared.domain.provisioning.roster import CatalogCourse, ClassEnrollment, ClassSection, Roster, School, Teaching
+from shared.domain.provisioning.roster import (
+    CatalogCourse,
+    ClassEnrollment,
+    ClassSection,
+    Roster,
+    School,
+    TeachingAssignment,
+)
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
-from shared.domain.provisioning.safety import facts_of, reasons_to_hold
+from shared.domain.provisioning.safety import facts_of, safety_findings
 from shared.domain.provisioning.school_plans import plan_without
 from tests.unit.domain.provisioning.rosters import CHICAGO, FALL, PER_TEACHER, POLICY, SPRING, student, teacher
 from tests.unit.domain.provisioning.test_roster_safety import LIMITS
@@ -38,7 +45,7 @@ flags = st.booleans()
 numbers = st.sampled_from(["", "7", "1501", "1502", "901"])
 emails = st.sampled_from([None, "a@district.example", "A@district.example", "b@district.example"])
 
-teachings = st.lists(st.builds(Teaching, st.integers(900, 903), flags), max_size=3).map(tuple)
+teachings = st.lists(st.builds(TeachingAssignment, st.integers(900, 903), flags), max_size=3).map(tuple)
 sections = st.lists(
     st.builds(
         ClassSection,
@@ -115,7 +122,7 @@ policies = st.sampled_from(
 histories = st.lists(st.tuples(rosters, days), min_size=1, max_size=3)
 
 
-def planned(history: list[tuple[Roster, date]], policy: ProvisioningPolicy) -> tuple[tuple[DataSet, ...], RosterPlan]:
+def planned(history: list[tuple[Roster, date]], policy: ProvisioningPolicy) -> tuple[tuple[DataSet, ...], ImportPlan]:
     """Return what was applied before the last roster of a history, and the plan for that one."""
     state: dict[object, DataSet] = {}
     for roster, today in history[:-1]:
@@ -124,7 +131,7 @@ def planned(history: list[tuple[Roster, date]], policy: ProvisioningPolicy) -> t
     return tuple(state.values()), plan_roster(roster, policy, today, state.values())
 
 
-def rows_of(plan: RosterPlan, entity: Entity) -> set[tuple[str, ...]]:
+def rows_of(plan: ImportPlan, entity: Entity) -> set[tuple[str, ...]]:
     return {row.key(entity) for s in plan.data_sets if s.key.entity is entity for row in s.rows}
 
 
@@ -237,13 +244,13 @@ def test_a_section_never_gets_an_empty_course(history: list[tuple[Roster, date]]
                 assert not known_before or row.values[1] in courses or moved_terms(plan, s, row.values[0])
 
 
-def row_of_course(plan: RosterPlan, course: str):  # type: ignore[no-untyped-def]
+def row_of_course(plan: ImportPlan, course: str):  # type: ignore[no-untyped-def]
     return next(
         row for s in plan.data_sets if s.key.entity is Entity.COURSES for row in s.rows if row.values[0] == course
     )
 
 
-def moved_terms(plan: RosterPlan, data_set: DataSet, section: str) -> bool:
+def moved_terms(plan: ImportPlan, data_set: DataSet, section: str) -> bool:
     """Say whether the section is now in another term, and only carried over in this one."""
     others = (s for s in plan.data_sets if s.key.entity is Entity.SECTIONS and s.key != data_set.key)
     return any(row.values[0] == section for s in others for row in s.rows)
@@ -256,7 +263,7 @@ def test_an_unchanged_roster_is_never_held(roster: Roster, policy: ProvisioningP
     again = plan_roster(roster, policy, today, sets).data_sets
     facts = replace(facts_of(roster, today, CHICAGO), empty=())
 
-    assert reasons_to_hold(sets, again, facts, replace(LIMITS, rows=1)) == ()
+    assert safety_findings(sets, again, facts, replace(LIMITS, rows=1)) == ()
 
 
 @settings(max_examples=50)
@@ -267,7 +274,7 @@ def test_an_empty_reading_is_always_held(roster: Roster, policy: ProvisioningPol
     before = plan_roster(roster, policy, today).data_sets
     after = plan_roster(nothing, policy, today, before).data_sets
 
-    assert reasons_to_hold(before, after, facts_of(nothing, today, CHICAGO), LIMITS)
+    assert safety_findings(before, after, facts_of(nothing, today, CHICAGO), LIMITS)
 
 
 @given(histories, policies)

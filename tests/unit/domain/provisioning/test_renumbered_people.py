@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.provisioning.imports.sis_id_changes import change_imports, new_ids, with_new_ids
-from shared.domain.provisioning.problems import Problem
+from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
 from shared.domain.provisioning.rows.users import CanvasUsers
@@ -119,7 +119,7 @@ def test_a_refused_id_stays_in_every_file() -> None:
     assert after.corrections == ()
     assert column(after, Entity.USERS, "first_name")["1501"] == "New"
     assert column(after, Entity.ENROLLMENTS, "status")["4001/1501/student"] == "active"
-    assert problems(after) == [(Problem.PERSON_ID_REFUSED, "STUDENTS.DCID 501")]
+    assert problems(after) == [(RosterProblemCode.PERSON_ID_REFUSED, "STUDENTS.DCID 501")]
     assert after.kept_ids == {"STUDENTS.DCID 501": "1501"}
 
 
@@ -150,7 +150,7 @@ def test_a_number_that_another_keeps_is_given_to_nobody() -> None:
 
     assert {row.source for row in rows(after, Entity.USERS)} >= {"STUDENTS.DCID 501"}
     assert "STUDENTS.DCID 500" not in {row.source for row in rows(after, Entity.USERS)}
-    [taken] = [p for p in after.problems if p.code is Problem.PERSON_ID_TAKEN]
+    [taken] = [p for p in after.problems if p.code is RosterProblemCode.PERSON_ID_TAKEN]
     assert (taken.source, taken.detail) == ("STUDENTS.DCID 500", "by STUDENTS.DCID 501")
 
 

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from shared.domain.provisioning.policy import DroppedStatus
-from shared.domain.provisioning.problems import PROBLEM_TEXTS, Problem
+from shared.domain.provisioning.problems import PROBLEM_TEXTS, RosterProblemCode
 from shared.domain.provisioning.roster import CatalogCourse, School
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
@@ -59,8 +59,8 @@ def test_a_term_of_one_day_is_the_shortest(days: int, reported: bool) -> None:
     reversed_term = replace(FALL, last_day=FALL.first_day + timedelta(days=days))
     found = problems(plan(roster(terms=(reversed_term,), sections=(section(4001),))))
 
-    assert ((Problem.TERM_DATES_REVERSED, "TERMS.DCID 41") in found) is reported
-    assert ((Problem.SECTION_WITHOUT_TERM, "SECTIONS.DCID 4001") in found) is reported
+    assert ((RosterProblemCode.TERM_DATES_REVERSED, "TERMS.DCID 41") in found) is reported
+    assert ((RosterProblemCode.SECTION_WITHOUT_TERM, "SECTIONS.DCID 4001") in found) is reported
 
 
 def test_a_course_is_named_after_the_catalog() -> None:
@@ -90,7 +90,7 @@ def test_a_course_of_another_schools_catalog_is_named_by_its_number() -> None:
     planned = plan(roster(courses=(CatalogCourse("ALG1", "Algebra", 200),), sections=(section(4001),)))
 
     assert column(planned, Entity.COURSES, "long_name") == {"4001": "ALG1"}
-    assert problems(planned) == [(Problem.COURSE_NOT_IN_CATALOG, "SECTIONS.DCID 4001")]
+    assert problems(planned) == [(RosterProblemCode.COURSE_NOT_IN_CATALOG, "SECTIONS.DCID 4001")]
 
 
 @pytest.mark.parametrize(("length", "reported"), [(255, False), (256, True)])
@@ -98,7 +98,7 @@ def test_course_names_are_shortened_to_what_canvas_stores(length: int, reported:
     """255 characters."""
     planned = plan(roster(courses=(CatalogCourse("ALG1", "x" * length, 0),), sections=(section(4001),)))
 
-    assert problems(planned) == ([(Problem.NAME_TOO_LONG, "SECTIONS.DCID 4001")] if reported else [])
+    assert problems(planned) == ([(RosterProblemCode.NAME_TOO_LONG, "SECTIONS.DCID 4001")] if reported else [])
     assert len(column(planned, Entity.COURSES, "long_name")["4001"]) == 255
 
 
@@ -195,5 +195,5 @@ def test_ended_terms_stay_in_canvas() -> None:
 
 def test_every_problem_has_its_words() -> None:
     """A sentence and a remedy for each code, each ending like one."""
-    assert set(PROBLEM_TEXTS) == set(Problem)
+    assert set(PROBLEM_TEXTS) == set(RosterProblemCode)
     assert all(text.sentence.endswith(".") and text.remedy.endswith(".") for text in PROBLEM_TEXTS.values())

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.domain.provisioning.hold_reasons import HOLD_TEXTS, Hold, HoldReason, Limits
-from shared.domain.provisioning.plan import RosterPlan
-from shared.domain.provisioning.roster import OddRow, Roster, School, Student
+from shared.domain.provisioning.hold_reasons import HOLD_TEXTS, HoldFinding, HoldReason, Limits
+from shared.domain.provisioning.plan import ImportPlan
+from shared.domain.provisioning.roster import Roster, School, Student, UnreadableRecord
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import Entity
-from shared.domain.provisioning.safety import facts_of, reasons_to_hold
+from shared.domain.provisioning.safety import facts_of, safety_findings
 from tests.unit.domain.provisioning.rosters import (
     CHICAGO,
     FALL,
@@ -55,10 +55,12 @@ DISTRICT = district()
 BEFORE = plan(DISTRICT)
 
 
-def holds(after: Roster, before: RosterPlan = BEFORE, today: date = TODAY, limits: Limits = LIMITS) -> tuple[Hold, ...]:
+def holds(
+    after: Roster, before: ImportPlan = BEFORE, today: date = TODAY, limits: Limits = LIMITS
+) -> tuple[HoldFinding, ...]:
     """Return the holds of the next plan."""
     planned = plan(after, today=today, applied=before.data_sets)
-    return reasons_to_hold(before.data_sets, planned.data_sets, facts_of(after, today, CHICAGO), limits)
+    return safety_findings(before.data_sets, planned.data_sets, facts_of(after, today, CHICAGO), limits)
 
 
 def found(*args: object, **kwargs: object) -> list[tuple[HoldReason, Entity | None, int | None]]:
@@ -80,14 +82,14 @@ def test_an_unchanged_roster_is_not_held() -> None:
 def test_a_first_run_has_nothing_to_lose() -> None:
     """However little there is."""
     small = roster()
-    assert reasons_to_hold((), plan(small).data_sets, facts_of(small, TODAY, CHICAGO), LIMITS) == ()
+    assert safety_findings((), plan(small).data_sets, facts_of(small, TODAY, CHICAGO), LIMITS) == ()
 
 
 @pytest.mark.parametrize("kind", ["schools", "terms", "staff", "students"])
 def test_a_kind_of_which_nothing_was_read_is_held(kind: str) -> None:
     """Also on a first run."""
     empty = roster(**{kind: ()})
-    (hold, *_) = reasons_to_hold((), plan(empty).data_sets, facts_of(empty, TODAY, CHICAGO), LIMITS)
+    (hold, *_) = safety_findings((), plan(empty).data_sets, facts_of(empty, TODAY, CHICAGO), LIMITS)
 
     assert (hold.reason, hold.detail) == (HoldReason.NOTHING_READ, kind)
 
@@ -101,7 +103,7 @@ def test_a_list_that_never_was_still_is_held() -> None:
 @pytest.mark.parametrize(("odd", "held"), [(4, False), (5, True)])
 def test_more_than_a_few_odd_rows_are_held(odd: int, held: bool) -> None:
     """So many as the district says are reported alone."""
-    rows = tuple(OddRow("COURSES.DCID", 9000 + n) for n in range(odd))
+    rows = tuple(UnreadableRecord("COURSES.DCID", 9000 + n) for n in range(odd))
     limits = replace(LIMITS, odd_rows=4)
     assert [h.reason for h in holds(replace(DISTRICT, odd_rows=rows), limits=limits)] == [HoldReason.ODD_ROWS] * held
 
@@ -236,7 +238,7 @@ def test_many_new_logins_are_held() -> None:
     policy = replace(POLICY, student_login_id=SisIdTemplate("{email}"))
     before = plan(DISTRICT, policy)
     after = plan(changed(lambda s: replace(s, email=f"{s.email}.new"), 6), policy, applied=before.data_sets)
-    reasons = reasons_to_hold(before.data_sets, after.data_sets, facts_of(DISTRICT, TODAY, CHICAGO), LIMITS)
+    reasons = safety_findings(before.data_sets, after.data_sets, facts_of(DISTRICT, TODAY, CHICAGO), LIMITS)
 
     assert [(h.reason, h.affected) for h in reasons] == [(HoldReason.LOGINS_CHANGED, 6)]
 

@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from shared.domain.provisioning.hold_reasons import Hold, HoldReason
-from shared.domain.provisioning.plan import RosterPlan
+from shared.domain.provisioning.hold_reasons import HoldFinding, HoldReason
+from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.roster import Roster, SchoolTerm
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
-from shared.domain.provisioning.safety import facts_of, live_counts, reasons_to_hold
+from shared.domain.provisioning.safety import facts_of, live_counts, safety_findings
 from shared.domain.provisioning.school_plans import plan_without
 from shared.domain.provisioning.school_sizes import LiveCounts, LiveHistory, losses
 from tests.unit.domain.provisioning.rosters import CHICAGO, FALL, FIRST_DAY, LAST_DAY, POLICY, TODAY, plan
@@ -30,11 +30,11 @@ def with_term(term: SchoolTerm, of: Roster = DISTRICT) -> Roster:
 
 
 def term_holds(
-    after: Roster, today: date = TODAY, before: RosterPlan = BEFORE, policy: ProvisioningPolicy = POLICY
+    after: Roster, today: date = TODAY, before: ImportPlan = BEFORE, policy: ProvisioningPolicy = POLICY
 ) -> list[tuple[HoldReason, int | None]]:
     """Return the holds about terms, and their schools."""
     planned = plan(after, today=today, applied=before.data_sets, policy=policy)
-    found = reasons_to_hold(before.data_sets, planned.data_sets, facts_of(after, today, CHICAGO), LIMITS)
+    found = safety_findings(before.data_sets, planned.data_sets, facts_of(after, today, CHICAGO), LIMITS)
     return [(hold.reason, hold.school_number) for hold in found if hold.reason in (STOPS, MOVED)]
 
 
@@ -155,12 +155,12 @@ def test_counts_of_one_school_say_nothing_about_another() -> None:
     assert list(losses(LiveHistory(NOW, tuple(history)), now, ())) == [((Entity.USERS, 100), "a day", 100, 99)]
 
 
-def slowly(after: Roster, history: LiveCounts, before: RosterPlan = BEFORE) -> list[Hold]:
+def slowly(after: Roster, history: LiveCounts, before: ImportPlan = BEFORE) -> list[HoldFinding]:
     """Return the holds about slow losses."""
     planned = plan(after, applied=before.data_sets)
     facts = facts_of(after, TODAY, CHICAGO)
     seen = LiveHistory(NOW, (history,))
-    found = reasons_to_hold(before.data_sets, planned.data_sets, facts, LIMITS, seen)
+    found = safety_findings(before.data_sets, planned.data_sets, facts, LIMITS, seen)
     return [hold for hold in found if hold.reason is HoldReason.SHRUNK_SLOWLY]
 
 

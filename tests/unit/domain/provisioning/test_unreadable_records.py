@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.provisioning.plan import RosterPlan
-from shared.domain.provisioning.problems import Problem
-from shared.domain.provisioning.roster import OddRow, Roster, School
+from shared.domain.provisioning.plan import ImportPlan
+from shared.domain.provisioning.problems import RosterProblemCode
+from shared.domain.provisioning.roster import Roster, School, UnreadableRecord
 from shared.domain.provisioning.rows.sis_rows import Entity
-from shared.domain.provisioning.safety import facts_of, reasons_to_hold
+from shared.domain.provisioning.safety import facts_of, safety_findings
 from tests.unit.domain.provisioning.rosters import (
     CHICAGO,
     FALL,
@@ -33,12 +33,12 @@ BEFORE = plan()
 POLICIES = [POLICY, PER_TEACHER]
 
 
-def odd(record: str, dcid: int, *fields: str, **ids: int) -> OddRow:
-    return OddRow(record, dcid, fields or ("first_day",), ids)
+def odd(record: str, dcid: int, *fields: str, **ids: int) -> UnreadableRecord:
+    return UnreadableRecord(record, dcid, fields or ("first_day",), ids)
 
 
 # What the roster lacks for each odd row, and the ids of the row that can be read.
-CASES: Mapping[str, tuple[OddRow, Roster]] = {
+CASES: Mapping[str, tuple[UnreadableRecord, Roster]] = {
     "a school": (odd("SCHOOLS.DCID", 7, "school_name", school_number=100), roster(schools=(School(200, 8, "South"),))),
     "a term": (odd("TERMS.DCID", FALL.dcid, term_id=3601, school_number=100), roster(terms=())),
     "a course": (odd("COURSES.DCID", 1, "course_name"), roster(courses=())),
@@ -61,9 +61,9 @@ def test_what_was_applied_of_an_odd_record_stays(case: str, policy: object) -> N
     left = replace(without, odd_rows=(row,))
     after = plan(left, policy, applied=before.data_sets)  # type: ignore[arg-type]
     assert after.data_sets == before.data_sets
-    assert [p.detail for p in after.problems if p.code is Problem.ROW_UNREADABLE] == [", ".join(row.fields)]
-    assert (Problem.ROW_UNREADABLE, row.source) in problems(after)
-    assert reasons_to_hold(before.data_sets, after.data_sets, facts_of(left, TODAY, CHICAGO), LIMITS) == ()
+    assert [p.detail for p in after.problems if p.code is RosterProblemCode.ROW_UNREADABLE] == [", ".join(row.fields)]
+    assert (RosterProblemCode.ROW_UNREADABLE, row.source) in problems(after)
+    assert safety_findings(before.data_sets, after.data_sets, facts_of(left, TODAY, CHICAGO), LIMITS) == ()
 
 
 @pytest.mark.parametrize("case", sorted(CASES.keys() - {"a school"}))
@@ -94,7 +94,7 @@ def test_nothing_is_made_up_of_a_record_that_was_never_applied(case: str) -> Non
     row, without = CASES[case]
     first = plan(replace(without, odd_rows=(row,)))
     assert first.data_sets == plan(without).data_sets
-    assert (Problem.ROW_UNREADABLE, row.source) in problems(first)
+    assert (RosterProblemCode.ROW_UNREADABLE, row.source) in problems(first)
 
 
 def test_a_suspended_student_stays_suspended() -> None:
@@ -114,14 +114,14 @@ def test_nobody_gets_the_id_or_login_of_an_odd_record() -> None:
         applied=BEFORE.data_sets,
     )
     assert [r.source for r in rows(after, Entity.USERS) if r.values[0] == "1501"] == ["STUDENTS.DCID 501"]
-    assert (Problem.PERSON_ID_TAKEN, "STUDENTS.DCID 601") in problems(after)
+    assert (RosterProblemCode.PERSON_ID_TAKEN, "STUDENTS.DCID 601") in problems(after)
 
 
 def test_an_enrollment_of_nobody_in_particular_is_held() -> None:
     """Whose state is to be kept is not known."""
     left = roster(enrollments=(enrolled(4002, 502),), odd_rows=(odd("CC.DCID", 1, "student_dcid", section_dcid=4001),))
     after = plan(left, applied=BEFORE.data_sets)
-    holds = reasons_to_hold(BEFORE.data_sets, after.data_sets, facts_of(left, TODAY, CHICAGO), LIMITS)
+    holds = safety_findings(BEFORE.data_sets, after.data_sets, facts_of(left, TODAY, CHICAGO), LIMITS)
     assert [(hold.reason.value, hold.detail) for hold in holds] == [
         ("odd_rows", "1 rows, 1 without their section or student")
     ]
@@ -130,8 +130,8 @@ def test_an_enrollment_of_nobody_in_particular_is_held() -> None:
 def test_problems_tell_no_content() -> None:
     """Columns and ids alone."""
     row, without = CASES["a student"]
-    told: RosterPlan = plan(replace(without, odd_rows=(row,)), applied=BEFORE.data_sets)
-    (problem,) = (p for p in told.problems if p.code is Problem.ROW_UNREADABLE)
+    told: ImportPlan = plan(replace(without, odd_rows=(row,)), applied=BEFORE.data_sets)
+    (problem,) = (p for p in told.problems if p.code is RosterProblemCode.ROW_UNREADABLE)
     assert problem.source == "STUDENTS.DCID 501"
     assert "last_name" in problem.sentence
     assert ROSTER.students[0].last_name not in problem.sentence

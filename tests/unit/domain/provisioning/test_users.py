@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.provisioning.problems import Problem
+from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import StaffMember, Student
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import Entity
@@ -76,7 +76,7 @@ def test_a_student_without_a_number_is_left_out(number: str) -> None:
     planned = plan(roster(**of_people(student(501, number=number))), BY_EMAIL)
 
     assert [(p.code, p.source, p.detail) for p in planned.problems] == [
-        (Problem.PERSON_ID_INCOMPLETE, "STUDENTS.DCID 501", "student_number")
+        (RosterProblemCode.PERSON_ID_INCOMPLETE, "STUDENTS.DCID 501", "student_number")
     ]
 
 
@@ -85,8 +85,8 @@ def test_staff_without_a_teacher_number_are_left_out() -> None:
     planned = plan(roster(**of_people(teacher(900, teacher_number=""))))
 
     assert problems(planned) == [
-        (Problem.LOGIN_INCOMPLETE, "USERS.DCID 900"),
-        (Problem.PERSON_ID_INCOMPLETE, "USERS.DCID 900"),
+        (RosterProblemCode.LOGIN_INCOMPLETE, "USERS.DCID 900"),
+        (RosterProblemCode.PERSON_ID_INCOMPLETE, "USERS.DCID 900"),
     ]
 
 
@@ -95,7 +95,7 @@ def test_a_missing_address_matters_where_logins_are_made_of_it(policy: object, l
     """Elsewhere the user just has none."""
     planned = plan(roster(**of_people(student(501, email=None))), policy)  # type: ignore[arg-type]
 
-    assert problems(planned) == ([(Problem.LOGIN_INCOMPLETE, "STUDENTS.DCID 501")] if left_out else [])
+    assert problems(planned) == ([(RosterProblemCode.LOGIN_INCOMPLETE, "STUDENTS.DCID 501")] if left_out else [])
     assert bool(rows(planned, Entity.USERS)) is not left_out
 
 
@@ -106,7 +106,7 @@ def test_a_lost_address_locks_nobody_out() -> None:
     after = plan(lost, BY_EMAIL, applied=before.data_sets)
 
     assert after.data_sets == before.data_sets
-    assert problems(after) == [(Problem.LOGIN_INCOMPLETE, "STUDENTS.DCID 501")]
+    assert problems(after) == [(RosterProblemCode.LOGIN_INCOMPLETE, "STUDENTS.DCID 501")]
 
 
 def test_of_two_with_one_number_the_first_is_taken() -> None:
@@ -114,8 +114,8 @@ def test_of_two_with_one_number_the_first_is_taken() -> None:
     planned = plan(roster(**of_people(student(501), student(502, number="1501"))))
 
     assert problems(planned) == [
-        (Problem.LOGIN_TAKEN, "STUDENTS.DCID 502"),
-        (Problem.PERSON_ID_TAKEN, "STUDENTS.DCID 502"),
+        (RosterProblemCode.LOGIN_TAKEN, "STUDENTS.DCID 502"),
+        (RosterProblemCode.PERSON_ID_TAKEN, "STUDENTS.DCID 502"),
     ]
 
 
@@ -139,7 +139,9 @@ def test_logins_are_compared_as_canvas_does() -> None:
     """Without regard to case."""
     both = (student(501, email="a@district.example"), student(502, email="A@district.example"))
 
-    assert problems(plan(roster(**of_people(*both)), BY_EMAIL)) == [(Problem.LOGIN_TAKEN, "STUDENTS.DCID 502")]
+    assert problems(plan(roster(**of_people(*both)), BY_EMAIL)) == [
+        (RosterProblemCode.LOGIN_TAKEN, "STUDENTS.DCID 502")
+    ]
 
 
 @pytest.mark.parametrize(("first", "last", "missing"), [("", "", True), ("Cher", "", False), ("", "Nobody", False)])
@@ -147,7 +149,7 @@ def test_one_name_is_enough(first: str, last: str, missing: bool) -> None:
     """Canvas blanks out the name of a user without any."""
     planned = plan(roster(**of_people(student(501, first_name=first, last_name=last))))
 
-    assert problems(planned) == ([(Problem.NAME_MISSING, "STUDENTS.DCID 501")] if missing else [])
+    assert problems(planned) == ([(RosterProblemCode.NAME_MISSING, "STUDENTS.DCID 501")] if missing else [])
 
 
 @pytest.mark.parametrize(("length", "reported"), [(127, False), (128, True)])
@@ -155,7 +157,7 @@ def test_names_are_shortened_to_what_canvas_stores(length: int, reported: bool) 
     """127 characters and a space and 127 characters are 255."""
     planned = plan(roster(**of_people(student(501, first_name="x" * length))))
 
-    assert problems(planned) == ([(Problem.NAME_TOO_LONG, "STUDENTS.DCID 501")] if reported else [])
+    assert problems(planned) == ([(RosterProblemCode.NAME_TOO_LONG, "STUDENTS.DCID 501")] if reported else [])
     assert len(rows(planned, Entity.USERS)[0].values[2]) == 127
 
 

@@ -10,7 +10,7 @@ import pytest
 from shared.adapters.redis.keys import Keys
 from shared.clock import SystemClock
 from shared.config import load
-from workers.web.api.errors import NotDone
+from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import Authenticator
 from workers.web.metrics.endpoint import MetricsAccess
 
@@ -36,7 +36,7 @@ def status(client: tuple[str, int] | None, token: str, password: str = PASSWORD,
     sent = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     try:
         asyncio.run(access.check({"type": "http", "client": client, "headers": sent}))
-    except NotDone as refused:
+    except ApiError as refused:
         return refused.status
     return 200
 

@@ -9,7 +9,7 @@ import pytest
 from shared.adapters.powerschool.cache import JsonCache
 from shared.clock import ManualClock
 from shared.config import load
-from workers.container import Passback
+from workers.container import Container
 from workers.web.metrics.school_hours import SchoolHours
 
 # Wednesday, 8:00 and 7:59 in Chicago, Saturday noon there.
@@ -18,8 +18,8 @@ EIGHT, BEFORE, SATURDAY = (
 )
 
 
-def service(at: datetime, **settings: str) -> Passback:
-    made = Passback(load({f"PASSBACK_{name}": value for name, value in settings.items()}, Path("no.env")))
+def service(at: datetime, **settings: str) -> Container:
+    made = Container(load({f"PASSBACK_{name}": value for name, value in settings.items()}, Path("no.env")))
     made.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
     made.clock = ManualClock(at)  # type: ignore[assignment]
     return made

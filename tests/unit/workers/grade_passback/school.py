@@ -8,7 +8,7 @@ from decimal import Decimal
 from shared.clock import ManualClock
 from shared.domain.outcome import Outcome
 from shared.domain.passback.canvas import Assignment, GradebookRow
-from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.course_state import SectionRecord
 from shared.domain.passback.powerschool import RosteredStudent
 from shared.domain.passback.rules.reasons import Reason
@@ -27,14 +27,14 @@ from tests.fakes import (
     whole_turn,
 )
 from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
-from workers.grade_passback.apply.applier import Applier
-from workers.grade_passback.course_reader import Policy, Survey, Surveyor
+from workers.grade_passback.apply.applier import PlanApplier
+from workers.grade_passback.course_reader import CourseComparer, CourseComparison, SyncPolicy
 from workers.grade_passback.explain.live import Explain
-from workers.grade_passback.explain.response import Json, Memory, Question
-from workers.grade_passback.explain.stored import Recall
-from workers.grade_passback.lease import guard
-from workers.grade_passback.outcome_handler import Settler
-from workers.grade_passback.sync_job import SyncCourse
+from workers.grade_passback.explain.response import ExplainQuery, Json, StoredCourseData
+from workers.grade_passback.explain.stored import StoredExplain
+from workers.grade_passback.lease import write_guard
+from workers.grade_passback.outcome_handler import SyncOutcomeHandler
+from workers.grade_passback.sync_job import SyncJob
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
 WAITS = (timedelta(seconds=30), timedelta(seconds=120))
@@ -75,15 +75,15 @@ class School:
     audit: FakeAudit = field(default_factory=FakeAudit)
     dead_letters: FakeDeadLetters = field(init=False)
     pauses: FakePauses = field(init=False)
-    surveyor: Surveyor = field(init=False)
-    sync_course: SyncCourse = field(init=False)
-    settler: Settler = field(init=False)
+    surveyor: CourseComparer = field(init=False)
+    sync_course: SyncJob = field(init=False)
+    settler: SyncOutcomeHandler = field(init=False)
 
     def __post_init__(self) -> None:
         self.dead_letters = FakeDeadLetters(self.clock)
         self.pauses = FakePauses(self.clock)
-        policy = Policy(CHICAGO, 14, self.default_category, clear_scores=self.clear_scores)
-        self.surveyor = Surveyor(
+        policy = SyncPolicy(CHICAGO, 14, self.default_category, clear_scores=self.clear_scores)
+        self.surveyor = CourseComparer(
             self.canvas,
             self.rosters,
             self.powerschool,
@@ -93,8 +93,8 @@ class School:
             policy,
             self.associations,
         )
-        applier = Applier(self.powerschool, self.links, self.score_batch, self.audit, self.clock)
-        self.sync_course = SyncCourse(
+        applier = PlanApplier(self.powerschool, self.links, self.score_batch, self.audit, self.clock)
+        self.sync_course = SyncJob(
             self.surveyor,
             applier,
             self.rosters,
@@ -103,17 +103,17 @@ class School:
             self.associations,
             self.dead_letters,
         )
-        self.settler = Settler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
+        self.settler = SyncOutcomeHandler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
 
     def sync(self, attempts: int = 0, *, before: Callable[[Lease], None] = lambda _: None) -> Outcome:
         """Sync the course once, as the task does; `attempts` runs of this work failed before."""
         lease = self.changes.lease("1")
         before(lease)
         changes = change_set(attempts)
-        check = guard(self.changes, lease, whole_turn(self.clock, DEADLINE))
+        check = write_guard(self.changes, lease, whole_turn(self.clock, DEADLINE))
         return self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check, lease.token))
 
-    def survey(self) -> Survey:
+    def survey(self) -> CourseComparison:
         """Return both sides now."""
         return self.surveyor.survey("1", asked_for_by_person=False)
 
@@ -126,9 +126,9 @@ class School:
 
     def answer(self, assignment_id: str | None = None, student_sis_id: str | None = None) -> Json:
         """Return the whole answer of `explain`."""
-        memory = Memory(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
-        explain = Explain(lambda: self.surveyor, Recall(memory), memory, self.clock)
-        return explain.answer(Question("1", assignment_id, student_sis_id))
+        memory = StoredCourseData(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
+        explain = Explain(lambda: self.surveyor, StoredExplain(memory), memory, self.clock)
+        return explain.answer(ExplainQuery("1", assignment_id, student_sis_id))
 
     def record(self, assignment_id: str = "11") -> SectionRecord:
         """Return what is remembered of one assignment in the only section."""
@@ -175,9 +175,11 @@ class School:
         return kinds
 
 
-def change_set(attempts: int = 0, cause: Cause = Cause.EVENT, graded: Iterable[str] = ("11", "12")) -> ChangeSet:
+def change_set(
+    attempts: int = 0, cause: ChangeCause = ChangeCause.EVENT, graded: Iterable[str] = ("11", "12")
+) -> PendingChanges:
     """Return a pending change of the course, in which the scores of these assignments may have changed."""
-    return ChangeSet("1", NOW, NOW, 1, frozenset({cause}), frozenset(graded), attempts)
+    return PendingChanges("1", NOW, NOW, 1, frozenset({cause}), frozenset(graded), attempts)
 
 
 def link_of(school: School, assignment_id: str = "11") -> int:

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.outcome import Wait
-from shared.domain.passback.audit import AuditEntry, FieldChange, Occasion, ScoreChange, ScoreValue, WriteKind
-from shared.domain.passback.changes import Cause
+from shared.domain.outcome import Snooze
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import ActualScore
-from shared.errors import SystemUnwell, TransientError
+from shared.errors import ServiceUnavailable, TransientError
 from tests.unit.domain.passback.baseline import SECTION_DCID
 from tests.unit.workers.grade_passback.school import NOW, School, change_set, link_of
 
@@ -37,7 +37,7 @@ def test_a_first_sync_leaves_a_create_and_its_scores(school: School) -> None:
         powerschool_assignment_id=link_of(school) - 1000,
         powerschool_assignment_section_id=link_of(school),
         kind=WriteKind.SCORES,
-        occasion=Occasion((Cause.EVENT,), "passback", 1),
+        occasion=WriteContext((ChangeCause.EVENT,), "passback", 1),
         points_possible=Decimal(10),
         scores=(
             ScoreChange(501, "S1", None, ScoreValue(Decimal(8))),
@@ -104,7 +104,7 @@ def test_a_failed_batch_leaves_nothing(school: School) -> None:
 
 LOST = [
     TransientError("PUT: timeout", cause="powerschool_timeout", may_be_done=True),
-    SystemUnwell("PUT: timeout", cause="powerschool_timeout", delay=timedelta(minutes=1), may_be_done=True),
+    ServiceUnavailable("PUT: timeout", cause="powerschool_timeout", delay=timedelta(minutes=1), may_be_done=True),
 ]
 
 
@@ -155,13 +155,15 @@ def test_what_cannot_be_told_is_not_sent(school: School) -> None:
     """Redis is unwell: the work waits, and PowerSchool is not written to."""
     school.sync()
     school.grade("S1", "11", "7")
-    school.audit.faults.on("begin", SystemUnwell("EVALSHA", cause="redis_unavailable", delay=timedelta(seconds=5)))
-    assert isinstance(school.sync(), Wait)
+    school.audit.faults.on(
+        "begin", ServiceUnavailable("EVALSHA", cause="redis_unavailable", delay=timedelta(seconds=5))
+    )
+    assert isinstance(school.sync(), Snooze)
     assert school.powerschool.assignments_there[link_of(school)].scores[501].points == 8
 
 
 def test_a_persons_sync_names_the_person() -> None:
     """The actor is whoever asked; what happened by itself is passback's."""
-    asked = replace(change_set(cause=Cause.PERSON), actors=frozenset({"rivera", "chen"}))
-    assert Occasion.of(asked, 7) == Occasion((Cause.PERSON,), "chen, rivera", 7)
-    assert Occasion.of(change_set(), 8).actor == "passback"
+    asked = replace(change_set(cause=ChangeCause.PERSON), actors=frozenset({"rivera", "chen"}))
+    assert WriteContext.of(asked, 7) == WriteContext((ChangeCause.PERSON,), "chen, rivera", 7)
+    assert WriteContext.of(change_set(), 8).actor == "passback"

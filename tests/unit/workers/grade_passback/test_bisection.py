@@ -12,7 +12,7 @@ from shared.domain.passback.rules.reasons import Reason
 from tests.fakes import refused
 from tests.unit.domain.passback.baseline import ASSIGNMENT, ROSTERED
 from tests.unit.workers.grade_passback.school import CHICAGO, School, row
-from workers.grade_passback.course_reader import Policy, Surveyor
+from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
 
 CLASS = [f"S{number}" for number in range(1, 13)]
 DCIDS = {sis_id: 500 + number for number, sis_id in enumerate(CLASS, start=1)}
@@ -108,8 +108,8 @@ def test_a_clear_that_is_refused_without_names_is_halved() -> None:
     """One student's old score stays; the other's is cleared."""
     here = School()
     here.assign(ASSIGNMENT)
-    policy = Policy(CHICAGO, grace_days=14, default_category="", clear_scores=True)
-    here.surveyor = Surveyor(
+    policy = SyncPolicy(CHICAGO, grace_days=14, default_category="", clear_scores=True)
+    here.surveyor = CourseComparer(
         here.canvas, here.rosters, here.powerschool, here.links, here.records, here.clock, policy, here.associations
     )
     here.sync_course._surveyor = here.surveyor

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.passback.canvas import AssignmentGroup, Section
-from shared.domain.passback.changes import Cause, ChangeSet
-from shared.ports.passback import Reading
+from shared.domain.passback.changes import ChangeCause, PendingChanges
+from shared.ports.passback import CachePolicy
 from tests.unit.domain.passback.baseline import ROSTERED
 from tests.unit.workers.grade_passback.school import ROWS, School, change_set, decimals
 
 LINKED = AssignmentGroup("39", "Homework")
 
 
-def run(school: School, changes: ChangeSet) -> list[Reading]:
+def run(school: School, changes: PendingChanges) -> list[CachePolicy]:
     """Sync the course for these changes; return how it was read."""
     school.canvas.readings.clear()
     lease = school.changes.lease("1")
@@ -21,27 +21,29 @@ def run(school: School, changes: ChangeSet) -> list[Reading]:
     return school.canvas.readings
 
 
-@pytest.mark.parametrize("cause", [Cause.EVENT, Cause.WEBHOOK, Cause.DUE_DATE])
-def test_a_change_of_grades_needs_no_more(school: School, cause: Cause) -> None:
+@pytest.mark.parametrize("cause", [ChangeCause.EVENT, ChangeCause.WEBHOOK, ChangeCause.DUE_DATE])
+def test_a_change_of_grades_needs_no_more(school: School, cause: ChangeCause) -> None:
     """What is remembered of sections and groups is good enough for a grade."""
     run(school, change_set())
-    assert run(school, change_set(cause=cause)) == [Reading.REMEMBERED]
+    assert run(school, change_set(cause=cause)) == [CachePolicy.REMEMBERED]
 
 
-@pytest.mark.parametrize("cause", [Cause.PERSON, Cause.SCHEDULE, Cause.RECONCILE])
-def test_passes_and_people_see_everything(school: School, cause: Cause) -> None:
+@pytest.mark.parametrize("cause", [ChangeCause.PERSON, ChangeCause.SCHEDULE, ChangeCause.RECONCILE])
+def test_passes_and_people_see_everything(school: School, cause: ChangeCause) -> None:
     """Whoever looks at the whole course reads the whole course."""
-    assert run(school, change_set(cause=cause)) == [Reading.BY_HAND if cause is Cause.PERSON else Reading.ANEW]
+    assert run(school, change_set(cause=cause)) == [
+        CachePolicy.BY_HAND if cause is ChangeCause.PERSON else CachePolicy.ANEW
+    ]
 
 
 def test_a_changed_assignment_makes_everything_read(school: School) -> None:
     """Course, section, group and enrollment events come as assignment changes."""
-    assert run(school, replace(change_set(), assignments_changed=True)) == [Reading.ANEW]
+    assert run(school, replace(change_set(), assignments_changed=True)) == [CachePolicy.ANEW]
 
 
 def test_a_second_attempt_reads_everything(school: School) -> None:
     """What failed once is not judged from memory."""
-    assert run(school, change_set(attempts=1)) == [Reading.ANEW]
+    assert run(school, change_set(attempts=1)) == [CachePolicy.ANEW]
 
 
 def test_a_section_that_came_without_an_event_is_synced_at_once(school: School) -> None:
@@ -51,7 +53,7 @@ def test_a_section_that_came_without_an_event_is_synced_at_once(school: School) 
     school.rosters.remembered = {"4001": replace(ROSTERED, students={}), "4002": replace(ROSTERED, dcid=4002)}
     school.canvas.content = replace(content, sections=(*content.sections, Section("22", "Period 2", "4002")))
     school.canvas.rows = tuple(replace(row, section_ids=frozenset({"22"})) for row in ROWS)
-    assert run(school, change_set()) == [Reading.REMEMBERED, Reading.ANEW]
+    assert run(school, change_set()) == [CachePolicy.REMEMBERED, CachePolicy.ANEW]
     created = [a for a in school.powerschool.assignments_there.values() if a.section_dcid == 4002]
     assert {dcid: score.points for dcid, score in created[0].scores.items()} == decimals(S1="8", S2="9.5")
 
@@ -61,5 +63,5 @@ def test_a_group_that_came_without_an_event_is_known_at_once(school: School) -> 
     run(school, change_set())
     school.canvas.content = replace(school.canvas.content, groups={**school.canvas.content.groups, "39": LINKED})
     school.edit(group_id="39")
-    assert run(school, change_set()) == [Reading.REMEMBERED, Reading.ANEW]
+    assert run(school, change_set()) == [CachePolicy.REMEMBERED, CachePolicy.ANEW]
     assert school.reasons() == []

@@ -7,12 +7,12 @@ import pytest
 
 from shared.domain.passback.canvas import AssignmentGroup, Section
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
-from shared.domain.passback.rules.categories import Association, CategoryFound, FoundBy
+from shared.domain.passback.rules.categories import CategoryAssociation, CategoryFound, FoundBy
 from shared.domain.passback.rules.reasons import Reason
 from tests.fakes import refused
 from tests.unit.domain.passback.baseline import CHICAGO, GROUP, HOMEWORK, ROSTERED, SECTION, TESTS
 from tests.unit.workers.grade_passback.school import School
-from workers.grade_passback.operations.category_links import CannotLink, CategoryLinks
+from workers.grade_passback.operations.category_links import CategoryLinks, InvalidMapping
 
 COURSE = "1"
 DISTRICT = 5
@@ -48,7 +48,7 @@ def add_section(school: School, teacher: int) -> RosteredSection:
     return other
 
 
-def associations(school: School) -> dict[str, Association]:
+def associations(school: School) -> dict[str, CategoryAssociation]:
     return dict(school.associations.of_course(COURSE))
 
 
@@ -61,7 +61,7 @@ def test_a_match_by_name_is_remembered_by_id(school: School) -> None:
     """An association that was found by name is kept by id, with the district's where it is a copy."""
     offer(school, replace(HOMEWORK, district_category_id=DISTRICT))
     school.sync()
-    assert associations(school) == {GROUP.id: Association(frozenset({HOMEWORK.id}), DISTRICT)}
+    assert associations(school) == {GROUP.id: CategoryAssociation(frozenset({HOMEWORK.id}), DISTRICT)}
 
 
 def test_nothing_is_remembered_before_anything_is_written(school: School) -> None:
@@ -121,7 +121,7 @@ def test_a_new_teacher_without_a_copy_is_matched_by_name(school: School) -> None
     offer(school, TeacherCategory(93, "HOMEWORK", active=True), of=901)
     school.sync()
     assert category_ids(school) == {93}
-    assert associations(school) == {GROUP.id: Association(frozenset({HOMEWORK.id, 93}))}
+    assert associations(school) == {GROUP.id: CategoryAssociation(frozenset({HOMEWORK.id, 93}))}
 
 
 def test_before_the_term_no_association_is_made(school: School) -> None:
@@ -136,7 +136,7 @@ def test_before_the_term_no_association_is_made(school: School) -> None:
 def test_an_association_holds_before_and_after_the_term(school: School) -> None:
     """What is associated already does not have to wait for anything."""
     rename_group(school, "Practice")
-    school.associations.save(COURSE, GROUP.id, Association(frozenset({HOMEWORK.id})))
+    school.associations.save(COURSE, GROUP.id, CategoryAssociation(frozenset({HOMEWORK.id})))
     change_section(school, term=BEFORE_THE_TERM)
     assert Reason.CATEGORY_MISSING not in [f.reason for p in school.survey().placements for f in p.findings]
     change_section(school, term=replace(ROSTERED.term, last_day=date(2026, 10, 4)))
@@ -158,7 +158,7 @@ def test_a_link_by_name_is_for_every_teacher(school: School) -> None:
     add_section(school, teacher=901)
     offer(school, replace(COPY, name="homework"), of=901)
     linked = links_of(school).link(COURSE, GROUP.id, " Homework")
-    assert linked.association == Association(frozenset({HOMEWORK.id, COPY.id}), DISTRICT)
+    assert linked.association == CategoryAssociation(frozenset({HOMEWORK.id, COPY.id}), DISTRICT)
 
 
 def test_a_link_by_id_leaves_the_other_teachers_alone(school: School) -> None:
@@ -166,9 +166,9 @@ def test_a_link_by_id_leaves_the_other_teachers_alone(school: School) -> None:
     add_section(school, teacher=901)
     offer(school, replace(HOMEWORK, district_category_id=DISTRICT), TESTS)
     offer(school, COPY, of=901)
-    school.associations.save(COURSE, GROUP.id, Association(frozenset({HOMEWORK.id}), DISTRICT))
+    school.associations.save(COURSE, GROUP.id, CategoryAssociation(frozenset({HOMEWORK.id}), DISTRICT))
     linked = links_of(school).link(COURSE, GROUP.id, str(TESTS.id))
-    assert linked.association == Association(frozenset({TESTS.id, COPY.id}))
+    assert linked.association == CategoryAssociation(frozenset({TESTS.id, COPY.id}))
 
 
 def test_a_link_made_during_a_sync_is_kept(school: School) -> None:
@@ -180,7 +180,7 @@ def test_a_link_made_during_a_sync_is_kept(school: School) -> None:
 
     school.powerschool.before_scores = link
     school.sync()
-    assert associations(school) == {GROUP.id: Association(frozenset({TESTS.id}))}
+    assert associations(school) == {GROUP.id: CategoryAssociation(frozenset({TESTS.id}))}
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_link_made_during_a_sync_is_kept(school: School) -> None:
 def test_what_cannot_be_used_is_refused(school: School, category: TeacherCategory, sentence: str) -> None:
     """Inactive and section-excluded categories are refused, with what to do about it."""
     offer(school, category)
-    with pytest.raises(CannotLink, match=sentence):
+    with pytest.raises(InvalidMapping, match=sentence):
         links_of(school).link(COURSE, GROUP.id, str(HOMEWORK.id))
     assert associations(school) == {}
 
@@ -211,7 +211,7 @@ def test_excluded_for_one_of_two_sections(school: School) -> None:
 def test_before_the_term_nothing_can_be_linked(school: School) -> None:
     """The sentence names the day from which it can."""
     change_section(school, term=BEFORE_THE_TERM)
-    with pytest.raises(CannotLink, match="from 2026-10-06 on"):
+    with pytest.raises(InvalidMapping, match="from 2026-10-06 on"):
         links_of(school).link(COURSE, GROUP.id, str(HOMEWORK.id))
 
 
@@ -225,25 +225,25 @@ def test_before_the_term_nothing_can_be_linked(school: School) -> None:
 )
 def test_unknown_ones_are_refused(school: School, group: str, category: str, sentence: str) -> None:
     """Another teacher's category is as unknown as one that does not exist; the sentence lists what there is."""
-    with pytest.raises(CannotLink, match=sentence):
+    with pytest.raises(InvalidMapping, match=sentence):
         links_of(school).link(COURSE, group, category)
 
 
 def test_ambiguous_names_are_refused(school: School) -> None:
     """Of two groups or categories of one name, the id says which."""
     offer(school, HOMEWORK, replace(TESTS, name="HOMEWORK"))
-    with pytest.raises(CannotLink, match=r"several categories Homework: choose by id, 61"):
+    with pytest.raises(InvalidMapping, match=r"several categories Homework: choose by id, 61"):
         links_of(school).link(COURSE, GROUP.id, "Homework")
     twin = AssignmentGroup("32", "homework")
     school.canvas.content = replace(school.canvas.content, groups={GROUP.id: GROUP, twin.id: twin})
-    with pytest.raises(CannotLink, match=r"several assignment groups Homework: choose by id, 31"):
+    with pytest.raises(InvalidMapping, match=r"several assignment groups Homework: choose by id, 31"):
         links_of(school).link(COURSE, "Homework", str(HOMEWORK.id))
 
 
 def test_a_course_without_a_teacher_cannot_be_linked(school: School) -> None:
     """There is nobody whose category it could be."""
     change_section(school, teacher_users_dcid=None)
-    with pytest.raises(CannotLink, match="lead teacher"):
+    with pytest.raises(InvalidMapping, match="lead teacher"):
         links_of(school).link(COURSE, GROUP.id, str(HOMEWORK.id))
 
 
@@ -253,7 +253,7 @@ def test_unlinking_leaves_the_match_by_name(school: School) -> None:
     links.link(COURSE, GROUP.id, str(HOMEWORK.id))
     links.unlink(COURSE, GROUP.name)
     assert [row.match for row in links.show(COURSE)] == [CategoryFound(HOMEWORK, FoundBy.NAME)]
-    with pytest.raises(CannotLink, match="is not linked"):
+    with pytest.raises(InvalidMapping, match="is not linked"):
         links.unlink(COURSE, GROUP.id)
 
 

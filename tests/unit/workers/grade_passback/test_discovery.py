@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from shared.clock import ManualClock
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeChanges, FakeCourseFinder, FakeRecords, FakeUnknownChanges
 from tests.unit.workers.grade_passback.school import NOW
-from workers.grade_passback.scheduled.discovery import Discovery
-from workers.grade_passback.scheduled.reconcile import Reconciled, Reconciliation
+from workers.grade_passback.scheduled.discovery import CourseDiscovery
+from workers.grade_passback.scheduled.reconcile import ReconcileResult, Reconciliation
 
 GRACE = timedelta(days=14)
 DAY = timedelta(days=1)
@@ -26,14 +26,14 @@ class District:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
     def discover(self) -> int:
-        return Discovery(self.canvas, self.changes, self.records, self.clock, GRACE).run()
+        return CourseDiscovery(self.canvas, self.changes, self.records, self.clock, GRACE).run()
 
 
 def test_an_unknown_course_is_connected_and_made_due() -> None:
     """Once, however much work it has; a known course is left alone."""
     district = District()
     assert [district.discover(), district.discover()] == [1, 0]
-    assert district.changes.requested == [("2", Cause.RECONCILE)]
+    assert district.changes.requested == [("2", ChangeCause.RECONCILE)]
     assert district.records.visits == {"1": NOW, "2": NOW}
 
 
@@ -55,5 +55,5 @@ def test_a_process_killed_in_between_loses_no_course() -> None:
     reconciliation = Reconciliation(
         district.changes, district.records, FakeUnknownChanges(), district.clock, hour, hour / 16
     )
-    assert reconciliation.run() == Reconciled(courses=1, answered=0)
-    assert district.changes.requested == [("2", Cause.RECONCILE)]
+    assert reconciliation.run() == ReconcileResult(courses=1, answered=0)
+    assert district.changes.requested == [("2", ChangeCause.RECONCILE)]

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as ConnectionFailed
 from structlog.testing import capture_logs
 
-from shared.adapters.redis.client import RedisUnwell
+from shared.adapters.redis.client import RedisUnavailable
 from tests.fakes import FakeChanges
 from workers.grade_passback.dispatcher import LONGEST_BLOCK, SHORTEST_BLOCK, Dispatcher
 
@@ -60,7 +60,9 @@ def test_a_wake_up_that_cannot_be_sent_is_sent_again() -> None:
     assert woken == ["1", "2"]
 
 
-@pytest.mark.parametrize("error", [GONE, RedisUnwell("XREADGROUP", GONE), OSError()], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "error", [GONE, RedisUnavailable("XREADGROUP", GONE), OSError()], ids=lambda e: type(e).__name__
+)
 def test_the_thread_survives_redis(error: Exception) -> None:
     """The dispatcher goes on after an interruption, and says so in one warning."""
     changes, woken = FakeChanges(messages=["1"]), threading.Event()

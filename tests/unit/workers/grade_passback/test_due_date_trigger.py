@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.clock import ManualClock
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from tests.fakes import FakeChanges, FakeDueDates
 from tests.unit.workers.grade_passback.school import NOW, School
-from workers.grade_passback.scheduled.due_dates import DueDateWatch
+from workers.grade_passback.scheduled.due_dates import DueDateTrigger
 
 MOMENT = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -27,7 +27,7 @@ class Watch:
     def tick(self, at: datetime) -> int:
         """Run one tick at a time."""
         self.clock.current = at
-        return DueDateWatch(self.changes, self.due_dates, self.clock).run()
+        return DueDateTrigger(self.changes, self.due_dates, self.clock).run()
 
 
 def test_a_course_is_looked_at_right_after_its_work_was_due() -> None:
@@ -35,7 +35,7 @@ def test_a_course_is_looked_at_right_after_its_work_was_due() -> None:
     watch = Watch()
     assert watch.tick(NOW + HOUR + DUE_DATE_DELAY - MOMENT) == 0
     assert watch.tick(NOW + HOUR + DUE_DATE_DELAY) == 1
-    assert watch.changes.requested == [("1", Cause.DUE_DATE)]
+    assert watch.changes.requested == [("1", ChangeCause.DUE_DATE)]
 
 
 def test_a_date_counts_once() -> None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.outcome import Wait
-from shared.errors import SystemUnwell, TransientError
+from shared.domain.outcome import Snooze
+from shared.errors import ServiceUnavailable, TransientError
 from tests.fakes import refused
 from tests.unit.workers.grade_passback.school import School, link_of, row
 
@@ -71,8 +71,10 @@ def test_an_earlier_failure_is_told(school: School) -> None:
 
 def test_an_outage_is_told(school: School) -> None:
     """What waits for an unwell system is retrying."""
-    school.powerschool.faults.on("create", SystemUnwell("503", cause="powerschool_unavailable", delay=timedelta(1)))
-    assert isinstance(school.sync(), Wait)
+    school.powerschool.faults.on(
+        "create", ServiceUnavailable("503", cause="powerschool_unavailable", delay=timedelta(1))
+    )
+    assert isinstance(school.sync(), Snooze)
     assert codes(school) == ("retrying", ["retrying"])
 
 

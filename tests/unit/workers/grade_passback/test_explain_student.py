@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from shared.domain.passback.powerschool import RosteredStudent
-from shared.errors import AccessDenied, SystemUnwell
+from shared.errors import AccessDenied, ServiceUnavailable
 from tests.unit.domain.passback.baseline import ROSTERED, graded
 from tests.unit.workers.grade_passback.school import NOW, School, link_of, row
 
-AWAY = SystemUnwell("GET /api/v1/courses/{course_id}: 503", cause="canvas_unavailable", delay=timedelta(1))
+AWAY = ServiceUnavailable("GET /api/v1/courses/{course_id}: 503", cause="canvas_unavailable", delay=timedelta(1))
 
 
 def student(school: School, sis_id: str, assignment_id: str = "11") -> Any:

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.clock import ManualClock
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeChanges, FakeRecords
 from tests.unit.domain.passback.baseline import CHICAGO
-from workers.grade_passback.scheduled.full_sync import NightlySync
+from workers.grade_passback.scheduled.full_sync import ScheduledFullSync
 
 EVENING = datetime(2026, 10, 5, 20, 0, tzinfo=CHICAGO)
 THREE = datetime(2026, 10, 6, 3, 0, tzinfo=CHICAGO)
@@ -32,7 +32,7 @@ class Night:
 
     def tick(self) -> int:
         """Run one tick."""
-        return NightlySync(
+        return ScheduledFullSync(
             self.changes, self.records, self.clock, self.schedule, lambda: CHICAGO, spread=HOUR, tick=TICK
         ).run()
 
@@ -56,7 +56,7 @@ def test_every_course_has_one_turn_a_night() -> None:
     assert not any(night.ticks(EVENING, THREE - EVENING))
     night.ticks(THREE, timedelta(hours=20))
     assert night.turns() == ["0", "1", "2"]
-    assert {cause for _, cause in night.changes.requested} == {Cause.SCHEDULE}
+    assert {cause for _, cause in night.changes.requested} == {ChangeCause.SCHEDULE}
 
 
 def test_a_night_is_spread() -> None:

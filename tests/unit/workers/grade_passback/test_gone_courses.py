@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.outcome import Dead, Done
-from shared.domain.passback.changes import Cause
+from shared.domain.outcome import Discard, Done
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.rules.reasons import Reason
-from shared.errors import AccessDenied, CourseGone, SystemUnwell
+from shared.errors import AccessDenied, CourseGone, ServiceUnavailable
 from tests.fakes import FakeRecords, whole_turn
 from tests.unit.workers.grade_passback.school import School, change_set
 from workers.grade_passback.gone_courses import refuse_unknown_course
-from workers.grade_passback.lease import guard
+from workers.grade_passback.lease import write_guard
 
 GONE = CourseGone("GET /api/v1/courses/{course_id}: 404, course 1")
 
@@ -27,7 +27,7 @@ def gone(school: School) -> School:
 
 def test_it_is_reported_once(gone: School) -> None:
     """By one dead letter, which is not back after it was discarded, whatever late events say."""
-    assert isinstance(gone.sync(), Dead)
+    assert isinstance(gone.sync(), Discard)
     assert gone.letters() == [(None, "canvas_course_gone")]
     gone.dead_letters.close("1", None)
     assert gone.sync() == Done()
@@ -79,8 +79,8 @@ def test_a_person_who_asks_is_answered(gone: School) -> None:
     """With the dead letter again: a person wants to know."""
     gone.sync()
     gone.dead_letters.close("1", None)
-    lease, changes = gone.changes.lease("1"), change_set(cause=Cause.PERSON)
-    check = guard(gone.changes, lease, whole_turn(gone.clock, timedelta(minutes=5)))
+    lease, changes = gone.changes.lease("1"), change_set(cause=ChangeCause.PERSON)
+    check = write_guard(gone.changes, lease, whole_turn(gone.clock, timedelta(minutes=5)))
     gone.settler.run(lease, changes, lambda: gone.sync_course.run(changes, check, lease.token))
     assert gone.letters() == [(None, "canvas_course_gone")]
 
@@ -110,7 +110,7 @@ def test_a_course_that_canvas_never_had_is_refused() -> None:
     "error",
     [
         None,
-        SystemUnwell("GET: 503", cause="canvas_unavailable", delay=timedelta(seconds=1)),
+        ServiceUnavailable("GET: 503", cause="canvas_unavailable", delay=timedelta(seconds=1)),
         AccessDenied("GET: 401", cause="canvas_401", status=401),
     ],
 )

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from shared.domain.outcome import Done, Outcome
-from shared.domain.passback.changes import Cause, ChangeSet
+from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.course_state import State
 from shared.domain.passback.powerschool import ActualScore
 from shared.domain.passback.rules.reasons import Reason
@@ -19,7 +19,7 @@ ONE, BOTH = {"11"}, {"11", "12"}
 TIMEOUT = TransientError("PUT /ws/xte/score: timeout", cause="powerschool_timeout")
 
 
-def sync(school: School, changes: ChangeSet | None = None) -> Outcome:
+def sync(school: School, changes: PendingChanges | None = None) -> Outcome:
     """Sync the course for a grade in assignment 11, or for these changes; what was read before is forgotten."""
     school.canvas.scores_read.clear()
     school.powerschool.scores_read.clear()
@@ -75,23 +75,27 @@ def test_an_event_that_was_lost_is_made_good_by_a_pass(synced: School) -> None:
     synced.grade("S2", "12", "3")
     sync(synced)
     assert synced.writes() == []
-    sync(synced, change_set(cause=Cause.RECONCILE, graded=()))
+    sync(synced, change_set(cause=ChangeCause.RECONCILE, graded=()))
     assert there(synced, "12") == decimals(S1="5", S2="3")
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        *(change_set(cause=cause, graded=ONE) for cause in (*Cause,) if cause not in (Cause.EVENT, Cause.WEBHOOK)),
+        *(
+            change_set(cause=cause, graded=ONE)
+            for cause in (*ChangeCause,)
+            if cause not in (ChangeCause.EVENT, ChangeCause.WEBHOOK)
+        ),
         change_set(graded=()),
         change_set(attempts=1, graded=ONE),
         replace(change_set(graded=ONE), unnamed_grades=True),
         replace(change_set(graded=ONE), assignments_changed=True),
-        replace(change_set(graded=ONE), causes=frozenset({Cause.EVENT, Cause.RECONCILE})),
+        replace(change_set(graded=ONE), causes=frozenset({ChangeCause.EVENT, ChangeCause.RECONCILE})),
     ],
     ids=lambda changes: "+".join(sorted(changes.causes)),
 )
-def test_everything_is_read_where_more_may_have_changed(synced: School, changes: ChangeSet) -> None:
+def test_everything_is_read_where_more_may_have_changed(synced: School, changes: PendingChanges) -> None:
     """People, passes, due dates, changed assignments, second attempts, and grades of which nobody says where."""
     sync(synced, changes)
     assert synced.canvas.scores_read == [BOTH]

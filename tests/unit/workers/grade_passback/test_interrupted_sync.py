@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.outcome import Wait
+from shared.domain.outcome import Snooze
 from shared.domain.passback.course_state import State
 from shared.domain.passback.rules.reasons import Reason
-from shared.errors import LeaseLost, SystemUnwell
+from shared.errors import LeaseLost, ServiceUnavailable
 from tests.unit.workers.grade_passback.school import DEADLINE, NOW, School, decimals
 
-MAINTENANCE = SystemUnwell("PUT /ws/xte/score: 503", cause="powerschool_unavailable", delay=timedelta(seconds=40))
+MAINTENANCE = ServiceUnavailable("PUT /ws/xte/score: 503", cause="powerschool_unavailable", delay=timedelta(seconds=40))
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
@@ -37,7 +37,7 @@ def test_the_lease_is_renewed_before_every_write(school: School) -> None:
 def test_an_unwell_system_keeps_what_was_done(school: School) -> None:
     """What was written before the system became unwell stays and is recorded as it is."""
     school.powerschool.faults.on("create", MAINTENANCE, nth=2)
-    assert school.sync() == Wait("powerschool_unavailable", timedelta(seconds=40))
+    assert school.sync() == Snooze("powerschool_unavailable", timedelta(seconds=40))
     assert school.powerschool.names() == ["Reading 1"]
     assert school.record().written_at == NOW
 
@@ -99,7 +99,7 @@ def test_past_its_deadline_a_sync_goes_on_later() -> None:
     """A sync that takes too long stops before its next write, and is due again at once without a spent attempt."""
     small = School(score_batch=2)
     small.powerschool.before_scores = lambda: small.clock.advance(DEADLINE)
-    assert small.sync() == Wait("sync_deadline", timedelta(0))
+    assert small.sync() == Snooze("sync_deadline", timedelta(0))
     assert small.writes() == ["create", "create", "scores"]
     assert small.changes.later == [("1", timedelta(0), 0)]
     assert {small.record(id_).state for id_ in ("11", "12")} == {State.SYNCED, State.RETRYING}

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import Link
-from shared.domain.passback.planning.link_maintenance import Rebuilding, Standing
-from shared.errors import SystemUnwell
+from shared.domain.passback.planning.link_maintenance import LinkStatus, Rebuilding
+from shared.errors import ServiceUnavailable
 from tests.unit.domain.passback.baseline import CHICAGO, SECTION_DCID
 from tests.unit.workers.grade_passback.school import DEADLINE, School, link_of
-from workers.grade_passback.operations.link_maintenance import LinkCare
+from workers.grade_passback.operations.link_maintenance import LinkMaintenance
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def synced(school: School) -> School:
     return school
 
 
-def care_of(school: School, is_being_synced: Callable[[str], bool] = lambda _: False) -> LinkCare:
-    return LinkCare(
+def care_of(school: School, is_being_synced: Callable[[str], bool] = lambda _: False) -> LinkMaintenance:
+    return LinkMaintenance(
         school.surveyor,
         school.powerschool,
         school.links,
@@ -41,13 +41,13 @@ def lose_links(school: School) -> dict[Key, Link]:
     return school.links.links.pop("1")
 
 
-def standings(school: School) -> list[tuple[Standing, ...]]:
+def standings(school: School) -> list[tuple[LinkStatus, ...]]:
     return [link.standings for link in care_of(school).check("1").links]
 
 
 def test_a_synced_course_is_ok(synced: School) -> None:
     """After a sync every link stands, and nothing that passback made is without one."""
-    assert standings(synced) == [(Standing.OK,)] * 2
+    assert standings(synced) == [(LinkStatus.OK,)] * 2
     assert care_of(synced).check("1").is_ok
 
 
@@ -60,7 +60,7 @@ def test_links_of_work_that_is_kept_back_are_checked_too(synced: School) -> None
 def test_lost_links_are_orphans(synced: School) -> None:
     """Without links, all that passback made is without one."""
     lose_links(synced)
-    assert standings(synced) == [(Standing.ORPHAN,)] * 2
+    assert standings(synced) == [(LinkStatus.ORPHAN,)] * 2
     assert not care_of(synced).check("1").is_ok
 
 
@@ -68,7 +68,7 @@ def test_checking_changes_nothing(synced: School) -> None:
     """Neither links nor PowerSchool, and the course is not made due."""
     del synced.powerschool.assignments_there[link_of(synced)]
     before = dict(synced.links.links["1"])
-    assert (Standing.GONE,) in standings(synced)
+    assert (LinkStatus.GONE,) in standings(synced)
     assert synced.links.links["1"] == before
     assert (synced.writes(), synced.changes.requested) == ([], [])
 
@@ -97,7 +97,7 @@ def test_a_rebuilt_course_is_connected_and_synced(synced: School) -> None:
     synced.records.visits.clear()
     care_of(synced).rebuild("1", dry_run=False)
     assert care_of(synced).connected() == ["1"]
-    assert synced.changes.requested == [("1", Cause.RECONCILE)]
+    assert synced.changes.requested == [("1", ChangeCause.RECONCILE)]
 
 
 def test_a_dry_run_changes_nothing(synced: School) -> None:
@@ -160,7 +160,7 @@ def test_links_that_move_meanwhile_are_left(synced: School) -> None:
 
 def test_a_course_that_cannot_be_read_is_left_out(synced: School) -> None:
     """The answer says why; its links stay, and it is neither connected nor synced."""
-    synced.canvas.faults.always("course", SystemUnwell("GET course: 503", cause="canvas_503", delay=DEADLINE))
+    synced.canvas.faults.always("course", ServiceUnavailable("GET course: 503", cause="canvas_503", delay=DEADLINE))
     care = care_of(synced)
     assert [care.check("1").trouble, care.rebuild("1", dry_run=False).trouble] == [care.check("1").trouble] * 2
     assert not care.check("1").is_ok

@@ -9,14 +9,19 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 from structlog.testing import capture_logs
 
-from shared.adapters.redis.client import RedisUnwell
-from shared.domain.outcome import Dead, Done, Failure, Outcome, Retry, Wait
-from shared.domain.passback.changes import Cause
-from shared.errors import AccessDenied, LeaseLost, PermanentError, SystemUnwell, TransientError
+from shared.adapters.redis.client import RedisUnavailable
+from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
+from shared.domain.passback.changes import ChangeCause
+from shared.errors import AccessDenied, LeaseLost, PermanentError, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
 from tests.fakes import not_found, refused
 from tests.unit.workers.grade_passback.school import WAITS, School, change_set
-from workers.grade_passback.outcome_handler import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE, Settler, SyncReport
+from workers.grade_passback.outcome_handler import (
+    ADMINISTRATOR_DELAY,
+    CONCERNS_EVERY_COURSE,
+    SyncOutcomeHandler,
+    SyncReport,
+)
 
 TIMEOUT = TransientError("GET /api/v1/courses/{course_id}: timeout", cause="canvas_timeout")
 MINUTE = timedelta(minutes=1)
@@ -56,7 +61,7 @@ def test_retries_follow_the_waits(school: School, attempts: int, wait: timedelta
 def test_the_dice_shorten_a_wait() -> None:
     """Courses that failed together come back at different times."""
     school = School()
-    settler = Settler(school.changes, school.dead_letters, [MINUTE], lambda: 0.5)
+    settler = SyncOutcomeHandler(school.changes, school.dead_letters, [MINUTE], lambda: 0.5)
     settler.run(school.changes.lease("1"), change_set(), raising(TIMEOUT))
     assert school.changes.later == [("1", MINUTE * 0.875, 1)]
 
@@ -93,7 +98,7 @@ def test_a_permanent_error_is_a_letter_of_the_course_at_once(
     school: School, error: Exception, cause: str, answer: str
 ) -> None:
     """What will not pass by itself is not tried again: the course is a dead letter with the remote answer."""
-    assert isinstance(settle(school, raising(error)), Dead)
+    assert isinstance(settle(school, raising(error)), Discard)
     [letter] = school.dead_letters.all()
     assert (letter.assignment_id, letter.cause, letter.answer, letter.attempts) == (None, cause, answer, 1)
     assert len(school.changes.released) == 1
@@ -103,14 +108,14 @@ def test_a_permanent_error_is_a_letter_of_the_course_at_once(
 def test_refused_credentials_wait(school: School, cause: str) -> None:
     """What an administrator must mend for every course fills no dead letters and spends no attempt."""
     outcome = settle(school, raising(AccessDenied("GET: 401", cause=cause, status=401)), attempts=1)
-    assert outcome == Wait(cause, ADMINISTRATOR_DELAY, "GET: 401")
+    assert outcome == Snooze(cause, ADMINISTRATOR_DELAY, "GET: 401")
     assert school.changes.later == [("1", ADMINISTRATOR_DELAY, 1)]
     assert school.letters() == []
 
 
 def test_an_unwell_system_waits(school: School) -> None:
     """The course waits as long as the system asks, with the attempts it had."""
-    settle(school, raising(SystemUnwell("GET: 503", cause="canvas_unavailable", delay=MINUTE)), attempts=2)
+    settle(school, raising(ServiceUnavailable("GET: 503", cause="canvas_unavailable", delay=MINUTE)), attempts=2)
     assert school.changes.later == [("1", MINUTE, 2)]
 
 
@@ -197,14 +202,14 @@ def test_other_courses_letters_stay(school: School) -> None:
     assert school.letters() == [(None, "canvas_404")]
 
 
-REDIS_GONE = [ConnectionFailed("refused"), TimedOut("slow"), RedisUnwell("EVALSHA", ConnectionFailed("refused"))]
+REDIS_GONE = [ConnectionFailed("refused"), TimedOut("slow"), RedisUnavailable("EVALSHA", ConnectionFailed("refused"))]
 
 
 @pytest.mark.parametrize("error", REDIS_GONE, ids=lambda error: type(error).__name__)
 def test_a_redis_that_is_gone_waits_quietly(school: School, error: Exception) -> None:
     """Without Redis a job is neither failed nor released: its lease ends by itself, and one warning says so."""
     with capture_logs() as logs:
-        assert isinstance(settle(school, raising(error)), Wait)
+        assert isinstance(settle(school, raising(error)), Snooze)
     assert [(line["event"], line["log_level"], line["cause"]) for line in logs] == [
         ("course_sync_waits", "warning", "redis_unavailable")
     ]
@@ -214,10 +219,10 @@ def test_a_redis_that_is_gone_waits_quietly(school: School, error: Exception) ->
 @pytest.mark.parametrize("method", ["release", "release_for_later"])
 def test_a_redis_gone_while_settling_waits_quietly(school: School, method: str) -> None:
     """Redis may go while a job is being settled, too: one warning, and nothing raised into the worker."""
-    school.changes.faults.on(method, RedisUnwell("EVALSHA", ConnectionFailed("refused")))
-    outcome: Outcome = Done() if method == "release" else Wait("canvas_throttled", MINUTE)
+    school.changes.faults.on(method, RedisUnavailable("EVALSHA", ConnectionFailed("refused")))
+    outcome: Outcome = Done() if method == "release" else Snooze("canvas_throttled", MINUTE)
     with capture_logs() as logs:
-        assert isinstance(settle(school, reporting(outcome)), Wait)
+        assert isinstance(settle(school, reporting(outcome)), Snooze)
     assert [line["event"] for line in logs] == ["course_sync_waits"]
 
 
@@ -227,7 +232,7 @@ def test_what_redis_refuses_as_wrong_is_a_defect(school: School) -> None:
 
 
 @pytest.mark.parametrize(
-    "job", [reporting(Done()), raising(LeaseLost("1")), reporting(Dead(Failure("powerschool_400")))]
+    "job", [reporting(Done()), raising(LeaseLost("1")), reporting(Discard(Failure("powerschool_400")))]
 )
 def test_a_lost_lease_asks_for_one_more_look(school: School, job: Callable[[], SyncReport]) -> None:
     """A worker may have stopped right before a write for longer than its lease: its course is looked at once more."""
@@ -235,7 +240,7 @@ def test_a_lost_lease_asks_for_one_more_look(school: School, job: Callable[[], S
     school.changes.leases.clear()
     with capture_logs() as lines:
         school.settler.run(lease, change_set(), job)
-    assert school.changes.requested == [("1", Cause.RECONCILE)]
+    assert school.changes.requested == [("1", ChangeCause.RECONCILE)]
     assert [line["event"] for line in lines if line["event"] == LogEvent.LEASE_LOST] == [LogEvent.LEASE_LOST]
 
 
@@ -247,5 +252,5 @@ def test_a_kept_lease_asks_for_nothing_more(school: School) -> None:
 
 def test_a_lost_lease_without_redis_is_left_to_its_end(school: School) -> None:
     """Who cannot ask for one more look does not fail: the other holder's sync, or reconciliation, looks anyway."""
-    school.changes.faults.on("request", RedisUnwell("EVALSHA", ConnectionFailed("x")))
-    assert settle(school, raising(LeaseLost("1"))) == Wait("redis_unavailable", timedelta(0))
+    school.changes.faults.on("request", RedisUnavailable("EVALSHA", ConnectionFailed("x")))
+    assert settle(school, raising(LeaseLost("1"))) == Snooze("redis_unavailable", timedelta(0))

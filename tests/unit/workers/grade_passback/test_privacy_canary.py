@@ -20,17 +20,17 @@ from structlog.testing import capture_logs
 from shared.adapters.canvas import canvas_client
 from shared.adapters.powerschool import powerschool
 from shared.adapters.redis.course_data.audit import RedisAudit
-from shared.adapters.redis.course_data.category_matches import RedisCategoryAssociations
+from shared.adapters.redis.course_data.category_matches import RedisCategoryMatches
 from shared.adapters.redis.course_data.course_states import RedisRecords
 from shared.adapters.redis.course_data.links import RedisLinks
 from shared.adapters.redis.dead_letters.store import RedisDeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import RedisChangeStore
+from shared.adapters.redis.sync_queue.store import RedisSyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.outcome import Outcome
-from shared.domain.passback.changes import Cause, ChangeSet, Windows
+from shared.domain.passback.changes import ChangeCause, DebounceWindow, PendingChanges
 from shared.events.event_mapping import change_of
 from shared.events.live_events import parse
 from shared.queues import Queue, Stream, Task
@@ -39,11 +39,11 @@ from tests.unit.adapters.scripted_remote import ScriptedRemote, answer, text
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.events.event_samples import event
 from workers.celery.app import make_app
-from workers.grade_passback.apply.applier import Applier
-from workers.grade_passback.course_reader import Policy, Surveyor
-from workers.grade_passback.lease import guard
-from workers.grade_passback.outcome_handler import Settler
-from workers.grade_passback.sync_job import SyncCourse
+from workers.grade_passback.apply.applier import PlanApplier
+from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
+from workers.grade_passback.lease import write_guard
+from workers.grade_passback.outcome_handler import SyncOutcomeHandler
+from workers.grade_passback.sync_job import SyncJob
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -185,18 +185,18 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     """Sync the course with its first attempt and its last, and keep everything that comes of it."""
     keys, clock = Keys("test"), ManualClock(NOON)
     links, records = RedisLinks(client, keys), RedisRecords(client, keys)
-    changes = RedisChangeStore(client, keys, Windows(SECOND, SECOND), 60 * SECOND, 60 * SECOND)
+    changes = RedisSyncQueue(client, keys, DebounceWindow(SECOND, SECOND), 60 * SECOND, 60 * SECOND)
     canvas = canvas_client(settings, client, keys, clock, transport=remote.transport)
     ps = powerschool(settings, client, keys, clock, transport=remote.transport)
     audit = RedisAudit(client, keys, timedelta(days=settings.audit_days), settings.audit_max_entries)
-    policy = Policy(CHICAGO, 14, "")
-    associations = RedisCategoryAssociations(client, keys)
-    surveyor = Surveyor(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
+    policy = SyncPolicy(CHICAGO, 14, "")
+    associations = RedisCategoryMatches(client, keys)
+    surveyor = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
     letters = RedisDeadLetters(client, keys)
-    sync = SyncCourse(
-        surveyor, Applier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations, letters
+    sync = SyncJob(
+        surveyor, PlanApplier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations, letters
     )
-    settler = Settler(changes, letters, WAITS, lambda: 0.0)
+    settler = SyncOutcomeHandler(changes, letters, WAITS, lambda: 0.0)
     sinks = Sinks(client, keys, [], [])
     with capture_logs() as sinks.lines:
         for attempts in range(len(WAITS) + 1):
@@ -218,18 +218,20 @@ def _hear(client: redis.Redis, keys: Keys) -> None:
     client.xadd(keys.stream(STREAM_OF[change.kind]), encode(change))
 
 
-def _sync(changes: RedisChangeStore, settler: Settler, sync: SyncCourse, clock: ManualClock, attempts: int) -> Outcome:
-    changes.request("41", Cause.PERSON)
+def _sync(
+    changes: RedisSyncQueue, settler: SyncOutcomeHandler, sync: SyncJob, clock: ManualClock, attempts: int
+) -> Outcome:
+    changes.request("41", ChangeCause.PERSON)
     changes.claim_due(10)
     taken = changes.take("41")
     assert taken is not None
     lease, _ = taken
-    check = guard(changes, lease, whole_turn(clock, timedelta(minutes=5)))
+    check = write_guard(changes, lease, whole_turn(clock, timedelta(minutes=5)))
     return settler.run(lease, _set(attempts), lambda: sync.run(_set(attempts), check, lease.token))
 
 
-def _set(attempts: int) -> ChangeSet:
-    return ChangeSet("41", NOON, NOON, 1, frozenset({Cause.PERSON}), frozenset(), attempts)
+def _set(attempts: int) -> PendingChanges:
+    return PendingChanges("41", NOON, NOON, 1, frozenset({ChangeCause.PERSON}), frozenset(), attempts)
 
 
 def refusal(status: int, words: str = SPOKEN) -> httpx.Response:

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from shared.clock import ManualClock
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeChanges, FakeRecords, FakeUnknownChanges
 from tests.unit.workers.grade_passback.school import NOW
-from workers.grade_passback.scheduled.reconcile import UNKNOWN_PATIENCE, Reconciled, Reconciliation
+from workers.grade_passback.scheduled.reconcile import UNKNOWN_PATIENCE, ReconcileResult, Reconciliation
 
 HOUR = timedelta(hours=1)
 TICK = timedelta(seconds=30)
@@ -30,7 +30,7 @@ class District:
     def __post_init__(self) -> None:
         self.records.visits = {str(n): NOW - HOUR - MOMENT for n in range(self.courses)}
 
-    def tick(self) -> Reconciled:
+    def tick(self) -> ReconcileResult:
         """Run one tick."""
         run = Reconciliation(self.changes, self.records, self.unknown, self.clock, HOUR, TICK).run()
         self.clock.advance(TICK)
@@ -44,7 +44,7 @@ class District:
 def test_a_course_not_synced_for_an_interval_has_its_turn() -> None:
     """A stale course is made due."""
     district = District(courses=1)
-    assert district.tick() == Reconciled(courses=1, answered=0)
+    assert district.tick() == ReconcileResult(courses=1, answered=0)
     assert district.asked_for() == ["0"]
 
 
@@ -52,14 +52,14 @@ def test_a_course_synced_a_while_ago_is_left_alone() -> None:
     """A course whose last sync is half an interval old waits for its turn."""
     district = District(courses=1)
     district.records.visits["0"] = NOW - HOUR / 2
-    assert district.tick() == Reconciled(courses=0, answered=0)
+    assert district.tick() == ReconcileResult(courses=0, answered=0)
 
 
 def test_a_turn_resets_no_backoff() -> None:
     """Courses are asked for in reconciliation's own name, which leaves waiting courses as they are."""
     district = District(courses=3)
     district.tick()
-    assert {cause for _, cause in district.changes.requested} == {Cause.RECONCILE}
+    assert {cause for _, cause in district.changes.requested} == {ChangeCause.RECONCILE}
 
 
 def test_a_pass_is_spread_over_the_interval() -> None:
@@ -113,7 +113,7 @@ def test_an_unknown_change_waits_for_others() -> None:
     district.records.visits["0"] = NOW - MOMENT
     district.unknown.heard = [NOW]
     district.clock.advance(UNKNOWN_PATIENCE - MOMENT)
-    assert district.tick() == Reconciled(courses=0, answered=0)
+    assert district.tick() == ReconcileResult(courses=0, answered=0)
     assert district.asked_for() == []
 
 

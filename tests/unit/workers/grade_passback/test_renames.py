@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.outcome import Done, Retry
 from shared.domain.passback.audit import WriteKind
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.rules.reasons import Reason
@@ -131,7 +131,7 @@ def test_an_exchange_with_one_that_cannot_be_renamed(synced: School, locked: str
         assert synced.reasons(locked) == [Reason.NAME_TAKEN, Reason.ASSIGNMENT_LOCKED]
     synced.powerschool.locked.clear()
     lease = synced.changes.lease("1")
-    asked = change_set(cause=Cause.PERSON)
+    asked = change_set(cause=ChangeCause.PERSON)
     synced.settler.run(lease, asked, lambda: synced.sync_course.run(asked, lambda: None, lease.token))
     assert (names(synced), scored(synced)) == ({"11": TWO, "12": ONE}, True)
 

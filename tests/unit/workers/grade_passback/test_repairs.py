@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.outcome import Done
-from shared.domain.passback.changes import Cause
+from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeCounters, whole_turn
 from tests.unit.workers.grade_passback.school import School, change_set
-from workers.grade_passback.lease import guard
+from workers.grade_passback.lease import write_guard
 from workers.grade_passback.outcome_handler import SyncReport
-from workers.grade_passback.scheduled.repairs import REPAIRS, note_repairs
+from workers.grade_passback.scheduled.repairs import REPAIRS, count_reconciliation_writes
 
 WRITTEN = SyncReport(Done(), assignments_written=2, scores_written=5)
 
@@ -18,26 +18,28 @@ WRITTEN = SyncReport(Done(), assignments_written=2, scores_written=5)
 @pytest.mark.parametrize(
     ("causes", "repaired"),
     [
-        ({Cause.RECONCILE}, True),
-        ({Cause.SCHEDULE}, True),
-        ({Cause.SCHEDULE, Cause.RECONCILE}, True),
-        ({Cause.RECONCILE, Cause.EVENT}, False),
-        ({Cause.PERSON}, False),
-        ({Cause.DUE_DATE}, False),
+        ({ChangeCause.RECONCILE}, True),
+        ({ChangeCause.SCHEDULE}, True),
+        ({ChangeCause.SCHEDULE, ChangeCause.RECONCILE}, True),
+        ({ChangeCause.RECONCILE, ChangeCause.EVENT}, False),
+        ({ChangeCause.PERSON}, False),
+        ({ChangeCause.DUE_DATE}, False),
         (set(), False),
     ],
 )
-def test_only_what_nobody_told_of_is_a_repair(causes: set[Cause], repaired: bool) -> None:
+def test_only_what_nobody_told_of_is_a_repair(causes: set[ChangeCause], repaired: bool) -> None:
     """If an event, a person or a due date led to the course as well, its writes are ordinary work."""
     counters = FakeCounters()
-    note_repairs(counters, replace(change_set(), causes=frozenset(causes)), WRITTEN)
+    count_reconciliation_writes(counters, replace(change_set(), causes=frozenset(causes)), WRITTEN)
     assert counters.read(REPAIRS) == ({"assignments": 2, "scores": 5} if repaired else {})
 
 
 def test_a_pass_that_wrote_nothing_repaired_nothing() -> None:
     """Where PowerSchool agreed, nothing is counted."""
     counters = FakeCounters()
-    note_repairs(counters, replace(change_set(), causes=frozenset({Cause.RECONCILE})), SyncReport(Done()))
+    count_reconciliation_writes(
+        counters, replace(change_set(), causes=frozenset({ChangeCause.RECONCILE})), SyncReport(Done())
+    )
     assert counters.numbers == {}
 
 
@@ -46,6 +48,6 @@ def test_a_run_tells_what_it_wrote(school: School) -> None:
     reports = []
     for _ in range(2):
         lease = school.changes.lease("1")
-        check = guard(school.changes, lease, whole_turn(school.clock, school.clock.now().resolution))
+        check = write_guard(school.changes, lease, whole_turn(school.clock, school.clock.now().resolution))
         reports.append(school.sync_course.run(change_set(), check, lease.token))
     assert [(r.assignments_written, r.scores_written) for r in reports] == [(2, 4), (0, 0)]

@@ -12,7 +12,7 @@ from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.powerschool import RosteredStudent
 from shared.domain.passback.rules.reasons import Reason
-from shared.errors import AccessDenied, TransientError, UnexpectedAnswer
+from shared.errors import AccessDenied, TransientError, UnexpectedResponse
 from tests.fakes import MARK, not_found, refused
 from tests.unit.domain.passback.baseline import ROSTERED, SECTION_DCID
 from tests.unit.workers.grade_passback.school import NOW, School, decimals, link_of
@@ -115,7 +115,7 @@ def test_a_nameless_refusal_is_isolated(school: School) -> None:
 
 def test_a_refusal_that_no_rule_describes_is_a_dead_letter(school: School) -> None:
     """The assignment becomes a dead letter at once; the other one is in PowerSchool."""
-    school.powerschool.faults.on("create", UnexpectedAnswer("POST: no Location", cause="powerschool_unexpected"))
+    school.powerschool.faults.on("create", UnexpectedResponse("POST: no Location", cause="powerschool_unexpected"))
     assert school.sync() == Done()
     assert school.letters() == [("11", "powerschool_unexpected")]
     assert school.record().state is State.DEAD

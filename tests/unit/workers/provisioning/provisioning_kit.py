@@ -29,13 +29,13 @@ from shared.domain.provisioning.rows.sis_rows import (
 )
 from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning.run import (
-    AppliedMark,
-    Hold,
-    RowTrouble,
+    DataSetState,
+    ImportMessage,
     Run,
     RunCause,
     RunKind,
     RunState,
+    StoredHold,
     data_set_id_of,
     digest_of,
 )
@@ -43,15 +43,15 @@ from shared.domain.provisioning.school_sizes import LiveHistory
 from shared.errors import NotFound
 from shared.ports.provisioning import CanvasUser, DataVersion
 from tests.fakes import FakeDeadLetters, FakePauses, Faults
-from workers.grade_passback.outcome_handler import RunSettler
+from workers.grade_passback.outcome_handler import RunOutcomeHandler
 from workers.provisioning.imports.corrections import Corrector
-from workers.provisioning.imports.importer import Uploader
+from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
-from workers.provisioning.planning import Planned
+from workers.provisioning.planning import PlanResult
 from workers.provisioning.run import ProvisionRun
-from workers.provisioning.runner import Provisioner
-from workers.provisioning.schedule import ProvisionSchedule, Timetable
-from workers.provisioning.service import ProvisioningDesk
+from workers.provisioning.runner import ProvisioningRunner
+from workers.provisioning.schedule import ProvisionSchedule, ScheduleConfig
+from workers.provisioning.service import ProvisioningService
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -98,11 +98,11 @@ class FakePlanner:
     """Plans what a test wants. `safety` finds doubts in what was applied, in the plan and in the history."""
 
     data_sets: tuple[DataSet, ...] = ()
-    holds: tuple[Hold, ...] = ()
-    planned: "Callable[[FakePlanner], Planned] | None" = None
+    holds: tuple[StoredHold, ...] = ()
+    planned: "Callable[[FakePlanner], PlanResult] | None" = None
     applied: tuple[DataSet, ...] = ()
     canvas: CanvasUsers = NOTHING_KNOWN
-    safety: Callable[[Sequence[DataSet], Sequence[DataSet], LiveHistory | None], Sequence[Hold]] = lambda *_: ()
+    safety: Callable[[Sequence[DataSet], Sequence[DataSet], LiveHistory | None], Sequence[StoredHold]] = lambda *_: ()
 
     def plan(
         self,
@@ -110,14 +110,14 @@ class FakePlanner:
         applied: Sequence[DataSet],
         history: LiveHistory | None = None,
         canvas: CanvasUsers = NOTHING_KNOWN,
-    ) -> Planned:
+    ) -> PlanResult:
         self.applied, self.canvas = tuple(applied), canvas
         if self.planned:
             return self.planned(self)
-        return Planned(self.data_sets, (*self.holds, *self.safety(applied, self.data_sets, history)))
+        return PlanResult(self.data_sets, (*self.holds, *self.safety(applied, self.data_sets, history)))
 
-    def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> RowTrouble:
-        return RowTrouble(key, import_id, error, "explained")
+    def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> ImportMessage:
+        return ImportMessage(key, import_id, error, "explained")
 
 
 @dataclass(frozen=True)
@@ -338,14 +338,14 @@ class Campus:
         self.imports = FakeImports(self.clock)
         self.letters = FakeDeadLetters(self.clock)
         self.pauses = FakePauses(self.clock)
-        self.desk = ProvisioningDesk(self.runs, self.pauses, self.clock, wake=lambda: None)
+        self.desk = ProvisioningService(self.runs, self.pauses, self.clock, wake=lambda: None)
 
     def process(
         self,
         fuse: Fuse | None = None,
         stops: Callable[[], bool] = lambda: False,
         take_spent: Callable[[], Mapping[str, int]] = dict,
-    ) -> Provisioner:
+    ) -> ProvisioningRunner:
         """Return a process's provisioner, which lives as long as its fuse."""
         runs, imports, feed = (
             cast("Any", each if fuse is None else Mortal(each, fuse)) for each in (self.runs, self.imports, self.feed)
@@ -353,22 +353,22 @@ class Campus:
         rules = UploadRules(DroppedStatus.COMPLETED, 10, self.remaster_days)
         uploads = UploadPlanner(rules, "passback", lambda: self.clock.now().date())
         corrector = Corrector(imports, runs)
-        uploader = Uploader(
+        uploader = Importer(
             imports, runs, self.planner, self.clock, uploads, corrector, SETTLES_IN, LONGEST_IMPORT, "passback"
         )
         zone = lambda: UTC  # noqa: E731
         run = ProvisionRun(feed, self.planner, runs, uploader, self.aftermath, self.clock, uploads, zone, imports)
-        table = Timetable(self.schedule, timedelta(minutes=15))
+        table = ScheduleConfig(self.schedule, timedelta(minutes=15))
 
         def pause(duration: timedelta) -> bool:
             self.clock.advance(duration)
             return stops()
 
-        return Provisioner(
+        return ProvisioningRunner(
             runs,
             ProvisionSchedule(runs, feed, self.pauses, self.clock, table, lambda: UTC),
             run,
-            RunSettler(runs, self.letters, self.clock, WAITS, lambda: 0.0),
+            RunOutcomeHandler(runs, self.letters, self.clock, WAITS, lambda: 0.0),
             self.pauses,
             self.clock,
             hold=lambda _: nullcontext(),
@@ -376,7 +376,7 @@ class Campus:
             take_spent=take_spent,
         )
 
-    def plan(self, *data_sets: DataSet, holds: Sequence[Hold] = ()) -> None:
+    def plan(self, *data_sets: DataSet, holds: Sequence[StoredHold] = ()) -> None:
         """Let the rosters come to these data sets."""
         self.planner.data_sets, self.planner.holds = data_sets, tuple(holds)
 
@@ -394,7 +394,7 @@ class Campus:
             group = group_of(data_set.key, {row.school_number for row in data_set.rows})
             groups.setdefault(group, []).append(data_set)
             name = data_set_id_of("passback", group)
-            marks.append(AppliedMark(data_set.key, digest, NOON, remastered_on=NOON.date(), data_set_id=name))
+            marks.append(DataSetState(data_set.key, digest, NOON, remastered_on=NOON.date(), data_set_id=name))
         self.runs.save(lease, replace(run, state=RunState.DONE), marks)
         for group, members in groups.items():
             self.imports.took(members, group)

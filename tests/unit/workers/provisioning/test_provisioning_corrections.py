@@ -7,11 +7,11 @@ import pytest
 from shared.domain.provisioning.roster import Roster, School
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, ImportState, SisImport
 from shared.domain.provisioning.rows.users import CanvasUsers
-from shared.domain.provisioning.run import Hold, Run, RunCause, RunKind, RunState
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, StoredHold
 from shared.errors import AccessDenied
 from tests.unit.domain.provisioning.rosters import ROSTER, plan, roster, student
 from tests.unit.workers.provisioning.provisioning_kit import NOON, Campus, FakePlanner, Fuse, Killed
-from workers.provisioning.planning import Planned
+from workers.provisioning.planning import PlanResult
 
 MANY = 10_000
 EXCHANGED = roster(students=(student(501, number="1502"), student(502, number="1501")))
@@ -28,10 +28,10 @@ ANOTHER = ("2501", "another", "", "", "", "student", "active")
 def planner_of(rosters: Roster) -> FakePlanner:
     """Return a planner that plans these rosters, as the real one does."""
 
-    def planned(asked: FakePlanner) -> Planned:
+    def planned(asked: FakePlanner) -> PlanResult:
         found = plan(rosters, applied=asked.applied, canvas=asked.canvas)
         asked.data_sets = found.data_sets
-        return Planned(
+        return PlanResult(
             found.data_sets,
             asked.holds,
             problems=found.problems,
@@ -159,7 +159,7 @@ def test_a_failed_import_of_corrections_is_made_again() -> None:
 def test_a_doubtful_school_keeps_its_ids_and_holds_no_other() -> None:
     """Whose school is held keeps the SIS id until a person approves; everybody else's changes at once."""
     campus = campus_of(TWO_SCHOOLS, TWO_BEFORE)
-    doubt = Hold("shrunk", "Doubtful.", school_number=200)
+    doubt = StoredHold("shrunk", "Doubtful.", school_number=200)
     campus.planner.holds = (doubt,)
     run = campus.over(asked(campus))
 

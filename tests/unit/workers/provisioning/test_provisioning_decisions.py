@@ -4,14 +4,14 @@ import pytest
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.rows.sis_rows import DataSet, ImportState
-from shared.domain.provisioning.run import Hold, Run, RunCause, RunKind, RunState
-from shared.errors import SystemUnwell
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, StoredHold
+from shared.errors import ServiceUnavailable
 from tests.unit.workers.provisioning.provisioning_kit import Campus, sections, users
 from workers.provisioning.runner import LONGEST_TICK
-from workers.provisioning.service import NotPossible
+from workers.provisioning.service import InvalidOperation
 
 ALL, HALF, NONE = users(*range(20)), users(*range(10)), users()
-SHRUNK = Hold("shrunk", "10 of 20 users would end.", "Look.")
+SHRUNK = StoredHold("shrunk", "10 of 20 users would end.", "Look.")
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_run_that_succeeds_closes_the_held_one(campus: Campus) -> None:
     closed = campus.desk.run(held.id)
     assert closed is not None
     assert (closed.state, campus.desk.held()) == (RunState.SUPERSEDED, None)
-    with pytest.raises(NotPossible, match="is not held: it is superseded"):
+    with pytest.raises(InvalidOperation, match="is not held: it is superseded"):
         campus.desk.approve(held.id, "registrar")
 
 
@@ -100,7 +100,7 @@ def test_a_discarded_plan_is_over(campus: Campus) -> None:
     held = campus.ask()
     campus.desk.discard(held.id, "registrar")
     assert campus.desk.held() is None
-    with pytest.raises(NotPossible):
+    with pytest.raises(InvalidOperation):
         campus.desk.discard(held.id, "registrar")
     assert campus.ask().state is RunState.HELD
 
@@ -165,7 +165,7 @@ def test_what_cannot_be_undone_is_said(campus: Campus) -> None:
     """A run that wrote nothing, and one that is unknown, cannot be rolled back, and nothing is paused."""
     held = campus.ask()
     for run_id in (None, held.id, "99"):
-        with pytest.raises(NotPossible):
+        with pytest.raises(InvalidOperation):
             campus.desk.rollback(run_id, "registrar")
     assert campus.pauses.all() == []
 
@@ -219,7 +219,7 @@ def test_a_long_import_takes_several_ticks(campus: Campus) -> None:
 def test_a_long_wait_is_left_to_beat(campus: Campus) -> None:
     """While a system is away for longer than a tick lasts, ticks end at once and ask for nothing."""
     campus.plan(HALF)
-    away = SystemUnwell("GET sis_imports: 503", cause="canvas_unavailable", delay=10 * LONGEST_TICK)
+    away = ServiceUnavailable("GET sis_imports: 503", cause="canvas_unavailable", delay=10 * LONGEST_TICK)
     campus.imports.faults.on("unfinished", away)
     campus.desk.request("tester")
     assert [campus.process().tick() for _ in range(2)] == [False, False]

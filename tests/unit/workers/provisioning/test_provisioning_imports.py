@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.provisioning.rows.sis_rows import Entity, ImportState, RowError, SisImport
 from shared.domain.provisioning.run import RunState
-from shared.errors import SystemUnwell, TransientError
+from shared.errors import ServiceUnavailable, TransientError
 from tests.unit.workers.provisioning.provisioning_kit import NOON, SECOND, SETTLES_IN, Campus, sections, users
 
 TIMEOUT = TransientError("POST sis_imports: timeout", cause="canvas_timeout")
@@ -154,7 +154,7 @@ def test_a_difference_too_large_for_canvas_is_carried_through(campus: Campus) ->
 
 def test_an_unwell_canvas_spends_no_attempt(campus: Campus) -> None:
     """The run waits as long as Canvas is unwell, and then goes on."""
-    unwell = SystemUnwell("GET sis_imports: 503", cause="canvas_unavailable", delay=5 * SECOND)
+    unwell = ServiceUnavailable("GET sis_imports: 503", cause="canvas_unavailable", delay=5 * SECOND)
     campus.imports.faults.on("unfinished", unwell, times=9)
     run = campus.ask()
     assert (run.state, run.attempts, campus.letters.all()) == (RunState.DONE, 0, [])

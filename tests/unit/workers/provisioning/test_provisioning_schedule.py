@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.pauses import PROVISIONING
 from shared.domain.provisioning.run import RunCause, RunState
-from shared.errors import SystemUnwell
+from shared.errors import ServiceUnavailable
 from shared.ports.provisioning import DataVersion
 from tests.unit.workers.provisioning.provisioning_kit import NOON, SECOND, Campus, users
 
@@ -121,7 +121,9 @@ def test_while_it_is_paused_nothing_begins(campus: Campus) -> None:
 
 def test_an_unwell_powerschool_keeps_no_open_run_waiting(campus: Campus) -> None:
     """Where the look fails, what is open goes on all the same."""
-    campus.feed.faults.always("changes_since", SystemUnwell("down", cause="powerschool_unavailable", delay=SECOND))
+    campus.feed.faults.always(
+        "changes_since", ServiceUnavailable("down", cause="powerschool_unavailable", delay=SECOND)
+    )
     campus.clock.advance(20 * MINUTE)
     run = campus.desk.request("tester")
     campus.process().tick()

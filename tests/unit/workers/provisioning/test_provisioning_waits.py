@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, ImportOptions, ImportState, SisRow
-from shared.domain.provisioning.run import Hold, Run, RunCause, RunKind, RunState, WaitedFor, digest_of
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, StoredHold, WaitedFor, digest_of
 from tests.unit.workers.provisioning.provisioning_kit import LONGEST_IMPORT, NOON, Campus, sections, users
 
 OPTIONS = ImportOptions("completed", "suspended", 10)
 HOUR = timedelta(hours=1)
 PERSON = RunCause.PERSON
-FIRST = Hold("shrunk", "Much would end.", "Look.")
+FIRST = StoredHold("shrunk", "Much would end.", "Look.")
 FEW, MORE = users(1, 2, 3), users(1, 2, 3, 4)
 
 

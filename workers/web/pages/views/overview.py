@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
-from workers.web.api.errors import NotDone
+from workers.web.api.errors import ApiError
 from workers.web.api.installation import TARGET
-from workers.web.pages.alerts import problems
+from workers.web.pages.alerts import alerts
 from workers.web.pages.overview import overview
-from workers.web.pages.page_handlers import Desk, View, Visit, to
+from workers.web.pages.page_handlers import PageHandlers, PageRequest, View, redirect
 
 SHOWN_ACTIONS = 200
 LONGEST_REASON = 200
@@ -19,7 +19,7 @@ LONGEST_REASON = 200
 class OverviewViews:
     """The first page and what belongs to it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: PageHandlers) -> None:
         self._desk = desk
 
     def looks(self) -> Mapping[str, View]:
@@ -30,30 +30,30 @@ class OverviewViews:
         """Return the forms by path."""
         return {"/pause": self._pause, "/resume": self._resume}
 
-    def _overview(self, visit: Visit) -> Response:
+    def _overview(self, visit: PageRequest) -> Response:
         seen = overview(self._desk.service, self._desk.provisioning)
         targets = {pause.target for pause in seen.pauses}
         pausable = [target for target in (EVERYTHING, PROVISIONING) if target not in targets]
-        return self._desk.page("overview.html", visit, seen=seen, problems=problems(seen), pausable=pausable)
+        return self._desk.page("overview.html", visit, seen=seen, problems=alerts(seen), pausable=pausable)
 
-    def _actions(self, visit: Visit) -> Response:
+    def _actions(self, visit: PageRequest) -> Response:
         return self._desk.page("actions.html", visit, actions=self._desk.service.actions.newest(SHOWN_ACTIONS))
 
-    def _pause(self, visit: Visit) -> Response:
+    def _pause(self, visit: PageRequest) -> Response:
         target = _target(visit)
         self._desk.acts.pause(visit.person, target, visit.said("reason").strip()[:LONGEST_REASON])
-        return to(_page_of(target))
+        return redirect(_page_of(target))
 
-    def _resume(self, visit: Visit) -> Response:
+    def _resume(self, visit: PageRequest) -> Response:
         target = _target(visit)
         self._desk.acts.resume(visit.person, target)
-        return to(_page_of(target))
+        return redirect(_page_of(target))
 
 
-def _target(visit: Visit) -> str:
+def _target(visit: PageRequest) -> str:
     target = visit.said("target")
     if not re.fullmatch(TARGET, target):
-        raise NotDone(422, "not_valid", "This is nothing that can be paused.")
+        raise ApiError(422, "not_valid", "This is nothing that can be paused.")
     return target
 
 
