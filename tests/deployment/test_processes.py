@@ -38,7 +38,7 @@ def checked_kinds() -> Iterator[str]:
 
 def beating_kinds() -> set[str]:
     source = "\n".join(path.read_text() for path, _ in syntax_trees("workers"))
-    calls = r'(?:beating\(settings, |this_process\()"([^"]+)"\)'
+    calls = r'(?:run_heartbeat\(settings, |this_process\()"([^"]+)"\)'
     return {*re.findall(calls, source), PROVISIONING_WORKER}
 
 

@@ -36,7 +36,7 @@ class RedisChangeWriter:
     def __init__(self, redis: Redis, keys: Keys, max_waiting: int) -> None:
         self._streams = [keys.stream(stream) for stream in STREAM_OF.values()]
         self._place = {kind: place for place, kind in enumerate(STREAM_OF, 1)}
-        self._add_changes = redis.register_script(script_text("add_changes"))
+        self._add_changes = redis.register_script(script_text("sync_queue/add_changes"))
         self._max_waiting = max_waiting
         self._redis = redis
         self._write_probe = keys.write_probe

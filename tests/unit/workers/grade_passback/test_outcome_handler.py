@@ -138,7 +138,7 @@ def test_a_defect_is_logged_without_its_text(school: School) -> None:
         settle(school, raising(ValueError("Jane Roe scored 9.5")))
     [line] = [line for line in logs if line["event"] == "course_sync_defect"]
     assert line["error"] == "ValueError"
-    assert any(place.startswith("test_settle.py:") for place in line["way"])
+    assert any(place.startswith("test_outcome_handler.py:") for place in line["way"])
     assert "Jane" not in repr(logs)
 
 
