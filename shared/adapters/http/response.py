@@ -153,7 +153,7 @@ class ApiResponse:
             return wire.validate_python(found), []
         except ValidationError as error:
             problems = _by_row(error)
-            if not isinstance(found, list) or None in problems:
+            if not isinstance(found, list) or None in problems or not problems:
                 raise self.unexpected(f"no usable {fields_of(error)}") from None
             if len(problems) == len(found) and set.intersection(*map(_absent, problems.values())):
                 raise self.unexpected(f"no usable {fields_of(error)}") from None
@@ -200,13 +200,21 @@ def _read(content: bytes, media_type: str) -> tuple[Content, Json]:
 
 def fields_of(error: ValidationError) -> str:
     """Return the names of the fields that are missing or malformed; never a value."""
-    return _fields(error.errors())
+    return _fields(problems_of(error))
+
+
+def problems_of(error: ValidationError) -> list[ErrorDetails]:
+    """Return the problems, or none where their text cannot be made: some quote a value that is no valid UTF-8."""
+    try:
+        return error.errors()
+    except UnicodeEncodeError:
+        return []
 
 
 def _by_row(error: ValidationError) -> dict[int | None, list[ErrorDetails]]:
     """Return the problems by their row's position in the list; None for those of the list itself."""
     problems: dict[int | None, list[ErrorDetails]] = {}
-    for problem in error.errors():
+    for problem in problems_of(error):
         number = problem["loc"][0] if problem["loc"] else None
         problems.setdefault(number if isinstance(number, int) else None, []).append(problem)
     return problems
@@ -219,5 +227,5 @@ def _absent(problems: Sequence[ErrorDetails]) -> set[str]:
 
 def _fields(problems: Sequence[ErrorDetails]) -> str:
     """Name the fields by their keys; positions in lists say nothing, and unions add names of types."""
-    paths = [".".join(part for part in problem["loc"] if isinstance(part, str)) for problem in problems]
+    paths = [".".join(part for part in problem["loc"] if isinstance(part, str)) for problem in problems] or [""]
     return ", ".join(list(dict.fromkeys(path or "body" for path in paths))[:5])

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.adapters.http.decimal_json import Json, whole
-from shared.adapters.http.response import ApiResponse
+from shared.adapters.http.response import ApiResponse, problems_of
 from shared.adapters.powerschool.wire import listed
 from shared.domain.provisioning.roster import UnreadableRecord
 from shared.errors import IncompleteRead, UnexpectedResponse
@@ -122,7 +122,9 @@ class QueryReading(Generic[R]):
         try:
             return self.of.row.model_validate(row)
         except ValidationError as error:
-            fields = dict.fromkeys(str(problem["loc"][0]) if problem["loc"] else "row" for problem in error.errors())
+            fields = dict.fromkeys(
+                str(problem["loc"][0]) if problem["loc"] else "row" for problem in problems_of(error)
+            )
             self.odd.append(UnreadableRecord(self.of.record, position[0], tuple(fields), ids_of(row)))
             return None
 

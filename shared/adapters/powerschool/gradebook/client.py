@@ -15,7 +15,7 @@ from shared.adapters.powerschool.gradebook import payloads
 from shared.adapters.powerschool.gradebook.payloads import JsonObject
 from shared.adapters.powerschool.gradebook.reader import AssignmentReader
 from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.wire import CategoryWire, XteAssignment, listed
+from shared.adapters.powerschool.wire import CategoryWire, XteAssignment
 from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.errors import RequestRejected, TransientError
@@ -61,17 +61,16 @@ class Gradebook:
         Source: PowerSchool xte API, `GET /ws/xte/teacher_category`.
         """
         of = f"{users_dcid}-{year_id}"
-        kept = None if refresh else self._cache.get("categories", of)
-        if kept is None:
-            params = [("users_dcid", str(users_dcid)), ("year_id", str(year_id))]
-            answer = self._api.send("GET", "/ws/xte/teacher_category", params=params)
-            _, odd = answer.rows(_CATEGORIES)
-            for row in odd:
-                log.warning(LogEvent.CATEGORY_LEFT_OUT, category_id=_category_id(row), fields=row.fields)
-            unreadable = [row.row for row in odd]
-            kept = [row for row in listed(answer.body) if row not in unreadable]
-            self._cache.put("categories", of, kept, self._category_max_age)
-        return tuple(category.to_domain() for category in _CATEGORIES.validate_python(kept))
+        cached = None if refresh else self._cache.get("categories", of)
+        if cached is not None:
+            return tuple(category.to_domain() for category in _CATEGORIES.validate_python(cached, by_name=True))
+        params = [("users_dcid", str(users_dcid)), ("year_id", str(year_id))]
+        found, unreadable = self._api.send("GET", "/ws/xte/teacher_category", params=params).rows(_CATEGORIES)
+        for row in unreadable:
+            log.warning(LogEvent.CATEGORY_LEFT_OUT, category_id=_category_id(row), fields=row.fields)
+        # The parsed values are cached: text such as NaN is another one after a round trip through JSON.
+        self._cache.put("categories", of, _CATEGORIES.dump_python(found, mode="json"), self._category_max_age)
+        return tuple(category.to_domain() for category in found)
 
     def assignments(
         self, sections: Sequence[RosteredSection], scores_of: Collection[int]

@@ -340,6 +340,15 @@ CATEGORY = {
 }
 
 
+@pytest.mark.parametrize("name", ["NaN", "1e3", "Infinity", "7.50"])
+def test_what_a_category_is_called_survives_the_cache(ps: PowerSchool, remote: ScriptedRemote, name: str) -> None:
+    """A name that came as a number, or as none, is the same text when it is read from the cache."""
+    body = f'[{{"teachercategoryid": 302, "name": {name}, "isactive": true}}]'
+    remote.on("GET", CATEGORIES, httpx.Response(200, text=body, headers={"Content-Type": "application/json"}))
+    found = ps.gradebook.categories(TEACHER, 41)
+    assert ps.gradebook.categories(TEACHER, 41) == found
+
+
 def test_categories_are_read_and_remembered(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """Inactive ones too; asked for again only to refresh."""
     remote.on("GET", CATEGORIES, answer([CATEGORY, {"teachercategoryid": 302, "name": "Quiz", "isactive": False}]))

@@ -14,7 +14,7 @@ from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
 from shared.domain.plugin_queries import QueryFault
-from shared.errors import IncompleteRead, QueryUnavailable, ServiceUnavailable
+from shared.errors import IncompleteRead, QueryUnavailable, ServiceUnavailable, UnexpectedResponse
 
 QUERY = "/ws/schema/query/org.passback.sync.roster."
 SECTIONS, STUDENTS, INDEX = f"{QUERY}sections", f"{QUERY}students", f"{QUERY}section_index"
@@ -306,3 +306,11 @@ def test_an_outage_is_no_empty_roster(ps: PowerSchool, remote: ScriptedRemote) -
 def test_the_district_tells_its_time_zone(ps: PowerSchool) -> None:
     """For where the setting is unset."""
     assert str(ps.district_time_zone()) == "America/Denver"
+
+
+@pytest.mark.parametrize("zone", ["\ud800", "Nowhere/Nothing", 7, None])
+def test_a_zone_that_is_none_is_an_unexpected_response(ps: PowerSchool, remote: ScriptedRemote, zone: object) -> None:
+    """Also where the text of the problem cannot be made, since it quotes half a character."""
+    remote.on("GET", "/ws/v1/metadata", answer({"metadata": {"plugin_id": 1, "district_timezone": zone}}))
+    with pytest.raises(UnexpectedResponse, match="no usable"):
+        ps.district_time_zone()
