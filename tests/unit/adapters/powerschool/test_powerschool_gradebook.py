@@ -340,7 +340,7 @@ CATEGORY = {
 }
 
 
-@pytest.mark.parametrize("name", ["NaN", "1e3", "Infinity", "7.50"])
+@pytest.mark.parametrize("name", ["1e999999", "-1e400", "1e3", "7.50"])
 def test_what_a_category_is_called_survives_the_cache(ps: PowerSchool, remote: ScriptedRemote, name: str) -> None:
     """A name that came as a number, or as none, is the same text when it is read from the cache."""
     body = f'[{{"teachercategoryid": 302, "name": {name}, "isactive": true}}]'
