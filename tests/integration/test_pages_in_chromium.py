@@ -89,6 +89,21 @@ def test_the_overview_follows_by_itself(browser: Browser, running: Town) -> None
             running.service.pauses.resume("course:999")
 
 
+def test_a_refresh_keeps_what_is_open_and_focused(browser: Browser, running: Town) -> None:
+    """Whoever reads a table by keyboard is not thrown out of it."""
+    with browser.new_context() as context:
+        page = signed_in(context, running)
+        page.get_by_text("The numbers", exact=True).focus()
+        page.keyboard.press("Enter")
+        running.service.pauses.pause("course:998", "somebody", "is being copied")
+        try:
+            expect(page.get_by_text("Course 998 is paused by somebody: is being copied")).to_be_visible()
+        finally:
+            running.service.pauses.resume("course:998")
+        expect(page.get_by_role("table", name="Changes by the hour")).to_be_visible()
+        assert focused(page) == "The numbers"
+
+
 def test_courses_are_found_while_typing(browser: Browser, running: Town) -> None:
     """The list follows, and the address with it."""
     with browser.new_context() as context:
