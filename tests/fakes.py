@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from shared.adapters.redis.sync_queue.store import AggregateResult, Lease
 from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Course, GradebookRow
@@ -17,7 +18,7 @@ from shared.domain.passback.powerschool import ActualAssignment, ActualScore, Ro
 from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.domain.pauses import EVERYTHING, Pause, course_target
 from shared.errors import GradebookIncomplete, LeaseLost, NotFound, RejectedRow, RequestRejected, TransientError
-from shared.ports.passback import AggregateResult, CachePolicy, ClearRow, CreatedAssignment, Lease, ScoreRow
+from shared.ports.passback import CachePolicy, ClearRow, CreatedAssignment, ScoreRow
 from workers.grade_passback.lease import SyncTimeSlice
 
 Key = tuple[str, int]

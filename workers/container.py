@@ -19,28 +19,28 @@ from shared.adapters.http.request_context import on_errand
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.clock import SharedClock
-from shared.adapters.redis.course_data.audit import RedisAudit
-from shared.adapters.redis.course_data.category_matches import RedisCategoryMatches
-from shared.adapters.redis.course_data.course_index import RedisCourseIndex
-from shared.adapters.redis.course_data.course_states import RedisRecords
-from shared.adapters.redis.course_data.links import RedisLinks
-from shared.adapters.redis.dead_letters.batches import RedisDeadLetterBatches
-from shared.adapters.redis.dead_letters.dead_messages import RedisDeadMessages
-from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.category_matches import CategoryMatches
+from shared.adapters.redis.course_data.course_index import CourseIndex
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.dead_letters.batches import DeadLetterBatches
+from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.actions import RedisActions
+from shared.adapters.redis.operations.actions import Actions
 from shared.adapters.redis.operations.counter_buffer import CounterBuffer
-from shared.adapters.redis.operations.counters import RedisCounters
+from shared.adapters.redis.operations.counters import Counters
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import RedisErasureLog
+from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.adapters.redis.operations.latency_histogram import RedisLatencyHistogram
-from shared.adapters.redis.operations.pauses import RedisPauses
+from shared.adapters.redis.operations.latency_histogram import LatencyHistogram
+from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, requests_wait, system_rates
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
-from shared.adapters.redis.sync_queue.store import QueueState, RedisSyncQueue
-from shared.adapters.redis.sync_queue.unknown_changes import RedisUnknownChanges
+from shared.adapters.redis.sync_queue.store import Lease, QueueState, SyncQueue
+from shared.adapters.redis.sync_queue.unknown_changes import UnknownChanges
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.adapters.telemetry.tracing import span
 from shared.clock import SystemClock
@@ -48,7 +48,6 @@ from shared.config import ClearedScores, Settings
 from shared.domain.outcome import Outcome
 from shared.domain.passback.changes import DebounceWindow, PendingChanges
 from shared.log_events import LogEvent
-from shared.ports.passback import Lease
 from shared.queues import Queue, Task
 from workers.celery.app import make_app
 from workers.dead_letters.filters import Bounds
@@ -84,10 +83,10 @@ class Container:
         self.stopping = threading.Event()
 
     @cached_property
-    def changes(self) -> RedisSyncQueue:
+    def changes(self) -> SyncQueue:
         """The debounce."""
         s = self.settings
-        return RedisSyncQueue(
+        return SyncQueue(
             self.redis,
             self.keys,
             windows_of(s),
@@ -97,14 +96,14 @@ class Container:
         )
 
     @cached_property
-    def links(self) -> RedisLinks:
+    def links(self) -> Links:
         """The links."""
-        return RedisLinks(self.redis, self.keys)
+        return Links(self.redis, self.keys)
 
     @cached_property
-    def associations(self) -> RedisCategoryMatches:
+    def associations(self) -> CategoryMatches:
         """The associations of assignment groups and categories."""
-        return RedisCategoryMatches(self.redis, self.keys)
+        return CategoryMatches(self.redis, self.keys)
 
     @cached_property
     def category_links(self) -> CategoryLinks:
@@ -114,35 +113,35 @@ class Container:
         )
 
     @cached_property
-    def records(self) -> RedisRecords:
+    def records(self) -> CourseStates:
         """The courses' records."""
-        return RedisRecords(self.redis, self.keys)
+        return CourseStates(self.redis, self.keys)
 
     @cached_property
-    def course_lists(self) -> RedisCourseIndex:
+    def course_lists(self) -> CourseIndex:
         """Lists of courses."""
-        return RedisCourseIndex(self.redis, self.keys)
+        return CourseIndex(self.redis, self.keys)
 
     @cached_property
-    def timings(self) -> RedisLatencyHistogram:
+    def timings(self) -> LatencyHistogram:
         """How long changes take to PowerSchool."""
-        return RedisLatencyHistogram(self.redis, self.keys)
+        return LatencyHistogram(self.redis, self.keys)
 
     @cached_property
-    def actions(self) -> RedisActions:
+    def actions(self) -> Actions:
         """What people did."""
-        return RedisActions(self.redis, self.keys)
+        return Actions(self.redis, self.keys)
 
     @cached_property
-    def letter_batches(self) -> RedisDeadLetterBatches:
+    def letter_batches(self) -> DeadLetterBatches:
         """Many dead letters at once."""
-        return RedisDeadLetterBatches(self.redis, self.keys, self.clock)
+        return DeadLetterBatches(self.redis, self.keys, self.clock)
 
     @cached_property
-    def audit(self) -> RedisAudit:
+    def audit(self) -> Audit:
         """What was written to PowerSchool."""
         s = self.settings
-        return RedisAudit(self.redis, self.keys, timedelta(days=s.audit_days), s.audit_max_entries)
+        return Audit(self.redis, self.keys, timedelta(days=s.audit_days), s.audit_max_entries)
 
     @cached_property
     def heartbeats(self) -> Heartbeats:
@@ -150,9 +149,9 @@ class Container:
         return Heartbeats(self.redis, self.keys)
 
     @cached_property
-    def counters(self) -> RedisCounters:
+    def counters(self) -> Counters:
         """What all processes count together."""
-        return RedisCounters(self.redis, self.keys)
+        return Counters(self.redis, self.keys)
 
     @cached_property
     def tally(self) -> CounterBuffer:
@@ -174,14 +173,14 @@ class Container:
         return UnavailableQueries(self.redis, self.keys, self.clock)
 
     @cached_property
-    def dead_letters(self) -> RedisDeadLetters:
+    def dead_letters(self) -> DeadLetters:
         """The dead letters."""
-        return RedisDeadLetters(self.redis, self.keys)
+        return DeadLetters(self.redis, self.keys)
 
     @cached_property
-    def dead_messages(self) -> RedisDeadMessages:
+    def dead_messages(self) -> DeadMessages:
         """The messages that nobody could read."""
-        return RedisDeadMessages(self.redis, self.keys)
+        return DeadMessages(self.redis, self.keys)
 
     @cached_property
     def dead_letter_queue(self) -> DeadLetterQueue:
@@ -192,9 +191,9 @@ class Container:
         return DeadLetterQueue(self.dead_letters, self.dead_messages, self.changes, self.clock, bounds, request)
 
     @cached_property
-    def pauses(self) -> RedisPauses:
+    def pauses(self) -> Pauses:
         """What a person holds back."""
-        return RedisPauses(self.redis, self.keys, self.clock)
+        return Pauses(self.redis, self.keys, self.clock)
 
     @cached_property
     def provision_runs(self) -> RedisProvisionRuns:
@@ -227,9 +226,9 @@ class Container:
         )
 
     @cached_property
-    def purges(self) -> RedisErasureLog:
+    def purges(self) -> ErasureLog:
         """What was purged."""
-        return RedisErasureLog(self.redis, self.keys)
+        return ErasureLog(self.redis, self.keys)
 
     @cached_property
     def purge(self) -> Erasure:
@@ -238,9 +237,9 @@ class Container:
         return Erasure(erasure, self.purges, self.pauses, self.heartbeats, self.is_being_synced)
 
     @cached_property
-    def unknown_changes(self) -> RedisUnknownChanges:
+    def unknown_changes(self) -> UnknownChanges:
         """Changes of unknown course."""
-        return RedisUnknownChanges(self.redis, self.keys)
+        return UnknownChanges(self.redis, self.keys)
 
     @cached_property
     def canvas(self) -> CanvasClient:

@@ -10,12 +10,12 @@ from datetime import datetime
 import structlog
 
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import RedisErasureLog
+from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
+from shared.adapters.redis.operations.pauses import Pauses
 from shared.domain.passback.erasure import StudentIds
 from shared.domain.pauses import course_target
 from shared.log_events import LogEvent
-from shared.ports.passback import Pauses
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ class Erasure:
     def __init__(
         self,
         erasure: RedisErasure,
-        purges: RedisErasureLog,
+        purges: ErasureLog,
         pauses: Pauses,
         heartbeats: Heartbeats,
         is_being_synced: Callable[[str], bool],

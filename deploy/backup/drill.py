@@ -19,9 +19,9 @@ from pathlib import Path
 import redis
 
 from deploy.backup.aof import BackupFailed, restored, take
-from shared.adapters.redis.course_data.audit import RedisAudit
-from shared.adapters.redis.course_data.course_states import RedisRecords
-from shared.adapters.redis.course_data.links import RedisLinks
+from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.domain.passback.planning.desired import Link
@@ -29,19 +29,19 @@ from tests.fault_injection.redis_server import RedisServer
 
 COURSES = 200
 LINKS_PER_COURSE = 20
-Links = dict[str, Mapping[tuple[str, int], Link]]
+StoredLinks = dict[str, Mapping[tuple[str, int], Link]]
 
 
-def links_of(client: redis.Redis, keys: Keys) -> Links:
+def links_of(client: redis.Redis, keys: Keys) -> StoredLinks:
     """Return every course's links, read as passback reads them."""
-    links = RedisLinks(client, keys)
+    links = Links(client, keys)
     return {course: links.of_course(course) for course in RedisErasure(client, keys).courses()}
 
 
 def contents(client: redis.Redis, keys: Keys) -> dict[str, int]:
     """Return how much of what there is; raises where something cannot be read."""
-    found, records = links_of(client, keys), RedisRecords(client, keys)
-    audit = RedisAudit(client, keys, timedelta(days=36_500), 1)
+    found, records = links_of(client, keys), CourseStates(client, keys)
+    audit = Audit(client, keys, timedelta(days=36_500), 1)
     return {
         "courses": len(found),
         "links": sum(map(len, found.values())),
@@ -84,8 +84,8 @@ def rehearse() -> dict[str, float]:
     }
 
 
-def _fill(client: redis.Redis, keys: Keys) -> Links:
-    links, due = RedisLinks(client, keys), date(2031, 3, 4)
+def _fill(client: redis.Redis, keys: Keys) -> StoredLinks:
+    links, due = Links(client, keys), date(2031, 3, 4)
     for course in range(1, COURSES + 1):
         for assignment in range(LINKS_PER_COURSE):
             ids = course * 1000 + assignment

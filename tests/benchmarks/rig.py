@@ -14,7 +14,7 @@ import structlog
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool, powerschool
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.clock import ManualClock
 from shared.config import Settings, load
@@ -46,13 +46,11 @@ class TimedPassback(Container):
         return powerschool(self.settings, self.redis, self.keys, self.clock, transport=self._remote)
 
     @cached_property
-    def changes(self) -> RedisSyncQueue:
+    def changes(self) -> SyncQueue:
         """The debounce, in the benchmark's time."""
         s = self.settings
         claim, lease = timedelta(seconds=s.claim_s), timedelta(seconds=s.lease_s)
-        return RedisSyncQueue(
-            self.redis, self.keys, windows_of(s), claim, lease, now_ms=lambda: epoch_ms(self.clock.now())
-        )
+        return SyncQueue(self.redis, self.keys, windows_of(s), claim, lease, now_ms=lambda: epoch_ms(self.clock.now()))
 
 
 @dataclass

@@ -10,7 +10,7 @@ from stores_under_test import District, running_redis
 
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.config import load
 
 # What the tests do to Redis, and passback never does.
@@ -56,5 +56,5 @@ def district(client: redis.Redis) -> District:
 
 
 @pytest.fixture
-def store(district: District) -> RedisSyncQueue:
+def store(district: District) -> SyncQueue:
     return district.process()

@@ -15,7 +15,7 @@ import redis
 from redis.exceptions import ConnectionError as ConnectionFailed
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.domain.passback.changes import Change, ChangeKind, DebounceWindow
 from shared.queues import CONSUMER_GROUP, Stream
@@ -89,10 +89,10 @@ class District:
     first_change: timedelta | None = None
     powerschool_interval: timedelta = NO_WAIT
 
-    def process(self) -> RedisSyncQueue:
+    def process(self) -> SyncQueue:
         """Return the change store as a process that just started has it."""
         windows = DebounceWindow(QUIET, MAX_WAIT, self.first_change)
-        return RedisSyncQueue(
+        return SyncQueue(
             self.client, self.keys, windows, CLAIM_FOR, LEASE_FOR,
             powerschool_interval=self.powerschool_interval, now_ms=self.time,
         )  # fmt: skip

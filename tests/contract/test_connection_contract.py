@@ -12,11 +12,10 @@ from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, QUIET, running_red
 
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import AggregateResult, SyncQueue
 from shared.config import load
 from shared.domain.passback.changes import ChangeCause, DebounceWindow
 from shared.errors import ServiceUnavailable
-from shared.ports.passback import AggregateResult
 
 
 def client_of(url: str, timeout_s: float = 2.0) -> redis.Redis:
@@ -62,7 +61,7 @@ def test_a_dropped_connection_is_made_again(server: redis.Redis) -> None:
 def test_a_full_redis_is_unwell(server: redis.Redis) -> None:
     """A script that Redis refuses for lack of memory is no defect of ours."""
     windows = DebounceWindow(QUIET, MAX_WAIT)
-    store = RedisSyncQueue(server, Keys(), windows, CLAIM_FOR, LEASE_FOR)
+    store = SyncQueue(server, Keys(), windows, CLAIM_FOR, LEASE_FOR)
     server.config_set("maxmemory", 1)
     with pytest.raises(ServiceUnavailable, match=r"^EVALSHA: "):
         store.request("101", ChangeCause.PERSON)
@@ -83,7 +82,7 @@ def test_a_defect_stays_a_defect(server: redis.Redis) -> None:
 def test_times_are_the_servers(server: redis.Redis) -> None:
     """Without a clock of the tests, windows, claims and leases follow the Redis server's clock."""
     hour = timedelta(hours=1)
-    store = RedisSyncQueue(server, Keys(), DebounceWindow(hour, hour), hour, hour)
+    store = SyncQueue(server, Keys(), DebounceWindow(hour, hour), hour, hour)
     store.request("101", ChangeCause.PERSON)
     assert store.claim_due(1) == ["101"]
     remaining = store.next_due_in()
@@ -96,5 +95,5 @@ def test_a_patient_reader_is_not_taken_for_cut_off(server: redis.Redis) -> None:
     """Asked to wait for messages for longer than a client waits for answers, `fold` waits for less."""
     path = server.connection_pool.connection_kwargs["path"]
     with client_of(f"unix://{path}", timeout_s=0.1) as impatient:
-        store = RedisSyncQueue(impatient, Keys(), DebounceWindow(QUIET, MAX_WAIT), CLAIM_FOR, LEASE_FOR)
+        store = SyncQueue(impatient, Keys(), DebounceWindow(QUIET, MAX_WAIT), CLAIM_FOR, LEASE_FOR)
         assert store.fold("worker", 100, timedelta(hours=1)) == AggregateResult(0, 0, 0)

@@ -1,20 +1,20 @@
-"""The contract of `ports.DeadLetters`: one open entry per course and assignment."""
+"""The contract of `DeadLetters`: one open entry per course and assignment."""
 
 from datetime import timedelta
 
 import pytest
 from stores_under_test import District
 
-from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 
 
 @pytest.fixture
-def letters(district: District) -> RedisDeadLetters:
-    return RedisDeadLetters(district.client, district.keys, now_ms=district.time)
+def letters(district: District) -> DeadLetters:
+    return DeadLetters(district.client, district.keys, now_ms=district.time)
 
 
-def test_a_dead_letter_keeps_what_a_person_needs(district: District, letters: RedisDeadLetters) -> None:
+def test_a_dead_letter_keeps_what_a_person_needs(district: District, letters: DeadLetters) -> None:
     """An entry has its course, assignment, cause, answer, attempts and times, and a readable id."""
     now = district.time.now
     letter = letters.add("101", "7", "powerschool_500", "PUT /ws/xte/score: 500", 6)
@@ -25,7 +25,7 @@ def test_a_dead_letter_keeps_what_a_person_needs(district: District, letters: Re
     assert letters.all() == [letter]
 
 
-def test_a_course_can_fail_as_a_whole(letters: RedisDeadLetters) -> None:
+def test_a_course_can_fail_as_a_whole(letters: DeadLetters) -> None:
     """An entry for a whole course names no assignment, and stands beside those of its assignments."""
     whole = letters.add("101", None, "canvas_404", "", 1)
     part = letters.add("101", "7", "powerschool_500", "", 6)
@@ -33,7 +33,7 @@ def test_a_course_can_fail_as_a_whole(letters: RedisDeadLetters) -> None:
     assert {letter.id for letter in letters.of_course("101")} == {whole.id, part.id}
 
 
-def test_a_repeated_failure_updates_its_entry(district: District, letters: RedisDeadLetters) -> None:
+def test_a_repeated_failure_updates_its_entry(district: District, letters: DeadLetters) -> None:
     """Cause, answer, attempts and last time are the newest, the first time stays."""
     first = letters.add("101", "7", "powerschool_500", "first", 6)
     district.time.advance(timedelta(minutes=1))
@@ -43,7 +43,7 @@ def test_a_repeated_failure_updates_its_entry(district: District, letters: Redis
     assert (again.cause, again.answer, again.attempts) == ("powerschool_timeout", "second", 12)
 
 
-def test_the_oldest_failure_comes_first(district: District, letters: RedisDeadLetters) -> None:
+def test_the_oldest_failure_comes_first(district: District, letters: DeadLetters) -> None:
     """Entries come in the order of their first failure, over all courses."""
     for course_id in ("303", "101", "202"):
         letters.add(course_id, None, "canvas_404", "", 1)
@@ -52,7 +52,7 @@ def test_the_oldest_failure_comes_first(district: District, letters: RedisDeadLe
     assert [letter.course_id for letter in letters.all()] == ["303", "101", "202"]
 
 
-def test_provisioning_has_one_entry(district: District, letters: RedisDeadLetters) -> None:
+def test_provisioning_has_one_entry(district: District, letters: DeadLetters) -> None:
     """It is of the run that failed last, beside those of courses, and is closed by itself."""
     course = letters.add("101", None, "canvas_404", "", 1)
     first = letters.add_provisioning("7", "import_failed", "", 6, failed_before=[district.time.now])
@@ -66,7 +66,7 @@ def test_provisioning_has_one_entry(district: District, letters: RedisDeadLetter
     assert letters.all() == [course]
 
 
-def test_a_closed_entry_is_gone(letters: RedisDeadLetters) -> None:
+def test_a_closed_entry_is_gone(letters: DeadLetters) -> None:
     """Closing takes one entry, and may be repeated; a later failure opens a new one."""
     letters.add("101", None, "canvas_404", "", 1)
     kept = letters.add("101", "7", "powerschool_500", "", 6)
@@ -80,12 +80,12 @@ def test_a_closed_entry_is_gone(letters: RedisDeadLetters) -> None:
 def test_times_are_the_servers(district: District) -> None:
     """Without a clock of the tests, the Redis server's time is noted."""
     before, _ = district.client.time()
-    letter = RedisDeadLetters(district.client, district.keys).add("101", None, "canvas_404", "", 1)
+    letter = DeadLetters(district.client, district.keys).add("101", None, "canvas_404", "", 1)
     after, _ = district.client.time()
     assert before <= letter.first_failed_at.timestamp() < after + 1
 
 
-def test_the_attempts_times_are_kept(district: District, letters: RedisDeadLetters) -> None:
+def test_the_attempts_times_are_kept(district: District, letters: DeadLetters) -> None:
     """An entry lists its failed attempts, the earlier ones too, and what a retry adds; the newest 20 at the most."""
     start, minute = district.time.now, timedelta(minutes=1)
     district.time.advance(minute)
@@ -99,7 +99,7 @@ def test_the_attempts_times_are_kept(district: District, letters: RedisDeadLette
     assert letter.attempt_times[-1] == district.time.now == letter.last_failed_at
 
 
-def test_a_retried_entry_stays_open(district: District, letters: RedisDeadLetters) -> None:
+def test_a_retried_entry_stays_open(district: District, letters: DeadLetters) -> None:
     """A retry is noted on the entry, which stays until its work succeeds; a closed one cannot be marked."""
     letter = letters.add("101", None, "canvas_404", "", 1)
     district.time.advance(timedelta(minutes=1))
@@ -111,7 +111,7 @@ def test_a_retried_entry_stays_open(district: District, letters: RedisDeadLetter
     assert letters.all() == []
 
 
-def test_open_entries_are_counted(district: District, letters: RedisDeadLetters) -> None:
+def test_open_entries_are_counted(district: District, letters: DeadLetters) -> None:
     """How many are open, and since when the oldest failed, can be asked without reading them all."""
     assert (letters.count(), letters.oldest_at()) == (0, None)
     began = district.time.now

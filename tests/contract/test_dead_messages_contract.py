@@ -1,10 +1,10 @@
-"""The contract of `ports.DeadMessages`: what nobody could read is kept, and goes back whole or not at all."""
+"""The contract of `DeadMessages`: what nobody could read is kept, and goes back whole or not at all."""
 
 import pytest
 from stores_under_test import NO_WAIT, District
 
-from shared.adapters.redis.dead_letters.dead_messages import MOST_BYTES, RedisDeadMessages
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.dead_letters.dead_messages import MOST_BYTES, DeadMessages
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.domain.passback.course_state import DeadLetterKind
 from shared.queues import Queue, Stream
 
@@ -12,18 +12,16 @@ BROKEN = {b"c": b"\xff\x00", b"u": b"event"}
 
 
 @pytest.fixture
-def messages(district: District) -> RedisDeadMessages:
-    return RedisDeadMessages(district.client, district.keys)
+def messages(district: District) -> DeadMessages:
+    return DeadMessages(district.client, district.keys)
 
 
-def fold_broken(district: District, store: RedisSyncQueue, fields: dict[bytes, bytes]) -> None:
+def fold_broken(district: District, store: SyncQueue, fields: dict[bytes, bytes]) -> None:
     district.send_broken(fields)
     assert store.fold("worker", 100, NO_WAIT).malformed == 1
 
 
-def test_a_malformed_message_is_a_dead_letter(
-    district: District, store: RedisSyncQueue, messages: RedisDeadMessages
-) -> None:
+def test_a_malformed_message_is_a_dead_letter(district: District, store: SyncQueue, messages: DeadMessages) -> None:
     """A message of a stream that nobody can read is a letter of its stream, with its bytes as they came."""
     fold_broken(district, store, BROKEN)
     [letter] = messages.all()
@@ -36,9 +34,7 @@ def test_a_malformed_message_is_a_dead_letter(
     assert (messages.count(), messages.oldest_at()) == (1, letter.first_failed_at)
 
 
-def test_a_message_goes_back_to_its_stream(
-    district: District, store: RedisSyncQueue, messages: RedisDeadMessages
-) -> None:
+def test_a_message_goes_back_to_its_stream(district: District, store: SyncQueue, messages: DeadMessages) -> None:
     """A retry republishes the message as it came and removes the letter in one step; once."""
     fold_broken(district, store, BROKEN)
     [letter] = messages.all()
@@ -48,7 +44,7 @@ def test_a_message_goes_back_to_its_stream(
     assert district.client.xrange(district.keys.stream(Stream.GRADE_CHANGES))[-1][1] == BROKEN
 
 
-def test_what_is_too_large_is_cut(district: District, store: RedisSyncQueue, messages: RedisDeadMessages) -> None:
+def test_what_is_too_large_is_cut(district: District, store: SyncQueue, messages: DeadMessages) -> None:
     """Of a huge message only a part is kept, so that it can be looked at and discarded, but not put back."""
     fold_broken(district, store, {**BROKEN, b"x": b"x" * (MOST_BYTES + 1)})
     [letter] = messages.all()
@@ -59,7 +55,7 @@ def test_what_is_too_large_is_cut(district: District, store: RedisSyncQueue, mes
 
 
 def test_a_message_of_a_thousand_fields_holds_nothing_up(
-    district: District, store: RedisSyncQueue, messages: RedisDeadMessages
+    district: District, store: SyncQueue, messages: DeadMessages
 ) -> None:
     """However many fields a message has, it is folded aside and the one behind it is read."""
     district.change("101")
@@ -68,7 +64,7 @@ def test_a_message_of_a_thousand_fields_holds_nothing_up(
     assert store.pending_messages() == 0
 
 
-def test_a_celery_message_goes_back_to_its_queue(district: District, messages: RedisDeadMessages) -> None:
+def test_a_celery_message_goes_back_to_its_queue(district: District, messages: DeadMessages) -> None:
     """A Celery message is put back where workers take it from; one of no queue of ours never is."""
     messages.keep(Queue.HOUSEKEEPING, "task_unknown", "passback.later", b"\x00payload")
     messages.keep("elsewhere", "task_unknown", "passback.later", b"payload")
@@ -80,7 +76,7 @@ def test_a_celery_message_goes_back_to_its_queue(district: District, messages: R
     assert messages.all() == [foreign]
 
 
-def test_of_a_huge_celery_message_only_its_task_is_kept(messages: RedisDeadMessages) -> None:
+def test_of_a_huge_celery_message_only_its_task_is_kept(messages: DeadMessages) -> None:
     """What is too large to keep is told and not kept."""
     messages.keep(Queue.HOUSEKEEPING, "message_undecodable", "unnamed", b"x" * (MOST_BYTES + 1))
     [letter] = messages.all()

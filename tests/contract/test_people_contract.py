@@ -5,9 +5,9 @@ from datetime import timedelta
 import redis
 from stores_under_test import START
 
-from shared.adapters.redis.dead_letters.batches import SILENT_AFTER, BatchState, RedisDeadLetterBatches
+from shared.adapters.redis.dead_letters.batches import SILENT_AFTER, BatchState, DeadLetterBatches
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.actions import RedisActions
+from shared.adapters.redis.operations.actions import Actions
 from shared.adapters.redis.operations.sign_in import (
     MOST_GUESSES,
     MOST_GUESSES_OF_ACCOUNT,
@@ -22,7 +22,7 @@ from shared.domain.actions import Verb
 
 def test_the_newest_actions_come_first(client: redis.Redis, keys: Keys) -> None:
     """With who did what to what."""
-    actions = RedisActions(client, keys)
+    actions = Actions(client, keys)
     for number in range(3):
         actions.add("rivera", Verb.SYNC, f"course:{number}")
     actions.add("operator", Verb.RETRY, "batch:1", 7)
@@ -99,7 +99,7 @@ def test_a_session_ends(client: redis.Redis, keys: Keys) -> None:
 
 def test_a_batch_tells_how_far_it_is(client: redis.Redis, keys: Keys) -> None:
     """It goes on until somebody cancels it, and is cancelled once."""
-    batches = RedisDeadLetterBatches(client, keys, ManualClock(START))
+    batches = DeadLetterBatches(client, keys, ManualClock(START))
     batches.begin("b1", Verb.RETRY, "operator", 5)
     assert batches.go_on("b1", 2, 1)
     batch = batches.find("b1")
@@ -116,7 +116,7 @@ def test_a_batch_tells_how_far_it_is(client: redis.Redis, keys: Keys) -> None:
 def test_a_batch_that_falls_silent_is_interrupted(client: redis.Redis, keys: Keys) -> None:
     """Its process is gone; nobody waits for it for ever."""
     clock = ManualClock(START)
-    batches = RedisDeadLetterBatches(client, keys, clock)
+    batches = DeadLetterBatches(client, keys, clock)
     batches.begin("b1", Verb.DISCARD, "operator", 5)
     clock.advance(SILENT_AFTER + timedelta(seconds=1))
     batch = batches.find("b1")

@@ -1,4 +1,4 @@
-"""The contract of `roster_ports.ProvisionRuns`: runs are kept under a lease, rows under their digests."""
+"""The contract of `ProvisionRuns`: runs are kept under a lease, rows under their digests."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -30,26 +30,24 @@ def put_clock_ahead(by: timedelta) -> None:
 
 def writes_without_lease() -> None:
     """Let a worker write on after another one was given its course."""
-    from shared.adapters.redis.sync_queue.store import RedisSyncQueue
-    from shared.ports.passback import Lease
+    from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
 
-    renew = RedisSyncQueue.renew
+    renew = SyncQueue.renew
 
-    def renew_or_not(store: RedisSyncQueue, lease: Lease) -> None:
+    def renew_or_not(store: SyncQueue, lease: Lease) -> None:
         with contextlib.suppress(LeaseLost):
             renew(store, lease)
 
-    RedisSyncQueue.renew = renew_or_not  # type: ignore[method-assign]
+    SyncQueue.renew = renew_or_not  # type: ignore[method-assign]
 
 
 def swallows_changes_during_a_sync() -> None:
     """Forget, at the end of a sync, what came in while it ran."""
-    from shared.adapters.redis.sync_queue.store import RedisSyncQueue
-    from shared.ports.passback import Lease
+    from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
 
-    release = RedisSyncQueue.release
+    release = SyncQueue.release
 
-    def release_and_forget(store: RedisSyncQueue, lease: Lease) -> bool:
+    def release_and_forget(store: SyncQueue, lease: Lease) -> bool:
         held = release(store, lease)
         keys = store._keys
         store._redis.delete(keys.pending(lease.course_id))
@@ -57,20 +55,17 @@ def swallows_changes_during_a_sync() -> None:
             store._redis.zrem(queue, lease.course_id)
         return held
 
-    RedisSyncQueue.release = release_and_forget  # type: ignore[method-assign]
+    SyncQueue.release = release_and_forget  # type: ignore[method-assign]
 
 
 def forgets_work_of_outages() -> None:
     """Take a system that is unwell for work that is done."""
-    from shared.adapters.redis.sync_queue.store import RedisSyncQueue
-    from shared.ports.passback import Lease
+    from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
 
-    def release_instead(
-        store: RedisSyncQueue, lease: Lease, _delay: timedelta, _attempts: int, _cause: str = ""
-    ) -> bool:
+    def release_instead(store: SyncQueue, lease: Lease, _delay: timedelta, _attempts: int, _cause: str = "") -> bool:
         return store.release(lease)
 
-    RedisSyncQueue.release_for_later = release_instead  # type: ignore[method-assign]
+    SyncQueue.release_for_later = release_instead  # type: ignore[method-assign]
 
 
 def drops_the_last_row() -> None:

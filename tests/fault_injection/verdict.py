@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from shared.ports.passback import Audit
+from shared.adapters.redis.course_data.audit import Audit
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from workers.cli.processes import SANDBOX_ZONE
 from workers.dev.demo.client import DemoClient, Json

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_message import decode
-from shared.adapters.redis.sync_queue.stream_writer import RedisChangeWriter
+from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
 from shared.adapters.redis.sync_queue.webhook_ids import RosterChangeFlag, WebhookIds
 from shared.domain.passback.changes import Change, ChangeKind
 from shared.errors import ServiceUnavailable
@@ -122,9 +122,9 @@ def test_a_restarted_redis_costs_no_event(server: EmbeddedRedis) -> None:
 
 
 @asynccontextmanager
-async def writing(url: str, max_waiting: int = 1000) -> AsyncIterator[RedisChangeWriter]:
+async def writing(url: str, max_waiting: int = 1000) -> AsyncIterator[ChangeWriter]:
     connection = Redis.from_url(url)
-    writer = RedisChangeWriter(connection, KEYS, max_waiting)
+    writer = ChangeWriter(connection, KEYS, max_waiting)
     yield writer
     await writer.close()
     await connection.aclose()

@@ -20,7 +20,7 @@ import redis
 from moto.server import ThreadedMotoServer
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.sqs_writer import RedisBatchWriter
+from shared.adapters.redis.sync_queue.sqs_writer import SqsWriter
 from shared.adapters.sqs.queue import SqsMessage, SqsQueue, sqs_queue
 from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings, load
@@ -98,7 +98,7 @@ class Consumer:
         self.stopped = threading.Event()
         self.keys = Keys()
         refusals = RejectionLog(ManualClock(datetime(2031, 10, 6, tzinfo=UTC)))
-        writer = RedisBatchWriter(self.redis, self.keys)
+        writer = SqsWriter(self.redis, self.keys)
         self.consumer = SqsConsumer(
             queue, writer, Senders(UUID), refusals, self.stopped, Accepted(count_nothing, RECEIVER)
         )

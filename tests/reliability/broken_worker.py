@@ -14,9 +14,9 @@ def raise_error(*_: object, **__: object) -> None:
 def break_it(part: str) -> None:
     """Break the part before the worker starts, or soon after it did."""
     if part == "dispatcher":
-        from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+        from shared.adapters.redis.sync_queue.store import SyncQueue
 
-        RedisSyncQueue.claim_due = raise_error  # type: ignore[method-assign,assignment]
+        SyncQueue.claim_due = raise_error  # type: ignore[method-assign,assignment]
     elif part == "lease renewal":
         from workers.grade_passback.lease import LeaseRenewer
 

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import QueueState, RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.domain.passback.changes import Change, ChangeKind, DebounceWindow
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
@@ -142,7 +142,7 @@ def flooded() -> Iterator[redis.Redis]:
 def test_a_flood_of_events_leaves_one_sync_per_course(flooded: redis.Redis) -> None:
     """100,000 events for 2,000 courses, read by two workers in turn, leave 2,000 courses due and nothing else."""
     keys, second = Keys(), timedelta(seconds=1)
-    stores = [RedisSyncQueue(flooded, keys, DebounceWindow(second, second), second, second) for _ in range(2)]
+    stores = [SyncQueue(flooded, keys, DebounceWindow(second, second), second, second) for _ in range(2)]
     stream = keys.stream(STREAM_OF[ChangeKind.GRADE])
     for start in range(0, EVENTS, 10_000):
         pipeline = flooded.pipeline(transaction=False)

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.domain.passback.changes import Change, ChangeKind, DebounceWindow
 from tests.fault_injection.redis_server import RedisServer
@@ -16,8 +16,8 @@ from tests.fault_injection.redis_server import RedisServer
 SECOND = timedelta(seconds=1)
 
 
-def store_of(client: redis.Redis) -> RedisSyncQueue:
-    return RedisSyncQueue(client, Keys(), DebounceWindow(SECOND, SECOND), SECOND, SECOND)
+def store_of(client: redis.Redis) -> SyncQueue:
+    return SyncQueue(client, Keys(), DebounceWindow(SECOND, SECOND), SECOND, SECOND)
 
 
 def fold(client: redis.Redis, count: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 import redis
 import typer
 
-from shared.adapters.redis.dead_letters.dead_messages import RedisDeadMessages
+from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.keys import Keys
 from shared.config import load
 from tests.integration.receivers_kit import client, serving
@@ -46,7 +46,7 @@ def test_no_redirect_leads_to_the_host_that_a_request_names(path: str, account: 
 def test_an_unknown_dead_letter_is_not_found() -> None:
     """Whatever its id looks like: there is none, and Redis is not to blame."""
     with EmbeddedRedis() as server, redis.Redis.from_url(server.url) as admin:
-        messages = RedisDeadMessages(admin, Keys())
+        messages = DeadMessages(admin, Keys())
         for letter_id in ODD_IDS:
             assert messages.find(letter_id) is None
             assert messages.content(letter_id) == {}

@@ -20,7 +20,7 @@ def sqs() -> None:
     from shared.adapters.redis.client import connect  # noqa: PLC0415
     from shared.adapters.redis.keys import Keys  # noqa: PLC0415
     from shared.adapters.redis.operations.counter_buffer import CounterBuffer  # noqa: PLC0415
-    from shared.adapters.redis.sync_queue.sqs_writer import RedisBatchWriter  # noqa: PLC0415
+    from shared.adapters.redis.sync_queue.sqs_writer import SqsWriter  # noqa: PLC0415
     from shared.adapters.sqs.queue import sqs_queue  # noqa: PLC0415  # boto3 comes with the extra `sqs` only
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.clock import SystemClock  # noqa: PLC0415
@@ -35,7 +35,7 @@ def sqs() -> None:
     settings.require("sqs_queue_url", "canvas_root_account_uuid")
     stopped = stop_on_signals()
     with closing(connect(settings)) as client, run_heartbeat(settings, "sqs"):
-        writer = RedisBatchWriter(client, Keys(settings.redis_prefix))
+        writer = SqsWriter(client, Keys(settings.redis_prefix))
         senders = Senders(settings.canvas_root_account_uuid)
         tally = CounterBuffer(client, Keys(settings.redis_prefix))
         refusals = RejectionLog(SystemClock(), tally)

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
+from shared.adapters.redis.dead_letters.store import DeadLetters
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 from shared.log_events import LogEvent
-from shared.ports.passback import DeadLetters, DeadMessages, SyncQueue
 from workers.dead_letters.filters import Bounds, jobs
 
 log = structlog.get_logger()

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from functools import partial
 
+from shared.adapters.redis.course_data.category_matches import CategoryMatches
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import Links
 from shared.clock import Clock
 from shared.domain.passback.cache_consistency import fits
 from shared.domain.passback.canvas import Assignment, AssignmentGroup, Course, GradebookRow, Section
@@ -35,15 +38,7 @@ from shared.domain.passback.rules.eligibility import Facts, assignment_findings,
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import SectionScores, StudentPlacement, place_students, section_scores
 from shared.errors import GradebookIncomplete, TransientError
-from shared.ports.passback import (
-    CachePolicy,
-    CanvasReader,
-    CategoryAssociations,
-    Links,
-    PowerSchoolGradebook,
-    Records,
-    RosterReader,
-)
+from shared.ports.passback import CachePolicy, CanvasReader, PowerSchoolGradebook, RosterReader
 from workers.grade_passback.apply.cleared_scores import without_refused_clears
 from workers.grade_passback.apply.renames import refused_before, with_earlier_refusals
 
@@ -143,10 +138,10 @@ class CourseComparer:
         rosters: RosterReader,
         powerschool: PowerSchoolGradebook,
         links: Links,
-        records: Records,
+        records: CourseStates,
         clock: Clock,
         policy: SyncPolicy,
-        associations: CategoryAssociations,
+        associations: CategoryMatches,
     ) -> None:
         self._canvas = canvas
         self._rosters = rosters

@@ -9,8 +9,8 @@ import structlog
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.log_events import LogEvent
-from shared.ports.passback import SyncQueue
 from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()

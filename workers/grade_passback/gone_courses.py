@@ -6,13 +6,14 @@ from typing import Protocol
 
 import structlog
 
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.domain.outcome import Discard, Done, Failure
 from shared.domain.passback.changes import PendingChanges
 from shared.domain.passback.course_state import CourseRecord, State
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import AccessDenied, CourseGone, TransientError
 from shared.log_events import LogEvent
-from shared.ports.passback import DeadLetters, Records
 from workers.grade_passback.outcome_handler import SyncReport
 
 log = structlog.get_logger()
@@ -27,7 +28,7 @@ class CourseChecker(Protocol):
 
 
 def close_course(
-    error: CourseGone, changes: PendingChanges, records: Records, dead_letters: DeadLetters, now: datetime
+    error: CourseGone, changes: PendingChanges, records: CourseStates, dead_letters: DeadLetters, now: datetime
 ) -> SyncReport:
     """Take the course off every schedule; return a dead letter the first time, and for a person who asked.
 
@@ -49,7 +50,7 @@ def close_course(
     return SyncReport(outcome, settled=settled, whole=False)
 
 
-def refuse_unknown_course(canvas: CourseChecker, records: Records, course_id: str) -> None:
+def refuse_unknown_course(canvas: CourseChecker, records: CourseStates, course_id: str) -> None:
     """Raise `CourseGone` for a course that passback does not sync and Canvas does not have.
 
     Where Canvas cannot say, the course may be there: its sync finds out.

@@ -11,10 +11,10 @@ import structlog
 from redis.exceptions import RedisError
 
 from shared.adapters.http.request_context import Errand
+from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
 from shared.clock import Clock
 from shared.errors import LeaseLost, ServiceUnavailable
 from shared.log_events import LogEvent
-from shared.ports.passback import Lease, SyncQueue
 from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()

@@ -9,6 +9,8 @@ import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from shared.adapters.redis.dead_letters.store import DeadLetters
+from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
 from shared.adapters.telemetry.exceptions import exception_fields
 from shared.clock import Clock
 from shared.domain.backoff import next_wait
@@ -18,7 +20,6 @@ from shared.domain.plugin_queries import QueryFault
 from shared.domain.provisioning.run import Run, RunState
 from shared.errors import LeaseLost, PassbackError, PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
-from shared.ports.passback import DeadLetters, Lease, SyncQueue
 from shared.ports.provisioning import ProvisionRuns, RunLease
 
 log = structlog.get_logger()

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import structlog
 
+from shared.adapters.redis.course_data.category_matches import CategoryMatches
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.clock import Clock
 from shared.domain.outcome import Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.audit import WriteContext
@@ -15,7 +18,7 @@ from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY, next_due_at
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
-from shared.ports.passback import CachePolicy, CategoryAssociations, DeadLetters, Records, RosterReader
+from shared.ports.passback import CachePolicy, RosterReader
 from workers.grade_passback.apply.applier import PlanApplier
 from workers.grade_passback.apply.result import ApplyResult
 from workers.grade_passback.course_reader import CourseComparer, CourseComparison
@@ -40,9 +43,9 @@ class SyncJob:
         surveyor: CourseComparer,
         applier: PlanApplier,
         rosters: RosterReader,
-        records: Records,
+        records: CourseStates,
         clock: Clock,
-        associations: CategoryAssociations,
+        associations: CategoryMatches,
         dead_letters: DeadLetters,
     ) -> None:
         self._surveyor = surveyor

@@ -11,12 +11,15 @@ from redis import Redis
 from shared.adapters.canvas import canvas_sis_imports
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.powerschool import IndexingFeed, roster_feed
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.clock import Clock
 from shared.config import Settings
-from shared.ports.passback import DeadLetters, Pauses, Records, SyncQueue
 from workers.grade_passback.outcome_handler import RunOutcomeHandler
 from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.from_settings import upload_rules
@@ -60,7 +63,7 @@ class ProvisioningContainer:
         clock: Clock,
         runs: RedisProvisionRuns,
         changes: SyncQueue,
-        records: Records,
+        records: CourseStates,
         dead_letters: DeadLetters,
         pauses: Pauses,
         stopping: Event,

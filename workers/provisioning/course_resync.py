@@ -7,11 +7,12 @@ per course at the end of the run finds what they would have reported.
 from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.domain.provisioning.run import Run
-from shared.ports.passback import Records, SyncQueue
 from shared.ports.provisioning import ProvisionRuns
 from workers.provisioning.reports.changed_rows import ChangedDataSet, changed_rows
 
@@ -22,7 +23,7 @@ WITH_SECTIONS = (Entity.SECTIONS, Entity.ENROLLMENTS)
 class TouchedCourseResync:
     """Makes the courses due that a run touched; what follows a run that is done. May be repeated."""
 
-    def __init__(self, runs: ProvisionRuns, changes: SyncQueue, records: Records, clock: Clock) -> None:
+    def __init__(self, runs: ProvisionRuns, changes: SyncQueue, records: CourseStates, clock: Clock) -> None:
         self._runs = runs
         self._changes = changes
         self._records = records

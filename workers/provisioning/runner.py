@@ -11,13 +11,13 @@ from typing import Protocol
 
 import structlog
 
+from shared.adapters.redis.operations.pauses import Pauses
 from shared.clock import Clock
 from shared.domain.outcome import Outcome, Retry, Snooze
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run, RunKind, RunState
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
-from shared.ports.passback import Pauses
 from shared.ports.provisioning import ProvisionRuns, RunLease
 from workers.grade_passback.outcome_handler import REDIS_GONE, RunOutcomeHandler, run_and_classify
 from workers.provisioning.run import ProvisionRun

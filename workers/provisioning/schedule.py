@@ -9,12 +9,12 @@ from datetime import datetime, timedelta, tzinfo
 
 import structlog
 
+from shared.adapters.redis.operations.pauses import Pauses
 from shared.clock import Clock
 from shared.cron import last_due
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import RunCause, RunKind
 from shared.log_events import LogEvent
-from shared.ports.passback import Pauses
 from shared.ports.provisioning import ProvisionRuns, RosterFeed, RunLease, ScheduleState
 
 log = structlog.get_logger()

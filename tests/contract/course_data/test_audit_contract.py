@@ -1,4 +1,4 @@
-"""The contract of `ports.Audit`: what was written comes back exactly, the newest first, for as long as is set."""
+"""The contract of `Audit`: what was written comes back exactly, the newest first, for as long as is set."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 import redis
 from stores_under_test import Time
 
-from shared.adapters.redis.course_data.audit import PAGE, RedisAudit
+from shared.adapters.redis.course_data.audit import PAGE, Audit
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
@@ -35,11 +35,11 @@ def time() -> Time:
 
 
 @pytest.fixture
-def audit(client: redis.Redis, keys: Keys, time: Time) -> RedisAudit:
-    return RedisAudit(client, keys, DAYS, 100, now_ms=time)
+def audit(client: redis.Redis, keys: Keys, time: Time) -> Audit:
+    return Audit(client, keys, DAYS, 100, now_ms=time)
 
 
-def test_an_entry_comes_back_as_it_was(audit: RedisAudit) -> None:
+def test_an_entry_comes_back_as_it_was(audit: Audit) -> None:
     """Exact decimals, flags, absent values and times survive."""
     audit.add(ENTRY)
     assert list(audit.of_course("101")) == [ENTRY]
@@ -48,15 +48,13 @@ def test_an_entry_comes_back_as_it_was(audit: RedisAudit) -> None:
 
 def test_the_newest_comes_first_over_all_pages(client: redis.Redis, keys: Keys, time: Time) -> None:
     """However many there are, each comes once."""
-    audit = RedisAudit(client, keys, DAYS, 10_000, now_ms=time)
+    audit = Audit(client, keys, DAYS, 10_000, now_ms=time)
     for token in range(2 * PAGE + 1):
         audit.add(replace(ENTRY, occasion=replace(ENTRY.occasion, token=token)))
     assert [entry.occasion.token for entry in audit.of_course("101")] == list(reversed(range(2 * PAGE + 1)))
 
 
-def test_a_write_of_the_running_sync_is_told_once_it_is_over(
-    audit: RedisAudit, client: redis.Redis, keys: Keys
-) -> None:
+def test_a_write_of_the_running_sync_is_told_once_it_is_over(audit: Audit, client: redis.Redis, keys: Keys) -> None:
     """Its answer is not lost while it is awaited; it is once the sync's lease is over."""
     lost = replace(ENTRY, answer_lost=True)
     both = [lost, replace(lost, assignment_id="8")]
@@ -71,7 +69,7 @@ def test_a_write_of_the_running_sync_is_told_once_it_is_over(
     assert list(audit.of_course("101")) == [ENTRY]
 
 
-def test_a_write_that_ends_while_it_is_read_is_told_once(audit: RedisAudit) -> None:
+def test_a_write_that_ends_while_it_is_read_is_told_once(audit: Audit) -> None:
     """What began and what ended are read at one moment."""
     lost = replace(ENTRY, answer_lost=True)
     write = audit.begin("101", [lost])
@@ -81,13 +79,13 @@ def test_a_write_that_ends_while_it_is_read_is_told_once(audit: RedisAudit) -> N
     assert [first, *told] == [lost]
 
 
-def test_a_write_that_came_to_nothing_leaves_nothing(audit: RedisAudit) -> None:
+def test_a_write_that_came_to_nothing_leaves_nothing(audit: Audit) -> None:
     """What PowerSchool refused was not written."""
     audit.end("101", audit.begin("101", [ENTRY]), [])
     assert list(audit.of_course("101")) == []
 
 
-def test_an_interrupted_write_stays_as_it_began(audit: RedisAudit, client: redis.Redis, keys: Keys) -> None:
+def test_an_interrupted_write_stays_as_it_began(audit: Audit, client: redis.Redis, keys: Keys) -> None:
     """Nobody ends it: whatever is told next puts it on the audit first, and takes nothing of it away."""
     lost = [replace(ENTRY, answer_lost=True), replace(ENTRY, assignment_id="8", answer_lost=True)]
     audit.begin("101", lost)
@@ -99,7 +97,7 @@ def test_an_interrupted_write_stays_as_it_began(audit: RedisAudit, client: redis
     assert not client.exists(keys.writes_begun("101"))
 
 
-def test_a_worker_back_from_the_dead_ends_its_own_write_alone(audit: RedisAudit) -> None:
+def test_a_worker_back_from_the_dead_ends_its_own_write_alone(audit: Audit) -> None:
     """The write of the worker that has the course now is told all the same, should nothing follow."""
     lost = replace(ENTRY, answer_lost=True)
     dead = audit.begin("101", [lost])
@@ -109,13 +107,13 @@ def test_a_worker_back_from_the_dead_ends_its_own_write_alone(audit: RedisAudit)
     assert list(audit.of_course("101")) == [newer, ENTRY, lost]
 
 
-def test_an_interrupted_write_is_forgotten_in_time(audit: RedisAudit, client: redis.Redis, keys: Keys) -> None:
+def test_an_interrupted_write_is_forgotten_in_time(audit: Audit, client: redis.Redis, keys: Keys) -> None:
     """As long as an entry is kept, and no longer."""
     audit.begin("101", [ENTRY])
     assert 0 < client.pttl(keys.writes_begun("101")) <= DAYS / timedelta(milliseconds=1)
 
 
-def test_since_leaves_out_what_is_older(audit: RedisAudit) -> None:
+def test_since_leaves_out_what_is_older(audit: Audit) -> None:
     """An entry of the very moment counts."""
     later = replace(ENTRY, at=ENTRY.at + timedelta(hours=1))
     audit.add(ENTRY)
@@ -123,7 +121,7 @@ def test_since_leaves_out_what_is_older(audit: RedisAudit) -> None:
     assert list(audit.of_course("101", later.at)) == [later]
 
 
-def test_what_is_too_old_is_gone(audit: RedisAudit, client: redis.Redis, keys: Keys, time: Time) -> None:
+def test_what_is_too_old_is_gone(audit: Audit, client: redis.Redis, keys: Keys, time: Time) -> None:
     """Past the bound an entry is not answered any more, and the next write removes it."""
     audit.add(ENTRY)
     time.advance(DAYS + timedelta(seconds=1))
@@ -132,13 +130,13 @@ def test_what_is_too_old_is_gone(audit: RedisAudit, client: redis.Redis, keys: K
     assert client.xlen(keys.audit("101")) == 1
 
 
-def test_a_course_without_writes_is_forgotten_in_time(audit: RedisAudit, client: redis.Redis, keys: Keys) -> None:
+def test_a_course_without_writes_is_forgotten_in_time(audit: Audit, client: redis.Redis, keys: Keys) -> None:
     """The key itself ends with the age that is set."""
     audit.add(ENTRY)
     assert 0 < client.pttl(keys.audit("101")) <= DAYS / timedelta(milliseconds=1)
 
 
-def test_the_count_is_bounded(audit: RedisAudit, client: redis.Redis, keys: Keys) -> None:
+def test_the_count_is_bounded(audit: Audit, client: redis.Redis, keys: Keys) -> None:
     """About as many entries are kept as the setting says, the newest."""
     for token in range(500):
         audit.add(replace(ENTRY, occasion=replace(ENTRY.occasion, token=token)))

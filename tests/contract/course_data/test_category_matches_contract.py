@@ -1,8 +1,8 @@
-"""The contract of `ports.CategoryAssociations`."""
+"""The contract of `CategoryMatches`."""
 
 import redis
 
-from shared.adapters.redis.course_data.category_matches import RedisCategoryMatches
+from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.rules.categories import CategoryAssociation
 
@@ -11,7 +11,7 @@ HOMEWORK = CategoryAssociation(frozenset({61, 91}), district_category_id=5)
 
 def test_an_association_comes_back_until_it_is_forgotten(client: redis.Redis, keys: Keys) -> None:
     """What is saved is read exactly, per course and group; forgetting twice is forgetting once."""
-    store = RedisCategoryMatches(client, keys)
+    store = CategoryMatches(client, keys)
     store.save("101", "31", CategoryAssociation(frozenset({61})))
     store.save("101", "31", HOMEWORK)
     store.save("102", "31", CategoryAssociation(frozenset({7})))

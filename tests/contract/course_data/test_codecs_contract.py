@@ -12,8 +12,8 @@ import redis
 from hypothesis import given, settings
 
 from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
-from shared.adapters.redis.course_data.course_states import RedisRecords
-from shared.adapters.redis.course_data.links import RedisLinks
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.domain.passback.course_state import (
@@ -71,8 +71,8 @@ SECTIONS = st.builds(
 
 
 @pytest.fixture
-def links(client: redis.Redis, keys: Keys) -> RedisLinks:
-    return RedisLinks(client, keys)
+def links(client: redis.Redis, keys: Keys) -> Links:
+    return Links(client, keys)
 
 
 @given(st.lists(SECTIONS, max_size=3).map(tuple), st.none() | TIMES, st.text(max_size=5))
@@ -87,7 +87,7 @@ def test_whatever_is_left_out_comes_back(
 
 def test_a_record_of_an_earlier_version_is_read(client: redis.Redis, keys: Keys) -> None:
     """What was kept with every field's name is the same record, and is kept in the new form at the next sync."""
-    records = RedisRecords(client, keys)
+    records = CourseStates(client, keys)
     client.set(keys.record("101"), OLD_RECORD.encode())
     kept = records.course("101")
     assert kept == RECORD
@@ -105,12 +105,12 @@ def test_what_is_no_record_is_refused(kept: bytes) -> None:
 
 def test_names_and_ids_of_a_record_are_there_as_they_are(client: redis.Redis, keys: Keys) -> None:
     """Whoever searches Redis for a name or an id finds it, letter by letter."""
-    RedisRecords(client, keys).save(RECORD)
+    CourseStates(client, keys).save(RECORD)
     kept = client.get(keys.record("101")) or b""
     assert all(word.encode() in kept for word in ("Ωhm's law", '"88001"', '"88002"', '"31"', "Quizzes, Labs"))
 
 
-def test_a_link_of_an_earlier_version_is_read(client: redis.Redis, keys: Keys, links: RedisLinks) -> None:
+def test_a_link_of_an_earlier_version_is_read(client: redis.Redis, keys: Keys, links: Links) -> None:
     """What was kept with every field's name is the same link, beside links of the new form."""
     client.hset(keys.links("101"), "7:4711", json.dumps(OLD_LINK))
     links.save("101", OTHER)
@@ -118,7 +118,7 @@ def test_a_link_of_an_earlier_version_is_read(client: redis.Redis, keys: Keys, l
     assert links.count("101") == 2
 
 
-def test_a_claim_of_an_earlier_version_is_read(client: redis.Redis, keys: Keys, links: RedisLinks) -> None:
+def test_a_claim_of_an_earlier_version_is_read(client: redis.Redis, keys: Keys, links: Links) -> None:
     """A claim has no PowerSchool ids, in either form."""
     nothing = {"powerschool_assignment_id": None, "powerschool_assignment_section_id": None, "sent_to": []}
     client.hset(keys.links("101"), "7:4711", json.dumps({**OLD_LINK, **nothing}))
@@ -128,7 +128,7 @@ def test_a_claim_of_an_earlier_version_is_read(client: redis.Redis, keys: Keys, 
     assert links.of_course("101") == {("7", 4711): claim}
 
 
-def test_a_link_of_an_earlier_version_is_replaced(client: redis.Redis, keys: Keys, links: RedisLinks) -> None:
+def test_a_link_of_an_earlier_version_is_replaced(client: redis.Redis, keys: Keys, links: Links) -> None:
     """Saving a link rewrites it in the new form, and leaves the others as they were."""
     client.hset(keys.links("101"), "7:4711", json.dumps(OLD_LINK))
     client.hset(keys.links("101"), "9:4711", json.dumps({**OLD_LINK, "assignment_id": "9"}))
@@ -139,7 +139,7 @@ def test_a_link_of_an_earlier_version_is_replaced(client: redis.Redis, keys: Key
     assert links.of_course("101") == {("7", 4711): LINK}
 
 
-def test_a_student_leaves_a_link_of_an_earlier_version(client: redis.Redis, keys: Keys, links: RedisLinks) -> None:
+def test_a_student_leaves_a_link_of_an_earlier_version(client: redis.Redis, keys: Keys, links: Links) -> None:
     """An erasure reads both forms."""
     client.hset(keys.links("101"), "7:4711", json.dumps({**OLD_LINK, "sent_to": [99001, 99002]}))
     erasure = RedisErasure(client, keys)
@@ -155,7 +155,7 @@ ECHOES = st.dictionaries(
 )
 
 
-def test_a_link_of_the_last_version_is_read(client: redis.Redis, keys: Keys, links: RedisLinks) -> None:
+def test_a_link_of_the_last_version_is_read(client: redis.Redis, keys: Keys, links: Links) -> None:
     """What has neither zeros nor echoes is kept as it always was."""
     client.hset(keys.links("101"), mapping={"7:4711": '["Lab 1","2031-03-04",5,6,"x3"]', "students:4711": "[31,32]"})
     assert links.of_course("101") == {("7", 4711): LINK}
@@ -163,7 +163,7 @@ def test_a_link_of_the_last_version_is_read(client: redis.Redis, keys: Keys, lin
     assert client.hget(keys.links("101"), "7:4711") == b'["Lab 1","2031-03-04",5,6,"x3"]'
 
 
-def test_a_student_leaves_zeros_and_echoes_too(client: redis.Redis, keys: Keys, links: RedisLinks) -> None:
+def test_a_student_leaves_zeros_and_echoes_too(client: redis.Redis, keys: Keys, links: Links) -> None:
     """Nothing of a student who is erased is left in a link."""
     echoes = {"99001": Echo("ab12"), "99002": Echo("cd34", "ef56"), "name": Echo("ab12", "cd34")}
     both = frozenset({99001, 99002})
@@ -181,7 +181,7 @@ def test_links_are_as_they_were_saved_last(
     saves: list[tuple[int, int, frozenset[int], frozenset[int], dict[str, Echo]]],
 ) -> None:
     """Whoever is added, left out or added again, in whatever order: each link has the students it was saved with."""
-    links = RedisLinks(fakeredis.FakeRedis(), Keys())
+    links = Links(fakeredis.FakeRedis(), Keys())
     expected: dict[tuple[str, int], Link] = {}
     for assignment, section, sent_to, zeros, echoes in saves:
         link = replace(LINK, assignment_id=str(assignment), section_dcid=section, sent_to=sent_to)
@@ -191,7 +191,7 @@ def test_links_are_as_they_were_saved_last(
     assert links.of_course("101") == expected
 
 
-def test_a_sections_students_are_kept_once(client: redis.Redis, keys: Keys, links: RedisLinks) -> None:
+def test_a_sections_students_are_kept_once(client: redis.Redis, keys: Keys, links: Links) -> None:
     """Their ids stand in the section's list, as they are; a link has marks, which no search takes for an id."""
     for number in range(40):
         links.save("101", replace(LINK, assignment_id=str(number), sent_to=frozenset(range(99001, 99031))))

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from shared.adapters.redis.course_data.course_index import RedisCourseIndex
-from shared.adapters.redis.course_data.course_states import RedisRecords
-from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.course_data.course_index import CourseIndex
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
@@ -25,9 +25,9 @@ class Shelf:
     """Records, dead letters and lists on one Redis."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self.records = RedisRecords(client, keys)
-        self.letters = RedisDeadLetters(client, keys)
-        self.lists = RedisCourseIndex(client, keys)
+        self.records = CourseStates(client, keys)
+        self.letters = DeadLetters(client, keys)
+        self.lists = CourseIndex(client, keys)
 
     def save(self, course_id: str, name: str, *sections: SectionRecord, hours: int = 0) -> None:
         """Save a course with an assignment per section record."""

@@ -1,4 +1,4 @@
-"""The contracts of `ports.Records` and `ports.Links`: what is remembered comes back exactly."""
+"""The contracts of `CourseStates` and `Links`: what is remembered comes back exactly."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import redis
 
-from shared.adapters.redis.course_data.course_states import RedisRecords
-from shared.adapters.redis.course_data.links import RedisLinks
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
 from shared.domain.passback.planning.desired import Link
@@ -31,28 +31,28 @@ LINK = replace(CLAIM, powerschool_assignment_id=5, powerschool_assignment_sectio
 
 
 @pytest.fixture
-def records(client: redis.Redis, keys: Keys) -> RedisRecords:
-    return RedisRecords(client, keys)
+def records(client: redis.Redis, keys: Keys) -> CourseStates:
+    return CourseStates(client, keys)
 
 
 @pytest.fixture
-def links(client: redis.Redis, keys: Keys) -> RedisLinks:
-    return RedisLinks(client, keys)
+def links(client: redis.Redis, keys: Keys) -> Links:
+    return Links(client, keys)
 
 
-def test_a_record_comes_back_as_it_was(records: RedisRecords) -> None:
+def test_a_record_comes_back_as_it_was(records: CourseStates) -> None:
     """A course's record is read as it was saved, to the microsecond."""
     records.save(RECORD)
     assert records.course("101") == RECORD
 
 
-def test_a_course_never_synced_has_no_record(records: RedisRecords) -> None:
+def test_a_course_never_synced_has_no_record(records: CourseStates) -> None:
     """A connected course without a sync has no record."""
     records.connect("101")
     assert records.course("101") is None
 
 
-def test_a_record_replaces_the_earlier_one(records: RedisRecords) -> None:
+def test_a_record_replaces_the_earlier_one(records: CourseStates) -> None:
     """Only the last sync is remembered."""
     records.save(RECORD)
     emptied = replace(RECORD, assignments=())
@@ -60,7 +60,7 @@ def test_a_record_replaces_the_earlier_one(records: RedisRecords) -> None:
     assert records.course("101") == emptied
 
 
-def test_courses_are_connected_once(records: RedisRecords) -> None:
+def test_courses_are_connected_once(records: CourseStates) -> None:
     """Connecting a course again changes nothing, also not when it was synced."""
     records.connect("101")
     records.save(RECORD)
@@ -70,7 +70,7 @@ def test_courses_are_connected_once(records: RedisRecords) -> None:
     assert records.stale_courses(SYNCED_AT, 10) == ["202"]
 
 
-def test_the_longest_waiting_course_comes_first(records: RedisRecords) -> None:
+def test_the_longest_waiting_course_comes_first(records: CourseStates) -> None:
     """Stale courses come in the order of their last sync, and those synced at the moment are not stale."""
     for hours, course_id in enumerate(("303", "202", "101")):
         records.save(replace(RECORD, course_id=course_id, synced_at=SYNCED_AT + timedelta(hours=hours)))
@@ -78,7 +78,7 @@ def test_the_longest_waiting_course_comes_first(records: RedisRecords) -> None:
     assert records.stale_courses(SYNCED_AT + timedelta(hours=3), 2) == ["303", "202"]
 
 
-def test_a_visited_course_is_not_stale(records: RedisRecords) -> None:
+def test_a_visited_course_is_not_stale(records: CourseStates) -> None:
     """A course that had its turn is stale again only later, though nothing was recorded."""
     records.connect("101")
     records.visit("101", SYNCED_AT)
@@ -87,25 +87,25 @@ def test_a_visited_course_is_not_stale(records: RedisRecords) -> None:
     assert records.stale_courses(SYNCED_AT + timedelta(hours=1), 10) == ["101"]
 
 
-def test_a_visit_takes_no_sync_back(records: RedisRecords) -> None:
+def test_a_visit_takes_no_sync_back(records: CourseStates) -> None:
     """A sync that ends before its visit is noted keeps its later time."""
     records.save(RECORD)
     records.visit("101", SYNCED_AT - timedelta(hours=1))
     assert records.stale_courses(SYNCED_AT, 10) == []
 
 
-def test_a_visit_connects_nothing(records: RedisRecords) -> None:
+def test_a_visit_connects_nothing(records: CourseStates) -> None:
     """Only connected courses have turns."""
     records.visit("101", SYNCED_AT)
     assert records.count() == 0
 
 
-def test_no_links_at_first(links: RedisLinks) -> None:
+def test_no_links_at_first(links: Links) -> None:
     """A course without links has none."""
     assert links.of_course("101") == {}
 
 
-def test_links_come_back_as_they_were(links: RedisLinks) -> None:
+def test_links_come_back_as_they_were(links: Links) -> None:
     """Links, and claims without PowerSchool's ids, are read as they were saved, by assignment and section."""
     other = replace(CLAIM, section_dcid=4712)
     links.save("101", LINK)
@@ -114,14 +114,14 @@ def test_links_come_back_as_they_were(links: RedisLinks) -> None:
     assert links.of_course("101") == {("7", 4711): LINK, ("7", 4712): other}
 
 
-def test_a_link_replaces_its_claim(links: RedisLinks) -> None:
+def test_a_link_replaces_its_claim(links: Links) -> None:
     """There is one link per assignment and section, the last saved."""
     links.save("101", CLAIM)
     links.save("101", LINK)
     assert links.of_course("101") == {("7", 4711): LINK}
 
 
-def test_a_forgotten_link_is_gone(links: RedisLinks) -> None:
+def test_a_forgotten_link_is_gone(links: Links) -> None:
     """Forgetting takes one link, and may be repeated."""
     links.save("101", LINK)
     links.save("101", replace(LINK, assignment_id="8"))
@@ -130,7 +130,7 @@ def test_a_forgotten_link_is_gone(links: RedisLinks) -> None:
     assert list(links.of_course("101")) == [("8", 4711)]
 
 
-def test_a_closed_course_is_on_no_list_until_it_is_saved(records: RedisRecords) -> None:
+def test_a_closed_course_is_on_no_list_until_it_is_saved(records: CourseStates) -> None:
     """Closing is news once; what was recorded is kept, and a new record connects the course again."""
     records.save(replace(RECORD, next_due_at=SYNCED_AT))
     assert records.is_connected("101")

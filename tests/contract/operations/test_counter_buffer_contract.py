@@ -1,4 +1,4 @@
-"""The contract of `ports.Count`, as the tally keeps it."""
+"""The contract of `Count`, as the tally keeps it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -8,15 +8,15 @@ import pytest
 import redis
 from stores_under_test import District
 
-from shared.adapters.redis.course_data.audit import RedisAudit
-from shared.adapters.redis.course_data.category_matches import RedisCategoryMatches
-from shared.adapters.redis.course_data.course_states import RedisRecords
-from shared.adapters.redis.course_data.links import RedisLinks
-from shared.adapters.redis.dead_letters.dead_messages import RedisDeadMessages
-from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.category_matches import CategoryMatches
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import RedisErasureLog
+from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.erasure_scan import content_of
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
@@ -49,7 +49,7 @@ def entry(course: str, *students: str, fields: tuple[FieldChange, ...] = ()) -> 
 
 def remember(client: redis.Redis, keys: Keys, course: str) -> None:
     """Let passback remember everything there is of a course with two students."""
-    audit = RedisAudit(client, keys, timedelta(days=30_000), 100)
+    audit = Audit(client, keys, timedelta(days=30_000), 100)
     for each in (entry(course, GONE, STAYS), entry(course, GONE), entry(course, STAYS)):
         audit.add(each)
     audit.add(entry(course, GONE, fields=(FieldChange("name", None, "Lab"),)))
@@ -58,11 +58,11 @@ def remember(client: redis.Redis, keys: Keys, course: str) -> None:
     sections = (SectionRecord("4711", State.SYNCED, students=students),)
     rosters = (SectionRoster("4711", 4711, (GONE, STAYS)),)
     record = CourseRecord(course, AT, (AssignmentRecord(f"{course}11", "Lab", sections),), AT, rosters)
-    RedisRecords(client, keys).save(record, [f"{course}51"])
+    CourseStates(client, keys).save(record, [f"{course}51"])
     link = Link("11", 4711, "Lab", date(2021, 3, 4), 5, 6, frozenset(DCIDS.values()))
-    RedisLinks(client, keys).save(course, link)
-    RedisCategoryMatches(client, keys).save(course, "1", CategoryAssociation(frozenset({1})))
-    RedisDeadLetters(client, keys).add(course, None, "timeout", "", 6)
+    Links(client, keys).save(course, link)
+    CategoryMatches(client, keys).save(course, "1", CategoryAssociation(frozenset({1})))
+    DeadLetters(client, keys).add(course, None, "timeout", "", 6)
 
 
 def everything(client: redis.Redis, keys: Keys) -> dict[str, list[bytes]]:
@@ -82,7 +82,7 @@ def test_a_course_leaves_nothing(client: redis.Redis, keys: Keys, erasure: Redis
     district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="11"))
     district.process().fold("w", 10, timedelta(0))
     client.delete(*map(keys.stream, ("grade-changes", "assignment-changes")))
-    RedisRecords(client, keys).close(COURSE, AT)
+    CourseStates(client, keys).close(COURSE, AT)
     client.hset(keys.waits, COURSE, "1614848400000 canvas_401")
 
     counted = erasure.course(COURSE, dry_run=True)
@@ -106,14 +106,14 @@ def test_a_student_leaves_nothing(client: redis.Redis, keys: Keys, erasure: Redi
     }  # fmt: skip
 
     assert erasure.whereabouts(GONE) == erasure.whereabouts(str(DCIDS[GONE])) == {}
-    audit = RedisAudit(client, keys, timedelta(days=30_000), 100)
+    audit = Audit(client, keys, timedelta(days=30_000), 100)
     assert [[s.student_sis_id for s in e.scores] for e in audit.of_course(COURSE)] == [[STAYS], [], [STAYS], [STAYS]]
     assert lifetime - 10_000 < client.pttl(keys.audit(COURSE)) <= lifetime
-    record = RedisRecords(client, keys).course(COURSE)
+    record = CourseStates(client, keys).course(COURSE)
     assert record is not None
     assert [s.student_sis_id for s in record.assignments[0].sections[0].students] == [STAYS]
     assert record.rosters[0].student_sis_ids == (STAYS,)
-    (link,) = RedisLinks(client, keys).of_course(COURSE).values()
+    (link,) = Links(client, keys).of_course(COURSE).values()
     assert link.sent_to == {DCIDS[STAYS]}
     assert not erasure.knows(COURSE, STUDENT)
 
@@ -122,7 +122,7 @@ def test_a_student_whose_score_was_emptied_leaves_nothing(
     client: redis.Redis, keys: Keys, erasure: RedisErasure
 ) -> None:
     """A section's list still names a student of whom no link knows any more: that is found, and erased."""
-    links = RedisLinks(client, keys)
+    links = Links(client, keys)
     link = Link("11", 4711, "Lab", date(2021, 3, 4), 5, 6, frozenset(DCIDS.values()))
     emptied = replace(link, sent_to=frozenset({DCIDS[STAYS]}))
     links.save(COURSE, link)
@@ -137,7 +137,7 @@ def test_a_student_whose_score_was_emptied_leaves_nothing(
 
 def test_an_erased_student_has_no_successor(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:
     """Whoever is sent a score after an erasure does not appear in links where the erased student was."""
-    links = RedisLinks(client, keys)
+    links = Links(client, keys)
     link = Link("11", 4711, "Lab", date(2021, 3, 4), 5, 6, frozenset({DCIDS[GONE]}))
     links.save(COURSE, link)
     erasure.student(COURSE, STUDENT, dry_run=False)
@@ -151,7 +151,7 @@ def test_writes_go_on_after_an_erasure(client: redis.Redis, keys: Keys, erasure:
     """An entry that comes later is the newest, as before."""
     remember(client, keys, COURSE)
     erasure.student(COURSE, STUDENT, dry_run=False)
-    audit = RedisAudit(client, keys, timedelta(days=30_000), 100)
+    audit = Audit(client, keys, timedelta(days=30_000), 100)
     newest = replace(entry(COURSE, STAYS), assignment_id="12")
     audit.add(newest)
     assert next(iter(audit.of_course(COURSE))) == newest
@@ -160,7 +160,7 @@ def test_writes_go_on_after_an_erasure(client: redis.Redis, keys: Keys, erasure:
 def test_a_dry_run_changes_nothing(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:
     """Counting is reading."""
     remember(client, keys, COURSE)
-    RedisDeadMessages(client, keys).keep("course-syncs", "unreadable", "", GONE.encode())
+    DeadMessages(client, keys).keep("course-syncs", "unreadable", "", GONE.encode())
     before = everything(client, keys)
     assert erasure.course(COURSE, dry_run=True)
     assert erasure.student(COURSE, STUDENT, dry_run=True)
@@ -172,7 +172,7 @@ def test_a_dry_run_changes_nothing(client: redis.Redis, keys: Keys, erasure: Red
 
 def test_messages_and_remembered_rosters_with_the_id_go(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:
     """What nobody could read may hold anything: it goes where the id stands in it as a whole word."""
-    messages = RedisDeadMessages(client, keys)
+    messages = DeadMessages(client, keys)
     for payload in (f'{{"user": "{GONE}"}}', f"{GONE}9", "else"):
         messages.keep("course-syncs", "unreadable", "", payload.encode())
     client.set(keys.cached("sections", "1"), f'["{GONE}"]')
@@ -187,12 +187,12 @@ def test_what_is_older_goes(client: redis.Redis, keys: Keys, erasure: RedisErasu
     """Audit entries, dead letters and kept messages from before the moment go; later ones stay."""
     old_ms, new_ms = (int(at.timestamp() * 1000) for at in (LONG_AGO, AT))
     for now_ms in (old_ms, new_ms):
-        RedisAudit(client, keys, timedelta(days=30_000), 100, now_ms=lambda now_ms=now_ms: now_ms).add(entry(COURSE))
-        letters = RedisDeadLetters(client, keys, now_ms=lambda now_ms=now_ms: now_ms)
+        Audit(client, keys, timedelta(days=30_000), 100, now_ms=lambda now_ms=now_ms: now_ms).add(entry(COURSE))
+        letters = DeadLetters(client, keys, now_ms=lambda now_ms=now_ms: now_ms)
         letters.add(COURSE, str(now_ms), "timeout", "", 6)
         client.xadd(keys.malformed, {"reason": "unreadable"}, id=f"{now_ms}-1")
 
-    begun = RedisAudit(client, keys, timedelta(days=30_000), 100, now_ms=lambda: new_ms)
+    begun = Audit(client, keys, timedelta(days=30_000), 100, now_ms=lambda: new_ms)
     begun.begin(COURSE, [replace(entry(COURSE), at=LONG_AGO), entry(COURSE)])
     moment = AT - timedelta(days=400)
     counted = erasure.before(moment, dry_run=True)
@@ -207,7 +207,7 @@ def test_what_is_older_goes(client: redis.Redis, keys: Keys, erasure: RedisErasu
 def test_everything_is_the_district_and_no_other(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:
     """Every key under the prefix goes, and none under one that merely begins alike."""
     remember(client, keys, COURSE)
-    RedisErasureLog(client, keys).note("course", "rivera", {"links": 1})
+    ErasureLog(client, keys).note("course", "rivera", {"links": 1})
     district = Keys(f"{keys.prefix}-2")
     ours = erasure.everything(dry_run=True)["keys"]
     assert RedisErasure(client, district).everything(dry_run=False) == {}
@@ -217,7 +217,7 @@ def test_everything_is_the_district_and_no_other(client: redis.Redis, keys: Keys
 
 def test_a_purge_is_noted_without_whom_it_was_about(client: redis.Redis, keys: Keys) -> None:
     """What, who and how much come back; there is no place for more."""
-    purges = RedisErasureLog(client, keys)
+    purges = ErasureLog(client, keys)
     purges.note("student", "rivera", {"scores in the audit": 3})
     (noted,) = purges.all()
     at = noted.pop("at")

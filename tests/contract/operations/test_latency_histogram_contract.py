@@ -7,8 +7,8 @@ import redis
 from stores_under_test import START
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.counters import RedisCounters
-from shared.adapters.redis.operations.latency_histogram import RedisLatencyHistogram
+from shared.adapters.redis.operations.counters import Counters
+from shared.adapters.redis.operations.latency_histogram import LatencyHistogram
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.domain.latency import LONGER
 from shared.domain.metrics import TOTAL_MS, CounterName
@@ -17,30 +17,30 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def timings(client: redis.Redis, keys: Keys) -> RedisLatencyHistogram:
-    return RedisLatencyHistogram(client, keys)
+def timings(client: redis.Redis, keys: Keys) -> LatencyHistogram:
+    return LatencyHistogram(client, keys)
 
 
-def test_durations_fall_into_their_buckets(client: redis.Redis, keys: Keys, timings: RedisLatencyHistogram) -> None:
+def test_durations_fall_into_their_buckets(client: redis.Redis, keys: Keys, timings: LatencyHistogram) -> None:
     """Of what was noted there are the number per bucket and the sum; what is beyond all bounds has its own."""
     now = QueueStats(client, keys).now()
     for seconds in (2.5, 2.5, 40, 5 * 3600):
         timings.note(now - seconds * SECOND)
-    counted = dict(RedisCounters(client, keys).read(CounterName.EVENT_SECONDS))
+    counted = dict(Counters(client, keys).read(CounterName.EVENT_SECONDS))
     total_ms = counted.pop(TOTAL_MS)
     assert counted == {"3": 2, "60": 1, "+Inf": 1}
     assert total_ms == pytest.approx(18_045_000, abs=20_000)
 
 
 def test_a_clock_that_is_ahead_makes_no_negative_time(
-    client: redis.Redis, keys: Keys, timings: RedisLatencyHistogram
+    client: redis.Redis, keys: Keys, timings: LatencyHistogram
 ) -> None:
     """A first change in the future took no time."""
     timings.note(QueueStats(client, keys).now() + 9 * SECOND)
-    assert RedisCounters(client, keys).read(CounterName.EVENT_SECONDS)[TOTAL_MS] == 0
+    assert Counters(client, keys).read(CounterName.EVENT_SECONDS)[TOTAL_MS] == 0
 
 
-def test_timings_are_counted_by_the_hour(timings: RedisLatencyHistogram) -> None:
+def test_timings_are_counted_by_the_hour(timings: LatencyHistogram) -> None:
     """Half and nearly all of an hour's changes are within a bound; an hour without any has none."""
     for seconds in (0.5, 2.5, 2.5, 9, 40_000):
         timings.note(START - timedelta(seconds=seconds), START)

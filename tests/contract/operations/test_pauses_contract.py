@@ -1,21 +1,21 @@
-"""The contract of `ports.Pauses`, and that nothing that is paused is claimed."""
+"""The contract of `Pauses`, and that nothing that is paused is claimed."""
 
 import pytest
 from stores_under_test import MAX_WAIT, NO_WAIT, District
 
-from shared.adapters.redis.operations.pauses import RedisPauses
-from shared.adapters.redis.sync_queue.store import QueueState, RedisSyncQueue
+from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
 from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause, course_target
 
 
 @pytest.fixture
-def pauses(district: District) -> RedisPauses:
-    return RedisPauses(district.client, district.keys, ManualClock(district.time.now))
+def pauses(district: District) -> Pauses:
+    return Pauses(district.client, district.keys, ManualClock(district.time.now))
 
 
-def test_a_paused_course_collects_its_changes(district: District, store: RedisSyncQueue, pauses: RedisPauses) -> None:
+def test_a_paused_course_collects_its_changes(district: District, store: SyncQueue, pauses: Pauses) -> None:
     """A paused course is not claimed however long it is due, and is claimed once it is resumed."""
     pauses.pause(course_target("101"), "operator")
     district.change("101")
@@ -30,7 +30,7 @@ def test_a_paused_course_collects_its_changes(district: District, store: RedisSy
     assert store.claim_due(10) == ["101"]
 
 
-def test_paused_courses_do_not_stand_in_the_way(store: RedisSyncQueue, pauses: RedisPauses) -> None:
+def test_paused_courses_do_not_stand_in_the_way(store: SyncQueue, pauses: Pauses) -> None:
     """Courses behind any number of paused ones are claimed, in their order and within the limit."""
     for number in range(20):
         store.request(f"1{number:02}", ChangeCause.PERSON)
@@ -41,7 +41,7 @@ def test_paused_courses_do_not_stand_in_the_way(store: RedisSyncQueue, pauses: R
     assert store.claim_due(2) == ["201", "202"]
 
 
-def test_a_pause_of_everything_claims_nothing(store: RedisSyncQueue, pauses: RedisPauses) -> None:
+def test_a_pause_of_everything_claims_nothing(store: SyncQueue, pauses: Pauses) -> None:
     """While everything is paused no course is claimed and none is waited for; a pause of provisioning is no matter."""
     store.request("101", ChangeCause.PERSON)
     pauses.pause(PROVISIONING, "operator")
@@ -52,7 +52,7 @@ def test_a_pause_of_everything_claims_nothing(store: RedisSyncQueue, pauses: Red
     assert store.claim_due(10) == ["101"]
 
 
-def test_a_pause_says_who_and_why(district: District, pauses: RedisPauses) -> None:
+def test_a_pause_says_who_and_why(district: District, pauses: Pauses) -> None:
     """A pause has its moment, person and reason; a second one leaves the first as it is."""
     assert pauses.pause(course_target("101"), "operator", "gradebook under repair")
     assert not pauses.pause(course_target("101"), "somebody else")
@@ -62,7 +62,7 @@ def test_a_pause_says_who_and_why(district: District, pauses: RedisPauses) -> No
     assert pauses.of_course("202") is None
 
 
-def test_what_holds_a_course_back(pauses: RedisPauses) -> None:
+def test_what_holds_a_course_back(pauses: Pauses) -> None:
     """A course is held back by its own pause, else by that of everything."""
     pauses.pause(EVERYTHING, "operator")
     found = pauses.of_course("101")

@@ -6,10 +6,10 @@ import pytest
 import redis
 from stores_under_test import District
 
-from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.queue_stats import QueueStats
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.queues import Stream
@@ -26,7 +26,7 @@ def hear(client: redis.Redis, keys: Keys, course_id: str) -> str:
 
 
 def test_the_oldest_message_counts_until_it_is_folded(
-    client: redis.Redis, keys: Keys, gauges: QueueStats, store: RedisSyncQueue
+    client: redis.Redis, keys: Keys, gauges: QueueStats, store: SyncQueue
 ) -> None:
     """Unread or read, what nobody acknowledged has an age; history has none."""
     assert gauges.stream(Stream.GRADE_CHANGES).oldest_unfolded_at is None
@@ -46,7 +46,7 @@ def test_the_oldest_message_counts_until_it_is_folded(
 
 
 def test_the_course_that_waits_longest_counts_from_its_first_change(
-    gauges: QueueStats, store: RedisSyncQueue, district: District
+    gauges: QueueStats, store: SyncQueue, district: District
 ) -> None:
     """Due and claimed courses count, those that let others go first do not."""
     assert gauges.waiting_since() is None
@@ -61,7 +61,7 @@ def test_the_course_that_waits_longest_counts_from_its_first_change(
 
 def test_dead_letters_are_counted_by_cause(client: redis.Redis, keys: Keys, gauges: QueueStats) -> None:
     """Each open letter once; closed ones no more."""
-    letters = RedisDeadLetters(client, keys)
+    letters = DeadLetters(client, keys)
     for course in ("1", "2", "3"):
         letters.add(course, None, "powerschool_500" if course != "3" else "canvas_404", "", 1)
     letters.close("1", None)

@@ -6,11 +6,11 @@ import pytest
 import redis
 from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, NO_WAIT, QUIET, District
 
-from shared.adapters.redis.dead_letters.dead_messages import RedisDeadMessages
+from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.keys import SET_ASIDE, Keys
-from shared.adapters.redis.operations.pauses import UNKNOWN_ACTOR, RedisPauses
+from shared.adapters.redis.operations.pauses import UNKNOWN_ACTOR, Pauses
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter, system_rates
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import SystemClock
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.queues import Stream
@@ -21,7 +21,7 @@ GARBAGE = [b"", b"x" * 500, b"\xff\xfe", b"12 34", b"course:101", b"999999999999
 
 @pytest.mark.parametrize("queue", ["due", "yielding", "claimed", "leased"])
 def test_a_member_that_can_be_no_course_is_kept_as_a_dead_letter(
-    district: District, store: RedisSyncQueue, client: redis.Redis, queue: str
+    district: District, store: SyncQueue, client: redis.Redis, queue: str
 ) -> None:
     """Garbage in a sorted set of courses is removed once it is due, and the course beside it is claimed."""
     client.zadd(getattr(district.keys, queue), dict.fromkeys(GARBAGE, 1.0))
@@ -32,12 +32,12 @@ def test_a_member_that_can_be_no_course_is_kept_as_a_dead_letter(
     assert COURSE in claimed
     left = client.zrange(getattr(district.keys, queue), 0, -1)
     assert not set(left) & set(GARBAGE)
-    kept = RedisDeadMessages(client, district.keys).all()
+    kept = DeadMessages(client, district.keys).all()
     assert [letter.cause for letter in kept] == ["malformed_course_id"] * len(GARBAGE)
 
 
 @pytest.mark.parametrize("score", [float("inf"), float("-inf"), 1e300])
-def test_a_time_beyond_the_calendar_stops_nobody(district: District, store: RedisSyncQueue, score: float) -> None:
+def test_a_time_beyond_the_calendar_stops_nobody(district: District, store: SyncQueue, score: float) -> None:
     """A due time that no calendar has is the nearest one that it has."""
     district.client.zadd(district.keys.due, {OTHER: score})
     assert store.next_due_in() is not None
@@ -48,7 +48,7 @@ def test_a_time_beyond_the_calendar_stops_nobody(district: District, store: Redi
 
 @pytest.mark.parametrize("when", ["folded", "due", "claimed"])
 def test_a_pending_key_of_another_type_is_set_aside(
-    district: District, store: RedisSyncQueue, client: redis.Redis, when: str
+    district: District, store: SyncQueue, client: redis.Redis, when: str
 ) -> None:
     """A course whose pending changes are no hash is synced with everything read; the batch with it is folded."""
     key = district.keys.pending(COURSE)
@@ -75,9 +75,7 @@ def test_a_pending_key_of_another_type_is_set_aside(
     assert store.take(OTHER) is not None
 
 
-def test_a_taken_key_of_another_type_is_set_aside(
-    district: District, store: RedisSyncQueue, client: redis.Redis
-) -> None:
+def test_a_taken_key_of_another_type_is_set_aside(district: District, store: SyncQueue, client: redis.Redis) -> None:
     """A course whose taken changes are no hash comes back when its lease ends, with everything to read."""
     store.request(COURSE, ChangeCause.RECONCILE)
     district.time.advance(QUIET)
@@ -93,7 +91,7 @@ def test_a_taken_key_of_another_type_is_set_aside(
     assert again[1].assignments_changed
 
 
-def test_numbers_that_are_none_are_ignored(district: District, store: RedisSyncQueue, client: redis.Redis) -> None:
+def test_numbers_that_are_none_are_ignored(district: District, store: SyncQueue, client: redis.Redis) -> None:
     """Fields of a change set that should be numbers, and causes of a later version, do no harm."""
     store.request(COURSE, ChangeCause.EVENT)
     fields = {"first": "x", "last": b"\xff", "count": "many", "attempts": "x", "failed": "x,1,y", "c:later": "1"}
@@ -109,7 +107,7 @@ def test_numbers_that_are_none_are_ignored(district: District, store: RedisSyncQ
 
 
 @pytest.mark.parametrize("name", ["due", "yielding", "claimed", "leased", "courses", "unknown", "heard", "paused"])
-def test_a_whole_key_of_another_type_is_set_aside(district: District, store: RedisSyncQueue, name: str) -> None:
+def test_a_whole_key_of_another_type_is_set_aside(district: District, store: SyncQueue, name: str) -> None:
     """One of the keys of all courses that has another type is renamed; what comes then is folded and claimed."""
     key = getattr(district.keys, name)
     district.client.set(key, "of another type")
@@ -122,7 +120,7 @@ def test_a_whole_key_of_another_type_is_set_aside(district: District, store: Red
 
 
 @pytest.mark.parametrize("stream", list(Stream))
-def test_a_stream_of_another_type_is_set_aside(district: District, store: RedisSyncQueue, stream: Stream) -> None:
+def test_a_stream_of_another_type_is_set_aside(district: District, store: SyncQueue, stream: Stream) -> None:
     """A key of messages that is no stream is renamed, and messages are read from then on."""
     key = district.keys.stream(stream)
     district.client.set(key, "no stream")
@@ -133,7 +131,7 @@ def test_a_stream_of_another_type_is_set_aside(district: District, store: RedisS
 
 
 def test_a_pause_that_nobody_can_read_is_shown_and_resumed(
-    district: District, store: RedisSyncQueue, client: redis.Redis
+    district: District, store: SyncQueue, client: redis.Redis
 ) -> None:
     """Garbage in the hash of pauses holds back nobody else, is listed, and can be removed."""
     client.hset(district.keys.paused, mapping={b"\xff": b"\xfe", "course:102": "no JSON"})  # type: ignore[arg-type]
@@ -141,7 +139,7 @@ def test_a_pause_that_nobody_can_read_is_shown_and_resumed(
     store.request(OTHER, ChangeCause.PERSON)
     assert store.next_due_in() == NO_WAIT
     assert store.claim_due(4) == [COURSE]
-    pauses = RedisPauses(client, district.keys, SystemClock())
+    pauses = Pauses(client, district.keys, SystemClock())
     assert {(pause.target, pause.actor) for pause in pauses.all()} == {
         ("\\xff", UNKNOWN_ACTOR),
         ("course:102", UNKNOWN_ACTOR),

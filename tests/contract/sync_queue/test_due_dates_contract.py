@@ -1,4 +1,4 @@
-"""The contract of `ports.DueDates`: what `Records.save` remembers is found once it passed."""
+"""The contract of `DueDates`: what `CourseStates.save` remembers is found once it passed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from shared.adapters.redis.course_data.course_states import RedisRecords
+from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.due_dates import RedisDueDates
+from shared.adapters.redis.sync_queue.due_dates import DueDates
 from shared.domain.passback.course_state import CourseRecord
 
 NOW = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
@@ -17,23 +17,23 @@ RECORD = CourseRecord("101", NOW, (), next_due_at=NOW + HOUR)
 
 
 @pytest.fixture
-def records(client: redis.Redis, keys: Keys) -> RedisRecords:
-    return RedisRecords(client, keys)
+def records(client: redis.Redis, keys: Keys) -> CourseStates:
+    return CourseStates(client, keys)
 
 
 @pytest.fixture
-def due_dates(client: redis.Redis, keys: Keys) -> RedisDueDates:
-    return RedisDueDates(client, keys)
+def due_dates(client: redis.Redis, keys: Keys) -> DueDates:
+    return DueDates(client, keys)
 
 
-def test_a_date_is_found_once_it_passed(records: RedisRecords, due_dates: RedisDueDates) -> None:
+def test_a_date_is_found_once_it_passed(records: CourseStates, due_dates: DueDates) -> None:
     """At its moment and later, and not before."""
     records.save(RECORD)
     assert due_dates.passed(NOW + HOUR - timedelta(milliseconds=1)) == {}
     assert due_dates.passed(NOW + HOUR) == {"101": NOW + HOUR}
 
 
-def test_the_last_sync_decides(records: RedisRecords, due_dates: RedisDueDates) -> None:
+def test_the_last_sync_decides(records: CourseStates, due_dates: DueDates) -> None:
     """A date replaces the earlier one; without one ahead, the course is not awaited."""
     records.save(RECORD)
     records.save(replace(RECORD, next_due_at=NOW + 2 * HOUR))
@@ -42,14 +42,14 @@ def test_the_last_sync_decides(records: RedisRecords, due_dates: RedisDueDates) 
     assert due_dates.passed(NOW + 9 * HOUR) == {}
 
 
-def test_a_date_with_microseconds_is_forgotten(records: RedisRecords, due_dates: RedisDueDates) -> None:
+def test_a_date_with_microseconds_is_forgotten(records: CourseStates, due_dates: DueDates) -> None:
     """What `passed` found, `forget` forgets, however exact the date was."""
     records.save(replace(RECORD, next_due_at=NOW + timedelta(microseconds=1_234_567)))
     due_dates.forget(due_dates.passed(NOW + HOUR))
     assert due_dates.passed(NOW + HOUR) == {}
 
 
-def test_forgetting_leaves_what_a_sync_remembered_meanwhile(records: RedisRecords, due_dates: RedisDueDates) -> None:
+def test_forgetting_leaves_what_a_sync_remembered_meanwhile(records: CourseStates, due_dates: DueDates) -> None:
     """A new date of the same course stays, and so do other courses."""
     records.save(RECORD)
     records.save(replace(RECORD, course_id="202"))

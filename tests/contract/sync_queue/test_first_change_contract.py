@@ -6,9 +6,8 @@ import pytest
 import redis
 from stores_under_test import A_MOMENT, FIRST_CHANGE, LEASE_FOR, MAX_WAIT, NO_WAIT, QUIET, REST, District
 
-from shared.adapters.redis.sync_queue.store import QueueState, RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import Lease, QueueState, SyncQueue
 from shared.domain.passback.changes import ChangeCause
-from shared.ports.passback import Lease
 
 COURSE = "101"
 
@@ -19,32 +18,32 @@ def prompt(client: redis.Redis) -> District:
 
 
 @pytest.fixture
-def store(prompt: District) -> RedisSyncQueue:
+def store(prompt: District) -> SyncQueue:
     process = prompt.process()
     process.fold("worker", 1, NO_WAIT)
     return process
 
 
-def change(district: District, store: RedisSyncQueue, course_id: str = COURSE) -> None:
+def change(district: District, store: SyncQueue, course_id: str = COURSE) -> None:
     district.change(course_id)
     store.fold("worker", 100, NO_WAIT)
 
 
-def taken(store: RedisSyncQueue) -> Lease:
+def taken(store: SyncQueue) -> Lease:
     assert store.claim_due(10) == [COURSE]
     found = store.take(COURSE)
     assert found is not None
     return found[0]
 
 
-def synced(district: District, store: RedisSyncQueue) -> None:
+def synced(district: District, store: SyncQueue) -> None:
     """Let a course at rest change, sync it at once, and end."""
     change(district, store)
     district.time.advance(FIRST_CHANGE)
     assert store.release(taken(store))
 
 
-def test_the_first_change_is_due_after_a_short_gathering(prompt: District, store: RedisSyncQueue) -> None:
+def test_the_first_change_is_due_after_a_short_gathering(prompt: District, store: SyncQueue) -> None:
     """Nothing of the course waits, and nothing was synced lately: there is nothing to wait for."""
     change(prompt, store)
     prompt.time.advance(FIRST_CHANGE - A_MOMENT)
@@ -54,7 +53,7 @@ def test_the_first_change_is_due_after_a_short_gathering(prompt: District, store
     assert store.claim_due(10) == [COURSE]
 
 
-def test_what_comes_while_it_is_gathered_goes_along(prompt: District, store: RedisSyncQueue) -> None:
+def test_what_comes_while_it_is_gathered_goes_along(prompt: District, store: SyncQueue) -> None:
     """A class that is graded at once is one sync, and later changes do not put the first one off."""
     for _ in range(4):
         change(prompt, store)
@@ -65,7 +64,7 @@ def test_what_comes_while_it_is_gathered_goes_along(prompt: District, store: Red
     assert found[1].count == 4
 
 
-def test_each_course_is_at_rest_for_itself(prompt: District, store: RedisSyncQueue) -> None:
+def test_each_course_is_at_rest_for_itself(prompt: District, store: SyncQueue) -> None:
     """Of one batch of messages, one course goes at once and another one waits."""
     synced(prompt, store)
     prompt.change(COURSE)
@@ -76,9 +75,7 @@ def test_each_course_is_at_rest_for_itself(prompt: District, store: RedisSyncQue
 
 
 @pytest.mark.parametrize("after", [NO_WAIT, QUIET - A_MOMENT, QUIET, REST - A_MOMENT])
-def test_soon_after_a_sync_a_change_waits_for_the_window(
-    prompt: District, store: RedisSyncQueue, after: timedelta
-) -> None:
+def test_soon_after_a_sync_a_change_waits_for_the_window(prompt: District, store: SyncQueue, after: timedelta) -> None:
     """It is part of the same burst, which costs at most one sync more than without first changes."""
     synced(prompt, store)
     prompt.time.advance(after)
@@ -89,7 +86,7 @@ def test_soon_after_a_sync_a_change_waits_for_the_window(
     assert store.claim_due(10) == [COURSE]
 
 
-def test_after_a_rest_the_next_change_is_a_first_one_again(prompt: District, store: RedisSyncQueue) -> None:
+def test_after_a_rest_the_next_change_is_a_first_one_again(prompt: District, store: SyncQueue) -> None:
     """Four quiet periods after the end of its last sync."""
     synced(prompt, store)
     prompt.time.advance(REST)
@@ -98,7 +95,7 @@ def test_after_a_rest_the_next_change_is_a_first_one_again(prompt: District, sto
     assert store.claim_due(10) == [COURSE]
 
 
-def test_a_sync_that_a_first_change_began_is_not_repeated_at_once(prompt: District, store: RedisSyncQueue) -> None:
+def test_a_sync_that_a_first_change_began_is_not_repeated_at_once(prompt: District, store: SyncQueue) -> None:
     """What changes meanwhile is pending at its end, and waits until the window says so."""
     change(prompt, store)
     prompt.time.advance(FIRST_CHANGE)
@@ -113,7 +110,7 @@ def test_a_sync_that_a_first_change_began_is_not_repeated_at_once(prompt: Distri
     assert store.claim_due(10) == [COURSE]
 
 
-def test_a_stream_of_changes_costs_one_sync_more(prompt: District, store: RedisSyncQueue) -> None:
+def test_a_stream_of_changes_costs_one_sync_more(prompt: District, store: SyncQueue) -> None:
     """A score a second for half a minute: the first at once, the others as without first changes."""
     syncs, second = [], timedelta(seconds=1)
     began = prompt.time.now
@@ -129,7 +126,7 @@ def test_a_stream_of_changes_costs_one_sync_more(prompt: District, store: RedisS
     assert syncs == [0.2, 16.0, 31.0]
 
 
-def test_work_that_failed_keeps_its_backoff(prompt: District, store: RedisSyncQueue) -> None:
+def test_work_that_failed_keeps_its_backoff(prompt: District, store: SyncQueue) -> None:
     """A course that waits for its next attempt is not at rest, however long ago it was synced."""
     change(prompt, store)
     prompt.time.advance(FIRST_CHANGE)
@@ -140,7 +137,7 @@ def test_work_that_failed_keeps_its_backoff(prompt: District, store: RedisSyncQu
     assert store.claim_due(10) == []
 
 
-def test_a_lost_lease_is_no_rest(prompt: District, store: RedisSyncQueue) -> None:
+def test_a_lost_lease_is_no_rest(prompt: District, store: SyncQueue) -> None:
     """The course is due at once anyway; its change set is whole."""
     change(prompt, store)
     prompt.time.advance(FIRST_CHANGE)
@@ -150,7 +147,7 @@ def test_a_lost_lease_is_no_rest(prompt: District, store: RedisSyncQueue) -> Non
     assert store.claim_due(10) == [COURSE]
 
 
-def test_a_pass_over_all_courses_makes_no_first_change(prompt: District, store: RedisSyncQueue) -> None:
+def test_a_pass_over_all_courses_makes_no_first_change(prompt: District, store: SyncQueue) -> None:
     """A course that reconciliation asked for waits in its own line; a change that joins it comes as always."""
     store.request(COURSE, ChangeCause.RECONCILE)
     assert store.state_of(COURSE).whereabouts is QueueState.DUE
@@ -158,7 +155,7 @@ def test_a_pass_over_all_courses_makes_no_first_change(prompt: District, store: 
     assert store.claim_due(10) == [COURSE]
 
 
-def test_what_was_synced_lately_is_not_kept_for_long(prompt: District, store: RedisSyncQueue) -> None:
+def test_what_was_synced_lately_is_not_kept_for_long(prompt: District, store: SyncQueue) -> None:
     """The next sync's end drops it."""
     synced(prompt, store)
     prompt.time.advance(REST)

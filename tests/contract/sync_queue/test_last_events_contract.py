@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from stores_under_test import NO_WAIT, District
 
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.domain.passback.changes import ChangeCause
 
 
-def test_a_course_was_heard_when_its_newest_message_was_sent(district: District, store: RedisSyncQueue) -> None:
+def test_a_course_was_heard_when_its_newest_message_was_sent(district: District, store: SyncQueue) -> None:
     """The time is the message's, per course, and outlives the sync."""
     district.change("101")
     district.time.advance(timedelta(minutes=1))
@@ -21,13 +21,13 @@ def test_a_course_was_heard_when_its_newest_message_was_sent(district: District,
     assert store.heard_at("303") is None
 
 
-def test_a_request_is_not_an_event(store: RedisSyncQueue) -> None:
+def test_a_request_is_not_an_event(store: SyncQueue) -> None:
     """What a person asks for was not heard from Canvas."""
     store.request("101", ChangeCause.PERSON, actor="rivera")
     assert store.heard_at("101") is None
 
 
-def test_who_asked_travels_with_the_change_set(store: RedisSyncQueue) -> None:
+def test_who_asked_travels_with_the_change_set(store: SyncQueue) -> None:
     """Everybody who asked is named once, beside causes and assignments."""
     store.request("101", ChangeCause.PERSON, ["7"], actor="rivera")
     store.request("101", ChangeCause.PERSON, actor="chen")
@@ -40,7 +40,7 @@ def test_who_asked_travels_with_the_change_set(store: RedisSyncQueue) -> None:
     assert taken[1].causes == {ChangeCause.PERSON, ChangeCause.RECONCILE}
 
 
-def test_work_that_goes_on_later_is_still_the_persons(store: RedisSyncQueue, district: District) -> None:
+def test_work_that_goes_on_later_is_still_the_persons(store: SyncQueue, district: District) -> None:
     """A sync that could not be finished keeps who asked for it."""
     store.request("101", ChangeCause.PERSON, actor="rivera")
     store.claim_due(10)

@@ -4,40 +4,39 @@ from datetime import timedelta
 
 from stores_under_test import LEASE_FOR, NO_WAIT, District
 
-from shared.adapters.redis.dead_letters.store import RedisDeadLetters
-from shared.adapters.redis.sync_queue.store import LOST_REPEATEDLY, MOST_LOST_LEASES, QueueState, RedisSyncQueue
+from shared.adapters.redis.dead_letters.store import DeadLetters
+from shared.adapters.redis.sync_queue.store import LOST_REPEATEDLY, MOST_LOST_LEASES, Lease, QueueState, SyncQueue
 from shared.domain.passback.changes import ChangeCause
-from shared.ports.passback import Lease
 
 COURSE = "101"
 
 
-def take_and_die(district: District, store: RedisSyncQueue) -> None:
+def take_and_die(district: District, store: SyncQueue) -> None:
     assert store.claim_due(10) == [COURSE]
     assert store.take(COURSE) is not None
     district.time.advance(LEASE_FOR)
 
 
-def take(store: RedisSyncQueue, course_id: str = COURSE) -> Lease:
+def take(store: SyncQueue, course_id: str = COURSE) -> Lease:
     taken = store.take(course_id)
     assert taken is not None
     return taken[0]
 
 
-def test_leases_lost_again_and_again_make_a_dead_letter(district: District, store: RedisSyncQueue) -> None:
+def test_leases_lost_again_and_again_make_a_dead_letter(district: District, store: SyncQueue) -> None:
     """After five leases in a row that nobody ended the course is a dead letter, with their times, and rests."""
     store.request(COURSE, ChangeCause.EVENT)
     for _ in range(MOST_LOST_LEASES):
         take_and_die(district, store)
     assert store.claim_due(10) == []
-    [letter] = RedisDeadLetters(district.client, district.keys).all()
+    [letter] = DeadLetters(district.client, district.keys).all()
     assert (letter.course_id, letter.assignment_id, letter.cause, letter.attempts) == (COURSE, None, LOST_REPEATEDLY, 5)
     assert len(letter.attempt_times) == MOST_LOST_LEASES
     assert letter.last_failed_at == district.time.now
     assert store.state_of(COURSE) == (QueueState.IDLE, None, None)
 
 
-def test_only_leases_lost_in_a_row_count(district: District, store: RedisSyncQueue) -> None:
+def test_only_leases_lost_in_a_row_count(district: District, store: SyncQueue) -> None:
     """A worker that gives the course back is alive, so the count begins anew."""
     store.request(COURSE, ChangeCause.EVENT)
     for _ in range(MOST_LOST_LEASES - 1):
@@ -49,7 +48,7 @@ def test_only_leases_lost_in_a_row_count(district: District, store: RedisSyncQue
     assert store.claim_due(10) == [COURSE]
 
 
-def test_a_person_gives_a_course_another_chance(district: District, store: RedisSyncQueue) -> None:
+def test_a_person_gives_a_course_another_chance(district: District, store: SyncQueue) -> None:
     """After a person's request the course may lose as many leases again."""
     store.request(COURSE, ChangeCause.EVENT)
     for _ in range(MOST_LOST_LEASES - 1):
@@ -60,7 +59,7 @@ def test_a_person_gives_a_course_another_chance(district: District, store: Redis
     assert store.claim_due(10) == [COURSE]
 
 
-def test_a_huge_course_goes_on_behind_the_others(district: District, store: RedisSyncQueue) -> None:
+def test_a_huge_course_goes_on_behind_the_others(district: District, store: SyncQueue) -> None:
     """A course that reached its deadline waits behind those that became due while it was syncing."""
     store.request(COURSE, ChangeCause.PERSON)
     assert store.claim_due(1) == [COURSE]

@@ -6,13 +6,13 @@ import fakeredis
 import pytest
 from structlog.testing import capture_logs
 
-from shared.adapters.redis.course_data.audit import RedisAudit
-from shared.adapters.redis.course_data.links import RedisLinks
+from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import RedisErasureLog
+from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.adapters.redis.operations.pauses import RedisPauses
+from shared.adapters.redis.operations.pauses import Pauses
 from shared.clock import SystemClock
 from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
@@ -32,9 +32,9 @@ class Records:
         self.redis = fakeredis.FakeRedis()
         self.keys = Keys()
         self.syncing: list[bool] = []
-        self.pauses = RedisPauses(self.redis, self.keys, SystemClock())
+        self.pauses = Pauses(self.redis, self.keys, SystemClock())
         self.heartbeats = Heartbeats(self.redis, self.keys)
-        self.purges = RedisErasureLog(self.redis, self.keys)
+        self.purges = ErasureLog(self.redis, self.keys)
         self.erasure = RedisErasure(self.redis, self.keys)
         self.purge = Erasure(
             self.erasure, self.purges, self.pauses, self.heartbeats, self._is_being_synced, lambda _seconds: None
@@ -42,9 +42,9 @@ class Records:
         scores = (ScoreChange(DCID, GONE, None, ScoreValue(None, missing=True)),)
         occasion = WriteContext((ChangeCause.EVENT,), "passback", 1)
         entry = AuditEntry(AT, COURSE, "11", 4711, 5, 6, WriteKind.SCORES, occasion, scores=scores)
-        RedisAudit(self.redis, self.keys, timedelta(days=9), 100).add(entry)
+        Audit(self.redis, self.keys, timedelta(days=9), 100).add(entry)
         # The link knows the student by STUDENTS.DCID alone.
-        RedisLinks(self.redis, self.keys).save(COURSE, Link("11", 4711, "Lab", AT.date(), 5, 6, frozenset({DCID})))
+        Links(self.redis, self.keys).save(COURSE, Link("11", 4711, "Lab", AT.date(), 5, 6, frozenset({DCID})))
 
     def _is_being_synced(self, _course: str) -> bool:
         return bool(self.syncing) and self.syncing.pop()

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
+from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.links import Links
 from shared.clock import Clock
 from shared.domain.outcome import Failure
 from shared.domain.passback.audit import AuditEntry, WriteContext
@@ -32,7 +34,7 @@ from shared.errors import (
     ServiceUnavailable,
     TransientError,
 )
-from shared.ports.passback import Audit, ClearRow, Links, PowerSchoolGradebook, ScoreRow
+from shared.ports.passback import ClearRow, PowerSchoolGradebook, ScoreRow
 from workers.grade_passback.apply.audit_writer import AuditWriter
 from workers.grade_passback.apply.bisection import Halving, is_of_a_row
 from workers.grade_passback.apply.cleared_scores import reason_not_cleared

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from shared.adapters.redis.course_data.audit import Audit
 from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
 from shared.domain.passback.planning.assignment_matching import Key
@@ -12,7 +13,7 @@ from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import UpdateStep, WriteScoresStep
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
 from shared.errors import PermanentError, TransientError
-from shared.ports.passback import Audit, ScoreRow
+from shared.ports.passback import ScoreRow
 from workers.grade_passback.course_reader import CourseComparison
 
 

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.dead_letters.store import DeadLetters
+from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.domain.passback.audit import AuditEntry, ScoreValue, last_scores, scores_of_student
 from shared.domain.passback.course_state import CourseRecord
 from shared.domain.passback.rules.reason_texts import explain as explain_finding
 from shared.domain.passback.rules.reasons import Finding
 from shared.domain.passback.student_status import StudentExplanation
 from shared.domain.pauses import Pause
-from shared.ports.passback import Audit, DeadLetters, Pauses, Records, SyncQueue
 
 Json = dict[str, object]
 
@@ -36,7 +40,7 @@ class ExplainError:
 class StoredCourseData:
     """Where passback looks things up about a course without asking Canvas or PowerSchool."""
 
-    records: Records
+    records: CourseStates
     dead_letters: DeadLetters
     audit: Audit
     changes: SyncQueue

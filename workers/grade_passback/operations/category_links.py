@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 
+from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.clock import Clock
 from shared.domain.passback.canvas import AssignmentGroup, Course
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
@@ -15,7 +16,7 @@ from shared.domain.passback.rules.categories import (
     may_associate,
     stored_match,
 )
-from shared.ports.passback import CanvasReader, CategoryAssociations, PowerSchoolGradebook, RosterReader
+from shared.ports.passback import CanvasReader, PowerSchoolGradebook, RosterReader
 
 
 class InvalidMapping(Exception):
@@ -57,7 +58,7 @@ class CategoryLinks:
         canvas: CanvasReader,
         rosters: RosterReader,
         powerschool: PowerSchoolGradebook,
-        associations: CategoryAssociations,
+        associations: CategoryMatches,
         clock: Clock,
         zone: tzinfo,
     ) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
+from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.domain.passback.powerschool import TeacherCategory
 from shared.domain.passback.rules.categories import FoundBy, stored_match
-from shared.ports.passback import CategoryAssociations
 from workers.grade_passback.apply.result import ApplyResult
 from workers.grade_passback.course_reader import AssignmentInSection, CourseComparison
 
 
-def save_category_matches(survey: CourseComparison, applied: ApplyResult, associations: CategoryAssociations) -> None:
+def save_category_matches(survey: CourseComparison, applied: ApplyResult, associations: CategoryMatches) -> None:
     """Remember what was matched by name, so that later renames on either side change nothing.
 
     A group whose association a person changed since the survey is left to the next sync.

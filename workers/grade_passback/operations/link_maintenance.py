@@ -6,6 +6,9 @@ from datetime import timedelta, tzinfo
 
 import structlog
 
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.planning.assignment_matching import Key
@@ -23,7 +26,7 @@ from shared.domain.passback.powerschool import ActualAssignment, RosteredSection
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
-from shared.ports.passback import Links, PowerSchoolGradebook, Records, SyncQueue
+from shared.ports.passback import PowerSchoolGradebook
 from workers.grade_passback.course_reader import CourseComparer, CourseComparison
 
 log = structlog.get_logger()
@@ -84,7 +87,7 @@ class LinkMaintenance:
         surveyor: CourseComparer,
         powerschool: PowerSchoolGradebook,
         links: Links,
-        records: Records,
+        records: CourseStates,
         changes: SyncQueue,
         is_being_synced: Callable[[str], bool],
         clock: Clock,

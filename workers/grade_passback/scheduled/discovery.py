@@ -2,16 +2,18 @@
 
 from datetime import timedelta
 
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause
-from shared.ports.passback import CourseFinder, Records, SyncQueue
+from shared.ports.passback import CourseFinder
 
 
 class CourseDiscovery:
     """Connects courses in which a teacher wants work synced. `grace` is how long after its end a course counts."""
 
     def __init__(
-        self, canvas: CourseFinder, changes: SyncQueue, records: Records, clock: Clock, grace: timedelta
+        self, canvas: CourseFinder, changes: SyncQueue, records: CourseStates, clock: Clock, grace: timedelta
     ) -> None:
         self._canvas = canvas
         self._changes = changes

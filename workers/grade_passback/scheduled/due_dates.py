@@ -1,9 +1,10 @@
 """The passing of a due date: work becomes missing without any event, so the course is looked at right after it."""
 
+from shared.adapters.redis.sync_queue.due_dates import DueDates
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
-from shared.ports.passback import DueDates, SyncQueue
 
 
 class DueDateTrigger:

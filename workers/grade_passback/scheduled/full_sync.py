@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable
 from datetime import timedelta, tzinfo
 
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.cron import last_due
 from shared.domain.passback.changes import ChangeCause
-from shared.ports.passback import Records, SyncQueue
 
 
 class ScheduledFullSync:
@@ -21,7 +22,7 @@ class ScheduledFullSync:
     def __init__(
         self,
         changes: SyncQueue,
-        records: Records,
+        records: CourseStates,
         clock: Clock,
         schedule: str,
         zone: Callable[[], tzinfo],

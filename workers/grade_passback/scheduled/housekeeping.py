@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from shared.adapters.redis.operations.interval_lock import ScheduleSlots
-from shared.adapters.redis.sync_queue.due_dates import RedisDueDates
+from shared.adapters.redis.sync_queue.due_dates import DueDates
 from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.queues import Task
@@ -93,7 +93,7 @@ class Housekeeping:
 
     def _due_dates(self) -> None:
         s = self._service
-        courses = DueDateTrigger(s.changes, RedisDueDates(s.redis, s.keys), s.clock).run()
+        courses = DueDateTrigger(s.changes, DueDates(s.redis, s.keys), s.clock).run()
         if courses:
             log.info(LogEvent.DUE_DATES_PASSED, courses=courses)
 

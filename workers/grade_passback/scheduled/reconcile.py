@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.sync_queue.store import SyncQueue
+from shared.adapters.redis.sync_queue.unknown_changes import UnknownChanges
 from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause
-from shared.ports.passback import Records, SyncQueue, UnknownChanges
 
 # A change of unknown course waits this long for others, so that a storm of them costs one pass, not many.
 UNKNOWN_PATIENCE = timedelta(minutes=10)
@@ -32,7 +34,7 @@ class Reconciliation:
     def __init__(
         self,
         changes: SyncQueue,
-        records: Records,
+        records: CourseStates,
         unknown: UnknownChanges,
         clock: Clock,
         interval: timedelta,

@@ -2,9 +2,9 @@
 
 import structlog
 
+from shared.adapters.redis.operations.counters import Counters
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.log_events import LogEvent
-from shared.ports.passback import Counters
 from workers.grade_passback.outcome_handler import SyncReport
 
 log = structlog.get_logger()

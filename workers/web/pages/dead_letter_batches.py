@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 from redis.exceptions import RedisError
 
-from shared.adapters.redis.dead_letters.batches import BatchState, RedisDeadLetterBatches
+from shared.adapters.redis.dead_letters.batches import BatchState, DeadLetterBatches
 from shared.domain.actions import Verb
 from shared.domain.passback.course_state import DeadLetter
 from shared.log_events import LogEvent
@@ -27,7 +27,7 @@ class Batches:
     One whose process ends is interrupted: what it had not come to is untouched, and can be retried by another batch.
     """
 
-    def __init__(self, queue: DeadLetterQueue, notes: RedisDeadLetterBatches) -> None:
+    def __init__(self, queue: DeadLetterQueue, notes: DeadLetterBatches) -> None:
         self._queue = queue
         self._notes = notes
 
@@ -46,7 +46,7 @@ class _Batch:
     def __init__(
         self,
         queue: DeadLetterQueue,
-        notes: RedisDeadLetterBatches,
+        notes: DeadLetterBatches,
         batch_id: str,
         verb: Verb,
         actor: str,

@@ -12,14 +12,13 @@ from starlette.types import ASGIApp
 from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, JwksKeys
 from shared.adapters.redis.async_client import connect_async
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.stream_writer import RedisChangeWriter
+from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
 from shared.adapters.redis.sync_queue.webhook_ids import RosterChangeFlag, WebhookIds
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError, Settings
 from shared.events.signatures import Senders, SigningKeys
-from shared.ports.passback import ChangeWriter, Count, count_nothing
+from shared.ports.passback import Count, count_nothing
 from workers.web.middleware import RequestLimits
-from workers.web.receivers import powerschool_events, webhooks
 from workers.web.receivers.canvas_events import CanvasEvents
 from workers.web.receivers.health import Readiness, livez
 from workers.web.receivers.intake_metrics import Accepted
@@ -37,8 +36,8 @@ def create_app(
     writer: ChangeWriter,
     keys: SigningKeys,
     *,
-    seen_webhooks: webhooks.WebhookIds,
-    roster_hints: powerschool_events.RosterChangeFlag,
+    seen_webhooks: WebhookIds,
+    roster_hints: RosterChangeFlag,
     store: Callable[[], Awaitable[object]],
     clock: Clock,
     lifespan: Lifespan = nothing_to_start,
@@ -89,7 +88,7 @@ def build(
     clock = SystemClock()
     redis, close_redis = connect_async(settings)
     redis_keys = Keys(settings.redis_prefix)
-    writer = RedisChangeWriter(redis, redis_keys, settings.event_max_waiting)
+    writer = ChangeWriter(redis, redis_keys, settings.event_max_waiting)
     http = httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
     jwks = JwksKeys(http, settings.live_events_jwks_url, clock)
 

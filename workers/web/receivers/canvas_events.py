@@ -5,12 +5,12 @@ from datetime import datetime
 
 from starlette.types import Receive, Scope
 
+from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
 from shared.events.event_mapping import change_of
 from shared.events.live_events import LiveEvent, MalformedEvent, parse
 from shared.events.signatures import NotFromCanvas, Senders, SigningKeys, read_token, verified_claims
-from shared.ports.passback import ChangeWriter
 from workers.web.middleware import request_body
 from workers.web.receivers.intake_metrics import Accepted
 from workers.web.receivers.responses import ACCEPTED, NOT_AN_EVENT, NOT_FROM_CANVAS, UNAVAILABLE, Reply, RequestRefused

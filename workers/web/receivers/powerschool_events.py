@@ -5,21 +5,12 @@ all it does is let the next provisioning run come sooner.
 Source: PowerSchool event subscriptions, `PUT /ws/v1/event_subscription`.
 """
 
-from typing import Protocol
-
 from starlette.types import Receive, Scope
 
+from shared.adapters.redis.sync_queue.webhook_ids import RosterChangeFlag
 from shared.errors import ServiceUnavailable
 from workers.web.receivers.intake_metrics import Accepted
 from workers.web.receivers.responses import ACCEPTED, UNAVAILABLE, Reply, RequestRefused
-
-
-class RosterChangeFlag(Protocol):
-    """Where it is remembered that rosters changed."""
-
-    async def add(self) -> None:
-        """Remember that rosters changed just now. Raises `ServiceUnavailable` when Redis cannot take it."""
-        ...
 
 
 class PowerSchoolEvents:

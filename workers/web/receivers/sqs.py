@@ -4,13 +4,11 @@ SQS does not sign: whoever may write to the queue is believed, as its policy say
 """
 
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 import structlog
 
-from shared.adapters.redis.sync_queue.sqs_writer import Unreadable
-from shared.adapters.sqs.queue import SqsMessage
+from shared.adapters.redis.sync_queue.sqs_writer import SqsWriter, Unreadable
+from shared.adapters.sqs.queue import SqsMessage, SqsQueue
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
 from shared.events.event_mapping import change_of
@@ -26,33 +24,13 @@ log = structlog.get_logger()
 RECEIVER = "sqs"
 
 
-class MessageSource(Protocol):
-    """Where events come from. Raises `ServiceUnavailable`."""
-
-    def receive(self) -> list[SqsMessage]:
-        """Return the next messages, perhaps none."""
-        ...
-
-    def delete(self, messages: Sequence[SqsMessage]) -> None:
-        """Delete messages, so that they do not come again."""
-        ...
-
-
-class BatchWriter(Protocol):
-    """Where changes go, durably. Raises `ServiceUnavailable`."""
-
-    def add(self, changes: Iterable[Change], unreadable: Iterable[Unreadable]) -> None:
-        """Store the changes, and keep what is unreadable."""
-        ...
-
-
 class SqsConsumer:
     """Moves events from the queue to the streams. Several may run."""
 
     def __init__(
         self,
-        queue: MessageSource,
-        writer: BatchWriter,
+        queue: SqsQueue,
+        writer: SqsWriter,
         senders: Senders,
         refusals: RejectionLog,
         stopped: threading.Event,

@@ -1,30 +1,19 @@
 """`POST /webhooks/changes`: changes told by scripts, LTI tools and forwarders, signed as Standard Webhooks are."""
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.types import Receive, Scope
 
+from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
+from shared.adapters.redis.sync_queue.webhook_ids import WebhookIds
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.errors import ServiceUnavailable
 from shared.events.live_events import local_id
-from shared.ports.passback import ChangeWriter
 from workers.web.middleware import request_body
 from workers.web.receivers.intake_metrics import Accepted
 from workers.web.receivers.responses import ACCEPTED, NOT_A_WEBHOOK, NOT_SIGNED, UNAVAILABLE, Reply, RequestRefused
-
-
-class WebhookIds(Protocol):
-    """Which webhooks were stored already. Raises `ServiceUnavailable` when that cannot be told or kept."""
-
-    async def contain(self, webhook_id: str) -> bool:
-        """Say whether the webhook was stored."""
-        ...
-
-    async def add(self, webhook_id: str) -> None:
-        """Remember that it was."""
-        ...
 
 
 def _canvas_id(value: object) -> str:

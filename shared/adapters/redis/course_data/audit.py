@@ -32,7 +32,7 @@ def entries_of(kept: bytes) -> list[AuditEntry]:
     return [_ENTRY.validate_json(line) for line in kept.splitlines()]
 
 
-class RedisAudit:
+class Audit:
     """The `Audit`. Ages are by the Redis server's time; `now_ms` replaces it in tests."""
 
     def __init__(

@@ -12,7 +12,7 @@ from shared.domain.passback.rules.categories import CategoryAssociation
 _ASSOCIATION = TypeAdapter(CategoryAssociation)
 
 
-class RedisCategoryMatches:
+class CategoryMatches:
     """The `CategoryAssociations`: a hash per course."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

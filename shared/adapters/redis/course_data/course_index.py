@@ -57,7 +57,7 @@ class CoursePage:
     next_start: int | None
 
 
-class RedisCourseIndex:
+class CourseIndex:
     """Finds courses by the words of their names and by their ids, and those with problems."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

@@ -15,7 +15,7 @@ from shared.domain.passback.course_state import CourseRecord
 from shared.domain.passback.course_summary import summary_of
 
 
-class RedisRecords:
+class CourseStates:
     """The `Records`: a JSON document per course, and the courses in the order in which they were synced."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

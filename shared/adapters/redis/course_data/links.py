@@ -21,7 +21,7 @@ from shared.adapters.redis.scripts import load_script
 from shared.domain.passback.planning.desired import Link
 
 
-class RedisLinks:
+class Links:
     """The `Links`: a hash per course, as `link_form.py` describes it."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

@@ -41,7 +41,7 @@ class DeadLetterBatch:
     started_at: datetime
 
 
-class RedisDeadLetterBatches:
+class DeadLetterBatches:
     """The batches of a day."""
 
     def __init__(self, client: redis.Redis, keys: Keys, clock: Clock) -> None:

@@ -27,7 +27,7 @@ _PARTS_END = 2**64
 _Entry = tuple[bytes, Mapping[bytes, bytes]]
 
 
-class RedisDeadMessages:
+class DeadMessages:
     """The `DeadMessages`. Their ids begin with `message-`; times are the Redis server's."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

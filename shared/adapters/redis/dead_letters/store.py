@@ -15,7 +15,7 @@ from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 PROVISIONING = "provisioning"
 
 
-class RedisDeadLetters:
+class DeadLetters:
     """The `DeadLetters`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
 
     def __init__(self, client: redis.Redis, keys: Keys, *, now_ms: Callable[[], int] | None = None) -> None:

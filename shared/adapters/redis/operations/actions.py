@@ -12,7 +12,7 @@ from shared.domain.actions import Action, Verb
 MAX_ACTIONS = 5000
 
 
-class RedisActions:
+class Actions:
     """The log of actions. Times are the Redis server's."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

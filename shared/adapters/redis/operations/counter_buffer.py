@@ -18,7 +18,7 @@ SEPARATOR = "|"
 
 
 class CounterBuffer:
-    """The `Count` of one process, for all its threads. What `RedisCounters` reads, with labels joined by a bar.
+    """The `Count` of one process, for all its threads. What `Counters` reads, with labels joined by a bar.
 
     Numbers that a process killed between two flushes had not written are lost: they are for watching, not for books.
     """

@@ -9,7 +9,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text
 
 
-class RedisCounters:
+class Counters:
     """The `Counters`: a hash per name."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

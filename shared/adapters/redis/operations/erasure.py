@@ -10,10 +10,10 @@ import redis
 from pydantic import TypeAdapter
 
 from shared.adapters.redis.course_data.audit import entries_of, stored_entries
-from shared.adapters.redis.course_data.course_index import RedisCourseIndex
+from shared.adapters.redis.course_data.course_index import CourseIndex
 from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
-from shared.adapters.redis.course_data.links import RedisLinks
-from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure_scan import content_of
 from shared.adapters.redis.scripts import load_script
@@ -36,9 +36,9 @@ class RedisErasure:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._letters = RedisDeadLetters(client, keys)
-        self._lists = RedisCourseIndex(client, keys)
-        self._links = RedisLinks(client, keys)
+        self._letters = DeadLetters(client, keys)
+        self._lists = CourseIndex(client, keys)
+        self._links = Links(client, keys)
         self._rewrite = load_script(client, "operations/rewrite_stream")
 
     def courses(self) -> list[str]:

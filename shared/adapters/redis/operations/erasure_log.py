@@ -13,7 +13,7 @@ from shared.adapters.redis.values import text, time_at
 MAX_ERASURES = 1000
 
 
-class RedisErasureLog:
+class ErasureLog:
     """Notes about purges, without what was purged: neither a student's id nor a value is in them."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

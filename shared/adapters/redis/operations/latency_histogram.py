@@ -14,7 +14,7 @@ HISTOGRAM_TTL = timedelta(hours=48)
 _HOUR_MS = 3_600_000
 
 
-class RedisLatencyHistogram:
+class LatencyHistogram:
     """Counts what arrived, in all and by the hour. Durations are in the Redis server's time."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

@@ -19,7 +19,7 @@ class _StoredPause(BaseModel):
     reason: str
 
 
-class RedisPauses:
+class Pauses:
     """The `Pauses`."""
 
     def __init__(self, client: redis.Redis, keys: Keys, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""When work is due next, by course, in Redis. `RedisRecords.save` puts the dates there."""
+"""When work is due next, by course, in Redis. `CourseStates.save` puts the dates there."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +11,7 @@ from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import epoch_ms, text, time_at
 
 
-class RedisDueDates:
+class DueDates:
     """The `DueDates`: a sorted set of courses."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

@@ -26,7 +26,7 @@ class Unreadable:
     size: int
 
 
-class RedisBatchWriter:
+class SqsWriter:
     """Stores batches: all of it or nothing. May be repeated: a change stored twice is a hint given twice."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

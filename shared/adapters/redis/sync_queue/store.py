@@ -1,6 +1,7 @@
 """The debounce, in Redis: what moves is moved by the Lua files beside this module, each in one atomic step."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, cast
@@ -18,7 +19,6 @@ from shared.domain.passback.changes import Change, ChangeCause, DebounceWindow, 
 from shared.domain.pauses import EVERYTHING, course_target
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
-from shared.ports.passback import AggregateResult, Lease
 from shared.queues import CONSUMER_GROUP
 
 log = structlog.get_logger()
@@ -69,7 +69,24 @@ class Counts(NamedTuple):
     leased: int
 
 
-class RedisSyncQueue:
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to sync a course. `token` grows with every lease ever given: the fencing token."""
+
+    course_id: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateResult:
+    """How many messages of one reading were aggregated, how many of them of unknown course, how many were malformed."""
+
+    folded: int
+    unknown: int
+    malformed: int
+
+
+class SyncQueue:
     """The `SyncQueue`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
 
     def __init__(

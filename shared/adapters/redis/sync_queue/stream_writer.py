@@ -26,7 +26,7 @@ class _Waiting:
     stored: asyncio.Future[None]
 
 
-class RedisChangeWriter:
+class ChangeWriter:
     """The `ChangeWriter` of one process and event loop.
 
     While one batch is on its way to Redis the next one gathers, so nobody waits for more than two round trips, and

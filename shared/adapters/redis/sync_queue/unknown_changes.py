@@ -9,7 +9,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import epoch_ms, time_at
 
 
-class RedisUnknownChanges:
+class UnknownChanges:
     """The `UnknownChanges`: each counts once, with the time it was last heard."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

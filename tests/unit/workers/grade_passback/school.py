@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from shared.adapters.redis.sync_queue.store import Lease
 from shared.clock import ManualClock
 from shared.domain.outcome import Outcome
 from shared.domain.passback.canvas import Assignment, GradebookRow
@@ -12,7 +13,6 @@ from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.course_state import SectionRecord
 from shared.domain.passback.powerschool import RosteredStudent
 from shared.domain.passback.rules.reasons import Reason
-from shared.ports.passback import Lease
 from tests.fakes import (
     FakeAudit,
     FakeCanvas,

@@ -8,9 +8,9 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from structlog.testing import capture_logs
 
 from shared.adapters.redis.client import RedisUnavailable
+from shared.adapters.redis.sync_queue.store import Lease
 from shared.clock import ManualClock
 from shared.errors import LeaseLost, ServiceUnavailable
-from shared.ports.passback import Lease
 from tests.fakes import FakeChanges, whole_turn
 from tests.unit.workers.grade_passback.school import NOW
 from workers.grade_passback.lease import LeaseRenewer, SyncTimeSlice, write_guard

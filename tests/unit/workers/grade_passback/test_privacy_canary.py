@@ -19,13 +19,13 @@ from structlog.testing import capture_logs
 
 from shared.adapters.canvas import canvas_client
 from shared.adapters.powerschool import powerschool
-from shared.adapters.redis.course_data.audit import RedisAudit
-from shared.adapters.redis.course_data.category_matches import RedisCategoryMatches
-from shared.adapters.redis.course_data.course_states import RedisRecords
-from shared.adapters.redis.course_data.links import RedisLinks
-from shared.adapters.redis.dead_letters.store import RedisDeadLetters
+from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.category_matches import CategoryMatches
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import RedisSyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.clock import ManualClock
 from shared.config import Settings, load
@@ -73,7 +73,7 @@ class Sinks:
 
     def text(self, caplog: pytest.LogCaptureFixture) -> str:
         """Return all of it as one text."""
-        letters = RedisDeadLetters(self.service, self.keys).all()
+        letters = DeadLetters(self.service, self.keys).all()
         return "\n".join([repr(self.lines), repr(self.outcomes), repr(letters), caplog.text, *self._redis()])
 
     def _redis(self) -> Iterator[str]:
@@ -184,15 +184,15 @@ def student() -> dict[str, str]:
 def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sinks:
     """Sync the course with its first attempt and its last, and keep everything that comes of it."""
     keys, clock = Keys("test"), ManualClock(NOON)
-    links, records = RedisLinks(client, keys), RedisRecords(client, keys)
-    changes = RedisSyncQueue(client, keys, DebounceWindow(SECOND, SECOND), 60 * SECOND, 60 * SECOND)
+    links, records = Links(client, keys), CourseStates(client, keys)
+    changes = SyncQueue(client, keys, DebounceWindow(SECOND, SECOND), 60 * SECOND, 60 * SECOND)
     canvas = canvas_client(settings, client, keys, clock, transport=remote.transport)
     ps = powerschool(settings, client, keys, clock, transport=remote.transport)
-    audit = RedisAudit(client, keys, timedelta(days=settings.audit_days), settings.audit_max_entries)
+    audit = Audit(client, keys, timedelta(days=settings.audit_days), settings.audit_max_entries)
     policy = SyncPolicy(CHICAGO, 14, "")
-    associations = RedisCategoryMatches(client, keys)
+    associations = CategoryMatches(client, keys)
     surveyor = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
-    letters = RedisDeadLetters(client, keys)
+    letters = DeadLetters(client, keys)
     sync = SyncJob(
         surveyor, PlanApplier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations, letters
     )
@@ -218,9 +218,7 @@ def _hear(client: redis.Redis, keys: Keys) -> None:
     client.xadd(keys.stream(STREAM_OF[change.kind]), encode(change))
 
 
-def _sync(
-    changes: RedisSyncQueue, settler: SyncOutcomeHandler, sync: SyncJob, clock: ManualClock, attempts: int
-) -> Outcome:
+def _sync(changes: SyncQueue, settler: SyncOutcomeHandler, sync: SyncJob, clock: ManualClock, attempts: int) -> Outcome:
     changes.request("41", ChangeCause.PERSON)
     changes.claim_due(10)
     taken = changes.take("41")
