@@ -47,14 +47,6 @@ class ConfigurationError(Exception):
     """The settings are not usable. The message names the setting and the fix, never a secret's value."""
 
 
-class LogFormat(StrEnum):
-    """How log lines look."""
-
-    AUTO = "auto"
-    JSON = "json"
-    CONSOLE = "console"
-
-
 class ClearedScores(StrEnum):
     """What becomes of a score that was sent and is empty in Canvas now."""
 
@@ -94,9 +86,6 @@ Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_networks)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")]
 Waits = Annotated[tuple[Annotated[float, Field(ge=0)], ...], NoDecode, BeforeValidator(_comma_separated)]
-
-
-OptionalNumber = Annotated[float | None, BeforeValidator(lambda value: None if value == "" else value)]
 
 
 def _zone(value: object) -> object:
@@ -195,7 +184,6 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9_-]+$",
         description="First part of every Redis key, so that several districts may share a Redis.",
     )
-    redis_timeout_s: float = Field(2.0, gt=0, description="Longest wait for an answer of Redis.")
     allow_volatile_redis: bool = Field(
         False, description="Let workers start on a Redis without an append-only file, which forgets when it restarts."
     )
@@ -218,20 +206,6 @@ class Settings(BaseSettings):
     canvas_root_account_uuid: str = Field(
         "", description="The district's `root_account_uuid`: events of other Canvas customers are refused."
     )
-    canvas_timeout_s: float = Field(30.0, gt=0, description="Longest wait for an answer of Canvas.")
-    canvas_max_in_flight: int = Field(
-        8,
-        ge=1,
-        le=12,
-        description="Canvas requests under way at once, of all workers together; about 12 fill a token's bucket.",
-    )
-
-    canvas_course_max_age_s: int = Field(
-        600,
-        ge=0,
-        description="How old a course's remembered sections and assignment groups may be; whatever tells of a change, "
-        "or does not fit them, refreshes them sooner.",
-    )
 
     live_events_jwks_url: Url = Field(
         "https://8axpcl50e4.execute-api.us-east-1.amazonaws.com/main/jwks",
@@ -247,16 +221,6 @@ class Settings(BaseSettings):
     sqs_queue_url: Url = Field(
         "", description="SQS queue of Live Events, read by `passback sqs`; AWS's usual credentials."
     )
-    sqs_region: str = Field("", description="AWS region of the queue; unset, AWS's usual configuration says it.")
-    sqs_endpoint_url: Url = Field(
-        "", description="Where SQS is called, if not at AWS: for tests and private endpoints."
-    )
-    event_max_bytes: int = Field(
-        2_000_000, ge=10_000, description="Largest request body a receiver reads, in bytes; larger ones get 413."
-    )
-    event_max_waiting: int = Field(
-        10_000, ge=1, description="Events one web process holds while Redis is slow; above it, receivers answer 503."
-    )
     webhook_secret: SecretStr = Field(
         SecretStr(""),
         description="Secret of `POST /webhooks/changes` (Standard Webhooks, `whsec_…`), 24 bytes or more.",
@@ -265,18 +229,11 @@ class Settings(BaseSettings):
     powerschool_url: Url = Field("", description="PowerSchool, such as `https://ps.district.example`.")
     powerschool_client_id: str = Field("", description="Client id of the passback plugin.")
     powerschool_client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the passback plugin.")
-    powerschool_plugin_name: str = Field(
-        "", description="Extra value of `createdbyplugin` that means this plugin; its id is read from PowerSchool."
-    )
     powerschool_min_interval_ms: int = Field(
         0, ge=0, description="Shortest time between two PowerSchool requests of all workers together; 0 is none."
     )
-    powerschool_timeout_s: float = Field(30.0, gt=0, description="Longest wait for an answer of PowerSchool.")
     powerschool_ca_bundle: Path | None = Field(
         None, description="PEM file of the authority that signed PowerSchool's certificate, where it is a private one."
-    )
-    powerschool_score_batch: int = Field(
-        200, ge=1, le=2000, description="Score rows in one request at the most. PowerSchool documents no limit."
     )
 
     section_sis_id: str = Field(
@@ -311,12 +268,6 @@ class Settings(BaseSettings):
         description="Login of a member of the staff, from `{teacher_number}`, `{users_dcid}`, `{email}`: what the "
         "sign-in of the district calls them, mostly `{email}`.",
     )
-    roster_max_age_s: int = Field(
-        3600, ge=0, description="How old a section's remembered roster may be; a student not in it refreshes it sooner."
-    )
-    category_max_age_s: int = Field(
-        600, ge=0, description="How old a teacher's remembered categories may be; a missing one refreshes them sooner."
-    )
 
     district_time_zone: Zone = Field(
         None,
@@ -340,12 +291,6 @@ class Settings(BaseSettings):
     )
     term_grace_days: int = Field(14, ge=0, description="Days after a term's end in which changes still sync.")
     quiet_period_s: float = Field(2.0, ge=0, description="A course is synced once nothing changed for this long.")
-    first_change_s: OptionalNumber = Field(
-        0.2,
-        ge=0,
-        description="The first change of a course at rest is synced after this long, with what came meanwhile; at rest "
-        "is what was not synced for four quiet periods. Empty: it waits for the quiet period.",
-    )
     max_wait_s: float = Field(15.0, ge=0, description="A course waits no longer than this after its first change.")
     retry_waits_s: Waits = Field(
         (2.0, 10.0, 60.0, 300.0, 1800.0),
@@ -361,11 +306,6 @@ class Settings(BaseSettings):
     provision_schedule: Cron = Field(
         "0 4 * * *",
         description="Cron, in the district's time zone: when Canvas is provisioned from PowerSchool; empty: never.",
-    )
-    provision_check_interval_s: int = Field(
-        900,
-        ge=0,
-        description="How often PowerSchool is asked whether rosters changed, which brings a run forward; 0: never.",
     )
     provision_course_per: CoursePer = Field(
         CoursePer.SECTION,
@@ -423,33 +363,11 @@ class Settings(BaseSettings):
         description="Shares of a school's rows, in percent, above which a run that would end so many is held for a "
         "person. `users` also counts new SIS ids, logins and names; `leavers` are users whose classes are all over.",
     )
-    provision_shrink_rows: int = Field(
-        10, ge=1, description="A run is held only where it would end at least so many rows of a school."
-    )
-    provision_odd_rows: int = Field(
-        10, ge=0, description="A run is held where more rows of PowerSchool than these cannot be read."
-    )
-    provision_term_move_days: int = Field(
-        28, ge=1, description="A school whose term would begin or end so many days earlier or later is held."
-    )
-    provision_import_max_s: int = Field(
-        21_600,
-        ge=60,
-        description="How long an SIS import may be unfinished, passback's or another's, before the run that waits for "
-        "it ends as a dead letter.",
-    )
     provision_remaster_days: int = Field(
         7,
         ge=0,
         description="How often each import is sent whole, on a day of its own, which mends what others changed in "
         "Canvas; 0: never.",
-    )
-    provision_change_threshold: int = Field(
-        10,
-        ge=1,
-        le=100,
-        description="Percentage by which a file's size may differ from the last before Canvas ends nothing that is "
-        "gone from it; raised for an import of which passback knows that it differs more.",
     )
     provision_history_days: int = Field(
         90, ge=1, le=3650, description="Days for which runs, their row errors and what a rollback needs are kept."
@@ -461,29 +379,9 @@ class Settings(BaseSettings):
         le=36_500,
         description="Days for which is kept what was written to PowerSchool, and what it replaced.",
     )
-    audit_max_entries: int = Field(
-        20_000, ge=100, description="Audit entries kept per course at the most; an entry is one write of an assignment."
-    )
-
-    dead_letter_days: int = Field(
-        90, ge=1, le=36_500, description="Days for which a dead letter is kept after its last failure."
-    )
-    dead_letters_max: int = Field(
-        10_000, ge=10, le=1_000_000, description="Dead letters kept at the most; the oldest make room for new ones."
-    )
 
     worker_threads: int = Field(8, ge=1, le=64, description="Courses that one worker syncs at once.")
-    claim_s: float = Field(30.0, gt=1, description="A wake-up that no worker answers for this long is sent again.")
-    lease_s: float = Field(
-        10.0, ge=2, description="A course whose worker went silent for this long is given to another."
-    )
-    sync_deadline_s: float = Field(300.0, gt=1, description="A sync that takes longer stops and goes on later.")
-    sync_slice_s: float = Field(
-        20.0, gt=0, description="A sync that has written for this long gives way while other courses wait for a thread."
-    )
 
-    web_host: str = Field("127.0.0.1", description="Address that the web process binds.")
-    web_port: int = Field(8080, ge=0, le=65535, description="Port that the web process binds.")
     operator_password: SecretStr = Field(
         SecretStr(""),
         description="Password of `operator`, who sees and does everything: itself, of 12 characters or more, or its "
@@ -496,7 +394,6 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Makes the digests of sessions and forms; 32 characters or more, unset a random one.",
     )
-    session_s: int = Field(43_200, ge=60, description="How long a sign-in lasts.")
     proxy_addresses: Networks = Field(
         (),
         description="Addresses or networks of the proxies in front of the web process; what they say of the sender, "
@@ -525,7 +422,6 @@ class Settings(BaseSettings):
         description="Cron, in the district's time zone: the minutes in which events are expected; empty: never.",
     )
 
-    log_format: LogFormat = Field(LogFormat.AUTO, description="`json`, `console`, or `auto`: console on a terminal.")
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe line written.")
 
     otel_endpoint: Url = Field(
@@ -548,21 +444,6 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}MAX_WAIT_S ({self.max_wait_s:g}) is shorter than {PREFIX}QUIET_PERIOD_S "
                 f"({self.quiet_period_s:g}); make it at least as long"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _leases_hold(self) -> Self:
-        # A lease is renewed when a quarter of it has passed, which may take as long as Redis may take to answer.
-        if self.lease_s * 0.75 < self.redis_timeout_s:
-            raise ValueError(
-                f"{PREFIX}LEASE_S ({self.lease_s:g}) may end while a renewal waits for Redis: make it at least "
-                f"{self.redis_timeout_s / 0.75:.3g}, or {PREFIX}REDIS_TIMEOUT_S ({self.redis_timeout_s:g}) shorter"
-            )
-        if self.sync_deadline_s <= self.lease_s:
-            raise ValueError(
-                f"{PREFIX}SYNC_DEADLINE_S ({self.sync_deadline_s:g}) is not longer than {PREFIX}LEASE_S "
-                f"({self.lease_s:g}): a sync that hangs would only be noticed by its lease; make it longer"
             )
         return self
 
@@ -630,6 +511,42 @@ CANVAS_SETTINGS = ("canvas_url", "canvas_token")
 POWERSCHOOL_SETTINGS = ("powerschool_url", "powerschool_client_id", "powerschool_client_secret")
 
 
+REMOVED_SETTINGS = {
+    "audit_max_entries": "at most 20000 audit entries are stored per course",
+    "canvas_course_max_age_s": "sections and assignment groups are cached for 600 s",
+    "canvas_max_in_flight": "8 Canvas requests are in flight at once",
+    "canvas_timeout_s": "the timeout is 30 s",
+    "category_max_age_s": "categories are cached for 600 s",
+    "claim_s": "a course that no worker takes is dispatched again after 30 s",
+    "dead_letter_days": "dead letters are stored for 90 days",
+    "dead_letters_max": "at most 10000 dead letters are stored",
+    "event_max_bytes": "a request body may have 2000000 bytes",
+    "event_max_waiting": "a web process keeps at most 10000 events in memory",
+    "first_change_s": "the first change of an up-to-date course is synced after 0.2 s",
+    "lease_s": "a lease lasts 10 s",
+    "log_format": "logs are for people on a terminal, else JSON",
+    "powerschool_plugin_name": "the name is passback",
+    "powerschool_score_batch": "a request has at most 200 scores",
+    "powerschool_timeout_s": "the timeout is 30 s",
+    "provision_change_threshold": "Canvas's change threshold is 10 %",
+    "provision_check_interval_s": "PowerSchool is asked every 900 s whether rosters changed",
+    "provision_import_max_s": "an SIS import may be unfinished for 21600 s",
+    "provision_odd_rows": "a run is held above 10 rows that cannot be read",
+    "provision_shrink_rows": "a run is held only where it would end 10 rows of a school or more",
+    "provision_term_move_days": "a school is held whose term moves by 28 days or more",
+    "redis_timeout_s": "the timeout is 2 s",
+    "roster_max_age_s": "rosters of sections are cached for 3600 s",
+    "session_s": "a sign-in lasts 43200 s",
+    "sqs_endpoint_url": "AWS's own variable is AWS_ENDPOINT_URL_SQS",
+    "sqs_region": "AWS's own variable is AWS_DEFAULT_REGION",
+    "sync_deadline_s": "a sync stops after 300 s and goes on later",
+    "sync_slice_s": "a sync yields to other courses after 20 s of writing",
+    "web_host": "use `passback web --host`; the default is 127.0.0.1",
+    "web_port": "use `passback web --port`; the default is 8080",
+}
+"""What holds instead of each setting that was removed."""
+
+
 SHORTEST = {
     "operator_password": (12, "characters"),
     "viewer_password": (12, "characters"),
@@ -664,8 +581,8 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
     """Return the checked settings of this process.
 
     Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
-    named like its variable, in either case). An empty value means the default, save for lists, which it empties,
-    and schedules, hours and `PASSBACK_FIRST_CHANGE_S`, which it switches off.
+    named like its variable, in either case). An empty value means the default, except for lists, which it empties,
+    and schedules and hours, which it switches off.
     Raises `ConfigurationError` for an unknown name or a wrong value.
     """
     environ = os.environ if environ is None else environ
@@ -788,23 +705,23 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
 
 def _may_be_empty(name: str) -> bool:
     field = Settings.model_fields[name]
-    return (
-        isinstance(field.default, tuple)
-        or name.endswith(("_schedule", "_hours"))
-        or (field.annotation == float | None and field.default is not None)
-    )
+    return isinstance(field.default, tuple) or name.endswith(("_schedule", "_hours"))
 
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:
-    known = variable_names()
-    sentences = []
-    for name in sorted(set(values) - set(known)):
-        # The prefix is the same everywhere: comparing it would make every name look alike.
-        close = difflib.get_close_matches(name.removeprefix(PREFIX), [k.removeprefix(PREFIX) for k in known], n=1)
-        hint = f"did you mean {PREFIX}{close[0]}?" if close else "see the settings table in the README"
-        sentences.append(f"unknown setting {name}: {hint}")
-    if sentences:
-        raise ConfigurationError("\n".join(sentences))
+    unknown = sorted(set(values) - set(variable_names()))
+    if unknown:
+        raise ConfigurationError("\n".join(map(_unknown, unknown)))
+
+
+def _unknown(variable: str) -> str:
+    # The prefix is the same everywhere: comparing it would make every name look alike.
+    name = variable.removeprefix(PREFIX).lower()
+    if name in REMOVED_SETTINGS:
+        return f"{variable} is no longer a setting: {REMOVED_SETTINGS[name]}; remove it (deploy/guides/upgrade.md)"
+    close = difflib.get_close_matches(name, list(Settings.model_fields), n=1)
+    hint = f"did you mean {PREFIX}{close[0].upper()}?" if close else "see the table in deploy/guides/settings.md"
+    return f"unknown setting {variable}: {hint}"
 
 
 def _messages(error: ValidationError) -> Sequence[str]:

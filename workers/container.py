@@ -14,12 +14,12 @@ from redis.exceptions import RedisError
 from shared import config
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.http.client import longest_exchange
+from shared.adapters.http.client import RESPONSE_TIMEOUT_S, longest_exchange
 from shared.adapters.http.request_context import on_errand
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.clock import SharedClock
-from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit
 from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_index import CourseIndex
 from shared.adapters.redis.course_data.course_states import CourseStates
@@ -39,26 +39,26 @@ from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, requests_wait, system_rates
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
-from shared.adapters.redis.sync_queue.store import Lease, QueueState, SyncQueue
+from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, Lease, QueueState, SyncQueue
 from shared.adapters.redis.sync_queue.unknown_changes import UnknownChanges
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.adapters.telemetry.tracing import span
 from shared.clock import SystemClock
 from shared.config import ClearedScores, Settings
 from shared.domain.outcome import Outcome
-from shared.domain.passback.changes import DebounceWindow, PendingChanges
+from shared.domain.passback.changes import FIRST_CHANGE_WAIT, DebounceWindow, PendingChanges
 from shared.log_events import LogEvent
 from shared.queues import Queue, Task
-from workers.celery.app import make_app
-from workers.dead_letters.filters import Bounds
+from workers.celery.app import MAX_SYNC_DURATION, make_app
+from workers.dead_letters.filters import MAX_AGE, MAX_DEAD_LETTERS, Bounds
 from workers.dead_letters.service import DeadLetterQueue
 from workers.erasure import Erasure
-from workers.grade_passback.apply.applier import PlanApplier
+from workers.grade_passback.apply.applier import MAX_SCORES_PER_REQUEST, PlanApplier
 from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
 from workers.grade_passback.explain.live import Explain
 from workers.grade_passback.explain.response import StoredCourseData
 from workers.grade_passback.explain.stored import StoredExplain
-from workers.grade_passback.lease import LeaseRenewer, SyncTimeSlice, WriteGuard, errand, write_guard
+from workers.grade_passback.lease import TIME_SLICE, LeaseRenewer, SyncTimeSlice, WriteGuard, errand, write_guard
 from workers.grade_passback.operations.category_links import CategoryLinks
 from workers.grade_passback.operations.link_maintenance import LinkMaintenance
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
@@ -90,8 +90,8 @@ class Container:
             self.redis,
             self.keys,
             windows_of(s),
-            timedelta(seconds=s.claim_s),
-            timedelta(seconds=s.lease_s),
+            CLAIM_DURATION,
+            LEASE_DURATION,
             powerschool_interval=timedelta(milliseconds=s.powerschool_min_interval_ms),
         )
 
@@ -141,7 +141,7 @@ class Container:
     def audit(self) -> Audit:
         """What was written to PowerSchool."""
         s = self.settings
-        return Audit(self.redis, self.keys, timedelta(days=s.audit_days), s.audit_max_entries)
+        return Audit(self.redis, self.keys, timedelta(days=s.audit_days), MAX_ENTRIES)
 
     @cached_property
     def heartbeats(self) -> Heartbeats:
@@ -185,8 +185,7 @@ class Container:
     @cached_property
     def dead_letter_queue(self) -> DeadLetterQueue:
         """What a person does about dead letters."""
-        s = self.settings
-        bounds = Bounds(timedelta(days=s.dead_letter_days), s.dead_letters_max)
+        bounds = Bounds(MAX_AGE, MAX_DEAD_LETTERS)
         request = self.provisioning_desk.request
         return DeadLetterQueue(self.dead_letters, self.dead_messages, self.changes, self.clock, bounds, request)
 
@@ -198,9 +197,8 @@ class Container:
     @cached_property
     def provision_runs(self) -> RedisProvisionRuns:
         """What provisioning remembers."""
-        s = self.settings
-        kept_for, lease_for = timedelta(days=s.provision_history_days), timedelta(seconds=s.lease_s)
-        return RedisProvisionRuns(self.redis, self.keys, kept_for, lease_for)
+        kept_for = timedelta(days=self.settings.provision_history_days)
+        return RedisProvisionRuns(self.redis, self.keys, kept_for, LEASE_DURATION)
 
     @cached_property
     def provisioning_desk(self) -> ProvisioningService:
@@ -310,8 +308,7 @@ class Container:
     @cached_property
     def sync_course(self) -> SyncJob:
         """The use case of a sync."""
-        batch = self.settings.powerschool_score_batch
-        applier = PlanApplier(self.powerschool.gradebook, self.links, batch, self.audit, self.clock)
+        applier = PlanApplier(self.powerschool.gradebook, self.links, MAX_SCORES_PER_REQUEST, self.audit, self.clock)
         roster = self.powerschool.roster
         return SyncJob(self.surveyor, applier, roster, self.records, self.clock, self.associations, self.dead_letters)
 
@@ -337,7 +334,7 @@ class Container:
     @cached_property
     def lease_keeper(self) -> LeaseRenewer:
         """What keeps this process's leases alive; started by the worker."""
-        return LeaseRenewer(self.changes, timedelta(seconds=self.settings.lease_s))
+        return LeaseRenewer(self.changes, LEASE_DURATION)
 
     def close(self) -> None:
         """Write what is still counted, and close every connection that was opened."""
@@ -360,15 +357,13 @@ class Container:
         if taken is None:
             return
         lease, changes = taken
-        longest = timedelta(seconds=self.settings.sync_deadline_s)
-        deadline = self.clock.now() + longest
-        slice_for = timedelta(seconds=self.settings.sync_slice_s)
-        turn = SyncTimeSlice(self.clock, deadline, slice_for, self._somebody_waits)
+        deadline = self.clock.now() + MAX_SYNC_DURATION
+        turn = SyncTimeSlice(self.clock, deadline, TIME_SLICE, self._somebody_waits)
         check = write_guard(self.changes, lease, turn, self.stopping.is_set)
         with (
             structlog.contextvars.bound_contextvars(course_id=course_id),
             # A write may begin right before the deadline.
-            self.lease_keeper.hold(lease, longest + longest_exchange(self.settings.powerschool_timeout_s)),
+            self.lease_keeper.hold(lease, MAX_SYNC_DURATION + longest_exchange(RESPONSE_TIMEOUT_S)),
             on_errand(errand(self.changes, lease, turn, self.stopping.is_set)),
         ):
             with span("sync", {"course_id": course_id}) as notes:
@@ -413,9 +408,8 @@ class Container:
 
 def windows_of(settings: Settings) -> DebounceWindow:
     """Return the debounce window of these settings."""
-    first_change = None if settings.first_change_s is None else timedelta(seconds=settings.first_change_s)
     return DebounceWindow(
-        timedelta(seconds=settings.quiet_period_s), timedelta(seconds=settings.max_wait_s), first_change
+        timedelta(seconds=settings.quiet_period_s), timedelta(seconds=settings.max_wait_s), FIRST_CHANGE_WAIT
     )
 
 

@@ -24,9 +24,9 @@ def syntax_trees(*packages: str) -> Iterator[tuple[Path, ast.Module]]:
             yield path, ast.parse(path.read_text())
 
 
-def section(heading: str) -> str:
-    """Return the README's text under a heading of the second level."""
-    _, _, rest = (ROOT / "README.md").read_text().partition(f"\n## {heading}\n")
+def section(document: Path, heading: str) -> str:
+    """Return the document's text under a heading of the second level."""
+    _, _, rest = document.read_text().partition(f"\n## {heading}\n")
     return rest.partition("\n## ")[0]
 
 

@@ -1,4 +1,4 @@
-"""The README, the Procfile and the CI script say what the code does."""
+"""The README, the guides, the Procfile and the CI script describe what the code does."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,9 @@ from tests.architecture.project import ROOT, files, first_cells, section
 from workers.cli.app import app
 from workers.cli.docs.settings_table import with_settings_table
 
-README = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+GUIDES = ROOT / "deploy/guides"
+MAX_README_LINES = 150
 COMMANDS = {str(command.name) for command in app.registered_commands} | {str(g.name) for g in app.registered_groups}
 PROCESSES = {
     str(command.name)
@@ -21,13 +23,19 @@ PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().
 
 
 def test_the_settings_table_is_generated() -> None:
-    """The README's table is what `passback settings` prints today."""
-    assert with_settings_table(README) == README, "put the output of `passback settings` into README.md"
+    """The guide's table is what `passback settings` prints today."""
+    text = (GUIDES / "settings.md").read_text()
+    assert with_settings_table(text) == text, "put the output of `passback settings` into deploy/guides/settings.md"
+
+
+def test_the_readme_is_short() -> None:
+    """What does not fit belongs into a guide."""
+    assert len(README.read_text().splitlines()) <= MAX_README_LINES
 
 
 def test_the_table_of_queues_is_complete() -> None:
     """The README lists exactly the streams and Celery queues there are."""
-    assert first_cells(section("Message queues")) == [*Stream, *Queue]
+    assert first_cells(section(README, "Message queues")) == [*Stream, *Queue]
 
 
 def test_every_task_has_a_queue() -> None:
@@ -37,8 +45,8 @@ def test_every_task_has_a_queue() -> None:
 
 
 def test_the_table_of_commands_is_complete() -> None:
-    """The README lists exactly the commands there are."""
-    listed = [cell.split()[1] for cell in first_cells(section("Commands"))]
+    """The guide lists exactly the commands there are."""
+    listed = [cell.split()[1] for cell in first_cells((GUIDES / "commands.md").read_text())]
 
     assert sorted(listed) == sorted(COMMANDS)
 
@@ -50,7 +58,7 @@ def test_the_procfile_starts_every_process() -> None:
 
 def test_ci_runs_the_readmes_test_command() -> None:
     """The command that the README gives for the tests is, to the letter, the last one of CI."""
-    (command,) = re.findall(r"^python3 -m venv .*pytest.*$", README, re.MULTILINE)
+    (command,) = re.findall(r"^python3 -m venv .*pytest.*$", README.read_text(), re.MULTILINE)
 
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == command
 

@@ -14,7 +14,7 @@ import structlog
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool, powerschool
-from shared.adapters.redis.sync_queue.store import SyncQueue
+from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.clock import ManualClock
 from shared.config import Settings, load
@@ -48,9 +48,8 @@ class TimedPassback(Container):
     @cached_property
     def changes(self) -> SyncQueue:
         """The debounce, in the benchmark's time."""
-        s = self.settings
-        claim, lease = timedelta(seconds=s.claim_s), timedelta(seconds=s.lease_s)
-        return SyncQueue(self.redis, self.keys, windows_of(s), claim, lease, now_ms=lambda: epoch_ms(self.clock.now()))
+        windows, now_ms = windows_of(self.settings), lambda: epoch_ms(self.clock.now())
+        return SyncQueue(self.redis, self.keys, windows, CLAIM_DURATION, LEASE_DURATION, now_ms=now_ms)
 
 
 @dataclass

@@ -26,6 +26,7 @@ from redis import Redis
 
 from shared.adapters.canvas.sis_import.csv_files import zipped
 from shared.adapters.powerschool import roster_feed
+from shared.adapters.redis.sync_queue.store import LEASE_DURATION
 from shared.clock import SystemClock
 from shared.config import load
 from shared.domain.provisioning.rows.sis_rows import ImportOptions, ImportState, SisFiles, SisImport
@@ -247,7 +248,7 @@ def measured(redis_url: str, students: int, kind: str) -> dict[str, float]:
         assert lease is not None
         begun = time.monotonic()
         run = service.provision_runs.open(RunKind.ROSTER, RunCause.PERSON, clock.now(), "benchmark")
-        with renewing_lease(service.provision_runs, lease, timedelta(seconds=service.settings.lease_s)):
+        with renewing_lease(service.provision_runs, lease, LEASE_DURATION):
             while run.state.is_open:
                 run = provisioning.provision_run.advance(run, lease)
         service.provision_runs.release(lease)

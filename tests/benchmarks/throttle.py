@@ -23,6 +23,7 @@ import httpx
 
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.domain.metrics import CounterName
+from shared.domain.passback.changes import FIRST_CHANGE_WAIT
 from shared.sandbox.district.small import user_id_of
 from tests.benchmarks.outcome import Mark, Result
 from tests.benchmarks.remote import FIRST_COURSE, FIRST_DCID, FIRST_STUDENT
@@ -151,7 +152,7 @@ def _throttled(running: Town, courses: int, permitted_ms: int, style: str, score
     if len(written) != courses:
         raise SystemExit(f"{courses - len(written)} courses were not written")
     spent, dead = _attempts(running) - attempts, service.dead_letters.count() - letters
-    return Seen(began, answers, written, spent, dead, service.settings.first_change_s or 0.0)
+    return Seen(began, answers, written, spent, dead, FIRST_CHANGE_WAIT.total_seconds())
 
 
 def _canvas_says_no(running: Town, status: int, score: float) -> float:

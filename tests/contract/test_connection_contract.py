@@ -18,9 +18,8 @@ from shared.domain.passback.changes import ChangeCause, DebounceWindow
 from shared.errors import ServiceUnavailable
 
 
-def client_of(url: str, timeout_s: float = 2.0) -> redis.Redis:
-    variables = {"PASSBACK_REDIS_URL": url, "PASSBACK_REDIS_TIMEOUT_S": str(timeout_s)}
-    return connect(load(variables, env_file=Path("/dev/null")))
+def client_of(url: str) -> redis.Redis:
+    return connect(load({"PASSBACK_REDIS_URL": url}, env_file=Path("/dev/null")))
 
 
 @pytest.fixture
@@ -41,10 +40,11 @@ def test_a_redis_that_is_not_there_is_unwell() -> None:
     assert str(raised.value) == "GET: ConnectionError"
 
 
-def test_a_redis_that_hangs_is_given_up() -> None:
-    """A Redis that accepts a command and does not answer is unwell after the timeout of the settings."""
+def test_a_redis_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that accepts a command and does not respond is unavailable after the timeout."""
+    monkeypatch.setattr("shared.adapters.redis.urls.TIMEOUT_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        client = client_of(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", timeout_s=0.05)
+        client = client_of(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         with pytest.raises(ServiceUnavailable, match="TimeoutError"):
             client.get("a")
 
@@ -91,9 +91,10 @@ def test_times_are_the_servers(server: redis.Redis) -> None:
 
 
 @pytest.mark.redis
-def test_a_patient_reader_is_not_taken_for_cut_off(server: redis.Redis) -> None:
+def test_a_patient_reader_is_not_taken_for_cut_off(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked to wait for messages for longer than a client waits for answers, `fold` waits for less."""
     path = server.connection_pool.connection_kwargs["path"]
-    with client_of(f"unix://{path}", timeout_s=0.1) as impatient:
+    monkeypatch.setattr("shared.adapters.redis.urls.TIMEOUT_S", 0.1)
+    with client_of(f"unix://{path}") as impatient:
         store = SyncQueue(impatient, Keys(), DebounceWindow(QUIET, MAX_WAIT), CLAIM_FOR, LEASE_FOR)
         assert store.fold("worker", 100, timedelta(hours=1)) == AggregateResult(0, 0, 0)

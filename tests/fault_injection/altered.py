@@ -1,13 +1,15 @@
-"""passback's own program with something altered on purpose: a clock that is wrong, or a defect that must be found.
+"""passback's own program with something altered on purpose: its clock, its constants, or a defect to be found.
 
     python -m tests.fault_injection.altered --ahead-min=40 worker
     python -m tests.fault_injection.altered --defect=writes_without_lease worker
+    python -m tests.fault_injection.altered --constant=shared.adapters.redis.sync_queue.store:LEASE_DURATION=3 worker
 
 A suite that finds nothing proves something only if it finds what was planted.
 """
 
 import argparse
 import contextlib
+import importlib
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +28,18 @@ def put_clock_ahead(by: timedelta) -> None:
 
     time.time = lambda: tell() + by.total_seconds()
     shared.clock.SystemClock.now = now  # type: ignore[method-assign]
+
+
+def set_constant(assignment: str) -> None:
+    """Give a constant another value: `module:NAME=number`, in seconds where the constant is a duration.
+
+    For modules that nothing has imported yet: whoever imports the name later gets the new value.
+    """
+    place, _, number = assignment.partition("=")
+    module, _, name = place.partition(":")
+    there = importlib.import_module(module)
+    kind = type(getattr(there, name))
+    setattr(there, name, timedelta(seconds=float(number)) if kind is timedelta else kind(number))
 
 
 def writes_without_lease() -> None:
@@ -97,7 +111,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--ahead-min", type=float, default=0, help="how many minutes this process's clock is ahead")
     parser.add_argument("--defect", choices=sorted(DEFECTS), help="what to break")
+    parser.add_argument("--constant", action="append", default=[], help="module:NAME=number")
     wanted, arguments = parser.parse_known_args()
+    for assignment in wanted.constant:
+        set_constant(assignment)
     if wanted.ahead_min:
         put_clock_ahead(timedelta(minutes=wanted.ahead_min))
     if wanted.defect:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.sync_queue.store import LEASE_DURATION
 from shared.clock import SystemClock
 from shared.config import load
 from tests.fault_injection.redis_server import RedisServer
@@ -24,22 +25,23 @@ WORKERS = ("worker-1", "worker-2")
 SKEWED_WORKER = "worker-2"
 SKEW_MIN = 40
 SETTLED_WITHIN_S = 60.0
-DEFAULTS = {"PASSBACK_LOG_FORMAT": "json"}
 QUICK = {
-    **DEFAULTS,
     "PASSBACK_QUIET_PERIOD_S": "0.3",
     "PASSBACK_MAX_WAIT_S": "2",
-    "PASSBACK_LEASE_S": "3",
-    "PASSBACK_CLAIM_S": "4",
-    "PASSBACK_SYNC_DEADLINE_S": "20",
-    "PASSBACK_SYNC_SLICE_S": "2",
-    "PASSBACK_CANVAS_TIMEOUT_S": "5",
-    "PASSBACK_POWERSCHOOL_TIMEOUT_S": "5",
     # Many short waits: what is injected must delay a grade, and dead letters are another test's matter.
     "PASSBACK_RETRY_WAITS_S": ",".join(["0.5"] * 4 + ["1"] * 16),
-    # Small batches, so that what is killed is often killed between two of them.
-    "PASSBACK_POWERSCHOOL_SCORE_BATCH": "7",
 }
+LEASE_S = 3
+# For `altered`: a module comes before those that import it.
+QUICK_CONSTANTS = (
+    "shared.adapters.http.client:RESPONSE_TIMEOUT_S=5",
+    "shared.adapters.redis.sync_queue.store:CLAIM_DURATION=4",
+    f"shared.adapters.redis.sync_queue.store:LEASE_DURATION={LEASE_S}",
+    "workers.celery.app:MAX_SYNC_DURATION=20",
+    "workers.grade_passback.lease:TIME_SLICE=2",
+    # Small batches, so that what is killed is often killed between two of them.
+    "workers.grade_passback.apply.applier:MAX_SCORES_PER_REQUEST=7",
+)
 
 
 @dataclass
@@ -57,16 +59,18 @@ class Plant:
 
     pids: dict[str, int] = field(default_factory=dict)
     defect: str = ""
+    constants: tuple[str, ...] = QUICK_CONSTANTS
 
     @property
     def lease_s(self) -> float:
         """How long a lease lasts, in seconds."""
-        return self.service.settings.lease_s
+        return LEASE_S if self.constants else LEASE_DURATION.total_seconds()
 
     def start(self, name: str) -> None:
         """Start one process."""
         options = [f"--ahead-min={SKEW_MIN}"] if name == SKEWED_WORKER else []
         options += [f"--defect={self.defect}"] if self.defect else []
+        options += [f"--constant={each}" for each in self.constants]
         module = "tests.fault_injection.altered" if options else PROGRAM
         self.pids[name] = self.processes.start(name, *options, *self.commands[name], module=module)
 
@@ -114,8 +118,12 @@ class Plant:
 
 
 @contextmanager
-def running_plant(logs: Path, settings: Mapping[str, str] = QUICK, defect: str = "") -> Iterator[Plant]:
-    """Yield a plant in which everything is up, with a defect of `altered` planted in it if one is named."""
+def running_plant(logs: Path, *, quick: bool = True, defect: str = "") -> Iterator[Plant]:
+    """Yield a plant in which everything is up, with a defect of `altered` planted in it if one is named.
+
+    It has short waits where it is `quick`, else passback's defaults.
+    """
+    settings: Mapping[str, str] = QUICK if quick else {}
     with RedisServer() as redis, process_group(logs, without_settings()) as sandboxes:
         canvas, powerschool = start_sandboxes(sandboxes)
         ours = {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool), **settings}
@@ -127,7 +135,8 @@ def running_plant(logs: Path, settings: Mapping[str, str] = QUICK, defect: str =
             port = free_port()
             web = f"http://127.0.0.1:{port}"
             commands = {"web": ("web", "--port", str(port)), "beat": ("beat",), **dict.fromkeys(WORKERS, ("worker",))}
-            plant = Plant(redis, stage, service, web, group, commands, defect=defect)
+            constants = QUICK_CONSTANTS if quick else ()
+            plant = Plant(redis, stage, service, web, group, commands, defect=defect, constants=constants)
             for name in commands:
                 plant.start(name)
             group.wait_ready(f"{web}/readyz")

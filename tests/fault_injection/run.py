@@ -27,7 +27,7 @@ import httpx
 
 from tests.fault_injection.altered import DEFECTS
 from tests.fault_injection.faults import Faults
-from tests.fault_injection.plant import DEFAULTS, QUICK, SETTLED_WITHIN_S, Plant, running_plant
+from tests.fault_injection.plant import SETTLED_WITHIN_S, Plant, running_plant
 from tests.fault_injection.recovery import after_redis_restart, after_worker_kill
 from tests.fault_injection.scenes import play_one
 from tests.fault_injection.teachers import Teachers
@@ -228,7 +228,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="passback-reliability-") as scratch:
         logs = wanted.logs or Path(scratch)
         logs.mkdir(parents=True, exist_ok=True)
-        with running_plant(logs, DEFAULTS if wanted.defaults else QUICK, wanted.defect) as plant:
+        with running_plant(logs, quick=not wanted.defaults, defect=wanted.defect) as plant:
             if wanted.recoveries:
                 return _recover(plant, wanted.recoveries)
             for seed in range(wanted.seed, wanted.seed + wanted.runs):

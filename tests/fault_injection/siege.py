@@ -120,7 +120,6 @@ def besieged() -> Iterator[Besieged]:
             "PASSBACK_LIVE_EVENTS_JWKS_URL": stack.enter_context(key_server(key)),
             "PASSBACK_OPERATOR_PASSWORD": hashed("nobody guesses this one"),
             "PASSBACK_PROXY_ADDRESSES": "127.0.0.1",
-            "PASSBACK_LOG_FORMAT": "json",
         }
         log = folder / "web.log"
         command = [sys.executable, "-m", PROGRAM, "web", "--port", str(port)]

@@ -18,7 +18,7 @@ from shared.config import Settings
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
 from shared.events.signatures import keys_by_id
-from workers.web.receivers.assembly import create_app
+from workers.web.receivers.assembly import MAX_EVENT_BYTES, create_app
 
 UUID = "root-uuid-of-the-test-district"
 ISSUER = "https://live-events.canvas.instructure.com"
@@ -88,6 +88,7 @@ class Receivers:
         self,
         ping: Callable[[], Awaitable[object]] | None = None,
         otherwise: ASGIApp | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
         **changed_settings: object,
     ) -> None:
         self.writer = KeptChanges()
@@ -104,6 +105,7 @@ class Receivers:
             store=ping or _nothing,
             clock=self.clock,
             otherwise=otherwise,
+            max_event_bytes=max_event_bytes,
         )
 
     async def post(

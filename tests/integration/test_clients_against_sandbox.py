@@ -79,7 +79,6 @@ def settings(district: District, powerschool_url: str) -> Settings:
             "PASSBACK_POWERSCHOOL_URL": powerschool_url,
             "PASSBACK_POWERSCHOOL_CLIENT_ID": plugin.client_id,
             "PASSBACK_POWERSCHOOL_CLIENT_SECRET": plugin.client_secret,
-            "PASSBACK_POWERSCHOOL_TIMEOUT_S": "5",
         }
     )
 

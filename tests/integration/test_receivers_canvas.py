@@ -148,14 +148,14 @@ def test_no_bytes_make_the_receiver_fail(arbitrary: bytes) -> None:
 
 def test_the_largest_body_is_read() -> None:
     """A body of exactly the limit is not too large."""
-    receivers = Receivers(event_max_bytes=10_000)
+    receivers = Receivers(max_event_bytes=10_000)
 
     assert send(receivers, signed().ljust(10_000))[0] == 202
 
 
 def test_a_body_announced_as_too_large_is_not_read() -> None:
     """413 by the announced length, and the connection ends."""
-    response = asyncio.run(Receivers(event_max_bytes=10_000).post(PATH, signed().ljust(10_001)))
+    response = asyncio.run(Receivers(max_event_bytes=10_000).post(PATH, signed().ljust(10_001)))
 
     assert response.status_code == 413
     assert response.headers["connection"] == "close"
@@ -172,7 +172,7 @@ def test_a_body_that_grows_too_large_is_refused() -> None:
             pieces += 1
             yield b" " * 1000
 
-    response = asyncio.run(Receivers(event_max_bytes=10_000).post(PATH, endless()))
+    response = asyncio.run(Receivers(max_event_bytes=10_000).post(PATH, endless()))
 
     assert response.status_code == 413
     assert pieces < 20

@@ -39,7 +39,7 @@ def server() -> Iterator[EmbeddedRedis]:
 
 
 def receivers(url: str, **changed: object) -> ReceiverApp:
-    return build(settings(redis_url=url, live_events_allow_unsigned=True, redis_timeout_s=0.2, **changed))
+    return build(settings(redis_url=url, live_events_allow_unsigned=True, **changed))
 
 
 def stored(url: str) -> list[Change]:
@@ -92,11 +92,13 @@ async def hanging(url: str) -> AsyncIterator[None]:
         os.kill(process_id, signal.SIGCONT)
 
 
-def test_a_hanging_redis_keeps_nobody_waiting(server: EmbeddedRedis) -> None:
+def test_a_hanging_redis_keeps_nobody_waiting(server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 once the timeout is over; too many that wait are told at once; afterwards all is well again."""
+    monkeypatch.setattr("shared.adapters.redis.urls.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("workers.web.receivers.assembly.MAX_WAITING_EVENTS", 3)
 
     async def scenario() -> None:
-        app = receivers(server.url, event_max_waiting=3)
+        app = receivers(server.url)
         async with serving(app), client(app) as http:
             assert (await http.post(PATH, content=plain())).status_code == 202
             async with hanging(server.url), asyncio.timeout(5):

@@ -176,7 +176,7 @@ def test_powerschool_is_asked_to_come_again() -> None:
 
 def test_powerschools_bodies_have_the_same_limit() -> None:
     """413 for a body larger than a receiver reads."""
-    response = asyncio.run(Receivers(event_max_bytes=10_000).post("/events/powerschool", b" " * 10_001))
+    response = asyncio.run(Receivers(max_event_bytes=10_000).post("/events/powerschool", b" " * 10_001))
 
     assert response.status_code == 413
 

@@ -45,10 +45,11 @@ SETTINGS = {
     # A worker syncs one course at a time, so that three courses at once need three workers.
     "PASSBACK_WORKER_THREADS": "1",
     "PASSBACK_QUIET_PERIOD_S": "0.3",
-    "PASSBACK_LEASE_S": "3",
-    "PASSBACK_CLAIM_S": "4",
-    "PASSBACK_LOG_FORMAT": "json",
 }
+CONSTANTS = (
+    "--constant=shared.adapters.redis.sync_queue.store:CLAIM_DURATION=4",
+    "--constant=shared.adapters.redis.sync_queue.store:LEASE_DURATION=3",
+)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +207,7 @@ def town(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> It
             port = free_port()
             group.start("web", "web", "--port", str(port))
             for worker in WORKERS:
-                group.start(worker, "worker")
+                group.start(worker, *CONSTANTS, "worker", module="tests.fault_injection.altered")
             group.start("beat", "beat")
             group.wait_ready(f"http://127.0.0.1:{port}/readyz")
             point_events(canvas, f"http://127.0.0.1:{port}", retry_waits_s=PATIENT)

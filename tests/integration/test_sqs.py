@@ -37,7 +37,7 @@ from workers.web.receivers.sqs import RECEIVER, SqsConsumer
 pytestmark = pytest.mark.xdist_group("sqs")
 
 UUID = "root-uuid-of-the-test-district"
-AWS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
+AWS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 AT_ONCE = timedelta(0)
 
 
@@ -81,12 +81,11 @@ class Sqs:
 
 @pytest.fixture
 def sqs(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Sqs:
-    for name, value in AWS.items():
+    for name, value in {**AWS, "AWS_ENDPOINT_URL_SQS": endpoint}.items():
         monkeypatch.setenv(name, value)
     client: Any = boto3.client("sqs", region_name="us-east-1", endpoint_url=endpoint)
     url = client.create_queue(QueueName=f"canvas-live-events-{uuid4().hex}")["QueueUrl"]
-    values = {"PASSBACK_SQS_QUEUE_URL": url, "PASSBACK_SQS_REGION": "us-east-1", "PASSBACK_SQS_ENDPOINT_URL": endpoint}
-    return Sqs(endpoint, load(values, Path("no.env")))
+    return Sqs(endpoint, load({"PASSBACK_SQS_QUEUE_URL": url}, Path("no.env")))
 
 
 class Consumer:
@@ -204,16 +203,17 @@ def test_a_queue_that_does_not_answer_is_asked_again(sqs: Sqs) -> None:
 
 
 def test_a_queue_without_region_is_explained(sqs: Sqs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where neither passback nor AWS's own configuration names a region, the setting is named."""
+    """Where AWS's own configuration names no region, the variable is named."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    with pytest.raises(ConfigurationError, match="PASSBACK_SQS_REGION"):
+    with pytest.raises(ConfigurationError, match="AWS_DEFAULT_REGION"):
         sqs_queue(load({"PASSBACK_SQS_QUEUE_URL": sqs.url}, Path("no.env")))
 
 
-def passback_sqs(**settings: str) -> subprocess.Popen[bytes]:
-    environ = {**without_settings(), **AWS, **{f"PASSBACK_{name}": value for name, value in settings.items()}}
+def passback_sqs(endpoint: str, **settings: str) -> subprocess.Popen[bytes]:
+    aws = {**AWS, "AWS_ENDPOINT_URL_SQS": endpoint}
+    environ = {**without_settings(), **aws, **{f"PASSBACK_{name}": value for name, value in settings.items()}}
     return subprocess.Popen([sys.executable, "-m", "workers.cli", "sqs"], env=environ, stderr=subprocess.PIPE)
 
 
@@ -228,10 +228,7 @@ def until(is_so: Callable[[], bool]) -> None:
 def test_the_process_moves_events_and_ends_when_told(endpoint: str, sqs: Sqs) -> None:
     """`passback sqs` stores what comes, is seen alive, and ends with code 0 on SIGTERM."""
     with EmbeddedRedis(durable=False) as server, redis.Redis.from_url(server.url) as client:
-        process = passback_sqs(
-            REDIS_URL=server.url, CANVAS_ROOT_ACCOUNT_UUID=UUID, SQS_QUEUE_URL=sqs.url, SQS_REGION="us-east-1",
-            SQS_ENDPOINT_URL=endpoint,
-        )  # fmt: skip
+        process = passback_sqs(endpoint, REDIS_URL=server.url, CANVAS_ROOT_ACCOUNT_UUID=UUID, SQS_QUEUE_URL=sqs.url)
         try:
             sqs.send(event())
             until(lambda: sqs.left() == 0)
@@ -248,7 +245,7 @@ def test_the_process_moves_events_and_ends_when_told(endpoint: str, sqs: Sqs) ->
 @pytest.mark.slow
 def test_the_process_says_what_is_not_configured() -> None:
     """Without a queue it ends with code 2 and a sentence that names the settings."""
-    process = passback_sqs()
+    process = passback_sqs(endpoint="")
     _, said = process.communicate(timeout=30)
     assert process.returncode == 2
     assert b"not set: PASSBACK_SQS_QUEUE_URL, PASSBACK_CANVAS_ROOT_ACCOUNT_UUID" in said

@@ -106,9 +106,12 @@ def test_practice_work_is_not_counted_and_a_change_follows(here: Town) -> None:
 @pytest.mark.parametrize(
     ("default", "field"), [("in_final_grades", "counted"), ("default_publish_scores", "scores_published")]
 )
-def test_the_category_decides_what_canvas_leaves_open(default: str, field: str) -> None:
+def test_the_category_decides_what_canvas_leaves_open(
+    monkeypatch: pytest.MonkeyPatch, default: str, field: str
+) -> None:
     """A category whose work does not count, or is not published, is taken at its word; its later change follows."""
-    with town(CATEGORY_MAX_AGE_S="1") as here:
+    monkeypatch.setattr("shared.adapters.powerschool.gradebook.client.CATEGORY_MAX_AGE", timedelta(seconds=1))
+    with town() as here:
         here.powerschool("change_category", category_id=Ids.CATEGORY_HOMEWORK, **{default: False})
         graded(here)
         assert there(here)[field] is False

@@ -1,7 +1,7 @@
 """Passback's real processes, a Redis and both sandboxes over HTTP, for tests of the whole pipeline."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from shared.config import load
 from workers.container import Container
 from workers.dev.demo.client import DemoClient, Json
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import ProcessGroup, free_port, process_group
+from workers.dev.process_group import PROGRAM, ProcessGroup, free_port, process_group
 from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
 
 SETTLED_WITHIN_S = 40.0
@@ -52,8 +52,8 @@ class Town:
 
 
 @contextmanager
-def town(logs: Path, **settings: str) -> Iterator[Town]:
-    """Yield a running town; `settings` are variables without their prefix."""
+def town(logs: Path, constants: Mapping[str, float] | None = None, **settings: str) -> Iterator[Town]:
+    """Yield a running town; `settings` are variables without their prefix, `constants` are changed in the worker."""
     with EmbeddedRedis() as redis, process_group(logs, without_settings()) as sandboxes:
         canvas, powerschool = start_sandboxes(sandboxes)
         ours = {f"PASSBACK_{name}": value for name, value in settings.items()}
@@ -63,7 +63,8 @@ def town(logs: Path, **settings: str) -> Iterator[Town]:
             port = free_port()
             web = f"http://127.0.0.1:{port}"
             group.start("web", "web", "--port", str(port))
-            group.start("worker", "worker")
+            changed = [f"--constant={name}={value:g}" for name, value in (constants or {}).items()]
+            group.start("worker", *changed, "worker", module="tests.fault_injection.altered" if changed else PROGRAM)
             group.wait_ready(f"{web}/readyz")
             point_events(canvas, web)
             with (

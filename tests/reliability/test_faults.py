@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fault_injection.outage import outage
-from tests.fault_injection.plant import QUICK, SETTLED_WITHIN_S, WORKERS, Plant, running_plant
+from tests.fault_injection.plant import SETTLED_WITHIN_S, WORKERS, Plant, running_plant
 from tests.fault_injection.recovery import RECOVERED_WITHIN_S, after_redis_restart, after_worker_kill
 from tests.fault_injection.run import run
 from tests.fault_injection.scenes import ASSIGNMENT, COURSE, FIRST, change_during_a_sync, killed_under_a_write
@@ -37,7 +37,7 @@ def test_the_suite_finds_what_is_planted(tmp_path: Path) -> None:
     """A passback that forgets what changes during a sync is found out."""
     if shutil.which("redis-server") is None:
         pytest.skip("no redis-server on PATH")
-    with running_plant(tmp_path, QUICK, "swallows_changes_during_a_sync") as plant:
+    with running_plant(tmp_path, defect="swallows_changes_during_a_sync") as plant:
         before = not_ours(plant.stage)
         plant.stage.grade("first", COURSE, ASSIGNMENT, FIRST, 43.5)
         assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_at_rest(), SETTLED_WITHIN_S)

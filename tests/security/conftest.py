@@ -46,7 +46,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedTown]:
             "QUIET_PERIOD_S": "0.3",
             "RETRY_WAITS_S": "0.2",
             "LOG_LEVEL": "DEBUG",
-            "LOG_FORMAT": "json",
         }
         with town(logs, **settings) as one:
             port = free_port()

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 # With the bounds of exchanges and lists, a course holds the only thread for some of them; without, for the sandbox's.
 WAITS_AT_MOST_S = 90.0
 STOPS_WITHIN_S = 40.0
+TIMEOUT = {"shared.adapters.http.client:RESPONSE_TIMEOUT_S": 1}
 STRANGE = (
     {"how": "drip", "seconds": 600},
     {"how": "bomb", "megabytes": 512},
@@ -26,7 +27,7 @@ STRANGE = (
 @pytest.fixture(scope="module")
 def one_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     logs: Path = tmp_path_factory.mktemp("dripping")
-    with town(logs, WORKER_THREADS="1", CANVAS_TIMEOUT_S="1", RETRY_WAITS_S="1,1,1") as one:
+    with town(logs, TIMEOUT, WORKER_THREADS="1", RETRY_WAITS_S="1,1,1") as one:
         yield one
 
 

@@ -23,7 +23,7 @@ from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import MOST_WAITING, MOST_WAITING_OF_SENDER, Authenticator
 from workers.web.auth.passwords import hashed
 from workers.web.auth.roles import Role
-from workers.web.auth.sessions import COOKIE
+from workers.web.auth.sessions import COOKIE, SESSION_LIFETIME
 from workers.web.auth.trusted_proxies import Proxies
 from workers.web.flower import AuthGuard
 from workers.web.metrics.endpoint import MetricsAccess, MetricsPage
@@ -79,10 +79,10 @@ def test_signing_in_again_ends_the_browser_s_session_before() -> None:
 
 def test_a_session_has_an_end_on_the_server() -> None:
     """Whatever a browser does with its cookie."""
-    site = Site(SESSION_S="3600")
+    site = Site()
     site.browser("operator")
     (key,) = site.service.redis.scan_iter(f"{site.service.keys.prefix}:session:*")
-    assert 0 < site.service.redis.pttl(key) <= 3_600_000
+    assert 0 < site.service.redis.pttl(key) <= SESSION_LIFETIME.total_seconds() * 1000
 
 
 def test_neither_cookie_nor_redis_lets_somebody_guess_the_password() -> None:

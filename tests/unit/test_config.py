@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.config import ConfigurationError, Settings, is_loopback, load, variable_names
+from shared.config import REMOVED_SETTINGS, ConfigurationError, Settings, is_loopback, load, variable_names
 
 NO_FILE = Path("no-such.env")
+UPGRADE = Path(__file__).parents[2] / "deploy/guides/upgrade.md"
 
 
 def loaded(**variables: str) -> Settings:
@@ -39,7 +40,16 @@ def test_an_unknown_name_is_an_error_with_a_suggestion() -> None:
 
 def test_an_unknown_name_like_no_other_points_to_the_table() -> None:
     """A name that resembles nothing gets no wild guess."""
-    assert refusal(ZZZ="1") == "unknown setting PASSBACK_ZZZ: see the settings table in the README"
+    assert refusal(ZZZ="1") == "unknown setting PASSBACK_ZZZ: see the table in deploy/guides/settings.md"
+
+
+@pytest.mark.parametrize("name", REMOVED_SETTINGS)
+def test_a_removed_setting_is_named_with_what_holds_instead(name: str) -> None:
+    """It is refused by name; the message gives the constant's value, and the guide to upgrading lists it."""
+    variable = f"PASSBACK_{name.upper()}"
+    assert name not in Settings.model_fields
+    assert refusal(**{name.upper(): "1"}).startswith(f"{variable} is no longer a setting: {REMOVED_SETTINGS[name]}; ")
+    assert f"`{variable}`" in UPGRADE.read_text()
 
 
 def test_every_unknown_name_is_reported() -> None:
@@ -50,18 +60,15 @@ def test_every_unknown_name_is_reported() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("CANVAS_MAX_IN_FLIGHT", "canary"),
-        ("CANVAS_MAX_IN_FLIGHT", "13"),
-        ("REDIS_TIMEOUT_S", "0"),
-        ("REDIS_TIMEOUT_S", "inf"),
+        ("RECONCILE_INTERVAL_S", "0"),
+        ("RECONCILE_INTERVAL_S", "inf"),
         ("REDIS_URL", "http://canary"),
         ("REDIS_PREFIX", "can ary"),
         ("CANVAS_URL", "canary"),
         ("POWERSCHOOL_URL", "ldap://canary"),
         ("RETRY_WAITS_S", "1,canary"),
         ("RETRY_WAITS_S", "-1"),
-        ("WEB_PORT", "65536"),
-        ("LOG_FORMAT", "canary"),
+        ("WORKER_THREADS", "65"),
         ("LOG_LEVEL", "canary"),
         ("LIVE_EVENTS_ALLOW_UNSIGNED", "canary"),
         ("DISTRICT_TIME_ZONE", "Canary/Islands"),
@@ -81,7 +88,6 @@ def test_every_unknown_name_is_reported() -> None:
         ("PROVISION_DROPPED_STATUS", "canary"),
         ("PROVISION_SHRINK_PERCENT", "canary:5"),
         ("PROVISION_SHRINK_PERCENT", "users:101"),
-        ("PROVISION_CHANGE_THRESHOLD", "101"),
     ],
 )
 def test_a_wrong_value_is_named_but_not_shown(name: str, value: str) -> None:
@@ -145,7 +151,7 @@ def test_a_kind_of_shrinkage_that_is_not_named_has_its_default() -> None:
 
 def test_every_wrong_value_is_reported() -> None:
     """All wrong values are reported at once, a line each."""
-    assert len(refusal(WEB_PORT="x", LOG_LEVEL="y").splitlines()) == 2
+    assert len(refusal(WORKER_THREADS="x", LOG_LEVEL="y").splitlines()) == 2
 
 
 @pytest.mark.parametrize(
@@ -219,11 +225,11 @@ def test_a_secret_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 def test_settings_come_from_the_env_file(tmp_path: Path) -> None:
     """`.env` holds settings in its usual syntax, and dollar signs in it stay."""
-    (tmp_path / ".env").write_text("# a comment\nPASSBACK_WEB_PORT=9000\nPASSBACK_CANVAS_TOKEN='a${b}c'\nOTHER=1\n")
+    (tmp_path / ".env").write_text("# a comment\nPASSBACK_WORKER_THREADS=9\nPASSBACK_CANVAS_TOKEN='a${b}c'\nOTHER=1\n")
 
     settings = load({}, tmp_path / ".env")
 
-    assert settings.web_port == 9000
+    assert settings.worker_threads == 9
     assert settings.canvas_token.get_secret_value() == "a${b}c"
 
 
@@ -231,16 +237,16 @@ def test_variables_win_over_the_env_file_and_that_over_secret_files(tmp_path: Pa
     """Precedence: variable, `.env`, secret file, default."""
     secrets = tmp_path / "secrets"
     secrets.mkdir()
-    for name in ("web_host", "web_port", "log_level"):
-        (secrets / f"passback_{name}").write_text({"web_port": "1"}.get(name, "ERROR"))
-    (tmp_path / ".env").write_text("PASSBACK_WEB_PORT=2\nPASSBACK_WEB_HOST=from-file\n")
+    for name in ("canvas_account", "worker_threads", "log_level"):
+        (secrets / f"passback_{name}").write_text({"worker_threads": "1"}.get(name, "ERROR"))
+    (tmp_path / ".env").write_text("PASSBACK_WORKER_THREADS=2\nPASSBACK_CANVAS_ACCOUNT=12\n")
 
-    settings = load({"PASSBACK_SECRETS_DIR": str(secrets), "PASSBACK_WEB_PORT": "3"}, tmp_path / ".env")
+    settings = load({"PASSBACK_SECRETS_DIR": str(secrets), "PASSBACK_WORKER_THREADS": "3"}, tmp_path / ".env")
 
-    assert (settings.web_port, settings.web_host, settings.log_level) == (3, "from-file", "ERROR")
+    assert (settings.worker_threads, settings.canvas_account, settings.log_level) == (3, "12", "ERROR")
 
 
-@pytest.mark.parametrize("name", ["WEB_PORT", "DISTRICT_TIME_ZONE", "POWERSCHOOL_CA_BUNDLE", "REDIS_URL"])
+@pytest.mark.parametrize("name", ["WORKER_THREADS", "DISTRICT_TIME_ZONE", "POWERSCHOOL_CA_BUNDLE", "REDIS_URL"])
 def test_an_empty_value_means_the_default(name: str) -> None:
     """A variable that is set to nothing, as compose files do, counts as not set."""
     assert loaded(**{name: ""}) == loaded()
@@ -254,8 +260,8 @@ def test_an_empty_list_is_empty() -> None:
 
 
 def test_names_may_be_written_in_either_case() -> None:
-    """`passback_web_port` is `PASSBACK_WEB_PORT`."""
-    assert load({"passback_web_port": "9000"}, NO_FILE).web_port == 9000
+    """`passback_worker_threads` is `PASSBACK_WORKER_THREADS`."""
+    assert load({"passback_worker_threads": "9"}, NO_FILE).worker_threads == 9
 
 
 def test_lists_are_comma_separated() -> None:
@@ -289,13 +295,13 @@ def test_windows_of_one_length_are_fine() -> None:
 def test_what_a_command_requires_is_named_all_at_once() -> None:
     """`require` names every empty setting, secrets included, by its variable."""
     with pytest.raises(ConfigurationError, match="not set: PASSBACK_CANVAS_URL, PASSBACK_CANVAS_TOKEN"):
-        loaded(WEB_PORT="1").require("canvas_url", "canvas_token", "web_port")
+        loaded(WORKER_THREADS="1").require("canvas_url", "canvas_token", "worker_threads")
 
 
 def test_settings_do_not_change() -> None:
     """Settings are read once and frozen."""
     with pytest.raises(ValueError, match="frozen"):
-        loaded().web_port = 1
+        loaded().worker_threads = 1
 
 
 def test_every_setting_has_a_sentence() -> None:

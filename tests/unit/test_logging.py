@@ -16,11 +16,11 @@ import pytest
 import structlog
 
 from shared.adapters.telemetry.logging import configure_logging
-from shared.config import LogFormat, load
+from shared.config import load
 from shared.log_events import LogEvent
 from tests.architecture.project import ROOT
 
-SETTINGS = load({"PASSBACK_LOG_FORMAT": "json", "PASSBACK_CANVAS_TOKEN": "hunter22"}, Path("no.env"))
+SETTINGS = load({"PASSBACK_CANVAS_TOKEN": "hunter22"}, Path("no.env"))
 
 
 class Terminal(io.StringIO):
@@ -68,10 +68,10 @@ def test_a_librarys_line_looks_the_same(stream: io.StringIO) -> None:
     assert (line["event"], line["logger"], line["course_id"]) == ("lost connection", "celery.worker", "42")
 
 
-def test_auto_is_console_on_a_terminal() -> None:
-    """`auto` writes for people where people look, and JSON elsewhere."""
+def test_a_terminal_gets_lines_for_people() -> None:
+    """Everything else gets JSON."""
     terminal = Terminal()
-    configure_logging(SETTINGS.model_copy(update={"log_format": LogFormat.AUTO}), terminal)
+    configure_logging(SETTINGS, terminal)
     structlog.get_logger().info(LogEvent.COURSE_SYNCED)
 
     with pytest.raises(json.JSONDecodeError):
@@ -239,7 +239,7 @@ from pathlib import Path
 from shared.adapters.telemetry.exceptions import log_uncaught
 from shared.adapters.telemetry.logging import configure_logging
 from shared.config import load
-configure_logging(load({"PASSBACK_LOG_FORMAT": "json"}, Path("no.env")))
+configure_logging(load({}, Path("no.env")))
 log_uncaught()
 def fail():
     raise ValueError("canary")

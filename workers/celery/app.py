@@ -4,23 +4,26 @@ Course syncs are hints (see `deploy/decisions`): Redis keys of our own are the r
 on Redis loses or repeats delays an agreement and never prevents it.
 """
 
+from datetime import timedelta
+
 from celery import Celery
 from kombu.entity import Queue as KombuQueue
 
+from shared.adapters.http.client import RESPONSE_TIMEOUT_S
+from shared.adapters.redis.urls import TIMEOUT_S as REDIS_TIMEOUT_S
 from shared.adapters.redis.urls import broker_sentinel_options, broker_tls, broker_url
 from shared.config import Settings
 from shared.queues import ROUTES, Queue
 from workers.celery import transport
 from workers.celery.beat_schedule import beat_schedule
 
+# A sync that takes longer stops and goes on later.
+MAX_SYNC_DURATION = timedelta(minutes=5)
 # A sync looks at its deadline before each write: it may still be waiting for answers when the deadline passes.
 VISIBILITY_MARGIN_S = 60.0
+# After this an unacknowledged message is delivered again. It is longer than any sync takes.
+VISIBILITY_TIMEOUT_S = MAX_SYNC_DURATION.total_seconds() + 2 * RESPONSE_TIMEOUT_S + VISIBILITY_MARGIN_S
 TASK_MODULES = ["workers.grade_passback.tasks", "workers.provisioning.tasks"]
-
-
-def visibility_timeout_s(settings: Settings) -> float:
-    """Return after how many seconds an unacknowledged message is delivered again: longer than any sync takes."""
-    return settings.sync_deadline_s + settings.canvas_timeout_s + settings.powerschool_timeout_s + VISIBILITY_MARGIN_S
 
 
 def make_app(settings: Settings) -> Celery:
@@ -50,11 +53,11 @@ def make_app(settings: Settings) -> Celery:
         broker_transport_options={
             **broker_sentinel_options(settings),
             "global_keyprefix": f"{settings.redis_prefix}:celery:",
-            "visibility_timeout": visibility_timeout_s(settings),
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
-            "socket_timeout": settings.redis_timeout_s + 3,
-            "socket_connect_timeout": settings.redis_timeout_s,
+            "socket_timeout": REDIS_TIMEOUT_S + 3,
+            "socket_connect_timeout": REDIS_TIMEOUT_S,
             "socket_keepalive": True,
         },
         beat_schedule=beat_schedule(settings),

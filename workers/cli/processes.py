@@ -14,14 +14,15 @@ from workers.dev.process_group import end_on_sigterm
 if TYPE_CHECKING:
     from shared.sandbox.district.small import District
 
+WEB_PORT = 8080
 SANDBOX_ZONE = "America/Los_Angeles"
 
 Host = Annotated[str, typer.Option(help="Address to bind.")]
 
 
 def web(
-    host: Annotated[str | None, typer.Option(help="Address to bind; PASSBACK_WEB_HOST otherwise.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to bind; PASSBACK_WEB_PORT otherwise.")] = None,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind.")] = WEB_PORT,
 ) -> None:
     """Run the receivers, the status pages and the API."""
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
@@ -32,11 +33,10 @@ def web(
     end_on_sigterm()
     settings = config.load()
     configure_logging(settings)
-    address = host or settings.web_host
-    require_auth_or_loopback(settings, address)
+    require_auth_or_loopback(settings, host)
     start_tracing(settings, "web")
     with run_heartbeat(settings, "web"):
-        serve(web_app(settings), address, settings.web_port if port is None else port)
+        serve(web_app(settings), host, port)
 
 
 def require_auth_or_loopback(settings: config.Settings, address: str) -> None:
@@ -44,7 +44,7 @@ def require_auth_or_loopback(settings: config.Settings, address: str) -> None:
     if not settings.has_sign_in and not config.is_loopback_address(address):
         raise config.ConfigurationError(
             f"the web process would bind {address} and nobody could sign in: set PASSBACK_OPERATOR_PASSWORD (or "
-            "PASSBACK_PROXY_USER_HEADER), or bind 127.0.0.1 with PASSBACK_WEB_HOST"
+            "PASSBACK_PROXY_USER_HEADER), or bind 127.0.0.1 with --host"
         )
 
 

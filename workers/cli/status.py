@@ -71,5 +71,5 @@ def _doctor_table(checks: list[Check]) -> Table:
 def settings(
     env: Annotated[bool, typer.Option("--env", help="As an environment file to fill in, .env.example.")] = False,
 ) -> None:
-    """Print every setting with its type, unit, default and meaning, as the README has them."""
+    """Print every setting with its type, unit, default and meaning, as deploy/guides/settings.md has them."""
     typer.echo(settings_env() if env else settings_table(), nl=not env)

@@ -7,6 +7,9 @@ from itertools import groupby
 
 from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 
+# How long a dead letter is stored after its last failure, and how many are stored. The oldest are deleted first.
+MAX_AGE = timedelta(days=90)
+MAX_DEAD_LETTERS = 10_000
 # A person is told before the bound is reached, not by it.
 NEARLY_FULL = 0.8
 NEARLY_TOO_OLD = 0.9

@@ -9,7 +9,7 @@ import typer
 
 from shared import config
 from shared.sandbox.district.small import small_district
-from workers.cli.processes import SANDBOX_ZONE, sandbox_today
+from workers.cli.processes import SANDBOX_ZONE, WEB_PORT, sandbox_today
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import ProcessDied, ProcessGroup, end_on_sigterm, free_port, process_group
 
@@ -61,7 +61,7 @@ def start_sandboxes(group: ProcessGroup) -> tuple[str, str]:
 
 
 def up(
-    port: Annotated[int | None, typer.Option(help="Port of the web process; PASSBACK_WEB_PORT otherwise.")] = None,
+    port: Annotated[int, typer.Option(help="Port of the web process.")] = WEB_PORT,
 ) -> None:
     """Run every process at once. What is not configured is brought along: Redis, Canvas and PowerSchool."""
     end_on_sigterm()
@@ -69,14 +69,14 @@ def up(
     environ = dict(os.environ)  # noqa: TID251  # handed on to children
     default = config.Settings.model_fields["redis_url"].default
     if "PASSBACK_REDIS_URL" in environ or settings.redis_url != default or settings.redis_sentinels:
-        _run(settings, environ, settings.web_port if port is None else port)
+        _run(settings, environ, port)
         return
     with EmbeddedRedis() as redis:
         typer.echo(f"Redis: {redis.description}")
         environ["PASSBACK_REDIS_URL"] = redis.url
         if not redis.is_durable:
             environ["PASSBACK_ALLOW_VOLATILE_REDIS"] = "yes"
-        _run(settings, environ, settings.web_port if port is None else port)
+        _run(settings, environ, port)
 
 
 def _run(settings: config.Settings, environ: dict[str, str], port: int) -> None:

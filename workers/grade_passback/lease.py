@@ -20,6 +20,8 @@ from workers.runtime.vital_threads import VitalThread
 log = structlog.get_logger()
 
 WriteGuard = Callable[[], None]
+# A sync that has written for this long yields while other courses wait for a thread.
+TIME_SLICE = timedelta(seconds=20)
 STOPPING = "worker_stopping"
 DEADLINE = "sync_deadline"
 

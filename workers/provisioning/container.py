@@ -10,13 +10,14 @@ from redis import Redis
 
 from shared.adapters.canvas import canvas_sis_imports
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
+from shared.adapters.http.client import RESPONSE_TIMEOUT_S
 from shared.adapters.powerschool import IndexingFeed, roster_feed
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
-from shared.adapters.redis.sync_queue.store import SyncQueue
+from shared.adapters.redis.sync_queue.store import LEASE_DURATION, SyncQueue
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.clock import Clock
 from shared.config import Settings
@@ -24,13 +25,13 @@ from workers.grade_passback.outcome_handler import RunOutcomeHandler
 from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.from_settings import upload_rules
 from workers.provisioning.imports.corrections import Corrector
-from workers.provisioning.imports.importer import Importer
+from workers.provisioning.imports.importer import MAX_IMPORT_DURATION, Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
 from workers.provisioning.lease import renewing_lease
 from workers.provisioning.planning import RosterPlanBuilder
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner, StopCheck
-from workers.provisioning.schedule import ProvisionSchedule, ScheduleConfig
+from workers.provisioning.schedule import CHECK_INTERVAL, ProvisionSchedule, ScheduleConfig
 
 
 class RequestCount:
@@ -132,8 +133,8 @@ class ProvisioningContainer:
             self._clock,
             uploading,
             Corrector(self.imports, self._runs),
-            timedelta(seconds=s.canvas_timeout_s),
-            timedelta(seconds=s.provision_import_max_s),
+            timedelta(seconds=RESPONSE_TIMEOUT_S),
+            MAX_IMPORT_DURATION,
             s.redis_prefix,
         )
         looks = TouchedCourseResync(self._runs, self._changes, self._records, self._clock)
@@ -145,7 +146,7 @@ class ProvisioningContainer:
     def provisioner(self) -> ProvisioningRunner:
         """What a tick does."""
         s = self._settings
-        timetable = ScheduleConfig(s.provision_schedule, timedelta(seconds=s.provision_check_interval_s))
+        timetable = ScheduleConfig(s.provision_schedule, CHECK_INTERVAL)
         return ProvisioningRunner(
             self._runs,
             ProvisionSchedule(self._runs, self.feed, self._pauses, self._clock, timetable, self.zone),
@@ -153,7 +154,7 @@ class ProvisioningContainer:
             RunOutcomeHandler(self._runs, self._dead_letters, self._clock, s.retry_waits, random.random),
             self._pauses,
             self._clock,
-            hold=partial(renewing_lease, self._runs, lease_for=timedelta(seconds=s.lease_s)),
+            hold=partial(renewing_lease, self._runs, lease_for=LEASE_DURATION),
             pause=self.pause,
             take_spent=self.spent.take,
         )

@@ -5,7 +5,7 @@ from datetime import tzinfo
 from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.config import Settings
 from shared.domain.provisioning.hold_reasons import Limits
-from shared.domain.provisioning.imports.uploads import UploadRules
+from shared.domain.provisioning.imports.uploads import CHANGE_THRESHOLD, UploadRules
 from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import Entity
@@ -48,14 +48,9 @@ def limits(settings: Settings) -> Limits:
     return Limits(
         {entity: percent[entity] for entity in counted},
         percent["leavers"],
-        settings.provision_shrink_rows,
-        settings.provision_term_move_days,
-        settings.provision_odd_rows,
     )
 
 
 def upload_rules(settings: Settings) -> UploadRules:
     """Return how imports are made."""
-    return UploadRules(
-        settings.provision_dropped_status, settings.provision_change_threshold, settings.provision_remaster_days
-    )
+    return UploadRules(settings.provision_dropped_status, CHANGE_THRESHOLD, settings.provision_remaster_days)

@@ -19,6 +19,8 @@ from shared.ports.provisioning import ProvisionRuns, RosterFeed, RunLease, Sched
 
 log = structlog.get_logger()
 
+# How often PowerSchool is asked whether rosters changed, which makes a run start early.
+CHECK_INTERVAL = timedelta(minutes=15)
 # PowerSchool hints per record: a registrar at work makes many, which one look answers.
 MIN_CHECK_INTERVAL = timedelta(seconds=60)
 

@@ -11,13 +11,22 @@ from shared.adapters.canvas.course_cache import CourseCache
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
-from shared.adapters.http.client import CONNECT_TIMEOUT_S, OnFailure, OnRequest, RemoteApi, http_client
+from shared.adapters.http.client import (
+    CONNECT_TIMEOUT_S,
+    RESPONSE_TIMEOUT_S,
+    OnFailure,
+    OnRequest,
+    RemoteApi,
+    http_client,
+)
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import Clock
 from shared.config import CANVAS_SETTINGS, Settings
 
 SYSTEM = "canvas"
+# Canvas requests in flight at once, of all workers together. About 12 fill a token's bucket.
+MAX_IN_FLIGHT = 8
 # For what a request takes besides its timeouts.
 MARGIN = timedelta(seconds=5)
 # Without the first type Canvas sends ids as numbers, which JavaScript-minded proxies have rounded.
@@ -37,7 +46,7 @@ def canvas_client(
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
     return CanvasClient(
         _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, on_trouble, transport),
-        CourseCache(redis_client, keys, timedelta(seconds=settings.canvas_course_max_age_s)),
+        CourseCache(redis_client, keys),
         PageSizes(redis_client, keys),
         settings.canvas_account,
     )
@@ -74,7 +83,7 @@ def _canvas(
     settings.require(*CANVAS_SETTINGS)
     http = http_client(
         settings.canvas_url,
-        settings.canvas_timeout_s,
+        RESPONSE_TIMEOUT_S,
         headers={"Accept": ACCEPT, "Authorization": f"Bearer {token.get_secret_value()}"},
         transport=transport,
     )
@@ -85,8 +94,8 @@ def _canvas(
         SYSTEM,
         clock,
         timedelta(0),
-        max_in_flight=settings.canvas_max_in_flight,
-        longest_request=timedelta(seconds=CONNECT_TIMEOUT_S + settings.canvas_timeout_s) + MARGIN,
+        max_in_flight=MAX_IN_FLIGHT,
+        longest_request=timedelta(seconds=CONNECT_TIMEOUT_S + RESPONSE_TIMEOUT_S) + MARGIN,
     )
     api = RemoteApi(
         SYSTEM,

@@ -32,17 +32,19 @@ _STRUCTURE = TypeAdapter(CourseStructure)
 _IDENTITY = TypeAdapter(CourseIdentity)
 _NOBODY = TypeAdapter(dict[str, bool])
 
+# How old cached sections and assignment groups may be. Whatever reports a change, or does not fit them, refreshes them
+# sooner.
+COURSE_MAX_AGE = timedelta(minutes=10)
 # A time zone decides on which day work is due; it is hardly ever changed.
 IDENTITY_MAX_AGE = timedelta(hours=1)
 
 
 class CourseCache:
-    """Frames and test students of courses, each with a lifetime; nothing is kept where that is zero."""
+    """Frames and test students of courses, each with a lifetime."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, max_age: timedelta) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._max_age = max_age
 
     def frame(self, course_id: str) -> CourseStructure | None:
         """Return the remembered frame of the course, None if there is none."""
@@ -51,7 +53,7 @@ class CourseCache:
 
     def keep_frame(self, course_id: str, frame: CourseStructure) -> None:
         """Remember the frame. For the course's lease holder, so that no older reading replaces a newer one."""
-        self._keep("canvas-frame", course_id, _STRUCTURE.dump_json(frame), self._max_age)
+        self._keep("canvas-frame", course_id, _STRUCTURE.dump_json(frame), COURSE_MAX_AGE)
 
     def identity(self, course_id: str) -> CourseIdentity | None:
         """Return the remembered name and time zone of the course, None if there are none."""
@@ -69,8 +71,7 @@ class CourseCache:
 
     def keep_test_students(self, course_id: str, are_test_students: Mapping[str, bool]) -> None:
         """Remember what Canvas said of these users. It never changes: a test student is nothing else."""
-        self._keep("canvas-nobody", course_id, _NOBODY.dump_json(dict(are_test_students)), self._max_age)
+        self._keep("canvas-nobody", course_id, _NOBODY.dump_json(dict(are_test_students)), COURSE_MAX_AGE)
 
     def _keep(self, what: str, course_id: str, document: bytes, max_age: timedelta) -> None:
-        if self._max_age > timedelta(0):
-            self._redis.set(self._keys.cached(what, course_id), document, px=max_age)
+        self._redis.set(self._keys.cached(what, course_id), document, px=max_age)

@@ -40,6 +40,8 @@ ReadRefusal = Callable[[ApiResponse], PermanentError | None]
 """Reads what only one system says; None leaves the answer to the general rules."""
 
 CONNECT_TIMEOUT_S = 5.0
+# How long Canvas or PowerSchool may be silent before a request is given up.
+RESPONSE_TIMEOUT_S = 30.0
 PROBE_TIMEOUT_S = 5.0
 # A write that waited for so long is sent only if its sync may still write.
 LONG_WAIT = timedelta(seconds=1)

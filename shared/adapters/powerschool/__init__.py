@@ -6,7 +6,14 @@ from datetime import date, timedelta
 import httpx
 import redis
 
-from shared.adapters.http.client import OnFailure, OnRequest, RemoteApi, http_client, longest_exchange
+from shared.adapters.http.client import (
+    RESPONSE_TIMEOUT_S,
+    OnFailure,
+    OnRequest,
+    RemoteApi,
+    http_client,
+    longest_exchange,
+)
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.client import PowerSchool
@@ -64,19 +71,11 @@ def powerschool(
         queries,
         cache,
         sections,
-        timedelta(seconds=settings.roster_max_age_s),
         today=lambda: _today(settings, metadata, clock),
         last_change=lambda: _last_change(redis_client, keys),
         kept_ids=lambda: stored_student_ids(redis_client, keys),
     )
-    gradebook = Gradebook(
-        api,
-        AssignmentReader(queries),
-        metadata,
-        cache,
-        timedelta(seconds=settings.category_max_age_s),
-        settings.powerschool_plugin_name,
-    )
+    gradebook = Gradebook(api, AssignmentReader(queries), metadata, cache)
     return PowerSchool(gradebook, roster, metadata, api, queries)
 
 
@@ -99,7 +98,7 @@ def roster_feed(
     cache, reader = JsonCache(redis_client, keys), ReadOnlyPowerSchool(api)
     metadata = MetadataReader(api, cache)
     indexer = RosterIndexer(
-        SectionCache(cache, timedelta(seconds=settings.roster_max_age_s)),
+        SectionCache(cache),
         section_template(settings.section_sis_id),
         student_template(settings.student_sis_id),
         today=lambda: _today(settings, metadata, clock),
@@ -132,7 +131,7 @@ def _api(
 ) -> PowerSchoolApi:
     http = http_client(
         settings.powerschool_url,
-        settings.powerschool_timeout_s,
+        RESPONSE_TIMEOUT_S,
         headers={"Accept": "application/json"},
         ca_bundle=settings.powerschool_ca_bundle,
         transport=transport,
@@ -156,6 +155,6 @@ def _api(
         keys,
         settings.powerschool_client_id,
         settings.powerschool_client_secret.get_secret_value(),
-        longest_fetch=longest_exchange(settings.powerschool_timeout_s),
+        longest_fetch=longest_exchange(RESPONSE_TIMEOUT_S),
     )
     return PowerSchoolApi(json_api, token)

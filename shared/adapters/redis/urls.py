@@ -9,12 +9,14 @@ from redis.connection import parse_url
 from shared.config import PREFIX, ConfigurationError, Settings
 
 SENTINEL_SCHEME = "sentinel"
+# How long to wait for a response of Redis.
+TIMEOUT_S = 2.0
 _OF_NO_USE_WITH_SENTINELS = frozenset({"host", "port", "connection_class"})
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
     """Return what redis-py's clients take besides the URL: timeouts, password and the authority behind TLS."""
-    options: dict[str, Any] = _timeouts(settings) | _authority(settings)
+    options: dict[str, Any] = _timeouts() | _authority(settings)
     password = settings.redis_password.get_secret_value()
     return options | ({"password": password} if password else {})
 
@@ -28,7 +30,7 @@ def url_options(settings: Settings) -> dict[str, Any]:
 
 def sentinel_options(settings: Settings) -> dict[str, Any]:
     """Return what a connection to a Sentinel takes; encrypted exactly where Redis's own are."""
-    options: dict[str, Any] = _timeouts(settings)
+    options: dict[str, Any] = _timeouts()
     if settings.uses_redis_tls:
         options |= {"ssl": True, **_authority(settings)}
     password = settings.redis_sentinel_password.get_secret_value()
@@ -74,8 +76,8 @@ def broker_sentinel_options(settings: Settings) -> dict[str, Any]:
     return {"master_name": settings.redis_sentinel_master, "sentinel_kwargs": sentinel_options(settings)}
 
 
-def _timeouts(settings: Settings) -> dict[str, Any]:
-    return {"socket_timeout": settings.redis_timeout_s, "socket_connect_timeout": settings.redis_timeout_s}
+def _timeouts() -> dict[str, Any]:
+    return {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
 
 
 def _authority(settings: Settings) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from shared.config import PREFIX, ConfigurationError, Settings
+from shared.config import ConfigurationError, Settings
 from shared.errors import ServiceUnavailable
 
 MOST_PER_BATCH = 10
@@ -77,12 +77,10 @@ def sqs_queue(settings: Settings, longest_poll: timedelta = LONGEST_POLL) -> Sqs
     try:
         client: SqsClient = boto3.client(
             "sqs",
-            region_name=settings.sqs_region or None,
-            endpoint_url=settings.sqs_endpoint_url or None,
             config=Config(connect_timeout=5, read_timeout=read_timeout_s, retries={"total_max_attempts": 1}),
         )
     except NoRegionError:
-        raise ConfigurationError(f"no AWS region: set {PREFIX}SQS_REGION, such as us-east-1") from None
+        raise ConfigurationError("no AWS region: set AWS_DEFAULT_REGION, such as us-east-1") from None
     return SqsQueue(client, settings.sqs_queue_url, longest_poll)
 
 

@@ -11,7 +11,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from shared.adapters.telemetry.exceptions import LowerExpectedAlarms, WithoutExceptionTexts, without_texts
 from shared.adapters.telemetry.redaction import redactor
-from shared.config import LogFormat, Settings
+from shared.config import Settings
 
 # These repeat each unit of work, or print full URLs; passback's own line says it once, with ids only.
 QUIET_LOGGERS = ("httpx", "httpcore", "uvicorn.access", "celery.worker.strategy", "tornado.access")
@@ -72,7 +72,7 @@ def _formatter(settings: Settings, stream: TextIO) -> logging.Formatter:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             without_texts,
             redactor(secrets_of(settings)),
-            _renderer(settings.log_format, stream),
+            _renderer(stream),
         ],
     )
 
@@ -84,8 +84,6 @@ def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
     return event
 
 
-def _renderer(log_format: LogFormat, stream: TextIO) -> Processor:
-    on_terminal = stream.isatty()
-    if log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and on_terminal):
-        return structlog.dev.ConsoleRenderer(colors=on_terminal)
-    return structlog.processors.JSONRenderer()
+def _renderer(stream: TextIO) -> Processor:
+    """Return the renderer for people on a terminal, else JSON."""
+    return structlog.dev.ConsoleRenderer(colors=True) if stream.isatty() else structlog.processors.JSONRenderer()

@@ -103,7 +103,7 @@ class Limits:
 
     percent: Mapping[Entity, int]
     leavers: int
-    rows: int
+    rows: int = 10
     term_days: int = 28
     odd_rows: int = 10
 

@@ -213,7 +213,7 @@ def test_the_line_ends_by_itself(client: redis.Redis, keys: Keys) -> None:
     ids=str,
 )
 def test_a_place_is_given_back_whatever_happens(
-    client: redis.Redis, keys: Keys, came_back: httpx.Response | BaseException
+    monkeypatch: pytest.MonkeyPatch, client: redis.Redis, keys: Keys, came_back: httpx.Response | BaseException
 ) -> None:
     """Also with a bound of one, where the look at whether Canvas is well needs the same place again."""
 
@@ -223,7 +223,8 @@ def test_a_place_is_given_back_whatever_happens(
         return came_back
 
     transport = httpx.MockTransport(answer)
-    canvas = canvas_client(settings(CANVAS_MAX_IN_FLIGHT="1"), client, keys, SystemClock(), transport=transport)
+    monkeypatch.setattr("shared.adapters.canvas.MAX_IN_FLIGHT", 1)
+    canvas = canvas_client(settings(), client, keys, SystemClock(), transport=transport)
     impatient = Errand(None, lambda: A_WHILE)
     with on_errand(impatient), pytest.raises((PassbackError, httpx.InvalidURL, KeyboardInterrupt)):
         canvas.check_token()

@@ -24,7 +24,6 @@ from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from workers.dev.process_group import end_on_sigterm, process_group
 from workers.dev.run_all import without_settings
 
-SETTINGS = {"LEASE_S": "3", "CANVAS_TIMEOUT_S": "3", "LOG_FORMAT": "json"}
 # So that a worker can be killed while Canvas imports, or between its request and Canvas's answer.
 IMPORT_S, LATENCY_MS = 0.4, 30
 
@@ -154,7 +153,7 @@ class Drill:
 @contextmanager
 def drilled(size: DistrictSize, logs: Path, changes: int) -> Iterator[Drill]:
     """Yield a drill over a district with a running worker."""
-    with roster_town(size, **SETTINGS) as town:
+    with roster_town(size) as town:
         town.canvas_faults(sis_import_s=IMPORT_S, latency_ms=LATENCY_MS)
         with process_group(logs, {**without_settings(), **town.settings}) as processes:
             killer = Killer(town, processes)

@@ -11,6 +11,12 @@ from tests.fault_injection.provisioning.town import RosterTown
 from workers.dev.process_group import ProcessGroup
 
 WORKER = "provisioning-worker"
+ALTERED = "tests.fault_injection.altered"
+# For `altered`: so that an unfinished run is taken over soon.
+CONSTANTS = (
+    "--constant=shared.adapters.http.client:RESPONSE_TIMEOUT_S=3",
+    "--constant=shared.adapters.redis.sync_queue.store:LEASE_DURATION=3",
+)
 SEEN_WITHIN_S = 60.0
 OVER_WITHIN_S = 300.0
 LOOK_EVERY_S = 0.002
@@ -65,7 +71,7 @@ class Killer:
     def start(self) -> None:
         """Start a worker."""
         self._number += 1
-        self._processes.start(self._name, WORKER)
+        self._processes.start(self._name, *CONSTANTS, WORKER, module=ALTERED)
 
     def kill(self) -> None:
         """Kill the worker, wherever it is."""

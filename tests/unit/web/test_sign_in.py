@@ -244,7 +244,7 @@ def test_others_come_in_only_where_they_can_sign_in(address: str, settings: dict
     if not is_refused:
         require_auth_or_loopback(load(settings), address)
         return
-    with pytest.raises(ConfigurationError, match=r"PASSBACK_OPERATOR_PASSWORD.*PASSBACK_WEB_HOST"):
+    with pytest.raises(ConfigurationError, match=r"PASSBACK_OPERATOR_PASSWORD.*--host"):
         require_auth_or_loopback(load(settings), address)
 
 

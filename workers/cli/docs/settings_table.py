@@ -1,4 +1,4 @@
-"""The README's table of settings, from the settings themselves."""
+"""Generates the table of `deploy/guides/settings.md` from the settings."""
 
 from enum import StrEnum
 from pathlib import Path

@@ -17,7 +17,6 @@ from workers.cli.terminal.output import ExitCode
 # Short waits between attempts, so that spending them fits into the show; the windows are the default ones.
 DEMO_SETTINGS = {
     "PASSBACK_RETRY_WAITS_S": "0.5,1",
-    "PASSBACK_LOG_FORMAT": "json",
     "PASSBACK_ALLOW_VOLATILE_REDIS": "yes",
 }
 

@@ -44,6 +44,8 @@ from workers.grade_passback.course_reader import CourseComparison
 from workers.grade_passback.lease import WriteGuard
 from workers.grade_passback.outcome_handler import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE
 
+# PowerSchool documents no limit.
+MAX_SCORES_PER_REQUEST = 200
 R = TypeVar("R", ScoreRow, ClearRow)
 
 

@@ -40,6 +40,9 @@ from workers.provisioning.planning import PlanBuilder
 
 log = structlog.get_logger()
 
+# How long an SIS import, of passback or of others, may stay unfinished before the run that waits for it becomes a dead
+# letter.
+MAX_IMPORT_DURATION = timedelta(hours=6)
 FIRST_POLL = timedelta(seconds=2)
 LONGEST_POLL = timedelta(seconds=60)
 POLL_GROWTH = 1.5

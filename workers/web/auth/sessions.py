@@ -15,6 +15,7 @@ from shared.adapters.redis.operations.sign_in import SessionStore
 from workers.web.auth.roles import Role
 
 COOKIE = "passback_session"
+SESSION_LIFETIME = timedelta(hours=12)
 ROLE, PASSWORD = "role", "password"
 ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -41,12 +42,10 @@ class Sessions:
         self,
         store: Callable[[], SessionStore],
         secret: Callable[[], str],
-        lasts_s: int,
         password_digest: Callable[[Role], str | None],
     ) -> None:
         self._store = store
         self._secret = secret
-        self._lasts_s = lasts_s
         self._password_digest = password_digest
 
     def read(self, request: HTTPConnection) -> Session:
@@ -66,7 +65,7 @@ class Sessions:
         """Store and return the session of somebody who just signed in: nothing of an earlier one goes on."""
         session = Session(secrets.token_urlsafe(32), role)
         fields = {ROLE: role.value, PASSWORD: self._password_digest(role) or ""}
-        self._store().save(session.id, fields, timedelta(seconds=self._lasts_s))
+        self._store().save(session.id, fields, SESSION_LIFETIME)
         return session
 
     def end(self, session: Session) -> None:
@@ -75,8 +74,9 @@ class Sessions:
 
     def write(self, session: Session, response: Response, *, secure: bool) -> None:
         """Give the browser its cookie."""
+        max_age = int(SESSION_LIFETIME.total_seconds())
         response.set_cookie(
-            COOKIE, session.id, max_age=self._lasts_s, path="/", secure=secure, httponly=True, samesite="lax"
+            COOKIE, session.id, max_age=max_age, path="/", secure=secure, httponly=True, samesite="lax"
         )  # fmt: skip
 
     def token(self, session: Session, name: str) -> str:

@@ -42,7 +42,7 @@ class RequestAuthenticator:
         self._keys = keys
         self._proxies = Proxies(settings)
         self._authenticator = authenticator or Authenticator(settings, redis, keys, SystemClock())
-        self.sessions = Sessions(lambda: self._store, lambda: self._secret, settings.session_s, self._password_digest)
+        self.sessions = Sessions(lambda: self._store, lambda: self._secret, self._password_digest)
 
     @property
     def accounts(self) -> list[Role]:

@@ -28,6 +28,10 @@ from workers.web.receivers.request_body import BodyReader
 from workers.web.receivers.routing import Lifespan, ReceiverApp, Route, get, nothing_to_start, post
 from workers.web.receivers.webhooks import Webhooks
 
+# The largest request body a receiver reads, in bytes. A larger one gets 413.
+MAX_EVENT_BYTES = 2_000_000
+# How many events one web process keeps in memory while Redis is slow. Above it receivers respond with 503.
+MAX_WAITING_EVENTS = 10_000
 CANVAS, POWERSCHOOL, WEBHOOKS = "/events/canvas", "/events/powerschool", "/webhooks/changes"
 
 
@@ -44,6 +48,7 @@ def create_app(
     otherwise: ASGIApp | None = None,
     count: Count = count_nothing,
     more_routes: Mapping[str, Route] | None = None,
+    max_event_bytes: int = MAX_EVENT_BYTES,
 ) -> RequestLimits:
     """Return the receivers as an ASGI application; paths that are not theirs go to `otherwise`.
 
@@ -70,7 +75,7 @@ def create_app(
     }
     refusals = RejectionLog(clock, count)
     app = ReceiverApp(routes, refusals, lifespan, otherwise)
-    return RequestLimits(app, (CANVAS, POWERSCHOOL, WEBHOOKS), BodyReader(settings.event_max_bytes), refusals)
+    return RequestLimits(app, (CANVAS, POWERSCHOOL, WEBHOOKS), BodyReader(max_event_bytes), refusals)
 
 
 def build(
@@ -88,7 +93,7 @@ def build(
     clock = SystemClock()
     redis, close_redis = connect_async(settings)
     redis_keys = Keys(settings.redis_prefix)
-    writer = ChangeWriter(redis, redis_keys, settings.event_max_waiting)
+    writer = ChangeWriter(redis, redis_keys, MAX_WAITING_EVENTS)
     http = httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
     jwks = JwksKeys(http, settings.live_events_jwks_url, clock)
 

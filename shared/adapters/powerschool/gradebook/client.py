@@ -24,6 +24,11 @@ from shared.ports.passback import ClearRow, CreatedAssignment, ScoreRow
 
 log = structlog.get_logger()
 
+# How old a teacher's cached categories may be. A missing category refreshes them sooner.
+CATEGORY_MAX_AGE = timedelta(minutes=10)
+# The name in `deploy/powerschool-plugin/plugin.xml`. PowerSchool does not document whether `createdbyplugin` holds the
+# name or the id of a plugin.
+PLUGIN_NAME = "passback"
 _CATEGORIES = TypeAdapter(list[CategoryWire])
 _ASSIGNMENT = TypeAdapter(XteAssignment)
 _ONE_ASSIGNMENT = "/ws/xte/section/assignment/{assignment_id}"
@@ -40,19 +45,15 @@ class Gradebook:
         reader: AssignmentReader,
         metadata: MetadataReader,
         cache: JsonCache,
-        category_max_age: timedelta,
-        plugin_name: str,
     ) -> None:
         self._api = api
         self._reader = reader
         self._metadata = metadata
         self._cache = cache
-        self._category_max_age = category_max_age
-        self._plugin_name = plugin_name
 
     def plugin_marks(self) -> frozenset[str]:
         """Return the values of `createdbyplugin` that mean "made through this plugin"."""
-        marks = {str(self._metadata.read().plugin_id), self._plugin_name}
+        marks = {str(self._metadata.read().plugin_id), PLUGIN_NAME}
         return frozenset(mark for mark in marks if mark)
 
     def categories(self, users_dcid: int, year_id: int, *, refresh: bool = False) -> tuple[TeacherCategory, ...]:
@@ -69,7 +70,7 @@ class Gradebook:
         for row in unreadable:
             log.warning(LogEvent.CATEGORY_LEFT_OUT, category_id=_category_id(row), fields=row.fields)
         # The parsed values are cached: text such as NaN is another one after a round trip through JSON.
-        self._cache.put("categories", of, _CATEGORIES.dump_python(found, mode="json"), self._category_max_age)
+        self._cache.put("categories", of, _CATEGORIES.dump_python(found, mode="json"), CATEGORY_MAX_AGE)
         return tuple(category.to_domain() for category in found)
 
     def assignments(

@@ -11,6 +11,8 @@ from shared.adapters.powerschool.cache import JsonCache
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
 
 _INDEX = TypeAdapter(dict[str, int])
+# How old a section's cached roster may be. A student who is not in it refreshes it sooner.
+MAX_AGE = timedelta(hours=1)
 
 
 class _Stored(msgspec.Struct, array_like=True, frozen=True):
@@ -34,9 +36,8 @@ class SectionCache:
     remembered belongs to it, so that a later change lets all of it be forgotten.
     """
 
-    def __init__(self, cache: JsonCache, max_age: timedelta) -> None:
+    def __init__(self, cache: JsonCache) -> None:
         self._cache = cache
-        self._max_age = max_age
 
     def sections(self, sis_ids: Collection[str], change: str) -> dict[str, RosteredSection]:
         """Return the remembered ones of these sections."""
@@ -46,7 +47,7 @@ class SectionCache:
     def remember(self, sections: Iterable[RosteredSection], change: str) -> None:
         """Keep these sections."""
         values = ((section.sis_section_id, _stored(section)) for section in sections)
-        self._cache.put_all(f"section-roster{change}", values, self._max_age)
+        self._cache.put_all(f"section-roster{change}", values, MAX_AGE)
 
     def index(self, change: str) -> Mapping[str, int] | None:
         """Return SECTIONS.DCID by SIS id of all sections, None if it is not remembered."""
@@ -55,7 +56,7 @@ class SectionCache:
 
     def remember_index(self, index: Mapping[str, int], change: str) -> None:
         """Keep the index."""
-        self._cache.put(f"section-index{change}", "district", dict(index), self._max_age)
+        self._cache.put(f"section-index{change}", "district", dict(index), MAX_AGE)
 
 
 def _stored(section: RosteredSection) -> Json:

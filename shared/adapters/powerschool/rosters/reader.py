@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Protocol
 
 from shared.adapters.powerschool.cache import JsonCache
@@ -48,7 +48,7 @@ INDEX = QueryList(INDEX_QUERY, IndexRow, ("section_dcid",), "SECTIONS.DCID")
 
 
 class SectionRosterReader:
-    """Remembers every section in Redis, for as long as the setting says and no rosters changed.
+    """Remembers every section in Redis, for an hour at most and while no rosters change.
 
     `last_change` names the latest time PowerSchool said so, empty if it never did; what is remembered belongs to it.
     `kept_ids` are SIS ids of students by STUDENTS.DCID that Canvas has and the template does not make: of those whose
@@ -61,14 +61,13 @@ class SectionRosterReader:
         queries: PowerQueries,
         cache: JsonCache,
         template: SisIdTemplate,
-        max_age: timedelta,
         today: Callable[[], date],
         last_change: Callable[[], str] = lambda: "",
         kept_ids: Callable[[], Mapping[int, str]] = dict,
     ) -> None:
         self._source = source
         self._queries = queries
-        self._memory = SectionCache(cache, max_age)
+        self._memory = SectionCache(cache)
         self._template = template
         self._today = today
         self._last_change = last_change

@@ -15,6 +15,8 @@ from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, time_
 from shared.domain.passback.audit import AuditEntry
 
 PAGE = 200
+# Audit entries stored per course. An entry is one write of an assignment.
+MAX_ENTRIES = 20_000
 
 # Ids of a stream's entries, each with its fields.
 AuditPage = list[tuple[bytes, dict[bytes, bytes]]]

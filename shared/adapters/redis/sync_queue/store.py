@@ -23,6 +23,11 @@ from shared.queues import CONSUMER_GROUP
 
 log = structlog.get_logger()
 
+# A dispatched course that no worker takes for this long is dispatched again.
+CLAIM_DURATION = timedelta(seconds=30)
+# A course whose worker stopped renewing its lease for this long is given to another worker. A renewal starts after a
+# quarter of it and may take as long as Redis may take to respond.
+LEASE_DURATION = timedelta(seconds=10)
 LOST_REPEATEDLY = "lease_lost_repeatedly"
 MOST_LOST_LEASES = 5
 

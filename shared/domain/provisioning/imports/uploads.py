@@ -21,6 +21,9 @@ from shared.domain.provisioning.rows.sis_rows import (
 USER_REMOVE_STATUS = "suspended"
 """Deleting a user's last login would delete all of their enrollments."""
 MAX_THRESHOLD = 100
+# Percentage by which a file's size may differ from the last one before Canvas deletes nothing that is missing from it.
+# It is raised for an import of which passback knows that it differs more.
+CHANGE_THRESHOLD = 10
 
 
 @dataclass(frozen=True, slots=True)

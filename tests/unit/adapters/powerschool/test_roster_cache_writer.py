@@ -41,7 +41,7 @@ ROSTER = Roster((), (TERM,), (), (SECTION,), (), (STUDENT,), (STAY,))
 
 @pytest.fixture
 def memory(redis_client: redis.Redis, keys: Keys) -> SectionCache:
-    return SectionCache(JsonCache(redis_client, keys), timedelta(hours=1))
+    return SectionCache(JsonCache(redis_client, keys))
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ class CountingRedis(fakeredis.FakeRedis):
 def test_a_district_is_remembered_in_few_exchanges(keys: Keys) -> None:
     """Four hundred sections are two batches, not four hundred calls."""
     with CountingRedis() as client:
-        memory = SectionCache(JsonCache(client, keys), timedelta(hours=1))
+        memory = SectionCache(JsonCache(client, keys))
         ids, students = section_template("{section_dcid}"), student_template("{student_number}")
         indexer = RosterIndexer(memory, ids, students, lambda: TODAY, lambda: "")
         sections = tuple(replace(SECTION, dcid=number) for number in range(1, 401))

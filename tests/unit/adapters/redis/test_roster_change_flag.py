@@ -39,9 +39,7 @@ def test_a_roster_read_while_rosters_change_is_read_again(
     hints = [""]
     source = Source(meanwhile=lambda: hints.append("@1"))
     cache, template = JsonCache(redis_client, keys), section_template("{section_dcid}")
-    roster = SectionRosterReader(
-        source, ps.queries, cache, template, timedelta(hours=1), lambda: TODAY, last_change=lambda: hints[-1]
-    )
+    roster = SectionRosterReader(source, ps.queries, cache, template, lambda: TODAY, last_change=lambda: hints[-1])
     for _ in range(3):
         roster.sections(["6100"])
     assert source.readings == ["6100", "6100"]

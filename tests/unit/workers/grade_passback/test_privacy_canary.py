@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 
 from shared.adapters.canvas import canvas_client
 from shared.adapters.powerschool import powerschool
-from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit
 from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import Links
@@ -188,7 +188,7 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     changes = SyncQueue(client, keys, DebounceWindow(SECOND, SECOND), 60 * SECOND, 60 * SECOND)
     canvas = canvas_client(settings, client, keys, clock, transport=remote.transport)
     ps = powerschool(settings, client, keys, clock, transport=remote.transport)
-    audit = Audit(client, keys, timedelta(days=settings.audit_days), settings.audit_max_entries)
+    audit = Audit(client, keys, timedelta(days=settings.audit_days), MAX_ENTRIES)
     policy = SyncPolicy(CHICAGO, 14, "")
     associations = CategoryMatches(client, keys)
     surveyor = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)

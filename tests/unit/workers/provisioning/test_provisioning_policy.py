@@ -71,10 +71,8 @@ def test_every_choice_reaches_the_policy() -> None:
 
 def test_limits_and_rules_come_from_the_settings() -> None:
     """With the percentages by entity."""
-    settings = loaded(
-        PROVISION_SHRINK_PERCENT="users:7,leavers:9", PROVISION_SHRINK_ROWS="4", PROVISION_REMASTER_DAYS="3"
-    )
+    settings = loaded(PROVISION_SHRINK_PERCENT="users:7,leavers:9", PROVISION_REMASTER_DAYS="3")
     percent = {Entity.COURSES: 10, Entity.SECTIONS: 10, Entity.USERS: 7, Entity.ENROLLMENTS: 10}
 
-    assert limits(settings) == Limits(percent, leavers=9, rows=4)
+    assert limits(settings) == Limits(percent, leavers=9, rows=10)
     assert upload_rules(settings) == UploadRules(DroppedStatus.COMPLETED, change_threshold=10, remaster_days=3)
