@@ -35,7 +35,10 @@ def entries_of(kept: bytes) -> list[AuditEntry]:
 
 
 class Audit:
-    """The `Audit`. Ages are by the Redis server's time; `now_ms` replaces it in tests."""
+    """What was written to PowerSchool and what it replaced: the one place besides PowerSchool with scores.
+
+    Ages are by the Redis server's time; `now_ms` replaces it in tests.
+    """
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ _ASSOCIATION = TypeAdapter(CategoryAssociation)
 
 
 class CategoryMatches:
-    """The `CategoryAssociations`: a hash per course."""
+    """Which PowerSchool category each assignment group of a course stands for, by ids: a hash per course."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client

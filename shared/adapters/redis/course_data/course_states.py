@@ -16,7 +16,7 @@ from shared.domain.passback.course_summary import summary_of
 
 
 class CourseStates:
-    """The `Records`: a JSON document per course, and the courses in the order in which they were synced."""
+    """Stores the state of every assignment: a JSON document per course, and the courses in the order of their syncs."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client

@@ -22,7 +22,7 @@ from shared.domain.passback.planning.desired import Link
 
 
 class Links:
-    """The `Links`: a hash per course, as `link_form.py` describes it."""
+    """Which PowerSchool assignment belongs to which Canvas assignment: a hash per course, see `link_codec.py`."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client

@@ -28,7 +28,10 @@ _Entry = tuple[bytes, Mapping[bytes, bytes]]
 
 
 class DeadMessages:
-    """The `DeadMessages`. Their ids begin with `message-`; times are the Redis server's."""
+    """Stores messages that no code could read, for an operator.
+
+    Their ids begin with `message-`; times are the Redis server's.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client

@@ -16,7 +16,10 @@ PROVISIONING = "provisioning"
 
 
 class DeadLetters:
-    """The `DeadLetters`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
+    """Stores failed jobs for an operator: at most one open entry per course and assignment.
+
+    Times are the Redis server's; `now_ms` replaces them in tests and simulations.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys, *, now_ms: Callable[[], int] | None = None) -> None:
         self._redis = client

@@ -10,7 +10,7 @@ from shared.adapters.redis.values import text
 
 
 class Counters:
-    """The `Counters`: a hash per name."""
+    """Counters that all processes increment together: a hash per name."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client

@@ -20,7 +20,7 @@ class _StoredPause(BaseModel):
 
 
 class Pauses:
-    """The `Pauses`."""
+    """Stores what a person paused. Changes are collected meanwhile, and nothing that is paused is claimed."""
 
     def __init__(self, client: redis.Redis, keys: Keys, clock: Clock) -> None:
         self._redis = client

@@ -12,7 +12,7 @@ from shared.adapters.redis.values import epoch_ms, text, time_at
 
 
 class DueDates:
-    """The `DueDates`: a sorted set of courses."""
+    """Stores the next due date of each course, since missing work raises no event. `CourseStates.save` writes it."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client

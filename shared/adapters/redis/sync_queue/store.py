@@ -92,7 +92,10 @@ class AggregateResult:
 
 
 class SyncQueue:
-    """The `SyncQueue`. Times are the Redis server's; `now_ms` replaces them in tests and simulations."""
+    """The debounce: messages are aggregated into pending changes, which become due, are claimed and leased.
+
+    Every method is atomic and may be repeated. Times are the Redis server's; `now_ms` replaces them in tests.
+    """
 
     def __init__(
         self,

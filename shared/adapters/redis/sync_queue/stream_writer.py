@@ -27,7 +27,7 @@ class _Waiting:
 
 
 class ChangeWriter:
-    """The `ChangeWriter` of one process and event loop.
+    """Puts messages on the streams, durably: the writer of one process and event loop.
 
     While one batch is on its way to Redis the next one gathers, so nobody waits for more than two round trips, and
     under load a round trip carries many changes. At most `max_waiting` changes are held.

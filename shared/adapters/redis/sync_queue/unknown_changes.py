@@ -10,7 +10,10 @@ from shared.adapters.redis.values import epoch_ms, time_at
 
 
 class UnknownChanges:
-    """The `UnknownChanges`: each counts once, with the time it was last heard."""
+    """Stores changes whose course is unknown. Reconciliation visits every course because of them.
+
+    Each counts once, with the time of its newest message.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
