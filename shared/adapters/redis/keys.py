@@ -129,23 +129,8 @@ class Keys:
 
     @property
     def summaries(self) -> str:
-        """Hash: course id to its summary as JSON, with the words it is found by. Replaced with its record."""
+        """Hash: course id to its summary as JSON. Replaced with its record."""
         return f"{self.prefix}:summaries"
-
-    @property
-    def course_words(self) -> str:
-        """Sorted set, by name: `<word> <course id>` for every word of a course's name, and for its id."""
-        return f"{self.prefix}:course-words"
-
-    @property
-    def standings(self) -> str:
-        """Hash: standing (`synced`, `blocked`, …) to the number of assignments of all courses that stand so."""
-        return f"{self.prefix}:standings"
-
-    @property
-    def problems(self) -> str:
-        """Sorted set: course id, scored by its assignments that need attention and its dead letters, a million each."""
-        return f"{self.prefix}:problems"
 
     @property
     def due_dates(self) -> str:

@@ -33,7 +33,10 @@ class AssignmentStatus(StrEnum):
     @property
     def needs_attention(self) -> bool:
         """Say whether a person should look: work that was to be sent is not there, and may not come by itself."""
-        return self in (AssignmentStatus.DEAD, AssignmentStatus.RETRYING, AssignmentStatus.BLOCKED)
+        return self in NEED_ATTENTION
+
+
+NEED_ATTENTION = (AssignmentStatus.DEAD, AssignmentStatus.RETRYING, AssignmentStatus.BLOCKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class CourseSummary:
     @property
     def problems(self) -> int:
         """Return how many assignments need attention."""
-        return sum(count for standing, count in self.assignments.items() if standing.needs_attention)
+        return sum([self.assignments.get(status, 0) for status in NEED_ATTENTION])
 
 
 def summary_of(record: CourseRecord) -> CourseSummary:

@@ -1,4 +1,4 @@
-"""The lists of courses: kept beside the records in the same step, and read a page at a time."""
+"""The lists of courses: stored beside the records in the same step, and read a page at a time."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ def test_standings_are_counted_over_all_courses(shelf: Shelf) -> None:
     shelf.save("101", "Science", SYNCED, BLOCKED)
     shelf.save("102", "Art", SYNCED, KEPT_BACK)
     shelf.save("101", "Science", SYNCED, SYNCED, SYNCED)
-    counted = shelf.lists.standings()
+    counted = shelf.lists.status_counts()
     assert (
         counted[AssignmentStatus.SYNCED],
         counted[AssignmentStatus.BLOCKED],
@@ -98,7 +98,7 @@ def test_courses_are_found_by_name_and_id(shelf: Shelf) -> None:
 
 
 def test_a_renamed_course_is_found_by_its_new_name_alone(shelf: Shelf) -> None:
-    """The words of the old name are forgotten with its summary."""
+    """A save replaces the summary, and the old name with it."""
     shelf.save("101", "Science")
     shelf.save("101", "Biology")
     assert shelf.found("science") == []
@@ -149,17 +149,6 @@ def test_provisionings_letter_is_no_courses(shelf: Shelf) -> None:
     assert shelf.lists.with_problems() == 0
     shelf.letters.close_provisioning()
     assert shelf.letters.causes() == {}
-
-
-def test_a_forgotten_course_leaves_nothing(shelf: Shelf, client: redis.Redis, keys: Keys) -> None:
-    """Its words, counts and problems go with its summary; other courses stay."""
-    shelf.save("101", "Science", BLOCKED, SYNCED)
-    shelf.save("102", "Science", BLOCKED)
-    shelf.lists.forget("101")
-    shelf.lists.forget("101")
-    assert shelf.found("science") == shelf.found(only_problems=True) == ["102"]
-    assert shelf.lists.standings()[AssignmentStatus.BLOCKED] == 1
-    assert client.hkeys(keys.summaries) == [b"102"]
 
 
 def test_dead_letters_are_grouped_by_cause(shelf: Shelf) -> None:

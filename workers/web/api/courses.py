@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
-from shared.adapters.redis.course_data.course_index import ListedCourse
+from shared.adapters.redis.course_data.course_index import CourseListItem
 from shared.domain.passback.audit import about
 from workers.container import Container
 from workers.grade_passback.explain.response import ExplainQuery, Json
@@ -92,7 +92,7 @@ class CourseApi:
         return {"course_id": course_id, "requested": True}
 
 
-def listed_json(course: ListedCourse) -> Json:
+def listed_json(course: CourseListItem) -> Json:
     """Return a course as lists have it; what its last sync found is null before the first."""
     summary = course.summary
     return {

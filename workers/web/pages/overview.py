@@ -68,7 +68,7 @@ def overview(service: Container, provisioning: ProvisioningPages) -> Overview:
         courses=changes.counts(),
         connected=service.records.count(),
         with_problems=lists.with_problems(),
-        standings=lists.standings(),
+        standings=lists.status_counts(),
         waiting=changes.waiting(SHOWN_COURSES),
         messages=changes.pending_messages(),
         unknown_changes=service.unknown_changes.count(),

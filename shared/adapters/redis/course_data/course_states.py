@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from itertools import chain
 from typing import cast
 
 import redis
@@ -9,7 +10,6 @@ import redis
 from shared.adapters.redis.course_data.course_index import encode_summary
 from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import epoch_ms, text
 from shared.domain.passback.course_state import CourseRecord
 from shared.domain.passback.course_summary import summary_of
@@ -21,23 +21,25 @@ class CourseStates:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._save = load_script(client, "course_rank", "course_data/summary", "course_data/save_course_state")
 
     def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
         """Replace what is remembered of the course, and which course its assignments and sections belong to."""
         keys, course_id = self._keys, record.course_id
-        assignment_ids = [assignment.assignment_id for assignment in record.assignments]
-        document, synced_ms = encode_record(record), epoch_ms(record.synced_at)
-        next_due_ms = "" if record.next_due_at is None else epoch_ms(record.next_due_at)
-        summary = summary_of(record)
-        ids = [str(len(assignment_ids)), *assignment_ids, *canvas_section_ids]
-        self._save(
-            keys=[
-                keys.record(course_id), keys.courses, keys.assignment_courses, keys.section_courses, keys.due_dates,
-                keys.summaries, keys.course_words, keys.standings, keys.problems, keys.gone,
-            ],
-            args=[course_id, document, synced_ms, next_due_ms, encode_summary(summary), summary.problems, *ids],
-        )  # fmt: skip
+        assignments = dict.fromkeys((assignment.assignment_id for assignment in record.assignments), course_id)
+        sections = dict.fromkeys(canvas_section_ids, course_id)
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.set(keys.record(course_id), encode_record(record))
+            pipeline.hset(keys.summaries, course_id, encode_summary(summary_of(record)))
+            pipeline.zadd(keys.courses, {course_id: epoch_ms(record.synced_at)})
+            pipeline.hdel(keys.gone, course_id)
+            if record.next_due_at is None:
+                pipeline.zrem(keys.due_dates, course_id)
+            else:
+                pipeline.zadd(keys.due_dates, {course_id: epoch_ms(record.next_due_at)})
+            for key, courses in ((keys.assignment_courses, assignments), (keys.section_courses, sections)):
+                if courses:
+                    pipeline.hset(key, items=list(chain.from_iterable(courses.items())))
+            pipeline.execute()
 
     def course(self, course_id: str) -> CourseRecord | None:
         """Return what the last sync recorded, None for a course never synced."""

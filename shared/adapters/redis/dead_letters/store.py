@@ -25,8 +25,8 @@ class DeadLetters:
         self._redis = client
         self._keys = keys
         self._now_ms = now_ms
-        self._add = load_script(client, "attempt_times", "course_rank", "dead_letter", "dead_letters/add_dead_letter")
-        self._close = load_script(client, "course_rank", "dead_letters/close_dead_letter")
+        self._add = load_script(client, "attempt_times", "dead_letter", "dead_letters/add_dead_letter")
+        self._close = load_script(client, "dead_letters/close_dead_letter")
         self._mark_retried = load_script(client, "dead_letters/mark_retried")
 
     def add(
@@ -69,7 +69,7 @@ class DeadLetters:
 
     def close_provisioning(self) -> None:
         """Close provisioning's entry because a run succeeded; nothing happens if there is none."""
-        self._close(keys=self._keys_of_provisioning(), args=[PROVISIONING, ""])
+        self._close(keys=self._keys_of_provisioning(), args=[PROVISIONING])
 
     def of_course(self, course_id: str) -> list[DeadLetter]:
         """Return the course's open entries, the oldest failure first."""
@@ -106,7 +106,7 @@ class DeadLetters:
     def close(self, course_id: str, assignment_id: str | None) -> None:
         """Close the entry because its work succeeded; nothing happens if there is none."""
         letter_id = dead_letter_id_of(course_id, assignment_id)
-        self._close(keys=self._keys_of(letter_id, course_id), args=[letter_id, course_id])
+        self._close(keys=self._keys_of(letter_id, course_id), args=[letter_id])
 
     def count(self) -> int:
         """Return how many entries are open."""
@@ -131,14 +131,14 @@ class DeadLetters:
     def _keys_of(self, letter_id: str, course_id: str) -> list[str]:
         keys = self._keys
         return [
-            keys.dead_letter(letter_id), keys.dead_letters, keys.course_dead_letters(course_id), keys.problems,
+            keys.dead_letter(letter_id), keys.dead_letters, keys.course_dead_letters(course_id),
             keys.dead_letter_causes,
         ]  # fmt: skip
 
     def _keys_of_provisioning(self) -> list[str]:
         keys = self._keys
         return [
-            keys.dead_letter(PROVISIONING), keys.dead_letters, keys.provisioning_dead_letters, keys.problems,
+            keys.dead_letter(PROVISIONING), keys.dead_letters, keys.provisioning_dead_letters,
             keys.dead_letter_causes,
         ]  # fmt: skip
 
@@ -167,6 +167,12 @@ def _cause_of(member: bytes) -> str:
 def dead_letter_id_of(course_id: str, assignment_id: str | None) -> str:
     """Return the id of the entry for the whole course, or for one of its assignments."""
     return f"course-{course_id}" if assignment_id is None else f"assignment-{course_id}-{assignment_id}"
+
+
+def course_of_dead_letter(letter_id: str) -> str | None:
+    """Return the course of an entry with this id, None for provisioning's."""
+    _, _, course = letter_id.partition("-")
+    return course.partition("-")[0] or None
 
 
 def _dead_letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:

@@ -10,7 +10,6 @@ import redis
 from pydantic import TypeAdapter
 
 from shared.adapters.redis.course_data.audit import entries_of, stored_entries
-from shared.adapters.redis.course_data.course_index import CourseIndex
 from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.dead_letters.store import DeadLetters
@@ -37,7 +36,6 @@ class RedisErasure:
         self._redis = client
         self._keys = keys
         self._letters = DeadLetters(client, keys)
-        self._lists = CourseIndex(client, keys)
         self._links = Links(client, keys)
         self._rewrite = load_script(client, "operations/rewrite_stream")
 
@@ -63,7 +61,6 @@ class RedisErasure:
         if not dry_run:
             for letter in letters:
                 self._letters.close(course_id, letter.assignment_id)
-            self._lists.forget(course_id)
             self._unlink(own)
             for key, members in places.items():
                 self._remove(key, members)
@@ -131,7 +128,7 @@ class RedisErasure:
         keys = self._keys
         sorted_sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.synced, keys.courses, keys.due_dates)
         places = {key: [course_id] for key in sorted_sets if self._redis.zscore(key, course_id) is not None}
-        hashes = (keys.heard, keys.waits, keys.gone)
+        hashes = (keys.heard, keys.waits, keys.gone, keys.summaries)
         places |= {key: [course_id] for key in hashes if self._redis.hexists(key, course_id)}
         for key in (keys.assignment_courses, keys.section_courses):
             leading = [text(an_id) for an_id, course in self._redis.hscan_iter(key) if text(course) == course_id]

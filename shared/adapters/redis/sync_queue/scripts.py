@@ -18,7 +18,7 @@ class CourseScripts:
     FILES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "request": (),
         "aggregate": (),
-        "claim_due": ("attempt_times", "course_rank", "dead_letter"),
+        "claim_due": ("attempt_times", "dead_letter"),
         "start_sync": (),
         "renew": (),
         "release": (),

@@ -150,7 +150,7 @@ class SyncQueue:
         keys = self._keys
         patterns = (dead_letter_id_of("%s", None), keys.dead_letter("%s"), keys.course_dead_letters("%s"))
         more_keys = (
-            keys.paused, keys.dead_letters, keys.problems, keys.dead_letter_causes, keys.rate("powerschool"),
+            keys.paused, keys.dead_letters, keys.dead_letter_causes, keys.rate("powerschool"),
             keys.malformed,
         )  # fmt: skip
         own = (limit, *patterns, LOST_REPEATEDLY, MOST_LOST_LEASES, self._interval_ms)

@@ -6,11 +6,11 @@
 -- A member that can be no course is removed and kept as a dead letter.
 -- While PowerSchool permits few requests, few courses sync at once: each ends before its deadline, and changes go on
 -- folding into those that wait.
--- KEYS[7] what is paused, KEYS[8] all dead letters, KEYS[9] problems, KEYS[10] dead letters by cause, KEYS[11] the rate of
--- PowerSchool, KEYS[12] malformed messages. Own arguments: the limit, the patterns of a dead letter's id, of its key and of
+-- KEYS[7] what is paused, KEYS[8] all dead letters, KEYS[9] dead letters by cause, KEYS[10] the rate of PowerSchool,
+-- KEYS[11] malformed messages. Own arguments: the limit, the patterns of a dead letter's id, of its key and of
 -- a course's dead letters, the cause, how many leases may be lost, the configured interval between PowerSchool's requests
 -- (ms).
-local PAUSED, LETTERS, PROBLEMS, CAUSES, RATE, MALFORMED = unpack(KEYS, 7, 12)
+local PAUSED, LETTERS, CAUSES, RATE, MALFORMED = unpack(KEYS, 7, 11)
 local MOST_MALFORMED, MOST_MALFORMED_BYTES = 10000, 200
 local LIMIT, LETTER_ID, LETTER, COURSE_LETTERS = tonumber(ARGV[FIRST_ARG]), unpack(ARGV, FIRST_ARG + 1, FIRST_ARG + 3)
 local CAUSE, MOST_LOST = ARGV[FIRST_ARG + 4], tonumber(ARGV[FIRST_ARG + 5])
@@ -20,7 +20,7 @@ local LONGEST_ROUND, FEWEST_SYNCS = 10000, 4
 
 local function give_up(course)
   local id, pending = string.format(LETTER_ID, course), pending_key(course)
-  local keys = {string.format(LETTER, id), LETTERS, string.format(COURSE_LETTERS, course), PROBLEMS, CAUSES}
+  local keys = {string.format(LETTER, id), LETTERS, string.format(COURSE_LETTERS, course), CAUSES}
   local earlier = redis.call('HGET', pending, 'failed') or ''
   local fields = {'course', course, 'assignment', '', 'cause', CAUSE, 'answer', '', 'attempts', whole(MOST_LOST)}
   keep_letter(keys, id, whole(NOW), earlier, fields)
