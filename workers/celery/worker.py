@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import structlog
 from celery import bootsteps, signals
 
+from shared.adapters.redis.schema import check_schema
 from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue
@@ -58,7 +59,9 @@ def run_celery_worker(
     A worker that ends without having been told to exits with a code other than 0, so that its supervisor starts it
     again.
     """
-    await_durable_redis(get_container().redis, settings)
+    container = get_container()
+    await_durable_redis(container.redis, settings)
+    check_schema(container.redis, container.keys)
     told_to_stop = threading.Event()
 
     def note_signal(**_: object) -> None:

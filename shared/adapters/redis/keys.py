@@ -18,6 +18,11 @@ class Keys:
 
     prefix: str = "passback"
 
+    @property
+    def schema_version(self) -> str:
+        """String: the version of this schema, written at a worker's start (`schema.py`). Absent in version 1."""
+        return f"{self.prefix}:schema-version"
+
     def stream(self, stream: Stream) -> str:
         """Stream of messages, one entry per change: the fields of `wire.py`. Trimmed behind its consumer group."""
         return f"{self.prefix}:stream:{stream}"
