@@ -11,22 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.benchmarks import (
-    cost,
-    engine,
-    fold,
-    growth,
-    ingest,
-    latency,
-    memory,
-    outcome,
-    pace,
-    reconcile,
-    rosters,
-    throttle,
-)
+from tests.benchmarks import outcome
 from tests.benchmarks.keeper import kept
 from tests.benchmarks.outcome import Result
+from tests.benchmarks.passback import cost, engine, fold, growth, latency, memory, pace, reconcile, throttle
+from tests.benchmarks.provisioning import rosters
+from tests.benchmarks.web import ingest
 from workers.dev.process_group import end_on_sigterm
 
 NEWEST = Path("the newest stored run")

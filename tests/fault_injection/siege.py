@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 from redis import Redis
 
-from tests.benchmarks.payloads import DISTRICT, key_server, new_key, write_bodies
+from tests.benchmarks.web.payloads import DISTRICT, key_server, new_key, write_bodies
 from tests.fault_injection.redis_server import RedisServer
 from workers.dev.process_group import PROGRAM, free_port
 from workers.dev.run_all import without_settings

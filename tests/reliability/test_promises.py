@@ -29,7 +29,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/reliability/test_faults.py::test_a_worker_outlives_its_redis",
     ),
     "2 convergent and quiet": (
-        "tests/integration/test_end_to_end.py::test_a_burst_costs_few_requests_and_a_second_run_none",
+        "tests/integration/passback/test_end_to_end.py::test_a_burst_costs_few_requests_and_a_second_run_none",
     ),
     "3 never stale over fresh": (
         "tests/unit/workers/grade_passback/test_interrupted_sync.py::test_a_lost_lease_stops_every_further_write",
@@ -53,7 +53,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "7 an outage burns no attempts, the backlog is bounded by courses": (
         "tests/unit/workers/grade_passback/test_interrupted_sync.py::test_an_unwell_system_spends_no_attempt",
-        "tests/integration/test_end_to_end.py::test_an_outage_spends_no_attempt",
+        "tests/integration/passback/test_end_to_end.py::test_an_outage_spends_no_attempt",
         "tests/reliability/test_faults.py::test_an_outage_costs_nothing_but_time",
         "tests/unit/adapters/http/test_remote_api.py::test_a_probe_tells_an_outage_from_one_requests_trouble",
         "tests/reliability/test_promises.py::test_a_flood_of_events_leaves_one_sync_per_course",
@@ -63,17 +63,17 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/unit/adapters/redis/test_remote_limiter.py::test_all_workers_share_one_pace",
         "tests/unit/adapters/redis/test_remote_limiter.py::test_throttling_pauses_every_worker_at_once",
         "tests/unit/adapters/redis/test_rate.py::test_a_system_that_permits_less_is_used_at_its_real_rate",
-        "tests/integration/test_throttled_systems.py::test_an_interval_that_changes_needs_no_restart",
+        "tests/integration/clients/test_throttled_systems.py::test_an_interval_that_changes_needs_no_restart",
         "tests/unit/adapters/powerschool/test_powerschool_token.py::test_one_token_serves_all_workers",
         "tests/reliability/test_promises.py::test_two_workers_fetch_one_token",
     ),
     "9 lost responses make no duplicates": (
         "tests/unit/workers/grade_passback/test_sync_job.py::test_a_lost_create_answer_makes_no_duplicate",
-        "tests/integration/test_end_to_end.py::test_a_lost_create_answer_makes_no_duplicate",
+        "tests/integration/passback/test_end_to_end.py::test_a_lost_create_answer_makes_no_duplicate",
     ),
     "10 every event can be lost": (
-        "tests/unit/workers/grade_passback/test_graded_scores.py::test_an_event_that_was_lost_is_made_good_by_a_pass",
-        "tests/unit/workers/grade_passback/test_reconcile.py::test_a_pass_ends_within_the_interval",
+        "tests/unit/workers/grade_passback/apply/test_graded_scores.py::test_an_event_that_was_lost_is_made_good_by_a_pass",
+        "tests/unit/workers/grade_passback/scheduled/test_reconcile.py::test_a_pass_ends_within_the_interval",
         "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
     ),
     "11 silence is noticed": (
@@ -82,13 +82,13 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/unit/web/metrics/test_school_hours.py::test_school_that_has_just_begun_has_not_lasted",
     ),
     "12 provisioning is safe": (
-        "tests/integration/test_provisioning.py::test_canvas_equals_powerschool_and_a_second_run_does_nothing",
-        "tests/integration/test_provisioning.py::test_an_empty_feed_is_held",
-        "tests/integration/test_provisioning.py::test_a_school_that_is_missing_holds_itself_alone",
-        "tests/integration/test_provisioning.py::test_a_list_that_changes_during_every_reading_is_held",
-        "tests/integration/test_provisioning.py::test_one_odd_row_is_kept_as_it_was_and_the_rest_goes_on",
-        "tests/integration/test_provisioning.py::test_a_truncated_feed_is_never_planned",
-        "tests/integration/test_provisioning_killed.py::test_a_killed_worker_leaves_no_double_import",
+        "tests/integration/provisioning/test_provisioning.py::test_canvas_equals_powerschool_and_a_second_run_does_nothing",
+        "tests/integration/provisioning/test_provisioning.py::test_an_empty_feed_is_held",
+        "tests/integration/provisioning/test_provisioning.py::test_a_school_that_is_missing_holds_itself_alone",
+        "tests/integration/provisioning/test_provisioning.py::test_a_list_that_changes_during_every_reading_is_held",
+        "tests/integration/provisioning/test_provisioning.py::test_one_odd_row_is_kept_as_it_was_and_the_rest_goes_on",
+        "tests/integration/provisioning/test_provisioning.py::test_a_truncated_feed_is_never_planned",
+        "tests/integration/provisioning/test_provisioning_killed.py::test_a_killed_worker_leaves_no_double_import",
         "tests/unit/adapters/powerschool/test_provisioning_reads_only.py::test_the_feed_has_no_method_that_writes",
     ),
     "13 private": (
@@ -103,7 +103,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "two beats fire once": (
         "tests/contract/operations/test_interval_lock_contract.py::test_one_of_several_beats_counts",
-        "tests/unit/workers/grade_passback/test_full_sync.py::test_two_beats_run_one_night",
+        "tests/unit/workers/grade_passback/scheduled/test_full_sync.py::test_two_beats_run_one_night",
         "tests/reliability/test_two_beats.py::test_two_beats_do_the_work_of_one",
     ),
     "hosts whose clocks differ agree": (
@@ -111,8 +111,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/reliability/test_faults.py::test_whatever_breaks_powerschool_equals_the_rules_answer",
     ),
     "a full or slow Redis turns into 503": (
-        "tests/integration/test_receivers_redis.py::test_a_hanging_redis_keeps_nobody_waiting",
-        "tests/integration/test_receivers_redis.py::test_too_many_waiting_are_refused_at_once",
+        "tests/integration/web/test_receivers_redis.py::test_a_hanging_redis_keeps_nobody_waiting",
+        "tests/integration/web/test_receivers_redis.py::test_too_many_waiting_are_refused_at_once",
     ),
 }
 
