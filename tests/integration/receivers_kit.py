@@ -87,7 +87,7 @@ class Receivers:
     def __init__(
         self,
         ping: Callable[[], Awaitable[object]] | None = None,
-        otherwise: ASGIApp | None = None,
+        fallback: ASGIApp | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         **changed_settings: object,
     ) -> None:
@@ -100,11 +100,11 @@ class Receivers:
             settings(**changed_settings),
             self.writer,
             self.keys,
-            seen_webhooks=self.seen,
-            roster_hints=self.hints,
+            webhook_ids=self.seen,
+            roster_changes=self.hints,
             store=ping or _nothing,
             clock=self.clock,
-            otherwise=otherwise,
+            fallback=fallback,
             max_event_bytes=max_event_bytes,
         )
 

@@ -12,22 +12,21 @@ import pytest
 import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from shared.adapters.redis.sync_queue.stream_message import CAUSE, encode
-from shared.clock import SystemClock
 from tests.integration.receivers_kit import UUID, Receivers
 from tests.security.wire import exchange
 from workers.cli.processes import serve
 from workers.web.http_protocol import BoundedProtocol, Limits, bounded
 from workers.web.receivers.health import livez
-from workers.web.receivers.rejection_log import RejectionLog
-from workers.web.receivers.routing import ReceiverApp, get
 
 
 @contextmanager
 def patient_server(head_timeout_s: float) -> Iterator[tuple[str, int]]:
     """Serve with the web process's protocol, and little patience."""
-    app = ReceiverApp({"/livez": get(livez)}, RejectionLog(SystemClock()))
+    app = Starlette(routes=[Route("/livez", livez)])
     protocol = bounded(Limits(head_s=head_timeout_s))
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, http=protocol, lifespan="off", log_config=None, ws="none")

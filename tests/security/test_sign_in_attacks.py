@@ -11,6 +11,7 @@ from typing import cast
 import fakeredis
 import httpx
 import pytest
+from starlette.routing import Route
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from shared.adapters.redis.keys import Keys
@@ -19,16 +20,15 @@ from shared.clock import SystemClock
 from shared.config import Settings, load
 from tests.unit.web.metrics.test_metrics_access import basic
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site
-from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import MOST_WAITING, MOST_WAITING_OF_SENDER, Authenticator
 from workers.web.auth.passwords import hashed
 from workers.web.auth.roles import Role
 from workers.web.auth.sessions import COOKIE, SESSION_LIFETIME
 from workers.web.auth.trusted_proxies import Proxies
+from workers.web.errors import ApiError
 from workers.web.flower import AuthGuard
 from workers.web.metrics.endpoint import MetricsAccess, MetricsPage
 from workers.web.receivers.assembly import build
-from workers.web.receivers.routing import get
 
 SENDER = "192.0.2.1"
 
@@ -203,7 +203,7 @@ def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture
     made = settings(METRICS_TOKEN="a-token-for-prometheus", CANVAS_ROOT_ACCOUNT_UUID="a-district")
     redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
     access = MetricsAccess(made, Authenticator(made, lambda: redis, Keys(), SystemClock()))
-    app = build(made, more_routes={"/metrics": get(MetricsPage(lambda: b"", access))})
+    app = build(made, routes=[Route("/metrics", MetricsPage(lambda: b"", access).get)])
 
     async def guess() -> list[int]:
         transport = httpx.ASGITransport(app, client=("192.0.2.1", 1))

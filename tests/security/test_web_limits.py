@@ -14,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 import psutil
 import pytest
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.clock import SystemClock
@@ -27,7 +29,6 @@ from workers.web.middleware import RequestLimits
 from workers.web.receivers.health import livez
 from workers.web.receivers.rejection_log import RejectionLog
 from workers.web.receivers.request_body import BodyReader
-from workers.web.receivers.routing import ReceiverApp, get
 
 Address = tuple[str, int]
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -39,9 +40,11 @@ MOST_GROWTH_MB = 60
 @contextmanager
 def server(limits: Limits, app: ASGIApp | None = None) -> Iterator[Address]:
     """Serve in a thread, with these limits; a body has 0.5 s."""
-    lines = RejectionLog(SystemClock())
-    receivers = ReceiverApp({"/livez": get(livez)}, lines, otherwise=app)
-    limited = RequestLimits(receivers, (), BodyReader(10_000), lines, BodyReader(10_000, timeout_s=0.5), most_others=3)
+    routed = Starlette(routes=[Route("/livez", livez)])
+    if app is not None:
+        routed.router.default = app
+    bodies = BodyReader(10_000, timeout_s=0.5)
+    limited = RequestLimits(routed, RejectionLog(SystemClock()), bodies, max_requests=3)
     config = uvicorn.Config(
         limited, host="127.0.0.1", port=0, http=bounded(limits), lifespan="off", log_config=None, ws="none"
     )

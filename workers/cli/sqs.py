@@ -26,7 +26,7 @@ def sqs() -> None:
     from shared.clock import SystemClock  # noqa: PLC0415
     from shared.events.signatures import Senders  # noqa: PLC0415
     from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
-    from workers.web.receivers.intake_metrics import Accepted  # noqa: PLC0415
+    from workers.web.receivers.intake_metrics import IntakeMetrics  # noqa: PLC0415
     from workers.web.receivers.rejection_log import RejectionLog  # noqa: PLC0415
     from workers.web.receivers.sqs import RECEIVER, SqsConsumer  # noqa: PLC0415
 
@@ -39,7 +39,7 @@ def sqs() -> None:
         senders = Senders(settings.canvas_root_account_uuid)
         tally = CounterBuffer(client, Keys(settings.redis_prefix))
         refusals = RejectionLog(SystemClock(), tally)
-        consumer = SqsConsumer(sqs_queue(settings), writer, senders, refusals, stopped, Accepted(tally, RECEIVER))
+        consumer = SqsConsumer(sqs_queue(settings), writer, senders, refusals, stopped, IntakeMetrics(tally, RECEIVER))
         log.info(LogEvent.PROCESS_STARTED, process="sqs")
         consumer.run()
         tally.close()

@@ -1,39 +1,61 @@
-"""The web process: the receivers, and beside them the pages, the API and the metrics."""
+"""The web process as one ASGI application: receivers, health, metrics, status pages, JSON API."""
 
 from functools import partial
 
-from starlette.types import ASGIApp
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.clock import SystemClock
 from shared.config import Settings
 from workers.container import Container
+from workers.web.api.app import PREFIX, create_api
 from workers.web.auth.credentials import Authenticator
 from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.metrics.collector import MetricsCollector
 from workers.web.metrics.endpoint import MetricsAccess, MetricsPage
 from workers.web.metrics.exposition import exposition
+from workers.web.pages.provisioning import ProvisioningPages
+from workers.web.pages.provisioning_source import provisioning_of
+from workers.web.pages.routes import create_pages
 from workers.web.receivers.assembly import build
-from workers.web.receivers.routing import Route, get
-from workers.web.site import create_site
+from workers.web.security_headers import SecurityHeaders
 
 
 def web_app(settings: Settings) -> ASGIApp:
-    """Return all that the web process serves. Paths that are not the receivers' are the pages' and the API's."""
-    service = Container(settings)
-    # One for all doors: guesses count together wherever they are made.
-    authenticator = Authenticator(settings, lambda: service.redis, service.keys, SystemClock())
-    sign_in = RequestAuthenticator(settings, lambda: service.redis, service.keys, authenticator)
+    """Return everything that the web process serves."""
+    container = Container(settings)
+    # One authenticator for pages, API and metrics: failed logins count together wherever they are made.
+    authenticator = Authenticator(settings, lambda: container.redis, container.keys, SystemClock())
+    sign_in = RequestAuthenticator(settings, lambda: container.redis, container.keys, authenticator)
     return build(
         settings,
-        otherwise=create_site(service, sign_in=sign_in),
-        count=service.tally,
-        more_routes={"/metrics": metrics_route(service, authenticator)},
-        close=service.close,
+        fallback=create_site(container, sign_in=sign_in),
+        count=container.tally,
+        routes=[metrics_route(container, authenticator)],
+        close=container.close,
     )
 
 
-def metrics_route(service: Container, authenticator: Authenticator | None = None) -> Route:
-    """Return the route of the metrics."""
-    authenticator = authenticator or Authenticator(service.settings, lambda: service.redis, service.keys, SystemClock())
-    access = MetricsAccess(service.settings, authenticator)
-    return get(MetricsPage(partial(exposition, MetricsCollector(service).samples), access))
+def metrics_route(container: Container, authenticator: Authenticator | None = None) -> Route:
+    """Return the route of `/metrics`."""
+    settings = container.settings
+    authenticator = authenticator or Authenticator(settings, lambda: container.redis, container.keys, SystemClock())
+    page = MetricsPage(partial(exposition, MetricsCollector(container).samples), MetricsAccess(settings, authenticator))
+    return Route("/metrics", page.get)
+
+
+def create_site(
+    container: Container, provisioning: ProvisioningPages | None = None, sign_in: RequestAuthenticator | None = None
+) -> ASGIApp:
+    """Return the pages and the API."""
+    sign_in = sign_in or RequestAuthenticator(container.settings, lambda: container.redis, container.keys)
+    provisioning = provisioning or provisioning_of(container)
+    api = create_api(container, sign_in, provisioning)
+    pages = create_pages(container, sign_in, provisioning)
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        # Not mounted: FastAPI would leave the prefix out of the paths in its OpenAPI document.
+        is_api = scope["path"].startswith(f"{PREFIX}/") or scope["path"] == PREFIX
+        await (api if is_api else pages)(scope, receive, send)
+
+    return SecurityHeaders(route)

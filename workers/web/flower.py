@@ -24,9 +24,9 @@ from tornado.netutil import bind_sockets
 from tornado.web import RequestHandler
 
 from shared.config import ConfigurationError, is_loopback_address
-from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import CHALLENGE, Authenticator, name_and_password
 from workers.web.auth.trusted_proxies import Proxies
+from workers.web.errors import ApiError, redis_unavailable
 
 READING = frozenset({"GET", "HEAD"})
 # tornado waits an hour for a head, and reads 100 MB of a body.
@@ -89,7 +89,7 @@ class AuthGuard:
         except ApiError as refused:
             return refused
         except (RedisError, OSError):
-            return ApiError(503, "unavailable", "Redis does not answer now.", {"Retry-After": "5"})
+            return redis_unavailable()
         if request.method not in READING:
             return ApiError(405, "method_not_allowed", "Flower is for reading.")
         request.headers["Authorization"] = self._inner

@@ -1,4 +1,4 @@
-"""Headers that keep a browser from doing with our answers what they are not for."""
+"""Adds security headers (content security policy, no framing, no caching) to every response."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,8 +18,8 @@ HEADERS = {
 }
 
 
-class SafeHeaders:
-    """Adds the headers to every answer that does not have its own."""
+class SecurityHeaders:
+    """Adds each header that the response does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,11 +27,11 @@ class SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
 
-        async def send_safely(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, send_safely)
+        await self._app(scope, receive, send_with_headers)

@@ -40,8 +40,8 @@ def visit(redis_url: str, act: Callable[[Container, httpx.AsyncClient], Awaitabl
     service = Container(settings)
 
     async def run() -> httpx.Response:
-        routes = {"/metrics": metrics_route(service)}
-        app = build(settings, count=service.tally, more_routes=routes, close=service.close)
+        routes = [metrics_route(service)]
+        app = build(settings, count=service.tally, routes=routes, close=service.close)
         async with serving(app), client(app) as http:
             await act(service, http)
             return await http.get("/metrics")

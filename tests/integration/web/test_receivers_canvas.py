@@ -18,7 +18,7 @@ from shared.log_events import LogEvent
 from tests.integration.receivers_kit import ISSUER, KEY, UUID, Receivers, client, event, plain, settings, signed
 from workers.web.receivers.assembly import build
 from workers.web.receivers.request_body import BodyReader
-from workers.web.receivers.responses import RequestRefused
+from workers.web.receivers.responses import RequestRejected
 
 PATH = "/events/canvas"
 THE_CHANGE = Change(ChangeKind.GRADE, "61", assignment_id="41")
@@ -199,11 +199,11 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     async def read() -> None:
         await BodyReader(10_000, timeout_s=0.01).read({"headers": []}, _never)
 
-    with pytest.raises(RequestRefused) as refused:
+    with pytest.raises(RequestRejected) as refused:
         asyncio.run(read())
 
-    assert refused.value.refusal.status == 408
-    assert refused.value.refusal.closes
+    assert refused.value.rejection.status == 408
+    assert refused.value.rejection.closes
 
 
 def test_unfinished_bodies_cannot_fill_the_memory() -> None:
@@ -224,7 +224,7 @@ def test_unfinished_bodies_cannot_fill_the_memory() -> None:
     async def scenario() -> None:
         slow = asyncio.create_task(reader.read({"headers": []}, sender(piece).__anext__))
         await asyncio.sleep(0)
-        with pytest.raises(RequestRefused, match="too_busy"):
+        with pytest.raises(RequestRejected, match="too_busy"):
             await reader.read({"headers": []}, sender(piece, end).__anext__)
         slow.cancel()
         await asyncio.gather(slow, return_exceptions=True)
@@ -239,7 +239,7 @@ def test_a_sender_that_hangs_up_is_not_waited_for() -> None:
     async def gone() -> dict[str, object]:
         return {"type": "http.disconnect"}
 
-    with pytest.raises(RequestRefused, match="incomplete"):
+    with pytest.raises(RequestRejected, match="incomplete"):
         asyncio.run(BodyReader(10_000).read({"headers": []}, gone))
 
 
@@ -327,7 +327,7 @@ def test_a_district_must_be_named() -> None:
 
 def test_another_application_may_answer_the_other_paths() -> None:
     """Paths that are no receiver's go to the application beside them."""
-    receivers = Receivers(otherwise=PlainTextResponse("the pages"))
+    receivers = Receivers(fallback=PlainTextResponse("the pages"))
 
     assert asyncio.run(receivers.post("/courses", b"")).text == "the pages"
     assert send(receivers, signed())[0] == 202

@@ -30,7 +30,7 @@ from shared.ports.passback import count_nothing
 from shared.queues import Stream
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.run_all import without_settings
-from workers.web.receivers.intake_metrics import Accepted
+from workers.web.receivers.intake_metrics import IntakeMetrics
 from workers.web.receivers.rejection_log import RejectionLog
 from workers.web.receivers.sqs import RECEIVER, SqsConsumer
 
@@ -99,7 +99,7 @@ class Consumer:
         refusals = RejectionLog(ManualClock(datetime(2031, 10, 6, tzinfo=UTC)))
         writer = SqsWriter(self.redis, self.keys)
         self.consumer = SqsConsumer(
-            queue, writer, Senders(UUID), refusals, self.stopped, Accepted(count_nothing, RECEIVER)
+            queue, writer, Senders(UUID), refusals, self.stopped, IntakeMetrics(count_nothing, RECEIVER)
         )
 
     def stored(self, stream: Stream) -> list[dict[bytes, bytes]]:
@@ -122,7 +122,7 @@ GRADE = {b"c": b"41", b"u": b"event", b"a": b"71"}
 def test_events_mean_what_they_mean_over_https(sqs: Sqs, consumer: Consumer) -> None:
     """Each goes to its stream with local ids; those of no interest go nowhere; all are deleted."""
     sqs.send(event(), event("assignment_updated"), event("logged_in"))
-    consumer.consumer.step()
+    consumer.consumer.run_once()
     assert consumer.stored(Stream.GRADE_CHANGES) == [GRADE]
     assert consumer.stored(Stream.ASSIGNMENT_CHANGES) == [{b"c": b"41", b"u": b"event"}]
     assert sqs.left() == 0
@@ -131,14 +131,18 @@ def test_events_mean_what_they_mean_over_https(sqs: Sqs, consumer: Consumer) -> 
 def test_a_batch_has_ten_messages(sqs: Sqs, consumer: Consumer) -> None:
     """More than ten take more steps; an empty queue is no work."""
     sqs.send(*[event()] * 12)
-    assert sorted([consumer.consumer.step(), consumer.consumer.step(), consumer.consumer.step()]) == [0, 2, 10]
+    assert sorted([consumer.consumer.run_once(), consumer.consumer.run_once(), consumer.consumer.run_once()]) == [
+        0,
+        2,
+        10,
+    ]
     assert len(consumer.stored(Stream.GRADE_CHANGES)) == 12
 
 
 def test_events_of_another_district_are_dropped(sqs: Sqs, consumer: Consumer) -> None:
     """They change nothing, are kept nowhere, and do not come again."""
     sqs.send(event(root="another-district"))
-    consumer.consumer.step()
+    consumer.consumer.run_once()
     assert consumer.stored(Stream.GRADE_CHANGES) == consumer.malformed() == []
     assert sqs.left() == 0
 
@@ -147,7 +151,7 @@ def test_events_of_another_district_are_dropped(sqs: Sqs, consumer: Consumer) ->
 def test_what_is_no_event_is_noted_and_deleted(sqs: Sqs, consumer: Consumer, body: str) -> None:
     """A person finds its id and what was wrong; its text, which may hold anything, is not kept; others go on."""
     sqs.send(body, event())
-    consumer.consumer.step()
+    consumer.consumer.run_once()
     [kept] = consumer.malformed()
     assert (kept[b"stream"], kept[b"reason"], kept[b"bytes"]) == (b"sqs", b"malformed_event", str(len(body)).encode())
     assert b"Canary" not in b"".join([*kept.keys(), *kept.values()])
@@ -161,10 +165,10 @@ def test_nothing_is_deleted_while_redis_is_away(sqs: Sqs, consumer: Consumer) ->
     sqs.show_again()
     consumer.server.connected = False
     with pytest.raises(ServiceUnavailable, match="XADD"):
-        consumer.consumer.step()
+        consumer.consumer.run_once()
     assert sqs.left() == 2
     consumer.server.connected = True
-    consumer.consumer.step()
+    consumer.consumer.run_once()
     assert (consumer.stored(Stream.GRADE_CHANGES), len(consumer.malformed())) == ([GRADE], 1)
     assert sqs.left() == 0
 
@@ -182,10 +186,10 @@ def test_a_process_killed_before_it_deletes_loses_nothing(sqs: Sqs) -> None:
     sqs.show_again()
     killed = Consumer(DiesBeforeDeleting(sqs.client, sqs.url, AT_ONCE))
     with pytest.raises(KeyboardInterrupt):
-        killed.consumer.step()
+        killed.consumer.run_once()
     assert killed.stored(Stream.GRADE_CHANGES) == [GRADE]
     survivor = Consumer(sqs.queue)
-    survivor.consumer.step()
+    survivor.consumer.run_once()
     assert survivor.stored(Stream.GRADE_CHANGES) == [GRADE]
     assert sqs.left() == 0
 
@@ -194,7 +198,7 @@ def test_a_queue_that_does_not_answer_is_asked_again(sqs: Sqs) -> None:
     """The consumer waits instead of ending; being told to stop ends the wait."""
     consumer = Consumer(SqsQueue(sqs.client, f"{sqs.url}-that-is-not-there", AT_ONCE))
     with pytest.raises(ServiceUnavailable, match=r"ReceiveMessage: AWS\.SimpleQueueService\.NonExistentQueue"):
-        consumer.consumer.step()
+        consumer.consumer.run_once()
     thread = threading.Thread(target=consumer.consumer.run)
     thread.start()
     consumer.stopped.set()

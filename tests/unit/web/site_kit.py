@@ -12,8 +12,8 @@ from starlette.types import ASGIApp
 
 from shared.config import load
 from workers.container import Container
+from workers.web.app import create_site
 from workers.web.pages.provisioning import ProvisioningPages
-from workers.web.site import create_site
 
 PASSWORD = "a long enough password é"
 VIEWER_PASSWORD = "another long password"

@@ -22,7 +22,6 @@ from workers.container import Container
 from workers.web.api.app import create_api
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.rejection_log import RejectionLog
-from workers.web.receivers.request_body import BodyReader
 
 PASSWORD = "a long enough password é"
 VIEWER_PASSWORD = "another long password"
@@ -62,7 +61,7 @@ class Web:
         self.service.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
         # The limits stand before every route of the web process.
         refusals = RejectionLog(self.service.clock)
-        self.app = RequestLimits(create_api(self.service), (), BodyReader(10_000), refusals)
+        self.app = RequestLimits(create_api(self.service), refusals)
 
     def call(
         self, method: str, path: str, auth: tuple[str, str] | None = ("operator", PASSWORD), **given: object

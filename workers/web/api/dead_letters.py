@@ -12,7 +12,7 @@ from shared.domain.passback.course_state import DeadLetter
 from workers.container import Container
 from workers.dead_letters.service import dead_letter_json
 from workers.grade_passback.explain.response import Json
-from workers.web.api.errors import ApiError, ErrorResponse
+from workers.web.api.errors import ErrorResponse
 from workers.web.api.parameters import (
     DEAD_LETTER_ID,
     Code,
@@ -23,6 +23,7 @@ from workers.web.api.parameters import (
     TimeParameter,
     plain,
 )
+from workers.web.errors import ApiError
 from workers.web.pages import dead_letters
 from workers.web.pages.dead_letter_causes import explained
 from workers.web.pages.operator_actions import OperatorActions

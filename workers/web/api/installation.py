@@ -9,8 +9,8 @@ from shared.domain.pauses import EVERYTHING, PROVISIONING
 from workers.container import Container
 from workers.grade_passback.explain.response import Json, pause_json
 from workers.status import installation_status
-from workers.web.api.errors import ApiError
 from workers.web.api.parameters import Operator, StrictModel, plain
+from workers.web.errors import ApiError
 from workers.web.pages.alerts import alerts
 from workers.web.pages.operator_actions import OperatorActions
 from workers.web.pages.overview import overview

@@ -8,10 +8,10 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
-from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import CHALLENGE, name_and_password
 from workers.web.auth.roles import User
 from workers.web.auth.sign_in import CLOSED, RequestAuthenticator
+from workers.web.errors import ApiError
 
 
 class _Utf8Basic(HTTPBasic):

@@ -27,9 +27,9 @@ from shared.clock import Clock
 from shared.config import PREFIX, Settings
 from shared.log_events import LogEvent
 from workers.runtime.log_limit import LogLimit
-from workers.web.api.errors import ApiError
 from workers.web.auth.passwords import Password
 from workers.web.auth.roles import Role
+from workers.web.errors import ApiError
 
 log = structlog.get_logger()
 

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from workers.web.api.errors import ApiError
 from workers.web.auth.roles import User
 from workers.web.auth.sessions import COOKIE
 from workers.web.auth.sign_in import CLOSED
+from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import PageHandlers, parse_form, redirect
 
 LONGEST_PASSWORD = 1000

@@ -5,30 +5,28 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from redis.exceptions import RedisError
-from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
-from starlette.types import Receive, Scope
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 
 from shared.config import Settings
-from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import Authenticator, name_and_password
 from workers.web.auth.trusted_proxies import Proxies
+from workers.web.errors import ApiError, redis_unavailable
 from workers.web.metrics.exposition import CONTENT_TYPE
-from workers.web.receivers.responses import Reply, json_reply, plain_reply
 
-# Who asks again within this time gets the same page, so that asking often costs Redis nothing.
-FRESH_FOR_S = 1.0
+# Requests within this time get the same page, so that frequent requests cost Redis nothing.
+CACHE_TTL_S = 1.0
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-CHALLENGE = (b"www-authenticate", b'Bearer realm="passback", Basic realm="passback", charset="UTF-8"')
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="passback", Basic realm="passback", charset="UTF-8"'}
 NOT_SIGNED_IN = ApiError(401, "not_signed_in", "Send the metrics token, or sign in as operator.")
 METRICS_PATH = "metrics"
 
 
 class MetricsAccess:
-    """Who may read the numbers: with a token configured, whoever has it; else who asks from this machine.
+    """Admits requests with the token if one is configured, else requests from this machine; the operator always.
 
-    The operator may in any case. A proxy on this machine makes everybody seem to ask from here: what it forwards is
-    told by its headers. Behind one that adds none, a token is needed.
+    A proxy on this machine makes every request appear local: forwarded requests are recognized by their headers. Behind
+    a proxy that adds none, a token is needed.
     """
 
     def __init__(self, settings: Settings, authenticator: Authenticator) -> None:
@@ -36,18 +34,18 @@ class MetricsAccess:
         self._authenticator = authenticator
         self._proxies = Proxies(settings)
 
-    async def check(self, scope: Scope) -> None:
-        """Return if this request may be answered. Raises: ApiError, RedisError."""
-        headers = Headers(scope=scope)
+    async def check(self, request: HTTPConnection) -> None:
+        """Return if this request is admitted. Raises: ApiError, RedisError."""
+        headers = request.headers
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        sender = self._proxies.sender(HTTPConnection(scope))
+        sender = self._proxies.sender(request)
         match scheme.lower():
             case "bearer" if self._has_token:
                 await self._authenticator.token(given.strip(), sender, METRICS_PATH)
             case "basic" if self._authenticator.has_passwords:
                 await self._authenticator.operator(*name_and_password(headers["authorization"]), sender, METRICS_PATH)
             case "":
-                if self._has_token or not _is_local(scope) or any(name in headers for name in FORWARDED):
+                if self._has_token or not _is_local(request) or any(name in headers for name in FORWARDED):
                     raise NOT_SIGNED_IN
             case _:
                 raise NOT_SIGNED_IN
@@ -60,33 +58,27 @@ class MetricsPage:
         self._render = render
         self._access = access
         self._lock = asyncio.Lock()
-        self._page: tuple[float, Reply] | None = None
+        self._cached: tuple[float, bytes] | None = None
 
-    async def __call__(self, scope: Scope, _receive: Receive) -> Reply:
-        """Return the page, or why it is not given: 401, 403, 429, 503."""
+    async def get(self, request: Request) -> Response:
+        """Return the page, or an error: 401, 403, 429, 503."""
         try:
-            await self._access.check(scope)
-        except ApiError as refused:
-            return _refusal(refused)
+            await self._access.check(request)
+        except ApiError as error:
+            response = error.response()
+            response.headers.update(CHALLENGE if error.status == 401 else {})
+            return response
         except (RedisError, OSError):
-            return _refusal(ApiError(503, "unavailable", "Redis does not answer now.", {"Retry-After": "5"}))
+            return redis_unavailable().response()
         async with self._lock:
             now = asyncio.get_running_loop().time()
-            if self._page is None or now - self._page[0] > FRESH_FOR_S:
-                self._page = now, plain_reply(await asyncio.to_thread(self._render), CONTENT_TYPE)
-            return self._page[1]
+            if self._cached is None or now - self._cached[0] > CACHE_TTL_S:
+                self._cached = now, await asyncio.to_thread(self._render)
+            return Response(self._cached[1], headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
 
-def _refusal(refused: ApiError) -> Reply:
-    headers = [CHALLENGE] if refused.status == 401 else []
-    if refused.headers and "Retry-After" in refused.headers:
-        headers.append((b"retry-after", refused.headers["Retry-After"].encode()))
-    return json_reply(refused.status, {"error": {"code": refused.code, "message": refused.message}}, headers)
-
-
-def _is_local(scope: Scope) -> bool:
-    client = scope.get("client")
+def _is_local(request: HTTPConnection) -> bool:
     try:
-        return client is not None and ip_address(client[0]).is_loopback
+        return request.client is not None and ip_address(request.client.host).is_loopback
     except ValueError:
         return False

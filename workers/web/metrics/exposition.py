@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from workers.web.metrics.collector import Histogram, Sample
 from workers.web.metrics.definitions import METRICS, Metric, MetricType
 
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class PassbackCollector(Collector):

@@ -14,8 +14,8 @@ from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from workers.container import Container
 from workers.grade_passback.gone_courses import refuse_unknown_course
-from workers.web.api.errors import ApiError
 from workers.web.auth.roles import User
+from workers.web.errors import ApiError
 from workers.web.pages.dead_letter_batches import Batches
 from workers.web.pages.provisioning import ProvisioningPages
 

@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from shared.config import ConfigurationError
 from shared.errors import PassbackError
 from workers.container import Container
-from workers.web.api.errors import ApiError
 from workers.web.auth.roles import User
 from workers.web.auth.sign_in import CLOSED, Authenticated, RequestAuthenticator
+from workers.web.errors import ApiError
 from workers.web.pages.operator_actions import OperatorActions
 from workers.web.pages.provisioning import ProvisioningPages
 from workers.web.pages.rendering import Renderer

@@ -1,12 +1,17 @@
-"""Puts the receivers together: `build` from the settings, `create_app` from parts."""
+"""Assembles the receivers: `build` from the settings, `create_app` from parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, JwksKeys
@@ -20,12 +25,13 @@ from shared.events.signatures import Senders, SigningKeys
 from shared.ports.passback import Count, count_nothing
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.canvas_events import CanvasEvents
-from workers.web.receivers.health import Readiness, livez
-from workers.web.receivers.intake_metrics import Accepted
+from workers.web.receivers.health import livez, readyz
+from workers.web.receivers.intake_metrics import IntakeMetrics
 from workers.web.receivers.powerschool_events import PowerSchoolEvents
 from workers.web.receivers.rejection_log import RejectionLog
 from workers.web.receivers.request_body import BodyReader
-from workers.web.receivers.routing import Lifespan, ReceiverApp, Route, get, nothing_to_start, post
+from workers.web.receivers.responses import UNKNOWN_PATH, WRONG_METHOD, RequestRejected
+from workers.web.receivers.routing import ReceiverApp
 from workers.web.receivers.webhooks import Webhooks
 
 # The largest request body a receiver reads, in bytes. A larger one gets 413.
@@ -34,24 +40,27 @@ MAX_EVENT_BYTES = 2_000_000
 MAX_WAITING_EVENTS = 10_000
 CANVAS, POWERSCHOOL, WEBHOOKS = "/events/canvas", "/events/powerschool", "/webhooks/changes"
 
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
 
 def create_app(
     settings: Settings,
     writer: ChangeWriter,
     keys: SigningKeys,
     *,
-    seen_webhooks: WebhookIds,
-    roster_hints: RosterChangeFlag,
+    webhook_ids: WebhookIds,
+    roster_changes: RosterChangeFlag,
     store: Callable[[], Awaitable[object]],
     clock: Clock,
-    lifespan: Lifespan = nothing_to_start,
-    otherwise: ASGIApp | None = None,
+    lifespan: Lifespan | None = None,
+    fallback: ASGIApp | None = None,
     count: Count = count_nothing,
-    more_routes: Mapping[str, Route] | None = None,
+    routes: Sequence[Route] = (),
     max_event_bytes: int = MAX_EVENT_BYTES,
-) -> RequestLimits:
-    """Return the receivers as an ASGI application; paths that are not theirs go to `otherwise`.
+) -> ReceiverApp:
+    """Return the receivers as an ASGI application; `store` writes to Redis, for `/readyz`.
 
+    Starlette routes `routes` and the health checks; every other path goes to `fallback`.
     Raises: ConfigurationError, where the settings would let events of other Canvas customers in.
     """
     if not settings.live_events_allow_unsigned:
@@ -62,33 +71,45 @@ def create_app(
         keys,
         senders,
         clock.now,
-        Accepted(count, CANVAS),
+        IntakeMetrics(count, CANVAS),
         allow_unsigned=settings.live_events_allow_unsigned,
     )
-    routes = {
-        CANVAS: post(canvas_events),
-        POWERSCHOOL: post(PowerSchoolEvents(roster_hints, Accepted(count, POWERSCHOOL))),
-        WEBHOOKS: post(Webhooks(writer, seen_webhooks, _webhook_secret(settings), Accepted(count, WEBHOOKS))),
-        "/livez": get(livez),
-        "/readyz": get(Readiness(store)),
-        **(more_routes or {}),
+    webhooks = Webhooks(writer, webhook_ids, _webhook_verifier(settings), IntakeMetrics(count, WEBHOOKS))
+    receivers = {
+        CANVAS: canvas_events.receive,
+        POWERSCHOOL: PowerSchoolEvents(roster_changes, IntakeMetrics(count, POWERSCHOOL)).receive,
+        WEBHOOKS: webhooks.receive,
     }
-    refusals = RejectionLog(clock, count)
-    app = ReceiverApp(routes, refusals, lifespan, otherwise)
-    return RequestLimits(app, (CANVAS, POWERSCHOOL, WEBHOOKS), BodyReader(max_event_bytes), refusals)
+    rejections = RejectionLog(clock, count)
+    others = Starlette(
+        routes=[Route("/livez", livez), readyz(store), *routes],
+        exception_handlers={HTTPException: _not_routed},
+        lifespan=lifespan,
+    )
+    others.router.redirect_slashes = False
+    if fallback is not None:
+        others.router.default = fallback
+    bodies = BodyReader(max_event_bytes)
+    return ReceiverApp(receivers, bodies, rejections, RequestLimits(others, rejections))
+
+
+def _not_routed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    rejection = UNKNOWN_PATH if error.status_code == 404 else WRONG_METHOD
+    return RequestRejected(rejection, headers=error.headers).response()
 
 
 def build(
     settings: Settings,
-    otherwise: ASGIApp | None = None,
+    fallback: ASGIApp | None = None,
     *,
     count: Count = count_nothing,
-    more_routes: Mapping[str, Route] | None = None,
+    routes: Sequence[Route] = (),
     close: Callable[[], None] = lambda: None,
-) -> RequestLimits:
-    """Return the receivers with Redis and Canvas's keys behind them, opened and closed by the server's lifespan.
+) -> ReceiverApp:
+    """Return the receivers with their connections to Redis and to Canvas's keys, closed by the server's lifespan.
 
-    `close` closes what was given: it is called in a thread, after the last request.
+    `close` is called in a thread, after the last request.
     """
     clock = SystemClock()
     redis, close_redis = connect_async(settings)
@@ -98,7 +119,7 @@ def build(
     jwks = JwksKeys(http, settings.live_events_jwks_url, clock)
 
     @asynccontextmanager
-    async def lifespan() -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await writer.close()
         await jwks.close()
@@ -110,18 +131,18 @@ def build(
         settings,
         writer,
         jwks,
-        seen_webhooks=WebhookIds(redis, redis_keys),
-        roster_hints=RosterChangeFlag(redis, redis_keys),
+        webhook_ids=WebhookIds(redis, redis_keys),
+        roster_changes=RosterChangeFlag(redis, redis_keys),
         store=writer.check,
         clock=clock,
         lifespan=lifespan,
-        otherwise=otherwise,
+        fallback=fallback,
         count=count,
-        more_routes=more_routes,
+        routes=routes,
     )
 
 
-def _webhook_secret(settings: Settings) -> Webhook | None:
+def _webhook_verifier(settings: Settings) -> Webhook | None:
     secret = settings.webhook_secret.get_secret_value()
     if not secret:
         return None

@@ -1,9 +1,7 @@
-"""`POST /events/canvas`: Live Events of Canvas, signed or not. The busiest path: nothing here waits but for Redis."""
+"""`POST /events/canvas`: Live Events of Canvas, signed or not. The busiest path: it waits for Redis alone."""
 
 from collections.abc import Callable
 from datetime import datetime
-
-from starlette.types import Receive, Scope
 
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
 from shared.domain.passback.changes import Change
@@ -11,12 +9,12 @@ from shared.errors import ServiceUnavailable
 from shared.events.event_mapping import change_of
 from shared.events.live_events import LiveEvent, MalformedEvent, parse
 from shared.events.signatures import NotFromCanvas, Senders, SigningKeys, read_token, verified_claims
-from workers.web.middleware import request_body
-from workers.web.receivers.intake_metrics import Accepted
-from workers.web.receivers.responses import ACCEPTED, NOT_AN_EVENT, NOT_FROM_CANVAS, UNAVAILABLE, Reply, RequestRefused
+from workers.web.receivers.intake_metrics import IntakeMetrics
+from workers.web.receivers.responses import INVALID_SIGNATURE, MALFORMED_EVENT, UNAVAILABLE, RequestRejected
+from workers.web.receivers.routing import RawHeaders
 
-# Canvas says nothing of the content type of a signed event, so the body decides: a token may come in quotes.
-AROUND_A_BODY = b'" \t\r\n'
+# Canvas documents no content type for a signed event, so the body decides: a token may come in quotes.
+JWT_PADDING = b'" \t\r\n'
 
 
 class CanvasEvents:
@@ -28,7 +26,7 @@ class CanvasEvents:
         keys: SigningKeys,
         senders: Senders,
         now: Callable[[], datetime],
-        accepted: Accepted,
+        metrics: IntakeMetrics,
         *,
         allow_unsigned: bool,
     ) -> None:
@@ -36,33 +34,33 @@ class CanvasEvents:
         self._keys = keys
         self._senders = senders
         self._now = now
-        self._accepted = accepted
+        self._metrics = metrics
         self._allow_unsigned = allow_unsigned
 
-    async def __call__(self, scope: Scope, _receive: Receive) -> Reply:
-        """Return 202 once the change is stored, or if the event is of no interest. Raises: RequestRefused."""
+    async def receive(self, _headers: RawHeaders, body: bytes) -> None:
+        """Return once the change is stored, or if the event is of no interest. Raises: RequestRejected."""
         try:
-            # The bytes and the event are let go here: while Redis is slow, only the small change is held.
-            change = await self._change(scope)
+            change = await self._change(body)
+            # Frees the body and the event: while Redis is slow, only the small change is held.
+            del body
             if change is not None:
                 await self._writer.add(change)
-            self._accepted.change(change)
+            self._metrics.count_change(change)
         except MalformedEvent as error:
-            raise RequestRefused(NOT_AN_EVENT, str(error)) from None
+            raise RequestRejected(MALFORMED_EVENT, str(error)) from None
         except NotFromCanvas as error:
-            raise RequestRefused(NOT_FROM_CANVAS, error.code) from None
+            raise RequestRejected(INVALID_SIGNATURE, error.code) from None
         except ServiceUnavailable as error:
-            raise RequestRefused(UNAVAILABLE, error.cause, error.delay) from None
-        return ACCEPTED
+            raise RequestRejected(UNAVAILABLE, error.cause, error.delay) from None
 
-    async def _change(self, scope: Scope) -> Change | None:
-        raw = request_body(scope).strip(AROUND_A_BODY)
+    async def _change(self, body: bytes) -> Change | None:
+        raw = body.strip(JWT_PADDING)
         event = self._unsigned(raw) if raw.startswith(b"{") else await self._signed(raw)
         self._senders.check_district(event)
         return change_of(event)
 
     def _unsigned(self, raw: bytes) -> LiveEvent:
-        """Return an unsigned event; where none are allowed, malformed ones are told so, well-formed ones refused."""
+        """Parse an unsigned event. Where none are allowed, a malformed one is still reported as malformed."""
         event = parse(raw)
         if not self._allow_unsigned:
             raise NotFromCanvas("unsigned")

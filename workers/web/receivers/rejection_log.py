@@ -1,4 +1,4 @@
-"""Counts refused requests and logs them, without letting a sender fill the log."""
+"""Counts and logs rejected requests, at a bounded rate: a sender cannot fill the log."""
 
 import structlog
 
@@ -7,29 +7,31 @@ from shared.domain.metrics import CounterName
 from shared.log_events import LogEvent
 from shared.ports.passback import Count, count_nothing
 from workers.runtime.log_limit import LogLimit
-from workers.web.receivers.intake_metrics import REFUSED_KIND
-from workers.web.receivers.responses import RequestRefused
+from workers.web.receivers.intake_metrics import REJECTED_KIND
+from workers.web.receivers.responses import RequestRejected
 
 log = structlog.get_logger()
 
 
 class RejectionLog:
-    """Writes one line per door, status and cause in a period; the next one counts those between."""
+    """Writes one line per route, status and cause in a period; the next line has the number of those between."""
 
     def __init__(self, clock: Clock, count: Count = count_nothing) -> None:
-        self._lines = LogLimit(clock)
+        self._log_limit = LogLimit(clock)
         self._count = count
 
-    def note(self, receiver: str, refused: RequestRefused) -> None:
-        """Count and log what a receiver refused. `receiver` is the path of one of our own routes."""
-        status = refused.refusal.status
-        self._count(CounterName.EVENTS, REFUSED_KIND, receiver, refused.refusal.code)
-        if (unlogged := self._lines.due((receiver, status, refused.cause))) is not None:
+    def record(self, receiver: str, rejected: RequestRejected) -> None:
+        """Count and log what a receiver rejected. `receiver` is the path of one of our own routes."""
+        status = rejected.rejection.status
+        self._count(CounterName.EVENTS, REJECTED_KIND, receiver, rejected.rejection.code)
+        if (unlogged := self._log_limit.due((receiver, status, rejected.cause))) is not None:
             event = LogEvent.EVENT_NOT_STORED if status == 503 else LogEvent.EVENT_REFUSED
-            log.warning(event, receiver=receiver, status=status, cause=refused.cause, unlogged=unlogged)
+            log.warning(event, receiver=receiver, status=status, cause=rejected.cause, unlogged=unlogged)
 
-    def note_request(self, door: str, refused: RequestRefused) -> None:
-        """Log what another door refused before anything read it: `pages`, `api`, `metrics` or `health`."""
-        status = refused.refusal.status
-        if (unlogged := self._lines.due((door, status, refused.cause))) is not None:
-            log.warning(LogEvent.REQUEST_REFUSED, door=door, status=status, cause=refused.cause, unlogged=unlogged)
+    def record_request(self, route_group: str, rejected: RequestRejected) -> None:
+        """Log a request to `pages`, `api`, `metrics` or `health` that was rejected before it was routed."""
+        status = rejected.rejection.status
+        if (unlogged := self._log_limit.due((route_group, status, rejected.cause))) is not None:
+            log.warning(
+                LogEvent.REQUEST_REFUSED, door=route_group, status=status, cause=rejected.cause, unlogged=unlogged
+            )

@@ -1,11 +1,11 @@
-"""Reads request bodies within limits of size, time and memory, whatever their sender does."""
+"""Reads request bodies within limits of size, time and memory."""
 
 import asyncio
 from datetime import timedelta
 
 from starlette.types import Receive, Scope
 
-from workers.web.receivers.responses import INCOMPLETE, TOO_BUSY, TOO_LARGE, TOO_SLOW, RequestRefused
+from workers.web.receivers.responses import INCOMPLETE, TOO_BUSY, TOO_LARGE, TOO_SLOW, RequestRejected
 
 TIMEOUT_S = 10.0
 MAX_BUFFERED_BYTES = 64_000_000
@@ -22,26 +22,26 @@ class BodyReader:
         self._held_bytes = 0
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the body. Raises: RequestRefused."""
-        if _announced_length(scope) > self._max_bytes:
-            raise RequestRefused(TOO_LARGE)
+        """Return the body. Raises: RequestRejected."""
+        if _content_length(scope) > self._max_bytes:
+            raise RequestRejected(TOO_LARGE)
         try:
             async with asyncio.timeout(self._timeout_s):
                 body, more = await self._chunk(receive)
-                return body if not more else await self._gather(body, receive)
+                return body if not more else await self._read_chunks(body, receive)
         except TimeoutError:
-            raise RequestRefused(TOO_SLOW) from None
+            raise RequestRejected(TOO_SLOW) from None
 
     async def _chunk(self, receive: Receive) -> tuple[bytes, bool]:
         message = await receive()
         if message["type"] != "http.request":
-            raise RequestRefused(INCOMPLETE)
+            raise RequestRejected(INCOMPLETE)
         body: bytes = message.get("body", b"")
         if len(body) > self._max_bytes:
-            raise RequestRefused(TOO_LARGE)
+            raise RequestRejected(TOO_LARGE)
         return body, message.get("more_body", False)
 
-    async def _gather(self, first: bytes, receive: Receive) -> bytes:
+    async def _read_chunks(self, first: bytes, receive: Receive) -> bytes:
         """Collect the rest of a body that came in pieces, holding no more than all senders together may fill."""
         body, more, held = bytearray(first), True, 0
         try:
@@ -49,17 +49,17 @@ class BodyReader:
                 self._held_bytes += len(body) - held
                 held = len(body)
                 if self._held_bytes > self._max_held_bytes:
-                    raise RequestRefused(TOO_BUSY, retry_after=RETRY_AFTER)
+                    raise RequestRejected(TOO_BUSY, retry_after=RETRY_AFTER)
                 chunk, more = await self._chunk(receive)
                 body += chunk
                 if len(body) > self._max_bytes:
-                    raise RequestRefused(TOO_LARGE)
+                    raise RequestRejected(TOO_LARGE)
         finally:
             self._held_bytes -= held
         return bytes(body)
 
 
-def _announced_length(scope: Scope) -> int:
+def _content_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value) if value.isdigit() and len(value) < 20 else 0

@@ -1,31 +1,17 @@
-"""What the receivers answer: replies made once and sent often, and refusals as rows of a table."""
+"""The responses of the receivers: 202, and one row per reason to reject a request."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from starlette.types import Message, Send
+from starlette.responses import JSONResponse, Response
 
-CLOSE = (b"connection", b"close")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer, as the two messages ASGI wants."""
-
-    start: Message
-    body: Message
-
-    async def send(self, send: Send) -> None:
-        """Send the answer."""
-        await send(self.start)
-        await send(self.body)
+ACCEPTED = Response(status_code=202)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a request is not accepted. `closes` ends the connection too: the rest of its body is not wanted."""
+    """Why a request is rejected. `closes` ends the connection too: the rest of the body is not read."""
 
     status: int
     code: str
@@ -33,10 +19,10 @@ class Rejection:
     closes: bool = False
 
 
-NOT_AN_EVENT = Rejection(400, "malformed", "The body is no Live Event.")
+MALFORMED_EVENT = Rejection(400, "malformed", "The body is no Live Event.")
 NOT_A_WEBHOOK = Rejection(400, "malformed", "The body is no change: see the webhook's format.")
 INCOMPLETE = Rejection(400, "incomplete", "The body ended early.", closes=True)
-NOT_FROM_CANVAS = Rejection(401, "not_from_canvas", "The event is not signed by Canvas, or not of this district.")
+INVALID_SIGNATURE = Rejection(401, "not_from_canvas", "The event is not signed by Canvas, or not of this district.")
 NOT_SIGNED = Rejection(401, "not_signed", "The webhook's signature, timestamp or id is missing or wrong.")
 UNKNOWN_PATH = Rejection(404, "not_found", "There is nothing at this path.")
 WRONG_METHOD = Rejection(405, "method_not_allowed", "This path has another method.")
@@ -47,52 +33,37 @@ TOO_MANY = Rejection(503, "too_busy", "Too many requests are in work. Send it ag
 UNAVAILABLE = Rejection(503, "unavailable", "The change cannot be stored or checked now. Send it again.")
 
 
-class RequestRefused(Exception):
-    """Ends the work on a request with a refusal.
+class RequestRejected(Exception):
+    """Ends a request with a rejection.
 
-    `detail` says more in our own words, such as which check failed; never anything the sender wrote.
+    `detail` names the failed check in our own words, never in the sender's.
     """
 
-    def __init__(self, refusal: Rejection, detail: str = "", retry_after: timedelta | None = None) -> None:
-        super().__init__(refusal.code, detail)
-        self.refusal = refusal
+    def __init__(
+        self,
+        rejection: Rejection,
+        detail: str = "",
+        retry_after: timedelta | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(rejection.code, detail)
+        self.rejection = rejection
         self.detail = detail
-        self.retry_after = retry_after
+        self._retry_after = retry_after
+        self._headers = headers or {}
 
     @property
     def cause(self) -> str:
         """The most exact code there is, for logs."""
-        return self.detail or self.refusal.code
+        return self.detail or self.rejection.code
 
-    def reply(self, more_headers: Sequence[tuple[bytes, bytes]] = ()) -> Reply:
-        """Return the answer that tells the sender."""
-        headers = [*more_headers, *([CLOSE] if self.refusal.closes else [])]
-        if self.retry_after is not None:
-            headers.append((b"retry-after", b"%d" % max(1, round(self.retry_after.total_seconds()))))
-        message = f"{self.refusal.message} ({self.detail})" if self.detail else self.refusal.message
-        return json_reply(self.refusal.status, {"error": {"code": self.refusal.code, "message": message}}, headers)
-
-
-def json_reply(status: int, content: object, headers: Sequence[tuple[bytes, bytes]] = ()) -> Reply:
-    """Return a reply with `content` as JSON."""
-    body = json.dumps(content).encode()
-    return _reply(status, body, [(b"content-type", b"application/json"), *headers])
-
-
-def plain_reply(body: bytes, content_type: bytes) -> Reply:
-    """Return a reply with `body`, which nobody on the way keeps."""
-    return _reply(200, body, [(b"content-type", content_type), (b"cache-control", b"no-store")])
-
-
-def _reply(status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> Reply:
-    return Reply(
-        start={
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(b"content-length", b"%d" % len(body)), *headers],
-        },
-        body={"type": "http.response.body", "body": body},
-    )
-
-
-ACCEPTED = _reply(202, b"")
+    def response(self) -> Response:
+        """Return the response for the sender."""
+        headers = dict(self._headers)
+        if self.rejection.closes:
+            headers["Connection"] = "close"
+        if self._retry_after is not None:
+            headers["Retry-After"] = str(max(1, round(self._retry_after.total_seconds())))
+        message = f"{self.rejection.message} ({self.detail})" if self.detail else self.rejection.message
+        error = {"code": self.rejection.code, "message": message}
+        return JSONResponse({"error": error}, self.rejection.status, headers)

@@ -15,9 +15,9 @@ from shared.events.event_mapping import change_of
 from shared.events.live_events import MalformedEvent, parse
 from shared.events.signatures import NotFromCanvas, Senders
 from shared.log_events import LogEvent
-from workers.web.receivers.intake_metrics import Accepted
+from workers.web.receivers.intake_metrics import IntakeMetrics
 from workers.web.receivers.rejection_log import RejectionLog
-from workers.web.receivers.responses import NOT_AN_EVENT, NOT_FROM_CANVAS, RequestRefused
+from workers.web.receivers.responses import INVALID_SIGNATURE, MALFORMED_EVENT, RequestRejected
 
 log = structlog.get_logger()
 
@@ -32,38 +32,38 @@ class SqsConsumer:
         queue: SqsQueue,
         writer: SqsWriter,
         senders: Senders,
-        refusals: RejectionLog,
+        rejections: RejectionLog,
         stopped: threading.Event,
-        accepted: Accepted,
+        metrics: IntakeMetrics,
     ) -> None:
         self._queue = queue
         self._writer = writer
         self._senders = senders
-        self._refusals = refusals
+        self._rejections = rejections
         self._stopped = stopped
-        self._accepted = accepted
+        self._metrics = metrics
 
     def run(self) -> None:
         """Consume until `stopped` is set; what is in hand is finished first."""
         while not self._stopped.is_set():
             try:
-                self.step()
+                self.run_once()
             except ServiceUnavailable as error:
                 # What is not deleted comes again, after the queue's visibility timeout.
                 log.warning(LogEvent.QUEUE_INTERRUPTED, cause=error.cause, error=str(error))
                 self._stopped.wait(error.delay.total_seconds())
 
-    def step(self) -> int:
+    def run_once(self) -> int:
         """Take one batch, store what it means, then delete it; return its size. Raises: ServiceUnavailable."""
         messages = self._queue.receive()
         if not messages:
             return 0
         read = [self._read(message) for message in messages]
         # Deleted after it is stored: a crash between the two stores it twice, and never not at all.
-        changes = [one for one in read if isinstance(one, Change)]
-        self._writer.add(changes, [one for one in read if isinstance(one, Unreadable)])
+        changes = [each for each in read if isinstance(each, Change)]
+        self._writer.add(changes, [each for each in read if isinstance(each, Unreadable)])
         for change in changes:
-            self._accepted.change(change)
+            self._metrics.count_change(change)
         self._queue.delete(messages)
         return len(messages)
 
@@ -74,12 +74,12 @@ class SqsConsumer:
             event = parse(raw)
             self._senders.check_district(event)
         except MalformedEvent as error:
-            self._refusals.note(RECEIVER, RequestRefused(NOT_AN_EVENT, str(error)))
+            self._rejections.record(RECEIVER, RequestRejected(MALFORMED_EVENT, str(error)))
             return Unreadable(RECEIVER, message.id, str(error), len(raw))
         except NotFromCanvas as error:
-            self._refusals.note(RECEIVER, RequestRefused(NOT_FROM_CANVAS, error.code))
+            self._rejections.record(RECEIVER, RequestRejected(INVALID_SIGNATURE, error.code))
             return None
         change = change_of(event)
         if change is None:
-            self._accepted.change(None)
+            self._metrics.count_change(None)
         return change

@@ -1,19 +1,18 @@
-"""`POST /webhooks/changes`: changes told by scripts, LTI tools and forwarders, signed as Standard Webhooks are."""
+"""`POST /webhooks/changes`: changes reported by scripts, LTI tools and forwarders, signed as Standard Webhooks are."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
-from starlette.types import Receive, Scope
 
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
 from shared.adapters.redis.sync_queue.webhook_ids import WebhookIds
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.errors import ServiceUnavailable
 from shared.events.live_events import local_id
-from workers.web.middleware import request_body
-from workers.web.receivers.intake_metrics import Accepted
-from workers.web.receivers.responses import ACCEPTED, NOT_A_WEBHOOK, NOT_SIGNED, UNAVAILABLE, Reply, RequestRefused
+from workers.web.receivers.intake_metrics import IntakeMetrics
+from workers.web.receivers.responses import NOT_A_WEBHOOK, NOT_SIGNED, UNAVAILABLE, RequestRejected
+from workers.web.receivers.routing import RawHeaders
 
 
 def _canvas_id(value: object) -> str:
@@ -26,68 +25,62 @@ def _canvas_id(value: object) -> str:
 CanvasId = Annotated[str, BeforeValidator(_canvas_id)]
 
 
-class _Data(BaseModel):
+class _WebhookData(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     course_id: CanvasId
     assignment_id: CanvasId | None = None
 
 
-class _Body(BaseModel):
+class _WebhookBody(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     type: ChangeKind
-    data: _Data
+    data: _WebhookData
 
 
 class Webhooks:
-    """Verifies one webhook and stores the change it tells. No `secret` means that nobody is believed."""
+    """Verifies a webhook and stores the change that it reports. Without a secret every webhook is rejected."""
 
     def __init__(
-        self,
-        writer: ChangeWriter,
-        seen: WebhookIds,
-        secret: Webhook | None,
-        accepted: Accepted,
+        self, writer: ChangeWriter, stored_ids: WebhookIds, verifier: Webhook | None, metrics: IntakeMetrics
     ) -> None:
         self._writer = writer
-        self._seen = seen
-        self._secret = secret
-        self._accepted = accepted
+        self._stored_ids = stored_ids
+        self._verifier = verifier
+        self._metrics = metrics
 
-    async def __call__(self, scope: Scope, _receive: Receive) -> Reply:
-        """Return 202 once the change is stored, also for a repeated webhook. Raises: RequestRefused."""
-        raw = request_body(scope)
-        webhook_id = self._verified_id(scope, raw)
-        change = _change(raw)
+    async def receive(self, headers: RawHeaders, body: bytes) -> None:
+        """Return once the change is stored, also for a repeated webhook. Raises: RequestRejected."""
+        webhook_id = self._verify(headers, body)
+        change = _parse_change(body)
         try:
-            if await self._seen.contain(webhook_id):
-                self._accepted.repeated(change)
-                return ACCEPTED
-            # Remembered after it is stored: a crash between the two stores it twice, and never not at all.
+            if await self._stored_ids.contain(webhook_id):
+                self._metrics.count_duplicate(change)
+                return
+            # The id is stored last: a crash between the two stores the change twice, never not at all.
             await self._writer.add(change)
-            await self._seen.add(webhook_id)
+            await self._stored_ids.add(webhook_id)
         except ServiceUnavailable as error:
-            raise RequestRefused(UNAVAILABLE, error.cause, error.delay) from None
-        self._accepted.change(change)
-        return ACCEPTED
+            raise RequestRejected(UNAVAILABLE, error.cause, error.delay) from None
+        self._metrics.count_change(change)
 
-    def _verified_id(self, scope: Scope, raw: bytes) -> str:
-        """Return the webhook's id once signature and timestamp hold."""
-        if self._secret is None:
-            raise RequestRefused(NOT_SIGNED, "no webhook secret is set")
-        headers: dict[str, str] = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    def _verify(self, raw_headers: RawHeaders, body: bytes) -> str:
+        """Check signature and timestamp; return the webhook's id."""
+        if self._verifier is None:
+            raise RequestRejected(NOT_SIGNED, "no webhook secret is set")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw_headers}
         try:
-            self._secret.verify(raw, headers, json_parse=False)
+            self._verifier.verify(body, headers, json_parse=False)
         except (WebhookVerificationError, ValueError):
             # The library lets the ValueErrors of unreadable signatures and bodies through.
-            raise RequestRefused(NOT_SIGNED) from None
+            raise RequestRejected(NOT_SIGNED) from None
         return headers["webhook-id"]
 
 
-def _change(raw: bytes) -> Change:
+def _parse_change(raw: bytes) -> Change:
     try:
-        body = _Body.model_validate_json(raw)
+        body = _WebhookBody.model_validate_json(raw)
     except ValidationError:
-        raise RequestRefused(NOT_A_WEBHOOK) from None
+        raise RequestRejected(NOT_A_WEBHOOK) from None
     return Change(body.type, body.data.course_id, ChangeCause.WEBHOOK, assignment_id=body.data.assignment_id)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import fakeredis
 import pytest
+from starlette.requests import HTTPConnection
 
 from shared.adapters.redis.keys import Keys
 from shared.clock import SystemClock
 from shared.config import load
-from workers.web.api.errors import ApiError
 from workers.web.auth.credentials import Authenticator
+from workers.web.errors import ApiError
 from workers.web.metrics.endpoint import MetricsAccess
 
 PASSWORD, TOKEN = "a long enough password é", "a-token-for-prometheus"
@@ -35,7 +36,7 @@ def status(client: tuple[str, int] | None, token: str, password: str = PASSWORD,
     access = MetricsAccess(settings, Authenticator(settings, lambda: redis, Keys(), SystemClock()))
     sent = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     try:
-        asyncio.run(access.check({"type": "http", "client": client, "headers": sent}))
+        asyncio.run(access.check(HTTPConnection({"type": "http", "client": client, "headers": sent})))
     except ApiError as refused:
         return refused.status
     return 200

@@ -14,8 +14,8 @@ from shared.domain.passback.course_summary import AssignmentStatus
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
-from workers.web.api.errors import ApiError
 from workers.web.api.parameters import CANVAS_ID
+from workers.web.errors import ApiError
 from workers.web.pages.course_table import AssignmentExplanation, work_of
 from workers.web.pages.dead_letter_causes import explained
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, View, redirect

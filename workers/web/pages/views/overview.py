@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
-from workers.web.api.errors import ApiError
 from workers.web.api.installation import TARGET
+from workers.web.errors import ApiError
 from workers.web.pages.alerts import alerts
 from workers.web.pages.overview import overview
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, View, redirect

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from workers.web.api.errors import ApiError
+from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, View, redirect
 
 SHOWN_RUNS = 30
