@@ -36,7 +36,7 @@ from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.redis.operations.latency_histogram import LatencyHistogram
 from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, requests_wait, system_rates
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, Lease, QueueState, SyncQueue
@@ -195,10 +195,10 @@ class Container:
         return Pauses(self.redis, self.keys, self.clock)
 
     @cached_property
-    def provision_runs(self) -> RedisProvisionRuns:
+    def provision_runs(self) -> ProvisionRuns:
         """What provisioning remembers."""
         kept_for = timedelta(days=self.settings.provision_history_days)
-        return RedisProvisionRuns(self.redis, self.keys, kept_for, LEASE_DURATION)
+        return ProvisionRuns(self.redis, self.keys, kept_for, LEASE_DURATION)
 
     @cached_property
     def provisioning_desk(self) -> ProvisioningService:

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease, ScheduleState
 from shared.adapters.redis.provisioning.student_sis_ids import stored_student_ids
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
 from shared.domain.provisioning.run import (
@@ -20,7 +20,6 @@ from shared.domain.provisioning.run import (
     digest_of,
 )
 from shared.errors import LeaseLost
-from shared.ports.provisioning import RunLease, ScheduleState
 
 NOW = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -29,21 +28,21 @@ USERS = DataSet(KEY, (SisRow(("7", "7", "Student", "No. 7", "", "student", "acti
 
 
 @pytest.fixture
-def runs(client: redis.Redis, keys: Keys) -> RedisProvisionRuns:
-    return RedisProvisionRuns(client, keys, MONTH, timedelta(seconds=10))
+def runs(client: redis.Redis, keys: Keys) -> ProvisionRuns:
+    return ProvisionRuns(client, keys, MONTH, timedelta(seconds=10))
 
 
-def a_run(runs: RedisProvisionRuns, kind: RunKind = RunKind.ROSTER) -> Run:
+def a_run(runs: ProvisionRuns, kind: RunKind = RunKind.ROSTER) -> Run:
     return runs.open(kind, RunCause.PERSON, NOW, "operator")
 
 
-def leased(runs: RedisProvisionRuns) -> RunLease:
+def leased(runs: ProvisionRuns) -> RunLease:
     lease = runs.lease()
     assert lease is not None
     return lease
 
 
-def test_one_worker_at_a_time(runs: RedisProvisionRuns) -> None:
+def test_one_worker_at_a_time(runs: ProvisionRuns) -> None:
     """Whoever comes second gets no lease before the first one lets go; tokens grow."""
     first = leased(runs)
     assert runs.lease() is None
@@ -51,7 +50,7 @@ def test_one_worker_at_a_time(runs: RedisProvisionRuns) -> None:
     assert leased(runs).token > first.token
 
 
-def test_who_lost_the_lease_keeps_nothing(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+def test_who_lost_the_lease_keeps_nothing(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """Once somebody else may have the lease, a run, a data set and notes stay as they were."""
     run, lost = a_run(runs), leased(runs)
     client.delete(keys.run_lease)
@@ -67,7 +66,7 @@ def test_who_lost_the_lease_keeps_nothing(runs: RedisProvisionRuns, client: redi
     assert (runs.opened(), runs.applied(), runs.notes(), runs.lease()) == ([run], [], ScheduleState(), None)
 
 
-def test_a_run_that_has_not_begun_is_opened_once(runs: RedisProvisionRuns) -> None:
+def test_a_run_that_has_not_begun_is_opened_once(runs: ProvisionRuns) -> None:
     """Who asks for a run that waits already gets that one; once it has begun, or of another kind, a new one."""
     first = a_run(runs)
     assert a_run(runs) == first
@@ -77,7 +76,7 @@ def test_a_run_that_has_not_begun_is_opened_once(runs: RedisProvisionRuns) -> No
     assert len(runs.opened()) == 3
 
 
-def test_rollbacks_come_first(runs: RedisProvisionRuns) -> None:
+def test_rollbacks_come_first(runs: ProvisionRuns) -> None:
     """Open runs come in their order, rollbacks before all others; what is over is not open."""
     roster, rollback = a_run(runs), a_run(runs, RunKind.ROLLBACK)
     assert runs.opened() == [rollback, roster]
@@ -87,7 +86,7 @@ def test_rollbacks_come_first(runs: RedisProvisionRuns) -> None:
     assert runs.newest(1) == [replace(rollback, state=RunState.DONE)]
 
 
-def test_one_run_is_held_at_the_most(runs: RedisProvisionRuns) -> None:
+def test_one_run_is_held_at_the_most(runs: ProvisionRuns) -> None:
     """A held run is open no more; the next one that is held takes its place."""
     lease = leased(runs)
     first = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
@@ -99,7 +98,7 @@ def test_one_run_is_held_at_the_most(runs: RedisProvisionRuns) -> None:
     assert runs.held() == second
 
 
-def test_a_hold_ends_once(runs: RedisProvisionRuns) -> None:
+def test_a_hold_ends_once(runs: ProvisionRuns) -> None:
     """Of two people who decide about a held run, the second learns that it is not held any more."""
     held = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
     runs.save(leased(runs), held)
@@ -109,7 +108,7 @@ def test_a_hold_ends_once(runs: RedisProvisionRuns) -> None:
     assert (runs.held(), runs.opened()) == (None, [approved])
 
 
-def test_a_discarded_run_is_over(runs: RedisProvisionRuns) -> None:
+def test_a_discarded_run_is_over(runs: ProvisionRuns) -> None:
     """What a person closes is neither held nor open."""
     held = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
     runs.save(leased(runs), held)
@@ -117,7 +116,7 @@ def test_a_discarded_run_is_over(runs: RedisProvisionRuns) -> None:
     assert (runs.held(), runs.opened()) == (None, [])
 
 
-def test_a_run_and_its_data_set_are_kept_together(runs: RedisProvisionRuns) -> None:
+def test_a_run_and_its_data_set_are_kept_together(runs: ProvisionRuns) -> None:
     """What was applied of a data set is kept with the run that did it, and replaced by the next."""
     run, lease = a_run(runs), leased(runs)
     runs.save(lease, run, [DataSetState(KEY, "one", NOW)])
@@ -125,7 +124,7 @@ def test_a_run_and_its_data_set_are_kept_together(runs: RedisProvisionRuns) -> N
     assert runs.applied() == [DataSetState(KEY, "two", NOW, attempted="three")]
 
 
-def test_rows_are_kept_under_their_digest(runs: RedisProvisionRuns) -> None:
+def test_rows_are_kept_under_their_digest(runs: ProvisionRuns) -> None:
     """Rows come back as they were; where they came from does not change their digest, their content does."""
     runs.keep_rows("d", USERS)
     assert (runs.rows("d"), runs.rows("other")) == (USERS, None)
@@ -134,7 +133,7 @@ def test_rows_are_kept_under_their_digest(runs: RedisProvisionRuns) -> None:
     assert digest_of(USERS) == digest_of(elsewhere) != digest_of(changed)
 
 
-def test_what_canvas_holds_is_kept_longer(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+def test_what_canvas_holds_is_kept_longer(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """Rows live as long as runs do; those that Canvas holds, longer, until others take their place."""
     for digest in ("now", "before"):
         runs.keep_rows(digest, USERS)
@@ -145,7 +144,7 @@ def test_what_canvas_holds_is_kept_longer(runs: RedisProvisionRuns, client: redi
     assert lives["before"] <= MONTH < lives["now"]
 
 
-def test_messages_about_rows_are_kept_by_import(runs: RedisProvisionRuns) -> None:
+def test_messages_about_rows_are_kept_by_import(runs: ProvisionRuns) -> None:
     """What Canvas said is there in the order of the imports, and said twice it is there once."""
     early, late = (ImportMessage(KEY, n, RowError("users.csv", 2, "refused"), "Why.", "What to do.") for n in (9, 10))
     runs.keep_troubles("1", 10, [late])
@@ -155,7 +154,7 @@ def test_messages_about_rows_are_kept_by_import(runs: RedisProvisionRuns) -> Non
     assert runs.troubles("2") == []
 
 
-def test_notes_and_hints(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+def test_notes_and_hints(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """What scheduling notes comes back; the newest hint is the one that receivers left."""
     notes = ScheduleState(slot=NOW, checked_at=NOW, data_version="16", hint_ms=5)
     runs.note(leased(runs), notes)
@@ -164,7 +163,7 @@ def test_notes_and_hints(runs: RedisProvisionRuns, client: redis.Redis, keys: Ke
     assert runs.newest_hint_ms() == 1_900_000_000_123
 
 
-def test_kept_sis_ids_are_replaced(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+def test_kept_sis_ids_are_replaced(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """Those of the last run count, of students by STUDENTS.DCID; who lost the lease keeps none."""
     lease = leased(runs)
     runs.keep_sis_ids(lease, {"STUDENTS.DCID 7": "1007", "USERS.DCID 3": "T3"})
@@ -176,7 +175,7 @@ def test_kept_sis_ids_are_replaced(runs: RedisProvisionRuns, client: redis.Redis
         runs.keep_sis_ids(lease, {"STUDENTS.DCID 7": "1007"})
 
 
-def test_logins_of_who_left_are_kept_and_forgotten(runs: RedisProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+def test_logins_of_who_left_are_kept_and_forgotten(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """By their digests, for as long as what was applied is."""
     runs.keep_former_logins({"a1": "1007", "b2": "1008"}, ())
     runs.keep_former_logins({"c3": "1009"}, ["1007", "1010"])

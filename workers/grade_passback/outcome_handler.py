@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.adapters.redis.dead_letters.store import DeadLetters
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
 from shared.adapters.telemetry.exceptions import exception_fields
 from shared.clock import Clock
@@ -20,7 +21,6 @@ from shared.domain.plugin_queries import QueryFault
 from shared.domain.provisioning.run import Run, RunState
 from shared.errors import LeaseLost, PassbackError, PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
-from shared.ports.provisioning import ProvisionRuns, RunLease
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.sync_queue.store import LEASE_DURATION, SyncQueue
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.clock import Clock
@@ -28,7 +28,7 @@ from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.importer import MAX_IMPORT_DURATION, Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
 from workers.provisioning.lease import renewing_lease
-from workers.provisioning.planning import RosterPlanBuilder
+from workers.provisioning.planning import PlanBuilder
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner, StopCheck
 from workers.provisioning.schedule import CHECK_INTERVAL, ProvisionSchedule, ScheduleConfig
@@ -62,7 +62,7 @@ class ProvisioningContainer:
         redis: Redis,
         keys: Keys,
         clock: Clock,
-        runs: RedisProvisionRuns,
+        runs: ProvisionRuns,
         changes: SyncQueue,
         records: CourseStates,
         dead_letters: DeadLetters,
@@ -117,9 +117,9 @@ class ProvisioningContainer:
         return self._settings.district_time_zone or self.feed.time_zone()
 
     @cached_property
-    def planner(self) -> RosterPlanBuilder:
+    def planner(self) -> PlanBuilder:
         """What turns rosters into rows."""
-        return RosterPlanBuilder(self._settings, self.zone, self._clock)
+        return PlanBuilder(self._settings, self.zone, self._clock)
 
     @cached_property
     def provision_run(self) -> ProvisionRun:

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 
 from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.domain.provisioning.run import Run
-from shared.ports.provisioning import ProvisionRuns
 from workers.provisioning.reports.changed_rows import ChangedDataSet, changed_rows
 
 MOST_COURSES = 1_000_000

@@ -8,9 +8,9 @@ from datetime import timedelta
 import structlog
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
-from shared.ports.provisioning import ProvisionRuns, RunLease
 from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()

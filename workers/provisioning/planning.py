@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
-from typing import Protocol
 
 from shared.clock import Clock
 from shared.config import Settings
@@ -42,26 +41,11 @@ class PlanResult:
     kept_ids: Mapping[str, str] = field(default_factory=dict)
 
 
-class PlanBuilder(Protocol):
-    """Turns rosters into data sets, and Canvas's words about a row into ours."""
+class PlanBuilder:
+    """Turns rosters into data sets by the settings, and explains Canvas's row messages.
 
-    def plan(
-        self,
-        roster: Roster,
-        applied: Sequence[DataSet],
-        history: LiveHistory | None = None,
-        canvas: CanvasUsers = NOTHING_KNOWN,
-    ) -> PlanResult:
-        """Return what Canvas should hold, compared with what it was given last, and a day and a week ago."""
-        ...
-
-    def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> ImportMessage:
-        """Return what Canvas said about a row in plain words, with the PowerSchool record to mend."""
-        ...
-
-
-class RosterPlanBuilder:
-    """The `PlanBuilder` of a district's settings. `zone` is the district's; PowerSchool may be the one who knows it."""
+    `zone` returns the district's time zone, which may be read from PowerSchool.
+    """
 
     def __init__(self, settings: Settings, zone: Callable[[], tzinfo], clock: Clock) -> None:
         self._settings = settings

@@ -7,10 +7,10 @@ anywhere is followed by another that goes on.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
-from typing import Protocol
 
 import structlog
 
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
 from shared.domain.provisioning.imports.corrections import USERS, corrections_before
 from shared.domain.provisioning.imports.login_changes import login_digest, login_of, user_id_of
@@ -36,7 +36,8 @@ from shared.domain.provisioning.school_plans import changed_rows_of, plan_withou
 from shared.domain.provisioning.school_sizes import LiveCounts, LiveHistory
 from shared.errors import PermanentError
 from shared.log_events import LogEvent
-from shared.ports.provisioning import ProvisionRuns, RosterFeed, RunLease, SisImports
+from shared.ports.provisioning import RosterFeed, SisImports
+from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.sub_accounts import missing_accounts
 from workers.provisioning.imports.upload_planner import LastApplied, PlannedImport, UploadPlanner, correction_change
@@ -60,14 +61,6 @@ ROWS_EXPIRED = StoredHold(
 )
 
 
-class Aftermath(Protocol):
-    """What follows a run that is done. May be repeated."""
-
-    def follow(self, run: Run) -> object:
-        """Tell passback's other parts what has changed."""
-        ...
-
-
 class ProvisionRun:
     """One step at a time, each kept before the next."""
 
@@ -77,7 +70,7 @@ class ProvisionRun:
         planner: PlanBuilder,
         runs: ProvisionRuns,
         uploader: Importer,
-        aftermath: Aftermath,
+        course_resync: TouchedCourseResync,
         clock: Clock,
         uploads: UploadPlanner,
         zone: Callable[[], tzinfo],
@@ -88,7 +81,7 @@ class ProvisionRun:
         self._planner = planner
         self._runs = runs
         self._uploader = uploader
-        self._aftermath = aftermath
+        self._course_resync = course_resync
         self._clock = clock
         self._uploads = uploads
         self._zone = zone
@@ -305,7 +298,7 @@ class ProvisionRun:
         return self._uploader.advance(run, number, lease)
 
     def _finish(self, run: Run, lease: RunLease) -> Run:
-        self._aftermath.follow(run)
+        self._course_resync.follow(run)
         self._remember_logins(run)
         for held in self._runs.held_runs() if run.kind is RunKind.ROSTER else ():
             if held.id != run.id and _covers(run, held) and held.school_number not in run.held_schools:

@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 
 from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
 from shared.domain.outcome import Outcome, Retry, Snooze
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run, RunKind, RunState
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
-from shared.ports.provisioning import ProvisionRuns, RunLease
 from workers.grade_passback.outcome_handler import REDIS_GONE, RunOutcomeHandler, run_and_classify
 from workers.provisioning.run import ProvisionRun
+from workers.provisioning.schedule import ProvisionSchedule
 
 log = structlog.get_logger()
 
@@ -35,21 +35,13 @@ TakeSpent = Callable[[], Mapping[str, int]]
 """Returns how many requests were sent since it was asked last, by system."""
 
 
-class Scheduling(Protocol):
-    """Opens runs whose time has come."""
-
-    def look(self, lease: RunLease) -> None:
-        """Open a run if one is due."""
-        ...
-
-
 class ProvisioningRunner:
     """Goes on with open runs, one after the other, under the lease."""
 
     def __init__(
         self,
         runs: ProvisionRuns,
-        scheduling: Scheduling,
+        schedule: ProvisionSchedule,
         provision_run: ProvisionRun,
         settler: RunOutcomeHandler,
         pauses: Pauses,
@@ -59,7 +51,7 @@ class ProvisioningRunner:
         take_spent: TakeSpent,
     ) -> None:
         self._runs = runs
-        self._scheduling = scheduling
+        self._schedule = schedule
         self._provision_run = provision_run
         self._settler = settler
         self._pauses = pauses
@@ -93,7 +85,7 @@ class ProvisioningRunner:
     def _look(self, lease: RunLease) -> None:
         """See what is due; an unwell system does not keep the runs that are open already from going on."""
         came_to: Outcome | None = run_and_classify(
-            lambda: self._scheduling.look(lease), LogEvent.PROVISION_DEFECT, run_id=None
+            lambda: self._schedule.look(lease), LogEvent.PROVISION_DEFECT, run_id=None
         )
         if came_to is not None:
             cause = came_to.cause if isinstance(came_to, Snooze) else _cause_of(came_to)

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta, tzinfo
 import structlog
 
 from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease, ScheduleState
 from shared.clock import Clock
 from shared.cron import last_due
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import RunCause, RunKind
 from shared.log_events import LogEvent
-from shared.ports.provisioning import ProvisionRuns, RosterFeed, RunLease, ScheduleState
+from shared.ports.provisioning import RosterFeed
 
 log = structlog.get_logger()
 

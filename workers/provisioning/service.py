@@ -7,11 +7,11 @@ from datetime import datetime
 import structlog
 
 from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import Clock
 from shared.domain.pauses import PROVISIONING
 from shared.domain.provisioning.run import ImportMessage, Run, RunCause, RunKind, RunState
 from shared.log_events import LogEvent
-from shared.ports.provisioning import ProvisionRuns
 from workers.provisioning.reports.changed_rows import ChangedDataSet, changed_rows
 
 log = structlog.get_logger()

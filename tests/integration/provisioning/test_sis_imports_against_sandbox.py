@@ -15,9 +15,17 @@ from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import load
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, ImportState, SisFiles, SisRow
+from shared.domain.provisioning.rows.sis_rows import (
+    DataSet,
+    DataSetKey,
+    Entity,
+    ImportOptions,
+    ImportState,
+    SisFiles,
+    SisRow,
+)
 from shared.errors import AccessDenied, NotFound, RequestRejected, TransientError
-from shared.ports.provisioning import CanvasUser, ImportOptions
+from shared.ports.provisioning import CanvasUser
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.canvas.seed import CanvasSeed
 from tests.integration.sandbox_server import served

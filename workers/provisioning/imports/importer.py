@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
 from shared.domain.provisioning.imports.import_groups import CLASSES, DISTRICT, entities_of
 from shared.domain.provisioning.imports.uploads import Part, files_of
@@ -32,7 +33,7 @@ from shared.domain.provisioning.run import (
 )
 from shared.errors import NotFound, PermanentError, TransientError
 from shared.log_events import LogEvent
-from shared.ports.provisioning import ProvisionRuns, RunLease, SisImports
+from shared.ports.provisioning import SisImports
 from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.row_info import row_key_of
 from workers.provisioning.imports.upload_planner import LastApplied, UploadPlanner

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.domain.provisioning.run import ChangedRow, DataSetChange, Run, row_changes
-from shared.ports.provisioning import ProvisionRuns
 from workers.provisioning.imports.upload_planner import correction_change
 from workers.provisioning.reports.comparison import Comparison
 

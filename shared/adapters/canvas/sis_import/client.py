@@ -9,9 +9,9 @@ from shared.adapters.canvas.sis_import import wire
 from shared.adapters.canvas.sis_import.csv_files import MEDIA_TYPE, zipped
 from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
 from shared.adapters.http.client import Params
-from shared.domain.provisioning.rows.sis_rows import ImportState, RowError, SisFiles, SisImport
+from shared.domain.provisioning.rows.sis_rows import ImportOptions, ImportState, RowError, SisFiles, SisImport
 from shared.errors import AccessDenied, NotFound, RequestRejected
-from shared.ports.provisioning import CanvasUser, ImportOptions
+from shared.ports.provisioning import CanvasUser
 
 IMPORTS = "/api/v1/accounts/{account_id}/sis_imports"
 ACCOUNT = "/api/v1/accounts/{account_id}"

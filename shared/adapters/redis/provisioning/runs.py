@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -16,7 +17,31 @@ from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
 from shared.domain.provisioning.run import DataSetState, ImportMessage, Run, RunCause, RunKind, RunState
 from shared.domain.provisioning.school_sizes import LiveCounts
 from shared.errors import LeaseLost
-from shared.ports.provisioning import RunLease, ScheduleState
+
+
+@dataclass(frozen=True, slots=True)
+class RunLease:
+    """The right to go on with provisioning, held by one worker at a time. `token` grows: the fencing token."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """What scheduling remembers. `slot` is the last due time of the schedule that was answered by a run.
+
+    `hint_ms` is the newest hint of PowerSchool that a look has taken into account. `refused_ids` and `refused_logins`
+    are what Canvas refused to change in the last run, as a run keeps them: it is asked again by the schedule or a
+    person, not whenever rosters change.
+    """
+
+    slot: datetime | None = None
+    checked_at: datetime | None = None
+    data_version: str | None = None
+    hint_ms: int = 0
+    refused_ids: Mapping[str, str] = field(default_factory=dict)
+    refused_logins: tuple[str, ...] = ()
+
 
 SUBJECT = "provisioning"
 # What Canvas holds is needed to compare with, however long nothing changes; each run prolongs it.
@@ -34,8 +59,12 @@ _LIVE: TypeAdapter[tuple[datetime, dict[str, dict[int, int]]]] = TypeAdapter(tup
 _IMPORT_MESSAGES = TypeAdapter(tuple[ImportMessage, ...])
 
 
-class RedisProvisionRuns:
-    """The `ProvisionRuns`. `runs_kept_for` is for how long a run can be looked at, and rolled back."""
+class ProvisionRuns:
+    """Stores runs, the applied data sets and their rows. Each method is atomic and may be repeated.
+
+    `runs_kept_for` is for how long a run can be shown and rolled back. A method that takes a lease raises `LeaseLost`
+    where another worker holds it.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys, runs_kept_for: timedelta, lease_for: timedelta) -> None:
         self._redis = client
@@ -163,9 +192,9 @@ class RedisProvisionRuns:
         if schools is None:
             self._redis.delete(key)
             return
-        for field, value in cast("dict[bytes, bytes]", self._redis.hgetall(key)).items():
+        for slot, value in cast("dict[bytes, bytes]", self._redis.hgetall(key)).items():
             counts = _unpacked_live(value).without(schools)
-            self._redis.hset(key, text(field), cast("str", _packed_live(counts)))
+            self._redis.hset(key, text(slot), cast("str", _packed_live(counts)))
 
     def applied(self) -> list[DataSetState]:
         """Return what Canvas was given last, of every data set."""

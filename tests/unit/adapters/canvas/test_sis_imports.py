@@ -11,7 +11,7 @@ from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings
-from shared.domain.provisioning.rows.sis_rows import Entity, ImportState, RowError, SisRow
+from shared.domain.provisioning.rows.sis_rows import Entity, ImportOptions, ImportState, RowError, SisRow
 from shared.errors import (
     AccessDenied,
     NotFound,
@@ -20,7 +20,6 @@ from shared.errors import (
     TransientError,
     UnexpectedResponse,
 )
-from shared.ports.provisioning import ImportOptions
 
 ROOT = {"id": 1, "name": "District", "root_account_id": None}
 URL = "/api/v1/accounts/1/sis_imports"

@@ -9,7 +9,7 @@ from typing import Any, cast
 import fakeredis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.provisioning.runs import RedisProvisionRuns
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import ManualClock
 from shared.domain.provisioning.imports.import_groups import entities_of, group_of
 from shared.domain.provisioning.imports.uploads import UploadRules, files_of
@@ -44,10 +44,11 @@ from shared.errors import NotFound
 from shared.ports.provisioning import CanvasUser, DataVersion
 from tests.fakes import FakeDeadLetters, FakePauses, Faults
 from workers.grade_passback.outcome_handler import RunOutcomeHandler
+from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
-from workers.provisioning.planning import PlanResult
+from workers.provisioning.planning import PlanBuilder, PlanResult
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner
 from workers.provisioning.schedule import ProvisionSchedule, ScheduleConfig
@@ -94,7 +95,7 @@ class FakeFeed:
 
 
 @dataclass
-class FakePlanner:
+class FakePlanner(PlanBuilder):
     """Plans what a test wants. `safety` finds doubts in what was applied, in the plan and in the history."""
 
     data_sets: tuple[DataSet, ...] = ()
@@ -309,14 +310,14 @@ class Mortal:
 
 
 @dataclass
-class Aftermaths:
+class Aftermaths(TouchedCourseResync):
     """Remembers which runs were followed."""
 
     runs: list[str] = field(default_factory=list)
 
-    def follow(self, run: Run) -> object:
+    def follow(self, run: Run) -> int:
         self.runs.append(run.id)
-        return None
+        return 0
 
 
 @dataclass
@@ -334,7 +335,7 @@ class Campus:
     def __post_init__(self) -> None:
         self.keys = Keys()
         self.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
-        self.runs = RedisProvisionRuns(self.redis, self.keys, timedelta(days=90), timedelta(seconds=10))
+        self.runs = ProvisionRuns(self.redis, self.keys, timedelta(days=90), timedelta(seconds=10))
         self.imports = FakeImports(self.clock)
         self.letters = FakeDeadLetters(self.clock)
         self.pauses = FakePauses(self.clock)
