@@ -1,8 +1,13 @@
 """What is counted, by name, and the buckets that durations fall into. Labels are codes, never data."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+LONGER = 0
+"""The bound of an hour's changes that took longer than the last bound."""
 BEYOND = "+Inf"
 """The bucket of what took longer than the last bound."""
 TOTAL_MS = "ms"
@@ -34,3 +39,25 @@ class CounterName(StrEnum):
 def bucket_of(seconds: float, bounds: Sequence[float]) -> str:
     """Return the label of the first bound that `seconds` does not exceed."""
     return next((f"{bound:g}" for bound in bounds if seconds <= bound), BEYOND)
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyLatency:
+    """The changes that arrived in one hour, by upper bound in seconds."""
+
+    begins_at: datetime
+    counts: Mapping[int, int]
+
+    @property
+    def total(self) -> int:
+        """Return how many there were."""
+        return sum(self.counts.values())
+
+    def within(self, share: float) -> int | None:
+        """Return the bound that this share of them kept, `LONGER` where none did; None if there were none."""
+        needed, so_far = share * self.total, 0
+        for bound in sorted(self.counts, key=lambda bound: bound or math.inf):
+            so_far += self.counts[bound]
+            if self.total and so_far >= needed:
+                return bound
+        return None

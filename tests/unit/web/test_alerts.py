@@ -8,7 +8,7 @@ import pytest
 from shared.adapters.redis.operations.heartbeats import GONE_AFTER, Heartbeat
 from shared.adapters.redis.remote_limits.remote_limiter import CircuitState
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
-from shared.domain.latency import HourlyLatency
+from shared.domain.metrics import HourlyLatency
 from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.pauses import EVERYTHING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, STATE_QUERY, QueryFault, UnavailableQuery

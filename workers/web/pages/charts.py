@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.domain.latency import BOUNDS_S, LONGER, HourlyLatency
+from shared.domain.metrics import EVENT_BOUNDS_S, LONGER, HourlyLatency
 
 HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 170, 44, 8, 22, 8
 LINES_S = (1, 10, 60, 600, 3600)
-LONGEST_S = 2 * BOUNDS_S[-1]
+LONGEST_S = 2 * int(EVENT_BOUNDS_S[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def chart(hours: Sequence[HourlyLatency], width: int) -> Chart:
 def duration(seconds: int) -> str:
     """Return a bound in a few characters."""
     if seconds == LONGER:
-        return f"over {duration(BOUNDS_S[-1])}"
+        return f"over {duration(int(EVENT_BOUNDS_S[-1]))}"
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds // size} {unit}"

@@ -8,7 +8,7 @@ from shared.adapters.redis.operations.heartbeats import Heartbeat
 from shared.adapters.redis.remote_limits.remote_limiter import CircuitState, SystemRate, system_pauses
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
 from shared.domain.actions import Action
-from shared.domain.latency import HourlyLatency
+from shared.domain.metrics import HourlyLatency
 from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.pauses import Pause
 from shared.domain.plugin_queries import UnavailableQuery

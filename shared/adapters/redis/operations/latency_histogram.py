@@ -1,4 +1,4 @@
-"""How long changes take to PowerSchool, in Redis: a histogram in all, for the metrics, and a small one per hour."""
+"""How long changes take to PowerSchool, in Redis: one histogram for the metrics, the same by the hour for the pages."""
 
 from datetime import datetime, timedelta
 from typing import cast
@@ -7,8 +7,7 @@ import redis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import clock_ms, epoch_ms, time_at
-from shared.domain.latency import HourlyLatency, bound_of
-from shared.domain.metrics import EVENT_BOUNDS_S, TOTAL_MS, CounterName, bucket_of
+from shared.domain.metrics import BEYOND, EVENT_BOUNDS_S, LONGER, TOTAL_MS, CounterName, HourlyLatency, bucket_of
 
 HISTOGRAM_TTL = timedelta(hours=48)
 _HOUR_MS = 3_600_000
@@ -26,10 +25,11 @@ class LatencyHistogram:
         arrived_ms = clock_ms(self._redis.time()) if arrived_at is None else epoch_ms(arrived_at)
         took_ms = max(0, arrived_ms - epoch_ms(first_heard_at))
         in_all, hour = self._keys.counter(CounterName.EVENT_SECONDS), self._keys.timings(arrived_ms // _HOUR_MS)
+        bucket = bucket_of(took_ms / 1000, EVENT_BOUNDS_S)
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hincrby(in_all, bucket_of(took_ms / 1000, EVENT_BOUNDS_S), 1)
+        pipeline.hincrby(in_all, bucket, 1)
         pipeline.hincrby(in_all, TOTAL_MS, took_ms)
-        pipeline.hincrby(hour, str(bound_of(took_ms / 1000)), 1)
+        pipeline.hincrby(hour, str(LONGER) if bucket == BEYOND else bucket, 1)
         pipeline.expire(hour, HISTOGRAM_TTL)
         pipeline.execute()
 
