@@ -5,12 +5,11 @@ from starlette.middleware import Middleware
 
 from shared.clock import Clock, SystemClock
 from shared.sandbox.faults import FaultMiddleware, Switchboard, control_routes
-from shared.sandbox.powerschool import access, control, dataversion, v1_metadata
+from shared.sandbox.powerschool import access, control, dataversion, table_access, v1_metadata
 from shared.sandbox.powerschool.errors import Refusal, refusal_response
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.queries import routes as queries
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
-from shared.sandbox.powerschool.tables import routes as tables
 from shared.sandbox.powerschool.xte import assignments, categories, scores
 
 AREAS = (
@@ -19,7 +18,7 @@ AREAS = (
     scores,
     categories,
     v1_metadata,
-    tables,
+    table_access,
     queries,
     dataversion,
     control,

@@ -6,19 +6,18 @@ It has no authentication: a sandbox listens on the loopback interface only.
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from shared.sandbox.faults import CONTROL_PREFIX
 from shared.sandbox.powerschool.actions.people import Act
-from shared.sandbox.powerschool.actions.random_days import make_changes
 from shared.sandbox.powerschool.errors import plain
 from shared.sandbox.powerschool.request_context import powerschool
+from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.state import PowerSchool, Write
-from shared.sandbox.powerschool.tables.rows import AssignmentSection, Score
 
 ACTS: TypeAdapter[Act] = TypeAdapter(Act)
 
@@ -47,24 +46,6 @@ async def act(request: Request) -> Response:
         return PlainTextResponse(str(error), 422)
     wanted.apply(powerschool(request))
     return Response(status_code=204)
-
-
-class RosterChanges(BaseModel):
-    """How many random changes to make, from which seed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    seed: int
-    count: int = Field(ge=0, le=100_000)
-
-
-async def roster_changes(request: Request) -> Response:
-    """Make random changes to the rosters; answer how many of each kind."""
-    try:
-        wanted = RosterChanges.model_validate_json(await request.body())
-    except ValidationError as error:
-        return PlainTextResponse(str(error), 422)
-    return JSONResponse(make_changes(powerschool(request), wanted.seed, wanted.count))
 
 
 async def writes(request: Request) -> Response:
@@ -133,6 +114,5 @@ ROUTES = [
     Route(f"{CONTROL_PREFIX}/seed", seed, methods=["POST"]),
     Route(f"{CONTROL_PREFIX}/state", read_state, methods=["GET"]),
     Route(f"{CONTROL_PREFIX}/act", act, methods=["POST"]),
-    Route(f"{CONTROL_PREFIX}/roster-changes", roster_changes, methods=["POST"]),
     Route(f"{CONTROL_PREFIX}/writes", writes, methods=["GET", "DELETE"]),
 ]

@@ -1,7 +1,7 @@
 """PowerSchool's refusals, word for word where the words are public, and its JSON on the way in and out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -58,6 +58,12 @@ def validation_failed(*rows: ErrorRow, status: int = 409) -> Refusal:
     Source: status, `params` keys and the beginning of `field` measured for an unassociated student; the rest inferred.
     """
     return Refusal(status, {"message": "Validation Failed", "errors": [row.as_json() for row in rows]})
+
+
+def columns_not_granted(columns: Iterable[tuple[str, str]]) -> Refusal:
+    """Return the refusal of `/ws/schema` for (table, column) pairs without a grant (measured)."""
+    rows = [{"code": "NoAccess", "field": column, "resource": table} for table, column in columns]
+    return Refusal(403, {"message": "At least one column lacks sufficient permission", "errors": rows})
 
 
 def no_access_to_field(table: str, column: str) -> Refusal:

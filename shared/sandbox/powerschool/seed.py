@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.clock import Clock
-from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.rows import (
+from shared.sandbox.powerschool.rows import (
     Assignment,
     AssignmentSection,
     Category,
@@ -24,6 +23,7 @@ from shared.sandbox.powerschool.tables.rows import (
     Student,
     Term,
 )
+from shared.sandbox.powerschool.state import PowerSchool
 
 
 class SeedAssignment(BaseModel):

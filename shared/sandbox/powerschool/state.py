@@ -15,7 +15,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from shared.clock import Clock
-from shared.sandbox.powerschool.tables.rows import (
+from shared.sandbox.powerschool.rows import (
     Assignment,
     AssignmentSection,
     Category,
@@ -46,7 +46,7 @@ class Write:
     """A write that a plugin made and PowerSchool accepted; of scores, whose, and what each was then."""
 
     at: datetime
-    kind: Literal["create", "update", "scores", "delete"]
+    kind: Literal["create", "update", "scores"]
     assignment_section_id: int
     section_dcid: int
     student_dcids: tuple[int, ...] = ()
@@ -160,7 +160,7 @@ class PowerSchool:
 
     def note_write(
         self,
-        kind: Literal["create", "update", "scores", "delete"],
+        kind: Literal["create", "update", "scores"],
         row: AssignmentSection,
         student_dcids: tuple[int, ...] = (),
     ) -> None:

@@ -9,7 +9,7 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
-from shared.sandbox.powerschool.tables.rows import AssignmentSection, Score
+from shared.sandbox.powerschool.rows import AssignmentSection, Score
 
 _TAG = re.compile(r"<[^<>]*>")
 _BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")

@@ -7,8 +7,8 @@ It knows the default SIS ids. Compared is what is in force: deleted, completed a
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from shared.sandbox.powerschool.rows import Section
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.rows import Section
 
 Records = Mapping[str, list[dict[str, Any]]]
 SHOWN = 3

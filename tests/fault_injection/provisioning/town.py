@@ -19,13 +19,13 @@ from shared.sandbox.canvas.rest.throttle import CanvasFaults
 from shared.sandbox.canvas.roster import roster_json
 from shared.sandbox.canvas.sis_import.job import SisImport
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
-from shared.sandbox.powerschool.actions.random_days import make_changes
 from shared.sandbox.powerschool.actions.rosters import AddStudent
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
+from shared.sandbox.powerschool.rows import Student
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.rows import Student
 from tests.fault_injection.provisioning.agreement import disagreements
+from tests.fault_injection.provisioning.random_days import make_changes
 from workers.cli.processes import sandbox_today
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis

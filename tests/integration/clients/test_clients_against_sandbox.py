@@ -328,12 +328,8 @@ def test_scores_of_a_deleted_assignment_are_not_found(
 ) -> None:
     """PowerSchool says so with a 500."""
     created = ps.gradebook.create(Ids.TEACHER, wanted())
-    ps.api.send(
-        "DELETE",
-        "/ws/xte/section/assignment/{id}",
-        {"id": created.assignment_id},
-        params=[("users_dcid", str(Ids.TEACHER)), ("force", "true")],
-    )
+    deletion = {"do": "delete", "assignment_section_id": created.assignment_section_id}
+    httpx.post(f"{powerschool_url}/_sandbox/act", json=deletion).raise_for_status()
     with pytest.raises(NotFound) as caught:
         ps.gradebook.put_scores(Ids.TEACHER, [row(created.assignment_section_id, Ids.STUDENTS_HEALTHY[0])])
     assert caught.value.rows[0].assignment_section_id == created.assignment_section_id

@@ -11,7 +11,7 @@ from shared.domain.provisioning.run import Run, RunState
 from shared.sandbox.canvas.state import User
 from shared.sandbox.district.generator import DistrictSize
 from shared.sandbox.powerschool.actions.rosters import AddCoTeacher, AddStudent, ChangeStaff, ChangeStudent
-from shared.sandbox.powerschool.tables.rows import Staff, Student
+from shared.sandbox.powerschool.rows import Staff, Student
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 
 pytestmark = pytest.mark.xdist_group("provisioning")

@@ -254,7 +254,7 @@ def test_changes_show_in_the_data_version(feed: IndexingFeed, control: Callable[
     unchanged = feed.changes_since(first.version)
     assert unchanged is not None
     assert not unchanged.has_changed
-    control("roster-changes", seed=5, count=1)
+    control("act", do="close_section", section_dcid=feed.read().sections[0].dcid)
     changed = feed.changes_since(first.version)
     assert changed is not None
     assert changed.has_changed

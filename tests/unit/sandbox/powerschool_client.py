@@ -212,9 +212,6 @@ class District:
     def update(self, assignment_id: int, body: dict[str, Any], query: str = "") -> httpx.Response:
         return self.call("PUT", f"/ws/xte/section/assignment/{assignment_id}?users_dcid={TEACHER}{query}", json=body)
 
-    def delete(self, assignment_id: int, query: str = "") -> httpx.Response:
-        return self.call("DELETE", f"/ws/xte/section/assignment/{assignment_id}?users_dcid={TEACHER}{query}")
-
     def put_scores(self, *rows: dict[str, Any], users_dcid: int = TEACHER) -> httpx.Response:
         return self.call("PUT", f"/ws/xte/score?users_dcid={users_dcid}", json={"assignment_scores": list(rows)})
 

@@ -179,24 +179,14 @@ def test_a_scoring_change_with_scores_needs_update_scores() -> None:
     assert (amy["points"], amy["percent"]) == ("9", "45")
 
 
-def test_deleting_with_scores_needs_force_and_works_once() -> None:
-    """412 with scores, 204 with force, 404 afterwards."""
-    district = District()
-    assignment_id, section_id = district.created()
-    district.put_scores(score(section_id, AMY))
-    statuses = [district.delete(assignment_id, query).status_code for query in ("", "&force=true", "&force=true")]
-    assert statuses == [412, 204, 404]
-
-
 def test_locks_refuse_every_write() -> None:
-    """A locked assignment refuses update, score and delete; a locked term a create as well."""
+    """A locked assignment refuses update and score; a locked term a create as well."""
     district = District()
     assignment_id, section_id = district.created()
     body = district.read(assignment_id).json()
     district.act("lock", assignment_section_id=section_id)
     assert codes(district.update(assignment_id, body)) == {"Assignment is Locked"}
     assert codes(district.put_scores(score(section_id, AMY))) == {"Assignment is Locked"}
-    assert codes(district.delete(assignment_id)) == {"Assignment is Locked"}
     district.act("unlock", assignment_section_id=section_id)
     district.faults(lock_term_ids=[3601])
     assert codes(district.create(assignment(name="New"))) == {"Locked Term"}

@@ -143,15 +143,6 @@ def test_a_year_rolls_over() -> None:
     assert entered == {str(AMY), str(CAL)}
 
 
-def test_random_changes_are_asked_for_by_seed() -> None:
-    """The answer counts them by kind; what is no request changes nothing."""
-    district = District()
-    answer = district.call("POST", "/_sandbox/roster-changes", json={"seed": 2, "count": 12})
-    assert sum(answer.json().values()) == 12
-    assert changed(district)
-    assert district.call("POST", "/_sandbox/roster-changes", json={"seed": 2}).status_code == 422
-
-
 @pytest.mark.parametrize(
     ("act", "status"),
     [

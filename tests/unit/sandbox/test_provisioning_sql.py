@@ -16,13 +16,13 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
-from shared.sandbox.powerschool.actions.random_days import make_changes
 from shared.sandbox.powerschool.actions.rosters import EditEnrollment, RollOver
 from shared.sandbox.powerschool.queries.gradebook import AFTER, QUERIES
-from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
+from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES, section_teacher_id
+from shared.sandbox.powerschool.queries.routes import text
+from shared.sandbox.powerschool.rows import ZERO_DATE, iso_day
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.columns import section_teacher_id, text
-from shared.sandbox.powerschool.tables.rows import ZERO_DATE, iso_day
+from tests.fault_injection.provisioning.random_days import make_changes
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "powerschool-plugin" / "queries_root"
 FILES = [FOLDER / f"org.passback.sync.{name}.named_queries.xml" for name in ("provisioning", "roster")]

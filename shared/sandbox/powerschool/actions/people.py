@@ -13,9 +13,9 @@ from pydantic import Field
 
 from shared.sandbox.powerschool.actions.rosters import BaseAct, RosterAct, found
 from shared.sandbox.powerschool.errors import message, plain
+from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.seed import SeedAssignment, add_assignment
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.xte.score_values import SCORE_CODES, derive
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.sandbox.powerschool.errors import message
+from shared.sandbox.powerschool.rows import ZERO_DATE, Enrollment, Section, SectionTeacher, Student, Term
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.rows import ZERO_DATE, Enrollment, Section, SectionTeacher, Student, Term
 
 T = TypeVar("T")
 

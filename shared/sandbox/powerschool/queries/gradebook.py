@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.sandbox.powerschool.rows import AssignmentSection, Score, Section
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.rows import AssignmentSection, Score, Section
 
 INDEX_MARGIN = timedelta(days=60)
 AFTER = ("after_dcid", "after_id")

@@ -13,12 +13,16 @@ from shared.sandbox.powerschool.queries.gradebook import (
     near_sections,
     near_years,
 )
+from shared.sandbox.powerschool.rows import Section, Staff
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.columns import section_teacher_id
-from shared.sandbox.powerschool.tables.rows import Section, Staff
 
 CURRENT, GONE = 1, 2
 """SCHOOLSTAFF.STATUS."""
+
+
+def section_teacher_id(section: Section, number: int) -> int:
+    """Return SECTIONTEACHER.ID of the section's teacher of that number."""
+    return section.dcid * 100 + number
 
 
 def _schools(state: PowerSchool) -> Iterable[Row]:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -9,13 +11,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.powerschool.errors import ErrorRow, Refusal, json_body, message, validation_failed, whole
+from shared.sandbox.powerschool.errors import (
+    ErrorRow,
+    columns_not_granted,
+    json_body,
+    message,
+    plain,
+    validation_failed,
+    whole,
+)
 from shared.sandbox.powerschool.faults import OddColumn, PowerSchoolFaults
 from shared.sandbox.powerschool.queries.gradebook import QUERIES as PASSBACK_QUERIES
 from shared.sandbox.powerschool.queries.gradebook import Arguments, PowerQuery, Row
 from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
 from shared.sandbox.powerschool.request_context import knobs, powerschool, rosters
-from shared.sandbox.powerschool.tables.columns import text
+from shared.sandbox.powerschool.rows import iso_day
 
 DEFAULT_PAGE_SIZE = 100
 HALF_EMOJI = "\ud83d"
@@ -73,8 +83,7 @@ def _check_grants(query: PowerQuery, faults: PowerSchoolFaults) -> None:
     fields = [field.split(".") for field in query.columns.values()]
     lacking = [(table, column) for table, column in fields if faults.lacks(table, column)]
     if lacking:
-        rows = [{"code": "NoAccess", "field": column, "resource": table} for table, column in lacking]
-        raise Refusal(403, {"message": "At least one column lacks sufficient permission", "errors": rows})
+        raise columns_not_granted(lacking)
 
 
 def _arguments(query: PowerQuery, body: Any) -> Arguments:
@@ -140,6 +149,19 @@ def _distort(record: dict[str, str | None], odd: OddColumn) -> None:
             record[odd.column] = f"{record.get(odd.column) or ''}{HALF_EMOJI}"
         case "text":
             record[odd.column] = odd.text
+
+
+def text(value: object) -> str | None:
+    """Return a value as PowerSchool's queries print it: always a string, flags "0" and "1"; None for a null."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return iso_day(value) if isinstance(value, date) else str(value)
 
 
 ROUTES = [

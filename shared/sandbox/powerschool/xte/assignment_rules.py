@@ -6,8 +6,8 @@ from datetime import date
 from decimal import Decimal
 
 from shared.sandbox.powerschool.errors import ErrorRow
+from shared.sandbox.powerschool.rows import Section
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.rows import Section
 from shared.sandbox.powerschool.xte.bodies import AssignmentSectionBody
 
 MAX_NAME_CHARS = 50

@@ -1,4 +1,4 @@
-"""`/ws/xte/section/assignment`: list, read, create, update and delete assignments for a teacher."""
+"""`/ws/xte/section/assignment`: list, read, create and update assignments for a teacher."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from shared.sandbox.powerschool.errors import (
 )
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.request_context import knobs, need_grants, powerschool
+from shared.sandbox.powerschool.rows import Assignment, AssignmentSection, CategoryAssociation, Section
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.stored_values import store_assignment
-from shared.sandbox.powerschool.tables.rows import Assignment, AssignmentSection, CategoryAssociation, Section
 from shared.sandbox.powerschool.xte.assignment_rules import Draft, refusals
 from shared.sandbox.powerschool.xte.bodies import (
     AssignmentBody,
@@ -254,22 +254,6 @@ def _rescale(row: AssignmentSection) -> None:
         derive(score, row)
 
 
-async def delete_assignment(request: Request) -> Response:
-    """Delete: 204; with scores only by `force=true`, else 412; a second time 404 (documented)."""
-    call = _call(request)
-    assignment = _assignment(request, call)
-    if any(row.locked for row in assignment.sections):
-        raise validation_failed(ErrorRow("Assignment is Locked", "The assignment is locked", "Assignment"))
-    if any(section.term_id in call.locked_term_ids for section in _sections_of(call.state, assignment)):
-        raise validation_failed(ErrorRow("Locked Term", "The term is locked", "Assignment"))
-    if any(row.scores for row in assignment.sections) and request.query_params.get("force") != "true":
-        raise message(412, "Assignment has grades associated")
-    call.state.remove(assignment)
-    for row in assignment.sections:
-        call.state.note_write("delete", row)
-    return Response(status_code=204)
-
-
 ROUTES = [
     Route(f"{PATH}/", list_assignments, methods=["GET"]),
     Route(PATH, list_assignments, methods=["GET"]),
@@ -277,5 +261,4 @@ ROUTES = [
     Route(PATH, create_assignment, methods=["POST"]),
     Route(f"{PATH}/{{assignment_id:int}}", read_assignment, methods=["GET"]),
     Route(f"{PATH}/{{assignment_id:int}}", update_assignment, methods=["PUT"]),
-    Route(f"{PATH}/{{assignment_id:int}}", delete_assignment, methods=["DELETE"]),
 ]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from shared.sandbox.powerschool.errors import message, number
-from shared.sandbox.powerschool.tables.rows import Assignment, AssignmentSection, Category
+from shared.sandbox.powerschool.rows import Assignment, AssignmentSection, Category
 
 B = TypeVar("B", bound=BaseModel)
 

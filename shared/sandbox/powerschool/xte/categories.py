@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from shared.sandbox.powerschool.errors import message, required
 from shared.sandbox.powerschool.request_context import need_grants, powerschool
-from shared.sandbox.powerschool.tables.rows import Category
+from shared.sandbox.powerschool.rows import Category
 from shared.sandbox.powerschool.xte.bodies import category_json, with_noise
 
 
@@ -26,16 +26,7 @@ async def list_categories(request: Request) -> Response:
     return JSONResponse(with_noise(rows))
 
 
-async def read_category(request: Request) -> Response:
-    """Answer one category of the teacher, 404 for any other."""
-    for position, category in enumerate(_own_categories(request), start=1):
-        if category.id == request.path_params["category_id"]:
-            return JSONResponse(category_json(category, position))
-    raise message(404, "Teacher category not found")
-
-
 ROUTES = [
     Route("/ws/xte/teacher_category", list_categories, methods=["GET"]),
     Route("/ws/xte/teacher_category/", list_categories, methods=["GET"]),
-    Route("/ws/xte/teacher_category/{category_id:int}", read_category, methods=["GET"]),
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.sandbox.powerschool.tables.rows import AssignmentSection, Score
+from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.xte.bodies import ScoreBody
 
 NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)

@@ -17,25 +17,16 @@ from shared.sandbox.powerschool.errors import (
 )
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.request_context import knobs, need_grants, powerschool
+from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.stored_values import store_score
-from shared.sandbox.powerschool.tables.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.xte.bodies import ScoreBatchBody, ScoreBody, parsed
 from shared.sandbox.powerschool.xte.score_values import broken_rules, overwrite
 
 
 async def put_scores(request: Request) -> Response:
     """Write a batch: 200, without score ids (measured); the empty object as body is inferred."""
-    batch = parsed(ScoreBatchBody, await json_body(request))
-    return _put(request, batch.assignment_scores)
-
-
-async def put_one_score(request: Request) -> Response:
-    """Write one score (documented for plugins since 12.0.1)."""
-    return _put(request, [parsed(ScoreBody, await json_body(request))])
-
-
-def _put(request: Request, rows: Sequence[ScoreBody]) -> Response:
+    rows = parsed(ScoreBatchBody, await json_body(request)).assignment_scores
     need_grants(request, "assignmentscore", *(["assignmentscorecomment"] if any(row.comment for row in rows) else []))
     state, faults, users_dcid = powerschool(request), knobs(request), required(request, "users_dcid")
     if faults.resubmit_once:
@@ -146,5 +137,4 @@ def _note(state: PowerSchool, rows: Sequence[ScoreBody]) -> None:
 
 ROUTES = [
     Route("/ws/xte/score", put_scores, methods=["PUT"]),
-    Route("/ws/xte/score/assignment", put_one_score, methods=["PUT"]),
 ]

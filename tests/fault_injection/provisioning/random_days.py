@@ -19,8 +19,8 @@ from shared.sandbox.powerschool.actions.rosters import (
     RenameCourse,
     RosterAct,
 )
+from shared.sandbox.powerschool.rows import Section, SectionTeacher, Staff, Student
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.tables.rows import Section, SectionTeacher, Staff, Student
 
 T = TypeVar("T")
 

@@ -1,1 +1,0 @@
-"""PowerSchool's database tables, and the table API."""
