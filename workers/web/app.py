@@ -14,11 +14,11 @@ from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.metrics.collector import MetricsCollector
 from workers.web.metrics.endpoint import MetricsAccess, MetricsPage
 from workers.web.metrics.exposition import exposition
-from workers.web.pages.provisioning import ProvisioningPages
-from workers.web.pages.provisioning_source import provisioning_of
 from workers.web.pages.routes import create_pages
 from workers.web.receivers.assembly import build
 from workers.web.security_headers import SecurityHeaders
+from workers.web.views.provisioning import ProvisioningPages
+from workers.web.views.provisioning_source import provisioning_of
 
 
 def web_app(settings: Settings) -> ASGIApp:

@@ -9,7 +9,7 @@ from shared.sandbox.district.generator import DistrictSize
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from tests.unit.web.site_kit import PASSWORD, Browser
 from workers.web.app import create_site
-from workers.web.pages.provisioning_source import provisioning_of
+from workers.web.views.provisioning_source import provisioning_of
 
 pytestmark = pytest.mark.xdist_group("provisioning")
 

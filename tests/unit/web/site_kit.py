@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from shared.config import load
 from workers.container import Container
 from workers.web.app import create_site
-from workers.web.pages.provisioning import ProvisioningPages
+from workers.web.views.provisioning import ProvisioningPages
 
 PASSWORD = "a long enough password é"
 VIEWER_PASSWORD = "another long password"

@@ -12,10 +12,10 @@ from shared.domain.metrics import HourlyLatency
 from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.pauses import EVERYTHING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, STATE_QUERY, QueryFault, UnavailableQuery
-from workers.web.pages.alerts import Level, alerts, describe
 from workers.web.pages.charts import chart, duration
-from workers.web.pages.overview import SILENCE, Overview
-from workers.web.pages.provisioning import RunView
+from workers.web.views.alerts import Level, alerts, describe
+from workers.web.views.overview import SILENCE, Overview
+from workers.web.views.provisioning import RunView
 
 NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]

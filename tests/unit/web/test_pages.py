@@ -17,7 +17,7 @@ from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.queues import Stream
 from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School
-from workers.web.pages.provisioning import ChangedRows, DataSetView, ImportMessageView, RowView, RunView
+from workers.web.views.provisioning import ChangedRows, DataSetView, ImportMessageView, RowView, RunView
 
 NOW = datetime.now(UTC)
 LEFT_OUT = StudentRecord("31", "S9", Finding(Reason.STUDENT_UNKNOWN))

@@ -8,7 +8,7 @@ from shared.config import ConfigurationError, load
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site, text_of
 from workers.cli.processes import require_auth_or_loopback
 from workers.web.auth.passwords import Password, hashed
-from workers.web.auth.sign_in_views import safe
+from workers.web.pages.sign_in_pages import safe
 
 PROXY = {
     "OPERATOR_PASSWORD": "", "VIEWER_PASSWORD": "", "PROXY_ADDRESSES": "10.1.0.0/16", "PROXY_USER_HEADER": "X-User",

@@ -12,9 +12,9 @@ from workers.web.api.installation import InstallationApi
 from workers.web.auth.access import people_only
 from workers.web.auth.roles import User
 from workers.web.auth.sign_in import RequestAuthenticator
-from workers.web.pages.operator_actions import OperatorActions
-from workers.web.pages.provisioning import ProvisioningPages
-from workers.web.pages.provisioning_source import provisioning_of
+from workers.web.views.operator_actions import OperatorActions
+from workers.web.views.provisioning import ProvisioningPages
+from workers.web.views.provisioning_source import provisioning_of
 
 PREFIX = "/api/v1"
 

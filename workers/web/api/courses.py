@@ -14,7 +14,7 @@ from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
 from workers.web.api.parameters import CANVAS_ID, MOST_ENTRIES, SIS_ID, CourseId, Operator, Since, StrictModel, plain
 from workers.web.errors import ApiError
-from workers.web.pages.operator_actions import OperatorActions
+from workers.web.views.operator_actions import OperatorActions
 
 AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]
 StudentId = Annotated[str | None, Query(pattern=SIS_ID, description="Only this student, by SIS id")]

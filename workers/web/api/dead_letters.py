@@ -24,9 +24,9 @@ from workers.web.api.parameters import (
     plain,
 )
 from workers.web.errors import ApiError
-from workers.web.pages import dead_letters
-from workers.web.pages.dead_letter_causes import explained
-from workers.web.pages.operator_actions import OperatorActions
+from workers.web.views import dead_letters
+from workers.web.views.dead_letter_causes import explained
+from workers.web.views.operator_actions import OperatorActions
 
 DeadLetterIdText = Annotated[str, StringConstraints(pattern=DEAD_LETTER_ID)]
 BatchId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Id of a batch")]

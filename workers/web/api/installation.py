@@ -11,10 +11,10 @@ from workers.grade_passback.explain.response import Json, pause_json
 from workers.status import installation_status
 from workers.web.api.parameters import Operator, StrictModel, plain
 from workers.web.errors import ApiError
-from workers.web.pages.alerts import alerts
-from workers.web.pages.operator_actions import OperatorActions
-from workers.web.pages.overview import overview
-from workers.web.pages.provisioning import ProvisioningPages, RunView
+from workers.web.views.alerts import alerts
+from workers.web.views.operator_actions import OperatorActions
+from workers.web.views.overview import overview
+from workers.web.views.provisioning import ProvisioningPages, RunView
 
 TARGET = rf"^({EVERYTHING}|{PROVISIONING}|course:[0-9]{{1,20}})$"
 RunId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="Id of a provisioning run")]

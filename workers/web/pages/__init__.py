@@ -1,1 +1,1 @@
-"""What people and programs look at over HTTP: the JSON API."""
+"""The status pages: HTML for people, over `workers.web.views`."""

@@ -15,9 +15,9 @@ from workers.container import Container
 from workers.web.auth.roles import User
 from workers.web.auth.sign_in import CLOSED, Authenticated, RequestAuthenticator
 from workers.web.errors import ApiError
-from workers.web.pages.operator_actions import OperatorActions
-from workers.web.pages.provisioning import ProvisioningPages
 from workers.web.pages.rendering import Renderer
+from workers.web.views.operator_actions import OperatorActions
+from workers.web.views.provisioning import ProvisioningPages
 
 SEE_OTHER = 303
 MOST_FIELDS = 1000

@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
 from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
-from workers.web.pages.alerts import describe
 from workers.web.pages.charts import chart, duration
+from workers.web.views.alerts import describe
 
 STATIC = Path(str(resources.files(__package__) / "static"))
 

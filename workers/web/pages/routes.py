@@ -10,14 +10,14 @@ from starlette.types import ASGIApp, Scope
 
 from workers.container import Container
 from workers.web.auth.sign_in import RequestAuthenticator
-from workers.web.auth.sign_in_views import SignInViews
+from workers.web.pages.course_pages import CourseViews
+from workers.web.pages.dead_letter_pages import DeadLetterViews
+from workers.web.pages.overview_pages import OverviewViews
 from workers.web.pages.page_handlers import PageHandlers
-from workers.web.pages.provisioning import ProvisioningPages
+from workers.web.pages.provisioning_pages import ProvisioningViews
 from workers.web.pages.rendering import STATIC
-from workers.web.pages.views.courses import CourseViews
-from workers.web.pages.views.dead_letters import DeadLetterViews
-from workers.web.pages.views.overview import OverviewViews
-from workers.web.pages.views.provisioning import ProvisioningViews
+from workers.web.pages.sign_in_pages import SignInViews
+from workers.web.views.provisioning import ProvisioningPages
 
 A_YEAR_S = 31_536_000
 

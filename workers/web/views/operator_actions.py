@@ -16,8 +16,8 @@ from workers.container import Container
 from workers.grade_passback.gone_courses import refuse_unknown_course
 from workers.web.auth.roles import User
 from workers.web.errors import ApiError
-from workers.web.pages.dead_letter_batches import Batches
-from workers.web.pages.provisioning import ProvisioningPages
+from workers.web.views.dead_letter_batches import Batches
+from workers.web.views.provisioning import ProvisioningPages
 
 log = structlog.get_logger()
 

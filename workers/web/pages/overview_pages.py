@@ -8,9 +8,9 @@ from starlette.responses import Response
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from workers.web.api.installation import TARGET
 from workers.web.errors import ApiError
-from workers.web.pages.alerts import alerts
-from workers.web.pages.overview import overview
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, View, redirect
+from workers.web.views.alerts import alerts
+from workers.web.views.overview import overview
 
 SHOWN_ACTIONS = 200
 LONGEST_REASON = 200

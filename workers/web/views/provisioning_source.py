@@ -8,7 +8,7 @@ from shared.domain.provisioning.run import ChangedRow, DataSetChange, ImportMess
 from workers.container import Container
 from workers.provisioning.reports.changed_rows import ChangedDataSet
 from workers.provisioning.service import InvalidOperation, ProvisioningService
-from workers.web.pages.provisioning import (
+from workers.web.views.provisioning import (
     ChangedRows,
     DataSetView,
     ImportMessageView,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workers.web.pages.dead_letters import MESSAGES
+from workers.web.views.dead_letters import MESSAGES
 
 
 @dataclass(frozen=True, slots=True)

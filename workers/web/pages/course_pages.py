@@ -17,8 +17,8 @@ from workers.grade_passback.operations.dry_run import plan_preview
 from workers.web.api.parameters import CANVAS_ID
 from workers.web.errors import ApiError
 from workers.web.pages.course_table import AssignmentExplanation, work_of
-from workers.web.pages.dead_letter_causes import explained
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, View, redirect
+from workers.web.views.dead_letter_causes import explained
 
 PAGE = 50
 SHOWN = (

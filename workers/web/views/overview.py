@@ -15,7 +15,7 @@ from shared.domain.plugin_queries import UnavailableQuery
 from workers.container import Container
 from workers.status import TOO_LONG
 from workers.web.metrics.school_hours import SchoolHours
-from workers.web.pages.provisioning import ProvisioningPages, RunView
+from workers.web.views.provisioning import ProvisioningPages, RunView
 
 SHOWN_COURSES = 10
 SHOWN_ACTIONS = 5

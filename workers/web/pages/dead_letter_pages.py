@@ -9,9 +9,9 @@ from starlette.responses import Response
 from shared.domain.actions import Verb
 from workers.web.api.parameters import CODE, DEAD_LETTER_ID
 from workers.web.errors import ApiError
-from workers.web.pages import dead_letters
-from workers.web.pages.dead_letter_causes import explained
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, View, redirect
+from workers.web.views import dead_letters
+from workers.web.views.dead_letter_causes import explained
 
 PAGE = 50
 SHOWN = 100

@@ -10,8 +10,8 @@ from shared.domain.pauses import EVERYTHING
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from workers.grade_passback.outcome_handler import CONCERNS_EVERY_COURSE
 from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
-from workers.web.pages.dead_letter_causes import explained
-from workers.web.pages.overview import SILENCE, Overview
+from workers.web.views.dead_letter_causes import explained
+from workers.web.views.overview import SILENCE, Overview
 
 OVERDUE_AFTER = timedelta(minutes=2)
 MANY_MESSAGES = 1000
