@@ -40,6 +40,8 @@ def running_redis() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="passback-") as folder:
         socket = Path(folder) / "redis.sock"
         arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no", "--dir", folder]
+        # As Redis 7 has it by default: 6.2 lets a new user subscribe to every channel.
+        arguments += ["--acl-pubsub-default", "resetchannels"]
         server = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
         try:
             _wait_until_it_answers(socket)

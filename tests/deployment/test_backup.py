@@ -13,7 +13,7 @@ from shared.adapters.redis.keys import Keys
 from tests.fault_injection.redis_server import RedisServer
 
 pytestmark = [
-    pytest.mark.redis,
+    pytest.mark.redis7,
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server on PATH"),
 ]
 

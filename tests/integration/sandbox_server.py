@@ -4,15 +4,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 
 @contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """Serve the app on a free port of this machine; give its URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
+def served(app: ASGIApp, *, has_lifespan: bool = False) -> Iterator[str]:
+    """Serve the app on a free port of this machine; give its URL. The sandbox Canvas sends events in its lifespan."""
+    lifespan: Literal["on", "off"] = "on" if has_lifespan else "off"
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan=lifespan)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

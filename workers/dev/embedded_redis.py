@@ -63,7 +63,7 @@ class EmbeddedRedis:
         if self.kind is RedisKind.FAKE:
             self._server = _fake_server()
         else:
-            self._server = _ServerProcess(_executable(self.kind), durable=self.is_durable)
+            self._server = _ServerProcess(executable(self.kind), durable=self.is_durable)
         self.url = self._server.url
         return self
 
@@ -122,7 +122,8 @@ def _best_kind() -> RedisKind:
     )
 
 
-def _executable(kind: RedisKind) -> str:
+def executable(kind: RedisKind) -> str:
+    """Return the path of the `redis-server` of this kind. Raises `ConfigurationError` if there is none."""
     if kind is RedisKind.SYSTEM:
         found = shutil.which("redis-server")
         if found is None:

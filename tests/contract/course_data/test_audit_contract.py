@@ -13,6 +13,8 @@ from shared.adapters.redis.keys import Keys
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
 
+pytestmark = pytest.mark.redis7
+
 DAYS = timedelta(days=30)
 ENTRY = AuditEntry(
     at=datetime(2021, 3, 4, 9, 0, 0, 123456, tzinfo=UTC),

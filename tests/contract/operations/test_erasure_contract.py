@@ -183,6 +183,7 @@ def test_messages_and_remembered_rosters_with_the_id_go(client: redis.Redis, key
     assert client.exists(keys.cached("sections", "1"), keys.cached("sections", "2")) == 1
 
 
+@pytest.mark.redis7
 def test_what_is_older_goes(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:
     """Audit entries, dead letters and kept messages from before the moment go; later ones stay."""
     old_ms, new_ms = (int(at.timestamp() * 1000) for at in (LONG_AGO, AT))

@@ -27,7 +27,7 @@ from workers.dev.process_group import ProcessGroup, free_port, process_group
 from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
 from workers.status import installation_status
 
-pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("redis-as-deployed")]
+pytestmark = [pytest.mark.slow, pytest.mark.redis7, pytest.mark.xdist_group("redis-as-deployed")]
 
 WORKERS = ("worker-1", "worker-2", "worker-3")
 # Courses that are synced, each with one of its assignments and its students.
