@@ -18,13 +18,14 @@ import pytest
 
 from shared.domain.passback.changes import DebounceWindow
 from shared.sandbox.canvas.app import create_app
-from shared.sandbox.district.small import Ids, generated_district
+from shared.sandbox.district.small import Ids
 from tests.benchmarks import outcome
 from tests.benchmarks.outcome import Mark, Result
 from tests.benchmarks.passback import cost, engine, fold, growth, per_event, reconcile, twin
 from tests.benchmarks.provisioning import district as provisioning
 from tests.benchmarks.provisioning import rosters
 from tests.benchmarks.rig import servers
+from tests.benchmarks.rig.district import generated_district
 from tests.benchmarks.rig.in_process import ROOT, rig
 from tests.benchmarks.rig.remote import CANVAS, FIRST_DCID, FIRST_STUDENT, POWERSCHOOL, QUERY, TEACHER, Remote
 from tests.benchmarks.rig.windows import Graded, Way, district_evening, evening_of, expected_syncs

@@ -47,7 +47,6 @@ DEEDS: Final = frozenset(
         "edit_assignment",
         "delete_assignment",
         "release_moderated",
-        "disable_sis_bulk",
         "add_override",
         "remove_override",
         "rename_group",
@@ -55,17 +54,12 @@ DEEDS: Final = frozenset(
         "rename_section",
         "cross_list",
         "drop_student",
-        "move_student",
         "enroll_student",
-        "conclude",
-        "conclude_by_dates",
-        "rename_course",
         "edit_term",
         "change_theme",
         "edit_course",
         "edit_user",
         "suspend_user",
-        "start_foreign_import",
     }
 )
 

@@ -28,10 +28,6 @@ class CanvasSandbox(ByHand):
         super().load(seed)
         self.sis = SisQueue(self, lambda: self.switchboard.faults)
 
-    def start_foreign_import(self, user_id: int) -> None:
-        """Let another vendor's user start an SIS import."""
-        self.sis.add_foreign(user_id)
-
     def configure_events(self, settings: EventSettings) -> None:
         """Send events as these settings say from now on."""
         self.deliveries.configure(settings)

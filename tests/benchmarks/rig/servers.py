@@ -10,9 +10,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.sandbox.canvas.app import create_app as canvas_app
-from shared.sandbox.district.small import LOS_ANGELES, generated_district
+from shared.sandbox.district.small import LOS_ANGELES
 from shared.sandbox.faults import CONTROL_PREFIX
 from shared.sandbox.powerschool.app import create_app as powerschool_app
+from tests.benchmarks.rig.district import generated_district
 
 WATCH = "/_benchmark"
 

@@ -184,13 +184,6 @@ def test_deleting_is_an_update() -> None:
     assert world.body("assignment_updated")["workflow_state"] == "deleted"
 
 
-def test_bulk_disabling_sis_sync_is_silent() -> None:
-    """Switching SIS sync off in bulk writes straight to the database: no events."""
-    world = World()
-    assert not any(assignment.post_to_sis for assignment in world.canvas.disable_sis_bulk(COURSE))
-    assert world.names() == []
-
-
 def test_override_events_have_integer_ids_and_no_course() -> None:
     """assignment_override events carry integers, and their body does not name the course."""
     world = World()
@@ -217,23 +210,6 @@ def test_roster_changes_come_from_a_job_without_context() -> None:
     assert "context_id" not in metadata
     assert metadata["event_time"] == "2026-10-05 10:00:00 -0700"
     assert world.body("enrollment_updated")["course_id"] == str(GLOBAL + COURSE)
-
-
-def test_moving_a_student_ends_one_enrollment_and_makes_another() -> None:
-    """A student who changes sections is enrolled only in the new one."""
-    world = World()
-    world.canvas.move_student(COURSE, ALICE, 11, 12)
-    assert world.canvas.course(COURSE).active_sections_of(ALICE) == {12}
-    assert world.names() == ["enrollment_updated", "enrollment_state_updated", "enrollment_created"]
-
-
-def test_concluding_by_hand_is_announced_and_by_dates_is_not() -> None:
-    """A course concluded by hand emits course_updated; one that ends by its dates emits nothing."""
-    world = World()
-    world.canvas.conclude_by_dates(COURSE)
-    assert world.names() == []
-    world.canvas.conclude(COURSE)
-    assert world.body("course_updated")["workflow_state"] == "completed"
 
 
 def test_section_events_have_the_section_as_context() -> None:

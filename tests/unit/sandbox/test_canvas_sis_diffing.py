@@ -106,14 +106,6 @@ def test_row_numbers_count_in_the_difference() -> None:
     assert [error["row"] for error in world.errors(found["id"])] == [2]
 
 
-def test_too_many_changed_rows_are_not_compared() -> None:
-    """`diff_row_count_threshold` limits the rows of a difference."""
-    world = provisioned()
-    import_of(world, enrollments("U1", "U2"))
-    assert import_of(world, enrollments(), diff_row_count_threshold=1)["diffing_threshold_exceeded"] is True
-    assert states(world) == {"U1": "active", "U2": "active"}
-
-
 ALL = {"terms": TERMS, "courses": COURSES, "sections": SECTIONS, "users": USERS, "enrollments": ENROLLMENTS}
 
 

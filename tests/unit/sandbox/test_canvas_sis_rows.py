@@ -170,13 +170,12 @@ def test_rows_that_are_refused(content: str, message: str) -> None:
 
 
 def test_a_login_belongs_to_one_user() -> None:
-    """A login in use is refused, whatever its case; an option takes it over instead."""
+    """A login in use is refused, whatever its case."""
     world = provisioned()
     stolen = rows(USER_HEADER, "U7,ONE@sandbox.example,Student Seven,active")
     (message,) = world.messages(stolen)
     assert message.startswith("An existing Canvas user with the SIS ID U1 has already claimed U7's")
-    assert world.messages(stolen, update_sis_id_if_login_claimed="true") == []
-    assert {user_id for (user_id,) in world.roster("users", "user_id")} == {"U2", "U7", "U9"}
+    assert {user_id for (user_id,) in world.roster("users", "user_id")} == {"U1", "U2", "U9"}
 
 
 def test_a_user_without_sis_id_is_found_by_login() -> None:
@@ -259,24 +258,6 @@ def test_what_was_edited_by_hand_sticks() -> None:
     assert world.roster("terms", "end_date") == [("2026-12-20T00:00:00Z",)]
     world.imported(again, override_sis_stickiness="true")
     assert world.roster("courses", "long_name") == [("Science",)]
-
-
-def test_stickiness_is_added_and_cleared_by_parameter() -> None:
-    """Imports may make fields stick, and unstick them, both together with the override."""
-    world = SisWorld()
-    world.imported(TERMS, override_sis_stickiness="true", add_sis_stickiness="true")
-    renamed = TERMS.replace("Fall", "Autumn")
-    world.imported(renamed)
-    assert world.roster("terms", "start_date") == [("2026-08-10T00:00:00Z",)]
-    world.imported(renamed, override_sis_stickiness="true", clear_sis_stickiness="true")
-    assert world.canvas.terms[-1].stuck_sis_fields == set()
-
-
-def test_deletes_may_be_skipped() -> None:
-    """With `skip_deletes`, rows that delete are passed over."""
-    world = provisioned()
-    world.imported(rows(ENROLLMENT_HEADER, "S1,U1,student,deleted"), skip_deletes="true")
-    assert ("U1", "active") in world.roster("enrollments", "user_id", "status")
 
 
 def test_provisioned_courses_are_taught_in() -> None:

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from shared.sandbox.canvas.seed import Assignment, CourseSeed
-from shared.sandbox.district.small import Ids, generated_district, small_district
+from shared.sandbox.district.small import Ids, small_district
+from tests.benchmarks.rig.district import generated_district
 
 TODAY = date(2026, 10, 5)
 DISTRICT = small_district(TODAY)

@@ -50,13 +50,6 @@ class Teaching(Grading):
         """Publish the grades of a moderated assignment: assignment_updated."""
         return self.edit_assignment(course_id, assignment_id, {"grades_published": True})
 
-    def disable_sis_bulk(self, course_id: int) -> list[Assignment]:
-        """Switch SIS sync off for every assignment at once: no events."""
-        assignments = self.course(course_id).listed_assignments()
-        for assignment in assignments:
-            assignment.post_to_sis = False
-        return assignments
-
     def add_override(self, course_id: int, assignment_id: int, override: dict[str, Any]) -> Assignment:
         """Add dates for one target: assignment_override_created, which does not name the course in its body."""
         course = self.course(course_id)
@@ -131,40 +124,12 @@ class Teaching(Grading):
             self._end(course, enrollment, state)
         return dropped
 
-    def move_student(self, course_id: int, user_id: int, from_section_id: int, to_section_id: int) -> Enrollment:
-        """Move a student to another section, as an SIS import does: enrollment_updated and enrollment_created."""
-        course = self.course(course_id)
-        course.section(to_section_id)
-        self.drop_student(course_id, user_id, from_section_id, "deleted")
-        return self._enroll_and_announce(course, user_id, to_section_id)
-
     def enroll_student(self, course_id: int, user_id: int, sis_user_id: str | None, section_id: int) -> Enrollment:
         """Enroll a new or known student, as an SIS import does: enrollment_created."""
         self.users.setdefault(user_id, User(user_id, sis_user_id, f"Student {sis_user_id or user_id}"))
         course = self.course(course_id)
         course.section(section_id)
         return self._enroll_and_announce(course, user_id, section_id)
-
-    def conclude(self, course_id: int) -> Course:
-        """Conclude a course by hand: course_updated."""
-        course = self.course(course_id)
-        course.workflow_state, course.concluded, course.updated_at = "completed", True, self.clock.now()
-        course.stuck_sis_fields.add("workflow_state")
-        self.events.course(course, Origin(path="/confirm_action"))
-        return course
-
-    def conclude_by_dates(self, course_id: int) -> Course:
-        """Let a course end because its dates passed: no event."""
-        course = self.course(course_id)
-        course.concluded = True
-        return course
-
-    def rename_course(self, course_id: int, name: str) -> Course:
-        """Rename a course, as an SIS import does: course_updated from a job, in the jobs' timestamp shape."""
-        course = self.course(course_id)
-        course.name, course.updated_at = name, self.clock.now()
-        self.events.course(course, Origin(job_tag=SIS_JOB))
-        return course
 
     def _announce(self, course: Course, assignment: Assignment) -> None:
         origin = Origin(method="PUT", path=f"/assignments/{assignment.id}")

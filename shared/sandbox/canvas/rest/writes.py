@@ -106,12 +106,6 @@ def _grade_checkpoint(canvas: CanvasSandbox, ids: tuple[int, int, int], fields: 
         raise BadRequest({"errors": [{"message": str(error)}]}) from error
 
 
-async def disable_post_to_sis(request: Request) -> Response:
-    """`PUT /api/sis/courses/:course_id/disable_post_to_sis`: 204, and no events."""
-    sandbox(request).disable_sis_bulk(course_of(request).id)
-    return Response(status_code=204)
-
-
 async def nested(request: Request, root: str) -> dict[str, Any]:
     """Return the fields below `root` of a JSON body or of a form in Rails's notation, `root[field]`."""
     body = await request.body()
@@ -145,5 +139,4 @@ WRITE_ROUTES: Final[list[Route]] = [
     api_route("POST", "/api/v1/courses/:course_id/assignments", create_assignment),
     api_route("PUT", "/api/v1/courses/:course_id/assignments/:id", edit_assignment),
     api_route("PUT", "/api/v1/courses/:course_id/assignments/:assignment_id/submissions/:user_id", grade_submission),
-    api_route("PUT", "/api/sis/courses/:course_id/disable_post_to_sis", disable_post_to_sis),
 ]

@@ -12,7 +12,6 @@ from shared.sandbox.canvas.sis_import.files import FileProblem, Line, SisFile
 
 MOST_BREACHES: Final = 5
 TOO_DIFFERENT: Final = "Diffing not performed because file size difference exceeded threshold"
-TOO_MANY_ROWS: Final = "Diffing not performed because difference row count exceeded threshold"
 SEVERAL_FILES: Final = "Can't perform diffing against more than one file of the same type"
 # The documentation says that imports fail then, not how.
 TOO_MANY_BREACHES: Final = "Diffing threshold exceeded five times in a row: remaster the data set"

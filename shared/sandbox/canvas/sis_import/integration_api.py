@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shared.sandbox.canvas.live_events.envelope import rest_time
-from shared.sandbox.canvas.rest.access import BadRequest, api_route, course_of, includes, sandbox, shown
+from shared.sandbox.canvas.rest.access import BadRequest, api_route, includes, sandbox, shown
 from shared.sandbox.canvas.rest.pagination import page_of
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import OVERRIDE_DATES, Assignment, Override, Section
@@ -21,21 +21,7 @@ NOT_ENABLED: Final = {
     "code": "not_enabled",
     "error": "A SIS integration is not configured and the bulk SIS Grade Export feature is not enabled",
 }
-UNPUBLISHED: Final = {
-    "code": "unpublished_course",
-    "error": "Grade data is not available for non-published courses",
-}
 PUBLISHED_STATES: Final = ("available", "completed")
-
-
-async def list_of_course(request: Request) -> Response:
-    """`GET /api/sis/courses/:course_id/assignments`."""
-    course = course_of(request)
-    if not course.sis_feature:
-        raise BadRequest(NOT_ENABLED)
-    if course.workflow_state not in PUBLISHED_STATES:
-        raise BadRequest(UNPUBLISHED)
-    return _listed(request, [course])
 
 
 async def list_of_account(request: Request) -> Response:
@@ -126,6 +112,5 @@ def _dates(override: Override) -> dict[str, str | None]:
 
 
 SIS_ROUTES: Final[list[Route]] = [
-    api_route("GET", "/api/sis/courses/:course_id/assignments", list_of_course),
     api_route("GET", "/api/sis/accounts/:account_id/assignments", list_of_account),
 ]

@@ -16,15 +16,14 @@ from shared.sandbox.canvas.sis_import.diffing import (
     MOST_BREACHES,
     TOO_DIFFERENT,
     TOO_MANY_BREACHES,
-    TOO_MANY_ROWS,
     DropStatuses,
     difference,
     size_difference,
 )
-from shared.sandbox.canvas.sis_import.files import FileProblem, Line, SisFile, UnusableUpload, Upload
+from shared.sandbox.canvas.sis_import.files import Line, SisFile, UnusableUpload, Upload
 from shared.sandbox.canvas.sis_import.id_changes import apply_change_sis_id
 from shared.sandbox.canvas.sis_import.people_rows import apply_enrollment, apply_user
-from shared.sandbox.canvas.sis_import.records import RowOptions, RowProblem, StateChange, Work
+from shared.sandbox.canvas.sis_import.records import RowProblem, StateChange, Work
 from shared.sandbox.canvas.sis_import.structure_rows import apply_account, apply_course, apply_section, apply_term
 from shared.sandbox.canvas.state import SERVICE_USER_ID
 
@@ -48,12 +47,11 @@ class ImportRequest:
     """What was asked for. `identifier` is the `diffing_data_set_identifier`, `user_id` who asked."""
 
     upload: Upload
-    rows: RowOptions
+    override_sis_stickiness: bool = False
     identifier: str | None = None
     remaster: bool = False
     drop: DropStatuses = field(default_factory=DropStatuses)
     change_threshold: int | None = None
-    diff_row_count_threshold: int | None = None
     user_id: int = SERVICE_USER_ID
 
 
@@ -138,12 +136,6 @@ class SisImport:
         """Stop where it is: rows that were applied stay applied."""
         self.workflow_state, self.updated_at = "aborted", at
 
-    def restore(self, at: datetime) -> None:
-        """Put back every state that this import changed."""
-        for change in reversed(self.changes):
-            change.undo()
-        self.workflow_state, self.updated_at = "restored", at
-
     def note(
         self, at: datetime, file: str | None, message: str, row: Line | None = None, *, failure: bool = False
     ) -> None:
@@ -160,16 +152,11 @@ class SisImport:
         base = None if self.request.remaster else base_of(earlier)
         if base is not None and not self._breaches(earlier, base, at):
             base_files, _ = base.request.upload.read()
-            changed, unlike = difference(files, base_files, self.request.drop)
-            limit = self.request.diff_row_count_threshold
-            if limit and sum(len(file.lines) for file in changed) > limit:
-                self.threshold_exceeded = True
-                problems.append(FileProblem("", TOO_MANY_ROWS, is_failure=False))
-            else:
-                files, self.base, self.has_diff = changed, base, True
-                problems += unlike
+            files, unlike = difference(files, base_files, self.request.drop)
+            self.base, self.has_diff = base, True
+            problems += unlike
         for problem in problems:
-            self.note(at, problem.file or None, problem.message, failure=problem.is_failure)
+            self.note(at, problem.file, problem.message, failure=problem.is_failure)
         return [] if any(error.failure and error.file is None for error in self.errors) else files
 
     def _breaches(self, earlier: Sequence["SisImport"], base: "SisImport", at: datetime) -> bool:
@@ -191,7 +178,7 @@ class SisImport:
         def warn(message: str) -> None:
             self.note(canvas.clock.now(), at[0], message, at[1])
 
-        work = Work(canvas, self.request.rows, Origin(job_tag=SIS_JOB), warn, self.changes)
+        work = Work(canvas, self.request.override_sis_stickiness, Origin(job_tag=SIS_JOB), warn, self.changes)
         for file in files:
             for line in file.lines:
                 at = file.name, line
@@ -201,8 +188,6 @@ class SisImport:
     def _apply(self, work: Work, kind: str, line: Line) -> None:
         if kind not in APPLY:
             work.warn(f"The sandbox does not import {kind} rows")
-            return
-        if work.options.skip_deletes and line["status"].lower() == "deleted":
             return
         try:
             APPLY[kind](work, line)
@@ -218,11 +203,11 @@ class SisImport:
             "batch_mode": None,
             "batch_mode_term_id": None,
             "multi_term_batch_mode": None,
-            "skip_deletes": asked.rows.skip_deletes,
-            "override_sis_stickiness": asked.rows.override_sis_stickiness,
-            "add_sis_stickiness": asked.rows.add_sis_stickiness,
-            "clear_sis_stickiness": asked.rows.clear_sis_stickiness,
-            "update_sis_id_if_login_claimed": asked.rows.update_sis_id_if_login_claimed,
+            "skip_deletes": False,
+            "override_sis_stickiness": asked.override_sis_stickiness,
+            "add_sis_stickiness": False,
+            "clear_sis_stickiness": False,
+            "update_sis_id_if_login_claimed": False,
             "diffing_data_set_identifier": asked.identifier,
             "diffing_remaster": asked.remaster if asked.identifier else None,
             "diffed_against_import_id": self.base.id if self.base else None,
@@ -230,7 +215,7 @@ class SisImport:
             "diffing_user_remove_status": asked.drop.users if asked.identifier else None,
             "diffing_threshold_exceeded": self.threshold_exceeded,
             "change_threshold": asked.change_threshold,
-            "diff_row_count_threshold": asked.diff_row_count_threshold,
+            "diff_row_count_threshold": None,
         }
 
 

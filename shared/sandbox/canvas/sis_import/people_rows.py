@@ -60,7 +60,7 @@ def _claimed(work: Work, sis_id: str, login: str, status: str) -> User | None:
     user = work.directory.users.get(sis_id) or by_login
     holder = None
     if user and user.sis_user_id and user.sis_user_id != sis_id:
-        holder = None if work.options.update_sis_id_if_login_claimed else user
+        holder = user
     elif by_login and by_login is not user and status != "deleted":
         holder = by_login
     if holder is not None:

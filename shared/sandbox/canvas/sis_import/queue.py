@@ -11,15 +11,12 @@ from typing import Final
 from shared.sandbox.canvas.actions.course_actions import Teaching
 from shared.sandbox.canvas.live_events.envelope import SIS_BATCH_JOB, Origin
 from shared.sandbox.canvas.rest.throttle import CanvasFaults, Fate
-from shared.sandbox.canvas.sis_import.files import Upload
 from shared.sandbox.canvas.sis_import.job import NOT_COMPLETED, ImportRequest, SisImport
-from shared.sandbox.canvas.sis_import.records import RowOptions
 
 FIRST_IMPORT_ID: Final = 3001
 PAUSE_AFTER_ABORT: Final = timedelta(minutes=10)
 ERRORS_ARE_KEPT: Final = timedelta(days=30)
 HANGS: Final = "hangs"
-FOREIGN: Final = b"term_id,name,status\n"
 
 
 class SisQueue:
@@ -38,10 +35,6 @@ class SisQueue:
         self.imports.append(found)
         self._announce("sis_batch_created", found, Origin(path="/api/v1/accounts/self/sis_imports"))
         return found
-
-    def add_foreign(self, user_id: int) -> SisImport:
-        """Let another vendor's user start an import of its own, without a data set and without rows."""
-        return self.add(ImportRequest(Upload(FOREIGN, "csv"), RowOptions(), user_id=user_id))
 
     def advance(self) -> None:
         """Do what should have been done by now."""
@@ -68,13 +61,6 @@ class SisQueue:
         if any(one.workflow_state == "created" for one in self.imports):
             self._free_at = now + PAUSE_AFTER_ABORT
         self._announce("sis_batch_updated", found, Origin(method="PUT", path=f"/api/v1/sis_imports/{found.id}/abort"))
-
-    def abort_all_pending(self) -> None:
-        """Abort what has not started."""
-        for one in self.imports:
-            if one.workflow_state in ("initializing", "created"):
-                one.abort(self._canvas.clock.now())
-                one.progress = 100
 
     def forgets(self, at: datetime) -> bool:
         """Say whether errors of that time are gone."""

@@ -37,11 +37,6 @@ class StateChange:
     before: str
     after: str
 
-    def undo(self) -> None:
-        """Put the state back; what did not exist is deleted again."""
-        state = "deleted" if self.before == NONE else self.before
-        setattr(self.subject, "state" if isinstance(self.subject, Enrollment) else "workflow_state", state)
-
 
 def statistics(changes: Iterable[StateChange]) -> dict[str, Any]:
     """Return `data.statistics`: how many records of each class came, went, ended or came back."""
@@ -60,17 +55,6 @@ def _event(change: StateChange) -> str:
     if change.after in _ALIVE:
         return "created" if change.before == NONE else "restored"
     return {"deleted": "deleted", "completed": "concluded", "inactive": "deactivated"}.get(change.after, "")
-
-
-@dataclass(frozen=True, slots=True)
-class RowOptions:
-    """The parameters of an import that decide what rows may do."""
-
-    override_sis_stickiness: bool = False
-    add_sis_stickiness: bool = False
-    clear_sis_stickiness: bool = False
-    skip_deletes: bool = False
-    update_sis_id_if_login_claimed: bool = False
 
 
 @dataclass
@@ -103,7 +87,7 @@ class Work:
     """What the rows of one import share. `warn` notes a message about a row that is applied nevertheless."""
 
     canvas: Teaching
-    options: RowOptions
+    override_sis_stickiness: bool
     origin: Origin
     warn: Callable[[str], None]
     changes: list[StateChange] = field(default_factory=list)
@@ -117,16 +101,12 @@ class Work:
         changed = False
         for name, value in values.items():
             before = getattr(record, name)
-            if before == value or (name in stuck and not self.options.override_sis_stickiness):
+            if before == value or (name in stuck and not self.override_sis_stickiness):
                 continue
             setattr(record, name, value)
             changed = True
             if name == "workflow_state":
                 self.changes.append(StateChange(record, before, value))
-            if self.options.add_sis_stickiness:
-                stuck.add(name)
-        if self.options.clear_sis_stickiness:
-            stuck -= set(values)
         return changed
 
     def created(self, record: Subject, state: str) -> None:

@@ -27,7 +27,7 @@ from shared.sandbox.canvas.rest.pagination import page_of
 from shared.sandbox.canvas.sis_import.diffing import DropStatuses
 from shared.sandbox.canvas.sis_import.files import KINDS, Upload
 from shared.sandbox.canvas.sis_import.job import NOT_COMPLETED, ImportMessage, ImportRequest, SisImport
-from shared.sandbox.canvas.sis_import.records import RowOptions, statistics
+from shared.sandbox.canvas.sis_import.records import statistics
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, UnknownObject
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -36,6 +36,13 @@ LONGEST_IDENTIFIER: Final = 128
 DROP_STATUSES: Final = ("deleted", "inactive", "completed", "deleted_last_completed")
 REMOVE_STATUSES: Final = ("deleted", "suspended")
 EXTENSIONS: Final = {"application/zip": "zip", "text/csv": "csv", "text/plain": "csv"}
+UNSUPPORTED: Final = (
+    "add_sis_stickiness",
+    "clear_sis_stickiness",
+    "skip_deletes",
+    "update_sis_id_if_login_claimed",
+    "diff_row_count_threshold",
+)
 MOST_MESSAGES: Final = 25
 UNAUTHORIZED: Final = {
     "status": "unauthorized",
@@ -76,13 +83,8 @@ async def list_imports(request: Request) -> Response:
     """`GET /api/v1/accounts/:account_id/sis_imports`: the newest first, of some states if asked."""
     states = many(request, "workflow_state")
     found = [one for one in sandbox(request).sis.imports if not states or one.workflow_state in states]
-    return _listed(request, found[::-1])
-
-
-async def list_importing(request: Request) -> Response:
-    """`GET /api/v1/accounts/:account_id/sis_imports/importing`: the one that runs."""
-    found = [one for one in sandbox(request).sis.imports if one.workflow_state in ("importing", "cleanup_batch")]
-    return _listed(request, found)
+    page = page_of(request, found[::-1])
+    return shown(request, {"sis_imports": [import_json(request, one) for one in page.items]}, link=page.link)
 
 
 async def show_import(request: Request) -> Response:
@@ -93,12 +95,20 @@ async def show_import(request: Request) -> Response:
 async def list_import_errors(request: Request) -> Response:
     """`GET /api/v1/accounts/:account_id/sis_imports/:id/errors`: for 30 days."""
     found = _import(request)
-    return _listed_errors(request, [(found, error) for error in found.errors])
-
-
-async def list_account_errors(request: Request) -> Response:
-    """`GET /api/v1/accounts/:account_id/sis_import_errors`: of all imports."""
-    return _listed_errors(request, [(one, error) for one in sandbox(request).sis.imports for error in one.errors])
+    queue, only_failures = sandbox(request).sis, is_true(request.query_params.get("failure"))
+    stored = [error for error in found.errors if not queue.forgets(error.at) and (error.failure or not only_failures)]
+    page = page_of(request, stored)
+    listed = [
+        {
+            "sis_import_id": found.id,
+            "file": error.file,
+            "message": error.message,
+            "row": error.row,
+            "row_info": error.row_info,
+        }
+        for error in page.items
+    ]
+    return shown(request, {"sis_import_errors": listed}, link=page.link)
 
 
 async def abort_import(request: Request) -> Response:
@@ -108,20 +118,6 @@ async def abort_import(request: Request) -> Response:
         raise UnknownObject("no such import under way")
     sandbox(request).sis.abort(found)
     return shown(request, import_json(request, found))
-
-
-async def abort_all_pending(request: Request) -> Response:
-    """`PUT /api/v1/accounts/:account_id/sis_imports/abort_all_pending`: those that have not started."""
-    sandbox(request).sis.abort_all_pending()
-    return shown(request, {"aborted": True})
-
-
-async def restore_states(request: Request) -> Response:
-    """`PUT /api/v1/accounts/:account_id/sis_imports/:id/restore_states`: a Progress; here it is done at once."""
-    found, canvas = _import(request), sandbox(request)
-    found.restore(canvas.clock.now())
-    progress = {"id": found.id, "context_id": found.id, "context_type": "SisBatch", "tag": "sis_batch_state_restore"}
-    return shown(request, progress | {"completion": 100, "workflow_state": "completed", "user_id": None})
 
 
 def import_json(request: Request, found: SisImport) -> dict[str, Any]:
@@ -193,24 +189,16 @@ def _extension(request: Request) -> str:
 
 def _request(upload: Upload, parameters: Mapping[str, str]) -> ImportRequest:
     """Return what the parameters ask for. Raises `BadRequest`."""
-    _refuse_batch_mode(parameters)
+    _refuse_unsupported(parameters)
     if parameters.get("import_type", "instructure_csv") != "instructure_csv":
         raise BadRequest({"errors": [{"message": "invalid import type parameter"}]})
-    overrides = _flag(parameters, "override_sis_stickiness")
-    rows = RowOptions(
-        override_sis_stickiness=overrides,
-        add_sis_stickiness=overrides and _flag(parameters, "add_sis_stickiness"),
-        clear_sis_stickiness=overrides and _flag(parameters, "clear_sis_stickiness"),
-        skip_deletes=_flag(parameters, "skip_deletes"),
-        update_sis_id_if_login_claimed=_flag(parameters, "update_sis_id_if_login_claimed"),
-    )
     identifier = parameters.get("diffing_data_set_identifier") or None
     if identifier and len(identifier.encode()) > LONGEST_IDENTIFIER:
         # The limit is documented, the answer is not.
         raise BadRequest({"errors": [{"message": "diffing_data_set_identifier is too long (maximum is 128 bytes)"}]})
     return ImportRequest(
         upload,
-        rows,
+        override_sis_stickiness=_flag(parameters, "override_sis_stickiness"),
         identifier=identifier,
         remaster=bool(identifier) and _flag(parameters, "diffing_remaster_data_set"),
         drop=DropStatuses(
@@ -218,11 +206,14 @@ def _request(upload: Upload, parameters: Mapping[str, str]) -> ImportRequest:
             users=_status(parameters, "diffing_user_remove_status", REMOVE_STATUSES),
         ),
         change_threshold=_percentage(parameters, "change_threshold"),
-        diff_row_count_threshold=_number(parameters, "diff_row_count_threshold"),
     )
 
 
-def _refuse_batch_mode(parameters: Mapping[str, str]) -> None:
+def _refuse_unsupported(parameters: Mapping[str, str]) -> None:
+    """Refuse what the sandbox does not do, so that no parameter is ignored. Raises `BadRequest`."""
+    for name in UNSUPPORTED:
+        if parameters.get(name):
+            raise BadRequest({"message": f"The sandbox does not support {name}"})
     if not _flag(parameters, "batch_mode"):
         return
     if parameters.get("diffing_data_set_identifier"):
@@ -243,15 +234,11 @@ def _status(parameters: Mapping[str, str], name: str, known: tuple[str, ...]) ->
 
 
 def _percentage(parameters: Mapping[str, str], name: str) -> int | None:
-    number = _number(parameters, name)
+    text = parameters.get(name, "")
+    number = int(text) if text.isdigit() else None
     if number is not None and not 1 <= number <= 100:
         raise BadRequest({"message": f"Invalid {name}"})
     return number
-
-
-def _number(parameters: Mapping[str, str], name: str) -> int | None:
-    text = parameters.get(name, "")
-    return int(text) if text.isdigit() else None
 
 
 def _import(request: Request) -> SisImport:
@@ -262,37 +249,11 @@ def _import(request: Request) -> SisImport:
     return found
 
 
-def _listed(request: Request, found: list[SisImport]) -> Response:
-    page = page_of(request, found)
-    return shown(request, {"sis_imports": [import_json(request, one) for one in page.items]}, link=page.link)
-
-
-def _listed_errors(request: Request, found: list[tuple[SisImport, ImportMessage]]) -> Response:
-    queue, only_failures = sandbox(request).sis, is_true(request.query_params.get("failure"))
-    kept = [(o, e) for o, e in found if not queue.forgets(e.at) and (e.failure or not only_failures)]
-    page = page_of(request, kept)
-    listed = [
-        {
-            "sis_import_id": one.id,
-            "file": error.file,
-            "message": error.message,
-            "row": error.row,
-            "row_info": error.row_info,
-        }
-        for one, error in page.items
-    ]
-    return shown(request, {"sis_import_errors": listed}, link=page.link)
-
-
 ACCOUNT: Final = "/api/v1/accounts/:account_id"
 SIS_IMPORT_ROUTES: Final[list[Route]] = [
     sis_route("POST", f"{ACCOUNT}/sis_imports", create_import),
     sis_route("GET", f"{ACCOUNT}/sis_imports", list_imports),
-    sis_route("GET", f"{ACCOUNT}/sis_imports/importing", list_importing),
-    sis_route("PUT", f"{ACCOUNT}/sis_imports/abort_all_pending", abort_all_pending),
     sis_route("GET", f"{ACCOUNT}/sis_imports/:id", show_import),
     sis_route("GET", f"{ACCOUNT}/sis_imports/:id/errors", list_import_errors),
     sis_route("PUT", f"{ACCOUNT}/sis_imports/:id/abort", abort_import),
-    sis_route("PUT", f"{ACCOUNT}/sis_imports/:id/restore_states", restore_states),
-    sis_route("GET", f"{ACCOUNT}/sis_import_errors", list_account_errors),
 ]

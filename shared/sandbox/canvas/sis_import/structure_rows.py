@@ -51,7 +51,7 @@ def apply_term(work: Work, row: Line) -> None:
         work.canvas.terms.append(term)
         work.created(term, status)
     dates: dict[str, Any] = {"start_at": start_at, "end_at": end_at}
-    if term.stuck_sis_fields & set(dates) and not work.options.override_sis_stickiness:
+    if term.stuck_sis_fields & set(dates) and not work.override_sis_stickiness:
         # One date edited by hand holds both.
         dates = {}
     work.assign(term, name=row["name"], workflow_state=status, **dates)
@@ -180,7 +180,7 @@ def _moves(work: Work, home: Course, course: Course, section: Section, status: s
     """Say whether the row moves the section: a cross-listed one only if its course of origin is another as well."""
     if home.id == course.id:
         return False
-    is_stuck = "course_id" in section.stuck_sis_fields and not work.options.override_sis_stickiness
+    is_stuck = "course_id" in section.stuck_sis_fields and not work.override_sis_stickiness
     if section.nonxlist_course_id is None:
         return not is_stuck
     to_another = section.nonxlist_course_id != course.id and not is_stuck
