@@ -1,7 +1,7 @@
 """The pages of courses: the list, one course, what a sync would do, what was written."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import cast
 
@@ -17,7 +17,7 @@ from workers.grade_passback.operations.dry_run import plan_preview
 from workers.web.api.parameters import CANVAS_ID
 from workers.web.errors import ApiError
 from workers.web.pages.course_table import AssignmentExplanation, work_of
-from workers.web.pages.page_handlers import PageHandlers, PageRequest, View, redirect
+from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.dead_letter_causes import explained
 
 PAGE = 50
@@ -28,81 +28,79 @@ SHOWN = (
     AssignmentStatus.WAITING,
     AssignmentStatus.KEPT_BACK,
 )
-SHOWN_ENTRIES = 200
-COURSE = "/courses/{course_id}"
+ENTRIES_LIMIT = 200
 
 
-class CourseViews:
-    """Everything under `/courses`."""
+def list_courses(pages: PageHandlers, request: PageRequest) -> Response:
+    """`/courses`: the connected courses, searched by name or id."""
+    words, only_problems, start = request.query("q")[:PAGE], request.query("problems") == "1", request.offset()
+    lists = pages.service.course_lists
+    page = lists.page(words, only_problems=only_problems, start=start, limit=PAGE)
+    return pages.page(
+        "courses.html", request, standings=SHOWN, page=page, words=words, only_problems=only_problems, start=start,
+        with_problems=lists.with_problems(), connected=pages.service.records.count(),
+    )  # fmt: skip
 
-    def __init__(self, desk: PageHandlers) -> None:
-        self._desk = desk
 
-    def looks(self) -> Mapping[str, View]:
-        """Return the pages by path."""
-        return {
-            "/courses": self._list,
-            COURSE: self._course,
-            f"{COURSE}/plan": self._plan,
-            f"{COURSE}/history": self._history,
-        }
+def show_course(pages: PageHandlers, request: PageRequest) -> Response:
+    """`/courses/{course_id}`: each assignment with its state and reasons, stored or live."""
+    course_id, service = _course_id(request), pages.service
+    live = request.query("live") == "1"
+    question = ExplainQuery(course_id)
+    answer = service.explain.answer(question) if live else service.recall.answer(question)
+    state, wait = service.changes.state_of(course_id), service.changes.wait_of(course_id)
+    return pages.page(
+        "course.html", request, course_id=course_id, listed=service.course_lists.find(course_id), answer=answer,
+        work=work_of(cast("Sequence[AssignmentExplanation]", answer["assignments"])), live=live, state=state,
+        is_moving=state.whereabouts is not QueueState.IDLE, wait=wait, why=explained(wait.cause) if wait else None,
+        letters=service.dead_letters.of_course(course_id), pause=service.pauses.of_course(course_id),
+    )  # fmt: skip
 
-    def acts(self) -> Mapping[str, View]:
-        """Return the forms by path."""
-        return {f"{COURSE}/sync": self._sync}
 
-    def _list(self, visit: PageRequest) -> Response:
-        words, only_problems, start = visit.asked("q")[:PAGE], visit.asked("problems") == "1", visit.start()
-        lists = self._desk.service.course_lists
-        page = lists.page(words, only_problems=only_problems, start=start, limit=PAGE)
-        return self._desk.page(
-            "courses.html", visit, standings=SHOWN, page=page, words=words, only_problems=only_problems, start=start,
-            with_problems=lists.with_problems(), connected=self._desk.service.records.count(),
-        )  # fmt: skip
+def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
+    """`…/plan`: what a sync would write now."""
+    course_id = _course_id(request)
+    plan = plan_preview(pages.service.surveyor, course_id)
+    record = pages.service.records.course(course_id)
+    names = _names(record)
+    return pages.page("plan.html", request, course_id=course_id, plan=plan, names=names)
 
-    def _course(self, visit: PageRequest) -> Response:
-        course_id, service = _course_id(visit), self._desk.service
-        live = visit.asked("live") == "1"
-        question = ExplainQuery(course_id)
-        answer = service.explain.answer(question) if live else service.recall.answer(question)
-        state, wait = service.changes.state_of(course_id), service.changes.wait_of(course_id)
-        return self._desk.page(
-            "course.html", visit, course_id=course_id, listed=service.course_lists.find(course_id), answer=answer,
-            work=work_of(cast("Sequence[AssignmentExplanation]", answer["assignments"])), live=live, state=state,
-            is_moving=state.whereabouts is not QueueState.IDLE, wait=wait, why=explained(wait.cause) if wait else None,
-            letters=service.dead_letters.of_course(course_id), pause=service.pauses.of_course(course_id),
-        )  # fmt: skip
 
-    def _plan(self, visit: PageRequest) -> Response:
-        course_id = _course_id(visit)
-        plan = plan_preview(self._desk.service.surveyor, course_id)
-        record = self._desk.service.records.course(course_id)
-        names = _names(record)
-        return self._desk.page("plan.html", visit, course_id=course_id, plan=plan, names=names)
+def show_history(pages: PageHandlers, request: PageRequest) -> Response:
+    """`…/history`: what was written to PowerSchool and what it replaced."""
+    course_id, assignment_id = _course_id(request), request.query("assignment") or None
+    entries = about(pages.service.audit.of_course(course_id), assignment_id)
+    record = pages.service.records.course(course_id)
+    names = _names(record)
+    found = [(entry.at, entry_json(entry)) for entry in islice(entries, ENTRIES_LIMIT)]
+    return pages.page(
+        "history.html", request, course_id=course_id, entries=found, names=names, assignment_id=assignment_id,
+        most=ENTRIES_LIMIT,
+    )  # fmt: skip
 
-    def _history(self, visit: PageRequest) -> Response:
-        course_id, assignment_id = _course_id(visit), visit.asked("assignment") or None
-        entries = about(self._desk.service.audit.of_course(course_id), assignment_id)
-        record = self._desk.service.records.course(course_id)
-        names = _names(record)
-        found = [(entry.at, entry_json(entry)) for entry in islice(entries, SHOWN_ENTRIES)]
-        return self._desk.page(
-            "history.html", visit, course_id=course_id, entries=found, names=names, assignment_id=assignment_id,
-            most=SHOWN_ENTRIES,
-        )  # fmt: skip
 
-    def _sync(self, visit: PageRequest) -> Response:
-        course_id = _course_id(visit)
-        self._desk.acts.sync(visit.person, course_id)
-        return redirect(f"/courses/{course_id}?done=sync")
+def sync(pages: PageHandlers, request: PageRequest) -> Response:
+    """Request a sync of the course."""
+    course_id = _course_id(request)
+    pages.actions.sync(request.person, course_id)
+    return redirect(f"/courses/{course_id}?done=sync")
 
 
 def _names(record: CourseRecord | None) -> dict[str, str]:
     return {each.assignment_id: each.name for each in record.assignments} if record else {}
 
 
-def _course_id(visit: PageRequest) -> str:
-    course_id = visit.parts["course_id"]
+def _course_id(request: PageRequest) -> str:
+    course_id = request.path_params["course_id"]
     if not re.fullmatch(CANVAS_ID, course_id):
         raise ApiError(404, "not_found", "A course's address ends with its Canvas id, a number.")
     return course_id
+
+
+GET = {
+    "/courses": list_courses,
+    "/courses/{course_id}": show_course,
+    "/courses/{course_id}/plan": show_plan,
+    "/courses/{course_id}/history": show_history,
+}
+POST = {"/courses/{course_id}/sync": sync}

@@ -1,50 +1,48 @@
 """The pages of provisioning: runs, and one run with its rows."""
 
-from collections.abc import Mapping
-
 from starlette.responses import Response
 
 from workers.web.errors import ApiError
-from workers.web.pages.page_handlers import PageHandlers, PageRequest, View, redirect
+from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 
-SHOWN_RUNS = 30
-SHOWN_ROWS = 500
+RUNS_LIMIT = 30
+ROWS_LIMIT = 500
 
 
-class ProvisioningViews:
-    """Everything under `/provisioning`."""
+def list_runs(pages: PageHandlers, request: PageRequest) -> Response:
+    """`/provisioning`: the newest runs, and those held for approval."""
+    provisioning = pages.provisioning
+    return pages.page(
+        "provisioning.html", request, runs=provisioning.runs(RUNS_LIMIT), held=provisioning.held_runs()
+    )  # fmt: skip
 
-    def __init__(self, desk: PageHandlers) -> None:
-        self._desk = desk
 
-    def looks(self) -> Mapping[str, View]:
-        """Return the pages by path."""
-        return {"/provisioning": self._runs, "/provisioning/{run_id}": self._run}
+def show_run(pages: PageHandlers, request: PageRequest) -> Response:
+    """`/provisioning/{run_id}`: a run with the rows of its plan and the messages of Canvas."""
+    run_id, provisioning = request.path_params["run_id"], pages.provisioning
+    run = provisioning.run(run_id)
+    if run is None:
+        raise ApiError(404, "run_unknown", "There is no provisioning run of this id (any more).")
+    rows, troubles = provisioning.rows(run_id), provisioning.troubles(run_id)
+    return pages.page("run.html", request, run=run, rows=rows, troubles=troubles, most=ROWS_LIMIT)
 
-    def acts(self) -> Mapping[str, View]:
-        """Return the forms by path."""
-        return {"/provisioning/{run_id}/approve": self._approve, "/provisioning/{run_id}/discard": self._discard}
 
-    def _runs(self, visit: PageRequest) -> Response:
-        provisioning = self._desk.provisioning
-        return self._desk.page(
-            "provisioning.html", visit, runs=provisioning.runs(SHOWN_RUNS), held=provisioning.held_runs()
-        )  # fmt: skip
+def approve(pages: PageHandlers, request: PageRequest) -> Response:
+    """Approve a held plan."""
+    run_id = request.path_params["run_id"]
+    pages.actions.approve(request.person, run_id)
+    return redirect(f"/provisioning/{run_id}")
 
-    def _run(self, visit: PageRequest) -> Response:
-        run_id, provisioning = visit.parts["run_id"], self._desk.provisioning
-        run = provisioning.run(run_id)
-        if run is None:
-            raise ApiError(404, "run_unknown", "There is no provisioning run of this id (any more).")
-        rows, troubles = provisioning.rows(run_id), provisioning.troubles(run_id)
-        return self._desk.page("run.html", visit, run=run, rows=rows, troubles=troubles, most=SHOWN_ROWS)
 
-    def _approve(self, visit: PageRequest) -> Response:
-        run_id = visit.parts["run_id"]
-        self._desk.acts.approve(visit.person, run_id)
-        return redirect(f"/provisioning/{run_id}")
+def discard(pages: PageHandlers, request: PageRequest) -> Response:
+    """Discard a held plan."""
+    run_id = request.path_params["run_id"]
+    pages.actions.reject(request.person, run_id)
+    return redirect(f"/provisioning/{run_id}")
 
-    def _discard(self, visit: PageRequest) -> Response:
-        run_id = visit.parts["run_id"]
-        self._desk.acts.reject(visit.person, run_id)
-        return redirect(f"/provisioning/{run_id}")
+
+GET = {
+    "/provisioning": list_runs,
+    "/provisioning/{run_id}": show_run,
+}
+POST = {"/provisioning/{run_id}/approve": approve, "/provisioning/{run_id}/discard": discard}

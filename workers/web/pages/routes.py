@@ -10,11 +10,8 @@ from starlette.types import ASGIApp, Scope
 
 from workers.container import Container
 from workers.web.auth.sign_in import RequestAuthenticator
-from workers.web.pages.course_pages import CourseViews
-from workers.web.pages.dead_letter_pages import DeadLetterViews
-from workers.web.pages.overview_pages import OverviewViews
+from workers.web.pages import course_pages, dead_letter_pages, overview_pages, provisioning_pages
 from workers.web.pages.page_handlers import PageHandlers
-from workers.web.pages.provisioning_pages import ProvisioningViews
 from workers.web.pages.rendering import STATIC
 from workers.web.pages.sign_in_pages import SignInViews
 from workers.web.views.provisioning import ProvisioningPages
@@ -34,19 +31,19 @@ class _Assets(StaticFiles):
 
 def create_pages(service: Container, sign_in: RequestAuthenticator, provisioning: ProvisioningPages) -> ASGIApp:
     """Return the pages as an ASGI application. They block, and so run in threads."""
-    desk = PageHandlers(service, sign_in, provisioning)
-    routes: list[Route | Mount] = [*SignInViews(desk).routes(), Mount("/static", _Assets(directory=STATIC))]
-    for views in (OverviewViews(desk), CourseViews(desk), DeadLetterViews(desk), ProvisioningViews(desk)):
-        routes += [Route(path, desk.looking(view), methods=["GET"]) for path, view in views.looks().items()]
-        routes += [Route(path, desk.acting(view), methods=["POST"]) for path, view in views.acts().items()]
+    handlers = PageHandlers(service, sign_in, provisioning)
+    routes: list[Route | Mount] = [*SignInViews(handlers).routes(), Mount("/static", _Assets(directory=STATIC))]
+    for module in (overview_pages, course_pages, dead_letter_pages, provisioning_pages):
+        routes += [Route(path, handlers.get_view(view), methods=["GET"]) for path, view in module.GET.items()]
+        routes += [Route(path, handlers.post_view(view), methods=["POST"]) for path, view in module.POST.items()]
 
     async def nothing_here(_request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
-        return await run_in_threadpool(desk.message, status, "Not found", "There is no page at this address.")
+        return await run_in_threadpool(handlers.message, status, "Not found", "There is no page at this address.")
 
     async def broken(_request: Request, _error: Exception) -> Response:
         text = "This page has a defect. Nothing else is touched by it; please report it."
-        return await run_in_threadpool(desk.message, 500, "Something is wrong here", text)
+        return await run_in_threadpool(handlers.message, 500, "Something is wrong here", text)
 
     app = Starlette(routes=routes, exception_handlers={404: nothing_here, 405: nothing_here, Exception: broken})
     # A redirect of the framework's leads to the host that the request names.

@@ -15,53 +15,53 @@ from workers.web.auth.sign_in import CLOSED
 from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import PageHandlers, parse_form, redirect
 
-LONGEST_PASSWORD = 1000
-_MAY_BE_CHECKED = Response()
+MAX_PASSWORD_CHARS = 1000
+_FORM_IS_VALID = Response()
 
 
 class SignInViews:
     """The forms to sign in and out."""
 
-    def __init__(self, desk: PageHandlers) -> None:
-        self._desk = desk
+    def __init__(self, handlers: PageHandlers) -> None:
+        self._handlers = handlers
 
     def routes(self) -> list[Route]:
         """Return the paths."""
         return [
-            Route("/sign-in", self._show, methods=["GET"]),
-            Route("/sign-in", self._enter, methods=["POST"]),
-            Route("/sign-out", self._leave, methods=["POST"]),
+            Route("/sign-in", self._get, methods=["GET"]),
+            Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/sign-out", self._sign_out, methods=["POST"]),
         ]
 
-    async def _show(self, request: Request) -> Response:
+    async def _get(self, request: Request) -> Response:
         asked = request.query_params.get("next", "/")
-        return await run_in_threadpool(self._desk.answered, lambda: self._form(request, asked))
+        return await run_in_threadpool(self._handlers.respond, lambda: self._form(request, asked))
 
-    async def _enter(self, request: Request) -> Response:
+    async def _sign_in(self, request: Request) -> Response:
         body = await request.body()
         refused = await run_in_threadpool(self._refused, request, body)
         if refused is not None:
             return refused
         form = parse_form(body)
-        name, password = _first(form, "account"), _first(form, "password")[:LONGEST_PASSWORD]
+        name, password = _first(form, "account"), _first(form, "password")[:MAX_PASSWORD_CHARS]
         try:
-            person = await self._desk.sign_in.by_password(request, name, password, "pages")
+            person = await self._handlers.sign_in.by_password(request, name, password, "pages")
         except (ApiError, RedisError) as error:
-            return await run_in_threadpool(self._desk.answered, partial(self._not_entered, request, form, error))
-        return await run_in_threadpool(self._desk.answered, lambda: self._entered(request, form, person))
+            return await run_in_threadpool(self._handlers.respond, partial(self._not_signed_in, request, form, error))
+        return await run_in_threadpool(self._handlers.respond, lambda: self._signed_in(request, form, person))
 
-    async def _leave(self, request: Request) -> Response:
+    async def _sign_out(self, request: Request) -> Response:
         body = await request.body()
-        return await run_in_threadpool(self._desk.answered, lambda: self._left(request, parse_form(body)))
+        return await run_in_threadpool(self._handlers.respond, lambda: self._signed_out(request, parse_form(body)))
 
     def _form(self, request: Request, asked: str, status: int = 200, problem: str = "") -> Response:
-        sign_in = self._desk.sign_in
+        sign_in = self._handlers.sign_in
         if not sign_in.is_possible:
-            return self._desk.message(403, "Closed", CLOSED)
+            return self._handlers.message(403, "Closed", CLOSED)
         if not sign_in.accounts:
             return redirect("/")
         caller = sign_in.caller(request)
-        response = self._desk.renderer.page(
+        response = self._handlers.renderer.page(
             "sign_in.html", status, next=safe(asked), problem=problem, accounts=sign_in.accounts, person=None,
             token=sign_in.sessions.token(caller.session, ""), path="/sign-in",
         )  # fmt: skip
@@ -71,18 +71,18 @@ class SignInViews:
 
     def _refused(self, request: Request, body: bytes) -> Response | None:
         """Return the answer to a form that is not read any further, None for one whose password is checked."""
-        sign_in = self._desk.sign_in
+        sign_in = self._handlers.sign_in
 
         def checked() -> Response:
             form = parse_form(body)
             if not sign_in.sessions.is_token(sign_in.caller(request).session, "", _first(form, "token")):
                 return self._form(request, _first(form, "next"), 403, "This form was too old. Please send it again.")
-            return _MAY_BE_CHECKED
+            return _FORM_IS_VALID
 
-        answer = self._desk.answered(checked)
-        return None if answer is _MAY_BE_CHECKED else answer
+        answer = self._handlers.respond(checked)
+        return None if answer is _FORM_IS_VALID else answer
 
-    def _not_entered(self, request: Request, form: Mapping[str, list[str]], error: Exception) -> Response:
+    def _not_signed_in(self, request: Request, form: Mapping[str, list[str]], error: Exception) -> Response:
         if not isinstance(error, ApiError):
             raise error
         response = self._form(request, _first(form, "next"), error.status, error.message)
@@ -90,19 +90,19 @@ class SignInViews:
             response.headers["Retry-After"] = error.headers["Retry-After"]
         return response
 
-    def _entered(self, request: Request, form: Mapping[str, list[str]], person: User) -> Response:
-        sign_in = self._desk.sign_in
+    def _signed_in(self, request: Request, form: Mapping[str, list[str]], person: User) -> Response:
+        sign_in = self._handlers.sign_in
         # A session of this browser that somebody signed in to before ends here.
         sign_in.sessions.end(sign_in.caller(request).session)
-        self._desk.acts.note_sign_in(person)
+        self._handlers.actions.note_sign_in(person)
         response = redirect(safe(_first(form, "next")))
         sign_in.sessions.write(sign_in.sessions.open(person.role), response, secure=sign_in.is_secure(request))
         return response
 
-    def _left(self, request: Request, form: Mapping[str, list[str]]) -> Response:
-        caller = self._desk.sign_in.caller(request)
-        self._desk.refuse_forged(request, caller, _first(form, "token"))
-        self._desk.sign_in.sessions.end(caller.session)
+    def _signed_out(self, request: Request, form: Mapping[str, list[str]]) -> Response:
+        caller = self._handlers.sign_in.caller(request)
+        self._handlers.verify_csrf(request, caller, _first(form, "token"))
+        self._handlers.sign_in.sessions.end(caller.session)
         response = redirect("/sign-in")
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
         return response
