@@ -102,6 +102,7 @@ def test_one_import_at_a_time() -> None:
     world.pass_time(seconds=30)
     assert (world.shown(first)["workflow_state"], world.shown(first)["progress"]) == ("importing", 50)
     assert world.shown(second)["workflow_state"] == "created"
+    assert [found["id"] for found in world.client.get(f"{URL}/importing").json()["sis_imports"]] == [first]
     world.pass_time(seconds=60)
     assert (world.shown(first)["workflow_state"], world.shown(second)["workflow_state"]) == ("imported", "importing")
     assert world.shown(second)["started_at"] == world.shown(first)["ended_at"]

@@ -83,7 +83,17 @@ async def list_imports(request: Request) -> Response:
     """`GET /api/v1/accounts/:account_id/sis_imports`: the newest first, of some states if asked."""
     states = many(request, "workflow_state")
     found = [one for one in sandbox(request).sis.imports if not states or one.workflow_state in states]
-    page = page_of(request, found[::-1])
+    return _listed(request, found[::-1])
+
+
+async def list_importing(request: Request) -> Response:
+    """`GET /api/v1/accounts/:account_id/sis_imports/importing`: the one that runs."""
+    found = [one for one in sandbox(request).sis.imports if one.workflow_state in ("importing", "cleanup_batch")]
+    return _listed(request, found)
+
+
+def _listed(request: Request, found: list[SisImport]) -> Response:
+    page = page_of(request, found)
     return shown(request, {"sis_imports": [import_json(request, one) for one in page.items]}, link=page.link)
 
 
@@ -253,6 +263,7 @@ ACCOUNT: Final = "/api/v1/accounts/:account_id"
 SIS_IMPORT_ROUTES: Final[list[Route]] = [
     sis_route("POST", f"{ACCOUNT}/sis_imports", create_import),
     sis_route("GET", f"{ACCOUNT}/sis_imports", list_imports),
+    sis_route("GET", f"{ACCOUNT}/sis_imports/importing", list_importing),
     sis_route("GET", f"{ACCOUNT}/sis_imports/:id", show_import),
     sis_route("GET", f"{ACCOUNT}/sis_imports/:id/errors", list_import_errors),
     sis_route("PUT", f"{ACCOUNT}/sis_imports/:id/abort", abort_import),
