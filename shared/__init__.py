@@ -1,12 +1,16 @@
-"""What passback's workers share. Inside, imports go downwards only.
+"""What the jobs share. Inside, imports go downwards only.
 
-sandbox/     a Canvas and a PowerSchool to run against: for the demo, tests and benchmarks
-adapters/    everything that touches the outside: HTTP, Canvas, PowerSchool, Redis, telemetry
-events/      bytes on the wire to changes; signatures
-ports.py     what use cases of passback need from adapters; roster_ports.py those of provisioning
-errors.py    one tree of errors, two branches
-domain/      what is true: eligibility, scoring, plan, debounce, outcomes; standard library only
-config.py    every setting
-clock.py     the only place that knows the time
-queues.py    the names of queues, streams and tasks
+sandbox/       a Canvas and a PowerSchool to run against: for the demo, tests and benchmarks
+adapters/      everything that does I/O: http, canvas, powerschool, redis (stores beside their Lua), sqs, telemetry
+events/        from the bytes of an event to a change; signatures
+ports/         what the jobs need from the remote systems
+errors.py      one tree of errors with two branches: transient and permanent
+domain/        rules as functions of values, with the standard library only
+  passback/      Canvas and PowerSchool as values, changes, rules/ (eligibility, scores, reasons), planning/ (the plan)
+  provisioning/  rosters, rows/ (what Canvas gets), imports/, safety.py (what is held for approval), runs
+config.py      every setting, and what holds instead of removed ones
+log_events.py  every log event
+clock.py       the only module that reads the time
+cron.py        schedules
+queues.py      the names of queues, streams and tasks
 """

@@ -1,23 +1,23 @@
-"""What runs: one package per job this service does. Imports `shared`, never the reverse.
+"""What runs: one package per job, and what starts them. Imports `shared`, never the reverse.
 
-Procfile line    runs
-web              receivers/ behind web.py, with the JSON API of status_pages/ and the page of metrics/ beside them
-worker           grade_passback/ behind its worker.py (dispatcher, syncs), and housekeeping.py
-provisioning     provisioning/ behind its worker.py: runs that keep Canvas's rosters in step with PowerSchool's
-beat             schedule.py: ticks of housekeeping.py and provisioning/; any number may run, one tick counts
-flower           monitor.py: Celery's monitor behind a door
-(no line)        `passback sqs`: receivers/sqs.py, where Live Events come by a queue
+Procfile line  runs
+web            web/: the receivers of events, the pages, the API and the metrics
+worker         grade_passback/: the dispatcher, syncs and scheduled tasks
+provisioning   provisioning/: runs that import PowerSchool's rosters into Canvas
+beat           celery/beat_schedule.py: scheduled tasks; any number of beats may run, a task runs once per interval
+flower         web/flower.py: Celery's monitor, read-only and behind a password
+(no line)      `passback sqs`: reads Live Events from an SQS queue
 
-bootstrap.py        settings to adapters to use cases, once per process
-celery_app.py       queues, routes and delivery settings; celery_worker.py runs a worker of it
-settle.py           outcome to acknowledge, wait, retry or dead letter: the only retry code
-durability.py       what a Redis must promise before a worker starts
-purge.py            erases what is remembered of courses, students, what is old, or a district
-redis_transport.py  Celery's transport, made to survive a Redis restart
-http_protocol.py    uvicorn's HTTP, with bounds on connections, heads, bodies and answers
-line_limit.py       one log line of a kind in a period
-task_spans.py       a span per Celery task, where OpenTelemetry is on
-self_portrait.py    what workers tell Celery's monitors, without passwords
-dead_letters/       listing, retrying, discarding; messages that nobody could read
-cli/                the `passback` command, a file per group of verbs
+container.py     builds everything from the settings, once per process
+grade_passback/  a sync: lease.py, course_reader.py, sync_job.py, apply/, course_state.py, outcome_handler.py; and
+                 dispatcher.py, scheduled/, explain/, operations/ (what a person asks for)
+provisioning/    a run: schedule.py, run.py, planning.py, imports/; service.py is for people, reports/ for reading
+dead_letters/    listing, selecting, retrying, discarding
+erasure.py       deletes stored data of courses, students, a period or the district
+status.py        the status document of the CLI, the pages and the API
+celery/          the app with its queues and delivery settings, transport, undecodable messages, tracing
+runtime/         heartbeat, Redis durability check, threads whose end must be noticed, limited log lines
+web/             receivers/, auth/, api/, views/ (what pages and API share), pages/, metrics/
+cli/             the `passback` command, a file per group of verbs; doctor/, docs/ (generators), terminal/
+dev/             `passback up`, `passback demo`, the embedded Redis
 """

@@ -28,6 +28,13 @@ def test_the_settings_table_is_generated() -> None:
     assert with_settings_table(text) == text, "put the output of `passback settings` into deploy/guides/settings.md"
 
 
+def test_the_paths_of_the_contributors_guide_exist() -> None:
+    """Every file and folder that the guide names is there."""
+    named = re.findall(r"(?<![\w/])(?:workers|shared|tests|deploy)/[\w./-]+", (GUIDES / "contributing.md").read_text())
+
+    assert [name for name in named if not (ROOT / name.rstrip(".")).exists()] == []
+
+
 def test_the_readme_is_short() -> None:
     """What does not fit belongs into a guide."""
     assert len(README.read_text().splitlines()) <= MAX_README_LINES
