@@ -108,9 +108,6 @@ class LogEvent(StrEnum):
 
     CATEGORY_LINKED = "category_linked"
     """info: a person linked a group to categories, or to none. `course_id`, `group_id`, `category_ids`, `actor`."""
-    LINKS_REBUILT = "links_rebuilt"
-    """info: a person had a course's lost links found again. `course_id`, `restored`, `left` (assignments of ours that
-    still have none), `duration_ms`."""
 
     COURSE_REPAIRED = "course_repaired"
     """info: a pass over all courses wrote what no event had told of. `course_id`, `assignments`, `scores`."""

@@ -314,17 +314,8 @@ class Container:
 
     @cached_property
     def link_care(self) -> LinkMaintenance:
-        """What checks and rebuilds links."""
-        return LinkMaintenance(
-            self.surveyor,
-            self.powerschool.gradebook,
-            self.links,
-            self.records,
-            self.changes,
-            self.is_being_synced,
-            self.clock,
-            self.zone,
-        )
+        """What compares links with PowerSchool."""
+        return LinkMaintenance(self.surveyor, self.powerschool.gradebook, self.records, self.clock)
 
     @cached_property
     def settler(self) -> SyncOutcomeHandler:

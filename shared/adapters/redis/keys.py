@@ -90,7 +90,7 @@ class Keys:
     def links(self, course_id: str) -> str:
         """Hash: `<assignment id>:<section dcid>` to the link, `students:<section dcid>` to the ids that links mark.
 
-        Both are JSON lists, see `link_form.py`. Moved by `save_link.lua`. Kept: losing it needs `links rebuild`.
+        Both are JSON lists, see `link_codec.py`. Moved by `save_link.lua`. Never expire; a sync finds lost links again.
         """
         return f"{self.prefix}:course:{course_id}:links"
 

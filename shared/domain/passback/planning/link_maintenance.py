@@ -1,13 +1,12 @@
-"""Links compared with PowerSchool, and links found again once they are lost."""
+"""Compares links with PowerSchool."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
 from shared.domain.passback.planning.assignment_matching import Key, is_orphan, linked_keys, normalize_name
 from shared.domain.passback.planning.desired import Link
-from shared.domain.passback.planning.diff import says_something
 from shared.domain.passback.powerschool import ActualAssignment
 
 
@@ -47,43 +46,6 @@ class LinkCheck:
         return self.standings == (LinkStatus.OK,)
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """A Canvas assignment in a PowerSchool section, whether or not a rule keeps it back."""
-
-    key: Key
-    name: str
-    due_date: date
-
-
-class Rebuilding(StrEnum):
-    """What becomes of an assignment of ours that no link names.
-
-    Only `restored` changes anything. `claimed`: a create of unknown outcome looks for it, and the next sync settles
-    that. `already_linked`: its Canvas assignment has another one.
-    """
-
-    RESTORED = "restored"
-    CLAIMED = "claimed"
-    ALREADY_LINKED = "already_linked"
-    AMBIGUOUS = "ambiguous"
-    UNMATCHED = "unmatched"
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """One assignment of ours without a link, and the Canvas assignments it may belong to. Restored: with its link."""
-
-    actual: ActualAssignment
-    rebuilding: Rebuilding
-    candidates: tuple[str, ...] = ()
-    link: Link | None = None
-
-
-# Section, name as PowerSchool compares it, and due date: what an assignment is found again by.
-_Identity = tuple[int, str, date]
-
-
 def check_links(
     links: Mapping[Key, Link],
     actual: Sequence[ActualAssignment],
@@ -97,34 +59,6 @@ def check_links(
     there = _by_key(actual)
     checked = [_checked(links[key], there, read_sections, plugin_marks) for key in sorted(links)]
     return (*checked, *(_orphan(a) for a in _orphans(actual, links, plugin_marks)))
-
-
-def rebuild_links(
-    sought: Iterable[Sought],
-    links: Mapping[Key, Link],
-    actual: Sequence[ActualAssignment],
-    read_sections: Collection[int],
-    plugin_marks: frozenset[str],
-) -> tuple[Rebuilt, ...]:
-    """Return what becomes of every assignment of ours without a link.
-
-    One is restored if section, name and due date agree with exactly one Canvas assignment, if no second one of ours
-    agrees with the same, and if that Canvas assignment has no link, or one to an assignment that is gone.
-    """
-    orphans = _orphans(actual, links, plugin_marks)
-    seekers = _seekers(sought, links)
-    there = _by_key(actual)
-    standing = {
-        key: link
-        for key, link in links.items()
-        if _statuses(link, there, read_sections, plugin_marks) != (LinkStatus.GONE,)
-    }
-    return tuple(_rebuilt(a, orphans, seekers.get(_identity(a), ()), standing) for a in orphans)
-
-
-def with_recipients(link: Link, actual: ActualAssignment) -> Link:
-    """Return the restored link with the students to whom a score was sent: those who have one in PowerSchool."""
-    return replace(link, sent_to=frozenset(dcid for dcid, score in actual.scores.items() if says_something(score)))
 
 
 def _checked(
@@ -178,36 +112,6 @@ def _orphan(actual: ActualAssignment) -> LinkCheck:
     )
 
 
-def _rebuilt(
-    actual: ActualAssignment,
-    orphans: Iterable[ActualAssignment],
-    seekers: Iterable[Sought],
-    standing: Mapping[Key, Link],
-) -> Rebuilt:
-    fitting = {seeker.key: seeker for seeker in seekers}
-    candidates = tuple(sorted(assignment_id for assignment_id, _ in fitting))
-    twins = [other for other in orphans if _identity(other) == _identity(actual)]
-    if not fitting:
-        return Rebuilt(actual, Rebuilding.UNMATCHED)
-    if len(fitting) > 1 or len(twins) > 1:
-        return Rebuilt(actual, Rebuilding.AMBIGUOUS, candidates)
-    ((key, only),) = fitting.items()
-    if key in standing:
-        left = Rebuilding.CLAIMED if standing[key].is_claim else Rebuilding.ALREADY_LINKED
-        return Rebuilt(actual, left, candidates)
-    return Rebuilt(actual, Rebuilding.RESTORED, candidates, _link(only, actual))
-
-
-def _seekers(sought: Iterable[Sought], links: Mapping[Key, Link]) -> dict[_Identity, list[Sought]]:
-    """Return who looks for what. A claim looks under its own name and due date: nothing else was sent."""
-    seekers: dict[_Identity, list[Sought]] = {}
-    for one in sought:
-        link = links.get(one.key)
-        meant = Sought(one.key, link.name, link.due_date) if link is not None and link.is_claim else one
-        seekers.setdefault((meant.key[1], normalize_name(meant.name), meant.due_date), []).append(meant)
-    return seekers
-
-
 def _orphans(
     actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_marks: frozenset[str]
 ) -> list[ActualAssignment]:
@@ -222,17 +126,3 @@ def _by_key(actual: Iterable[ActualAssignment]) -> dict[tuple[int, int | None], 
 
 def _key_of(link: Link) -> tuple[int, int | None]:
     return (link.section_dcid, link.powerschool_assignment_section_id)
-
-
-def _identity(actual: ActualAssignment) -> _Identity:
-    return (actual.section_dcid, normalize_name(actual.name), actual.due_date)
-
-
-def _link(sought: Sought, actual: ActualAssignment) -> Link:
-    return Link(
-        *sought.key,
-        name=actual.name,
-        due_date=actual.due_date,
-        powerschool_assignment_id=actual.assignment_id,
-        powerschool_assignment_section_id=actual.assignment_section_id,
-    )

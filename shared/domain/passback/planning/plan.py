@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from shared.domain.passback.planning.assignment_matching import AssignmentMatches, Key, key_of, match_assignments
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link, without_students
-from shared.domain.passback.planning.diff import OwnedField, agrees, is_flag_zero, leftover_scores
+from shared.domain.passback.planning.diff import OwnedField, agrees, is_flag_zero, leftover_scores, says_something
 from shared.domain.passback.planning.name_conflicts import resolve_name_conflicts
 from shared.domain.passback.planning.stored_forms import fields_to_write, not_cleared, scores_to_write, seen
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
@@ -205,14 +205,14 @@ def make_plan(
 
     Source: product rules, "Overwriting" and "When an assignment is eligible".
     """
-    owned = match_assignments(desired, actual, links, plugin_marks)
+    owned = _with_recipients(match_assignments(desired, actual, links, plugin_marks), links)
     immovable |= {key for key, own in owned.own.items() if own.unreadable}
     naming = resolve_name_conflicts(desired, owned.own, actual, links, immovable)
     by_key = {key_of(d): d for d in desired}
     clears = _Clears(clear_scores, repeat_clears)
     there = {key: replace(a, name=naming.parked.get(key, a.name)) for key, a in owned.own.items()}
     to_be = [by_key[key] for key in naming.order] + list(naming.kept.values())
-    parts = [_part(d, there.get(key_of(d)), links.get(key_of(d)), clears) for d in to_be]
+    parts = [_part(d, there.get(key_of(d)), owned.adopted.get(key_of(d), links.get(key_of(d))), clears) for d in to_be]
     taken = [_finding(key, Reason.NAME_TAKEN, naming.conflicts[key]) for key in sorted(naming.conflicts)]
     return Plan(
         steps=(
@@ -259,6 +259,22 @@ def _parking(desired: DesiredAssignment, actual: ActualAssignment, name: str) ->
     return UpdateStep(actual, as_it_is, (OwnedField.NAME,), is_temporary=True)
 
 
+def _with_recipients(owned: AssignmentMatches, links: Mapping[Key, Link]) -> AssignmentMatches:
+    """Return the matches with recipients in each link that was lost: the students who have a score in PowerSchool.
+
+    Without them, a score that is emptied in Canvas would stay in PowerSchool. A claim was never written to.
+    """
+    adopted = {
+        key: link if key in links and links[key].is_claim else replace(link, sent_to=_scored(owned.own[key]))
+        for key, link in owned.adopted.items()
+    }
+    return replace(owned, adopted=adopted)
+
+
+def _scored(actual: ActualAssignment) -> frozenset[int]:
+    return frozenset(dcid for dcid, score in actual.scores.items() if says_something(score))
+
+
 def _link_steps(owned: AssignmentMatches) -> list[LinkStep]:
     forgotten: list[LinkStep] = [UnlinkStep(*key) for key in sorted(owned.gone - owned.adopted.keys())]
     return forgotten + [LinkExistingStep(owned.adopted[key]) for key in sorted(owned.adopted)]
@@ -297,7 +313,7 @@ def _new(desired: DesiredAssignment) -> _Part:
 
 def _existing(desired: DesiredAssignment, actual: ActualAssignment, link: Link | None, clears: _Clears) -> _Part:
     key = key_of(desired)
-    # A claim, or what is adopted, was never written to through a link.
+    # Without a link, nothing was ever written to it.
     link = link or Link(*key, desired.name, desired.due_date)
     changed = fields_to_write(desired, actual, link.echoes)
     rows = scores_to_write(desired, actual, link.echoes)

@@ -339,8 +339,11 @@ class TestAdoption:
         assert plan(links=claim(WANTED)) == Plan((LinkExistingStep(self.ADOPTED),))
 
     def test_lost_link(self) -> None:
-        """An assignment of this plugin without a link is found again by section, name and due date."""
-        assert plan(links={}) == Plan((LinkExistingStep(self.ADOPTED),))
+        """An assignment of this plugin without a link is found again by section, name and due date.
+
+        Its link has the students who have a score there: a score that Canvas empties later is known as sent.
+        """
+        assert plan(links={}) == Plan((LinkExistingStep(replace(self.ADOPTED, sent_to=frozenset({501}))),))
 
     @pytest.mark.parametrize("name", ["READING 1", " reading 1 "])
     def test_name_as_powerschool_compares(self, name: str) -> None:
@@ -369,7 +372,8 @@ class TestAdoption:
     def test_deleted_link_and_orphan(self) -> None:
         """A link whose assignment is gone gives way to the plugin's other assignment of that name."""
         gone = linked((WANTED, actual(id=7009)))
-        assert plan(links=gone) == Plan((LinkExistingStep(self.ADOPTED),))
+        found = replace(self.ADOPTED, sent_to=frozenset({501}))
+        assert plan(links=gone) == Plan((LinkExistingStep(found),))
 
     @pytest.mark.parametrize("mark", [None, "another-plugin"])
     def test_never_a_teachers(self, mark: str | None) -> None:

@@ -1,16 +1,11 @@
-"""Links are checked and, once lost, found again, course by course."""
-
-from collections.abc import Callable
-from dataclasses import replace
+"""Links are checked course by course; lost ones are found again by the next sync."""
 
 import pytest
 
-from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import Link
-from shared.domain.passback.planning.link_maintenance import LinkStatus, Rebuilding
+from shared.domain.passback.planning.link_maintenance import LinkStatus
 from shared.errors import ServiceUnavailable
-from tests.unit.domain.passback.baseline import CHICAGO, SECTION_DCID
 from tests.unit.workers.grade_passback.school import DEADLINE, School, link_of
 from workers.grade_passback.operations.link_maintenance import LinkMaintenance
 
@@ -23,17 +18,8 @@ def synced(school: School) -> School:
     return school
 
 
-def care_of(school: School, is_being_synced: Callable[[str], bool] = lambda _: False) -> LinkMaintenance:
-    return LinkMaintenance(
-        school.surveyor,
-        school.powerschool,
-        school.links,
-        school.records,
-        school.changes,
-        is_being_synced,
-        school.clock,
-        CHICAGO,
-    )
+def care_of(school: School) -> LinkMaintenance:
+    return LinkMaintenance(school.surveyor, school.powerschool, school.records, school.clock)
 
 
 def lose_links(school: School) -> dict[Key, Link]:
@@ -73,95 +59,36 @@ def test_checking_changes_nothing(synced: School) -> None:
     assert (synced.writes(), synced.changes.requested) == ([], [])
 
 
-def test_rebuilt_links_are_the_lost_ones(synced: School) -> None:
-    """With their names, days, ids and the students to whom scores were sent, so that the next sync writes nothing."""
+def test_the_next_sync_finds_lost_links(synced: School) -> None:
+    """It finds them with names, due dates, ids and the students to whom scores were sent, and writes no score."""
     lost = lose_links(synced)
-    rebuilt = care_of(synced).rebuild("1", dry_run=False)
-    assert rebuilt.is_ok
-    assert synced.links.links["1"] == lost
     synced.sync()
+    assert synced.links.links["1"] == lost
     assert synced.writes() == []
 
 
-def test_work_that_is_kept_back_has_its_link_again(synced: School) -> None:
-    """A rule that keeps an assignment back today does not make what was sent someone else's."""
-    lost = lose_links(synced)
-    synced.edit(post_to_sis=False)
-    care_of(synced).rebuild("1", dry_run=False)
-    assert synced.links.links["1"] == lost
-
-
-def test_a_rebuilt_course_is_connected_and_synced(synced: School) -> None:
-    """If Redis was lost, no course was connected; a sync follows, as in every pass over all courses."""
+def test_a_score_that_is_emptied_after_the_loss_is_still_known(synced: School) -> None:
+    """The link that was found again knows to whom a score was sent, so that the emptied score is reported."""
     lose_links(synced)
-    synced.records.visits.clear()
-    care_of(synced).rebuild("1", dry_run=False)
-    assert care_of(synced).connected() == ["1"]
-    assert synced.changes.requested == [("1", ChangeCause.RECONCILE)]
+    synced.sync()
+    assert all(link.sent_to for link in synced.links.links["1"].values())
 
 
-def test_a_dry_run_changes_nothing(synced: School) -> None:
-    """It says what would be restored."""
-    lose_links(synced)
-    synced.records.visits.clear()
-    rebuilt = care_of(synced).rebuild("1", dry_run=True)
-    assert [one.rebuilding for one in rebuilt.found] == [Rebuilding.RESTORED] * 2
-    assert synced.links.of_course("1") == {}
-    assert (synced.changes.requested, care_of(synced).connected()) == ([], [])
-
-
-def test_good_links_are_not_touched(synced: School) -> None:
-    """Only the lost one comes back; the other stays as it is, also if what it leads to was renamed there."""
-    lost = synced.links.links["1"].pop(("12", SECTION_DCID))
-    there = synced.powerschool.assignments_there
-    there[link_of(synced)] = replace(there[link_of(synced)], name="Renamed")
-    kept = synced.links.links["1"]["11", SECTION_DCID]
-    rebuilt = care_of(synced).rebuild("1", dry_run=False)
-    assert (rebuilt.kept, rebuilt.restored) == (1, (lost,))
-    assert synced.links.links["1"]["11", SECTION_DCID] == kept
-
-
-def test_what_is_ambiguous_is_left(synced: School) -> None:
-    """Two Canvas assignments of one name and day: neither gets the link, and the answer names both."""
+def test_what_is_ambiguous_is_not_linked(synced: School) -> None:
+    """Two Canvas assignments of one name and due date: neither is linked to what is there, and nothing is doubled."""
     lose_links(synced)
     synced.edit("12", name="Reading 1")
-    rebuilt = care_of(synced).rebuild("1", dry_run=False)
-    assert [(one.rebuilding, one.candidates) for one in rebuilt.found] == [
-        (Rebuilding.AMBIGUOUS, ("11", "12")),
-        (Rebuilding.UNMATCHED, ()),
-    ]
-    assert not rebuilt.is_ok
+    there = len(synced.powerschool.assignments_there)
+    synced.sync()
     assert synced.links.of_course("1") == {}
-
-
-def test_a_course_being_synced_is_left_out(synced: School) -> None:
-    """A sync moves its links itself; the answer says so."""
-    lose_links(synced)
-    rebuilt = care_of(synced, lambda _: True).rebuild("1", dry_run=False)
-    assert rebuilt.trouble is not None
-    assert rebuilt.trouble.code == "being_synced"
-    assert synced.links.of_course("1") == {}
-    assert synced.changes.requested == []
-
-
-def test_links_that_move_meanwhile_are_left(synced: School) -> None:
-    """A sync that came and went while the course was being looked at is noticed by the links it moved."""
-    lost = lose_links(synced)
-
-    def sync_ends(_: str) -> bool:
-        for link in lost.values():
-            synced.links.save("1", link)
-        return False
-
-    rebuilt = care_of(synced, sync_ends).rebuild("1", dry_run=False)
-    assert rebuilt.trouble is not None
-    assert (synced.links.links["1"], synced.changes.requested) == (lost, [])
+    assert len(synced.powerschool.assignments_there) == there
 
 
 def test_a_course_that_cannot_be_read_is_left_out(synced: School) -> None:
-    """The answer says why; its links stay, and it is neither connected nor synced."""
+    """The report says why; the course is not made due."""
     synced.canvas.faults.always("course", ServiceUnavailable("GET course: 503", cause="canvas_503", delay=DEADLINE))
-    care = care_of(synced)
-    assert [care.check("1").trouble, care.rebuild("1", dry_run=False).trouble] == [care.check("1").trouble] * 2
-    assert not care.check("1").is_ok
+    checked = care_of(synced).check("1")
+    assert checked.trouble is not None
+    assert checked.trouble.code == "canvas_503"
+    assert not checked.is_ok
     assert synced.changes.requested == []
