@@ -186,7 +186,7 @@ class Container:
     def dead_letter_queue(self) -> DeadLetterQueue:
         """What a person does about dead letters."""
         bounds = Bounds(MAX_AGE, MAX_DEAD_LETTERS)
-        request = self.provisioning_desk.request
+        request = self.provisioning_service.request
         return DeadLetterQueue(self.dead_letters, self.dead_messages, self.changes, self.clock, bounds, request)
 
     @cached_property
@@ -201,7 +201,7 @@ class Container:
         return ProvisionRuns(self.redis, self.keys, kept_for, LEASE_DURATION)
 
     @cached_property
-    def provisioning_desk(self) -> ProvisioningService:
+    def provisioning_service(self) -> ProvisioningService:
         """What a person sees of provisioning, and may do about it."""
         return ProvisioningService(self.provision_runs, self.pauses, self.clock, self._wake_provisioning)
 

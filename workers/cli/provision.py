@@ -50,7 +50,7 @@ def run(
         if dry_run:
             _dry_run(service, as_json)
             return
-        desk, who = service.provisioning_desk, actor or system_user()
+        desk, who = service.provisioning_service, actor or system_user()
         _followed(service, desk.approve(approve, who) if approve else desk.request(who), as_json, wait=wait)
 
 
@@ -58,11 +58,11 @@ def run(
 def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
     """List the runs, the newest first; or say everything about one, what Canvas said about rows included."""
     with _service() as service:
-        desk = service.provisioning_desk
+        desk = service.provisioning_service
         if run_id is None:
             emit([run_summary(each) for each in desk.runs()], as_json, history_text)
         else:
-            emit(run_json(_found(service, run_id), desk.troubles(run_id)), as_json, run_text)
+            emit(run_json(_found(service, run_id), desk.messages(run_id)), as_json, run_text)
 
 
 @provision.command()
@@ -79,7 +79,7 @@ def held(as_json: JsonOption = False) -> None:
     With --json the first of them, that of the whole district if there is one, and a line of each in `held_runs`.
     """
     with _service() as service:
-        waiting = service.provisioning_desk.held_runs()
+        waiting = service.provisioning_service.held_runs()
         if not waiting:
             emit(None, as_json, lambda _: "nothing is held")
             return
@@ -93,7 +93,7 @@ def held(as_json: JsonOption = False) -> None:
 def discard(run_id: RunId, actor: Actor = None, as_json: JsonOption = False) -> None:
     """Close a held run without doing anything; the next run looks anew."""
     with _service() as service:
-        done = service.provisioning_desk.discard(run_id, actor or system_user())
+        done = service.provisioning_service.discard(run_id, actor or system_user())
     emit(run_summary(done), as_json, lambda _: f"run {run_id} is discarded")
 
 
@@ -106,7 +106,7 @@ def rollback(
     Provisioning is paused, since its next run would undo this; `passback resume provisioning` lets it go on.
     """
     with _service() as service:
-        rollback_run = service.provisioning_desk.rollback(run_id, actor or system_user())
+        rollback_run = service.provisioning_service.rollback(run_id, actor or system_user())
         _followed(service, rollback_run, as_json, wait=wait)
 
 
@@ -128,7 +128,7 @@ def _followed(service: Container, asked: Run, as_json: bool, *, wait: bool) -> N
         typer.echo(f"passback: no {KIND} is running; run {asked.id} waits for one", err=True)
         raise typer.Exit(ExitCode.PROBLEMS)
     found = _over(service, asked)
-    emit(run_json(found, service.provisioning_desk.troubles(found.id)), as_json, run_text)
+    emit(run_json(found, service.provisioning_service.messages(found.id)), as_json, run_text)
     is_fine = found.state is RunState.DONE and not found.held_schools
     is_fine = is_fine and not any(each.failures + each.warnings for each in found.uploads)
     raise typer.Exit(ExitCode.FINE if is_fine else ExitCode.PROBLEMS)
@@ -139,18 +139,18 @@ def _over(service: Container, asked: Run) -> Run:
     until, found = time.monotonic() + LONGEST_WAIT_S, asked
     while found.state.is_open and time.monotonic() < until:
         time.sleep(POLL_S)
-        found = service.provisioning_desk.run(asked.id) or found
+        found = service.provisioning_service.run(asked.id) or found
     return found
 
 
 def _show(service: Container, found: Run, as_json: bool, **more: object) -> None:
-    desk = service.provisioning_desk
+    desk = service.provisioning_service
     rows = [changed_json(part) for part in desk.rows(found)]
-    emit({**run_json(found, desk.troubles(found.id)), "data_sets": rows, **more}, as_json, run_text)
+    emit({**run_json(found, desk.messages(found.id)), "data_sets": rows, **more}, as_json, run_text)
 
 
 def _found(service: Container, run_id: str) -> Run:
-    found = service.provisioning_desk.run(run_id)
+    found = service.provisioning_service.run(run_id)
     if found is None:
         typer.echo(f"passback: there is no run {run_id}", err=True)
         raise typer.Exit(ExitCode.PROBLEMS)

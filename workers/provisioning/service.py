@@ -56,7 +56,7 @@ class ProvisioningService:
         """Return the exact rows that a run changes or would change. They hold names: for signed-in people only."""
         return list(changed_rows(self._runs, run))
 
-    def troubles(self, run_id: str) -> Sequence[ImportMessage]:
+    def messages(self, run_id: str) -> Sequence[ImportMessage]:
         """Return the rows that Canvas refused or warned about. They may quote names: for signed-in people only."""
         return self._runs.troubles(run_id)
 

@@ -17,8 +17,6 @@ from workers.web.metrics.exposition import exposition
 from workers.web.pages.routes import create_pages
 from workers.web.receivers.assembly import build
 from workers.web.security_headers import SecurityHeaders
-from workers.web.views.provisioning import ProvisioningPages
-from workers.web.views.provisioning_source import provisioning_of
 
 
 def web_app(settings: Settings) -> ASGIApp:
@@ -44,14 +42,11 @@ def metrics_route(container: Container, authenticator: Authenticator | None = No
     return Route("/metrics", page.get)
 
 
-def create_site(
-    container: Container, provisioning: ProvisioningPages | None = None, sign_in: RequestAuthenticator | None = None
-) -> ASGIApp:
+def create_site(container: Container, sign_in: RequestAuthenticator | None = None) -> ASGIApp:
     """Return the pages and the API."""
     sign_in = sign_in or RequestAuthenticator(container.settings, lambda: container.redis, container.keys)
-    provisioning = provisioning or provisioning_of(container)
-    api = create_api(container, sign_in, provisioning)
-    pages = create_pages(container, sign_in, provisioning)
+    api = create_api(container, sign_in)
+    pages = create_pages(container, sign_in)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         # Not mounted: FastAPI would leave the prefix out of the paths in its OpenAPI document.

@@ -3,20 +3,28 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, SisRow, in_order
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, SisRow, in_order
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedRow:
-    """A row before and after."""
+    """A row that differs: `before` is None where it is new, `after` where it is gone."""
 
-    before: SisRow
-    after: SisRow
+    before: SisRow | None
+    after: SisRow | None
 
-    def columns(self, key: DataSetKey) -> tuple[str, ...]:
-        """Return the names of the columns that differ."""
-        pairs = zip(HEADERS[key.entity], self.before.values, self.after.values, strict=True)
-        return tuple(column for column, old, new in pairs if old != new)
+    @property
+    def kind(self) -> str:
+        """Return `added`, `removed` or `changed`."""
+        if self.before is None:
+            return "added"
+        return "changed" if self.after is not None else "removed"
+
+    @property
+    def source(self) -> str:
+        """Return the PowerSchool record that the row comes from; empty where none is stored."""
+        row = self.after or self.before
+        return row.source if row else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,8 @@ class DataSetDifference:
     key: DataSetKey
     added: tuple[SisRow, ...] = ()
     removed: tuple[SisRow, ...] = ()
-    changed: tuple[ChangedRow, ...] = ()
+    changed: tuple[tuple[SisRow, SisRow], ...] = ()
+    """Pairs of the row before and after."""
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
@@ -52,16 +61,15 @@ def difference(before: DataSet | None, after: DataSet) -> DataSetDifference:
         key,
         added=in_order(new[id_] for id_ in new.keys() - old.keys()),
         removed=in_order(old[id_] for id_ in old.keys() - new.keys()),
-        changed=tuple(ChangedRow(was, now) for was, now in common if was.values != now.values),
+        changed=tuple((was, now) for was, now in common if was.values != now.values),
     )
 
 
-def applied(before: DataSet | None, change: DataSetDifference) -> DataSet:
-    """Return the data set once the difference is applied."""
-    entity = change.key.entity
-    rows = {row.key(entity): row for row in (before.rows if before else ())}
-    for row in change.removed:
-        del rows[row.key(entity)]
-    for row in (*change.added, *(c.after for c in change.changed)):
-        rows[row.key(entity)] = row
-    return DataSet(change.key, in_order(rows.values()))
+def row_changes(before: DataSet | None, after: DataSet) -> list[ChangedRow]:
+    """Return the rows that differ: new ones first, then changed ones, then those that are gone."""
+    found = difference(before, after)
+    return [
+        *(ChangedRow(None, row) for row in found.added),
+        *(ChangedRow(was, now) for was, now in found.changed),
+        *(ChangedRow(row, None) for row in found.removed),
+    ]

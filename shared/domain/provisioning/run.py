@@ -5,12 +5,11 @@ Digests stand for rows: the rows themselves, with names in them, are kept apart.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from shared.domain.provisioning.diff import difference
 from shared.domain.provisioning.imports.login_changes import FREED_LOGINS
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import (
@@ -20,7 +19,6 @@ from shared.domain.provisioning.rows.sis_rows import (
     ImportOptions,
     ImportState,
     RowError,
-    SisRow,
 )
 
 DIGEST_CHARS = 32
@@ -271,17 +269,26 @@ class Run:
         """Say whether anything of this run may have reached Canvas."""
         return any(upload.state is not UploadState.WAITING for upload in self.uploads)
 
+    @property
+    def refused_rows(self) -> int:
+        """Return how many rows Canvas refused."""
+        return sum(upload.failures for upload in self.uploads)
+
+    @property
+    def warned_rows(self) -> int:
+        """Return how many rows Canvas warned about."""
+        return sum(upload.warnings for upload in self.uploads)
+
+    @property
+    def scope(self) -> str:
+        """Return whose rows the run is about, in words."""
+        if self.school_number is None:
+            return "the whole district"
+        return f"school {self.school_number}" if self.school_number else "rows of no school in particular"
+
     def with_upload(self, number: int, upload: ImportProgress) -> "Run":
         """Return the run with this upload at its position."""
         return replace(self, uploads=(*self.uploads[:number], upload, *self.uploads[number + 1 :]))
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedRow:
-    """A row that differs: `before` is None where it is new, `after` where it is gone."""
-
-    before: SisRow | None
-    after: SisRow | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,13 +325,3 @@ def data_set_id_of(prefix: str, group: str) -> str:
     if len(name.encode()) <= LONGEST_DATA_SET_ID:
         return name
     return f"{hashlib.sha256(prefix.encode()).hexdigest()[:DIGEST_CHARS]}:{group}"
-
-
-def row_changes(before: DataSet | None, after: DataSet) -> Sequence[ChangedRow]:
-    """Return the rows that differ: new ones first, then changed ones, then those that are gone."""
-    found = difference(before, after)
-    return [
-        *(ChangedRow(None, row) for row in found.added),
-        *(ChangedRow(change.before, change.after) for change in found.changed),
-        *(ChangedRow(row, None) for row in found.removed),
-    ]

@@ -149,7 +149,7 @@ def changed_rows_of(before: Iterable[DataSet], after: Iterable[DataSet]) -> tupl
     found = []
     for data_set in after:
         if d := difference(old.get(data_set.key), data_set):
-            was = DataSet(d.key, in_order((*d.removed, *(change.before for change in d.changed))))
-            now = DataSet(d.key, in_order((*d.added, *(change.after for change in d.changed))))
+            was = DataSet(d.key, in_order((*d.removed, *(was for was, _ in d.changed))))
+            now = DataSet(d.key, in_order((*d.added, *(now for _, now in d.changed))))
             found.append(ChangedRows(was, now, len(d.added), len(d.changed), len(d.removed)))
     return tuple(found)

@@ -128,11 +128,11 @@ class Drill:
         self.report.must("PowerSchool accepted no write", not self._town.rosters.writes)
 
     def _asked(self) -> Run:
-        return self._killer.seen_to_its_end(self._town.service.provisioning_desk.request("drill"))
+        return self._killer.seen_to_its_end(self._town.service.provisioning_service.request("drill"))
 
     def _approved(self, run: Run) -> Run:
         """Approve what the run left held, as a whole or by school; return the run, or the one that was approved."""
-        desk = self._town.service.provisioning_desk
+        desk = self._town.service.provisioning_service
         for held in desk.held_runs():
             approved = self._killer.seen_to_its_end(desk.approve(held.id, "drill"))
             run = approved if held.id == run.id else run

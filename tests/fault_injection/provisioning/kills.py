@@ -82,7 +82,7 @@ class Killer:
     def at(self, moment: str) -> Aftermath:
         """Ask for a run, kill the worker at the moment, start another, and see the run to its end."""
         imports = len(self._town.imports)
-        run = self._town.service.provisioning_desk.request("drill")
+        run = self._town.service.provisioning_service.request("drill")
         self._await(run, MOMENTS[moment], SEEN_WITHIN_S)
         self.kill()
         began = time.monotonic()
@@ -112,7 +112,7 @@ class Killer:
                 return found
             if time.monotonic() > wake_at:
                 # In place of beat, whose ticks come every half minute.
-                self._town.service.provisioning_desk.wake()
+                self._town.service.provisioning_service.wake()
                 wake_at = time.monotonic() + WAKE_EVERY_S
             time.sleep(LOOK_EVERY_S)
         raise AssertionError(f"run {run.id} does not get there: {self._town.service.provision_runs.find(run.id)}")

@@ -158,7 +158,7 @@ def test_a_rollback_leaves_people_their_new_numbers(town: RosterTown) -> None:
     renumber(town, student, "77005")
     student.first_name = "Renamed"
     town.ask()
-    rollback = town.service.provisioning_desk.rollback(None, "registrar")
+    rollback = town.service.provisioning_service.rollback(None, "registrar")
 
     assert town.finished(rollback.id).state is RunState.DONE
     assert (before.sis_user_id, before.name.startswith("Renamed"), before.workflow_state) == ("77005", False, "active")

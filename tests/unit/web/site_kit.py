@@ -13,7 +13,6 @@ from starlette.types import ASGIApp
 from shared.config import load
 from workers.container import Container
 from workers.web.app import create_site
-from workers.web.views.provisioning import ProvisioningPages
 
 PASSWORD = "a long enough password é"
 VIEWER_PASSWORD = "another long password"
@@ -22,12 +21,12 @@ VIEWER_PASSWORD = "another long password"
 class Site:
     """One installation. Its Redis is emptied between tests; `settings` are variables without their prefix."""
 
-    def __init__(self, provisioning: ProvisioningPages | None = None, **settings: str) -> None:
+    def __init__(self, **settings: str) -> None:
         given = {"OPERATOR_PASSWORD": PASSWORD, "VIEWER_PASSWORD": VIEWER_PASSWORD, **settings}
         self.service = Container(load({f"PASSBACK_{k}": v for k, v in given.items()}, env_file=Path("no.env")))
         self.service.redis.close()
         self.service.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
-        self.app: ASGIApp = create_site(self.service, provisioning)
+        self.app: ASGIApp = create_site(self.service)
 
     def browser(self, account: str | None = None) -> "Browser":
         """Return a browser; signed in, if an account is given."""

@@ -12,10 +12,10 @@ from shared.domain.metrics import HourlyLatency
 from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.pauses import EVERYTHING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, STATE_QUERY, QueryFault, UnavailableQuery
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from workers.web.pages.charts import chart, duration
 from workers.web.views.alerts import Level, alerts, describe
 from workers.web.views.overview import SILENCE, Overview
-from workers.web.views.provisioning import RunView
 
 NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]
@@ -34,7 +34,7 @@ OF_COURSE = Pause("course:101", NOW, "rivera")
 NO_QUERY = UnavailableQuery(f"{PROVISIONING_PREFIX}schools", QueryFault.MISSING, NOW, NOW)
 DENIED = LongWait("101", NOW - timedelta(minutes=6), "canvas_401")
 THROTTLED = LongWait("102", NOW - timedelta(minutes=5), "powerschool_throttled")
-RUN = RunView("r1", "roster", "schedule", "failed", NOW)
+RUN = Run("1", RunKind.ROSTER, RunCause.SCHEDULE, NOW, state=RunState.FAILED)
 
 
 def codes(seen: Overview) -> list[str]:
@@ -76,9 +76,9 @@ def test_what_waits_for_long_is_told_with_its_cause() -> None:
         ({"waiting": [LATE._replace(due_at=NOW)]}, []),
         ({"long_waits": [DENIED]}, ["waiting_long"]),
         ({"long_waits": [DENIED, DENIED, THROTTLED]}, ["waiting_long", "waiting_long"]),
-        ({"held_runs": (replace(RUN, state="held"),)}, ["plan_held"]),
+        ({"held_runs": (replace(RUN, state=RunState.HELD),)}, ["plan_held"]),
         ({"last_run": RUN, "processes": [*ALIVE, PROVISIONER]}, ["provisioning_failed"]),
-        ({"last_run": replace(RUN, state="done")}, ["no_provisioning_worker"]),
+        ({"last_run": replace(RUN, state=RunState.DONE)}, ["no_provisioning_worker"]),
     ],
 )
 def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str]) -> None:

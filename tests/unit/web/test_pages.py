@@ -1,7 +1,7 @@
 """The pages without JavaScript, over an in-memory Redis: what they say, and what their forms do."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,10 +14,21 @@ from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, Wr
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
 from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
+from shared.domain.provisioning.run import (
+    DataSetChange,
+    ImportMessage,
+    Run,
+    RunCause,
+    RunKind,
+    RunState,
+    StoredHold,
+    digest_of,
+)
 from shared.queues import Stream
 from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School
-from workers.web.views.provisioning import ChangedRows, DataSetView, ImportMessageView, RowView, RunView
 
 NOW = datetime.now(UTC)
 LEFT_OUT = StudentRecord("31", "S9", Finding(Reason.STUDENT_UNKNOWN))
@@ -31,80 +42,38 @@ ENTRY = AuditEntry(
     NOW, "101", "7", 4711, 5, 6, WriteKind.SCORES, WriteContext((ChangeCause.EVENT,), "passback", 3), Decimal(10),
     scores=(ScoreChange(31, "S1", ScoreValue(Decimal(6)), ScoreValue(Decimal("7.5"))),),
 )  # fmt: skip
-SET = DataSetView("enrollments", "12-4100", 1, 1, 1)
-HELD = RunView(
-    "r7",
-    "roster",
-    "schedule",
-    "held",
-    NOW,
-    reasons=("It would remove 12 enrollments.",),
-    findings=("No teacher (SECTIONS.DCID 7)",),
-    changes=(SET,),
+SECTIONS = DataSetKey(Entity.SECTIONS, "12-4100")
+BEFORE = DataSet(SECTIONS, (SisRow(("4712", "C1", "S2", "active")), SisRow(("4713", "C1", "b", "active"))))
+AFTER = DataSet(
+    SECTIONS, (SisRow(("4711", "C1", "S1", "active"), 0, "SECTIONS.DCID 1"), SisRow(("4713", "C1", "c", "active")))
 )
+HELD = Run(
+    "7", RunKind.ROSTER, RunCause.SCHEDULE, NOW, state=RunState.HELD,
+    reasons=(StoredHold("shrunk", "It would remove 12 enrollments."),),
+    problems=(RosterProblem(RosterProblemCode.SECTION_WITHOUT_TERM, "SECTIONS.DCID 7"),),
+    changes=(DataSetChange(SECTIONS, digest_of(BEFORE), digest_of(AFTER), 1, 1, 1),),
+)  # fmt: skip
+REFUSED = ImportMessage(
+    DataSetKey(Entity.USERS), 1, RowError("users.csv", 4, "no such login", is_failure=True), "The login is taken.",
+    source="TEACHERS.DCID 9",
+)  # fmt: skip
 
 
-class NeverProvisioned:
-    """The `Provisioning` of an installation that does not provision."""
-
-    def runs(self, limit: int) -> Sequence[RunView]:
-        """Return none."""
-        return ()
-
-    def run(self, run_id: str) -> RunView | None:
-        """Return none."""
-        return None
-
-    def held_runs(self) -> Sequence[RunView]:
-        """Return none."""
-        return ()
-
-    def rows(self, run_id: str) -> Sequence[ChangedRows]:
-        """Return none."""
-        return ()
-
-    def troubles(self, run_id: str) -> Sequence[ImportMessageView]:
-        """Return none."""
-        return ()
-
-    def approve(self, run_id: str, actor: str) -> bool:
-        """Return False: there is nothing to approve."""
-        return False
-
-    def discard(self, run_id: str, actor: str) -> bool:
-        """Return False: there is nothing to discard."""
-        return False
-
-
-class Held(NeverProvisioned):
-    """A provisioning with one held run."""
-
-    approved: tuple[str, ...] = ()
-
-    def runs(self, limit: int) -> Sequence[RunView]:
-        return (HELD,)
-
-    def run(self, run_id: str) -> RunView | None:
-        return HELD if run_id == HELD.id else None
-
-    def held_runs(self) -> Sequence[RunView]:
-        return () if self.approved else (HELD,)
-
-    def rows(self, run_id: str) -> Sequence[ChangedRows]:
-        rows = (RowView((), ("4711", "S1"), "CC.DCID 1"), RowView(("4711", "S2"), ()), RowView(("a", "b"), ("a", "c")))
-        return (ChangedRows(SET, ("section_id", "user_id"), rows),)
-
-    def troubles(self, run_id: str) -> Sequence[ImportMessageView]:
-        return (ImportMessageView("users.csv", 4, "no such login", "The login is taken.", "TEACHERS.DCID 9", True),)
-
-    def approve(self, run_id: str, actor: str) -> bool:
-        self.approved += (actor,)
-        return True
+def hold_a_run(site: Site) -> None:
+    """Store a run that waits for a person, with its rows and a row that Canvas refused."""
+    runs = site.service.provision_runs
+    lease = runs.lease()
+    assert lease is not None
+    runs.save(lease, HELD)
+    runs.release(lease)
+    for data_set in (BEFORE, AFTER):
+        runs.keep_rows(digest_of(data_set), data_set)
+    runs.keep_troubles(HELD.id, 1, [REFUSED])
 
 
 @pytest.fixture(scope="module")
 def shared_site() -> Site:
-    site = Site(Held())
+    site = Site()
     site.service.surveyor = School().surveyor  # type: ignore[misc]  # in place of the one over HTTP
     return site
 
@@ -114,6 +83,7 @@ def site(shared_site: Site) -> Site:
     shared_site.service.redis.flushall()
     shared_site.service.records.save(RECORD)
     shared_site.service.audit.add(ENTRY)
+    hold_a_run(shared_site)
     return shared_site
 
 
@@ -226,12 +196,12 @@ def test_a_viewer_acts_on_nothing(site: Site) -> None:
     """No form but the one to leave is shown, and sending one is refused."""
     letter = site.service.dead_letters.add("101", "8", "powerschool_500", "", 6)
     browser = site.browser("viewer")
-    for path in ("/", "/courses/101", "/dead-letters", f"/dead-letters/{letter.id}", "/provisioning/r7"):
+    for path in ("/", "/courses/101", "/dead-letters", f"/dead-letters/{letter.id}", "/provisioning/7"):
         assert browser.get(path).text.count('method="post"') == 1, path
     for path, form in (
         ("/courses/101/sync", {}), ("/pause", {"target": "passback"}), ("/resume", {"target": "passback"}),
-        ("/dead-letters/act", {"verb": "discard", "all": "1"}), ("/provisioning/r7/approve", {}),
-        ("/provisioning/r7/discard", {}), ("/dead-letters/batches/0123456789abcdef/cancel", {}),
+        ("/dead-letters/act", {"verb": "discard", "all": "1"}), ("/provisioning/7/approve", {}),
+        ("/provisioning/7/discard", {}), ("/dead-letters/batches/0123456789abcdef/cancel", {}),
     ):  # fmt: skip
         assert browser.post(path, form).status_code == 403, path
     assert site.service.dead_letters.count() == 1
@@ -363,20 +333,21 @@ def test_a_course_that_waits_says_why(site: Site) -> None:
 
 def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
     """Exact rows, what Canvas refused in plain words, and who approved."""
+    site.service.provisioning_service.wake = lambda: None
     browser = site.browser("operator")
-    said = browser.text("/provisioning/r7")
+    said = browser.text("/provisioning/7")
     for words in (
         "It would remove 12 enrollments",
         "SECTIONS.DCID 7",
-        "added 4711 S1",
-        "removed 4711 S2",
-        "changed a b c",
+        "added 4711 C1 S1",
+        "removed 4712 C1 S2",
+        "changed 4713 C1 b c",
         "The login is taken",
     ):
         assert words in said
-    assert browser.post("/provisioning/r7/approve", {}).status_code == 303
+    assert browser.post("/provisioning/7/approve", {}).status_code == 303
     newest = site.service.actions.newest(1)[0]
-    assert (newest.verb, newest.target) == (Verb.APPROVE, "plan:r7")
+    assert (newest.verb, newest.target) == (Verb.APPROVE, "plan:7")
 
 
 def test_without_provisioning_its_page_says_so() -> None:

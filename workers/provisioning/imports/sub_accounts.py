@@ -22,7 +22,7 @@ def missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: S
     courses = [data_set for data_set in planned if data_set.key.entity is Entity.COURSES]
     named: dict[str, dict[int, int]] = {}
     for difference in differences(applied, courses):
-        for row in (*difference.added, *(change.after for change in difference.changed)):
+        for row in (*difference.added, *(now for _, now in difference.changed)):
             schools = named.setdefault(value(Entity.COURSES, row, "account_id"), {})
             schools[row.school_number] = schools.get(row.school_number, 0) + 1
     named.pop("", None)

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
-from shared.domain.provisioning.run import ChangedRow, DataSetChange, Run, row_changes
+from shared.domain.provisioning.diff import ChangedRow, row_changes
+from shared.domain.provisioning.rows.sis_rows import HEADERS
+from shared.domain.provisioning.run import DataSetChange, Run
 from workers.provisioning.imports.upload_planner import correction_change
 from workers.provisioning.reports.comparison import Comparison
 
@@ -16,6 +18,11 @@ class ChangedDataSet:
     change: DataSetChange
     rows: Sequence[ChangedRow]
     is_known: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns of a row."""
+        return HEADERS[self.change.key.entity]
 
 
 def changed_rows(runs: ProvisionRuns, run: Run) -> Iterator[ChangedDataSet]:

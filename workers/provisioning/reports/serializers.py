@@ -1,10 +1,15 @@
-"""Runs and rows as the command line prints them, and as JSON. Rows hold names: for people who may see rosters."""
+"""Serializes runs and rows: as JSON of the command line and of the API, and as sentences of the pages.
+
+Rows hold names: only people who may see rosters get them.
+"""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
+from shared.domain.provisioning.diff import ChangedRow
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
-from shared.domain.provisioning.run import ChangedRow, DataSetChange, ImportMessage, Run, StoredHold, WaitedFor
+from shared.domain.provisioning.run import DataSetChange, ImportMessage, Run, StoredHold, WaitedFor
 from workers.provisioning.reports.changed_rows import ChangedDataSet
 from workers.provisioning.reports.comparison import Comparison
 
@@ -23,7 +28,7 @@ def run_summary(run: Run) -> Json:
         "changed": sum(change.changed for change in run.changes),
         "removed": sum(change.removed for change in run.changes),
         "imports": sum(upload.import_id is not None for upload in run.uploads),
-        "row_messages": sum(upload.failures + upload.warnings for upload in run.uploads),
+        "row_messages": run.refused_rows + run.warned_rows,
         "school_number": run.school_number,
         "held_schools": list(run.held_schools),
         "why": run.failure or run.waits_for or ", ".join(dict.fromkeys(hold.code for hold in run.reasons)) or None,
@@ -93,6 +98,75 @@ def changed_json(changed: ChangedDataSet) -> Json:
     }
 
 
+def run_reasons(run: Run, now: datetime) -> list[str]:
+    """Return why a run is held, waits or failed: sentences, or codes where there are none."""
+    found = [f"{hold.sentence} {hold.remedy}".strip() for hold in run.reasons]
+    found += [f"It failed: {run.failure}. {run.answer}".strip()] if run.failure else []
+    found += [f"It waits for {run.waits_for}. {run.answer}".strip()] if run.waits_for else []
+    found += [f"{run.waits_on.sentence(now)}."] if run.waits_on else []
+    return found
+
+
+def run_findings(run: Run) -> list[str]:
+    """Return sentences about the first records that cannot go to Canvas as they are, with ids only."""
+    return [f"{problem.sentence} {problem.text.remedy} ({problem.source})" for problem in run.problems]
+
+
+def run_api_json(run: Run, now: datetime) -> Json:
+    """Return a run as the API answers it; times are datetimes."""
+    return {
+        "id": run.id,
+        "kind": run.kind.value,
+        "cause": run.cause.value,
+        "state": run.state.value,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+        "actor": run.actor,
+        "approved_by": run.approved_by,
+        "reasons": run_reasons(run, now),
+        "findings": run_findings(run),
+        "counts": dict(run.counts),
+        "changes": [_api_counts(change) for change in run.changes],
+        "refused_rows": run.refused_rows,
+        "warned_rows": run.warned_rows,
+        "school_number": run.school_number,
+        "held_schools": list(run.held_schools),
+    }
+
+
+def rows_api_json(changed: ChangedDataSet) -> Json:
+    """Return the rows of a data set as the API answers them: values by column, empty where a row is new or gone."""
+    return {
+        "data_set": _api_counts(changed.change),
+        "columns": list(changed.columns),
+        "rows": [
+            {
+                "before": list(row.before.values) if row.before else [],
+                "after": list(row.after.values) if row.after else [],
+                "source": row.source,
+            }
+            for row in changed.rows
+        ],
+        "is_known": changed.is_known,
+    }
+
+
+def message_api_json(message: ImportMessage) -> Json:
+    """Return a row that Canvas refused or warned about as the API answers it."""
+    return {
+        "file": message.error.file,
+        "row": message.error.row,
+        "message": message.error.message,
+        "explanation": f"{message.explanation} {message.remedy}".strip(),
+        "source": message.source,
+        "is_failure": message.error.is_failure,
+    }
+
+
+def _api_counts(change: DataSetChange) -> Json:
+    return {**_counts(change), "term": change.key.term_sis_id}
+
+
 def _counts(change: DataSetChange) -> Json:
     return {
         "entity": change.key.entity.value,
@@ -104,9 +178,8 @@ def _counts(change: DataSetChange) -> Json:
 
 
 def _change(entity: Entity, row: ChangedRow) -> Json:
-    kept = row.after or row.before
     return {
-        "source": kept.source if kept else None,
+        "source": row.source,
         "before": _named(entity, row.before),
         "after": _named(entity, row.after),
     }

@@ -13,8 +13,6 @@ from workers.web.auth.access import people_only
 from workers.web.auth.roles import User
 from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.views.operator_actions import OperatorActions
-from workers.web.views.provisioning import ProvisioningPages
-from workers.web.views.provisioning_source import provisioning_of
 
 PREFIX = "/api/v1"
 
@@ -35,13 +33,10 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_api(
-    service: Container, sign_in: RequestAuthenticator | None = None, provisioning: ProvisioningPages | None = None
-) -> FastAPI:
+def create_api(service: Container, sign_in: RequestAuthenticator | None = None) -> FastAPI:
     """Return the API as an ASGI application. Its endpoints block, and so run in threads."""
     sign_in = sign_in or RequestAuthenticator(service.settings, lambda: service.redis, service.keys)
-    provisioning = provisioning or provisioning_of(service)
-    acts = OperatorActions(service, provisioning)
+    acts = OperatorActions(service)
     app = FastAPI(
         title="passback",
         description="What is in PowerSchool, why something is not, and what to do about it.",
@@ -55,7 +50,7 @@ def create_api(
     for part in (
         CourseApi(service, acts),
         DeadLetterApi(service, acts),
-        InstallationApi(service, acts, provisioning),
+        InstallationApi(service, acts),
     ):
         part.add_to(router)
     app.include_router(router, prefix=PREFIX, dependencies=[Depends(_known(sign_in)), Depends(_private)])

@@ -6,15 +6,16 @@ from fastapi import APIRouter, Path, Query
 from pydantic import StringConstraints
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
+from shared.domain.provisioning.run import Run
 from workers.container import Container
 from workers.grade_passback.explain.response import Json, pause_json
+from workers.provisioning.reports.serializers import message_api_json, rows_api_json, run_api_json
 from workers.status import installation_status
 from workers.web.api.parameters import Operator, StrictModel, plain
 from workers.web.errors import ApiError
 from workers.web.views.alerts import alerts
 from workers.web.views.operator_actions import OperatorActions
 from workers.web.views.overview import overview
-from workers.web.views.provisioning import ProvisioningPages, RunView
 
 TARGET = rf"^({EVERYTHING}|{PROVISIONING}|course:[0-9]{{1,20}})$"
 RunId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="Id of a provisioning run")]
@@ -35,10 +36,10 @@ class PauseRequest(Target):
 class InstallationApi:
     """The endpoints about everything at once."""
 
-    def __init__(self, service: Container, acts: OperatorActions, provisioning: ProvisioningPages) -> None:
+    def __init__(self, service: Container, acts: OperatorActions) -> None:
         self._service = service
         self._acts = acts
-        self._provisioning = provisioning
+        self._provisioning = service.provisioning_service
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints with their paths."""
@@ -54,7 +55,7 @@ class InstallationApi:
 
     def status(self) -> Json:
         """Return how the whole installation is doing."""
-        seen = overview(self._service, self._provisioning)
+        seen = overview(self._service)
         return {
             **installation_status(self._service),
             "problems": plain(alerts(seen)),
@@ -88,18 +89,19 @@ class InstallationApi:
 
         `held` is the first of `held_runs`: the district's, if there is one, then by school.
         """
-        held = list(self._provisioning.held_runs())
-        return {
-            "held": plain(held[0] if held else None),
-            "held_runs": plain(held),
-            "runs": plain(list(self._provisioning.runs(limit))),
-        }
+        now = self._service.clock.now()
+        held = [run_api_json(run, now) for run in self._provisioning.held_runs()]
+        runs = [run_api_json(run, now) for run in self._provisioning.runs(limit)]
+        return {"held": plain(held[0] if held else None), "held_runs": plain(held), "runs": plain(runs)}
 
     def run(self, run_id: RunId) -> Json:
         """Return a run with the exact rows of its plan, and the rows that Canvas refused. They hold names."""
         run = self._found(run_id)
-        rows, troubles = self._provisioning.rows(run_id), self._provisioning.troubles(run_id)
-        return {"run": plain(run), "rows": plain(list(rows)), "troubles": plain(list(troubles))}
+        return {
+            "run": plain(run_api_json(run, self._service.clock.now())),
+            "rows": [rows_api_json(changed) for changed in self._provisioning.rows(run)],
+            "troubles": [message_api_json(message) for message in self._provisioning.messages(run_id)],
+        }
 
     def approve(self, person: Operator, run_id: RunId) -> Json:
         """Let a held plan be applied. Safe to repeat."""
@@ -111,7 +113,7 @@ class InstallationApi:
         self._found(run_id)
         return {"run_id": run_id, "discarded": self._acts.reject(person, run_id)}
 
-    def _found(self, run_id: str) -> RunView:
+    def _found(self, run_id: str) -> Run:
         run = self._provisioning.run(run_id)
         if run is None:
             raise ApiError(404, "run_unknown", "There is no provisioning run of this id.")

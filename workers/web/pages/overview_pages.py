@@ -17,7 +17,7 @@ MAX_REASON_CHARS = 200
 
 def show_overview(pages: PageHandlers, request: PageRequest) -> Response:
     """`/`: alerts, numbers, pauses and processes of the installation."""
-    seen = overview(pages.service, pages.provisioning)
+    seen = overview(pages.service)
     targets = {pause.target for pause in seen.pauses}
     pausable = [target for target in (EVERYTHING, PROVISIONING) if target not in targets]
     return pages.page("overview.html", request, seen=seen, problems=alerts(seen), pausable=pausable)

@@ -17,7 +17,6 @@ from workers.web.auth.sign_in import CLOSED, Authenticated, RequestAuthenticator
 from workers.web.errors import ApiError
 from workers.web.pages.rendering import Renderer
 from workers.web.views.operator_actions import OperatorActions
-from workers.web.views.provisioning import ProvisioningPages
 
 SEE_OTHER = 303
 MAX_FIELDS = 1000
@@ -55,11 +54,10 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class PageHandlers:
     """Wraps views into Starlette endpoints, and renders pages and error pages."""
 
-    def __init__(self, service: Container, sign_in: RequestAuthenticator, provisioning: ProvisioningPages) -> None:
+    def __init__(self, service: Container, sign_in: RequestAuthenticator) -> None:
         self.service = service
         self.sign_in = sign_in
-        self.provisioning = provisioning
-        self.actions = OperatorActions(service, provisioning)
+        self.actions = OperatorActions(service)
         self.renderer = Renderer(service.clock, service.settings.district_time_zone)
 
     def page(self, template: str, page_request: PageRequest, status: int = 200, **values: object) -> Response:

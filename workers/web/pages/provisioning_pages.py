@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from workers.provisioning.reports.serializers import run_findings, run_reasons
 from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 
@@ -11,20 +12,27 @@ ROWS_LIMIT = 500
 
 def list_runs(pages: PageHandlers, request: PageRequest) -> Response:
     """`/provisioning`: the newest runs, and those held for approval."""
-    provisioning = pages.provisioning
-    return pages.page(
-        "provisioning.html", request, runs=provisioning.runs(RUNS_LIMIT), held=provisioning.held_runs()
-    )  # fmt: skip
+    provisioning, now = pages.service.provisioning_service, pages.service.clock.now()
+    held = [(run, run_reasons(run, now)) for run in provisioning.held_runs()]
+    return pages.page("provisioning.html", request, runs=provisioning.runs(RUNS_LIMIT), held=held)
 
 
 def show_run(pages: PageHandlers, request: PageRequest) -> Response:
     """`/provisioning/{run_id}`: a run with the rows of its plan and the messages of Canvas."""
-    run_id, provisioning = request.path_params["run_id"], pages.provisioning
+    run_id, provisioning = request.path_params["run_id"], pages.service.provisioning_service
     run = provisioning.run(run_id)
     if run is None:
         raise ApiError(404, "run_unknown", "There is no provisioning run of this id (any more).")
-    rows, troubles = provisioning.rows(run_id), provisioning.troubles(run_id)
-    return pages.page("run.html", request, run=run, rows=rows, troubles=troubles, most=ROWS_LIMIT)
+    return pages.page(
+        "run.html",
+        request,
+        run=run,
+        reasons=run_reasons(run, pages.service.clock.now()),
+        findings=run_findings(run),
+        rows=provisioning.rows(run),
+        messages=provisioning.messages(run_id),
+        limit=ROWS_LIMIT,
+    )
 
 
 def approve(pages: PageHandlers, request: PageRequest) -> Response:

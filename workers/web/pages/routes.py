@@ -14,7 +14,6 @@ from workers.web.pages import course_pages, dead_letter_pages, overview_pages, p
 from workers.web.pages.page_handlers import PageHandlers
 from workers.web.pages.rendering import STATIC
 from workers.web.pages.sign_in_pages import SignInViews
-from workers.web.views.provisioning import ProvisioningPages
 
 A_YEAR_S = 31_536_000
 
@@ -29,9 +28,9 @@ class _Assets(StaticFiles):
         return response
 
 
-def create_pages(service: Container, sign_in: RequestAuthenticator, provisioning: ProvisioningPages) -> ASGIApp:
+def create_pages(service: Container, sign_in: RequestAuthenticator) -> ASGIApp:
     """Return the pages as an ASGI application. They block, and so run in threads."""
-    handlers = PageHandlers(service, sign_in, provisioning)
+    handlers = PageHandlers(service, sign_in)
     routes: list[Route | Mount] = [*SignInViews(handlers).routes(), Mount("/static", _Assets(directory=STATIC))]
     for module in (overview_pages, course_pages, dead_letter_pages, provisioning_pages):
         routes += [Route(path, handlers.get_view(view), methods=["GET"]) for path, view in module.GET.items()]

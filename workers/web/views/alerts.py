@@ -8,6 +8,7 @@ from enum import StrEnum
 from shared.adapters.redis.sync_queue.store import LongWait
 from shared.domain.pauses import EVERYTHING
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
+from shared.domain.provisioning.run import RunState
 from workers.grade_passback.outcome_handler import CONCERNS_EVERY_COURSE
 from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
 from workers.web.views.dead_letter_causes import explained
@@ -155,7 +156,7 @@ def _provisioning(seen: Overview) -> Iterator[Alert]:
             Level.WARNING, "plan_held", f"A provisioning plan is held for approval: {run.scope}.",
             "Look at its rows; approve or discard it.", f"/provisioning/{run.id}",
         )  # fmt: skip
-    if seen.last_run is not None and seen.last_run.state == "failed":
+    if seen.last_run is not None and seen.last_run.state is RunState.FAILED:
         yield Alert(
             Level.BAD, "provisioning_failed", "The last provisioning failed.",
             "See why; the next run starts anew.", f"/provisioning/{seen.last_run.id}",

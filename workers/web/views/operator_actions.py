@@ -14,10 +14,10 @@ from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from workers.container import Container
 from workers.grade_passback.gone_courses import refuse_unknown_course
+from workers.provisioning.service import InvalidOperation
 from workers.web.auth.roles import User
 from workers.web.errors import ApiError
 from workers.web.views.dead_letter_batches import Batches
-from workers.web.views.provisioning import ProvisioningPages
 
 log = structlog.get_logger()
 
@@ -25,9 +25,8 @@ log = structlog.get_logger()
 class OperatorActions:
     """What an operator can do."""
 
-    def __init__(self, service: Container, provisioning: ProvisioningPages) -> None:
+    def __init__(self, service: Container) -> None:
         self._service = service
-        self._provisioning = provisioning
 
     def sync(self, person: User, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
         """Ask for a sync now; safe to repeat. Raises `ApiError` for a course that Canvas does not have."""
@@ -87,17 +86,21 @@ class OperatorActions:
 
     def approve(self, person: User, plan_id: str) -> bool:
         """Let a held provisioning plan be applied; False if it is not held any more."""
-        done = self._provisioning.approve(plan_id, person.actor)
-        if done:
-            self._note(person, Verb.APPROVE, f"plan:{plan_id}")
-        return done
+        try:
+            self._service.provisioning_service.approve(plan_id, person.actor)
+        except InvalidOperation:
+            return False
+        self._note(person, Verb.APPROVE, f"plan:{plan_id}")
+        return True
 
     def reject(self, person: User, plan_id: str) -> bool:
         """Close a held provisioning plan without applying it; False if it is not held any more."""
-        done = self._provisioning.discard(plan_id, person.actor)
-        if done:
-            self._note(person, Verb.REJECT, f"plan:{plan_id}")
-        return done
+        try:
+            self._service.provisioning_service.discard(plan_id, person.actor)
+        except InvalidOperation:
+            return False
+        self._note(person, Verb.REJECT, f"plan:{plan_id}")
+        return True
 
     def note_sign_in(self, person: User) -> None:
         """Note that somebody signed in."""

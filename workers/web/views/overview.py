@@ -12,16 +12,15 @@ from shared.domain.metrics import HourlyLatency
 from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.pauses import Pause
 from shared.domain.plugin_queries import UnavailableQuery
+from shared.domain.provisioning.run import Run, RunKind
 from workers.container import Container
 from workers.status import TOO_LONG
 from workers.web.metrics.school_hours import SchoolHours
-from workers.web.views.provisioning import ProvisioningPages, RunView
 
 SHOWN_COURSES = 10
 SHOWN_ACTIONS = 5
 SHOWN_HOURS = 24
 SHOWN_RUNS = 10
-DRY_RUN = "dry_run"
 # As long as the alert PassbackSilentInSchoolHours waits.
 SILENCE = timedelta(minutes=30)
 
@@ -50,8 +49,8 @@ class Overview:
     long_waits: list[LongWait]
     hours: list[HourlyLatency]
     actions: list[Action]
-    last_run: RunView | None
-    held_runs: Sequence[RunView]
+    last_run: Run | None
+    held_runs: Sequence[Run]
 
     @property
     def retrying(self) -> int:
@@ -59,7 +58,7 @@ class Overview:
         return max(0, self.standings[AssignmentStatus.RETRYING] - self.dead_letters)
 
 
-def overview(service: Container, provisioning: ProvisioningPages) -> Overview:
+def overview(service: Container) -> Overview:
     """Return how it is doing now."""
     now = service.clock.now()
     changes, lists = service.changes, service.course_lists
@@ -84,6 +83,8 @@ def overview(service: Container, provisioning: ProvisioningPages) -> Overview:
         long_waits=changes.long_waits(TOO_LONG),
         hours=service.timings.hours(now, SHOWN_HOURS),
         actions=service.actions.newest(SHOWN_ACTIONS),
-        last_run=next((run for run in provisioning.runs(SHOWN_RUNS) if run.kind != DRY_RUN), None),
-        held_runs=provisioning.held_runs(),
+        last_run=next(
+            (run for run in service.provisioning_service.runs(SHOWN_RUNS) if run.kind is not RunKind.DRY_RUN), None
+        ),
+        held_runs=service.provisioning_service.held_runs(),
     )

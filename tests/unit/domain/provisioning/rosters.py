@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from shared.domain.provisioning.diff import DataSetDifference
 from shared.domain.provisioning.imports.corrections import corrections_before
 from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
@@ -22,7 +23,7 @@ from shared.domain.provisioning.roster import (
     TeachingAssignment,
 )
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -126,3 +127,13 @@ def problems(plan: ImportPlan) -> list[tuple[RosterProblemCode, str]]:
 def data_set(plan: ImportPlan, entity: Entity, term: str = "100-3601") -> DataSet:
     """Return one data set."""
     return next(s for s in plan.data_sets if s.key == DataSetKey(entity, term))
+
+
+def with_difference(before: DataSet | None, change: DataSetDifference) -> DataSet:
+    """Return the data set once the difference is applied."""
+    entity = change.key.entity
+    rows = {row.key(entity): row for row in (before.rows if before else ())}
+    for row in change.removed:
+        del rows[row.key(entity)]
+    rows |= {row.key(entity): row for row in (*change.added, *(now for _, now in change.changed))}
+    return DataSet(change.key, in_order(rows.values()))

@@ -9,7 +9,7 @@ from itertools import chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.provisioning.diff import applied, difference, differences
+from shared.domain.provisioning.diff import difference, differences
 from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.imports.uploads import Part, UploadRules, import_needed
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
@@ -26,7 +26,16 @@ from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
 from shared.domain.provisioning.safety import facts_of, safety_findings
 from shared.domain.provisioning.school_plans import plan_without
-from tests.unit.domain.provisioning.rosters import CHICAGO, FALL, PER_TEACHER, POLICY, SPRING, student, teacher
+from tests.unit.domain.provisioning.rosters import (
+    CHICAGO,
+    FALL,
+    PER_TEACHER,
+    POLICY,
+    SPRING,
+    student,
+    teacher,
+    with_difference,
+)
 from tests.unit.domain.provisioning.test_roster_safety import LIMITS
 
 STATUSES = {
@@ -206,7 +215,7 @@ def test_applying_the_differences_gives_the_plan(
     old = {s.key: s for s in before}
 
     for s in plan.data_sets:
-        result = applied(old.get(s.key), difference(old.get(s.key), s))
+        result = with_difference(old.get(s.key), difference(old.get(s.key), s))
         assert sorted(row.values for row in result.rows) == sorted(row.values for row in s.rows)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.provisioning.diff import applied, differences
+from shared.domain.provisioning.diff import differences
 from shared.domain.provisioning.imports.uploads import (
     NeededImport,
     Part,
@@ -15,6 +15,7 @@ from shared.domain.provisioning.imports.uploads import (
 )
 from shared.domain.provisioning.policy import DroppedStatus
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
+from tests.unit.domain.provisioning.rosters import with_difference
 
 RULES = UploadRules(DroppedStatus.COMPLETED, change_threshold=10, remaster_days=7)
 ANY_SIZE = replace(RULES, change_threshold=100)
@@ -148,14 +149,14 @@ def test_an_ordinary_import_leaves_it_to_canvas() -> None:
 
 
 def test_differences_name_the_rows() -> None:
-    """Added, removed and changed, and in which columns."""
+    """Added, removed and changed, each with both of its rows."""
     changed = SisRow(("00001", "other", "Stu", "Dent", "", "student", "active"), 100, "00001")
     after = DataSet(USERS, (changed, *users(1, first=2).rows))
     (difference,) = differences([users(2)], [after])
 
     assert [row.values[0] for row in (*difference.added, *difference.removed)] == ["00002", "00000"]
-    assert [c.columns(USERS) for c in difference.changed] == [("login_id",)]
-    assert applied(users(2), difference) == after
+    assert difference.changed == ((users(2).rows[1], changed),)
+    assert with_difference(users(2), difference) == after
 
 
 def test_what_a_plan_does_not_name_makes_no_difference() -> None:

@@ -131,7 +131,7 @@ def test_messages_are_fetched_at_once_and_kept(campus: Campus) -> None:
     campus.imports.messages = [RowError("users.csv", 2, "no"), RowError("users.csv", 3, "never", is_failure=True)]
     run = campus.ask()
     assert (run.state, run.uploads[0].failures, run.uploads[0].warnings) == (RunState.DONE, 1, 1)
-    assert [(t.error.message, t.explanation) for t in campus.desk.troubles(run.id)] == [
+    assert [(t.error.message, t.explanation) for t in campus.desk.messages(run.id)] == [
         ("no", "explained"),
         ("never", "explained"),
     ]
