@@ -1,4 +1,4 @@
-"""Fault knobs and the request log, shared by both sandboxes: what can go wrong on the way, whatever the API.
+"""Faults and the request log, shared by both sandboxes: what can go wrong on the way, whatever the API.
 
 Each sandbox makes a `Switchboard` with its own subclass of `Faults`, wraps its app in `FaultMiddleware` and serves
 `control_routes`. Paths below `/_sandbox` are the control plane: no fault applies to them, and they are not logged.
@@ -132,7 +132,7 @@ class Strange(BaseModel):
 
 
 class Faults(BaseModel):
-    """The knobs that need no knowledge of an API. A fresh one is a sandbox in perfect health.
+    """The faults that need no knowledge of an API. A fresh one is a sandbox in perfect health.
 
     Rates are between 0 and 1 and drawn from a generator seeded with `seed`, so a run can be repeated.
     `lose_response_after_commit` counts the writes that are executed, but whose answer never arrives.
@@ -181,32 +181,32 @@ class LoggedRequest:
 
 @dataclass
 class Switchboard(Generic[F]):
-    """The knobs as they are set now, the dice they use, and the log of what was answered."""
+    """The faults as they are set now, the random generator they use, and the log of what was answered."""
 
     kind: type[F]
     clock: Clock
     faults: F = field(init=False)
     requests: deque[LoggedRequest] = field(default_factory=lambda: deque(maxlen=LOGGED_REQUESTS))
-    dice: random.Random = field(init=False)
+    rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         self.set(self.kind())
 
     def set(self, faults: F) -> None:
-        """Replace all knobs and start the dice again from the seed."""
+        """Replace all faults and restart the random generator from the seed."""
         self.faults = faults
-        self.dice = random.Random(faults.seed)
+        self.rng = random.Random(faults.seed)
 
     def falls(self, rate: float) -> bool:
-        """Throw the dice: True in `rate` of the cases."""
-        return rate > 0 and self.dice.random() < rate
+        """Return True in `rate` of the cases, at random."""
+        return rate > 0 and self.rng.random() < rate
 
     def delay(self) -> timedelta:
         """Return how long the next answer takes."""
-        return timedelta(milliseconds=self.faults.latency_ms + self.dice.uniform(0, self.faults.latency_jitter_ms))
+        return timedelta(milliseconds=self.faults.latency_ms + self.rng.uniform(0, self.faults.latency_jitter_ms))
 
     def ready_answer(self, scope: Scope) -> Response | None:
-        """Return the answer that the knobs give instead of the sandbox's own, None where they give none."""
+        """Return the answer that the faults give instead of the sandbox's own, None where they give none."""
         if self.faults.down:
             return PlainTextResponse("Service Unavailable", 503)
         if self.faults.maintenance:
@@ -238,7 +238,7 @@ class FaultMiddleware:
     reads_by_post: tuple[str, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or do what the knobs say."""
+        """Pass the request on, or apply the faults."""
         if scope["type"] != "http" or str(scope["path"]).startswith(CONTROL_PREFIX):
             await self.app(scope, receive, send)
             return
@@ -361,7 +361,7 @@ MESSAGE_PAGE = "<html>\r\n<head>\r\n<title>PowerSchool page unavailable</title>\
 
 
 def control_routes(board: Switchboard[F]) -> list[Route]:
-    """Return the control plane's routes for the knobs, the request log and the page that maintenance redirects to."""
+    """Return the control plane's routes for the faults, the request log and the page that maintenance redirects to."""
 
     async def requests(request: Request) -> Response:
         if request.method == HTTPMethod.DELETE:

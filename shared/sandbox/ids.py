@@ -1,7 +1,7 @@
 """The ids of the small district, by name, so that demo and tests need not repeat numbers.
 
 Canvas ids unless a name says otherwise. A student number stands for one person in both systems; see
-`district_builder.user_id_of` and `student_dcid_of`.
+`district.builder.user_id_of` and `student_dcid_of`.
 """
 
 from typing import Final

@@ -26,7 +26,7 @@ SYSTEM_CLOCK = SystemClock()
 def create_app(
     seed: CanvasSeed, clock: Clock = SYSTEM_CLOCK, event_transport: httpx.AsyncBaseTransport | None = None
 ) -> Starlette:
-    """Return the app; its `state.sandbox` is the `CanvasSandbox`, whose methods are the deeds.
+    """Return the app; its `state.sandbox` is the `CanvasSandbox`, whose methods are the actions.
 
     While the app runs (its lifespan), Live Events are delivered: over the network, or through `event_transport`.
     """

@@ -1,4 +1,4 @@
-"""The control plane, `/_sandbox`: seed and state, deeds, event settings, deliveries and keys.
+"""The control plane, `/_sandbox`: seed and state, actions, event settings, deliveries and keys.
 
 Faults and the request log have their routes in `shared.sandbox.faults`.
 """
@@ -27,7 +27,7 @@ from shared.sandbox.canvas.seed import Assignment, CanvasSeed, Section, Submissi
 from shared.sandbox.canvas.state import Course, Enrollment, UnknownObject, User
 from shared.sandbox.faults import CONTROL_PREFIX
 
-DEEDS: Final = frozenset(
+ACTIONS: Final = frozenset(
     {
         "grade",
         "grade_many",
@@ -64,8 +64,8 @@ DEEDS: Final = frozenset(
 )
 
 
-class Deed(BaseModel):
-    """The body of `POST /_sandbox/act`: which deed, and its arguments by name."""
+class ActionRequest(BaseModel):
+    """The body of `POST /_sandbox/act`: which action, and its arguments by name."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -73,14 +73,14 @@ class Deed(BaseModel):
 
 
 async def act(request: Request) -> Response:
-    """Do a deed and return the new state of what it touched; 422 says what was wrong with the request."""
+    """Do a action and return the new state of what it touched; 422 says what was wrong with the request."""
     canvas = sandbox(request)
     try:
-        deed = Deed.model_validate_json(await request.body())
-        if deed.do not in DEEDS:
-            return JSONResponse({"error": f"no deed {deed.do}; known: {', '.join(sorted(DEEDS))}"}, 422)
-        method: Callable[..., object] = validate_call(getattr(canvas, deed.do))
-        touched = method(**(deed.model_extra or {}))
+        action = ActionRequest.model_validate_json(await request.body())
+        if action.do not in ACTIONS:
+            return JSONResponse({"error": f"no action {action.do}; known: {', '.join(sorted(ACTIONS))}"}, 422)
+        method: Callable[..., object] = validate_call(getattr(canvas, action.do))
+        touched = method(**(action.model_extra or {}))
     except (ValidationError, UnknownObject) as error:
         return JSONResponse({"error": str(error)}, 422)
     return JSONResponse(touched_json(canvas, touched))
@@ -138,7 +138,7 @@ async def rotate_keys(request: Request) -> Response:
 
 
 def touched_json(canvas: CanvasSandbox, touched: object) -> Any:
-    """Return what a deed returned, as REST would show it."""
+    """Return what a action returned, as REST would show it."""
     shown: Any
     match touched:
         case list():
@@ -158,7 +158,7 @@ def touched_json(canvas: CanvasSandbox, touched: object) -> Any:
         case BaseModel():
             shown = touched.model_dump(mode="json")
         case _:
-            raise TypeError(f"a deed returned {type(touched).__name__}")
+            raise TypeError(f"a action returned {type(touched).__name__}")
     return shown
 
 

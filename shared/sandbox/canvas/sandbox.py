@@ -1,9 +1,9 @@
-"""The whole sandbox Canvas without HTTP: records, deeds, Live Events and the knobs around them."""
+"""The whole sandbox Canvas without HTTP: records, actions, Live Events and the faults around them."""
 
 import httpx
 
 from shared.clock import Clock
-from shared.sandbox.canvas.actions.admin_edits import ByHand
+from shared.sandbox.canvas.actions.admin_edits import AdminEdits
 from shared.sandbox.canvas.live_events.delivery import DeliveryQueue, EventSettings
 from shared.sandbox.canvas.live_events.events import LiveEvents
 from shared.sandbox.canvas.live_events.signing import KeyRing
@@ -13,8 +13,8 @@ from shared.sandbox.canvas.sis_import.queue import SisQueue
 from shared.sandbox.faults import Switchboard
 
 
-class CanvasSandbox(ByHand):
-    """A Canvas whose every deed is a method, and whose events go to `deliveries`."""
+class CanvasSandbox(AdminEdits):
+    """A Canvas whose every action is a method, and whose events go to `deliveries`."""
 
     def __init__(self, seed: CanvasSeed, clock: Clock, event_transport: httpx.AsyncBaseTransport | None = None) -> None:
         super().__init__(seed, clock)

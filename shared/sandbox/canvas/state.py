@@ -257,7 +257,7 @@ def _found(records: dict[int, T], key: int, kind: str) -> T:
 
 
 class CanvasState:
-    """Everything the sandbox knows. Loaded from a seed, changed by the deeds of its subclasses."""
+    """Everything the sandbox knows. Loaded from a seed, changed by the actions of its subclasses."""
 
     def __init__(self, seed: CanvasSeed, clock: Clock) -> None:
         self.clock = clock

@@ -68,7 +68,7 @@ class _Rows:
 
     size: DistrictSize
     today: date
-    dice: random.Random
+    rng: random.Random
     tables: dict[str, list[Row]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -105,7 +105,7 @@ class _Rows:
         for index in range(max(self.size.schools * 2, self.size.sections // SECTIONS_PER_TEACHER)):
             school = self.numbers[index % len(self.numbers)]
             others = [number for number in self.numbers if number != school]
-            second = [self.dice.choice(others)] if others and index % 7 == 3 else []
+            second = [self.rng.choice(others)] if others and index % 7 == 3 else []
             for place in (school, *second):
                 self._add_staff(index, place)
 
@@ -137,7 +137,7 @@ class _Rows:
     def add_sections(self) -> None:
         """Add the sections of this year, and one of the last year for each school."""
         for index in range(self.size.sections):
-            offset = self.dice.choice((0, 0, 0, 1, 2))
+            offset = self.rng.choice((0, 0, 0, 1, 2))
             self._add_section(index, self.numbers[index % len(self.numbers)], self.year_id * 100 + offset)
         for number in self.numbers:
             self._add_section(len(self.tables["sections"]), number, (self.year_id - 1) * 100)
@@ -158,13 +158,13 @@ class _Rows:
         """Return a course of the school or the district; once in a while it belongs to another school."""
         courses = self.tables["courses"]
         own = [row for row in courses if row["school_number"] in (0, school_number)]
-        number: str = self.dice.choice(courses if index % 29 == 7 or not own else own)["number"]
+        number: str = self.rng.choice(courses if index % 29 == 7 or not own else own)["number"]
         return number
 
     def _teachers(self, index: int, school_number: int) -> list[Row]:
         """Return a lead teacher and for every 6th section a co-teacher; every 40th section has no lead teacher."""
         staff = [row["dcid"] for row in self.tables["users"] if row["school_number"] == school_number]
-        lead, other = self.dice.sample(staff, 2) if len(staff) > 1 else (staff[0], None)
+        lead, other = self.rng.sample(staff, 2) if len(staff) > 1 else (staff[0], None)
         teachers = [] if index % 40 == 20 else [{"users_dcid": lead, "role": "lead"}]
         if other is not None and index % 6 == 2:
             left = self.today - timedelta(days=9) if index % 18 == 14 else None
@@ -181,7 +181,7 @@ class _Rows:
             school_number = self.numbers[index % len(self.numbers)]
             self._add_student(index, school_number)
             wanted = min(SECTIONS_PER_STUDENT, len(sections[school_number]))
-            for section in self.dice.sample(sections[school_number], wanted):
+            for section in self.rng.sample(sections[school_number], wanted):
                 self._enroll(index, section)
 
     def _add_student(self, index: int, school_number: int) -> None:
@@ -202,11 +202,11 @@ class _Rows:
         """Add an enrollment for the section's term: one in 30 was dropped, one in 40 ended, one in 50 began late."""
         term = self._term(section)
         first, last = term["first_day"], term["last_day"]
-        chance = self.dice.random()
+        chance = self.rng.random()
         has_left = self.tables["students"][index]["enroll_status"] != 0
         dropped = has_left or chance < 1 / 30
         entry = first + timedelta(days=20) if 0.9 < chance < 0.92 else first
-        gone = self.today - timedelta(days=self.dice.randint(1, 30))
+        gone = self.today - timedelta(days=self.rng.randint(1, 30))
         ended = dropped or 0.5 < chance < 0.525
         self._add(
             "enrollments",

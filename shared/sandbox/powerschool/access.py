@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.sandbox.powerschool.errors import Refusal, message, refusal_response, v1_message
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
-from shared.sandbox.powerschool.request_context import knobs, powerschool
+from shared.sandbox.powerschool.request_context import current_faults, powerschool
 from shared.sandbox.powerschool.state import PowerSchool
 
 # Metadata answers unauthenticated callers (measured on a production server); `/time` needs no OAuth (documented).
@@ -43,7 +43,7 @@ class AccessMiddleware:
 
 def check_access(request: Request) -> None:
     """Let the request pass or raise its refusal."""
-    state, faults, path = powerschool(request), knobs(request), request.url.path
+    state, faults, path = powerschool(request), current_faults(request), request.url.path
     if path in OPEN_PATHS:
         return
     check_pace(state, faults)
@@ -93,7 +93,7 @@ async def give_token(request: Request) -> Response:
 
     Source: client code; the refusals are inferred but for the 429.
     """
-    state, faults = powerschool(request), knobs(request)
+    state, faults = powerschool(request), current_faults(request)
     _check_client(request, state)
     _check_token_rate(state, faults)
     if parse_qs((await request.body()).decode()).get("grant_type") != ["client_credentials"]:

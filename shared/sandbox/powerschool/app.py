@@ -30,7 +30,7 @@ READS_BY_POST = ("/oauth", "/ws/schema/query")
 def create_app(seed: PowerSchoolSeed, clock: Clock | None = None) -> Starlette:
     """Return a PowerSchool that holds what the seed describes.
 
-    The state is at `app.state.powerschool` and is replaced by `POST /_sandbox/seed`; the fault knobs and the request
+    The state is at `app.state.powerschool` and is replaced by `POST /_sandbox/seed`; the faults and the request
     log are at `app.state.switchboard`. Run it in one process: all state is in memory.
     """
     clock = clock or SystemClock()

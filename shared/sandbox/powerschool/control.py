@@ -12,14 +12,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from shared.sandbox.faults import CONTROL_PREFIX
-from shared.sandbox.powerschool.actions.people import Act
+from shared.sandbox.powerschool.actions.people import Action
 from shared.sandbox.powerschool.errors import plain
 from shared.sandbox.powerschool.request_context import powerschool
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.state import PowerSchool, Write
 
-ACTS: TypeAdapter[Act] = TypeAdapter(Act)
+ACTIONS: TypeAdapter[Action] = TypeAdapter(Action)
 
 
 async def seed(request: Request) -> Response:
@@ -41,7 +41,7 @@ async def read_state(request: Request) -> Response:
 async def act(request: Request) -> Response:
     """Do one out-of-band change."""
     try:
-        wanted = ACTS.validate_json(await request.body())
+        wanted = ACTIONS.validate_json(await request.body())
     except ValidationError as error:
         return PlainTextResponse(str(error), 422)
     wanted.apply(powerschool(request))

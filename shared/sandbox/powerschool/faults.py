@@ -1,4 +1,4 @@
-"""The fault knobs that only PowerSchool has."""
+"""The faults that only PowerSchool has."""
 
 from collections import Counter
 from typing import Literal
@@ -40,7 +40,7 @@ class OddColumn(BaseModel):
 
 
 class PowerSchoolFaults(Faults):
-    """The common knobs and PowerSchool's own; the defaults are a PowerSchool in perfect health.
+    """The common faults and PowerSchool's own; the defaults are a PowerSchool in perfect health.
 
     `throttle_interval_ms` is the administrator's "Minimum time interval (ms) between API requests per plugin".
     `expire_tokens` and `resubmit_once` turn themselves off when they have had their effect. `missing_grants` holds
@@ -50,7 +50,7 @@ class PowerSchoolFaults(Faults):
     `ignore_blank_scores` answers such a row with 200 and leaves the score as it is.
     `keep_omitted_flags` leaves a flag alone that a score row does not name.
     `lossy_names`, `plain_descriptions`, `point_places`, `score_places`, `weighted_scores` and `capped_scores` are what
-    PowerSchool may make of values (`storing.py`).
+    PowerSchool may make of values (`stored_values.py`).
     `nameless_refusals` leaves `errors` out of a refusal of scores: that each refusal names its rows is not documented.
     `refuse_negative_scores` refuses a score below 0; whether PowerSchool does is not public, so that both are possible.
     `refuse_departed` refuses scores of students who were there on the last day of a term that is over, but have left
@@ -93,7 +93,7 @@ class PowerSchoolFaults(Faults):
     odd_columns: list[OddColumn] = Field(default_factory=list)
     _pages: Counter[str] = PrivateAttr(default_factory=Counter)
 
-    def note_page(self, query: str) -> None:
+    def count_page(self, query: str) -> None:
         """Count a page of the query that was answered."""
         self._pages[query] += 1
 

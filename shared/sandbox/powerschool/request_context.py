@@ -1,4 +1,4 @@
-"""What a request finds: the PowerSchool it talks to, and the knobs as they are set."""
+"""What a request finds: the PowerSchool it talks to, and the faults as they are set."""
 
 from starlette.requests import Request
 
@@ -20,14 +20,14 @@ def switchboard(request: Request) -> Switchboard[PowerSchoolFaults]:
     return board
 
 
-def knobs(request: Request) -> PowerSchoolFaults:
-    """Return the fault knobs."""
+def current_faults(request: Request) -> PowerSchoolFaults:
+    """Return the faults."""
     return switchboard(request).faults
 
 
 def rosters(request: Request) -> PowerSchool:
-    """Return the state as the roster resources show it: without what a knob hides."""
-    state, faults = powerschool(request), knobs(request)
+    """Return the state as the roster resources show it: without what a fault hides."""
+    state, faults = powerschool(request), current_faults(request)
     if faults.empty_rosters:
         return state.only_schools(frozenset())
     if not faults.hidden_school_numbers:
@@ -41,7 +41,7 @@ def need_grants(request: Request, *tables: str) -> None:
     Source: measured: one missing field grant fails the whole xte call, also for a column that PowerSchool fills itself
     (`assignment.createdbyplugin`).
     """
-    for grant in knobs(request).missing_grants:
+    for grant in current_faults(request).missing_grants:
         table, _, column = grant.lower().partition(".")
         if table in tables:
             raise no_access_to_field(table, column)

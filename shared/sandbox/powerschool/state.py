@@ -158,7 +158,7 @@ class PowerSchool:
             self.deleted_assignment_sections.add(row.assignment_section_id)
             self.touch("assignmentsection", row.assignment_section_id)
 
-    def note_write(
+    def record_write(
         self,
         kind: Literal["create", "update", "scores"],
         row: AssignmentSection,

@@ -1,4 +1,4 @@
-"""What PowerSchool may make of values before it stores them. None of it is publicly documented: each is a knob.
+"""What PowerSchool may make of values before it stores them. None of it is publicly documented: each is a fault.
 
 Evidence: PowerTeacher Pro shows rounded values (10.5 as 10) and multiplies points by the assignment's weight in its own
 sums (help page wsesu 1000023065); every public capture has weight 1, so whether SCOREPOINTS comes back weighted is
@@ -16,7 +16,7 @@ _BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")
 
 
 def store_assignment(row: AssignmentSection, faults: PowerSchoolFaults) -> None:
-    """Change a written assignment section as the knobs say."""
+    """Change a written assignment section as the faults say."""
     if faults.lossy_names:
         row.name = _BEYOND_BMP.sub("??", row.name)
     if faults.plain_descriptions and row.description is not None:
@@ -26,7 +26,7 @@ def store_assignment(row: AssignmentSection, faults: PowerSchoolFaults) -> None:
 
 
 def store_score(score: Score, row: AssignmentSection, faults: PowerSchoolFaults) -> None:
-    """Change a written score as the knobs say; what was entered stays as it is."""
+    """Change a written score as the faults say; what was entered stays as it is."""
     if score.points is None:
         return
     if faults.weighted_scores:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.sandbox.powerschool.errors import columns_not_granted, message
-from shared.sandbox.powerschool.request_context import knobs
+from shared.sandbox.powerschool.request_context import current_faults
 
 AUDIT = " whocreated whomodified whencreated whenmodified"
 
@@ -75,7 +75,7 @@ async def read_table(request: Request) -> Response:
     for column in columns:
         if column not in TABLES[table]:
             raise message(400, f"Invalid field specified: {column} is not valid column for table: {table}")
-    if lacking := [(table, column) for column in columns if knobs(request).lacks(table, column)]:
+    if lacking := [(table, column) for column in columns if current_faults(request).lacks(table, column)]:
         raise columns_not_granted(lacking)
     return JSONResponse({"name": table})
 

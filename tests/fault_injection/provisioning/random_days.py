@@ -17,7 +17,7 @@ from shared.sandbox.powerschool.actions.rosters import (
     EnrollStudent,
     OpenSection,
     RenameCourse,
-    RosterAct,
+    RosterAction,
 )
 from shared.sandbox.powerschool.rows import Section, SectionTeacher, Staff, Student
 from shared.sandbox.powerschool.state import PowerSchool
@@ -25,14 +25,14 @@ from shared.sandbox.powerschool.state import PowerSchool
 T = TypeVar("T")
 
 
-class SchoolDays:
+class RandomRosterChanges:
     """What can happen now. Every method returns the acts of one change, none where it cannot happen."""
 
-    def __init__(self, state: PowerSchool, dice: random.Random) -> None:
+    def __init__(self, state: PowerSchool, rng: random.Random) -> None:
         self.state = state
-        self.dice = dice
+        self.rng = rng
 
-    def transfer(self) -> list[RosterAct]:
+    def transfer(self) -> list[RosterAction]:
         """A student moves to another section of the same school."""
         section = self._section()
         student = self._student_of(section)
@@ -44,7 +44,7 @@ class SchoolDays:
             EnrollStudent(do="enroll_student", section_dcid=other.dcid, student_dcid=student),
         ]
 
-    def drop(self) -> list[RosterAct]:
+    def drop(self) -> list[RosterAction]:
         """A student leaves a section."""
         section = self._section()
         student = self._student_of(section)
@@ -52,7 +52,7 @@ class SchoolDays:
             return []
         return [DropStudent(do="drop_student", section_dcid=section.dcid, student_dcid=student)]
 
-    def enroll(self) -> list[RosterAct]:
+    def enroll(self) -> list[RosterAction]:
         """A student enters a section more."""
         section = self._section()
         student = self._picked(self._students_of_school(section.school_number)) if section else None
@@ -60,7 +60,7 @@ class SchoolDays:
             return []
         return [EnrollStudent(do="enroll_student", section_dcid=section.dcid, student_dcid=student.dcid)]
 
-    def new_student(self) -> list[RosterAct]:
+    def new_student(self) -> list[RosterAction]:
         """A student comes to a school, and into three of its sections."""
         section = self._section()
         if section is None:
@@ -71,10 +71,10 @@ class SchoolDays:
         number = max(numbers, default=0) + 1
         student = Student(dcid, row_id, str(number), section.school_number, email=self._address(f"new{number}"))
         others = [s for s in self._sections() if s.school_number == section.school_number and s is not section]
-        entered = [section, *self.dice.sample(others, min(2, len(others)))]
+        entered = [section, *self.rng.sample(others, min(2, len(others)))]
         return [AddStudent(do="add_student", student=student, section_dcids=[each.dcid for each in entered])]
 
-    def student_leaves(self) -> list[RosterAct]:
+    def student_leaves(self) -> list[RosterAction]:
         """A student leaves the district, and every section."""
         student = self._picked([each for each in self._by_dcid(self.state.students) if each.enroll_status == 0])
         if student is None:
@@ -85,7 +85,7 @@ class SchoolDays:
             ChangeStudent(do="change_student", student_dcid=student.dcid, enroll_status=2),
         ]
 
-    def change_teacher(self) -> list[RosterAct]:
+    def change_teacher(self) -> list[RosterAction]:
         """A section gets another lead teacher."""
         section = self._section()
         user = self._other_teacher(section)
@@ -93,7 +93,7 @@ class SchoolDays:
             return []
         return [ChangeTeacher(do="change_teacher", section_dcid=section.dcid, users_dcid=user)]
 
-    def add_co_teacher(self) -> list[RosterAct]:
+    def add_co_teacher(self) -> list[RosterAction]:
         """A section gets a co-teacher."""
         section = self._section()
         user = self._other_teacher(section)
@@ -101,7 +101,7 @@ class SchoolDays:
             return []
         return [AddCoTeacher(do="add_co_teacher", section_dcid=section.dcid, users_dcid=user)]
 
-    def end_co_teaching(self) -> list[RosterAct]:
+    def end_co_teaching(self) -> list[RosterAction]:
         """A co-teacher stops."""
         pairs = [
             (section.dcid, teacher.users_dcid)
@@ -112,7 +112,7 @@ class SchoolDays:
         pair = self._picked(pairs)
         return [EndCoTeaching(do="end_co_teaching", section_dcid=pair[0], users_dcid=pair[1])] if pair else []
 
-    def open_section(self) -> list[RosterAct]:
+    def open_section(self) -> list[RosterAction]:
         """A full section is divided: half of its students move to a new one of the same course and teacher."""
         section = self._section()
         if section is None or section.lead is None:
@@ -132,48 +132,48 @@ class SchoolDays:
             OpenSection(do="open_section", section=new, student_dcids=moved),
         ]
 
-    def close_section(self) -> list[RosterAct]:
+    def close_section(self) -> list[RosterAction]:
         """A section is deleted."""
         section = self._section()
         return [CloseSection(do="close_section", section_dcid=section.dcid)] if section else []
 
-    def rename_course(self) -> list[RosterAct]:
+    def rename_course(self) -> list[RosterAction]:
         """A course gets another name."""
         course = self._picked(self._by_dcid(self.state.courses))
         if course is None:
             return []
         return [RenameCourse(do="rename_course", course_dcid=course.dcid, name=f"{course.name[:30]} {self._mark()}")]
 
-    def rename_student(self) -> list[RosterAct]:
+    def rename_student(self) -> list[RosterAction]:
         """A student gets another name."""
         student = self._picked(self._by_dcid(self.state.students))
         if student is None:
             return []
         return [ChangeStudent(do="change_student", student_dcid=student.dcid, last_name=f"Renamed {self._mark()}")]
 
-    def student_email(self) -> list[RosterAct]:
+    def student_email(self) -> list[RosterAction]:
         """A student gets an e-mail address, another one, or loses it."""
         student = self._picked(self._by_dcid(self.state.students))
         if student is None:
             return []
-        email = None if student.email and self.dice.random() < 0.2 else self._address(f"student{self._mark()}")
+        email = None if student.email and self.rng.random() < 0.2 else self._address(f"student{self._mark()}")
         return [ChangeStudent(do="change_student", student_dcid=student.dcid, email=email)]
 
-    def staff_email(self) -> list[RosterAct]:
+    def staff_email(self) -> list[RosterAction]:
         """A user gets another e-mail address."""
         member = self._picked(self._by_dcid(self.state.staff))
         if member is None:
             return []
         return [ChangeStaff(do="change_staff", users_dcid=member.dcid, email=self._address(f"staff{self._mark()}"))]
 
-    def renumber_student(self) -> list[RosterAct]:
+    def renumber_student(self) -> list[RosterAction]:
         """A student gets another number."""
         student = self._picked([each for each in self._by_dcid(self.state.students) if each.enroll_status == 0])
         if student is None:
             return []
         return [ChangeStudent(do="change_student", student_dcid=student.dcid, number=f"9{self._mark()}")]
 
-    def exchange_numbers(self) -> list[RosterAct]:
+    def exchange_numbers(self) -> list[RosterAction]:
         """Two students get each other's number: whoever entered them mixed them up."""
         one, other = (self._picked(self._by_dcid(self.state.students)) for _ in range(2))
         if one is None or other is None or one is other or one.enroll_status or other.enroll_status:
@@ -183,7 +183,7 @@ class SchoolDays:
             ChangeStudent(do="change_student", student_dcid=other.dcid, number=one.number),
         ]
 
-    def renumber_staff(self) -> list[RosterAct]:
+    def renumber_staff(self) -> list[RosterAction]:
         """A user gets another teacher number."""
         member = self._picked(self._by_dcid(self.state.staff))
         if member is None:
@@ -226,33 +226,33 @@ class SchoolDays:
 
     def _picked(self, choices: Iterable[T]) -> T | None:
         listed = list(choices)
-        return self.dice.choice(listed) if listed else None
+        return self.rng.choice(listed) if listed else None
 
     def _mark(self) -> str:
-        return f"{self.dice.randrange(16**6):06x}"
+        return f"{self.rng.randrange(16**6):06x}"
 
     def _address(self, name: str) -> str:
         return f"{name}@district.example"
 
 
-KINDS: Mapping[str, Callable[[SchoolDays], list[RosterAct]]] = {
-    "transfer": SchoolDays.transfer,
-    "drop": SchoolDays.drop,
-    "enroll": SchoolDays.enroll,
-    "new_student": SchoolDays.new_student,
-    "student_leaves": SchoolDays.student_leaves,
-    "change_teacher": SchoolDays.change_teacher,
-    "add_co_teacher": SchoolDays.add_co_teacher,
-    "end_co_teaching": SchoolDays.end_co_teaching,
-    "open_section": SchoolDays.open_section,
-    "close_section": SchoolDays.close_section,
-    "rename_course": SchoolDays.rename_course,
-    "rename_student": SchoolDays.rename_student,
-    "student_email": SchoolDays.student_email,
-    "staff_email": SchoolDays.staff_email,
-    "renumber_student": SchoolDays.renumber_student,
-    "exchange_numbers": SchoolDays.exchange_numbers,
-    "renumber_staff": SchoolDays.renumber_staff,
+KINDS: Mapping[str, Callable[[RandomRosterChanges], list[RosterAction]]] = {
+    "transfer": RandomRosterChanges.transfer,
+    "drop": RandomRosterChanges.drop,
+    "enroll": RandomRosterChanges.enroll,
+    "new_student": RandomRosterChanges.new_student,
+    "student_leaves": RandomRosterChanges.student_leaves,
+    "change_teacher": RandomRosterChanges.change_teacher,
+    "add_co_teacher": RandomRosterChanges.add_co_teacher,
+    "end_co_teaching": RandomRosterChanges.end_co_teaching,
+    "open_section": RandomRosterChanges.open_section,
+    "close_section": RandomRosterChanges.close_section,
+    "rename_course": RandomRosterChanges.rename_course,
+    "rename_student": RandomRosterChanges.rename_student,
+    "student_email": RandomRosterChanges.student_email,
+    "staff_email": RandomRosterChanges.staff_email,
+    "renumber_student": RandomRosterChanges.renumber_student,
+    "exchange_numbers": RandomRosterChanges.exchange_numbers,
+    "renumber_staff": RandomRosterChanges.renumber_staff,
 }
 WEIGHTS: Mapping[str, int] = {
     "transfer": 30,
@@ -280,11 +280,11 @@ def make_changes(state: PowerSchool, seed: int, count: int, weights: Mapping[str
 
     Raises: ValueError where the district is too empty for any.
     """
-    days = SchoolDays(state, random.Random(seed))
+    days = RandomRosterChanges(state, random.Random(seed))
     made = Counter[str]()
     misses = 0
     while made.total() < count:
-        kind = days.dice.choices(list(weights), list(weights.values()))[0]
+        kind = days.rng.choices(list(weights), list(weights.values()))[0]
         acts = KINDS[kind](days)
         for act in acts:
             act.apply(state)

@@ -187,8 +187,8 @@ class District:
 
         return asyncio.run(send())
 
-    def faults(self, **knobs: Any) -> None:
-        assert self.call("PUT", "/_sandbox/faults", json=knobs).status_code == 200
+    def faults(self, **faults: Any) -> None:
+        assert self.call("PUT", "/_sandbox/faults", json=faults).status_code == 200
 
     def act(self, do: str, **values: Any) -> None:
         assert self.call("POST", "/_sandbox/act", json={"do": do, **values}).status_code == 204

@@ -43,7 +43,7 @@ EVERYTHING = zip_of(terms=TERMS, courses=COURSES, sections=SECTIONS, users=USERS
 
 
 class SisWorld:
-    """A sandbox that starts empty, with its clock, its knobs and every event it announced."""
+    """A sandbox that starts empty, with its clock, its faults and every event it announced."""
 
     def __init__(self, **seed: Any) -> None:
         self.clock = ManualClock(NOW)
@@ -54,8 +54,8 @@ class SisWorld:
         self.canvas.events.publish = self.announced.append
 
     @property
-    def knobs(self) -> CanvasFaults:
-        """The knobs as they are set now."""
+    def faults(self) -> CanvasFaults:
+        """The faults as they are set now."""
         return self.canvas.switchboard.faults
 
     def post(self, content: str | bytes, url: str = URL, **parameters: object) -> httpx.Response:

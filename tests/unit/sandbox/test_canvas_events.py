@@ -1,4 +1,4 @@
-"""Which deeds the sandbox Canvas announces, and with what ids and times."""
+"""Which actions the sandbox Canvas announces, and with what ids and times."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ HERE = (COURSE, ASSIGNMENT)
 
 
 def test_a_score_entered_by_a_person_is_announced_twice() -> None:
-    """Grading emits grade_change, then submission_updated."""
+    """GradeActions emits grade_change, then submission_updated."""
     world = World()
     world.canvas.grade(*HERE, ALICE, 8.5)
     assert world.names() == ["grade_change", "submission_updated"]
@@ -222,7 +222,7 @@ def test_section_events_have_the_section_as_context() -> None:
 
 @pytest.mark.parametrize(("leaky", "found"), [(True, True), (False, False)])
 def test_urls_can_carry_a_token(leaky: bool, found: bool) -> None:
-    """metadata.url carries an access token if the knob says so."""
+    """metadata.url carries an access token if the fault says so."""
     world = World()
     world.canvas.events.envelope.token_in_url = leaky
     world.canvas.grade(*HERE, ALICE, 8)

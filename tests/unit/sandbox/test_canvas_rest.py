@@ -322,8 +322,8 @@ def test_scoped_keys_may_lose_their_includes() -> None:
 def test_a_full_bucket_throttles_until_it_leaks(status: int, text: str) -> None:
     """Over the high-water mark requests are refused, in either style; the bucket leaks with time."""
     world = World()
-    knobs = {"throttle_high_water_mark": 15, "throttle_request_cost": 10, "throttle_status": status}
-    assert world.client.put("/_sandbox/faults", json=knobs).status_code == 200
+    faults = {"throttle_high_water_mark": 15, "throttle_request_cost": 10, "throttle_status": status}
+    assert world.client.put("/_sandbox/faults", json=faults).status_code == 200
     url = f"/api/v1/courses/{COURSE}"
     assert [world.client.get(url).status_code for _ in range(3)] == [200, 200, status]
     refused = world.client.get(url)
@@ -341,13 +341,13 @@ def test_answers_tell_cost_and_what_remains() -> None:
 
 
 def test_control_plane_does_deeds_and_shows_what_they_touched() -> None:
-    """`POST /_sandbox/act` does a deed by name; a wrong one is a 422 that says why."""
+    """`POST /_sandbox/act` does a action by name; a wrong one is a 422 that says why."""
     world = World()
-    deed = {"do": "grade", "course_id": COURSE, "assignment_id": ASSIGNMENT, "user_id": ALICE, "score": 9}
-    assert world.client.post("/_sandbox/act", json=deed).json()["score"] == 9
-    many = {"do": "grade_many", "grades": [{k: v for k, v in deed.items() if k != "do"} | {"user_id": BOB}]}
+    action = {"do": "grade", "course_id": COURSE, "assignment_id": ASSIGNMENT, "user_id": ALICE, "score": 9}
+    assert world.client.post("/_sandbox/act", json=action).json()["score"] == 9
+    many = {"do": "grade_many", "grades": [{k: v for k, v in action.items() if k != "do"} | {"user_id": BOB}]}
     assert world.client.post("/_sandbox/act", json=many).json()[0]["user_id"] == BOB
-    assert world.client.post("/_sandbox/act", json=deed | {"assignment_id": 1}).status_code == 422
+    assert world.client.post("/_sandbox/act", json=action | {"assignment_id": 1}).status_code == 422
     assert world.client.post("/_sandbox/act", json={"do": "load"}).status_code == 422
     state = world.client.get("/_sandbox/state").json()
     assert {row["score"] for row in state["courses"][0]["submissions"]} == {9}

@@ -92,7 +92,7 @@ def test_a_failed_import_is_no_base() -> None:
     """Only what succeeded is compared with."""
     world = provisioned()
     first = import_of(world, enrollments("U1", "U2"))
-    world.canvas.switchboard.set(world.knobs.model_validate({"sis_import_fates": [{"state": "failed"}]}))
+    world.canvas.switchboard.set(world.faults.model_validate({"sis_import_fates": [{"state": "failed"}]}))
     import_of(world, enrollments("U2"))
     assert import_of(world, enrollments("U2"))["diffed_against_import_id"] == first["id"]
     assert states(world)["U1"] == "completed"

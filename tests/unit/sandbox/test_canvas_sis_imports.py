@@ -97,7 +97,7 @@ def test_a_zip_that_inflates_too_much_fails() -> None:
 def test_one_import_at_a_time() -> None:
     """While one import runs, the next waits in `created`; they are served in their order."""
     world = SisWorld()
-    world.knobs.sis_import_s = 60
+    world.faults.sis_import_s = 60
     first, second = world.start(TERMS), world.start(COURSES)
     world.pass_time(seconds=30)
     assert (world.shown(first)["workflow_state"], world.shown(first)["progress"]) == ("importing", 50)
@@ -113,7 +113,7 @@ def test_imports_are_listed_newest_first_and_by_state() -> None:
     world = SisWorld()
     first = world.start(TERMS)
     world.shown(first)
-    world.knobs.sis_imports_held = True
+    world.faults.sis_imports_held = True
     second = world.start(TERMS)
     listed = world.client.get(URL).json()["sis_imports"]
     waiting = world.client.get(f"{URL}?workflow_state[]=created").json()["sis_imports"]
@@ -124,7 +124,7 @@ def test_imports_are_listed_newest_first_and_by_state() -> None:
 def test_after_an_abort_the_next_import_waits_ten_minutes() -> None:
     """An aborted import keeps what was applied; what waited starts ten minutes later."""
     world = SisWorld()
-    world.knobs.sis_import_s = 60
+    world.faults.sis_import_s = 60
     first, second = world.start(EVERYTHING), world.start(TERMS)
     world.pass_time(seconds=30)
     assert world.client.put(f"{URL}/{first}/abort").json()["workflow_state"] == "aborted"
@@ -140,7 +140,7 @@ def test_after_an_abort_the_next_import_waits_ten_minutes() -> None:
 def test_an_import_may_be_told_to_end_badly(state: str) -> None:
     """A fate ends the next import early, with a part of its rows applied; the one after it is well."""
     world = SisWorld()
-    world.canvas.switchboard.set(world.knobs.model_validate({"sis_import_fates": [{"state": state, "after": 0.5}]}))
+    world.canvas.switchboard.set(world.faults.model_validate({"sis_import_fates": [{"state": state, "after": 0.5}]}))
     assert world.imported(EVERYTHING)["workflow_state"] == state
     assert world.roster("courses", "course_id")
     assert world.roster("enrollments", "user_id") == []
@@ -190,7 +190,7 @@ def test_statistics_count_changes_of_state() -> None:
 def test_progress_may_come_as_text() -> None:
     """The documentation shows progress as text, so the sandbox can as well."""
     world = SisWorld()
-    world.knobs.sis_progress_as_text = True
+    world.faults.sis_progress_as_text = True
     assert world.imported(TERMS)["progress"] == "100"
 
 
@@ -232,7 +232,7 @@ def test_parameters_that_are_refused(parameters: dict[str, object]) -> None:
 def test_an_import_may_hang_until_it_is_aborted() -> None:
     """It stays `importing`, however long that takes, and nothing else begins; aborted, the next one follows."""
     world = SisWorld()
-    world.canvas.switchboard.set(world.knobs.model_validate({"sis_import_fates": [{"state": "hangs", "after": 0.5}]}))
+    world.canvas.switchboard.set(world.faults.model_validate({"sis_import_fates": [{"state": "hangs", "after": 0.5}]}))
     hanging = world.start(EVERYTHING)
     waiting = world.start(TERMS)
     world.pass_time(days=2)

@@ -288,12 +288,12 @@ def test_hand_edits_are_deeds() -> None:
     """The control plane edits terms, courses and people by hand."""
     world = provisioned()
     course_id, user_id = next(iter(world.canvas.courses)), max(world.canvas.users)
-    for deed in (
+    for action in (
         {"do": "edit_term", "sis_term_id": "T1", "changes": {"name": "Autumn"}},
         {"do": "edit_course", "course_id": course_id, "changes": {"code": "SCIENCE"}},
         {"do": "edit_user", "user_id": user_id, "changes": {"name": "Somebody"}},
     ):
-        assert world.client.post("/_sandbox/act", json=deed).status_code == 200
+        assert world.client.post("/_sandbox/act", json=action).status_code == 200
     wrong = {"do": "edit_course", "course_id": course_id, "changes": {"sis_course_id": "C7"}}
     assert world.client.post("/_sandbox/act", json=wrong).status_code == 422
     world.imported(EVERYTHING)

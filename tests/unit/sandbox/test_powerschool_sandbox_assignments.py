@@ -39,7 +39,7 @@ def test_a_create_answers_201_without_body_and_the_assignment_id() -> None:
 
 
 def test_the_section_ids_header_can_be_switched_on() -> None:
-    """The header that browsers get is given when the knob says so."""
+    """The header that browsers get is given when the fault says so."""
     district = District()
     district.faults(assignment_section_ids_header=True)
     answer = district.create(assignment())

@@ -133,7 +133,7 @@ def test_random_errors_repeat_with_their_seed() -> None:
 
 
 def test_an_unknown_knob_is_refused() -> None:
-    """A misspelt knob is an error."""
+    """A misspelt fault is an error."""
     assert District().call("PUT", "/_sandbox/faults", json={"latency": 5}).status_code == 422
 
 

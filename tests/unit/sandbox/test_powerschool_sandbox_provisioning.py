@@ -1,4 +1,4 @@
-"""The provisioning queries, the knobs for rosters and the acts of the sandbox PowerSchool."""
+"""The provisioning queries, the faults for rosters and the acts of the sandbox PowerSchool."""
 
 import re
 from pathlib import Path
@@ -102,7 +102,7 @@ def test_a_dropped_enrollment_is_marked() -> None:
 
 @pytest.mark.parametrize("name", PROVISIONING_QUERIES)
 def test_rows_are_lost_but_counted(name: str) -> None:
-    """The knob shortens every list and no count."""
+    """The fault shortens every list and no count."""
     district, path = District(), name.removeprefix("org.passback.sync.")
     whole = len(district.query(path).json()["record"])
     district.faults(rows_lost=1)
@@ -110,11 +110,11 @@ def test_rows_are_lost_but_counted(name: str) -> None:
     assert (len(answer.get("record", [])), answer["count"]) == (whole - 1, whole)
 
 
-@pytest.mark.parametrize("knob", [{"hidden_school_numbers": [101]}, {"empty_rosters": True}])
-def test_a_hidden_school_is_gone_from_the_counts_as_well(knob: dict[str, Any]) -> None:
-    """With its sections, people and enrollments; the knob off, everything is back."""
+@pytest.mark.parametrize("fault", [{"hidden_school_numbers": [101]}, {"empty_rosters": True}])
+def test_a_hidden_school_is_gone_from_the_counts_as_well(fault: dict[str, Any]) -> None:
+    """With its sections, people and enrollments; the fault off, everything is back."""
     district = District()
-    district.faults(**knob)
+    district.faults(**fault)
     for name in ("schools", "terms", "sections", "staff", "students", "enrollments"):
         assert district.query(f"provisioning.{name}", "count=true").json()["count"] == 0
     district.faults()

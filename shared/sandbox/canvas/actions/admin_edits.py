@@ -5,7 +5,7 @@ Source: Canvas "SIS Import Format", the columns marked as sticky; canvas-lms SIS
 
 from typing import Any, Final
 
-from shared.sandbox.canvas.actions.course_actions import Teaching
+from shared.sandbox.canvas.actions.course_actions import CourseActions
 from shared.sandbox.canvas.live_events.envelope import Origin
 from shared.sandbox.canvas.seed import Term, changed
 from shared.sandbox.canvas.state import Course, UnknownObject, User
@@ -14,8 +14,8 @@ COURSE_FIELDS: Final = frozenset({"name", "code", "workflow_state", "time_zone"}
 USER_FIELDS: Final = frozenset({"name", "sortable_name", "short_name", "login_id"})
 
 
-class ByHand(Teaching):
-    """The deeds that make fields stick. Each returns what it touched."""
+class AdminEdits(CourseActions):
+    """The actions that make fields stick. Each returns what it touched."""
 
     def edit_term(self, sis_term_id: str, changes: dict[str, Any]) -> Term:
         """Change a term's name or dates (`start_at`, `end_at`): no event."""

@@ -1,4 +1,4 @@
-"""What people and SIS imports do to assignments, groups, courses and enrollments, and the Live Events of each deed.
+"""What people and SIS imports do to assignments, groups, courses and enrollments, and the Live Events of each action.
 
 Source: canvas-lms lib/canvas/live_events_callbacks.rb: every create and update is announced, a soft delete is an
 update, and what is written in bulk (`update_all`) is not announced.
@@ -6,7 +6,7 @@ update, and what is written in bulk (`update_all`) is not announced.
 
 from typing import Any
 
-from shared.sandbox.canvas.actions.grades import Grading
+from shared.sandbox.canvas.actions.grades import GradeActions
 from shared.sandbox.canvas.live_events.envelope import SIS_JOB, Origin
 from shared.sandbox.canvas.seed import Assignment, EnrollmentState, Group, Override, Section, changed
 from shared.sandbox.canvas.state import Course, Enrollment, UnknownObject, User
@@ -14,8 +14,8 @@ from shared.sandbox.canvas.state import Course, Enrollment, UnknownObject, User
 RESCORING_FIELDS = ("points_possible", "grading_type")
 
 
-class Teaching(Grading):
-    """The deeds that concern everything but submissions. Each returns what it touched."""
+class CourseActions(GradeActions):
+    """The actions that concern everything but submissions. Each returns what it touched."""
 
     def create_assignment(self, course_id: int, assignment: dict[str, Any]) -> Assignment:
         """Create an assignment from Canvas fields, `name` at least: assignment_created."""

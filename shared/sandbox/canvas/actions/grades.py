@@ -1,4 +1,4 @@
-"""What people do to grades, and which Live Events each deed emits, or does not.
+"""What people do to grades, and which Live Events each action emits, or does not.
 
 Source: canvas-lms lib/canvas/live_events_callbacks.rb and app/models/submission.rb (`grade_change` when grade, score,
 excused or `posted_at` changed or the state became graded; `submission_updated` unless the submission is unsubmitted).
@@ -25,8 +25,8 @@ class Grade(TypedDict):
     score: float | None
 
 
-class Grading(CanvasState):
-    """The deeds that concern submissions. Each returns what it touched."""
+class GradeActions(CanvasState):
+    """The actions that concern submissions. Each returns what it touched."""
 
     events: LiveEvents
 

@@ -76,12 +76,12 @@ class DeliveryQueue:
         self._under_way = 0
         self._wake, self._settled = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._dice = random.Random(self.settings.seed)
+        self._rng = random.Random(self.settings.seed)
 
     def configure(self, settings: EventSettings) -> None:
-        """Use these settings from the next event on, and start the dice again."""
+        """Use these settings from the next event on, and restart the random generator."""
         self.settings = settings
-        self._dice = random.Random(settings.seed)
+        self._rng = random.Random(settings.seed)
 
     def put(self, event: LiveEvent) -> None:
         """Queue an event; without a target nobody subscribed, and it is forgotten."""
@@ -128,17 +128,17 @@ class DeliveryQueue:
             await asyncio.sleep(REORDER_WAIT_S)
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), max(1, self.settings.reorder)))]
         events = [event for taken in batch for event in self._copies(taken)]
-        self._dice.shuffle(events)
+        self._rng.shuffle(events)
         self._under_way += len(events)
         self._settled.set()
         return events
 
     def _copies(self, event: LiveEvent) -> Iterator[LiveEvent]:
-        if self._dice.random() < self.settings.drop:
+        if self._rng.random() < self.settings.drop:
             self._note(event, None, 0)
             return
         yield event
-        if self._dice.random() < self.settings.duplicate:
+        if self._rng.random() < self.settings.duplicate:
             yield event
 
     async def _deliver(self, client: httpx.AsyncClient, event: LiveEvent, slots: asyncio.Semaphore) -> None:

@@ -33,7 +33,7 @@ from shared.sandbox.canvas.rest.pagination import page_of
 from shared.sandbox.canvas.seed import Assignment
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, Account, UnknownObject
 
-MOST_ASSIGNMENT_IDS: Final = 100
+MAX_ASSIGNMENT_IDS: Final = 100
 
 
 async def show_self(request: Request) -> Response:
@@ -164,8 +164,8 @@ def _account(request: Request) -> dict[str, Any]:
 def _wanted(request: Request, assignments: list[Assignment]) -> list[Assignment]:
     """Return the assignments that `assignment_ids[]` and `post_to_sis` leave."""
     ids = many(request, "assignment_ids")
-    if len(ids) > MOST_ASSIGNMENT_IDS:
-        raise BadRequest({"errors": [{"message": f"Too many assignment_ids requested, limit {MOST_ASSIGNMENT_IDS}"}]})
+    if len(ids) > MAX_ASSIGNMENT_IDS:
+        raise BadRequest({"errors": [{"message": f"Too many assignment_ids requested, limit {MAX_ASSIGNMENT_IDS}"}]})
     flag = is_true(request.query_params.get("post_to_sis"))
     return [
         assignment

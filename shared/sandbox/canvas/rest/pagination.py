@@ -30,7 +30,7 @@ class Page(Generic[T]):
     link: str
 
 
-def page_of(request: Request, items: Sequence[T], *, tells_last: bool = True) -> Page[T]:
+def page_of(request: Request, items: Sequence[T], *, has_last: bool = True) -> Page[T]:
     """Return the page that the request asks for."""
     per_page, number = _per_page(request), _number(request.query_params.get("page", ""))
     items_there = items[(number - 1) * per_page : number * per_page]
@@ -39,7 +39,7 @@ def page_of(request: Request, items: Sequence[T], *, tells_last: bool = True) ->
         raise PageTooHeavy
     last = max(1, -(-len(items) // per_page))
     numbers = {"current": number, "next": number + 1, "prev": number - 1, "first": 1, "last": last}
-    if not tells_last:
+    if not has_last:
         del numbers["last"]
     address = request.url
     if origin := faults.link_origin:

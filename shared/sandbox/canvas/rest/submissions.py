@@ -57,7 +57,7 @@ async def list_submissions(request: Request) -> Response:
     enrollments, assignments = _enrollments(request, course), _assignments(request, course)
     filters = _filters(request)
     if is_true(request.query_params.get("grouped")):
-        page = page_of(request, enrollments, tells_last=False)
+        page = page_of(request, enrollments, has_last=False)
         _take_time(canvas, len(page.items) * len(assignments), assignments)
         groups = [
             _group(canvas, course, enrollment, _rows(canvas, course, [enrollment], assignments, filters))
@@ -65,7 +65,7 @@ async def list_submissions(request: Request) -> Response:
         ]
         return shown(request, groups, link=page.link)
     rows = _rows(canvas, course, _once(enrollments), assignments, filters)
-    flat = page_of(request, rows, tells_last=False)
+    flat = page_of(request, rows, has_last=False)
     _take_time(canvas, len(flat.items), assignments)
     return shown(request, [_flat(request, course, row) for row in flat.items], link=flat.link)
 
@@ -87,7 +87,7 @@ async def show_submission(request: Request) -> Response:
 
 
 def _take_time(canvas: CanvasSandbox, cells: int, assignments: Sequence[Assignment]) -> None:
-    """Raise `PageTooHeavy` for a page of so many submissions, or of these assignments, as the knobs say."""
+    """Raise `PageTooHeavy` for a page of so many submissions, or of these assignments, as the faults say."""
     faults = canvas.switchboard.faults
     if 0 < faults.max_page_cells < cells or any(each.id in faults.slow_assignments for each in assignments):
         raise PageTooHeavy

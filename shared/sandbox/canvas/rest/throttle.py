@@ -31,7 +31,7 @@ class Fate(BaseModel):
 
 
 class CanvasFaults(Faults):
-    """The common knobs, those of the throttle, of pages, and of SIS imports.
+    """The common faults, those of the throttle, of pages, and of SIS imports.
 
     `request_cost` is what every request leaves in the bucket, `outflow` what leaks out per second. An SIS import takes
     `sis_import_s`; held ones stay `created`; the next ones end as `sis_import_fates` say, one fate each, in turn.
@@ -86,14 +86,14 @@ class ThrottleMiddleware:
         if scope["type"] != "http" or not str(scope["path"]).startswith("/api/"):
             await self.app(scope, receive, send)
             return
-        knobs = self.board.faults
+        faults = self.board.faults
         bucket = self._bucket(Headers(scope=scope).get("authorization", ""))
-        if bucket.level > knobs.throttle_high_water_mark:
+        if bucket.level > faults.throttle_high_water_mark:
             await self._refusal()(scope, receive, send)
             return
-        charge = _Charge(bucket, knobs, self.clock)
+        charge = _Charge(bucket, faults, self.clock)
         try:
-            await self.app(scope, receive, self._telling(send, charge))
+            await self.app(scope, receive, self._with_headers(send, charge))
         finally:
             charge.settle()
 
@@ -108,12 +108,12 @@ class ThrottleMiddleware:
         word = "Forbidden" if status == 403 else "Too Many Requests"
         return PlainTextResponse(f"{status} {word} (Rate Limit Exceeded)", status, {"X-Rate-Limit-Remaining": "0.0"})
 
-    def _telling(self, send: Send, charge: "_Charge") -> Send:
+    def _with_headers(self, send: Send, charge: "_Charge") -> Send:
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
                 charge.settle()
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-Cost"] = f"{charge.knobs.throttle_request_cost}"
+                headers["X-Request-Cost"] = f"{charge.faults.throttle_request_cost}"
                 headers["X-Rate-Limit-Remaining"] = f"{charge.remaining}"
             await send(message)
 
@@ -123,23 +123,23 @@ class ThrottleMiddleware:
 class _Charge:
     """What one request puts into the bucket: the up-front cost until it is settled, then its real cost."""
 
-    def __init__(self, bucket: Bucket, knobs: CanvasFaults, clock: Clock) -> None:
-        self.bucket, self.knobs, self.clock = bucket, knobs, clock
+    def __init__(self, bucket: Bucket, faults: CanvasFaults, clock: Clock) -> None:
+        self.bucket, self.faults, self.clock = bucket, faults, clock
         self.settled = False
-        self._pour(knobs.throttle_up_front_cost)
+        self._pour(faults.throttle_up_front_cost)
 
     @property
     def remaining(self) -> float:
         """What is left below the high-water mark."""
-        return self.knobs.throttle_high_water_mark - self.bucket.level
+        return self.faults.throttle_high_water_mark - self.bucket.level
 
     def settle(self) -> None:
         """Credit the up-front cost back; once, however often it is called."""
         if self.settled:
             return
         self.settled = True
-        self.bucket.leak(self.knobs.throttle_outflow, self.clock.now())
-        self._pour(self.knobs.throttle_request_cost - self.knobs.throttle_up_front_cost)
+        self.bucket.leak(self.faults.throttle_outflow, self.clock.now())
+        self._pour(self.faults.throttle_request_cost - self.faults.throttle_up_front_cost)
 
     def _pour(self, amount: float) -> None:
-        self.bucket.level = min(self.knobs.throttle_maximum, max(0.0, self.bucket.level + amount))
+        self.bucket.level = min(self.faults.throttle_maximum, max(0.0, self.bucket.level + amount))

@@ -10,7 +10,7 @@ from typing import Final
 
 from shared.sandbox.canvas.sis_import.files import FileProblem, Line, SisFile
 
-MOST_BREACHES: Final = 5
+MAX_BREACHES: Final = 5
 TOO_DIFFERENT: Final = "Diffing not performed because file size difference exceeded threshold"
 SEVERAL_FILES: Final = "Can't perform diffing against more than one file of the same type"
 # The documentation says that imports fail then, not how.

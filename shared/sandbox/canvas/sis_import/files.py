@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-LARGEST_RATIO: Final = 100
+MAX_COMPRESSION_RATIO: Final = 100
 """The content of a zip must be less than this many times its size."""
 
 # In the order in which Canvas processes them; the first kind whose columns are all there is the file's.
@@ -97,7 +97,7 @@ class Upload:
         try:
             with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
                 members = [info for info in archive.infolist() if not info.is_dir()]
-                if sum(info.file_size for info in members) >= LARGEST_RATIO * len(self.content):
+                if sum(info.file_size for info in members) >= MAX_COMPRESSION_RATIO * len(self.content):
                     raise UnusableUpload("uncompressed size limit exceeded")
                 return [(info.filename, archive.read(info)) for info in members]
         except zipfile.BadZipFile as error:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from shared.sandbox.canvas.actions.course_actions import Teaching
+from shared.sandbox.canvas.actions.course_actions import CourseActions
 from shared.sandbox.canvas.live_events.envelope import SIS_JOB, Origin
 from shared.sandbox.canvas.rest.throttle import Fate
 from shared.sandbox.canvas.sis_import.diffing import (
-    MOST_BREACHES,
+    MAX_BREACHES,
     TOO_DIFFERENT,
     TOO_MANY_BREACHES,
     DropStatuses,
@@ -99,7 +99,7 @@ class SisImport:
         """Say whether later imports may be compared with this one."""
         return self.workflow_state in SUCCEEDED
 
-    def start(self, canvas: Teaching, earlier: Sequence["SisImport"], at: datetime, fate: Fate | None) -> None:
+    def start(self, canvas: CourseActions, earlier: Sequence["SisImport"], at: datetime, fate: Fate | None) -> None:
         """Read the upload, and compare it with the base that `earlier` imports of its data set left."""
         self.workflow_state, self.started_at, self.updated_at, self.fate = "importing", at, at, fate
         try:
@@ -165,13 +165,13 @@ class SisImport:
         if threshold is None or size_difference(self.request.upload.size, base.request.upload.size) <= threshold:
             return False
         self.threshold_exceeded = True
-        if breaches_in_a_row(earlier) >= MOST_BREACHES:
+        if breaches_in_a_row(earlier) >= MAX_BREACHES:
             self.note(at, None, TOO_MANY_BREACHES, failure=True)
         else:
             self.note(at, None, TOO_DIFFERENT)
         return True
 
-    def _applying(self, canvas: Teaching, files: Sequence[SisFile]) -> Iterator[None]:
+    def _applying(self, canvas: CourseActions, files: Sequence[SisFile]) -> Iterator[None]:
         """Apply a row per step. All rows of an import share the id of their job."""
         at: tuple[str, Line]
 

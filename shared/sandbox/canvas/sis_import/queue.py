@@ -1,4 +1,4 @@
-"""The SIS imports of the root account: one at a time, first in first out, as fast as the knobs say.
+"""The SIS imports of the root account: one at a time, first in first out, as fast as the faults say.
 
 Source: canvas-lms app/models/sis_batch.rb. Time passes when somebody looks: every request moves the queue on.
 """
@@ -8,23 +8,23 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Final
 
-from shared.sandbox.canvas.actions.course_actions import Teaching
+from shared.sandbox.canvas.actions.course_actions import CourseActions
 from shared.sandbox.canvas.live_events.envelope import SIS_BATCH_JOB, Origin
 from shared.sandbox.canvas.rest.throttle import CanvasFaults, Fate
 from shared.sandbox.canvas.sis_import.job import NOT_COMPLETED, ImportRequest, SisImport
 
 FIRST_IMPORT_ID: Final = 3001
 PAUSE_AFTER_ABORT: Final = timedelta(minutes=10)
-ERRORS_ARE_KEPT: Final = timedelta(days=30)
+ERRORS_TTL: Final = timedelta(days=30)
 HANGS: Final = "hangs"
 
 
 class SisQueue:
-    """Takes uploads and works them off. `knobs` returns the knobs as they are set now."""
+    """Takes uploads and works them off. `faults` returns the faults as they are set now."""
 
-    def __init__(self, canvas: Teaching, knobs: Callable[[], CanvasFaults]) -> None:
+    def __init__(self, canvas: CourseActions, faults: Callable[[], CanvasFaults]) -> None:
         self._canvas = canvas
-        self._knobs = knobs
+        self._faults = faults
         self._ids = count(FIRST_IMPORT_ID)
         self._free_at: datetime | None = None
         self.imports: list[SisImport] = []
@@ -41,14 +41,14 @@ class SisQueue:
         now = self._canvas.clock.now()
         while running := self._running() or self._started(now):
             started = running.started_at or now
-            takes = timedelta(seconds=self._knobs().sis_import_s)
+            takes = timedelta(seconds=self._faults().sis_import_s)
             if running.fate is not None:
                 takes *= running.fate.after
                 if running.fate.state == HANGS and now >= started + takes:
                     running.advance(running.fate.after, now)
                     return
             if now < started + takes:
-                running.advance((now - started) / timedelta(seconds=self._knobs().sis_import_s), now)
+                running.advance((now - started) / timedelta(seconds=self._faults().sis_import_s), now)
                 return
             running.finish(started + takes)
             self._free_at = started + takes
@@ -62,9 +62,9 @@ class SisQueue:
             self._free_at = now + PAUSE_AFTER_ABORT
         self._announce("sis_batch_updated", found, Origin(method="PUT", path=f"/api/v1/sis_imports/{found.id}/abort"))
 
-    def forgets(self, at: datetime) -> bool:
+    def is_expired(self, at: datetime) -> bool:
         """Say whether errors of that time are gone."""
-        return self._canvas.clock.now() - at > ERRORS_ARE_KEPT
+        return self._canvas.clock.now() - at > ERRORS_TTL
 
     def _running(self) -> SisImport | None:
         return next((one for one in self.imports if one.workflow_state == "importing"), None)
@@ -72,7 +72,7 @@ class SisQueue:
     def _started(self, now: datetime) -> SisImport | None:
         """Start the import that waits longest, if one may start."""
         waiting = next((one for one in self.imports if one.workflow_state == "created"), None)
-        if waiting is None or self._knobs().sis_imports_held:
+        if waiting is None or self._faults().sis_imports_held:
             return None
         at = max(waiting.created_at, self._free_at or waiting.created_at)
         if at > now:
@@ -91,7 +91,7 @@ class SisQueue:
         ]
 
     def _next_fate(self) -> Fate | None:
-        fates = self._knobs().sis_import_fates
+        fates = self._faults().sis_import_fates
         return fates.pop(0) if fates else None
 
     def _announce(self, name: str, found: SisImport, origin: Origin) -> None:

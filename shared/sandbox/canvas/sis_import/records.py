@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared.sandbox.canvas.actions.course_actions import Teaching
+from shared.sandbox.canvas.actions.course_actions import CourseActions
 from shared.sandbox.canvas.live_events.envelope import Origin
 from shared.sandbox.canvas.seed import Section, Term
 from shared.sandbox.canvas.state import Account, Course, Enrollment, User
@@ -61,7 +61,7 @@ def _event(change: StateChange) -> str:
 class Directory:
     """The records by what imports call them. Logins are compared without case, and only of those who still have one."""
 
-    canvas: Teaching
+    canvas: CourseActions
 
     def __post_init__(self) -> None:
         canvas = self.canvas
@@ -86,7 +86,7 @@ class Directory:
 class Work:
     """What the rows of one import share. `warn` notes a message about a row that is applied nevertheless."""
 
-    canvas: Teaching
+    canvas: CourseActions
     override_sis_stickiness: bool
     origin: Origin
     warn: Callable[[str], None]

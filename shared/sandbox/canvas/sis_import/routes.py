@@ -32,7 +32,7 @@ from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, UnknownObje
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-LONGEST_IDENTIFIER: Final = 128
+MAX_IDENTIFIER_BYTES: Final = 128
 DROP_STATUSES: Final = ("deleted", "inactive", "completed", "deleted_last_completed")
 REMOVE_STATUSES: Final = ("deleted", "suspended")
 EXTENSIONS: Final = {"application/zip": "zip", "text/csv": "csv", "text/plain": "csv"}
@@ -43,7 +43,7 @@ UNSUPPORTED: Final = (
     "update_sis_id_if_login_claimed",
     "diff_row_count_threshold",
 )
-MOST_MESSAGES: Final = 25
+MAX_MESSAGES: Final = 25
 UNAUTHORIZED: Final = {
     "status": "unauthorized",
     "errors": [{"message": "user not authorized to perform that action"}],
@@ -106,7 +106,9 @@ async def list_import_errors(request: Request) -> Response:
     """`GET /api/v1/accounts/:account_id/sis_imports/:id/errors`: for 30 days."""
     found = _import(request)
     queue, only_failures = sandbox(request).sis, is_true(request.query_params.get("failure"))
-    stored = [error for error in found.errors if not queue.forgets(error.at) and (error.failure or not only_failures)]
+    stored = [
+        error for error in found.errors if not queue.is_expired(error.at) and (error.failure or not only_failures)
+    ]
     page = page_of(request, stored)
     listed = [
         {
@@ -131,7 +133,7 @@ async def abort_import(request: Request) -> Response:
 
 
 def import_json(request: Request, found: SisImport) -> dict[str, Any]:
-    """Return an import as REST shows it; `progress` is a number, or text if the knob says so."""
+    """Return an import as REST shows it; `progress` is a number, or text if the fault says so."""
     progress = found.progress
     as_text = sandbox(request).switchboard.faults.sis_progress_as_text
     failures = [error for error in found.errors if error.failure]
@@ -174,8 +176,8 @@ def _plural(kind: str) -> str:
 
 def _messages(errors: list[ImportMessage]) -> list[list[str | None]]:
     """Return pairs of file and message, truncated; the wording of the last is inferred."""
-    shown_ones = [[error.file, error.message] for error in errors[:MOST_MESSAGES]]
-    more = len(errors) - MOST_MESSAGES
+    shown_ones = [[error.file, error.message] for error in errors[:MAX_MESSAGES]]
+    more = len(errors) - MAX_MESSAGES
     return [*shown_ones, [None, f"there were {more} more"]] if more > 0 else shown_ones
 
 
@@ -203,7 +205,7 @@ def _request(upload: Upload, parameters: Mapping[str, str]) -> ImportRequest:
     if parameters.get("import_type", "instructure_csv") != "instructure_csv":
         raise BadRequest({"errors": [{"message": "invalid import type parameter"}]})
     identifier = parameters.get("diffing_data_set_identifier") or None
-    if identifier and len(identifier.encode()) > LONGEST_IDENTIFIER:
+    if identifier and len(identifier.encode()) > MAX_IDENTIFIER_BYTES:
         # The limit is documented, the answer is not.
         raise BadRequest({"errors": [{"message": "diffing_data_set_identifier is too long (maximum is 128 bytes)"}]})
     return ImportRequest(

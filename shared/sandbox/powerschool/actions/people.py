@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.sandbox.powerschool.actions.rosters import BaseAct, RosterAct, found
+from shared.sandbox.powerschool.actions.rosters import BaseAction, RosterAction, found
 from shared.sandbox.powerschool.errors import message, plain
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.seed import SeedAssignment, add_assignment
@@ -19,7 +19,7 @@ from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.xte.score_values import SCORE_CODES, derive
 
 
-class _OnAssignment(BaseAct):
+class _OnAssignment(BaseAction):
     assignment_section_id: int
 
     def row(self, state: PowerSchool) -> AssignmentSection:
@@ -139,7 +139,7 @@ class ChangeAssignment(_OnAssignment):
                 setattr(row, name, value)
 
 
-class ChangeCategory(BaseAct):
+class ChangeCategory(BaseAction):
     """A teacher changes what a category's new assignments start with."""
 
     do: Literal["change_category"]
@@ -174,7 +174,7 @@ class CreateAssignment(SeedAssignment):
         add_assignment(state, self)
 
 
-class DeactivateCategory(BaseAct):
+class DeactivateCategory(BaseAction):
     """A teacher's category becomes inactive, or active again."""
 
     do: Literal["deactivate_category", "activate_category"]
@@ -185,7 +185,7 @@ class DeactivateCategory(BaseAct):
         found(state.categories, self.category_id, "category").active = self.do == "activate_category"
 
 
-class LockTerm(BaseAct):
+class LockTerm(BaseAction):
     """An administrator locks or unlocks a term (TERMS.ID)."""
 
     do: Literal["lock_term", "unlock_term"]
@@ -197,7 +197,7 @@ class LockTerm(BaseAct):
         change(self.term_id)
 
 
-class SetPlugin(BaseAct):
+class SetPlugin(BaseAction):
     """An administrator changes the plugin: its v1 access level, whether its queries are installed."""
 
     do: Literal["set_plugin"]
@@ -212,7 +212,7 @@ class SetPlugin(BaseAct):
             state.plugin.queries_installed = self.queries_installed
 
 
-Act = Annotated[
+Action = Annotated[
     Rename
     | Move
     | Delete
@@ -223,7 +223,7 @@ Act = Annotated[
     | ChangeAssignment
     | ChangeCategory
     | CreateAssignment
-    | RosterAct
+    | RosterAction
     | DeactivateCategory
     | LockTerm
     | SetPlugin,

@@ -13,7 +13,7 @@ from shared.sandbox.powerschool.state import PowerSchool
 T = TypeVar("T")
 
 
-class BaseAct(BaseModel):
+class BaseAction(BaseModel):
     """An act; unknown keys are mistakes."""
 
     model_config = ConfigDict(extra="forbid")
@@ -34,7 +34,7 @@ def enroll(state: PowerSchool, section: Section, student_dcid: int, entry: date)
     state.touch("cc", dcid)
 
 
-class DropStudent(BaseAct):
+class DropStudent(BaseAction):
     """A student leaves a section; the rows of the past stay."""
 
     do: Literal["drop_student"]
@@ -50,7 +50,7 @@ class DropStudent(BaseAct):
                 state.touch("cc", row.dcid)
 
 
-class EnrollStudent(BaseAct):
+class EnrollStudent(BaseAction):
     """A student enters a section, today unless told otherwise."""
 
     do: Literal["enroll_student"]
@@ -65,7 +65,7 @@ class EnrollStudent(BaseAct):
         enroll(state, section, self.student_dcid, self.entry_date or state.today())
 
 
-class EditEnrollment(BaseAct):
+class EditEnrollment(BaseAction):
     """A registrar edits the newest row of CC that a student has in a section; null takes the exit date away."""
 
     do: Literal["edit_enrollment"]
@@ -84,7 +84,7 @@ class EditEnrollment(BaseAct):
         state.touch("cc", row.dcid)
 
 
-class ChangeTeacher(BaseAct):
+class ChangeTeacher(BaseAction):
     """A section gets another lead teacher; null leaves it without one. Co-teachers stay."""
 
     do: Literal["change_teacher"]
@@ -101,7 +101,7 @@ class ChangeTeacher(BaseAct):
         state.touch("sections", section.dcid)
 
 
-class DeactivateStaff(BaseAct):
+class DeactivateStaff(BaseAction):
     """A staff member (SCHOOLSTAFF.DCID) becomes inactive."""
 
     do: Literal["deactivate_staff"]
@@ -113,7 +113,7 @@ class DeactivateStaff(BaseAct):
         state.touch("schoolstaff", self.staff_dcid)
 
 
-class AddCoTeacher(BaseAct):
+class AddCoTeacher(BaseAction):
     """A section gets a co-teacher more, from a day on (which may be to come) and in a role."""
 
     do: Literal["add_co_teacher"]
@@ -131,7 +131,7 @@ class AddCoTeacher(BaseAct):
         state.touch("sectionteacher", section.dcid)
 
 
-class EndCoTeaching(BaseAct):
+class EndCoTeaching(BaseAction):
     """A co-teacher stops; the row stays, with yesterday as its end."""
 
     do: Literal["end_co_teaching"]
@@ -147,7 +147,7 @@ class EndCoTeaching(BaseAct):
         state.touch("sectionteacher", section.dcid)
 
 
-class AddStudent(BaseAct):
+class AddStudent(BaseAction):
     """A student comes to a school and enters sections today."""
 
     do: Literal["add_student"]
@@ -165,7 +165,7 @@ class AddStudent(BaseAct):
             enroll(state, section, self.student.dcid, state.today())
 
 
-class ChangeStudent(BaseAct):
+class ChangeStudent(BaseAction):
     """A student is renamed or renumbered, gets another address or none, another school, or leaves (`enroll_status`)."""
 
     do: Literal["change_student"]
@@ -184,7 +184,7 @@ class ChangeStudent(BaseAct):
         state.touch("person" if "email" in self.model_fields_set else "students", self.student_dcid)
 
 
-class ChangeStaff(BaseAct):
+class ChangeStaff(BaseAction):
     """A user is renamed or renumbered, or gets another e-mail address or none; at every school alike."""
 
     do: Literal["change_staff"]
@@ -203,7 +203,7 @@ class ChangeStaff(BaseAct):
         state.touch("users", self.users_dcid)
 
 
-class RenameCourse(BaseAct):
+class RenameCourse(BaseAction):
     """A course gets another name."""
 
     do: Literal["rename_course"]
@@ -216,7 +216,7 @@ class RenameCourse(BaseAct):
         state.touch("courses", self.course_dcid)
 
 
-class OpenSection(BaseAct):
+class OpenSection(BaseAction):
     """A section is added, with students who enter it today."""
 
     do: Literal["open_section"]
@@ -237,7 +237,7 @@ class OpenSection(BaseAct):
             enroll(state, self.section, student.dcid, state.today())
 
 
-class CloseSection(BaseAct):
+class CloseSection(BaseAction):
     """A section is deleted, with its enrollments and gradebook."""
 
     do: Literal["close_section"]
@@ -253,7 +253,7 @@ class CloseSection(BaseAct):
         state.touch("sections", self.section_dcid)
 
 
-class RollOver(BaseAct):
+class RollOver(BaseAction):
     """The next school year is set up: every term of the newest one again, its sections with the same people.
 
     The new year begins on `first_day`, by default 30 days after today. The old one stays as it is.
@@ -316,13 +316,13 @@ def _staying(state: PowerSchool, section: Section) -> Iterable[int]:
     return [dcid for dcid in dict.fromkeys(stays) if state.students[dcid].enroll_status == 0]
 
 
-def _change(row: object, act: BaseAct) -> None:
+def _change(row: object, act: BaseAction) -> None:
     """Set the fields of the row that the act gives."""
     for name in act.model_fields_set - {"do", "student_dcid", "users_dcid", "section_dcid"}:
         setattr(row, name, getattr(act, name))
 
 
-RosterAct = Annotated[
+RosterAction = Annotated[
     DropStudent
     | EnrollStudent
     | EditEnrollment

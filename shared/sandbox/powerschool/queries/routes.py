@@ -24,7 +24,7 @@ from shared.sandbox.powerschool.faults import OddColumn, PowerSchoolFaults
 from shared.sandbox.powerschool.queries.gradebook import QUERIES as PASSBACK_QUERIES
 from shared.sandbox.powerschool.queries.gradebook import Arguments, PowerQuery, Row
 from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
-from shared.sandbox.powerschool.request_context import knobs, powerschool, rosters
+from shared.sandbox.powerschool.request_context import current_faults, powerschool, rosters
 from shared.sandbox.powerschool.rows import iso_day
 
 DEFAULT_PAGE_SIZE = 100
@@ -45,11 +45,11 @@ async def run_query(request: Request) -> Response:
     query = _query(request)
     rows = _rows(query, request, await json_body(request))
     answer: dict[str, Any] = {"@extensions": ""}
-    if shown := [_record(query, row, knobs(request)) for row in _page(request, _left(query, request, rows))]:
+    if shown := [_record(query, row, current_faults(request)) for row in _page(request, _left(query, request, rows))]:
         answer = {"name": query.core_table, "record": shown, "@extensions": ""}
     if request.query_params.get("count") == "true":
         answer["count"] = len(rows)
-    knobs(request).note_page(query.name)
+    current_faults(request).count_page(query.name)
     return AsciiJson(answer)
 
 
@@ -62,7 +62,7 @@ async def count_query(request: Request) -> Response:
 def _rows(query: PowerQuery, request: Request, body: Any) -> list[Row]:
     """Return the query's rows after the position that the arguments name, in their order."""
     arguments, after = _arguments(query, body), _position(query, body)
-    faults, found = knobs(request), query.rows(rosters(request), arguments)
+    faults, found = current_faults(request), query.rows(rosters(request), arguments)
     if not query.key:
         return list(found)
     return [row for row in found if (place := query.position(row)) > after and not faults.hides(query.name, place[0])]
@@ -71,10 +71,10 @@ def _rows(query: PowerQuery, request: Request, body: Any) -> list[Row]:
 def _query(request: Request) -> PowerQuery:
     """Return the query. Raises: Refusal with 404 if it is not installed, 403 if a field it returns is not granted."""
     name = request.path_params["name"]
-    is_missing = name in knobs(request).missing_queries or not powerschool(request).plugin.queries_installed
+    is_missing = name in current_faults(request).missing_queries or not powerschool(request).plugin.queries_installed
     if name not in QUERIES or is_missing:
         raise message(404, f"Query {name} not found")
-    _check_grants(QUERIES[name], knobs(request))
+    _check_grants(QUERIES[name], current_faults(request))
     return QUERIES[name]
 
 
@@ -113,18 +113,18 @@ def _is_id_array(value: Any) -> bool:
 
 
 def _left(query: PowerQuery, request: Request, rows: Sequence[Row]) -> Sequence[Row]:
-    """Return the rows that a knob leaves of a roster."""
-    lost = knobs(request).rows_lost if query.name in PROVISIONING_QUERIES else 0
+    """Return the rows that a fault leaves of a roster."""
+    lost = current_faults(request).rows_lost if query.name in PROVISIONING_QUERIES else 0
     return rows[: max(len(rows) - lost, 0)]
 
 
 def _page(request: Request, rows: Sequence[Row]) -> Sequence[Row]:
-    """Return one page; page size 0 is everything (documented), unless a knob caps it."""
+    """Return one page; page size 0 is everything (documented), unless a fault caps it."""
     page, size = whole(request, "page"), whole(request, "pagesize")
     page, size = 1 if page is None else page, DEFAULT_PAGE_SIZE if size is None else size
     if page < 1 or size < 0:
         raise message(400, "Invalid page or pagesize")
-    if cap := knobs(request).query_page_cap:
+    if cap := current_faults(request).query_page_cap:
         size = min(size or cap, cap)
     return rows if size == 0 else list(islice(rows, (page - 1) * size, page * size))
 

@@ -19,7 +19,7 @@ from shared.sandbox.powerschool.errors import (
     validation_failed,
 )
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
-from shared.sandbox.powerschool.request_context import knobs, need_grants, powerschool
+from shared.sandbox.powerschool.request_context import current_faults, need_grants, powerschool
 from shared.sandbox.powerschool.rows import Assignment, AssignmentSection, CategoryAssociation, Section
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.stored_values import store_assignment
@@ -59,7 +59,7 @@ def _call(request: Request) -> _Call:
     """Return the call's teacher. Source: documented parameter; its absence as 400 is inferred."""
     need_grants(request, *TABLES)
     state = powerschool(request)
-    faults = knobs(request)
+    faults = current_faults(request)
     locked = state.locked_terms.union(faults.lock_term_ids)
     return _Call(state, required(request, "users_dcid"), frozenset(locked), faults)
 
@@ -121,13 +121,13 @@ async def create_assignment(request: Request) -> Response:
     assignment.sections = [_new_row(call, assignment, section) for section in body.sections]
     call.state.add(assignment)
     for row in assignment.sections:
-        call.state.note_write("create", row)
+        call.state.record_write("create", row)
     return Response(status_code=201, headers=_created_headers(request, assignment))
 
 
 def _created_headers(request: Request, assignment: Assignment) -> dict[str, str]:
     headers = {"Location": f"{request.url.scheme}://{request.url.netloc}{PATH}/{assignment.assignment_id}"}
-    if knobs(request).assignment_section_ids_header:
+    if current_faults(request).assignment_section_ids_header:
         headers["AssignmentSectionIds"] = str([row.assignment_section_id for row in assignment.sections])
     return headers
 
@@ -210,7 +210,7 @@ async def update_assignment(request: Request) -> Response:
         if update_scores:
             _rescale(own)
         call.state.touch("assignmentsection", own.assignment_section_id)
-        call.state.note_write("update", own)
+        call.state.record_write("update", own)
     return Response(status_code=201)
 
 

@@ -16,7 +16,7 @@ from shared.sandbox.powerschool.errors import (
     validation_failed,
 )
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
-from shared.sandbox.powerschool.request_context import knobs, need_grants, powerschool
+from shared.sandbox.powerschool.request_context import current_faults, need_grants, powerschool
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.stored_values import store_score
@@ -28,7 +28,7 @@ async def put_scores(request: Request) -> Response:
     """Write a batch: 200, without score ids (measured); the empty object as body is inferred."""
     rows = parsed(ScoreBatchBody, await json_body(request)).assignment_scores
     need_grants(request, "assignmentscore", *(["assignmentscorecomment"] if any(row.comment for row in rows) else []))
-    state, faults, users_dcid = powerschool(request), knobs(request), required(request, "users_dcid")
+    state, faults, users_dcid = powerschool(request), current_faults(request), required(request, "users_dcid")
     if faults.resubmit_once:
         faults.resubmit_once = False
         raise message(412, "Resubmit")
@@ -87,7 +87,7 @@ def _errors(
 
 
 def _empties(row: ScoreBody, faults: PowerSchoolFaults) -> bool:
-    """Say whether the row is one that a knob lets empty the score, or at least be taken for that."""
+    """Say whether the row is one that a fault lets empty the score, or at least be taken for that."""
     return (faults.accept_blank_scores or faults.ignore_blank_scores) and row.is_blank
 
 
@@ -132,7 +132,7 @@ def _write(state: PowerSchool, row: ScoreBody, target: AssignmentSection, faults
 def _note(state: PowerSchool, rows: Sequence[ScoreBody]) -> None:
     for key in dict.fromkeys(row.section.assignmentsectionid for row in rows):
         students = tuple(row.studentsdcid for row in rows if row.section.assignmentsectionid == key)
-        state.note_write("scores", state.assignment_sections[key], students)
+        state.record_write("scores", state.assignment_sections[key], students)
 
 
 ROUTES = [
