@@ -57,13 +57,18 @@ def test_who_lost_the_lease_keeps_nothing(runs: ProvisionRuns, client: redis.Red
     leased(runs)
     for keep in (
         lambda: runs.save(lost, replace(run, state=RunState.DONE), [DataSetState(KEY, "d", NOW)]),
-        lambda: runs.note(lost, ScheduleState(slot=NOW)),
+        lambda: runs.save_schedule_state(lost, ScheduleState(slot=NOW)),
         lambda: runs.renew(lost),
     ):
         with pytest.raises(LeaseLost):
             keep()
     runs.release(lost)
-    assert (runs.opened(), runs.applied(), runs.notes(), runs.lease()) == ([run], [], ScheduleState(), None)
+    assert (runs.open_runs(), runs.data_set_states(), runs.schedule_state(), runs.lease()) == (
+        [run],
+        [],
+        ScheduleState(),
+        None,
+    )
 
 
 def test_a_run_that_has_not_begun_is_opened_once(runs: ProvisionRuns) -> None:
@@ -73,15 +78,15 @@ def test_a_run_that_has_not_begun_is_opened_once(runs: ProvisionRuns) -> None:
     assert a_run(runs, RunKind.DRY_RUN).id != first.id
     runs.save(leased(runs), replace(first, started_at=NOW))
     assert a_run(runs).id not in (first.id, "")
-    assert len(runs.opened()) == 3
+    assert len(runs.open_runs()) == 3
 
 
 def test_rollbacks_come_first(runs: ProvisionRuns) -> None:
     """Open runs come in their order, rollbacks before all others; what is over is not open."""
     roster, rollback = a_run(runs), a_run(runs, RunKind.ROLLBACK)
-    assert runs.opened() == [rollback, roster]
+    assert runs.open_runs() == [rollback, roster]
     runs.save(leased(runs), replace(rollback, state=RunState.DONE))
-    assert runs.opened() == [roster]
+    assert runs.open_runs() == [roster]
     assert [run.id for run in runs.newest(5)] == [rollback.id, roster.id]
     assert runs.newest(1) == [replace(rollback, state=RunState.DONE)]
 
@@ -91,7 +96,7 @@ def test_one_run_is_held_at_the_most(runs: ProvisionRuns) -> None:
     lease = leased(runs)
     first = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
     runs.save(lease, first)
-    assert (runs.held(), runs.opened()) == (first, [])
+    assert (runs.held(), runs.open_runs()) == (first, [])
     second = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
     runs.save(lease, second)
     runs.save(lease, replace(first, state=RunState.SUPERSEDED))
@@ -103,17 +108,17 @@ def test_a_hold_ends_once(runs: ProvisionRuns) -> None:
     held = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
     runs.save(leased(runs), held)
     approved = replace(held, state=RunState.READING, approved_by="operator")
-    assert runs.end_hold(approved)
-    assert not runs.end_hold(replace(held, state=RunState.DISCARDED))
-    assert (runs.held(), runs.opened()) == (None, [approved])
+    assert runs.close_hold(approved)
+    assert not runs.close_hold(replace(held, state=RunState.DISCARDED))
+    assert (runs.held(), runs.open_runs()) == (None, [approved])
 
 
 def test_a_discarded_run_is_over(runs: ProvisionRuns) -> None:
     """What a person closes is neither held nor open."""
     held = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
     runs.save(leased(runs), held)
-    assert runs.end_hold(replace(held, state=RunState.DISCARDED))
-    assert (runs.held(), runs.opened()) == (None, [])
+    assert runs.close_hold(replace(held, state=RunState.DISCARDED))
+    assert (runs.held(), runs.open_runs()) == (None, [])
 
 
 def test_a_run_and_its_data_set_are_kept_together(runs: ProvisionRuns) -> None:
@@ -121,12 +126,12 @@ def test_a_run_and_its_data_set_are_kept_together(runs: ProvisionRuns) -> None:
     run, lease = a_run(runs), leased(runs)
     runs.save(lease, run, [DataSetState(KEY, "one", NOW)])
     runs.save(lease, run, [DataSetState(KEY, "two", NOW, attempted="three")])
-    assert runs.applied() == [DataSetState(KEY, "two", NOW, attempted="three")]
+    assert runs.data_set_states() == [DataSetState(KEY, "two", NOW, attempted="three")]
 
 
 def test_rows_are_kept_under_their_digest(runs: ProvisionRuns) -> None:
     """Rows come back as they were; where they came from does not change their digest, their content does."""
-    runs.keep_rows("d", USERS)
+    runs.save_rows("d", USERS)
     assert (runs.rows("d"), runs.rows("other")) == (USERS, None)
     elsewhere = DataSet(KEY, (replace(USERS.rows[0], source="", school_number=0),))
     changed = DataSet(KEY, (replace(USERS.rows[0], values=("7", *USERS.rows[0].values[1:6], "suspended")),))
@@ -136,10 +141,10 @@ def test_rows_are_kept_under_their_digest(runs: ProvisionRuns) -> None:
 def test_what_canvas_holds_is_kept_longer(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """Rows live as long as runs do; those that Canvas holds, longer, until others take their place."""
     for digest in ("now", "before"):
-        runs.keep_rows(digest, USERS)
-    runs.keep_applied(["now", "before"], [])
-    runs.keep_applied(["now"], ["before"])
-    runs.keep_rows("now", USERS)
+        runs.save_rows(digest, USERS)
+    runs.retain_rows(["now", "before"], [])
+    runs.retain_rows(["now"], ["before"])
+    runs.save_rows("now", USERS)
     lives = {digest: timedelta(milliseconds=client.pttl(keys.rows(digest))) for digest in ("now", "before")}
     assert lives["before"] <= MONTH < lives["now"]
 
@@ -147,37 +152,37 @@ def test_what_canvas_holds_is_kept_longer(runs: ProvisionRuns, client: redis.Red
 def test_messages_about_rows_are_kept_by_import(runs: ProvisionRuns) -> None:
     """What Canvas said is there in the order of the imports, and said twice it is there once."""
     early, late = (ImportMessage(KEY, n, RowError("users.csv", 2, "refused"), "Why.", "What to do.") for n in (9, 10))
-    runs.keep_troubles("1", 10, [late])
-    runs.keep_troubles("1", 9, [early])
-    runs.keep_troubles("1", 9, [early])
-    assert runs.troubles("1") == [early, late]
-    assert runs.troubles("2") == []
+    runs.save_messages("1", 10, [late])
+    runs.save_messages("1", 9, [early])
+    runs.save_messages("1", 9, [early])
+    assert runs.messages("1") == [early, late]
+    assert runs.messages("2") == []
 
 
 def test_notes_and_hints(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """What scheduling notes comes back; the newest hint is the one that receivers left."""
     notes = ScheduleState(slot=NOW, checked_at=NOW, data_version="16", hint_ms=5)
-    runs.note(leased(runs), notes)
-    assert (runs.notes(), runs.newest_hint_ms()) == (notes, 0)
+    runs.save_schedule_state(leased(runs), notes)
+    assert (runs.schedule_state(), runs.last_notification_ms()) == (notes, 0)
     client.set(keys.roster_hint, 1_900_000_000_123)
-    assert runs.newest_hint_ms() == 1_900_000_000_123
+    assert runs.last_notification_ms() == 1_900_000_000_123
 
 
 def test_kept_sis_ids_are_replaced(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """Those of the last run count, of students by STUDENTS.DCID; who lost the lease keeps none."""
     lease = leased(runs)
-    runs.keep_sis_ids(lease, {"STUDENTS.DCID 7": "1007", "USERS.DCID 3": "T3"})
+    runs.save_sis_ids(lease, {"STUDENTS.DCID 7": "1007", "USERS.DCID 3": "T3"})
     assert stored_student_ids(client, keys) == {7: "1007"}
-    runs.keep_sis_ids(lease, {})
+    runs.save_sis_ids(lease, {})
     assert stored_student_ids(client, keys) == {}
     client.delete(keys.run_lease)
     with pytest.raises(LeaseLost):
-        runs.keep_sis_ids(lease, {"STUDENTS.DCID 7": "1007"})
+        runs.save_sis_ids(lease, {"STUDENTS.DCID 7": "1007"})
 
 
 def test_logins_of_who_left_are_kept_and_forgotten(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
     """By their digests, for as long as what was applied is."""
-    runs.keep_former_logins({"a1": "1007", "b2": "1008"}, ())
-    runs.keep_former_logins({"c3": "1009"}, ["1007", "1010"])
+    runs.save_former_logins({"a1": "1007", "b2": "1008"}, ())
+    runs.save_former_logins({"c3": "1009"}, ["1007", "1010"])
     assert runs.former_logins() == {"b2": "1008", "c3": "1009"}
     assert client.pttl(keys.former_logins) > timedelta(days=399) / timedelta(milliseconds=1)

@@ -53,7 +53,7 @@ class TouchedCourseResync:
 
     def _sections_of(self, courses: Collection[str]) -> set[str]:
         """Return the sections of these courses: of a section that moved, the new neighbours name the new course."""
-        held = (mark for mark in self._runs.applied() if mark.key.entity is Entity.SECTIONS and mark.digest)
+        held = (mark for mark in self._runs.data_set_states() if mark.key.entity is Entity.SECTIONS and mark.digest)
         rows = (self._runs.rows(mark.digest) for mark in held if mark.digest)
         every = [row for data_set in rows if data_set is not None for row in data_set.rows]
         return {
@@ -64,7 +64,7 @@ class TouchedCourseResync:
 
     def _sections_with(self, users: Collection[str]) -> set[str]:
         """Return the sections of these people: of who has another SIS id now, no enrollment's row changed."""
-        held = (mark for mark in self._runs.applied() if mark.key.entity is Entity.ENROLLMENTS and mark.digest)
+        held = (mark for mark in self._runs.data_set_states() if mark.key.entity is Entity.ENROLLMENTS and mark.digest)
         kept = (self._runs.rows(mark.digest) for mark in held if mark.digest)
         return {
             _value(Entity.ENROLLMENTS, row, "section_id")

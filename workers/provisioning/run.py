@@ -111,7 +111,7 @@ class ProvisionRun:
 
     def _compared(self, run: Run, target: Sequence[DataSet] | None = None) -> Comparison:
         """Read and plan, or take `target` as the plan, and compare it with what was applied."""
-        held = {mark.key: self._held(mark) for mark in self._runs.applied()}
+        held = {mark.key: self._held(mark) for mark in self._runs.data_set_states()}
         applied = [rows for each in held.values() if (rows := each.possible) is not None]
         known = CanvasUsers(run.refused_ids, frozenset(run.refused_logins), self._runs.former_logins())
         if target is not None:
@@ -190,7 +190,7 @@ class ProvisionRun:
             self._supersede_others(run, lease)
             compared = self._compared(run, self._rows_before(run))
         else:
-            version = self._feed.changes_since(self._runs.notes().data_version)
+            version = self._feed.changes_since(self._runs.schedule_state().data_version)
             run = self._knowing_refusals(replace(run, data_version=version.version if version else None))
             compared = self._compared(run)
         return self._decide(self._with_plan(run, compared), lease, compared)
@@ -199,7 +199,7 @@ class ProvisionRun:
         """Return the run with what Canvas refused before, unless it is to be asked again."""
         if run.corrections or run.cause in (RunCause.SCHEDULE, RunCause.PERSON):
             return run
-        notes = self._runs.notes()
+        notes = self._runs.schedule_state()
         return replace(run, refused_ids=notes.refused_ids, refused_logins=notes.refused_logins)
 
     def _decide(self, run: Run, lease: RunLease, compared: Comparison) -> Run:
@@ -207,7 +207,7 @@ class ProvisionRun:
         if run.kind is RunKind.DRY_RUN:
             return self._end(replace(run, reasons=compared.holds), RunState.SHOWN, lease)
         if run.kind is RunKind.ROSTER:
-            self._runs.keep_sis_ids(lease, _ids_in_canvas(compared.planned))
+            self._runs.save_sis_ids(lease, _ids_in_canvas(compared.planned))
         if compared.is_held and run.approved_plan != compared.plan_digest:
             held = self._held_like(run)
             if held is not None and held.id != run.id and held.plan_digest == compared.plan_digest:
@@ -237,7 +237,7 @@ class ProvisionRun:
             problems=compared.planned.problems,
             changes=(*(change for change in run.changes if change.key in keys), *compared.changes),
             uploads=(*done, *wanted),
-            applied_before=run.applied_before if done else tuple(self._runs.applied()),
+            applied_before=run.applied_before if done else tuple(self._runs.data_set_states()),
             attempts=0,
             not_before=None,
             waits_for="",
@@ -275,7 +275,7 @@ class ProvisionRun:
             school_number=school.school_number,
         )
         for digest, data_set in school.rows.items():
-            self._runs.keep_rows(digest, data_set)
+            self._runs.save_rows(digest, data_set)
         if before is not None:
             self._supersede(before, held, lease)
         self._keep(held, lease)
@@ -303,16 +303,16 @@ class ProvisionRun:
         for held in self._runs.held_runs() if run.kind is RunKind.ROSTER else ():
             if held.id != run.id and _covers(run, held) and held.school_number not in run.held_schools:
                 self._supersede(held, run, lease)
-        marks = self._runs.applied()
+        marks = self._runs.data_set_states()
         current = [mark.digest for mark in marks if mark.digest]
-        self._runs.keep_applied(current, [change.before for change in run.changes if change.before])
+        self._runs.retain_rows(current, [change.before for change in run.changes if change.before])
         self._remember_live(run, marks, lease)
         return self._end(run, RunState.DONE, lease)
 
     def _remember_live(self, run: Run, marks: Sequence[DataSetState], lease: RunLease) -> None:
         """Remember what is live now, for later runs to compare with; what a person approved is the new measure."""
         if run.approved_by or run.kind is RunKind.ROLLBACK:
-            self._runs.forget_live_counts(lease, None if run.school_number is None else [run.school_number])
+            self._runs.delete_live_counts(lease, None if run.school_number is None else [run.school_number])
         live = {mark.key: mark.live for mark in marks if mark.live is not None}
         self._runs.add_live_counts(lease, LiveCounts(self._clock.now(), live))
 
@@ -334,16 +334,16 @@ class ProvisionRun:
             return
         staying = {user_id_of(row) for row in after.rows}
         left = [row for row in (before.rows if before else ()) if user_id_of(row) not in staying]
-        self._runs.keep_former_logins({login_digest(login_of(row)): user_id_of(row) for row in left}, staying)
+        self._runs.save_former_logins({login_digest(login_of(row)): user_id_of(row) for row in left}, staying)
 
     def _note_version(self, run: Run, lease: RunLease) -> None:
-        notes = replace(self._runs.notes(), refused_ids=run.refused_ids, refused_logins=run.refused_logins)
+        notes = replace(self._runs.schedule_state(), refused_ids=run.refused_ids, refused_logins=run.refused_logins)
         version = notes.data_version if run.data_version is None else run.data_version
-        self._runs.note(lease, replace(notes, data_version=version))
+        self._runs.save_schedule_state(lease, replace(notes, data_version=version))
 
     def _supersede_others(self, run: Run, lease: RunLease) -> None:
         """Close runs under way: going on, they would undo what this one restores."""
-        for other in self._runs.opened():
+        for other in self._runs.open_runs():
             if other.id != run.id and other.kind is RunKind.ROSTER:
                 self._supersede(other, run, lease)
 
@@ -371,7 +371,9 @@ class ProvisionRun:
 
     def _ids_since(self, rows: Sequence[DataSet]) -> dict[str, str]:
         """Return the SIS ids that people have now, by those of the rows."""
-        now = [kept for mark in self._runs.applied() if mark.key == USERS and (kept := self._held(mark).possible)]
+        now = [
+            kept for mark in self._runs.data_set_states() if mark.key == USERS and (kept := self._held(mark).possible)
+        ]
         current = {row.source: user_id_of(row) for each in now for row in each.rows if row.source}
         then = (row for each in rows if each.key == USERS for row in each.rows)
         return {user_id_of(row): current[row.source] for row in then if row.source in current}
@@ -379,11 +381,11 @@ class ProvisionRun:
     def _keep_rows(self, compared: Comparison) -> None:
         for part in compared.prepared:
             for digest, data_set in part.rows.items():
-                self._runs.keep_rows(digest, data_set)
+                self._runs.save_rows(digest, data_set)
         for rows in compared.corrections:
-            self._runs.keep_rows(digest_of(rows), rows)
+            self._runs.save_rows(digest_of(rows), rows)
         for digest, data_set in compared.renumbered.items():
-            self._runs.keep_rows(digest, data_set)
+            self._runs.save_rows(digest, data_set)
 
     def _keep(self, run: Run, lease: RunLease) -> Run:
         self._runs.save(lease, run)

@@ -129,7 +129,9 @@ class ProvisioningRunner:
         paused = {pause.target for pause in self._pauses.all()}
         if EVERYTHING in paused:
             return None
-        may_go_on = (run for run in self._runs.opened() if run.kind is not RunKind.ROSTER or PROVISIONING not in paused)
+        may_go_on = (
+            run for run in self._runs.open_runs() if run.kind is not RunKind.ROSTER or PROVISIONING not in paused
+        )
         return next(may_go_on, None)
 
     def _tell_end(self, run: Run) -> None:

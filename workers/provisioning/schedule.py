@@ -57,17 +57,17 @@ class ProvisionSchedule:
         """Open a run if one is due and none is under way. Raises the errors of `shared.errors`."""
         if not self._timetable.schedule or self._is_paused() or self._is_under_way():
             return
-        notes, now = self._runs.notes(), self._clock.now()
+        notes, now = self._runs.schedule_state(), self._clock.now()
         slot = last_due(self._timetable.schedule, now, self._zone())
         if notes.slot is None or slot > notes.slot:
             self._open(RunCause.SCHEDULE)
-            hint = self._runs.newest_hint_ms()
-            self._runs.note(lease, replace(notes, slot=slot, checked_at=now, hint_ms=hint))
+            hint = self._runs.last_notification_ms()
+            self._runs.save_schedule_state(lease, replace(notes, slot=slot, checked_at=now, hint_ms=hint))
         elif self._timetable.check_every:
             self._check(lease, notes, now)
 
     def _check(self, lease: RunLease, notes: ScheduleState, now: datetime) -> None:
-        hint = self._runs.newest_hint_ms()
+        hint = self._runs.last_notification_ms()
         since = now - notes.checked_at if notes.checked_at else self._timetable.check_every
         hinted = hint > notes.hint_ms and since >= MIN_CHECK_INTERVAL
         if not hinted and since < self._timetable.check_every:
@@ -80,7 +80,7 @@ class ProvisionSchedule:
         elif version is None and hinted:
             # A PowerSchool without data versions: its hint is all there is to go by.
             self._open(RunCause.HINT)
-        self._runs.note(lease, replace(notes, checked_at=now, hint_ms=hint))
+        self._runs.save_schedule_state(lease, replace(notes, checked_at=now, hint_ms=hint))
 
     def _open(self, cause: RunCause) -> None:
         run = self._runs.open(RunKind.ROSTER, cause, self._clock.now())
@@ -90,4 +90,4 @@ class ProvisionSchedule:
         return any(pause.target in (EVERYTHING, PROVISIONING) for pause in self._pauses.all())
 
     def _is_under_way(self) -> bool:
-        return any(run.kind is RunKind.ROSTER for run in self._runs.opened())
+        return any(run.kind is RunKind.ROSTER for run in self._runs.open_runs())

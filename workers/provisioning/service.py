@@ -58,7 +58,7 @@ class ProvisioningService:
 
     def messages(self, run_id: str) -> Sequence[ImportMessage]:
         """Return the rows that Canvas refused or warned about. They may quote names: for signed-in people only."""
-        return self._runs.troubles(run_id)
+        return self._runs.messages(run_id)
 
     def request(self, actor: str, *, dry_run: bool = False) -> Run:
         """Open a run that a person asks for; one that has not begun yet is returned instead. Returns at once."""
@@ -111,7 +111,7 @@ class ProvisioningService:
         return run
 
     def _end_hold(self, run: Run) -> None:
-        if not self._runs.end_hold(run):
+        if not self._runs.close_hold(run):
             raise InvalidOperation(f"run {run.id} is not held any more")
 
     def _to_undo(self, run_id: str | None) -> Run:

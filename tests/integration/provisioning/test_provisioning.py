@@ -128,7 +128,7 @@ def test_a_truncated_feed_is_never_planned(provisioned: RosterTown) -> None:
     provisioned.powerschool_faults()
     queue = provisioned.service.dead_letter_queue
     assert queue.retry([letter], "registrar", timedelta(0), lambda _: False).retried == (letter.id,)
-    [opened] = provisioned.service.provision_runs.opened()
+    [opened] = provisioned.service.provision_runs.open_runs()
     assert provisioned.finished(opened.id).state is RunState.DONE
     assert provisioned.service.dead_letter_queue.all() == []
 

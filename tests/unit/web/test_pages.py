@@ -67,8 +67,8 @@ def hold_a_run(site: Site) -> None:
     runs.save(lease, HELD)
     runs.release(lease)
     for data_set in (BEFORE, AFTER):
-        runs.keep_rows(digest_of(data_set), data_set)
-    runs.keep_troubles(HELD.id, 1, [REFUSED])
+        runs.save_rows(digest_of(data_set), data_set)
+    runs.save_messages(HELD.id, 1, [REFUSED])
 
 
 @pytest.fixture(scope="module")

@@ -47,9 +47,9 @@ class Corrector:
             ids, wanted = new_ids(taken), self._wanted_ids(run)
             not_taken = {row.source: wanted[row.source] for row in refused}
             run = replace(run, refused_ids={**run.refused_ids, **not_taken})
-            return run, self._marks(self._runs.applied(), lambda rows: with_new_ids(rows, ids))
-        self._runs.keep_former_logins({}, [user_id_of(row) for row in taken.rows])
-        users = [mark for mark in self._runs.applied() if mark.key == USERS]
+            return run, self._marks(self._runs.data_set_states(), lambda rows: with_new_ids(rows, ids))
+        self._runs.save_former_logins({}, [user_id_of(row) for row in taken.rows])
+        users = [mark for mark in self._runs.data_set_states() if mark.key == USERS]
         holders = dict.fromkeys((*run.refused_logins, *map(user_id_of, refused)))
         marks = self._marks(users, lambda rows: with_freed_logins(rows, taken.rows))
         return replace(run, refused_logins=tuple(holders)), marks
@@ -99,7 +99,7 @@ class Corrector:
         after = rows and changed(rows)
         if after is None or after == rows:
             return None
-        self._runs.keep_rows(digest_of(after), after)
+        self._runs.save_rows(digest_of(after), after)
         return digest_of(after)
 
     def _wanted_ids(self, run: Run) -> Mapping[str, str]:

@@ -184,7 +184,7 @@ class Importer:
         """Fetch what Canvas says about the rows at once: it forgets it."""
         upload = run.uploads[number]
         if errors:
-            self._runs.keep_troubles(run.id, found.id, self._explained(upload, found, errors))
+            self._runs.save_messages(run.id, found.id, self._explained(upload, found, errors))
         failures = sum(error.is_failure for error in errors)
         parts = tuple(self._with_errors(part, upload, errors) for part in upload.parts)
         told = replace(
@@ -202,7 +202,7 @@ class Importer:
         told = all(row_key_of(part.key.entity, error) is not None for error in own)
         refused = DataSet(part.key, tuple(row for row in rows.rows if row.key(part.key.entity) in keys))
         if told and refused.rows:
-            self._runs.keep_rows(digest_of(refused), refused)
+            self._runs.save_rows(digest_of(refused), refused)
         # Rows of another data set of the same file are no errors of this one.
         return replace(
             part,
@@ -250,11 +250,11 @@ class Importer:
     def _with_new_base(self, run: Run, number: int, *, instead: bool = False) -> Run:
         """Return the run with an upload of the same data sets, as a new base, after this upload or instead of it."""
         upload = run.uploads[number]
-        marks = {mark.key: mark for mark in self._runs.applied()}
+        marks = {mark.key: mark for mark in self._runs.data_set_states()}
         parts = [self._part(part, marks.get(part.key)) for part in upload.parts]
         base, rows = self._uploads.as_new_base(upload, parts)
         for digest, data_set in rows.items():
-            self._runs.keep_rows(digest, data_set)
+            self._runs.save_rows(digest, data_set)
         kept = run.uploads[: number if instead else number + 1]
         return replace(run, uploads=(*kept, base, *run.uploads[number + 1 :]))
 
@@ -269,14 +269,14 @@ class Importer:
         """Return that Canvas may hold the old rows or the new ones of each data set; corrections are none."""
         if upload.is_correction:
             return []
-        marks = {mark.key: mark for mark in self._runs.applied()}
+        marks = {mark.key: mark for mark in self._runs.data_set_states()}
         now = self._clock.now()
         held = ((part, marks.get(part.key) or DataSetState(part.key, None, now)) for part in upload.parts)
         return [replace(mark, attempted=part.digest) for part, mark in held]
 
     def _given(self, upload: ImportProgress) -> list[DataSetState]:
         """Return that Canvas holds the rows of each data set, and what Canvas does not compare any more."""
-        marks = {mark.key: mark for mark in self._runs.applied()}
+        marks = {mark.key: mark for mark in self._runs.data_set_states()}
         given = [self._mark(upload, part, marks.get(part.key)) for part in upload.parts]
         resting = [replace(marks[key], data_set_id="") for key in upload.resting if key in marks]
         return [*given, *resting]
@@ -307,7 +307,7 @@ class Importer:
         kept = [self._runs.rows(digest) for digest in (earlier.refused, part.refused) if digest]
         rows = {row.key(part.key.entity): row for data_set in kept if data_set for row in data_set.rows}
         refused = DataSet(part.key, in_order(rows.values()))
-        self._runs.keep_rows(digest_of(refused), refused)
+        self._runs.save_rows(digest_of(refused), refused)
         return replace(part, has_errors=True, refused=digest_of(refused))
 
     def _rows(self, digest: str) -> DataSet:

@@ -107,7 +107,7 @@ class ProvisionRuns:
         """Return the id of a run that is to be kept without being opened."""
         return str(self._redis.incr(self._keys.run_number))
 
-    def opened(self) -> list[Run]:
+    def open_runs(self) -> list[Run]:
         """Return the open runs, the one that is next first."""
         return self._found(cast("list[bytes]", self._redis.zrange(self._keys.open_runs, 0, -1)))
 
@@ -158,7 +158,7 @@ class ProvisionRuns:
             raise LeaseLost(SUBJECT)
         return int(done) > 0
 
-    def end_hold(self, run: Run) -> bool:
+    def close_hold(self, run: Run) -> bool:
         """Keep a run that was held, as it is now: open, or over. False if it is not the held one any more."""
         k, rank = self._keys, _rank(run) if run.state.is_open else ""
         return bool(
@@ -185,7 +185,7 @@ class ProvisionRuns:
             self._redis.hdel(key, *[text(field) for field in gone])
         self._redis.pexpire(key, SCHOOL_SIZES_TTL)
 
-    def forget_live_counts(self, lease: RunLease, schools: Collection[int] | None) -> None:
+    def delete_live_counts(self, lease: RunLease, schools: Collection[int] | None) -> None:
         """Forget what was live before, of these schools or of all. Raises `LeaseLost`."""
         self.renew(lease)
         key = self._keys.live_counts
@@ -196,12 +196,12 @@ class ProvisionRuns:
             counts = _unpacked_live(value).without(schools)
             self._redis.hset(key, text(slot), cast("str", _packed_live(counts)))
 
-    def applied(self) -> list[DataSetState]:
+    def data_set_states(self) -> list[DataSetState]:
         """Return what Canvas was given last, of every data set."""
         kept = cast("list[bytes]", self._redis.hvals(self._keys.applied))
         return sorted((_MARK.validate_json(value) for value in kept), key=lambda each: each.key)
 
-    def keep_rows(self, digest: str, data_set: DataSet) -> None:
+    def save_rows(self, digest: str, data_set: DataSet) -> None:
         """Keep the rows of a data set under the digest that stands for them."""
         packed = zlib.compress(_DATA_SET.dump_json(data_set))
         key = self._keys.rows(digest)
@@ -215,7 +215,7 @@ class ProvisionRuns:
         kept = cast("bytes | None", self._redis.get(self._keys.rows(digest)))
         return None if kept is None else _DATA_SET.validate_json(zlib.decompress(kept))
 
-    def keep_applied(self, current: Collection[str], former: Collection[str]) -> None:
+    def retain_rows(self, current: Collection[str], former: Collection[str]) -> None:
         """Keep the rows that Canvas holds for long, and those it held before for as long as runs are kept."""
         pipeline = self._redis.pipeline(transaction=False)
         for digest in current:
@@ -224,19 +224,19 @@ class ProvisionRuns:
             pipeline.pexpire(self._keys.rows(digest), self._lifetime_ms)
         pipeline.execute()
 
-    def keep_troubles(self, run_id: str, import_id: int, troubles: Sequence[ImportMessage]) -> None:
+    def save_messages(self, run_id: str, import_id: int, troubles: Sequence[ImportMessage]) -> None:
         """Keep what Canvas said about the rows of an import."""
         key = self._keys.row_troubles(run_id)
         self._redis.hset(key, str(import_id), cast("str", zlib.compress(_IMPORT_MESSAGES.dump_json(tuple(troubles)))))
         self._redis.pexpire(key, self._lifetime_ms)
 
-    def troubles(self, run_id: str) -> list[ImportMessage]:
+    def messages(self, run_id: str) -> list[ImportMessage]:
         """Return what Canvas said about the rows of a run's imports."""
         kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.row_troubles(run_id)))
         by_import = sorted((int(import_id), value) for import_id, value in kept.items())
         return [each for _, value in by_import for each in _IMPORT_MESSAGES.validate_json(zlib.decompress(value))]
 
-    def keep_sis_ids(self, lease: RunLease, kept: Mapping[str, str]) -> None:
+    def save_sis_ids(self, lease: RunLease, kept: Mapping[str, str]) -> None:
         """Keep the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
         self.renew(lease)
         pipeline = self._redis.pipeline(transaction=True)
@@ -250,7 +250,7 @@ class ProvisionRuns:
         kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.former_logins))
         return {text(digest): text(sis_id) for digest, sis_id in kept.items()}
 
-    def keep_former_logins(self, left: Mapping[str, str], freed: Collection[str]) -> None:
+    def save_former_logins(self, left: Mapping[str, str], freed: Collection[str]) -> None:
         """Keep the logins of those who left, and forget those of users (SIS ids) who gave them up or came back."""
         gone = set(freed)
         digests = [digest for digest, sis_id in self.former_logins().items() if sis_id in gone] if gone else []
@@ -262,12 +262,12 @@ class ProvisionRuns:
             pipeline.pexpire(self._keys.former_logins, DATA_SETS_TTL)
         pipeline.execute()
 
-    def notes(self) -> ScheduleState:
+    def schedule_state(self) -> ScheduleState:
         """Return what scheduling remembers."""
         kept = self._redis.get(self._keys.provision_notes)
         return ScheduleState() if kept is None else _SCHEDULE_STATE.validate_json(kept)
 
-    def note(self, lease: RunLease, notes: ScheduleState) -> None:
+    def save_schedule_state(self, lease: RunLease, notes: ScheduleState) -> None:
         """Remember it. Raises `LeaseLost`."""
         # One writer at a time: whoever lost the lease a moment ago writes what the next one finds out as well.
         self.renew(lease)
@@ -277,7 +277,7 @@ class ProvisionRuns:
         """Record that rosters changed now, as PowerSchool confirmed: what was cached before is not used any more."""
         self._redis.set(self._keys.rosters_changed, clock_ms(self._redis.time()))
 
-    def newest_hint_ms(self) -> int:
+    def last_notification_ms(self) -> int:
         """Return when PowerSchool last said that rosters changed (ms); 0 for never."""
         return int(self._redis.get(self._keys.roster_hint) or 0)
 

@@ -391,7 +391,7 @@ class Campus:
         groups: dict[str, list[DataSet]] = {}
         for data_set in data_sets:
             digest = digest_of(data_set)
-            self.runs.keep_rows(digest, data_set)
+            self.runs.save_rows(digest, data_set)
             group = group_of(data_set.key, {row.school_number for row in data_set.rows})
             groups.setdefault(group, []).append(data_set)
             name = data_set_id_of("passback", group)

@@ -156,7 +156,7 @@ def test_a_rollback_closes_what_is_under_way(campus: Campus) -> None:
     run = campus.over(campus.desk.rollback(under_way.id, "registrar"))
     closed = campus.desk.run(under_way.id)
     assert closed is not None
-    assert (run.state, closed.state, campus.runs.opened()) == (RunState.DONE, RunState.SUPERSEDED, [])
+    assert (run.state, closed.state, campus.runs.open_runs()) == (RunState.DONE, RunState.SUPERSEDED, [])
     statuses = {key[0]: values[-1] for (_, key), values in campus.imports.records.items()}
     assert statuses == {str(n): "active" if n < 20 else "suspended" for n in range(30)}
 

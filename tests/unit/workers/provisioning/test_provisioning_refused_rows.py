@@ -94,7 +94,7 @@ def test_a_failure_of_the_offer_is_tried_again(state: ImportState) -> None:
     campus.imports.ends, campus.imports.messages = [state], []
     assert night(campus).state is RunState.DONE
     assert [name for name, _, _ in sent(campus)] == ["passback:again"] * 2
-    assert all(mark.attempted is None for mark in campus.runs.applied())
+    assert all(mark.attempted is None for mark in campus.runs.data_set_states())
 
 
 def test_where_canvas_does_not_say_which_row_all_are_sent_whole() -> None:

@@ -97,7 +97,7 @@ def test_a_held_plan_is_not_read_again_without_a_change(campus: Campus) -> None:
     """What was read for it counts as seen."""
     campus.feed.version = CHANGED
     ticks(campus, 16 * MINUTE)
-    assert campus.runs.notes().data_version == "17"
+    assert campus.runs.schedule_state().data_version == "17"
 
 
 def test_without_a_schedule_nothing_begins_by_itself() -> None:

@@ -71,7 +71,7 @@ def test_approving_applies_that_school_alone(campus: Campus) -> None:
     campus.ask()
     campus.plan(people(4, 12), holds=doubt(NORTH))
     campus.desk.approve(held(campus)[NORTH].id, "registrar")
-    run = campus.over(campus.runs.opened()[0])
+    run = campus.over(campus.runs.open_runs()[0])
     assert (run.state, run.approved_by, run.replanned) == (RunState.DONE, "registrar", False)
     assert users_in(campus) == {row.values[0] for row in people(4, 11).rows}
     assert campus.desk.held_runs() == []
@@ -82,7 +82,7 @@ def test_a_school_that_changed_since_is_held_again(campus: Campus) -> None:
     campus.ask()
     campus.plan(people(2, 11), holds=doubt(NORTH))
     campus.desk.approve(held(campus)[NORTH].id, "registrar")
-    run = campus.over(campus.runs.opened()[0])
+    run = campus.over(campus.runs.open_runs()[0])
     assert (run.state, run.replanned, run.school_number) == (RunState.HELD, True, NORTH)
     assert len(users_in(campus)) == 22
 
@@ -132,7 +132,7 @@ def test_each_doubtful_school_has_a_plan_of_its_own() -> None:
     assert users_in(campus) >= {"T0", "T4", "1009", "2000"}
     assert "2009" not in users_in(campus)
     campus.desk.approve(held(campus)[NOBODYS].id, "registrar")
-    campus.over(campus.runs.opened()[0])
+    campus.over(campus.runs.open_runs()[0])
     assert ("T4" in users_in(campus), "1009" in users_in(campus), set(held(campus))) == (False, True, {NORTH})
 
 
@@ -183,7 +183,7 @@ def test_a_school_that_failed_leaves_the_districts_letter(campus: Campus) -> Non
     campus.ask()
     campus.letters.add_provisioning("0", "import_failed", "", 3)
     campus.desk.approve(held(campus)[NORTH].id, "registrar")
-    campus.over(campus.runs.opened()[0])
+    campus.over(campus.runs.open_runs()[0])
     assert [letter.cause for letter in campus.letters.all()] == ["import_failed"]
 
 
@@ -269,7 +269,7 @@ def test_what_was_live_is_remembered_and_an_approval_starts_anew(campus: Campus)
     campus.plan(people(3, 10))
     assert campus.ask().held_schools == (NORTH,)
     campus.desk.approve(held(campus)[NORTH].id, "registrar")
-    campus.over(campus.runs.opened()[0])
+    campus.over(campus.runs.open_runs()[0])
     campus.plan(people(2, 10))
     assert campus.ask().held_schools == ()
 

@@ -241,7 +241,7 @@ def test_what_waits_has_no_lifetime(campus: Campus) -> None:
 def old_mark(campus: Campus, data_set: DataSet) -> None:
     """Let an older version have given Canvas this data set, in an import of its own."""
     digest = digest_of(data_set)
-    campus.runs.keep_rows(digest, data_set)
+    campus.runs.save_rows(digest, data_set)
     name = f"{data_set.key.entity}:{data_set.key.term_sis_id}"
     mark = {
         "key": {"entity": data_set.key.entity.value, "term_sis_id": data_set.key.term_sis_id},
@@ -282,7 +282,7 @@ def test_an_older_versions_run_goes_on() -> None:
     old_mark(campus, FEW)
     campus.plan(MORE)
     run = campus.runs.open(RunKind.ROSTER, PERSON, campus.clock.now())
-    campus.runs.keep_rows(digest_of(MORE), MORE)
+    campus.runs.save_rows(digest_of(MORE), MORE)
     options = {"drop_status": "completed", "user_remove_status": "suspended", "change_threshold": 10}
     campus.imports.start([(Entity.USERS, MORE.rows)], "passback:users", OPTIONS)
     upload = {
@@ -300,7 +300,7 @@ def test_an_older_versions_run_goes_on() -> None:
     campus.redis.set(campus.keys.run(run.id), json.dumps(kept))
     over = campus.over(run)
     assert (over.state, [part.rows for part in over.uploads[0].parts]) == (RunState.DONE, [4])
-    [mark] = campus.runs.applied()
+    [mark] = campus.runs.data_set_states()
     assert (mark.digest, mark.attempted, mark.data_set_id) == (digest_of(MORE), None, "passback:users")
     campus.plan(users(1, 2, 3, 4, 5))
     campus.ask()
@@ -315,8 +315,8 @@ def test_an_older_versions_unfinished_import_is_sent_whole() -> None:
     lease = campus.runs.lease()
     assert lease is not None
     run = campus.runs.open(RunKind.ROSTER, PERSON, campus.clock.now())
-    mark = campus.runs.applied()[0]
-    campus.runs.keep_rows("tried", MORE)
+    mark = campus.runs.data_set_states()[0]
+    campus.runs.save_rows("tried", MORE)
     campus.runs.save(lease, replace(run, state=RunState.FAILED), [replace(mark, attempted="tried")])
     campus.runs.release(lease)
     campus.plan(FEW)
