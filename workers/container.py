@@ -59,7 +59,7 @@ from workers.grade_passback.explain.live import Explain
 from workers.grade_passback.explain.response import StoredCourseData
 from workers.grade_passback.explain.stored import StoredExplain
 from workers.grade_passback.lease import TIME_SLICE, LeaseRenewer, SyncTimeSlice, WriteGuard, errand, write_guard
-from workers.grade_passback.operations.category_links import CategoryLinks
+from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_maintenance import LinkMaintenance
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
 from workers.grade_passback.scheduled.repairs import count_reconciliation_writes

@@ -17,7 +17,7 @@ from workers.cli.services import open_services
 from workers.cli.sync import Actor, Course, system_user
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.container import Container
-from workers.grade_passback.operations.category_links import GroupInSection, InvalidMapping
+from workers.grade_passback.operations.category_mapping import GroupInSection, InvalidMapping
 
 log = structlog.get_logger()
 

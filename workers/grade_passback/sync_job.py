@@ -25,7 +25,7 @@ from workers.grade_passback.course_reader import CourseComparer, CourseCompariso
 from workers.grade_passback.course_state import course_record
 from workers.grade_passback.gone_courses import close_course
 from workers.grade_passback.lease import WriteGuard
-from workers.grade_passback.operations.category_matches import save_category_matches
+from workers.grade_passback.operations.category_mapping import save_category_matches
 from workers.grade_passback.outcome_handler import SyncReport
 from workers.grade_passback.unreadable_rows import unreadable_failures
 

@@ -1,4 +1,4 @@
-"""The use case behind `passback categories`: showing, making and ending associations, by id."""
+"""Maps Canvas assignment groups to PowerSchool categories: by a person, and by a sync that matched names."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,15 @@ from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import (
     CategoryAssociation,
     CategoryMatch,
+    FoundBy,
     associated,
     match_category,
     may_associate,
     stored_match,
 )
 from shared.ports.passback import CanvasReader, PowerSchoolGradebook, RosterReader
+from workers.grade_passback.apply.result import ApplyResult
+from workers.grade_passback.course_reader import AssignmentInSection, CourseComparison
 
 
 class InvalidMapping(Exception):
@@ -25,7 +28,7 @@ class InvalidMapping(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MappingResult:
-    """An association that was made, for which assignment group."""
+    """A stored association, with the id of its assignment group."""
 
     group_id: str
     association: CategoryAssociation
@@ -33,7 +36,7 @@ class MappingResult:
 
 @dataclass(frozen=True, slots=True)
 class GroupInSection:
-    """What an assignment group stands for in one section, among its teacher's categories."""
+    """The category of an assignment group in one section; `categories` are all of the section's teacher."""
 
     group: AssignmentGroup
     section: RosteredSection
@@ -51,7 +54,7 @@ class _Teacher:
 
 
 class CategoryLinks:
-    """Associations of one course. Reads both systems; writes only what passback remembers."""
+    """Lists, stores and deletes category associations. Reads both systems; writes only to Redis."""
 
     def __init__(
         self,
@@ -95,28 +98,28 @@ class CategoryLinks:
     def link(self, course_id: str, group: str, category: str) -> MappingResult:
         """Associate a group with a category, each given by id or by name; replaces that teacher's association.
 
-        A name stands for the category of that name of every teacher who has one.
+        A name selects the category of that name of every teacher who has one.
 
         Raises: InvalidMapping, PassbackError.
         """
         course = self._canvas.course(course_id)
         group_id = _one_group(course, group).id
         teachers = self._teachers(course)
-        chosen = _find_category(teachers, category)
-        for teacher, each in chosen:
-            self._check(teacher, each)
+        selected = _find_category(teachers, category)
+        for teacher, selected_category in selected:
+            self._check(teacher, selected_category)
         earlier = self._associations.of_course(course_id).get(group_id)
-        others = [t for t in teachers if t.users_dcid not in {teacher.users_dcid for teacher, _ in chosen}]
+        others = [t for t in teachers if t.users_dcid not in {teacher.users_dcid for teacher, _ in selected}]
         # The other teachers keep what they have, by their own ids: the district category may be another one now.
-        kept = (associated(earlier, teacher.categories) for teacher in others)
-        association = CategoryAssociation(frozenset(category.id for category in kept if category is not None))
-        for _, each in chosen:
-            association = stored_match(association, each)
+        retained = (associated(earlier, teacher.categories) for teacher in others)
+        association = CategoryAssociation(frozenset(category.id for category in retained if category is not None))
+        for _, selected_category in selected:
+            association = stored_match(association, selected_category)
         self._associations.save(course_id, group_id, association)
         return MappingResult(group_id, association)
 
     def unlink(self, course_id: str, group: str) -> str:
-        """Forget a group's association; return the group's id. Raises `InvalidMapping` if there is none."""
+        """Delete a group's association; return the group's id. Raises `InvalidMapping` if there is none."""
         known = self._associations.of_course(course_id)
         group_id = group if group in known else _one_group(self._canvas.course(course_id), group).id
         if group_id not in known:
@@ -161,22 +164,41 @@ class CategoryLinks:
         ]
 
 
+def save_category_matches(survey: CourseComparison, applied: ApplyResult, associations: CategoryMatches) -> None:
+    """Store by id what was matched by name, so that later renames on either side change nothing.
+
+    A group whose association a person changed since the course was read is left to the next sync.
+
+    Source: "by a case-insensitive name match among the teacher's active categories, which is then remembered by id".
+    """
+    new = dict(survey.associations)
+    for group_id, category in _matched_by_name(survey.placements, applied):
+        new[group_id] = stored_match(new.get(group_id), category)
+    if new == survey.associations:
+        return
+    now = associations.of_course(survey.course.id)
+    for group_id, association in new.items():
+        before = survey.associations.get(group_id)
+        if association != before == now.get(group_id):
+            associations.save(survey.course.id, group_id, association)
+
+
 def _find_category(teachers: Sequence[_Teacher], wanted: str) -> list[tuple[_Teacher, TeacherCategory]]:
-    """Return whose categories are meant, at most one of each teacher. Raises `InvalidMapping`."""
-    everything = [(teacher, category) for teacher in teachers for category in teacher.categories]
-    if not everything:
+    """Return the selected categories with their teachers, at most one of each teacher. Raises `InvalidMapping`."""
+    available = [(teacher, category) for teacher in teachers for category in teacher.categories]
+    if not available:
         raise InvalidMapping(
             "no section of the course has a lead teacher with categories: have it connected to PowerSchool"
         )
-    by_id = [(teacher, category) for teacher, category in everything if str(category.id) == wanted]
-    chosen = by_id or [(teacher, category) for teacher, category in everything if _is_called(category.name, wanted)]
-    if not chosen:
-        theirs = _named((category.id, category.name) for _, category in everything if category.active)
+    by_id = [(teacher, category) for teacher, category in available if str(category.id) == wanted]
+    selected = by_id or [(teacher, category) for teacher, category in available if _is_called(category.name, wanted)]
+    if not selected:
+        theirs = _named((category.id, category.name) for _, category in available if category.active)
         raise InvalidMapping(f"the course's lead teachers have no category {wanted}: choose one of theirs, {theirs}")
-    if len({teacher.users_dcid for teacher, _ in chosen}) < len(chosen):
-        ids = _named((category.id, category.name) for _, category in chosen)
+    if len({teacher.users_dcid for teacher, _ in selected}) < len(selected):
+        ids = _named((category.id, category.name) for _, category in selected)
         raise InvalidMapping(f"a teacher has several categories {wanted}: choose by id, {ids}")
-    return chosen
+    return selected
 
 
 def _one_group(course: Course, wanted: str) -> AssignmentGroup:
@@ -196,3 +218,18 @@ def _is_called(name: str, wanted: str) -> bool:
 
 def _named(rows: Iterable[tuple[object, str]]) -> str:
     return ", ".join(f"{row_id} ({name})" for row_id, name in rows) or "of which there are none"
+
+
+def _matched_by_name(
+    placements: Iterable[AssignmentInSection], applied: ApplyResult
+) -> Iterable[tuple[str, TeacherCategory]]:
+    for placement in placements:
+        found = placement.category
+        if found is not None and found.by is FoundBy.NAME and _is_there(placement, applied):
+            yield placement.assignment.group_id, found.category
+
+
+def _is_there(placement: AssignmentInSection, applied: ApplyResult) -> bool:
+    """Return whether PowerSchool has the assignment, as far as is known in this category."""
+    link = None if placement.key is None else applied.links.get(placement.key)
+    return placement.key is not None and link is not None and not link.is_claim and applied.is_open(placement.key)
