@@ -140,7 +140,7 @@ def test_a_page_elsewhere_cannot_pretend_to_be_here() -> None:
         line = RequestStartLine("GET", "/", "HTTP/1.1")
         connection = cast("HTTPConnection", Connection())
         request = HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Host": host}), connection=connection)
-        refused = asyncio.run(door.refusal(request))
+        refused = asyncio.run(door.check(request))
         return refused and refused.status
 
     door = flower.AuthGuard(None, "Basic inner")

@@ -20,7 +20,7 @@ from shared.clock import SystemClock
 from shared.config import Settings, load
 from tests.unit.web.metrics.test_metrics_access import basic
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site
-from workers.web.auth.credentials import MOST_WAITING, MOST_WAITING_OF_SENDER, Authenticator
+from workers.web.auth.credentials import MAX_WAITING, MAX_WAITING_PER_SENDER, Authenticator
 from workers.web.auth.passwords import hashed
 from workers.web.auth.roles import Role
 from workers.web.auth.sessions import COOKIE, SESSION_LIFETIME
@@ -123,8 +123,8 @@ def test_parallel_guesses_are_counted_before_they_are_checked() -> None:
 
 def test_parallel_right_passwords_are_no_guesses() -> None:
     """A program that calls the API often at once gets in each time."""
-    attempts = [("operator", PASSWORD, SENDER)] * MOST_WAITING_OF_SENDER
-    assert asyncio.run(statuses(authenticator(), attempts)) == {200: MOST_WAITING_OF_SENDER}
+    attempts = [("operator", PASSWORD, SENDER)] * MAX_WAITING_PER_SENDER
+    assert asyncio.run(statuses(authenticator(), attempts)) == {200: MAX_WAITING_PER_SENDER}
 
 
 def test_checking_hashes_leaves_the_event_loop_alone() -> None:
@@ -142,7 +142,7 @@ def test_checking_hashes_leaves_the_event_loop_alone() -> None:
     asked.passwords[Role.OPERATOR].fits = fits  # type: ignore[method-assign]
 
     async def attack() -> Counter[int]:
-        attempts = [("operator", "x", f"198.51.100.{n}") for n in range(MOST_WAITING + 20)]
+        attempts = [("operator", "x", f"198.51.100.{n}") for n in range(MAX_WAITING + 20)]
         attacking = asyncio.create_task(statuses(asked, attempts))
         for _ in range(20):
             await asyncio.sleep(0.01)
@@ -151,7 +151,7 @@ def test_checking_hashes_leaves_the_event_loop_alone() -> None:
         hangs.set()
         return await attacking
 
-    assert asyncio.run(attack()) == {401: MOST_WAITING, 503: 20}
+    assert asyncio.run(attack()) == {401: MAX_WAITING, 503: 20}
     assert checking["most"] <= 2
 
 
@@ -231,7 +231,7 @@ def test_flower_limits_guesses_and_is_the_operator_s() -> None:
         headers = HTTPHeaders({"Host": "flower.example", "Authorization": authorization})
         line = RequestStartLine("GET", "/", "HTTP/1.1")
         request = HTTPServerRequest(start_line=line, headers=headers, connection=cast("HTTPConnection", Connection()))
-        refused = asyncio.run(door.refusal(request))
+        refused = asyncio.run(door.check(request))
         return refused and refused.status
 
     assert status("") == 401

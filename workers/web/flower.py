@@ -28,13 +28,13 @@ from workers.web.auth.credentials import CHALLENGE, Authenticator, name_and_pass
 from workers.web.auth.trusted_proxies import Proxies
 from workers.web.errors import ApiError, redis_unavailable
 
-READING = frozenset({"GET", "HEAD"})
+READ_ONLY_METHODS = frozenset({"GET", "HEAD"})
 # tornado waits an hour for a head, and reads 100 MB of a body.
 CONNECTION_LIMITS = {
     "idle_connection_timeout": 10.0, "body_timeout": 10.0, "max_header_size": 65_536, "max_body_size": 10_000,
     "max_buffer_size": 200_000,
 }  # fmt: skip
-MOST_CONNECTIONS = 64
+MAX_CONNECTIONS = 64
 COLUMNS = "name,args,state,received,started,runtime,worker,uuid"
 
 
@@ -56,8 +56,8 @@ def flower(
     options.read_only = True
     options.tasks_columns = COLUMNS
     options.conf = os.devnull
-    door = AuthGuard(authenticator, f"Basic {b64encode(inner.encode()).decode()}", proxies)
-    return GuardedFlower(door, capp=app, options=options, **flower_settings)
+    guard = AuthGuard(authenticator, f"Basic {b64encode(inner.encode()).decode()}", proxies)
+    return ProtectedFlower(guard, capp=app, options=options, **flower_settings)
 
 
 def run(monitor: Flower) -> None:
@@ -82,7 +82,7 @@ class AuthGuard:
         self._inner = inner_authorization
         self._proxies = proxies
 
-    async def refusal(self, request: HTTPServerRequest) -> ApiError | None:
+    async def check(self, request: HTTPServerRequest) -> ApiError | None:
         """Return why the request is refused; None lets it in, signed in as Flower knows it."""
         try:
             await self._check(request)
@@ -90,7 +90,7 @@ class AuthGuard:
             return refused
         except (RedisError, OSError):
             return redis_unavailable()
-        if request.method not in READING:
+        if request.method not in READ_ONLY_METHODS:
             return ApiError(405, "method_not_allowed", "Flower is for reading.")
         request.headers["Authorization"] = self._inner
         return None
@@ -110,11 +110,11 @@ class AuthGuard:
         await self._authenticator.operator(*name_and_password(given), sender, "flower")
 
 
-class GuardedFlower(Flower):  # type: ignore[misc]  # Flower has no types
+class ProtectedFlower(Flower):  # type: ignore[misc]  # Flower has no types
     """Flower behind the door."""
 
-    def __init__(self, door: AuthGuard, **parts: Any) -> None:
-        self._door = door
+    def __init__(self, guard: AuthGuard, **parts: Any) -> None:
+        self._guard = guard
         super().__init__(**parts)
 
     def start_http_server(self) -> int:
@@ -129,7 +129,7 @@ class GuardedFlower(Flower):  # type: ignore[misc]  # Flower has no types
         return _AuthHandler(request, self._decided(request, parts))
 
     async def _decided(self, request: HTTPServerRequest, parts: Mapping[str, Any]) -> HTTPMessageDelegate:
-        refused = await self._door.refusal(request)
+        refused = await self._guard.check(request)
         delegate: HTTPMessageDelegate = (
             super().find_handler(request, **parts)
             if refused is None
@@ -149,7 +149,7 @@ class BoundedServer(HTTPServer):
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Take a new connection."""
         self._streams = [each for each in self._streams if not each.closed()]
-        if len(self._streams) >= MOST_CONNECTIONS:
+        if len(self._streams) >= MAX_CONNECTIONS:
             self._streams.pop(0).close()
         self._streams.append(stream)
         super().handle_stream(stream, address)

@@ -18,7 +18,7 @@ CLOSE = b"connection: close\r\ncontent-length: 0\r\n\r\n"
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + CLOSE
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + CLOSE
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n" + CLOSE
-SWEEP_EVERY_S = 0.25
+SWEEP_INTERVAL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Connections:
             return False
         self._waiting[connection] = None
         if self._sweeper is None:
-            self._sweeper = connection.loop.call_later(SWEEP_EVERY_S, self._sweep, connection.loop)
+            self._sweeper = connection.loop.call_later(SWEEP_INTERVAL_S, self._sweep, connection.loop)
         return True
 
     def moved(self, connection: "BoundedProtocol") -> None:
@@ -92,10 +92,10 @@ class Connections:
         now = loop.time()
         for connection in list(self._waiting):
             connection.check(now)
-        self._sweeper = loop.call_later(SWEEP_EVERY_S, self._sweep, loop) if self._waiting else None
+        self._sweeper = loop.call_later(SWEEP_INTERVAL_S, self._sweep, loop) if self._waiting else None
 
 
-class _Refused(Exception):
+class _Rejected(Exception):
     """Ends the parsing of a request with an answer, or with none."""
 
 
@@ -110,11 +110,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._unread_since: float | None = None
         self._limits = self.all_connections.limits
-        self._longest = {Awaits.HEAD: self._limits.head_s, Awaits.BODY: self._limits.body_s}
+        self._timeouts = {Awaits.HEAD: self._limits.head_s, Awaits.BODY: self._limits.body_s}
         self._has_moved = False
-        self._head_bytes, self._most_headers = self._limits.head_bytes, self._limits.headers
+        self._head_bytes, self._max_headers = self._limits.head_bytes, self._limits.headers
         self._bytes_without_body = 0
-        self._refusal: bytes | None = None
+        self._rejection: bytes | None = None
 
     @property
     def waits_for_client(self) -> bool:
@@ -142,16 +142,16 @@ class BoundedProtocol(HttpToolsProtocol):
         HttpToolsProtocol.data_received(self, data)
         # Once for all callbacks of a read: most requests come in one, and each of them costs what this does.
         if self._has_moved:
-            self._note_move()
+            self._record_move()
         if self.awaits in _CLIENT_SENDS and (
-            self._bytes_without_body > self._head_bytes or len(self.headers or ()) > self._most_headers
+            self._bytes_without_body > self._head_bytes or len(self.headers or ()) > self._max_headers
         ):
             self._end(TOO_LARGE)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be parsed, or what a callback refused; a pipelined request gets no answer."""
-        if self._refusal is not None:
-            self._end(self._refusal)
+        if self._rejection is not None:
+            self._end(self._rejection)
         elif self.awaits is not Awaits.END:
             if self._may_answer():
                 super().send_400_response(msg)
@@ -177,7 +177,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._set(Awaits.END)
             self.shutdown()
             self.flow.pause_reading()
-            raise _Refused
+            raise _Rejected
         self._set(Awaits.HEAD)
         HttpToolsProtocol.on_message_begin(self)
 
@@ -205,7 +205,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Await the next request, if the whole of this one came."""
         if self.awaits is Awaits.ANSWER:
             self._set(Awaits.HEAD)
-            self._note_move()
+            self._record_move()
         HttpToolsProtocol.on_response_complete(self)
 
     def check(self, now: float) -> None:
@@ -216,7 +216,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self.transport.is_closing():
             if waited > self._limits.unread_s:
                 self.abort()
-        elif waited > self._longest.get(self.awaits, waited):
+        elif waited > self._timeouts.get(self.awaits, waited):
             self._end(TOO_SLOW)
 
     def abort(self) -> None:
@@ -226,12 +226,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_headers(self) -> None:
         """Refuse the request, while it is parsed, for too many headers or trailers, or too large ones."""
-        if len(self.headers) > self._most_headers or (
+        if len(self.headers) > self._max_headers or (
             # Counted only where the read was that large: all that was sent is more than its headers are.
             self._bytes_without_body > self._head_bytes and self._header_bytes() > self._head_bytes
         ):
-            self._refusal = TOO_LARGE if self._may_answer() else b""
-            raise _Refused
+            self._rejection = TOO_LARGE if self._may_answer() else b""
+            raise _Rejected
 
     def _header_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
@@ -243,12 +243,12 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.awaits is Awaits.BODY and not self.cycle.response_started
 
     def _set(self, awaits: Awaits) -> None:
-        """Wait for something else; `_note_move` has to follow before the event loop goes on."""
+        """Wait for something else; `_record_move` has to follow before the event loop goes on."""
         if self.awaits is not Awaits.END:
             self.awaits = awaits
             self._has_moved = True
 
-    def _note_move(self) -> None:
+    def _record_move(self) -> None:
         self._has_moved = False
         self._since = self.loop.time()
         self.all_connections.moved(self)
@@ -258,7 +258,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if answer and self._may_answer() and not self.transport.is_closing():
             self.transport.write(answer)
         self._set(Awaits.END)
-        self._note_move()
+        self._record_move()
         self.transport.close()
 
 

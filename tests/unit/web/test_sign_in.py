@@ -164,7 +164,7 @@ def test_without_a_password_the_pages_are_closed() -> None:
 def test_a_hash_opens_like_its_password() -> None:
     """Only the hash is configured; a wrong password does not fit, the right one does, twice."""
     password = Password("X", hashed("a long password"))
-    assert [password.fits(each) for each in ("wrong", "a long password", "a long password", "")] == [
+    assert [password.verify(each) for each in ("wrong", "a long password", "a long password", "")] == [
         False, True, True, False,
     ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from workers.web.api.courses import CourseApi
 from workers.web.api.dead_letters import DeadLetterApi
 from workers.web.api.errors import ErrorResponse, install_error_handlers
 from workers.web.api.installation import InstallationApi
-from workers.web.auth.access import people_only
+from workers.web.auth.access import require_user
 from workers.web.auth.roles import User
 from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.views.operator_actions import OperatorActions
@@ -36,7 +36,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 def create_api(service: Container, sign_in: RequestAuthenticator | None = None) -> FastAPI:
     """Return the API as an ASGI application. Its endpoints block, and so run in threads."""
     sign_in = sign_in or RequestAuthenticator(service.settings, lambda: service.redis, service.keys)
-    acts = OperatorActions(service)
+    actions = OperatorActions(service)
     app = FastAPI(
         title="passback",
         description="What is in PowerSchool, why something is not, and what to do about it.",
@@ -48,9 +48,9 @@ def create_api(service: Container, sign_in: RequestAuthenticator | None = None) 
     )
     router = APIRouter(responses=REFUSALS)
     for part in (
-        CourseApi(service, acts),
-        DeadLetterApi(service, acts),
-        InstallationApi(service, acts),
+        CourseApi(service, actions),
+        DeadLetterApi(service, actions),
+        InstallationApi(service, actions),
     ):
         part.add_to(router)
     app.include_router(router, prefix=PREFIX, dependencies=[Depends(_known(sign_in)), Depends(_private)])
@@ -59,7 +59,7 @@ def create_api(service: Container, sign_in: RequestAuthenticator | None = None) 
 
 
 def _known(sign_in: RequestAuthenticator) -> Any:  # FastAPI reads the signature itself
-    who = people_only(sign_in)
+    who = require_user(sign_in)
 
     def known(request: Request, person: User = Depends(who)) -> None:  # noqa: B008  # FastAPI's way
         request.state.person = person

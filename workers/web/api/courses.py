@@ -12,7 +12,7 @@ from workers.container import Container
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
-from workers.web.api.parameters import CANVAS_ID, MOST_ENTRIES, SIS_ID, CourseId, Operator, Since, StrictModel, plain
+from workers.web.api.parameters import CANVAS_ID, MAX_ENTRIES, SIS_ID, CourseId, Operator, Since, StrictModel, plain
 from workers.web.errors import ApiError
 from workers.web.views.operator_actions import OperatorActions
 
@@ -24,7 +24,7 @@ SearchTerms = Annotated[str, Query(max_length=200, description="Beginnings of wo
 
 
 class SyncRequest(StrictModel):
-    """What a sync is asked for; the whole course is made to agree in any case."""
+    """Options of a sync request. The whole course is synced in any case."""
 
     assignment_id: Annotated[str, StringConstraints(pattern=CANVAS_ID)] | None = None
 
@@ -32,9 +32,9 @@ class SyncRequest(StrictModel):
 class CourseApi:
     """The endpoints under `/courses`."""
 
-    def __init__(self, service: Container, acts: OperatorActions) -> None:
+    def __init__(self, service: Container, actions: OperatorActions) -> None:
         self._service = service
-        self._acts = acts
+        self._actions = actions
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints with their paths."""
@@ -63,8 +63,8 @@ class CourseApi:
         live: Annotated[bool, Query(description="Ask Canvas and PowerSchool now")] = False,
     ) -> Json:
         """Say of every assignment whether it is in PowerSchool, and why it is not: as of the last sync, or live."""
-        question = ExplainQuery(course_id, assignment_id, student_sis_id)
-        answer = self._service.explain.answer(question) if live else self._service.recall.answer(question)
+        query = ExplainQuery(course_id, assignment_id, student_sis_id)
+        answer = self._service.explain.answer(query) if live else self._service.recall.answer(query)
         if answer["as_of"] is None:
             raise ApiError(404, "course_not_synced", "Passback has never synced a course of this id.")
         return answer
@@ -75,7 +75,7 @@ class CourseApi:
         assignment_id: AssignmentId = None,
         student_sis_id: StudentId = None,
         since: Since = None,
-        limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES)] = 100,
+        limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100,
     ) -> Json:
         """Return what was written to PowerSchool and what it replaced, the newest first."""
         entries = self._service.audit.of_course(course_id, since)
@@ -86,9 +86,9 @@ class CourseApi:
         """Say what a sync would write now. Asks Canvas and PowerSchool, and writes nothing."""
         return plan_preview(self._service.surveyor, course_id, assignment_id)
 
-    def sync(self, person: Operator, course_id: CourseId, asked: SyncRequest | None = None) -> Json:
+    def sync(self, person: Operator, course_id: CourseId, body: SyncRequest | None = None) -> Json:
         """Ask for a sync now. Needs the header `X-Requested-With`, or a JSON body, against forgery."""
-        self._acts.sync(person, course_id, [asked.assignment_id] if asked and asked.assignment_id else [])
+        self._actions.sync(person, course_id, [body.assignment_id] if body and body.assignment_id else [])
         return {"course_id": course_id, "requested": True}
 
 

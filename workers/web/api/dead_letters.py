@@ -34,14 +34,14 @@ CauseQuery = Annotated[Code | None, Query(description="Only those of this cause;
 
 
 class SelectionRequest(StrictModel):
-    """How those that are chosen are gone through: how many a minute, or only named."""
+    """Options of a retry or discard of several dead letters: the rate, or a dry run."""
 
     per_minute: Annotated[int, Field(ge=1, le=60_000)] | None = None
     dry_run: bool = False
 
     @property
     def choice(self) -> dead_letters.DeadLetterSelection:
-        """Return what is chosen: all."""
+        """Return the selection: all."""
         return dead_letters.DeadLetterSelection()
 
     @property
@@ -63,7 +63,7 @@ class SelectSince(SelectionRequest):
 
     @property
     def choice(self) -> dead_letters.DeadLetterSelection:
-        """Return what is chosen."""
+        """Return the selection."""
         return dead_letters.DeadLetterSelection(since=self.since)
 
 
@@ -75,7 +75,7 @@ class SelectByCause(SelectionRequest):
 
     @property
     def choice(self) -> dead_letters.DeadLetterSelection:
-        """Return what is chosen."""
+        """Return the selection."""
         return dead_letters.DeadLetterSelection(cause=self.cause, since=self.since)
 
 
@@ -88,20 +88,20 @@ class SelectByIds(SelectionRequest):
 
     @property
     def choice(self) -> dead_letters.DeadLetterSelection:
-        """Return what is chosen."""
+        """Return the selection."""
         return dead_letters.DeadLetterSelection(tuple(self.ids), self.cause, self.since)
 
 
-# Nothing is chosen by leaving something out: all has to be said, too.
+# An empty body selects nothing: `all` has to be stated, too.
 Choosing = SelectByIds | SelectByCause | SelectSince | SelectAll
 
 
 class DeadLetterApi:
     """The endpoints under `/dead-letters`."""
 
-    def __init__(self, service: Container, acts: OperatorActions) -> None:
+    def __init__(self, service: Container, actions: OperatorActions) -> None:
         self._service = service
-        self._acts = acts
+        self._actions = actions
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints with their paths."""
@@ -152,22 +152,22 @@ class DeadLetterApi:
 
         A course gets a fresh sync, and its letter stays open until that succeeds. Safe to repeat.
         """
-        if not self._acts.retry_one(person, self._found(letter_id)):
+        if not self._actions.retry_one(person, self._found(letter_id)):
             raise ApiError(409, "not_retryable", "This job cannot be run again; export or discard it.")
         return {"id": letter_id, "requested": True}
 
     def discard(self, person: Operator, letter_id: DeadLetterId) -> Json:
         """Remove the job without doing its work; a later change of its course may bring it up again."""
-        self._acts.discard_one(person, self._found(letter_id))
+        self._actions.discard_one(person, self._found(letter_id))
         return {"id": letter_id, "discarded": True}
 
-    def retry_some(self, person: Operator, chosen: Choosing) -> Json:
-        """Retry those that are chosen, beside this request; or say which, with `dry_run`."""
-        return self._some(person, Verb.RETRY, chosen)
+    def retry_some(self, person: Operator, selection: Choosing) -> Json:
+        """Start a batch that retries the selected dead letters; with `dry_run`, return their ids only."""
+        return self._some(person, Verb.RETRY, selection)
 
-    def discard_some(self, person: Operator, chosen: Choosing) -> Json:
-        """Discard those that are chosen, beside this request; or say which, with `dry_run`."""
-        return self._some(person, Verb.DISCARD, chosen)
+    def discard_some(self, person: Operator, selection: Choosing) -> Json:
+        """Start a batch that discards the selected dead letters; with `dry_run`, return their ids only."""
+        return self._some(person, Verb.DISCARD, selection)
 
     def batch(self, batch_id: BatchId) -> Json:
         """Say how far a batch is."""
@@ -176,14 +176,14 @@ class DeadLetterApi:
     def cancel(self, person: Operator, batch_id: BatchId) -> Json:
         """Let a batch end where it is; what it had not come to is untouched. Safe to repeat."""
         self._batch(batch_id)
-        return {"id": batch_id, "cancelled": self._acts.cancel_batch(person, batch_id)}
+        return {"id": batch_id, "cancelled": self._actions.cancel_batch(person, batch_id)}
 
-    def _some(self, person: Operator, verb: Verb, chosen: SelectionRequest) -> Json:
-        meant = chosen.choice.of(self._service)
-        if chosen.dry_run:
-            return {f"would_{verb}": [letter.id for letter in meant]}
-        batch_id = self._acts.start_batch(person, verb, meant, chosen.interval)
-        return {"batch_id": batch_id, "total": len(meant)}
+    def _some(self, person: Operator, verb: Verb, selection: SelectionRequest) -> Json:
+        selected = selection.choice.of(self._service)
+        if selection.dry_run:
+            return {f"would_{verb}": [letter.id for letter in selected]}
+        batch_id = self._actions.start_batch(person, verb, selected, selection.interval)
+        return {"batch_id": batch_id, "total": len(selected)}
 
     def _found(self, letter_id: str) -> DeadLetter:
         letter = dead_letters.find(self._service, letter_id)

@@ -1,4 +1,4 @@
-"""What the API answers where it does not do what was asked: always `{"error": {"code", "message"}}`."""
+"""Maps exceptions to the API's error responses: always `{"error": {"code", "message"}}`."""
 
 from collections.abc import Sequence
 
@@ -68,7 +68,7 @@ def _of_framework(_request: Request, error: Exception) -> Response:
 
 
 def _of_system(_request: Request, error: Exception) -> Response:
-    """Answer for Canvas or PowerSchool, which were asked; their messages hold ids and codes only."""
+    """Report a failed call of Canvas or PowerSchool; its message holds ids and codes only."""
     cause = error.cause if isinstance(error, TransientError | PermanentError) else "error"
     if isinstance(error, NotFound):
         return ApiError(404, cause, str(error)).response()

@@ -36,9 +36,9 @@ class PauseRequest(Target):
 class InstallationApi:
     """The endpoints about everything at once."""
 
-    def __init__(self, service: Container, acts: OperatorActions) -> None:
+    def __init__(self, service: Container, actions: OperatorActions) -> None:
         self._service = service
-        self._acts = acts
+        self._actions = actions
         self._provisioning = service.provisioning_service
 
     def add_to(self, router: APIRouter) -> None:
@@ -76,13 +76,13 @@ class InstallationApi:
         """Return what is held back, the longest first."""
         return [pause_json(pause) for pause in self._service.pauses.all()]
 
-    def pause(self, person: Operator, asked: PauseRequest) -> Json:
+    def pause(self, person: Operator, body: PauseRequest) -> Json:
         """Hold everything, provisioning or a course back. Changes are collected meanwhile. Safe to repeat."""
-        return {"target": asked.target, "paused": self._acts.pause(person, asked.target, asked.reason)}
+        return {"target": body.target, "paused": self._actions.pause(person, body.target, body.reason)}
 
-    def resume(self, person: Operator, asked: Target) -> Json:
+    def resume(self, person: Operator, body: Target) -> Json:
         """Let it go on. Safe to repeat."""
-        return {"target": asked.target, "resumed": self._acts.resume(person, asked.target)}
+        return {"target": body.target, "resumed": self._actions.resume(person, body.target)}
 
     def provisioning(self, limit: Annotated[int, Query(ge=1, le=50)] = 20) -> Json:
         """Return the newest provisioning runs, the newest first, and those that wait for a person.
@@ -106,12 +106,12 @@ class InstallationApi:
     def approve(self, person: Operator, run_id: RunId) -> Json:
         """Let a held plan be applied. Safe to repeat."""
         self._found(run_id)
-        return {"run_id": run_id, "approved": self._acts.approve(person, run_id)}
+        return {"run_id": run_id, "approved": self._actions.approve(person, run_id)}
 
     def discard(self, person: Operator, run_id: RunId) -> Json:
         """Close a held plan without applying it. Safe to repeat."""
         self._found(run_id)
-        return {"run_id": run_id, "discarded": self._acts.reject(person, run_id)}
+        return {"run_id": run_id, "discarded": self._actions.reject(person, run_id)}
 
     def _found(self, run_id: str) -> Run:
         run = self._provisioning.run(run_id)

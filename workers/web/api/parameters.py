@@ -1,4 +1,4 @@
-"""What the parts of the API share: who acts, and what ids look like."""
+"""Parameters that the endpoints share: the operator, the formats of ids, times."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -7,21 +7,21 @@ from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydantic_core import to_jsonable_python
 
-from workers.web.auth.access import not_forged, operators_only
+from workers.web.auth.access import require_csrf, require_operator
 from workers.web.auth.roles import User
 
 CANVAS_ID = r"^[0-9]{1,20}$"
 DEAD_LETTER_ID = r"^[A-Za-z0-9_.:-]{1,100}$"
 SIS_ID = r"^[^\x00-\x1f]{1,255}$"
 CODE = r"^[A-Za-z0-9_.-]{1,100}$"
-MOST_ENTRIES = 1000
+MAX_ENTRIES = 1000
 
 
 def operator(request: Request) -> User:
-    """Return the operator who acts; refuses viewers, and what may be forged."""
-    not_forged(request)
+    """Return the signed-in operator. Rejects viewers and requests that may be forged."""
+    require_csrf(request)
     person: User = request.state.person
-    return operators_only(person)
+    return require_operator(person)
 
 
 Operator = Annotated[User, Depends(operator)]

@@ -27,15 +27,15 @@ class _Utf8Basic(HTTPBasic):
 _basic = _Utf8Basic(scheme_name="password", auto_error=False)
 
 
-def people_only(sign_in: RequestAuthenticator) -> Callable[..., Awaitable[User]]:
+def require_user(sign_in: RequestAuthenticator) -> Callable[..., Awaitable[User]]:
     """Return the check that the caller signed in: by HTTP Basic, with a session's cookie, or at a trusted proxy."""
 
     async def signed_in(request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> User:
         if not sign_in.is_possible:
             raise ApiError(403, "no_password_configured", CLOSED)
         if given is not None:
-            return await sign_in.by_password(request, given.username, given.password, "api")
-        person = (await run_in_threadpool(sign_in.caller, request)).person
+            return await sign_in.check_password(request, given.username, given.password, "api")
+        person = (await run_in_threadpool(sign_in.authenticate, request)).person
         if person is None:
             raise ApiError(401, "not_signed_in", "Sign in as operator or viewer.", CHALLENGE)
         return person
@@ -43,14 +43,14 @@ def people_only(sign_in: RequestAuthenticator) -> Callable[..., Awaitable[User]]
     return signed_in
 
 
-def operators_only(person: User) -> User:
+def require_operator(person: User) -> User:
     """Return the person who wants to act. Raises `ApiError` for one who may only look."""
-    if not person.may_act:
+    if not person.can_operate:
         raise ApiError(403, "not_operator", "Only operators may do this.")
     return person
 
 
-def not_forged(request: Request) -> None:
+def require_csrf(request: Request) -> None:
     """Refuse an action that a page of another site could have sent with the browser's stored password.
 
     A form can neither send JSON nor set a header; a script of another site would have to be allowed to first.

@@ -34,10 +34,10 @@ from workers.web.errors import ApiError
 log = structlog.get_logger()
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="passback", charset="UTF-8"'}
-CHECKS_AT_ONCE = 2
-LEAST_PRIORITY = 19
-MOST_WAITING = 64
-MOST_WAITING_OF_SENDER = 24
+CHECK_CONCURRENCY = 2
+LOWEST_PRIORITY = 19
+MAX_WAITING = 64
+MAX_WAITING_PER_SENDER = 24
 METRICS_ACCOUNT = "metrics"
 UNKNOWN_ACCOUNT = "unknown"
 RETRY_AFTER = {"Retry-After": "2"}
@@ -59,105 +59,105 @@ class Authenticator:
         self._token = settings.metrics_token.get_secret_value()
         self._redis = redis
         self._keys = keys
-        self._lines = LogLimit(clock)
-        self._threads = ThreadPoolExecutor(CHECKS_AT_ONCE, "password-check", _yield_to_others)
+        self._log_limit = LogLimit(clock)
+        self._threads = ThreadPoolExecutor(CHECK_CONCURRENCY, "password-check", _lower_priority)
         self._waiting = 0
-        self._turns: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
+        self._attempts: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
 
     @property
     def has_passwords(self) -> bool:
         """Say whether any account can be opened by a password."""
         return any(password.is_set for password in self.passwords.values())
 
-    async def role(self, name: str, password: str, sender: str, door: str) -> Role:
+    async def role(self, name: str, password: str, sender: str, entry_point: str) -> Role:
         """Return the role of the account with this name and password.
 
-        `sender` is the address as `Proxies.sender` gives it; `door` is a name for logs.
+        `sender` is the address as `Proxies.sender` gives it; `entry_point` is a name for logs.
         Raises: ApiError (401: wrong, 429: guessed too often, 503: too many attempts at once); RedisError.
         """
         role = next((role for role in Role if role.value == name), None)
-        fits = partial(self.passwords[role].fits, password) if role else _never
-        await self._attempt(role.value if role else UNKNOWN_ACCOUNT, sender, door, fits)
+        verify = partial(self.passwords[role].verify, password) if role else _never
+        await self._attempt(role.value if role else UNKNOWN_ACCOUNT, sender, entry_point, verify)
         assert role is not None, "an unknown account was opened"
         return role
 
-    async def operator(self, name: str, password: str, sender: str, door: str) -> None:
+    async def operator(self, name: str, password: str, sender: str, entry_point: str) -> None:
         """Return if this is the operator. Raises: as `role`; ApiError (403) for anybody else who has a password."""
-        if await self.role(name, password, sender, door) is not Role.OPERATOR:
+        if await self.role(name, password, sender, entry_point) is not Role.OPERATOR:
             raise ApiError(403, "not_operator", "This is for the operator.")
 
-    async def token(self, given: str, sender: str, door: str) -> None:
+    async def token(self, given: str, sender: str, entry_point: str) -> None:
         """Return if this is the metrics' token.
 
         Without Redis it is checked uncounted, so that the metrics can say that Redis is away: a token is long.
         Raises: ApiError, as `role`.
         """
-        await self._attempt(METRICS_ACCOUNT, sender, door, partial(self._is_token, given))
+        await self._attempt(METRICS_ACCOUNT, sender, entry_point, partial(self._is_token, given))
 
     def _is_token(self, given: str) -> bool:
         return bool(self._token) and secrets.compare_digest(given.encode(), self._token.encode())
 
-    async def _attempt(self, account: str, sender: str, door: str, fits: Callable[[], bool]) -> None:
-        async with self._turn(account, sender, door):
+    async def _attempt(self, account: str, sender: str, entry_point: str, verify: Callable[[], bool]) -> None:
+        async with self._one_at_a_time(account, sender, entry_point):
             loop = asyncio.get_running_loop()
-            wait, is_right = await loop.run_in_executor(self._threads, self._check, account, sender, fits)
+            wait, is_right = await loop.run_in_executor(self._threads, self._check, account, sender, verify)
         if wait is not None:
-            self._log("too_many_guesses", account, door)
+            self._log("too_many_guesses", account, entry_point)
             seconds = str(max(1, round(wait.total_seconds())))
             message = f"Too many wrong passwords. Try again in {seconds} seconds."
             raise ApiError(429, "too_many_guesses", message, {"Retry-After": seconds})
         if not is_right:
-            self._log("wrong_password", account, door)
+            self._log("wrong_password", account, entry_point)
             raise ApiError(401, "not_signed_in", "This is no account with this password.", CHALLENGE)
 
-    def _check(self, account: str, sender: str, fits: Callable[[], bool]) -> tuple[timedelta | None, bool]:
+    def _check(self, account: str, sender: str, verify: Callable[[], bool]) -> tuple[timedelta | None, bool]:
         """Count, then check; blocks."""
         try:
             if (wait := self._guesses.count(account, sender)) is not None:
                 return wait, False
-            if not fits():
+            if not verify():
                 return None, False
             self._guesses.forgive(account, sender)
         except (RedisError, OSError):
             if account != METRICS_ACCOUNT:
                 raise
-            return None, fits()
+            return None, verify()
         return None, True
 
     @asynccontextmanager
-    async def _turn(self, account: str, sender: str, door: str) -> AsyncIterator[None]:
+    async def _one_at_a_time(self, account: str, sender: str, entry_point: str) -> AsyncIterator[None]:
         """Let one attempt of a sender on an account go on at a time, so that right ones are never counted together."""
-        lock, waiting = self._turns.get((account, sender), (asyncio.Lock(), 0))
-        if self._waiting >= MOST_WAITING or waiting >= MOST_WAITING_OF_SENDER:
-            self._log("too_busy", account, door)
+        lock, waiting = self._attempts.get((account, sender), (asyncio.Lock(), 0))
+        if self._waiting >= MAX_WAITING or waiting >= MAX_WAITING_PER_SENDER:
+            self._log("too_busy", account, entry_point)
             raise ApiError(503, "too_busy", "Too many passwords are being checked. Send it again.", RETRY_AFTER)
         self._waiting += 1
-        self._turns[account, sender] = lock, waiting + 1
+        self._attempts[account, sender] = lock, waiting + 1
         try:
             async with lock:
                 yield
         finally:
             self._waiting -= 1
-            lock, waiting = self._turns.pop((account, sender))
+            lock, waiting = self._attempts.pop((account, sender))
             if waiting > 1:
-                self._turns[account, sender] = lock, waiting - 1
+                self._attempts[account, sender] = lock, waiting - 1
 
-    def _log(self, cause: str, account: str, door: str) -> None:
-        if (unlogged := self._lines.due((cause, account, door))) is not None:
-            log.warning(LogEvent.SIGN_IN_REFUSED, cause=cause, account=account, door=door, unlogged=unlogged)
+    def _log(self, cause: str, account: str, entry_point: str) -> None:
+        if (unlogged := self._log_limit.due((cause, account, entry_point))) is not None:
+            log.warning(LogEvent.SIGN_IN_REFUSED, cause=cause, account=account, door=entry_point, unlogged=unlogged)
 
     @cached_property
     def _guesses(self) -> Guesses:
         return Guesses(self._redis(), self._keys)
 
 
-def _yield_to_others() -> None:
+def _lower_priority() -> None:
     """Let this thread, and those that Argon2 starts from it, have the processor only when the receivers do not need it.
 
     Linux has a priority for each thread; elsewhere it would be the whole process's, and stays as it is.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 def _never() -> bool:

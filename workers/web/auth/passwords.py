@@ -40,7 +40,7 @@ class Password:
         """Return what changes with the password, and lets nobody without `secret` try guesses on it."""
         return hmac.new(secret.encode(), f"password {self._configured}".encode(), "sha256").hexdigest()
 
-    def fits(self, given: str) -> bool:
+    def verify(self, given: str) -> bool:
         """Say whether this is the password, without telling by the time it takes how much of it is right.
 
         Blocks, and takes 64 MB for a hash: `Authenticator` calls it in one of few threads.
@@ -52,13 +52,13 @@ class Password:
         digest = hmac.digest(self._key, given.encode(), "sha256")
         if self._right is not None and hmac.compare_digest(digest, self._right):
             return True
-        if not _fits_hash(self._configured, given):
+        if not _verify_hash(self._configured, given):
             return False
         self._right = digest
         return True
 
 
-def _fits_hash(configured: str, given: str) -> bool:
+def _verify_hash(configured: str, given: str) -> bool:
     try:
         return PasswordHasher().verify(configured, given)
     except VerificationError:

@@ -19,7 +19,7 @@ class User:
     role: Role
 
     @property
-    def may_act(self) -> bool:
+    def can_operate(self) -> bool:
         """Say whether the person may do more than look."""
         return self.role is Role.OPERATOR
 

@@ -49,7 +49,7 @@ class RequestAuthenticator:
         """Return the accounts that have a password."""
         return [role for role, password in self._authenticator.passwords.items() if password.is_set]
 
-    def caller(self, request: HTTPConnection) -> Authenticated:
+    def authenticate(self, request: HTTPConnection) -> Authenticated:
         """Return who sends the request."""
         session = self.sessions.read(request)
         person = self._proxies.person(request)
@@ -62,9 +62,9 @@ class RequestAuthenticator:
         """Say whether the browser speaks TLS."""
         return self._proxies.is_secure(request)
 
-    async def by_password(self, request: HTTPConnection, name: str, password: str, door: str) -> User:
+    async def check_password(self, request: HTTPConnection, name: str, password: str, entry_point: str) -> User:
         """Return who has this name and password. Raises: as `Authenticator.role`."""
-        role = await self._authenticator.role(name, password, self._proxies.sender(request), door)
+        role = await self._authenticator.role(name, password, self._proxies.sender(request), entry_point)
         return User(role.value, role)
 
     @cached_property

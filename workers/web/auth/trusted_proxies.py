@@ -9,7 +9,7 @@ from shared.config import Settings
 from workers.web.auth.roles import Role, User
 
 UNKNOWN_ADDRESS = "unknown"
-LONGEST_NAME = 100
+MAX_NAME_CHARS = 100
 
 Address = IPv4Address | IPv6Address
 
@@ -58,7 +58,7 @@ class Proxies:
         if not self._user_header or not self._trusts(_read_address(_peer(request))):
             return None
         names = request.headers.getlist(self._user_header)
-        if len(names) != 1 or not names[0].strip() or len(names[0]) > LONGEST_NAME:
+        if len(names) != 1 or not names[0].strip() or len(names[0]) > MAX_NAME_CHARS:
             return None
         name = names[0].strip()
         role = self._role(self._groups(request) if self._groups_header else {name})

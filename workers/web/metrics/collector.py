@@ -24,7 +24,7 @@ from workers.web.metrics.school_hours import SchoolHours
 
 PROCESS_KINDS = ("web", "worker", "beat")
 TOKEN_CALL = "POST /oauth/access_token"  # noqa: S105  # the name of a call
-AUDIT_COUNTED_EVERY = timedelta(minutes=5)
+AUDIT_COUNT_INTERVAL = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ Sample = tuple[Metric, tuple[str, ...], Value]
 
 
 class MetricsCollector:
-    """The samples of one moment."""
+    """Reads the current value of every metric."""
 
     def __init__(self, service: Container) -> None:
         self._service = service
@@ -51,11 +51,11 @@ class MetricsCollector:
     def samples(self) -> list[Sample]:
         """Return all of them; without Redis, those that need none."""
         try:
-            return [*self._of_this_process(redis_up=True), *self._from_redis()]
+            return [*self._process(redis_up=True), *self._from_redis()]
         except RedisError:
-            return list(self._of_this_process(redis_up=False))
+            return list(self._process(redis_up=False))
 
-    def _of_this_process(self, *, redis_up: bool) -> Iterator[Sample]:
+    def _process(self, *, redis_up: bool) -> Iterator[Sample]:
         yield of.BUILD_INFO, (version("passback"),), 1
         yield of.REDIS_UP, (), int(redis_up)
         in_school = self._school_hours.now()
@@ -66,14 +66,14 @@ class MetricsCollector:
         yield from self._events()
         yield from self._courses()
         yield from self._syncs()
-        yield from self._systems()
-        yield from self._letters()
+        yield from self._remote_systems()
+        yield from self._dead_letters()
         yield from self._processes()
         yield from self._provisioning()
         yield from self._memory()
 
     def _events(self) -> Iterator[Sample]:
-        yield from self._counted(of.EVENTS, CounterName.EVENTS)
+        yield from self._counters(of.EVENTS, CounterName.EVENTS)
         service, now = self._service, self._gauges.now()
         last_event = service.changes.last_event_at()
         if last_event is not None:
@@ -99,7 +99,7 @@ class MetricsCollector:
         yield of.PAUSED, ("courses",), len(set(targets) - {EVERYTHING, PROVISIONING})
 
     def _syncs(self) -> Iterator[Sample]:
-        yield from self._counted(of.SYNCS, CounterName.SYNCS)
+        yield from self._counters(of.SYNCS, CounterName.SYNCS)
         seconds = {labels[0]: number for labels, number in self._gauges.counted(CounterName.EVENT_SECONDS).items()}
         yield of.EVENT_SECONDS, (), _histogram(seconds, EVENT_BOUNDS_S)
         for metric, name in ((of.WRITTEN, CounterName.WRITTEN), (of.REPAIRS, REPAIRS)):
@@ -107,8 +107,8 @@ class MetricsCollector:
             for what in ("assignments", "scores"):
                 yield metric, (what,), counted.get((what,), 0)
 
-    def _systems(self) -> Iterator[Sample]:
-        yield from self._counted(of.REQUESTS, CounterName.REQUESTS)
+    def _remote_systems(self) -> Iterator[Sample]:
+        yield from self._counters(of.REQUESTS, CounterName.REQUESTS)
         yield from self._tokens()
         seconds = self._gauges.counted(CounterName.REQUEST_SECONDS)
         for system in SYSTEMS:
@@ -121,7 +121,7 @@ class MetricsCollector:
         for rate in self._service.system_rates():
             yield of.REQUEST_INTERVAL, (rate.system,), _seconds(rate.interval)
             yield of.REQUEST_INTERVAL_CONFIGURED, (rate.system,), _seconds(rate.configured)
-        yield from self._counted(of.FAILURES, CounterName.TROUBLES)
+        yield from self._counters(of.FAILURES, CounterName.TROUBLES)
         faults = Counter(query.fault for query in self._service.unavailable_queries.all())
         for fault in QueryFault:
             yield of.QUERIES_UNAVAILABLE, (fault,), faults[fault]
@@ -134,7 +134,7 @@ class MetricsCollector:
         for result, number in fetches.items():
             yield of.TOKENS, (result,), number
 
-    def _letters(self) -> Iterator[Sample]:
+    def _dead_letters(self) -> Iterator[Sample]:
         for cause, count in self._gauges.dead_letters().items():
             yield of.DEAD_LETTERS, (cause,), count
         yield of.POISON, (), self._service.dead_messages.count()
@@ -163,11 +163,11 @@ class MetricsCollector:
 
     def _audit_entries(self) -> int:
         now = self._service.clock.now()
-        if self._audit_counted is None or now - self._audit_counted[0] >= AUDIT_COUNTED_EVERY:
+        if self._audit_counted is None or now - self._audit_counted[0] >= AUDIT_COUNT_INTERVAL:
             self._audit_counted = now, self._gauges.audit_entries()
         return self._audit_counted[1]
 
-    def _counted(self, metric: Metric, name: CounterName) -> Iterator[Sample]:
+    def _counters(self, metric: Metric, name: CounterName) -> Iterator[Sample]:
         for labels, number in self._gauges.counted(name).items():
             # Labels of another version, which this one does not know, are not shown under wrong names.
             if len(labels) == len(metric.labels):

@@ -1,10 +1,10 @@
-"""What provisioning's memory tells: when it last succeeded, what became of its runs, what waits for a person."""
+"""Metrics of provisioning: age of the last success, runs by state, plans held for approval."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Protocol
 
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from workers.web.metrics import definitions as of
 from workers.web.metrics.definitions import Metric
 
@@ -13,38 +13,7 @@ DONE = "done"
 NEWEST = 100
 
 
-class RunSeen(Protocol):
-    """What is looked at of a run: codes and times."""
-
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-
-    @property
-    def state(self) -> str: ...  # noqa: D102
-
-    @property
-    def created_at(self) -> datetime: ...  # noqa: D102
-
-    @property
-    def finished_at(self) -> datetime | None: ...  # noqa: D102
-
-    @property
-    def school_number(self) -> int | None: ...  # noqa: D102
-
-
-class RunsSeen(Protocol):
-    """Where runs are remembered."""
-
-    def newest(self, limit: int) -> Sequence[RunSeen]:
-        """Return the newest runs, the newest first."""
-        ...
-
-    def held_runs(self) -> Sequence[RunSeen]:
-        """Return the runs that wait for a person."""
-        ...
-
-
-def provisioning_samples(runs: RunsSeen, now: datetime) -> Iterator[tuple[Metric, tuple[str, ...], float]]:
+def provisioning_samples(runs: ProvisionRuns, now: datetime) -> Iterator[tuple[Metric, tuple[str, ...], float]]:
     """Yield the samples; no age of a success where none of the newest runs was one."""
     rosters = [run for run in runs.newest(NEWEST) if run.kind == ROSTER]
     for state, count in Counter(str(run.state) for run in rosters).items():

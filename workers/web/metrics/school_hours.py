@@ -28,13 +28,13 @@ class SchoolHours:
         now = self._clock.now()
         return bool(self._at(now) and self._at(now - duration))
 
-    def _at(self, moment: datetime) -> bool | None:
+    def _at(self, time: datetime) -> bool | None:
         if not self._hours:
             return False
-        self._zone = self._zone or self._remembered_zone()
-        return None if self._zone is None else matches(self._hours, moment, self._zone)
+        self._zone = self._zone or self._cached_zone()
+        return None if self._zone is None else matches(self._hours, time, self._zone)
 
-    def _remembered_zone(self) -> ZoneInfo | None:
+    def _cached_zone(self) -> ZoneInfo | None:
         """Return the zone that workers have read from PowerSchool: the web process asks nobody but Redis."""
         try:
             kept = self._cache.get("metadata", "district")

@@ -8,7 +8,7 @@ from shared.domain.metrics import EVENT_BOUNDS_S, LONGER, HourlyLatency
 
 HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 170, 44, 8, 22, 8
 LINES_S = (1, 10, 60, 600, 3600)
-LONGEST_S = 2 * int(EVENT_BOUNDS_S[-1])
+MAX_S = 2 * int(EVENT_BOUNDS_S[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +78,5 @@ def _bar(x: float, width: float, hour: HourlyLatency) -> Bar | None:
 
 
 def _y(seconds: int) -> float:
-    share = math.log((seconds or LONGEST_S) + 1) / math.log(LONGEST_S + 1)
+    share = math.log((seconds or MAX_S) + 1) / math.log(MAX_S + 1)
     return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)

@@ -16,7 +16,7 @@ from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
 from workers.web.api.parameters import CANVAS_ID
 from workers.web.errors import ApiError
-from workers.web.pages.course_table import AssignmentExplanation, work_of
+from workers.web.pages.course_table import AssignmentExplanation, assignment_rows
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.dead_letter_causes import explained
 
@@ -51,7 +51,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     state, wait = service.changes.state_of(course_id), service.changes.wait_of(course_id)
     return pages.page(
         "course.html", request, course_id=course_id, listed=service.course_lists.find(course_id), answer=answer,
-        work=work_of(cast("Sequence[AssignmentExplanation]", answer["assignments"])), live=live, state=state,
+        work=assignment_rows(cast("Sequence[AssignmentExplanation]", answer["assignments"])), live=live, state=state,
         is_moving=state.whereabouts is not QueueState.IDLE, wait=wait, why=explained(wait.cause) if wait else None,
         letters=service.dead_letters.of_course(course_id), pause=service.pauses.of_course(course_id),
     )  # fmt: skip

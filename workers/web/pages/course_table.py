@@ -39,7 +39,7 @@ class AssignmentRow:
         return min((_ORDER[row.standing] for row in self.rows), default=len(_ORDER))
 
 
-def work_of(assignments: Sequence[AssignmentExplanation]) -> list[AssignmentRow]:
+def assignment_rows(assignments: Sequence[AssignmentExplanation]) -> list[AssignmentRow]:
     """Return the assignments of an answer of `explain`; alike ones stay in Canvas's order."""
     work = [AssignmentRow(a["assignment_id"], a["name"], tuple(_merged(a["sections"]))) for a in assignments]
     return sorted(work, key=lambda each: each.rank)
@@ -48,7 +48,7 @@ def work_of(assignments: Sequence[AssignmentExplanation]) -> list[AssignmentRow]
 def _merged(sections: Sequence[AssignmentExplanation]) -> list[Row]:
     rows: list[Row] = []
     for row in map(_row, sections):
-        alike = next((n for n, other in enumerate(rows) if _is_alike(row, other)), None)
+        alike = next((n for n, other in enumerate(rows) if _same_reason(row, other)), None)
         if alike is None:
             rows.append(row)
         else:
@@ -71,7 +71,7 @@ def _row(section: AssignmentExplanation) -> Row:
     )
 
 
-def _is_alike(row: Row, other: Row) -> bool:
+def _same_reason(row: Row, other: Row) -> bool:
     def without_scores(each: Row) -> bool:
         return not (each.students or each.scores_there or each.scores_wanted or each.written_at)
 

@@ -44,22 +44,22 @@ def show_dead_letter(pages: PageHandlers, request: PageRequest) -> Response:
 def confirm(pages: PageHandlers, request: PageRequest) -> Response:
     """`/dead-letters/confirm`: the selected dead letters, before they are retried or discarded."""
     verb, choice = _verb(request.query("verb")), _choice(request.query_fields)
-    meant = choice.of(pages.service)
+    selected = choice.of(pages.service)
     return pages.page(
-        "confirm.html", request, verb=verb, choice=choice, meant=meant, shown=SHOWN, rates=RATES,
-        rate="600" if len(meant) >= PACED_FROM else "0", courses={letter.course_id for letter in meant} - {""},
+        "confirm.html", request, verb=verb, choice=choice, selected_letters=selected, shown=SHOWN, rates=RATES,
+        rate="600" if len(selected) >= PACED_FROM else "0", courses={letter.course_id for letter in selected} - {""},
     )  # fmt: skip
 
 
 def start_batch(pages: PageHandlers, request: PageRequest) -> Response:
     """Retry or discard the selected dead letters."""
     verb, choice = _verb(request.form("verb")), _choice(request.form_fields)
-    meant = choice.of(pages.service)
+    selected = choice.of(pages.service)
     per_minute = request.form("rate", "0")
     if per_minute not in RATES:
         raise ApiError(422, "not_valid", "Choose one of the rates.")
     interval = timedelta(minutes=1) / int(per_minute) if per_minute != "0" else timedelta(0)
-    batch_id = pages.actions.start_batch(request.person, verb, meant, interval)
+    batch_id = pages.actions.start_batch(request.person, verb, selected, interval)
     return redirect(f"/dead-letters/batches/{batch_id}")
 
 

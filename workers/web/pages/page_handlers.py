@@ -91,7 +91,7 @@ class PageHandlers:
     def _authorize(self, request: Request, view: View) -> View:
         def authorized(pages: PageHandlers, page_request: PageRequest) -> Response:
             self.verify_csrf(request, page_request.caller, page_request.form("token"))
-            if not page_request.person.may_act:
+            if not page_request.person.can_operate:
                 raise ApiError(403, "not_operator", "Only operators may do this.")
             return view(pages, page_request)
 
@@ -126,7 +126,7 @@ class PageHandlers:
     def _respond(self, request: Request, view: View, form: Mapping[str, list[str]]) -> Response:
         if not self.sign_in.is_possible:
             return self.message(403, "Closed", CLOSED)
-        caller = self.sign_in.caller(request)
+        caller = self.sign_in.authenticate(request)
         if caller.person is None:
             return self._not_signed_in(request)
         query = parse_form(request.url.query.encode())

@@ -41,8 +41,8 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            {"time": self._time, "ago": self._ago, "hour": self._hour, "moment": _timestamp, "told": describe,
-             "duration": duration, "words": _label, "target": _target, "code": _code, "about": _about}
+            {"time": self._time, "ago": self._ago, "hour": self._hour, "timestamp": _timestamp, "describe": describe,
+             "duration": duration, "label": _label, "target": _target, "code": _code, "about": _about}
         )  # fmt: skip
         self._environment.globals.update(
             {"who": WHO, "chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}

@@ -45,7 +45,7 @@ class SignInViews:
         form = parse_form(body)
         name, password = _first(form, "account"), _first(form, "password")[:MAX_PASSWORD_CHARS]
         try:
-            person = await self._handlers.sign_in.by_password(request, name, password, "pages")
+            person = await self._handlers.sign_in.check_password(request, name, password, "pages")
         except (ApiError, RedisError) as error:
             return await run_in_threadpool(self._handlers.respond, partial(self._not_signed_in, request, form, error))
         return await run_in_threadpool(self._handlers.respond, lambda: self._signed_in(request, form, person))
@@ -60,7 +60,7 @@ class SignInViews:
             return self._handlers.message(403, "Closed", CLOSED)
         if not sign_in.accounts:
             return redirect("/")
-        caller = sign_in.caller(request)
+        caller = sign_in.authenticate(request)
         response = self._handlers.renderer.page(
             "sign_in.html", status, next=safe(asked), problem=problem, accounts=sign_in.accounts, person=None,
             token=sign_in.sessions.token(caller.session, ""), path="/sign-in",
@@ -75,7 +75,7 @@ class SignInViews:
 
         def checked() -> Response:
             form = parse_form(body)
-            if not sign_in.sessions.is_token(sign_in.caller(request).session, "", _first(form, "token")):
+            if not sign_in.sessions.is_token(sign_in.authenticate(request).session, "", _first(form, "token")):
                 return self._form(request, _first(form, "next"), 403, "This form was too old. Please send it again.")
             return _FORM_IS_VALID
 
@@ -93,14 +93,14 @@ class SignInViews:
     def _signed_in(self, request: Request, form: Mapping[str, list[str]], person: User) -> Response:
         sign_in = self._handlers.sign_in
         # A session of this browser that somebody signed in to before ends here.
-        sign_in.sessions.end(sign_in.caller(request).session)
-        self._handlers.actions.note_sign_in(person)
+        sign_in.sessions.end(sign_in.authenticate(request).session)
+        self._handlers.actions.record_sign_in(person)
         response = redirect(safe(_first(form, "next")))
         sign_in.sessions.write(sign_in.sessions.open(person.role), response, secure=sign_in.is_secure(request))
         return response
 
     def _signed_out(self, request: Request, form: Mapping[str, list[str]]) -> Response:
-        caller = self._handlers.sign_in.caller(request)
+        caller = self._handlers.sign_in.authenticate(request)
         self._handlers.verify_csrf(request, caller, _first(form, "token"))
         self._handlers.sign_in.sessions.end(caller.session)
         response = redirect("/sign-in")

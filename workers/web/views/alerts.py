@@ -14,7 +14,7 @@ from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
 from workers.web.views.dead_letter_causes import explained
 from workers.web.views.overview import SILENCE, Overview
 
-OVERDUE_AFTER = timedelta(minutes=2)
+OVERDUE_TIMEOUT = timedelta(minutes=2)
 MANY_MESSAGES = 1000
 NEEDED = ("worker", "beat")
 
@@ -44,8 +44,8 @@ def alerts(seen: Overview) -> list[Alert]:
         *_paused(seen),
         *_queries(seen),
         *_waits(seen),
-        *_letters(seen),
-        *_flow(seen),
+        *_dead_letters(seen),
+        *_throughput(seen),
         *_provisioning(seen),
     ]
     return sorted(found, key=lambda problem: problem.level)
@@ -105,7 +105,7 @@ def _waits(seen: Overview) -> Iterator[Alert]:
         )  # fmt: skip
 
 
-def _letters(seen: Overview) -> Iterator[Alert]:
+def _dead_letters(seen: Overview) -> Iterator[Alert]:
     if seen.dead_letters:
         few = "1 job waits" if seen.dead_letters == 1 else f"{seen.dead_letters} jobs wait"
         yield Alert(
@@ -117,7 +117,7 @@ def _letters(seen: Overview) -> Iterator[Alert]:
         yield Alert(Level.WARNING, "dead_letters_full", f"{warning}.", "Retry or discard some.", "/dead-letters")
 
 
-def _flow(seen: Overview) -> Iterator[Alert]:
+def _throughput(seen: Overview) -> Iterator[Alert]:
     if seen.silence_matters and (seen.last_event_at is None or seen.now - seen.last_event_at > SILENCE):
         since = "yet" if seen.last_event_at is None else f"for {describe(seen.now - seen.last_event_at)}"
         yield Alert(
@@ -133,7 +133,7 @@ def _flow(seen: Overview) -> Iterator[Alert]:
     held = any(pause.target == EVERYTHING for pause in seen.pauses) or seen.system_pauses
     paused = {pause.target for pause in seen.pauses}
     waiting = [course for course in seen.waiting if f"course:{course.course_id}" not in paused]
-    if waiting and not held and seen.now - waiting[0].due_at > OVERDUE_AFTER:
+    if waiting and not held and seen.now - waiting[0].due_at > OVERDUE_TIMEOUT:
         yield Alert(
             Level.WARNING, "overdue", f"Course {waiting[0].course_id} is due for "
             f"{describe(seen.now - waiting[0].due_at)}.",

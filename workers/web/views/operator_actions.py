@@ -30,12 +30,12 @@ class OperatorActions:
 
     def sync(self, person: User, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
         """Ask for a sync now; safe to repeat. Raises `ApiError` for a course that Canvas does not have."""
-        self._refuse_unknown(course_id)
+        self._require_known_course(course_id)
         self._service.changes.request(course_id, ChangeCause.PERSON, assignment_ids, actor=person.actor)
         self._service.records.connect(course_id)
-        self._note(person, Verb.SYNC, course_target(course_id))
+        self._record(person, Verb.SYNC, course_target(course_id))
 
-    def _refuse_unknown(self, course_id: str) -> None:
+    def _require_known_course(self, course_id: str) -> None:
         try:
             refuse_unknown_course(self._service.canvas, self._service.records, course_id)
         except ConfigurationError:
@@ -48,40 +48,40 @@ class OperatorActions:
         """Hold the target back; False if it was already."""
         done = self._service.pauses.pause(target, person.actor, reason)
         if done:
-            self._note(person, Verb.PAUSE, target)
+            self._record(person, Verb.PAUSE, target)
         return done
 
     def resume(self, person: User, target: str) -> bool:
         """Let the target go on; False if it was not held back."""
         done = self._service.pauses.resume(target)
         if done:
-            self._note(person, Verb.RESUME, target)
+            self._record(person, Verb.RESUME, target)
         return done
 
     def retry_one(self, person: User, letter: DeadLetter) -> bool:
         """Set the job of one letter going again; False if it cannot be put back."""
         done = self._service.dead_letter_queue.retry([letter], person.actor, timedelta(0), lambda _: False)
         if done.retried:
-            self._note(person, Verb.RETRY, letter.id)
+            self._record(person, Verb.RETRY, letter.id)
         return bool(done.retried)
 
     def discard_one(self, person: User, letter: DeadLetter) -> None:
         """Remove one letter without doing its work."""
         self._service.dead_letter_queue.discard([letter], person.actor)
-        self._note(person, Verb.DISCARD, letter.id)
+        self._record(person, Verb.DISCARD, letter.id)
 
     def start_batch(self, person: User, verb: Verb, letters: Sequence[DeadLetter], interval: timedelta) -> str:
         """Retry or discard many letters, a course per interval; return the batch's id."""
         batches = Batches(self._service.dead_letter_queue, self._service.letter_batches)
         batch_id = batches.start(verb, letters, person.actor, interval)
-        self._note(person, verb, f"batch:{batch_id}", len(letters))
+        self._record(person, verb, f"batch:{batch_id}", len(letters))
         return batch_id
 
     def cancel_batch(self, person: User, batch_id: str) -> bool:
         """Let a batch end where it is; False if it does not run."""
         done = self._service.letter_batches.cancel(batch_id)
         if done:
-            self._note(person, Verb.CANCEL, f"batch:{batch_id}")
+            self._record(person, Verb.CANCEL, f"batch:{batch_id}")
         return done
 
     def approve(self, person: User, plan_id: str) -> bool:
@@ -90,7 +90,7 @@ class OperatorActions:
             self._service.provisioning_service.approve(plan_id, person.actor)
         except InvalidOperation:
             return False
-        self._note(person, Verb.APPROVE, f"plan:{plan_id}")
+        self._record(person, Verb.APPROVE, f"plan:{plan_id}")
         return True
 
     def reject(self, person: User, plan_id: str) -> bool:
@@ -99,14 +99,14 @@ class OperatorActions:
             self._service.provisioning_service.discard(plan_id, person.actor)
         except InvalidOperation:
             return False
-        self._note(person, Verb.REJECT, f"plan:{plan_id}")
+        self._record(person, Verb.REJECT, f"plan:{plan_id}")
         return True
 
-    def note_sign_in(self, person: User) -> None:
+    def record_sign_in(self, person: User) -> None:
         """Note that somebody signed in."""
-        self._note(person, Verb.SIGN_IN, "pages")
+        self._record(person, Verb.SIGN_IN, "pages")
 
-    def _note(self, person: User, verb: Verb, target: str, count: int = 1) -> None:
+    def _record(self, person: User, verb: Verb, target: str, count: int = 1) -> None:
         action_id = self._service.actions.add(person.name, verb, target, count)
         log.info(
             LogEvent.ACTION_TAKEN, action_id=action_id, action=verb, target=target, count=count, actor=person.actor
