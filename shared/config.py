@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.cron import checked_cron
-from shared.domain.passback.rules.assignment_name import DEFAULT_MAX_NAME_CHARS
+from shared.domain.passback.rules.eligibility import DEFAULT_MAX_NAME_CHARS
 from shared.domain.provisioning.policy import (
     DEFAULT_COURSE_SIS_IDS,
     CoursePer,

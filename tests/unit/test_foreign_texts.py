@@ -19,7 +19,7 @@ from shared.adapters.telemetry.redaction import LONGEST_TEXT, redactor
 from shared.domain.passback.course_summary import search_terms
 from shared.domain.passback.planning import description
 from shared.domain.passback.planning.assignment_matching import _is_degraded
-from shared.domain.passback.rules.assignment_name import name_length
+from shared.domain.passback.rules.eligibility import name_length
 from shared.domain.provisioning.imports.row_errors import explain_row_error
 
 MEGABYTE = 1_000_000

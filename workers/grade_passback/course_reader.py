@@ -9,7 +9,6 @@ from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import Links
 from shared.clock import Clock
-from shared.domain.passback.cache_consistency import fits
 from shared.domain.passback.canvas import Assignment, AssignmentGroup, Course, GradebookRow, Section
 from shared.domain.passback.course_state import (
     AssignmentSectionKey,
@@ -24,8 +23,7 @@ from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.name_conflicts import name_conflict
 from shared.domain.passback.planning.plan import LinkExistingStep, Plan, PlanNote, make_plan
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, TeacherCategory
-from shared.domain.passback.read_scope import known_graded, up_to_date_keys
-from shared.domain.passback.rules.assignment_name import DEFAULT_MAX_NAME_CHARS
+from shared.domain.passback.read_scope import is_cache_consistent, known_graded, up_to_date_keys
 from shared.domain.passback.rules.categories import (
     CategoryAssociation,
     CategoryFound,
@@ -34,7 +32,12 @@ from shared.domain.passback.rules.categories import (
     may_associate,
 )
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
-from shared.domain.passback.rules.eligibility import Facts, assignment_findings, section_findings
+from shared.domain.passback.rules.eligibility import (
+    DEFAULT_MAX_NAME_CHARS,
+    Facts,
+    assignment_findings,
+    section_findings,
+)
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import SectionScores, StudentPlacement, place_students, section_scores
 from shared.errors import GradebookIncomplete, TransientError
@@ -197,7 +200,7 @@ class CourseComparer:
 
         placements, rows = placed()
         new_students, new_group = _has_news(earlier, placements), _lacks_category(earlier, placements)
-        if course.remembered and (new_group or not fits(course, rows, rosters.values())):
+        if course.remembered and (new_group or not is_cache_consistent(course, rows, rosters.values())):
             return again(graded=graded, reading=CachePolicy.ANEW)
         if new_students:
             rosters = self._rosters.sections(list(rosters), refresh=True)

@@ -91,20 +91,10 @@ FIRST_CHANGE_WAIT = timedelta(milliseconds=200)
 class DebounceWindow:
     """The lengths of the debounce window.
 
-    `first_change` is how long the first change of a course at rest is gathered with others; None lets it wait for the
-    window as any other change.
+    `first_change` is the wait of the first change of an up-to-date course; None gives it the ordinary window. The sync
+    queue's Lua computes the due time.
     """
 
     quiet_period: timedelta
     max_wait: timedelta
     first_change: timedelta | None = None
-
-    def due_at(self, first_at: datetime, last_at: datetime, *, at_rest: bool = False) -> datetime:
-        """Return when a course with changes from `first_at` to `last_at` is to be synced.
-
-        `at_rest` says that the course was at rest when the first of them came.
-        """
-        window = min(last_at + self.quiet_period, first_at + self.max_wait)
-        if not at_rest or self.first_change is None:
-            return window
-        return min(window, first_at + self.first_change)

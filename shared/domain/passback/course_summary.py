@@ -30,11 +30,6 @@ class AssignmentStatus(StrEnum):
     KEPT_BACK = "kept_back"
     """Blocked, and on purpose: its teacher did not ask for it to be sent."""
 
-    @property
-    def needs_attention(self) -> bool:
-        """Say whether a person should look: work that was to be sent is not there, and may not come by itself."""
-        return self in NEED_ATTENTION
-
 
 NEED_ATTENTION = (AssignmentStatus.DEAD, AssignmentStatus.RETRYING, AssignmentStatus.BLOCKED)
 

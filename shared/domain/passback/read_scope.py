@@ -1,9 +1,10 @@
-"""Which work was settled at the last sync, so that a grade elsewhere in the course is no reason to read its scores."""
+"""Decides what a sync need not read: sections and groups from the cache, and scores of up-to-date assignments."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from shared.domain.passback.canvas import Course
+from shared.domain.passback.canvas import Course, GradebookRow, OverrideTarget
 from shared.domain.passback.course_state import AssignmentSectionKey, CourseRecord, State, sections_by_key
+from shared.domain.passback.powerschool import RosteredSection
 
 UP_TO_DATE = frozenset({State.SYNCED, State.WAITING})
 
@@ -11,7 +12,7 @@ UP_TO_DATE = frozenset({State.SYNCED, State.WAITING})
 def up_to_date_keys(record: CourseRecord | None) -> Mapping[AssignmentSectionKey, State]:
     """Return where the last sync left nothing to be done: synced, or waiting for a first score.
 
-    What was blocked may be free by now, and what failed may go through: none of it is at rest.
+    Blocked and failed assignments are left out: their next attempt may succeed.
     """
     return {place: section.state for place, section in sections_by_key(record).items() if section.state in UP_TO_DATE}
 
@@ -25,3 +26,29 @@ def known_graded(graded: frozenset[str] | None, course: Course) -> frozenset[str
     """
     listed = {assignment.id for assignment in course.assignments}
     return graded if graded is not None and graded <= listed else None
+
+
+def is_cache_consistent(course: Course, rows: Sequence[GradebookRow], rosters: Collection[RosteredSection]) -> bool:
+    """Say whether the course's cached sections and groups are consistent with its assignments, rows and rosters.
+
+    Canvas need not send an event of this course when a section is added (such as one cross-listed from another course)
+    or removed. Students of an unknown section, or a section that lost all its students, show the change.
+    """
+    section_ids = {section.id for section in course.sections}
+    named = _sections_with_dates(course) | {section_id for row in rows for section_id in row.section_ids}
+    groups = {assignment.group_id for assignment in course.assignments}
+    return named <= section_ids and groups <= course.groups.keys() and not _has_no_students(course, rows, rosters)
+
+
+def _sections_with_dates(course: Course) -> set[str | None]:
+    overrides = [override for assignment in course.assignments for override in assignment.all_overrides]
+    return {override.section_id for override in overrides if override.target is OverrideTarget.SECTION}
+
+
+def _has_no_students(course: Course, rows: Sequence[GradebookRow], rosters: Collection[RosteredSection]) -> bool:
+    """Say whether Canvas lists nobody in a section that has students in PowerSchool; False without rows."""
+    if not rows:
+        return False
+    attended = {section_id for row in rows for section_id in row.section_ids}
+    with_students = {r.sis_section_id for r in rosters if any(student.active for student in r.students.values())}
+    return any(s.sis_section_id in with_students and s.id not in attended for s in course.sections)

@@ -137,11 +137,6 @@ class Plan:
     findings: tuple[PlanFinding, ...] = ()
 
     @property
-    def is_empty(self) -> bool:
-        """Say whether nothing is to be done."""
-        return not self.steps
-
-    @property
     def writes(self) -> tuple[Write, ...]:
         """The steps that write to PowerSchool."""
         return tuple(step for step in self.steps if not isinstance(step, LinkStep))

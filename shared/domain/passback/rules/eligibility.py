@@ -5,20 +5,25 @@ blocks it, or (b) only an assignment that is for nobody else is blocked. This is
 students beside "Everyone Else" are fine, and Canvas's `visible_to_everyone` decides.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
+from html import unescape
+from html.entities import html5
 from typing import Generic, TypeVar
 
 from shared.domain.passback.canvas import Assignment, Course, GradingType, Section
 from shared.domain.passback.powerschool import RosteredSection
-from shared.domain.passback.rules.assignment_name import DEFAULT_MAX_NAME_CHARS, name_length
 from shared.domain.passback.rules.categories import CategoryMatch, CategoryMissing, MissingReason
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.rules.reasons import Actor, Explanation, Finding, Reason
 
 ROLL_CALL_NAME = "Roll Call Attendance"
 UNGRADABLE_SUBMISSIONS = frozenset({"not_graded", "wiki_page"})
+# The limit of Canvas's own passback dialog.
+DEFAULT_MAX_NAME_CHARS = 30
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|\w{1,32});")
 
 T = TypeVar("T")
 
@@ -74,6 +79,22 @@ def assignment_findings(assignment: Assignment, max_name_chars: int = DEFAULT_MA
 def section_findings(facts: Facts) -> tuple[Finding, ...]:
     """Return every reason that keeps the assignment back in this section, in table order."""
     return _findings(SECTION_RULES, facts)
+
+
+def name_length(name: str) -> int:
+    """Return the number of characters, with an HTML entity as the one character that it stands for.
+
+    A name is plain text: `&amp;` is shown as typed, and sent so. Canvas's check alone unescapes it. What does not end
+    with a semicolon is no entity: `html.unescape` reads one into `&notes`.
+
+    Source: Canvas Gradebook, "Sync to SIS": the unescaped name is compared with the limit.
+    """
+    return len(_ENTITY.sub(_character, name))
+
+
+def _character(entity: re.Match[str]) -> str:
+    text = entity[0]
+    return unescape(text) if text[1] == "#" or text[1:] in html5 else text
 
 
 def _findings(rules: Iterable[Rule[T]], subject: T) -> tuple[Finding, ...]:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from shared.domain.passback.rules.assignment_name import name_length
-from shared.domain.passback.rules.eligibility import assignment_findings
+from shared.domain.passback.rules.eligibility import assignment_findings, name_length
 from shared.domain.passback.rules.reasons import Finding, Reason
 from tests.unit.domain.passback.baseline import with_assignment
 

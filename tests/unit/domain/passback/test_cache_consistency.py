@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.domain.passback.cache_consistency import fits
 from shared.domain.passback.canvas import GradebookRow, Override, OverrideTarget, Section
+from shared.domain.passback.read_scope import is_cache_consistent
 from tests.unit.domain.passback.baseline import ASSIGNMENT, COURSE, ROSTERED
 
 ROW = GradebookRow("71", "S1", frozenset({"21"}))
@@ -16,7 +16,7 @@ SECOND = Section("22", "Period 2", "4002")
 
 
 def of(rows: tuple[GradebookRow, ...] = (ROW,), rosters: Any = (ROSTERED,), **changes: Any) -> bool:
-    return fits(replace(COURSE, **changes), rows, rosters)
+    return is_cache_consistent(replace(COURSE, **changes), rows, rosters)
 
 
 def test_a_course_as_it_was_fits() -> None:

@@ -69,7 +69,7 @@ class TestAgreement:
     def test_nothing_differs(self) -> None:
         """Where PowerSchool agrees with Canvas, the plan is empty."""
         assert plan() == Plan()
-        assert plan().is_empty
+        assert not plan().steps
 
     def test_nothing_desired(self) -> None:
         """Nothing desired touches nothing: what Canvas deleted stays in PowerSchool."""
@@ -83,7 +83,7 @@ class TestAgreement:
         assert kinds(made) == [LinkExistingStep, UpdateStep, CreateStep, WriteScoresStep]
         assert (made.creates, made.updates, made.scores) == (1, 1, 2)
         assert made.writes == made.steps[1:]
-        assert not made.is_empty
+        assert made.steps
         assert made.steps_of("13", SECTION_DCID) == made.steps[2:]
         assert made.steps_of("12", SECTION_DCID) == made.steps[:1]
         assert made.steps_of("11", SECTION_DCID) == made.steps[1:2]
@@ -178,12 +178,12 @@ class TestUpdate:
     )
     def test_no_difference(self, changes: dict[str, object]) -> None:
         """Spaces, line ends, trailing zeros and what passback does not own are no differences."""
-        assert plan(desired(**changes)).is_empty  # type: ignore[arg-type]
+        assert not plan(desired(**changes)).steps  # type: ignore[arg-type]
 
     def test_long_description(self) -> None:
         """What PowerSchool cannot hold of a description is no difference."""
         held = "x" * MAX_BYTES
-        assert plan(desired(description=held + "y"), replace(THERE, description=held)).is_empty
+        assert not plan(desired(description=held + "y"), replace(THERE, description=held)).steps
         assert kinds(plan(desired(description=held), replace(THERE, description=held[1:]))) == [UpdateStep]
 
     def test_category_by_hand(self) -> None:
@@ -228,7 +228,7 @@ class TestScores:
     @pytest.mark.parametrize("points", ["8", "8.000000", "8.0000004"])
     def test_equal(self, points: str) -> None:
         """An equal score is never sent again."""
-        assert plan(desired(students={501: points})).is_empty
+        assert not plan(desired(students={501: points})).steps
 
     def test_only_differing_rows(self) -> None:
         """Only the scores that differ are sent, in the order of their students."""
@@ -246,7 +246,7 @@ class TestScores:
     def test_exempt_without_score(self) -> None:
         """An exempt student without a score needs no 0: neither counts."""
         wanted = desired(scores={501: DesiredScore(501, Decimal(0), exempt=True)})
-        assert plan(wanted, replace(THERE, scores={501: ActualScore(None, exempt=True)})).is_empty
+        assert not plan(wanted, replace(THERE, scores={501: ActualScore(None, exempt=True)})).steps
 
     def test_missing_without_score(self) -> None:
         """A missing student without a score needs the 0: it counts."""
@@ -256,7 +256,7 @@ class TestScores:
     def test_scores_of_others(self) -> None:
         """A score of a student whom Canvas does not mention is left alone."""
         held = replace(THERE, scores={**THERE.scores, 599: ActualScore(Decimal(1))})
-        assert plan(there=held, links=linked((WANTED, THERE), sent_to=[501, 599])).is_empty
+        assert not plan(there=held, links=linked((WANTED, THERE), sent_to=[501, 599])).steps
 
 
 class TestClearedScores:
