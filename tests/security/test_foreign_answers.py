@@ -124,7 +124,7 @@ def everything(tmp_path: Path) -> tuple[Any, Any]:
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=[path.rpartition("/")[2] or path for _, path in ROUTES])
 @given(data=st.data())
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

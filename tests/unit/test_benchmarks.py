@@ -311,6 +311,7 @@ def test_a_windows_cost_is_flat_in_events_and_idle_courses() -> None:
     assert growth.svg({"a": {1: 1.0, 10: 9.0}, "b": {1: 1.0}, "c": {10: 2.0}}).count("<circle") == 4
 
 
+@pytest.mark.slow
 @needs_redis
 def test_folding_and_planning_run() -> None:
     """Every message is folded, every task carried out, every row planned."""
@@ -327,6 +328,7 @@ def test_a_full_resend_sends_every_score_and_the_limit_only_reads() -> None:
     assert figures["bytes alone: requests a course"] == figures["unchanged: requests a course"]
 
 
+@pytest.mark.slow
 @needs_redis
 def test_the_twins_of_an_event_send_one_score_and_the_equal_one_reads_twice() -> None:
     """Publish, task, put; and a submission and an assignment before that."""
@@ -338,6 +340,7 @@ def test_the_twins_of_an_event_send_one_score_and_the_equal_one_reads_twice() ->
         assert bench.remote.differing() == 0
 
 
+@pytest.mark.slow
 @needs_redis
 def test_sixty_schools_are_provisioned_in_a_handful_of_imports(capsys: pytest.CaptureFixture[str]) -> None:
     """Thirty imports at the most for the first run, five for a day with one drop per school, none without a change.
@@ -350,6 +353,7 @@ def test_sixty_schools_are_provisioned_in_a_handful_of_imports(capsys: pytest.Ca
     assert runs[2]["rows_applied"] == 60
 
 
+@pytest.mark.slow
 @needs_redis
 def test_a_districts_rosters_are_measured_with_their_growth() -> None:
     """Three runs in processes of their own: everything, a few classes, nothing; and what more students take."""
