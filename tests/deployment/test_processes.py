@@ -9,7 +9,7 @@ import pytest
 from shared.config import REMOVED_SETTINGS
 from tests.architecture.project import files, syntax_trees
 from tests.deployment.deployed import DEPLOY, KNOWN_VARIABLES, OPTIONAL, PROCFILE, compose, manifests, units
-from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
+from workers.provisioning.service import KIND as PROVISIONING_WORKER
 
 
 def composed() -> set[str]:

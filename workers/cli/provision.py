@@ -15,10 +15,9 @@ from workers.cli.sync import Actor, system_user
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.provision_text import comparison_text, history_text, run_text
 from workers.container import Container
-from workers.provisioning.reports.changed_rows import compared_rows
-from workers.provisioning.reports.serializers import Json, changed_json, comparison_json, run_json, run_summary
-from workers.provisioning.service import InvalidOperation
-from workers.provisioning.worker_kind import KIND
+from workers.provisioning.comparison import compared_rows
+from workers.provisioning.serializers import Json, changed_json, comparison_json, run_json, run_summary
+from workers.provisioning.service import KIND, InvalidOperation
 
 provision = typer.Typer(
     help="Canvas's rosters from PowerSchool's: run, history, held, show, discard, rollback.", no_args_is_help=True

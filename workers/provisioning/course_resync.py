@@ -14,7 +14,7 @@ from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.domain.provisioning.run import Run
-from workers.provisioning.reports.changed_rows import ChangedDataSet, changed_rows
+from workers.provisioning.comparison import ChangedDataSet, changed_rows
 
 MOST_COURSES = 1_000_000
 WITH_SECTIONS = (Entity.SECTIONS, Entity.ENROLLMENTS)

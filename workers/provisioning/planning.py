@@ -8,7 +8,7 @@ from datetime import date, tzinfo
 from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.provisioning.hold_reasons import HoldFinding
-from shared.domain.provisioning.imports.row_errors import explain_row_error
+from shared.domain.provisioning.imports.row_errors import explain_row_error, row_of
 from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, with_new_ids
 from shared.domain.provisioning.plan import plan_roster
 from shared.domain.provisioning.problems import RosterProblem
@@ -19,7 +19,6 @@ from shared.domain.provisioning.run import ImportMessage, StoredHold
 from shared.domain.provisioning.safety import facts_of, safety_findings
 from shared.domain.provisioning.school_sizes import LiveHistory
 from workers.provisioning.from_settings import limits, provisioning_policy
-from workers.provisioning.imports.row_info import row_of
 
 # A run is looked at by people: it names so many problems, and counts the rest.
 NAMED_PROBLEMS = 200

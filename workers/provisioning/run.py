@@ -4,7 +4,7 @@
 anywhere is followed by another that goes on.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -14,12 +14,10 @@ from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
 from shared.domain.provisioning.imports.corrections import USERS, corrections_before
 from shared.domain.provisioning.imports.login_changes import login_digest, login_of, user_id_of
-from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, change_imports, with_new_ids
-from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
+from shared.domain.provisioning.imports.sis_id_changes import with_new_ids
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey
 from shared.domain.provisioning.rows.users import CanvasUsers
 from shared.domain.provisioning.run import (
-    DataSetChange,
     DataSetState,
     ImportProgress,
     Run,
@@ -32,17 +30,17 @@ from shared.domain.provisioning.run import (
     plan_digest_of,
 )
 from shared.domain.provisioning.safety import ended_terms
-from shared.domain.provisioning.school_plans import changed_rows_of, plan_without
+from shared.domain.provisioning.school_plans import plan_without
 from shared.domain.provisioning.school_sizes import LiveCounts, LiveHistory
 from shared.errors import PermanentError
 from shared.log_events import LogEvent
 from shared.ports.provisioning import RosterFeed, SisImports
+from workers.provisioning.comparison import Comparison, SchoolPlan, id_imports, school_plan, schools_apart
 from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.sub_accounts import missing_accounts
-from workers.provisioning.imports.upload_planner import LastApplied, PlannedImport, UploadPlanner, correction_change
+from workers.provisioning.imports.upload_planner import LastApplied, PlannedImport, UploadPlanner
 from workers.provisioning.planning import PlanBuilder, PlanResult
-from workers.provisioning.reports.comparison import Comparison, SchoolPlan
 
 log = structlog.get_logger()
 
@@ -138,14 +136,14 @@ class ProvisionRun:
         own = run.school_number
         if own is not None:
             # A doubt about the whole district is one about the school.
-            school = _school_plan(own, applied, planned, holds, run.corrections)
+            school = school_plan(own, applied, planned, holds, run.corrections)
             compared = self._of(run, plans, held, applied, known, lambda number: number != own)
             return replace(compared, holds=school.holds, plan_digest=school.plan_digest)
-        plan_digest = plan_digest_of((*digests.items(), *_id_imports(planned.id_changes, run.corrections)))
+        plan_digest = plan_digest_of((*digests.items(), *id_imports(planned.id_changes, run.corrections)))
         doubtful: frozenset[int] = frozenset()
         if run.approved_plan != plan_digest:
             doubtful = schools_apart(applied, planned.data_sets, holds)
-        schools = tuple(_school_plan(school, applied, planned, holds, ()) for school in doubtful)
+        schools = tuple(school_plan(school, applied, planned, holds, ()) for school in doubtful)
         compared = self._of(run, plans, held, applied, known, (lambda number: number in doubtful) if doubtful else None)
         return replace(compared, holds=holds, plan_digest=plan_digest, schools=schools)
 
@@ -404,18 +402,6 @@ def _hold_findings(
     return ()
 
 
-def schools_apart(
-    applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[StoredHold]
-) -> frozenset[int]:
-    """Return the schools whose doubts hold them alone: none where a doubt is about all, or no school is left."""
-    numbers = {hold.school_number for hold in holds}
-    if not numbers or None in numbers:
-        return frozenset()
-    doubtful = frozenset(number for number in numbers if number is not None)
-    schools = {row.school_number for data_set in (*applied, *planned) for row in data_set.rows}
-    return doubtful if schools - doubtful - {DISTRICT_SCHOOL_NUMBER} else frozenset()
-
-
 class _Plans:
     """Plans of one reading: with all people by their new SIS ids, or with those of some records left as they are."""
 
@@ -427,47 +413,6 @@ class _Plans:
         """Return the plan in which nobody of these schools gets another SIS id."""
         waiting = frozenset(each.source for each in self.everything.id_changes if stays(each.school_number))
         return self._plan(waiting) if waiting else self.everything
-
-
-def _school_plan(
-    school: int,
-    applied: Sequence[DataSet],
-    planned: PlanResult,
-    holds: Iterable[StoredHold],
-    corrected: Sequence[ImportProgress],
-) -> SchoolPlan:
-    """Return what changes of a school's rows alone. Its digest stands for exactly those changes.
-
-    `corrected` are the corrections that were made for the school already.
-    """
-    ids = {change.old: change.new for change in planned.id_changes}
-    before_all = [with_new_ids(each, ids) for each in applied]
-    found = changed_rows_of(before_all, plan_without(before_all, planned.data_sets, lambda number: number != school))
-    changes = []
-    rows: dict[str, DataSet] = {}
-    for each in found:
-        before, after = digest_of(each.before), digest_of(each.after)
-        rows |= {before: each.before, after: each.after}
-        changes.append(DataSetChange(each.after.key, before, after, each.added, each.changed, each.removed))
-    id_changes = [change for change in planned.id_changes if change.school_number == school]
-    renumbering = change_imports(id_changes)
-    rows |= {digest_of(each): each for each in renumbering}
-    digests = ((change.key, f"{change.before}-{change.after}") for change in changes)
-    digest = plan_digest_of((*digests, *_id_imports(id_changes, corrected)))
-    own = tuple(hold for hold in holds if hold.school_number in (None, school))
-    return SchoolPlan(school, own, digest, (*map(correction_change, renumbering), *changes), rows)
-
-
-def _id_imports(
-    id_changes: Sequence[SisIdChange], corrected: Iterable[ImportProgress]
-) -> Iterator[tuple[DataSetKey, str]]:
-    """Yield what stands for the SIS ids that a plan changes: those that were changed for it already are part of it."""
-    for upload in corrected:
-        for part in upload.parts:
-            if part.key.entity is Entity.SIS_ID_CHANGES:
-                yield part.key, part.digest
-    for each in change_imports(id_changes):
-        yield each.key, digest_of(each)
 
 
 def _covers(run: Run, other: Run) -> bool:

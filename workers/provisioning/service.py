@@ -12,11 +12,13 @@ from shared.clock import Clock
 from shared.domain.pauses import PROVISIONING
 from shared.domain.provisioning.run import ImportMessage, Run, RunCause, RunKind, RunState
 from shared.log_events import LogEvent
-from workers.provisioning.reports.changed_rows import ChangedDataSet, changed_rows
+from workers.provisioning.comparison import ChangedDataSet, changed_rows
 
 log = structlog.get_logger()
 
-SHOWN_RUNS = 50
+RUNS_LIMIT = 50
+KIND = "provisioning-worker"
+"""The name of the worker's process among the heartbeats."""
 
 
 class InvalidOperation(Exception):
@@ -36,7 +38,7 @@ class ProvisioningService:
         """Return the time."""
         return self._clock.now()
 
-    def runs(self, limit: int = SHOWN_RUNS) -> Sequence[Run]:
+    def runs(self, limit: int = RUNS_LIMIT) -> Sequence[Run]:
         """Return the newest runs, the newest first."""
         return self._runs.newest(limit)
 
@@ -116,7 +118,7 @@ class ProvisioningService:
 
     def _to_undo(self, run_id: str | None) -> Run:
         if run_id is None:
-            found = next((run for run in self._runs.newest(SHOWN_RUNS) if run.has_written), None)
+            found = next((run for run in self._runs.newest(RUNS_LIMIT) if run.has_written), None)
         else:
             found = self._runs.find(run_id)
         if found is None:

@@ -8,7 +8,7 @@ from shared.log_events import LogEvent
 from shared.queues import Queue, Task
 from workers.celery.worker import consumer_responds, run_celery_worker
 from workers.container import get_container
-from workers.provisioning.worker_kind import KIND
+from workers.provisioning.service import KIND
 from workers.runtime.heartbeat import HeartbeatThread
 from workers.runtime.identity import this_process
 

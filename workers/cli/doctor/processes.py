@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from workers.cli.doctor.result import Check, CheckResult, ok
 from workers.container import Container
-from workers.provisioning.worker_kind import KIND as PROVISIONING
+from workers.provisioning.service import KIND as PROVISIONING
 
 KINDS = {
     "web": "receives events",

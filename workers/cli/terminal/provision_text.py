@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
-from workers.provisioning.reports.serializers import Json
+from workers.provisioning.serializers import Json
 
 COUNTED = ("added", "changed", "removed", "imports", "row_messages")
 HISTORY = ("id", "kind", "cause", "state", "created_at", *COUNTED, "why")

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.imports.login_changes import login_of, user_id_of, with_freed_logins
+from shared.domain.provisioning.imports.row_errors import row_of
 from shared.domain.provisioning.imports.sis_id_changes import new_ids, with_new_ids
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
 from shared.domain.provisioning.run import DataSetState, Run, digest_of
 from shared.errors import AccessDenied, PermanentError
 from shared.ports.provisioning import CanvasUser, SisImports
-from workers.provisioning.imports.row_info import row_of
 
 USERS = DataSetKey(Entity.USERS)
 UNKNOWN = CanvasUser(login=None)

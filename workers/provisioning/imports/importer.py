@@ -9,6 +9,7 @@ import structlog
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
 from shared.domain.provisioning.imports.import_groups import CLASSES, DISTRICT, entities_of
+from shared.domain.provisioning.imports.row_errors import row_key_of
 from shared.domain.provisioning.imports.uploads import Part, files_of
 from shared.domain.provisioning.rows.sis_rows import (
     DataSet,
@@ -35,7 +36,6 @@ from shared.errors import NotFound, PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.ports.provisioning import SisImports
 from workers.provisioning.imports.corrections import Corrector
-from workers.provisioning.imports.row_info import row_key_of
 from workers.provisioning.imports.upload_planner import LastApplied, UploadPlanner
 from workers.provisioning.planning import PlanBuilder
 

@@ -9,7 +9,7 @@ from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run
 from workers.container import Container
 from workers.grade_passback.explain.response import Json, pause_json
-from workers.provisioning.reports.serializers import message_api_json, rows_api_json, run_api_json
+from workers.provisioning.serializers import message_api_json, rows_api_json, run_api_json
 from workers.status import installation_status
 from workers.web.api.parameters import Operator, StrictModel, plain
 from workers.web.errors import ApiError

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from workers.provisioning.reports.serializers import run_findings, run_reasons
+from workers.provisioning.serializers import run_findings, run_reasons
 from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 

@@ -10,7 +10,7 @@ from shared.domain.pauses import EVERYTHING
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from shared.domain.provisioning.run import RunState
 from workers.grade_passback.outcome_handler import CONCERNS_EVERY_COURSE
-from workers.provisioning.worker_kind import KIND as PROVISIONING_WORKER
+from workers.provisioning.service import KIND as PROVISIONING_WORKER
 from workers.web.views.dead_letter_causes import explained
 from workers.web.views.overview import SILENCE, Overview
 

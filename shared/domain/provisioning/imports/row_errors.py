@@ -6,11 +6,12 @@ versions and with the language of the account, so a kind is recognised by a few 
 known to use are shown.
 """
 
+import csv
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.domain.provisioning.rows.sis_rows import SisRow
+from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, RowError, SisRow
 
 
 class RowErrorKind(StrEnum):
@@ -194,3 +195,17 @@ def explain_row_error(message: str, row: SisRow | None) -> RowErrorExplanation:
         "Compare the record in PowerSchool with Canvas's words.",
         source,
     )
+
+
+def row_of(key: DataSetKey, data_set: DataSet | None, error: RowError) -> SisRow | None:
+    """Return the row that Canvas speaks of. It repeats it as a line of the file; numbers count in a file of its own."""
+    named = row_key_of(key.entity, error)
+    if data_set is None or named is None:
+        return None
+    return next((row for row in data_set.rows if row.key(key.entity) == named), None)
+
+
+def row_key_of(entity: Entity, error: RowError) -> tuple[str, ...] | None:
+    """Return what identifies the row that Canvas speaks of, None where it does not repeat it as a line of the file."""
+    values = next(csv.reader([error.row_info]), []) if error.row_info else []
+    return SisRow(tuple(values)).key(entity) if len(values) == len(HEADERS[entity]) else None

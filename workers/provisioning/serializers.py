@@ -10,8 +10,7 @@ from shared.domain.provisioning.diff import ChangedRow
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.domain.provisioning.run import DataSetChange, ImportMessage, Run, StoredHold, WaitedFor
-from workers.provisioning.reports.changed_rows import ChangedDataSet
-from workers.provisioning.reports.comparison import Comparison
+from workers.provisioning.comparison import ChangedDataSet, Comparison
 
 Json = dict[str, object]
 

@@ -1,1 +1,0 @@
-"""Runs and rows for people, as text and JSON."""

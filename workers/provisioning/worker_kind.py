@@ -1,3 +1,0 @@
-"""What the provisioning worker calls itself among the processes."""
-
-KIND = "provisioning-worker"
