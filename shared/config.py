@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         pattern="^(redis|rediss|unix)://",
-        description="Redis: queues, change sets, links and records. `redis://`, `rediss://` or `unix://`.",
+        description="Redis: queues, pending changes, links and course states. `redis://`, `rediss://` or `unix://`.",
     )
     redis_password: SecretStr = Field(
         SecretStr(""), description="Password of Redis, where the URL holds none: for a file of its own."
@@ -177,7 +177,9 @@ class Settings(BaseSettings):
         description="Redis Sentinels as `host:port`, comma-separated: they say where Redis is, and the URL gives user, "
         "database and, with `rediss://`, TLS.",
     )
-    redis_sentinel_master: str = Field("passback", min_length=1, description="Name under which the Sentinels know it.")
+    redis_sentinel_master: str = Field(
+        "passback", min_length=1, description="Name of the Redis master at the Sentinels."
+    )
     redis_sentinel_password: SecretStr = Field(SecretStr(""), description="Password of the Sentinels themselves.")
     redis_prefix: str = Field(
         "passback",
@@ -185,7 +187,8 @@ class Settings(BaseSettings):
         description="First part of every Redis key, so that several districts may share a Redis.",
     )
     allow_volatile_redis: bool = Field(
-        False, description="Let workers start on a Redis without an append-only file, which forgets when it restarts."
+        False,
+        description="Let workers start on a Redis without an append-only file, which loses its data at a restart.",
     )
 
     canvas_url: Url = Field("", description="Canvas, such as `https://district.instructure.com`.")
@@ -370,14 +373,14 @@ class Settings(BaseSettings):
         "Canvas; 0: never.",
     )
     provision_history_days: int = Field(
-        90, ge=1, le=3650, description="Days for which runs, their row errors and what a rollback needs are kept."
+        90, ge=1, le=3650, description="Days for which runs, their row errors and the data for a rollback are stored."
     )
 
     audit_days: int = Field(
         400,
         ge=1,
         le=36_500,
-        description="Days for which is kept what was written to PowerSchool, and what it replaced.",
+        description="Days for which writes to PowerSchool, and the values they replaced, stay in the audit log.",
     )
 
     worker_threads: int = Field(8, ge=1, le=64, description="Courses that one worker syncs at once.")
@@ -388,7 +391,7 @@ class Settings(BaseSettings):
         "hash by `passback password`.",
     )
     viewer_password: SecretStr = Field(
-        SecretStr(""), description="Password of `viewer`, who sees everything on the pages and does nothing; likewise."
+        SecretStr(""), description="Password of `viewer`, who sees every page and changes nothing; likewise."
     )
     session_secret: SecretStr = Field(
         SecretStr(""),
@@ -396,8 +399,8 @@ class Settings(BaseSettings):
     )
     proxy_addresses: Networks = Field(
         (),
-        description="Addresses or networks of the proxies in front of the web process; what they say of the sender, "
-        "of TLS and of who signed in is believed.",
+        description="Addresses or networks of the proxies in front of the web process. Their headers about the "
+        "sender, TLS and the signed-in user are trusted.",
     )
     proxy_user_header: HeaderName = Field(
         "", description="Header in which such a proxy names who signed in there, such as `X-Forwarded-User`."
