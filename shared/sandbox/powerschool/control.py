@@ -3,6 +3,8 @@
 It has no authentication: a sandbox listens on the loopback interface only.
 """
 
+from dataclasses import fields
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +22,41 @@ from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.state import PowerSchool, Write
 
 ACTIONS: TypeAdapter[Action] = TypeAdapter(Action)
+
+
+ROW_FIELDS = frozenset(
+    [
+        "assignment_id",
+        "assignment_section_id",
+        "section_dcid",
+        "name",
+        "due_date",
+        "points",
+        "description",
+        "publish_option",
+        "locked",
+        "counted",
+        "scores_published",
+        "score_type",
+        "weight",
+    ]
+)
+SCORE_FIELDS = frozenset(
+    [
+        "points",
+        "percent",
+        "letter",
+        "entered",
+        "kind",
+        "missing",
+        "exempt",
+        "late",
+        "collected",
+        "absent",
+        "incomplete",
+        "comment",
+    ]
+)
 
 
 async def seed(request: Request) -> Response:
@@ -64,50 +101,27 @@ def _write_json(write: Write) -> dict[str, Any]:
         "assignment_section_id": write.assignment_section_id,
         "section_dcid": write.section_dcid,
         "students": list(write.student_dcids),
-        "values": [[_optional(points), missing, exempt] for points, missing, exempt in write.values],
+        "values": [[_shown(points), missing, exempt] for points, missing, exempt in write.values],
     }
 
 
 def _row_json(state: PowerSchool, row: AssignmentSection) -> dict[str, Any]:
-    return {
-        "assignment_id": row.assignment_id,
-        "assignment_section_id": row.assignment_section_id,
-        "section_dcid": row.section_dcid,
-        "name": row.name,
-        "due_date": row.due_date.isoformat(),
-        "points": plain(row.points),
-        "description": row.description,
+    shown = {field.name: _shown(getattr(row, field.name)) for field in fields(row) if field.name in ROW_FIELDS}
+    return shown | {
         "category_id": row.category_id,
-        "publish_option": row.publish_option,
         "created_by_plugin": state.assignments[row.assignment_id].created_by_plugin,
-        "locked": row.locked,
-        "counted": row.counted,
-        "scores_published": row.scores_published,
-        "score_type": row.score_type,
-        "weight": plain(row.weight),
         "scores": {str(student_dcid): _score_json(score) for student_dcid, score in row.scores.items()},
     }
 
 
 def _score_json(score: Score) -> dict[str, Any]:
-    return {
-        "points": _optional(score.points),
-        "percent": _optional(score.percent),
-        "letter": score.letter,
-        "entered": score.entered,
-        "kind": score.kind,
-        "missing": score.missing,
-        "exempt": score.exempt,
-        "late": score.late,
-        "collected": score.collected,
-        "absent": score.absent,
-        "incomplete": score.incomplete,
-        "comment": score.comment,
-    }
+    return {field.name: _shown(getattr(score, field.name)) for field in fields(score) if field.name in SCORE_FIELDS}
 
 
-def _optional(value: Decimal | None) -> str | None:
-    return None if value is None else plain(value)
+def _shown(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain(value)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 ROUTES = [

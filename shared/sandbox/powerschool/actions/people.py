@@ -7,9 +7,9 @@ documented causes of failures in other integrations).
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.sandbox.powerschool.actions.rosters import BaseAction, RosterAction, found
 from shared.sandbox.powerschool.errors import message, plain
@@ -29,28 +29,6 @@ class _OnAssignment(BaseAction):
             raise message(404, f"no assignment section {self.assignment_section_id}")
         state.touch("assignmentsection", row.assignment_section_id)
         return row
-
-
-class Rename(_OnAssignment):
-    """A teacher renames an assignment."""
-
-    do: Literal["rename"]
-    name: str
-
-    def apply(self, state: PowerSchool) -> None:
-        """Do it."""
-        self.row(state).name = self.name
-
-
-class Move(_OnAssignment):
-    """A teacher moves an assignment to another day."""
-
-    do: Literal["move"]
-    due_date: date
-
-    def apply(self, state: PowerSchool) -> None:
-        """Do it."""
-        self.row(state).due_date = self.due_date
 
 
 class Delete(_OnAssignment):
@@ -116,33 +94,36 @@ class MarkScore(_OnAssignment):
         score = row.scores.get(self.student_dcid)
         if score is None:
             score = row.scores[self.student_dcid] = Score(next(state.score_ids), state.clock.now())
-        for name in ("late", "collected", "absent", "incomplete", "comment"):
-            if (value := getattr(self, name)) is not None:
-                setattr(score, name, value)
+        _change(score, self, "late", "collected", "absent", "incomplete", "comment")
         state.touch("assignmentscore", score.score_id)
 
 
 class ChangeAssignment(_OnAssignment):
-    """A teacher changes how an assignment is scored or counted."""
+    """A teacher renames or moves an assignment, or changes how it is scored or counted."""
 
-    do: Literal["change_assignment"]
+    do: Literal["change_assignment", "rename", "move"]
+    name: str | None = None
+    due_date: date | None = None
     score_type: Literal["POINTS", "PERCENT", "COLLECTED", "GRADESCALE"] | None = None
     weight: Decimal | None = None
     counted: bool | None = None
     scores_published: bool | None = None
 
+    @model_validator(mode="after")
+    def _has_its_value(self) -> Self:
+        if (self.do == "rename" and self.name is None) or (self.do == "move" and self.due_date is None):
+            raise ValueError(f"{self.do} without a value")
+        return self
+
     def apply(self, state: PowerSchool) -> None:
-        """Do it."""
-        row = self.row(state)
-        for name in ("score_type", "weight", "counted", "scores_published"):
-            if (value := getattr(self, name)) is not None:
-                setattr(row, name, value)
+        """Change what was given. Raises: Refusal with 404."""
+        _change(self.row(state), self, "name", "due_date", "score_type", "weight", "counted", "scores_published")
 
 
 class ChangeCategory(BaseAction):
-    """A teacher changes what a category's new assignments start with."""
+    """A teacher changes a category: whether it is active, and what its new assignments start with."""
 
-    do: Literal["change_category"]
+    do: Literal["change_category", "deactivate_category", "activate_category"]
     category_id: int
     in_final_grades: bool | None = None
     default_publish_scores: bool | None = None
@@ -150,9 +131,16 @@ class ChangeCategory(BaseAction):
     def apply(self, state: PowerSchool) -> None:
         """Do it. Raises: Refusal with 404."""
         category = found(state.categories, self.category_id, "category")
-        for name in ("in_final_grades", "default_publish_scores"):
-            if (value := getattr(self, name)) is not None:
-                setattr(category, name, value)
+        _change(category, self, "in_final_grades", "default_publish_scores")
+        if self.do != "change_category":
+            category.active = self.do == "activate_category"
+
+
+def _change(record: object, action: BaseAction, *names: str) -> None:
+    """Set these fields of the record as far as the action gives them."""
+    for name in names:
+        if (value := getattr(action, name)) is not None:
+            setattr(record, name, value)
 
 
 def _enter(state: PowerSchool, row: AssignmentSection, student_dcid: int, kind: str, entered: str) -> None:
@@ -172,17 +160,6 @@ class CreateAssignment(SeedAssignment):
         """Do it. Raises: Refusal with 404 for an unknown section."""
         found(state.sections, self.section_dcid, "section")
         add_assignment(state, self)
-
-
-class DeactivateCategory(BaseAction):
-    """A teacher's category becomes inactive, or active again."""
-
-    do: Literal["deactivate_category", "activate_category"]
-    category_id: int
-
-    def apply(self, state: PowerSchool) -> None:
-        """Do it. Raises: Refusal with 404."""
-        found(state.categories, self.category_id, "category").active = self.do == "activate_category"
 
 
 class LockTerm(BaseAction):
@@ -206,16 +183,11 @@ class SetPlugin(BaseAction):
 
     def apply(self, state: PowerSchool) -> None:
         """Do it."""
-        if self.v1_access is not None:
-            state.plugin.v1_access = self.v1_access
-        if self.queries_installed is not None:
-            state.plugin.queries_installed = self.queries_installed
+        _change(state.plugin, self, "v1_access", "queries_installed")
 
 
 Action = Annotated[
-    Rename
-    | Move
-    | Delete
+    Delete
     | Lock
     | Rescore
     | EnterScoreCode
@@ -224,7 +196,6 @@ Action = Annotated[
     | ChangeCategory
     | CreateAssignment
     | RosterAction
-    | DeactivateCategory
     | LockTerm
     | SetPlugin,
     Field(discriminator="do"),
