@@ -1,1 +1,1 @@
-"""What is true: values and rules. Standard library only; no clock, no dice, no sockets."""
+"""Values and rules as pure functions: no framework, clock, random numbers, environment or sockets."""

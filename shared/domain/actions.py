@@ -1,4 +1,4 @@
-"""What people did: asked for a sync, retried, discarded, paused, approved. Kept and shown, with who it was."""
+"""Records operator actions, such as a sync, a retry or a pause, with who did each."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One of them. `target` is an id, such as `course:101`; `count` is of what was acted on."""
+    """One operator action. `target` is an id, such as `course:101`; `count` is the number of things acted on."""
 
     at: datetime
     actor: str

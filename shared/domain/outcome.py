@@ -1,4 +1,4 @@
-"""How a job ended. Closed: `settle` acts on every kind."""
+"""Defines how a job ends: done, snoozed, to be retried or discarded. The outcome handlers act on every kind."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Something that could not be done, and what the remote system answered, without personal data.
+    """What failed, with the remote system's error text, free of personal data.
 
     `assignment_id` is None where the whole course failed.
     """
@@ -18,14 +18,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """PowerSchool agrees with Canvas, or a rule says why it need not. Blocked work is done: no retries."""
+    """PowerSchool agrees with Canvas, or a rule blocks the work. Blocked work is not retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snooze:
-    """A system is throttled, unavailable or misconfigured; go on after `delay`. Spends no attempt.
+    """A system is throttled, unavailable or misconfigured: run again after `delay`, without spending an attempt.
 
-    `answer` says what is to be mended, without personal data; empty where waiting is enough.
+    `answer` says what a person must repair, without personal data; empty where waiting is enough.
     """
 
     cause: str
@@ -35,14 +35,14 @@ class Snooze:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """These failures may pass. Spends an attempt; when attempts are spent each becomes a dead letter."""
+    """The failures may be temporary. Spends an attempt; after the last one each failure becomes a dead letter."""
 
     failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """The course failed in a way that no rule describes."""
+    """The course failed with an unexpected error: it becomes a dead letter at once."""
 
     failure: Failure
 

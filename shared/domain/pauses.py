@@ -1,4 +1,4 @@
-"""What a person holds back: everything, provisioning, or one course. Changes go on being collected meanwhile."""
+"""Defines pauses by a person: of everything, provisioning, or one course. Changes are still collected."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -68,7 +68,7 @@ class WriteContext:
 
     @classmethod
     def of(cls, changes: PendingChanges, token: int) -> "WriteContext":
-        """Return the occasion of a change set: its people, or passback itself where nobody asked."""
+        """Return the context of these changes. The actors are the people who asked, or passback itself."""
         actor = ", ".join(sorted(changes.actors)) if changes.asked_for_by_person else ""
         return cls(tuple(sorted(changes.causes)), actor or PASSBACK, token)
 

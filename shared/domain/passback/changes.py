@@ -1,4 +1,4 @@
-"""Changes and change sets: what passback knows about a course that needs a look. Ids and times only."""
+"""Defines changes and the pending changes of a course that needs a sync. Ids and times only."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ class ChangeKind(StrEnum):
 
 
 class ChangeCause(StrEnum):
-    """Why a course is looked at. Source: product rule "Ways to start a sync"."""
+    """Why a course is synced. Source: product rule "Ways to start a sync"."""
 
     EVENT = "event"
     WEBHOOK = "webhook"
@@ -23,7 +23,7 @@ class ChangeCause(StrEnum):
     RECONCILE = "reconcile"
 
 
-# Somebody told what changed. After a due date any work may be missing; the others look at everything.
+# Events name what changed. After a due date any work may be missing; the other causes read everything.
 EVENT_CAUSES = frozenset({ChangeCause.EVENT, ChangeCause.WEBHOOK})
 GRADE_CAUSES = EVENT_CAUSES | {ChangeCause.DUE_DATE}
 
@@ -48,7 +48,7 @@ class Change:
 class PendingChanges:
     """All that is pending for one course since it was last taken.
 
-    `attempts` counts the runs of this work that already failed; waiting for an unwell system does not count.
+    `attempts` counts the runs of this work that already failed; waiting for an unavailable system does not count.
     `failed_at` says when, of the newest of them. `actors` are the people who asked, by the names they go by; for the
     audit alone. `assignments_changed` says that an assignment-change message is among the changes, `unnamed_grades`
     that a grade changed of which `assignment_ids` does not name the assignment.
@@ -68,7 +68,7 @@ class PendingChanges:
 
     @property
     def only_grades(self) -> bool:
-        """Say whether grades changed and nothing else did, as far as anybody told, and no run of it failed yet."""
+        """Say whether grades changed and nothing else did, as far as events report, and no run failed yet."""
         return self.causes <= GRADE_CAUSES and not self.assignments_changed and not self.attempts
 
     @property

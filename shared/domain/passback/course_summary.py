@@ -1,4 +1,4 @@
-"""A course in one line: what lists of courses show, so that nobody reads every record to make one."""
+"""Summarizes a course for lists, so that a list need not read every course record."""
 
 import re
 from collections import Counter
@@ -10,13 +10,13 @@ from enum import StrEnum
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
 from shared.domain.passback.rules.reasons import Reason
 
-# Nobody asked for such work to be in PowerSchool, so that nobody needs to be told that it is not.
+# Teachers do not ask for such work to be sent: it needs no attention.
 ON_PURPOSE = frozenset(
     {Reason.SIS_SYNC_OFF, Reason.NOT_PUBLISHED, Reason.NOT_GRADABLE, Reason.ATTENDANCE, Reason.COURSE_GONE}
 )
 
 MAX_SEARCH_TERMS = 20
-LONGEST_WORD = 40
+MAX_TERM_CHARS = 40
 
 
 class AssignmentStatus(StrEnum):
@@ -83,4 +83,4 @@ def _status(section: SectionRecord) -> AssignmentStatus:
 def search_terms(course_id: str, name: str) -> list[str]:
     """Return what a course is found by, sorted: its id, and the words of its name without regard to case."""
     words = re.findall(r"\w+", name.casefold())[:MAX_SEARCH_TERMS]
-    return sorted({word[:LONGEST_WORD] for word in (course_id, *words) if word})
+    return sorted({word[:MAX_TERM_CHARS] for word in (course_id, *words) if word})

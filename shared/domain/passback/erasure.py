@@ -20,14 +20,14 @@ class StudentIds:
         known = {s.student_dcid for entry in entries for s in entry.scores if s.student_sis_id == self.sis_id}
         return replace(self, dcids=self.dcids | known)
 
-    def is_of(self, change: ScoreChange) -> bool:
+    def matches(self, change: ScoreChange) -> bool:
         """Say whether a score is the student's."""
         return change.student_sis_id == self.sis_id or change.student_dcid in self.dcids
 
 
 def entry_without(entry: AuditEntry, student: StudentIds) -> AuditEntry | None:
     """Return the entry without the student's scores; None if it was about nothing else."""
-    others = tuple(score for score in entry.scores if not student.is_of(score))
+    others = tuple(score for score in entry.scores if not student.matches(score))
     if len(others) == len(entry.scores):
         return entry
     return replace(entry, scores=others) if others or entry.fields else None

@@ -1,4 +1,4 @@
-"""One student's standing in one assignment, as a plain sentence: sent, waiting, held because …, or nothing to send."""
+"""Explains one student's status in one assignment: sent, waiting, held with reasons, or nothing to send."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

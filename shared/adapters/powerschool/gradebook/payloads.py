@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from shared.adapters.http.decimal_json import Json, plain
-from shared.domain.passback.planning.description import fitted
+from shared.domain.passback.planning.description import truncate_html
 from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import Mark
 from shared.ports.passback import ClearRow, ScoreRow
@@ -30,7 +30,7 @@ def new_assignment(desired: DesiredAssignment) -> JsonObject:
         "_assignmentcategoryassociations": [{"teachercategoryid": desired.category_id, "isprimary": True}],
     }
     if desired.description:
-        section["description"] = fitted(desired.description)
+        section["description"] = truncate_html(desired.description)
     if desired.publish_option is not None:
         section["publishoption"] = desired.publish_option
     if desired.scores_published is not None:
@@ -112,7 +112,7 @@ def _changed_section(section: JsonObject, assignment_section_id: int, desired: D
         "_assignmentcategoryassociations": _recategorized(section, desired.category_id),
     }
     if desired.description is not None:
-        changed["description"] = fitted(desired.description)
+        changed["description"] = truncate_html(desired.description)
     if desired.counted is not None:
         changed["iscountedinfinalgrade"] = desired.counted
     if desired.scores_published is not None:

@@ -1,4 +1,4 @@
-"""Which PowerSchool assignment is which Canvas assignment's: by link, or by what a lost answer left behind."""
+"""Matches Canvas assignments with PowerSchool's: by link, or by identity where the response of a create was lost."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,8 +11,8 @@ from shared.domain.passback.powerschool import ActualAssignment
 # The least that a district can set as the longest name. Canvas ids have 19 digits at the most.
 MAX_TEMPORARY_CHARS = 30
 # PowerSchool's names are shorter, whatever was sent.
-LONGEST_DEGRADED = 300
-BYTES_OF_A_CHARACTER = 4
+MAX_DEGRADED_CHARS = 300
+UTF8_MAX_BYTES = 4
 
 # One Canvas assignment in one section: its Canvas id and SECTIONS.DCID.
 Key = tuple[str, int]
@@ -72,16 +72,16 @@ def match_assignments(
     seekers = {key_of(d): d for d in desired if key_of(d) not in linked}
     orphans = _orphans(actual, links, plugin_marks)
     claims = {key: _of_link(links[key]) for key in seekers if key in links and links[key].is_claim}
-    by_claim = _only_matches(claims, orphans)
-    rest = _without(orphans, by_claim.values())
-    by_name = _only_matches({key: _of_desired(d) for key, d in seekers.items() if key not in by_claim}, rest)
-    parked = _without(rest, by_name.values())
-    by_temporary_name = _only_matches(
+    by_claim = _unique_matches(claims, orphans)
+    rest = _excluding(orphans, by_claim.values())
+    by_name = _unique_matches({key: _of_desired(d) for key, d in seekers.items() if key not in by_claim}, rest)
+    parked = _excluding(rest, by_name.values())
+    by_temporary_name = _unique_matches(
         {key: _of_parked(d) for key, d in seekers.items() if key not in by_claim and key not in by_name}, parked
     )
     exact = {**by_claim, **by_name, **by_temporary_name}
     left = {key: claims.get(key) or _of_desired(d) for key, d in seekers.items() if key not in exact}
-    found = {**exact, **_stored_differently(left, _without(parked, by_temporary_name.values()))}
+    found = {**exact, **_stored_differently(left, _excluding(parked, by_temporary_name.values()))}
     return AssignmentMatches(
         own={**linked, **found},
         adopted={key: _link(seekers[key], found[key]) for key in found},
@@ -131,7 +131,7 @@ def _orphans(
     return orphans
 
 
-def _only_matches(
+def _unique_matches(
     seekers: Mapping[Key, AssignmentIdentity], orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]]
 ) -> dict[Key, ActualAssignment]:
     wanted = Counter(seekers.values())
@@ -167,18 +167,18 @@ def _is_degraded(name: str, stored: str) -> bool:
 
     All ways to read it are followed at once: the time is in proportion to the product of both lengths.
     """
-    if max(len(name), len(stored)) > LONGEST_DEGRADED:
+    if max(len(name), len(stored)) > MAX_DEGRADED_CHARS:
         return False
     ends = {0}
     for character in name:
         if character.isascii():
             ends = {end + 1 for end in ends if stored[end : end + 1] == character}
         else:
-            ends = {end + more for end in ends for more in range(BYTES_OF_A_CHARACTER + 1) if end + more <= len(stored)}
+            ends = {end + more for end in ends for more in range(UTF8_MAX_BYTES + 1) if end + more <= len(stored)}
     return len(stored) in ends
 
 
-def _without(
+def _excluding(
     orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]], adopted: Iterable[ActualAssignment]
 ) -> dict[AssignmentIdentity, list[ActualAssignment]]:
     gone = {a.assignment_section_id for a in adopted}

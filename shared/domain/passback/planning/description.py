@@ -34,7 +34,7 @@ def _readable(html: str) -> str:
     return "<".join(html[:MAX_READ_CHARS].split("<", MAX_READ_TAGS + 1)[: MAX_READ_TAGS + 1])
 
 
-def fitted(html: str) -> str:
+def truncate_html(html: str) -> str:
     """Return the description as PowerSchool stores it: 4,000 bytes at most, never cut inside a tag or an entity.
 
     The column holds 4,000; whether bytes or characters is not documented, and bytes are the safe reading. Compare
@@ -53,7 +53,7 @@ def same(desired: str, actual: str) -> bool:
 
 
 def _comparable(html: str) -> str:
-    return " ".join(normal(fitted(normal(html))).split())
+    return " ".join(normal(truncate_html(normal(html))).split())
 
 
 def _without_verifier(_tag: str, attribute: str, value: str) -> str:

@@ -62,12 +62,12 @@ def agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:
     return points == desired.points or points == to_powerschool_decimal(desired.points)
 
 
-def leftover_scores(
+def stale_scores(
     desired: DesiredAssignment, actual: ActualAssignment, sent_to: frozenset[int]
 ) -> dict[int, ActualScore]:
     """Return what PowerSchool still holds of scores that were sent and are empty in Canvas now, by STUDENTS.DCID."""
     cleared = sorted(desired.unscored & sent_to & actual.scores.keys())
-    return {dcid: actual.scores[dcid] for dcid in cleared if says_something(actual.scores[dcid])}
+    return {dcid: actual.scores[dcid] for dcid in cleared if has_value(actual.scores[dcid])}
 
 
 def _rounded(score: DesiredScore) -> DesiredScore:
@@ -75,14 +75,14 @@ def _rounded(score: DesiredScore) -> DesiredScore:
     return score if points is score.points else msgspec.structs.replace(score, points=points)
 
 
-def says_something(score: ActualScore) -> bool:
+def has_value(score: ActualScore) -> bool:
     """Say whether the row holds more than an emptied one: a score or a flag that passback sends."""
     return score.points is not None or score.missing or score.exempt
 
 
 def is_flag_zero(score: ActualScore) -> bool:
     """Say whether the row holds nothing but what a flag alone brings: the flag, and a 0 or no score."""
-    return not score.is_code and says_something(score) and not score.points
+    return not score.is_code and has_value(score) and not score.points
 
 
 def _is_equal_or_unknown(desired: bool | None, actual: bool | None) -> bool:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from shared.domain.passback.planning.assignment_matching import AssignmentMatches, Key, key_of, match_assignments
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link, without_students
-from shared.domain.passback.planning.diff import OwnedField, agrees, is_flag_zero, leftover_scores, says_something
+from shared.domain.passback.planning.diff import OwnedField, agrees, has_value, is_flag_zero, stale_scores
 from shared.domain.passback.planning.name_conflicts import resolve_name_conflicts
 from shared.domain.passback.planning.stored_forms import fields_to_write, not_cleared, scores_to_write, seen
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
@@ -141,21 +141,6 @@ class Plan:
         """The steps that write to PowerSchool."""
         return tuple(step for step in self.steps if not isinstance(step, LinkStep))
 
-    @property
-    def creates(self) -> int:
-        """How many assignments are created."""
-        return sum(isinstance(step, CreateStep) for step in self.steps)
-
-    @property
-    def updates(self) -> int:
-        """How many assignments are changed."""
-        return sum(isinstance(step, UpdateStep) for step in self.steps)
-
-    @property
-    def scores(self) -> int:
-        """How many scores are written."""
-        return sum(len(step.rows) for step in self.steps if isinstance(step, WriteScoresStep))
-
     def steps_of(self, assignment_id: str, section_dcid: int) -> tuple[Step, ...]:
         """Return the steps of one assignment in one section."""
         return tuple(self._steps.get((assignment_id, section_dcid), ()))
@@ -267,7 +252,7 @@ def _with_recipients(owned: AssignmentMatches, links: Mapping[Key, Link]) -> Ass
 
 
 def _scored(actual: ActualAssignment) -> frozenset[int]:
-    return frozenset(dcid for dcid, score in actual.scores.items() if says_something(score))
+    return frozenset(dcid for dcid, score in actual.scores.items() if has_value(score))
 
 
 def _link_steps(owned: AssignmentMatches) -> list[LinkStep]:
@@ -316,7 +301,7 @@ def _existing(desired: DesiredAssignment, actual: ActualAssignment, link: Link |
     replaced = {row.student_dcid: actual.scores[row.student_dcid] for row in rows if row.student_dcid in actual.scores}
     scores: list[WriteScoresStep | ClearScoresStep] = [WriteScoresStep(*key, rows, replaced)] if rows else []
     withdrawn = _withdrawn(desired, actual, link)
-    leftover = {d: s for d, s in leftover_scores(desired, actual, link.sent_to).items() if d not in withdrawn}
+    leftover = {d: s for d, s in stale_scores(desired, actual, link.sent_to).items() if d not in withdrawn}
     unmoved = not_cleared(desired, actual, link)
     emptied = withdrawn | (leftover if clears.cleared else {}) | (unmoved if clears.repeated else {})
     if emptied:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from hashlib import blake2b
 
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link
-from shared.domain.passback.planning.diff import OwnedField, agrees, changed_fields, differing_scores, says_something
+from shared.domain.passback.planning.diff import OwnedField, agrees, changed_fields, differing_scores, has_value
 from shared.domain.passback.powerschool import ActualAssignment, ActualScore
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import DECIMAL_PLACES, to_powerschool_decimal
@@ -77,7 +77,7 @@ def not_cleared(desired: DesiredAssignment, actual: ActualAssignment, link: Link
     """Return what PowerSchool still has of scores that it said it emptied, by STUDENTS.DCID."""
     cleared = {int(key) for key, echo in link.echoes.items() if echo.sent == CLEARED}
     still = {dcid: actual.scores[dcid] for dcid in sorted(cleared & actual.scores.keys()) if dcid not in desired.scores}
-    return {dcid: score for dcid, score in still.items() if says_something(score)}
+    return {dcid: score for dcid, score in still.items() if has_value(score)}
 
 
 def finding(echoes: Mapping[str, Echo]) -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def _seen_score(
         return echo
     if dcid not in desired.unscored or echo.sent != CLEARED:
         return echo
-    if there is None or not says_something(there):
+    if there is None or not has_value(there):
         return None
     stored = _stored_digest(there)
     # What PowerSchool has now is no longer what it kept when it was to empty the score: somebody entered it.

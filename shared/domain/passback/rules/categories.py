@@ -92,7 +92,7 @@ def match_category(
             if by is FoundBy.NAME and not may_associate:
                 return CategoryMissing(MissingReason.TOO_EARLY, _usable_names(categories, section_dcid), category.name)
             return CategoryFound(category, by)
-    return _why_not(group, section_dcid, categories)
+    return _no_category(group, section_dcid, categories)
 
 
 def associated(
@@ -129,22 +129,22 @@ def may_associate(term: Term, today: date) -> bool:
 
 
 def _checked(category: TeacherCategory, section_dcid: int, categories: Sequence[TeacherCategory]) -> CategoryMatch:
-    obstacle = _obstacle(category, section_dcid)
-    if obstacle is None:
+    blocking_reason = _blocking_reason(category, section_dcid)
+    if blocking_reason is None:
         return CategoryFound(category, FoundBy.ASSOCIATION)
-    return CategoryMissing(obstacle, _usable_names(categories, section_dcid), category.name)
+    return CategoryMissing(blocking_reason, _usable_names(categories, section_dcid), category.name)
 
 
-def _why_not(group: AssignmentGroup, section_dcid: int, categories: Sequence[TeacherCategory]) -> CategoryMissing:
+def _no_category(group: AssignmentGroup, section_dcid: int, categories: Sequence[TeacherCategory]) -> CategoryMissing:
     usable = _usable_names(categories, section_dcid)
     for category in categories:
-        obstacle = _obstacle(category, section_dcid)
-        if obstacle is not None and _same(category.name, group.name):
-            return CategoryMissing(obstacle, usable, category.name)
+        blocking_reason = _blocking_reason(category, section_dcid)
+        if blocking_reason is not None and _same(category.name, group.name):
+            return CategoryMissing(blocking_reason, usable, category.name)
     return CategoryMissing(MissingReason.NONE, usable)
 
 
-def _obstacle(category: TeacherCategory, section_dcid: int) -> MissingReason | None:
+def _blocking_reason(category: TeacherCategory, section_dcid: int) -> MissingReason | None:
     if not category.active:
         return MissingReason.INACTIVE
     if section_dcid in category.excluded_section_dcids:
@@ -153,7 +153,7 @@ def _obstacle(category: TeacherCategory, section_dcid: int) -> MissingReason | N
 
 
 def _usable(categories: Sequence[TeacherCategory], section_dcid: int) -> list[TeacherCategory]:
-    return [category for category in categories if _obstacle(category, section_dcid) is None]
+    return [category for category in categories if _blocking_reason(category, section_dcid) is None]
 
 
 def _usable_names(categories: Sequence[TeacherCategory], section_dcid: int) -> tuple[str, ...]:

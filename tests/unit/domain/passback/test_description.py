@@ -2,31 +2,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.passback.planning.description import MAX_BYTES, fitted, normal, same
+from shared.domain.passback.planning.description import MAX_BYTES, normal, same, truncate_html
 
 
 def test_short_descriptions_stay_as_they_are() -> None:
     """Up to 4,000 bytes."""
-    assert fitted("x" * 4000) == "x" * 4000
+    assert truncate_html("x" * 4000) == "x" * 4000
 
 
 def test_no_tag_is_cut_open() -> None:
     """A tag that does not fit is left out whole."""
-    assert fitted("x" * 3990 + '<a href="https://district.test">') == "x" * 3990
+    assert truncate_html("x" * 3990 + '<a href="https://district.test">') == "x" * 3990
 
 
 def test_no_entity_is_cut_open() -> None:
     """Nor an entity."""
-    assert fitted("x" * 3998 + "&amp; more") == "x" * 3998
+    assert truncate_html("x" * 3998 + "&amp; more") == "x" * 3998
 
 
 @given(st.text(alphabet="ab<>&;é✓ ", max_size=6000))
 def test_what_fits_fits_again(html: str) -> None:
     """Never longer than the column, never something else, and the same the second time."""
-    once = fitted(html)
+    once = truncate_html(html)
     assert len(once.encode()) <= MAX_BYTES
     assert html.startswith(once)
-    assert fitted(once) == once
+    assert truncate_html(once) == once
 
 
 DECORATED = (
@@ -65,8 +65,8 @@ def test_the_form_of_the_form_is_the_form(html: str) -> None:
 def test_a_long_description_is_the_same_once_it_was_cut() -> None:
     """PowerSchool's column ends within an element."""
     wanted = "<p>" + "x" * 5000 + "</p>"
-    assert same(wanted, fitted(normal(wanted)))
-    assert not same(wanted, fitted(normal(wanted))[:-1])
+    assert same(wanted, truncate_html(normal(wanted)))
+    assert not same(wanted, truncate_html(normal(wanted))[:-1])
 
 
 def test_a_theme_says_nothing() -> None:

@@ -76,12 +76,11 @@ class TestAgreement:
         assert plan(()) == Plan()
 
     def test_summary(self) -> None:
-        """A plan counts its writes, and a link alone is none."""
+        """The writes of a plan are its steps without links; steps are found by assignment and section."""
         orphan = actual(desired("12", "Lab"), id=7002)
         new = desired("13", "Quiz", students={501: "1", 502: "2"})
         made = plan((replace(WANTED, points=Decimal(20)), desired("12", "Lab"), new), (THERE, orphan))
         assert kinds(made) == [LinkExistingStep, UpdateStep, CreateStep, WriteScoresStep]
-        assert (made.creates, made.updates, made.scores) == (1, 1, 2)
         assert made.writes == made.steps[1:]
         assert made.steps
         assert made.steps_of("13", SECTION_DCID) == made.steps[2:]
@@ -130,7 +129,7 @@ class TestCreate:
         made = plan(wanted, ())
         assert kinds(made) == [UnlinkStep, CreateStep, WriteScoresStep]
         assert made.steps[0] == UnlinkStep("11", SECTION_DCID)
-        assert made.scores == 2
+        assert [row.student_dcid for row in made.steps[2].rows] == [501, 502]  # type: ignore[union-attr]
 
     def test_deleted_in_powerschool_without_scores(self) -> None:
         """An assignment deleted in PowerSchool that has no scores waits for its first one."""
