@@ -32,20 +32,20 @@ class PassbackError(Exception):
 class TransientError(PassbackError):
     """May pass by itself. `cause` is a code for settling and counting, such as `powerschool_timeout`.
 
-    `may_be_done` says that a write was sent, and that nobody knows whether it was carried out.
+    `outcome_unknown` says that a write was sent, and that nobody knows whether it was carried out.
     """
 
-    def __init__(self, message: str, *, cause: str, may_be_done: bool = False) -> None:
+    def __init__(self, message: str, *, cause: str, outcome_unknown: bool = False) -> None:
         super().__init__(message)
         self.cause = cause
-        self.may_be_done = may_be_done
+        self.outcome_unknown = outcome_unknown
 
 
 class ServiceUnavailable(TransientError):
     """A system is throttled, in maintenance or unreachable: wait `delay`, spend no attempt."""
 
-    def __init__(self, message: str, *, cause: str, delay: timedelta, may_be_done: bool = False) -> None:
-        super().__init__(message, cause=cause, may_be_done=may_be_done)
+    def __init__(self, message: str, *, cause: str, delay: timedelta, outcome_unknown: bool = False) -> None:
+        super().__init__(message, cause=cause, outcome_unknown=outcome_unknown)
         self.delay = delay
 
 

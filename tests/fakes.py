@@ -71,13 +71,13 @@ class FakeCanvas:
     remembered: Course | None = None
     too_heavy: set[str] = field(default_factory=set)
 
-    def course(self, course_id: str, reading: CachePolicy = CachePolicy.LIVE) -> Course:
+    def course(self, course_id: str, reading: CachePolicy = CachePolicy.BYPASS) -> Course:
         self.faults.check("course")
         self.readings.append(reading)
-        if reading is CachePolicy.REMEMBERED and self.remembered is not None:
+        if reading is CachePolicy.USE and self.remembered is not None:
             frame = self.remembered
             return replace(self.content, sections=frame.sections, groups=frame.groups, remembered=True)
-        if reading is not CachePolicy.LIVE:
+        if reading is not CachePolicy.BYPASS:
             self.remembered = self.content
         return self.content
 
@@ -143,8 +143,8 @@ class FakePowerSchool:
     stores: Callable[[ActualAssignment], ActualAssignment] = lambda written: written
     last_id: int = 7000
 
-    def plugin_marks(self) -> frozenset[str]:
-        self.faults.check("plugin_marks")
+    def plugin_ids(self) -> frozenset[str]:
+        self.faults.check("plugin_ids")
         return frozenset({MARK})
 
     def categories(self, users_dcid: int, year_id: int, *, refresh: bool = False) -> tuple[TeacherCategory, ...]:
@@ -216,8 +216,8 @@ class FakePowerSchool:
             if id_ != own and (a.section_dcid, normalize_name(a.name), a.due_date) == wanted:
                 raise refused("/ws/xte/section/assignment: 409", "powerschool_duplicate", words="already exists")
 
-    def put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
-        self.faults.check("put_scores")
+    def write_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
+        self.faults.check("write_scores")
         self.before_scores()
         self._refuse_what_is_gone(rows)
         self._refuse_students(rows)
@@ -298,8 +298,8 @@ class FakeLinks:
         self.faults.check("save")
         self.links.setdefault(course_id, {})[link.assignment_id, link.section_dcid] = link
 
-    def forget(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
-        self.faults.check("forget")
+    def delete(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
+        self.faults.check("delete")
         self.links.get(course_id, {}).pop((assignment_id, section_dcid), None)
 
 
@@ -315,7 +315,7 @@ class FakeCategoryAssociations:
     def save(self, course_id: str, group_id: str, association: CategoryAssociation) -> None:
         self.associations.setdefault(course_id, {})[group_id] = association
 
-    def forget(self, course_id: str, group_id: str) -> None:
+    def delete(self, course_id: str, group_id: str) -> None:
         self.associations.get(course_id, {}).pop(group_id, None)
 
 
@@ -338,7 +338,7 @@ class FakeRecords:
         self.faults.check("course")
         return self.saved.get(course_id)
 
-    def connect(self, course_id: str) -> bool:
+    def register(self, course_id: str) -> bool:
         is_new = course_id not in self.visits
         self.visits.setdefault(course_id, None)
         return is_new
@@ -355,12 +355,12 @@ class FakeRecords:
     def count(self) -> int:
         return len(self.visits)
 
-    def stale_courses(self, synced_before: datetime, limit: int) -> list[str]:
+    def least_recently_visited(self, synced_before: datetime, limit: int) -> list[str]:
         stale = [(at, id_) for id_, at in self.visits.items() if at is None or at < synced_before]
         stale.sort(key=lambda visit: (visit[0] is not None, visit[0] or synced_before, visit[1]))
         return [id_ for _, id_ in stale[:limit]]
 
-    def visit(self, course_id: str, at: datetime) -> None:
+    def mark_visited(self, course_id: str, at: datetime) -> None:
         if course_id in self.visits:
             self.visits[course_id] = max(at, self.visits[course_id] or at)
 
@@ -524,7 +524,7 @@ class FakeDueDates:
     def passed(self, moment: datetime) -> dict[str, datetime]:
         return {course_id: due_at for course_id, due_at in self.dates.items() if due_at <= moment}
 
-    def forget(self, passed: Mapping[str, datetime]) -> None:
+    def delete(self, passed: Mapping[str, datetime]) -> None:
         self.dates = {id_: due_at for id_, due_at in self.dates.items() if passed.get(id_) != due_at}
 
 
@@ -568,7 +568,7 @@ class FakeUnknownChanges:
     def oldest_at(self) -> datetime | None:
         return min(self.heard, default=None)
 
-    def close_before(self, moment: datetime) -> int:
+    def discard_before(self, moment: datetime) -> int:
         kept = [at for at in self.heard if at >= moment]
         closed = len(self.heard) - len(kept)
         self.heard = kept
@@ -608,8 +608,8 @@ class FakeChanges:
         self.faults.check("request")
         self.requested.append((course_id, cause))
 
-    def fold(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
-        self.faults.check("fold")
+    def aggregate(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
+        self.faults.check("aggregate")
         normalize_name, self.messages = self.messages[:limit], self.messages[limit:]
         self.due += [course for course in dict.fromkeys(normalize_name) if course not in self.due]
         return AggregateResult(len(normalize_name), 0, 0)
@@ -625,8 +625,8 @@ class FakeChanges:
         """Let every claim end unanswered."""
         self.due, self.claimed = self.claimed + self.due, []
 
-    def take(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
-        self.faults.check("take")
+    def start_sync(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
+        self.faults.check("start_sync")
         if course_id not in self.claimed:
             return None
         self.claimed.remove(course_id)
@@ -644,21 +644,21 @@ class FakeChanges:
         self.released.append(lease)
         return held
 
-    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
-        self.faults.check("release_for_later")
+    def reschedule(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
+        self.faults.check("reschedule")
         held = lease in self.leases
         self.leases.discard(lease)
         self.later.append((lease.course_id, delay, attempts))
         return held
 
-    def next_due_in(self) -> timedelta | None:
+    def time_until_next(self) -> timedelta | None:
         return timedelta(0) if self.due or self.claimed else None
 
-    def somebody_waits(self) -> bool:
-        self.faults.check("somebody_waits")
+    def has_ready_courses(self) -> bool:
+        self.faults.check("has_ready_courses")
         return bool(self.due or self.claimed)
 
-    def heard_at(self, course_id: str) -> datetime | None:
+    def last_event_of(self, course_id: str) -> datetime | None:
         return self.heard.get(course_id)
 
 

@@ -161,7 +161,7 @@ class Container:
     @cached_property
     def measures(self) -> SyncMetrics:
         """What counts syncs."""
-        return SyncMetrics(self.tally, self.timings.note)
+        return SyncMetrics(self.tally, self.timings.observe)
 
     @cached_property
     def _requests(self) -> RequestCounts:
@@ -340,11 +340,11 @@ class Container:
 
     def is_being_synced(self, course_id: str) -> bool:
         """Say whether a worker has the course, or was woken for it."""
-        return self.changes.state_of(course_id).whereabouts in (QueueState.CLAIMED, QueueState.LEASED)
+        return self.changes.state_of(course_id).queue_state in (QueueState.CLAIMED, QueueState.LEASED)
 
     def sync(self, course_id: str) -> None:
         """Take a claimed course, sync it and settle. Does nothing if it is not claimed any more."""
-        taken = self.changes.take(course_id)
+        taken = self.changes.start_sync(course_id)
         if taken is None:
             return
         lease, changes = taken
@@ -370,7 +370,7 @@ class Container:
 
     def _somebody_waits(self) -> bool:
         """Say whether a course waits for a thread, or a request of anybody for its turn at PowerSchool."""
-        return self.changes.somebody_waits() or requests_wait(self.redis, self.keys, "powerschool")
+        return self.changes.has_ready_courses() or requests_wait(self.redis, self.keys, "powerschool")
 
     def _wake_provisioning(self) -> None:
         self._celery.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)

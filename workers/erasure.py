@@ -79,7 +79,7 @@ class Erasure:
             concerned, actor, lambda course: self._erasure.student(course, student, dry_run=dry_run), dry_run
         )
         erased = done.erased + self._erasure.mentions(student.sis_id, dry_run=dry_run)
-        still_in = Counter() if dry_run else self._erasure.whereabouts(student.sis_id)
+        still_in = Counter() if dry_run else self._erasure.locations(student.sis_id)
         return self._noted("student", actor, ErasureResult(erased, done.left_out, still_in), dry_run)
 
     def older_than(self, moment: datetime, actor: str, *, dry_run: bool) -> ErasureResult:
@@ -88,7 +88,7 @@ class Erasure:
 
     def everything(self, actor: str, *, dry_run: bool) -> ErasureResult:
         """Erase the whole district. Raises `SyncsRunning` while a process is alive, which would remember anew."""
-        alive = [beat.process for beat in self._heartbeats.all() if not beat.gone]
+        alive = [beat.process for beat in self._heartbeats.all() if not beat.is_stale]
         if alive and not dry_run:
             raise SyncsRunning(f"stop these first: {', '.join(alive)}")
         purged = ErasureResult(self._erasure.everything(dry_run=dry_run))
@@ -131,7 +131,7 @@ class Erasure:
 
     def _noted(self, what: str, actor: str, purged: ErasureResult, dry_run: bool) -> ErasureResult:
         if not dry_run:
-            self._purges.note(what, actor, purged.erased)
+            self._purges.add(what, actor, purged.erased)
         self._log(what, actor, purged, dry_run)
         return purged
 

@@ -39,7 +39,7 @@ def installation_status(service: Container) -> dict[str, object]:
     prefix = f"{service.settings.redis_prefix}:celery:"
     return {
         "processes": [
-            {"process": b.process, "state": "gone" if b.gone else "alive", "age_s": round(b.age.total_seconds(), 1)}
+            {"process": b.process, "state": "gone" if b.is_stale else "alive", "age_s": round(b.age.total_seconds(), 1)}
             for b in service.heartbeats.all()
         ],
         "messages": service.changes.pending_messages(),

@@ -13,23 +13,23 @@ from shared.domain.passback.powerschool import ActualAssignment, Mark, RosteredS
 
 
 class CachePolicy(Enum):
-    """How fresh a course's sections and assignment groups are to be. Assignments and scores are always read.
+    """How a read of a course uses the cache of its sections, groups, name and time zone. The rest is always read.
 
-    `LIVE` reads them and leaves alone what is remembered: for a look that no lease protects. `ANEW` reads them and
-    remembers them. `BY_HAND` does so too, and reads the course's own name and time zone as well, which the others take
-    from an hour ago. `REMEMBERED` takes what is remembered, for some minutes at the most, and else is `ANEW`.
+    `USE` takes cached sections and groups, some minutes old at the most, and reads and caches them where there are
+    none. `REFRESH` reads and caches them. `REFRESH_ALL` does the same for the course's name and time zone, which the
+    other two take from a cache of an hour. `BYPASS` reads everything and caches nothing: for reads without a lease.
     """
 
-    LIVE = auto()
-    ANEW = auto()
-    BY_HAND = auto()
-    REMEMBERED = auto()
+    BYPASS = auto()
+    REFRESH = auto()
+    REFRESH_ALL = auto()
+    USE = auto()
 
 
 class CanvasReader(Protocol):
     """Reads the truth from Canvas. Raises the errors of `shared.errors`."""
 
-    def course(self, course_id: str, reading: CachePolicy = CachePolicy.LIVE) -> Course:
+    def course(self, course_id: str, reading: CachePolicy = CachePolicy.BYPASS) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores."""
         ...
 
@@ -89,7 +89,7 @@ class ClearRow:
 class PowerSchoolGradebook(Protocol):
     """Reads and writes PowerTeacher Pro for a teacher (`users_dcid`). Raises the errors of `shared.errors`."""
 
-    def plugin_marks(self) -> frozenset[str]:
+    def plugin_ids(self) -> frozenset[str]:
         """Return the values of `createdbyplugin` that mean "made through this plugin"."""
         ...
 
@@ -111,7 +111,7 @@ class PowerSchoolGradebook(Protocol):
         """Make the assignment's own fields equal `desired`, keeping what passback does not own."""
         ...
 
-    def put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
+    def write_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         """Write the rows, all or none. Safe to repeat. Raises `Refused` whose `rows` name the bad ones."""
         ...
 
@@ -128,5 +128,5 @@ class Count(Protocol):
         ...
 
 
-def count_nothing(name: str, *labels: str, amount: int = 1) -> None:  # as `Count` has it
+def ignore_count(name: str, *labels: str, amount: int = 1) -> None:  # as `Count` has it
     """Count nothing, where nobody watches."""

@@ -85,7 +85,7 @@ def test_times_are_the_servers(server: redis.Redis) -> None:
     store = SyncQueue(server, Keys(), DebounceWindow(hour, hour), hour, hour)
     store.request("101", ChangeCause.PERSON)
     assert store.claim_due(1) == ["101"]
-    remaining = store.next_due_in()
+    remaining = store.time_until_next()
     assert remaining is not None
     assert hour - timedelta(minutes=1) < remaining <= hour
 
@@ -97,4 +97,4 @@ def test_a_patient_reader_is_not_taken_for_cut_off(server: redis.Redis, monkeypa
     monkeypatch.setattr("shared.adapters.redis.urls.TIMEOUT_S", 0.1)
     with client_of(f"unix://{path}") as impatient:
         store = SyncQueue(impatient, Keys(), DebounceWindow(QUIET, MAX_WAIT), CLAIM_FOR, LEASE_FOR)
-        assert store.fold("worker", 100, timedelta(hours=1)) == AggregateResult(0, 0, 0)
+        assert store.aggregate("worker", 100, timedelta(hours=1)) == AggregateResult(0, 0, 0)

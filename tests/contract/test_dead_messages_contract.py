@@ -18,7 +18,7 @@ def messages(district: District) -> DeadMessages:
 
 def fold_broken(district: District, store: SyncQueue, fields: dict[bytes, bytes]) -> None:
     district.send_broken(fields)
-    assert store.fold("worker", 100, NO_WAIT).malformed == 1
+    assert store.aggregate("worker", 100, NO_WAIT).malformed == 1
 
 
 def test_a_malformed_message_is_a_dead_letter(district: District, store: SyncQueue, messages: DeadMessages) -> None:

@@ -12,7 +12,7 @@ from shared.adapters.redis.operations.sign_in import (
     MOST_GUESSES,
     MOST_GUESSES_OF_ACCOUNT,
     MOST_GUESSES_OF_SENDER,
-    Guesses,
+    LoginThrottle,
     SessionStore,
     session_secret,
 )
@@ -40,7 +40,7 @@ def test_every_process_has_the_same_secret(client: redis.Redis, keys: Keys) -> N
 
 def test_guesses_are_counted_before_they_are_checked(client: redis.Redis, keys: Keys) -> None:
     """One that guessed too often waits, others do not; nothing of the address is in a key's name."""
-    guesses = Guesses(client, keys)
+    guesses = LoginThrottle(client, keys)
     waits = [guesses.count("operator", "192.0.2.1") for _ in range(MOST_GUESSES + 5)]
     assert waits[:MOST_GUESSES] == [None] * MOST_GUESSES
     for wait in waits[MOST_GUESSES:]:
@@ -53,7 +53,7 @@ def test_guesses_are_counted_before_they_are_checked(client: redis.Redis, keys: 
 
 def test_a_right_password_clears_its_own_count_alone(client: redis.Redis, keys: Keys) -> None:
     """Of another account from the same sender, nothing is forgotten."""
-    guesses = Guesses(client, keys)
+    guesses = LoginThrottle(client, keys)
     for account in ("operator", "viewer"):
         for _ in range(MOST_GUESSES - 1):
             guesses.count(account, "192.0.2.1")
@@ -66,7 +66,7 @@ def test_a_right_password_clears_its_own_count_alone(client: redis.Redis, keys: 
 
 def test_a_sender_has_a_count_for_all_accounts(client: redis.Redis, keys: Keys) -> None:
     """Whoever may sign in as viewer clears the viewer's count, and still guesses no more than that."""
-    guesses = Guesses(client, keys)
+    guesses = LoginThrottle(client, keys)
     checked = 0
     for _ in range(MOST_GUESSES_OF_SENDER + 5):
         checked += guesses.count("unknown", "192.0.2.1") is None
@@ -76,7 +76,7 @@ def test_a_sender_has_a_count_for_all_accounts(client: redis.Redis, keys: Keys) 
 
 def test_an_account_is_not_guessed_from_everywhere(client: redis.Redis, keys: Keys) -> None:
     """Many senders together have a count, too; who signed in from a sender before is not locked out by it."""
-    guesses = Guesses(client, keys)
+    guesses = LoginThrottle(client, keys)
     guesses.count("operator", "192.0.2.1")
     guesses.forgive("operator", "192.0.2.1")
     waits = [guesses.count("operator", f"198.51.100.{number}") for number in range(MOST_GUESSES_OF_ACCOUNT + 1)]

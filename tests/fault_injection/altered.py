@@ -79,7 +79,7 @@ def forgets_work_of_outages() -> None:
     def release_instead(store: SyncQueue, lease: Lease, _delay: timedelta, _attempts: int, _cause: str = "") -> bool:
         return store.release(lease)
 
-    SyncQueue.release_for_later = release_instead  # type: ignore[method-assign]
+    SyncQueue.reschedule = release_instead  # type: ignore[method-assign]
 
 
 def drops_the_last_row() -> None:
@@ -87,12 +87,12 @@ def drops_the_last_row() -> None:
     from shared.adapters.powerschool.gradebook.client import Gradebook
     from shared.ports.passback import ScoreRow
 
-    put = Gradebook.put_scores
+    put = Gradebook.write_scores
 
     def put_some(gradebook: Gradebook, users_dcid: int, rows: list[ScoreRow]) -> None:
         put(gradebook, users_dcid, rows[:-1] or rows)
 
-    Gradebook.put_scores = put_some  # type: ignore[method-assign,assignment]
+    Gradebook.write_scores = put_some  # type: ignore[method-assign,assignment]
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

@@ -22,7 +22,7 @@ def after_worker_kill(plant: Plant, score: float, how: signal.Signals = signal.S
     plant.stage.powerschool_faults(latency_ms=300)
     _grade(plant, score)
     course = str(Ids.HEALTHY_COURSE)
-    plant.wait(lambda: plant.service.changes.state_of(course).whereabouts is QueueState.LEASED, RECOVERED_WITHIN_S)
+    plant.wait(lambda: plant.service.changes.state_of(course).queue_state is QueueState.LEASED, RECOVERED_WITHIN_S)
     plant.kill(syncing, how)
     plant.processes.signal(other, signal.SIGCONT)
     return _seconds_until_there(plant, leave=syncing, then=plant.stage.powerschool_faults)

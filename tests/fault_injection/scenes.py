@@ -101,7 +101,7 @@ def _has_read_scores(plant: Plant) -> bool:
 
 
 def _syncs(plant: Plant) -> bool:
-    return plant.service.changes.state_of(str(COURSE)).whereabouts is QueueState.LEASED
+    return plant.service.changes.state_of(str(COURSE)).queue_state is QueueState.LEASED
 
 
 def _known_changes(plant: Plant) -> int:

@@ -151,7 +151,7 @@ def test_a_flood_of_events_leaves_one_sync_per_course(flooded: redis.Redis) -> N
         pipeline.execute()
     folded = 0
     while folded < EVENTS:
-        batch = sum(store.fold(f"w{n}", 1000, timedelta(0)).folded for n, store in enumerate(stores))
+        batch = sum(store.aggregate(f"w{n}", 1000, timedelta(0)).aggregated for n, store in enumerate(stores))
         assert batch, f"{folded} folded, then nothing"
         folded += batch
     assert stores[0].pending_messages() == 0
@@ -198,11 +198,11 @@ def test_a_huge_course_does_not_hold_up_a_small_one(plant: Plant) -> None:
     scores = [(user_id_of(student), 60 + student % 7 + 0.5) for student in students]
     plant.stage.take_quiz("flood", Ids.COURSE, Ids.CHAPTER_QUIZ, scores)
     changes = plant.service.changes
-    assert plant.wait(lambda: changes.state_of(str(Ids.COURSE)).whereabouts is QueueState.LEASED, 30)
+    assert plant.wait(lambda: changes.state_of(str(Ids.COURSE)).queue_state is QueueState.LEASED, 30)
     small = Ids.STUDENTS_OUTAGE[2]
     plant.stage.grade("small", Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 2, user_id_of(small), 51.25)
     assert plant.wait(lambda: written(plant, small), 30)
-    assert changes.state_of(str(Ids.COURSE)).whereabouts is not QueueState.IDLE
+    assert changes.state_of(str(Ids.COURSE)).queue_state is not QueueState.IDLE
     plant.stage.powerschool_faults()
     settle(plant)
 

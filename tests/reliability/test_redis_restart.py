@@ -23,7 +23,7 @@ def store_of(client: redis.Redis) -> SyncQueue:
 def fold(client: redis.Redis, count: int) -> None:
     for _ in range(count):
         client.xadd(Keys().stream(STREAM_OF[ChangeKind.GRADE]), encode(Change(ChangeKind.GRADE, "1")))
-    assert store_of(client).fold("w", 100, timedelta(0)).folded == count
+    assert store_of(client).aggregate("w", 100, timedelta(0)).aggregated == count
 
 
 def rewrite_append_only_file(client: redis.Redis) -> None:
@@ -44,7 +44,7 @@ def test_what_was_read_does_not_count_as_unread_after_a_kill() -> None:
         pytest.skip("no redis-server on PATH")
     with RedisServer() as server:
         with redis.Redis(unix_socket_path=str(server.socket)) as client:
-            store_of(client).fold("w", 100, timedelta(0))
+            store_of(client).aggregate("w", 100, timedelta(0))
             fold(client, 10)
             rewrite_append_only_file(client)
             fold(client, 7)

@@ -33,7 +33,7 @@ def test_two_beats_do_the_work_of_one(tmp_path: Path) -> None:
 
 
 def _kinds(beats: list[Heartbeat]) -> Counter[str]:
-    return Counter(beat.process.partition("@")[0] for beat in beats if not beat.gone)
+    return Counter(beat.process.partition("@")[0] for beat in beats if not beat.is_stale)
 
 
 def _searches(running: Town) -> int:

@@ -188,7 +188,7 @@ def test_a_dripping_answer_is_given_up(served: Callable[[Act], Server], act: Act
     with pytest.raises(TransientError) as caught:
         api_of(served(act)).send(method, "/slow")
     assert time.monotonic() - started < BOUND_S
-    assert (caught.value.cause, caught.value.may_be_done) == ("powerschool_timeout", method == "PUT")
+    assert (caught.value.cause, caught.value.outcome_unknown) == ("powerschool_timeout", method == "PUT")
 
 
 def test_the_time_of_the_work_ends_a_read_under_way(served: Callable[[Act], Server]) -> None:
@@ -202,9 +202,9 @@ def test_the_time_of_the_work_ends_a_read_under_way(served: Callable[[Act], Serv
     assert type(caught.value) is TransientError
 
 
-@pytest.mark.parametrize(("method", "may_be_done"), [("GET", False), ("PUT", True)])
+@pytest.mark.parametrize(("method", "outcome_unknown"), [("GET", False), ("PUT", True)])
 def test_a_process_that_stops_waits_for_no_dripping_answer(
-    served: Callable[[Act], Server], method: str, may_be_done: bool
+    served: Callable[[Act], Server], method: str, outcome_unknown: bool
 ) -> None:
     """A read ends within a second or so, a write gets a few more; that it may be done is said."""
     api = api_of(served(drip_body), "canvas", 300.0)
@@ -217,7 +217,7 @@ def test_a_process_that_stops_waits_for_no_dripping_answer(
     with on_errand(errand), pytest.raises(ServiceUnavailable) as caught:
         api.send(method, "/slow")
     assert time.monotonic() - started < BOUND_S
-    assert (caught.value.cause, caught.value.may_be_done) == ("worker_stopping", may_be_done)
+    assert (caught.value.cause, caught.value.outcome_unknown) == ("worker_stopping", outcome_unknown)
 
 
 @pytest.mark.parametrize("act", [bomb, bare_bomb, large, endless])

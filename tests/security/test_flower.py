@@ -150,7 +150,7 @@ def test_a_page_elsewhere_cannot_pretend_to_be_here() -> None:
 
 def test_flower_is_seen_alive(guarded: GuardedTown) -> None:
     """It has a heartbeat like every process."""
-    kinds = {beat.process.partition("@")[0] for beat in guarded.town.service.heartbeats.all() if not beat.gone}
+    kinds = {beat.process.partition("@")[0] for beat in guarded.town.service.heartbeats.all() if not beat.is_stale}
     assert kinds >= {"web", "worker", "beat", "flower"}
 
 

@@ -229,7 +229,7 @@ def powerschool() -> PowerSchoolDistrict:
     assert district.create(made, TEACHER).status_code == 201
     (row,) = district.state()
     scored = score(row["assignment_section_id"], FIRST_STUDENT + 70_000)
-    assert district.put_scores(scored, users_dcid=TEACHER).status_code == 200
+    assert district.write_scores(scored, users_dcid=TEACHER).status_code == 200
     return district
 
 

@@ -68,7 +68,7 @@ def _sync(service: Container, course: str, group_id: str, category_ids: Sequence
         LogEvent.CATEGORY_LINKED, course_id=course, group_id=group_id, category_ids=list(category_ids), actor=actor
     )
     service.changes.request(course, ChangeCause.PERSON, actor=actor)
-    service.records.connect(course)
+    service.records.register(course)
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -123,7 +123,7 @@ def _followed(service: Container, asked: Run, as_json: bool, *, wait: bool) -> N
             run_summary(asked), as_json, lambda _: f"run {asked.id} is requested; `passback provision show {asked.id}`"
         )
         return
-    if not any(beat.process.startswith(KIND) and not beat.gone for beat in service.heartbeats.all()):
+    if not any(beat.process.startswith(KIND) and not beat.is_stale for beat in service.heartbeats.all()):
         typer.echo(f"passback: no {KIND} is running; run {asked.id} waits for one", err=True)
         raise typer.Exit(ExitCode.PROBLEMS)
     found = _over(service, asked)

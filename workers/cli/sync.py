@@ -47,7 +47,7 @@ def sync(
     service.changes.request(
         course, ChangeCause.PERSON, [assignment] if assignment else [], actor=actor or system_user()
     )
-    service.records.connect(course)
+    service.records.register(course)
     if not wait:
         emit({"course_id": course, "requested": True}, as_json, lambda _: f"sync of course {course} requested")
         return
@@ -76,7 +76,7 @@ def system_user() -> str:
 def _wait(service: Container, course: str, asked_at: datetime, as_json: bool) -> int:
     """Wait until the course is idle, then say what was found; 1 if something needs a person or goes on."""
     until = time.monotonic() + LONGEST_WAIT_S
-    while service.changes.state_of(course).whereabouts is not QueueState.IDLE and time.monotonic() < until:
+    while service.changes.state_of(course).queue_state is not QueueState.IDLE and time.monotonic() < until:
         time.sleep(POLL_S)
     record = service.records.course(course)
     letters = service.dead_letters.of_course(course)

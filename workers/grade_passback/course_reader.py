@@ -162,7 +162,7 @@ class CourseComparer:
         asked_for_by_person: bool,
         whole: bool = False,
         graded: frozenset[str] | None = None,
-        reading: CachePolicy = CachePolicy.LIVE,
+        reading: CachePolicy = CachePolicy.BYPASS,
     ) -> CourseComparison:
         """Return both sides of the course with the plan; with `whole`, also the scores of what is kept back.
 
@@ -201,7 +201,7 @@ class CourseComparer:
         placements, rows = placed()
         new_students, new_group = _has_news(earlier, placements), _lacks_category(earlier, placements)
         if course.remembered and (new_group or not is_cache_consistent(course, rows, rosters.values())):
-            return again(graded=graded, reading=CachePolicy.ANEW)
+            return again(graded=graded, reading=CachePolicy.REFRESH)
         if new_students:
             rosters = self._rosters.sections(list(rosters), refresh=True)
         if new_group:
@@ -209,7 +209,7 @@ class CourseComparer:
         if new_students or new_group:
             placements, rows = placed()
         links = self._links.of_course(course_id)
-        marks = self._powerschool.plugin_marks()
+        marks = self._powerschool.plugin_ids()
         desired = [p.desired for p in placements if p.desired is not None]
         actual, owned = self._actual(rosters.values(), placements, links, marks, whole=whole)
         if any(not _is_unchanged(p, owned, rest) for p in placements if not p.scores_read):
@@ -424,7 +424,7 @@ def _with_name_conflict(
     due_at = effective_due_at(placement.assignment, placement.section.id)
     due_date = None if due_at is None else local_due_date(due_at, zone)
     conflict = name_conflict(
-        placement.key, placement.assignment.name, due_date, actual=actual, links=links, plugin_marks=marks
+        placement.key, placement.assignment.name, due_date, actual=actual, links=links, plugin_ids=marks
     )
     if not conflict:
         return placement

@@ -61,21 +61,21 @@ class Dispatcher:
         """Fold what has come, claim what is due, wake workers. Returns how many courses were woken."""
         block = self._block()
         asked_at = time.monotonic()
-        folded = self._changes.fold(self._consumer, BATCH, block)
-        if not folded.folded:
+        folded = self._changes.aggregate(self._consumer, BATCH, block)
+        if not folded.aggregated:
             # A real Redis blocks until then; fakeredis answers an empty stream at once.
             self._stopped.wait(block.total_seconds() - (time.monotonic() - asked_at))
-        if folded.folded or folded.malformed:
-            log.debug(LogEvent.MESSAGES_FOLDED, folded=folded.folded, unknown=folded.unknown, bad=folded.malformed)
+        if folded.aggregated or folded.malformed:
+            log.debug(LogEvent.MESSAGES_FOLDED, folded=folded.aggregated, unknown=folded.unknown, bad=folded.malformed)
         due = self._changes.claim_due(self._claims_at_once)
         for course_id in due:
             self._wake(course_id)
-        if 0 < folded.folded < BATCH:
+        if 0 < folded.aggregated < BATCH:
             self._stopped.wait(GATHERED_FOR.total_seconds())
         return len(due)
 
     def _block(self) -> timedelta:
-        next_due = self._changes.next_due_in()
+        next_due = self._changes.time_until_next()
         if next_due is None:
             return LONGEST_BLOCK
         # A due course that cannot be claimed yet (all claims taken) must not turn this into a busy loop.

@@ -109,7 +109,7 @@ class SyncOutcomeHandler:
             case Done():
                 self._release(lease)
             case Snooze(cause=cause, delay=delay):
-                self._changes.release_for_later(lease, delay, changes.attempts, cause)
+                self._changes.reschedule(lease, delay, changes.attempts, cause)
                 log.warning(
                     LogEvent.COURSE_SYNC_WAITS,
                     course_id=lease.course_id,
@@ -139,7 +139,7 @@ class SyncOutcomeHandler:
             attempts=attempts,
             delay_s=round(wait.total_seconds(), 3),
         )
-        self._changes.release_for_later(lease, wait, attempts, failures[0].cause)
+        self._changes.reschedule(lease, wait, attempts, failures[0].cause)
 
     def _release(self, lease: Lease) -> None:
         if not self._changes.release(lease):

@@ -128,8 +128,8 @@ class SyncJob:
 def _reading(changes: PendingChanges) -> CachePolicy:
     """Return how fresh the course is to be. Whoever asks for a sync has just changed something."""
     if changes.asked_for_by_person:
-        return CachePolicy.BY_HAND
-    return CachePolicy.REMEMBERED if changes.only_grades else CachePolicy.ANEW
+        return CachePolicy.REFRESH_ALL
+    return CachePolicy.USE if changes.only_grades else CachePolicy.REFRESH
 
 
 def _outcome(survey: CourseComparison, applied: ApplyResult) -> Outcome:

@@ -75,7 +75,7 @@ class TouchedCourseResync:
         }
 
     def _connected(self) -> Iterable[str]:
-        return self._records.stale_courses(self._clock.now() + timedelta(days=1), MOST_COURSES)
+        return self._records.least_recently_visited(self._clock.now() + timedelta(days=1), MOST_COURSES)
 
     def _has(self, course_id: str, sections: Collection[str]) -> bool:
         record = self._records.course(course_id)

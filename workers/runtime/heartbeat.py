@@ -52,7 +52,7 @@ class HeartbeatThread:
         self._thread.join(timeout=5)
         with suppress(RedisError):
             # Left behind, it is shown as gone, which is no lie.
-            self._heartbeats.forget(self._process)
+            self._heartbeats.remove(self._process)
 
     def _run(self) -> None:
         while True:
@@ -64,7 +64,7 @@ class HeartbeatThread:
 
     def _beat(self) -> None:
         try:
-            self._heartbeats.note(self._process)
+            self._heartbeats.record(self._process)
         except RedisError as error:
             log.warning(LogEvent.HEARTBEAT_MISSED, process=self._process, error=type(error).__name__)
 

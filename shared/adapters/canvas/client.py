@@ -33,7 +33,7 @@ class CanvasClient:
         self._page_sizes = page_sizes
         self._account = account
 
-    def course(self, course_id: str, reading: CachePolicy = CachePolicy.LIVE) -> Course:
+    def course(self, course_id: str, reading: CachePolicy = CachePolicy.BYPASS) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores.
 
         Only the groups say whether moderated grades are released, so that a course with any is always read whole.
@@ -45,14 +45,14 @@ class CanvasClient:
     def _course(self, course_id: str, reading: CachePolicy) -> Course:
         assignments, odd = self._assignments(course_id)
         moderated = any(assignment.moderated_grading for assignment in assignments)
-        kept = self._memory.frame(course_id) if reading is CachePolicy.REMEMBERED and not moderated else None
+        kept = self._memory.frame(course_id) if reading is CachePolicy.USE and not moderated else None
         if kept is not None:
             return _course(course_id, kept, assignments, {}, self._identity(course_id, reading), odd, remembered=True)
         groups, odd_groups = self._groups(course_id, with_grades_published=moderated)
         frame, odd_sections = self._frame(course_id, groups)
         odd = (*odd, *odd_groups, *odd_sections)
         # What could not be read may be readable at the next sync.
-        if reading is not CachePolicy.LIVE and not odd_groups and not odd_sections:
+        if reading is not CachePolicy.BYPASS and not odd_groups and not odd_sections:
             self._memory.keep_frame(course_id, frame)
         return _course(course_id, frame, assignments, _published(groups), self._identity(course_id, reading), odd)
 
@@ -145,11 +145,11 @@ class CanvasClient:
 
     def _identity(self, course_id: str, reading: CachePolicy) -> CourseIdentity:
         """Return the course's name and time zone: up to an hour old where passback syncs by itself."""
-        kept = None if reading in (CachePolicy.LIVE, CachePolicy.BY_HAND) else self._memory.identity(course_id)
+        kept = None if reading in (CachePolicy.BYPASS, CachePolicy.REFRESH_ALL) else self._memory.identity(course_id)
         if kept is None:
             course = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id}).parsed(wire.COURSE)
             kept = CourseIdentity(course.name or "", course.time_zone or "")
-            if reading is not CachePolicy.LIVE:
+            if reading is not CachePolicy.BYPASS:
                 self._memory.keep_identity(course_id, kept)
         return kept
 

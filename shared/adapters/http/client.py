@@ -284,7 +284,7 @@ class RemoteApi:
             except ServiceUnavailable as ended:
                 if call.method != "GET":
                     raise ServiceUnavailable(
-                        str(ended), cause=ended.cause, delay=ended.delay, may_be_done=True
+                        str(ended), cause=ended.cause, delay=ended.delay, outcome_unknown=True
                     ) from None
                 raise
             seconds = time.perf_counter() - started
@@ -353,14 +353,14 @@ class RemoteApi:
     ) -> TransientError:
         cause = f"{self._system}_{trouble}"
         # What turns everybody away did not look at this request; anything else may have carried it out.
-        may_be_done = call.method != "GET" and not whole_system
+        outcome_unknown = call.method != "GET" and not whole_system
         self._on_trouble(self._system, trouble.value)
         pause = self._gate.failed(cause, asked, whole_system=whole_system)
         if pause is None and not self._answers_probe():
             pause = self._gate.failed(cause, whole_system=True)
         if pause is None:
-            return TransientError(message, cause=cause, may_be_done=may_be_done)
-        return ServiceUnavailable(message, cause=cause, delay=pause, may_be_done=may_be_done)
+            return TransientError(message, cause=cause, outcome_unknown=outcome_unknown)
+        return ServiceUnavailable(message, cause=cause, delay=pause, outcome_unknown=outcome_unknown)
 
 
 class _AfterGrace:

@@ -132,7 +132,7 @@ def _play(bench: Rig, trace: list[Graded], synced: list[str]) -> None:
     bench.clock.current = begin
     following = next(queue, None)
     while following is not None or any(bench.service.changes.counts()):
-        ahead = [bench.service.changes.next_due_in(), following and _moment(begin, following) - bench.clock.now()]
+        ahead = [bench.service.changes.time_until_next(), following and _moment(begin, following) - bench.clock.now()]
         bench.clock.advance(max(STEP, min((wait for wait in ahead if wait is not None), default=STEP)))
         came = []
         while following is not None and _moment(begin, following) <= bench.clock.now():
@@ -144,7 +144,7 @@ def _play(bench: Rig, trace: list[Graded], synced: list[str]) -> None:
             following = next(queue, None)
         if came:
             bench.send(came)
-            bench.fold()
+            bench.aggregate()
         synced += bench.sync_due()
         if len(synced) >= told + TELL_EVERY:
             told = len(synced)
@@ -176,7 +176,7 @@ def _windows_alone(bench: Rig, trace: list[Graded]) -> dict[str, float]:
 
     def nothing(course_id: str) -> None:
         nonlocal synced
-        taken = changes.take(course_id)
+        taken = changes.start_sync(course_id)
         assert taken is not None
         changes.release(taken[0])
         synced += 1

@@ -119,7 +119,7 @@ class _Held:
     def categories(self, *_: object, **__: object):  # type: ignore[no-untyped-def]
         return self._categories
 
-    def plugin_marks(self) -> frozenset[str]:
+    def plugin_ids(self) -> frozenset[str]:
         """Return the mark of the rig's plugin."""
         return frozenset({"744"})
 

@@ -27,7 +27,7 @@ def run(messages: int = 40_000, tasks: int = 2_000, rounds: int = 5) -> Result:
     with rig(30, 10) as bench:
         figures = medians([_round(bench, messages, tasks) for _ in range(rounds)])
     return Result(
-        "fold",
+        "aggregate",
         figures,
         (
             Mark("folded / Celery null tasks, per CPU second", figures["folded / null tasks"], 40),

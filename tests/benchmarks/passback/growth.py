@@ -63,7 +63,7 @@ def _window(bench: Rig, courses: int, events: int) -> tuple[float, float]:
     """Return the CPU milliseconds and the requests of one window with so many events in so many courses."""
     bench.clock.advance(timedelta(hours=13))
     bench.send((bench.clock.now(), bench.change(FIRST_COURSE + n % courses)) for n in range(courses))
-    bench.fold()
+    bench.aggregate()
     bench.clock.advance(timedelta(seconds=60))
     bench.sync_due()
     bench.clock.advance(timedelta(seconds=60))
@@ -72,7 +72,7 @@ def _window(bench: Rig, courses: int, events: int) -> tuple[float, float]:
     synced: list[str] = []
 
     def window() -> None:
-        bench.fold()
+        bench.aggregate()
         bench.clock.advance(timedelta(seconds=60))
         synced.extend(bench.sync_due())
 

@@ -81,7 +81,7 @@ def _send_scores(bench: Rig, courses: range) -> int:
         bench.remote.grade(course_id, number, student, f"{1 + (number * 5 + student * 11) % 90}.25")
     touched = product(ids, range(1, ASSIGNMENTS + 1))
     bench.send((bench.clock.now(), bench.change(course_id, number)) for course_id, number in touched)
-    bench.fold()
+    bench.aggregate()
     bench.clock.advance(timedelta(seconds=60))
     bench.sync_due()
     if bench.remote.differing():
@@ -100,7 +100,7 @@ def _processes(courses: int) -> dict[str, float]:
     with town(courses, STUDENTS, ASSIGNMENTS) as running:
         # Idle courses: connected, and not yet due for their turn.
         for number in range(10_000):
-            running.service.records.connect(str(500_000 + number))
+            running.service.records.register(str(500_000 + number))
         for round_number in range(3):
             for course in range(courses):
                 course_id = FIRST_COURSE + course

@@ -48,7 +48,7 @@ def _put(bench: Rig, times: int) -> None:
     points = Decimal(first_score(1, 0))
     row = ScoreRow(ASSIGNMENT + 5_000_000, FIRST_STUDENT + 70_000, points, missing=False, exempt=False)
     for _ in range(times):
-        bench.service.powerschool.gradebook.put_scores(TEACHER, [row])
+        bench.service.powerschool.gradebook.write_scores(TEACHER, [row])
 
 
 def _read(canvas: httpx.Client) -> tuple[SubmissionWire, RestAssignment]:

@@ -97,7 +97,7 @@ def _resend(bench: Rig, courses: int) -> dict[str, float]:
         scores = _scores(bench, course)
         for start in range(0, len(scores), ROWS_PER_REQUEST):
             batch = scores[start : start + ROWS_PER_REQUEST]
-            cpu_s += cpu_of(lambda batch=batch: gradebook.put_scores(TEACHER, batch), remote)  # type: ignore[misc]
+            cpu_s += cpu_of(lambda batch=batch: gradebook.write_scores(TEACHER, batch), remote)  # type: ignore[misc]
     assert remote.differing() == 0
     return {"requests": remote.requests.total(), "rows": remote.rows - rows, "cpu_s": cpu_s}
 

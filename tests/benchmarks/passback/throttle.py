@@ -238,7 +238,7 @@ def _assignment_sections(running: Town) -> dict[int, int]:
 
 def _attempts(running: Town) -> int:
     """Return how many runs failed so far, as the workers have counted them."""
-    counted = QueueStats(running.service.redis, running.service.keys).counted(CounterName.SYNCS)
+    counted = QueueStats(running.service.redis, running.service.keys).counter(CounterName.SYNCS)
     outcomes = Counter[str]()
     for (outcome, *_), number in counted.items():
         outcomes[outcome] += number

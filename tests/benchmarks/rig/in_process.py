@@ -82,10 +82,10 @@ class Rig:
             synced += claimed
         return synced
 
-    def fold(self) -> int:
+    def aggregate(self) -> int:
         """Fold everything that is on the streams; return how many messages."""
         folded = 0
-        while some := self.service.changes.fold("benchmark", 500, timedelta(0)).folded:
+        while some := self.service.changes.aggregate("benchmark", 500, timedelta(0)).aggregated:
             folded += some
         return folded
 
@@ -102,7 +102,7 @@ class Rig:
     def warm_up(self, courses: int) -> None:
         """Sync every course once, so that links, rosters and records are there, as in a running district."""
         self.send((self.clock.now(), self.change(FIRST_COURSE + index)) for index in range(courses))
-        self.fold()
+        self.aggregate()
         self.clock.advance(timedelta(seconds=60))
         assert len(self.sync_due()) == courses
         if self.remote.rows or self.service.changes.counts().due:

@@ -16,7 +16,7 @@ def test_an_association_comes_back_until_it_is_forgotten(client: redis.Redis, ke
     store.save("101", "31", HOMEWORK)
     store.save("102", "31", CategoryAssociation(frozenset({7})))
     assert store.of_course("101") == {"31": HOMEWORK}
-    store.forget("101", "31")
-    store.forget("101", "31")
+    store.delete("101", "31")
+    store.delete("101", "31")
     assert store.of_course("101") == {}
     assert store.of_course("102") == {"31": CategoryAssociation(frozenset({7}))}

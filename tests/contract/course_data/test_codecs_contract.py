@@ -135,7 +135,7 @@ def test_a_link_of_an_earlier_version_is_replaced(client: redis.Redis, keys: Key
     links.save("101", LINK)
     assert (client.hget(keys.links("101"), "7:4711") or b"").startswith(b"[")
     assert links.of_course("101") == {("7", 4711): LINK, ("9", 4711): replace(LINK, assignment_id="9")}
-    links.forget("101", "9", 4711)
+    links.delete("101", "9", 4711)
     assert links.of_course("101") == {("7", 4711): LINK}
 
 
@@ -144,7 +144,7 @@ def test_a_student_leaves_a_link_of_an_earlier_version(client: redis.Redis, keys
     client.hset(keys.links("101"), "7:4711", json.dumps({**OLD_LINK, "sent_to": [99001, 99002]}))
     erasure = RedisErasure(client, keys)
     assert erasure.student("101", StudentIds("88001", frozenset({99001})), dry_run=False) == {"links": 1}
-    assert erasure.whereabouts("99001") == {}
+    assert erasure.locations("99001") == {}
     assert links.of_course("101") == {("7", 4711): replace(LINK, sent_to=frozenset({99002}))}
 
 
@@ -170,7 +170,7 @@ def test_a_student_leaves_zeros_and_echoes_too(client: redis.Redis, keys: Keys, 
     links.save("101", replace(LINK, sent_to=both, zeros=both, echoes=echoes))
     erasure = RedisErasure(client, keys)
     erasure.student("101", StudentIds("88001", frozenset({99001})), dry_run=False)
-    assert erasure.whereabouts("99001") == {}
+    assert erasure.locations("99001") == {}
     (left,) = links.of_course("101").values()
     assert (left.sent_to, left.zeros, set(left.echoes)) == (frozenset({99002}), frozenset({99002}), {"99002", "name"})
 

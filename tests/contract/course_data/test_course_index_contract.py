@@ -123,7 +123,7 @@ def test_lists_come_in_pages(shelf: Shelf, words: str) -> None:
 
 def test_a_connected_course_is_listed_before_its_first_sync(shelf: Shelf) -> None:
     """It has no summary yet."""
-    shelf.records.connect("101")
+    shelf.records.register("101")
     (course,) = shelf.lists.page().courses
     assert (course.course_id, course.summary, course.has_problems) == ("101", None, False)
 

@@ -48,7 +48,7 @@ def test_a_record_comes_back_as_it_was(records: CourseStates) -> None:
 
 def test_a_course_never_synced_has_no_record(records: CourseStates) -> None:
     """A connected course without a sync has no record."""
-    records.connect("101")
+    records.register("101")
     assert records.course("101") is None
 
 
@@ -62,41 +62,41 @@ def test_a_record_replaces_the_earlier_one(records: CourseStates) -> None:
 
 def test_courses_are_connected_once(records: CourseStates) -> None:
     """Connecting a course again changes nothing, also not when it was synced."""
-    records.connect("101")
+    records.register("101")
     records.save(RECORD)
-    records.connect("101")
-    records.connect("202")
+    records.register("101")
+    records.register("202")
     assert records.count() == 2
-    assert records.stale_courses(SYNCED_AT, 10) == ["202"]
+    assert records.least_recently_visited(SYNCED_AT, 10) == ["202"]
 
 
 def test_the_longest_waiting_course_comes_first(records: CourseStates) -> None:
     """Stale courses come in the order of their last sync, and those synced at the moment are not stale."""
     for hours, course_id in enumerate(("303", "202", "101")):
         records.save(replace(RECORD, course_id=course_id, synced_at=SYNCED_AT + timedelta(hours=hours)))
-    assert records.stale_courses(SYNCED_AT + timedelta(hours=2), 10) == ["303", "202"]
-    assert records.stale_courses(SYNCED_AT + timedelta(hours=3), 2) == ["303", "202"]
+    assert records.least_recently_visited(SYNCED_AT + timedelta(hours=2), 10) == ["303", "202"]
+    assert records.least_recently_visited(SYNCED_AT + timedelta(hours=3), 2) == ["303", "202"]
 
 
 def test_a_visited_course_is_not_stale(records: CourseStates) -> None:
     """A course that had its turn is stale again only later, though nothing was recorded."""
-    records.connect("101")
-    records.visit("101", SYNCED_AT)
+    records.register("101")
+    records.mark_visited("101", SYNCED_AT)
     assert records.course("101") is None
-    assert records.stale_courses(SYNCED_AT, 10) == []
-    assert records.stale_courses(SYNCED_AT + timedelta(hours=1), 10) == ["101"]
+    assert records.least_recently_visited(SYNCED_AT, 10) == []
+    assert records.least_recently_visited(SYNCED_AT + timedelta(hours=1), 10) == ["101"]
 
 
 def test_a_visit_takes_no_sync_back(records: CourseStates) -> None:
     """A sync that ends before its visit is noted keeps its later time."""
     records.save(RECORD)
-    records.visit("101", SYNCED_AT - timedelta(hours=1))
-    assert records.stale_courses(SYNCED_AT, 10) == []
+    records.mark_visited("101", SYNCED_AT - timedelta(hours=1))
+    assert records.least_recently_visited(SYNCED_AT, 10) == []
 
 
 def test_a_visit_connects_nothing(records: CourseStates) -> None:
     """Only connected courses have turns."""
-    records.visit("101", SYNCED_AT)
+    records.mark_visited("101", SYNCED_AT)
     assert records.count() == 0
 
 
@@ -125,8 +125,8 @@ def test_a_forgotten_link_is_gone(links: Links) -> None:
     """Forgetting takes one link, and may be repeated."""
     links.save("101", LINK)
     links.save("101", replace(LINK, assignment_id="8"))
-    links.forget("101", "7", 4711)
-    links.forget("101", "7", 4711)
+    links.delete("101", "7", 4711)
+    links.delete("101", "7", 4711)
     assert list(links.of_course("101")) == [("8", 4711)]
 
 
@@ -137,7 +137,7 @@ def test_a_closed_course_is_on_no_list_until_it_is_saved(records: CourseStates) 
     assert records.close("101", SYNCED_AT)
     assert not records.close("101", SYNCED_AT + timedelta(hours=1))
     assert (records.is_connected("101"), records.count()) == (False, 0)
-    assert records.stale_courses(SYNCED_AT + timedelta(days=1), 10) == []
+    assert records.least_recently_visited(SYNCED_AT + timedelta(days=1), 10) == []
     assert records.course("101") is not None
     records.save(RECORD)
     assert records.is_connected("101")

@@ -24,7 +24,7 @@ def test_threads_and_processes_count_together(client: redis.Redis, keys: Keys) -
     tallies[0]("syncs", "waits", "canvas_throttled")
     for tally in tallies:
         tally.close()
-    assert QueueStats(client, keys).counted("syncs") == {("done", ""): 3000, ("waits", "canvas_throttled"): 1}
+    assert QueueStats(client, keys).counter("syncs") == {("done", ""): 3000, ("waits", "canvas_throttled"): 1}
 
 
 def test_it_writes_by_itself(client: redis.Redis, keys: Keys) -> None:
@@ -32,7 +32,7 @@ def test_it_writes_by_itself(client: redis.Redis, keys: Keys) -> None:
     tally = CounterBuffer(client, keys, timedelta(milliseconds=10))
     tally("syncs", "done", "")
     tally._thread.join(0.5)  # type: ignore[union-attr]  # it does not end; this lets it run
-    counted = QueueStats(client, keys).counted("syncs")
+    counted = QueueStats(client, keys).counter("syncs")
     tally.close()
     assert counted == {("done", ""): 1}
 
@@ -48,7 +48,7 @@ def test_what_redis_does_not_take_is_written_later(client: redis.Redis, keys: Ke
     tally("syncs", "done", "")
     assert tally.flush()
     tally.close()
-    assert QueueStats(client, keys).counted("syncs") == {("done", ""): 3}
+    assert QueueStats(client, keys).counter("syncs") == {("done", ""): 3}
     assert [line["event"] for line in lines] == [LogEvent.COUNTS_NOT_STORED]
 
 

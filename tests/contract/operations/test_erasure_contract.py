@@ -80,7 +80,7 @@ def test_a_course_leaves_nothing(client: redis.Redis, keys: Keys, erasure: Redis
     before = everything(client, keys)
     remember(client, keys, COURSE)
     district.send(Change(ChangeKind.GRADE, COURSE, assignment_id="11"))
-    district.process().fold("w", 10, timedelta(0))
+    district.process().aggregate("w", 10, timedelta(0))
     client.delete(*map(keys.stream, ("grade-changes", "assignment-changes")))
     CourseStates(client, keys).close(COURSE, AT)
     client.hset(keys.waits, COURSE, "1614848400000 canvas_401")
@@ -105,7 +105,7 @@ def test_a_student_leaves_nothing(client: redis.Redis, keys: Keys, erasure: Redi
         "scores in the audit": 5, "course records": 1, "links": 1, "lists of students": 1
     }  # fmt: skip
 
-    assert erasure.whereabouts(GONE) == erasure.whereabouts(str(DCIDS[GONE])) == {}
+    assert erasure.locations(GONE) == erasure.locations(str(DCIDS[GONE])) == {}
     audit = Audit(client, keys, timedelta(days=30_000), 100)
     assert [[s.student_sis_id for s in e.scores] for e in audit.of_course(COURSE)] == [[STAYS], [], [STAYS], [STAYS]]
     assert lifetime - 10_000 < client.pttl(keys.audit(COURSE)) <= lifetime
@@ -130,7 +130,7 @@ def test_a_student_whose_score_was_emptied_leaves_nothing(
 
     assert erasure.knows(COURSE, STUDENT)
     assert erasure.student(COURSE, STUDENT, dry_run=False) == {"lists of students": 1}
-    assert erasure.whereabouts(str(DCIDS[GONE])) == {}
+    assert erasure.locations(str(DCIDS[GONE])) == {}
     assert not erasure.knows(COURSE, STUDENT)
     assert links.of_course(COURSE) == {("11", 4711): emptied}
 
@@ -208,7 +208,7 @@ def test_what_is_older_goes(client: redis.Redis, keys: Keys, erasure: RedisErasu
 def test_everything_is_the_district_and_no_other(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:
     """Every key under the prefix goes, and none under one that merely begins alike."""
     remember(client, keys, COURSE)
-    ErasureLog(client, keys).note("course", "rivera", {"links": 1})
+    ErasureLog(client, keys).add("course", "rivera", {"links": 1})
     district = Keys(f"{keys.prefix}-2")
     ours = erasure.everything(dry_run=True)["keys"]
     assert RedisErasure(client, district).everything(dry_run=False) == {}
@@ -219,7 +219,7 @@ def test_everything_is_the_district_and_no_other(client: redis.Redis, keys: Keys
 def test_a_purge_is_noted_without_whom_it_was_about(client: redis.Redis, keys: Keys) -> None:
     """What, who and how much come back; there is no place for more."""
     purges = ErasureLog(client, keys)
-    purges.note("student", "rivera", {"scores in the audit": 3})
+    purges.add("student", "rivera", {"scores in the audit": 3})
     (noted,) = purges.all()
     at = noted.pop("at")
     assert isinstance(at, datetime)

@@ -24,7 +24,7 @@ def test_durations_fall_into_their_buckets(client: redis.Redis, keys: Keys, timi
     """Of what was noted there are the number per bucket and the sum; what is beyond all bounds has its own."""
     now = QueueStats(client, keys).now()
     for seconds in (2.5, 2.5, 40, 5 * 3600):
-        timings.note(now - seconds * SECOND)
+        timings.observe(now - seconds * SECOND)
     counted = dict(Counters(client, keys).read(CounterName.EVENT_SECONDS))
     total_ms = counted.pop(TOTAL_MS)
     assert counted == {"3": 2, "60": 1, "+Inf": 1}
@@ -35,14 +35,14 @@ def test_a_clock_that_is_ahead_makes_no_negative_time(
     client: redis.Redis, keys: Keys, timings: LatencyHistogram
 ) -> None:
     """A first change in the future took no time."""
-    timings.note(QueueStats(client, keys).now() + 9 * SECOND)
+    timings.observe(QueueStats(client, keys).now() + 9 * SECOND)
     assert Counters(client, keys).read(CounterName.EVENT_SECONDS)[TOTAL_MS] == 0
 
 
 def test_timings_are_counted_by_the_hour(timings: LatencyHistogram) -> None:
     """Half and nearly all of an hour's changes are within a bound; an hour without any has none."""
     for seconds in (0.5, 2.5, 2.5, 9, 40_000):
-        timings.note(START - timedelta(seconds=seconds), START)
+        timings.observe(START - timedelta(seconds=seconds), START)
     before, now = timings.hours(START + timedelta(minutes=5), 2)
     assert (now.total, now.within(0.5), now.within(0.8), now.within(0.95)) == (5, 3, 13, LONGER)
     assert (before.total, before.within(0.5)) == (0, None)

@@ -19,14 +19,14 @@ def test_a_paused_course_collects_its_changes(district: District, store: SyncQue
     """A paused course is not claimed however long it is due, and is claimed once it is resumed."""
     pauses.pause(course_target("101"), "operator")
     district.change("101")
-    store.fold("worker", 10, NO_WAIT)
+    store.aggregate("worker", 10, NO_WAIT)
     district.time.advance(MAX_WAIT)
     store.request("101", ChangeCause.PERSON)
     assert store.claim_due(10) == []
-    assert store.next_due_in() is None
-    assert store.state_of("101").whereabouts is QueueState.DUE
+    assert store.time_until_next() is None
+    assert store.state_of("101").queue_state is QueueState.DUE
     assert pauses.resume(course_target("101"))
-    assert store.next_due_in() == NO_WAIT
+    assert store.time_until_next() == NO_WAIT
     assert store.claim_due(10) == ["101"]
 
 
@@ -37,7 +37,7 @@ def test_paused_courses_do_not_stand_in_the_way(store: SyncQueue, pauses: Pauses
         pauses.pause(course_target(f"1{number:02}"), "operator")
     for course_id in ("201", "202", "203"):
         store.request(course_id, ChangeCause.PERSON)
-    assert store.next_due_in() == NO_WAIT
+    assert store.time_until_next() == NO_WAIT
     assert store.claim_due(2) == ["201", "202"]
 
 
@@ -47,7 +47,7 @@ def test_a_pause_of_everything_claims_nothing(store: SyncQueue, pauses: Pauses) 
     pauses.pause(PROVISIONING, "operator")
     pauses.pause(EVERYTHING, "operator")
     assert store.claim_due(10) == []
-    assert store.next_due_in() is None
+    assert store.time_until_next() is None
     pauses.resume(EVERYTHING)
     assert store.claim_due(10) == ["101"]
 

@@ -32,7 +32,7 @@ def test_the_oldest_message_counts_until_it_is_folded(
     assert gauges.stream(Stream.GRADE_CHANGES).oldest_unfolded_at is None
     first = hear(client, keys, "1")
     before = gauges.stream(Stream.GRADE_CHANGES)
-    store.fold("worker", 10, timedelta(0))
+    store.aggregate("worker", 10, timedelta(0))
     second = hear(client, keys, "2")
     client.xreadgroup("passback", "dying", {keys.stream(Stream.GRADE_CHANGES): ">"})
     hear(client, keys, "3")
@@ -49,14 +49,14 @@ def test_the_course_that_waits_longest_counts_from_its_first_change(
     gauges: QueueStats, store: SyncQueue, district: District
 ) -> None:
     """Due and claimed courses count, those that let others go first do not."""
-    assert gauges.waiting_since() is None
+    assert gauges.oldest_waiting() is None
     store.request("1", ChangeCause.RECONCILE)
-    assert gauges.waiting_since() is None
+    assert gauges.oldest_waiting() is None
     store.request("2", ChangeCause.PERSON)
     waiting = [each for each in store.waiting(10) if each.course_id == "2"]
-    assert gauges.waiting_since() == waiting[0].first_at
+    assert gauges.oldest_waiting() == waiting[0].first_at
     assert "2" in store.claim_due(10)
-    assert gauges.waiting_since() == waiting[0].first_at
+    assert gauges.oldest_waiting() == waiting[0].first_at
 
 
 def test_dead_letters_are_counted_by_cause(client: redis.Redis, keys: Keys, gauges: QueueStats) -> None:

@@ -26,7 +26,7 @@ def test_a_member_that_can_be_no_course_is_kept_as_a_dead_letter(
     """Garbage in a sorted set of courses is removed once it is due, and the course beside it is claimed."""
     client.zadd(getattr(district.keys, queue), dict.fromkeys(GARBAGE, 1.0))
     store.request(COURSE, ChangeCause.PERSON)
-    assert store.next_due_in() == NO_WAIT
+    assert store.time_until_next() == NO_WAIT
     # One that yields is looked at by each claim.
     claimed = [course for _ in range(len(GARBAGE) + 1) for course in store.claim_due(4)]
     assert COURSE in claimed
@@ -40,7 +40,7 @@ def test_a_member_that_can_be_no_course_is_kept_as_a_dead_letter(
 def test_a_time_beyond_the_calendar_stops_nobody(district: District, store: SyncQueue, score: float) -> None:
     """A due time that no calendar has is the nearest one that it has."""
     district.client.zadd(district.keys.due, {OTHER: score})
-    assert store.next_due_in() is not None
+    assert store.time_until_next() is not None
     store.request(COURSE, ChangeCause.PERSON)
     assert COURSE in store.claim_due(4)
     assert [waiting.course_id for waiting in store.waiting(10)] in ([], [OTHER])
@@ -63,16 +63,16 @@ def test_a_pending_key_of_another_type_is_set_aside(
     if when == "folded":
         district.change(OTHER)
         district.change(COURSE, "7")
-        assert store.fold("worker", 100, NO_WAIT).folded == 2
+        assert store.aggregate("worker", 100, NO_WAIT).aggregated == 2
         district.time.advance(MAX_WAIT)
     if when != "claimed":
         assert set(store.claim_due(4)) == {COURSE, OTHER}
-    taken = store.take(COURSE)
+    taken = store.start_sync(COURSE)
     assert taken is not None
     assert taken[1].assignments_changed
     assert taken[1].unnamed_grades
     assert client.get(f"{key}{SET_ASIDE}") == b"no hash"
-    assert store.take(OTHER) is not None
+    assert store.start_sync(OTHER) is not None
 
 
 def test_a_taken_key_of_another_type_is_set_aside(district: District, store: SyncQueue, client: redis.Redis) -> None:
@@ -80,13 +80,13 @@ def test_a_taken_key_of_another_type_is_set_aside(district: District, store: Syn
     store.request(COURSE, ChangeCause.RECONCILE)
     district.time.advance(QUIET)
     assert store.claim_due(4) == [COURSE]
-    assert store.take(COURSE) is not None
+    assert store.start_sync(COURSE) is not None
     client.set(district.keys.taken(COURSE), "no hash")
     store.request(OTHER, ChangeCause.PERSON)
     assert store.claim_due(4) == [OTHER]
     district.time.advance(LEASE_FOR + timedelta(seconds=1))
     assert store.claim_due(4) == [COURSE]
-    again = store.take(COURSE)
+    again = store.start_sync(COURSE)
     assert again is not None
     assert again[1].assignments_changed
 
@@ -98,10 +98,10 @@ def test_numbers_that_are_none_are_ignored(district: District, store: SyncQueue,
     client.hset(district.keys.pending(COURSE), mapping=fields)  # type: ignore[arg-type]
     assert store.state_of(COURSE).pending is not None
     district.change(COURSE)
-    store.fold("worker", 100, NO_WAIT)
+    store.aggregate("worker", 100, NO_WAIT)
     district.time.advance(MAX_WAIT)
     assert store.claim_due(4) == [COURSE]
-    taken = store.take(COURSE)
+    taken = store.start_sync(COURSE)
     assert taken is not None
     assert taken[1].causes == {ChangeCause.EVENT}
 
@@ -113,7 +113,7 @@ def test_a_whole_key_of_another_type_is_set_aside(district: District, store: Syn
     district.client.set(key, "of another type")
     district.change(COURSE)
     district.send(Change(ChangeKind.GRADE, None, assignment_id="7"))
-    assert store.fold("worker", 100, NO_WAIT).folded == 1
+    assert store.aggregate("worker", 100, NO_WAIT).aggregated == 1
     district.time.advance(MAX_WAIT)
     assert store.claim_due(4) == [COURSE]
     assert district.client.get(f"{key}{SET_ASIDE}") == b"of another type"
@@ -124,9 +124,9 @@ def test_a_stream_of_another_type_is_set_aside(district: District, store: SyncQu
     """A key of messages that is no stream is renamed, and messages are read from then on."""
     key = district.keys.stream(stream)
     district.client.set(key, "no stream")
-    store.fold("worker", 100, NO_WAIT)
+    store.aggregate("worker", 100, NO_WAIT)
     district.change(COURSE)
-    assert store.fold("worker", 100, NO_WAIT).folded == 1
+    assert store.aggregate("worker", 100, NO_WAIT).aggregated == 1
     assert district.client.get(f"{key}{SET_ASIDE}") == b"no stream"
 
 
@@ -137,7 +137,7 @@ def test_a_pause_that_nobody_can_read_is_shown_and_resumed(
     client.hset(district.keys.paused, mapping={b"\xff": b"\xfe", "course:102": "no JSON"})  # type: ignore[arg-type]
     store.request(COURSE, ChangeCause.PERSON)
     store.request(OTHER, ChangeCause.PERSON)
-    assert store.next_due_in() == NO_WAIT
+    assert store.time_until_next() == NO_WAIT
     assert store.claim_due(4) == [COURSE]
     pauses = Pauses(client, district.keys, SystemClock())
     assert {(pause.target, pause.actor) for pause in pauses.all()} == {

@@ -45,7 +45,7 @@ def test_the_last_sync_decides(records: CourseStates, due_dates: DueDates) -> No
 def test_a_date_with_microseconds_is_forgotten(records: CourseStates, due_dates: DueDates) -> None:
     """What `passed` found, `forget` forgets, however exact the date was."""
     records.save(replace(RECORD, next_due_at=NOW + timedelta(microseconds=1_234_567)))
-    due_dates.forget(due_dates.passed(NOW + HOUR))
+    due_dates.delete(due_dates.passed(NOW + HOUR))
     assert due_dates.passed(NOW + HOUR) == {}
 
 
@@ -55,5 +55,5 @@ def test_forgetting_leaves_what_a_sync_remembered_meanwhile(records: CourseState
     records.save(replace(RECORD, course_id="202"))
     passed = due_dates.passed(NOW + HOUR)
     records.save(replace(RECORD, next_due_at=NOW + HOUR / 2))
-    due_dates.forget(passed)
+    due_dates.delete(passed)
     assert due_dates.passed(NOW + HOUR) == {"101": NOW + HOUR / 2}

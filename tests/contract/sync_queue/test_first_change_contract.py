@@ -20,18 +20,18 @@ def prompt(client: redis.Redis) -> District:
 @pytest.fixture
 def store(prompt: District) -> SyncQueue:
     process = prompt.process()
-    process.fold("worker", 1, NO_WAIT)
+    process.aggregate("worker", 1, NO_WAIT)
     return process
 
 
 def change(district: District, store: SyncQueue, course_id: str = COURSE) -> None:
     district.change(course_id)
-    store.fold("worker", 100, NO_WAIT)
+    store.aggregate("worker", 100, NO_WAIT)
 
 
 def taken(store: SyncQueue) -> Lease:
     assert store.claim_due(10) == [COURSE]
-    found = store.take(COURSE)
+    found = store.start_sync(COURSE)
     assert found is not None
     return found[0]
 
@@ -48,7 +48,7 @@ def test_the_first_change_is_due_after_a_short_gathering(prompt: District, store
     change(prompt, store)
     prompt.time.advance(FIRST_CHANGE - A_MOMENT)
     assert store.claim_due(10) == []
-    assert store.next_due_in() == A_MOMENT
+    assert store.time_until_next() == A_MOMENT
     prompt.time.advance(A_MOMENT)
     assert store.claim_due(10) == [COURSE]
 
@@ -59,7 +59,7 @@ def test_what_comes_while_it_is_gathered_goes_along(prompt: District, store: Syn
         change(prompt, store)
         prompt.time.advance(FIRST_CHANGE / 4)
     assert store.claim_due(10) == [COURSE]
-    found = store.take(COURSE)
+    found = store.start_sync(COURSE)
     assert found is not None
     assert found[1].count == 4
 
@@ -69,7 +69,7 @@ def test_each_course_is_at_rest_for_itself(prompt: District, store: SyncQueue) -
     synced(prompt, store)
     prompt.change(COURSE)
     prompt.change("202")
-    store.fold("worker", 100, NO_WAIT)
+    store.aggregate("worker", 100, NO_WAIT)
     prompt.time.advance(FIRST_CHANGE)
     assert store.claim_due(10) == ["202"]
 
@@ -105,7 +105,7 @@ def test_a_sync_that_a_first_change_began_is_not_repeated_at_once(prompt: Distri
         change(prompt, store)
     assert store.release(lease)
     assert store.claim_due(10) == []
-    assert store.next_due_in() == QUIET
+    assert store.time_until_next() == QUIET
     prompt.time.advance(QUIET)
     assert store.claim_due(10) == [COURSE]
 
@@ -118,7 +118,7 @@ def test_a_stream_of_changes_costs_one_sync_more(prompt: District, store: SyncQu
         if tenth < 300 and tenth % 10 == 0:
             change(prompt, store)
         if store.claim_due(10):
-            found = store.take(COURSE)
+            found = store.start_sync(COURSE)
             assert found is not None
             syncs.append((prompt.time.now - began) / second)
             assert store.release(found[0])
@@ -130,7 +130,7 @@ def test_work_that_failed_keeps_its_backoff(prompt: District, store: SyncQueue) 
     """A course that waits for its next attempt is not at rest, however long ago it was synced."""
     change(prompt, store)
     prompt.time.advance(FIRST_CHANGE)
-    store.release_for_later(taken(store), 10 * MAX_WAIT, attempts=1)
+    store.reschedule(taken(store), 10 * MAX_WAIT, attempts=1)
     prompt.time.advance(REST)
     change(prompt, store)
     prompt.time.advance(MAX_WAIT)
@@ -150,7 +150,7 @@ def test_a_lost_lease_is_no_rest(prompt: District, store: SyncQueue) -> None:
 def test_a_pass_over_all_courses_makes_no_first_change(prompt: District, store: SyncQueue) -> None:
     """A course that reconciliation asked for waits in its own line; a change that joins it comes as always."""
     store.request(COURSE, ChangeCause.RECONCILE)
-    assert store.state_of(COURSE).whereabouts is QueueState.DUE
+    assert store.state_of(COURSE).queue_state is QueueState.DUE
     change(prompt, store)
     assert store.claim_due(10) == [COURSE]
 
@@ -161,7 +161,7 @@ def test_what_was_synced_lately_is_not_kept_for_long(prompt: District, store: Sy
     prompt.time.advance(REST)
     store.request("202", ChangeCause.PERSON)
     assert store.claim_due(10) == ["202"]
-    found = store.take("202")
+    found = store.start_sync("202")
     assert found is not None
     store.release(found[0])
     assert prompt.client.zrange(prompt.keys.synced, 0, -1) == [b"202"]
@@ -171,9 +171,9 @@ def test_without_the_setting_nothing_is_a_first_change(client: redis.Redis) -> N
     """Every change waits for the quiet period."""
     plain = District(client)
     store = plain.process()
-    store.fold("worker", 1, NO_WAIT)
+    store.aggregate("worker", 1, NO_WAIT)
     change(plain, store)
-    assert store.next_due_in() == QUIET
+    assert store.time_until_next() == QUIET
 
 
 @pytest.mark.parametrize(("interval_ms", "room"), [(0, 20), (200, 20), (1000, 10), (4000, 4)])
@@ -185,7 +185,7 @@ def test_under_a_slow_rate_few_courses_sync_at_once(client: redis.Redis, interva
         store.request(str(number), ChangeCause.PERSON)
     claimed = store.claim_due(20)
     assert len(claimed) == room
-    found = store.take(claimed[0])
+    found = store.start_sync(claimed[0])
     assert found is not None
     assert len(store.claim_due(20)) == (1 if room == 20 else 0)
     store.release(found[0])

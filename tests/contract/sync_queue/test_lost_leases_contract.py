@@ -13,12 +13,12 @@ COURSE = "101"
 
 def take_and_die(district: District, store: SyncQueue) -> None:
     assert store.claim_due(10) == [COURSE]
-    assert store.take(COURSE) is not None
+    assert store.start_sync(COURSE) is not None
     district.time.advance(LEASE_FOR)
 
 
 def take(store: SyncQueue, course_id: str = COURSE) -> Lease:
-    taken = store.take(course_id)
+    taken = store.start_sync(course_id)
     assert taken is not None
     return taken[0]
 
@@ -42,7 +42,7 @@ def test_only_leases_lost_in_a_row_count(district: District, store: SyncQueue) -
     for _ in range(MOST_LOST_LEASES - 1):
         take_and_die(district, store)
     assert store.claim_due(10) == [COURSE]
-    assert store.release_for_later(take(store), NO_WAIT, 0)
+    assert store.reschedule(take(store), NO_WAIT, 0)
     for _ in range(MOST_LOST_LEASES - 1):
         take_and_die(district, store)
     assert store.claim_due(10) == [COURSE]
@@ -68,6 +68,6 @@ def test_a_huge_course_goes_on_behind_the_others(district: District, store: Sync
         district.time.advance(timedelta(seconds=1))
         store.request(course_id, ChangeCause.EVENT)
     district.time.advance(timedelta(seconds=1))
-    assert store.release_for_later(lease, NO_WAIT, 0)
+    assert store.reschedule(lease, NO_WAIT, 0)
     assert store.claim_due(2) == ["202", "303"]
     assert store.claim_due(3) == [COURSE]

@@ -55,7 +55,7 @@ class Lifetimes(RuleBasedStateMachine):
         self.settled = dict.fromkeys(COURSES, 0)
         self.holders: list[Holder] = []
         self.last_token = 0
-        self.fold("worker-a")
+        self.aggregate("worker-a")
 
     @property
     def now(self) -> datetime:
@@ -74,9 +74,9 @@ class Lifetimes(RuleBasedStateMachine):
         self._heard(course_id)
 
     @rule(worker=workers, limit=st.sampled_from([2, 4, 100]))
-    def fold(self, worker: str, limit: int = 100) -> None:
+    def aggregate(self, worker: str, limit: int = 100) -> None:
         before = self._counts()
-        self.processes[worker].fold(worker, limit, NO_WAIT)
+        self.processes[worker].aggregate(worker, limit, NO_WAIT)
         for course_id, count in self._counts().items():
             if count != before[course_id]:
                 self._heard(course_id)
@@ -100,7 +100,7 @@ class Lifetimes(RuleBasedStateMachine):
 
     @rule(course_id=course_ids)
     def wake(self, course_id: str) -> None:
-        taken = self.store.take(course_id)
+        taken = self.store.start_sync(course_id)
         if taken is None:
             return
         lease, _ = taken
@@ -131,17 +131,17 @@ class Lifetimes(RuleBasedStateMachine):
             course_id = holder.lease.course_id
             self.settled[course_id] = holder.took_everything_until
             expected = QueueState.DUE if holder.heard_meanwhile else QueueState.IDLE
-            assert self.store.state_of(course_id).whereabouts is expected
+            assert self.store.state_of(course_id).queue_state is expected
 
     @precondition(lambda self: self.holders)
     @rule(data=st.data(), delay=delays, attempts=st.integers(0, 5))
     def put_off(self, data: st.DataObject, delay: timedelta, attempts: int) -> None:
         holder = data.draw(st.sampled_from(self.holders))
         alive = self._is_live(holder)
-        assert self.store.release_for_later(holder.lease, delay, attempts) == alive
+        assert self.store.reschedule(holder.lease, delay, attempts) == alive
         self.holders.remove(holder)
         if alive:
-            assert self.store.state_of(holder.lease.course_id).whereabouts is QueueState.DUE
+            assert self.store.state_of(holder.lease.course_id).queue_state is QueueState.DUE
 
     @rule(duration=delays)
     def wait(self, duration: timedelta) -> None:
@@ -171,7 +171,7 @@ class Lifetimes(RuleBasedStateMachine):
         for _ in range(3):
             for worker in WORKERS:
                 self.district.let_idle(worker, CLAIM_FOR * 2)
-            self.store.fold("survivor", 1000, NO_WAIT)
+            self.store.aggregate("survivor", 1000, NO_WAIT)
             self.district.time.advance(AGES)
             for course_id in self.store.claim_due(len(COURSES)):
                 self.wake(course_id)

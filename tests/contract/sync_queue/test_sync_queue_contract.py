@@ -16,7 +16,7 @@ OTHER = "202"
 
 def change(district: District, store: SyncQueue, course_id: str = COURSE, assignment: str | None = None) -> None:
     district.change(course_id, assignment)
-    store.fold("worker", 100, NO_WAIT)
+    store.aggregate("worker", 100, NO_WAIT)
 
 
 def leased(store: SyncQueue, course_id: str = COURSE) -> tuple[Lease, PendingChanges]:
@@ -26,7 +26,7 @@ def leased(store: SyncQueue, course_id: str = COURSE) -> tuple[Lease, PendingCha
 
 def claimed_and_taken(store: SyncQueue, course_id: str = COURSE) -> tuple[Lease, PendingChanges]:
     assert course_id in store.claim_due(10)
-    taken = store.take(course_id)
+    taken = store.start_sync(course_id)
     assert taken is not None
     return taken
 
@@ -34,7 +34,7 @@ def claimed_and_taken(store: SyncQueue, course_id: str = COURSE) -> tuple[Lease,
 def test_nothing_waits_at_first(store: SyncQueue) -> None:
     """An empty store has nothing to claim and no next due course."""
     assert store.claim_due(10) == []
-    assert store.next_due_in() is None
+    assert store.time_until_next() is None
     assert store.last_event_at() is None
     assert store.state_of(COURSE) == (QueueState.IDLE, None, None)
 
@@ -44,9 +44,9 @@ def test_due_after_the_quiet_period(district: District, store: SyncQueue) -> Non
     change(district, store)
     district.time.advance(QUIET - A_MOMENT)
     assert store.claim_due(10) == []
-    assert store.next_due_in() == A_MOMENT
+    assert store.time_until_next() == A_MOMENT
     district.time.advance(A_MOMENT)
-    assert store.next_due_in() == NO_WAIT
+    assert store.time_until_next() == NO_WAIT
     assert store.claim_due(10) == [COURSE]
 
 
@@ -57,7 +57,7 @@ def test_every_change_begins_the_quiet_period_anew(district: District, store: Sy
     change(district, store)
     district.time.advance(A_MOMENT)
     assert store.claim_due(10) == []
-    assert store.next_due_in() == QUIET - A_MOMENT
+    assert store.time_until_next() == QUIET - A_MOMENT
 
 
 def test_never_later_than_the_maximum_wait(district: District, store: SyncQueue) -> None:
@@ -91,11 +91,11 @@ def test_times_ahead_of_redis_are_not_believed(district: District, store: SyncQu
     district.time.advance(timedelta(hours=1))
     district.change(COURSE)
     district.time.advance(-timedelta(hours=1))
-    store.fold("worker", 100, NO_WAIT)
+    store.aggregate("worker", 100, NO_WAIT)
     pending = store.state_of(COURSE).pending
     assert pending is not None
     assert pending.last_at == now
-    assert store.next_due_in() == QUIET
+    assert store.time_until_next() == QUIET
 
 
 def test_touched_assignments_are_bounded(store: SyncQueue) -> None:
@@ -127,7 +127,7 @@ def test_reconciliation_leaves_a_waiting_course_alone(district: District, store:
     change(district, store)
     store.request(COURSE, ChangeCause.RECONCILE)
     assert store.claim_due(10) == []
-    assert store.next_due_in() == QUIET
+    assert store.time_until_next() == QUIET
 
 
 def test_asking_again_does_not_put_back(district: District, store: SyncQueue) -> None:
@@ -155,7 +155,7 @@ def test_claims_are_limited_in_all(district: District, store: SyncQueue) -> None
         district.time.advance(A_MOMENT)
     assert store.claim_due(2) == ["0", "1"]
     assert store.claim_due(2) == []
-    store.take("0")
+    store.start_sync("0")
     assert store.claim_due(2) == ["2"]
 
 
@@ -166,20 +166,20 @@ def test_a_claimed_course_is_not_claimed_again(district: District, store: SyncQu
     change(district, store)
     district.time.advance(MAX_WAIT)
     assert store.claim_due(10) == []
-    taken = store.take(COURSE)
+    taken = store.start_sync(COURSE)
     assert taken is not None
     assert taken[1].count == 2
     assert store.release(taken[0])
-    assert store.next_due_in() is None
+    assert store.time_until_next() is None
 
 
 def test_only_a_claimed_course_can_be_taken(district: District, store: SyncQueue) -> None:
     """A wake-up for a course that is idle, waiting or already taken finds nothing to do."""
-    assert store.take(COURSE) is None
+    assert store.start_sync(COURSE) is None
     change(district, store)
-    assert store.take(COURSE) is None
+    assert store.start_sync(COURSE) is None
     leased(store)
-    assert store.take(COURSE) is None
+    assert store.start_sync(COURSE) is None
 
 
 def test_a_request_during_a_sync_causes_one_more(district: District, store: SyncQueue) -> None:
@@ -226,7 +226,7 @@ def test_work_for_later_waits_out_its_delay(district: District, store: SyncQueue
     """Work put off comes back after its delay, with its change set and its attempts."""
     lease, changes = leased(store)
     delay = timedelta(minutes=5)
-    assert store.release_for_later(lease, delay, attempts=2)
+    assert store.reschedule(lease, delay, attempts=2)
     district.time.advance(delay - A_MOMENT)
     assert store.claim_due(10) == []
     district.time.advance(A_MOMENT)
@@ -238,10 +238,10 @@ def test_what_waits_for_long_is_known_with_its_cause(district: District, store: 
     """Since its first wait in a row, with the newest cause, until its work is done."""
     began = district.time.now
     lease, _ = leased(store)
-    store.release_for_later(lease, QUIET, 0, "canvas_unavailable")
+    store.reschedule(lease, QUIET, 0, "canvas_unavailable")
     district.time.advance(QUIET)
     lease, _ = leased(store)
-    store.release_for_later(lease, QUIET, 0, "canvas_401")
+    store.reschedule(lease, QUIET, 0, "canvas_401")
     assert store.long_waits(QUIET) == [LongWait(COURSE, began, "canvas_401")]
     assert store.wait_of(COURSE) == LongWait(COURSE, began, "canvas_401")
     assert store.long_waits(QUIET + A_MOMENT) == []
@@ -256,18 +256,18 @@ def test_a_change_does_not_shorten_the_backoff(district: District, store: SyncQu
     """Neither a change nor a reconciliation makes a course due before its backoff ends."""
     lease, _ = leased(store)
     delay = timedelta(minutes=5)
-    store.release_for_later(lease, delay, attempts=1)
+    store.reschedule(lease, delay, attempts=1)
     change(district, store)
     store.request(COURSE, ChangeCause.RECONCILE)
     district.time.advance(MAX_WAIT)
     assert store.claim_due(10) == []
-    assert store.next_due_in() == delay - MAX_WAIT
+    assert store.time_until_next() == delay - MAX_WAIT
 
 
 def test_a_person_ends_the_backoff(store: SyncQueue) -> None:
     """A person's request makes a course due now and forgets its attempts."""
     lease, _ = leased(store)
-    store.release_for_later(lease, timedelta(minutes=5), attempts=4)
+    store.reschedule(lease, timedelta(minutes=5), attempts=4)
     _, changes = leased(store)
     assert changes.attempts == 0
 
@@ -275,11 +275,11 @@ def test_a_person_ends_the_backoff(store: SyncQueue) -> None:
 def test_a_person_who_asks_during_a_failing_sync_is_heard(district: District, store: SyncQueue) -> None:
     """A person's request that came during a sync wins over the backoff of that sync and over its attempts."""
     lease, _ = leased(store)
-    store.release_for_later(lease, QUIET, attempts=3)
+    store.reschedule(lease, QUIET, attempts=3)
     district.time.advance(QUIET)
     lease, _ = claimed_and_taken(store)
     store.request(COURSE, ChangeCause.PERSON)
-    store.release_for_later(lease, timedelta(minutes=5), attempts=4)
+    store.reschedule(lease, timedelta(minutes=5), attempts=4)
     _, changes = claimed_and_taken(store)
     assert changes.attempts == 0
 
@@ -288,9 +288,9 @@ def test_a_reconciliation_during_a_failing_sync_waits(district: District, store:
     """What nobody asked for in person waits out the backoff, also if it came during the failing sync."""
     lease, _ = leased(store)
     store.request(COURSE, ChangeCause.RECONCILE)
-    store.release_for_later(lease, timedelta(minutes=5), attempts=1)
+    store.reschedule(lease, timedelta(minutes=5), attempts=1)
     assert store.claim_due(10) == []
-    assert store.next_due_in() == timedelta(minutes=5)
+    assert store.time_until_next() == timedelta(minutes=5)
 
 
 def test_a_claim_nobody_took_ends(district: District, store: SyncQueue) -> None:
@@ -308,14 +308,14 @@ def test_a_late_wake_up_still_counts(district: District, store: SyncQueue) -> No
     store.request(COURSE, ChangeCause.PERSON)
     store.claim_due(10)
     district.time.advance(CLAIM_FOR * 2)
-    assert store.take(COURSE) is not None
+    assert store.start_sync(COURSE) is not None
 
 
 def test_a_lost_lease_gives_its_changes_back(district: District, store: SyncQueue) -> None:
     """A course whose worker died is due at once, with what was taken and what came since, and its attempts."""
     asked_at = district.time.now
     lease, _ = leased(store)
-    store.release_for_later(lease, QUIET, attempts=3)
+    store.reschedule(lease, QUIET, attempts=3)
     district.time.advance(QUIET)
     claimed_and_taken(store)
     change(district, store, assignment="7")
@@ -334,11 +334,11 @@ def test_an_ended_lease_gives_no_right(district: District, store: SyncQueue, ano
     district.time.advance(LEASE_FOR)
     if another_has_it:
         store.claim_due(10)
-        store.take(COURSE)
+        store.start_sync(COURSE)
     with pytest.raises(LeaseLost):
         store.renew(old)
     assert not store.release(old)
-    assert not store.release_for_later(old, NO_WAIT, attempts=1)
+    assert not store.reschedule(old, NO_WAIT, attempts=1)
 
 
 def test_the_former_holder_does_not_disturb_the_next(district: District, store: SyncQueue) -> None:
@@ -347,7 +347,7 @@ def test_the_former_holder_does_not_disturb_the_next(district: District, store: 
     district.time.advance(LEASE_FOR)
     new, _ = claimed_and_taken(store)
     store.release(old)
-    store.release_for_later(old, timedelta(hours=1), attempts=5)
+    store.reschedule(old, timedelta(hours=1), attempts=5)
     store.renew(new)
     assert store.release(new)
 
@@ -356,7 +356,7 @@ def test_tokens_grow(district: District, store: SyncQueue) -> None:
     """Every lease has a greater token than all before it, of whatever course."""
     tokens = [leased(store, course_id)[0].token for course_id in ("1", "2", "3")]
     district.time.advance(LEASE_FOR)
-    taken = [store.take(course_id) for course_id in store.claim_due(10)]
+    taken = [store.start_sync(course_id) for course_id in store.claim_due(10)]
     tokens += [lease.token for lease, _ in filter(None, taken)]
     assert len(tokens) == 6
     assert tokens == sorted(set(tokens))
@@ -382,7 +382,7 @@ def test_where_a_course_is_can_be_asked(district: District, store: SyncQueue) ->
     store.request(COURSE, ChangeCause.PERSON)
     store.claim_due(10)
     assert store.state_of(COURSE)[:2] == (QueueState.CLAIMED, district.time.now + CLAIM_FOR)
-    store.take(COURSE)
+    store.start_sync(COURSE)
     assert store.state_of(COURSE) == (QueueState.LEASED, district.time.now + LEASE_FOR, None)
 
 
@@ -405,9 +405,9 @@ def test_a_dead_worker_is_noticed_in_time(district: District, store: SyncQueue) 
     """While a course is claimed or leased, the next due time is when that would end."""
     store.request(COURSE, ChangeCause.PERSON)
     store.claim_due(10)
-    assert store.next_due_in() == CLAIM_FOR
-    store.take(COURSE)
-    assert store.next_due_in() == LEASE_FOR
+    assert store.time_until_next() == CLAIM_FOR
+    store.start_sync(COURSE)
+    assert store.time_until_next() == LEASE_FOR
 
 
 def test_a_change_goes_before_a_pass_over_all_courses(district: District, store: SyncQueue) -> None:
@@ -419,7 +419,7 @@ def test_a_change_goes_before_a_pass_over_all_courses(district: District, store:
     assert sorted(store.claim_due(16)) == ["1000", "1001", "1002", "1003", COURSE]
     assert store.claim_due(16) == []
     assert store.counts() == (16, 5, 0)
-    assert store.somebody_waits()
+    assert store.has_ready_courses()
 
 
 def test_a_pass_goes_on_as_its_courses_end(district: District, store: SyncQueue) -> None:
@@ -427,10 +427,10 @@ def test_a_pass_goes_on_as_its_courses_end(district: District, store: SyncQueue)
     for number in range(3):
         store.request(str(1000 + number), ChangeCause.RECONCILE)
     assert store.claim_due(4) == ["1000"]
-    taken = store.take("1000")
+    taken = store.start_sync("1000")
     assert taken is not None
     assert store.claim_due(4) == []
-    assert store.next_due_in() == NO_WAIT
+    assert store.time_until_next() == NO_WAIT
     store.release(taken[0])
     assert store.claim_due(4) == ["1001"]
 
@@ -459,8 +459,8 @@ def test_a_changed_course_of_a_pass_waits_out_its_window_no_longer(district: Dis
 def test_nobody_waits_for_a_pass(district: District, store: SyncQueue) -> None:
     """Courses that yield are no reason for a running one to give way; a due change is."""
     store.request(OTHER, ChangeCause.RECONCILE)
-    assert not store.somebody_waits()
+    assert not store.has_ready_courses()
     change(district, store)
-    assert not store.somebody_waits()
+    assert not store.has_ready_courses()
     district.time.advance(QUIET)
-    assert store.somebody_waits()
+    assert store.has_ready_courses()

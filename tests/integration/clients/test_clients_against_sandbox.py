@@ -219,12 +219,12 @@ def test_what_is_written_is_read_back(ps: PowerSchool, set_faults: Callable[...,
     created = ps.gradebook.create(Ids.TEACHER, wanted())
     first, second = Ids.STUDENTS_HEALTHY[:2]
     section_id = created.assignment_section_id
-    ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, first), row(section_id, second, "0", missing=True)])
+    ps.gradebook.write_scores(Ids.TEACHER, [row(section_id, first), row(section_id, second, "0", missing=True)])
     (found,) = actual_of(ps, section_id)
     assert (found.assignment_id, found.assignment_section_id) == (created.assignment_id, section_id)
     assert (found.name, found.description, found.points) == ("Warm-up 1", "<p>Warm up.</p>", Decimal("10.5"))
     assert (found.due_date, found.category_id) == (date(2031, 10, 11), Ids.CATEGORY_HOMEWORK)
-    assert found.created_by_plugin in ps.gradebook.plugin_marks()
+    assert found.created_by_plugin in ps.gradebook.plugin_ids()
     assert found.scores == {
         student_dcid_of(first): ActualScore(Decimal("9.25"), marks=NO_MARKS),
         student_dcid_of(second): ActualScore(Decimal(0), missing=True, marks=NO_MARKS),
@@ -235,7 +235,7 @@ def test_an_update_keeps_the_scores(ps: PowerSchool) -> None:
     """New name, date, points and category; the ids and the score stay."""
     section_id = ps.gradebook.create(Ids.TEACHER, wanted()).assignment_section_id
     student = Ids.STUDENTS_HEALTHY[0]
-    ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, student)])
+    ps.gradebook.write_scores(Ids.TEACHER, [row(section_id, student)])
     (before,) = actual_of(ps, section_id)
     desired = wanted(
         name="Warm-up one",
@@ -260,8 +260,8 @@ def test_a_flag_is_withdrawn(ps: PowerSchool) -> None:
     """The next score without it clears it."""
     section_id = ps.gradebook.create(Ids.TEACHER, wanted()).assignment_section_id
     student = Ids.STUDENTS_HEALTHY[0]
-    ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, student, "0", exempt=True)])
-    ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, student, "12")])
+    ps.gradebook.write_scores(Ids.TEACHER, [row(section_id, student, "0", exempt=True)])
+    ps.gradebook.write_scores(Ids.TEACHER, [row(section_id, student, "12")])
     (found,) = actual_of(ps, section_id)
     assert found.scores == {student_dcid_of(student): ActualScore(Decimal(12), marks=NO_MARKS)}
 
@@ -271,7 +271,7 @@ def test_a_bad_student_is_named(ps: PowerSchool) -> None:
     section_id = ps.gradebook.create(Ids.TEACHER, wanted()).assignment_section_id
     good, bad = Ids.STUDENTS_HEALTHY[0], Ids.STUDENTS_OUTAGE[0]
     with pytest.raises(RequestRejected) as caught:
-        ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, good), row(section_id, bad)])
+        ps.gradebook.write_scores(Ids.TEACHER, [row(section_id, good), row(section_id, bad)])
     assert caught.value.cause == "powerschool_student"
     assert [each.student_dcid for each in caught.value.rows] == [student_dcid_of(bad)]
 
@@ -331,7 +331,7 @@ def test_scores_of_a_deleted_assignment_are_not_found(
     deletion = {"do": "delete", "assignment_section_id": created.assignment_section_id}
     httpx.post(f"{powerschool_url}/_sandbox/act", json=deletion).raise_for_status()
     with pytest.raises(NotFound) as caught:
-        ps.gradebook.put_scores(Ids.TEACHER, [row(created.assignment_section_id, Ids.STUDENTS_HEALTHY[0])])
+        ps.gradebook.write_scores(Ids.TEACHER, [row(created.assignment_section_id, Ids.STUDENTS_HEALTHY[0])])
     assert caught.value.rows[0].assignment_section_id == created.assignment_section_id
     assert actual_of(ps) == ()
 
@@ -340,7 +340,7 @@ def test_expired_tokens_and_resubmits_go_unnoticed(ps: PowerSchool, set_faults: 
     """Both are repeated once."""
     section_id = ps.gradebook.create(Ids.TEACHER, wanted()).assignment_section_id
     set_faults(expire_tokens=True, resubmit_once=True)
-    ps.gradebook.put_scores(Ids.TEACHER, [row(section_id, Ids.STUDENTS_HEALTHY[0])])
+    ps.gradebook.write_scores(Ids.TEACHER, [row(section_id, Ids.STUDENTS_HEALTHY[0])])
     (found,) = actual_of(ps, section_id)
     assert len(found.scores) == 1
 
@@ -353,7 +353,7 @@ def test_a_lost_answer_leaves_something_to_adopt(ps: PowerSchool, set_faults: Ca
         ps.gradebook.create(Ids.TEACHER, wanted())
     set_faults()
     (orphan,) = actual_of(ps)
-    assert (orphan.name, orphan.created_by_plugin in ps.gradebook.plugin_marks()) == ("Warm-up 1", True)
+    assert (orphan.name, orphan.created_by_plugin in ps.gradebook.plugin_ids()) == ("Warm-up 1", True)
 
 
 @pytest.mark.parametrize(

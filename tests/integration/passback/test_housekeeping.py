@@ -84,7 +84,7 @@ def test_a_defect_does_not_skip_the_interval(service: Container, monkeypatch: py
     let_canvas_say(service, TWO_COURSES)
     housekeeping = Housekeeping(service)
     with monkeypatch.context() as broken:
-        broken.setattr(service.records, "connect", None)
+        broken.setattr(service.records, "register", None)
         with pytest.raises(TypeError):
             housekeeping.discover()
     assert logged(housekeeping.discover) == [("courses_discovered", 2)]

@@ -78,7 +78,7 @@ def test_a_heartbeat_and_a_pause_are_seen() -> None:
     """Processes and paused systems are told as all processes know them."""
 
     async def ail(service: Container, _http: httpx.AsyncClient) -> None:
-        service.heartbeats.note("worker@here:1")
+        service.heartbeats.record("worker@here:1")
         service.redis.set(service.keys.pause("powerschool"), "powerschool_unavailable", px=9000)
         service.redis.set(service.keys.ailing("powerschool"), "powerschool_unavailable", px=9000)
         service.redis.hset(service.keys.rate("powerschool"), "interval", "262.500")

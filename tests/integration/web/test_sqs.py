@@ -26,7 +26,7 @@ from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings, load
 from shared.errors import ServiceUnavailable
 from shared.events.signatures import Senders
-from shared.ports.passback import count_nothing
+from shared.ports.passback import ignore_count
 from shared.queues import Stream
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.run_all import without_settings
@@ -99,7 +99,7 @@ class Consumer:
         refusals = RejectionLog(ManualClock(datetime(2031, 10, 6, tzinfo=UTC)))
         writer = SqsWriter(self.redis, self.keys)
         self.consumer = SqsConsumer(
-            queue, writer, Senders(UUID), refusals, self.stopped, IntakeMetrics(count_nothing, RECEIVER)
+            queue, writer, Senders(UUID), refusals, self.stopped, IntakeMetrics(ignore_count, RECEIVER)
         )
 
     def stored(self, stream: Stream) -> list[dict[bytes, bytes]]:

@@ -30,7 +30,7 @@ def exit_code(kind: str) -> int:
 
 def test_a_process_that_beats_is_alive(client: redis.Redis) -> None:
     """A heartbeat of this host and kind is enough."""
-    Heartbeats(client, Keys()).note(this_process("worker"))
+    Heartbeats(client, Keys()).record(this_process("worker"))
 
     assert exit_code("worker") == 0
 
@@ -39,8 +39,8 @@ def test_a_process_that_beats_is_alive(client: redis.Redis) -> None:
     "note",
     [
         lambda beats: None,
-        lambda beats: beats.note(this_process("beat")),
-        lambda beats: beats.note("worker@elsewhere:1"),
+        lambda beats: beats.record(this_process("beat")),
+        lambda beats: beats.record("worker@elsewhere:1"),
     ],
     ids=["nobody", "another kind", "another host"],
 )

@@ -212,7 +212,7 @@ class District:
     def update(self, assignment_id: int, body: dict[str, Any], query: str = "") -> httpx.Response:
         return self.call("PUT", f"/ws/xte/section/assignment/{assignment_id}?users_dcid={TEACHER}{query}", json=body)
 
-    def put_scores(self, *rows: dict[str, Any], users_dcid: int = TEACHER) -> httpx.Response:
+    def write_scores(self, *rows: dict[str, Any], users_dcid: int = TEACHER) -> httpx.Response:
         return self.call("PUT", f"/ws/xte/score?users_dcid={users_dcid}", json={"assignment_scores": list(rows)})
 
     def query(self, name: str, page: str = "", **arguments: Any) -> httpx.Response:

@@ -106,7 +106,7 @@ def test_a_missing_grant_fails_a_score() -> None:
     district = District()
     _, section_id = district.created()
     district.faults(missing_grants=["ASSIGNMENTSCORE.ISMISSING"])
-    assert district.put_scores(score(section_id, AMY)).status_code == 403
+    assert district.write_scores(score(section_id, AMY)).status_code == 403
 
 
 def test_a_missing_grant_fails_a_query() -> None:

@@ -170,7 +170,7 @@ def test_a_scoring_change_with_scores_needs_update_scores() -> None:
     """Other points for a scored assignment need `update_scores`; percents follow when it is true."""
     district = District()
     assignment_id, section_id = district.created()
-    district.put_scores(score(section_id, AMY, 9))
+    district.write_scores(score(section_id, AMY, 9))
     body = district.read(assignment_id).json()
     body["_assignmentsections"][0] |= {"scoreentrypoints": 20, "totalpointvalue": 20}
     assert district.update(assignment_id, body).status_code == 409
@@ -186,11 +186,11 @@ def test_locks_refuse_every_write() -> None:
     body = district.read(assignment_id).json()
     district.act("lock", assignment_section_id=section_id)
     assert codes(district.update(assignment_id, body)) == {"Assignment is Locked"}
-    assert codes(district.put_scores(score(section_id, AMY))) == {"Assignment is Locked"}
+    assert codes(district.write_scores(score(section_id, AMY))) == {"Assignment is Locked"}
     district.act("unlock", assignment_section_id=section_id)
     district.faults(lock_term_ids=[3601])
     assert codes(district.create(assignment(name="New"))) == {"Locked Term"}
-    assert codes(district.put_scores(score(section_id, BOB))) == {"Locked Term"}
+    assert codes(district.write_scores(score(section_id, BOB))) == {"Locked Term"}
 
 
 def test_one_assignment_spans_sections_only_with_equal_values() -> None:

@@ -74,8 +74,8 @@ def test_accepted_writes_are_listed_with_their_time() -> None:
     district = District()
     _, section_id = district.created()
     district.wait(seconds=5)
-    district.put_scores(score(section_id, AMY))
-    district.put_scores(score(section_id, 1))
+    district.write_scores(score(section_id, AMY))
+    district.write_scores(score(section_id, 1))
     district.act("rename", assignment_section_id=section_id, name="By hand")
     writes = district.writes()
     assert [write["kind"] for write in writes] == ["create", "scores"]
@@ -88,7 +88,7 @@ def test_requests_are_logged_with_the_rows_they_wrote() -> None:
     district = District()
     _, section_id = district.created()
     district.call("DELETE", "/_sandbox/requests")
-    district.put_scores(score(section_id, AMY))
+    district.write_scores(score(section_id, AMY))
     (logged,) = district.call("GET", "/_sandbox/requests").json()
     assert (logged["method"], logged["path"], logged["status"], logged["rows"]) == ("PUT", "/ws/xte/score", 200, 1)
 

@@ -82,7 +82,7 @@ def test_the_gradebook_query_joins_only_the_scores_asked_for() -> None:
     district = District()
     _, first = district.created(name="One")
     _, second = district.created(name="Two")
-    district.put_scores(score(first, AMY, 9.5), score(first, BOB, 0, ismissing=True), score(second, AMY, 3))
+    district.write_scores(score(first, AMY, 9.5), score(first, BOB, 0, ismissing=True), score(second, AMY, 3))
     rows = district.query("gradebook.state", section_dcids=[SECTION], score_section_ids=[first]).json()["record"]
     found = [(row["name"], row.get("student_dcid"), row.get("score_points"), row.get("is_missing")) for row in rows]
     assert found == [("One", str(AMY), "9.5", "0"), ("One", str(BOB), "0", "1"), ("Two", None, None, None)]

@@ -285,7 +285,7 @@ def test_a_viewer_sees_everything_and_does_nothing(web: Web) -> None:
 
 def test_courses_are_listed_and_found(web: Web) -> None:
     """A page at a time, with what the last sync found."""
-    web.service.records.connect("202")
+    web.service.records.register("202")
     found = web.call("GET", "/courses", params={"limit": 1}).json()
     assert [course["course_id"] for course in found["courses"]] == ["101"]
     assert found["courses"][0]["assignments"]["synced"] == 1

@@ -90,7 +90,7 @@ def site(shared_site: Site) -> Site:
 def test_the_overview_has_problems_first(site: Site) -> None:
     """What is wrong comes before all numbers, each with what to do."""
     site.service.dead_letters.add("101", "8", "powerschool_500", "", 6)
-    site.service.heartbeats.note("worker@here:1")
+    site.service.heartbeats.record("worker@here:1")
     said = site.browser("viewer").text("/")
     assert said.index("No beat is running") < said.index("1 job waits for a person") < said.index("courses waiting")
     assert "No worker is running" not in said
@@ -100,7 +100,7 @@ def test_the_overview_has_problems_first(site: Site) -> None:
 def test_the_overview_counts_and_times(site: Site) -> None:
     """Assignments by standing, what waits, and how long changes took."""
     site.service.changes.request("202", ChangeCause.PERSON, actor="somebody")
-    site.service.timings.note(NOW - timedelta(seconds=4), NOW)
+    site.service.timings.observe(NOW - timedelta(seconds=4), NOW)
     page = site.browser("viewer").get("/")
     said = text_of(page)
     for words in ("1 courses waiting", "1 assignments blocked", "1 assignments in agreement", "1 are kept back"):
@@ -317,15 +317,15 @@ def test_a_course_that_waits_says_why(site: Site) -> None:
     changes = site.service.changes
     changes.request("101", ChangeCause.PERSON)
     changes.claim_due(1)
-    taken = changes.take("101")
+    taken = changes.start_sync("101")
     assert taken is not None
-    changes.release_for_later(taken[0], timedelta(minutes=5), 0, "powerschool_unreachable")
+    changes.reschedule(taken[0], timedelta(minutes=5), 0, "powerschool_unreachable")
     page = site.browser("viewer").text("/courses/101")
     assert "powerschool_unreachable" in page
     assert "PowerSchool could not be reached." in page
     changes.request("101", ChangeCause.PERSON)
     changes.claim_due(1)
-    again = changes.take("101")
+    again = changes.start_sync("101")
     assert again is not None
     changes.release(again[0])
     assert "powerschool_unreachable" not in site.browser("viewer").text("/courses/101")

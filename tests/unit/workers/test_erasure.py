@@ -61,7 +61,7 @@ def test_a_student_is_found_by_the_dcid_that_the_audit_knows(records: Records) -
 
     assert purged.erased == {"scores in the audit": 1, "links": 1, "lists of students": 1}
     assert purged.is_whole
-    assert records.erasure.whereabouts(str(DCID)) == {}
+    assert records.erasure.locations(str(DCID)) == {}
 
 
 def test_what_still_names_the_student_is_said(records: Records) -> None:
@@ -130,12 +130,12 @@ def test_a_persons_pause_stays(records: Records) -> None:
 
 def test_a_district_is_not_erased_while_something_runs(records: Records) -> None:
     """A process that is alive would remember anew."""
-    records.heartbeats.note("worker@here:1")
+    records.heartbeats.record("worker@here:1")
 
     with pytest.raises(SyncsRunning, match="worker@here:1"):
         records.purge.everything("rivera", dry_run=False)
     assert records.erasure.courses() == [COURSE]
 
-    records.heartbeats.forget("worker@here:1")
+    records.heartbeats.remove("worker@here:1")
     assert records.purge.everything("rivera", dry_run=False).erased["keys"] == 2
     assert records.redis.dbsize() == 0

@@ -34,8 +34,8 @@ def _kinds(service: Container) -> dict[str, str]:
 def _process(service: Container, kind: str, does: str) -> Check:
     """Say whether one of the kind is alive. None at all is a warning: before the first start that is right."""
     beats = [beat for beat in service.heartbeats.all() if beat.process.partition("@")[0] == kind]
-    alive = [beat for beat in beats if not beat.gone]
-    gone = [beat.process for beat in beats if beat.gone]
+    alive = [beat for beat in beats if not beat.is_stale]
+    gone = [beat.process for beat in beats if beat.is_stale]
     name, fix = f"process: {kind}", f"Start it: `passback {kind}`; it {does}."
     if alive:
         return ok(name, "; gone: ".join([f"{len(alive)} alive", *([", ".join(gone)] if gone else [])]))

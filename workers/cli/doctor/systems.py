@@ -132,7 +132,7 @@ def _first_assignment(course: Course) -> list[str]:
 def _sample_courses(service: Container) -> list[str]:
     """Return connected courses; before there are any, some that Canvas says have synced work."""
     now = service.clock.now()
-    connected = service.records.stale_courses(now + timedelta(days=1), SAMPLE)
+    connected = service.records.least_recently_visited(now + timedelta(days=1), SAMPLE)
     return connected or list(dict.fromkeys(islice(service.canvas.courses_to_sync(now), SAMPLE)))
 
 

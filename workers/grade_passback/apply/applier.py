@@ -162,7 +162,7 @@ class _Run:
     def _take(self, step: Step, key: Key) -> None:
         match step:
             case UnlinkStep():
-                self._links.forget(self._course_id, *key)
+                self._links.delete(self._course_id, *key)
                 self.applied.links.pop(key, None)
             case LinkExistingStep(link=link):
                 self._adopt(key, link)
@@ -229,7 +229,7 @@ class _Run:
         try:
             created = self._powerschool.create(self._teacher(key), desired)
         except RequestRejected:
-            self._links.forget(self._course_id, *key)
+            self._links.delete(self._course_id, *key)
             self.applied.links.pop(key, None)
             raise
         link = replace(
@@ -320,7 +320,7 @@ class _Run:
             self._guard()
             try:
                 with self._trail.of_write(self._told_scored(section_dcid, rows)):
-                    self._powerschool.put_scores(self._teacher(("", section_dcid)), rows)
+                    self._powerschool.write_scores(self._teacher(("", section_dcid)), rows)
             except (ServiceUnavailable, LeaseLost):
                 raise
             except (TransientError, PermanentError) as error:
@@ -444,7 +444,7 @@ class _Run:
 
     def _forget(self, key: Key, error: TransientError | PermanentError) -> None:
         """Forget a link whose assignment was deleted in PowerSchool while we looked; a new survey creates it again."""
-        self._links.forget(self._course_id, *key)
+        self._links.delete(self._course_id, *key)
         self.applied.links.pop(key, None)
         self.applied.gone[key] = Failure(error.cause, str(error), key[0])
 

@@ -38,8 +38,8 @@ class AuditWriter:
         try:
             yield
         except (TransientError, PermanentError) as error:
-            may_be_done = isinstance(error, TransientError) and error.may_be_done
-            self._audit.end(course_id, begun, self._as_of_now(entries, answer_lost=True) if may_be_done else ())
+            outcome_unknown = isinstance(error, TransientError) and error.outcome_unknown
+            self._audit.end(course_id, begun, self._as_of_now(entries, answer_lost=True) if outcome_unknown else ())
             raise
         self._audit.end(course_id, begun, self._as_of_now(entries))
 

@@ -92,7 +92,7 @@ def explanation_json(
         "live": live,
         "as_of": _time(as_of),
         "trouble": None if trouble is None else {"code": trouble.code, "message": trouble.message},
-        "last_event_at": _time(memory.changes.heard_at(question.course_id)),
+        "last_event_at": _time(memory.changes.last_event_of(question.course_id)),
         "synced_at": _time(remembered.synced_at if remembered else None),
         "paused": pause_json(memory.pauses.of_course(question.course_id)),
         "assignments": list(assignments),

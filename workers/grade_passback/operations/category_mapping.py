@@ -126,7 +126,7 @@ class CategoryLinks:
             raise InvalidMapping(
                 f"assignment group {group_id} is not linked; `passback categories list` shows which are"
             )
-        self._associations.forget(course_id, group_id)
+        self._associations.delete(course_id, group_id)
         return group_id
 
     def _check(self, teacher: _Teacher, category: TeacherCategory) -> None:

@@ -51,13 +51,13 @@ class LinkMaintenance:
     def connected(self) -> list[str]:
         """Return the ids of all connected courses."""
         # No course had its turn tomorrow, so that every one of them is stale by then.
-        return self._records.stale_courses(self._clock.now() + timedelta(days=1), self._records.count())
+        return self._records.least_recently_visited(self._clock.now() + timedelta(days=1), self._records.count())
 
     def check(self, course_id: str) -> CourseCheck:
         """Return how the course's links compare with PowerSchool. Reads only."""
         try:
             survey = self._surveyor.survey(course_id, asked_for_by_person=False)
-            marks = self._powerschool.plugin_marks()
+            marks = self._powerschool.plugin_ids()
         except (TransientError, PermanentError) as error:
             return CourseCheck(course_id, trouble=LinkError(error.cause, str(error)))
         return CourseCheck(course_id, check_links(survey.links, survey.actual, _read(survey), marks))

@@ -27,9 +27,9 @@ class CourseDiscovery:
         return sum(self._is_news(course_id) for course_id in found)
 
     def _is_news(self, course_id: str) -> bool:
-        if not self._records.connect(course_id):
+        if not self._records.register(course_id):
             return False
         # If this process dies here, reconciliation finds a connected course that never had its turn.
         self._changes.request(course_id, ChangeCause.RECONCILE)
-        self._records.visit(course_id, self._clock.now())
+        self._records.mark_visited(course_id, self._clock.now())
         return True

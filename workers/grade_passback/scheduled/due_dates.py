@@ -20,5 +20,5 @@ class DueDateTrigger:
         passed = self._due_dates.passed(self._clock.now() - DUE_DATE_DELAY)
         for course_id in passed:
             self._changes.request(course_id, ChangeCause.DUE_DATE)
-        self._due_dates.forget(passed)
+        self._due_dates.delete(passed)
         return len(passed)

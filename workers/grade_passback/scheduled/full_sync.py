@@ -45,8 +45,8 @@ class ScheduledFullSync:
             return 0
         now = self._clock.now()
         share = max(1, math.ceil(self._records.count() * self._share_of_all))
-        courses = self._records.stale_courses(last_due(self._schedule, now, self._zone()), share)
+        courses = self._records.least_recently_visited(last_due(self._schedule, now, self._zone()), share)
         for course_id in courses:
             self._changes.request(course_id, ChangeCause.SCHEDULE)
-            self._records.visit(course_id, now)
+            self._records.mark_visited(course_id, now)
         return len(courses)

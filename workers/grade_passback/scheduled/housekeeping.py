@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import structlog
 
-from shared.adapters.redis.operations.interval_lock import ScheduleSlots
+from shared.adapters.redis.operations.interval_lock import IntervalLocks
 from shared.adapters.redis.sync_queue.due_dates import DueDates
 from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
@@ -29,7 +29,7 @@ class Housekeeping:
 
     def __init__(self, service: Container) -> None:
         self._service = service
-        self._slots = ScheduleSlots(service.redis, service.keys)
+        self._slots = IntervalLocks(service.redis, service.keys)
         self._tick = timedelta(seconds=reconcile_tick_s(service.settings))
         self._interval = timedelta(seconds=service.settings.reconcile_interval_s)
 

@@ -56,10 +56,10 @@ class Reconciliation:
         connected = self._records.count()
         # Two ticks to spare: one until a course is noticed, one for a tick that comes late.
         limit = max(1, math.ceil(connected * (self._tick / (self._interval * EARLY - 2 * self._tick))))
-        new = self._records.stale_courses(BEFORE_ANY_SYNC, connected)
+        new = self._records.least_recently_visited(BEFORE_ANY_SYNC, connected)
         for course_id in new:
             self._visit(course_id)
-        stale = self._records.stale_courses(self._clock.now() - self._interval * (1 - EARLY), limit)
+        stale = self._records.least_recently_visited(self._clock.now() - self._interval * (1 - EARLY), limit)
         for course_id in stale:
             self._visit(course_id)
         return ReconcileResult(len(new) + len(stale), self._sweep_for_unknown(limit))
@@ -67,14 +67,14 @@ class Reconciliation:
     def _visit(self, course_id: str) -> None:
         """Make the course due. It has had its turn even if its sync fails: that is for retries and dead letters."""
         self._changes.request(course_id, ChangeCause.RECONCILE)
-        self._records.visit(course_id, self._clock.now())
+        self._records.mark_visited(course_id, self._clock.now())
 
     def _sweep_for_unknown(self, limit: int) -> int:
         heard = self._unknown.oldest_at()
         if heard is None or self._clock.now() - heard < UNKNOWN_PATIENCE:
             return 0
         horizon = heard + UNKNOWN_PATIENCE
-        stale = self._records.stale_courses(horizon, limit)
+        stale = self._records.least_recently_visited(horizon, limit)
         for course_id in stale:
             self._visit(course_id)
-        return 0 if stale else self._unknown.close_before(horizon)
+        return 0 if stale else self._unknown.discard_before(horizon)

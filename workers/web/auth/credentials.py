@@ -22,7 +22,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.sign_in import Guesses
+from shared.adapters.redis.operations.sign_in import LoginThrottle
 from shared.clock import Clock
 from shared.config import PREFIX, Settings
 from shared.log_events import LogEvent
@@ -147,8 +147,8 @@ class Authenticator:
             log.warning(LogEvent.SIGN_IN_REFUSED, cause=cause, account=account, door=entry_point, unlogged=unlogged)
 
     @cached_property
-    def _guesses(self) -> Guesses:
-        return Guesses(self._redis(), self._keys)
+    def _guesses(self) -> LoginThrottle:
+        return LoginThrottle(self._redis(), self._keys)
 
 
 def _lower_priority() -> None:

@@ -92,7 +92,7 @@ class MetricsCollector:
         for state, count in service.changes.counts()._asdict().items():
             yield of.COURSES, (state,), count
         yield of.COURSES_CONNECTED, (), service.records.count()
-        yield of.OLDEST_WAITING, (), _age(self._gauges.waiting_since(), self._gauges.now())
+        yield of.OLDEST_WAITING, (), _age(self._gauges.oldest_waiting(), self._gauges.now())
         targets = [pause.target for pause in service.pauses.all()]
         yield of.PAUSED, (EVERYTHING,), targets.count(EVERYTHING)
         yield of.PAUSED, (PROVISIONING,), targets.count(PROVISIONING)
@@ -100,17 +100,17 @@ class MetricsCollector:
 
     def _syncs(self) -> Iterator[Sample]:
         yield from self._counters(of.SYNCS, CounterName.SYNCS)
-        seconds = {labels[0]: number for labels, number in self._gauges.counted(CounterName.EVENT_SECONDS).items()}
+        seconds = {labels[0]: number for labels, number in self._gauges.counter(CounterName.EVENT_SECONDS).items()}
         yield of.EVENT_SECONDS, (), _histogram(seconds, EVENT_BOUNDS_S)
         for metric, name in ((of.WRITTEN, CounterName.WRITTEN), (of.REPAIRS, REPAIRS)):
-            counted = self._gauges.counted(name)
+            counted = self._gauges.counter(name)
             for what in ("assignments", "scores"):
                 yield metric, (what,), counted.get((what,), 0)
 
     def _remote_systems(self) -> Iterator[Sample]:
         yield from self._counters(of.REQUESTS, CounterName.REQUESTS)
         yield from self._tokens()
-        seconds = self._gauges.counted(CounterName.REQUEST_SECONDS)
+        seconds = self._gauges.counter(CounterName.REQUEST_SECONDS)
         for system in SYSTEMS:
             own = {labels[1]: number for labels, number in seconds.items() if labels[0] == system}
             yield of.REQUEST_SECONDS, (system,), _histogram(own, REQUEST_BOUNDS_S)
@@ -128,7 +128,7 @@ class MetricsCollector:
 
     def _tokens(self) -> Iterator[Sample]:
         fetches = Counter({"ok": 0, "failed": 0})
-        for (_, call, status), number in self._gauges.counted(CounterName.REQUESTS).items():
+        for (_, call, status), number in self._gauges.counter(CounterName.REQUESTS).items():
             if call == TOKEN_CALL:
                 fetches["ok" if status == "2xx" else "failed"] += number
         for result, number in fetches.items():
@@ -141,7 +141,7 @@ class MetricsCollector:
 
     def _processes(self) -> Iterator[Sample]:
         beats = self._service.heartbeats.all()
-        alive = Counter((beat.process.partition("@")[0], "gone" if beat.gone else "alive") for beat in beats)
+        alive = Counter((beat.process.partition("@")[0], "gone" if beat.is_stale else "alive") for beat in beats)
         kinds = sorted({*PROCESS_KINDS, *(kind for kind, _ in alive)})
         for kind in kinds:
             for state in ("alive", "gone"):
@@ -168,7 +168,7 @@ class MetricsCollector:
         return self._audit_counted[1]
 
     def _counters(self, metric: Metric, name: CounterName) -> Iterator[Sample]:
-        for labels, number in self._gauges.counted(name).items():
+        for labels, number in self._gauges.counter(name).items():
             # Labels of another version, which this one does not know, are not shown under wrong names.
             if len(labels) == len(metric.labels):
                 yield metric, labels, number

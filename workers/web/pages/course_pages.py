@@ -52,7 +52,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     return pages.page(
         "course.html", request, course_id=course_id, listed=service.course_lists.find(course_id), answer=answer,
         work=assignment_rows(cast("Sequence[AssignmentExplanation]", answer["assignments"])), live=live, state=state,
-        is_moving=state.whereabouts is not QueueState.IDLE, wait=wait, why=explained(wait.cause) if wait else None,
+        is_moving=state.queue_state is not QueueState.IDLE, wait=wait, why=explained(wait.cause) if wait else None,
         letters=service.dead_letters.of_course(course_id), pause=service.pauses.of_course(course_id),
     )  # fmt: skip
 

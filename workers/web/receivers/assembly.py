@@ -22,7 +22,7 @@ from shared.adapters.redis.sync_queue.webhook_ids import RosterChangeFlag, Webho
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError, Settings
 from shared.events.signatures import Senders, SigningKeys
-from shared.ports.passback import Count, count_nothing
+from shared.ports.passback import Count, ignore_count
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.canvas_events import CanvasEvents
 from workers.web.receivers.health import livez, readyz
@@ -54,7 +54,7 @@ def create_app(
     clock: Clock,
     lifespan: Lifespan | None = None,
     fallback: ASGIApp | None = None,
-    count: Count = count_nothing,
+    count: Count = ignore_count,
     routes: Sequence[Route] = (),
     max_event_bytes: int = MAX_EVENT_BYTES,
 ) -> ReceiverApp:
@@ -103,7 +103,7 @@ def build(
     settings: Settings,
     fallback: ASGIApp | None = None,
     *,
-    count: Count = count_nothing,
+    count: Count = ignore_count,
     routes: Sequence[Route] = (),
     close: Callable[[], None] = lambda: None,
 ) -> ReceiverApp:

@@ -5,7 +5,7 @@ import structlog
 from shared.clock import Clock
 from shared.domain.metrics import CounterName
 from shared.log_events import LogEvent
-from shared.ports.passback import Count, count_nothing
+from shared.ports.passback import Count, ignore_count
 from workers.runtime.log_limit import LogLimit
 from workers.web.receivers.intake_metrics import REJECTED_KIND
 from workers.web.receivers.responses import RequestRejected
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 class RejectionLog:
     """Writes one line per route, status and cause in a period; the next line has the number of those between."""
 
-    def __init__(self, clock: Clock, count: Count = count_nothing) -> None:
+    def __init__(self, clock: Clock, count: Count = ignore_count) -> None:
         self._log_limit = LogLimit(clock)
         self._count = count
 

@@ -52,13 +52,13 @@ def alerts(seen: Overview) -> list[Alert]:
 
 
 def _processes(seen: Overview) -> Iterator[Alert]:
-    alive = {_kind(beat.process) for beat in seen.processes if not beat.gone}
+    alive = {_kind(beat.process) for beat in seen.processes if not beat.is_stale}
     for kind in NEEDED:
         if kind not in alive:
             what = "no grade is synced" if kind == "worker" else "nothing that is scheduled happens"
             yield Alert(Level.BAD, f"no_{kind}", f"No {kind} is running: {what}.", f"Start `passback {kind}`.")
     for beat in seen.processes:
-        if beat.gone and _kind(beat.process) in alive:
+        if beat.is_stale and _kind(beat.process) in alive:
             ago = describe(beat.age)
             yield Alert(
                 Level.WARNING, "process_gone", f"{beat.process} was last seen {ago} ago.",
@@ -142,7 +142,7 @@ def _throughput(seen: Overview) -> Iterator[Alert]:
 
 
 def _provisioning(seen: Overview) -> Iterator[Alert]:
-    alive = {_kind(beat.process) for beat in seen.processes if not beat.gone}
+    alive = {_kind(beat.process) for beat in seen.processes if not beat.is_stale}
     if seen.last_run is not None and PROVISIONING_WORKER not in alive:
         yield Alert(
             Level.WARNING,

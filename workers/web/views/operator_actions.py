@@ -32,7 +32,7 @@ class OperatorActions:
         """Ask for a sync now; safe to repeat. Raises `ApiError` for a course that Canvas does not have."""
         self._require_known_course(course_id)
         self._service.changes.request(course_id, ChangeCause.PERSON, assignment_ids, actor=person.actor)
-        self._service.records.connect(course_id)
+        self._service.records.register(course_id)
         self._record(person, Verb.SYNC, course_target(course_id))
 
     def _require_known_course(self, course_id: str) -> None:

@@ -51,7 +51,7 @@ class Gradebook:
         self._metadata = metadata
         self._cache = cache
 
-    def plugin_marks(self) -> frozenset[str]:
+    def plugin_ids(self) -> frozenset[str]:
         """Return the values of `createdbyplugin` that mean "made through this plugin"."""
         marks = {str(self._metadata.read().plugin_id), PLUGIN_NAME}
         return frozenset(mark for mark in marks if mark)
@@ -117,7 +117,7 @@ class Gradebook:
         body = payloads.changed_assignment(current, actual.assignment_section_id, desired)
         self._api.send("PUT", _ONE_ASSIGNMENT, {"assignment_id": actual.assignment_id}, params=params, body=body)
 
-    def put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
+    def write_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         """Write the rows, all or none. Safe to repeat. Raises `RequestRejected` whose `rows` name the bad ones.
 
         Source: PowerSchool xte API, `PUT /ws/xte/score`.

@@ -25,9 +25,9 @@ class CategoryMatches:
         return {text(group_id): _ASSOCIATION.validate_json(value) for group_id, value in found.items()}
 
     def save(self, course_id: str, group_id: str, association: CategoryAssociation) -> None:
-        """Remember the association, replacing the group's earlier one."""
+        """Store the association, replacing the group's earlier one."""
         self._redis.hset(self._keys.categories(course_id), group_id, _ASSOCIATION.dump_json(association))
 
-    def forget(self, course_id: str, group_id: str) -> None:
-        """Forget the group's association; nothing happens if there is none."""
+    def delete(self, course_id: str, group_id: str) -> None:
+        """Delete the group's association; nothing happens if there is none."""
         self._redis.hdel(self._keys.categories(course_id), group_id)

@@ -46,7 +46,7 @@ class CourseStates:
         record = self._redis.get(self._keys.record(course_id))
         return None if record is None else record_of(cast("bytes", record))
 
-    def connect(self, course_id: str) -> bool:
+    def register(self, course_id: str) -> bool:
         """Add the course to those that reconciliation visits; say whether it was not there."""
         return bool(self._redis.zadd(self._keys.courses, {course_id: 0}, nx=True))
 
@@ -67,12 +67,12 @@ class CourseStates:
         """Return how many courses are connected."""
         return self._redis.zcard(self._keys.courses)
 
-    def stale_courses(self, synced_before: datetime, limit: int) -> list[str]:
+    def least_recently_visited(self, synced_before: datetime, limit: int) -> list[str]:
         """Return connected courses neither synced nor visited since, the longest waiting first."""
         before = f"({epoch_ms(synced_before)}"
         courses = cast("list[bytes]", self._redis.zrangebyscore(self._keys.courses, "-inf", before, 0, limit))
         return [text(course) for course in courses]
 
-    def visit(self, course_id: str, at: datetime) -> None:
+    def mark_visited(self, course_id: str, at: datetime) -> None:
         """Remember that the course had its turn, so that one that cannot be synced does not keep the others waiting."""
         self._redis.zadd(self._keys.courses, {course_id: epoch_ms(at)}, xx=True, gt=True)

@@ -49,16 +49,16 @@ class Links:
         else:
             self._redis.hset(key, field, encode_link(link))
 
-    def forget(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
+    def delete(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
         """Forget the link; nothing happens if there is none."""
         self._redis.hdel(self._keys.links(course_id), link_field(assignment_id, section_dcid))
 
-    def lists_of(self, course_id: str, students: Collection[int]) -> list[int]:
+    def sections_listing(self, course_id: str, students: Collection[int]) -> list[int]:
         """Return the sections (SECTIONS.DCID) in whose list one of these students (STUDENTS.DCID) stands."""
         lists = students_of(self._kept(course_id))
         return [section for section, listed in lists.items() if not set(listed).isdisjoint(students)]
 
-    def unlist(self, course_id: str, students: Collection[int]) -> None:
+    def remove_students(self, course_id: str, students: Collection[int]) -> None:
         """Take these students off the lists. For an erasure, when no link is marked for them and nothing is saved."""
         for section, listed in students_of(self._kept(course_id)).items():
             left = [0 if dcid in students else dcid for dcid in listed]

@@ -116,7 +116,7 @@ class RedisErasure:
             self._unlink(own)
         return +Erased({"keys": len(own)})
 
-    def whereabouts(self, word: str) -> Erased:
+    def locations(self, word: str) -> Erased:
         """Return in which kinds of keys the word still stands, and in how many: the proof of an erasure."""
         says, found = _whole_word(word), Erased()
         for key in self._scan("*"):
@@ -209,9 +209,9 @@ class RedisErasure:
         return len(changed)
 
     def _from_lists(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
-        lists = self._links.lists_of(course_id, student.dcids)
+        lists = self._links.sections_listing(course_id, student.dcids)
         if lists and not dry_run:
-            self._links.unlist(course_id, student.dcids)
+            self._links.remove_students(course_id, student.dcids)
         return len(lists)
 
     def _audit(self, course_id: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:

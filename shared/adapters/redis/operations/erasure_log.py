@@ -20,7 +20,7 @@ class ErasureLog:
         self._redis = client
         self._key = keys.purges
 
-    def note(self, what: str, actor: str, erased: Mapping[str, int]) -> None:
+    def add(self, what: str, actor: str, erased: Mapping[str, int]) -> None:
         """Note a purge."""
         fields: dict[EncodableT, EncodableT] = {"what": what, "actor": actor}
         fields |= {f"n:{name}": count for name, count in erased.items()}

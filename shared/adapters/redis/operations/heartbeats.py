@@ -29,7 +29,7 @@ class Heartbeat:
     age: timedelta
 
     @property
-    def gone(self) -> bool:
+    def is_stale(self) -> bool:
         """Say whether the process stopped or hangs."""
         return self.age > GONE_AFTER
 
@@ -41,11 +41,11 @@ class Heartbeats:
         self._redis = client
         self._key = keys.heartbeats
 
-    def note(self, process: str) -> None:
+    def record(self, process: str) -> None:
         """Note that the process is alive."""
         self._redis.hset(self._key, process, str(self._now_ms()))
 
-    def forget(self, process: str) -> None:
+    def remove(self, process: str) -> None:
         """Forget a process that ended as it was told to."""
         self._redis.hdel(self._key, process)
 
@@ -56,7 +56,7 @@ class Heartbeats:
         beats = [_heartbeat(text(process), time_at(at), now) for process, at in sorted(noted.items())]
         for beat in beats:
             if beat.age > HEARTBEAT_TTL:
-                self.forget(beat.process)
+                self.remove(beat.process)
         return [beat for beat in beats if beat.age <= HEARTBEAT_TTL]
 
     def _now_ms(self) -> int:

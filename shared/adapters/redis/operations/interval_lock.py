@@ -19,7 +19,7 @@ class Slot(NamedTuple):
     every: timedelta
 
 
-class ScheduleSlots:
+class IntervalLocks:
     """The slots of scheduled tasks. Their intervals are cut from the Redis server's time."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:

@@ -20,7 +20,7 @@ class LatencyHistogram:
         self._redis = client
         self._keys = keys
 
-    def note(self, first_heard_at: datetime, arrived_at: datetime | None = None) -> None:
+    def observe(self, first_heard_at: datetime, arrived_at: datetime | None = None) -> None:
         """Count a change set that is in PowerSchool, since now unless `arrived_at` says when."""
         arrived_ms = clock_ms(self._redis.time()) if arrived_at is None else epoch_ms(arrived_at)
         took_ms = max(0, arrived_ms - epoch_ms(first_heard_at))

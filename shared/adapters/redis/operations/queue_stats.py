@@ -67,7 +67,7 @@ class QueueStats:
         """Return how many messages lie in a Celery queue."""
         return self._redis.llen(f"{self._keys.prefix}:celery:{queue}")
 
-    def waiting_since(self) -> datetime | None:
+    def oldest_waiting(self) -> datetime | None:
         """Return the oldest first change of the courses that are due, now or later, or claimed; None without any.
 
         Courses of a pass over all are left out: they let others go first, and nobody waits for them.
@@ -108,7 +108,7 @@ class QueueStats:
         limit = int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0))
         return MemoryGauge(int(info["used_memory"]), limit)
 
-    def counted(self, name: CounterName | str) -> Mapping[tuple[str, ...], int]:
+    def counter(self, name: CounterName | str) -> Mapping[tuple[str, ...], int]:
         """Return what all processes counted under `name`, by its labels."""
         counted = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.counter(name)))
         return {tuple(text(labels).split("|")): int(number) for labels, number in counted.items()}

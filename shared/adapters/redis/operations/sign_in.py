@@ -54,7 +54,7 @@ class SessionStore:
         return self._keys.session(_digest(session_id))
 
 
-class Guesses:
+class LoginThrottle:
     """Counts attempts to sign in before they are checked, over all processes together.
 
     They are counted by account and sender, by account, and by sender; a right password clears the first alone.

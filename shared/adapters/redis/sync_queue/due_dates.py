@@ -24,7 +24,7 @@ class DueDates:
         found = self._redis.zrangebyscore(self._key, "-inf", epoch_ms(moment), withscores=True)
         return {text(course): time_at(due) for course, due in cast("list[tuple[bytes, float]]", found)}
 
-    def forget(self, passed: Mapping[str, datetime]) -> None:
+    def delete(self, passed: Mapping[str, datetime]) -> None:
         """Forget these dates of these courses, save those that a sync has replaced meanwhile."""
         for course_id, due_at in passed.items():
             self._forget(keys=[self._key], args=[course_id, epoch_ms(due_at)])

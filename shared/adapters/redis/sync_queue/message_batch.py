@@ -46,7 +46,7 @@ class Batch:
         self._courses: dict[str, _Changes] = {}
         self._unknown: dict[str, int] = {}
         self._malformed: list[Message] = []
-        self.folded = 0
+        self.aggregated = 0
         self.unknown = 0
         heard = self._readable()
         for (message, change), course_id in zip(heard, courses_of([c for _, c in heard]), strict=True):
@@ -101,7 +101,7 @@ class Batch:
             name = _name(change)
             self._unknown[name] = max(written_ms, self._unknown.get(name, 0))
         else:
-            self.folded += 1
+            self.aggregated += 1
             self._courses.setdefault(course_id, _Changes(written_ms, written_ms)).add(change, written_ms)
 
 

@@ -12,7 +12,7 @@ from shared.adapters.redis.values import milliseconds
 from shared.domain.passback.changes import DebounceWindow
 
 
-class CourseScripts:
+class SyncQueueScripts:
     """The scripts that begin with `pending.lua`, with the keys and arguments that it reads."""
 
     FILES: ClassVar[Mapping[str, tuple[str, ...]]] = {

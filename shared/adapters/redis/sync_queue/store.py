@@ -12,7 +12,7 @@ import structlog
 from shared.adapters.redis.dead_letters.store import dead_letter_id_of
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.message_batch import ASSIGNMENTS_CHANGED, UNNAMED_GRADES, Batch
-from shared.adapters.redis.sync_queue.scripts import CourseScripts
+from shared.adapters.redis.sync_queue.scripts import SyncQueueScripts
 from shared.adapters.redis.sync_queue.stream_reader import StreamReader
 from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text, time_at, times_at
 from shared.domain.passback.changes import Change, ChangeCause, DebounceWindow, PendingChanges
@@ -44,7 +44,7 @@ class QueueState(StrEnum):
 class CourseQueueState(NamedTuple):
     """Where a course is, until when (due at, claim or lease ends at), and what is pending and not yet taken."""
 
-    whereabouts: QueueState
+    queue_state: QueueState
     until: datetime | None
     pending: PendingChanges | None
 
@@ -86,7 +86,7 @@ class Lease:
 class AggregateResult:
     """How many messages of one reading were aggregated, how many of them of unknown course, how many were malformed."""
 
-    folded: int
+    aggregated: int
     unknown: int
     malformed: int
 
@@ -113,7 +113,7 @@ class SyncQueue:
         self._interval_ms = milliseconds(powerschool_interval)
         self._now_ms = now_ms
         self._reader = StreamReader(client, keys, idle_for=claim_for)
-        self._scripts = CourseScripts(client, keys, windows, claim_for, lease_for, now_ms)
+        self._scripts = SyncQueueScripts(client, keys, windows, claim_for, lease_for, now_ms)
 
     def request(
         self, course_id: str, cause: ChangeCause, assignment_ids: Collection[str] = (), *, actor: str = ""
@@ -124,7 +124,7 @@ class SyncQueue:
         """
         self._scripts.run("request", course_id, cause, actor, *assignment_ids)
 
-    def fold(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
+    def aggregate(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
         """Read about `limit` messages, fold them into change sets and acknowledge them in one step.
 
         Waits up to `block` for the first one, but never so long that the client would give Redis up. Messages that
@@ -138,7 +138,7 @@ class SyncQueue:
                 self._keys.last_event, self._keys.courses, self._keys.unknown, self._keys.malformed, self._keys.heard,
             )  # fmt: skip
             self._scripts.run("aggregate", batch.as_json(self._keys), CONSUMER_GROUP, more_keys=keys)
-            return AggregateResult(batch.folded, batch.unknown, batch.malformed)
+            return AggregateResult(batch.aggregated, batch.unknown, batch.malformed)
 
     def claim_due(self, limit: int) -> list[str]:
         """Claim due courses, the longest due first, never more than `limit` claimed at once in all.
@@ -160,7 +160,7 @@ class SyncQueue:
             log.error(LogEvent.DEAD_LETTERED, course_id=text(course), assignment_id=None, cause=LOST_REPEATEDLY)
         return [text(course) for course in claimed]
 
-    def take(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
+    def start_sync(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
         """Lease a claimed course and take its change set; None if it is not claimed (a repeated wake-up)."""
         answer = cast("tuple[bytes, list[bytes]] | None", self._scripts.run("start_sync", course_id))
         if answer is None:
@@ -179,7 +179,7 @@ class SyncQueue:
         more_keys = (self._keys.waits,)
         return bool(self._scripts.run("release", lease.course_id, lease.token, more_keys=more_keys))
 
-    def release_for_later(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
+    def reschedule(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
         """End the lease, work not done: its change set is pending again, not before `delay` has passed.
 
         If a person asked for the course meanwhile, it is due at once and without attempts. False if the lease was
@@ -200,7 +200,7 @@ class SyncQueue:
         value = self._redis.hget(self._keys.waits, course_id)
         return None if value is None else _long_wait(course_id, value)
 
-    def next_due_in(self) -> timedelta | None:
+    def time_until_next(self) -> timedelta | None:
         """Return how long until `claim_due` may find a course (zero if now); None if nothing waits or runs.
 
         The end of a claim or a lease counts, since it makes its course due; a paused course does not.
@@ -231,7 +231,7 @@ class SyncQueue:
             due, yielding, claimed, leased = pipeline.execute()
         return Counts(due + yielding, claimed, leased)
 
-    def somebody_waits(self) -> bool:
+    def has_ready_courses(self) -> bool:
         """Say whether a course that does not yield is due and no thread of any worker has taken it yet."""
         due = self._redis.zcount(self._keys.due, "-inf", epoch_ms(self._now()))
         return bool(due or self._redis.zcard(self._keys.claimed))
@@ -245,7 +245,7 @@ class SyncQueue:
         at = self._redis.get(self._keys.last_event)
         return None if at is None else time_at(at)
 
-    def heard_at(self, course_id: str) -> datetime | None:
+    def last_event_of(self, course_id: str) -> datetime | None:
         """Return when the course's newest folded message was put on its stream, None if there never was one."""
         at = self._redis.hget(self._keys.heard, course_id)
         return None if at is None else time_at(at)
@@ -265,9 +265,9 @@ class SyncQueue:
                 pipeline.zscore(key, course_id)
             fields, *scores = pipeline.execute()
         pending = _change_set(course_id, fields) if fields else None
-        for whereabouts, until in zip(queues.values(), scores, strict=True):
+        for queue_state, until in zip(queues.values(), scores, strict=True):
             if until is not None:
-                return CourseQueueState(whereabouts, time_at(until), pending)
+                return CourseQueueState(queue_state, time_at(until), pending)
         return CourseQueueState(QueueState.IDLE, None, pending)
 
     def _courses_of(self, changes: Sequence[Change]) -> Sequence[str | None]:

@@ -28,6 +28,6 @@ class UnknownChanges:
         first = cast("list[tuple[bytes, float]]", self._redis.zrange(self._key, 0, 0, withscores=True))
         return time_at(first[0][1]) if first else None
 
-    def close_before(self, moment: datetime) -> int:
+    def discard_before(self, moment: datetime) -> int:
         """Forget those heard before `moment`, since every course was visited after it. Returns how many."""
         return self._redis.zremrangebyscore(self._key, "-inf", f"({epoch_ms(moment)}")

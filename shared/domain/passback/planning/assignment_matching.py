@@ -54,7 +54,7 @@ def match_assignments(
     desired: Sequence[DesiredAssignment],
     actual: Sequence[ActualAssignment],
     links: Mapping[Key, Link],
-    plugin_marks: frozenset[str],
+    plugin_ids: frozenset[str],
 ) -> AssignmentMatches:
     """Return which actual assignment is whose.
 
@@ -70,7 +70,7 @@ def match_assignments(
     by_id = {(a.section_dcid, a.assignment_section_id): a for a in actual}
     linked = _linked(desired, links, by_id)
     seekers = {key_of(d): d for d in desired if key_of(d) not in linked}
-    orphans = _orphans(actual, links, plugin_marks)
+    orphans = _orphans(actual, links, plugin_ids)
     claims = {key: _of_link(links[key]) for key in seekers if key in links and links[key].is_claim}
     by_claim = _unique_matches(claims, orphans)
     rest = _excluding(orphans, by_claim.values())
@@ -94,12 +94,10 @@ def key_of(desired: DesiredAssignment) -> Key:
     return (desired.assignment_id, desired.section_dcid)
 
 
-def is_orphan(
-    actual: ActualAssignment, linked: frozenset[tuple[int, int | None]], plugin_marks: frozenset[str]
-) -> bool:
+def is_orphan(actual: ActualAssignment, linked: frozenset[tuple[int, int | None]], plugin_ids: frozenset[str]) -> bool:
     """Say whether this plugin made the assignment and none of the `linked` places is its own."""
     place = (actual.section_dcid, actual.assignment_section_id)
-    return actual.created_by_plugin in plugin_marks and place not in linked
+    return actual.created_by_plugin in plugin_ids and place not in linked
 
 
 def linked_keys(links: Mapping[Key, Link]) -> frozenset[tuple[int, int | None]]:
@@ -121,12 +119,12 @@ def _linked(
 
 
 def _orphans(
-    actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_marks: frozenset[str]
+    actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_ids: frozenset[str]
 ) -> dict[AssignmentIdentity, list[ActualAssignment]]:
     linked = linked_keys(links)
     orphans: dict[AssignmentIdentity, list[ActualAssignment]] = {}
     for a in actual:
-        if is_orphan(a, linked, plugin_marks):
+        if is_orphan(a, linked, plugin_ids):
             orphans.setdefault(AssignmentIdentity(a.section_dcid, normalize_name(a.name), a.due_date), []).append(a)
     return orphans
 

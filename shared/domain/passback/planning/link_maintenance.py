@@ -50,29 +50,29 @@ def check_links(
     links: Mapping[Key, Link],
     actual: Sequence[ActualAssignment],
     read_sections: Collection[int],
-    plugin_marks: frozenset[str],
+    plugin_ids: frozenset[str],
 ) -> tuple[LinkCheck, ...]:
     """Return how every link stands, and then our assignments without one.
 
     `actual` must be every assignment of `read_sections` (SECTIONS.DCID).
     """
     there = _by_key(actual)
-    checked = [_checked(links[key], there, read_sections, plugin_marks) for key in sorted(links)]
-    return (*checked, *(_orphan(a) for a in _orphans(actual, links, plugin_marks)))
+    checked = [_checked(links[key], there, read_sections, plugin_ids) for key in sorted(links)]
+    return (*checked, *(_orphan(a) for a in _orphans(actual, links, plugin_ids)))
 
 
 def _checked(
     link: Link,
     there: Mapping[tuple[int, int | None], ActualAssignment],
     read_sections: Collection[int],
-    plugin_marks: frozenset[str],
+    plugin_ids: frozenset[str],
 ) -> LinkCheck:
     found = there.get(_key_of(link))
     return LinkCheck(
         link.assignment_id,
         link.section_dcid,
         link.powerschool_assignment_section_id,
-        _statuses(link, there, read_sections, plugin_marks),
+        _statuses(link, there, read_sections, plugin_ids),
         link.name,
         link.due_date,
         found.name if found else None,
@@ -84,7 +84,7 @@ def _statuses(
     link: Link,
     there: Mapping[tuple[int, int | None], ActualAssignment],
     read_sections: Collection[int],
-    plugin_marks: frozenset[str],
+    plugin_ids: frozenset[str],
 ) -> tuple[LinkStatus, ...]:
     if link.is_claim:
         return (LinkStatus.CLAIM,)
@@ -96,7 +96,7 @@ def _statuses(
     differences = {
         LinkStatus.RENAMED: normalize_name(found.name) != normalize_name(link.name),
         LinkStatus.MOVED: found.due_date != link.due_date,
-        LinkStatus.NOT_OURS: found.created_by_plugin not in plugin_marks,
+        LinkStatus.NOT_OURS: found.created_by_plugin not in plugin_ids,
     }
     return tuple(standing for standing, is_so in differences.items() if is_so) or (LinkStatus.OK,)
 
@@ -113,10 +113,10 @@ def _orphan(actual: ActualAssignment) -> LinkCheck:
 
 
 def _orphans(
-    actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_marks: frozenset[str]
+    actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_ids: frozenset[str]
 ) -> list[ActualAssignment]:
     linked = linked_keys(links)
-    orphans = [a for a in actual if is_orphan(a, linked, plugin_marks)]
+    orphans = [a for a in actual if is_orphan(a, linked, plugin_ids)]
     return sorted(orphans, key=lambda a: (a.section_dcid, a.assignment_section_id))
 
 

@@ -150,7 +150,7 @@ def name_conflict(
     *,
     actual: Sequence[ActualAssignment],
     links: Mapping[Key, Link],
-    plugin_marks: frozenset[str],
+    plugin_ids: frozenset[str],
 ) -> str:
     """Return what has `name` in the section of `key`, empty if nothing is in the way.
 
@@ -162,7 +162,7 @@ def name_conflict(
     if link is not None and any(a.assignment_section_id == link.powerschool_assignment_section_id for a in there):
         return ""
     linked = linked_keys(links)
-    adoptable = [a for a in there if a.due_date == due_date and is_orphan(a, linked, plugin_marks)]
+    adoptable = [a for a in there if a.due_date == due_date and is_orphan(a, linked, plugin_ids)]
     return "" if len(there) == len(adoptable) == 1 else _named(a.assignment_section_id for a in there)
 
 

@@ -169,7 +169,7 @@ def make_plan(
     desired: Sequence[DesiredAssignment],
     actual: Sequence[ActualAssignment],
     links: Mapping[Key, Link],
-    plugin_marks: frozenset[str],
+    plugin_ids: frozenset[str],
     *,
     clear_scores: bool = False,
     repeat_clears: bool = False,
@@ -185,7 +185,7 @@ def make_plan(
 
     Source: product rules, "Overwriting" and "When an assignment is eligible".
     """
-    owned = _with_recipients(match_assignments(desired, actual, links, plugin_marks), links)
+    owned = _with_recipients(match_assignments(desired, actual, links, plugin_ids), links)
     immovable |= {key for key, own in owned.own.items() if own.unreadable}
     naming = resolve_name_conflicts(desired, owned.own, actual, links, immovable)
     by_key = {key_of(d): d for d in desired}

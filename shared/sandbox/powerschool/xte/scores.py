@@ -24,7 +24,7 @@ from shared.sandbox.powerschool.xte.bodies import ScoreBatchBody, ScoreBody, par
 from shared.sandbox.powerschool.xte.score_values import broken_rules, overwrite
 
 
-async def put_scores(request: Request) -> Response:
+async def write_scores(request: Request) -> Response:
     """Write a batch: 200, without score ids (measured); the empty object as body is inferred."""
     rows = parsed(ScoreBatchBody, await json_body(request)).assignment_scores
     need_grants(request, "assignmentscore", *(["assignmentscorecomment"] if any(row.comment for row in rows) else []))
@@ -136,5 +136,5 @@ def _note(state: PowerSchool, rows: Sequence[ScoreBody]) -> None:
 
 
 ROUTES = [
-    Route("/ws/xte/score", put_scores, methods=["PUT"]),
+    Route("/ws/xte/score", write_scores, methods=["PUT"]),
 ]

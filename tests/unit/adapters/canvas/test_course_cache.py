@@ -50,9 +50,9 @@ def asked(remote: ScriptedRemote) -> list[str]:
 
 def test_a_second_reading_asks_for_the_assignments_alone(canvas: CanvasClient, school: ScriptedRemote) -> None:
     """Sections and groups are those of the first reading; whether work is synced is as it is now."""
-    first = canvas.course("41", CachePolicy.REMEMBERED)
+    first = canvas.course("41", CachePolicy.USE)
     assert sorted(asked(school)) == [BASE, "assignment_groups", "assignments", "sections"]
-    second = canvas.course("41", CachePolicy.REMEMBERED)
+    second = canvas.course("41", CachePolicy.USE)
     assert asked(school) == ["assignments"]
     assert (first.remembered, second.remembered) == (False, True)
     assert (second.sis_course_id, second.sections, second.groups) == (first.sis_course_id, first.sections, first.groups)
@@ -61,18 +61,18 @@ def test_a_second_reading_asks_for_the_assignments_alone(canvas: CanvasClient, s
 
 def test_reading_anew_replaces_what_is_remembered(canvas: CanvasClient, school: ScriptedRemote) -> None:
     """What a person, the schedule or a changed assignment brings to light counts for the readings after it."""
-    canvas.course("41", CachePolicy.REMEMBERED)
+    canvas.course("41", CachePolicy.USE)
     asked(school)
-    assert canvas.course("41", CachePolicy.ANEW).sections[0].id == "52"
+    assert canvas.course("41", CachePolicy.REFRESH).sections[0].id == "52"
     assert BASE not in asked(school), "a name is read once a day"
-    assert canvas.course("41", CachePolicy.REMEMBERED).sections[0].id == "52"
+    assert canvas.course("41", CachePolicy.USE).sections[0].id == "52"
 
 
 def test_a_live_look_leaves_the_memory_alone(canvas: CanvasClient, school: ScriptedRemote) -> None:
     """A look without a lease may be older than the sync that ends before it: it is not remembered."""
-    canvas.course("41", CachePolicy.REMEMBERED)
+    canvas.course("41", CachePolicy.USE)
     assert canvas.course("41").sections[0].id == "52"
-    assert canvas.course("41", CachePolicy.REMEMBERED).sections[0].id == "51"
+    assert canvas.course("41", CachePolicy.USE).sections[0].id == "51"
 
 
 def test_all_workers_share_it(
@@ -84,14 +84,14 @@ def test_all_workers_share_it(
     clock: ManualClock,
 ) -> None:
     """What one process read, another one need not read."""
-    canvas.course("41", CachePolicy.REMEMBERED)
+    canvas.course("41", CachePolicy.USE)
     other = canvas_client(settings_of(), redis_client, keys, clock, transport=school.transport)
-    assert other.course("41", CachePolicy.REMEMBERED).remembered
+    assert other.course("41", CachePolicy.USE).remembered
 
 
 def test_it_ends_by_itself(canvas: CanvasClient, school: ScriptedRemote, redis_client: Any, keys: Keys) -> None:
     """It lives for ten minutes."""
-    canvas.course("41", CachePolicy.ANEW)
+    canvas.course("41", CachePolicy.REFRESH)
     assert 590 < redis_client.ttl(keys.cached("canvas-frame", "41")) <= 600
 
 
@@ -104,7 +104,7 @@ def test_moderated_work_is_never_judged_from_memory(canvas: CanvasClient, remote
         for done in (False, True)
     )
     remote.on("GET", f"{BASE}/assignment_groups", answer(held), answer(released))
-    readings = [canvas.course("41", CachePolicy.REMEMBERED).assignments[0].grades_published for _ in range(2)]
+    readings = [canvas.course("41", CachePolicy.USE).assignments[0].grades_published for _ in range(2)]
     assert readings == [False, True]
 
 
@@ -120,8 +120,8 @@ def test_who_is_a_test_student_is_asked_once(canvas: CanvasClient, remote: Scrip
 
 def test_a_person_who_asks_for_a_sync_gets_the_time_zone_of_now(canvas: CanvasClient, school: ScriptedRemote) -> None:
     """It may be what was just changed; it is remembered for the readings after it."""
-    canvas.course("41", CachePolicy.ANEW)
+    canvas.course("41", CachePolicy.REFRESH)
     school.on("GET", BASE, answer({"id": "41", "name": "History", "time_zone": "Pacific/Honolulu"}))
-    assert str(canvas.course("41", CachePolicy.ANEW).time_zone) != "Pacific/Honolulu"
-    for reading in (CachePolicy.BY_HAND, CachePolicy.ANEW, CachePolicy.REMEMBERED):
+    assert str(canvas.course("41", CachePolicy.REFRESH).time_zone) != "Pacific/Honolulu"
+    for reading in (CachePolicy.REFRESH_ALL, CachePolicy.REFRESH, CachePolicy.USE):
         assert str(canvas.course("41", reading).time_zone) == "Pacific/Honolulu"

@@ -92,7 +92,7 @@ def test_an_odd_section_or_group_fails_alone(
     good = {"sections": SECTION, "assignment_groups": GROUP}
     course_of(canvas, remote, ASSIGNMENT)
     remote.on("GET", f"{BASE}/{listing}", answer([row, good[listing]]))
-    for reading in (CachePolicy.ANEW, CachePolicy.REMEMBERED):
+    for reading in (CachePolicy.REFRESH, CachePolicy.USE):
         course = canvas.course("41", reading)
         assert (list(course.groups), [section.id for section in course.sections]) == (["61"], ["51"])
         assert course.unreadable == (Unreadable(None, what),)

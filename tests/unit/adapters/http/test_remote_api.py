@@ -113,7 +113,7 @@ def test_every_failure_becomes_one_error_of_ours(
 
 
 @pytest.mark.parametrize(
-    ("came_back", "may_be_done"),
+    ("came_back", "outcome_unknown"),
     [
         (httpx.ConnectError("refused"), False),
         (httpx.ReadTimeout("slow"), True),
@@ -124,16 +124,16 @@ def test_every_failure_becomes_one_error_of_ours(
     ],
 )
 def test_a_write_that_may_be_done_says_so(
-    api: RemoteApi, remote: ScriptedRemote, came_back: httpx.Response | Exception, may_be_done: bool
+    api: RemoteApi, remote: ScriptedRemote, came_back: httpx.Response | Exception, outcome_unknown: bool
 ) -> None:
     """What was turned away was not carried out; after anything else nobody knows. A read is never done."""
     remote.on("PUT", "/api/v1/courses/7", came_back)
     with pytest.raises(TransientError) as caught:
         api.send("PUT", "/api/v1/courses/{course_id}", {"course_id": 7}, body={})
-    assert caught.value.may_be_done is may_be_done
+    assert caught.value.outcome_unknown is outcome_unknown
     error = failure_of(api, remote, came_back)
     assert isinstance(error, TransientError)
-    assert not error.may_be_done
+    assert not error.outcome_unknown
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_scores_are_only_spoken_of_where_points_change(ps: PowerSchool, remote: 
 def test_a_score_row_is_the_proven_minimum_with_its_flags(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """The score as text and as the same number; both flags always."""
     remote.on("PUT", SCORE, answer({}))
-    ps.gradebook.put_scores(TEACHER, [ROW])
+    ps.gradebook.write_scores(TEACHER, [ROW])
     (request,) = remote.asked("PUT", SCORE)
     assert dict(request.url.params) == {"users_dcid": "501", "status": "A"}
     assert b'"actualscoreentered":"9.25"' in request.content
@@ -233,26 +233,26 @@ def test_a_score_row_is_the_proven_minimum_with_its_flags(ps: PowerSchool, remot
 
 def test_no_rows_are_no_request(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """Families hear of every write."""
-    ps.gradebook.put_scores(TEACHER, [])
+    ps.gradebook.write_scores(TEACHER, [])
     assert remote.requests == []
 
 
 def test_asked_to_resubmit_it_does_once(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """The same request, a second time."""
     remote.on("PUT", SCORE, answer({"message": "Resubmit"}, 412), answer({}))
-    ps.gradebook.put_scores(TEACHER, [ROW])
+    ps.gradebook.write_scores(TEACHER, [ROW])
     first, second = remote.asked("PUT", SCORE)
     assert first.content == second.content
     remote.on("PUT", SCORE, answer({"message": "Resubmit"}, 412))
     with pytest.raises(TransientError):
-        ps.gradebook.put_scores(TEACHER, [ROW])
+        ps.gradebook.write_scores(TEACHER, [ROW])
     assert len(remote.asked("PUT", SCORE)) == 4
 
 
 def refusal(ps: PowerSchool, remote: ScriptedRemote, came_back: httpx.Response) -> RequestRejected:
     remote.on("PUT", SCORE, came_back)
     with pytest.raises(RequestRejected) as caught:
-        ps.gradebook.put_scores(TEACHER, [ROW])
+        ps.gradebook.write_scores(TEACHER, [ROW])
     return caught.value
 
 
@@ -318,7 +318,7 @@ def test_another_500_may_pass(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """It spends an attempt."""
     remote.on("PUT", SCORE, answer({"message": "Internal error"}, 500))
     with pytest.raises(TransientError) as caught:
-        ps.gradebook.put_scores(TEACHER, [ROW])
+        ps.gradebook.write_scores(TEACHER, [ROW])
     assert not isinstance(caught.value, ServiceUnavailable)
 
 
@@ -365,7 +365,7 @@ def test_categories_are_read_and_remembered(ps: PowerSchool, remote: ScriptedRem
 
 def test_the_plugin_is_known_by_its_id_and_its_name(powerschool_of: Callable[..., PowerSchool]) -> None:
     """The id comes from PowerSchool's metadata, the name from the plugin's own file."""
-    assert powerschool_of().gradebook.plugin_marks() == {"411", "passback"}
+    assert powerschool_of().gradebook.plugin_ids() == {"411", "passback"}
 
 
 STATE_ROW = {
@@ -481,7 +481,7 @@ def test_a_teachers_marks_are_read_and_sent_back(ps: PowerSchool, remote: Script
     assert (now.scores[8101].marks, before.scores[8101].marks) == ({Mark.LATE, Mark.INCOMPLETE}, None)
 
     remote.on("PUT", SCORE, answer({}))
-    ps.gradebook.put_scores(TEACHER, [replace(ROW, marks=actual.scores[8101].marks) for actual in (now, before)])
+    ps.gradebook.write_scores(TEACHER, [replace(ROW, marks=actual.scores[8101].marks) for actual in (now, before)])
     ps.gradebook.clear_scores(TEACHER, [ClearRow(5501, 8101, now.scores[8101].marks)])
     written, emptied = (sent(request)["assignment_scores"] for request in remote.asked("PUT", SCORE))
     own = {"islate": True, "iscollected": False, "isabsent": False, "isincomplete": True}

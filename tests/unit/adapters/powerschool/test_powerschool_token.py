@@ -181,7 +181,7 @@ def test_a_fetch_that_hangs_spends_no_attempt(redis_client: redis.Redis, keys: K
     token = SharedToken(api, redis_client, keys, "client", "secret", longest_fetch=timedelta(seconds=-4.9))
     with pytest.raises(ServiceUnavailable) as caught:
         token.current()
-    assert (caught.value.cause, caught.value.may_be_done) == ("powerschool_timeout", False)
+    assert (caught.value.cause, caught.value.outcome_unknown) == ("powerschool_timeout", False)
     assert caught.value.delay > timedelta(0)
 
 

@@ -20,7 +20,7 @@ def conflict(
     due_date: date | None = DUE,
     name: str = "Reading 1",
 ) -> str:
-    return name_conflict(("11", SECTION_DCID), name, due_date, actual=there, links=links or {}, plugin_marks=MARKS)
+    return name_conflict(("11", SECTION_DCID), name, due_date, actual=there, links=links or {}, plugin_ids=MARKS)
 
 
 def test_free() -> None:

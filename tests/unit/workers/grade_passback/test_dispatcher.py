@@ -37,7 +37,7 @@ def test_no_more_is_claimed_than_workers_can_take() -> None:
     assert changes.due == ["3"]
 
 
-@pytest.mark.parametrize("method", ["fold", "claim_due"])
+@pytest.mark.parametrize("method", ["aggregate", "claim_due"])
 def test_a_step_that_redis_interrupts_loses_nothing(method: str) -> None:
     """What a failed step left is done by the next one."""
     changes, woken = FakeChanges(messages=["1", "2"]), []
@@ -66,7 +66,7 @@ def test_a_wake_up_that_cannot_be_sent_is_sent_again() -> None:
 def test_the_thread_survives_redis(error: Exception) -> None:
     """The dispatcher goes on after an interruption, and says so in one warning."""
     changes, woken = FakeChanges(messages=["1"]), threading.Event()
-    changes.faults.on("fold", error)
+    changes.faults.on("aggregate", error)
     one = dispatcher(changes, lambda _: woken.set())
     with capture_logs() as logs:
         one.start()

@@ -122,6 +122,6 @@ def test_a_course_that_may_be_there_is_not_refused(error: Exception | None) -> N
 def test_a_connected_course_costs_no_request() -> None:
     """Passback knows it."""
     records, checker = FakeRecords(), Checker(GONE)
-    records.connect("7")
+    records.register("7")
     refuse_unknown_course(checker, records, "7")
     assert checker.asked == 0

@@ -44,7 +44,7 @@ def test_an_unwell_system_keeps_what_was_done(school: School) -> None:
 
 def test_an_unwell_system_leaves_the_rest_retrying(school: School) -> None:
     """What was not written yet is recorded as retrying, with the cause."""
-    school.powerschool.faults.on("put_scores", MAINTENANCE)
+    school.powerschool.faults.on("write_scores", MAINTENANCE)
     school.sync()
     assert {school.record(id_).state for id_ in ("11", "12")} == {State.RETRYING}
     assert [(f.reason, f.detail) for f in school.record().findings] == [(Reason.RETRYING, "powerschool_unavailable")]
@@ -55,7 +55,7 @@ def test_what_needs_no_write_is_synced_though_a_system_is_unwell(school: School)
     """An assignment that agrees already is synced, whatever happens to the others."""
     school.sync()
     school.grade("S1", "12", "1")
-    school.powerschool.faults.on("put_scores", MAINTENANCE)
+    school.powerschool.faults.on("write_scores", MAINTENANCE)
     school.sync()
     assert (school.record("11").state, school.record("12").state) == (State.SYNCED, State.RETRYING)
 
@@ -65,7 +65,7 @@ def test_an_adopted_assignment_that_agrees_is_synced_though_a_system_is_unwell(s
     school.sync()
     school.links.links["1"].pop(("11", 4001))
     school.grade("S1", "12", "1")
-    school.powerschool.faults.on("put_scores", MAINTENANCE)
+    school.powerschool.faults.on("write_scores", MAINTENANCE)
     school.sync()
     assert (school.record("11").state, school.record("12").state) == (State.SYNCED, State.RETRYING)
 
@@ -77,7 +77,7 @@ def test_an_unwell_system_spends_no_attempt(school: School) -> None:
     assert school.changes.later == [("1", timedelta(seconds=40), 1)]
 
 
-@pytest.mark.parametrize("method", ["categories", "assignments", "plugin_marks"])
+@pytest.mark.parametrize("method", ["categories", "assignments", "plugin_ids"])
 def test_a_system_unwell_from_the_start_waits(school: School, method: str) -> None:
     """An outage that is met while reading waits in the same way."""
     school.powerschool.faults.on(method, MAINTENANCE)
@@ -87,7 +87,7 @@ def test_a_system_unwell_from_the_start_waits(school: School, method: str) -> No
 
 def test_the_work_goes_on_where_it_stopped(school: School) -> None:
     """After an outage the next run writes what is missing and nothing twice."""
-    school.powerschool.faults.on("put_scores", MAINTENANCE)
+    school.powerschool.faults.on("write_scores", MAINTENANCE)
     school.sync()
     school.writes()
     school.sync()

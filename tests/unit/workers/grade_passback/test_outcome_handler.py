@@ -216,7 +216,7 @@ def test_a_redis_that_is_gone_waits_quietly(school: School, error: Exception) ->
     assert (school.changes.released, school.changes.later, school.letters()) == ([], [], [])
 
 
-@pytest.mark.parametrize("method", ["release", "release_for_later"])
+@pytest.mark.parametrize("method", ["release", "reschedule"])
 def test_a_redis_gone_while_settling_waits_quietly(school: School, method: str) -> None:
     """Redis may go while a job is being settled, too: one warning, and nothing raised into the worker."""
     school.changes.faults.on(method, RedisUnavailable("EVALSHA", ConnectionFailed("refused")))

@@ -201,7 +201,7 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     with capture_logs() as sinks.lines:
         for attempts in range(len(WAITS) + 1):
             _hear(client, keys)
-            changes.fold("worker", 10, timedelta(0))
+            changes.aggregate("worker", 10, timedelta(0))
             clock.advance(timedelta(hours=2))
             sinks.outcomes.append(_sync(changes, settler, sync, clock, attempts))
     return sinks
@@ -221,7 +221,7 @@ def _hear(client: redis.Redis, keys: Keys) -> None:
 def _sync(changes: SyncQueue, settler: SyncOutcomeHandler, sync: SyncJob, clock: ManualClock, attempts: int) -> Outcome:
     changes.request("41", ChangeCause.PERSON)
     changes.claim_due(10)
-    taken = changes.take("41")
+    taken = changes.start_sync("41")
     assert taken is not None
     lease, _ = taken
     check = write_guard(changes, lease, whole_turn(clock, timedelta(minutes=5)))

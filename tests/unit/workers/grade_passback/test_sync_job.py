@@ -72,7 +72,7 @@ def test_a_refused_student_keeps_nobody_back(school: School) -> None:
     assert school.sync() == Done()
     assert school.powerschool.points("Reading 1") == decimals(S1="8")
     assert school.powerschool.points("Reading 2") == decimals(S1="5")
-    assert school.powerschool.faults.calls["put_scores"] == 2
+    assert school.powerschool.faults.calls["write_scores"] == 2
 
 
 def test_a_refused_student_gets_a_reason(school: School) -> None:

@@ -97,14 +97,14 @@ def test_a_create_whose_answer_was_lost_is_told_once_it_is_known(school: School)
 
 def test_a_failed_batch_leaves_nothing(school: School) -> None:
     """A batch that did not go through is not told as written."""
-    school.powerschool.faults.always("put_scores", TransientError("PUT: 500", cause="powerschool_500"))
+    school.powerschool.faults.always("write_scores", TransientError("PUT: 500", cause="powerschool_500"))
     school.sync()
     assert {entry.kind for entry in school.audit.entries} == {WriteKind.CREATE}
 
 
 LOST = [
-    TransientError("PUT: timeout", cause="powerschool_timeout", may_be_done=True),
-    ServiceUnavailable("PUT: timeout", cause="powerschool_timeout", delay=timedelta(minutes=1), may_be_done=True),
+    TransientError("PUT: timeout", cause="powerschool_timeout", outcome_unknown=True),
+    ServiceUnavailable("PUT: timeout", cause="powerschool_timeout", delay=timedelta(minutes=1), outcome_unknown=True),
 ]
 
 
@@ -114,7 +114,7 @@ def test_scores_whose_answer_was_lost_are_told_as_that(school: School, error: Ex
     school.sync()
     entries(school)
     school.grade("S1", "11", "7")
-    school.powerschool.faults.on("put_scores", error)
+    school.powerschool.faults.on("write_scores", error)
     school.sync()
     (entry,) = entries(school)
     assert (entry.kind, entry.answer_lost) == (WriteKind.SCORES, True)
@@ -141,7 +141,7 @@ def test_a_write_is_told_before_it_is_sent(school: School) -> None:
     school.sync()
     entries(school)
     school.grade("S1", "11", "7")
-    school.powerschool.faults.on("put_scores", SystemExit())
+    school.powerschool.faults.on("write_scores", SystemExit())
     with pytest.raises(SystemExit):
         school.sync()
     ((begun,),) = school.audit.begun.values()

@@ -59,9 +59,9 @@ def test_it_stays_the_students_own_at_the_next_sync(school: School) -> None:
     """Then the bad row is a batch by itself: one request, and still not the assignment's refusal."""
     school.powerschool.nameless_students = {507}
     school.sync()
-    before = school.powerschool.faults.calls["put_scores"]
+    before = school.powerschool.faults.calls["write_scores"]
     school.sync()
-    assert school.powerschool.faults.calls["put_scores"] == before + 1
+    assert school.powerschool.faults.calls["write_scores"] == before + 1
     assert refused_students(school) == [("S7", Reason.STUDENT_REFUSED)]
     assert school.record().state is State.SYNCED
 
@@ -69,7 +69,7 @@ def test_it_stays_the_students_own_at_the_next_sync(school: School) -> None:
 def test_without_a_refusal_nothing_is_halved(school: School) -> None:
     """Twelve scores are one request."""
     school.sync()
-    assert school.powerschool.faults.calls["put_scores"] == 1
+    assert school.powerschool.faults.calls["write_scores"] == 1
 
 
 def test_a_refusal_of_everybody_is_the_assignments(school: School) -> None:
@@ -78,7 +78,7 @@ def test_a_refusal_of_everybody_is_the_assignments(school: School) -> None:
     school.sync()
     assert [finding.reason for finding in school.record().findings] == [Reason.REFUSED]
     assert refused_students(school) == []
-    assert school.powerschool.faults.calls["put_scores"] <= 2 * 12
+    assert school.powerschool.faults.calls["write_scores"] <= 2 * 12
 
 
 def test_a_large_batch_is_halved_within_a_bound() -> None:
@@ -90,7 +90,7 @@ def test_a_large_batch_is_halved_within_a_bound() -> None:
     here.assign(ASSIGNMENT)
     here.powerschool.nameless_students = {student.dcid for student in students.values()}
     here.sync()
-    assert here.powerschool.faults.calls["put_scores"] < 75
+    assert here.powerschool.faults.calls["write_scores"] < 75
 
 
 @pytest.mark.parametrize("cause", ["powerschool_locked", "powerschool_grade_scale"])
@@ -98,10 +98,10 @@ def test_a_refusal_of_the_assignment_is_not_halved(school: School, cause: str) -
     """No part of its scores would fare better."""
     school.sync()
     school.canvas.rows = tuple(row(sis_id, f"7{dcid}", a11="9") for sis_id, dcid in DCIDS.items())
-    before = school.powerschool.faults.calls["put_scores"]
-    school.powerschool.faults.always("put_scores", refused("PUT: 409", cause))
+    before = school.powerschool.faults.calls["write_scores"]
+    school.powerschool.faults.always("write_scores", refused("PUT: 409", cause))
     school.sync()
-    assert school.powerschool.faults.calls["put_scores"] == before + 1
+    assert school.powerschool.faults.calls["write_scores"] == before + 1
 
 
 def test_a_clear_that_is_refused_without_names_is_halved() -> None:

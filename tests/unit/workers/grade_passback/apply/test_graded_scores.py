@@ -115,7 +115,7 @@ def test_what_was_blocked_is_read_once_it_is_free(school: School) -> None:
 def test_what_failed_is_tried_again(synced: School) -> None:
     """A score that could not be written is not at rest, whatever is graded next."""
     synced.grade("S1", "12", "2")
-    synced.powerschool.faults.on("put_scores", TIMEOUT)
+    synced.powerschool.faults.on("write_scores", TIMEOUT)
     sync(synced, change_set(graded={"12"}))
     assert synced.record("12").state is State.RETRYING
     sync(synced)
@@ -126,7 +126,7 @@ def test_what_failed_is_tried_again(synced: School) -> None:
 def test_what_was_refused_is_looked_at_again(synced: School) -> None:
     """An assignment that is locked may be open by now."""
     synced.grade("S1", "12", "2")
-    synced.powerschool.faults.on("put_scores", refused("PUT /ws/xte/score", "powerschool_locked"))
+    synced.powerschool.faults.on("write_scores", refused("PUT /ws/xte/score", "powerschool_locked"))
     sync(synced, change_set(graded={"12"}))
     assert synced.reasons("12") == [Reason.ASSIGNMENT_LOCKED]
     sync(synced)
@@ -164,7 +164,7 @@ def delete(school: School) -> None:
 
 def forget(school: School) -> None:
     """Lose the link of assignment 12: it is to be found again, and its recipients with it."""
-    school.links.forget("1", "12", next(iter(school.powerschool.assignments_there.values())).section_dcid)
+    school.links.delete("1", "12", next(iter(school.powerschool.assignments_there.values())).section_dcid)
 
 
 @pytest.mark.parametrize("astray", [delete, forget])

@@ -90,7 +90,7 @@ def test_three_names_go_round(school: School) -> None:
 def test_an_exchange_that_is_interrupted_is_finished(synced: School, done: int) -> None:
     """Whichever write was the last one before the worker lost its lease."""
     exchange(synced)
-    call, nth = ("put_scores", 1) if done == len(("parked", "renamed", "given back")) else ("update", done + 1)
+    call, nth = ("write_scores", 1) if done == len(("parked", "renamed", "given back")) else ("update", done + 1)
     synced.powerschool.faults.on(call, LeaseLost("1"), nth=nth)
     synced.sync()
     assert synced.writes() == ["update"] * done

@@ -63,7 +63,7 @@ def test_an_earlier_failure_is_told(school: School) -> None:
     """What failed and will be tried again is retrying, with the cause."""
     school.sync()
     school.grade("S1", "11", "1")
-    school.powerschool.faults.on("put_scores", TIMEOUT)
+    school.powerschool.faults.on("write_scores", TIMEOUT)
     school.sync()
     assert codes(school) == ("retrying", ["retrying"])
     assert "powerschool_timeout" in str(school.explain()["reasons"])

@@ -175,7 +175,7 @@ def test_the_chain_is_told(school: School) -> None:
 
 def test_a_dead_letter_is_remembered(school: School) -> None:
     """What was given up since the last sync is dead in the remembered answer, too."""
-    school.powerschool.faults.always("put_scores", AWAY)
+    school.powerschool.faults.always("write_scores", AWAY)
     school.sync()
     school.dead_letters.add("1", "11", "powerschool_500", "", 3)
     school.canvas.faults.always("course", AWAY)

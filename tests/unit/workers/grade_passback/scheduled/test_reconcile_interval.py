@@ -34,7 +34,7 @@ def test_every_course_has_a_turn_in_every_interval(courses: int, ages: int, newc
     longest = timedelta(0)
     for tick in range(3 * TICKS):
         for n in range(newcomers.get(tick, 0)):
-            records.connect(f"{tick}-{n}")
+            records.register(f"{tick}-{n}")
             last_turns[f"{tick}-{n}"] = clock.now()
         reconciliation.run()
         for course_id, _ in changes.requested:
