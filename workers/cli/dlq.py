@@ -14,7 +14,7 @@ from shared.domain.passback.course_state import DeadLetter
 from workers.cli.services import open_services
 from workers.cli.sync import Actor, system_user
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
-from workers.cli.terminal.time_parsing import parse_duration, parse_time
+from workers.cli.terminal.time_parsing import parse_time
 from workers.container import Container
 from workers.dead_letters.filters import Selection, by_cause
 from workers.dead_letters.service import RetryResult, dead_letter_json
@@ -28,7 +28,6 @@ Since = Annotated[
     str | None, typer.Option("--since", metavar="T", help="Only those that failed since: 2031-03-04T09:00, 2h, 3d.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say which are meant; do nothing.")]
-Rate = Annotated[str | None, typer.Option("--rate", metavar="N/s", help="Not faster than this: 2/s, 30/m.")]
 
 
 @dlq.command("list")
@@ -61,7 +60,6 @@ def retry(
     every: All = False,
     cause: CauseCode = None,
     since: Since = None,
-    rate: Rate = None,
     dry_run: DryRun = False,
     actor: Actor = None,
     as_json: JsonOption = False,
@@ -71,15 +69,13 @@ def retry(
     An entry of a course stays open until its work succeeds. Ctrl-C leaves the rest untouched.
     """
     _selected(ids, every, cause, since)
-    service, interval = open_services(), parse_duration(rate)
+    service = open_services()
     letters = _selection(service, ids or [], cause, since)
     if dry_run:
         _would("retry", letters, as_json)
         return
     with _cancellable() as cancelled:
-        done = service.dead_letter_queue.retry(
-            letters, actor or system_user(), interval, lambda pause: cancelled.wait(pause.total_seconds())
-        )
+        done = service.dead_letter_queue.retry(letters, actor or system_user(), cancelled.is_set)
     emit(done, as_json, _retried_text)
     raise typer.Exit(ExitCode.PROBLEMS if done.not_possible or done.left else ExitCode.FINE)
 

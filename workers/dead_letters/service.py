@@ -1,9 +1,9 @@
-"""The use cases of the dead letters: what there is, retrying it at a rate, discarding it, keeping it bounded."""
+"""Lists, retries, discards and exports dead letters, and keeps their number bounded."""
 
 import base64
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -19,8 +19,6 @@ from workers.dead_letters.filters import Bounds, jobs
 log = structlog.get_logger()
 
 Json = dict[str, object]
-Sleep = Callable[[timedelta], bool]
-"""Lets a duration pass; True if the person cancelled meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,10 @@ class DeadLetterQueue:
         oldest = [at for at in (self._letters.oldest_at(), self._messages.oldest_at()) if at is not None]
         return self._bounds.warning(self.count(), min(oldest, default=None), self._clock.now())
 
-    def retry(self, letters: Collection[DeadLetter], actor: str, interval: timedelta, wait: Sleep) -> RetryResult:
-        """Retry the letters, a job per `interval`; once cancelled, the rest is left untouched.
+    def retry(
+        self, letters: Collection[DeadLetter], actor: str, is_cancelled: Callable[[], bool] = lambda: False
+    ) -> RetryResult:
+        """Retry the dead letters, job by job; once `is_cancelled` between two jobs, the rest is left untouched.
 
         A course is looked at anew, whatever its age, and its letters stay open until that succeeds; so are the rosters.
         A message goes back where it came from. Safe to repeat.
@@ -74,7 +74,7 @@ class DeadLetterQueue:
         refused: list[str] = []
         waiting = jobs(letters)
         for number, job in enumerate(waiting):
-            if number and wait(interval):
+            if number and is_cancelled():
                 left = tuple(letter.id for rest in waiting[number:] for letter in rest)
                 return RetryResult(tuple(done), tuple(refused), left)
             (done if self._retry(job, actor) else refused).extend(letter.id for letter in job)

@@ -1,7 +1,8 @@
 """The pages without JavaScript, over an in-memory Redis: what they say, and what their forms do."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +13,14 @@ import pytest
 from shared.domain.actions import Verb
 from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
+from shared.domain.passback.course_state import (
+    AssignmentRecord,
+    CourseRecord,
+    DeadLetter,
+    SectionRecord,
+    State,
+    StudentRecord,
+)
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
@@ -253,7 +261,7 @@ def test_letters_are_retried_after_a_preview(site: Site, chosen: dict[str, str |
     page = browser.get("/dead-letters/confirm", params={"verb": "retry", **chosen})
     assert "Retry 2 dead letters?" in text_of(page)
     assert site.service.changes.counts().due == 0
-    progress = browser.post("/dead-letters/act", {"verb": "retry", "rate": "0", **chosen}).headers["location"]
+    progress = browser.post("/dead-letters/act", {"verb": "retry", **chosen}).headers["location"]
     until_done(site, progress)
     assert "2 of 2 retried" in browser.text(progress)
     assert site.service.changes.counts().due == 2
@@ -261,15 +269,24 @@ def test_letters_are_retried_after_a_preview(site: Site, chosen: dict[str, str |
     assert (newest.verb, newest.count, newest.actor) == (Verb.RETRY, 2, "operator")
 
 
-def test_a_slow_batch_is_stopped(site: Site) -> None:
-    """What it had not come to is untouched."""
+def test_a_running_batch_is_cancelled(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had not come to is untouched. The first dead letter waits until the batch is cancelled."""
+    queue, cancelled = site.service.dead_letter_queue, threading.Event()
+    discard = queue.discard
+
+    def discard_once_cancelled(letters: Collection[DeadLetter], actor: str) -> int:
+        assert cancelled.wait(10)
+        return discard(letters, actor)
+
+    monkeypatch.setattr(queue, "discard", discard_once_cancelled)
     for course in ("101", "102", "103"):
         site.service.dead_letters.add(course, None, "canvas_500", "", 6)
     browser = site.browser("operator")
     browser.get("/dead-letters/confirm?verb=discard&all=1")
-    progress = browser.post("/dead-letters/act", {"verb": "discard", "rate": "12", "all": "1"}).headers["location"]
+    progress = browser.post("/dead-letters/act", {"verb": "discard", "all": "1"}).headers["location"]
     assert "running" in browser.text(progress)
     browser.post(f"{progress}/cancel", {})
+    cancelled.set()
     until_done(site, progress)
     said = browser.text(progress)
     assert "cancelled 1 of 3 discarded" in said
@@ -287,9 +304,7 @@ def until_done(site: Site, progress: str) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize(
-    "form", [{"verb": "retry"}, {"verb": "burn", "all": "1"}, {"verb": "retry", "all": "1", "rate": "7"}]
-)
+@pytest.mark.parametrize("form", [{"verb": "retry"}, {"verb": "burn", "all": "1"}])
 def test_nothing_chosen_is_nothing_done(site: Site, form: dict[str, str | list[str]]) -> None:
     """Everything has to be asked for by its name."""
     site.service.dead_letters.add("101", None, "canvas_500", "", 6)

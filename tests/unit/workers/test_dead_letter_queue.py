@@ -1,4 +1,4 @@
-"""What a person does about dead letters: choose, retry at a rate, cancel, discard; and that they stay bounded."""
+"""What a person does about dead letters: choose, retry, cancel, discard; and that they stay bounded."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,12 +13,7 @@ from workers.dead_letters.filters import Bounds, Selection, by_cause
 from workers.dead_letters.service import DeadLetterQueue
 
 DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
 BOUNDS = Bounds(age=90 * DAY, count=10)
-
-
-def never(_pause: timedelta) -> bool:
-    return False
 
 
 def message(id_: str, at: datetime) -> DeadLetter:
@@ -36,7 +31,7 @@ class Desk:
         )
         for course_id, assignment_id, cause in (("1", "11", "timeout"), ("1", "12", "error"), ("2", None, "timeout")):
             school.dead_letters.add(course_id, assignment_id, cause, "", 6)
-            school.clock.advance(SECOND)
+            school.clock.advance(timedelta(seconds=1))
         self.messages.letters["message-1"] = message("message-1", school.clock.now())
 
 
@@ -62,7 +57,7 @@ def test_a_retry_of_provisioning_asks_for_a_run(school: School) -> None:
     """The rosters are read anew; the letter stays open, marked, until a run succeeds, or a person discards it."""
     desk = Desk(school)
     letter = school.dead_letters.add_provisioning("7", "import_failed", "", 6)
-    done = desk.queue.retry([letter], "operator", SECOND, never)
+    done = desk.queue.retry([letter], "operator")
     assert (done.retried, desk.provisioned) == (("provisioning",), ["operator"])
     [kept] = [each for each in desk.queue.all() if each.kind is DeadLetterKind.PROVISIONING]
     assert kept.retried_at is not None
@@ -74,7 +69,7 @@ def test_a_retry_of_provisioning_asks_for_a_run(school: School) -> None:
 def test_a_retry_looks_at_each_course_once(school: School) -> None:
     """A course with several letters is asked for once, by the person; its letters stay open, marked."""
     desk = Desk(school)
-    done = desk.queue.retry(desk.queue.all(), "operator", SECOND, never)
+    done = desk.queue.retry(desk.queue.all(), "operator")
     assert done.retried == ("1-11", "1-12", "2", "message-1")
     assert school.changes.requested == [("1", ChangeCause.PERSON), ("2", ChangeCause.PERSON)]
     assert desk.messages.republished == ["message-1"]
@@ -83,15 +78,9 @@ def test_a_retry_looks_at_each_course_once(school: School) -> None:
 
 
 def test_a_retry_may_be_cancelled(school: School) -> None:
-    """Between two jobs the rate is waited out; once cancelled, the rest is untouched and can be retried later."""
-    desk, waits = Desk(school), []
-
-    def cancelled_at_the_second(pause: timedelta) -> bool:
-        waits.append(pause)
-        return len(waits) == 2
-
-    done = desk.queue.retry(desk.queue.all(), "operator", SECOND, cancelled_at_the_second)
-    assert waits == [SECOND, SECOND]
+    """Once cancelled between two jobs, the rest is untouched and can be retried later."""
+    desk, answers = Desk(school), iter([False, True])
+    done = desk.queue.retry(desk.queue.all(), "operator", lambda: next(answers))
     assert (done.retried, done.left) == (("1-11", "1-12", "2"), ("message-1",))
     assert desk.messages.republished == []
 
@@ -100,7 +89,7 @@ def test_what_cannot_go_back_is_said(school: School) -> None:
     """A message that cannot be put back stays where it is, and does not keep others from being retried."""
     desk = Desk(school)
     desk.messages.unwilling.add("message-1")
-    done = desk.queue.retry(desk.queue.all(), "operator", SECOND, never)
+    done = desk.queue.retry(desk.queue.all(), "operator")
     assert done.not_possible == ("message-1",)
     assert desk.messages.count() == 1
 
@@ -118,7 +107,7 @@ def test_discarded_letters_are_gone(school: School) -> None:
 def test_too_old_and_too_many_letters_are_dropped(school: School) -> None:
     """What is past its age goes, then the oldest until the count is kept; each is in the log first."""
     desk = Desk(school)
-    school.clock.advance(90 * DAY - SECOND)
+    school.clock.advance(90 * DAY - timedelta(seconds=1))
     school.dead_letters.add("3", None, "timeout", "", 6)
     with capture_logs() as lines:
         assert desk.queue.drop_surplus() == 2

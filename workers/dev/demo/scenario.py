@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from redis.exceptions import RedisError
 
@@ -117,7 +116,7 @@ class DemoScenario:
         self.stage.grade(REPEATED_FAILURE, Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 2, student, 10.0)
         letter = self._wait_for_dead_letter()
         self.tell(f"Dead letter {letter.id}: {letter.cause} after {letter.attempts} attempts. Retrying.")
-        self.service.dead_letter_queue.retry([letter], OPERATOR, timedelta(0), lambda _: False)
+        self.service.dead_letter_queue.retry([letter], OPERATOR)
         self._settle("the retry")
 
     def _changes_by_hand(self) -> None:

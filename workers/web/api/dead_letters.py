@@ -1,6 +1,5 @@
-"""The API about dead letters: list, group, show, retry and discard one, some or all, at a rate."""
+"""The API about dead letters: list, group, show, retry and discard one, some or all."""
 
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -34,20 +33,14 @@ CauseQuery = Annotated[Code | None, Query(description="Only those of this cause;
 
 
 class SelectionRequest(StrictModel):
-    """Options of a retry or discard of several dead letters: the rate, or a dry run."""
+    """Options of a retry or discard of several dead letters: with `dry_run` they are only named."""
 
-    per_minute: Annotated[int, Field(ge=1, le=60_000)] | None = None
     dry_run: bool = False
 
     @property
     def choice(self) -> dead_letters.DeadLetterSelection:
         """Return the selection: all."""
         return dead_letters.DeadLetterSelection()
-
-    @property
-    def interval(self) -> timedelta:
-        """Return the time between two courses or messages."""
-        return timedelta(minutes=1) / self.per_minute if self.per_minute else timedelta(0)
 
 
 class SelectAll(SelectionRequest):
@@ -182,7 +175,7 @@ class DeadLetterApi:
         selected = selection.choice.of(self._service)
         if selection.dry_run:
             return {f"would_{verb}": [letter.id for letter in selected]}
-        batch_id = self._actions.start_batch(person, verb, selected, selection.interval)
+        batch_id = self._actions.start_batch(person, verb, selected)
         return {"batch_id": batch_id, "total": len(selected)}
 
     def _found(self, letter_id: str) -> DeadLetter:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 
 from starlette.responses import Response
 
@@ -15,8 +14,6 @@ from workers.web.views.dead_letter_causes import explained
 
 PAGE = 50
 SHOWN = 100
-RATES = {"0": "as quickly as possible", "600": "10 a second", "60": "1 a second", "12": "12 a minute"}
-PACED_FROM = 20
 
 
 def list_dead_letters(pages: PageHandlers, request: PageRequest) -> Response:
@@ -46,8 +43,8 @@ def confirm(pages: PageHandlers, request: PageRequest) -> Response:
     verb, choice = _verb(request.query("verb")), _choice(request.query_fields)
     selected = choice.of(pages.service)
     return pages.page(
-        "confirm.html", request, verb=verb, choice=choice, selected_letters=selected, shown=SHOWN, rates=RATES,
-        rate="600" if len(selected) >= PACED_FROM else "0", courses={letter.course_id for letter in selected} - {""},
+        "confirm.html", request, verb=verb, choice=choice, selected_letters=selected, shown=SHOWN,
+        courses={letter.course_id for letter in selected} - {""},
     )  # fmt: skip
 
 
@@ -55,11 +52,7 @@ def start_batch(pages: PageHandlers, request: PageRequest) -> Response:
     """Retry or discard the selected dead letters."""
     verb, choice = _verb(request.form("verb")), _choice(request.form_fields)
     selected = choice.of(pages.service)
-    per_minute = request.form("rate", "0")
-    if per_minute not in RATES:
-        raise ApiError(422, "not_valid", "Choose one of the rates.")
-    interval = timedelta(minutes=1) / int(per_minute) if per_minute != "0" else timedelta(0)
-    batch_id = pages.actions.start_batch(request.person, verb, selected, interval)
+    batch_id = pages.actions.start_batch(request.person, verb, selected)
     return redirect(f"/dead-letters/batches/{batch_id}")
 
 

@@ -1,10 +1,8 @@
-"""Retries and discards many dead letters beside the requests, at a rate, so that a person sees how far it is."""
+"""Retries and discards many dead letters in a thread beside the requests, and records its progress."""
 
 import secrets
 import threading
-import time
 from collections.abc import Sequence
-from datetime import timedelta
 
 import structlog
 from redis.exceptions import RedisError
@@ -18,76 +16,42 @@ from workers.dead_letters.service import DeadLetterQueue
 
 log = structlog.get_logger()
 
-POLL_INTERVAL_S = 1.0
-
 
 class Batches:
     """Starts batches, each in a thread of this process.
 
-    One whose process ends is interrupted: what it had not come to is untouched, and can be retried by another batch.
+    A batch whose process ends is interrupted: the rest is untouched, and can be retried by another batch.
     """
 
     def __init__(self, queue: DeadLetterQueue, notes: DeadLetterBatches) -> None:
         self._queue = queue
         self._notes = notes
 
-    def start(self, verb: Verb, letters: Sequence[DeadLetter], actor: str, interval: timedelta) -> str:
+    def start(self, verb: Verb, letters: Sequence[DeadLetter], actor: str) -> str:
         """Begin a batch; return its id."""
         batch_id = secrets.token_hex(8)
         self._notes.begin(batch_id, verb, actor, len(letters))
-        batch = _Batch(self._queue, self._notes, batch_id, verb, actor, interval)
-        threading.Thread(target=batch.run, args=[letters], name=f"batch-{batch_id}", daemon=True).start()
+        run = threading.Thread(
+            target=self._run, args=[batch_id, verb, letters, actor], name=f"batch-{batch_id}", daemon=True
+        )
+        run.start()
         return batch_id
 
-
-class _Batch:
-    """One batch on its way."""
-
-    def __init__(
-        self,
-        queue: DeadLetterQueue,
-        notes: DeadLetterBatches,
-        batch_id: str,
-        verb: Verb,
-        actor: str,
-        interval: timedelta,
-    ) -> None:
-        self._queue = queue
-        self._notes = notes
-        self._id = batch_id
-        self._verb = verb
-        self._actor = actor
-        self._interval = interval
-        self._done = 0
-        self._refused = 0
-
-    def run(self, letters: Sequence[DeadLetter]) -> None:
-        """Work the letters off, one course or message after the other."""
+    def _run(self, batch_id: str, verb: Verb, letters: Sequence[DeadLetter], actor: str) -> None:
+        """Process the dead letters job by job, a course or a message each, until somebody cancels the batch."""
+        done = refused = 0
         try:
             for number, job in enumerate(jobs(letters)):
-                if number and self._is_cancelled_while_waiting():
-                    self._notes.end(self._id, BatchState.CANCELLED)
+                if number and not self._notes.go_on(batch_id, done, refused):
+                    self._notes.end(batch_id, BatchState.CANCELLED)
                     return
-                self._work_off(job)
-            self._notes.go_on(self._id, self._done, self._refused)
-            self._notes.end(self._id, BatchState.DONE)
+                if verb is Verb.DISCARD:
+                    done += self._queue.discard(job, actor)
+                else:
+                    result = self._queue.retry(job, actor)
+                    done += len(result.retried)
+                    refused += len(result.not_possible)
+            self._notes.go_on(batch_id, done, refused)
+            self._notes.end(batch_id, BatchState.DONE)
         except RedisError as error:
-            log.warning(LogEvent.LETTER_BATCH_INTERRUPTED, batch_id=self._id, error=type(error).__name__)
-
-    def _work_off(self, job: Sequence[DeadLetter]) -> None:
-        if self._verb is Verb.DISCARD:
-            self._done += self._queue.discard(job, self._actor)
-            return
-        done = self._queue.retry(job, self._actor, timedelta(0), lambda _: False)
-        self._done += len(done.retried)
-        self._refused += len(done.not_possible)
-
-    def _is_cancelled_while_waiting(self) -> bool:
-        until = time.monotonic() + self._interval.total_seconds()
-        while True:
-            if not self._notes.go_on(self._id, self._done, self._refused):
-                return True
-            left = until - time.monotonic()
-            if left <= 0:
-                return False
-            time.sleep(min(left, POLL_INTERVAL_S))
+            log.warning(LogEvent.LETTER_BATCH_INTERRUPTED, batch_id=batch_id, error=type(error).__name__)

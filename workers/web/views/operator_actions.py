@@ -1,7 +1,6 @@
 """Everything people do on the pages and through the API. Each act is noted with who it was."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import structlog
 
@@ -60,7 +59,7 @@ class OperatorActions:
 
     def retry_one(self, person: User, letter: DeadLetter) -> bool:
         """Set the job of one letter going again; False if it cannot be put back."""
-        done = self._service.dead_letter_queue.retry([letter], person.actor, timedelta(0), lambda _: False)
+        done = self._service.dead_letter_queue.retry([letter], person.actor)
         if done.retried:
             self._record(person, Verb.RETRY, letter.id)
         return bool(done.retried)
@@ -70,10 +69,10 @@ class OperatorActions:
         self._service.dead_letter_queue.discard([letter], person.actor)
         self._record(person, Verb.DISCARD, letter.id)
 
-    def start_batch(self, person: User, verb: Verb, letters: Sequence[DeadLetter], interval: timedelta) -> str:
-        """Retry or discard many letters, a course per interval; return the batch's id."""
+    def start_batch(self, person: User, verb: Verb, letters: Sequence[DeadLetter]) -> str:
+        """Retry or discard many dead letters; return the batch's id."""
         batches = Batches(self._service.dead_letter_queue, self._service.letter_batches)
-        batch_id = batches.start(verb, letters, person.actor, interval)
+        batch_id = batches.start(verb, letters, person.actor)
         self._record(person, verb, f"batch:{batch_id}", len(letters))
         return batch_id
 
