@@ -45,9 +45,9 @@ def close_course(
             records.save(_closed(record))
             records.close(course_id, now)
     letters = dead_letters.of_course(course_id)
-    settled = frozenset(letter.assignment_id for letter in letters if letter.assignment_id is not None)
+    resolved = frozenset(letter.assignment_id for letter in letters if letter.assignment_id is not None)
     outcome = Discard(Failure(error.cause, str(error))) if is_news or changes.asked_for_by_person else Done()
-    return SyncReport(outcome, settled=settled, whole=False)
+    return SyncReport(outcome, resolved=resolved, full=False)
 
 
 def refuse_unknown_course(canvas: CourseChecker, records: CourseStates, course_id: str) -> None:

@@ -91,10 +91,10 @@ class SyncJob:
         return SyncReport(
             outcome,
             tuple(_once_per_assignment([*applied.dead.values(), *unreadable_failures(survey)])),
-            _settled(record),
+            _resolved(record),
             assignments_written=len(applied.written.keys() | applied.written_before.keys()),
             scores_written=scores_written,
-            whole=graded is None,
+            full=graded is None,
         )
 
     def _graded(self, changes: PendingChanges) -> frozenset[str] | None:
@@ -145,7 +145,7 @@ def _once_per_assignment(failures: Iterable[Failure]) -> list[Failure]:
     return list({failure.assignment_id: failure for failure in failures}.values())
 
 
-def _settled(record: CourseRecord) -> frozenset[str]:
+def _resolved(record: CourseRecord) -> frozenset[str]:
     return frozenset(
         assignment.assignment_id
         for assignment in record.assignments

@@ -21,13 +21,13 @@ from shared.adapters.redis.sync_queue.store import LEASE_DURATION, SyncQueue
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.clock import Clock
 from shared.config import Settings
-from workers.grade_passback.outcome_handler import RunOutcomeHandler
 from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.from_settings import upload_rules
 from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.importer import MAX_IMPORT_DURATION, Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
 from workers.provisioning.lease import renewing_lease
+from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.planning import PlanBuilder
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner, StopCheck

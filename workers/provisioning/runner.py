@@ -18,9 +18,10 @@ from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run, RunKind, RunState
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
-from workers.grade_passback.outcome_handler import REDIS_GONE, RunOutcomeHandler, run_and_classify
+from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.schedule import ProvisionSchedule
+from workers.runtime.outcome_handler import REDIS_UNAVAILABLE_ERRORS, run_and_classify
 
 log = structlog.get_logger()
 
@@ -70,7 +71,7 @@ class ProvisioningRunner:
                 return self._work(lease)
         except LeaseLost:
             log.warning(LogEvent.PROVISION_INTERRUPTED, cause="lease_lost")
-        except REDIS_GONE:
+        except REDIS_UNAVAILABLE_ERRORS:
             # Without Redis nothing can be released: the lease ends by itself, and the next tick goes on.
             log.warning(LogEvent.PROVISION_INTERRUPTED, cause="redis_unavailable")
         return False
@@ -106,7 +107,7 @@ class ProvisioningRunner:
         return False
 
     def _step(self, run: Run, lease: RunLease) -> None:
-        after = self._settler.step(run, lease, lambda: self._provision_run.advance(run, lease))
+        after = self._settler.run_step(run, lease, lambda: self._provision_run.advance(run, lease))
         spent = self._take_spent()
         if spent:
             after = self._with_requests(after, spent, lease)

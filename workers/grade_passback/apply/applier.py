@@ -42,7 +42,7 @@ from workers.grade_passback.apply.renames import NamesInUse, keeps_due_date, nam
 from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE, ApplyResult
 from workers.grade_passback.course_reader import CourseComparison
 from workers.grade_passback.lease import WriteGuard
-from workers.grade_passback.outcome_handler import ADMINISTRATOR_DELAY, CONCERNS_EVERY_COURSE
+from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY, DISTRICT_WIDE_CAUSES
 
 # PowerSchool documents no limit.
 MAX_SCORES_PER_REQUEST = 200
@@ -451,7 +451,7 @@ class _Run:
 
 def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
     """Raise `ServiceUnavailable` for refused credentials: no assignment is to blame, and what was done is kept."""
-    if error.cause in CONCERNS_EVERY_COURSE and error.cause not in REASON_OF_CAUSE:
+    if error.cause in DISTRICT_WIDE_CAUSES and error.cause not in REASON_OF_CAUSE:
         raise ServiceUnavailable(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
 
 

@@ -9,8 +9,8 @@ from shared.adapters.redis.sync_queue.store import LongWait
 from shared.domain.pauses import EVERYTHING
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from shared.domain.provisioning.run import RunState
-from workers.grade_passback.outcome_handler import CONCERNS_EVERY_COURSE
 from workers.provisioning.service import KIND as PROVISIONING_WORKER
+from workers.runtime.outcome_handler import DISTRICT_WIDE_CAUSES
 from workers.web.views.dead_letter_causes import explained
 from workers.web.views.overview import SILENCE, Overview
 
@@ -99,7 +99,7 @@ def _waits(seen: Overview) -> Iterator[Alert]:
         first, explanation = waits[0], explained(cause)
         few = f"Course {first.course_id} waits" if len(waits) == 1 else f"{len(waits)} courses wait"
         yield Alert(
-            Level.BAD if cause in CONCERNS_EVERY_COURSE else Level.WARNING, "waiting_long",
+            Level.BAD if cause in DISTRICT_WIDE_CAUSES else Level.WARNING, "waiting_long",
             f"{few} for {describe(seen.now - first.since)} ({cause}): {explanation.meaning}",
             explanation.remedy, f"/courses/{first.course_id}",
         )  # fmt: skip

@@ -16,12 +16,8 @@ from shared.errors import AccessDenied, LeaseLost, PermanentError, ServiceUnavai
 from shared.log_events import LogEvent
 from tests.fakes import not_found, refused
 from tests.unit.workers.grade_passback.school import WAITS, School, change_set
-from workers.grade_passback.outcome_handler import (
-    ADMINISTRATOR_DELAY,
-    CONCERNS_EVERY_COURSE,
-    SyncOutcomeHandler,
-    SyncReport,
-)
+from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
+from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY, DISTRICT_WIDE_CAUSES
 
 TIMEOUT = TransientError("GET /api/v1/courses/{course_id}: timeout", cause="canvas_timeout")
 MINUTE = timedelta(minutes=1)
@@ -104,7 +100,7 @@ def test_a_permanent_error_is_a_letter_of_the_course_at_once(
     assert len(school.changes.released) == 1
 
 
-@pytest.mark.parametrize("cause", sorted(CONCERNS_EVERY_COURSE))
+@pytest.mark.parametrize("cause", sorted(DISTRICT_WIDE_CAUSES))
 def test_refused_credentials_wait(school: School, cause: str) -> None:
     """What an administrator must mend for every course fills no dead letters and spends no attempt."""
     outcome = settle(school, raising(AccessDenied("GET: 401", cause=cause, status=401)), attempts=1)
@@ -169,7 +165,7 @@ def test_a_success_closes_the_letters_of_what_succeeded(school: School) -> None:
     """An assignment that is settled needs nobody any more, even where others of its course still fail."""
     school.dead_letters.add(*EARLIER)
     school.dead_letters.add("1", "12", "powerschool_error", "", 3)
-    settle(school, reporting(Retry((Failure("powerschool_error", "", "12"),)), settled=frozenset({"11"})))
+    settle(school, reporting(Retry((Failure("powerschool_error", "", "12"),)), resolved=frozenset({"11"})))
     assert school.letters() == [("12", "powerschool_error")]
 
 
@@ -184,7 +180,7 @@ def test_a_whole_run_closes_what_it_answers(school: School, assignment_id: str |
 def test_a_run_of_some_scores_closes_no_letter_of_the_course(school: School) -> None:
     """What it did not look at may still lack what the letter stands for."""
     school.dead_letters.add("1", None, "canvas_404", "", 1)
-    settle(school, reporting(Done(), whole=False))
+    settle(school, reporting(Done(), full=False))
     assert school.letters() == [(None, "canvas_404")]
 
 

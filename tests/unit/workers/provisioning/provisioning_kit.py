@@ -43,11 +43,11 @@ from shared.domain.provisioning.school_sizes import LiveHistory
 from shared.errors import NotFound
 from shared.ports.provisioning import CanvasUser, DataVersion
 from tests.fakes import FakeDeadLetters, FakePauses, Faults
-from workers.grade_passback.outcome_handler import RunOutcomeHandler
 from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
+from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.planning import PlanBuilder, PlanResult
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner

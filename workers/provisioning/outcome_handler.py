@@ -1,0 +1,80 @@
+"""Handles the outcomes of provisioning steps: a run that fails is saved as far as it got, and goes on later or not."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from shared.adapters.redis.dead_letters.store import DeadLetters
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
+from shared.clock import Clock
+from shared.domain.outcome import Failure, Snooze
+from shared.domain.provisioning.run import Run, RunState
+from shared.log_events import LogEvent
+from workers.runtime.outcome_handler import OutcomeHandler, run_and_classify
+
+log = structlog.get_logger()
+
+
+class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
+    """Runs steps of provisioning runs and acts on their outcomes. Every path returns the run as it was saved."""
+
+    def __init__(
+        self,
+        runs: ProvisionRuns,
+        dead_letters: DeadLetters,
+        clock: Clock,
+        waits: Sequence[timedelta],
+        random_fraction: Callable[[], float],
+    ) -> None:
+        super().__init__(waits, random_fraction)
+        self._runs = runs
+        self._dead_letters = dead_letters
+        self._clock = clock
+
+    def run_step(self, run: Run, lease: RunLease, step: Callable[[], Run]) -> Run:
+        """Run the step and act on its outcome. Raises `LeaseLost` and what Redis raises when it is unavailable."""
+        result = run_and_classify(step, LogEvent.PROVISION_DEFECT, run_id=run.id)
+        if isinstance(result, Run):
+            if result.state is RunState.DONE and result.school_number is None:
+                self._dead_letters.close_provisioning()
+            return result
+        saved = self._runs.find(run.id) or run
+        # A step that ended the run, or left it to a person, may fail afterwards: its state stays.
+        return self._act_on(result, (saved, lease)) if saved.state.is_open else saved
+
+    def _attempts(self, job: tuple[Run, RunLease]) -> int:
+        return job[0].attempts
+
+    def _complete(self, job: tuple[Run, RunLease]) -> Run:
+        return job[0]
+
+    def _snooze(self, job: tuple[Run, RunLease], snooze: Snooze) -> Run:
+        run, lease = job
+        delay_s = round(snooze.delay.total_seconds(), 3)
+        log.warning(LogEvent.PROVISION_WAITS, run_id=run.id, cause=snooze.cause, delay_s=delay_s)
+        return self._postpone(replace(run, answer=snooze.answer), lease, snooze.delay, snooze.cause)
+
+    def _retry(self, job: tuple[Run, RunLease], cause: str, attempts: int, wait: timedelta) -> Run:
+        run, lease = job
+        delay_s = round(wait.total_seconds(), 3)
+        log.warning(LogEvent.PROVISION_FAILED, run_id=run.id, cause=cause, attempts=attempts, delay_s=delay_s)
+        failed_at = (*run.failed_at, self._clock.now())[-attempts:]
+        return self._postpone(replace(run, attempts=attempts, failed_at=failed_at), lease, wait, cause)
+
+    def _dead_letter(self, job: tuple[Run, RunLease], failures: Sequence[Failure]) -> Run:
+        run, lease = job
+        attempts, cause, answer = run.attempts + 1, failures[0].cause, failures[0].answer
+        earlier = run.failed_at if run.attempts else ()
+        self._dead_letters.add_provisioning(run.id, cause, answer, attempts, failed_before=earlier)
+        log.error(LogEvent.PROVISION_DEAD, run_id=run.id, cause=cause, attempts=attempts)
+        dead = replace(run, state=RunState.FAILED, attempts=attempts, failure=cause, answer=answer)
+        dead = replace(dead, finished_at=self._clock.now(), not_before=None, waits_for="")
+        self._runs.save(lease, dead)
+        return dead
+
+    def _postpone(self, run: Run, lease: RunLease, delay: timedelta, cause: str) -> Run:
+        waiting = replace(run, not_before=self._clock.now() + delay, waits_for=cause)
+        self._runs.save(lease, waiting)
+        return waiting
