@@ -16,7 +16,7 @@ from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.domain.provisioning.run import Run
 from workers.provisioning.comparison import ChangedDataSet, changed_rows
 
-MOST_COURSES = 1_000_000
+MAX_COURSES = 1_000_000
 WITH_SECTIONS = (Entity.SECTIONS, Entity.ENROLLMENTS)
 
 
@@ -75,7 +75,7 @@ class TouchedCourseResync:
         }
 
     def _connected(self) -> Iterable[str]:
-        return self._records.least_recently_visited(self._clock.now() + timedelta(days=1), MOST_COURSES)
+        return self._records.least_recently_visited(self._clock.now() + timedelta(days=1), MAX_COURSES)
 
     def _has(self, course_id: str, sections: Collection[str]) -> bool:
         record = self._records.course(course_id)

@@ -16,7 +16,7 @@ from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, RowError
 from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning.run import ImportMessage, StoredHold
-from shared.domain.provisioning.safety import facts_of, safety_findings
+from shared.domain.provisioning.safety import roster_facts, safety_findings
 from shared.domain.provisioning.school_sizes import LiveHistory
 from workers.provisioning.from_settings import limits, provisioning_policy
 
@@ -63,7 +63,7 @@ class PlanBuilder:
         plan = plan_roster(roster, provisioning_policy(self._settings, zone), today, applied, canvas)
         renumbered = {change.old: change.new for change in plan.id_changes}
         before = [with_new_ids(each, renumbered) for each in applied]
-        facts, bounds = facts_of(roster, today, zone), limits(self._settings)
+        facts, bounds = roster_facts(roster, today, zone), limits(self._settings)
         holds = safety_findings(before, plan.data_sets, facts, bounds, history, frozenset(renumbered.values()))
         findings = Counter(problem.code.value for problem in plan.problems)
         return PlanResult(

@@ -45,7 +45,7 @@ from workers.provisioning.planning import PlanBuilder, PlanResult
 log = structlog.get_logger()
 
 # SIS ids take two imports, what is refused is taken back by a third, logins take one: more would be going in circles.
-MOST_CORRECTIONS = 8
+MAX_CORRECTIONS = 8
 
 FIRST_RUN = StoredHold(
     "first_run",
@@ -201,7 +201,7 @@ class ProvisionRun:
         return replace(run, refused_ids=notes.refused_ids, refused_logins=notes.refused_logins)
 
     def _decide(self, run: Run, lease: RunLease, compared: Comparison) -> Run:
-        self._keep_rows(compared)
+        self._save_rows(compared)
         if run.kind is RunKind.DRY_RUN:
             return self._end(replace(run, reasons=compared.holds), RunState.SHOWN, lease)
         if run.kind is RunKind.ROSTER:
@@ -215,12 +215,12 @@ class ProvisionRun:
             self._hold_school(run, school, lease)
         apart = tuple(school.school_number for school in compared.schools)
         state = RunState.APPLYING if run.next_upload is not None else RunState.FINISHING
-        return self._keep(replace(run, state=state, reasons=compared.holds, held_schools=apart), lease)
+        return self._save(replace(run, state=state, reasons=compared.holds, held_schools=apart), lease)
 
     def _with_plan(self, run: Run, compared: Comparison) -> Run:
         """Return the run with what it is to do. What it has done already stays with it."""
         done = _imported(run)
-        if compared.corrections and len(run.corrections) >= MOST_CORRECTIONS:
+        if compared.corrections and len(run.corrections) >= MAX_CORRECTIONS:
             raise PermanentError("corrections follow from corrections without end", cause="corrections_without_end")
         # After corrections everything is read and planned anew.
         corrections = [self._uploads.correction(rows, run.id) for rows in compared.corrections]
@@ -250,9 +250,9 @@ class ProvisionRun:
         for other in self._runs.held_runs():
             if other.id != run.id and _covers(run, other):
                 self._supersede(other, run, lease)
-        run = self._keep(replace(run, state=RunState.HELD, uploads=_imported(run)), lease)
-        self._note_version(run, lease)
-        self._tell_held(run)
+        run = self._save(replace(run, state=RunState.HELD, uploads=_imported(run)), lease)
+        self._save_data_version(run, lease)
+        self._log_held(run)
         return run
 
     def _hold_school(self, run: Run, school: SchoolPlan, lease: RunLease) -> None:
@@ -276,10 +276,10 @@ class ProvisionRun:
             self._runs.save_rows(digest, data_set)
         if before is not None:
             self._supersede(before, held, lease)
-        self._keep(held, lease)
-        self._tell_held(held)
+        self._save(held, lease)
+        self._log_held(held)
 
-    def _tell_held(self, run: Run) -> None:
+    def _log_held(self, run: Run) -> None:
         log.error(
             LogEvent.PROVISION_HELD, run_id=run.id, school=run.school_number,
             codes=sorted({hold.code for hold in run.reasons}),
@@ -292,22 +292,22 @@ class ProvisionRun:
         if number is None:
             has_corrected = bool(run.uploads) and run.uploads[-1].is_correction
             state = RunState.READING if has_corrected else RunState.FINISHING
-            return self._keep(replace(run, state=state), lease)
+            return self._save(replace(run, state=state), lease)
         return self._uploader.advance(run, number, lease)
 
     def _finish(self, run: Run, lease: RunLease) -> Run:
         self._course_resync.follow(run)
-        self._remember_logins(run)
+        self._save_former_logins(run)
         for held in self._runs.held_runs() if run.kind is RunKind.ROSTER else ():
             if held.id != run.id and _covers(run, held) and held.school_number not in run.held_schools:
                 self._supersede(held, run, lease)
         marks = self._runs.data_set_states()
         current = [mark.digest for mark in marks if mark.digest]
         self._runs.retain_rows(current, [change.before for change in run.changes if change.before])
-        self._remember_live(run, marks, lease)
+        self._save_live_counts(run, marks, lease)
         return self._end(run, RunState.DONE, lease)
 
-    def _remember_live(self, run: Run, marks: Sequence[DataSetState], lease: RunLease) -> None:
+    def _save_live_counts(self, run: Run, marks: Sequence[DataSetState], lease: RunLease) -> None:
         """Remember what is live now, for later runs to compare with; what a person approved is the new measure."""
         if run.approved_by or run.kind is RunKind.ROLLBACK:
             self._runs.delete_live_counts(lease, None if run.school_number is None else [run.school_number])
@@ -317,11 +317,11 @@ class ProvisionRun:
     def _end(self, run: Run, state: RunState, lease: RunLease) -> Run:
         now = self._clock.now()
         if run.kind is RunKind.ROSTER and run.school_number is None:
-            self._note_version(run, lease)
+            self._save_data_version(run, lease)
         ended = replace(run, state=state, finished_at=now, not_before=None, waits_for="", waits_on=None)
-        return self._keep(ended, lease)
+        return self._save(ended, lease)
 
-    def _remember_logins(self, run: Run) -> None:
+    def _save_former_logins(self, run: Run) -> None:
         """Keep by which logins those who left the files were known: a newcomer may be given one of them."""
         change = next((each for each in run.changes if each.key == USERS), None)
         before, after = (
@@ -334,7 +334,7 @@ class ProvisionRun:
         left = [row for row in (before.rows if before else ()) if user_id_of(row) not in staying]
         self._runs.save_former_logins({login_digest(login_of(row)): user_id_of(row) for row in left}, staying)
 
-    def _note_version(self, run: Run, lease: RunLease) -> None:
+    def _save_data_version(self, run: Run, lease: RunLease) -> None:
         notes = replace(self._runs.schedule_state(), refused_ids=run.refused_ids, refused_logins=run.refused_logins)
         version = notes.data_version if run.data_version is None else run.data_version
         self._runs.save_schedule_state(lease, replace(notes, data_version=version))
@@ -376,7 +376,7 @@ class ProvisionRun:
         then = (row for each in rows if each.key == USERS for row in each.rows)
         return {user_id_of(row): current[row.source] for row in then if row.source in current}
 
-    def _keep_rows(self, compared: Comparison) -> None:
+    def _save_rows(self, compared: Comparison) -> None:
         for part in compared.prepared:
             for digest, data_set in part.rows.items():
                 self._runs.save_rows(digest, data_set)
@@ -385,7 +385,7 @@ class ProvisionRun:
         for digest, data_set in compared.renumbered.items():
             self._runs.save_rows(digest, data_set)
 
-    def _keep(self, run: Run, lease: RunLease) -> Run:
+    def _save(self, run: Run, lease: RunLease) -> Run:
         self._runs.save(lease, run)
         return run
 

@@ -26,7 +26,7 @@ from workers.runtime.outcome_handler import REDIS_UNAVAILABLE_ERRORS, run_and_cl
 log = structlog.get_logger()
 
 # A tick ends when this has passed and the step under way is done; the next one goes on.
-LONGEST_TICK = timedelta(seconds=60)
+MAX_TICK_DURATION = timedelta(seconds=60)
 
 StopCheck = Callable[[timedelta], bool]
 """Lets a duration pass; True if this process is told to stop meanwhile."""
@@ -79,7 +79,7 @@ class ProvisioningRunner:
     def _work(self, lease: RunLease) -> bool:
         try:
             self._look(lease)
-            return self._go_on(lease, until=self._clock.now() + LONGEST_TICK)
+            return self._go_on(lease, until=self._clock.now() + MAX_TICK_DURATION)
         finally:
             self._runs.release(lease)
 
@@ -98,7 +98,7 @@ class ProvisioningRunner:
             wait = (run.not_before - now) if run.not_before else timedelta(0)
             if now >= until or now + wait > until:
                 # A wait that fits into a tick is for the next one, at once; a longer one is for a tick of beat.
-                return wait <= LONGEST_TICK
+                return wait <= MAX_TICK_DURATION
             if wait > timedelta(0) and self._pause(wait):
                 return False
             self._step(run, lease)
@@ -112,7 +112,7 @@ class ProvisioningRunner:
         if spent:
             after = self._with_requests(after, spent, lease)
         if not after.state.is_open:
-            self._tell_end(after)
+            self._log_end(after)
 
     def _with_requests(self, run: Run, spent: Mapping[str, int], lease: RunLease) -> Run:
         """Keep what a step cost; a person may have decided meanwhile about a run that the step left held."""
@@ -135,7 +135,7 @@ class ProvisioningRunner:
         )
         return next(may_go_on, None)
 
-    def _tell_end(self, run: Run) -> None:
+    def _log_end(self, run: Run) -> None:
         since = run.started_at or run.created_at
         log.info(
             LogEvent.PROVISION_ENDED, run_id=run.id, kind=run.kind, state=run.state, imports=len(run.uploads),

@@ -107,7 +107,7 @@ class Limits:
     term_days: int = 28
     odd_rows: int = 10
 
-    def are_passed(self, affected: int, total: int, percent: int) -> bool:
+    def are_exceeded(self, affected: int, total: int, percent: int) -> bool:
         """Say whether so many rows of `total` are too many."""
         return affected >= max(self.rows, 1) and affected * 100 > total * percent
 

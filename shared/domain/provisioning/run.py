@@ -23,7 +23,7 @@ from shared.domain.provisioning.rows.sis_rows import (
 
 DIGEST_CHARS = 32
 # Canvas takes 128 bytes at the most.
-LONGEST_DATA_SET_ID = 128
+MAX_DATA_SET_ID_BYTES = 128
 
 
 class RunKind(StrEnum):
@@ -322,6 +322,6 @@ def plan_digest_of(digests: Iterable[tuple[DataSetKey, str]]) -> str:
 def data_set_id_of(prefix: str, group: str) -> str:
     """Return the identifier under which Canvas compares the uploads of a group; the same one for ever."""
     name = f"{prefix}:{group}"
-    if len(name.encode()) <= LONGEST_DATA_SET_ID:
+    if len(name.encode()) <= MAX_DATA_SET_ID_BYTES:
         return name
     return f"{hashlib.sha256(prefix.encode()).hexdigest()[:DIGEST_CHARS]}:{group}"

@@ -34,7 +34,7 @@ LIVE = frozenset({"active", "published"})
 Identity = tuple[str, ...]
 
 
-def facts_of(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
+def roster_facts(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
     """Return what the safety rules need to know of a roster."""
     odd = {row.record for row in roster.odd_rows}
     empty = tuple(kind for kind, record in RECORDS.items() if not getattr(roster, kind) and record not in odd)
@@ -192,7 +192,7 @@ class _Comparison:
             in_this_run = [c for c in self._lost if (c.entity, c.row.school_number) == (entity, school)]
             earlier = total - left - len(in_this_run)
             # What this run alone would end is for `shrunk` to say.
-            if earlier > 0 and in_this_run and self._limits.are_passed(total - left, total, percent):
+            if earlier > 0 and in_this_run and self._limits.are_exceeded(total - left, total, percent):
                 detail = f"more than {percent} % in {window}"
                 rows = _rows(in_this_run)
                 yield HoldFinding(HoldReason.SHRUNK_SLOWLY, entity, school, total, rows, detail, ended_before=earlier)
@@ -240,7 +240,7 @@ class _Comparison:
     ) -> Iterator[HoldFinding]:
         totals = Counter(c.row.school_number for c in total)
         for school, rows in _by_school(affected).items():
-            if self._limits.are_passed(len(rows), totals[school], percent):
+            if self._limits.are_exceeded(len(rows), totals[school], percent):
                 yield HoldFinding(reason, entity, school, totals[school], _rows(rows), f"more than {percent} %")
 
     def _is_planned(self, counted: _Counted) -> bool:

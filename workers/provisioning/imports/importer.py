@@ -45,7 +45,7 @@ log = structlog.get_logger()
 # letter.
 MAX_IMPORT_DURATION = timedelta(hours=6)
 FIRST_POLL = timedelta(seconds=2)
-LONGEST_POLL = timedelta(seconds=60)
+MAX_POLL_WAIT = timedelta(seconds=60)
 POLL_GROWTH = 1.5
 # Among so many of the newest imports of anybody ours is looked for; there are never more under way than one of ours.
 IMPORTS_SEARCHED = 50
@@ -55,7 +55,7 @@ PLAN_LIFETIME = timedelta(hours=1)
 
 def poll_wait(polls: int) -> timedelta:
     """Return how long to wait after so many looks, from 2 to 60 seconds. Source: Canvas reference, "SIS import"."""
-    return min(LONGEST_POLL, FIRST_POLL * POLL_GROWTH ** min(polls, 20))
+    return min(MAX_POLL_WAIT, FIRST_POLL * POLL_GROWTH ** min(polls, 20))
 
 
 class Importer:
@@ -114,13 +114,13 @@ class Importer:
             return self._waits(run, number, lease, unfinished)
         upload = run.uploads[number]
         if upload.state is UploadState.WAITING and self._is_stale(run):
-            return self._keep(replace(run, state=RunState.READING, not_before=None, waits_for="", waits_on=None), lease)
+            return self._save(replace(run, state=RunState.READING, not_before=None, waits_for="", waits_on=None), lease)
         data_sets = [self._rows(part.digest) for part in upload.parts]
         newest = max((each.id for each in self._imports.newest(1)), default=0)
         intended = replace(upload, state=UploadState.INTENDED, newest_seen=newest, intended_at=self._clock.now())
         # Kept under the lease: whoever lost it learns so here, and uploads nothing.
         run = replace(run.with_upload(number, intended), waits_on=None)
-        run = self._keep(run, lease, () if intended.offers_again else self._doubtful(intended))
+        run = self._save(run, lease, () if intended.offers_again else self._doubtful(intended))
         files = files_of(data_sets, _kinds(upload))
         started = self._imports.start(files, intended.data_set_id, intended.options)
         return self._started(run, number, lease, started, adopted=False)
@@ -137,7 +137,7 @@ class Importer:
         assert upload.intended_at is not None
         settled_at = upload.intended_at + self._settles_in
         if self._clock.now() < settled_at:
-            return self._keep(replace(run, not_before=settled_at, waits_for="upload_to_settle"), lease)
+            return self._save(replace(run, not_before=settled_at, waits_for="upload_to_settle"), lease)
         return self._start(run, number, lease)
 
     def _started_unnoticed(self, upload: ImportProgress) -> SisImport | None:
@@ -152,7 +152,7 @@ class Importer:
             adopted=adopted,
         )  # fmt: skip
         going = replace(upload, state=UploadState.IMPORTING, import_id=started.id, import_state=started.state, polls=0)
-        return self._keep(self._later(run.with_upload(number, going), FIRST_POLL, "own_import"), lease)
+        return self._save(self._later(run.with_upload(number, going), FIRST_POLL, "own_import"), lease)
 
     def _look(self, run: Run, number: int, lease: RunLease) -> Run:
         """Look how far the import is, and act on its end."""
@@ -167,20 +167,20 @@ class Importer:
             run = replace(run.with_upload(number, polled), waits_on=self._waited_for(found))
             began = upload.intended_at or found.created_at
             if self._clock.now() - began > self._longest_import:
-                raise self._hangs(self._keep(run, lease), "import_hangs")
-            return self._keep(self._later(run, poll_wait(polled.polls), "own_import"), lease)
+                raise self._hangs(self._save(run, lease), "import_hangs")
+            return self._save(self._later(run, poll_wait(polled.polls), "own_import"), lease)
         errors = [] if found.state is ImportState.IMPORTED else self._imports.errors(found.id)
-        run = self._with_troubles(run, number, found, errors)
-        self._tell_end(run, number, found)
+        run = self._with_messages(run, number, found, errors)
+        self._log_end(run, number, found)
         if found.state.has_succeeded and upload.is_correction:
             run, marks = self._corrector.settle(run, number, errors)
             done = replace(run.uploads[number], state=UploadState.IMPORTED)
-            return self._keep(self._at_once(run.with_upload(number, done)), lease, marks)
+            return self._save(self._at_once(run.with_upload(number, done)), lease, marks)
         if found.state.has_succeeded:
             return self._imported(run, number, lease, found)
         return self._failed(run, number, lease, found, _import_message(found))
 
-    def _with_troubles(self, run: Run, number: int, found: SisImport, errors: Sequence[RowError]) -> Run:
+    def _with_messages(self, run: Run, number: int, found: SisImport, errors: Sequence[RowError]) -> Run:
         """Fetch what Canvas says about the rows at once: it forgets it."""
         upload = run.uploads[number]
         if errors:
@@ -227,16 +227,16 @@ class Importer:
         upload = replace(run.uploads[number], state=UploadState.IMPORTED)
         if not found.threshold_exceeded:
             done = self._at_once(run.with_upload(number, upload))
-            return self._keep(done, lease, self._given(upload))
+            return self._save(done, lease, self._given(upload))
         # Every row was taken, but none dropped, and the next upload would be compared with the old base.
-        return self._keep(self._at_once(self._with_new_base(run.with_upload(number, upload), number)), lease)
+        return self._save(self._at_once(self._with_new_base(run.with_upload(number, upload), number)), lease)
 
     def _failed(
         self, run: Run, number: int, lease: RunLease, found: SisImport | None, error: TransientError | PermanentError
     ) -> Run:
         state = UploadState.FAILED if found else UploadState.INTENDED
         failed = replace(run.uploads[number], state=state, import_id=None, intended_at=self._clock.now())
-        self._keep(replace(run.with_upload(number, failed), waits_on=None), lease)
+        self._save(replace(run.with_upload(number, failed), waits_on=None), lease)
         raise error
 
     def _as_new_base(self, run: Run, number: int, lease: RunLease) -> Run:
@@ -244,8 +244,8 @@ class Importer:
         # Its attempts are not given back: nothing has succeeded yet.
         if run.uploads[number].is_correction or run.uploads[number].offers_again:
             again = replace(run.uploads[number], state=UploadState.WAITING)
-            return self._keep(run.with_upload(number, again), lease)
-        return self._keep(self._with_new_base(run, number, instead=True), lease)
+            return self._save(run.with_upload(number, again), lease)
+        return self._save(self._with_new_base(run, number, instead=True), lease)
 
     def _with_new_base(self, run: Run, number: int, *, instead: bool = False) -> Run:
         """Return the run with an upload of the same data sets, as a new base, after this upload or instead of it."""
@@ -324,8 +324,8 @@ class Importer:
         waiting = replace(upload, polls=upload.polls + 1, waits_since=since)
         run = replace(run.with_upload(number, waiting), waits_on=self._waited_for(oldest))
         if self._clock.now() - since > self._longest_import:
-            raise self._hangs(self._keep(run, lease), "import_in_the_way")
-        return self._keep(self._later(run, poll_wait(upload.polls), "other_import"), lease)
+            raise self._hangs(self._save(run, lease), "import_in_the_way")
+        return self._save(self._later(run, poll_wait(upload.polls), "other_import"), lease)
 
     def _waited_for(self, found: SisImport) -> WaitedFor:
         is_ours = (found.data_set_id or "").startswith(f"{self._prefix}:")
@@ -341,11 +341,11 @@ class Importer:
     def _at_once(self, run: Run) -> Run:
         return replace(run, not_before=None, waits_for="", waits_on=None, attempts=0)
 
-    def _keep(self, run: Run, lease: RunLease, marks: Sequence[DataSetState] = ()) -> Run:
+    def _save(self, run: Run, lease: RunLease, marks: Sequence[DataSetState] = ()) -> Run:
         self._runs.save(lease, run, marks)
         return run
 
-    def _tell_end(self, run: Run, number: int, found: SisImport) -> None:
+    def _log_end(self, run: Run, number: int, found: SisImport) -> None:
         upload = run.uploads[number]
         fields = {
             "run_id": run.id, "import_id": found.id, "entity": _named(upload), "state": found.state,

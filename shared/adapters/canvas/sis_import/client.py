@@ -15,7 +15,7 @@ from shared.ports.provisioning import CanvasUser
 
 IMPORTS = "/api/v1/accounts/{account_id}/sis_imports"
 ACCOUNT = "/api/v1/accounts/{account_id}"
-MOST_PER_PAGE = 100
+MAX_PER_PAGE = 100
 UNFINISHED = tuple(state for state in ImportState if not state.is_final)
 
 
@@ -59,7 +59,7 @@ class CanvasSisImports:
 
         Source: Canvas REST API, `GET …/sis_imports`, which lists the newest first (sis_imports_api_controller.rb).
         """
-        params = [("per_page", str(min(limit, MOST_PER_PAGE)))]
+        params = [("per_page", str(min(limit, MAX_PER_PAGE)))]
         return tuple(islice(self._imports(params), limit))
 
     def unfinished(self) -> Sequence[SisImport]:

@@ -177,13 +177,13 @@ _PATTERNS = tuple((known, re.compile(known.pattern, re.IGNORECASE)) for known in
 _HOLDER = re.compile(r"(?:SIS|Canvas) ID [A-Za-z]{0,2}\d[\d-]{0,30}\b", re.ASCII)
 
 # A kind shows in its first words. The patterns look for one word after another, in time with the square of the length.
-MOST_READ = 300
+MAX_MESSAGE_CHARS = 300
 
 
 def explain_row_error(message: str, row: SisRow | None) -> RowErrorExplanation:
     """Return what to tell a person about Canvas's `message`. `row` is the row of the file, where one is known."""
     source = "" if row is None else row.source
-    message = message[:MOST_READ]
+    message = message[:MAX_MESSAGE_CHARS]
     for known, pattern in _PATTERNS:
         if pattern.search(message):
             holder = _HOLDER.search(message) if known.kind is RowErrorKind.LOGIN_CLAIMED else None

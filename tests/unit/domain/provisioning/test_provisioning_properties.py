@@ -24,7 +24,7 @@ from shared.domain.provisioning.roster import (
 )
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
-from shared.domain.provisioning.safety import facts_of, safety_findings
+from shared.domain.provisioning.safety import roster_facts, safety_findings
 from shared.domain.provisioning.school_plans import plan_without
 from tests.unit.domain.provisioning.rosters import (
     CHICAGO,
@@ -270,7 +270,7 @@ def test_an_unchanged_roster_is_never_held(roster: Roster, policy: ProvisioningP
     """Save for one of which nothing was read."""
     sets = plan_roster(roster, policy, today).data_sets
     again = plan_roster(roster, policy, today, sets).data_sets
-    facts = replace(facts_of(roster, today, CHICAGO), empty=())
+    facts = replace(roster_facts(roster, today, CHICAGO), empty=())
 
     assert safety_findings(sets, again, facts, replace(LIMITS, rows=1)) == ()
 
@@ -283,7 +283,7 @@ def test_an_empty_reading_is_always_held(roster: Roster, policy: ProvisioningPol
     before = plan_roster(roster, policy, today).data_sets
     after = plan_roster(nothing, policy, today, before).data_sets
 
-    assert safety_findings(before, after, facts_of(nothing, today, CHICAGO), LIMITS)
+    assert safety_findings(before, after, roster_facts(nothing, today, CHICAGO), LIMITS)
 
 
 @given(histories, policies)

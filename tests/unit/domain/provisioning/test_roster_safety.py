@@ -11,7 +11,7 @@ from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.roster import Roster, School, Student, UnreadableRecord
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import Entity
-from shared.domain.provisioning.safety import facts_of, safety_findings
+from shared.domain.provisioning.safety import roster_facts, safety_findings
 from tests.unit.domain.provisioning.rosters import (
     CHICAGO,
     FALL,
@@ -60,7 +60,7 @@ def holds(
 ) -> tuple[HoldFinding, ...]:
     """Return the holds of the next plan."""
     planned = plan(after, today=today, applied=before.data_sets)
-    return safety_findings(before.data_sets, planned.data_sets, facts_of(after, today, CHICAGO), limits)
+    return safety_findings(before.data_sets, planned.data_sets, roster_facts(after, today, CHICAGO), limits)
 
 
 def found(*args: object, **kwargs: object) -> list[tuple[HoldReason, Entity | None, int | None]]:
@@ -82,14 +82,14 @@ def test_an_unchanged_roster_is_not_held() -> None:
 def test_a_first_run_has_nothing_to_lose() -> None:
     """However little there is."""
     small = roster()
-    assert safety_findings((), plan(small).data_sets, facts_of(small, TODAY, CHICAGO), LIMITS) == ()
+    assert safety_findings((), plan(small).data_sets, roster_facts(small, TODAY, CHICAGO), LIMITS) == ()
 
 
 @pytest.mark.parametrize("kind", ["schools", "terms", "staff", "students"])
 def test_a_kind_of_which_nothing_was_read_is_held(kind: str) -> None:
     """Also on a first run."""
     empty = roster(**{kind: ()})
-    (hold, *_) = safety_findings((), plan(empty).data_sets, facts_of(empty, TODAY, CHICAGO), LIMITS)
+    (hold, *_) = safety_findings((), plan(empty).data_sets, roster_facts(empty, TODAY, CHICAGO), LIMITS)
 
     assert (hold.reason, hold.detail) == (HoldReason.NOTHING_READ, kind)
 
@@ -238,7 +238,7 @@ def test_many_new_logins_are_held() -> None:
     policy = replace(POLICY, student_login_id=SisIdTemplate("{email}"))
     before = plan(DISTRICT, policy)
     after = plan(changed(lambda s: replace(s, email=f"{s.email}.new"), 6), policy, applied=before.data_sets)
-    reasons = safety_findings(before.data_sets, after.data_sets, facts_of(DISTRICT, TODAY, CHICAGO), LIMITS)
+    reasons = safety_findings(before.data_sets, after.data_sets, roster_facts(DISTRICT, TODAY, CHICAGO), LIMITS)
 
     assert [(h.reason, h.affected) for h in reasons] == [(HoldReason.LOGINS_CHANGED, 6)]
 

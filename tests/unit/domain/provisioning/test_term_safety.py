@@ -12,7 +12,7 @@ from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.roster import Roster, SchoolTerm
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
-from shared.domain.provisioning.safety import facts_of, live_counts, safety_findings
+from shared.domain.provisioning.safety import live_counts, roster_facts, safety_findings
 from shared.domain.provisioning.school_plans import plan_without
 from shared.domain.provisioning.school_sizes import LiveCounts, LiveHistory, losses
 from tests.unit.domain.provisioning.rosters import CHICAGO, FALL, FIRST_DAY, LAST_DAY, POLICY, TODAY, plan
@@ -34,7 +34,7 @@ def term_holds(
 ) -> list[tuple[HoldReason, int | None]]:
     """Return the holds about terms, and their schools."""
     planned = plan(after, today=today, applied=before.data_sets, policy=policy)
-    found = safety_findings(before.data_sets, planned.data_sets, facts_of(after, today, CHICAGO), LIMITS)
+    found = safety_findings(before.data_sets, planned.data_sets, roster_facts(after, today, CHICAGO), LIMITS)
     return [(hold.reason, hold.school_number) for hold in found if hold.reason in (STOPS, MOVED)]
 
 
@@ -158,7 +158,7 @@ def test_counts_of_one_school_say_nothing_about_another() -> None:
 def slowly(after: Roster, history: LiveCounts, before: ImportPlan = BEFORE) -> list[HoldFinding]:
     """Return the holds about slow losses."""
     planned = plan(after, applied=before.data_sets)
-    facts = facts_of(after, TODAY, CHICAGO)
+    facts = roster_facts(after, TODAY, CHICAGO)
     seen = LiveHistory(NOW, (history,))
     found = safety_findings(before.data_sets, planned.data_sets, facts, LIMITS, seen)
     return [hold for hold in found if hold.reason is HoldReason.SHRUNK_SLOWLY]

@@ -9,7 +9,7 @@ from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import Roster, School, UnreadableRecord
 from shared.domain.provisioning.rows.sis_rows import Entity
-from shared.domain.provisioning.safety import facts_of, safety_findings
+from shared.domain.provisioning.safety import roster_facts, safety_findings
 from tests.unit.domain.provisioning.rosters import (
     CHICAGO,
     FALL,
@@ -63,7 +63,7 @@ def test_what_was_applied_of_an_odd_record_stays(case: str, policy: object) -> N
     assert after.data_sets == before.data_sets
     assert [p.detail for p in after.problems if p.code is RosterProblemCode.ROW_UNREADABLE] == [", ".join(row.fields)]
     assert (RosterProblemCode.ROW_UNREADABLE, row.source) in problems(after)
-    assert safety_findings(before.data_sets, after.data_sets, facts_of(left, TODAY, CHICAGO), LIMITS) == ()
+    assert safety_findings(before.data_sets, after.data_sets, roster_facts(left, TODAY, CHICAGO), LIMITS) == ()
 
 
 @pytest.mark.parametrize("case", sorted(CASES.keys() - {"a school"}))
@@ -121,7 +121,7 @@ def test_an_enrollment_of_nobody_in_particular_is_held() -> None:
     """Whose state is to be kept is not known."""
     left = roster(enrollments=(enrolled(4002, 502),), odd_rows=(odd("CC.DCID", 1, "student_dcid", section_dcid=4001),))
     after = plan(left, applied=BEFORE.data_sets)
-    holds = safety_findings(BEFORE.data_sets, after.data_sets, facts_of(left, TODAY, CHICAGO), LIMITS)
+    holds = safety_findings(BEFORE.data_sets, after.data_sets, roster_facts(left, TODAY, CHICAGO), LIMITS)
     assert [(hold.reason.value, hold.detail) for hold in holds] == [
         ("odd_rows", "1 rows, 1 without their section or student")
     ]

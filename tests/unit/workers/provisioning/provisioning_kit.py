@@ -59,8 +59,8 @@ SECOND = timedelta(seconds=1)
 NOBODY = Roster((), (), (), (), (), (), ())
 WAITS = (SECOND, SECOND)
 SETTLES_IN = timedelta(seconds=30)
-LONGEST_IMPORT = timedelta(hours=6)
-LONGEST_TICKS = 60
+MAX_IMPORT_DURATION = timedelta(hours=6)
+MAX_TICKS = 60
 ENDED = ("suspended", "deleted", "completed")
 
 
@@ -355,7 +355,7 @@ class Campus:
         uploads = UploadPlanner(rules, "passback", lambda: self.clock.now().date())
         corrector = Corrector(imports, runs)
         uploader = Importer(
-            imports, runs, self.planner, self.clock, uploads, corrector, SETTLES_IN, LONGEST_IMPORT, "passback"
+            imports, runs, self.planner, self.clock, uploads, corrector, SETTLES_IN, MAX_IMPORT_DURATION, "passback"
         )
         zone = lambda: UTC  # noqa: E731
         run = ProvisionRun(feed, self.planner, runs, uploader, self.aftermath, self.clock, uploads, zone, imports)
@@ -416,7 +416,7 @@ class Campus:
 
     def over(self, run: Run) -> Run:
         """Tick until the run is over or held."""
-        for _ in range(LONGEST_TICKS):
+        for _ in range(MAX_TICKS):
             self.process().tick()
             found = self.runs.find(run.id)
             assert found is not None

@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, ImportOptions, ImportState, SisRow
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, StoredHold, WaitedFor, digest_of
-from tests.unit.workers.provisioning.provisioning_kit import LONGEST_IMPORT, NOON, Campus, sections, users
+from tests.unit.workers.provisioning.provisioning_kit import MAX_IMPORT_DURATION, NOON, Campus, sections, users
 
 OPTIONS = ImportOptions("completed", "suspended", 10)
 HOUR = timedelta(hours=1)
@@ -56,7 +56,7 @@ def test_an_import_of_another_vendor_that_hangs_is_a_dead_letter(campus: Campus)
     """After the longest time for an import, not before; nothing of ours was sent, and the next run waits again."""
     campus.imports.foreign()
     run = campus.desk.request("tester")
-    assert ticked(campus, run, LONGEST_IMPORT - HOUR).state is RunState.APPLYING
+    assert ticked(campus, run, MAX_IMPORT_DURATION - HOUR).state is RunState.APPLYING
     assert ticked(campus, run, 3 * HOUR).state is RunState.FAILED
     [letter] = campus.letters.all()
     assert letter.cause == "import_in_the_way"
@@ -86,7 +86,7 @@ def test_our_own_import_that_hangs_is_a_dead_letter(campus: Campus) -> None:
     waited = found(campus, run).waits_on
     assert waited is not None
     assert (waited.owner, waited.import_id) == ("passback", 1)
-    assert ticked(campus, run, LONGEST_IMPORT - HOUR).state is RunState.APPLYING
+    assert ticked(campus, run, MAX_IMPORT_DURATION - HOUR).state is RunState.APPLYING
     assert ticked(campus, run, 3 * HOUR).state is RunState.FAILED
     [letter] = campus.letters.all()
     assert (letter.cause, len(campus.imports.started)) == ("import_hangs", 1)
@@ -101,7 +101,7 @@ def test_our_own_import_that_hangs_is_a_dead_letter(campus: Campus) -> None:
 def test_a_hanging_import_of_ours_is_in_the_way_of_the_next_run(campus: Campus) -> None:
     """While nobody has ended it, the next run says so; it starts nothing beside it."""
     campus.imports.polls = 10_000
-    ticked(campus, campus.desk.request("tester"), LONGEST_IMPORT + HOUR)
+    ticked(campus, campus.desk.request("tester"), MAX_IMPORT_DURATION + HOUR)
     run = campus.desk.request("tester")
     campus.process().tick()
     waited = found(campus, run).waits_on
