@@ -394,7 +394,7 @@ class Container:
                 count_reconciliation_writes(self.counters, changes, report)
                 self.measures.wrote(changes, report)
         except RedisError as error:
-            log.warning(LogEvent.COUNTS_NOT_STORED, error=type(error).__name__)
+            log.warning(LogEvent.METRICS_FLUSH_FAILED, error=type(error).__name__)
 
 
 def windows_of(settings: Settings) -> DebounceWindow:

@@ -137,4 +137,4 @@ class Erasure:
 
     def _log(self, what: str, actor: str, purged: ErasureResult, dry_run: bool) -> None:
         if not dry_run:
-            log.info(LogEvent.PURGED, what=what, actor=actor, erased=dict(purged.erased), left_out=purged.left_out)
+            log.info(LogEvent.DATA_ERASED, what=what, actor=actor, erased=dict(purged.erased), left_out=purged.left_out)

@@ -96,7 +96,7 @@ def test_a_redis_that_hides_its_settings_is_trusted_with_a_warning(
         assert [trait.value for trait in durability(ours, settings)] == [None, None]
         await_durable_redis(ours, settings, no_pause)
     assert [(line["event"], line["settings"]) for line in lines] == [
-        (LogEvent.REDIS_SETTINGS_HIDDEN, ["maxmemory-policy", "appendonly"])
+        (LogEvent.REDIS_CONFIG_UNREADABLE, ["maxmemory-policy", "appendonly"])
     ]
 
 
@@ -105,7 +105,7 @@ def test_a_redis_that_is_away_is_waited_for(tmp_path: Path, settings_of: Callabl
     settings = settings_of(REDIS_URL=f"unix://{tmp_path}/nobody.sock")
     with capture_logs() as lines, connect(settings) as ours, pytest.raises(EnoughTried):
         await_durable_redis(ours, settings, no_pause)
-    assert [line["event"] for line in lines] == [LogEvent.REDIS_AWAITED]
+    assert [line["event"] for line in lines] == [LogEvent.REDIS_CONNECT_RETRY]
 
 
 def test_a_refused_password_ends_the_wait(client: redis.Redis, settings_of: Callable[..., Settings]) -> None:

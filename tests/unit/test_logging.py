@@ -81,7 +81,7 @@ def test_a_terminal_gets_lines_for_people() -> None:
 
 def test_the_level_is_the_settings(stream: io.StringIO) -> None:
     """Lines below the configured level are not written, whoever writes them."""
-    structlog.get_logger().debug(LogEvent.MESSAGES_FOLDED)
+    structlog.get_logger().debug(LogEvent.MESSAGES_AGGREGATED)
     logging.getLogger("kombu").debug("chatter")
 
     assert lines(stream) == []
@@ -127,7 +127,7 @@ def test_what_looks_like_a_secret_is_masked(stream: io.StringIO, text: str, secr
     log = structlog.get_logger()
     log.info(f"before {text} after", answer=text, rows=[{"deep": text}])
     logging.getLogger("library").warning("before %s after", text)
-    log.error(LogEvent.COURSE_SYNC_DEFECT, exc_info=RuntimeError(text))
+    log.error(LogEvent.COURSE_SYNC_UNEXPECTED_ERROR, exc_info=RuntimeError(text))
 
     assert [line["event"].count("[redacted]") for line in lines(stream)] == [1, 1, 0]
     assert lines(stream)[2]["error"] == "RuntimeError"
@@ -176,7 +176,7 @@ def test_a_traceback_shows_no_values(stream: io.StringIO) -> None:
     try:
         fail_with("canary")
     except RuntimeError:
-        structlog.get_logger().exception(LogEvent.COURSE_SYNC_DEFECT)
+        structlog.get_logger().exception(LogEvent.COURSE_SYNC_UNEXPECTED_ERROR)
         logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
 
     for line in lines(stream):

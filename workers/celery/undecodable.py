@@ -48,7 +48,7 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
             try:
                 handle(message)
             except _LOOKUP_AND_VALUE_ERRORS as error:
-                log.error(LogEvent.TASK_MESSAGE_DEFECT, **exception_fields(error))  # noqa: TRY400  # without its text
+                log.error(LogEvent.TASK_MESSAGE_UNDECODABLE, **exception_fields(error))  # noqa: TRY400  # without its text
                 self._keep(message, REFUSED)
 
         return handle_or_keep
@@ -90,7 +90,7 @@ def dead_letter_failed_task(sender: Any, exception: Exception, args: object, kwa
         return
     if isinstance(exception, RedisError):
         # Without Redis nothing can be kept, nor need it be: what is to be done follows from state.
-        log.warning(LogEvent.HOUSEKEEPING_WAITS, task=sender.name, cause="redis_unavailable")
+        log.warning(LogEvent.SCHEDULED_TASK_DEFERRED, task=sender.name, cause="redis_unavailable")
         return
     cause, queue = f"defect_{type(exception).__name__}", ROUTES[Task(sender.name)]
     messages = get_container().dead_messages

@@ -91,7 +91,7 @@ class DeadLetterQueue:
         """Drop what is too old or too much, and say so in the log before; returns how many."""
         surplus = self._bounds.surplus(self.all(), self._clock.now()) if self._may_have_surplus() else []
         for letter in surplus:
-            log.error(LogEvent.DEAD_LETTER_DROPPED, letter_id=letter.id, cause=letter.cause)
+            log.error(LogEvent.DEAD_LETTER_EVICTED, letter_id=letter.id, cause=letter.cause)
         self._remove(surplus)
         return len(surplus)
 

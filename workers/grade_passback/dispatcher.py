@@ -66,7 +66,9 @@ class Dispatcher:
             # A real Redis blocks until then; fakeredis answers an empty stream at once.
             self._stopped.wait(block.total_seconds() - (time.monotonic() - asked_at))
         if folded.aggregated or folded.malformed:
-            log.debug(LogEvent.MESSAGES_FOLDED, folded=folded.aggregated, unknown=folded.unknown, bad=folded.malformed)
+            log.debug(
+                LogEvent.MESSAGES_AGGREGATED, folded=folded.aggregated, unknown=folded.unknown, bad=folded.malformed
+            )
         due = self._changes.claim_due(self._claims_at_once)
         for course_id in due:
             self._wake(course_id)
@@ -87,5 +89,5 @@ class Dispatcher:
                 self.step()
             except (RedisError, OperationalError, OSError) as error:
                 # What was read stays unacknowledged and what was claimed becomes due again: nothing to undo.
-                log.warning(LogEvent.DISPATCH_INTERRUPTED, error=type(error).__name__)
+                log.warning(LogEvent.DISPATCHER_ERROR, error=type(error).__name__)
                 self._stopped.wait(self._pause_s)

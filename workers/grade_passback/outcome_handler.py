@@ -55,7 +55,7 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
             return self._handle(lease, changes, job)
         except REDIS_UNAVAILABLE_ERRORS:
             # Without Redis nothing can be released: the lease ends by itself, and its course is due again.
-            log.warning(LogEvent.COURSE_SYNC_WAITS, course_id=lease.course_id, cause="redis_unavailable", delay_s=0)
+            log.warning(LogEvent.COURSE_SYNC_DEFERRED, course_id=lease.course_id, cause="redis_unavailable", delay_s=0)
             return Snooze("redis_unavailable", timedelta(0))
 
     def _handle(self, lease: Lease, changes: PendingChanges, job: Callable[[], SyncReport]) -> Outcome:
@@ -79,7 +79,7 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
         lease, changes = job
         self._changes.reschedule(lease, snooze.delay, changes.attempts, snooze.cause)
         log.warning(
-            LogEvent.COURSE_SYNC_WAITS,
+            LogEvent.COURSE_SYNC_DEFERRED,
             course_id=lease.course_id,
             cause=snooze.cause,
             delay_s=round(snooze.delay.total_seconds(), 3),
@@ -133,5 +133,5 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
 
 
 def _report(lease: Lease, job: Callable[[], SyncReport]) -> SyncReport:
-    result = run_and_classify(job, LogEvent.COURSE_SYNC_DEFECT, course_id=lease.course_id)
+    result = run_and_classify(job, LogEvent.COURSE_SYNC_UNEXPECTED_ERROR, course_id=lease.course_id)
     return result if isinstance(result, SyncReport) else SyncReport(result)

@@ -38,4 +38,4 @@ def _renew(runs: ProvisionRuns, lease: RunLease, every_s: float, ended: threadin
             # The step under way finds out by itself when it keeps what it did.
             return
         except RedisError as error:
-            log.warning(LogEvent.PROVISION_INTERRUPTED, cause=f"lease_not_renewed_{type(error).__name__}")
+            log.warning(LogEvent.PROVISION_TICK_ERROR, cause=f"lease_not_renewed_{type(error).__name__}")

@@ -35,7 +35,7 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
 
     def run_step(self, run: Run, lease: RunLease, step: Callable[[], Run]) -> Run:
         """Run the step and act on its outcome. Raises `LeaseLost` and what Redis raises when it is unavailable."""
-        result = run_and_classify(step, LogEvent.PROVISION_DEFECT, run_id=run.id)
+        result = run_and_classify(step, LogEvent.PROVISION_UNEXPECTED_ERROR, run_id=run.id)
         if isinstance(result, Run):
             if result.state is RunState.DONE and result.school_number is None:
                 self._dead_letters.close_provisioning()
@@ -53,7 +53,7 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
     def _snooze(self, job: tuple[Run, RunLease], snooze: Snooze) -> Run:
         run, lease = job
         delay_s = round(snooze.delay.total_seconds(), 3)
-        log.warning(LogEvent.PROVISION_WAITS, run_id=run.id, cause=snooze.cause, delay_s=delay_s)
+        log.warning(LogEvent.PROVISION_DEFERRED, run_id=run.id, cause=snooze.cause, delay_s=delay_s)
         return self._postpone(replace(run, answer=snooze.answer), lease, snooze.delay, snooze.cause)
 
     def _retry(self, job: tuple[Run, RunLease], cause: str, attempts: int, wait: timedelta) -> Run:
@@ -68,7 +68,7 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
         attempts, cause, answer = run.attempts + 1, failures[0].cause, failures[0].answer
         earlier = run.failed_at if run.attempts else ()
         self._dead_letters.add_provisioning(run.id, cause, answer, attempts, failed_before=earlier)
-        log.error(LogEvent.PROVISION_DEAD, run_id=run.id, cause=cause, attempts=attempts)
+        log.error(LogEvent.PROVISION_DEAD_LETTERED, run_id=run.id, cause=cause, attempts=attempts)
         dead = replace(run, state=RunState.FAILED, attempts=attempts, failure=cause, answer=answer)
         dead = replace(dead, finished_at=self._clock.now(), not_before=None, waits_for="")
         self._runs.save(lease, dead)

@@ -281,7 +281,7 @@ class ProvisionRun:
 
     def _log_held(self, run: Run) -> None:
         log.error(
-            LogEvent.PROVISION_HELD, run_id=run.id, school=run.school_number,
+            LogEvent.PROVISION_AWAITING_APPROVAL, run_id=run.id, school=run.school_number,
             codes=sorted({hold.code for hold in run.reasons}),
             data_sets=len(run.changes), added=sum(each.added for each in run.changes),
             changed=sum(each.changed for each in run.changes), removed=sum(each.removed for each in run.changes),

@@ -70,10 +70,10 @@ class ProvisioningRunner:
             with self._hold(lease):
                 return self._work(lease)
         except LeaseLost:
-            log.warning(LogEvent.PROVISION_INTERRUPTED, cause="lease_lost")
+            log.warning(LogEvent.PROVISION_TICK_ERROR, cause="lease_lost")
         except REDIS_UNAVAILABLE_ERRORS:
             # Without Redis nothing can be released: the lease ends by itself, and the next tick goes on.
-            log.warning(LogEvent.PROVISION_INTERRUPTED, cause="redis_unavailable")
+            log.warning(LogEvent.PROVISION_TICK_ERROR, cause="redis_unavailable")
         return False
 
     def _work(self, lease: RunLease) -> bool:
@@ -86,11 +86,11 @@ class ProvisioningRunner:
     def _look(self, lease: RunLease) -> None:
         """See what is due; an unwell system does not keep the runs that are open already from going on."""
         came_to: Outcome | None = run_and_classify(
-            lambda: self._schedule.look(lease), LogEvent.PROVISION_DEFECT, run_id=None
+            lambda: self._schedule.look(lease), LogEvent.PROVISION_UNEXPECTED_ERROR, run_id=None
         )
         if came_to is not None:
             cause = came_to.cause if isinstance(came_to, Snooze) else _cause_of(came_to)
-            log.warning(LogEvent.PROVISION_INTERRUPTED, cause=cause)
+            log.warning(LogEvent.PROVISION_TICK_ERROR, cause=cause)
 
     def _go_on(self, lease: RunLease, until: datetime) -> bool:
         while (run := self._next()) is not None:
@@ -138,7 +138,7 @@ class ProvisioningRunner:
     def _log_end(self, run: Run) -> None:
         since = run.started_at or run.created_at
         log.info(
-            LogEvent.PROVISION_ENDED, run_id=run.id, kind=run.kind, state=run.state, imports=len(run.uploads),
+            LogEvent.PROVISION_FINISHED, run_id=run.id, kind=run.kind, state=run.state, imports=len(run.uploads),
             requests=dict(run.requests), duration_ms=round((self._clock.now() - since).total_seconds() * 1000),
         )  # fmt: skip
 

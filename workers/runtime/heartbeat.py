@@ -66,7 +66,7 @@ class HeartbeatThread:
         try:
             self._heartbeats.record(self._process)
         except RedisError as error:
-            log.warning(LogEvent.HEARTBEAT_MISSED, process=self._process, error=type(error).__name__)
+            log.warning(LogEvent.HEARTBEAT_FAILED, process=self._process, error=type(error).__name__)
 
 
 @contextmanager

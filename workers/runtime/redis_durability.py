@@ -70,7 +70,7 @@ def await_durable_redis(redis: Redis, settings: Settings, pause: Callable[[float
                     "percent-encoding special characters, or the user's ACL"
                 ) from None
             # Ending here would only make a supervisor start this process again and again.
-            log.warning(LogEvent.REDIS_AWAITED, error=type(error).__name__)
+            log.warning(LogEvent.REDIS_CONNECT_RETRY, error=type(error).__name__)
             pause(TRY_AGAIN_AFTER_S)
         else:
             _refuse(traits)
@@ -92,7 +92,7 @@ def _refuse(traits: list[Trait]) -> None:
         raise ConfigurationError("\n".join(dangers))
     hidden = [trait.name for trait in traits if trait.value is None]
     if hidden:
-        log.warning(LogEvent.REDIS_SETTINGS_HIDDEN, settings=hidden)
+        log.warning(LogEvent.REDIS_CONFIG_UNREADABLE, settings=hidden)
 
 
 def _shown(redis: Redis, name: str) -> str | None:

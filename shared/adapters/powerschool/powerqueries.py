@@ -142,7 +142,7 @@ class PowerQueries:
         """
         found = self.read(listed, lambda rows: rows[0], args)
         for row in found.odd[:MOST_ODD_ROWS]:
-            log.warning(LogEvent.ROSTER_ROW_LEFT_OUT, query=listed.query, record=row.source, fields=list(row.fields))
+            log.warning(LogEvent.ROSTER_ROW_SKIPPED, query=listed.query, record=row.source, fields=list(row.fields))
         if not found.is_settled:
             raise IncompleteRead(f"POST {_path(listed.query)}: the rows changed during {READINGS} readings")
         if len(found.odd) > MOST_ODD_ROWS:

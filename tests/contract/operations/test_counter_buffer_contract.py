@@ -49,7 +49,7 @@ def test_what_redis_does_not_take_is_written_later(client: redis.Redis, keys: Ke
     assert tally.flush()
     tally.close()
     assert QueueStats(client, keys).counter("syncs") == {("done", ""): 3}
-    assert [line["event"] for line in lines] == [LogEvent.COUNTS_NOT_STORED]
+    assert [line["event"] for line in lines] == [LogEvent.METRICS_FLUSH_FAILED]
 
 
 class _Away:

@@ -60,14 +60,14 @@ def test_courses_are_discovered_once_per_interval(service: Container) -> None:
 def test_a_refusal_is_said_once_per_interval(service: Container) -> None:
     """A Canvas without SIS export, or a token without the right: a person is told, and nothing else stops."""
     let_canvas_say(service, NOT_ENABLED)
-    assert logged(Housekeeping(service).discover, times=3) == [("housekeeping_refused", "canvas_400")]
+    assert logged(Housekeeping(service).discover, times=3) == [("scheduled_task_failed", "canvas_400")]
 
 
 def test_an_unwell_canvas_is_asked_again_at_the_next_tick(service: Container) -> None:
     """The interval's discovery is not lost with it."""
     let_canvas_say(service, UNAVAILABLE)
     told = [event for event, _ in logged(Housekeeping(service).discover, times=2)]
-    assert told == ["system_paused", "housekeeping_waits", "housekeeping_waits"]
+    assert told == ["circuit_opened", "scheduled_task_deferred", "scheduled_task_deferred"]
     let_canvas_say(service, TWO_COURSES)
     service.redis.delete(service.keys.pause("canvas"))
     assert logged(Housekeeping(service).discover) == [("courses_discovered", 2)]

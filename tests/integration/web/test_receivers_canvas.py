@@ -297,7 +297,7 @@ def test_the_log_says_why_and_not_what() -> None:
 
     assert lines == [
         {
-            "event": LogEvent.EVENT_REFUSED,
+            "event": LogEvent.EVENT_REJECTED,
             "log_level": "warning",
             "receiver": PATH,
             "status": 401,

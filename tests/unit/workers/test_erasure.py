@@ -78,7 +78,7 @@ def test_a_purge_is_logged_and_noted_without_the_student(records: Records) -> No
     with capture_logs() as lines:
         records.purge.student(StudentIds(GONE), "rivera", dry_run=False)
 
-    (line,) = [line for line in lines if line["event"] == LogEvent.PURGED]
+    (line,) = [line for line in lines if line["event"] == LogEvent.DATA_ERASED]
     assert (line["what"], line["actor"], line["erased"]) == (
         "student",
         "rivera",

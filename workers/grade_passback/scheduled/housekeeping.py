@@ -64,12 +64,12 @@ class Housekeeping:
         try:
             job()
         except TransientError as error:
-            log.warning(LogEvent.HOUSEKEEPING_WAITS, task=task, cause=error.cause)
+            log.warning(LogEvent.SCHEDULED_TASK_DEFERRED, task=task, cause=error.cause)
             self._slots.give_back(slot)
             return
         except PermanentError as error:
             # Without the traceback: it is no defect, and the cause says what to do.
-            log.error(LogEvent.HOUSEKEEPING_REFUSED, task=task, cause=error.cause)  # noqa: TRY400
+            log.error(LogEvent.SCHEDULED_TASK_FAILED, task=task, cause=error.cause)  # noqa: TRY400
         except BaseException:
             self._slots.give_back(slot)
             raise
@@ -89,13 +89,13 @@ class Housekeeping:
         schedule = s.settings.sync_schedule
         courses = ScheduledFullSync(s.changes, s.records, s.clock, schedule, lambda: s.zone, spread, self._tick).run()
         if courses:
-            log.info(LogEvent.NIGHTLY_ENQUEUED, courses=courses)
+            log.info(LogEvent.SCHEDULED_SYNC_ENQUEUED, courses=courses)
 
     def _due_dates(self) -> None:
         s = self._service
         courses = DueDateTrigger(s.changes, DueDates(s.redis, s.keys), s.clock).run()
         if courses:
-            log.info(LogEvent.DUE_DATES_PASSED, courses=courses)
+            log.info(LogEvent.DUE_DATE_SYNCS_ENQUEUED, courses=courses)
 
     def _discover(self) -> None:
         s, started = self._service, self._service.clock.now()

@@ -20,7 +20,7 @@ def count_reconciliation_writes(counters: Counters, changes: PendingChanges, rep
     counters.add(REPAIRS, "assignments", report.assignments_written)
     counters.add(REPAIRS, "scores", report.scores_written)
     log.info(
-        LogEvent.COURSE_REPAIRED,
+        LogEvent.RECONCILIATION_WROTE,
         course_id=changes.course_id,
         assignments=report.assignments_written,
         scores=report.scores_written,

@@ -352,7 +352,7 @@ class Importer:
             "failures": upload.failures, "warnings": upload.warnings,
             "duration_ms": round((self._clock.now() - found.created_at).total_seconds() * 1000),
         }  # fmt: skip
-        (log.info if found.state.has_succeeded else log.warning)(LogEvent.IMPORT_ENDED, **fields)
+        (log.info if found.state.has_succeeded else log.warning)(LogEvent.IMPORT_FINISHED, **fields)
 
 
 def _kinds(upload: ImportProgress) -> tuple[Entity, ...]:

@@ -144,7 +144,7 @@ class Authenticator:
 
     def _log(self, cause: str, account: str, entry_point: str) -> None:
         if (unlogged := self._log_limit.due((cause, account, entry_point))) is not None:
-            log.warning(LogEvent.SIGN_IN_REFUSED, cause=cause, account=account, door=entry_point, unlogged=unlogged)
+            log.warning(LogEvent.LOGIN_FAILED, cause=cause, account=account, door=entry_point, unlogged=unlogged)
 
     @cached_property
     def _guesses(self) -> LoginThrottle:

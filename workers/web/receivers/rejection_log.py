@@ -25,7 +25,7 @@ class RejectionLog:
         status = rejected.rejection.status
         self._count(CounterName.EVENTS, REJECTED_KIND, receiver, rejected.rejection.code)
         if (unlogged := self._log_limit.due((receiver, status, rejected.cause))) is not None:
-            event = LogEvent.EVENT_NOT_STORED if status == 503 else LogEvent.EVENT_REFUSED
+            event = LogEvent.EVENT_REJECTED_UNAVAILABLE if status == 503 else LogEvent.EVENT_REJECTED
             log.warning(event, receiver=receiver, status=status, cause=rejected.cause, unlogged=unlogged)
 
     def record_request(self, route_group: str, rejected: RequestRejected) -> None:
@@ -33,5 +33,5 @@ class RejectionLog:
         status = rejected.rejection.status
         if (unlogged := self._log_limit.due((route_group, status, rejected.cause))) is not None:
             log.warning(
-                LogEvent.REQUEST_REFUSED, door=route_group, status=status, cause=rejected.cause, unlogged=unlogged
+                LogEvent.REQUEST_REJECTED, door=route_group, status=status, cause=rejected.cause, unlogged=unlogged
             )

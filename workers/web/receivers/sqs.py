@@ -50,7 +50,7 @@ class SqsConsumer:
                 self.run_once()
             except ServiceUnavailable as error:
                 # What is not deleted comes again, after the queue's visibility timeout.
-                log.warning(LogEvent.QUEUE_INTERRUPTED, cause=error.cause, error=str(error))
+                log.warning(LogEvent.QUEUE_CONSUMER_ERROR, cause=error.cause, error=str(error))
                 self._stopped.wait(error.delay.total_seconds())
 
     def run_once(self) -> int:

@@ -54,4 +54,4 @@ class Batches:
             self._notes.go_on(batch_id, done, refused)
             self._notes.end(batch_id, BatchState.DONE)
         except RedisError as error:
-            log.warning(LogEvent.LETTER_BATCH_INTERRUPTED, batch_id=batch_id, error=type(error).__name__)
+            log.warning(LogEvent.DEAD_LETTER_BATCH_ERROR, batch_id=batch_id, error=type(error).__name__)

@@ -108,5 +108,5 @@ class OperatorActions:
     def _record(self, person: User, verb: Verb, target: str, count: int = 1) -> None:
         action_id = self._service.actions.add(person.name, verb, target, count)
         log.info(
-            LogEvent.ACTION_TAKEN, action_id=action_id, action=verb, target=target, count=count, actor=person.actor
+            LogEvent.OPERATOR_ACTION, action_id=action_id, action=verb, target=target, count=count, actor=person.actor
         )

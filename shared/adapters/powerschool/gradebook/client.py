@@ -68,7 +68,7 @@ class Gradebook:
         params = [("users_dcid", str(users_dcid)), ("year_id", str(year_id))]
         found, unreadable = self._api.send("GET", "/ws/xte/teacher_category", params=params).rows(_CATEGORIES)
         for row in unreadable:
-            log.warning(LogEvent.CATEGORY_LEFT_OUT, category_id=_category_id(row), fields=row.fields)
+            log.warning(LogEvent.CATEGORY_SKIPPED, category_id=_category_id(row), fields=row.fields)
         # The parsed values are cached: text such as NaN is another one after a round trip through JSON.
         self._cache.put("categories", of, _CATEGORIES.dump_python(found, mode="json"), CATEGORY_MAX_AGE)
         return tuple(category.to_domain() for category in found)

@@ -77,7 +77,7 @@ class CounterBuffer:
     def _note_failure(self, error: Exception) -> None:
         """Log the first failure of several in a row."""
         if not self._failing:
-            log.warning(LogEvent.COUNTS_NOT_STORED, error=type(error).__name__)
+            log.warning(LogEvent.METRICS_FLUSH_FAILED, error=type(error).__name__)
         self._failing = True
 
     def _run(self) -> None:

@@ -230,7 +230,7 @@ class RemoteLimiter:
         self._redis.set(self._ailing_key, cause, px=pause + FAILURES_TTL)
         self._redis.delete(self._probe_key)
         delay_s = round(pause.total_seconds(), 3)
-        log.warning(LogEvent.SYSTEM_PAUSED, system=self._system, cause=cause, delay_s=delay_s)
+        log.warning(LogEvent.CIRCUIT_OPENED, system=self._system, cause=cause, delay_s=delay_s)
         return pause
 
     def _remaining_pause(self) -> timedelta | None:

@@ -87,7 +87,7 @@ def test_an_odd_row_is_left_out_of_a_roster(ps: PowerSchool, remote: ScriptedRem
     odd = {**STUDENT, "student_dcid": "8102", "student_number": None, "entry_date": "Canary"}
     with capture_logs() as logs:
         assert set(rostered(ps, remote, STUDENT, odd).students) == {"3001"}
-    (line,) = [line for line in logs if line["event"] == "roster_row_left_out"]
+    (line,) = [line for line in logs if line["event"] == "roster_row_skipped"]
     assert (line["record"], line["fields"]) == ("CC.DCID 2", ["student_number"])
     assert "anary" not in repr(logs)
 

@@ -72,7 +72,7 @@ def test_the_thread_survives_redis(error: Exception) -> None:
         one.start()
         assert woken.wait(PATIENCE_S)
         one.stop()
-    interruptions = [line for line in logs if line["event"] == "dispatch_interrupted"]
+    interruptions = [line for line in logs if line["event"] == "dispatcher_error"]
     assert [(line["log_level"], line["error"]) for line in interruptions] == [("warning", type(error).__name__)]
 
 

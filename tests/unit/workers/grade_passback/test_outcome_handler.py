@@ -132,7 +132,7 @@ def test_a_defect_is_logged_without_its_text(school: School) -> None:
     """The log tells a defect's type and the way it came, never its text or that of what caused it."""
     with capture_logs() as logs:
         settle(school, raising(ValueError("Jane Roe scored 9.5")))
-    [line] = [line for line in logs if line["event"] == "course_sync_defect"]
+    [line] = [line for line in logs if line["event"] == "course_sync_unexpected_error"]
     assert line["error"] == "ValueError"
     assert any(place.startswith("test_outcome_handler.py:") for place in line["way"])
     assert "Jane" not in repr(logs)
@@ -207,7 +207,7 @@ def test_a_redis_that_is_gone_waits_quietly(school: School, error: Exception) ->
     with capture_logs() as logs:
         assert isinstance(settle(school, raising(error)), Snooze)
     assert [(line["event"], line["log_level"], line["cause"]) for line in logs] == [
-        ("course_sync_waits", "warning", "redis_unavailable")
+        ("course_sync_deferred", "warning", "redis_unavailable")
     ]
     assert (school.changes.released, school.changes.later, school.letters()) == ([], [], [])
 
@@ -219,7 +219,7 @@ def test_a_redis_gone_while_settling_waits_quietly(school: School, method: str) 
     outcome: Outcome = Done() if method == "release" else Snooze("canvas_throttled", MINUTE)
     with capture_logs() as logs:
         assert isinstance(settle(school, reporting(outcome)), Snooze)
-    assert [line["event"] for line in logs] == ["course_sync_waits"]
+    assert [line["event"] for line in logs] == ["course_sync_deferred"]
 
 
 def test_what_redis_refuses_as_wrong_is_a_defect(school: School) -> None:
