@@ -3,7 +3,7 @@
 import pytest
 from stores_under_test import NO_WAIT, District
 
-from shared.adapters.redis.dead_letters.dead_messages import MOST_BYTES, DeadMessages
+from shared.adapters.redis.dead_letters.dead_messages import MAX_BYTES, DeadMessages
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.domain.passback.course_state import DeadLetterKind
 from shared.queues import Queue, Stream
@@ -46,7 +46,7 @@ def test_a_message_goes_back_to_its_stream(district: District, store: SyncQueue,
 
 def test_what_is_too_large_is_cut(district: District, store: SyncQueue, messages: DeadMessages) -> None:
     """Of a huge message only a part is kept, so that it can be looked at and discarded, but not put back."""
-    fold_broken(district, store, {**BROKEN, b"x": b"x" * (MOST_BYTES + 1)})
+    fold_broken(district, store, {**BROKEN, b"x": b"x" * (MAX_BYTES + 1)})
     [letter] = messages.all()
     assert messages.content(letter.id) == BROKEN
     assert not messages.republish(letter.id)
@@ -78,7 +78,7 @@ def test_a_celery_message_goes_back_to_its_queue(district: District, messages: D
 
 def test_of_a_huge_celery_message_only_its_task_is_kept(messages: DeadMessages) -> None:
     """What is too large to keep is told and not kept."""
-    messages.keep(Queue.HOUSEKEEPING, "message_undecodable", "unnamed", b"x" * (MOST_BYTES + 1))
+    messages.keep(Queue.HOUSEKEEPING, "message_undecodable", "unnamed", b"x" * (MAX_BYTES + 1))
     [letter] = messages.all()
     assert messages.content(letter.id) == {}
     assert not messages.republish(letter.id)

@@ -13,7 +13,7 @@ from tests.deployment.deployed import DEPLOY, units
 FOLDER = DEPLOY / "systemd"
 UNITS = units()
 # Of 10, in tenths: what systemd calls OK is below 5.0.
-MOST_EXPOSURE = 15
+MAX_EXPOSURE = 15
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on PATH")
 
@@ -49,7 +49,7 @@ def test_systemd_finds_nothing_wrong(installed: Path) -> None:
 def test_a_unit_is_hardened(installed: Path, name: str) -> None:
     """`systemd-analyze security` finds an exposure of at most 1.5 of 10."""
     unit = f"./{name.replace('@.', '@1.')}"
-    found = analyze(installed, "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", unit)
+    found = analyze(installed, "security", "--offline=true", f"--threshold={MAX_EXPOSURE}", unit)
 
     assert "Overall exposure level" in found.stdout, found.stderr
     assert found.returncode == 0, found.stdout.splitlines()[-1]

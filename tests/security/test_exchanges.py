@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.pagination import MOST_EMPTY_PAGES, ListBounds, PagedApi
-from shared.adapters.http.client import MOST_BYTES_REFUSAL, RemoteApi, http_client
+from shared.adapters.canvas.pagination import MAX_EMPTY_PAGES, ListBounds, PagedApi
+from shared.adapters.http.client import MAX_BYTES_REFUSAL, RemoteApi, http_client
 from shared.adapters.http.limiter import Permit
 from shared.adapters.http.request_context import Errand, on_errand
 from shared.adapters.redis.keys import Keys
@@ -88,7 +88,7 @@ def endless(client: socket.socket) -> None:
 
 
 def large_refusal(client: socket.socket) -> None:
-    whole(client, json.dumps({"message": "Validation Failed " * (MOST_BYTES_REFUSAL // 10)}).encode(), status=409)
+    whole(client, json.dumps({"message": "Validation Failed " * (MAX_BYTES_REFUSAL // 10)}).encode(), status=409)
 
 
 def nested(client: socket.socket) -> None:
@@ -279,7 +279,7 @@ def page(body: object, following: int) -> httpx.Response:
 BOUNDS = ListBounds(pages=50, seconds=60)
 
 
-@pytest.mark.parametrize(("body", "most"), [([{"id": 1}], BOUNDS.pages), ([], MOST_EMPTY_PAGES + 1)])
+@pytest.mark.parametrize(("body", "most"), [([{"id": 1}], BOUNDS.pages), ([], MAX_EMPTY_PAGES + 1)])
 def test_pages_without_end_come_to_one(body: object, most: int) -> None:
     """Full ones after their bound, empty ones much sooner."""
     asked: list[int] = []

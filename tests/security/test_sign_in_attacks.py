@@ -15,7 +15,7 @@ from starlette.routing import Route
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.sign_in import MOST_GUESSES
+from shared.adapters.redis.operations.sign_in import MAX_GUESSES
 from shared.clock import SystemClock
 from shared.config import Settings, load
 from tests.unit.web.metrics.test_metrics_access import basic
@@ -106,17 +106,17 @@ def test_a_viewer_does_not_guess_the_operator_s_password() -> None:
     """Signing in as viewer between guesses clears nothing of the operator's count."""
     site = Site()
     seen = []
-    for _ in range(MOST_GUESSES + 2):
+    for _ in range(MAX_GUESSES + 2):
         browser = site.browser("viewer")
         seen.append(browser.sign_in("operator", "wrong").status_code)
-    assert seen == [401] * MOST_GUESSES + [429] * 2
+    assert seen == [401] * MAX_GUESSES + [429] * 2
 
 
 def test_parallel_guesses_are_counted_before_they_are_checked() -> None:
     """Of sixty at once, from one sender, no more are checked than one after the other would be."""
     asked = authenticator()
     tried = asyncio.run(statuses(asked, [("operator", f"wrong {n}", SENDER) for n in range(60)]))
-    assert tried[401] <= MOST_GUESSES
+    assert tried[401] <= MAX_GUESSES
     assert tried[401] + tried[429] + tried[503] == 60
     assert asyncio.run(statuses(asked, [("operator", PASSWORD, SENDER)])) == {429: 1}
 
@@ -210,11 +210,11 @@ def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture
         async with httpx.AsyncClient(transport=transport, base_url="http://passback.test") as http:
             wrong = "Bearer wrong" if scheme == "bearer" else basic(scheme, "wrong")
             right = "Bearer a-token-for-prometheus" if scheme == "bearer" else basic(scheme, PASSWORD)
-            sent = [*[wrong] * (MOST_GUESSES + 1), right]
+            sent = [*[wrong] * (MAX_GUESSES + 1), right]
             return [(await http.get("/metrics", headers={"Authorization": each})).status_code for each in sent]
 
     with caplog.at_level(logging.WARNING):
-        assert asyncio.run(guess()) == [401] * MOST_GUESSES + [429] * 2
+        assert asyncio.run(guess()) == [401] * MAX_GUESSES + [429] * 2
     assert len(caplog.records) <= 2
 
 
@@ -237,7 +237,7 @@ def test_flower_limits_guesses_and_is_the_operator_s() -> None:
     assert status("") == 401
     assert status(basic("viewer", VIEWER_PASSWORD)) == 403
     assert status(basic("operator", PASSWORD)) is None
-    assert [status(basic("operator", "wrong")) for _ in range(MOST_GUESSES + 1)] == [401] * MOST_GUESSES + [429]
+    assert [status(basic("operator", "wrong")) for _ in range(MAX_GUESSES + 1)] == [401] * MAX_GUESSES + [429]
     assert status(basic("operator", PASSWORD)) == 429
 
 

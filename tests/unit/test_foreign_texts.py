@@ -12,10 +12,10 @@ import pytest
 from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
 from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, error_messages, masked
 from shared.adapters.http.error_vocabulary import VOCABULARY
-from shared.adapters.http.failure_rules import LONGEST_RETRY_AFTER, failure_rule, retry_after
+from shared.adapters.http.failure_rules import MAX_RETRY_AFTER, failure_rule, retry_after
 from shared.adapters.http.response import ApiResponse, Call
 from shared.adapters.powerschool.errors import read_refusal
-from shared.adapters.telemetry.redaction import LONGEST_TEXT, redactor
+from shared.adapters.telemetry.redaction import MAX_TEXT, redactor
 from shared.domain.passback.course_summary import search_terms
 from shared.domain.passback.planning import description
 from shared.domain.passback.planning.assignment_matching import _is_degraded
@@ -179,14 +179,14 @@ def test_common_given_names_are_no_known_words() -> None:
 @pytest.mark.parametrize(
     ("headers", "text", "asked"),
     [
-        ({"Retry-After": "9" * 400}, "", LONGEST_RETRY_AFTER),
+        ({"Retry-After": "9" * 400}, "", MAX_RETRY_AFTER),
         ({"Retry-After": "1e400"}, "", None),
         ({"Retry-After": "nan"}, "", None),
         ({"Retry-After": "-1e308"}, "", None),
         ({"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, "", None),
         ({"Retry-After": "Mon, 01 Jan 0001 00:00:00 +1400"}, "", None),
         ({}, f"Wait {'9' * 400} seconds", None),
-        ({}, "Wait 999999999 seconds", LONGEST_RETRY_AFTER),
+        ({}, "Wait 999999999 seconds", MAX_RETRY_AFTER),
         ({}, "Wait 30 seconds", timedelta(seconds=30)),
     ],
 )
@@ -213,7 +213,7 @@ def test_a_log_line_is_cut_without_showing_half_a_secret() -> None:
     secret, token = "k" * 30, "x1" * 40
     long = f"{'word ' * 395}{secret} {token} more"
     event = redactor([secret])(None, "info", {"event": long})["event"]
-    assert len(event) <= LONGEST_TEXT + 20
+    assert len(event) <= MAX_TEXT + 20
     assert "kkk" not in event
     assert "x1x1" not in event
     assert "x1" not in redactor()(None, "info", {"event": token * 100})["event"]

@@ -29,7 +29,7 @@ REFUSED = "task_rejected"
 UNNAMED = "unnamed"
 # What a value of an unexpected kind raises. Lost connections are `OSError` and redis-py's own errors.
 _LOOKUP_AND_VALUE_ERRORS = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
-LONGEST_NAME = 100
+MAX_NAME = 100
 PAUSE_AFTER_REFUSAL_S = 1.0
 
 
@@ -77,7 +77,7 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
     def _keep(self, message: Any, cause: str) -> None:
         # First kept, then acknowledged: a worker that dies in between leaves it twice and not at all lost.
         queue = str(message.delivery_info.get("routing_key", ""))
-        task = str((message.headers or {}).get("task", UNNAMED))[:LONGEST_NAME]
+        task = str((message.headers or {}).get("task", UNNAMED))[:MAX_NAME]
         get_container().dead_messages.keep(queue, cause, task, json.dumps(message.serializable(), default=str).encode())
         log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause)
         message.ack()

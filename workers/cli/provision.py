@@ -27,7 +27,7 @@ RunId = Annotated[str, typer.Argument(metavar="ID", help="The run, as `provision
 MaybeRunId = Annotated[str | None, typer.Argument(metavar="[ID]", help="One run, as `provision history` names it.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Return when the run is over or held.")]
 
-LONGEST_WAIT_S = 3600.0
+MAX_WAIT_S = 3600.0
 POLL_S = 0.5
 
 
@@ -135,7 +135,7 @@ def _followed(service: Container, asked: Run, as_json: bool, *, wait: bool) -> N
 
 def _over(service: Container, asked: Run) -> Run:
     """Return the run once it does not go on by itself any more, or when it took too long."""
-    until, found = time.monotonic() + LONGEST_WAIT_S, asked
+    until, found = time.monotonic() + MAX_WAIT_S, asked
     while found.state.is_open and time.monotonic() < until:
         time.sleep(POLL_S)
         found = service.provisioning_service.run(asked.id) or found

@@ -25,7 +25,7 @@ Actor = Annotated[
     str | None, typer.Option("--actor", metavar="NAME", help="Who asks, for the history; otherwise this system's user.")
 ]
 
-LONGEST_WAIT_S = 600.0
+MAX_WAIT_S = 600.0
 POLL_S = 0.2
 
 
@@ -75,7 +75,7 @@ def system_user() -> str:
 
 def _wait(service: Container, course: str, asked_at: datetime, as_json: bool) -> int:
     """Wait until the course is idle, then say what was found; 1 if something needs a person or goes on."""
-    until = time.monotonic() + LONGEST_WAIT_S
+    until = time.monotonic() + MAX_WAIT_S
     while service.changes.state_of(course).queue_state is not QueueState.IDLE and time.monotonic() < until:
         time.sleep(POLL_S)
     record = service.records.course(course)

@@ -18,8 +18,8 @@ log = structlog.get_logger()
 BATCH = 500
 # The first message is folded as soon as it comes; those that follow within this time are folded together.
 GATHERED_FOR = timedelta(milliseconds=50)
-LONGEST_BLOCK = timedelta(milliseconds=500)
-SHORTEST_BLOCK = timedelta(milliseconds=20)
+MAX_BLOCK = timedelta(milliseconds=500)
+MIN_BLOCK = timedelta(milliseconds=20)
 PAUSE_AFTER_FAILURE = timedelta(seconds=1)
 
 
@@ -79,9 +79,9 @@ class Dispatcher:
     def _block(self) -> timedelta:
         next_due = self._changes.time_until_next()
         if next_due is None:
-            return LONGEST_BLOCK
+            return MAX_BLOCK
         # A due course that cannot be claimed yet (all claims taken) must not turn this into a busy loop.
-        return min(LONGEST_BLOCK, max(SHORTEST_BLOCK, next_due))
+        return min(MAX_BLOCK, max(MIN_BLOCK, next_due))
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared.clock import Clock
 
 BETWEEN_LINES = timedelta(seconds=10)
-MOST_KINDS = 1000
+MAX_KINDS = 1000
 
 
 class LogLimit:
@@ -25,7 +25,7 @@ class LogLimit:
         if written_at is not None and now - written_at < BETWEEN_LINES:
             self._unlogged[kind] = self._unlogged.get(kind, 0) + 1
             return None
-        if len(self._written_at) >= MOST_KINDS:
+        if len(self._written_at) >= MAX_KINDS:
             self._written_at.clear()
         self._written_at[kind] = now
         return self._unlogged.pop(kind, 0)

@@ -21,8 +21,8 @@ T = TypeVar("T")
 TooHeavy = TransientError | ResponseTooLarge
 
 # So many rows of a list, and so many submissions (students times assignments), are asked for at once.
-MOST_ROWS = 100
-MOST_CELLS = 10_000
+MAX_ROWS = 100
+MAX_CELLS = 10_000
 LEAST_ROWS = 5
 LEAST_CELLS = 10
 # The smallest page is reached before the fifth failure in a row, which pauses Canvas for everybody.
@@ -32,7 +32,7 @@ GROWTH = 4
 PAGE_SIZE_TTL = timedelta(days=1)
 FEWEST_STUDENTS = 10
 # More assignments than these in one course are not too heavy by themselves: Canvas is.
-MOST_UNREAD = 3
+MAX_UNREAD = 3
 # The assignments that are too heavy by themselves, in Redis.
 HEAVY = "canvas-heavy"
 
@@ -46,8 +46,8 @@ class Unit:
     least: int
 
 
-ROWS = Unit("rows", MOST_ROWS, LEAST_ROWS)
-CELLS = Unit("cells", MOST_CELLS, LEAST_CELLS)
+ROWS = Unit("rows", MAX_ROWS, LEAST_ROWS)
+CELLS = Unit("cells", MAX_CELLS, LEAST_CELLS)
 
 
 @dataclass(slots=True)
@@ -125,7 +125,7 @@ class PageSizes:
 
     def _give_up(self, course_id: str, found: "Cells[T]", assignment_id: str, error: TooHeavy) -> None:
         """Note that the assignment cannot be read. Raises the error where that is not the assignment's own."""
-        if not _has_time() or not is_too_heavy(error) or len(found.unread) == MOST_UNREAD:
+        if not _has_time() or not is_too_heavy(error) or len(found.unread) == MAX_UNREAD:
             raise error
         if isinstance(error, ResponseTooLarge):
             error = TransientError(str(error), cause=error.cause)
@@ -162,8 +162,8 @@ def share(ids: Sequence[str], cells: int) -> tuple[Sequence[str], int]:
 
     Canvas takes at most 100 of either.
     """
-    some = ids[: min(MOST_ROWS, max(1, cells // FEWEST_STUDENTS))]
-    return some, min(MOST_ROWS, max(1, cells // len(some)))
+    some = ids[: min(MAX_ROWS, max(1, cells // FEWEST_STUDENTS))]
+    return some, min(MAX_ROWS, max(1, cells // len(some)))
 
 
 def _has_time() -> bool:

@@ -17,9 +17,9 @@ PER_PAGE = ("per_page", "100")
 # Canvas (request_throttle.rb) drains a token's bucket by 10 a second; near its end requests are to become fewer.
 COMFORTABLE_REMAINING = 150
 DRAINED_PER_SECOND = 10
-LONGEST_ADVISED = timedelta(seconds=2)
+MAX_ADVISED = timedelta(seconds=2)
 # Canvas leaves out of a page what the token may not see; many empty ones in a row are no list.
-MOST_EMPTY_PAGES = 20
+MAX_EMPTY_PAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def advised_interval(answer: ApiResponse) -> timedelta | None:
     if remaining is None or remaining >= COMFORTABLE_REMAINING:
         return None
     drained = (1.0 if cost is None else cost) * COMFORTABLE_REMAINING / max(remaining, 1.0)
-    return min(timedelta(seconds=drained / DRAINED_PER_SECOND), LONGEST_ADVISED)
+    return min(timedelta(seconds=drained / DRAINED_PER_SECOND), MAX_ADVISED)
 
 
 def _number(answer: ApiResponse, header: str) -> float | None:
@@ -94,7 +94,7 @@ class PagedApi:
                 return
             spent += answer.seconds
             empty = 0 if answer.has_content else empty + 1
-            if following in seen or empty > MOST_EMPTY_PAGES:
+            if following in seen or empty > MAX_EMPTY_PAGES:
                 raise answer.unexpected("pages that lead in a circle")
             if spent > bounds.seconds:
                 raise ListTooSlow(f"{answer}, pages that take too long", cause="canvas_timeout")

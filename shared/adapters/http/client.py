@@ -53,9 +53,9 @@ UPLOAD_S_PER_BYTE = 1 / 50_000
 STOP_GRACE_S = 5.0
 LEAST_EXCHANGE_S = 1.0
 # The largest bodies that are read: of a list, of a small answer such as a token, of a refusal (of which the rest goes).
-MOST_BYTES = 32_000_000
-MOST_BYTES_SMALL = 64_000
-MOST_BYTES_REFUSAL = 1_000_000
+MAX_BYTES = 32_000_000
+MAX_BYTES_SMALL = 64_000
+MAX_BYTES_REFUSAL = 1_000_000
 
 # httpx and httpcore log whole URLs with their queries.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -155,7 +155,7 @@ class RemoteApi:
         headers: Mapping[str, str] | None = None,
         url: str | None = None,
         decoder: Decoder | None = None,
-        most_bytes: int = MOST_BYTES,
+        most_bytes: int = MAX_BYTES,
     ) -> ApiResponse:
         """Return a successful answer. `ids` fill the template; a `url` (a page's successor) replaces both.
 
@@ -269,7 +269,7 @@ class RemoteApi:
             raise
 
     def _sent(
-        self, call: Call, request: httpx.Request, decoder: Decoder | None = None, most_bytes: int = MOST_BYTES
+        self, call: Call, request: httpx.Request, decoder: Decoder | None = None, most_bytes: int = MAX_BYTES
     ) -> ApiResponse:
         with span(str(call), {"system": self._system}) as notes:
             started = time.perf_counter()
@@ -308,7 +308,7 @@ class RemoteApi:
     def _received(self, call: Call, request: httpx.Request, most_bytes: int) -> tuple[httpx.Response, bytes]:
         response = self._http.send(request, stream=True)
         try:
-            most = most_bytes if response.is_success else min(most_bytes, MOST_BYTES_REFUSAL)
+            most = most_bytes if response.is_success else min(most_bytes, MAX_BYTES_REFUSAL)
             return response, read_body(response, most)
         except ResponseTooSlow as long:
             if response.is_success:

@@ -9,27 +9,27 @@ import msgspec
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 
 # As many digits, and as large an exponent, as any number has that means something.
-MOST_DIGITS = 40
-LARGEST_EXPONENT = 400
+MAX_DIGITS = 40
+MAX_EXPONENT = 400
 NO_NUMBER = Decimal("NaN")
 # Ids of both systems fit into 64 bits.
 ID_DIGITS = 19
-LARGEST_ID = 10**ID_DIGITS - 1
+MAX_ID = 10**ID_DIGITS - 1
 
 
 def _fraction(text: str) -> Decimal:
     """Return the number; `NO_NUMBER` for one that nobody reckons with, so that what it stands in fails alone."""
-    if len(text) > LARGEST_EXPONENT:
+    if len(text) > MAX_EXPONENT:
         return NO_NUMBER
     try:
         number = Decimal(text)
     except ArithmeticError:
         return NO_NUMBER
-    return number if -LARGEST_EXPONENT < number.adjusted() < LARGEST_EXPONENT else NO_NUMBER
+    return number if -MAX_EXPONENT < number.adjusted() < MAX_EXPONENT else NO_NUMBER
 
 
 def _integer(text: str) -> int | Decimal:
-    return int(text) if len(text) <= MOST_DIGITS else NO_NUMBER
+    return int(text) if len(text) <= MAX_DIGITS else NO_NUMBER
 
 
 _FAST = msgspec.json.Decoder(float_hook=_fraction)
@@ -77,7 +77,7 @@ def dumps(value: Json) -> str:
 def whole(value: Json) -> int | None:
     """Return a whole number that may have come as text; None for anything else, and for more digits than ids have."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if -LARGEST_ID <= value <= LARGEST_ID else None
+        return value if -MAX_ID <= value <= MAX_ID else None
     is_digits = isinstance(value, str) and len(value) <= ID_DIGITS and value.isascii() and value.isdigit()
     return int(str(value)) if is_digits else None
 

@@ -12,8 +12,8 @@ from shared.adapters.http.error_vocabulary import is_known
 LONGEST = 200
 # So much of an error body is read: no refusal that is known says its meaning later.
 MAX_ERROR_TEXT_CHARS = 2_000
-_MOST_VALUES = 1_000
-_MOST_DEPTH = 12
+_MAX_VALUES = 1_000
+_MAX_DEPTH = 12
 HIDDEN = "…"
 _TELLING = ("message", "errorMessage", "error", "error_description", "errors", "code", "field", "resource", "title")
 _QUOTED = re.compile(r"(?<!\w)'[^']*'|\"[^\"]*\"|\u201c[^\u201c\u201d]*\u201d|\u2018[^\u2018\u2019]*\u2019")
@@ -79,7 +79,7 @@ def error_messages(body: Json) -> list[str]:
     They are cut after `MAX_ERROR_TEXT_CHARS` characters in all; what is nested too deep is left out.
     """
     left, texts = MAX_ERROR_TEXT_CHARS, []
-    for text in _Walk().texts(body, _MOST_DEPTH):
+    for text in _Walk().texts(body, _MAX_DEPTH):
         texts.append(cut(text, left))
         left -= len(texts[-1])
         if left <= 0 or len(texts[-1]) < len(text):
@@ -91,7 +91,7 @@ class _Walk:
     """Goes through a body, up to so many values."""
 
     def __init__(self) -> None:
-        self._left = _MOST_VALUES
+        self._left = _MAX_VALUES
 
     def texts(self, body: Json, depth: int) -> Iterator[str]:
         """Yield the texts."""

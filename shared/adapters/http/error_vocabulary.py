@@ -83,7 +83,7 @@ _POSSESSIVE = re.compile(r"'s\Z", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?\d?", re.IGNORECASE)
 _PARTS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
 _SEPARATORS = re.compile(r"[._-]+")
-LONGEST_WORD = 80
+MAX_WORD = 80
 
 
 def _terms(text: str) -> frozenset[str]:
@@ -97,7 +97,7 @@ VOCABULARY = _terms(_TEXTS) | _terms(_FIELDS) | {"utf-8"}
 
 def is_known(word: str) -> bool:
     """Say whether the systems use the word by themselves: as it is, or every part of `Student.id`, `change_sis_id`."""
-    if len(word) > LONGEST_WORD or not word.isascii():
+    if len(word) > MAX_WORD or not word.isascii():
         return False
     whole = _POSSESSIVE.sub("", word)
     if whole.lower() in VOCABULARY:

@@ -12,10 +12,10 @@ import httpx
 
 from shared.adapters.http.response import ApiResponse, Content
 
-LONGEST_RETRY_AFTER = timedelta(hours=1)
+MAX_RETRY_AFTER = timedelta(hours=1)
 _THROTTLED = re.compile(r"rate.?limit|too many|throttl|\bwait\b", re.IGNORECASE)
 _SECONDS = re.compile(r"(?<![\d.])(\d{1,9}(?:\.\d{1,9})?)\s{0,3}s(?:ec(?:ond)?s?)?\b", re.IGNORECASE | re.ASCII)
-_LONGEST_HEADER = 64
+_MAX_HEADER = 64
 
 
 class FailureKind(StrEnum):
@@ -72,11 +72,11 @@ def classify_exception(error: httpx.RequestError) -> tuple[FailureKind, bool]:
 
 def retry_after(answer: ApiResponse, now: datetime) -> timedelta | None:
     """Return how long the system asks to wait, an hour at most: by header (seconds or HTTP date) or in its text."""
-    header = answer.headers.get("Retry-After", "")[:_LONGEST_HEADER].strip()
+    header = answer.headers.get("Retry-After", "")[:_MAX_HEADER].strip()
     asked = _duration(header, now) if header else _in_text(answer.spoken)
     if asked is None or asked <= timedelta(0):
         return None
-    return min(asked, LONGEST_RETRY_AFTER)
+    return min(asked, MAX_RETRY_AFTER)
 
 
 def _duration(header: str, now: datetime) -> timedelta | None:
@@ -104,4 +104,4 @@ def _seconds(number: str) -> timedelta | None:
     """Return a number of seconds, an hour at most. Raises: ValueError if it is none."""
     seconds = float(number)
     is_wait = math.isfinite(seconds) and seconds > 0
-    return timedelta(seconds=min(seconds, LONGEST_RETRY_AFTER.total_seconds())) if is_wait else None
+    return timedelta(seconds=min(seconds, MAX_RETRY_AFTER.total_seconds())) if is_wait else None

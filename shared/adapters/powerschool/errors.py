@@ -13,7 +13,7 @@ from shared.adapters.http.response import ApiResponse
 from shared.errors import AccessDenied, NotFound, PermanentError, RejectedRow, RequestRejected
 
 # No request has more rows that could be refused.
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 
 _SECTION_GONE = re.compile(r"Unable to find \S{0,100}AssignmentSection with id (\d{1,19})\b", re.IGNORECASE | re.ASCII)
 _STUDENT = re.compile(r"Student\.id \[(\d{1,19})\]", re.IGNORECASE | re.ASCII)
@@ -89,7 +89,7 @@ def _first_match(table: tuple[tuple[re.Pattern[str], str], ...], spoken: str) ->
 
 def _rows(body: Json) -> Iterator[RejectedRow]:
     errors = body.get("errors") if isinstance(body, dict) else None
-    for error in errors[:MOST_ROWS] if isinstance(errors, list) else []:
+    for error in errors[:MAX_ROWS] if isinstance(errors, list) else []:
         text = " ".join(error_messages(error))
         params = error.get("params") if isinstance(error, dict) else None
         student = _id_in(params, "student_dcid") or _number(_STUDENT.search(text))

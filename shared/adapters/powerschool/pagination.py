@@ -29,7 +29,7 @@ AFTER = ("after_dcid", "after_id")
 """The arguments of a query that name the position, one for each id."""
 
 # More pages than the largest district has enrollments for, at a hundred rows each.
-MOST_PAGES = 50_000
+MAX_PAGES = 50_000
 
 # So often a list is read that changes while it is read.
 READINGS = 3
@@ -134,8 +134,8 @@ class QueryReading(Generic[R]):
         while True:
             page = self.page_of(position)
             pages += 1
-            if pages > MOST_PAGES:
-                raise page.answer.unexpected(f"more than {MOST_PAGES} pages")
+            if pages > MAX_PAGES:
+                raise page.answer.unexpected(f"more than {MAX_PAGES} pages")
             if expected is None:
                 expected = self.count() if page.remaining is None else page.remaining
             if pages == 1:

@@ -41,7 +41,7 @@ ASK_AGAIN_AFTER = timedelta(seconds=50)
 # Oracle takes at most 1,000 values in an IN list.
 IDS_PER_CALL = 500
 # More odd rows than these in one list are no typing errors of single records.
-MOST_ODD_ROWS = 10
+MAX_ODD_ROWS = 10
 
 _FAULTS = {404: QueryFault.MISSING, 403: QueryFault.NOT_GRANTED, 400: QueryFault.OUTDATED}
 
@@ -141,11 +141,11 @@ class PowerQueries:
         `read`.
         """
         found = self.read(listed, lambda rows: rows[0], args)
-        for row in found.odd[:MOST_ODD_ROWS]:
+        for row in found.odd[:MAX_ODD_ROWS]:
             log.warning(LogEvent.ROSTER_ROW_SKIPPED, query=listed.query, record=row.source, fields=list(row.fields))
         if not found.is_settled:
             raise IncompleteRead(f"POST {_path(listed.query)}: the rows changed during {READINGS} readings")
-        if len(found.odd) > MOST_ODD_ROWS:
+        if len(found.odd) > MAX_ODD_ROWS:
             raise IncompleteRead(f"POST {_path(listed.query)}: {len(found.odd)} rows cannot be read")
         return found.values
 

@@ -12,7 +12,7 @@ import structlog
 from pydantic import BaseModel, TypeAdapter
 from redis.lock import Lock
 
-from shared.adapters.http.client import MOST_BYTES_SMALL, RemoteApi
+from shared.adapters.http.client import MAX_BYTES_SMALL, RemoteApi
 from shared.adapters.http.request_context import Errand, current_errand, on_errand
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
@@ -23,12 +23,12 @@ from shared.log_events import LogEvent
 log = structlog.get_logger()
 
 RENEWED_BEFORE_ITS_END = timedelta(minutes=1)
-SHORTEST_LIFE = timedelta(seconds=1)
+MIN_LIFE = timedelta(seconds=1)
 REFUSED_FOR = timedelta(seconds=30)
 FETCHED_WITHIN = timedelta(seconds=30)
 FETCH_DELAY = timedelta(seconds=1)
 # The lives that a token may have: PowerSchool's is ten days at the most in any installation that is known.
-LONGEST_LIFE_S = 30 * 24 * 3600
+MAX_LIFE_S = 30 * 24 * 3600
 LOCK_POLL_S = 1.0
 # RFC 6750, "b64token": what may follow `Bearer` in a header.
 _USABLE = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}", re.ASCII)
@@ -132,7 +132,7 @@ class SharedToken:
         try:
             with on_errand(first):
                 answer = self._api.send(
-                    "POST", "/oauth/access_token", form=form, headers=headers, most_bytes=MOST_BYTES_SMALL
+                    "POST", "/oauth/access_token", form=form, headers=headers, most_bytes=MAX_BYTES_SMALL
                 )
             found = answer.parsed(_TOKEN)
             if _USABLE.fullmatch(found.access_token) is None:
@@ -146,5 +146,5 @@ class SharedToken:
 
 def _time_to_live(expires_in_s: Decimal) -> timedelta:
     """Return how long to use a token: until a minute before its end, or half of a life shorter than two minutes."""
-    life = timedelta(seconds=float(max(Decimal(0), min(expires_in_s, Decimal(LONGEST_LIFE_S)))))
-    return max(life - RENEWED_BEFORE_ITS_END, life / 2, SHORTEST_LIFE)
+    life = timedelta(seconds=float(max(Decimal(0), min(expires_in_s, Decimal(MAX_LIFE_S)))))
+    return max(life - RENEWED_BEFORE_ITS_END, life / 2, MIN_LIFE)

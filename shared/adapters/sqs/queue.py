@@ -16,9 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from shared.config import ConfigurationError, Settings
 from shared.errors import ServiceUnavailable
 
-MOST_PER_BATCH = 10
+MAX_PER_BATCH = 10
 # Long enough to spare requests, short enough to end soon after being told to.
-LONGEST_POLL = timedelta(seconds=5)
+MAX_POLL = timedelta(seconds=5)
 RETRY_AFTER = timedelta(seconds=5)
 
 
@@ -46,7 +46,7 @@ class SqsClient(Protocol):
 class SqsQueue:
     """One queue. Raises `ServiceUnavailable` where SQS does not do as asked."""
 
-    def __init__(self, client: SqsClient, url: str, longest_poll: timedelta = LONGEST_POLL) -> None:
+    def __init__(self, client: SqsClient, url: str, longest_poll: timedelta = MAX_POLL) -> None:
         self._client = client
         self._url = url
         self._longest_poll_s = round(longest_poll.total_seconds())
@@ -55,7 +55,7 @@ class SqsQueue:
         """Return the next messages, at most ten; waits a few seconds for the first."""
         try:
             answer = self._client.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=MOST_PER_BATCH, WaitTimeSeconds=self._longest_poll_s
+                QueueUrl=self._url, MaxNumberOfMessages=MAX_PER_BATCH, WaitTimeSeconds=self._longest_poll_s
             )
         except (BotoCoreError, ClientError) as error:
             raise _unavailable("ReceiveMessage", error) from error
@@ -70,7 +70,7 @@ class SqsQueue:
             raise _unavailable("DeleteMessageBatch", error) from error
 
 
-def sqs_queue(settings: Settings, longest_poll: timedelta = LONGEST_POLL) -> SqsQueue:
+def sqs_queue(settings: Settings, longest_poll: timedelta = MAX_POLL) -> SqsQueue:
     """Return the queue of the settings; credentials come from AWS's usual places. Raises `ConfigurationError`."""
     settings.require("sqs_queue_url")
     read_timeout_s = longest_poll.total_seconds() + 10

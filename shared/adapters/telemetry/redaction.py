@@ -10,7 +10,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 MASK = "[redacted]"
 # Shorter values would mask ordinary words; nobody's real secret is that short.
-SHORTEST_KNOWN_SECRET = 6
+MIN_KNOWN_SECRET = 6
 
 _SENSITIVE = (
     r"(?:access[_-]?token|client[_-]?secret|api[_-]?key|authorization|cookie|credentials?|password|secret|token)"
@@ -18,7 +18,7 @@ _SENSITIVE = (
 _SECRET_FIELD = re.compile(rf"(?i)(?:^|[_-]){_SENSITIVE}s?$|(?:^|[_-])e[_-]?mail$")
 
 # A longer text is cut to its whole words within so many characters, once the known secrets are out of it.
-LONGEST_TEXT = 2_000
+MAX_TEXT = 2_000
 CUT = " …"
 
 # Each begins only where a run of its characters begins, so that no text is gone through from each of its places.
@@ -43,7 +43,7 @@ def redactor(secrets: Collection[str] = ()) -> Processor:
     Numbers, times and enumerations stay as they are. Field names decide too: a text under `password` is masked
     whatever it looks like.
     """
-    known = [secret for secret in secrets if len(secret) >= SHORTEST_KNOWN_SECRET]
+    known = [secret for secret in secrets if len(secret) >= MIN_KNOWN_SECRET]
 
     def masked(text: str) -> str:
         for secret in known:
@@ -60,10 +60,10 @@ def redactor(secrets: Collection[str] = ()) -> Processor:
 
 
 def _cut(text: str) -> str:
-    """Return the text, or its whole words within `LONGEST_TEXT` characters: half of a secret does not look like one."""
-    if len(text) <= LONGEST_TEXT:
+    """Return the text, or its whole words within `MAX_TEXT` characters: half of a secret does not look like one."""
+    if len(text) <= MAX_TEXT:
         return text
-    words = text[:LONGEST_TEXT].rsplit(maxsplit=1)
+    words = text[:MAX_TEXT].rsplit(maxsplit=1)
     return f"{words[0] if len(words) > 1 else MASK}{CUT}"
 
 

@@ -50,7 +50,7 @@ DAY = timedelta(days=1)
 TERMS = ((3600, "Year", FIRST_DAY, date(2027, 5, 28)), (3601, "S1", FIRST_DAY, date(2026, 12, 18)),
          (3602, "S2", date(2027, 1, 11), date(2027, 5, 28)))  # fmt: skip
 CLASSES_EACH, CLASS_SIZE = 6, 30
-MOST_IMPORTS_AT_FIRST, MOST_IMPORTS_A_DAY = 30, 5
+MAX_IMPORTS_AT_FIRST, MAX_IMPORTS_A_DAY = 30, 5
 MOST_TICKS = 1_000
 
 
@@ -261,18 +261,18 @@ def measured(schools: int, students: int, week: int) -> list[str]:
         with closing(Container(load(names, Path("no.env")))) as service:
             service.clock = clock  # type: ignore[assignment]  # a clock as good as the other
             bench = Bench(service, clock, district(schools, students))
-            if (count := bench.imports_of("first run")) > MOST_IMPORTS_AT_FIRST:
+            if (count := bench.imports_of("first run")) > MAX_IMPORTS_AT_FIRST:
                 broken.append(f"{count} imports for the first run")
             if count := bench.imports_of("run without changes"):
                 broken.append(f"{count} imports without a change")
             bench.feed.roster = with_drops(bench.feed.roster, 0)
-            if (count := bench.imports_of("one drop per school")) > MOST_IMPORTS_A_DAY:
+            if (count := bench.imports_of("one drop per school")) > MAX_IMPORTS_A_DAY:
                 broken.append(f"{count} imports for one drop per school")
             for day in range(1, week + 1):
                 clock.advance(DAY)
                 bench.feed.roster = with_drops(bench.feed.roster, day)
                 count = bench.imports_of(f"night {day}: one drop per school", RunCause.SCHEDULE)
-                if count > MOST_IMPORTS_A_DAY:
+                if count > MAX_IMPORTS_A_DAY:
                     broken.append(f"{count} imports on night {day}")
     return broken
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from stores_under_test import LEASE_FOR, NO_WAIT, District
 
 from shared.adapters.redis.dead_letters.store import DeadLetters
-from shared.adapters.redis.sync_queue.store import LOST_REPEATEDLY, MOST_LOST_LEASES, Lease, QueueState, SyncQueue
+from shared.adapters.redis.sync_queue.store import LOST_REPEATEDLY, MAX_LOST_LEASES, Lease, QueueState, SyncQueue
 from shared.domain.passback.changes import ChangeCause
 
 COURSE = "101"
@@ -26,12 +26,12 @@ def take(store: SyncQueue, course_id: str = COURSE) -> Lease:
 def test_leases_lost_again_and_again_make_a_dead_letter(district: District, store: SyncQueue) -> None:
     """After five leases in a row that nobody ended the course is a dead letter, with their times, and rests."""
     store.request(COURSE, ChangeCause.EVENT)
-    for _ in range(MOST_LOST_LEASES):
+    for _ in range(MAX_LOST_LEASES):
         take_and_die(district, store)
     assert store.claim_due(10) == []
     [letter] = DeadLetters(district.client, district.keys).all()
     assert (letter.course_id, letter.assignment_id, letter.cause, letter.attempts) == (COURSE, None, LOST_REPEATEDLY, 5)
-    assert len(letter.attempt_times) == MOST_LOST_LEASES
+    assert len(letter.attempt_times) == MAX_LOST_LEASES
     assert letter.last_failed_at == district.time.now
     assert store.state_of(COURSE) == (QueueState.IDLE, None, None)
 
@@ -39,11 +39,11 @@ def test_leases_lost_again_and_again_make_a_dead_letter(district: District, stor
 def test_only_leases_lost_in_a_row_count(district: District, store: SyncQueue) -> None:
     """A worker that gives the course back is alive, so the count begins anew."""
     store.request(COURSE, ChangeCause.EVENT)
-    for _ in range(MOST_LOST_LEASES - 1):
+    for _ in range(MAX_LOST_LEASES - 1):
         take_and_die(district, store)
     assert store.claim_due(10) == [COURSE]
     assert store.reschedule(take(store), NO_WAIT, 0)
-    for _ in range(MOST_LOST_LEASES - 1):
+    for _ in range(MAX_LOST_LEASES - 1):
         take_and_die(district, store)
     assert store.claim_due(10) == [COURSE]
 
@@ -51,10 +51,10 @@ def test_only_leases_lost_in_a_row_count(district: District, store: SyncQueue) -
 def test_a_person_gives_a_course_another_chance(district: District, store: SyncQueue) -> None:
     """After a person's request the course may lose as many leases again."""
     store.request(COURSE, ChangeCause.EVENT)
-    for _ in range(MOST_LOST_LEASES - 1):
+    for _ in range(MAX_LOST_LEASES - 1):
         take_and_die(district, store)
     store.request(COURSE, ChangeCause.PERSON)
-    for _ in range(MOST_LOST_LEASES - 1):
+    for _ in range(MAX_LOST_LEASES - 1):
         take_and_die(district, store)
     assert store.claim_due(10) == [COURSE]
 

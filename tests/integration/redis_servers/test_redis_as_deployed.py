@@ -37,7 +37,7 @@ COURSES = {
     Ids.COURSE: (Ids.ESSAY_DRAFT, Ids.STUDENTS_A),
 }
 BOTH = {Queue.COURSE_SYNCS, Queue.HOUSEKEEPING}
-MOST_DAYS = 5
+MAX_DAYS = 5
 ARRIVES_WITHIN_S = 45
 # Canvas tries again for ten minutes and more: an event of the time without a primary must not be given up.
 PATIENT = (1.0, 5.0, 15.0)
@@ -219,7 +219,7 @@ def town(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> It
 def test_three_workers_share_two_queues(town: Town) -> None:
     """Each of three workers reads both queues, and each gets a part of the work."""
     while not all(map(town.synced_by, WORKERS)):
-        assert town.day < MOST_DAYS, {worker: town.synced_by(worker) for worker in WORKERS}
+        assert town.day < MAX_DAYS, {worker: town.synced_by(worker) for worker in WORKERS}
         town.grade()
         assert town.arrived()
     read = make_app(town.service.settings).control.inspect(timeout=30, limit=len(WORKERS)).active_queues()

@@ -14,7 +14,7 @@ from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisFiles, 
 
 MEDIA_TYPE: Final = "application/zip"
 # Half of what Canvas accepts: very repetitive rows are packed uncompressed instead.
-LARGEST_RATIO: Final = 50
+MAX_RATIO: Final = 50
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 _UNIX: Final = 3
 _PRIVATE_FILE: Final = 0o600 << 16
@@ -24,7 +24,7 @@ def zipped(files: SisFiles) -> bytes:
     """Return the zip, which holds a file per kind of row, named like the entity."""
     contents = [(f"{entity}.csv", _csv(entity, rows)) for entity, rows in files]
     packed = _packed(contents, zipfile.ZIP_DEFLATED)
-    if sum(len(content) for _, content in contents) < LARGEST_RATIO * len(packed):
+    if sum(len(content) for _, content in contents) < MAX_RATIO * len(packed):
         return packed
     return _packed(contents, zipfile.ZIP_STORED)
 

@@ -17,7 +17,7 @@ from shared.queues import Queue, Stream
 ID_PREFIX = "message-"
 MALFORMED = "malformed_message"
 MAX_MESSAGES = 10_000
-MOST_BYTES = 65_536
+MAX_BYTES = 65_536
 PAGE = 200
 OF_PASSBACK = frozenset({b"stream", b"id", b"reason", b"task", b"cut", b"bytes"})
 
@@ -43,7 +43,7 @@ class DeadMessages:
     def keep(self, queue: str, cause: str, task: str, payload: bytes) -> None:
         """Keep a Celery message; of one that is too large, only that there was one."""
         fields: dict[EncodableT, EncodableT] = {"stream": queue, "reason": cause, "task": task}
-        fields |= {"payload": payload} if len(payload) <= MOST_BYTES else {"cut": "1"}
+        fields |= {"payload": payload} if len(payload) <= MAX_BYTES else {"cut": "1"}
         self._redis.xadd(self._key, fields, maxlen=MAX_MESSAGES, approximate=True)
 
     def all(self) -> list[DeadLetter]:

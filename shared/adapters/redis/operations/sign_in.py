@@ -11,9 +11,9 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import milliseconds, text
 
-MOST_GUESSES = 10
-MOST_GUESSES_OF_SENDER = 30
-MOST_GUESSES_OF_ACCOUNT = 100
+MAX_GUESSES = 10
+MAX_GUESSES_OF_SENDER = 30
+MAX_GUESSES_OF_ACCOUNT = 100
 GUESSES_COUNT_FOR = timedelta(minutes=10)
 SENDER_KNOWN_FOR = timedelta(days=30)
 
@@ -68,7 +68,7 @@ class LoginThrottle:
 
     def count(self, account: str, sender: str) -> timedelta | None:
         """Count an attempt, which may be checked then; else return how long the sender has to wait."""
-        limits = (MOST_GUESSES, MOST_GUESSES_OF_ACCOUNT, MOST_GUESSES_OF_SENDER)
+        limits = (MAX_GUESSES, MAX_GUESSES_OF_ACCOUNT, MAX_GUESSES_OF_SENDER)
         lifetime = milliseconds(GUESSES_COUNT_FOR)
         wait = int(self._count(keys=self._names(account, sender), args=[*limits, lifetime], client=self._redis))
         return timedelta(milliseconds=wait) if wait else None

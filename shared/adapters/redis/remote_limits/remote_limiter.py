@@ -26,16 +26,16 @@ log = structlog.get_logger()
 
 FAILURES_THAT_PAUSE = 5
 FAILURES_TTL = timedelta(minutes=10)
-LONGEST_PAUSE = timedelta(seconds=30)
+MAX_PAUSE = timedelta(seconds=30)
 # Of what belongs to no errand, such as a person's question.
-LONGEST_WAIT = timedelta(seconds=60)
+MAX_WAIT = timedelta(seconds=60)
 MAX_PAUSE_WITHIN_SYNC = timedelta(seconds=15)
 # Whoever waits looks so often whether it has to stop; `limiter_acquire.lua` drops who is much later.
-LONGEST_SLEEP = timedelta(seconds=1)
-LONGEST_PROBE = timedelta(seconds=40)
+MAX_SLEEP = timedelta(seconds=1)
+MAX_PROBE = timedelta(seconds=40)
 PROBE_POLL = timedelta(milliseconds=50)
-LONGEST_INTERVAL_MS = 10_000.0
-SHORTEST_DELAY = timedelta(milliseconds=1)
+MAX_INTERVAL_MS = 10_000.0
+MIN_DELAY = timedelta(milliseconds=1)
 _JITTER = 0.2
 # As `limiter_acquire.lua` says it.
 PACED = "called at its permitted pace"
@@ -98,7 +98,7 @@ def system_rates(client: redis.Redis, keys: Keys, configured: Mapping[str, timed
 def _interval(kept: bytes | None) -> timedelta:
     """Return a kept interval as `rate.lua` reads it: what is no number is none, and none is longer than ten seconds."""
     try:
-        return timedelta(milliseconds=min(max(float(kept or 0), 0.0), LONGEST_INTERVAL_MS))
+        return timedelta(milliseconds=min(max(float(kept or 0), 0.0), MAX_INTERVAL_MS))
     except ValueError:
         return timedelta(0)
 
@@ -128,9 +128,9 @@ class RemoteLimiter:
         min_interval: timedelta,
         *,
         max_in_flight: int = 0,
-        longest_request: timedelta = LONGEST_PROBE,
+        longest_request: timedelta = MAX_PROBE,
         dice: Random | None = None,
-        longest_wait: timedelta = LONGEST_WAIT,
+        longest_wait: timedelta = MAX_WAIT,
         now_ms: Callable[[], int] | None = None,
     ) -> None:
         self._redis = client
@@ -149,7 +149,7 @@ class RemoteLimiter:
         self._interval_ms = milliseconds(min_interval)
         # Callers whose requests are over, or never began, without Redis having heard of it.
         self._over: set[str] = set()
-        in_ms = map(milliseconds, (LONGEST_PROBE, PROBE_POLL, longest_wait + longest_request))
+        in_ms = map(milliseconds, (MAX_PROBE, PROBE_POLL, longest_wait + longest_request))
         self._enter_args = [*in_ms, max_in_flight, milliseconds(GONE_AFTER)]
         self._in_line = max_in_flight > 0
         self._process = process_key()
@@ -251,10 +251,10 @@ class RemoteLimiter:
             too_long = delay > patience - waited if state == PACED else waited >= patience
             if state == "paused" or too_long:
                 cause = text(told[0]) or f"{self._system}_throttled"
-                raise ServiceUnavailable(f"{self._system} is {state}", cause=cause, delay=max(delay, SHORTEST_DELAY))
+                raise ServiceUnavailable(f"{self._system} is {state}", cause=cause, delay=max(delay, MIN_DELAY))
             if state != PACED:
                 delay *= self._dice.uniform(1 - _JITTER, 1 + _JITTER)
-            delay = min(delay, LONGEST_SLEEP)
+            delay = min(delay, MAX_SLEEP)
             self._clock.sleep(delay)
             waited += delay
             if errand:
@@ -301,5 +301,5 @@ class RemoteLimiter:
         return failures
 
     def _growing(self, step: int) -> timedelta:
-        pause = min(timedelta(seconds=2 ** min(step, 5)), LONGEST_PAUSE)
+        pause = min(timedelta(seconds=2 ** min(step, 5)), MAX_PAUSE)
         return pause * self._dice.uniform(1 - _JITTER, 1 + _JITTER)

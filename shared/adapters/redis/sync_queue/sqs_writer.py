@@ -13,7 +13,7 @@ from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
 
 MALFORMED_EVENT = "malformed_event"
-MOST_MALFORMED = 10_000
+MAX_MALFORMED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class SqsWriter:
                     "task": message.detail,
                     "bytes": message.size,
                 },
-                maxlen=MOST_MALFORMED,
+                maxlen=MAX_MALFORMED,
             )
         try:
             pipeline.execute()

@@ -29,7 +29,7 @@ CLAIM_DURATION = timedelta(seconds=30)
 # quarter of it and may take as long as Redis may take to respond.
 LEASE_DURATION = timedelta(seconds=10)
 LOST_REPEATEDLY = "lease_lost_repeatedly"
-MOST_LOST_LEASES = 5
+MAX_LOST_LEASES = 5
 
 
 class QueueState(StrEnum):
@@ -145,7 +145,7 @@ class SyncQueue:
 
         Of what is claimed or leased, a quarter of `limit` at the most are courses that yield. While PowerSchool permits
         few requests, fewer are claimed.
-        Paused courses are not claimed. A course that lost `MOST_LOST_LEASES` leases in a row becomes a dead letter.
+        Paused courses are not claimed. A course that lost `MAX_LOST_LEASES` leases in a row becomes a dead letter.
         """
         keys = self._keys
         patterns = (dead_letter_id_of("%s", None), keys.dead_letter("%s"), keys.course_dead_letters("%s"))
@@ -153,7 +153,7 @@ class SyncQueue:
             keys.paused, keys.dead_letters, keys.dead_letter_causes, keys.rate("powerschool"),
             keys.malformed,
         )  # fmt: skip
-        own = (limit, *patterns, LOST_REPEATEDLY, MOST_LOST_LEASES, self._interval_ms)
+        own = (limit, *patterns, LOST_REPEATEDLY, MAX_LOST_LEASES, self._interval_ms)
         answer = self._scripts.run("claim_due", *own, more_keys=more_keys)
         claimed, given_up = cast("tuple[list[bytes], list[bytes]]", answer)
         for course in given_up:

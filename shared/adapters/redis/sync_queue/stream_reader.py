@@ -17,7 +17,7 @@ from shared.queues import CONSUMER_GROUP, Stream
 HISTORY = timedelta(hours=24)
 HISTORY_ENTRIES = 100_000
 CONSUMERS_TTL = timedelta(hours=1)
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 # What Redis says where the group, or its stream, does not exist (any more), 6.2 also to a reader that is waiting.
 _GROUP_IS_GONE = ("NOGROUP", "UNBLOCKED")
@@ -133,7 +133,7 @@ class StreamReader:
         Redis's own `lag` is not used: a Redis 7.0 that rewrote its append-only file, and was killed later, takes for
         unread what was read in between, for ever.
         """
-        return len(self._redis.xrange(key, min=f"({last_read}", count=MOST_COUNTED) or ())
+        return len(self._redis.xrange(key, min=f"({last_read}", count=MAX_COUNTED) or ())
 
 
 def _longest_block(client: redis.Redis) -> timedelta:

@@ -14,7 +14,7 @@ from shared.domain.passback.rules.reasons import Finding, Reason
 
 # PowerSchool keeps scores and points as Numeric(18,6).
 DECIMAL_PLACES = 6
-MOST_DIGITS = 18
+MAX_DIGITS = 18
 LEAST_STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 
 # A quiz that still waits for a person has a score already, but only that of its automatic questions.
@@ -64,13 +64,13 @@ def is_reckonable(value: Decimal | None) -> bool:
 
     Both systems also send numbers as text, and a `Decimal` takes `NaN` and `1e999999`.
     """
-    return value is None or (value.is_finite() and -MOST_DIGITS < value.adjusted() < MOST_DIGITS)
+    return value is None or (value.is_finite() and -MAX_DIGITS < value.adjusted() < MAX_DIGITS)
 
 
 def to_powerschool_decimal(value: Decimal) -> Decimal:
     """Return `value` as PowerSchool can hold it: unchanged up to six decimals, rounded half up beyond."""
     # The remainder is told much faster than the exponent, where the quotient has fewer digits than a Decimal has.
-    if value.adjusted() < MOST_DIGITS and not value % LEAST_STEP:
+    if value.adjusted() < MAX_DIGITS and not value % LEAST_STEP:
         return value
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and exponent >= -DECIMAL_PLACES:

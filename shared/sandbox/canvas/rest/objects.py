@@ -23,7 +23,7 @@ from shared.sandbox.canvas.seed import (
 )
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, CanvasState, Course, Enrollment, User, most_lenient
 
-MOST_DATES: Final = 25
+MAX_DATES: Final = 25
 """With this many overrides, `all_dates` becomes `all_dates_count`."""
 
 _FILE_LINK: Final = re.compile(r"(/files/\d+/(?:download|preview))(?:\?wrap=1)?")
@@ -274,7 +274,7 @@ def _is_graded(course: Course, assignment: Assignment) -> bool:
 def _all_dates(course: Course, assignment: Assignment) -> Json:
     """Return `all_dates`, or only their number where there are many; the base entry goes if no section uses it."""
     overrides = assignment.active_overrides
-    if len(overrides) >= MOST_DATES:
+    if len(overrides) >= MAX_DATES:
         return {"all_dates_count": len(overrides)}
     dates: list[Json] = [
         {"id": o.id, "title": o.title, "set_type": o.kind, "set_id": o.course_section_id}

@@ -29,7 +29,7 @@ from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import Assignment, Submission
 from shared.sandbox.canvas.state import Course, Enrollment
 
-MOST_STUDENT_IDS: Final = 100
+MAX_STUDENT_IDS: Final = 100
 STATES_OF: Final = {"active": ["active", "invited"], "concluded": ["completed"]}
 
 
@@ -96,7 +96,7 @@ def _take_time(canvas: CanvasSandbox, cells: int, assignments: Sequence[Assignme
 def _enrollments(request: Request, course: Course) -> list[Enrollment]:
     """Return the enrollments asked about: with `post_to_sis` only of users whom an SIS import enrolled."""
     ids = many(request, "student_ids")
-    if len(ids) > MOST_STUDENT_IDS:
+    if len(ids) > MAX_STUDENT_IDS:
         raise BadRequest({"error": "too many students"})
     states = STATES_OF.get(request.query_params.get("enrollment_state", ""))
     found = [e for e in course.student_enrollments(states) if "all" in ids or str(e.user_id) in ids]

@@ -20,7 +20,7 @@ class Row(Wire):
 
 def test_a_query_that_goes_on_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every page has one more row, in order, and counts more behind it."""
-    monkeypatch.setattr(pagination, "MOST_PAGES", 50)
+    monkeypatch.setattr(pagination, "MAX_PAGES", 50)
     asked: list[Position] = []
 
     def page_of(after: Position) -> QueryPage:

@@ -5,7 +5,7 @@ import pytest
 from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.http.client import RemoteApi, http_client
-from shared.adapters.http.failure_rules import LONGEST_RETRY_AFTER
+from shared.adapters.http.failure_rules import MAX_RETRY_AFTER
 from shared.adapters.http.limiter import Permit
 from shared.adapters.http.request_context import Errand, on_errand
 from shared.clock import ManualClock
@@ -143,7 +143,7 @@ def test_a_write_that_may_be_done_says_so(
         (text("", 429, Retry_After="Mon, 06 Oct 2031 19:00:09 GMT"), 9),
         (answer({"message": "Too many requests. Wait 4 seconds."}, 403), 4),
         (text("", 503, Retry_After="90"), 90),
-        (text("", 429, Retry_After="86400"), LONGEST_RETRY_AFTER.total_seconds()),
+        (text("", 429, Retry_After="86400"), MAX_RETRY_AFTER.total_seconds()),
     ],
 )
 def test_the_wait_that_is_asked_for_is_kept(

@@ -9,7 +9,7 @@ from scripted_remote import ScriptedRemote, answer, sent
 from structlog.testing import capture_logs
 
 from shared.adapters.powerschool import PowerSchool
-from shared.adapters.powerschool.powerqueries import MOST_ODD_ROWS
+from shared.adapters.powerschool.powerqueries import MAX_ODD_ROWS
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
@@ -94,7 +94,7 @@ def test_an_odd_row_is_left_out_of_a_roster(ps: PowerSchool, remote: ScriptedRem
 
 def test_many_odd_rows_are_no_roster(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """Then something else is wrong, and nobody is called not enrolled for it."""
-    odd = [{**STUDENT, "student_dcid": str(8102 + n), "student_number": None} for n in range(MOST_ODD_ROWS + 1)]
+    odd = [{**STUDENT, "student_dcid": str(8102 + n), "student_number": None} for n in range(MAX_ODD_ROWS + 1)]
     with pytest.raises(IncompleteRead, match="11 rows cannot be read"):
         rostered(ps, remote, STUDENT, *odd)
 

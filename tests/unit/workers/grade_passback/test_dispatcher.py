@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from shared.adapters.redis.client import RedisUnavailable
 from tests.fakes import FakeChanges
-from workers.grade_passback.dispatcher import LONGEST_BLOCK, SHORTEST_BLOCK, Dispatcher
+from workers.grade_passback.dispatcher import MAX_BLOCK, MIN_BLOCK, Dispatcher
 
 GONE = ConnectionFailed("refused")
 PATIENCE_S = 10
@@ -90,9 +90,9 @@ def test_an_idle_dispatcher_waits_in_redis() -> None:
     """With nothing due the wait for messages is long; with something due it is short, but never a busy loop."""
     changes = FakeChanges()
     one = dispatcher(changes, lambda _: None)
-    assert one._block() == LONGEST_BLOCK
+    assert one._block() == MAX_BLOCK
     changes.due.append("1")
-    assert one._block() == SHORTEST_BLOCK
+    assert one._block() == MIN_BLOCK
 
 
 def _failing_once(

@@ -8,7 +8,7 @@
 -- Own arguments: how long a probe may take, how long to wait for somebody else's probe, how long a request may be under
 -- way (ms), how many may be (0: any number), after how long without a beat a process is gone (ms), since when the
 -- caller's work goes on (ms; empty: now), the caller (its process, a space, a name), callers whose requests are over.
-local LONGEST_PROBE, PROBE_POLL, LONGEST_REQUEST = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local MAX_PROBE, PROBE_POLL, LONGEST_REQUEST = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local MOST, GONE_AFTER, ORDER, CALLER = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], ARGV[9]
 -- Who is next has so long to ask before the one behind it may go; who waits asks at least so often, or is dropped.
 local GRACE, ASKS_WITHIN, LATE = 50, 1000, 3000
@@ -135,7 +135,7 @@ if present > 0 then
   keep('last', 'next')
 end
 if cause then
-  redis.call('SET', PROBE, CALLER, 'PX', LONGEST_PROBE)
+  redis.call('SET', PROBE, CALLER, 'PX', MAX_PROBE)
 end
 local noted = redis.call('EXISTS', AILING, FAILURES) > 0 and 1 or 0
 return {0, noted, cause and 1 or 0, exact(NOW), exact(at), tested}

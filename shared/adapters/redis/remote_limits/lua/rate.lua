@@ -14,9 +14,9 @@ local CONFIGURED = tonumber(ARGV[2])
 -- The first interval, where a throttled answer says nothing of itself; below the shortest, none is kept.
 local FIRST, SHORTEST, LONGEST = 100, 5, 10000
 -- Without a hint, of a pause and an interval. Half a minute is for systems that are away.
-local LONGEST_PAUSE = 5000
+local MAX_PAUSE = 5000
 -- A system that asks for a longer wait than this is paused as a whole.
-local LONGEST_WAIT = 600000
+local MAX_WAIT = 600000
 -- Requests arrive a little earlier or later than they were let in.
 local MARGIN, NEAR = 1.05, 1.12
 -- So many accepted requests make an interval one that works: then throttling is a matter of jitter.
@@ -51,7 +51,7 @@ end
 for _, name in ipairs({'interval', 'limit', 'good'}) do
   rate[name] = math.min(rate[name], math.max(LONGEST, CONFIGURED))
 end
-rate.next = math.min(rate.next, NOW + LONGEST_WAIT)
+rate.next = math.min(rate.next, NOW + MAX_WAIT)
 
 local function exact(number)
   return string.format('%.3f', number)
@@ -107,8 +107,8 @@ local function slow_down(at, hint, was_probe)
   else
     new = 2 * base
   end
-  new = math.min(math.max(new, MARGIN * base), math.max(hint > 0 and LONGEST or LONGEST_PAUSE, CONFIGURED))
-  pause = math.min(math.max(pause or 0, new), LONGEST_PAUSE)
+  new = math.min(math.max(new, MARGIN * base), math.max(hint > 0 and LONGEST or MAX_PAUSE, CONFIGURED))
+  pause = math.min(math.max(pause or 0, new), MAX_PAUSE)
   -- What the answer says is believed, until a shorter interval was seen to work: hints are whole seconds.
   if hint > 0 and rate.good == 0 and not proven then
     pause, rate.good = hint, math.max(hint, new)

@@ -3,7 +3,7 @@
 -- KEYS[11] when each course was last heard of.
 -- Own arguments: the batch as JSON (see batches.py), the consumer group.
 local LAST_EVENT, COURSES, UNKNOWN, MALFORMED, HEARD = unpack(KEYS, 7, 11)
-local MOST_MALFORMED, MOST_MALFORMED_FIELDS, MOST_MALFORMED_BYTES = 10000, 200, 65536
+local MAX_MALFORMED, MOST_MALFORMED_FIELDS, MOST_MALFORMED_BYTES = 10000, 200, 65536
 local batch, group = cjson.decode(ARGV[FIRST_ARG]), ARGV[FIRST_ARG + 1]
 
 -- A message is copied as it came, up to a bound: its bytes need not be text, and it may be of any size.
@@ -21,7 +21,7 @@ local function keep_malformed(stream, id)
     kept[#kept + 1] = 'cut'
     kept[#kept + 1] = '1'
   end
-  redis.call('XADD', MALFORMED, 'MAXLEN', '~', MOST_MALFORMED, '*', 'stream', stream, 'id', id, unpack(kept))
+  redis.call('XADD', MALFORMED, 'MAXLEN', '~', MAX_MALFORMED, '*', 'stream', stream, 'id', id, unpack(kept))
 end
 
 for _, change in ipairs(batch.courses) do

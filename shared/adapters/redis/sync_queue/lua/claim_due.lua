@@ -11,7 +11,7 @@
 -- a course's dead letters, the cause, how many leases may be lost, the configured interval between PowerSchool's requests
 -- (ms).
 local PAUSED, LETTERS, CAUSES, RATE, MALFORMED = unpack(KEYS, 7, 11)
-local MOST_MALFORMED, MOST_MALFORMED_BYTES = 10000, 200
+local MAX_MALFORMED, MOST_MALFORMED_BYTES = 10000, 200
 local LIMIT, LETTER_ID, LETTER, COURSE_LETTERS = tonumber(ARGV[FIRST_ARG]), unpack(ARGV, FIRST_ARG + 1, FIRST_ARG + 3)
 local CAUSE, MOST_LOST = ARGV[FIRST_ARG + 4], tonumber(ARGV[FIRST_ARG + 5])
 local INTERVAL = math.max(tonumber(ARGV[FIRST_ARG + 6]), tonumber(redis.call('HGET', RATE, 'interval') or '') or 0)
@@ -35,7 +35,7 @@ local function courses_in(queue, members)
       courses[#courses + 1] = member
     else
       redis.call('ZREM', queue, member)
-      redis.call('XADD', MALFORMED, 'MAXLEN', '~', MOST_MALFORMED, '*', 'stream', queue, 'reason', 'malformed_course_id',
+      redis.call('XADD', MALFORMED, 'MAXLEN', '~', MAX_MALFORMED, '*', 'stream', queue, 'reason', 'malformed_course_id',
         'f:member', string.sub(member, 1, MOST_MALFORMED_BYTES))
     end
   end
