@@ -250,7 +250,7 @@ class Container:
             self.keys,
             self.clock,
             on_request=hooks.requested,
-            on_trouble=hooks.troubled,
+            on_failure=hooks.troubled,
         )
 
     @cached_property
@@ -264,7 +264,7 @@ class Container:
             self.keys,
             self.clock,
             on_request=hooks.requested,
-            on_trouble=hooks.troubled,
+            on_failure=hooks.troubled,
         )
 
     @property
@@ -273,7 +273,7 @@ class Container:
         return self.settings.district_time_zone or self.powerschool.district_time_zone()
 
     @cached_property
-    def surveyor(self) -> CourseComparer:
+    def comparer(self) -> CourseComparer:
         """The reading half of a sync."""
         s = self.settings
         clear_scores = s.cleared_scores is ClearedScores.BLANK
@@ -293,7 +293,7 @@ class Container:
     def explain(self) -> Explain:
         """The answers to "why is it not there?"."""
         # Making the surveyor may ask PowerSchool for its time zone, so that it is made only when it is needed.
-        return Explain(lambda: self.surveyor, self.recall, self.memory, self.clock)
+        return Explain(lambda: self.comparer, self.stored_explain, self.memory, self.clock)
 
     @cached_property
     def memory(self) -> StoredCourseData:
@@ -301,7 +301,7 @@ class Container:
         return StoredCourseData(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
 
     @cached_property
-    def recall(self) -> StoredExplain:
+    def stored_explain(self) -> StoredExplain:
         """The answers from memory alone."""
         return StoredExplain(self.memory)
 
@@ -310,12 +310,12 @@ class Container:
         """The use case of a sync."""
         applier = PlanApplier(self.powerschool.gradebook, self.links, MAX_SCORES_PER_REQUEST, self.audit, self.clock)
         roster = self.powerschool.roster
-        return SyncJob(self.surveyor, applier, roster, self.records, self.clock, self.associations, self.dead_letters)
+        return SyncJob(self.comparer, applier, roster, self.records, self.clock, self.associations, self.dead_letters)
 
     @cached_property
     def link_care(self) -> LinkMaintenance:
         """What compares links with PowerSchool."""
-        return LinkMaintenance(self.surveyor, self.powerschool.gradebook, self.records, self.clock)
+        return LinkMaintenance(self.comparer, self.powerschool.gradebook, self.records, self.clock)
 
     @cached_property
     def settler(self) -> SyncOutcomeHandler:
@@ -323,7 +323,7 @@ class Container:
         return SyncOutcomeHandler(self.changes, self.dead_letters, self.settings.retry_waits, random.random)
 
     @cached_property
-    def lease_keeper(self) -> LeaseRenewer:
+    def lease_renewer(self) -> LeaseRenewer:
         """What keeps this process's leases alive; started by the worker."""
         return LeaseRenewer(self.changes, LEASE_DURATION)
 
@@ -349,13 +349,13 @@ class Container:
             return
         lease, changes = taken
         deadline = self.clock.now() + MAX_SYNC_DURATION
-        turn = SyncTimeSlice(self.clock, deadline, TIME_SLICE, self._somebody_waits)
-        check = write_guard(self.changes, lease, turn, self.stopping.is_set)
+        time_slice = SyncTimeSlice(self.clock, deadline, TIME_SLICE, self._somebody_waits)
+        check = write_guard(self.changes, lease, time_slice, self.stopping.is_set)
         with (
             structlog.contextvars.bound_contextvars(course_id=course_id),
             # A write may begin right before the deadline.
-            self.lease_keeper.hold(lease, MAX_SYNC_DURATION + longest_exchange(RESPONSE_TIMEOUT_S)),
-            on_errand(errand(self.changes, lease, turn, self.stopping.is_set)),
+            self.lease_renewer.hold(lease, MAX_SYNC_DURATION + longest_exchange(RESPONSE_TIMEOUT_S)),
+            on_errand(errand(self.changes, lease, time_slice, self.stopping.is_set)),
         ):
             with span("sync", {"course_id": course_id}) as notes:
                 reports: list[SyncReport] = []

@@ -60,9 +60,9 @@ def school_with(*submissions: Submission, sis_user_id: str | None = "S1", **chan
 
 def reasons(school: School, *, by_person: bool = False) -> list[Reason]:
     """Return why the assignment is not in PowerSchool, as the comparison and its plan say."""
-    survey = school.surveyor.survey("1", asked_for_by_person=by_person)
-    planned = [f.finding for f in survey.plan.findings if f.student_dcid is None]
-    return [finding.reason for finding in (*survey.placements[0].findings, *planned)]
+    comparison = school.comparer.compare("1", asked_for_by_person=by_person)
+    planned = [f.finding for f in comparison.plan.findings if f.student_dcid is None]
+    return [finding.reason for finding in (*comparison.placements[0].findings, *planned)]
 
 
 def blocked(**changes: object) -> list[Reason]:

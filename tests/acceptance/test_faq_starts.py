@@ -49,7 +49,7 @@ def test_a_canvas_change_starts_a_sync() -> None:
 def test_a_person_starts_a_sync_with_a_dry_run() -> None:
     """Ways to start a sync: a person, "with a dry run that shows the plan" and writes nothing."""
     school = School()
-    plan = school.surveyor.survey("1", asked_for_by_person=True).plan
+    plan = school.comparer.compare("1", asked_for_by_person=True).plan
     assert sum(isinstance(step, CreateStep) for step in plan.steps) == 2
     assert sum(len(step.rows) for step in plan.steps if isinstance(step, WriteScoresStep)) == 4
     assert school.writes() == []

@@ -164,7 +164,7 @@ def test_notes_and_hints(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -
     notes = ScheduleState(slot=NOW, checked_at=NOW, data_version="16", hint_ms=5)
     runs.save_schedule_state(leased(runs), notes)
     assert (runs.schedule_state(), runs.last_notification_ms()) == (notes, 0)
-    client.set(keys.roster_hint, 1_900_000_000_123)
+    client.set(keys.roster_changed_at, 1_900_000_000_123)
     assert runs.last_notification_ms() == 1_900_000_000_123
 
 

@@ -19,7 +19,7 @@ class Faults:
     """Breaks things, and mends each of them later. At most one of each kind is broken at a time."""
 
     plant: Plant
-    dice: random.Random
+    rng: random.Random
     count: Counter[str] = field(default_factory=Counter)
     _mends: dict[str, tuple[float, Callable[[], None]]] = field(default_factory=dict)
 
@@ -33,7 +33,7 @@ class Faults:
             "redis killed": self._kill_redis,
             "powerschool maintenance": lambda: self._powerschool(maintenance=True),
             "powerschool down": lambda: self._powerschool(down=True),
-            "powerschool errors": lambda: self._powerschool(error_rate=0.4, seed=self.dice.randrange(1000)),
+            "powerschool errors": lambda: self._powerschool(error_rate=0.4, seed=self.rng.randrange(1000)),
             "powerschool throttled": self._throttle,
             "canvas down": lambda: self._canvas(down=True),
             "canvas maintenance": lambda: self._canvas(maintenance=True),
@@ -45,7 +45,7 @@ class Faults:
             ),
             "token expired": lambda: self._powerschool(expire_tokens=True),
         }
-        kind = self.dice.choice(list(kinds))
+        kind = self.rng.choice(list(kinds))
         kinds[kind]()
         self.count[kind] += 1
 
@@ -67,37 +67,37 @@ class Faults:
 
     def _throttle(self) -> None:
         """Let PowerSchool permit a request per interval, which changes once before it is well again."""
-        style = self.dice.choice(["403", "429"])
-        first, then = (self.dice.choice(INTERVALS_MS) for _ in range(2))
+        style = self.rng.choice(["403", "429"])
+        first, then = (self.rng.choice(INTERVALS_MS) for _ in range(2))
 
         def change() -> None:
             self._powerschool(throttle_interval_ms=then, throttle_style=style)
 
         self._powerschool(throttle_interval_ms=first, throttle_style=style)
-        self._later("powerschool", self.dice.uniform(0.5, 3), change)
+        self._later("powerschool", self.rng.uniform(0.5, 3), change)
 
     def _kill_worker(self) -> None:
-        name = self.dice.choice(WORKERS)
+        name = self.rng.choice(WORKERS)
         if name not in self._mends:
             self.plant.kill(name)
 
     def _stop_worker(self) -> None:
         """Stop a worker for longer than its leases last, then let it go on as if nothing had happened."""
-        name = self.dice.choice(WORKERS)
+        name = self.rng.choice(WORKERS)
         if not set(WORKERS) & self._mends.keys():
             self.plant.processes.signal(name, signal.SIGSTOP)
-            resume = self.plant.lease_s + self.dice.uniform(0.2, 1.5)
+            resume = self.plant.lease_s + self.rng.uniform(0.2, 1.5)
             self._later(name, resume, lambda: self.plant.processes.signal(name, signal.SIGCONT))
 
     def _kill_redis(self) -> None:
         if "redis" not in self._mends:
             self.plant.redis.kill()
-            self._later("redis", self.dice.uniform(0.1, 1.2), self.plant.redis.start)
+            self._later("redis", self.rng.uniform(0.1, 1.2), self.plant.redis.start)
 
     def _powerschool(self, **knobs: object) -> None:
-        self.plant.stage.powerschool_faults(latency_ms=self.dice.randrange(0, 200), **knobs)
-        self._later("powerschool", self.dice.uniform(0.5, 3), self.plant.stage.powerschool_faults)
+        self.plant.stage.powerschool_faults(latency_ms=self.rng.randrange(0, 200), **knobs)
+        self._later("powerschool", self.rng.uniform(0.5, 3), self.plant.stage.powerschool_faults)
 
     def _canvas(self, **knobs: object) -> None:
         self.plant.stage.canvas_faults(**knobs)
-        self._later("canvas", self.dice.uniform(0.5, 2), self.plant.stage.canvas_faults)
+        self._later("canvas", self.rng.uniform(0.5, 2), self.plant.stage.canvas_faults)

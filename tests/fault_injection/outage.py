@@ -52,8 +52,8 @@ class Outage:
 
 def outage(plant: Plant, seconds: float, seed: int) -> Outage:
     """Let teachers work for so long while Canvas or PowerSchool is unwell, then let both be well again."""
-    dice = random.Random(seed)
-    teachers = Teachers(plant.stage, dice, FIRST_NEW_ID + seed * 1000)
+    rng = random.Random(seed)
+    teachers = Teachers(plant.stage, rng, FIRST_NEW_ID + seed * 1000)
     before, letters_before = not_ours(plant.stage), plant.service.dead_letters.count()
     spent_before, most_waiting = attempts_spent(plant), 0
     ways = _ways(plant)
@@ -64,7 +64,7 @@ def outage(plant: Plant, seconds: float, seed: int) -> Outage:
             plant.tend()
             teachers.act()
             most_waiting = max(most_waiting, sum(plant.service.changes.counts()))
-            time.sleep(dice.uniform(0.05, 0.3))
+            time.sleep(rng.uniform(0.05, 0.3))
         mend()
     teachers.release()
     started = time.monotonic()

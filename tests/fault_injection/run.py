@@ -99,9 +99,9 @@ class Run:
 
 def run(plant: Plant, seed: int, seconds: float) -> Run:
     """Let teachers work and things break for so many seconds; return what it came to once the dust has settled."""
-    dice = random.Random(seed)
-    teachers = Teachers(plant.stage, dice, FIRST_NEW_ID + seed * 1000)
-    faults = Faults(plant, dice)
+    rng = random.Random(seed)
+    teachers = Teachers(plant.stage, rng, FIRST_NEW_ID + seed * 1000)
+    faults = Faults(plant, rng)
     before = not_ours(plant.stage)
     plant.deaths.clear()
     _forget_deliveries(plant)
@@ -115,7 +115,7 @@ def run(plant: Plant, seed: int, seconds: float) -> Run:
     dead_letters = len(plant.service.dead_letters.all())
     first = judge(plant.stage, teachers.work, before, plant.service.audit)
 
-    play_one(plant, seed, dice)
+    play_one(plant, seed, rng)
     settled &= _settle(plant)[0]
     scene = judge(plant.stage, teachers.work, before, plant.service.audit)
     repaired = _silence(plant, teachers, before)
@@ -135,10 +135,10 @@ def _break_things(plant: Plant, teachers: Teachers, faults: Faults, seconds: flo
         plant.tend()
         if now >= next_act:
             teachers.act()
-            next_act = now + teachers.dice.uniform(0.02, 0.12)
+            next_act = now + teachers.rng.uniform(0.02, 0.12)
         if now >= next_fault:
             faults.strike()
-            next_fault = now + faults.dice.uniform(0.5, 1.8)
+            next_fault = now + faults.rng.uniform(0.5, 1.8)
         time.sleep(0.01)
     faults.mend(everything=True)
     teachers.release()

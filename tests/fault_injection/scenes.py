@@ -16,10 +16,10 @@ SLOW_MS = 800
 SUBMISSIONS = "/students/submissions"
 
 
-def play_one(plant: Plant, number: int, dice: random.Random) -> None:
+def play_one(plant: Plant, number: int, rng: random.Random) -> None:
     """Play one of the scenes, in turn; then PowerSchool must equal what the rules demand, as after everything."""
     scenes = (change_during_a_sync, outage_after_the_last_change, worker_back_from_the_dead, killed_under_a_write)
-    scenes[number % len(scenes)](plant, dice.randrange(200, 400) / 4)
+    scenes[number % len(scenes)](plant, rng.randrange(200, 400) / 4)
 
 
 def change_during_a_sync(plant: Plant, score: float) -> bool:

@@ -22,7 +22,7 @@ class Teachers:
     """Acts on the ordinary assignments of three courses, and on those it makes. `first_new_id` is theirs."""
 
     stage: DemoClient
-    dice: random.Random
+    rng: random.Random
     first_new_id: int
     work: dict[int, list[int]] = field(init=False)
     held_back: set[tuple[int, int]] = field(default_factory=set)
@@ -40,7 +40,7 @@ class Teachers:
         deeds: list[Callable[[int], None]] = [
             self._clear, self._excuse, self._create, self._hold_back, *[self._edit] * 2, *[self._grade] * 14,
         ]  # fmt: skip
-        self.dice.choice(deeds)(self.dice.choice(list(self.work)))
+        self.rng.choice(deeds)(self.rng.choice(list(self.work)))
         self.acts += 1
 
     def release(self) -> None:
@@ -51,7 +51,7 @@ class Teachers:
 
     def _grade(self, course: int) -> None:
         # Quarters are exact in binary and in decimal, so that equal means equal.
-        score = self.dice.randrange(0, 48) / 4
+        score = self.rng.randrange(0, 48) / 4
         self.stage.grade(SINGLE_GRADE, course, self._assignment(course), self._student(course), score)
 
     def _clear(self, course: int) -> None:
@@ -67,9 +67,12 @@ class Teachers:
     def _edit(self, course: int) -> None:
         assignment = self._assignment(course)
         changes: dict[str, object] = {"name": f"Renamed {assignment} {self.acts}"}
-        if self.dice.random() < 0.5:
-            changes = {"points_possible": float(self.dice.randrange(5, 100)), "description": f"<p>{self.acts}</p>"}
-        if self.dice.random() < 0.3:
+        if self.rng.random() < 0.5:
+            changes = {
+                "points_possible": float(self.rng.randrange(5, 100)),
+                "description": f"<p>{self.acts}</p>",
+            }
+        if self.rng.random() < 0.3:
             changes["due_at"] = self._some_day()
         self._change(course, assignment, **changes)
 
@@ -89,13 +92,13 @@ class Teachers:
         self.work[course].append(new)
 
     def _some_day(self) -> str:
-        return (self.stage.clock.now() + timedelta(days=self.dice.randrange(1, 9))).isoformat()
+        return (self.stage.clock.now() + timedelta(days=self.rng.randrange(1, 9))).isoformat()
 
     def _change(self, course: int, assignment: int, **changes: object) -> None:
         self.stage.act(do="edit_assignment", course_id=course, assignment_id=assignment, changes=changes)
 
     def _assignment(self, course: int) -> int:
-        return self.dice.choice(self.work[course])
+        return self.rng.choice(self.work[course])
 
     def _student(self, course: int) -> int:
-        return user_id_of(self.dice.choice(STUDENTS[course]))
+        return user_id_of(self.rng.choice(STUDENTS[course]))

@@ -114,10 +114,10 @@ class OpenGate:
     def enter(self, again: Permit | None = None) -> Permit:
         return Permit("caller", failures_noted=False)
 
-    def leave(self, passage: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def leave(self, permit: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         pass
 
-    def throttled(self, passage: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         return timedelta(seconds=1)
 
     def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:

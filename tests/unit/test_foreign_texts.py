@@ -203,9 +203,9 @@ def test_error_bodies_are_cut_and_not_followed_for_ever() -> None:
     assert error_messages(nested) == []  # type: ignore[arg-type]  # a list of lists
     assert sum(map(len, error_messages([{"message": "x " * 900}] * 1000))) <= MAX_ERROR_TEXT_CHARS
     assert error_messages([0] * 5000 + ["late"]) == []
-    assert len(plain(403, "x " * MEGABYTE).spoken) <= MAX_ERROR_TEXT_CHARS
+    assert len(plain(403, "x " * MEGABYTE).raw_error_text) <= MAX_ERROR_TEXT_CHARS
     response = httpx.Response(403, content=b"QlpoOTFBWSZT", headers={"Content-Type": "text/plain; charset=bz2"})
-    assert ApiResponse.of(Call("canvas", "GET", "/x"), response).spoken == "QlpoOTFBWSZT"
+    assert ApiResponse.of(Call("canvas", "GET", "/x"), response).raw_error_text == "QlpoOTFBWSZT"
 
 
 def test_a_log_line_is_cut_without_showing_half_a_secret() -> None:

@@ -49,7 +49,7 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
                 handle(message)
             except _LOOKUP_AND_VALUE_ERRORS as error:
                 log.error(LogEvent.TASK_MESSAGE_UNDECODABLE, **exception_fields(error))  # noqa: TRY400  # without its text
-                self._keep(message, REFUSED)
+                self._save(message, REFUSED)
 
         return handle_or_keep
 
@@ -60,21 +60,21 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
 
     def on_decode_error(self, message: Any, _exc: Exception) -> None:
         """Keep a message whose body cannot be decoded."""
-        self._keep(message, UNDECODABLE)
+        self._save(message, UNDECODABLE)
 
     def on_unknown_message(self, _body: object, message: Any) -> None:
         """Keep a message that is no task."""
-        self._keep(message, NO_TASK)
+        self._save(message, NO_TASK)
 
     def on_unknown_task(self, _body: object, message: Any, _exc: Exception) -> None:
         """Keep a message of a task that this version does not have."""
-        self._keep(message, UNKNOWN_TASK)
+        self._save(message, UNKNOWN_TASK)
 
     def on_invalid_task(self, _body: object, message: Any, _exc: Exception) -> None:
         """Keep a message of a known task whose rest is wrong."""
-        self._keep(message, REFUSED)
+        self._save(message, REFUSED)
 
-    def _keep(self, message: Any, cause: str) -> None:
+    def _save(self, message: Any, cause: str) -> None:
         # First kept, then acknowledged: a worker that dies in between leaves it twice and not at all lost.
         queue = str(message.delivery_info.get("routing_key", ""))
         task = str((message.headers or {}).get("task", UNNAMED))[:MAX_NAME]

@@ -64,10 +64,10 @@ def run_celery_worker(
     check_schema(container.redis, container.keys)
     told_to_stop = threading.Event()
 
-    def note_signal(**_: object) -> None:
+    def record_signal(**_: object) -> None:
         told_to_stop.set()
 
-    signals.worker_shutting_down.connect(note_signal)
+    signals.worker_shutting_down.connect(record_signal)
     app = make_app(settings)
     app.set_default()
     app.steps["worker"].add(step)

@@ -41,7 +41,7 @@ def sync(
     service = open_services()
     _refuse_unknown(service, course)
     if dry_run:
-        emit(plan_preview(service.surveyor, course, assignment), as_json, _plan_text)
+        emit(plan_preview(service.comparer, course, assignment), as_json, _plan_text)
         return
     asked_at = service.clock.now()
     service.changes.request(

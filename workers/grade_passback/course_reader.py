@@ -155,7 +155,7 @@ class CourseComparer:
         self._policy = policy
         self._associations = associations
 
-    def survey(
+    def compare(
         self,
         course_id: str,
         *,
@@ -171,7 +171,7 @@ class CourseComparer:
         that the course does not list.
         What is remembered of the course and does not fit is read anew. Raises the errors of `shared.errors`.
         """
-        again = partial(self.survey, course_id, asked_for_by_person=asked_for_by_person, whole=whole)
+        again = partial(self.compare, course_id, asked_for_by_person=asked_for_by_person, whole=whole)
         course = self._canvas.course(course_id, reading)
         graded = known_graded(graded, course)
         earlier = self._records.course(course_id)

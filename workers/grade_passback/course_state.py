@@ -27,47 +27,47 @@ from workers.grade_passback.unreadable_rows import unreadable_assignments
 NOTHING = SectionRecord(None, State.WAITING)
 
 
-def course_record(survey: CourseComparison, applied: ApplyResult, now: datetime) -> CourseRecord:
+def course_record(comparison: CourseComparison, applied: ApplyResult, now: datetime) -> CourseRecord:
     """Return the course's record after a run.
 
     What this run did not write keeps the time of its last write; what it read no scores of, what was told of them.
     """
-    before = sections_by_key(survey.earlier)
+    before = sections_by_key(comparison.earlier)
     placements: dict[str, list[AssignmentInSection]] = {}
-    for placement in survey.placements:
+    for placement in comparison.placements:
         placements.setdefault(placement.assignment.id, []).append(placement)
     return CourseRecord(
-        course_id=survey.course.id,
+        course_id=comparison.course.id,
         synced_at=now,
-        name=survey.course.name,
+        name=comparison.course.name,
         assignments=(
             *(
                 AssignmentRecord(
                     assignment_id=assignment_id,
                     name=own[0].assignment.name,
-                    sections=tuple(_section(p, survey, applied, before, now) for p in own),
+                    sections=tuple(_section(p, comparison, applied, before, now) for p in own),
                 )
                 for assignment_id, own in placements.items()
             ),
-            *unreadable_assignments(survey),
-            *deleted_in_canvas(survey),
+            *unreadable_assignments(comparison),
+            *deleted_in_canvas(comparison),
         ),
         rosters=tuple(
             SectionRoster(r.sis_section_id, r.dcid, tuple(sorted(s for s, each in r.students.items() if each.active)))
-            for r in survey.rosters.values()
+            for r in comparison.rosters.values()
         ),
     )
 
 
 def _section(
     placement: AssignmentInSection,
-    survey: CourseComparison,
+    comparison: CourseComparison,
     applied: ApplyResult,
     before: Mapping[AssignmentSectionKey, SectionRecord],
     now: datetime,
 ) -> SectionRecord:
     key = placement.key
-    findings = _findings(placement, survey, applied)
+    findings = _findings(placement, comparison, applied)
     link = applied.links.get(key) if key else None
     wanted = len(placement.desired.scores) if placement.desired and not _waits(findings) else 0
     was_written = key is not None and (key in applied.written or key in applied.written_before)
@@ -76,11 +76,11 @@ def _section(
         section_sis_id=placement.section.sis_section_id,
         state=state_of(findings),
         findings=findings,
-        students=(*placement.students, *_refused_students(key, survey, applied)),
+        students=(*placement.students, *_refused_students(key, comparison, applied)),
         powerschool_assignment_id=link.powerschool_assignment_id if link else None,
         powerschool_assignment_section_id=link.powerschool_assignment_section_id if link else None,
         scores_wanted=wanted,
-        scores_there=wanted - _unsent(key, survey, applied),
+        scores_there=wanted - _unsent(key, comparison, applied),
         written_at=now if was_written else earlier.written_at,
     )
     if placement.scores_read:
@@ -106,11 +106,13 @@ def state_of(findings: Iterable[Finding]) -> State:
     return State.WAITING if reasons == {Reason.NOT_GRADED_YET} else State.BLOCKED
 
 
-def _findings(placement: AssignmentInSection, survey: CourseComparison, applied: ApplyResult) -> tuple[Finding, ...]:
+def _findings(
+    placement: AssignmentInSection, comparison: CourseComparison, applied: ApplyResult
+) -> tuple[Finding, ...]:
     key = placement.key
     if key is None:
         return placement.findings
-    planned = [f.finding for f in survey.plan.findings_of(*key) if f.student_dcid is None]
+    planned = [f.finding for f in comparison.plan.findings_of(*key) if f.student_dcid is None]
     found = [*placement.findings, *planned]
     if key in applied.kept_names:
         found.append(applied.kept_names[key])
@@ -120,30 +122,30 @@ def _findings(placement: AssignmentInSection, survey: CourseComparison, applied:
         found.append(Finding(Reason.DEAD_LETTER, applied.dead[key].cause))
     elif key in applied.failed:
         found.append(Finding(Reason.RETRYING, applied.failed[key].cause))
-    elif applied.unwell is not None and _unsent(key, survey, applied, whole=True):
+    elif applied.unwell is not None and _unsent(key, comparison, applied, whole=True):
         found.append(Finding(Reason.RETRYING, applied.unwell.cause))
     if key in applied.links:
         found += stored_differently(applied.links[key].echoes)
     return tuple(found)
 
 
-def _refused_students(key: Key | None, survey: CourseComparison, applied: ApplyResult) -> list[StudentRecord]:
+def _refused_students(key: Key | None, comparison: CourseComparison, applied: ApplyResult) -> list[StudentRecord]:
     if key is None:
         return []
-    planned = {f.student_dcid: f.finding for f in survey.plan.findings_of(*key) if f.student_dcid is not None}
+    planned = {f.student_dcid: f.finding for f in comparison.plan.findings_of(*key) if f.student_dcid is not None}
     found = {**planned, **applied.refused_students.get(key, {})}
     return [
-        StudentRecord(survey.users[dcid].user_id, survey.users[dcid].sis_user_id, finding)
+        StudentRecord(comparison.users[dcid].user_id, comparison.users[dcid].sis_user_id, finding)
         for dcid, finding in sorted(found.items())
-        if dcid in survey.users
+        if dcid in comparison.users
     ]
 
 
-def _unsent(key: Key | None, survey: CourseComparison, applied: ApplyResult, *, whole: bool = False) -> int:
+def _unsent(key: Key | None, comparison: CourseComparison, applied: ApplyResult, *, whole: bool = False) -> int:
     """Return how many of the planned scores were not written; with `whole`, count an unwritten assignment as one."""
     if key is None:
         return 0
-    writes = [step for step in survey.plan.steps_of(*key) if not isinstance(step, LinkStep)]
+    writes = [step for step in comparison.plan.steps_of(*key) if not isinstance(step, LinkStep)]
     rows = sum(len(step.rows) for step in writes if isinstance(step, WriteScoresStep))
     pending = bool(writes) and key not in applied.written
     return max(rows - applied.written.get(key, 0), int(whole and pending))

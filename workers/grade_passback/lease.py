@@ -116,7 +116,7 @@ class SyncTimeSlice:
 
 
 def write_guard(
-    changes: SyncQueue, lease: Lease, turn: SyncTimeSlice, stopping: Callable[[], bool] = lambda: False
+    changes: SyncQueue, lease: Lease, time_slice: SyncTimeSlice, stopping: Callable[[], bool] = lambda: False
 ) -> WriteGuard:
     """Return the check that a sync makes right before each write.
 
@@ -125,7 +125,7 @@ def write_guard(
     """
 
     def check() -> None:
-        cause = STOPPING if stopping() else turn.over()
+        cause = STOPPING if stopping() else time_slice.over()
         if cause is not None:
             raise should_yield(lease, cause)
         changes.renew(lease)
@@ -133,7 +133,7 @@ def write_guard(
     return check
 
 
-def errand(changes: SyncQueue, lease: Lease, turn: SyncTimeSlice, stopping: Callable[[], bool]) -> Errand:
+def errand(changes: SyncQueue, lease: Lease, time_slice: SyncTimeSlice, stopping: Callable[[], bool]) -> Errand:
     """Return what the requests of a sync are sent for: courses that were taken earlier go first.
 
     So a course that has begun to write ends before later ones read. Its requests wait for their turn until its
@@ -147,7 +147,7 @@ def errand(changes: SyncQueue, lease: Lease, turn: SyncTimeSlice, stopping: Call
 
     def check_wait() -> None:
         check_stop()
-        if turn.left() <= timedelta(0):
+        if time_slice.left() <= timedelta(0):
             raise should_yield(lease, DEADLINE)
 
     def check_write() -> None:
@@ -156,7 +156,7 @@ def errand(changes: SyncQueue, lease: Lease, turn: SyncTimeSlice, stopping: Call
         check_wait()
         changes.renew(lease)
 
-    return Errand(lease.token, turn.left, check_wait=check_wait, check_write=check_write, check_stop=check_stop)
+    return Errand(lease.token, time_slice.left, check_wait=check_wait, check_write=check_write, check_stop=check_stop)
 
 
 def should_yield(lease: Lease, cause: str) -> ServiceUnavailable:

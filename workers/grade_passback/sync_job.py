@@ -40,7 +40,7 @@ class SyncJob:
 
     def __init__(
         self,
-        surveyor: CourseComparer,
+        comparer: CourseComparer,
         applier: PlanApplier,
         rosters: RosterReader,
         records: CourseStates,
@@ -48,7 +48,7 @@ class SyncJob:
         associations: CategoryMatches,
         dead_letters: DeadLetters,
     ) -> None:
-        self._surveyor = surveyor
+        self._comparer = comparer
         self._applier = applier
         self._rosters = rosters
         self._records = records
@@ -66,16 +66,16 @@ class SyncJob:
     def _run(self, changes: PendingChanges, guard: WriteGuard, token: int) -> SyncReport:
         started = self._clock.now()
         graded = self._graded(changes)
-        survey, applied = self._until_settled(changes, graded, guard, WriteContext.of(changes, token))
-        record = course_record(survey, applied, self._clock.now())
+        comparison, applied = self._until_settled(changes, graded, guard, WriteContext.of(changes, token))
+        record = course_record(comparison, applied, self._clock.now())
         # A date that passed while Canvas was being read is still ahead: what was read may be from before it.
-        record = replace(record, next_due_at=next_due_at(survey.course, started - DUE_DATE_DELAY))
-        save_category_matches(survey, applied, self._associations)
-        self._records.save(record, [section.id for section in survey.course.sections])
+        record = replace(record, next_due_at=next_due_at(comparison.course, started - DUE_DATE_DELAY))
+        save_category_matches(comparison, applied, self._associations)
+        self._records.save(record, [section.id for section in comparison.course.sections])
         if applied.refused_students:
             # PowerSchool knows better than the remembered roster; the next sync should, too.
-            self._rosters.sections([s.sis_section_id for s in survey.rosters.values()], refresh=True)
-        outcome = _outcome(survey, applied)
+            self._rosters.sections([s.sis_section_id for s in comparison.rosters.values()], refresh=True)
+        outcome = _outcome(comparison, applied)
         scores_written = sum(applied.written.values()) + sum(applied.written_before.values())
         log.info(
             LogEvent.COURSE_SYNCED,
@@ -90,7 +90,7 @@ class SyncJob:
         )
         return SyncReport(
             outcome,
-            tuple(_once_per_assignment([*applied.dead.values(), *unreadable_failures(survey)])),
+            tuple(_once_per_assignment([*applied.dead.values(), *unreadable_failures(comparison)])),
             _resolved(record),
             assignments_written=len(applied.written.keys() | applied.written_before.keys()),
             scores_written=scores_written,
@@ -110,19 +110,19 @@ class SyncJob:
     ) -> tuple[CourseComparison, ApplyResult]:
         written: Counter[Key] = Counter()
         for _ in range(MAX_PASSES):
-            survey = self._surveyor.survey(
+            comparison = self._comparer.compare(
                 changes.course_id,
                 asked_for_by_person=changes.asked_for_by_person,
                 graded=graded,
                 reading=_reading(changes),
             )
-            applied = self._applier.apply(survey, guard, occasion)
+            applied = self._applier.apply(comparison, guard, occasion)
             applied.written_before.update(written)
             if not applied.gone or applied.unwell is not None:
-                return survey, applied
+                return comparison, applied
             written.update(applied.written)
         applied.failed.update(applied.gone)
-        return survey, applied
+        return comparison, applied
 
 
 def _reading(changes: PendingChanges) -> CachePolicy:
@@ -132,10 +132,10 @@ def _reading(changes: PendingChanges) -> CachePolicy:
     return CachePolicy.USE if changes.only_grades else CachePolicy.REFRESH
 
 
-def _outcome(survey: CourseComparison, applied: ApplyResult) -> Outcome:
+def _outcome(comparison: CourseComparison, applied: ApplyResult) -> Outcome:
     if applied.unwell is not None:
         return Snooze(applied.unwell.cause, applied.unwell.delay)
-    unread = [Failure(error.cause, str(error), assignment_id) for assignment_id, error in survey.unread.items()]
+    unread = [Failure(error.cause, str(error), assignment_id) for assignment_id, error in comparison.unread.items()]
     if applied.failed or unread:
         return Retry(tuple(_once_per_assignment([*applied.failed.values(), *unread])))
     return Done()

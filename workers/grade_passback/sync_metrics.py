@@ -12,11 +12,11 @@ from workers.grade_passback.outcome_handler import SyncReport
 
 
 class SyncMetrics:
-    """Counts outcomes and writes; `note_latency` learns of each change that is in PowerSchool now."""
+    """Counts outcomes and writes; `observe_latency` learns of each change that is in PowerSchool now."""
 
-    def __init__(self, count: Count, note_latency: Callable[[datetime], object]) -> None:
+    def __init__(self, count: Count, observe_latency: Callable[[datetime], object]) -> None:
         self._count = count
-        self._note_latency = note_latency
+        self._observe_latency = observe_latency
 
     def wrote(self, changes: PendingChanges, report: SyncReport) -> None:
         """Count what a run wrote; if it is done and was told of by an event, also how long that took."""
@@ -25,7 +25,7 @@ class SyncMetrics:
         self._count(CounterName.WRITTEN, "assignments", amount=report.assignments_written)
         self._count(CounterName.WRITTEN, "scores", amount=report.scores_written)
         if isinstance(report.outcome, Done) and changes.causes & EVENT_CAUSES:
-            self._note_latency(changes.first_at)
+            self._observe_latency(changes.first_at)
 
     def ended(self, outcome: Outcome) -> None:
         """Count how a run ended, with its cause where it is not done."""

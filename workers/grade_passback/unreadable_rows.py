@@ -10,18 +10,18 @@ from workers.grade_passback.course_reader import CourseComparison
 CAUSE = "canvas_unexpected"
 
 
-def unreadable_failures(survey: CourseComparison) -> list[Failure]:
+def unreadable_failures(comparison: CourseComparison) -> list[Failure]:
     """Return the dead letter of each assignment that cannot be read; one of the whole course for all other rows."""
-    found = survey.course.unreadable
+    found = comparison.course.unreadable
     own = [Failure(CAUSE, each.what, each.assignment_id) for each in found if each.assignment_id is not None]
     others = "; ".join(each.what for each in found if each.assignment_id is None)
     return [*own, *([Failure(CAUSE, others)] if others else [])]
 
 
-def unreadable_assignments(survey: CourseComparison) -> Iterator[AssignmentRecord]:
+def unreadable_assignments(comparison: CourseComparison) -> Iterator[AssignmentRecord]:
     """Yield a record for every assignment that cannot be read: what is known of it, and that it waits for a person."""
-    earlier = {each.assignment_id: each for each in (survey.earlier.assignments if survey.earlier else ())}
-    for each in survey.course.unreadable:
+    earlier = {each.assignment_id: each for each in (comparison.earlier.assignments if comparison.earlier else ())}
+    for each in comparison.course.unreadable:
         if each.assignment_id is None:
             continue
         before = earlier.get(each.assignment_id)
@@ -30,7 +30,7 @@ def unreadable_assignments(survey: CourseComparison) -> Iterator[AssignmentRecor
         name = before.name if before else ""
         sections = tuple(
             _section(known.get(section.sis_section_id), section.sis_section_id, each.what)
-            for section in survey.course.sections
+            for section in comparison.course.sections
         )
         yield AssignmentRecord(each.assignment_id, name, sections)
 

@@ -35,7 +35,7 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
     def __init__(self, worker: object, **options: object) -> None:
         super().__init__(worker, **options)
         self._dispatcher: Dispatcher | None = None
-        self._heart: HeartbeatThread | None = None
+        self._heartbeat: HeartbeatThread | None = None
 
     def start(self, worker: object) -> None:
         """Start the threads. The lease keeper's ends with the process, after the last sync."""
@@ -47,15 +47,15 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
             this_process("worker"),
             claims_at_once=2 * service.settings.worker_threads,
         )
-        service.lease_keeper.start()
+        service.lease_renewer.start()
         self._dispatcher.start()
-        threads = (self._dispatcher, service.lease_keeper)
-        self._heart = HeartbeatThread(
+        threads = (self._dispatcher, service.lease_renewer)
+        self._heartbeat = HeartbeatThread(
             service.heartbeats,
             this_process("worker"),
             lives=lambda: consumer_responds() and all(thread.is_running for thread in threads),
         )
-        self._heart.start()
+        self._heartbeat.start()
         log.info(LogEvent.PROCESS_STARTED, process="worker")
 
     def stop(self, _worker: object) -> None:
@@ -63,8 +63,8 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
         get_container().stopping.set()
         if self._dispatcher is not None:
             self._dispatcher.stop()
-        if self._heart is not None:
-            self._heart.stop()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
 
 
 def start_worker(settings: Settings) -> None:

@@ -92,7 +92,7 @@ class ProvisioningContainer:
             self._keys,
             self._clock,
             on_request=self._requested,
-            on_trouble=self._counts.troubled,
+            on_failure=self._counts.troubled,
         )
 
     @cached_property
@@ -104,7 +104,7 @@ class ProvisioningContainer:
             self._keys,
             self._clock,
             on_request=self._requested,
-            on_trouble=self._counts.troubled,
+            on_failure=self._counts.troubled,
         )
 
     def _requested(self, system: str, call: str, status: int | str, seconds: float) -> None:

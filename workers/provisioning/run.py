@@ -154,15 +154,15 @@ class ProvisionRun:
         held: Mapping[DataSetKey, LastApplied],
         applied: Sequence[DataSet],
         known: CanvasUsers,
-        stays: Callable[[int], bool] | None,
+        periods: Callable[[int], bool] | None,
     ) -> Comparison:
-        """Return what the plan takes where the rows of every school that `stays` are left as they are."""
-        planned = plans.without_ids_of(stays) if stays else plans.everything
+        """Return what the plan takes where the rows of every school that `periods` are left as they are."""
+        planned = plans.without_ids_of(periods) if periods else plans.everything
         ids = {change.old: change.new for change in planned.id_changes}
         if ids:
             held = {key: each.with_new_ids(ids) for key, each in held.items()}
         before = [with_new_ids(each, ids) for each in applied]
-        data_sets = plan_without(before, planned.data_sets, stays) if stays else planned.data_sets
+        data_sets = plan_without(before, planned.data_sets, periods) if periods else planned.data_sets
         corrections = corrections_before(data_sets, applied, planned.id_changes, known)
         renumbered = {digest_of(each.rows): each.rows for each in held.values() if ids and each.rows}
         prepared = self._prepared(data_sets, held, run.cause)
@@ -409,9 +409,9 @@ class _Plans:
         self._plan = plan
         self.everything = plan(frozenset())
 
-    def without_ids_of(self, stays: Callable[[int], bool]) -> PlanResult:
+    def without_ids_of(self, periods: Callable[[int], bool]) -> PlanResult:
         """Return the plan in which nobody of these schools gets another SIS id."""
-        waiting = frozenset(each.source for each in self.everything.id_changes if stays(each.school_number))
+        waiting = frozenset(each.source for each in self.everything.id_changes if periods(each.school_number))
         return self._plan(waiting) if waiting else self.everything
 
 

@@ -22,21 +22,21 @@ class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
 
     def __init__(self, worker: object, **options: object) -> None:
         super().__init__(worker, **options)
-        self._heart: HeartbeatThread | None = None
+        self._heartbeat: HeartbeatThread | None = None
 
     def start(self, worker: object) -> None:
         """Start the heart, and look at once at what is to be done: beat's next tick may be half a minute away."""
         app: Celery = worker.app  # type: ignore[attr-defined]
         app.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
-        self._heart = HeartbeatThread(get_container().heartbeats, this_process(KIND), lives=consumer_responds)
-        self._heart.start()
+        self._heartbeat = HeartbeatThread(get_container().heartbeats, this_process(KIND), lives=consumer_responds)
+        self._heartbeat.start()
         log.info(LogEvent.PROCESS_STARTED, process=KIND)
 
     def stop(self, _worker: object) -> None:
         """Stop; the tick under way ends with its step, and what it came to is kept."""
         get_container().stopping.set()
-        if self._heart is not None:
-            self._heart.stop()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
 
 
 def start_provisioning_worker(settings: Settings) -> None:

@@ -73,9 +73,9 @@ class HeartbeatThread:
 def run_heartbeat(settings: Settings, kind: str) -> Iterator[None]:
     """Let this process, of this kind, be seen alive inside the block."""
     with closing(connect(settings)) as client:
-        heart = HeartbeatThread(Heartbeats(client, Keys(settings.redis_prefix)), this_process(kind))
-        heart.start()
+        heartbeat_thread = HeartbeatThread(Heartbeats(client, Keys(settings.redis_prefix)), this_process(kind))
+        heartbeat_thread.start()
         try:
             yield
         finally:
-            heart.stop()
+            heartbeat_thread.stop()

@@ -40,12 +40,12 @@ def canvas_client(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
-    on_trouble: OnFailure | None = None,
+    on_failure: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasClient:
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
     return CanvasClient(
-        _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, on_trouble, transport),
+        _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, on_failure, transport),
         CourseCache(redis_client, keys),
         PageSizes(redis_client, keys),
         settings.canvas_account,
@@ -59,14 +59,14 @@ def canvas_sis_imports(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
-    on_trouble: OnFailure | None = None,
+    on_failure: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasSisImports:
     """Return SIS Import with the provisioning token. Raises `ConfigurationError` without URL or token."""
     own_token = settings.canvas_provisioning_token
     token = own_token if own_token.get_secret_value() else settings.canvas_token
     return CanvasSisImports(
-        _canvas(settings, token, redis_client, keys, clock, on_request, on_trouble, transport), settings.canvas_account
+        _canvas(settings, token, redis_client, keys, clock, on_request, on_failure, transport), settings.canvas_account
     )
 
 
@@ -77,7 +77,7 @@ def _canvas(
     keys: Keys,
     clock: Clock,
     on_request: OnRequest | None,
-    on_trouble: OnFailure | None,
+    on_failure: OnFailure | None,
     transport: httpx.BaseTransport | None,
 ) -> PagedApi:
     settings.require(*CANVAS_SETTINGS)
@@ -103,7 +103,7 @@ def _canvas(
         gate,
         clock,
         on_request=on_request,
-        on_trouble=on_trouble,
+        on_failure=on_failure,
         probe=PROBE,
         advice=advised_interval,
     )

@@ -49,11 +49,11 @@ class CanvasClient:
         if kept is not None:
             return _course(course_id, kept, assignments, {}, self._identity(course_id, reading), odd, remembered=True)
         groups, odd_groups = self._groups(course_id, with_grades_published=moderated)
-        frame, odd_sections = self._frame(course_id, groups)
+        frame, odd_sections = self._structure(course_id, groups)
         odd = (*odd, *odd_groups, *odd_sections)
         # What could not be read may be readable at the next sync.
         if reading is not CachePolicy.BYPASS and not odd_groups and not odd_sections:
-            self._memory.keep_frame(course_id, frame)
+            self._memory.save_structure(course_id, frame)
         return _course(course_id, frame, assignments, _published(groups), self._identity(course_id, reading), odd)
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
@@ -150,10 +150,10 @@ class CanvasClient:
             course = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id}).parsed(wire.COURSE)
             kept = CourseIdentity(course.name or "", course.time_zone or "")
             if reading is not CachePolicy.BYPASS:
-                self._memory.keep_identity(course_id, kept)
+                self._memory.save_identity(course_id, kept)
         return kept
 
-    def _frame(self, course_id: str, groups: Iterable[GroupWire]) -> tuple[CourseStructure, tuple[Unreadable, ...]]:
+    def _structure(self, course_id: str, groups: Iterable[GroupWire]) -> tuple[CourseStructure, tuple[Unreadable, ...]]:
         """Return the frame. A course's own SIS id is read with its sections, of which each has it."""
         sections, odd = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
         frame = CourseStructure(
@@ -190,7 +190,7 @@ class CanvasClient:
                 return frozenset()
             test_students = {enrollment.user_id for enrollment in found}
             known = {user_id: user_id in test_students for user_id in nobody}
-            self._memory.keep_test_students(course_id, known)
+            self._memory.save_test_students(course_id, known)
         return frozenset(user_id for user_id in nobody if known[user_id])
 
     def _all(

@@ -51,27 +51,27 @@ class CourseCache:
         kept = self._redis.get(self._keys.cached("canvas-frame", course_id))
         return None if kept is None else _STRUCTURE.validate_json(kept)
 
-    def keep_frame(self, course_id: str, frame: CourseStructure) -> None:
+    def save_structure(self, course_id: str, frame: CourseStructure) -> None:
         """Remember the frame. For the course's lease holder, so that no older reading replaces a newer one."""
-        self._keep("canvas-frame", course_id, _STRUCTURE.dump_json(frame), COURSE_MAX_AGE)
+        self._save("canvas-frame", course_id, _STRUCTURE.dump_json(frame), COURSE_MAX_AGE)
 
     def identity(self, course_id: str) -> CourseIdentity | None:
         """Return the remembered name and time zone of the course, None if there are none."""
         kept = self._redis.get(self._keys.cached("canvas-course", course_id))
         return None if kept is None else _IDENTITY.validate_json(kept)
 
-    def keep_identity(self, course_id: str, identity: CourseIdentity) -> None:
+    def save_identity(self, course_id: str, identity: CourseIdentity) -> None:
         """Remember the name and the time zone."""
-        self._keep("canvas-course", course_id, _IDENTITY.dump_json(identity), IDENTITY_MAX_AGE)
+        self._save("canvas-course", course_id, _IDENTITY.dump_json(identity), IDENTITY_MAX_AGE)
 
     def are_test_students(self, course_id: str) -> Mapping[str, bool]:
         """Return of users without a SIS id whether they are test students, as far as Canvas was asked."""
         kept = self._redis.get(self._keys.cached("canvas-nobody", course_id))
         return {} if kept is None else _NOBODY.validate_json(kept)
 
-    def keep_test_students(self, course_id: str, are_test_students: Mapping[str, bool]) -> None:
+    def save_test_students(self, course_id: str, are_test_students: Mapping[str, bool]) -> None:
         """Remember what Canvas said of these users. It never changes: a test student is nothing else."""
-        self._keep("canvas-nobody", course_id, _NOBODY.dump_json(dict(are_test_students)), COURSE_MAX_AGE)
+        self._save("canvas-nobody", course_id, _NOBODY.dump_json(dict(are_test_students)), COURSE_MAX_AGE)
 
-    def _keep(self, what: str, course_id: str, document: bytes, max_age: timedelta) -> None:
+    def _save(self, what: str, course_id: str, document: bytes, max_age: timedelta) -> None:
         self._redis.set(self._keys.cached(what, course_id), document, px=max_age)

@@ -114,7 +114,7 @@ class PagedApi:
             answer = self._api.send("GET", template, ids, params=params, url=url, decoder=decoder)
         except AccessDenied as refused:
             raise (refused if template == PROBE else self._as_far_as_it_goes(refused)) from None
-        self._note_origins(answer)
+        self._record_origins(answer)
         return answer
 
     def upload(
@@ -164,7 +164,7 @@ class PagedApi:
                     return refused
         return AccessDenied(refused.message, cause="canvas_403", status=refused.status, words=refused.words)
 
-    def _note_origins(self, answer: ApiResponse) -> None:
+    def _record_origins(self, answer: ApiResponse) -> None:
         for link in (answer.own_url, answer.next_url):
             try:
                 url = self._base_url if link is None else self._base_url.join(link)

@@ -126,7 +126,7 @@ class RemoteApi:
         read_refusal: ReadRefusal = general_rules_only,
         on_request: OnRequest | None = None,
         probe: str | None = None,
-        on_trouble: OnFailure | None = None,
+        on_failure: OnFailure | None = None,
         advice: Advice = no_advice,
     ) -> None:
         self._system = system
@@ -134,12 +134,12 @@ class RemoteApi:
         self._base_url = str(http.base_url).rstrip("/")
         self._timeout = http.timeout.as_dict()
         self._longest_s = longest_exchange(http.timeout.read or PROBE_TIMEOUT_S).total_seconds()
-        self._gate = gate
+        self._limiter = gate
         self._clock = clock
         self._read_refusal = read_refusal
         self._on_request = on_request or no_counting
         self._probe = probe
-        self._on_trouble = on_trouble or ignore_failure
+        self._on_failure = on_failure or ignore_failure
         self._advice = advice
 
     def send(
@@ -180,14 +180,14 @@ class RemoteApi:
             trouble, whole_system = classify_exception(error)
             raise self._unwell(call, f"{call}: {trouble}", trouble, None, whole_system=whole_system) from error
         if sign is not None:
-            raise self._sick(answer, sign)
+            raise self._record_failure(answer, sign)
         if not answer.succeeded:
             raise self._read_refusal(answer) or _refusal(answer)
         return answer
 
     def pause(self, cause: str, duration: timedelta) -> None:
         """Let no worker call the system for this long."""
-        self._gate.failed(cause, duration, whole_system=True)
+        self._limiter.failed(cause, duration, whole_system=True)
 
     def close(self) -> None:
         """Close the connections."""
@@ -222,21 +222,21 @@ class RemoteApi:
         A throttled request was not carried out, whatever its method: it is sent again in its place, once its turn has
         come. Raises `ServiceUnavailable` where the pause is long or the turn too far away.
         """
-        passage: Permit | None = None
+        permit: Permit | None = None
         while True:
-            answer, sign, passage = self._exchanged(call, request, decoder, most_bytes, passage)
+            answer, sign, permit = self._exchanged(call, request, decoder, most_bytes, permit)
             if sign is None or sign.trouble is not FailureKind.THROTTLED:
                 return answer, sign
-            self._on_trouble(self._system, sign.trouble.value)
-            pause = self._throttled(answer, passage)
+            self._on_failure(self._system, sign.trouble.value)
+            pause = self._throttled(answer, permit)
             if pause is not None:
                 raise ServiceUnavailable(
                     f"{answer} {sign.trouble}", cause=f"{self._system}_{sign.trouble}", delay=pause
                 )
 
-    def _throttled(self, answer: ApiResponse, passage: Permit) -> timedelta | None:
+    def _throttled(self, answer: ApiResponse, permit: Permit) -> timedelta | None:
         asked = retry_after(answer, self._clock.now())
-        return self._gate.throttled(passage, f"{self._system}_{FailureKind.THROTTLED}", asked)
+        return self._limiter.throttled(permit, f"{self._system}_{FailureKind.THROTTLED}", asked)
 
     def _exchanged(
         self, call: Call, request: httpx.Request, decoder: Decoder | None, most_bytes: int, again: Permit | None
@@ -245,27 +245,27 @@ class RemoteApi:
         errand = current_errand()
         if errand:
             errand.check_wait()
-        passage = self._gate.enter(again)
-        if passage.waited >= LONG_WAIT and call.method != "GET":
-            self._check_write(passage)
+        permit = self._limiter.enter(again)
+        if permit.waited >= LONG_WAIT and call.method != "GET":
+            self._check_write(permit)
         well, advised = False, None
         try:
             answer = self._sent(call, request, decoder, most_bytes)
-            sign = self._sign_of(answer)
+            sign = self._failure_rule(answer)
             well = sign is None
             advised = self._advice(answer)
         finally:
-            self._gate.leave(passage, answered=well, advised=advised)
-        return answer, sign, passage
+            self._limiter.leave(permit, answered=well, advised=advised)
+        return answer, sign, permit
 
-    def _check_write(self, passage: Permit) -> None:
+    def _check_write(self, permit: Permit) -> None:
         """Make sure that a write may still be sent, such as that its sync still has its course."""
         errand = current_errand()
         try:
             if errand:
                 errand.check_write()
         except BaseException:
-            self._gate.leave(passage, answered=False, sent=False)
+            self._limiter.leave(permit, answered=False, sent=False)
             raise
 
     def _sent(
@@ -318,34 +318,34 @@ class RemoteApi:
         finally:
             response.close()
 
-    def _sign_of(self, answer: ApiResponse) -> FailureRule | None:
+    def _failure_rule(self, answer: ApiResponse) -> FailureRule | None:
         """Return the sign of trouble in the answer, None where it is a success or a refusal of one request."""
         return None if not answer.succeeded and self._read_refusal(answer) else failure_rule(answer)
 
-    def _sick(self, answer: ApiResponse, sign: FailureRule) -> TransientError:
+    def _record_failure(self, answer: ApiResponse, sign: FailureRule) -> TransientError:
         asked = retry_after(answer, self._clock.now())
         message = f"{answer} {sign.trouble}"
         return self._unwell(answer.call, message, sign.trouble, asked, whole_system=sign.whole_system)
 
-    def _answers_probe(self) -> bool:
+    def _probe_succeeded(self) -> bool:
         if self._probe is None or _is_over(current_errand()):
             # Where the time of the work is over, nobody learns whether others are answered.
             return True
         request = self._http.build_request("GET", self._probe, timeout=PROBE_TIMEOUT_S)
         try:
-            passage = self._gate.enter()
+            permit = self._limiter.enter()
             try:
                 answer = self._sent(Call(self._system, "GET", self._probe), request)
             finally:
                 # The request before it failed all the same.
-                self._gate.leave(passage, answered=False)
+                self._limiter.leave(permit, answered=False)
         except (ServiceUnavailable, httpx.RequestError):
             return False
         sign = failure_rule(answer)
         if sign is not None and sign.trouble is FailureKind.THROTTLED:
             # Whoever throttles is there.
-            self._on_trouble(self._system, sign.trouble.value)
-            return self._throttled(answer, passage) is None
+            self._on_failure(self._system, sign.trouble.value)
+            return self._throttled(answer, permit) is None
         return sign is None
 
     def _unwell(
@@ -354,10 +354,10 @@ class RemoteApi:
         cause = f"{self._system}_{trouble}"
         # What turns everybody away did not look at this request; anything else may have carried it out.
         outcome_unknown = call.method != "GET" and not whole_system
-        self._on_trouble(self._system, trouble.value)
-        pause = self._gate.failed(cause, asked, whole_system=whole_system)
-        if pause is None and not self._answers_probe():
-            pause = self._gate.failed(cause, whole_system=True)
+        self._on_failure(self._system, trouble.value)
+        pause = self._limiter.failed(cause, asked, whole_system=whole_system)
+        if pause is None and not self._probe_succeeded():
+            pause = self._limiter.failed(cause, whole_system=True)
         if pause is None:
             return TransientError(message, cause=cause, outcome_unknown=outcome_unknown)
         return ServiceUnavailable(message, cause=cause, delay=pause, outcome_unknown=outcome_unknown)

@@ -39,7 +39,9 @@ class FailureRule:
 FAILURE_RULES = (
     FailureRule(FailureKind.THROTTLED, True, lambda a: a.status == 429),
     # Canvas (request_throttle.rb) and PowerSchool both throttle with a 403 that only its text tells from a refusal.
-    FailureRule(FailureKind.THROTTLED, True, lambda a: a.status == 403 and _THROTTLED.search(a.spoken) is not None),
+    FailureRule(
+        FailureKind.THROTTLED, True, lambda a: a.status == 403 and _THROTTLED.search(a.raw_error_text) is not None
+    ),
     # In maintenance PowerSchool redirects to a page that answers 200 with HTML.
     FailureRule(FailureKind.UNAVAILABLE, True, lambda a: 300 <= a.status < 400 or a.status == 503),
     FailureRule(FailureKind.UNAVAILABLE, True, lambda a: a.succeeded and a.content is Content.OTHER),
@@ -73,7 +75,7 @@ def classify_exception(error: httpx.RequestError) -> tuple[FailureKind, bool]:
 def retry_after(answer: ApiResponse, now: datetime) -> timedelta | None:
     """Return how long the system asks to wait, an hour at most: by header (seconds or HTTP date) or in its text."""
     header = answer.headers.get("Retry-After", "")[:_MAX_HEADER].strip()
-    asked = _duration(header, now) if header else _in_text(answer.spoken)
+    asked = _duration(header, now) if header else _in_text(answer.raw_error_text)
     if asked is None or asked <= timedelta(0):
         return None
     return min(asked, MAX_RETRY_AFTER)
@@ -95,8 +97,8 @@ def _until(http_date: str, now: datetime) -> timedelta | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
 
 
-def _in_text(spoken: str) -> timedelta | None:
-    found = _SECONDS.search(spoken)
+def _in_text(raw_error_text: str) -> timedelta | None:
+    found = _SECONDS.search(raw_error_text)
     return _seconds(found[1]) if found else None
 
 

@@ -34,14 +34,14 @@ class Limiter(Protocol):
         """
         ...
 
-    def leave(self, passage: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def leave(self, permit: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         """Note that the request is over, and whether the system answered it as one that is well.
 
         `sent` is false where no request was sent after all; `advised` is the interval that the answer advises.
         """
         ...
 
-    def throttled(self, passage: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         """Note a throttled answer. Return the pause if it is too long to wait for, None if `enter` waits for it."""
         ...
 

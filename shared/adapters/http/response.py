@@ -62,7 +62,7 @@ class UnreadableRow:
 class ApiResponse:
     """What came back, read once.
 
-    `body` is the parsed JSON, None where there is none; `spoken` the error texts, unmasked and cut; `next_url` the page
+    `body` is the parsed JSON, None where there is none. `raw_error_text` is unmasked and cut. `next_url` is the page
     that a `Link` header calls next, `own_url` the one that it calls this page or the first one. `decoded` is there
     instead of `body` where a decoder was given that could read it. `seconds` is how long the exchange took.
     """
@@ -72,7 +72,7 @@ class ApiResponse:
     headers: httpx.Headers
     content: Content
     body: Json
-    spoken: str
+    raw_error_text: str
     next_url: str | None = None
     decoded: object = None
     own_url: str | None = None
@@ -109,9 +109,18 @@ class ApiResponse:
         texts = [] if response.is_success and content is Content.JSON else error_messages(body)
         if not texts and media_type == "text/plain":
             texts = [cut(raw[: 4 * MAX_ERROR_TEXT_CHARS].decode(errors="replace"))]
-        spoken = " · ".join(texts)
+        raw_error_text = " · ".join(texts)
         return cls(
-            call, response.status_code, response.headers, content, body, spoken, next_url, None, own_url, seconds
+            call,
+            response.status_code,
+            response.headers,
+            content,
+            body,
+            raw_error_text,
+            next_url,
+            None,
+            own_url,
+            seconds,
         )
 
     @property
@@ -127,7 +136,7 @@ class ApiResponse:
     @property
     def words(self) -> str:
         """What the system said, without personal data."""
-        return masked(self.spoken)
+        return masked(self.raw_error_text)
 
     def __str__(self) -> str:
         return f"{self.call}: {self.status}"

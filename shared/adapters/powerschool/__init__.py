@@ -53,7 +53,7 @@ def powerschool(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
-    on_trouble: OnFailure | None = None,
+    on_failure: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> PowerSchool:
     """Return everything that talks to PowerSchool, shared by all threads of a process.
@@ -62,7 +62,7 @@ def powerschool(
     """
     settings.require(*POWERSCHOOL_SETTINGS)
     sections, students = section_template(settings.section_sis_id), student_template(settings.student_sis_id)
-    api = _api(settings, redis_client, keys, clock, on_request, on_trouble, transport)
+    api = _api(settings, redis_client, keys, clock, on_request, on_failure, transport)
     cache = JsonCache(redis_client, keys)
     queries = PowerQueries(api.query, QueryLimiter(UnavailableQueries(redis_client, keys, clock), clock))
     metadata = MetadataReader(api, cache)
@@ -86,7 +86,7 @@ def roster_feed(
     clock: Clock,
     *,
     on_request: OnRequest | None = None,
-    on_trouble: OnFailure | None = None,
+    on_failure: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> IndexingFeed:
     """Return provisioning's `RosterFeed`, in step with the token and the pace of everything that `powerschool` makes.
@@ -94,7 +94,7 @@ def roster_feed(
     It has an HTTP client of its own, which sends nothing but reads. Raises `ConfigurationError` as `powerschool` does.
     """
     settings.require(*POWERSCHOOL_SETTINGS)
-    api = _api(settings, redis_client, keys, clock, on_request, on_trouble, transport, [refuse_writes])
+    api = _api(settings, redis_client, keys, clock, on_request, on_failure, transport, [refuse_writes])
     cache, reader = JsonCache(redis_client, keys), ReadOnlyPowerSchool(api)
     metadata = MetadataReader(api, cache)
     indexer = RosterIndexer(
@@ -125,7 +125,7 @@ def _api(
     keys: Keys,
     clock: Clock,
     on_request: OnRequest | None,
-    on_trouble: OnFailure | None,
+    on_failure: OnFailure | None,
     transport: httpx.BaseTransport | None,
     before_sending: Sequence[Callable[[httpx.Request], None]] = (),
 ) -> PowerSchoolApi:
@@ -146,7 +146,7 @@ def _api(
         clock,
         read_refusal=read_refusal,
         on_request=on_request,
-        on_trouble=on_trouble,
+        on_failure=on_failure,
         probe=PROBE,
     )
     token = SharedToken(

@@ -49,13 +49,15 @@ def read_refusal(answer: ApiResponse) -> PermanentError | None:
         case 401:
             return _unauthorized(answer)
         case 403:
-            cause = _first_match(_FORBIDDEN, answer.spoken)
+            cause = _first_match(_FORBIDDEN, answer.raw_error_text)
             return _refused(AccessDenied, answer, cause) if cause else None
         case 409:
-            return _refused(RequestRejected, answer, _first_match(_CONFLICTS, answer.spoken) or "powerschool_409")
+            return _refused(
+                RequestRejected, answer, _first_match(_CONFLICTS, answer.raw_error_text) or "powerschool_409"
+            )
         case 400 | 412 as status:
             return _refused(
-                RequestRejected, answer, _first_match((_NOT_CREATED,), answer.spoken) or f"powerschool_{status}"
+                RequestRejected, answer, _first_match((_NOT_CREATED,), answer.raw_error_text) or f"powerschool_{status}"
             )
         case 500:
             return _section_gone(answer)
@@ -65,13 +67,13 @@ def read_refusal(answer: ApiResponse) -> PermanentError | None:
 
 def _unauthorized(answer: ApiResponse) -> PermanentError:
     # A plugin without accessLevelV1Api gets a 401 as well, with every token.
-    kind = AccessDenied if "accessLevel" in answer.spoken else TokenRefused
+    kind = AccessDenied if "accessLevel" in answer.raw_error_text else TokenRefused
     return _refused(kind, answer, "powerschool_401")
 
 
 def _section_gone(answer: ApiResponse) -> PermanentError | None:
     """A score for an assignment that was deleted is answered with a 500."""
-    found = _SECTION_GONE.search(answer.spoken)
+    found = _SECTION_GONE.search(answer.raw_error_text)
     if found is None:
         return None
     row = RejectedRow("AssignmentSection", assignment_section_id=int(found[1]))
@@ -83,8 +85,8 @@ def _refused(kind: type[RequestRejected], answer: ApiResponse, cause: str) -> Re
     return kind(str(answer), cause=cause, status=answer.status, words=answer.words, rows=rows)
 
 
-def _first_match(table: tuple[tuple[re.Pattern[str], str], ...], spoken: str) -> str | None:
-    return next((cause for sentence, cause in table if sentence.search(spoken)), None)
+def _first_match(table: tuple[tuple[re.Pattern[str], str], ...], raw_error_text: str) -> str | None:
+    return next((cause for sentence, cause in table if sentence.search(raw_error_text)), None)
 
 
 def _rows(body: Json) -> Iterator[RejectedRow]:

@@ -93,7 +93,7 @@ class PowerQueries:
 
     def __init__(self, send: Send, gate: QueryLimiter) -> None:
         self._send = send
-        self._gate = gate
+        self._limiter = gate
 
     def answer(self, query: str, args: Args | None = None, decoder: Decoder | None = None) -> ApiResponse:
         """Return the answer with all rows and their count, by `decoder` if it can. Raises: QueryUnavailable.
@@ -101,7 +101,7 @@ class PowerQueries:
         Source: PowerSchool PowerQueries; values are strings, nulls are left out, and so is `record` without rows.
         """
         params = [("pagesize", "0"), ("count", "true")]
-        return self._gate.run(query, lambda: self._send(_path(query), params, _body(args), decoder))
+        return self._limiter.run(query, lambda: self._send(_path(query), params, _body(args), decoder))
 
     def read(
         self,
@@ -122,7 +122,9 @@ class PowerQueries:
 
         def page_of(position: Position) -> QueryPage:
             body = _body(given | listed.args_after(position))
-            return query_page(self._gate.run(listed.query, lambda: self._send(_path(listed.query), params, body, None)))
+            return query_page(
+                self._limiter.run(listed.query, lambda: self._send(_path(listed.query), params, body, None))
+            )
 
         counts = iter(() if before is None else (before,))
 
@@ -132,7 +134,7 @@ class PowerQueries:
         try:
             return fetch_all(reading, make)
         except OutOfOrder as error:
-            raise self._gate.refused(listed.query, QueryFault.OUTDATED) from error
+            raise self._limiter.refused(listed.query, QueryFault.OUTDATED) from error
 
     def rows(self, listed: QueryList[R], args: Args | None = None) -> tuple[R, ...]:
         """Return the rows of a list, one for each record. A row that cannot be read is left out and logged.
@@ -156,11 +158,11 @@ class PowerQueries:
         """
         body = _body(dict(args or {}) | listed.args_after(listed.start))
         call = f"{_path(listed.query)}/count"
-        return counted(self._gate.run(listed.query, lambda: self._send(call, (), body, None), ask=ask))
+        return counted(self._limiter.run(listed.query, lambda: self._send(call, (), body, None), ask=ask))
 
     def check(self, query: str, args: Args) -> None:
         """Ask PowerSchool now whether it runs the query, reading no more than a count. Raises: QueryUnavailable."""
-        self._gate.run(query, lambda: self._send(f"{_path(query)}/count", (), _body(args), None), ask=True)
+        self._limiter.run(query, lambda: self._send(f"{_path(query)}/count", (), _body(args), None), ask=True)
 
 
 def _path(query: str) -> str:

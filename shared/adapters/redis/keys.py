@@ -252,7 +252,7 @@ class Keys:
         """String with a lifetime: why `system` (canvas, powerschool) is not to be called until the key ends."""
         return f"{self.prefix}:system:{system}:pause"
 
-    def ailing(self, system: str) -> str:
+    def half_open(self, system: str) -> str:
         """String with a lifetime: why `system` was paused; it has not answered since, so that one caller probes it."""
         return f"{self.prefix}:system:{system}:ailing"
 
@@ -354,7 +354,7 @@ class Keys:
         return f"{self.prefix}:write-probe"
 
     @property
-    def roster_hint(self) -> str:
+    def roster_changed_at(self) -> str:
         """String: when somebody, PowerSchool or not, last said that rosters changed (ms). Proves nothing."""
         return f"{self.prefix}:roster-hint"
 
@@ -430,12 +430,12 @@ class Keys:
         """
         return f"{self.prefix}:provisioning:rows:{digest}"
 
-    def row_troubles(self, run_id: str) -> str:
+    def import_messages(self, run_id: str) -> str:
         """Hash with a lifetime: import id to what Canvas said about its rows, compressed JSON. May quote names."""
         return f"{self.prefix}:provisioning:troubles:{run_id}"
 
     @property
-    def kept_sis_ids(self) -> str:
+    def student_sis_ids(self) -> str:
         """Hash: PowerSchool record (`STUDENTS.DCID 501`) to the SIS id that Canvas has, not the template's.
 
         Replaced by every run of provisioning. Few: those whose new id Canvas refused, or has not been asked for yet.
@@ -457,6 +457,6 @@ class Keys:
         """Set: the id of provisioning's open dead letter, if there is one."""
         return f"{self.prefix}:provisioning:dead-letters"
 
-    def beat_slot(self, task: str, slot: int) -> str:
+    def interval_lock(self, task: str, slot: int) -> str:
         """String with a lifetime: `running` or `done`, set by the worker that runs the task in this interval."""
         return f"{self.prefix}:beat:{task}:{slot}"

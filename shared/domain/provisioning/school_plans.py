@@ -22,26 +22,26 @@ REFERENCES: Mapping[Entity, tuple[tuple[Entity, str], ...]] = {
 
 
 def plan_without(
-    before: Iterable[DataSet], after: Iterable[DataSet], stays: Callable[[int], bool]
+    before: Iterable[DataSet], after: Iterable[DataSet], periods: Callable[[int], bool]
 ) -> tuple[DataSet, ...]:
-    """Return `after` with the rows of every school that `stays` as they are in `before`.
+    """Return `after` with the rows of every school that `periods` as they are in `before`.
 
     What then could not be applied stays as well:
     - a row that refers to one that is not there yet,
     - a login that somebody who stays still has,
     - the user of a class that goes on.
     """
-    merge = _Merge({s.key: s for s in before}, tuple(after), stays)
+    merge = _Merge({s.key: s for s in before}, tuple(after), periods)
     return merge.result()
 
 
 class _Merge:
     def __init__(
-        self, before: Mapping[DataSetKey, DataSet], after: Collection[DataSet], stays: Callable[[int], bool]
+        self, before: Mapping[DataSetKey, DataSet], after: Collection[DataSet], periods: Callable[[int], bool]
     ) -> None:
         self._old: dict[DataSetKey, Rows] = {key: _rows(s) for key, s in before.items()}
         self._new: dict[DataSetKey, Rows] = {s.key: _rows(s) for s in after}
-        self._stays = stays
+        self._periods = periods
         self._merged: dict[DataSetKey, Rows] = {}
         self._planned_ids = {entity: self._ids(self._new, entity) for entity in Entity}
 
@@ -67,7 +67,7 @@ class _Merge:
         for identity in old.keys() | new.keys():
             was, now = old.get(identity), new.get(identity)
             owner = now if now is not None else was
-            chosen = was if owner is not None and self._stays(owner.school_number) else now
+            chosen = was if owner is not None and self._periods(owner.school_number) else now
             if chosen is not None:
                 rows[identity] = chosen
         return rows
@@ -104,7 +104,7 @@ class _Merge:
                 for row in rows.values():
                     at = (value(Entity.ENROLLMENTS, row, "user_id"),)
                     is_live = value(Entity.ENROLLMENTS, row, "status") == "active"
-                    if is_live and self._stays(row.school_number) and _is_active(had.get(at)):
+                    if is_live and self._periods(row.school_number) and _is_active(had.get(at)):
                         users[at] = users[at] if _is_active(users.get(at)) else had[at]
 
     @staticmethod

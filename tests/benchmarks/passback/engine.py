@@ -54,16 +54,16 @@ class _Judge:
         self._twin = RowByRow(course, roster, categories, links, bench.clock.now().astimezone(zone).date(), zone)
         held = _Held(course, self.rows, rosters, service.powerschool.gradebook.assignments([roster], there),
                      categories, links)  # fmt: skip
-        self._of_values = _surveyor(bench, held)
-        self._of_bytes = _surveyor(bench, _Read(held, *self._bytes))
+        self._of_values = _comparer(bench, held)
+        self._of_bytes = _comparer(bench, _Read(held, *self._bytes))
 
     def plan(self) -> int:
         """Return how many steps the plan has: none, since nothing differs."""
-        return len(self._of_values.survey(COURSE, asked_for_by_person=False).plan.steps)
+        return len(self._of_values.compare(COURSE, asked_for_by_person=False).plan.steps)
 
     def read_and_plan(self) -> int:
         """Do the same from the bytes of both systems."""
-        return len(self._of_bytes.survey(COURSE, asked_for_by_person=False).plan.steps)
+        return len(self._of_bytes.compare(COURSE, asked_for_by_person=False).plan.steps)
 
     def row_by_row(self) -> tuple[int, int]:
         """Let the twin do it: how many rows there are, and how many it would send."""
@@ -79,7 +79,7 @@ class _Judge:
         return len(copies)
 
 
-def _surveyor(bench: Rig, held: "_Held") -> CourseComparer:
+def _comparer(bench: Rig, held: "_Held") -> CourseComparer:
     policy = SyncPolicy(bench.service.zone, grace_days=14, default_category="")
     return CourseComparer(held, held, held, held, bench.service.records, bench.clock, policy, held)  # type: ignore[arg-type]
 

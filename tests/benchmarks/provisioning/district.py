@@ -140,7 +140,7 @@ class Canvas:
 
 def district(schools: int, students: int, seed: int = 1) -> Roster:
     """Return a district in the autumn: three terms a school, six classes a student, thirty students a class."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     numbers = [100 * (n + 1) for n in range(schools)]
     terms = [
         SchoolTerm(id_, number * 10 + place, number, 36, name, name, first, last)
@@ -150,7 +150,7 @@ def district(schools: int, students: int, seed: int = 1) -> Roster:
     per_school = max(CLASSES_EACH, students * CLASSES_EACH // CLASS_SIZE // schools)
     sections = [
         ClassSection(
-            dcid, dcid, numbers[dcid % schools], dice.choice(TERMS[:2])[0], f"C{dcid % 50:03}", str(dcid % 9 + 1),
+            dcid, dcid, numbers[dcid % schools], rng.choice(TERMS[:2])[0], f"C{dcid % 50:03}", str(dcid % 9 + 1),
             (TeachingAssignment(900_000 + dcid // 5, is_lead=True),),
         )
         for dcid in range(per_school * schools)
@@ -173,7 +173,7 @@ def district(schools: int, students: int, seed: int = 1) -> Roster:
         enrollments=tuple(
             ClassEnrollment(section, student.dcid, FIRST_DAY)
             for student in people
-            for section in dice.sample(at[student.school_number], CLASSES_EACH)
+            for section in rng.sample(at[student.school_number], CLASSES_EACH)
         ),
     )
 

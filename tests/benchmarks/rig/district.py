@@ -25,7 +25,7 @@ def generated_district(
     Courses are numbered from 1001, their sections (SECTIONS.DCID) from 60001, students from 100001; assignment `n`
     of a course is `course id * 1000 + n`, counted from 1. Nothing is graded.
     """
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     builder = DistrictBuilder(today or SystemClock().now().astimezone(zone).date(), zone)
     builder.add_teacher(Ids.TEACHER, {Ids.CATEGORY_HOMEWORK: HOMEWORK}, inactive={})
     for index in range(courses):
@@ -38,8 +38,8 @@ def generated_district(
             Assignment(
                 id=course_id * 1000 + number,
                 name=f"Assignment {number}",
-                due_at=builder.end_of_day(dice.randint(1, 50)),
-                points_possible=float(dice.choice([5, 10, 20, 50, 100])),
+                due_at=builder.end_of_day(rng.randint(1, 50)),
+                points_possible=float(rng.choice([5, 10, 20, 50, 100])),
                 assignment_group_id=group.id,
             )
             for number in range(1, assignments + 1)

@@ -47,19 +47,19 @@ def evening_of(way: Way, courses: int, changes: int, seconds: float = 600.0, see
 
 
 def _evening(courses: int, changes: int, seconds: float, seed: int, only: Way | None) -> list[Graded]:
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     per_course = changes // courses
     gaps = {Way.BY_HAND: 4.0, Way.QUIZ: 1.0, Way.AT_ONCE: 2.0 / per_course}
     trace = []
     for course in range(courses):
-        chance = dice.random()
+        chance = rng.random()
         drawn = Way.BY_HAND if chance < 0.5 else (Way.QUIZ if chance < 0.83 else Way.AT_ONCE)
         mean_gap = gaps[only or drawn]
-        at = dice.uniform(0, max(1.0, seconds - mean_gap * per_course))
-        number = dice.randint(1, 10)
+        at = rng.uniform(0, max(1.0, seconds - mean_gap * per_course))
+        number = rng.randint(1, 10)
         for student in range(per_course):
-            at += dice.expovariate(1 / mean_gap)
-            trace.append(Graded(at, course, number, student, f"{dice.randint(0, 99)}.75"))
+            at += rng.expovariate(1 / mean_gap)
+            trace.append(Graded(at, course, number, student, f"{rng.randint(0, 99)}.75"))
     return sorted(trace, key=lambda graded: graded.at)
 
 

@@ -157,8 +157,8 @@ def test_a_key_of_the_rate_limiter_of_another_type_is_set_aside(client: redis.Re
     key = gate._keys[number]
     client.delete(key)
     client.set(key, "x") if number > 3 else client.lpush(key, "x")
-    passage = gate.enter()
-    gate.leave(passage, answered=True)
+    permit = gate.enter()
+    gate.leave(permit, answered=True)
     gate.leave(gate.enter(), answered=False)
 
 

@@ -115,7 +115,7 @@ def test_pages_take_a_place_each(client: redis.Redis, keys: Keys) -> None:
 def test_callers_come_through_in_their_order(client: redis.Redis, keys: Keys) -> None:
     """Who came first goes first, whichever process asks again first: nobody starves."""
     gates = [gate_of(client, keys) for _ in range(4)]
-    passage, through = gates[0].enter(), []
+    permit, through = gates[0].enter(), []
 
     def call(number: int) -> None:
         own = gates[number].enter()
@@ -126,7 +126,7 @@ def test_callers_come_through_in_their_order(client: redis.Redis, keys: Keys) ->
     for ahead, thread in enumerate(threads, 1):
         thread.start()
         wait_until_in_line(client, keys, ahead + 1)
-    gates[0].leave(passage, answered=True)
+    gates[0].leave(permit, answered=True)
     for thread in threads:
         thread.join(20)
     assert through == [1, 2, 3]
@@ -249,13 +249,13 @@ def test_a_pause_or_a_probe_keeps_nobody_in_the_line(client: redis.Redis, keys: 
 def test_a_caller_without_a_place_leaves_the_probe_to_others(client: redis.Redis, keys: Keys) -> None:
     """It sends nothing that could find out whether Canvas is well again."""
     full, other = (gate_of(client, keys, longest_wait=timedelta(milliseconds=50)) for _ in range(2))
-    passage = full.enter()
+    permit = full.enter()
     full.failed("canvas_unavailable", LONG, whole_system=True)
     client.delete(keys.pause("canvas"))
     with pytest.raises(ServiceUnavailable, match="busy"):
         other.enter()
     assert not client.exists(keys.probe("canvas"))
-    full.leave(passage, answered=False)
+    full.leave(permit, answered=False)
     other.enter()
 
 

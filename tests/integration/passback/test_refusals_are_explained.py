@@ -70,7 +70,7 @@ class Town:
     links: FakeLinks
     audit: FakeAudit
     clock: ManualClock
-    surveyor: CourseComparer
+    comparer: CourseComparer
 
     def canvas(self, do: str, **arguments: object) -> None:
         """Do something in Canvas."""
@@ -166,13 +166,13 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
         links, records, audit, changes = FakeLinks(), FakeRecords(), FakeAudit(), FakeChanges()
         letters, associations = FakeDeadLetters(clock), FakeCategoryAssociations()
         policy = SyncPolicy(ZoneInfo("America/Los_Angeles"), 14, "", clear_scores=clear_scores)
-        surveyor = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
+        comparer = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
         memory = StoredCourseData(records, letters, audit, changes, FakePauses(clock))
         yield Town(
             canvas_url=canvas_url,
             powerschool_url=powerschool_url,
             sync_course=SyncJob(
-                surveyor,
+                comparer,
                 PlanApplier(ps.gradebook, links, 100, audit, clock),
                 ps.roster,
                 records,
@@ -180,7 +180,7 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
                 associations,
                 letters,
             ),
-            explain=Explain(lambda: surveyor, StoredExplain(memory), memory, clock),
+            explain=Explain(lambda: comparer, StoredExplain(memory), memory, clock),
             settler=SyncOutcomeHandler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
             changes=changes,
             letters=letters,
@@ -188,7 +188,7 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
             links=links,
             audit=audit,
             clock=clock,
-            surveyor=surveyor,
+            comparer=comparer,
         )
 
 
@@ -279,7 +279,7 @@ def test_a_refusal_is_a_plain_reason(here: Town, case: Case) -> None:
         here.sync()
         assert here.section()["state"] == "synced"
     else:
-        here.surveyor.survey(COURSE, asked_for_by_person=False)  # The categories are remembered.
+        here.comparer.compare(COURSE, asked_for_by_person=False)  # The categories are remembered.
     here.grade(ONE, 8.5)
     if case.reason == "update_refused":
         here.canvas("edit_assignment", assignment_id=FIRST, changes={"points_possible": 30})

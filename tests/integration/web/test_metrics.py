@@ -80,7 +80,7 @@ def test_a_heartbeat_and_a_pause_are_seen() -> None:
     async def ail(service: Container, _http: httpx.AsyncClient) -> None:
         service.heartbeats.record("worker@here:1")
         service.redis.set(service.keys.pause("powerschool"), "powerschool_unavailable", px=9000)
-        service.redis.set(service.keys.ailing("powerschool"), "powerschool_unavailable", px=9000)
+        service.redis.set(service.keys.half_open("powerschool"), "powerschool_unavailable", px=9000)
         service.redis.hset(service.keys.rate("powerschool"), "interval", "262.500")
 
     with EmbeddedRedis() as redis:

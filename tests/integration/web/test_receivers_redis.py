@@ -231,6 +231,6 @@ def test_a_roster_hint_is_the_servers_time(server: EmbeddedRedis) -> None:
         async with Redis.from_url(server.url) as connection:
             await RosterChangeFlag(connection, KEYS).add()
             seconds, _ = await connection.time()
-            assert abs(int(await connection.get(KEYS.roster_hint)) / 1000 - seconds) < 5
+            assert abs(int(await connection.get(KEYS.roster_changed_at)) / 1000 - seconds) < 5
 
     asyncio.run(scenario())

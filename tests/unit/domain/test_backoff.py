@@ -39,8 +39,8 @@ def test_nothing_failed(attempts: int) -> None:
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 2))
-def test_bounds(dice: float, attempts: int) -> None:
+def test_bounds(rng: float, attempts: int) -> None:
     """A wait is never longer than configured, and never shorter than three quarters of it."""
-    wait = next_wait(attempts, WAITS, lambda: dice)
+    wait = next_wait(attempts, WAITS, lambda: rng)
     assert wait is not None
     assert WAITS[attempts - 1] * 0.75 <= wait <= WAITS[attempts - 1]

@@ -353,7 +353,7 @@ def test_what_canvas_refuses_is_told(web: Web) -> None:
     """A plan of a course that Canvas does not know is not found, and the answer says who said so."""
     school = School()
     school.canvas.faults.always("course", NotFound("GET /courses/{id}: 404", cause="canvas_404", status=404))
-    web.service.surveyor = school.surveyor
+    web.service.comparer = school.comparer
     assert code(web.call("GET", "/courses/404/plan")) == (404, "canvas_404")
 
 

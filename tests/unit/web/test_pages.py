@@ -82,7 +82,7 @@ def hold_a_run(site: Site) -> None:
 @pytest.fixture(scope="module")
 def shared_site() -> Site:
     site = Site()
-    site.service.surveyor = School().surveyor  # type: ignore[misc]  # in place of the one over HTTP
+    site.service.comparer = School().comparer  # type: ignore[misc]  # in place of the one over HTTP
     return site
 
 

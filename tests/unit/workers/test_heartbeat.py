@@ -27,10 +27,10 @@ def until(is_so: Callable[[], bool]) -> None:
 def test_a_running_process_is_seen_until_it_ends() -> None:
     """From its start to its end, and not longer."""
     heartbeats = Heartbeats(fakeredis.FakeRedis(), Keys())
-    heart = HeartbeatThread(heartbeats, "beat@here:1", every=OFTEN)
-    heart.start()
+    heartbeat_thread = HeartbeatThread(heartbeats, "beat@here:1", every=OFTEN)
+    heartbeat_thread.start()
     until(lambda: bool(heartbeats.all()))
-    heart.stop()
+    heartbeat_thread.stop()
     assert heartbeats.all() == []
 
 
@@ -38,11 +38,11 @@ def test_a_process_that_does_not_do_its_work_is_not_alive() -> None:
     """A worker whose dispatcher died is noticed, though the worker runs."""
     heartbeats = Heartbeats(fakeredis.FakeRedis(), Keys())
     asked = []
-    heart = HeartbeatThread(heartbeats, "worker@here:1", lives=lambda: bool(asked.append(1)), every=OFTEN)
-    heart.start()
+    heartbeat_thread = HeartbeatThread(heartbeats, "worker@here:1", lives=lambda: bool(asked.append(1)), every=OFTEN)
+    heartbeat_thread.start()
     until(lambda: len(asked) > 2)
     assert heartbeats.all() == []
-    heart.stop()
+    heartbeat_thread.stop()
 
 
 def test_a_heart_outlives_a_redis_that_is_away() -> None:
@@ -50,12 +50,12 @@ def test_a_heart_outlives_a_redis_that_is_away() -> None:
     server = fakeredis.FakeServer()
     server.connected = False
     heartbeats = Heartbeats(fakeredis.FakeRedis(server=server), Keys())
-    heart = HeartbeatThread(heartbeats, "web@here:1", every=OFTEN)
-    heart.start()
+    heartbeat_thread = HeartbeatThread(heartbeats, "web@here:1", every=OFTEN)
+    heartbeat_thread.start()
     time.sleep(0.02)
     server.connected = True
     until(lambda: bool(heartbeats.all()))
-    heart.stop()
+    heartbeat_thread.stop()
 
 
 def test_a_heart_tells_the_supervisor(tmp_path: Path) -> None:
@@ -65,26 +65,26 @@ def test_a_heart_tells_the_supervisor(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(5)
-        heart = HeartbeatThread(
+        heartbeat_thread = HeartbeatThread(
             Heartbeats(fakeredis.FakeRedis(server=server), Keys()), "web@here:1", every=OFTEN,
             supervisor=lambda: tell_alive(str(tmp_path / "notify")),
         )  # fmt: skip
-        heart.start()
+        heartbeat_thread.start()
         heard = [systemd.recv(100) for _ in range(2)]
-        heart.stop()
+        heartbeat_thread.stop()
     assert heard == [b"READY=1\nWATCHDOG=1"] * 2
 
 
 def test_a_heart_that_does_not_work_tells_nobody(tmp_path: Path) -> None:
     """A process whose work has ended is not kept by its heart: systemd starts it again."""
     told: list[bool] = []
-    heart = HeartbeatThread(
+    heartbeat_thread = HeartbeatThread(
         Heartbeats(fakeredis.FakeRedis(), Keys()), "worker@here:1", every=OFTEN, lives=lambda: False,
         supervisor=lambda: told.append(True),
     )  # fmt: skip
-    heart.start()
+    heartbeat_thread.start()
     time.sleep(0.05)
-    heart.stop()
+    heartbeat_thread.stop()
     assert told == []
 
 

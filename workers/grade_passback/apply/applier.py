@@ -61,10 +61,10 @@ class PlanApplier:
         self._audit = audit
         self._clock = clock
 
-    def apply(self, survey: CourseComparison, guard: WriteGuard, occasion: WriteContext) -> ApplyResult:
+    def apply(self, comparison: CourseComparison, guard: WriteGuard, occasion: WriteContext) -> ApplyResult:
         """Carry out the survey's plan as far as possible. Raises `LeaseLost`; every other trouble is in the result."""
-        trail = AuditWriter(self._audit, self._clock, survey, occasion)
-        run = _Run(self._powerschool, self._links, self._score_batch, survey, guard, trail)
+        trail = AuditWriter(self._audit, self._clock, comparison, occasion)
+        run = _Run(self._powerschool, self._links, self._score_batch, comparison, guard, trail)
         try:
             run.everything()
         except ServiceUnavailable as error:
@@ -80,27 +80,27 @@ class _Run:
         powerschool: PowerSchoolGradebook,
         links: Links,
         score_batch: int,
-        survey: CourseComparison,
+        comparison: CourseComparison,
         guard: WriteGuard,
         trail: AuditWriter,
     ) -> None:
         self._powerschool = powerschool
         self._links = links
         self._score_batch = score_batch
-        self._course_id = survey.course.id
-        self._survey = survey
+        self._course_id = comparison.course.id
+        self._comparison = comparison
         self._guard = guard
         self._trail = trail
-        self._names = NamesInUse(survey.actual)
+        self._names = NamesInUse(comparison.actual)
         self._sent_names: dict[Key, str] = {}
-        self.applied = ApplyResult(links=dict(survey.links))
-        self._to_look_at: set[Key] = set()
+        self.applied = ApplyResult(links=dict(comparison.links))
+        self._to_verify: set[Key] = set()
 
     def everything(self) -> None:
         """Take the plan's steps in their order; scores of one section go together."""
         scores: dict[int, list[WriteScoresStep]] = {}
         clears: list[ClearScoresStep] = []
-        for step in self._survey.plan.steps:
+        for step in self._comparison.plan.steps:
             match step:
                 case WriteScoresStep():
                     scores.setdefault(step.section_dcid, []).append(step)
@@ -112,16 +112,16 @@ class _Run:
             self._section_scores(section_dcid, steps)
         for clear in clears:
             self._alone(clear)
-        self._look_back()
+        self._verify_writes()
 
-    def _look_back(self) -> None:
+    def _verify_writes(self) -> None:
         """Read what was made or changed once more: what differs now is how PowerSchool stores it.
 
         One request for the whole run, and none where scores alone were written: the next look sees to them, save those
         that were written before and did not come back as sent.
         """
-        keys = {key for key in self._to_look_at if key in self.applied.links}
-        sections = [self._survey.rosters[dcid] for dcid in sorted({key[1] for key in keys})]
+        keys = {key for key in self._to_verify if key in self.applied.links}
+        sections = [self._comparison.rosters[dcid] for dcid in sorted({key[1] for key in keys})]
         targets = {self.applied.links[key].powerschool_assignment_section_id for key in keys} - {None}
         if not targets:
             return
@@ -135,13 +135,13 @@ class _Run:
             return
         there = {(actual.section_dcid, actual.assignment_section_id): actual for actual in found}
         for key in sorted(keys):
-            link, desired = self.applied.links[key], self._survey.desired_of(key)
+            link, desired = self.applied.links[key], self._comparison.desired_of(key)
             actual = there.get((key[1], link.powerschool_assignment_section_id or 0))
             if desired is not None and actual is not None:
                 if self._awaits_name(key, desired):
                     # Its new name was not sent: what PowerSchool has is no form of it.
                     desired = replace(desired, name=actual.name, due_date=actual.due_date)
-                self._keep_if_new(replace(link, echoes=seen(desired, actual, link, after_write=True)))
+                self._save_if_new(replace(link, echoes=seen(desired, actual, link, after_write=True)))
 
     def _alone(self, step: Step, *, may_keep_name: bool = True) -> None:
         key = (step.assignment_id, step.section_dcid)
@@ -155,7 +155,7 @@ class _Run:
             if isinstance(step, UpdateStep | ClearScoresStep) and isinstance(error, NotFound):
                 self._forget(key, error)
             elif isinstance(step, UpdateStep) and refused is not None:
-                self._keep_name(key, step, refused, keep_day=keeps_due_date(error))
+                self._update_without_name(key, step, refused, keep_due_date=keeps_due_date(error))
             else:
                 self.applied.note(key, error)
 
@@ -167,7 +167,7 @@ class _Run:
             case LinkExistingStep(link=link):
                 self._adopt(key, link)
             case PlanNote(zeros=zeros, echoes=echoes):
-                self._keep(replace(self.applied.links[key], zeros=zeros, echoes=echoes))
+                self._save(replace(self.applied.links[key], zeros=zeros, echoes=echoes))
             case CreateStep() | UpdateStep() if in_the_way := self._names.in_the_way(step, self.applied.links.get(key)):
                 self._wait_for_name(key, step, name_taken(in_the_way))
             case CreateStep(desired=desired):
@@ -180,8 +180,8 @@ class _Run:
                 self._sent_names[key] = desired.name
                 if not step.is_temporary:
                     self._rename(key, desired)
-                self.applied.note_written(key, 0)
-                self._to_look_at.add(key)
+                self.applied.record_write(key, 0)
+                self._to_verify.add(key)
             case ClearScoresStep():
                 self._clear(key, step)
             case WriteScoresStep():
@@ -192,28 +192,28 @@ class _Run:
     def _wait_for_name(self, key: Key, step: CreateStep | UpdateStep, taken: Finding) -> None:
         """Leave out what needs a name that did not become free; the next survey plans it again."""
         if isinstance(step, UpdateStep):
-            self._keep_name(key, step, taken, keep_day=True)
+            self._update_without_name(key, step, taken, keep_due_date=True)
         else:
             self.applied.refused[key] = taken
 
-    def _keep_name(self, key: Key, step: UpdateStep, refused: Finding, *, keep_day: bool) -> None:
+    def _update_without_name(self, key: Key, step: UpdateStep, refused: Finding, *, keep_due_date: bool) -> None:
         """Change all but the name of an assignment that is there, and let its scores go on."""
         self.applied.kept_names[key] = refused
         link = self.applied.links[key]
-        rest = None if step.is_temporary else without_rename(step, link, keep_day=keep_day)
+        rest = None if step.is_temporary else without_rename(step, link, keep_due_date=keep_due_date)
         if rest is not None and not self._names.in_the_way(rest, link):
             self._alone(rest, may_keep_name=False)
 
     def _awaits_name(self, key: Key, desired: DesiredAssignment) -> bool:
         """Say whether the plan, a refusal or a failure left the assignment with another name than Canvas has."""
-        plan = self._survey.plan
+        plan = self._comparison.plan
         renames = [s for s in plan.steps_of(*key) if isinstance(s, UpdateStep) and OwnedField.NAME in s.changed_fields]
         is_taken = any(f.finding.reason is Reason.NAME_TAKEN for f in plan.findings_of(*key))
         return is_taken or (bool(renames) and self._sent_names.get(key) != desired.name)
 
     def _adopt(self, key: Key, link: Link) -> None:
-        claim = self._survey.links.get(key)
-        self._keep(link)
+        claim = self._comparison.links.get(key)
+        self._save(link)
         if claim is not None and claim.is_claim:
             # The create was sent by an earlier run; only now is it known that it was carried out.
             self._trail.created(link)
@@ -225,7 +225,7 @@ class _Run:
         """
         claim = Link(desired.assignment_id, desired.section_dcid, desired.name, desired.due_date)
         self._guard()
-        self._keep(claim)
+        self._save(claim)
         try:
             created = self._powerschool.create(self._teacher(key), desired)
         except RequestRejected:
@@ -238,10 +238,10 @@ class _Run:
             powerschool_assignment_section_id=created.assignment_section_id,
         )
         self._trail.created(link)
-        self._keep(link)
+        self._save(link)
         self._names.written(key[1], created.assignment_section_id, desired.name, desired.due_date)
-        self.applied.note_written(key, 0)
-        self._to_look_at.add(key)
+        self.applied.record_write(key, 0)
+        self._to_verify.add(key)
 
     def _clear(self, key: Key, step: ClearScoresStep) -> None:
         """Empty the scores, in batches; who is cleared is no longer one that a score was sent to."""
@@ -261,7 +261,7 @@ class _Run:
         while rows:
             self._guard()
             try:
-                with self._trail.of_write(self._told_cleared(key, step, rows)):
+                with self._trail.of_write(self._cleared_entry(key, step, rows)):
                     self._powerschool.clear_scores(self._teacher(key), rows)
             except RequestRejected as refused:
                 if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
@@ -272,27 +272,27 @@ class _Run:
                     for part in parts:
                         self._clear_batch(key, step, part, halving)
                     if not parts:
-                        self._keep_uncleared(key, step, rows)
+                        self._save_uncleared(key, step, rows)
                     return
-                self._keep_uncleared(key, step, bad)
+                self._save_uncleared(key, step, bad)
                 rows = [row for row in rows if row not in bad]
             else:
                 self._cleared(key, rows)
                 return
 
-    def _keep_uncleared(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow]) -> None:
+    def _save_uncleared(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow]) -> None:
         """Note whose scores PowerSchool did not clear: the survey does not plan it again unless a person asks."""
         uncleared = {row.student_dcid: Finding(reason_not_cleared(step, row.student_dcid)) for row in rows}
         self.applied.refused_students.setdefault(key, {}).update(uncleared)
 
     def _cleared(self, key: Key, rows: Sequence[ClearRow]) -> None:
-        self.applied.note_written(key, 0)
+        self.applied.record_write(key, 0)
         link, students = self.applied.links[key], {row.student_dcid for row in rows}
         # Whether the scores are empty now is seen at the next look: how PowerSchool empties one is not publicly known.
         echoes = {**link.echoes, **{str(dcid): Echo(CLEARED) for dcid in students}}
-        self._keep(replace(link, sent_to=link.sent_to - students, zeros=link.zeros - students, echoes=echoes))
+        self._save(replace(link, sent_to=link.sent_to - students, zeros=link.zeros - students, echoes=echoes))
 
-    def _told_cleared(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow]) -> list[AuditEntry]:
+    def _cleared_entry(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow]) -> list[AuditEntry]:
         replaced = {row.student_dcid: step.replaces[row.student_dcid] for row in rows}
         return [self._trail.cleared(self.applied.links[key], replaced)]
 
@@ -319,7 +319,7 @@ class _Run:
         while rows:
             self._guard()
             try:
-                with self._trail.of_write(self._told_scored(section_dcid, rows)):
+                with self._trail.of_write(self._scored_entry(section_dcid, rows)):
                     self._powerschool.write_scores(self._teacher(("", section_dcid)), rows)
             except (ServiceUnavailable, LeaseLost):
                 raise
@@ -353,7 +353,7 @@ class _Run:
             halving.alone.append((rows[0], error))
         elif not parts:
             for key in self._keys(section_dcid, {row.assignment_section_id for row in rows}):
-                self._note_scores_refused(key, error)
+                self._record_refused_scores(key, error)
         return []
 
     def _refuse_alone(self, section_dcid: int, halving: Halving) -> None:
@@ -368,9 +368,9 @@ class _Run:
                 if any((row.assignment_section_id, student_dcid) not in refused for student_dcid in sent_to):
                     self._refuse_students(section_dcid, [row], error)
                 else:
-                    self._note_scores_refused(key, error)
+                    self._record_refused_scores(key, error)
 
-    def _note_scores_refused(self, key: Key, error: TransientError | PermanentError) -> None:
+    def _record_refused_scores(self, key: Key, error: TransientError | PermanentError) -> None:
         """Note a refusal of an assignment's scores; where a teacher changed its score type, that is the reason."""
         other_type = self._other_score_type(key)
         if other_type and isinstance(error, RequestRejected) and not isinstance(error, NotFound | AccessDenied):
@@ -380,7 +380,7 @@ class _Run:
 
     def _other_score_type(self, key: Key) -> str:
         """Return the assignment's score type where it is not points any more, empty where it is or is unknown."""
-        actual = self._survey.actual_of(key)
+        actual = self._comparison.actual_of(key)
         return "" if actual is None or actual.score_type in (None, "POINTS") else str(actual.score_type)
 
     def _refuse_students(
@@ -398,16 +398,16 @@ class _Run:
     def _sent(self, section_dcid: int, rows: Sequence[ScoreRow]) -> None:
         for key, own in self._by_link(section_dcid, rows):
             students = frozenset(row.student_dcid for row in own)
-            self.applied.note_written(key, len(students))
+            self.applied.record_write(key, len(students))
             link, scores = self.applied.links[key], [_score(row) for row in own]
             if any(is_repeated(link, score) for score in scores):
-                self._to_look_at.add(key)
-            desired = self._survey.desired_of(key)
+                self._to_verify.add(key)
+            desired = self._comparison.desired_of(key)
             zeros = (link.zeros - students) | (students & desired.flag_only if desired else frozenset())
             echoes = sent(link, scores)
-            self._keep_if_new(replace(link, sent_to=link.sent_to | students, zeros=zeros, echoes=echoes))
+            self._save_if_new(replace(link, sent_to=link.sent_to | students, zeros=zeros, echoes=echoes))
 
-    def _told_scored(self, section_dcid: int, rows: Sequence[ScoreRow]) -> list[AuditEntry]:
+    def _scored_entry(self, section_dcid: int, rows: Sequence[ScoreRow]) -> list[AuditEntry]:
         return [self._trail.scored(self.applied.links[key], own) for key, own in self._by_link(section_dcid, rows)]
 
     def _by_link(self, section_dcid: int, rows: Iterable[ScoreRow]) -> list[tuple[Key, list[ScoreRow]]]:
@@ -425,22 +425,22 @@ class _Run:
         ]
 
     def _teacher(self, key: Key) -> int:
-        teacher = self._survey.rosters[key[1]].teacher_users_dcid
+        teacher = self._comparison.rosters[key[1]].teacher_users_dcid
         assert teacher is not None, "a section without a teacher is blocked before this"
         return teacher
 
-    def _keep(self, link: Link) -> None:
+    def _save(self, link: Link) -> None:
         self._links.save(self._course_id, link)
         self.applied.links[(link.assignment_id, link.section_dcid)] = link
 
-    def _keep_if_new(self, link: Link) -> None:
+    def _save_if_new(self, link: Link) -> None:
         if self.applied.links[link.assignment_id, link.section_dcid] != link:
-            self._keep(link)
+            self._save(link)
 
     def _rename(self, key: Key, desired: DesiredAssignment) -> None:
         link = self.applied.links[key]
         if (link.name, link.due_date) != (desired.name, desired.due_date):
-            self._keep(replace(link, name=desired.name, due_date=desired.due_date))
+            self._save(replace(link, name=desired.name, due_date=desired.due_date))
 
     def _forget(self, key: Key, error: TransientError | PermanentError) -> None:
         """Forget a link whose assignment was deleted in PowerSchool while we looked; a new survey creates it again."""

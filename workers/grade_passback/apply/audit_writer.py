@@ -20,10 +20,10 @@ from workers.grade_passback.course_reader import CourseComparison
 class AuditWriter:
     """Writes one run's audit entries."""
 
-    def __init__(self, audit: Audit, clock: Clock, survey: CourseComparison, occasion: WriteContext) -> None:
+    def __init__(self, audit: Audit, clock: Clock, comparison: CourseComparison, occasion: WriteContext) -> None:
         self._audit = audit
         self._clock = clock
-        self._survey = survey
+        self._comparison = comparison
         self._occasion = occasion
 
     @contextmanager
@@ -33,7 +33,7 @@ class AuditWriter:
         Until its answer is seen, and if it never is, the audit has the write as one whose answer was lost: PowerSchool
         may have it, and then the next sync finds nothing to write.
         """
-        course_id = self._survey.course.id
+        course_id = self._comparison.course.id
         begun = self._audit.begin(course_id, self._as_of_now(entries, answer_lost=True))
         try:
             yield
@@ -80,7 +80,7 @@ class AuditWriter:
         )
 
     def _sis_id(self, student_dcid: int) -> str | None:
-        student = self._survey.users.get(student_dcid)
+        student = self._comparison.users.get(student_dcid)
         return student.sis_user_id if student else None
 
     def _entry(
@@ -93,7 +93,7 @@ class AuditWriter:
         desired = self._desired((link.assignment_id, link.section_dcid))
         return AuditEntry(
             at=self._clock.now(),
-            course_id=self._survey.course.id,
+            course_id=self._comparison.course.id,
             assignment_id=link.assignment_id,
             section_dcid=link.section_dcid,
             powerschool_assignment_id=link.powerschool_assignment_id,
@@ -110,10 +110,10 @@ class AuditWriter:
         return [replace(entry, at=now, answer_lost=answer_lost) for entry in entries]
 
     def _desired(self, key: Key) -> DesiredAssignment | None:
-        return next((p.desired for p in self._survey.placements if p.key == key), None)
+        return next((p.desired for p in self._comparison.placements if p.key == key), None)
 
     def _replaced(self, key: Key) -> dict[int, ActualScore]:
-        steps = (step for step in self._survey.plan.steps_of(*key) if isinstance(step, WriteScoresStep))
+        steps = (step for step in self._comparison.plan.steps_of(*key) if isinstance(step, WriteScoresStep))
         return {dcid: score for step in steps for dcid, score in step.replaces.items()}
 
 

@@ -56,16 +56,16 @@ class NamesInUse:
         )
 
 
-def without_rename(step: UpdateStep, link: Link, *, keep_day: bool) -> UpdateStep | None:
+def without_rename(step: UpdateStep, link: Link, *, keep_due_date: bool) -> UpdateStep | None:
     """Return what remains of the update if the assignment keeps its name, None if nothing does.
 
     One that has a temporary name gets the name back that its link remembers.
     """
     is_parked = normalize_name(step.actual.name) == normalize_name(temporary_name(step.assignment_id))
     name = link.name if is_parked else step.actual.name
-    due_date = step.actual.due_date if keep_day else step.desired.due_date
+    due_date = step.actual.due_date if keep_due_date else step.desired.due_date
     desired = replace(step.desired, name=name, due_date=due_date)
-    kept = {OwnedField.NAME, OwnedField.DUE_DATE} if keep_day else {OwnedField.NAME}
+    kept = {OwnedField.NAME, OwnedField.DUE_DATE} if keep_due_date else {OwnedField.NAME}
     rest = tuple(each for each in step.changed_fields if each not in kept)
     fields = ((OwnedField.NAME,) if is_parked else ()) + rest
     return UpdateStep(step.actual, desired, fields) if fields else None

@@ -73,6 +73,6 @@ class ApplyResult:
         else:
             self.refused[key] = Finding(reason, words)
 
-    def note_written(self, key: Key, scores: int) -> None:
+    def record_write(self, key: Key, scores: int) -> None:
         """Count what was written."""
         self.written[key] = self.written.get(key, 0) + scores

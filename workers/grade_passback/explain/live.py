@@ -37,29 +37,33 @@ class Explain:
     """Answers questions. Reads only."""
 
     def __init__(
-        self, surveyor: Callable[[], CourseComparer], recall: StoredExplain, memory: StoredCourseData, clock: Clock
+        self,
+        comparer: Callable[[], CourseComparer],
+        stored_explain: StoredExplain,
+        memory: StoredCourseData,
+        clock: Clock,
     ) -> None:
-        self._surveyor = surveyor
-        self._recall = recall
+        self._comparer = comparer
+        self._recall = stored_explain
         self._memory = memory
         self._clock = clock
 
     def answer(self, question: ExplainQuery) -> Json:
         """Return the answer in the shape of `explain --json`; from memory, and saying so, where a system is away."""
         try:
-            survey = self._surveyor().survey(question.course_id, asked_for_by_person=False, whole=True)
+            comparison = self._comparer().compare(question.course_id, asked_for_by_person=False, whole=True)
         except PassbackError as error:
             return self._recall.answer(question, _error(error))
-        return self._live(question, survey)
+        return self._live(question, comparison)
 
-    def _live(self, question: ExplainQuery, survey: CourseComparison) -> Json:
-        remembered, now = survey.earlier, self._clock.now()
+    def _live(self, question: ExplainQuery, comparison: CourseComparison) -> Json:
+        remembered, now = comparison.earlier, self._clock.now()
         before = sections_by_key(remembered)
-        record = course_record(survey, ApplyResult(links=dict(survey.links_seen)), now)
+        record = course_record(comparison, ApplyResult(links=dict(comparison.links_seen)), now)
         dead = self._memory.dead(question.course_id)
         writes = self._memory.last_writes(question)
         assignments = [
-            _assignment(_joined(assignment, survey, before, dead), survey, question, writes)
+            _assignment(_joined(assignment, comparison, before, dead), comparison, question, writes)
             for assignment in record.assignments
             if question.assignment_id in (None, assignment.assignment_id)
         ]
@@ -73,7 +77,7 @@ def _error(error: PassbackError) -> ExplainError:
 
 def _joined(
     assignment: AssignmentRecord,
-    survey: CourseComparison,
+    comparison: CourseComparison,
     before: Mapping[AssignmentSectionKey, SectionRecord],
     dead: Mapping[str | None, str],
 ) -> AssignmentRecord:
@@ -81,7 +85,7 @@ def _joined(
     own = assignment.assignment_id
     cause = dead.get(own, dead.get(None))
     sections = tuple(
-        _section_now(own, section, before.get((own, section.section_sis_id)), survey, cause)
+        _section_now(own, section, before.get((own, section.section_sis_id)), comparison, cause)
         for section in assignment.sections
     )
     # Scores that Canvas did not give just now are retried only as long as there is no letter.
@@ -89,9 +93,13 @@ def _joined(
 
 
 def _section_now(
-    assignment_id: str, section: SectionRecord, before: SectionRecord | None, survey: CourseComparison, dead: str | None
+    assignment_id: str,
+    section: SectionRecord,
+    before: SectionRecord | None,
+    comparison: CourseComparison,
+    dead: str | None,
 ) -> SectionRecord:
-    planned = _planned(assignment_id, section, survey)
+    planned = _planned(assignment_id, section, comparison)
     notes = tuple(finding for finding in section.findings if finding.reason in NOTES)
     if len(notes) < len(section.findings) or not planned:
         return section
@@ -108,16 +116,16 @@ def _section_now(
     return replace(section, findings=found + notes, state=state_of(found) if found else State.WAITING)
 
 
-def _planned(assignment_id: str, section: SectionRecord, survey: CourseComparison) -> set[str | None]:
+def _planned(assignment_id: str, section: SectionRecord, comparison: CourseComparison) -> set[str | None]:
     """Return for whom something is still to be written, by SIS id; None stands for the assignment itself."""
     planned: set[str | None] = set()
-    for write in survey.plan.writes:
-        if (write.assignment_id, survey.rosters[write.section_dcid].sis_section_id) != (
+    for write in comparison.plan.writes:
+        if (write.assignment_id, comparison.rosters[write.section_dcid].sis_section_id) != (
             assignment_id,
             section.section_sis_id,
         ):
             continue
-        planned |= {survey.users[student_dcid].sis_user_id for student_dcid in _students(write)} or {None}
+        planned |= {comparison.users[student_dcid].sis_user_id for student_dcid in _students(write)} or {None}
     return planned
 
 
@@ -137,25 +145,27 @@ def _is_refused(student: StudentRecord, planned: set[str | None]) -> bool:
 
 def _assignment(
     assignment: AssignmentRecord,
-    survey: CourseComparison,
+    comparison: CourseComparison,
     question: ExplainQuery,
     writes: Mapping[tuple[str, int], AuditEntry],
 ) -> Json:
     answer: Json = {
         "assignment_id": assignment.assignment_id,
         "name": assignment.name,
-        "sections": [_section(assignment.assignment_id, section, survey, question) for section in assignment.sections],
+        "sections": [
+            _section(assignment.assignment_id, section, comparison, question) for section in assignment.sections
+        ],
     }
     if question.student_sis_id is not None:
-        placed = student_now(assignment, survey, question.student_sis_id, writes)
+        placed = student_now(assignment, comparison, question.student_sis_id, writes)
         answer["student"] = placed.as_json(question.student_sis_id)
     return answer
 
 
-def _section(assignment_id: str, section: SectionRecord, survey: CourseComparison, question: ExplainQuery) -> Json:
-    dcids = {roster.sis_section_id: roster.dcid for roster in survey.rosters.values()}
+def _section(assignment_id: str, section: SectionRecord, comparison: CourseComparison, question: ExplainQuery) -> Json:
+    dcids = {roster.sis_section_id: roster.dcid for roster in comparison.rosters.values()}
     dcid = dcids.get(section.section_sis_id or "")
-    actual = None if dcid is None else survey.actual_of((assignment_id, dcid))
+    actual = None if dcid is None else comparison.actual_of((assignment_id, dcid))
     wanted = question.student_sis_id
     return {
         "section_sis_id": section.section_sis_id,
@@ -164,11 +174,11 @@ def _section(assignment_id: str, section: SectionRecord, survey: CourseCompariso
         "students": [student_json(s) for s in section.students if wanted in (None, s.student_sis_id)],
         "scores_wanted": section.scores_wanted,
         "written_at": section.written_at.isoformat() if section.written_at else None,
-        "powerschool": None if actual is None else _powerschool(actual, survey, wanted),
+        "powerschool": None if actual is None else _powerschool(actual, comparison, wanted),
     }
 
 
-def _powerschool(actual: ActualAssignment, survey: CourseComparison, student_sis_id: str | None) -> Json:
+def _powerschool(actual: ActualAssignment, comparison: CourseComparison, student_sis_id: str | None) -> Json:
     held: Json = {
         "assignment_id": actual.assignment_id,
         "assignment_section_id": actual.assignment_section_id,
@@ -177,7 +187,7 @@ def _powerschool(actual: ActualAssignment, survey: CourseComparison, student_sis
         "scores": len(actual.scores),
     }
     if student_sis_id is not None:
-        student = survey.rosters[actual.section_dcid].students.get(student_sis_id)
+        student = comparison.rosters[actual.section_dcid].students.get(student_sis_id)
         score = actual.scores.get(student.dcid) if student else None
         held["score"] = score_json(ScoreValue.of(score) if score else None)
     return held

@@ -164,23 +164,23 @@ class CategoryLinks:
         ]
 
 
-def save_category_matches(survey: CourseComparison, applied: ApplyResult, associations: CategoryMatches) -> None:
+def save_category_matches(comparison: CourseComparison, applied: ApplyResult, associations: CategoryMatches) -> None:
     """Store by id what was matched by name, so that later renames on either side change nothing.
 
     A group whose association a person changed since the course was read is left to the next sync.
 
     Source: "by a case-insensitive name match among the teacher's active categories, which is then remembered by id".
     """
-    new = dict(survey.associations)
-    for group_id, category in _matched_by_name(survey.placements, applied):
+    new = dict(comparison.associations)
+    for group_id, category in _matched_by_name(comparison.placements, applied):
         new[group_id] = stored_match(new.get(group_id), category)
-    if new == survey.associations:
+    if new == comparison.associations:
         return
-    now = associations.of_course(survey.course.id)
+    now = associations.of_course(comparison.course.id)
     for group_id, association in new.items():
-        before = survey.associations.get(group_id)
+        before = comparison.associations.get(group_id)
         if association != before == now.get(group_id):
-            associations.save(survey.course.id, group_id, association)
+            associations.save(comparison.course.id, group_id, association)
 
 
 def _find_category(teachers: Sequence[_Teacher], wanted: str) -> list[tuple[_Teacher, TeacherCategory]]:

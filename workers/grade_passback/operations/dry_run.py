@@ -5,9 +5,9 @@ from workers.grade_passback.course_reader import CourseComparer
 from workers.grade_passback.explain.response import Json, reason
 
 
-def plan_preview(surveyor: CourseComparer, course_id: str, assignment_id: str | None = None) -> Json:
+def plan_preview(comparer: CourseComparer, course_id: str, assignment_id: str | None = None) -> Json:
     """Look at both sides and return the steps of the plan, and the reasons for what it leaves out."""
-    plan = surveyor.survey(course_id, asked_for_by_person=True).plan
+    plan = comparer.compare(course_id, asked_for_by_person=True).plan
     return {
         "course_id": course_id,
         "steps": _steps(plan, assignment_id),

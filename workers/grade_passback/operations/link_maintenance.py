@@ -38,12 +38,12 @@ class LinkMaintenance:
 
     def __init__(
         self,
-        surveyor: CourseComparer,
+        comparer: CourseComparer,
         powerschool: PowerSchoolGradebook,
         records: CourseStates,
         clock: Clock,
     ) -> None:
-        self._surveyor = surveyor
+        self._comparer = comparer
         self._powerschool = powerschool
         self._records = records
         self._clock = clock
@@ -56,12 +56,12 @@ class LinkMaintenance:
     def check(self, course_id: str) -> CourseCheck:
         """Return how the course's links compare with PowerSchool. Reads only."""
         try:
-            survey = self._surveyor.survey(course_id, asked_for_by_person=False)
+            comparison = self._comparer.compare(course_id, asked_for_by_person=False)
             marks = self._powerschool.plugin_ids()
         except (TransientError, PermanentError) as error:
             return CourseCheck(course_id, trouble=LinkError(error.cause, str(error)))
-        return CourseCheck(course_id, check_links(survey.links, survey.actual, _read(survey), marks))
+        return CourseCheck(course_id, check_links(comparison.links, comparison.actual, _read(comparison), marks))
 
 
-def _read(survey: CourseComparison) -> frozenset[int]:
-    return frozenset(section.dcid for section in survey.rosters.values() if section.teacher_users_dcid is not None)
+def _read(comparison: CourseComparison) -> frozenset[int]:
+    return frozenset(section.dcid for section in comparison.rosters.values() if section.teacher_users_dcid is not None)

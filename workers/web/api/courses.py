@@ -64,7 +64,7 @@ class CourseApi:
     ) -> Json:
         """Say of every assignment whether it is in PowerSchool, and why it is not: as of the last sync, or live."""
         query = ExplainQuery(course_id, assignment_id, student_sis_id)
-        answer = self._service.explain.answer(query) if live else self._service.recall.answer(query)
+        answer = self._service.explain.answer(query) if live else self._service.stored_explain.answer(query)
         if answer["as_of"] is None:
             raise ApiError(404, "course_not_synced", "Passback has never synced a course of this id.")
         return answer
@@ -84,7 +84,7 @@ class CourseApi:
 
     def plan(self, course_id: CourseId, assignment_id: AssignmentId = None) -> Json:
         """Say what a sync would write now. Asks Canvas and PowerSchool, and writes nothing."""
-        return plan_preview(self._service.surveyor, course_id, assignment_id)
+        return plan_preview(self._service.comparer, course_id, assignment_id)
 
     def sync(self, person: Operator, course_id: CourseId, body: SyncRequest | None = None) -> Json:
         """Ask for a sync now. Needs the header `X-Requested-With`, or a JSON body, against forgery."""

@@ -47,7 +47,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     course_id, service = _course_id(request), pages.service
     live = request.query("live") == "1"
     question = ExplainQuery(course_id)
-    answer = service.explain.answer(question) if live else service.recall.answer(question)
+    answer = service.explain.answer(question) if live else service.stored_explain.answer(question)
     state, wait = service.changes.state_of(course_id), service.changes.wait_of(course_id)
     return pages.page(
         "course.html", request, course_id=course_id, listed=service.course_lists.find(course_id), answer=answer,
@@ -60,7 +60,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
 def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/plan`: what a sync would write now."""
     course_id = _course_id(request)
-    plan = plan_preview(pages.service.surveyor, course_id)
+    plan = plan_preview(pages.service.comparer, course_id)
     record = pages.service.records.course(course_id)
     names = _names(record)
     return pages.page("plan.html", request, course_id=course_id, plan=plan, names=names)

@@ -18,7 +18,7 @@ class RosterIndex(Protocol):
         """Return what a reading that begins now belongs to."""
         ...
 
-    def remember_roster(self, roster: Roster, moment: str) -> int:
+    def store_roster(self, roster: Roster, moment: str) -> int:
         """Keep the sections of a roster; return how many."""
         ...
 
@@ -59,7 +59,7 @@ class IndexingFeed:
         # Taken before PowerSchool is read: what is read while rosters change counts as read before they did.
         moment = self._index.moment()
         roster = self._feed.read()
-        self._index.remember_roster(roster, moment)
+        self._index.store_roster(roster, moment)
         return roster
 
     def time_zone(self) -> ZoneInfo:

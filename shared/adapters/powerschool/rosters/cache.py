@@ -54,7 +54,7 @@ class SectionCache:
         kept = self._cache.get(f"section-index{change}", "district")
         return None if kept is None else _INDEX.validate_python(kept)
 
-    def remember_index(self, index: Mapping[str, int], change: str) -> None:
+    def store_index(self, index: Mapping[str, int], change: str) -> None:
         """Keep the index."""
         self._cache.put(f"section-index{change}", "district", dict(index), MAX_AGE)
 

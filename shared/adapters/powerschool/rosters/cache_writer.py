@@ -33,7 +33,7 @@ class RosterIndexer:
         """Return what a reading that begins now belongs to."""
         return self._last_change()
 
-    def remember_roster(self, roster: Roster, moment: str) -> int:
+    def store_roster(self, roster: Roster, moment: str) -> int:
         """Keep every section of the roster, and the index of their SIS ids; return how many there are.
 
         Nothing is forgotten by it: a section that the roster lacks is read from PowerSchool when it is needed.
@@ -46,7 +46,7 @@ class RosterIndexer:
                 yield section
 
         self._memory.remember(noted(), moment)
-        self._memory.remember_index(dcids, moment)
+        self._memory.store_index(dcids, moment)
         return len(dcids)
 
     def sections_of(self, roster: Roster) -> Iterator[RosteredSection]:
@@ -64,14 +64,14 @@ class RosterIndexer:
                 own = [_enrollment(row, students[row.student_dcid]) for row in rows[section.dcid]]
                 yield self._section(section, term, own, today)
 
-    def _section(self, section: ClassSection, term: Term, stays: list[Enrollment], today: date) -> RosteredSection:
+    def _section(self, section: ClassSection, term: Term, periods: list[Enrollment], today: date) -> RosteredSection:
         return RosteredSection(
             sis_section_id=self._section_template.render(_values(section)),
             dcid=section.dcid,
             school_number=section.school_number,
             teacher_users_dcid=next((each.users_dcid for each in section.teachers if each.is_lead), None),
             term=term,
-            students=merged(stays, term, today, self._student_template),
+            students=merged(periods, term, today, self._student_template),
         )
 
 

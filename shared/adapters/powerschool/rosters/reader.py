@@ -104,7 +104,7 @@ class SectionRosterReader:
             return kept
         rows = self._queries.rows(INDEX)
         index = {self._template.render(row.model_dump()): int(row.section_dcid) for row in rows}
-        self._memory.remember_index(index, change)
+        self._memory.store_index(index, change)
         return index
 
 

@@ -54,7 +54,7 @@ class CounterBuffer:
         except (RedisError, OSError) as error:
             with self._lock:
                 self._counted.update(counted)
-            self._note_failure(error)
+            self._record_failure(error)
             return False
         self._failing = False
         return True
@@ -74,7 +74,7 @@ class CounterBuffer:
             pipeline.hincrby(self._keys.counter(name), label, amount)
         pipeline.execute()
 
-    def _note_failure(self, error: Exception) -> None:
+    def _record_failure(self, error: Exception) -> None:
         """Log the first failure of several in a row."""
         if not self._failing:
             log.warning(LogEvent.METRICS_FLUSH_FAILED, error=type(error).__name__)

@@ -30,7 +30,7 @@ class IntervalLocks:
         """Return the current slot of length `every` if the caller is the first to take it."""
         seconds, microseconds = self._redis.time()
         number = timedelta(seconds=seconds, microseconds=microseconds) // every
-        slot = Slot(self._keys.beat_slot(task, number), every)
+        slot = Slot(self._keys.interval_lock(task, number), every)
         running_ms = milliseconds(min(2 * every, MAX_RUNNING))
         return slot if self._redis.set(slot.key, "running", nx=True, px=running_ms) else None
 

@@ -98,7 +98,7 @@ class QueueStats:
         remaining_ms = self._redis.pttl(self._keys.pause(system))
         return SystemGauge(
             max(0, remaining_ms) / 1000,
-            bool(self._redis.exists(self._keys.ailing(system))),
+            bool(self._redis.exists(self._keys.half_open(system))),
             int(self._redis.get(self._keys.failures(system)) or 0),
         )
 

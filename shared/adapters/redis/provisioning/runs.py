@@ -226,13 +226,13 @@ class ProvisionRuns:
 
     def save_messages(self, run_id: str, import_id: int, troubles: Sequence[ImportMessage]) -> None:
         """Keep what Canvas said about the rows of an import."""
-        key = self._keys.row_troubles(run_id)
+        key = self._keys.import_messages(run_id)
         self._redis.hset(key, str(import_id), cast("str", zlib.compress(_IMPORT_MESSAGES.dump_json(tuple(troubles)))))
         self._redis.pexpire(key, self._lifetime_ms)
 
     def messages(self, run_id: str) -> list[ImportMessage]:
         """Return what Canvas said about the rows of a run's imports."""
-        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.row_troubles(run_id)))
+        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.import_messages(run_id)))
         by_import = sorted((int(import_id), value) for import_id, value in kept.items())
         return [each for _, value in by_import for each in _IMPORT_MESSAGES.validate_json(zlib.decompress(value))]
 
@@ -240,9 +240,9 @@ class ProvisionRuns:
         """Keep the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
         self.renew(lease)
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.delete(self._keys.kept_sis_ids)
+        pipeline.delete(self._keys.student_sis_ids)
         if kept:
-            pipeline.hset(self._keys.kept_sis_ids, mapping=_fields(kept))
+            pipeline.hset(self._keys.student_sis_ids, mapping=_fields(kept))
         pipeline.execute()
 
     def former_logins(self) -> dict[str, str]:
@@ -279,7 +279,7 @@ class ProvisionRuns:
 
     def last_notification_ms(self) -> int:
         """Return when PowerSchool last said that rosters changed (ms); 0 for never."""
-        return int(self._redis.get(self._keys.roster_hint) or 0)
+        return int(self._redis.get(self._keys.roster_changed_at) or 0)
 
     def _found(self, ids: Iterable[bytes]) -> list[Run]:
         runs = (self.find(text(run_id)) for run_id in ids)

@@ -129,7 +129,7 @@ class RemoteLimiter:
         *,
         max_in_flight: int = 0,
         longest_request: timedelta = MAX_PROBE,
-        dice: Random | None = None,
+        random_fraction: Random | None = None,
         longest_wait: timedelta = MAX_WAIT,
         now_ms: Callable[[], int] | None = None,
     ) -> None:
@@ -137,11 +137,11 @@ class RemoteLimiter:
         self._system = system
         self._pause_key = keys.pause(system)
         self._failures_key = keys.failures(system)
-        self._ailing_key = keys.ailing(system)
+        self._half_open_key = keys.half_open(system)
         self._probe_key = keys.probe(system)
         self._keys = [
-            self._pause_key, self._ailing_key, self._probe_key, self._failures_key, keys.line(system), keys.heartbeats,
-            keys.rate(system), keys.seen(system),
+            self._pause_key, self._half_open_key, self._probe_key, self._failures_key, keys.line(system),
+            keys.heartbeats, keys.rate(system), keys.seen(system),
         ]  # fmt: skip
         types = ("string", "string", "string", "string", "zset", "hash", "hash", "zset")
         self._types = dict(zip(self._keys, types, strict=True))
@@ -150,14 +150,14 @@ class RemoteLimiter:
         # Callers whose requests are over, or never began, without Redis having heard of it.
         self._over: set[str] = set()
         in_ms = map(milliseconds, (MAX_PROBE, PROBE_POLL, longest_wait + longest_request))
-        self._enter_args = [*in_ms, max_in_flight, milliseconds(GONE_AFTER)]
+        self._acquire_arguments = [*in_ms, max_in_flight, milliseconds(GONE_AFTER)]
         self._in_line = max_in_flight > 0
         self._process = process_key()
-        self._dice = dice or Random()  # noqa: S311 - jitter, not a secret
+        self._random_fraction = random_fraction or Random()  # noqa: S311 - jitter, not a secret
         self._longest_wait = longest_wait
         self._now_ms = now_ms
-        self._enter_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_acquire")
-        self._leave_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_release")
+        self._acquire_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_acquire")
+        self._release_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_release")
         self._throttled_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_throttled")
 
     def enter(self, again: Permit | None = None) -> Permit:
@@ -180,21 +180,21 @@ class RemoteLimiter:
         except RedisError:
             raise
         except BaseException:
-            self._leave_line(caller)
+            self._leave_queue(caller)
             raise
 
-    def leave(self, passage: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def leave(self, permit: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         """Note that the request is over, once for each `enter`; `answered` says that the system was well enough for it.
 
         That forgets the failures in a row, and the rate learns of it. A pause that is under way goes on. `advised` is
         the interval at which the system would not be asked too much. A probe that was not `sent` is left to others.
         """
-        notable = passage.failures_noted or passage.tested or passage.is_probe or advised
+        notable = permit.failures_noted or permit.tested or permit.is_probe or advised
         if self._in_line or not sent or (answered and notable):
             outcome = "unsent" if not sent else str(int(answered))
-            self._over_with(passage, outcome, advised)
+            self._over_with(permit, outcome, advised)
 
-    def throttled(self, passage: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         """Note a throttled answer: all requests wait for a moment, and go on more slowly.
 
         The moment is as long as the system asks for, else as the interval has become. Returns None where the request
@@ -205,8 +205,8 @@ class RemoteLimiter:
             return self.failed(cause, retry_after, whole_system=True)
         hint = milliseconds(retry_after) if retry_after else 0
         remembered = milliseconds(FAILURES_TTL)
-        args: list[str | int] = [passage.since, passage.interval, int(passage.is_probe), hint, cause, remembered]
-        _, interval = self._run(self._throttled_script, passage.caller, args)
+        args: list[str | int] = [permit.since, permit.interval, int(permit.is_probe), hint, cause, remembered]
+        _, interval = self._run(self._throttled_script, permit.caller, args)
         self._tell(interval)
         return None
 
@@ -221,13 +221,13 @@ class RemoteLimiter:
         if under_way and (retry_after is None or retry_after <= under_way):
             return under_way
         # Whatever the answer to the first request after a pause, the system is not well yet.
-        allowed = 1 if whole_system or self._redis.exists(self._ailing_key) else FAILURES_THAT_PAUSE
+        allowed = 1 if whole_system or self._redis.exists(self._half_open_key) else FAILURES_THAT_PAUSE
         failures = self._count_failure()
         if failures < allowed:
             return None
         pause = retry_after or self._growing(failures - allowed)
         self._redis.set(self._pause_key, cause, px=pause)
-        self._redis.set(self._ailing_key, cause, px=pause + FAILURES_TTL)
+        self._redis.set(self._half_open_key, cause, px=pause + FAILURES_TTL)
         self._redis.delete(self._probe_key)
         delay_s = round(pause.total_seconds(), 3)
         log.warning(LogEvent.CIRCUIT_OPENED, system=self._system, cause=cause, delay_s=delay_s)
@@ -253,7 +253,7 @@ class RemoteLimiter:
                 cause = text(told[0]) or f"{self._system}_throttled"
                 raise ServiceUnavailable(f"{self._system} is {state}", cause=cause, delay=max(delay, MIN_DELAY))
             if state != PACED:
-                delay *= self._dice.uniform(1 - _JITTER, 1 + _JITTER)
+                delay *= self._random_fraction.uniform(1 - _JITTER, 1 + _JITTER)
             delay = min(delay, MAX_SLEEP)
             self._clock.sleep(delay)
             waited += delay
@@ -262,18 +262,16 @@ class RemoteLimiter:
 
     def _ask(self, caller: str, order: str) -> Any:
         over = list(self._over)
-        answer = self._run(self._enter_script, caller, [*self._enter_args, order, caller, *over])
+        answer = self._run(self._acquire_script, caller, [*self._acquire_arguments, order, caller, *over])
         self._over.difference_update(over)
         return answer
 
-    def _over_with(self, passage: Permit, outcome: str, advised: timedelta | None = None) -> None:
-        facts: list[str | int] = [outcome, int(passage.is_probe), passage.since, int(passage.tested)]
+    def _over_with(self, permit: Permit, outcome: str, advised: timedelta | None = None) -> None:
+        facts: list[str | int] = [outcome, int(permit.is_probe), permit.since, int(permit.tested)]
         advised_ms = milliseconds(advised) if advised else 0
-        self._tell(
-            self._run(self._leave_script, passage.caller, [passage.caller, *facts, advised_ms, passage.interval])
-        )
+        self._tell(self._run(self._release_script, permit.caller, [permit.caller, *facts, advised_ms, permit.interval]))
 
-    def _leave_line(self, caller: str) -> None:
+    def _leave_queue(self, caller: str) -> None:
         self._over_with(Permit(caller, failures_noted=False), "unsent")
 
     def _run(self, script: Script, caller: str, args: Sequence[str | int]) -> Any:
@@ -302,4 +300,4 @@ class RemoteLimiter:
 
     def _growing(self, step: int) -> timedelta:
         pause = min(timedelta(seconds=2 ** min(step, 5)), MAX_PAUSE)
-        return pause * self._dice.uniform(1 - _JITTER, 1 + _JITTER)
+        return pause * self._random_fraction.uniform(1 - _JITTER, 1 + _JITTER)

@@ -52,7 +52,7 @@ class RosterChangeFlag:
     async def add(self) -> None:
         """Remember that rosters changed just now. Raises: ServiceUnavailable."""
         try:
-            await self._redis.set(self._keys.roster_hint, clock_ms(await self._redis.time()))
+            await self._redis.set(self._keys.roster_changed_at, clock_ms(await self._redis.time()))
         except (RedisError, OSError) as error:
             raise _unavailable("SET", error) from error
 

@@ -89,8 +89,8 @@ def import_needed(
     pairs = [(part, change) for part, change in zip(parts, changes, strict=True) if part.after.key not in resting]
     if not remaster:
         return NeededImport(tuple(SentPart(part, part.after, change) for part, change in pairs), options)
-    stays = {entity: _identities(parts, entity) for entity in Entity}
-    sent = (SentPart(part, _with_ended(part, change, stays, rules), change) for part, change in pairs)
+    periods = {entity: _identities(parts, entity) for entity in Entity}
+    sent = (SentPart(part, _with_ended(part, change, periods, rules), change) for part, change in pairs)
     return NeededImport(tuple(sent), options, tuple(resting))
 
 
@@ -99,11 +99,11 @@ def _identities(parts: Sequence[Part], entity: Entity) -> set[tuple[str, ...]]:
 
 
 def _with_ended(
-    part: Part, change: DataSetDifference, stays: dict[Entity, set[tuple[str, ...]]], rules: UploadRules
+    part: Part, change: DataSetDifference, periods: dict[Entity, set[tuple[str, ...]]], rules: UploadRules
 ) -> DataSet:
     """Return the data set with the rows that are gone, unless another data set of the import has them now."""
     entity = part.after.key.entity
-    ended = [_ended(entity, row, rules) for row in change.removed if row.key(entity) not in stays[entity]]
+    ended = [_ended(entity, row, rules) for row in change.removed if row.key(entity) not in periods[entity]]
     return DataSet(part.after.key, in_order((*part.after.rows, *ended))) if ended else part.after
 
 

@@ -162,15 +162,15 @@ def _groups(candidates: Iterable[Candidate]) -> list[tuple[CourseGroupKey, list[
 
 def _unled(candidates: Iterable[Candidate]) -> tuple[dict[int, str], list[RosterProblem]]:
     """Return where the sections without a lead teacher stay, and what to say of each of them."""
-    stay = {}
+    period = {}
     problems = []
     for c in candidates:
         if c.lead is None and c.current_course is not None:
-            stay[c.section.dcid] = c.current_course
+            period[c.section.dcid] = c.current_course
             problems.append(_problem_of(RosterProblemCode.SECTION_WITHOUT_TEACHER, c))
         elif c.lead is None:
             problems.append(_problem_of(RosterProblemCode.SECTION_WAITS_FOR_TEACHER, c))
-    return stay, problems
+    return period, problems
 
 
 def _is_active(users_dcid: int, people: UserDirectory) -> bool:

@@ -66,9 +66,9 @@ def _enrollments(
         there = {row.key(key.entity) for row in rows}
         gone = ((row, row.key(key.entity)) for row in applied.rows(key))
         kept = [
-            stays
+            periods
             for row, identity in gone
-            if identity not in there and (stays := moved(identity) or _remnant(key, row, sets, policy)) is not None
+            if identity not in there and (periods := moved(identity) or _remnant(key, row, sets, policy)) is not None
         ]
         yield DataSet(key, in_order((*rows, *kept)) if kept else rows)
 
@@ -95,9 +95,9 @@ def _retained(
         if identity in planned:
             continue
         moved = everywhere.get(identity)
-        stays = moved if moved is not None else _remnant(key, row, sets, policy)
-        if stays is not None:
-            kept[identity] = stays
+        periods = moved if moved is not None else _remnant(key, row, sets, policy)
+        if periods is not None:
+            kept[identity] = periods
     return kept
 
 

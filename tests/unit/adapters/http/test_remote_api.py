@@ -42,12 +42,12 @@ class OpenGate:
         self.again.append(again)
         return Permit("caller", failures_noted=False, waited=self.waits)
 
-    def leave(self, passage: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def leave(self, permit: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         self.under_way -= 1
         self.left.append(answered)
         self.unsent += not sent
 
-    def throttled(self, passage: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         self.failures.append((cause, retry_after))
         assert self.under_way == 0
         self.waited_out -= 1

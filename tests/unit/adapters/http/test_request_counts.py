@@ -31,7 +31,7 @@ def count(redis_client: redis.Redis, keys: Keys, clock: ManualClock, answer: htt
     hooks = RequestCounts(add)
     http = http_client("https://canvas.test", 1, transport=httpx.MockTransport(reply))
     gate = RemoteLimiter(redis_client, keys, "canvas", clock, timedelta(0))
-    api = RemoteApi("canvas", http, gate, clock, on_request=hooks.requested, on_trouble=hooks.troubled)
+    api = RemoteApi("canvas", http, gate, clock, on_request=hooks.requested, on_failure=hooks.troubled)
     impatient = Errand(None, lambda: timedelta(0))
     with on_errand(impatient), contextlib.suppress(TransientError):
         api.send("GET", "/api/v1/courses/{course_id}", {"course_id": 42})

@@ -212,7 +212,7 @@ def test_a_hint_of_anybody_voids_no_cache(
     """PowerSchool signs nothing: whoever sends hints does not make every roster be read again."""
     rostered(ps, remote, STUDENT)
     for number in range(3):
-        redis_client.set(keys.roster_hint, 1_900_000_000_000 + number)
+        redis_client.set(keys.roster_changed_at, 1_900_000_000_000 + number)
         ps.roster.sections(["6100"])
     assert len(remote.asked("POST", SECTIONS)) == 1
 

@@ -75,10 +75,10 @@ def test_a_section_is_what_passback_would_have_read(indexer_of: Callable[..., Ro
     ],
 )
 def test_active_are_those_who_are_there_today(
-    indexer_of: Callable[..., RosterIndexer], stay: ClassEnrollment, student: Student, active: bool
+    indexer_of: Callable[..., RosterIndexer], period: ClassEnrollment, student: Student, active: bool
 ) -> None:
     """The exit date decides, the sign of the row only where there is none."""
-    (section,) = indexer_of().sections_of(replace(ROSTER, enrollments=(stay,), students=(student,)))
+    (section,) = indexer_of().sections_of(replace(ROSTER, enrollments=(period,), students=(student,)))
     assert section.students["003001"].active is active
 
 
@@ -90,12 +90,12 @@ def test_active_are_those_who_are_there_today(
         (replace(STAY, exit_date=LAST - timedelta(days=1)), False),
     ],
 )
-def test_after_the_term_its_last_day_counts(memory: SectionCache, stay: ClassEnrollment, active: bool) -> None:
+def test_after_the_term_its_last_day_counts(memory: SectionCache, period: ClassEnrollment, active: bool) -> None:
     """As in passback's own reading: wherever the student is by now."""
     ids, numbers = section_template("{section_dcid}"), student_template("{student_number}")
     indexer = RosterIndexer(memory, ids, numbers, lambda: LAST + timedelta(days=60), lambda: "")
     gone = replace(STUDENT, is_active=False)
-    (section,) = indexer.sections_of(replace(ROSTER, enrollments=(stay,), students=(gone,)))
+    (section,) = indexer.sections_of(replace(ROSTER, enrollments=(period,), students=(gone,)))
     assert section.students["3001"].active is active
 
 
@@ -111,7 +111,7 @@ def test_sections_and_their_index_are_remembered(
     indexer_of: Callable[..., RosterIndexer], memory: SectionCache
 ) -> None:
     """By whatever the template makes of them."""
-    assert indexer_of("{school_number}-{section_id}").remember_roster(ROSTER, "@5") == 1
+    assert indexer_of("{school_number}-{section_id}").store_roster(ROSTER, "@5") == 1
     assert memory.index("@5") == {"12-77": 6100}
     assert memory.sections(["12-77"], "@5")["12-77"].dcid == 6100
     assert memory.sections(["12-77"], "") == {}
@@ -151,7 +151,7 @@ def test_a_district_is_remembered_in_few_exchanges(keys: Keys) -> None:
         ids, students = section_template("{section_dcid}"), student_template("{student_number}")
         indexer = RosterIndexer(memory, ids, students, lambda: TODAY, lambda: "")
         sections = tuple(replace(SECTION, dcid=number) for number in range(1, 401))
-        assert indexer.remember_roster(replace(ROSTER, sections=sections), "") == 400
+        assert indexer.store_roster(replace(ROSTER, sections=sections), "") == 400
         assert [number for number in client.exchanges if number] == [PIPELINED, PIPELINED]
         assert memory.sections(["400"], "").keys() == {"400"}
 

@@ -37,7 +37,7 @@ GateOf = Callable[..., RemoteLimiter]
 def gate_of(redis_client: redis.Redis, keys: Keys, clock: ManualClock) -> GateOf:
     def make(told_ms: int = 0, system: str = "powerschool", max_in_flight: int = 0) -> RemoteLimiter:
         return RemoteLimiter(
-            redis_client, keys, system, clock, told_ms * MS, max_in_flight=max_in_flight, dice=Random(1),
+            redis_client, keys, system, clock, told_ms * MS, max_in_flight=max_in_flight, rng=Random(1),
             longest_wait=60 * SECOND, now_ms=lambda: epoch_ms(clock.now()),
         )  # fmt: skip
 
@@ -52,13 +52,13 @@ class Throttling:
     interval_ms: float
     hints: bool
     jitter_ms: float = 5
-    dice: Random = field(default_factory=lambda: Random(7))
+    rng: Random = field(default_factory=lambda: Random(7))
     accepted: list[float] = field(default_factory=list)
     rejected: list[float] = field(default_factory=list)
 
     def takes(self) -> tuple[bool, timedelta | None]:
         """Say whether the request that arrives now is taken, else how long it is told to wait."""
-        at = epoch_ms(self.clock.now()) + self.dice.uniform(0, self.jitter_ms)
+        at = epoch_ms(self.clock.now()) + self.rng.uniform(0, self.jitter_ms)
         free = self.accepted[-1] + self.interval_ms if self.accepted else at
         if at >= free:
             self.accepted.append(at)
@@ -71,13 +71,13 @@ def send(gate: RemoteLimiter, remote: Throttling) -> None:
     """Send one request, as often as it takes."""
     again: Permit | None = None
     while True:
-        passage = gate.enter(again)
+        permit = gate.enter(again)
         taken, hint = remote.takes()
-        gate.leave(passage, answered=taken)
+        gate.leave(permit, answered=taken)
         if taken:
             return
-        assert gate.throttled(passage, CAUSE, hint) is None
-        again = passage
+        assert gate.throttled(permit, CAUSE, hint) is None
+        again = permit
 
 
 def send_for(gate: RemoteLimiter, remote: Throttling, duration: timedelta) -> tuple[float, float]:
@@ -158,11 +158,11 @@ def test_a_pause_without_a_hint_grows_to_a_few_seconds(gate_of: GateOf, clock: M
     gate, times = gate_of(system="canvas", max_in_flight=8), [clock.now()]
     again = None
     for _ in range(10):
-        passage = gate.enter(again)
-        gate.leave(passage, answered=False)
-        assert gate.throttled(passage, "canvas_throttled") is None
+        permit = gate.enter(again)
+        gate.leave(permit, answered=False)
+        assert gate.throttled(permit, "canvas_throttled") is None
         times.append(clock.now())
-        again = passage
+        again = permit
     gate.leave(gate.enter(again), answered=True)
     pauses = [(later - earlier) / SECOND for earlier, later in zip(times[1:], [*times[2:], clock.now()], strict=True)]
     assert pauses[:6] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2], rel=0.05)
@@ -176,8 +176,8 @@ def test_requests_under_way_together_slow_down_once(
     gates = [gate_of() for _ in range(16)]
     passages = [gate.enter() for gate in gates]
     clock.advance(20 * MS)
-    for gate, passage in zip(gates, passages, strict=True):
-        assert gate.throttled(passage, CAUSE) is None
+    for gate, permit in zip(gates, passages, strict=True):
+        assert gate.throttled(permit, CAUSE) is None
     (_, rate) = system_rates(redis_client, keys, {})
     assert rate.interval == 100 * MS
 
@@ -185,9 +185,9 @@ def test_requests_under_way_together_slow_down_once(
 def test_a_pause_of_minutes_makes_the_caller_give_way(gate_of: GateOf, redis_client: redis.Redis, keys: Keys) -> None:
     """What the system asks for is kept by all workers, and nobody holds a thread for it."""
     gate = gate_of()
-    passage = gate.enter()
+    permit = gate.enter()
     asked = MAX_PAUSE_WITHIN_SYNC + SECOND
-    assert gate.throttled(passage, CAUSE, asked) == asked
+    assert gate.throttled(permit, CAUSE, asked) == asked
     assert [pause.system for pause in system_pauses(redis_client, keys)] == ["powerschool"]
     with pytest.raises(ServiceUnavailable, match="paused"):
         gate_of().enter()
@@ -231,9 +231,9 @@ def test_a_killed_process_does_not_keep_others_from_probing(
     gate.throttled(gate.enter(), CAUSE)
     assert gate.enter().is_probe
     redis_client.hset(keys.heartbeats, this_process("worker"), round((time.time() - 20) * 1000))
-    passage = gate_of().enter()
-    assert passage.is_probe
-    assert passage.waited < SECOND
+    permit = gate_of().enter()
+    assert permit.is_probe
+    assert permit.waited < SECOND
 
 
 def test_an_answer_from_before_the_pause_ends_nothing(gate_of: GateOf, clock: ManualClock) -> None:

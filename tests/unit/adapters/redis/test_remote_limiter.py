@@ -26,7 +26,7 @@ def gate_of(client: redis.Redis, keys: Keys, clock: ManualClock, interval: timed
         return epoch_ms(clock.now())
 
     return RemoteLimiter(
-        client, keys, "powerschool", clock, interval, dice=Random(1), longest_wait=5 * SECOND, now_ms=now_ms
+        client, keys, "powerschool", clock, interval, rng=Random(1), longest_wait=5 * SECOND, now_ms=now_ms
     )
 
 
@@ -165,10 +165,10 @@ def test_a_caller_that_redis_could_not_be_told_of_leaves_with_the_next(keys: Key
     server = fakeredis.FakeServer()
     client = fakeredis.FakeRedis(server=server)
     gate = RemoteLimiter(client, keys, "canvas", clock, timedelta(0), max_in_flight=1)
-    passage = gate.enter()
+    permit = gate.enter()
     server.connected = False
     with pytest.raises(RedisError):
-        gate.leave(passage, answered=True)
+        gate.leave(permit, answered=True)
     with pytest.raises(RedisError):
         gate.enter()
     server.connected = True

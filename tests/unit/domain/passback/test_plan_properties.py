@@ -162,11 +162,11 @@ def _linked(world: World, actual: ActualAssignment) -> bool:
 
 
 @given(worlds(), st.randoms(use_true_random=False))
-def test_order_makes_no_difference(world: World, dice: object) -> None:
+def test_order_makes_no_difference(world: World, rng: object) -> None:
     """The same facts in another order make the same plan."""
     desired, actual, links = list(world.desired), list(world.actual), list(world.links.items())
     for some in (desired, actual, links):
-        dice.shuffle(some)  # type: ignore[attr-defined]
+        rng.shuffle(some)  # type: ignore[attr-defined]
     assert World(desired, actual, dict(links)).plan() == world.plan()
 
 

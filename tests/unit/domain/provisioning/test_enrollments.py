@@ -101,16 +101,16 @@ def test_the_dropped_status_is_the_districts_choice() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_several_stays_the_one_that_lasts_counts(order: int) -> None:
     """Somebody who left and came back is one row, and active, in whichever order the rows are read."""
-    stays = [enrolled(4001, 501, exit_date=TODAY - 9 * DAY), enrolled(4001, 501, entry_date=TODAY)]
+    periods = [enrolled(4001, 501, exit_date=TODAY - 9 * DAY), enrolled(4001, 501, entry_date=TODAY)]
 
-    assert status_of(*stays[::order]) == "active"
+    assert status_of(*periods[::order]) == "active"
 
 
 def test_a_stay_that_was_counts_over_one_that_is_to_come() -> None:
     """Somebody who left and will come back is out until that day."""
-    stays = (enrolled(4001, 501, exit_date=TODAY), enrolled(4001, 501, entry_date=TODAY + DAY))
+    periods = (enrolled(4001, 501, exit_date=TODAY), enrolled(4001, 501, entry_date=TODAY + DAY))
 
-    assert status_of(*stays) == "completed"
+    assert status_of(*periods) == "completed"
 
 
 def test_who_moved_to_another_section_of_the_course_loses_no_work() -> None:
@@ -138,9 +138,9 @@ def test_who_changed_to_another_course_was_dropped() -> None:
 def test_next_terms_section_of_the_course_is_no_move() -> None:
     """The terms have no day in common."""
     sections = (section(4001), section(4002, term_id=3602))
-    stays = (enrolled(4001, 501, exit_date=TODAY), enrolled(4002, 501, entry_date=SPRING.first_day))
+    periods = (enrolled(4001, 501, exit_date=TODAY), enrolled(4002, 501, entry_date=SPRING.first_day))
 
-    assert status_of(*stays, sections=sections, terms=(FALL, SPRING)) == "completed"
+    assert status_of(*periods, sections=sections, terms=(FALL, SPRING)) == "completed"
 
 
 def test_co_teachers_are_teachers() -> None:

@@ -50,16 +50,16 @@ def test_a_term_that_schools_share_goes_by_its_own_id() -> None:
 
 
 @pytest.mark.parametrize("turn", range(5))
-def test_each_import_is_sent_whole_once_a_week_on_a_day_of_its_own(turn: int) -> None:
+def test_each_import_is_sent_whole_once_a_week_on_a_day_of_its_own(time_slice: int) -> None:
     """After a first run that sent all of them on one day, they come due on five days."""
     last, days = MONDAY, []
     for n in range(1, 29):
         today = MONDAY + timedelta(days=n)
-        if is_remaster_due(last, today, 7, turn):
+        if is_remaster_due(last, today, 7, time_slice):
             last = today
             days.append(today)
 
-    assert {day.toordinal() % 7 for day in days} == {turn}
+    assert {day.toordinal() % 7 for day in days} == {time_slice}
     assert len(days) == 4
 
 

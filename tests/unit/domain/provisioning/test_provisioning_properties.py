@@ -191,7 +191,7 @@ def test_a_second_run_is_no_import(history: list[tuple[Roster, date]], policy: P
 
 @given(histories, policies, st.randoms(use_true_random=False))
 def test_the_order_of_reading_does_not_matter(
-    history: list[tuple[Roster, date]], policy: ProvisioningPolicy, dice: object
+    history: list[tuple[Roster, date]], policy: ProvisioningPolicy, rng: object
 ) -> None:
     """Pages and rows come in any order, as long as no record is read twice with other values."""
     roster, today = history[-1]
@@ -199,7 +199,7 @@ def test_the_order_of_reading_does_not_matter(
         kind: tuple({getattr(r, "dcid", r): r for r in getattr(roster, kind)}.values())
         for kind in ("sections", "students", "enrollments")
     } | {"staff": tuple({s.users_dcid: s for s in roster.staff}.values())}
-    shuffled = {kind: tuple(dice.sample(rows, len(rows))) for kind, rows in once.items()}  # type: ignore[attr-defined]
+    shuffled = {kind: tuple(rng.sample(rows, len(rows))) for kind, rows in once.items()}  # type: ignore[attr-defined]
 
     assert plan_roster(replace(roster, **once), policy, today) == plan_roster(
         replace(roster, **shuffled), policy, today

@@ -75,7 +75,7 @@ class School:
     audit: FakeAudit = field(default_factory=FakeAudit)
     dead_letters: FakeDeadLetters = field(init=False)
     pauses: FakePauses = field(init=False)
-    surveyor: CourseComparer = field(init=False)
+    comparer: CourseComparer = field(init=False)
     sync_course: SyncJob = field(init=False)
     settler: SyncOutcomeHandler = field(init=False)
 
@@ -83,7 +83,7 @@ class School:
         self.dead_letters = FakeDeadLetters(self.clock)
         self.pauses = FakePauses(self.clock)
         policy = SyncPolicy(CHICAGO, 14, self.default_category, clear_scores=self.clear_scores)
-        self.surveyor = CourseComparer(
+        self.comparer = CourseComparer(
             self.canvas,
             self.rosters,
             self.powerschool,
@@ -95,7 +95,7 @@ class School:
         )
         applier = PlanApplier(self.powerschool, self.links, self.score_batch, self.audit, self.clock)
         self.sync_course = SyncJob(
-            self.surveyor,
+            self.comparer,
             applier,
             self.rosters,
             self.records,
@@ -113,9 +113,9 @@ class School:
         check = write_guard(self.changes, lease, whole_turn(self.clock, DEADLINE))
         return self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check, lease.token))
 
-    def survey(self) -> CourseComparison:
+    def compare(self) -> CourseComparison:
         """Return both sides now."""
-        return self.surveyor.survey("1", asked_for_by_person=False)
+        return self.comparer.compare("1", asked_for_by_person=False)
 
     def explain(self, assignment_id: str = "11", student_sis_id: str | None = None) -> Json:
         """Return what `explain` says of one assignment in the only section."""
@@ -127,7 +127,7 @@ class School:
     def answer(self, assignment_id: str | None = None, student_sis_id: str | None = None) -> Json:
         """Return the whole answer of `explain`."""
         memory = StoredCourseData(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
-        explain = Explain(lambda: self.surveyor, StoredExplain(memory), memory, self.clock)
+        explain = Explain(lambda: self.comparer, StoredExplain(memory), memory, self.clock)
         return explain.answer(ExplainQuery("1", assignment_id, student_sis_id))
 
     def record(self, assignment_id: str = "11") -> SectionRecord:

@@ -156,8 +156,8 @@ def test_the_guard_gives_way_to_a_stop() -> None:
 def test_after_its_slice_a_course_gives_way_to_those_that_wait(others_wait: bool, gives_way: bool) -> None:
     """A huge course writes in slices, but only while somebody waits for the thread; it is due again at once."""
     changes, clock = FakeChanges(), ManualClock(NOW)
-    turn = SyncTimeSlice(clock, NOW + MINUTES, SLICE, lambda: others_wait)
-    check = write_guard(changes, changes.lease("1"), turn)
+    time_slice = SyncTimeSlice(clock, NOW + MINUTES, SLICE, lambda: others_wait)
+    check = write_guard(changes, changes.lease("1"), time_slice)
     check()
     clock.advance(SLICE - timedelta(milliseconds=1))
     check()

@@ -191,10 +191,10 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     audit = Audit(client, keys, timedelta(days=settings.audit_days), MAX_ENTRIES)
     policy = SyncPolicy(CHICAGO, 14, "")
     associations = CategoryMatches(client, keys)
-    surveyor = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
+    comparer = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
     letters = DeadLetters(client, keys)
     sync = SyncJob(
-        surveyor, PlanApplier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations, letters
+        comparer, PlanApplier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations, letters
     )
     settler = SyncOutcomeHandler(changes, letters, WAITS, lambda: 0.0)
     sinks = Sinks(client, keys, [], [])

@@ -37,7 +37,7 @@ def ticks(campus: Campus, length: timedelta, every: timedelta = MINUTE) -> None:
 
 
 def hint(campus: Campus, ms: int) -> None:
-    campus.redis.set(campus.keys.roster_hint, ms)
+    campus.redis.set(campus.keys.roster_changed_at, ms)
 
 
 def test_a_day_has_one_scheduled_run(campus: Campus) -> None:

@@ -109,10 +109,10 @@ def test_a_clear_that_is_refused_without_names_is_halved() -> None:
     here = School()
     here.assign(ASSIGNMENT)
     policy = SyncPolicy(CHICAGO, grace_days=14, default_category="", clear_scores=True)
-    here.surveyor = CourseComparer(
+    here.comparer = CourseComparer(
         here.canvas, here.rosters, here.powerschool, here.links, here.records, here.clock, policy, here.associations
     )
-    here.sync_course._surveyor = here.surveyor
+    here.sync_course._comparer = here.comparer
     here.sync()
     for sis_id in ("S1", "S2"):
         here.grade(sis_id, "11", None)

@@ -138,7 +138,7 @@ def test_an_association_holds_before_and_after_the_term(school: School) -> None:
     rename_group(school, "Practice")
     school.associations.save(COURSE, GROUP.id, CategoryAssociation(frozenset({HOMEWORK.id})))
     change_section(school, term=BEFORE_THE_TERM)
-    assert Reason.CATEGORY_MISSING not in [f.reason for p in school.survey().placements for f in p.findings]
+    assert Reason.CATEGORY_MISSING not in [f.reason for p in school.compare().placements for f in p.findings]
     change_section(school, term=replace(ROSTERED.term, last_day=date(2026, 10, 4)))
     school.sync()
     assert category_ids(school) == {HOMEWORK.id}
@@ -269,5 +269,5 @@ def test_a_teacher_of_two_sections_is_asked_once(school: School) -> None:
     """Categories are the teacher's, not the section's."""
     add_section(school, teacher=900)
     offer(school, TESTS)
-    school.survey()
+    school.compare()
     assert school.powerschool.category_refreshes == 1

@@ -19,7 +19,7 @@ def synced(school: School) -> School:
 
 
 def care_of(school: School) -> LinkMaintenance:
-    return LinkMaintenance(school.surveyor, school.powerschool, school.records, school.clock)
+    return LinkMaintenance(school.comparer, school.powerschool, school.records, school.clock)
 
 
 def lose_links(school: School) -> dict[Key, Link]:
