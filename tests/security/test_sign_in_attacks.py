@@ -139,7 +139,7 @@ def test_checking_hashes_leaves_the_event_loop_alone() -> None:
         checking["now"] -= 1
         return False
 
-    asked.passwords[Role.OPERATOR].fits = fits  # type: ignore[method-assign]
+    asked.passwords[Role.OPERATOR].verify = fits  # type: ignore[method-assign]
 
     async def attack() -> Counter[int]:
         attempts = [("operator", "x", f"198.51.100.{n}") for n in range(MAX_WAITING + 20)]

@@ -38,7 +38,7 @@ def run(messages: int = 40_000, tasks: int = 2_000, rounds: int = 5) -> Result:
 
 def _round(bench: Rig, messages: int, tasks: int) -> dict[str, float]:
     _fill(bench, messages)
-    folded_s, folded_by_redis_s = _with_redis(bench, bench.fold)
+    folded_s, folded_by_redis_s = _with_redis(bench, bench.aggregate)
     assert sum(c.changes for c in bench.service.changes.waiting(COURSES)) == messages
     bench.service.redis.flushdb()
     _fill(bench, messages)

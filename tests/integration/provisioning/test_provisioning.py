@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 from typer.testing import CliRunner
@@ -127,7 +126,7 @@ def test_a_truncated_feed_is_never_planned(provisioned: RosterTown) -> None:
     assert (run.state, letter.cause, len(provisioned.imports)) == (RunState.FAILED, "roster_truncated", imports)
     provisioned.powerschool_faults()
     queue = provisioned.service.dead_letter_queue
-    assert queue.retry([letter], "registrar", timedelta(0), lambda _: False).retried == (letter.id,)
+    assert queue.retry([letter], "registrar", lambda _: False).retried == (letter.id,)
     [opened] = provisioned.service.provision_runs.open_runs()
     assert provisioned.finished(opened.id).state is RunState.DONE
     assert provisioned.service.dead_letter_queue.all() == []

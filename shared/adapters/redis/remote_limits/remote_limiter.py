@@ -129,7 +129,7 @@ class RemoteLimiter:
         *,
         max_in_flight: int = 0,
         longest_request: timedelta = MAX_PROBE,
-        random_fraction: Random | None = None,
+        rng: Random | None = None,
         longest_wait: timedelta = MAX_WAIT,
         now_ms: Callable[[], int] | None = None,
     ) -> None:
@@ -153,7 +153,7 @@ class RemoteLimiter:
         self._acquire_arguments = [*in_ms, max_in_flight, milliseconds(GONE_AFTER)]
         self._in_line = max_in_flight > 0
         self._process = process_key()
-        self._random_fraction = random_fraction or Random()  # noqa: S311 - jitter, not a secret
+        self._rng = rng or Random()  # noqa: S311 - jitter, not a secret
         self._longest_wait = longest_wait
         self._now_ms = now_ms
         self._acquire_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_acquire")
@@ -253,7 +253,7 @@ class RemoteLimiter:
                 cause = text(told[0]) or f"{self._system}_throttled"
                 raise ServiceUnavailable(f"{self._system} is {state}", cause=cause, delay=max(delay, MIN_DELAY))
             if state != PACED:
-                delay *= self._random_fraction.uniform(1 - _JITTER, 1 + _JITTER)
+                delay *= self._rng.uniform(1 - _JITTER, 1 + _JITTER)
             delay = min(delay, MAX_SLEEP)
             self._clock.sleep(delay)
             waited += delay
@@ -300,4 +300,4 @@ class RemoteLimiter:
 
     def _growing(self, step: int) -> timedelta:
         pause = min(timedelta(seconds=2 ** min(step, 5)), MAX_PAUSE)
-        return pause * self._random_fraction.uniform(1 - _JITTER, 1 + _JITTER)
+        return pause * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
