@@ -69,7 +69,7 @@ class Besieged:
 
     def load(self, seconds: float) -> subprocess.Popen[bytes]:
         """Start to send signed events."""
-        program = ROOT / "tests" / "benchmarks" / "load.py"
+        program = ROOT / "tests" / "benchmarks" / "web" / "load.py"
         given = ["--port", str(self.port), "--seconds", str(seconds), "--connections", str(SENDERS)]
         return _run(str(program), *given, "--bodies", str(self.bodies))
 

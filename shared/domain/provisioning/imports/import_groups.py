@@ -48,7 +48,7 @@ def group_index(group: str) -> int:
     return int(group.removeprefix(CLASSES)) if group.startswith(CLASSES) else 0
 
 
-def is_remaster_due(last: date | None, today: date, days: int, time_slice: int) -> bool:
+def is_remaster_due(last: date | None, today: date, days: int, group_number: int) -> bool:
     """Say whether an import is to be sent whole today: every `days` days, each group on a day of its own; 0: never.
 
     `last` is the day on which it was sent whole last. A day that was missed is made up for once `days` are over.
@@ -56,4 +56,4 @@ def is_remaster_due(last: date | None, today: date, days: int, time_slice: int) 
     if days <= 0 or last is None:
         return days > 0
     since = today - last
-    return since >= timedelta(days=days) or (since > timedelta(0) and (today.toordinal() - time_slice) % days == 0)
+    return since >= timedelta(days=days) or (since > timedelta(0) and (today.toordinal() - group_number) % days == 0)

@@ -61,7 +61,7 @@ def test_a_section_is_what_passback_would_have_read(indexer_of: Callable[..., Ro
 
 
 @pytest.mark.parametrize(
-    ("stay", "student", "active"),
+    ("period", "student", "active"),
     [
         (replace(STAY, exit_date=TODAY), STUDENT, False),
         (replace(STAY, exit_date=TODAY + timedelta(days=1)), STUDENT, True),
@@ -83,7 +83,7 @@ def test_active_are_those_who_are_there_today(
 
 
 @pytest.mark.parametrize(
-    ("stay", "active"),
+    ("period", "active"),
     [
         (replace(STAY, exit_date=LAST), True),
         (replace(STAY, exit_date=LAST + timedelta(days=19), is_dropped=True), True),

@@ -49,17 +49,17 @@ def test_a_term_that_schools_share_goes_by_its_own_id() -> None:
     assert group_of(key, {100, 200}) == group_of(key, {100, 200, 300})
 
 
-@pytest.mark.parametrize("turn", range(5))
-def test_each_import_is_sent_whole_once_a_week_on_a_day_of_its_own(time_slice: int) -> None:
+@pytest.mark.parametrize("group_number", range(5))
+def test_each_import_is_sent_whole_once_a_week_on_a_day_of_its_own(group_number: int) -> None:
     """After a first run that sent all of them on one day, they come due on five days."""
     last, days = MONDAY, []
     for n in range(1, 29):
         today = MONDAY + timedelta(days=n)
-        if is_remaster_due(last, today, 7, time_slice):
+        if is_remaster_due(last, today, 7, group_number):
             last = today
             days.append(today)
 
-    assert {day.toordinal() % 7 for day in days} == {time_slice}
+    assert {day.toordinal() % 7 for day in days} == {group_number}
     assert len(days) == 4
 
 
