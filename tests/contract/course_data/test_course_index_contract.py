@@ -49,7 +49,7 @@ def test_standings_are_counted_over_all_courses(shelf: Shelf) -> None:
     shelf.save("101", "Science", SYNCED, BLOCKED)
     shelf.save("102", "Art", SYNCED, KEPT_BACK)
     shelf.save("101", "Science", SYNCED, SYNCED, SYNCED)
-    counted = shelf.lists.status_counts()
+    counted = shelf.lists.totals().assignments
     assert (
         counted[AssignmentStatus.SYNCED],
         counted[AssignmentStatus.BLOCKED],
@@ -65,7 +65,7 @@ def test_a_course_with_problems_is_listed_until_they_are_solved(shelf: Shelf) ->
     assert shelf.found(only_problems=True) == ["103", "101"]
     shelf.save("103", "Music", SYNCED)
     assert shelf.found(only_problems=True) == ["101"]
-    assert shelf.lists.with_problems() == 1
+    assert shelf.lists.totals().with_problems == 1
 
 
 def test_a_dead_letter_is_a_problem_of_its_course(shelf: Shelf) -> None:
@@ -146,7 +146,7 @@ def test_provisionings_letter_is_no_courses(shelf: Shelf) -> None:
     shelf.letters.add_provisioning("7", "roster_truncated", "", 6)
     assert shelf.letters.causes() == {"roster_truncated": 1}
     assert [letter.source for letter in shelf.letters.of_cause("roster_truncated", 0, 5)] == ["7"]
-    assert shelf.lists.with_problems() == 0
+    assert shelf.lists.totals().with_problems == 0
     shelf.letters.close_provisioning()
     assert shelf.letters.causes() == {}
 

@@ -38,7 +38,7 @@ def list_courses(pages: PageHandlers, request: PageRequest) -> Response:
     page = lists.page(words, only_problems=only_problems, start=start, limit=PAGE)
     return pages.page(
         "courses.html", request, standings=SHOWN, page=page, words=words, only_problems=only_problems, start=start,
-        with_problems=lists.with_problems(), connected=pages.service.records.count(),
+        with_problems=lists.totals().with_problems, connected=pages.service.records.count(),
     )  # fmt: skip
 
 

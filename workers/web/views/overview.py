@@ -61,13 +61,13 @@ class Overview:
 def overview(service: Container) -> Overview:
     """Return how it is doing now."""
     now = service.clock.now()
-    changes, lists = service.changes, service.course_lists
+    changes, totals = service.changes, service.course_lists.totals()
     return Overview(
         now=now,
         courses=changes.counts(),
         connected=service.records.count(),
-        with_problems=lists.with_problems(),
-        standings=lists.status_counts(),
+        with_problems=totals.with_problems,
+        standings=totals.assignments,
         waiting=changes.waiting(SHOWN_COURSES),
         messages=changes.pending_messages(),
         unknown_changes=service.unknown_changes.count(),

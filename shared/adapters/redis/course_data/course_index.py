@@ -53,6 +53,14 @@ class CoursePage:
     next_start: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class CourseTotals:
+    """How many courses have problems, and how many assignments of all courses have each status."""
+
+    with_problems: int
+    assignments: dict[AssignmentStatus, int]
+
+
 class CourseIndex:
     """Finds courses by the words of their names and by their ids, and those with problems."""
 
@@ -60,15 +68,13 @@ class CourseIndex:
         self._redis = client
         self._keys = keys
 
-    def status_counts(self) -> dict[AssignmentStatus, int]:
-        """Return how many assignments of all courses have each status."""
-        summaries, _ = self._all()
-        return {status: sum([s.assignments.get(status, 0) for s in summaries]) for status in AssignmentStatus}
-
-    def with_problems(self) -> int:
-        """Return how many courses have problems."""
+    def totals(self) -> CourseTotals:
+        """Return the totals over all courses. Reads every summary, once."""
         summaries, dead_letters = self._all()
-        return len({s.course_id for s in summaries if s.problems} | dead_letters.keys())
+        return CourseTotals(
+            len({s.course_id for s in summaries if s.problems} | dead_letters.keys()),
+            {status: sum([s.assignments.get(status, 0) for s in summaries]) for status in AssignmentStatus},
+        )
 
     def page(self, words: str = "", *, only_problems: bool = False, start: int = 0, limit: int = 50) -> CoursePage:
         """Return a page of courses, from the place `start` of their list on.
