@@ -102,9 +102,11 @@ class LogEvent(StrEnum):
     """info: a query of the plugin runs again. `query`."""
 
     LEASE_LOST = "lease_lost"
-    """warning: another worker may have the course; this one writes nothing more. `course_id`, `token`."""
+    """warning: another worker may have the course (or provisioning, without `course_id`); this one writes nothing more.
+    `course_id`, `token`."""
     LEASE_NOT_RENEWED = "lease_not_renewed"
-    """warning: Redis did not answer a renewal; it is tried again until the lease ends. `course_id`, `error`."""
+    """warning: Redis did not answer a renewal; it is tried again until the lease ends. `course_id` (none for
+    provisioning), `token`, `error`."""
 
     CATEGORY_LINKED = "category_linked"
     """info: a person linked a group to categories, or to none. `course_id`, `group_id`, `category_ids`, `actor`."""

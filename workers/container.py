@@ -58,7 +58,7 @@ from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
 from workers.grade_passback.explain.live import Explain
 from workers.grade_passback.explain.response import StoredCourseData
 from workers.grade_passback.explain.stored import StoredExplain
-from workers.grade_passback.lease import TIME_SLICE, LeaseRenewer, SyncTimeSlice, WriteGuard, errand, write_guard
+from workers.grade_passback.lease import TIME_SLICE, SyncTimeSlice, WriteGuard, errand, write_guard
 from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_maintenance import LinkMaintenance
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
@@ -67,6 +67,7 @@ from workers.grade_passback.sync_job import SyncJob
 from workers.grade_passback.sync_metrics import SyncMetrics
 from workers.provisioning.container import ProvisioningContainer
 from workers.provisioning.service import ProvisioningService
+from workers.runtime.lease_renewal import LeaseRenewer
 
 log = structlog.get_logger()
 
@@ -323,9 +324,9 @@ class Container:
         return SyncOutcomeHandler(self.changes, self.dead_letters, self.settings.retry_waits, random.random)
 
     @cached_property
-    def lease_renewer(self) -> LeaseRenewer:
+    def lease_renewer(self) -> LeaseRenewer[Lease]:
         """What keeps this process's leases alive; started by the worker."""
-        return LeaseRenewer(self.changes, LEASE_DURATION)
+        return LeaseRenewer(self.changes.renew, LEASE_DURATION)
 
     def close(self) -> None:
         """Write what is still counted, and close every connection that was opened."""
@@ -354,7 +355,7 @@ class Container:
         with (
             structlog.contextvars.bound_contextvars(course_id=course_id),
             # A write may begin right before the deadline.
-            self.lease_renewer.hold(lease, MAX_SYNC_DURATION + longest_exchange(RESPONSE_TIMEOUT_S)),
+            self.lease_renewer.holding(lease, MAX_SYNC_DURATION + longest_exchange(RESPONSE_TIMEOUT_S)),
             on_errand(errand(self.changes, lease, time_slice, self.stopping.is_set)),
         ):
             with span("sync", {"course_id": course_id}) as notes:

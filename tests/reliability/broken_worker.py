@@ -18,7 +18,7 @@ def break_it(part: str) -> None:
 
         SyncQueue.claim_due = raise_error  # type: ignore[method-assign,assignment]
     elif part == "lease renewal":
-        from workers.grade_passback.lease import LeaseRenewer
+        from workers.runtime.lease_renewal import LeaseRenewer
 
         LeaseRenewer._renew_until_stopped = raise_error  # type: ignore[method-assign]
     elif part == "heartbeat":

@@ -1,91 +1,18 @@
-"""Keeping leases alive while their courses sync, and stopping at once when one is lost."""
+"""Checks before each write that a sync may go on: its lease, its time slice, its deadline, a stop of the process."""
 
-import math
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
-
-import structlog
-from redis.exceptions import RedisError
 
 from shared.adapters.http.request_context import Errand
 from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
 from shared.clock import Clock
-from shared.errors import LeaseLost, ServiceUnavailable
-from shared.log_events import LogEvent
-from workers.runtime.vital_threads import VitalThread
-
-log = structlog.get_logger()
+from shared.errors import ServiceUnavailable
+from workers.runtime.lease_renewal import DEADLINE
 
 WriteGuard = Callable[[], None]
 # A sync that has written for this long yields while other courses wait for a thread.
 TIME_SLICE = timedelta(seconds=20)
 STOPPING = "worker_stopping"
-DEADLINE = "sync_deadline"
-
-
-class LeaseRenewer:
-    """Renews every lease this process holds, from one thread, often enough that only a dead process loses one."""
-
-    def __init__(self, changes: SyncQueue, lease_for: timedelta) -> None:
-        self._changes = changes
-        self._every = lease_for.total_seconds() / 4
-        self._held: dict[Lease, float] = {}
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._thread = VitalThread(target=self._renew_until_stopped, name="lease-keeper")
-
-    def start(self) -> None:
-        """Start renewing."""
-        self._thread.start()
-
-    @property
-    def is_running(self) -> bool:
-        """Say whether leases are being renewed."""
-        return self._thread.is_alive()
-
-    def stop(self) -> None:
-        """Stop renewing; leases still held end by themselves."""
-        self._stopped.set()
-        self._thread.join(timeout=self._every + 1)
-
-    @contextmanager
-    def hold(self, lease: Lease, longest: timedelta | None = None) -> Iterator[None]:
-        """Keep the lease renewed inside the block, no longer than `longest`: what hangs loses its course."""
-        until = math.inf if longest is None else time.monotonic() + longest.total_seconds()
-        with self._lock:
-            self._held[lease] = until
-        try:
-            yield
-        finally:
-            self._let_go(lease)
-
-    def _renew_until_stopped(self) -> None:
-        while not self._stopped.wait(self._every):
-            with self._lock:
-                held = list(self._held.items())
-            for lease, until in held:
-                if time.monotonic() < until:
-                    self._renew(lease)
-                else:
-                    self._let_go(lease)
-                    log.warning(LogEvent.LEASE_NOT_RENEWED, course_id=lease.course_id, error=DEADLINE)
-
-    def _renew(self, lease: Lease) -> None:
-        try:
-            self._changes.renew(lease)
-        except LeaseLost:
-            # The guard of the running sync finds out by itself before its next write.
-            self._let_go(lease)
-            log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
-        except RedisError as error:
-            log.warning(LogEvent.LEASE_NOT_RENEWED, course_id=lease.course_id, error=type(error).__name__)
-
-    def _let_go(self, lease: Lease) -> None:
-        with self._lock:
-            self._held.pop(lease, None)
 
 
 class SyncTimeSlice:

@@ -26,12 +26,12 @@ from workers.provisioning.from_settings import upload_rules
 from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.importer import MAX_IMPORT_DURATION, Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
-from workers.provisioning.lease import renewing_lease
 from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.planning import PlanBuilder
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner, StopCheck
 from workers.provisioning.schedule import CHECK_INTERVAL, ProvisionSchedule, ScheduleConfig
+from workers.runtime.lease_renewal import renewing
 
 
 class RequestCount:
@@ -154,7 +154,7 @@ class ProvisioningContainer:
             RunOutcomeHandler(self._runs, self._dead_letters, self._clock, s.retry_waits, random.random),
             self._pauses,
             self._clock,
-            hold=partial(renewing_lease, self._runs, lease_for=LEASE_DURATION),
+            hold=partial(renewing, self._runs.renew, lease_for=LEASE_DURATION),
             pause=self.pause,
             take_spent=self.spent.take,
         )

@@ -34,7 +34,7 @@ from shared.domain.provisioning.run import RunCause, RunKind, RunState
 from tests.benchmarks.outcome import Mark, Result, report
 from tests.fault_injection.redis_server import RedisServer
 from workers.container import Container
-from workers.provisioning.lease import renewing_lease
+from workers.runtime.lease_renewal import renewing
 
 SIZES = (50_000, 100_000)
 MAX_MB = 600
@@ -256,7 +256,7 @@ def measured(redis_url: str, students: int, kind: str) -> dict[str, float]:
         assert lease is not None
         begun = time.monotonic()
         run = service.provision_runs.open(RunKind.ROSTER, RunCause.PERSON, clock.now(), "benchmark")
-        with renewing_lease(service.provision_runs, lease, LEASE_DURATION):
+        with renewing(service.provision_runs.renew, lease, LEASE_DURATION):
             while run.state.is_open:
                 run = provisioning.provision_run.advance(run, lease)
         service.provision_runs.release(lease)

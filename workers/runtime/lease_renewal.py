@@ -1,0 +1,101 @@
+"""Renews leases in the background while their holders work."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+import structlog
+from redis.exceptions import RedisError
+
+from shared.adapters.redis.provisioning.runs import RunLease
+from shared.adapters.redis.sync_queue.store import Lease
+from shared.errors import LeaseLost
+from shared.log_events import LogEvent
+from workers.runtime.vital_threads import VitalThread
+
+log = structlog.get_logger()
+
+L = TypeVar("L", Lease, RunLease)
+DEADLINE = "sync_deadline"
+
+
+class LeaseRenewer(Generic[L]):
+    """Renews every lease this process holds, from one thread, four times per lease duration.
+
+    `renew` raises `LeaseLost` if another process has the lease.
+    """
+
+    def __init__(self, renew: Callable[[L], object], lease_for: timedelta) -> None:
+        self._renew_lease: Callable[[L], object] = renew
+        self._every = lease_for.total_seconds() / 4
+        self._held: dict[L, float] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = VitalThread(target=self._renew_until_stopped, name="lease-renewer")
+
+    def start(self) -> None:
+        """Start renewing."""
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether leases are being renewed."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Stop renewing. Leases still held expire."""
+        self._stopped.set()
+        self._thread.join(timeout=self._every + 1)
+
+    @contextmanager
+    def holding(self, lease: L, max_duration: timedelta | None = None) -> Iterator[None]:
+        """Renew the lease inside the block, for at most `max_duration`: a job that hangs loses its lease."""
+        until = math.inf if max_duration is None else time.monotonic() + max_duration.total_seconds()
+        with self._lock:
+            self._held[lease] = until
+        try:
+            yield
+        finally:
+            self._remove(lease)
+
+    def _renew_until_stopped(self) -> None:
+        while not self._stopped.wait(self._every):
+            with self._lock:
+                held = list(self._held.items())
+            for lease, until in held:
+                if time.monotonic() < until:
+                    self._renew(lease)
+                else:
+                    self._remove(lease)
+                    log.warning(LogEvent.LEASE_NOT_RENEWED, **asdict(lease), error=DEADLINE)
+
+    def _renew(self, lease: L) -> None:
+        try:
+            self._renew_lease(lease)
+        except LeaseLost:
+            # The holder finds out by itself before its next write.
+            self._remove(lease)
+            log.warning(LogEvent.LEASE_LOST, **asdict(lease))
+        except RedisError as error:
+            log.warning(LogEvent.LEASE_NOT_RENEWED, **asdict(lease), error=type(error).__name__)
+
+    def _remove(self, lease: L) -> None:
+        with self._lock:
+            self._held.pop(lease, None)
+
+
+@contextmanager
+def renewing(renew: Callable[[L], object], lease: L, lease_for: timedelta) -> Iterator[None]:
+    """Renew one lease inside the block, from a thread of its own."""
+    renewer = LeaseRenewer(renew, lease_for)
+    renewer.start()
+    try:
+        with renewer.holding(lease):
+            yield
+    finally:
+        renewer.stop()
