@@ -4,6 +4,7 @@
     +-- TransientError            may pass by itself: spends an attempt
     |   +-- ServiceUnavailable          the whole system is throttled or unavailable: waits, spends no attempt
     |   +-- LeaseLost             another worker has the course: stop, write nothing more
+    |   +-- RunChanged            a provisioning run was changed since it was read: read it again
     |   +-- GradebookIncomplete   Canvas did not answer for single assignments, whatever the size of the page
     |   +-- IncompleteRead       PowerSchool answered fewer roster rows than it counts: read again later
     +-- PermanentError            will not pass by itself
@@ -54,6 +55,13 @@ class LeaseLost(TransientError):
 
     def __init__(self, course_id: str) -> None:
         super().__init__(f"lease of course {course_id} lost", cause="lease_lost")
+
+
+class RunChanged(TransientError):
+    """The stored provisioning run is not the one that was read: nothing is saved over it."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} has changed since it was read", cause="run_changed")
 
 
 class GradebookIncomplete(TransientError):

@@ -1,5 +1,6 @@
 """The contract of `ProvisionRuns`: runs are kept under a lease, rows under their digests."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +20,7 @@ from shared.domain.provisioning.run import (
     RunState,
     digest_of,
 )
-from shared.errors import LeaseLost
+from shared.errors import LeaseLost, RunChanged
 
 NOW = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -85,46 +86,72 @@ def test_rollbacks_come_first(runs: ProvisionRuns) -> None:
     """Open runs come in their order, rollbacks before all others; what is over is not open."""
     roster, rollback = a_run(runs), a_run(runs, RunKind.ROLLBACK)
     assert runs.open_runs() == [rollback, roster]
-    runs.save(leased(runs), replace(rollback, state=RunState.DONE))
+    done = runs.save(leased(runs), replace(rollback, state=RunState.DONE))
     assert runs.open_runs() == [roster]
     assert [run.id for run in runs.newest(5)] == [rollback.id, roster.id]
-    assert runs.newest(1) == [replace(rollback, state=RunState.DONE)]
+    assert runs.newest(1) == [done]
 
 
 def test_one_run_is_held_at_the_most(runs: ProvisionRuns) -> None:
     """A held run is open no more; the next one that is held takes its place."""
     lease = leased(runs)
-    first = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
-    runs.save(lease, first)
+    first = runs.save(lease, replace(a_run(runs), started_at=NOW, state=RunState.HELD))
     assert (runs.held(), runs.open_runs()) == (first, [])
-    second = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
-    runs.save(lease, second)
+    second = runs.save(lease, replace(a_run(runs), started_at=NOW, state=RunState.HELD))
     runs.save(lease, replace(first, state=RunState.SUPERSEDED))
     assert runs.held() == second
 
 
 def test_a_hold_ends_once(runs: ProvisionRuns) -> None:
     """Of two people who decide about a held run, the second learns that it is not held any more."""
-    held = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
-    runs.save(leased(runs), held)
-    approved = replace(held, state=RunState.READING, approved_by="operator")
-    assert runs.close_hold(approved)
-    assert not runs.close_hold(replace(held, state=RunState.DISCARDED))
+    held = runs.save(leased(runs), replace(a_run(runs), started_at=NOW, state=RunState.HELD))
+    approved = runs.decide(replace(held, state=RunState.READING, approved_by="operator"))
+    for run in (held, approved):
+        with pytest.raises(RunChanged):
+            runs.decide(replace(run, state=RunState.DISCARDED))
     assert (runs.held(), runs.open_runs()) == (None, [approved])
+
+
+def test_what_was_read_before_a_decision_is_not_saved(runs: ProvisionRuns) -> None:
+    """The worker reads the run again; an approval and a discard stay."""
+    lease = leased(runs)
+    for state in (RunState.READING, RunState.DISCARDED):
+        held = runs.save(lease, replace(a_run(runs), started_at=NOW, state=RunState.HELD))
+        decided = runs.decide(replace(held, state=state, approved_by="operator"))
+        for stale in (held, replace(held, requests={"canvas": 1}), replace(held, state=RunState.DONE)):
+            with pytest.raises(RunChanged):
+                runs.save(lease, stale)
+        assert runs.find(held.id) == decided
+
+
+def test_a_save_may_be_repeated(runs: ProvisionRuns) -> None:
+    """A call whose answer was lost is sent again: it says what the first one said."""
+    lease, run = leased(runs), a_run(runs)
+    begun = replace(run, started_at=NOW)
+    assert runs.save(lease, begun) == runs.save(lease, begun) == runs.find(run.id)
+
+
+def test_a_run_of_an_older_version_is_saved(runs: ProvisionRuns, client: redis.Redis, keys: Keys) -> None:
+    """It has no revision yet, and gets one."""
+    lease, run = leased(runs), a_run(runs)
+    kept = json.loads(client.get(keys.run(run.id)) or b"")
+    del kept["revision"]
+    client.set(keys.run(run.id), json.dumps(kept))
+    saved = runs.save(lease, replace(runs.find(run.id) or run, started_at=NOW))
+    assert (saved.revision, runs.find(run.id)) == (1, saved)
 
 
 def test_a_discarded_run_is_over(runs: ProvisionRuns) -> None:
     """What a person closes is neither held nor open."""
-    held = replace(a_run(runs), started_at=NOW, state=RunState.HELD)
-    runs.save(leased(runs), held)
-    assert runs.close_hold(replace(held, state=RunState.DISCARDED))
+    held = runs.save(leased(runs), replace(a_run(runs), started_at=NOW, state=RunState.HELD))
+    runs.decide(replace(held, state=RunState.DISCARDED))
     assert (runs.held(), runs.open_runs()) == (None, [])
 
 
 def test_a_run_and_its_data_set_are_kept_together(runs: ProvisionRuns) -> None:
     """What was applied of a data set is kept with the run that did it, and replaced by the next."""
     run, lease = a_run(runs), leased(runs)
-    runs.save(lease, run, [DataSetState(KEY, "one", NOW)])
+    run = runs.save(lease, run, [DataSetState(KEY, "one", NOW)])
     runs.save(lease, run, [DataSetState(KEY, "two", NOW, attempted="three")])
     assert runs.data_set_states() == [DataSetState(KEY, "two", NOW, attempted="three")]
 

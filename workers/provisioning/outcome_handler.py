@@ -71,10 +71,7 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
         log.error(LogEvent.PROVISION_DEAD_LETTERED, run_id=run.id, cause=cause, attempts=attempts)
         dead = replace(run, state=RunState.FAILED, attempts=attempts, failure=cause, answer=answer)
         dead = replace(dead, finished_at=self._clock.now(), not_before=None, waits_for="")
-        self._runs.save(lease, dead)
-        return dead
+        return self._runs.save(lease, dead)
 
     def _postpone(self, run: Run, lease: RunLease, delay: timedelta, cause: str) -> Run:
-        waiting = replace(run, not_before=self._clock.now() + delay, waits_for=cause)
-        self._runs.save(lease, waiting)
-        return waiting
+        return self._runs.save(lease, replace(run, not_before=self._clock.now() + delay, waits_for=cause))

@@ -5,6 +5,7 @@ anywhere is followed by another that goes on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -32,7 +33,7 @@ from shared.domain.provisioning.run import (
 from shared.domain.provisioning.safety import ended_terms
 from shared.domain.provisioning.school_plans import plan_without
 from shared.domain.provisioning.school_sizes import LiveCounts, LiveHistory
-from shared.errors import PermanentError
+from shared.errors import PermanentError, RunChanged
 from shared.log_events import LogEvent
 from shared.ports.provisioning import RosterFeed, SisImports
 from workers.provisioning.comparison import Comparison, SchoolPlan, id_imports, school_plan, schools_apart
@@ -90,9 +91,7 @@ class ProvisionRun:
         Raises the errors of `shared.errors`; the run is kept as far as it got.
         """
         if run.started_at is None:
-            begun = replace(run, started_at=self._clock.now())
-            self._runs.save(lease, begun)
-            return begun
+            return self._save(replace(run, started_at=self._clock.now()), lease)
         match run.state:
             case RunState.READING:
                 return self._read(run, lease)
@@ -348,9 +347,7 @@ class ProvisionRun:
     def _supersede(self, other: Run, run: Run, lease: RunLease) -> None:
         """Close another run; one that was held, unless a person has decided about it meanwhile."""
         ended = replace(other, state=RunState.SUPERSEDED, superseded_by=run.id, finished_at=self._clock.now())
-        if other.state is RunState.HELD:
-            self._runs.save_held(lease, ended)
-        else:
+        with suppress(RunChanged):
             self._runs.save(lease, ended)
 
     def _rows_before(self, run: Run) -> list[DataSet]:
@@ -386,8 +383,7 @@ class ProvisionRun:
             self._runs.save_rows(digest, data_set)
 
     def _save(self, run: Run, lease: RunLease) -> Run:
-        self._runs.save(lease, run)
-        return run
+        return self._runs.save(lease, run)
 
 
 def _hold_findings(

@@ -15,8 +15,8 @@ from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
 from shared.domain.outcome import Outcome, Retry, Snooze
 from shared.domain.pauses import EVERYTHING, PROVISIONING
-from shared.domain.provisioning.run import Run, RunKind, RunState
-from shared.errors import LeaseLost
+from shared.domain.provisioning.run import Run, RunKind
+from shared.errors import LeaseLost, RunChanged
 from shared.log_events import LogEvent
 from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.run import ProvisionRun
@@ -108,22 +108,19 @@ class ProvisioningRunner:
 
     def _step(self, run: Run, lease: RunLease) -> None:
         after = self._settler.run_step(run, lease, lambda: self._provision_run.advance(run, lease))
-        spent = self._take_spent()
-        if spent:
-            after = self._with_requests(after, spent, lease)
+        after = self._with_requests(after, lease)
         if not after.state.is_open:
             self._log_end(after)
 
-    def _with_requests(self, run: Run, spent: Mapping[str, int], lease: RunLease) -> Run:
-        """Keep what a step cost; a person may have decided meanwhile about a run that the step left held."""
-        counted = replace(run, requests=_sum(run.requests, spent))
-        if run.state is not RunState.HELD:
-            self._runs.save(lease, counted)
-        elif not self._runs.save_held(lease, counted):
-            decided = self._runs.find(run.id) or run
-            counted = replace(decided, requests=_sum(decided.requests, spent))
-            self._runs.save(lease, counted)
-        return counted
+    def _with_requests(self, run: Run, lease: RunLease) -> Run:
+        """Save what a step cost; a person may decide meanwhile about a run that the step left held."""
+        spent = self._take_spent()
+        while spent:
+            try:
+                return self._runs.save(lease, replace(run, requests=_sum(run.requests, spent)))
+            except RunChanged:
+                run = self._runs.find(run.id) or run
+        return run
 
     def _next(self) -> Run | None:
         """Return the open run that is next and not paused. Restoring and showing go on while provisioning is paused."""

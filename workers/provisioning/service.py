@@ -1,6 +1,7 @@
 """What a person sees of provisioning, and may do about it: for the command line, the API and the status pages."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,12 +12,14 @@ from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import Clock
 from shared.domain.pauses import PROVISIONING
 from shared.domain.provisioning.run import ImportMessage, Run, RunCause, RunKind, RunState
+from shared.errors import RunChanged
 from shared.log_events import LogEvent
 from workers.provisioning.comparison import ChangedDataSet, changed_rows
 
 log = structlog.get_logger()
 
 RUNS_LIMIT = 50
+MAX_TRIES = 5
 KIND = "provisioning-worker"
 """The name of the worker's process among the heartbeats."""
 
@@ -75,21 +78,22 @@ class ProvisioningService:
 
         A new plan that is as doubtful is held again. Raises: InvalidOperation.
         """
-        run = self._held(run_id)
-        approved = replace(
-            run, state=RunState.READING, approved_by=actor, approved_plan=run.plan_digest, attempts=0, not_before=None
-        )
-        self._end_hold(approved)
+
+        def approved(run: Run) -> Run:
+            read = replace(run, state=RunState.READING, attempts=0, not_before=None)
+            return replace(read, approved_by=actor, approved_plan=run.plan_digest)
+
+        run = self._decide(run_id, approved)
         log.info(LogEvent.PROVISION_APPROVED, run_id=run_id, actor=actor)
         self.wake()
-        return approved
+        return run
 
     def discard(self, run_id: str, actor: str) -> Run:
         """Close a held run without doing anything. The next run looks anew. Raises: InvalidOperation."""
-        discarded = replace(self._held(run_id), state=RunState.DISCARDED, finished_at=self._clock.now())
-        self._end_hold(discarded)
+        now = self._clock.now()
+        run = self._decide(run_id, lambda held: replace(held, state=RunState.DISCARDED, finished_at=now))
         log.info(LogEvent.PROVISION_DISCARDED, run_id=run_id, actor=actor)
-        return discarded
+        return run
 
     def rollback(self, run_id: str | None, actor: str) -> Run:
         """Open a run that restores what Canvas was given before that run: by default the newest that wrote anything.
@@ -104,6 +108,17 @@ class ProvisioningService:
         self.wake()
         return opened
 
+    def _decide(self, run_id: str, decision: Callable[[Run], Run]) -> Run:
+        """Save the decision about the plan that is held now; the worker may save the run meanwhile."""
+        first = run = self._held(run_id)
+        for _ in range(MAX_TRIES):
+            with suppress(RunChanged):
+                return self._runs.decide(decision(run))
+            run = self._held(run_id)
+            if run.plan_digest != first.plan_digest:
+                break
+        raise InvalidOperation(f"run {run_id} has changed meanwhile: look at it again")
+
     def _held(self, run_id: str) -> Run:
         run = self._runs.find(run_id)
         if run is None:
@@ -111,10 +126,6 @@ class ProvisioningService:
         if run.state is not RunState.HELD:
             raise InvalidOperation(f"run {run_id} is not held: it is {run.state}")
         return run
-
-    def _end_hold(self, run: Run) -> None:
-        if not self._runs.close_hold(run):
-            raise InvalidOperation(f"run {run.id} is not held any more")
 
     def _to_undo(self, run_id: str | None) -> Run:
         if run_id is None:

@@ -209,6 +209,7 @@ PASSBACK_ERRORS = "passback"
 class Run:
     """One provisioning run. `requests` counts what was asked of each system, `counts` the rows planned by entity.
 
+    `revision` counts how often it was saved: a run that has changed since it was read is not saved over.
     `approved_plan` is the digest of the plan a person approved; `replanned` says that PowerSchool's rosters have
     changed since. `applied_before` is what Canvas held when it began to write: where a rollback leads back to.
     `findings` counts the records that could not go to Canvas as they are, by code; `problems` are the first of them.
@@ -222,6 +223,7 @@ class Run:
     kind: RunKind
     cause: RunCause
     created_at: datetime
+    revision: int = 0
     actor: str = ""
     state: RunState = RunState.READING
     started_at: datetime | None = None

@@ -342,8 +342,7 @@ class Importer:
         return replace(run, not_before=None, waits_for="", waits_on=None, attempts=0)
 
     def _save(self, run: Run, lease: RunLease, marks: Sequence[DataSetState] = ()) -> Run:
-        self._runs.save(lease, run, marks)
-        return run
+        return self._runs.save(lease, run, marks)
 
     def _log_end(self, run: Run, number: int, found: SisImport) -> None:
         upload = run.uploads[number]

@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
 from shared.domain.provisioning.run import DataSetState, ImportMessage, Run, RunCause, RunKind, RunState
 from shared.domain.provisioning.school_sizes import LiveCounts
-from shared.errors import LeaseLost
+from shared.errors import LeaseLost, RunChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,6 @@ class ProvisionRuns:
         self._drop = load_script(client, "compare_and_delete")
         self._open = load_script(client, "provisioning/open_run")
         self._save = load_script(client, "provisioning/save_run")
-        self._end_hold = load_script(client, "provisioning/close_hold")
 
     def lease(self) -> RunLease | None:
         """Take the lease; None while somebody else holds it."""
@@ -131,42 +130,41 @@ class ProvisionRuns:
         by_school = [run_id for _, run_id in sorted(of_schools.items(), key=lambda item: int(item[0]))]
         return self._found([*([of_district] if of_district else []), *by_school])
 
-    def save(self, lease: RunLease, run: Run, applied: Sequence[DataSetState] = ()) -> None:
-        """Keep the run as it is now, and what became of data sets, in one step. Raises `LeaseLost`."""
-        self._saved(lease, run, applied, if_held=False)
+    def save(self, lease: RunLease, run: Run, applied: Sequence[DataSetState] = ()) -> Run:
+        """Save the run, and what became of data sets, in one step; return it with its new revision.
 
-    def save_held(self, lease: RunLease, run: Run) -> bool:
-        """Keep a run that is held, or was until now; False if a person decided about it. Raises `LeaseLost`."""
-        return self._saved(lease, run, (), if_held=True)
+        Raises: LeaseLost. RunChanged where the stored run is not the one that was read: a person has decided about it.
+        """
+        return self._save_run(str(lease.token), run, applied)
 
-    def _saved(self, lease: RunLease, run: Run, applied: Sequence[DataSetState], *, if_held: bool) -> bool:
-        k = self._keys
-        where = "open" if run.state.is_open else "held" if run.state is RunState.HELD else "over"
-        begun = run.kind if run.started_at or where != "open" else ""
-        marks = [part for mark in applied for part in (_name_of(mark.key), _MARK.dump_json(mark))]
+    def decide(self, run: Run) -> Run:
+        """Save what a person decided about a held run; return it with its new revision.
+
+        Raises: RunChanged where the stored run is not the one that was read, or not held any more.
+        """
+        return self._save_run("", run, ())
+
+    def _save_run(self, token: str, run: Run, applied: Sequence[DataSetState]) -> Run:
+        k, saved = self._keys, replace(run, revision=run.revision + 1)
+        state = "open" if run.state.is_open else "held" if run.state is RunState.HELD else "over"
+        begun = run.kind if run.started_at or state != "open" else ""
+        school = "" if run.school_number is None else str(run.school_number)
+        data_sets = [part for each in applied for part in (_name_of(each.key), _MARK.dump_json(each))]
         done = self._save(
             keys=[
                 k.run_lease, k.run(run.id), k.open_runs, k.held_run, k.held_school_runs, k.runs_not_begun, k.applied,
                 k.runs,
             ],
             args=[
-                lease.token, run.id, _RUN.dump_json(run), self._lifetime_ms, where, begun, _school(run),
-                epoch_ms(run.created_at), int(if_held), *marks,
+                token, run.id, _RUN.dump_json(saved), run.revision, self._lifetime_ms, state, begun, school,
+                epoch_ms(run.created_at), _rank(run), *data_sets,
             ],
         )  # fmt: skip
         if not done:
             raise LeaseLost(SUBJECT)
-        return int(done) > 0
-
-    def close_hold(self, run: Run) -> bool:
-        """Keep a run that was held, as it is now: open, or over. False if it is not the held one any more."""
-        k, rank = self._keys, _rank(run) if run.state.is_open else ""
-        return bool(
-            self._end_hold(
-                keys=[k.held_run, k.run(run.id), k.open_runs, k.held_school_runs],
-                args=[run.id, _RUN.dump_json(run), self._lifetime_ms, rank, _school(run)],
-            )
-        )
+        if int(done) < 0:
+            raise RunChanged(run.id)
+        return saved
 
     def live_history(self) -> list[LiveCounts]:
         """Return how many rows were live after the runs of about a week, the oldest first."""
@@ -294,10 +292,6 @@ def _as_written_now(kept: bytes) -> bytes:
     for upload in run["uploads"]:
         upload["parts"] = [{name: upload.pop(name) for name in ("key", "digest", "holds", "rows")}]
     return json.dumps(run).encode()
-
-
-def _school(run: Run) -> str:
-    return "" if run.school_number is None else str(run.school_number)
 
 
 def _live_field(at_ms: int) -> str:

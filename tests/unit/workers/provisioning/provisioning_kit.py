@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -340,6 +341,14 @@ class Campus:
         self.letters = FakeDeadLetters(self.clock)
         self.pauses = FakePauses(self.clock)
         self.desk = ProvisioningService(self.runs, self.pauses, self.clock, wake=lambda: None)
+
+    @classmethod
+    def sharing(cls, other: "Campus", runs: ProvisionRuns | None = None) -> "Campus":
+        """Return the installation as another person uses it at the same time, with a store of their own if given."""
+        found = copy(other)
+        found.runs = runs or other.runs
+        found.desk = ProvisioningService(found.runs, found.pauses, found.clock, wake=lambda: None)
+        return found
 
     def process(
         self,

@@ -8,6 +8,7 @@ import pytest
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, StoredHold
 from shared.domain.provisioning.school_sizes import LiveHistory
+from shared.errors import RunChanged
 from tests.unit.workers.provisioning.provisioning_kit import Campus
 from workers.provisioning.service import InvalidOperation
 
@@ -219,7 +220,8 @@ def test_a_newer_run_does_not_close_what_was_just_approved(campus: Campus) -> No
     campus.desk.approve(first.id, "registrar")
     lease = campus.runs.lease()
     assert lease is not None
-    assert not campus.runs.save_held(lease, first)
+    with pytest.raises(RunChanged):
+        campus.runs.save(lease, first)
     campus.runs.release(lease)
     found = campus.desk.run(first.id)
     assert found is not None
