@@ -55,9 +55,7 @@ from workers.dead_letters.service import DeadLetterQueue
 from workers.erasure import Erasure
 from workers.grade_passback.apply.applier import MAX_SCORES_PER_REQUEST, PlanApplier
 from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
-from workers.grade_passback.explain.live import Explain
-from workers.grade_passback.explain.response import StoredCourseData
-from workers.grade_passback.explain.stored import StoredExplain
+from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.lease import TIME_SLICE, SyncTimeSlice, WriteGuard, errand, write_guard
 from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_maintenance import LinkMaintenance
@@ -291,20 +289,17 @@ class Container:
         )
 
     @cached_property
-    def explain(self) -> Explain:
-        """The answers to "why is it not there?"."""
-        # Making the surveyor may ask PowerSchool for its time zone, so that it is made only when it is needed.
-        return Explain(lambda: self.comparer, self.stored_explain, self.memory, self.clock)
-
-    @cached_property
-    def memory(self) -> StoredCourseData:
-        """What passback remembers of courses."""
-        return StoredCourseData(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
-
-    @cached_property
-    def stored_explain(self) -> StoredExplain:
-        """The answers from memory alone."""
-        return StoredExplain(self.memory)
+    def explainer(self) -> CourseExplainer:
+        """What explains why an assignment or a score is not in PowerSchool."""
+        return CourseExplainer(
+            lambda: self.comparer,
+            self.records,
+            self.dead_letters,
+            self.audit,
+            self.changes,
+            self.pauses,
+            self.clock,
+        )
 
     @cached_property
     def sync_course(self) -> SyncJob:

@@ -23,7 +23,7 @@ def explain(
 
     Where Canvas or PowerSchool does not answer, the answer is as of the last sync, says so, and the exit code is 1.
     """
-    answer = open_services().explain.answer(ExplainQuery(course, assignment, student))
+    answer = open_services().explainer.explain(ExplainQuery(course, assignment, student))
     emit(answer, as_json, explanation_text)
     raise typer.Exit(ExitCode.FINE if answer["live"] else ExitCode.PROBLEMS)
 

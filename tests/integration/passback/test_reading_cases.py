@@ -41,7 +41,7 @@ def gradebook(here: Town, section_dcid: int) -> dict[str, Any]:
 
 def explained(here: Town, course_id: int, assignment_id: int) -> list[str]:
     """Return the reasons that `explain` gives for an assignment, of all its sections."""
-    answer: Any = here.explain.answer(ExplainQuery(str(course_id), str(assignment_id), None))
+    answer: Any = here.explainer.explain(ExplainQuery(str(course_id), str(assignment_id), None))
     (assignment,) = answer["assignments"]
     return [reason["code"] for section in assignment["sections"] for reason in section["reasons"]]
 

@@ -39,9 +39,8 @@ from tests.fakes import (
 from tests.integration.clients.test_clients_against_sandbox import served
 from workers.grade_passback.apply.applier import PlanApplier
 from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
-from workers.grade_passback.explain.live import Explain
-from workers.grade_passback.explain.response import ExplainQuery, StoredCourseData
-from workers.grade_passback.explain.stored import StoredExplain
+from workers.grade_passback.explain.explainer import CourseExplainer
+from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.lease import write_guard
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
 from workers.grade_passback.sync_job import SyncJob
@@ -62,7 +61,7 @@ class Town:
     canvas_url: str
     powerschool_url: str
     sync_course: SyncJob
-    explain: Explain
+    explainer: CourseExplainer
     settler: SyncOutcomeHandler
     changes: FakeChanges
     letters: FakeDeadLetters
@@ -129,7 +128,7 @@ class Town:
 
     def answer(self, student: int | None = None) -> Any:
         """Return the whole answer of `explain` about the first assignment."""
-        return self.explain.answer(ExplainQuery(COURSE, str(FIRST), None if student is None else str(student)))
+        return self.explainer.explain(ExplainQuery(COURSE, str(FIRST), None if student is None else str(student)))
 
     def section(self) -> Any:
         """Return what `explain` says of the first assignment in its section."""
@@ -167,7 +166,6 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
         letters, associations = FakeDeadLetters(clock), FakeCategoryAssociations()
         policy = SyncPolicy(ZoneInfo("America/Los_Angeles"), 14, "", clear_scores=clear_scores)
         comparer = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
-        memory = StoredCourseData(records, letters, audit, changes, FakePauses(clock))
         yield Town(
             canvas_url=canvas_url,
             powerschool_url=powerschool_url,
@@ -180,7 +178,7 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
                 associations,
                 letters,
             ),
-            explain=Explain(lambda: comparer, StoredExplain(memory), memory, clock),
+            explainer=CourseExplainer(lambda: comparer, records, letters, audit, changes, FakePauses(clock), clock),
             settler=SyncOutcomeHandler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
             changes=changes,
             letters=letters,

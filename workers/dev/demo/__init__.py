@@ -77,7 +77,7 @@ def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep
     stage = stack.enter_context(closing(DemoClient(canvas, powerschool, SystemClock())))
     DemoScenario(stage, service, tell, group.check).play()
     tell("The day is over. Looking at both sides.")
-    findings = examine(stage, service.explain)
+    findings = examine(stage, service.explainer)
     show(console, findings, stage)
     verdict = (
         "[red]PowerSchool is not what the rules demand[/]"

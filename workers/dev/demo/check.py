@@ -19,7 +19,7 @@ from workers.dev.demo.expectations import (
     expected_scores,
     wanted_scores,
 )
-from workers.grade_passback.explain.live import Explain
+from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.explain.response import ExplainQuery
 
 COURSES = (
@@ -55,9 +55,9 @@ class DemoReport:
     problems: tuple[str, ...]
 
 
-def examine(stage: DemoClient, explain: Explain) -> DemoReport:
+def examine(stage: DemoClient, explainer: CourseExplainer) -> DemoReport:
     """Read everything back and compare it with what the rules demand."""
-    answers = [explain.answer(ExplainQuery(str(course))) for course in COURSES]
+    answers = [explainer.explain(ExplainQuery(str(course))) for course in COURSES]
     places = _places(answers)
     rows = {int(str(row["assignment_section_id"])): row for row in stage.gradebook()}
     submissions = stage.submissions()

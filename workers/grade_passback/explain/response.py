@@ -1,19 +1,20 @@
-"""What `explain`, the API and the pages answer: the question, the memory it is answered from, and the shape in JSON."""
+"""Renders a course's state as `explain`, the API and the pages show it: read live, or as the last sync stored it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.adapters.redis.course_data.audit import Audit
-from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.dead_letters.store import DeadLetters
-from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.domain.passback.audit import AuditEntry, ScoreValue, last_scores, scores_of_student
-from shared.domain.passback.course_state import CourseRecord
+from shared.domain.passback.audit import AuditEntry, ScoreValue
+from shared.domain.passback.course_state import (
+    AssignmentRecord,
+    AssignmentSectionKey,
+    CourseRecord,
+    SectionRecord,
+    State,
+)
 from shared.domain.passback.rules.reason_texts import explain as explain_finding
-from shared.domain.passback.rules.reasons import Finding
-from shared.domain.passback.student_status import StudentExplanation
+from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.passback.student_status import NOT_IN_COURSE, StudentFacts, student_status
 from shared.domain.pauses import Pause
 
 Json = dict[str, object]
@@ -21,7 +22,7 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class ExplainQuery:
-    """What somebody wants to know; None asks about all."""
+    """Selects what is explained; None selects all assignments, or no student in particular."""
 
     course_id: str
     assignment_id: str | None = None
@@ -29,84 +30,114 @@ class ExplainQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainError:
-    """Why an answer could not be looked up and comes from memory."""
+class StudentReading:
+    """What is known of one student in one assignment. Without `facts`, no section of the course has the student."""
 
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCourseData:
-    """Where passback looks things up about a course without asking Canvas or PowerSchool."""
-
-    records: CourseStates
-    dead_letters: DeadLetters
-    audit: Audit
-    changes: SyncQueue
-    pauses: Pauses
-
-    def dead(self, course_id: str) -> dict[str | None, str]:
-        """Return the causes of the course's dead letters by assignment, None for the whole course's."""
-        return {letter.assignment_id: letter.cause for letter in self.dead_letters.of_course(course_id)}
-
-    def last_writes(self, question: ExplainQuery) -> dict[tuple[str, int], AuditEntry]:
-        """Return the last write for the student asked about, by assignment and SECTIONS.DCID."""
-        if question.student_sis_id is None:
-            return {}
-        return last_scores(self.audit.of_course(question.course_id), question.student_sis_id)
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedExplanation:
-    """A student's answer about one assignment, with the section it is about and the last write of the student's."""
-
-    answer: StudentExplanation
     section_sis_id: str | None = None
+    facts: StudentFacts | None = None
     last_write: AuditEntry | None = None
 
-    def as_json(self, student_sis_id: str) -> Json:
-        """Return the answer as `explain --student` has it."""
-        return {
-            "student_sis_id": student_sis_id,
-            "section_sis_id": self.section_sis_id,
-            "standing": self.answer.standing,
-            "sentence": self.answer.sentence,
-            "last_write": None if self.last_write is None else _write(self.last_write, student_sis_id),
-        }
+
+@dataclass(frozen=True, slots=True)
+class CourseReading:
+    """The selected part of a course's state, with what is not part of the state.
+
+    `powerschool` is the PowerSchool assignment by section, absent where there is none; `students` is the selected
+    student's reading by assignment id, empty if no student is selected.
+    """
+
+    state: CourseRecord
+    powerschool: Mapping[AssignmentSectionKey, Json]
+    students: Mapping[str, StudentReading]
 
 
-def explanation_json(
-    question: ExplainQuery,
-    memory: StoredCourseData,
-    remembered: CourseRecord | None,
-    assignments: Sequence[Json],
-    *,
-    as_of: datetime | None,
-    trouble: ExplainError | None = None,
-    live: bool,
-) -> Json:
-    """Return the answer. `as_of` is when both sides were looked at: now, or at the last sync; None for never."""
+def selected_state(state: CourseRecord, query: ExplainQuery, dead_letters: Mapping[str | None, str]) -> CourseRecord:
+    """Return the state of the selected assignments; what was retrying and has a dead letter by now is dead.
+
+    `dead_letters` are the causes by assignment id, None for the whole course's.
+    """
+    return replace(
+        state,
+        assignments=tuple(
+            _with_dead_letter(assignment, dead_letters.get(assignment.assignment_id, dead_letters.get(None)))
+            for assignment in state.assignments
+            if query.assignment_id in (None, assignment.assignment_id)
+        ),
+    )
+
+
+def _with_dead_letter(assignment: AssignmentRecord, cause: str | None) -> AssignmentRecord:
+    if cause is None:
+        return assignment
+    findings = (Finding(Reason.DEAD_LETTER, cause),)
+    sections = tuple(
+        replace(section, state=State.DEAD, findings=findings) if section.state is State.RETRYING else section
+        for section in assignment.sections
+    )
+    return replace(assignment, sections=sections)
+
+
+def assignments_json(reading: CourseReading, student_sis_id: str | None) -> list[Json]:
+    """Return every assignment of the reading with its sections, and with the selected student's status."""
+    return [_assignment(assignment, reading, student_sis_id) for assignment in reading.state.assignments]
+
+
+def _assignment(assignment: AssignmentRecord, reading: CourseReading, student_sis_id: str | None) -> Json:
+    sections = [
+        _section(section, reading.powerschool.get((assignment.assignment_id, section.section_sis_id)), student_sis_id)
+        for section in assignment.sections
+    ]
+    rendered: Json = {"assignment_id": assignment.assignment_id, "name": assignment.name, "sections": sections}
+    if student_sis_id is not None:
+        rendered["student"] = _student(reading.students[assignment.assignment_id], student_sis_id)
+    return rendered
+
+
+def _section(section: SectionRecord, powerschool: Json | None, student_sis_id: str | None) -> Json:
     return {
-        "course_id": question.course_id,
-        "live": live,
-        "as_of": _time(as_of),
-        "trouble": None if trouble is None else {"code": trouble.code, "message": trouble.message},
-        "last_event_at": _time(memory.changes.last_event_of(question.course_id)),
-        "synced_at": _time(remembered.synced_at if remembered else None),
-        "paused": pause_json(memory.pauses.of_course(question.course_id)),
-        "assignments": list(assignments),
+        "section_sis_id": section.section_sis_id,
+        "state": section.state,
+        "reasons": [reason_json(finding) for finding in section.findings],
+        "students": [
+            {"user_id": s.user_id, "student_sis_id": s.student_sis_id, **reason_json(s.finding)}
+            for s in section.students
+            if student_sis_id in (None, s.student_sis_id)
+        ],
+        "scores_wanted": section.scores_wanted,
+        "written_at": time_json(section.written_at),
+        "powerschool": powerschool,
+    }
+
+
+def _student(reading: StudentReading, student_sis_id: str) -> Json:
+    status = NOT_IN_COURSE if reading.facts is None else student_status(reading.facts)
+    return {
+        "student_sis_id": student_sis_id,
+        "section_sis_id": reading.section_sis_id,
+        "standing": status.standing,
+        "sentence": status.sentence,
+        "last_write": None if reading.last_write is None else _write(reading.last_write),
+    }
+
+
+def _write(entry: AuditEntry) -> Json:
+    score = entry.scores[0]
+    return {
+        "at": entry.at.isoformat(),
+        "actor": entry.occasion.actor,
+        "before": score_json(score.before),
+        "after": score_json(score.after),
     }
 
 
 def pause_json(pause: Pause | None) -> Json | None:
-    """Return what holds something back: the target, since when, by whom, and why."""
+    """Return a pause: its target, since when, by whom, and why."""
     if pause is None:
         return None
-    return {"target": pause.target, "since": _time(pause.since), "actor": pause.actor, "reason": pause.reason}
+    return {"target": pause.target, "since": time_json(pause.since), "actor": pause.actor, "reason": pause.reason}
 
 
-def reason(finding: Finding) -> Json:
+def reason_json(finding: Finding) -> Json:
     """Return a finding in the contract's shape."""
     explained = explain_finding(finding)
     return {
@@ -125,15 +156,6 @@ def score_json(score: ScoreValue | None) -> Json | None:
     return {"points": points, "missing": score.missing, "exempt": score.exempt}
 
 
-def _write(entry: AuditEntry, student_sis_id: str) -> Json:
-    (own, *_) = scores_of_student(entry, student_sis_id)
-    return {
-        "at": entry.at.isoformat(),
-        "actor": entry.occasion.actor,
-        "before": score_json(own.before),
-        "after": score_json(own.after),
-    }
-
-
-def _time(at: datetime | None) -> str | None:
+def time_json(at: datetime | None) -> str | None:
+    """Return a time in ISO 8601."""
     return None if at is None else at.isoformat()

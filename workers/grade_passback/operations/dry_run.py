@@ -2,7 +2,7 @@
 
 from shared.domain.passback.planning.plan import CreateStep, Plan, UpdateStep, WriteScoresStep
 from workers.grade_passback.course_reader import CourseComparer
-from workers.grade_passback.explain.response import Json, reason
+from workers.grade_passback.explain.response import Json, reason_json
 
 
 def plan_preview(comparer: CourseComparer, course_id: str, assignment_id: str | None = None) -> Json:
@@ -44,7 +44,7 @@ def _step(step: object) -> Json:
 
 def _findings(plan: Plan, assignment_id: str | None) -> list[Json]:
     return [
-        {"assignment_id": f.assignment_id, "section_dcid": f.section_dcid, **reason(f.finding)}
+        {"assignment_id": f.assignment_id, "section_dcid": f.section_dcid, **reason_json(f.finding)}
         for f in plan.findings
         if assignment_id in (None, f.assignment_id)
     ]

@@ -63,8 +63,8 @@ class CourseApi:
         live: Annotated[bool, Query(description="Ask Canvas and PowerSchool now")] = False,
     ) -> Json:
         """Say of every assignment whether it is in PowerSchool, and why it is not: as of the last sync, or live."""
-        query = ExplainQuery(course_id, assignment_id, student_sis_id)
-        answer = self._service.explain.answer(query) if live else self._service.stored_explain.answer(query)
+        query, explainer = ExplainQuery(course_id, assignment_id, student_sis_id), self._service.explainer
+        answer = explainer.explain(query) if live else explainer.explain_stored(query)
         if answer["as_of"] is None:
             raise ApiError(404, "course_not_synced", "Passback has never synced a course of this id.")
         return answer

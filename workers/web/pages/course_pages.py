@@ -46,8 +46,8 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     """`/courses/{course_id}`: each assignment with its state and reasons, stored or live."""
     course_id, service = _course_id(request), pages.service
     live = request.query("live") == "1"
-    question = ExplainQuery(course_id)
-    answer = service.explain.answer(question) if live else service.stored_explain.answer(question)
+    query, explainer = ExplainQuery(course_id), service.explainer
+    answer = explainer.explain(query) if live else explainer.explain_stored(query)
     state, wait = service.changes.state_of(course_id), service.changes.wait_of(course_id)
     return pages.page(
         "course.html", request, course_id=course_id, listed=service.course_lists.find(course_id), answer=answer,

@@ -29,9 +29,8 @@ from tests.fakes import (
 from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
 from workers.grade_passback.apply.applier import PlanApplier
 from workers.grade_passback.course_reader import CourseComparer, CourseComparison, SyncPolicy
-from workers.grade_passback.explain.live import Explain
-from workers.grade_passback.explain.response import ExplainQuery, Json, StoredCourseData
-from workers.grade_passback.explain.stored import StoredExplain
+from workers.grade_passback.explain.explainer import CourseExplainer
+from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.lease import write_guard
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
 from workers.grade_passback.sync_job import SyncJob
@@ -126,9 +125,16 @@ class School:
 
     def answer(self, assignment_id: str | None = None, student_sis_id: str | None = None) -> Json:
         """Return the whole answer of `explain`."""
-        memory = StoredCourseData(self.records, self.dead_letters, self.audit, self.changes, self.pauses)
-        explain = Explain(lambda: self.comparer, StoredExplain(memory), memory, self.clock)
-        return explain.answer(ExplainQuery("1", assignment_id, student_sis_id))
+        explainer = CourseExplainer(
+            lambda: self.comparer,
+            self.records,
+            self.dead_letters,
+            self.audit,
+            self.changes,
+            self.pauses,
+            self.clock,
+        )
+        return explainer.explain(ExplainQuery("1", assignment_id, student_sis_id))
 
     def record(self, assignment_id: str = "11") -> SectionRecord:
         """Return what is remembered of one assignment in the only section."""
