@@ -151,7 +151,7 @@ def test_a_student_leaves_a_link_of_an_earlier_version(client: redis.Redis, keys
 STUDENTS = st.frozensets(st.integers(1, 40))
 ECHOES = st.dictionaries(
     st.sampled_from(["name", "points", "7"]),
-    st.builds(Echo, st.sampled_from(["ab12", "cleared"]), st.none() | st.just("cd")),
+    st.builds(Echo, st.sampled_from(["ab12", "Q7", "cleared"]), st.none() | st.just("cd")),
 )
 
 
@@ -173,6 +173,28 @@ def test_a_student_leaves_zeros_and_echoes_too(client: redis.Redis, keys: Keys, 
     assert erasure.locations("99001") == {}
     (left,) = links.of_course("101").values()
     assert (left.sent_to, left.zeros, set(left.echoes)) == (frozenset({99002}), frozenset({99002}), {"99002", "name"})
+
+
+def test_scores_that_wait_for_a_look_take_two_characters(client: redis.Redis, keys: Keys, links: Links) -> None:
+    """By STUDENTS.DCID, whatever the order in which the students came; a digest stays in the object."""
+    link = replace(LINK, sent_to=frozenset({99005, 99007, 99009}), echoes={"99007": Echo("Q7")})
+    links.save("101", link)
+    assert (client.hget(keys.links("101"), "7:4711") or b"").endswith(b',"x7:--Q7"]')
+    assert links.of_course("101") == {("7", 4711): link}
+    echoes = {"99001": Echo("ab"), "99005": Echo("ab12", "cd34"), "99007": Echo("Q7"), "99009": Echo("aA")}
+    link = replace(link, sent_to=link.sent_to | {99001}, echoes=echoes)
+    links.save("101", link)
+    assert (client.hget(keys.links("101"), "7:4711") or b"").endswith(b',"xf:ab--Q7aA",[],{"99005":["ab12","cd34"]}]')
+    assert links.of_course("101") == {("7", 4711): link}
+
+
+def test_a_student_leaves_the_codes(client: redis.Redis, keys: Keys, links: Links) -> None:
+    """The others keep theirs when one is erased."""
+    echoes = {"99001": Echo("ab"), "99002": Echo("cd")}
+    links.save("101", replace(LINK, sent_to=frozenset({99001, 99002}), echoes=echoes))
+    RedisErasure(client, keys).student("101", StudentIds("88001", frozenset({99001})), dry_run=False)
+    (left,) = links.of_course("101").values()
+    assert (left.sent_to, left.echoes) == (frozenset({99002}), {"99002": Echo("cd")})
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(61, 62), STUDENTS, STUDENTS, ECHOES), max_size=12))

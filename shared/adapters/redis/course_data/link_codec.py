@@ -1,14 +1,15 @@
 """How a course's links are kept: a hash of links, and of the students whom scores were sent to, by section.
 
-    <assignment id>:<section dcid>  ["name", "due date", PowerSchool's two ids, "x<marks>", zeros, echoes]
+    <assignment id>:<section dcid>  ["name", "due date", PowerSchool's two ids, "x<marks>:<codes>", zeros, echoes]
     students:<section dcid>         [STUDENTS.DCID, …]
 
 Nearly the same students have a score in every assignment of a section: they stand in the section's list once, and a
 link marks their places in it. Marks are a number in base 16, whose bit n is the student at place n (from 0); the x lets
 nobody who searches for an id find marks instead. A place belongs to one student for ever: an erased one leaves a 0.
 
-`zeros` is a list of STUDENTS.DCID, `echoes` an object of `[sent, stored]` by field or STUDENTS.DCID, in digests. What
-is empty at a link's end is left out: most links have neither.
+`zeros` is a list of STUDENTS.DCID, `echoes` an object of `[sent, stored]` by field or STUDENTS.DCID, in digests.
+`codes` has two characters for each marked student, in the order of STUDENTS.DCID: what was sent and not looked at
+since, or `--`. What is empty at a link's end is left out: most links have none of these, and no colon.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,6 +21,7 @@ from pydantic import TypeAdapter
 from shared.domain.passback.planning.desired import Echo, Link
 
 _LIST = b"students:"
+_NO_CODE = "--"
 
 # What links were until there was this form: an object with every field's name. Each is one until it is saved next.
 _OBJECT = TypeAdapter(Link)
@@ -58,7 +60,7 @@ def list_field(section_dcid: int) -> str:
 def encode_link(link: Link) -> bytes:
     """Return the link as it is kept, as one that was sent to nobody."""
     tail = encode_tail(link)
-    return encode_head(link) if not tail else encode_head(link)[:-1] + b',"x"' + tail + b"]"
+    return encode_head(link) if tail == b'"' else encode_head(link)[:-1] + b',"x' + tail + b"]"
 
 
 def encode_head(link: Link) -> bytes:
@@ -68,14 +70,17 @@ def encode_head(link: Link) -> bytes:
 
 
 def encode_tail(link: Link) -> bytes:
-    """Return what follows a link's marks, with the comma before it; nothing for most links."""
-    if not link.zeros and not link.echoes:
-        return b""
-    zeros = _ENCODER.encode(sorted(link.zeros))
-    if not link.echoes:
-        return b"," + zeros
-    echoes = {key: (echo.sent, echo.stored) if echo.stored else (echo.sent,) for key, echo in link.echoes.items()}
-    return b"," + zeros + b"," + _ENCODER.encode(echoes)
+    """Return what follows a link's marks; the closing quotation mark alone for most links."""
+    codes = {str(dcid): _NO_CODE for dcid in sorted(link.sent_to)}
+    echoes = dict[str, tuple[str, ...]]()
+    for key, echo in link.echoes.items():
+        if key in codes and echo.stored is None and len(echo.sent) == len(_NO_CODE):
+            codes[key] = echo.sent
+        else:
+            echoes[key] = (echo.sent, echo.stored) if echo.stored else (echo.sent,)
+    sent = "".join(codes.values()).rstrip(_NO_CODE)
+    values = (sorted(link.zeros), echoes) if echoes else (sorted(link.zeros),) if link.zeros else ()
+    return (f":{sent}".encode() if sent else b"") + b'"' + b"".join(b"," + _ENCODER.encode(v) for v in values)
 
 
 def links_of(kept: Mapping[bytes, bytes]) -> dict[tuple[str, int], Link]:
@@ -114,10 +119,10 @@ def _unpacked(packed: Mapping[bytes, bytes], students: Mapping[int, list[int]]) 
     keys = zip(ids[::2], map(int, ids[1::2]), strict=True)
     links, known = dict[tuple[str, int], Link](), dict[tuple[int, str], frozenset[int]]()
     for key, link in zip(keys, _LINKS.decode(b"[" + b",".join(packed.values()) + b"]"), strict=True):
-        marked = (key[1], link.marks)
-        sent_to = known.get(marked)
+        marks, _, codes = link.marks.partition(":")
+        sent_to = known.get((key[1], marks))
         if sent_to is None:
-            sent_to = known[marked] = _marked(students.get(key[1], ()), link.marks)
+            sent_to = known[key[1], marks] = _marked(students.get(key[1], ()), marks)
         links[key] = Link(
             *key,
             link.name,
@@ -126,9 +131,15 @@ def _unpacked(packed: Mapping[bytes, bytes], students: Mapping[int, list[int]]) 
             link.powerschool_assignment_section_id,
             sent_to,
             frozenset(link.zeros),
-            {key: Echo(echo.sent, echo.stored) for key, echo in link.echoes.items()},
+            {key: Echo(echo.sent, echo.stored) for key, echo in link.echoes.items()} | _coded(codes, sent_to),
         )
     return links
+
+
+def _coded(codes: str, sent_to: Collection[int]) -> dict[str, Echo]:
+    sent = (codes[at : at + 2] for at in range(0, len(codes), 2))
+    students = sorted(sent_to) if codes else ()
+    return {str(dcid): Echo(code) for dcid, code in zip(students, sent, strict=False) if code != _NO_CODE}
 
 
 def _marked(students: Collection[int], marks: str) -> frozenset[int]:

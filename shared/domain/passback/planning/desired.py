@@ -68,7 +68,8 @@ def without_students(desired: DesiredAssignment, student_dcids: Collection[int])
 class Echo:
     """What was sent in one field or score, and what PowerSchool had of it afterwards, as digests.
 
-    `stored` is None until PowerSchool was looked at after the write.
+    `stored` is None until PowerSchool was looked at after the write. Until then, `sent` is a code of two letters for
+    most scores, see `stored_forms.score_code`.
     """
 
     sent: str

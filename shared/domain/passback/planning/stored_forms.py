@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
+from string import ascii_letters, digits
 
 from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link
 from shared.domain.passback.planning.diff import OwnedField, agrees, changed_fields, differing_scores, has_value
@@ -19,6 +20,9 @@ from shared.domain.passback.rules.score import DECIMAL_PLACES, to_powerschool_de
 DIGEST_BYTES = 6
 # Sent in place of a digest where a score was emptied.
 CLEARED = "cleared"
+# A code's first character is a letter, so that no search for an id finds one in several codes.
+_CODE_CHARACTERS = ascii_letters + digits + "+/"
+_CODE_MODULUS = 797
 
 
 def fields_to_write(
@@ -51,7 +55,7 @@ def is_echo(echo: Echo | None, desired: DesiredScore, actual: ActualScore | None
     At the first look after the write nobody knows which of the two it is. What is a rounding of the score, or the score
     times the assignment's weight, counts as PowerSchool's; anything else is written again and looked at right after.
     """
-    if echo is None or echo.sent != score_digest(desired):
+    if echo is None or not _is_sent(echo, desired):
         return False
     if echo.stored is not None:
         return echo.stored == _stored_digest(actual)
@@ -92,18 +96,36 @@ def finding(echoes: Mapping[str, Echo]) -> Iterator[Finding]:
 
 def sent(link: Link, scores: Iterable[DesiredScore]) -> Mapping[str, Echo]:
     """Return the link's echoes after these scores were written."""
-    return {**link.echoes, **{str(score.student_dcid): Echo(score_digest(score)) for score in scores}}
+    return {**link.echoes, **{str(score.student_dcid): Echo(score_code(score)) for score in scores}}
 
 
 def is_repeated(link: Link, score: DesiredScore) -> bool:
     """Say whether the score was sent before and did not come back so: look right after it is written again."""
     echo = link.echoes.get(str(score.student_dcid))
-    return echo is not None and echo.sent == score_digest(score)
+    return echo is not None and _is_sent(echo, score)
+
+
+def score_code(score: DesiredScore) -> str:
+    """Return two characters for a score that waits for the next look; a digest if it has more than two decimals.
+
+    A course has a thousand scores right after they were written, most of which PowerSchool stores as they are. The code
+    says which of all scores with these flags it is, give or take a multiple of 7.97 points. No two scores that may be
+    rounded to the same number have one code, and seldom two that a teacher gives a student one after the other.
+    """
+    hundredths = to_powerschool_decimal(score.points) * 100
+    if hundredths % 1:
+        return score_digest(score)
+    number = (int(hundredths) % _CODE_MODULUS * 2 + score.missing) * 2 + score.exempt
+    return _CODE_CHARACTERS[number // 64] + _CODE_CHARACTERS[number % 64]
 
 
 def score_digest(score: DesiredScore) -> str:
     """Return the digest of a score as it is sent."""
     return _digest("sent", _plain(to_powerschool_decimal(score.points)), score.missing, score.exempt)
+
+
+def _is_sent(echo: Echo, score: DesiredScore) -> bool:
+    return echo.sent == score_digest(score) or (echo.stored is None and echo.sent == score_code(score))
 
 
 def _stored_digest(score: ActualScore | None) -> str:
@@ -134,9 +156,8 @@ def _seen_score(
         score = desired.scores[dcid]
         if agrees(score, there):
             return None
-        is_stored = after_write and echo.sent == score_digest(score)
-        if is_stored or is_echo(echo, score, there, actual.weight):
-            return replace(echo, stored=_stored_digest(there))
+        if (after_write and _is_sent(echo, score)) or is_echo(echo, score, there, actual.weight):
+            return Echo(score_digest(score), _stored_digest(there))
         return echo
     if dcid not in desired.unscored or echo.sent != CLEARED:
         return echo

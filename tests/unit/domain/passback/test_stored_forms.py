@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from shared.domain.passback.planning.desired import DesiredScore, Echo, Link
 from shared.domain.passback.planning.plan import PlanNote, WriteScoresStep, make_plan
-from shared.domain.passback.planning.stored_forms import CLEARED, finding, is_echo, score_digest, scores_to_write, seen
+from shared.domain.passback.planning.stored_forms import (
+    CLEARED,
+    finding,
+    is_echo,
+    is_repeated,
+    score_code,
+    score_digest,
+    scores_to_write,
+    seen,
+    sent,
+)
 from shared.domain.passback.powerschool import ActualScore
 from shared.domain.passback.rules.reasons import Finding, Reason
 from tests.unit.domain.passback.baseline import MARKS, actual, desired, linked
@@ -49,6 +59,45 @@ def test_only_of_what_was_sent() -> None:
     """A score that changed in Canvas since is no echo, however near the old one is."""
     assert not is_echo(SENT, DesiredScore(501, Decimal("7.4")), ActualScore(Decimal(7)), None)
     assert not is_echo(None, SCORE, ActualScore(Decimal(7)), None)
+
+
+@pytest.mark.parametrize(
+    "score", [DesiredScore(501, Decimal("7.33")), DesiredScore(501, Decimal("-0.5"), missing=True)]
+)
+def test_a_code_stands_for_a_digest(score: DesiredScore) -> None:
+    """Until the look after the write, two characters are enough; an earlier version's digest is known as well."""
+    (link,) = linked((desired(), actual())).values()
+    link = _with(link, dict(sent(link, [score])))
+    rounded = ActualScore(score.points.quantize(Decimal(1)), missing=score.missing)
+    assert len(link.echoes["501"].sent) == 2
+    for echo in (link.echoes["501"], Echo(score_digest(score))):
+        assert is_echo(echo, score, rounded, None)
+        assert is_repeated(_with(link, {"501": echo}), score)
+    assert not is_repeated(link, DesiredScore(501, score.points, score.missing, exempt=True))
+
+
+def test_more_decimals_than_a_code_can_say() -> None:
+    """Such a score is remembered by its digest."""
+    assert score_code(SCORE) == SENT.sent
+
+
+@given(st.decimals(-200, 200, places=2), st.decimals(-3, 3, places=2), st.booleans(), st.booleans())
+def test_no_code_for_two_scores_near_each_other(points: Decimal, more: Decimal, missing: bool, exempt: bool) -> None:
+    """What PowerSchool rounds is less than a point away; flags count too."""
+    code = score_code(DesiredScore(501, points, missing, exempt))
+    assert (score_code(DesiredScore(501, points + more, missing, exempt)) == code) == (not more)
+    assert score_code(DesiredScore(501, points, not missing, exempt)) != code
+    assert score_code(DesiredScore(501, points, missing, not exempt)) != code
+    assert code[0].isalpha()
+
+
+def test_a_code_never_outlives_the_look() -> None:
+    """What is remembered for good is remembered as a digest: 7.97 points more would have the same code."""
+    wanted, there = desired(students={501: "12"}), actual(scores={501: ActualScore(Decimal(10))})
+    (link,) = linked((wanted, there)).values()
+    known = seen(wanted, there, _with(link, dict(sent(link, wanted.scores.values()))), after_write=True)
+    assert known["501"].sent == score_digest(wanted.scores[501])
+    assert len(scores_to_write(desired(students={501: "19.97"}), there, known)) == 1
 
 
 def test_what_is_known_need_not_be_plausible() -> None:

@@ -1,7 +1,7 @@
 -- Keeps a link with marks for the students whom scores were sent to: their places in the section's list, at whose end
 -- new ones are added.
 -- KEYS: links. ARGV: the link's field, the list's field, the link without marks, STUDENTS.DCID (comma-separated), what
--- follows the marks.
+-- follows the marks: their closing quotation mark at least.
 local students, place_of = {}, {}
 local function add(dcid)
   students[#students + 1] = dcid
@@ -27,4 +27,4 @@ local marks = {}
 for digit = math.ceil(#students / 4), 1, -1 do
   marks[#marks + 1] = string.format('%x', digits[digit] or 0)
 end
-redis.call('HSET', KEYS[1], ARGV[1], string.sub(ARGV[3], 1, -2) .. ',"x' .. table.concat(marks) .. '"' .. ARGV[5] .. ']')
+redis.call('HSET', KEYS[1], ARGV[1], string.sub(ARGV[3], 1, -2) .. ',"x' .. table.concat(marks) .. ARGV[5] .. ']')
