@@ -21,8 +21,10 @@ from shared.domain.passback.planning import description
 from shared.domain.passback.planning.assignment_matching import _is_degraded
 from shared.domain.passback.rules.eligibility import name_length
 from shared.domain.provisioning.imports.row_errors import explain_row_error
+from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity, RowError
 
 MEGABYTE = 1_000_000
+USERS = DataSetKey(Entity.USERS)
 # Far above what any takes on a busy machine, far below what one of them took: a minute for a quarter of this.
 BOUND_S = 5.0
 NOW = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
@@ -64,7 +66,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "plain refusal": lambda text: read_refusal(plain(403, text)),
     "sign": lambda text: failure_rule(plain(403, text)),
     "retry in text": lambda text: retry_after(plain(429, text), NOW),
-    "row error": lambda text: explain_row_error(text, None),
+    "row error": lambda text: explain_row_error(USERS, None, 1, RowError("users.csv", 1, text)),
     "import message": lambda text: SisImportErrorWire(message=text).to_domain(is_failure=True),
     "log line": lambda text: redactor(["known-secret"])(None, "info", {"event": text, "more": [text]}),
     "description": description.normal,
@@ -131,8 +133,8 @@ def test_names_come_through_in_no_spelling(text: str) -> None:
     """Neither from a refusal, nor from its rows, nor from an import's messages."""
     refusal = read_refusal(refused(409, text))
     told = SisImportErrorWire(message=text).to_domain(is_failure=True).message
-    explained = explain_row_error(text, None)
-    seen = " ".join((masked(text), str(vars(refusal)), repr(getattr(refusal, "rows", ())), told, explained.sentence))
+    explained = explain_row_error(USERS, None, 1, RowError("users.csv", 1, text))
+    seen = " ".join((masked(text), str(vars(refusal)), repr(getattr(refusal, "rows", ())), told, explained.explanation))
     assert [canary for canary in CANARIES if canary.lower() in seen.lower()] == []
     assert masked(text).isprintable()
 

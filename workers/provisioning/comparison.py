@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.domain.provisioning.diff import ChangedRow, row_changes
+from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, change_imports, with_new_ids
+from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER
 from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity
-from shared.domain.provisioning.run import DataSetChange, ImportProgress, Run, StoredHold, digest_of, plan_digest_of
+from shared.domain.provisioning.run import DataSetChange, ImportProgress, Run, digest_of, plan_digest_of
 from shared.domain.provisioning.school_plans import changed_rows_of, plan_without
 from workers.provisioning.imports.upload_planner import PlannedImport, correction_change
-from workers.provisioning.planning import PlanResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class SchoolPlan:
     """
 
     school_number: int
-    holds: tuple[StoredHold, ...]
+    holds: tuple[Hold, ...]
     plan_digest: str
     changes: tuple[DataSetChange, ...]
     rows: Mapping[str, DataSet]
@@ -37,9 +38,9 @@ class Comparison:
     `renumbered` are rows that were applied, by digest, by the SIS ids that people will have.
     """
 
-    planned: PlanResult
+    planned: ImportPlan
     prepared: tuple[PlannedImport, ...]
-    holds: tuple[StoredHold, ...]
+    holds: tuple[Hold, ...]
     plan_digest: str
     schools: tuple[SchoolPlan, ...] = ()
     corrections: tuple[DataSet, ...] = ()
@@ -99,9 +100,7 @@ def compared_rows(runs: ProvisionRuns, compared: Comparison) -> list[ChangedData
     return found
 
 
-def schools_apart(
-    applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[StoredHold]
-) -> frozenset[int]:
+def schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[Hold]) -> frozenset[int]:
     """Return the schools whose doubts hold them alone: none where a doubt is about all, or no school is left."""
     numbers = {hold.school_number for hold in holds}
     if not numbers or None in numbers:
@@ -114,8 +113,8 @@ def schools_apart(
 def school_plan(
     school: int,
     applied: Sequence[DataSet],
-    planned: PlanResult,
-    holds: Iterable[StoredHold],
+    planned: ImportPlan,
+    holds: Iterable[Hold],
     corrected: Sequence[ImportProgress],
 ) -> SchoolPlan:
     """Return what changes of a school's rows alone. Its digest stands for exactly those changes.

@@ -22,12 +22,11 @@ from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.clock import Clock
 from shared.config import Settings
 from workers.provisioning.course_resync import TouchedCourseResync
-from workers.provisioning.from_settings import upload_rules
 from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.importer import MAX_IMPORT_DURATION, Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
 from workers.provisioning.outcome_handler import RunOutcomeHandler
-from workers.provisioning.planning import PlanBuilder
+from workers.provisioning.planning import PlanBuilder, upload_rules
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner, StopCheck
 from workers.provisioning.schedule import CHECK_INTERVAL, ProvisionSchedule, ScheduleConfig
@@ -129,7 +128,6 @@ class ProvisioningContainer:
         uploader = Importer(
             self.imports,
             self._runs,
-            self.planner,
             self._clock,
             uploading,
             Corrector(self.imports, self._runs),

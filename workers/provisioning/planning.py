@@ -1,47 +1,27 @@
-"""Rosters as data sets, doubts about them, and Canvas's words about a row in plain ones."""
+"""Plans rosters by the settings, and finds the reasons for a person to look at a plan first."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, tzinfo
 
+from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.clock import Clock
 from shared.config import Settings
-from shared.domain.provisioning.hold_reasons import HoldFinding
-from shared.domain.provisioning.imports.row_errors import explain_row_error, row_of
-from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, with_new_ids
-from shared.domain.provisioning.plan import plan_roster
-from shared.domain.provisioning.problems import RosterProblem
+from shared.domain.provisioning.hold_reasons import Limits
+from shared.domain.provisioning.imports.sis_id_changes import with_new_ids
+from shared.domain.provisioning.imports.uploads import CHANGE_THRESHOLD, UploadRules
+from shared.domain.provisioning.plan import ImportPlan, plan_roster
+from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.roster import Roster
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, RowError
+from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
+from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
 from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
-from shared.domain.provisioning.run import ImportMessage, StoredHold
 from shared.domain.provisioning.safety import roster_facts, safety_findings
 from shared.domain.provisioning.school_sizes import LiveHistory
-from workers.provisioning.from_settings import limits, provisioning_policy
-
-# A run is looked at by people: it names so many problems, and counts the rest.
-NAMED_PROBLEMS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class PlanResult:
-    """What Canvas should hold, and why a person should look first.
-
-    `findings` counts what could not go to Canvas as it is, by code; `problems` are the first of them. The rest is as in
-    a `ImportPlan`.
-    """
-
-    data_sets: tuple[DataSet, ...]
-    holds: tuple[StoredHold, ...] = ()
-    findings: Mapping[str, int] = field(default_factory=dict)
-    problems: tuple[RosterProblem, ...] = ()
-    id_changes: tuple[SisIdChange, ...] = ()
-    kept_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 class PlanBuilder:
-    """Turns rosters into data sets by the settings, and explains Canvas's row messages.
+    """Turns rosters into data sets by the settings.
 
     `zone` returns the district's time zone, which may be read from PowerSchool.
     """
@@ -57,7 +37,7 @@ class PlanBuilder:
         applied: Sequence[DataSet],
         history: LiveHistory | None = None,
         canvas: CanvasUsers = NOTHING_KNOWN,
-    ) -> PlanResult:
+    ) -> ImportPlan:
         """Return what Canvas should hold, compared with what it was given last, and a day and a week ago."""
         zone, today = self._zone(), self.today()
         plan = plan_roster(roster, provisioning_policy(self._settings, zone), today, applied, canvas)
@@ -65,25 +45,50 @@ class PlanBuilder:
         before = [with_new_ids(each, renumbered) for each in applied]
         facts, bounds = roster_facts(roster, today, zone), limits(self._settings)
         holds = safety_findings(before, plan.data_sets, facts, bounds, history, frozenset(renumbered.values()))
-        findings = Counter(problem.code.value for problem in plan.problems)
-        return PlanResult(
-            plan.data_sets,
-            tuple(map(_hold, holds)),
-            findings,
-            plan.problems[:NAMED_PROBLEMS],
-            plan.id_changes,
-            plan.kept_ids,
-        )
-
-    def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> ImportMessage:
-        """Return what Canvas said about a row in plain words, with the PowerSchool record to mend."""
-        told = explain_row_error(error.message, row_of(key, data_set, error))
-        return ImportMessage(key, import_id, error, told.sentence, told.remedy, told.source)
+        return replace(plan, holds=holds)
 
     def today(self) -> date:
         """Return the district's calendar date."""
         return self._clock.now().astimezone(self._zone()).date()
 
 
-def _hold(hold: HoldFinding) -> StoredHold:
-    return StoredHold(hold.reason.value, hold.sentence, hold.remedy, hold.entity, hold.school_number)
+def provisioning_policy(settings: Settings, zone: tzinfo) -> ProvisioningPolicy:
+    """Return how rosters become rows. `zone` is the district's: as set, else PowerSchool's own.
+
+    Raises `ConfigurationError` for a template of sections or students that cannot work.
+    """
+    account = settings.provision_account_sis_id
+    return ProvisioningPolicy(
+        zone=zone,
+        section_sis_id=section_template(settings.section_sis_id),
+        course_sis_id=SisIdTemplate(settings.course_template),
+        student_sis_id=student_template(settings.student_sis_id),
+        staff_sis_id=SisIdTemplate(settings.staff_sis_id),
+        term_sis_id=SisIdTemplate(settings.term_sis_id),
+        student_login_id=SisIdTemplate(settings.student_login_id),
+        staff_login_id=SisIdTemplate(settings.staff_login_id),
+        account_sis_id=SisIdTemplate(account) if account else None,
+        course_per=settings.provision_course_per,
+        publish_courses=settings.provision_publish_courses,
+        dropped_status=settings.provision_dropped_status,
+        pre_registered=settings.provision_pre_registered,
+        replaced_teacher_status=settings.provision_replaced_teacher_status,
+        teacher_roles=settings.teacher_roles,
+        schools=settings.provision_schools,
+        courses=settings.provision_courses,
+        sections=settings.provision_sections,
+        empty_sections=settings.provision_empty_sections,
+        preferred_names=settings.provision_preferred_names,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """Return above which shrinkage a run is held."""
+    percent = settings.shrink_percent
+    counted = (Entity.COURSES, Entity.SECTIONS, Entity.USERS, Entity.ENROLLMENTS)
+    return Limits({entity: percent[entity] for entity in counted}, percent["leavers"])
+
+
+def upload_rules(settings: Settings) -> UploadRules:
+    """Return how imports are made."""
+    return UploadRules(settings.provision_dropped_status, CHANGE_THRESHOLD, settings.provision_remaster_days)

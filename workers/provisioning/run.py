@@ -13,9 +13,11 @@ import structlog
 
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
+from shared.domain.provisioning.hold_reasons import Hold, HoldReason, hold_for
 from shared.domain.provisioning.imports.corrections import USERS, corrections_before
 from shared.domain.provisioning.imports.login_changes import login_digest, login_of, user_id_of
 from shared.domain.provisioning.imports.sis_id_changes import with_new_ids
+from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey
 from shared.domain.provisioning.rows.users import CanvasUsers
 from shared.domain.provisioning.run import (
@@ -25,7 +27,6 @@ from shared.domain.provisioning.run import (
     RunCause,
     RunKind,
     RunState,
-    StoredHold,
     UploadState,
     digest_of,
     plan_digest_of,
@@ -41,23 +42,14 @@ from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.sub_accounts import missing_accounts
 from workers.provisioning.imports.upload_planner import LastApplied, PlannedImport, UploadPlanner
-from workers.provisioning.planning import PlanBuilder, PlanResult
+from workers.provisioning.planning import PlanBuilder
 
 log = structlog.get_logger()
 
 # SIS ids take two imports, what is refused is taken back by a third, logins take one: more would be going in circles.
 MAX_CORRECTIONS = 8
-
-FIRST_RUN = StoredHold(
-    "first_run",
-    "Passback has never provisioned this Canvas, so that there is nothing to compare with.",
-    "Look at the rows, above all at SIS ids and logins: they must be those of the people and courses in Canvas.",
-)
-ROWS_EXPIRED = StoredHold(
-    "rows_forgotten",
-    "What was applied last is not kept any more, so that it cannot be told what would end.",
-    "Compare some courses in Canvas with PowerSchool before approving.",
-)
+# A run is looked at by people: it names so many problems, and counts the rest.
+MAX_PROBLEMS = 200
 
 
 class ProvisionRun:
@@ -112,7 +104,7 @@ class ProvisionRun:
         applied = [rows for each in held.values() if (rows := each.possible) is not None]
         known = CanvasUsers(run.refused_ids, frozenset(run.refused_logins), self._runs.former_logins())
         if target is not None:
-            return self._scoped(run, _Plans(lambda _: PlanResult(tuple(target))), held, applied, known)
+            return self._scoped(run, _Plans(lambda _: ImportPlan(tuple(target))), held, applied, known)
         roster, history = self._feed.read(), self._history()
         plans = _Plans(lambda waiting: self._planner.plan(roster, applied, history, replace(known, waiting=waiting)))
         return self._scoped(run, plans, held, applied, known)
@@ -128,7 +120,7 @@ class ProvisionRun:
         """Return what changes: of everything, of all but the doubtful schools, or of one school alone."""
         planned = plans.everything
         digests = {each.key: digest_of(each) for each in planned.data_sets}
-        holds: tuple[StoredHold, ...] = ()
+        holds: tuple[Hold, ...] = ()
         if run.kind is not RunKind.ROLLBACK:
             accounts = missing_accounts(self._imports, applied, planned.data_sets)
             holds = (*planned.holds, *accounts, *_hold_findings(held, digests, run.cause))
@@ -230,8 +222,8 @@ class ProvisionRun:
             plan_digest=compared.plan_digest,
             replanned=bool(run.approved_plan) and run.approved_plan != compared.plan_digest,
             counts=_rows_by_entity(compared.planned.data_sets),
-            findings=dict(compared.planned.findings),
-            problems=compared.planned.problems,
+            findings=compared.planned.findings,
+            problems=compared.planned.problems[:MAX_PROBLEMS],
             changes=(*(change for change in run.changes if change.key in keys), *compared.changes),
             uploads=(*done, *wanted),
             applied_before=run.applied_before if done else tuple(self._runs.data_set_states()),
@@ -388,24 +380,24 @@ class ProvisionRun:
 
 def _hold_findings(
     held: Mapping[DataSetKey, LastApplied], digests: Mapping[DataSetKey, str], cause: RunCause
-) -> tuple[StoredHold, ...]:
+) -> tuple[Hold, ...]:
     """Return the doubts that the rows themselves do not raise. A person who asks for the first run has decided."""
     if not any(each.mark and each.mark.digest for each in held.values()):
-        return () if cause is RunCause.PERSON else (FIRST_RUN,)
+        return () if cause is RunCause.PERSON else (hold_for(HoldReason.FIRST_RUN),)
     forgotten = (each.mark for key, each in held.items() if key in digests and each.mark and each.rows is None)
     if any(mark.digest and mark.digest != digests[mark.key] for mark in forgotten):
-        return (ROWS_EXPIRED,)
+        return (hold_for(HoldReason.ROWS_EXPIRED),)
     return ()
 
 
 class _Plans:
     """Plans of one reading: with all people by their new SIS ids, or with those of some records left as they are."""
 
-    def __init__(self, plan: Callable[[frozenset[str]], PlanResult]) -> None:
+    def __init__(self, plan: Callable[[frozenset[str]], ImportPlan]) -> None:
         self._plan = plan
         self.everything = plan(frozenset())
 
-    def without_ids_of(self, periods: Callable[[int], bool]) -> PlanResult:
+    def without_ids_of(self, periods: Callable[[int], bool]) -> ImportPlan:
         """Return the plan in which nobody of these schools gets another SIS id."""
         waiting = frozenset(each.source for each in self.everything.id_changes if periods(each.school_number))
         return self._plan(waiting) if waiting else self.everything
@@ -420,7 +412,7 @@ def _imported(run: Run) -> tuple[ImportProgress, ...]:
     return tuple(upload for upload in run.uploads if upload.state is UploadState.IMPORTED)
 
 
-def _ids_in_canvas(planned: PlanResult) -> dict[str, str]:
+def _ids_in_canvas(planned: ImportPlan) -> dict[str, str]:
     """Return the SIS ids by PowerSchool record that Canvas has and the templates do not make, until it has others."""
     return {**planned.kept_ids, **{change.source: change.old for change in planned.id_changes}}
 

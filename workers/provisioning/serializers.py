@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from shared.domain.provisioning.diff import ChangedRow
+from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
-from shared.domain.provisioning.run import DataSetChange, ImportMessage, Run, StoredHold, WaitedFor
+from shared.domain.provisioning.run import DataSetChange, ImportMessage, Run, WaitedFor
 from workers.provisioning.comparison import ChangedDataSet, Comparison
+from workers.provisioning.run import MAX_PROBLEMS
 
 Json = dict[str, object]
 
@@ -80,8 +82,8 @@ def comparison_json(compared: Comparison, rows: Sequence[ChangedDataSet]) -> Jso
         "would_hold": bool(compared.holds),
         "held_schools": [school.school_number for school in compared.schools],
         "reasons": [_hold(hold) for hold in compared.holds],
-        "findings": dict(compared.planned.findings),
-        "problems": [_problem(problem) for problem in compared.planned.problems],
+        "findings": compared.planned.findings,
+        "problems": [_problem(problem) for problem in compared.planned.problems[:MAX_PROBLEMS]],
         "imports": len(compared.prepared),
         "data_sets": [changed_json(part) for part in rows],
     }
@@ -108,7 +110,7 @@ def run_reasons(run: Run, now: datetime) -> list[str]:
 
 def run_findings(run: Run) -> list[str]:
     """Return sentences about the first records that cannot go to Canvas as they are, with ids only."""
-    return [f"{problem.sentence} {problem.text.remedy} ({problem.source})" for problem in run.problems]
+    return [f"{problem.sentence} {problem.code.remedy} ({problem.source})" for problem in run.problems]
 
 
 def run_api_json(run: Run, now: datetime) -> Json:
@@ -188,7 +190,7 @@ def _named(entity: Entity, row: SisRow | None) -> dict[str, str] | None:
     return None if row is None else dict(zip(HEADERS[entity], row.values, strict=True))
 
 
-def _hold(hold: StoredHold) -> Json:
+def _hold(hold: Hold) -> Json:
     return {"code": hold.code, "message": hold.sentence, "remedy": hold.remedy, "school_number": hold.school_number}
 
 
@@ -208,7 +210,7 @@ def _problem(problem: RosterProblem) -> Json:
         "code": problem.code.value,
         "source": problem.source,
         "message": problem.sentence,
-        "remedy": problem.text.remedy,
+        "remedy": problem.code.remedy,
     }
 
 

@@ -1,95 +1,116 @@
-"""The reasons to hold a plan for a person, with their words and limits."""
+"""The reasons to hold a plan for a person, with their texts and limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from enum import StrEnum
+from typing import Self
 
-from shared.domain.provisioning.rows.sis_rows import Entity, SisRow
+from shared.domain.provisioning.rows.sis_rows import Entity
 
 
 class HoldReason(StrEnum):
-    """The closed set of reasons."""
-
-    NOTHING_READ = "nothing_read"
-    ROSTER_UNSETTLED = "roster_unsettled"
-    ODD_ROWS = "odd_rows"
-    SCHOOL_MISSING = "school_missing"
-    TERM_MISSING = "term_missing"
-    TERM_STOPS = "term_stops"
-    TERM_MOVED = "term_moved"
-    SHRUNK = "shrunk"
-    SHRUNK_SLOWLY = "shrunk_slowly"
-    MANY_LEAVERS = "many_leavers"
-    SIS_IDS_CHANGED = "sis_ids_changed"
-    LOGINS_CHANGED = "logins_changed"
-    NAMES_CHANGED = "names_changed"
-
-
-@dataclass(frozen=True, slots=True)
-class HoldText:
-    """What to tell the person who approves or does not."""
+    """The closed set of reasons, each with its code, its sentence and what the person can do."""
 
     sentence: str
     remedy: str
 
+    def __new__(cls, code: str, sentence: str, remedy: str) -> Self:
+        """Return the member of this code with its texts."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.sentence, member.remedy = sentence, remedy
+        return member
 
-HOLD_TEXTS: Mapping[HoldReason, HoldText] = {
-    HoldReason.NOTHING_READ: HoldText(
+    NOTHING_READ = (
+        "nothing_read",
         "PowerSchool gave no rows of a kind that a district always has.",
         "Check the plugin's grants and the data in PowerSchool, then run again. Do not approve.",
-    ),
-    HoldReason.ROSTER_UNSETTLED: HoldText(
+    )
+    ROSTER_UNSETTLED = (
+        "roster_unsettled",
         "A list changed during each of several readings, so that it is not known to be whole.",
         "Nothing, while many people edit rosters: the next run reads anew. Approving reads anew at once.",
-    ),
-    HoldReason.ODD_ROWS: HoldText(
+    )
+    ODD_ROWS = (
+        "odd_rows",
         "More rows of PowerSchool cannot be read than single typing errors explain, or one whose owner is not known.",
-        "Look at the problems of this run: each names its record and fields. Mend them in PowerSchool, or approve to "
-        "keep in Canvas what was applied of them.",
-    ),
-    HoldReason.SCHOOL_MISSING: HoldText(
+        (
+            "Look at the problems of this run: each names its record and fields. Mend them in PowerSchool, or approve "
+            "to keep in Canvas what was applied of them."
+        ),
+    )
+    SCHOOL_MISSING = (
+        "school_missing",
         "A school with classes under way is missing altogether.",
         "Check in PowerSchool that the school is there; approve only if it closed.",
-    ),
-    HoldReason.TERM_MISSING: HoldText(
+    )
+    TERM_MISSING = (
+        "term_missing",
         "A term that has not ended is missing, or has another SIS id.",
         "Check the school's terms in PowerSchool and the template for the SIS ids of terms.",
-    ),
-    HoldReason.TERM_STOPS: HoldText(
+    )
+    TERM_STOPS = (
+        "term_stops",
         "A term with classes under way would not be running any more.",
         "Check the term's first and last day in PowerSchool; approve only if the term really ended or was put off.",
-    ),
-    HoldReason.TERM_MOVED: HoldText(
+    )
+    TERM_MOVED = (
+        "term_moved",
         "A term's first or last day would move by weeks.",
         "Check the term's first and last day in PowerSchool; approve if the calendar was changed on purpose.",
-    ),
-    HoldReason.SHRUNK_SLOWLY: HoldText(
+    )
+    SHRUNK_SLOWLY = (
+        "shrunk_slowly",
         "More rows of a school have ended bit by bit than usually do in so much time.",
         "Look at the rows of this run and of the runs before it; approve if they were meant to end.",
-    ),
-    HoldReason.SHRUNK: HoldText(
+    )
+    SHRUNK = (
+        "shrunk",
         "More rows of a school would end than usually do in one run.",
         "Look at the rows; approve if they are meant to end.",
-    ),
-    HoldReason.MANY_LEAVERS: HoldText(
+    )
+    MANY_LEAVERS = (
+        "many_leavers",
         "After the end of their classes, more people of a school would lose their logins than usually leave.",
         "Look at the rows; approve if they left, as after a school year.",
-    ),
-    HoldReason.SIS_IDS_CHANGED: HoldText(
+    )
+    SIS_IDS_CHANGED = (
+        "sis_ids_changed",
         "Many records of a school would get new SIS ids: sections as new ones, people as those whom they are.",
-        "Check the template and the numbers in PowerSchool; approve if these people were renumbered. To renumber "
-        "sections, change their SIS ids in Canvas first.",
-    ),
-    HoldReason.LOGINS_CHANGED: HoldText(
+        (
+            "Check the template and the numbers in PowerSchool; approve if these people were renumbered. To renumber "
+            "sections, change their SIS ids in Canvas first."
+        ),
+    )
+    LOGINS_CHANGED = (
+        "logins_changed",
         "Many people of a school would get new logins.",
         "Check the template for logins and the field it is made from; approve if people know their new logins.",
-    ),
-    HoldReason.NAMES_CHANGED: HoldText(
+    )
+    NAMES_CHANGED = (
+        "names_changed",
         "Many people of a school would get new names.",
         "Look at the rows: names that went to the wrong people show here.",
-    ),
-}
+    )
+    FIRST_RUN = (
+        "first_run",
+        "Passback has never provisioned this Canvas, so that there is nothing to compare with.",
+        "Look at the rows, above all at SIS ids and logins: they must be those of the people and courses in Canvas.",
+    )
+    ROWS_EXPIRED = (
+        "rows_forgotten",
+        "What was applied last is not kept any more, so that it cannot be told what would end.",
+        "Compare some courses in Canvas with PowerSchool before approving.",
+    )
+    ACCOUNT_MISSING = (
+        "account_missing",
+        "Canvas has no account with the SIS id of the school's courses.",
+        (
+            "Create the sub-account in Canvas with this SIS id, or correct PASSBACK_PROVISION_ACCOUNT_SIS_ID; the next "
+            "run goes on. Approved as it is, Canvas refuses these courses, and their sections and classes with them."
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,34 +151,27 @@ class RosterFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class HoldFinding:
-    """One reason to hold a plan: the school and entity it is about, and the rows as they were applied."""
+class Hold:
+    """Why a plan is not applied without a person: a code, and what to tell the person. Counts and ids only."""
 
-    reason: HoldReason
+    code: str
+    sentence: str
+    remedy: str = ""
     entity: Entity | None = None
     school_number: int | None = None
-    total: int = 0
-    rows: tuple[SisRow, ...] = ()
-    detail: str = ""
-    ended_before: int = 0
-    """Rows that ended in runs before this one: they are counted, and not kept."""
 
-    @property
-    def affected(self) -> int:
-        """How many rows it is about."""
-        return len(self.rows) + self.ended_before
 
-    @property
-    def sentence(self) -> str:
-        """What to tell the person: counts and ids, no names."""
-        where = "" if self.school_number is None else f"school {self.school_number}"
-        kind = "rows" if self.entity is None else self.entity.value
-        counts = f"{self.affected} of {self.total} {kind}" if self.total else ""
-        facts = ", ".join(filter(None, (where, self.detail, counts)))
-        text = HOLD_TEXTS[self.reason].sentence
-        return f"{text.removesuffix('.')} ({facts})." if facts else text
-
-    @property
-    def remedy(self) -> str:
-        """What the person can do."""
-        return HOLD_TEXTS[self.reason].remedy
+def hold_for(
+    reason: HoldReason,
+    entity: Entity | None = None,
+    school_number: int | None = None,
+    affected: int = 0,
+    total: int = 0,
+    detail: str = "",
+) -> Hold:
+    """Return the hold of a school's plan, or of the whole plan; `affected` rows of `total` are the reason."""
+    where = "" if school_number is None else f"school {school_number}"
+    counts = f"{affected} of {total} {'rows' if entity is None else entity.value}" if total else ""
+    facts = ", ".join(filter(None, (where, detail, counts)))
+    sentence = f"{reason.sentence.removesuffix('.')} ({facts})." if facts else reason.sentence
+    return Hold(reason.value, sentence, reason.remedy, entity, school_number)

@@ -1,10 +1,12 @@
 """The plan of provisioning: PowerSchool's rosters as the rows that Canvas should hold."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
 
+from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.last_import import LastImport, with_shared_rows
 from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, with_new_ids
 from shared.domain.provisioning.policy import ProvisioningPolicy
@@ -26,13 +28,19 @@ class ImportPlan:
     """What Canvas should hold, sorted and in the order in which Canvas needs it, and what was left out and why.
 
     It is as if Canvas had taken the `id_changes`, which must come before all of that. `kept_ids` are the SIS ids by
-    PowerSchool record that are not what the templates make of it.
+    PowerSchool record that are not what the templates make of it. `holds` say why a person should look first.
     """
 
     data_sets: tuple[DataSet, ...]
-    problems: tuple[RosterProblem, ...]
+    problems: tuple[RosterProblem, ...] = ()
     id_changes: tuple[SisIdChange, ...] = ()
     kept_ids: Mapping[str, str] = field(default_factory=dict)
+    holds: tuple[Hold, ...] = ()
+
+    @property
+    def findings(self) -> dict[str, int]:
+        """Count the problems by code."""
+        return dict(Counter(problem.code.value for problem in self.problems))
 
 
 def plan_roster(

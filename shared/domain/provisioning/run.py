@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
+from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.login_changes import FREED_LOGINS
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import (
@@ -73,17 +74,6 @@ class UploadState(StrEnum):
     IMPORTING = "importing"
     IMPORTED = "imported"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredHold:
-    """Why a plan is not applied without a person: a code, and what to tell the person. Counts and ids only."""
-
-    code: str
-    sentence: str
-    remedy: str = ""
-    entity: Entity | None = None
-    school_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +224,7 @@ class Run:
     waits_for: str = ""
     failure: str = ""
     answer: str = ""
-    reasons: tuple[StoredHold, ...] = ()
+    reasons: tuple[Hold, ...] = ()
     plan_digest: str = ""
     approved_by: str = ""
     approved_plan: str = ""

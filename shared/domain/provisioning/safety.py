@@ -12,11 +12,11 @@ from datetime import date, tzinfo
 from functools import cached_property
 from itertools import groupby
 
-from shared.domain.provisioning.hold_reasons import HoldFinding, HoldReason, Limits, RosterFacts
+from shared.domain.provisioning.hold_reasons import Hold, HoldReason, Limits, RosterFacts, hold_for
 from shared.domain.provisioning.imports.last_import import LastImport, enrollment_in, value
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER, Roster
 from shared.domain.provisioning.rows.enrollments import MOVED
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
 from shared.domain.provisioning.rows.terms import ends_before, term_day
 from shared.domain.provisioning.school_sizes import LiveHistory, losses
 from shared.domain.provisioning.unreadable_records import cannot_be_placed
@@ -58,7 +58,7 @@ def safety_findings(
     limits: Limits,
     history: LiveHistory | None = None,
     renumbered: Collection[str] = (),
-) -> tuple[HoldFinding, ...]:
+) -> tuple[Hold, ...]:
     """Return every reason why a person must look at the plan first, none where it can be applied.
 
     `before` is what was applied last, by the SIS ids that people will have; `renumbered` are those of them that are
@@ -81,21 +81,21 @@ def safety_findings(
     )
 
 
-def _nothing_read(before: Collection[DataSet], facts: RosterFacts) -> list[HoldFinding]:
+def _nothing_read(before: Collection[DataSet], facts: RosterFacts) -> list[Hold]:
     """Return a hold for kinds that are never empty. Sections may be, between two school years."""
     running = {s.key for s in before if s.key.entity is Entity.SECTIONS and s.rows}
     over = ended_terms(before, facts.today, facts.zone)
     empty = [k for k in facts.empty if k != "sections" or any(key.term_sis_id not in over for key in running)]
-    return [HoldFinding(HoldReason.NOTHING_READ, detail=", ".join(empty))] if empty else []
+    return [hold_for(HoldReason.NOTHING_READ, detail=", ".join(empty))] if empty else []
 
 
-def _incomplete_reading(facts: RosterFacts, limits: Limits) -> Iterator[HoldFinding]:
+def _incomplete_reading(facts: RosterFacts, limits: Limits) -> Iterator[Hold]:
     """Return holds for a reading that may lack rows, whatever the plan that was made of it."""
     if facts.unsettled:
-        yield HoldFinding(HoldReason.ROSTER_UNSETTLED, detail=", ".join(facts.unsettled))
+        yield hold_for(HoldReason.ROSTER_UNSETTLED, detail=", ".join(facts.unsettled))
     if facts.odd_rows > limits.odd_rows or facts.unplaced_rows:
         without_ids = f", {facts.unplaced_rows} without their section or student" if facts.unplaced_rows else ""
-        yield HoldFinding(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows{without_ids}")
+        yield hold_for(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows{without_ids}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class _Comparison:
             for row in LastImport(before).rows(DataSetKey(Entity.TERMS))
         }
 
-    def missing_terms(self) -> Iterator[HoldFinding]:
+    def missing_terms(self) -> Iterator[Hold]:
         """Terms that are not over and that the plan does not name, by school."""
         missing: dict[str, list[_Counted]] = {}
         for c in self._before:
@@ -137,49 +137,49 @@ class _Comparison:
                 missing.setdefault(c.term, []).append(c)
         for term, counted in sorted(missing.items()):
             for school, rows in _by_school(counted).items():
-                yield HoldFinding(HoldReason.TERM_MISSING, None, school, len(rows), _rows(rows), f"term {term}")
+                yield hold_for(HoldReason.TERM_MISSING, None, school, len(rows), len(rows), f"term {term}")
 
-    def moved_terms(self) -> Iterator[HoldFinding]:
+    def moved_terms(self) -> Iterator[Hold]:
         """Terms with classes that the plan would stop, or move by weeks: for each school that has rows in them.
 
         A term that several schools share holds each of them, and the rows of no school in particular with the term
         itself: who is in a class today depends on the term's days.
         """
-        for term, (was, now) in sorted(self._term_days.items()):
-            reason = self._term_doubt(was, now)
+        for term, (before, after) in sorted(self._term_days.items()):
+            reason = self._term_doubt(before, after)
             if reason is None:
                 continue
             counted = [c for c in self._before.of(*CLASSES) if c.term == term]
             if not counted:
                 continue
             schools = _by_school(counted)
-            detail = f"term {term}, {was.first} to {was.last} becomes {now.first} to {now.last}"
+            detail = f"term {term}, {before[0]} to {before[1]} becomes {after[0]} to {after[1]}"
             for school in sorted({*schools, self._term_schools[term]}):
-                rows = _rows(schools.get(school, ()))
-                yield HoldFinding(reason, None, school, len(rows), rows, detail)
+                count = len(schools.get(school, ()))
+                yield hold_for(reason, None, school, count, count, detail)
 
-    def _term_doubt(self, was: "_Days", now: "_Days") -> HoldReason | None:
+    def _term_doubt(self, before: tuple[date, date], after: tuple[date, date]) -> HoldReason | None:
         today = self._facts.today
-        if was.first <= today <= was.last and not now.first <= today <= now.last:
+        if before[0] <= today <= before[1] and not after[0] <= today <= after[1]:
             return HoldReason.TERM_STOPS
-        moved = max(abs((now.first - was.first).days), abs((now.last - was.last).days))
+        moved = max(abs((new - old).days) for old, new in zip(before, after, strict=True))
         return HoldReason.TERM_MOVED if moved > self._limits.term_days else None
 
-    def missing_schools(self) -> Iterator[HoldFinding]:
+    def missing_schools(self) -> Iterator[Hold]:
         """Schools that had classes under way, and that were not read or have no class left."""
         there = (self._now.schools & self._facts.schools) | {DISTRICT_SCHOOL_NUMBER}
         running = (c for c in self._before.of(*CLASSES) if c.term not in self._ended)
         for school, rows in _by_school(c for c in running if c.row.school_number not in there).items():
-            yield HoldFinding(HoldReason.SCHOOL_MISSING, None, school, len(rows), _rows(rows))
+            yield hold_for(HoldReason.SCHOOL_MISSING, None, school, len(rows), len(rows))
 
-    def shrunk_classes(self) -> Iterator[HoldFinding]:
+    def shrunk_classes(self) -> Iterator[Hold]:
         """Schools that would lose too many courses, sections or enrollments."""
         for entity in CLASSES:
             total = (c for c in self._before.of(entity) if self._is_planned(c))
             lost = (c for c in self._lost if c.entity is entity and self._is_planned(c))
             yield from self._over(HoldReason.SHRUNK, entity, lost, total, self._limits.percent[entity])
 
-    def shrunk_slowly(self, history: LiveHistory) -> Iterator[HoldFinding]:
+    def shrunk_slowly(self, history: LiveHistory) -> Iterator[Hold]:
         """Schools of which so much has ended within a day, or a week, that one run would be held for it.
 
         What ended is counted by what is left: a school that gained as much as it lost shrank by nothing.
@@ -194,13 +194,12 @@ class _Comparison:
             # What this run alone would end is for `shrunk` to say.
             if earlier > 0 and in_this_run and self._limits.are_exceeded(total - left, total, percent):
                 detail = f"more than {percent} % in {window}"
-                rows = _rows(in_this_run)
-                yield HoldFinding(HoldReason.SHRUNK_SLOWLY, entity, school, total, rows, detail, ended_before=earlier)
+                yield hold_for(HoldReason.SHRUNK_SLOWLY, entity, school, total - left, total, detail)
 
     def _terms_of(self, school: int) -> set[str]:
         return {c.term for c in self._before if c.term and c.row.school_number == school}
 
-    def lost_users(self) -> Iterator[HoldFinding]:
+    def lost_users(self) -> Iterator[Hold]:
         """Schools that would lose too many users, apart for those whose classes are all over."""
         total = list(self._before.of(Entity.USERS))
         lost = [c for c in self._lost if c.entity is Entity.USERS]
@@ -210,7 +209,7 @@ class _Comparison:
         yield from self._over(HoldReason.SHRUNK, Entity.USERS, others, total, self._limits.percent[Entity.USERS])
         yield from self._over(HoldReason.MANY_LEAVERS, Entity.USERS, left, total, self._limits.leavers)
 
-    def changed_ids(self, renumbered: Collection[str]) -> Iterator[HoldFinding]:
+    def changed_ids(self, renumbered: Collection[str]) -> Iterator[Hold]:
         """Schools of which too many records would get new SIS ids, those of renumbered people among them."""
         for entity in (Entity.SECTIONS, Entity.USERS):
             now = self._now.identities[entity]
@@ -219,7 +218,7 @@ class _Comparison:
             changed = (c for c in total if now.get(c.row.source, c.identity) != c.identity or c.identity[0] in people)
             yield from self._over(HoldReason.SIS_IDS_CHANGED, entity, changed, total, self._limits.percent[entity])
 
-    def changed_users(self, reason: HoldReason, *columns: str) -> Iterator[HoldFinding]:
+    def changed_users(self, reason: HoldReason, *columns: str) -> Iterator[Hold]:
         """Schools of which too many users would change in these columns."""
         total = list(self._before.of(Entity.USERS))
         changed = (
@@ -237,11 +236,11 @@ class _Comparison:
         affected: Iterable[_Counted],
         total: Iterable[_Counted],
         percent: int,
-    ) -> Iterator[HoldFinding]:
+    ) -> Iterator[Hold]:
         totals = Counter(c.row.school_number for c in total)
         for school, rows in _by_school(affected).items():
             if self._limits.are_exceeded(len(rows), totals[school], percent):
-                yield HoldFinding(reason, entity, school, totals[school], _rows(rows), f"more than {percent} %")
+                yield hold_for(reason, entity, school, len(rows), totals[school], f"more than {percent} %")
 
     def _is_planned(self, counted: _Counted) -> bool:
         return DataSetKey(counted.entity, counted.term) in self._planned
@@ -305,21 +304,14 @@ def _terms_of_sections(enrollments: Mapping[str, Iterable[SisRow]]) -> dict[str,
     return terms
 
 
-@dataclass(frozen=True, slots=True)
-class _Days:
-    """The first and the last calendar day of a term, both of which belong to it."""
-
-    first: date
-    last: date
-
-
-def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, _Days]:
-    rows = LastImport(data_sets).rows(DataSetKey(Entity.TERMS))
+def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, tuple[date, date]]:
+    """Return the first and the last day of each term, both of which belong to it."""
     return {
-        value(Entity.TERMS, row, "term_id"): _Days(
-            term_day(value(Entity.TERMS, row, "start_date"), zone), term_day(value(Entity.TERMS, row, "end_date"), zone)
+        value(Entity.TERMS, row, "term_id"): (
+            term_day(value(Entity.TERMS, row, "start_date"), zone),
+            term_day(value(Entity.TERMS, row, "end_date"), zone),
         )
-        for row in rows
+        for row in LastImport(data_sets).rows(DataSetKey(Entity.TERMS))
     }
 
 
@@ -389,7 +381,3 @@ def _by_school(counted: Iterable[_Counted]) -> Mapping[int, list[_Counted]]:
     for c in counted:
         groups.setdefault(c.row.school_number, []).append(c)
     return dict(sorted(groups.items()))
-
-
-def _rows(counted: Iterable[_Counted]) -> tuple[SisRow, ...]:
-    return in_order(c.row for c in counted)

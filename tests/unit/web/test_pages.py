@@ -22,6 +22,7 @@ from shared.domain.passback.course_state import (
     StudentRecord,
 )
 from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
 from shared.domain.provisioning.run import (
@@ -31,7 +32,6 @@ from shared.domain.provisioning.run import (
     RunCause,
     RunKind,
     RunState,
-    StoredHold,
     digest_of,
 )
 from shared.queues import Stream
@@ -57,7 +57,7 @@ AFTER = DataSet(
 )
 HELD = Run(
     "7", RunKind.ROSTER, RunCause.SCHEDULE, NOW, state=RunState.HELD,
-    reasons=(StoredHold("shrunk", "It would remove 12 enrollments."),),
+    reasons=(Hold("shrunk", "It would remove 12 enrollments."),),
     problems=(RosterProblem(RosterProblemCode.SECTION_WITHOUT_TERM, "SECTIONS.DCID 7"),),
     changes=(DataSetChange(SECTIONS, digest_of(BEFORE), digest_of(AFTER), 1, 1, 1),),
 )  # fmt: skip

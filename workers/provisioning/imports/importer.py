@@ -9,7 +9,7 @@ import structlog
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
 from shared.domain.provisioning.imports.import_groups import CLASSES, DISTRICT, entities_of
-from shared.domain.provisioning.imports.row_errors import row_key_of
+from shared.domain.provisioning.imports.row_errors import explain_row_error, row_key_of
 from shared.domain.provisioning.imports.uploads import Part, files_of
 from shared.domain.provisioning.rows.sis_rows import (
     DataSet,
@@ -37,7 +37,6 @@ from shared.log_events import LogEvent
 from shared.ports.provisioning import SisImports
 from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.upload_planner import LastApplied, UploadPlanner
-from workers.provisioning.planning import PlanBuilder
 
 log = structlog.get_logger()
 
@@ -69,7 +68,6 @@ class Importer:
         self,
         imports: SisImports,
         runs: ProvisionRuns,
-        planner: PlanBuilder,
         clock: Clock,
         uploads: UploadPlanner,
         corrector: Corrector,
@@ -79,7 +77,6 @@ class Importer:
     ) -> None:
         self._imports = imports
         self._runs = runs
-        self._planner = planner
         self._clock = clock
         self._uploads = uploads
         self._corrector = corrector
@@ -217,11 +214,11 @@ class Importer:
             kept = [self._runs.rows(part.digest) for part in upload.parts if part.key.entity is entity]
             rows = tuple(row for data_set in kept if data_set is not None for row in data_set.rows)
             files[entity] = DataSet(DataSetKey(entity), rows)
-        troubles = []
-        for error in errors:
-            entity = _entities_of(error, upload)[0]
-            troubles.append(self._planner.explained(DataSetKey(entity), files[entity], found.id, error))
-        return troubles
+        kinds = (_entities_of(error, upload)[0] for error in errors)
+        return [
+            explain_row_error(DataSetKey(entity), files[entity], found.id, error)
+            for entity, error in zip(kinds, errors, strict=True)
+        ]
 
     def _imported(self, run: Run, number: int, lease: RunLease, found: SisImport) -> Run:
         upload = replace(run.uploads[number], state=UploadState.IMPORTED)

@@ -3,18 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from shared.domain.provisioning.diff import differences
+from shared.domain.provisioning.hold_reasons import Hold, HoldReason, hold_for
 from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
-from shared.domain.provisioning.run import StoredHold
 from shared.ports.provisioning import SisImports
 
-REMEDY = (
-    "Create the sub-account in Canvas with this SIS id, or correct PASSBACK_PROVISION_ACCOUNT_SIS_ID; the next run "
-    "goes on. Approved as it is, Canvas refuses these courses, and their sections and classes with them."
-)
 
-
-def missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: Sequence[DataSet]) -> list[StoredHold]:
+def missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: Sequence[DataSet]) -> list[Hold]:
     """Return a reason to hold each school of which new or changed courses name an account that Canvas has not.
 
     Asks Canvas once for each account; nothing where no course changes.
@@ -28,10 +23,7 @@ def missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: S
     named.pop("", None)
     missing = imports.missing_accounts(named) if named else ()
     return [
-        _hold(account, school, count) for account in sorted(missing) for school, count in sorted(named[account].items())
+        hold_for(HoldReason.ACCOUNT_MISSING, Entity.COURSES, school, detail=f"account {account}, {count} courses")
+        for account in sorted(missing)
+        for school, count in sorted(named[account].items())
     ]
-
-
-def _hold(account: str, school: int, count: int) -> StoredHold:
-    sentence = f"Canvas has no account with the SIS id of the school's courses (school {school}, account {account}, "
-    return StoredHold("account_missing", f"{sentence}{count} courses).", REMEDY, Entity.COURSES, school)

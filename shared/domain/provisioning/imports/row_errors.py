@@ -9,71 +9,41 @@ known to use are shown.
 import csv
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 
 from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, RowError, SisRow
-
-
-class RowErrorKind(StrEnum):
-    """The closed set of kinds."""
-
-    LOGIN_CLAIMED = "login_claimed"
-    EMAIL_CLAIMED = "email_claimed"
-    USER_DELETED = "user_deleted"
-    UNRELATED_COURSE = "unrelated_course"
-    COURSE_UNKNOWN = "course_unknown"
-    SECTION_UNKNOWN = "section_unknown"
-    USER_UNKNOWN = "user_unknown"
-    TERM_UNKNOWN = "term_unknown"
-    ACCOUNT_UNKNOWN = "account_unknown"
-    VALUE_MISSING = "value_missing"
-    STATUS_IMPROPER = "status_improper"
-    ROLE_IMPROPER = "role_improper"
-    DATE_INVALID = "date_invalid"
-    TOO_LARGE_A_CHANGE = "too_large_a_change"
-    DUPLICATE_ROW = "duplicate_row"
-    STICKY = "sticky"
-    NOT_VALID = "not_valid"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class RowErrorExplanation:
-    """What to tell a person about a row error. `source` is the PowerSchool record, empty where no row is known."""
-
-    code: RowErrorKind
-    sentence: str
-    remedy: str
-    source: str = ""
+from shared.domain.provisioning.run import ImportMessage
 
 
 @dataclass(frozen=True, slots=True)
 class KnownError:
     """A kind of message: the words that belong to it, and what to tell a person."""
 
-    kind: RowErrorKind
+    kind: str
     pattern: str
     sentence: str
     remedy: str
     inferred: bool = False
 
 
+UNKNOWN_ERROR = KnownError(
+    "other", "", "Canvas did not take the row as it is.", "Compare the record in PowerSchool with Canvas's words."
+)
 # The first that matches counts, so that the narrower stand before the wider.
 KNOWN_ERRORS: tuple[KnownError, ...] = (
     KnownError(
-        RowErrorKind.TOO_LARGE_A_CHANGE,
+        "too_large_a_change",
         r"diffing not performed|difference exceeded threshold|couldn't generate diff",
         "Canvas did not compare the file with the one before it, so that nothing that is gone was ended.",
         "Nothing to do: the next remaster of this data set puts it right.",
     ),
     KnownError(
-        RowErrorKind.EMAIL_CLAIMED,
+        "email_claimed",
         r"e-?mail.*(already|claimed|taken|in use)",
         "The e-mail address belongs to another user in Canvas; the user was taken without it.",
         "Merge the two users in Canvas, or correct the e-mail address in PowerSchool.",
     ),
     KnownError(
-        RowErrorKind.LOGIN_CLAIMED,
+        "login_claimed",
         r"claim(ed|s).*login|login.*(already|claimed|taken|in use)|unique_id.*(already|taken)",
         "Another user in Canvas has this login already.",
         "See in Canvas whose it is. If it is somebody else's, who left perhaps, change that user's login there, or "
@@ -81,90 +51,90 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
         "this person's SIS id.",
     ),
     KnownError(
-        RowErrorKind.USER_DELETED,
+        "user_deleted",
         r"deleted user|removed user",
         "The user was deleted in Canvas and can not be enrolled.",
         "Restore the user in Canvas, or end the enrollment in PowerSchool.",
     ),
     KnownError(
-        RowErrorKind.UNRELATED_COURSE,
+        "unrelated_course",
         r"unrelated|not (belong|related)",
         "The section belongs to another course in Canvas than the one that was named.",
         "Check in Canvas whether the section was cross-listed or moved by hand.",
     ),
     KnownError(
-        RowErrorKind.TERM_UNKNOWN,
+        "term_unknown",
         r"(unknown|non-?exist|no such|invalid|doesn.?t exist|didn.?t exist|not exist).*\bterm\b"
         r"|\bterm\b.*(unknown|doesn.?t exist|didn.?t exist|not exist|not found)",
         "Canvas does not know the course's term.",
         "Check whether the term was deleted in Canvas, or whether its own row had an error.",
     ),
     KnownError(
-        RowErrorKind.ACCOUNT_UNKNOWN,
+        "account_unknown",
         r"(unknown|non-?exist|no such|invalid).*\baccount"
         r"|\baccount\b.*(doesn.?t exist|didn.?t exist|not exist|not found)",
         "Canvas has no account with the SIS id of the school's account.",
         "Give the sub-account in Canvas this SIS id, or correct the setting for accounts.",
     ),
     KnownError(
-        RowErrorKind.USER_UNKNOWN,
+        "user_unknown",
         r"\buser\b.*(doesn.?t|didn.?t|does not|did not|not) exist|(unknown|non-?exist\w*|no such) user",
         "Canvas does not know the person.",
         "See whether the person's own row had an error, and mend that first.",
     ),
     KnownError(
-        RowErrorKind.SECTION_UNKNOWN,
+        "section_unknown",
         r"(unknown|non-?exist\w*|no such) section|neither course.*nor section"
         r"|^section (?!.*references).*(doesn.?t|didn.?t|does not|not) exist",
         "Canvas does not know the section.",
         "See whether the section's own row had an error, and mend that first.",
     ),
     KnownError(
-        RowErrorKind.COURSE_UNKNOWN,
+        "course_unknown",
         r"(unknown|non-?exist\w*|no such) course|course.*(doesn.?t|didn.?t|does not|not) exist",
         "Canvas does not know the section's course.",
         "See whether the course's own row had an error, and mend that first.",
     ),
     KnownError(
-        RowErrorKind.STATUS_IMPROPER,
+        "status_improper",
         r"(improper|invalid) status",
         "Canvas does not know the row's status.",
         "Tell whoever looks after passback in your district: this is no matter of PowerSchool's data.",
     ),
     KnownError(
-        RowErrorKind.ROLE_IMPROPER,
+        "role_improper",
         r"(improper|invalid|unknown) role",
         "Canvas does not know the row's role.",
         "Check in Canvas that the roles Teacher and Student are active; tell whoever looks after passback.",
     ),
     KnownError(
-        RowErrorKind.DATE_INVALID,
+        "date_invalid",
         r"(bad|invalid|improper) date|date.*(invalid|not valid|can't be|must be)",
         "Canvas did not take a date.",
         "Check the term's first and last day in PowerSchool.",
     ),
     KnownError(
-        RowErrorKind.VALUE_MISSING,
+        "value_missing",
         r"^no \w+ given|can't be blank|is required|is missing",
         "A value is missing that Canvas needs.",
         "Fill the field in PowerSchool.",
     ),
     KnownError(
-        RowErrorKind.DUPLICATE_ROW,
+        "duplicate_row",
         r"duplicate",
         "The file has the same record twice.",
         "Check in PowerSchool whether two records have the same number.",
         inferred=True,
     ),
     KnownError(
-        RowErrorKind.STICKY,
+        "sticky",
         r"stick|stuck",
         "The field was changed by hand in Canvas, and Canvas keeps that.",
         "Change it in Canvas by hand, if it should follow PowerSchool.",
         inferred=True,
     ),
     KnownError(
-        RowErrorKind.NOT_VALID,
+        "not_valid",
         r"did not pass validation|failed (saving|adding)|too long|internal error",
         "Canvas could not store the record as it is.",
         "Compare the record in PowerSchool with Canvas's words, and correct what they name.",
@@ -180,21 +150,20 @@ _HOLDER = re.compile(r"(?:SIS|Canvas) ID [A-Za-z]{0,2}\d[\d-]{0,30}\b", re.ASCII
 MAX_MESSAGE_CHARS = 300
 
 
-def explain_row_error(message: str, row: SisRow | None) -> RowErrorExplanation:
-    """Return what to tell a person about Canvas's `message`. `row` is the row of the file, where one is known."""
-    source = "" if row is None else row.source
-    message = message[:MAX_MESSAGE_CHARS]
-    for known, pattern in _PATTERNS:
-        if pattern.search(message):
-            holder = _HOLDER.search(message) if known.kind is RowErrorKind.LOGIN_CLAIMED else None
-            sentence = f"{known.sentence.removesuffix('.')} ({holder[0]})." if holder else known.sentence
-            return RowErrorExplanation(known.kind, sentence, known.remedy, source)
-    return RowErrorExplanation(
-        RowErrorKind.OTHER,
-        "Canvas did not take the row as it is.",
-        "Compare the record in PowerSchool with Canvas's words.",
-        source,
-    )
+def known_error(message: str) -> KnownError:
+    """Return the kind of Canvas's message."""
+    return next((known for known, pattern in _PATTERNS if pattern.search(message[:MAX_MESSAGE_CHARS])), UNKNOWN_ERROR)
+
+
+def explain_row_error(key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> ImportMessage:
+    """Return what Canvas said about a row in plain words, with the PowerSchool record to mend.
+
+    `data_set` holds the rows that were sent, where they are stored.
+    """
+    known, row = known_error(error.message), row_of(key, data_set, error)
+    holder = _HOLDER.search(error.message[:MAX_MESSAGE_CHARS]) if known.kind == "login_claimed" else None
+    sentence = f"{known.sentence.removesuffix('.')} ({holder[0]})." if holder else known.sentence
+    return ImportMessage(key, import_id, error, sentence, known.remedy, row.source if row else "")
 
 
 def row_of(key: DataSetKey, data_set: DataSet | None, error: RowError) -> SisRow | None:

@@ -201,7 +201,7 @@ def _settled_row(
     """Return the person's row with the SIS id and login that are theirs; None for who has none."""
     sis_id, login = ids.values.get(person.source), logins.values.get(person.source)
     earlier = applied.user(person.source)
-    leaves_out = any(problem.text.leaves_out for problem in problems)
+    leaves_out = any(problem.code.leaves_out for problem in problems)
     row = earlier if leaves_out else _row(person)
     if login is None and person.source in logins.lost_to and not person.is_active and sis_id is not None:
         # Who left gives up the login to who came; an account without one there is not.

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from shared.domain.provisioning.hold_reasons import HoldFinding, HoldReason
+from shared.domain.provisioning.hold_reasons import Hold, HoldReason
 from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.roster import Roster, SchoolTerm
@@ -35,7 +35,7 @@ def term_holds(
     """Return the holds about terms, and their schools."""
     planned = plan(after, today=today, applied=before.data_sets, policy=policy)
     found = safety_findings(before.data_sets, planned.data_sets, roster_facts(after, today, CHICAGO), LIMITS)
-    return [(hold.reason, hold.school_number) for hold in found if hold.reason in (STOPS, MOVED)]
+    return [(hold.code, hold.school_number) for hold in found if hold.code in (STOPS, MOVED)]
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_counts_of_one_school_say_nothing_about_another() -> None:
     assert list(losses(LiveHistory(NOW, tuple(history)), now, ())) == [((Entity.USERS, 100), "a day", 100, 99)]
 
 
-def slowly(after: Roster, history: LiveCounts, before: ImportPlan = BEFORE) -> list[HoldFinding]:
+def slowly(after: Roster, history: LiveCounts, before: ImportPlan = BEFORE) -> list[Hold]:
     """Return the holds about slow losses."""
     planned = plan(after, applied=before.data_sets)
     facts = roster_facts(after, TODAY, CHICAGO)
     seen = LiveHistory(NOW, (history,))
     found = safety_findings(before.data_sets, planned.data_sets, facts, LIMITS, seen)
-    return [hold for hold in found if hold.reason is HoldReason.SHRUNK_SLOWLY]
+    return [hold for hold in found if hold.code == HoldReason.SHRUNK_SLOWLY]
 
 
 @pytest.mark.parametrize(("then", "held"), [(115, False), (116, True)])
@@ -173,7 +173,6 @@ def test_a_small_loss_on_top_of_others_is_held(then: int, held: bool) -> None:
     assert [(hold.entity, hold.school_number) for hold in found] == ([(Entity.ENROLLMENTS, 100)] if held else [])
     if held:
         assert found[0].sentence.endswith(f"(school 100, more than 10 % in a day, {then - 104} of {then} enrollments).")
-        assert len(found[0].rows) == 1
 
 
 def test_a_run_that_ends_nothing_is_not_held_for_what_others_ended() -> None:

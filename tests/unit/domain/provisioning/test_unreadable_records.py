@@ -122,9 +122,8 @@ def test_an_enrollment_of_nobody_in_particular_is_held() -> None:
     left = roster(enrollments=(enrolled(4002, 502),), odd_rows=(odd("CC.DCID", 1, "student_dcid", section_dcid=4001),))
     after = plan(left, applied=BEFORE.data_sets)
     holds = safety_findings(BEFORE.data_sets, after.data_sets, roster_facts(left, TODAY, CHICAGO), LIMITS)
-    assert [(hold.reason.value, hold.detail) for hold in holds] == [
-        ("odd_rows", "1 rows, 1 without their section or student")
-    ]
+    assert [hold.code for hold in holds] == ["odd_rows"]
+    assert holds[0].sentence.endswith("(1 rows, 1 without their section or student).")
 
 
 def test_problems_tell_no_content() -> None:

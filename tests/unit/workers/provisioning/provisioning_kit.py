@@ -12,8 +12,10 @@ import fakeredis
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import ManualClock
+from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.import_groups import entities_of, group_of
 from shared.domain.provisioning.imports.uploads import UploadRules, files_of
+from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.policy import DroppedStatus
 from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_rows import (
@@ -31,12 +33,10 @@ from shared.domain.provisioning.rows.sis_rows import (
 from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning.run import (
     DataSetState,
-    ImportMessage,
     Run,
     RunCause,
     RunKind,
     RunState,
-    StoredHold,
     data_set_id_of,
     digest_of,
 )
@@ -49,7 +49,7 @@ from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
 from workers.provisioning.outcome_handler import RunOutcomeHandler
-from workers.provisioning.planning import PlanBuilder, PlanResult
+from workers.provisioning.planning import PlanBuilder
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner
 from workers.provisioning.schedule import ProvisionSchedule, ScheduleConfig
@@ -100,11 +100,11 @@ class FakePlanner(PlanBuilder):
     """Plans what a test wants. `safety` finds doubts in what was applied, in the plan and in the history."""
 
     data_sets: tuple[DataSet, ...] = ()
-    holds: tuple[StoredHold, ...] = ()
-    planned: "Callable[[FakePlanner], PlanResult] | None" = None
+    holds: tuple[Hold, ...] = ()
+    planned: "Callable[[FakePlanner], ImportPlan] | None" = None
     applied: tuple[DataSet, ...] = ()
     canvas: CanvasUsers = NOTHING_KNOWN
-    safety: Callable[[Sequence[DataSet], Sequence[DataSet], LiveHistory | None], Sequence[StoredHold]] = lambda *_: ()
+    safety: Callable[[Sequence[DataSet], Sequence[DataSet], LiveHistory | None], Sequence[Hold]] = lambda *_: ()
 
     def plan(
         self,
@@ -112,14 +112,11 @@ class FakePlanner(PlanBuilder):
         applied: Sequence[DataSet],
         history: LiveHistory | None = None,
         canvas: CanvasUsers = NOTHING_KNOWN,
-    ) -> PlanResult:
+    ) -> ImportPlan:
         self.applied, self.canvas = tuple(applied), canvas
         if self.planned:
             return self.planned(self)
-        return PlanResult(self.data_sets, (*self.holds, *self.safety(applied, self.data_sets, history)))
-
-    def explained(self, key: DataSetKey, data_set: DataSet | None, import_id: int, error: RowError) -> ImportMessage:
-        return ImportMessage(key, import_id, error, "explained")
+        return ImportPlan(self.data_sets, holds=(*self.holds, *self.safety(applied, self.data_sets, history)))
 
 
 @dataclass(frozen=True)
@@ -363,9 +360,7 @@ class Campus:
         rules = UploadRules(DroppedStatus.COMPLETED, 10, self.remaster_days)
         uploads = UploadPlanner(rules, "passback", lambda: self.clock.now().date())
         corrector = Corrector(imports, runs)
-        uploader = Importer(
-            imports, runs, self.planner, self.clock, uploads, corrector, SETTLES_IN, MAX_IMPORT_DURATION, "passback"
-        )
+        uploader = Importer(imports, runs, self.clock, uploads, corrector, SETTLES_IN, MAX_IMPORT_DURATION, "passback")
         zone = lambda: UTC  # noqa: E731
         run = ProvisionRun(feed, self.planner, runs, uploader, self.aftermath, self.clock, uploads, zone, imports)
         table = ScheduleConfig(self.schedule, timedelta(minutes=15))
@@ -386,7 +381,7 @@ class Campus:
             take_spent=take_spent,
         )
 
-    def plan(self, *data_sets: DataSet, holds: Sequence[StoredHold] = ()) -> None:
+    def plan(self, *data_sets: DataSet, holds: Sequence[Hold] = ()) -> None:
         """Let the rosters come to these data sets."""
         self.planner.data_sets, self.planner.holds = data_sets, tuple(holds)
 

@@ -5,11 +5,12 @@ from typing import Any, cast
 
 import pytest
 
-from shared.domain.provisioning.run import Run, RunState, StoredHold
+from shared.domain.provisioning.hold_reasons import Hold
+from shared.domain.provisioning.run import Run, RunState
 from tests.unit.workers.provisioning.provisioning_kit import Campus, users
 from workers.provisioning.service import InvalidOperation
 
-SHRUNK = StoredHold("shrunk", "10 of 20 users would end.", "Look.")
+SHRUNK = Hold("shrunk", "10 of 20 users would end.", "Look.")
 Decision = Callable[[Campus, str], Run]
 
 

@@ -1,17 +1,19 @@
 """SIS ids and logins are corrected before anything else of a run, once, wherever its process is killed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from shared.domain.provisioning.hold_reasons import Hold
+from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.roster import Roster, School
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, ImportState, SisImport
 from shared.domain.provisioning.rows.users import CanvasUsers
-from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, StoredHold
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import AccessDenied
 from tests.unit.domain.provisioning.rosters import ROSTER, plan, roster, student
 from tests.unit.workers.provisioning.provisioning_kit import NOON, Campus, FakePlanner, Fuse, Killed
-from workers.provisioning.planning import PlanResult
 
 MANY = 10_000
 EXCHANGED = roster(students=(student(501, number="1502"), student(502, number="1501")))
@@ -28,16 +30,10 @@ ANOTHER = ("2501", "another", "", "", "", "student", "active")
 def planner_of(rosters: Roster) -> FakePlanner:
     """Return a planner that plans these rosters, as the real one does."""
 
-    def planned(asked: FakePlanner) -> PlanResult:
+    def planned(asked: FakePlanner) -> ImportPlan:
         found = plan(rosters, applied=asked.applied, canvas=asked.canvas)
         asked.data_sets = found.data_sets
-        return PlanResult(
-            found.data_sets,
-            asked.holds,
-            problems=found.problems,
-            id_changes=found.id_changes,
-            kept_ids=found.kept_ids,
-        )
+        return replace(found, holds=asked.holds)
 
     return FakePlanner(planned=planned)
 
@@ -159,7 +155,7 @@ def test_a_failed_import_of_corrections_is_made_again() -> None:
 def test_a_doubtful_school_keeps_its_ids_and_holds_no_other() -> None:
     """Whose school is held keeps the SIS id until a person approves; everybody else's changes at once."""
     campus = campus_of(TWO_SCHOOLS, TWO_BEFORE)
-    doubt = StoredHold("shrunk", "Doubtful.", school_number=200)
+    doubt = Hold("shrunk", "Doubtful.", school_number=200)
     campus.planner.holds = (doubt,)
     run = campus.over(asked(campus))
 

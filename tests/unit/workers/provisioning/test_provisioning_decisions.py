@@ -3,15 +3,16 @@
 import pytest
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
+from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.rows.sis_rows import DataSet, ImportState
-from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, StoredHold
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import ServiceUnavailable
 from tests.unit.workers.provisioning.provisioning_kit import Campus, sections, users
 from workers.provisioning.runner import MAX_TICK_DURATION
 from workers.provisioning.service import InvalidOperation
 
 ALL, HALF, NONE = users(*range(20)), users(*range(10)), users()
-SHRUNK = StoredHold("shrunk", "10 of 20 users would end.", "Look.")
+SHRUNK = Hold("shrunk", "10 of 20 users would end.", "Look.")
 
 
 @pytest.fixture

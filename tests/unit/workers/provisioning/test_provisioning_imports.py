@@ -132,8 +132,8 @@ def test_messages_are_fetched_at_once_and_kept(campus: Campus) -> None:
     run = campus.ask()
     assert (run.state, run.uploads[0].failures, run.uploads[0].warnings) == (RunState.DONE, 1, 1)
     assert [(t.error.message, t.explanation) for t in campus.desk.messages(run.id)] == [
-        ("no", "explained"),
-        ("never", "explained"),
+        ("no", "Canvas did not take the row as it is."),
+        ("never", "Canvas did not take the row as it is."),
     ]
 
 

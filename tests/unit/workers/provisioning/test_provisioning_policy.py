@@ -9,7 +9,7 @@ from shared.domain.provisioning.imports.uploads import UploadRules
 from shared.domain.provisioning.policy import CoursePer, DroppedStatus
 from shared.domain.provisioning.rows.sis_rows import Entity
 from tests.unit.domain.provisioning.rosters import plan, roster
-from workers.provisioning.from_settings import limits, provisioning_policy, upload_rules
+from workers.provisioning.planning import limits, provisioning_policy, upload_rules
 
 CHICAGO = ZoneInfo("America/Chicago")
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
-from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, StoredHold
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.domain.provisioning.school_sizes import LiveHistory
 from shared.errors import RunChanged
 from tests.unit.workers.provisioning.provisioning_kit import Campus
@@ -26,9 +27,9 @@ def people(north: int, south: int, shared: int = 1) -> DataSet:
     return DataSet(DataSetKey(Entity.USERS), tuple(SisRow(v, school, v[0]) for v, school in sorted(values)))
 
 
-def doubt(*schools: int | None) -> Sequence[StoredHold]:
+def doubt(*schools: int | None) -> Sequence[Hold]:
     """Return a reason to hold each of these schools (None: the whole district)."""
-    return [StoredHold("shrunk", f"Of school {n} much would end.", "Look.", Entity.USERS, n) for n in schools]
+    return [Hold("shrunk", f"Of school {n} much would end.", "Look.", Entity.USERS, n) for n in schools]
 
 
 @pytest.fixture
@@ -251,9 +252,7 @@ def decide(campus: Campus, run_id: str, act: object) -> None:
 def losing(limit: int) -> object:
     """Return a safety rule: a school must not lose more than so many users within a day."""
 
-    def safety(
-        applied: Sequence[DataSet], planned: Sequence[DataSet], history: LiveHistory | None
-    ) -> Sequence[StoredHold]:
+    def safety(applied: Sequence[DataSet], planned: Sequence[DataSet], history: LiveHistory | None) -> Sequence[Hold]:
         now = sum(1 for s in planned for row in s.rows if row.school_number == NORTH)
         then = [c.rows.get(DataSetKey(Entity.USERS), {}).get(NORTH, 0) for c in (history.counts if history else ())]
         return doubt(NORTH) if then and max(then) - now > limit else ()

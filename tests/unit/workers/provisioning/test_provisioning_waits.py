@@ -6,14 +6,15 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, ImportOptions, ImportState, SisRow
-from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, StoredHold, WaitedFor, digest_of
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, WaitedFor, digest_of
 from tests.unit.workers.provisioning.provisioning_kit import MAX_IMPORT_DURATION, NOON, Campus, sections, users
 
 OPTIONS = ImportOptions("completed", "suspended", 10)
 HOUR = timedelta(hours=1)
 PERSON = RunCause.PERSON
-FIRST = StoredHold("shrunk", "Much would end.", "Look.")
+FIRST = Hold("shrunk", "Much would end.", "Look.")
 FEW, MORE = users(1, 2, 3), users(1, 2, 3, 4)
 
 
