@@ -7,438 +7,300 @@ import unicodedata
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from shared.cron import checked_cron
 from shared.domain.passback.rules.eligibility import DEFAULT_MAX_NAME_CHARS
-from shared.domain.provisioning.policy import (
-    DEFAULT_COURSE_SIS_IDS,
-    CoursePer,
-    DroppedStatus,
-    PreRegistered,
-    ReplacedStatus,
-)
-from shared.domain.provisioning.rows.sis_ids import (
-    ACCOUNT_FIELDS,
-    COURSE_FIELDS,
-    STAFF_LOGIN_FIELDS,
-    STUDENT_LOGIN_FIELDS,
-    TEACHER_FIELDS,
-    TERM_FIELDS,
-    SisIdTemplate,
-    check_course_template,
-    checked_template,
+from shared.domain.provisioning.policy import DEFAULT_COURSE_SIS_IDS, CoursePer
+from shared.domain.provisioning.rows.sis_ids import SisIdTemplate, check_course_template
+from shared.removed_settings import REMOVED_SETTINGS
+from shared.setting_types import (
+    AccountTemplate,
+    ClearedScores,
+    CourseTemplate,
+    Cron,
+    Enrollments,
+    Headers,
+    Logins,
+    Networks,
+    ProxyRoles,
+    Selection,
+    Sentinels,
+    Shares,
+    StaffTemplate,
+    TermTemplate,
+    Url,
+    Waits,
+    Zone,
+    pairs,
 )
 
 PREFIX = "PASSBACK_"
 SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
+OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+DEFAULT_SHARES = ("courses:10", "sections:10", "users:5", "enrollments:10", "leavers:40")
+DEFAULT_ENROLLMENTS = ("dropped:completed", "replaced-teacher:inactive", "pre-registered:active")
+DEFAULT_LOGINS = ("student:{student_number}", "staff:T{teacher_number}")
+
+MIN_LENGTHS = {
+    "operator_password": (12, "characters"),
+    "viewer_password": (12, "characters"),
+    "session_secret": (32, "characters"),
+    "metrics_token": (16, "characters"),
+    # Standard Webhooks asks for 24 to 64 bytes.
+    "webhook_secret": (24, "bytes in Base64"),
+}
+"""The least length of each secret that the installation chooses; a password's hash is longer."""
 
 
 class ConfigurationError(Exception):
     """The settings are not usable. The message names the setting and the fix, never a secret's value."""
 
 
-class ClearedScores(StrEnum):
-    """What becomes of a score that was sent and is empty in Canvas now."""
-
-    REPORT = "report"
-    BLANK = "blank"
-
-
-def _comma_separated(value: object) -> object:
-    """Split `a, b` into its parts; leave anything that is not text alone."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the addresses and networks, once each of them is one."""
-    for each in value:
-        try:
-            ip_network(each)
-        except ValueError:
-            raise ValueError(f"{each} is no address or network such as 10.1.2.3 or 10.1.0.0/16") from None
-    return value
-
-
-def _http_url(value: object) -> object:
-    """Return the URL without its last slashes; an empty one is unset."""
-    if not isinstance(value, str) or not value:
-        return value
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("is no URL; write it such as https://district.example")
-    return value.rstrip("/")
-
-
-Url = Annotated[str, BeforeValidator(_http_url)]
-Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
-Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_networks)]
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")]
-Waits = Annotated[tuple[Annotated[float, Field(ge=0)], ...], NoDecode, BeforeValidator(_comma_separated)]
-
-
-def _zone(value: object) -> object:
-    if isinstance(value, ZoneInfo) or value in (None, ""):
-        return value or None
-    try:
-        return ZoneInfo(str(value))
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("is no IANA time zone; name one such as America/Chicago") from error
-
-
-def _address(value: object) -> object:
-    """Return `host:port` as it is; the host must be there, and the port a number."""
-    host, _, port = str(value).rpartition(":")
-    if not host or not port.isdecimal():
-        raise ValueError("is no list of host:port; write it such as redis-1.example:26379,redis-2.example:26379")
-    return value
-
-
-Zone = Annotated[ZoneInfo | None, BeforeValidator(_zone)]
-Addresses = Annotated[
-    tuple[Annotated[str, BeforeValidator(_address)], ...], NoDecode, BeforeValidator(_comma_separated)
-]
-Cron = Annotated[str, AfterValidator(checked_cron)]
-
-
-def _template_of(fields: Sequence[str]) -> AfterValidator:
-    """Return what checks a template of these fields; an empty one is unset."""
-    return AfterValidator(lambda text: checked_template(text, fields).text if text else "")
-
-
-def _template_or_text(text: str) -> str:
-    """Check the template of accounts, which may be one account for all schools."""
-    return checked_template(text, ACCOUNT_FIELDS).text if {"{", "}"} & set(text) else text
-
-
-SHRINK_KINDS = ("courses", "sections", "users", "enrollments", "leavers")
-
-
-def _shares(parts: tuple[str, ...]) -> tuple[str, ...]:
-    for part in parts:
-        kind, _, percent = part.partition(":")
-        if kind not in SHRINK_KINDS or not re.fullmatch(r"\d{1,2}|100", percent):
-            raise ValueError(f"is no list such as users:5,enrollments:10, of {', '.join(SHRINK_KINDS)} and 0 to 100 %")
-    return parts
-
-
-def _teacher_roles(parts: tuple[str, ...]) -> tuple[str, ...]:
-    if any(re.fullmatch(r"\d{1,9}:\s*\S.*", part) is None for part in parts):
-        raise ValueError("is no list such as 27:ta,28:Grader, of ROLEIDs and Canvas roles")
-    return parts
-
-
-Parts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
-TeacherRoles = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_teacher_roles)]
-Shares = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated), AfterValidator(_shares)]
-DEFAULT_SHARES = ("courses:10", "sections:10", "users:5", "enrollments:10", "leavers:40")
-
-
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What an installation decides. Units are in the names: `_S` seconds, `_MS` milliseconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=".env",
-        env_file_encoding="utf-8",
-        extra="ignore",
-        frozen=True,
-        arbitrary_types_allowed=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
+    model_config = ConfigDict(
+        frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False, hide_input_in_errors=True, extra="forbid"
     )
 
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         pattern="^(redis|rediss|unix)://",
-        description="Redis: queues, pending changes, links and course states. `redis://`, `rediss://` or `unix://`.",
+        description="URL of Redis, which stores everything: `redis://`, `rediss://` (TLS) or `unix://`.",
     )
     redis_password: SecretStr = Field(
-        SecretStr(""), description="Password of Redis, where the URL holds none: for a file of its own."
+        SecretStr(""), description="Password of Redis, if the URL has none. It can be a secret file of its own."
     )
-    redis_ca_bundle: Path | None = Field(
-        None,
-        description="PEM file of the authority that signed Redis's certificate (`rediss://`), where it is a private "
-        "one; the sentinels' too.",
-    )
-    redis_sentinels: Addresses = Field(
+    redis_sentinels: Sentinels = Field(
         (),
-        description="Redis Sentinels as `host:port`, comma-separated: they say where Redis is, and the URL gives user, "
-        "database and, with `rediss://`, TLS.",
+        description="Redis Sentinels as `host:port`, comma-separated. Put the master's name before the first if it is "
+        "not `passback`: `records@redis-1:26379,redis-2:26379`. The URL then gives user, database and TLS only.",
     )
-    redis_sentinel_master: str = Field(
-        "passback", min_length=1, description="Name of the Redis master at the Sentinels."
-    )
-    redis_sentinel_password: SecretStr = Field(SecretStr(""), description="Password of the Sentinels themselves.")
+    redis_sentinel_password: SecretStr = Field(SecretStr(""), description="Password of the Sentinels.")
     redis_prefix: str = Field(
         "passback",
         pattern=r"^[A-Za-z0-9_-]+$",
-        description="First part of every Redis key, so that several districts may share a Redis.",
+        description="First part of every Redis key. Districts with different prefixes can share a Redis.",
     )
     allow_volatile_redis: bool = Field(
         False,
-        description="Let workers start on a Redis without an append-only file, which loses its data at a restart.",
+        description="Start workers on a Redis without an append-only file. Such a Redis loses its data at a restart.",
+    )
+    ca_bundle: Path | None = Field(
+        None,
+        description="PEM file of private certificate authorities that Redis (`rediss://`), its Sentinels or "
+        "PowerSchool use. Public authorities are trusted as well.",
     )
 
-    canvas_url: Url = Field("", description="Canvas, such as `https://district.instructure.com`.")
+    canvas_url: Url = Field("", description="URL of Canvas, such as `https://district.instructure.com`.")
     canvas_token: SecretStr = Field(
         SecretStr(""), description="Access token of the service user (`view_all_grades`, `read_sis`)."
     )
     canvas_provisioning_token: SecretStr = Field(
         SecretStr(""),
-        description="Access token that may import (`import_sis` or `manage_sis` on the root account), used for SIS "
-        "imports alone; unset, `PASSBACK_CANVAS_TOKEN` is used.",
+        description="Access token for SIS imports (`import_sis` or `manage_sis` on the root account). Unset: "
+        "`PASSBACK_CANVAS_TOKEN` is used.",
     )
     canvas_account: str = Field(
         "self",
         pattern=r"^(self|\d+)$",
-        description="Account whose courses are searched for work to sync: an id, or `self`, the token's root account, "
-        "which Canvas understands here without documenting it. SIS imports go to the root account that it belongs to.",
+        description="Account that is searched for courses to sync: an id, or `self` for the token's root account. "
+        "Canvas accepts `self` here without documenting it. SIS imports go to the root account of this account.",
     )
     canvas_root_account_uuid: str = Field(
-        "", description="The district's `root_account_uuid`: events of other Canvas customers are refused."
+        "", description="The district's `root_account_uuid`. Events of other Canvas customers are rejected."
     )
 
     live_events_jwks_url: Url = Field(
         "https://8axpcl50e4.execute-api.us-east-1.amazonaws.com/main/jwks",
-        description="Where Canvas publishes the keys that sign Live Events.",
-    )
-    live_events_issuers: Texts = Field(
-        ("https://live-events.canvas.instructure.com",),
-        description="Accepted `iss` claims, comma-separated; empty accepts any. Not documented by Canvas.",
+        description="URL of the public keys that verify signed Live Events.",
     )
     live_events_allow_unsigned: bool = Field(
-        False, description="Accept Live Events without a signature: only behind something else that checks senders."
+        False, description="Accept Live Events without a signature. Use it only if something else checks the sender."
     )
     sqs_queue_url: Url = Field(
-        "", description="SQS queue of Live Events, read by `passback sqs`; AWS's usual credentials."
+        "", description="SQS queue of Live Events, read by `passback sqs` with AWS's usual credentials."
     )
     webhook_secret: SecretStr = Field(
         SecretStr(""),
-        description="Secret of `POST /webhooks/changes` (Standard Webhooks, `whsec_…`), 24 bytes or more.",
+        description="Secret of `POST /webhooks/changes` (Standard Webhooks, `whsec_…`), at least 24 bytes. Unset: "
+        "every webhook is rejected.",
     )
 
-    powerschool_url: Url = Field("", description="PowerSchool, such as `https://ps.district.example`.")
+    powerschool_url: Url = Field("", description="URL of PowerSchool, such as `https://ps.district.example`.")
     powerschool_client_id: str = Field("", description="Client id of the passback plugin.")
     powerschool_client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the passback plugin.")
     powerschool_min_interval_ms: int = Field(
-        0, ge=0, description="Shortest time between two PowerSchool requests of all workers together; 0 is none."
-    )
-    powerschool_ca_bundle: Path | None = Field(
-        None, description="PEM file of the authority that signed PowerSchool's certificate, where it is a private one."
+        0, ge=0, description="Minimum time between two PowerSchool requests of all workers together. 0: no minimum."
     )
 
     section_sis_id: str = Field(
         "{section_dcid}",
-        description="SIS id of a section, from `{section_dcid}`, `{section_id}`, `{school_number}`, "
+        description="Template of a section's SIS id: `{section_dcid}`, `{section_id}`, `{school_number}`, "
         "`{term_id}`, `{course_number}`, `{section_number}`.",
     )
     student_sis_id: str = Field(
-        "{student_number}", description="SIS id of a student, from `{student_number}`, `{student_dcid}`."
+        "{student_number}", description="Template of a student's SIS id: `{student_number}`, `{student_dcid}`."
     )
-    course_sis_id: Annotated[str, _template_of(COURSE_FIELDS)] = Field(
+    course_sis_id: CourseTemplate = Field(
         "",
-        description="SIS id of a Canvas course, from the fields of sections, `{teacher_number}` and `{users_dcid}`; "
-        "unset, `{section_dcid}`, or with a course per teacher "
+        description="Template of a Canvas course's SIS id: the fields of sections, `{teacher_number}` and "
+        "`{users_dcid}`. Unset: `{section_dcid}`, or with a course per teacher "
         "`{school_number}-{term_id}-{course_number}-T{teacher_number}`.",
     )
-    staff_sis_id: Annotated[str, _template_of(TEACHER_FIELDS)] = Field(
-        "T{teacher_number}", description="SIS id of a member of the staff, from `{teacher_number}`, `{users_dcid}`."
+    staff_sis_id: StaffTemplate = Field(
+        "T{teacher_number}", description="Template of a staff member's SIS id: `{teacher_number}`, `{users_dcid}`."
     )
-    term_sis_id: Annotated[str, _template_of(TERM_FIELDS)] = Field(
+    term_sis_id: TermTemplate = Field(
         "{school_number}-{term_id}",
-        description="SIS id of a term, from `{school_number}`, `{term_id}`, `{term_dcid}`. Terms that get the same one "
-        "are one term in Canvas.",
+        description="Template of a term's SIS id: `{school_number}`, `{term_id}`, `{term_dcid}`. Terms with the same "
+        "SIS id are one term in Canvas.",
     )
-    student_login_id: Annotated[str, _template_of(STUDENT_LOGIN_FIELDS)] = Field(
-        "{student_number}",
-        description="Login of a student, from `{student_number}`, `{student_dcid}`, `{email}`: what the sign-in of the "
-        "district calls the student.",
-    )
-    staff_login_id: Annotated[str, _template_of(STAFF_LOGIN_FIELDS)] = Field(
-        "T{teacher_number}",
-        description="Login of a member of the staff, from `{teacher_number}`, `{users_dcid}`, `{email}`: what the "
-        "sign-in of the district calls them, mostly `{email}`.",
+    login_ids: Logins = Field(
+        DEFAULT_LOGINS,
+        description="Templates of logins, as the district's sign-in names its users. `student:` takes "
+        "`{student_number}`, `{student_dcid}`, `{email}`; `staff:` takes `{teacher_number}`, `{users_dcid}`, "
+        "`{email}`. One that is not listed has its default.",
     )
 
     district_time_zone: Zone = Field(
         None,
-        description="IANA zone in which due dates become calendar dates, for courses without a time zone in Canvas; "
-        "unset, PowerSchool's own is used.",
+        description="IANA time zone in which due dates become calendar dates, for courses without one in Canvas. "
+        "Unset: PowerSchool's.",
     )
     default_category: str = Field(
-        "", description="Category for assignment groups that match none; unset, such work is `category_missing`."
+        "", description="Category of assignment groups without a match. Unset: their work is `category_missing`."
     )
     name_max_chars: int = Field(
         DEFAULT_MAX_NAME_CHARS,
         ge=30,
         le=50,
-        description="Longest name of an assignment that is sent, in characters; PowerSchool holds 50.",
+        description="Maximum length of an assignment's name, in characters. PowerSchool stores 50.",
     )
     cleared_scores: ClearedScores = Field(
         ClearedScores.REPORT,
-        description="A score that was sent and is empty in Canvas now: `report` says so and leaves it in PowerSchool, "
-        "`blank` also sends PowerSchool an empty row. That this clears it is inferred: try it on one score first. The "
-        "0 of a missing or excused flag that Canvas withdrew is emptied in any case.",
+        description="What to do about a score that was sent and is empty in Canvas now. `report`: report it and leave "
+        "the score in PowerSchool. `blank`: also send an empty score. PowerSchool does not document that this clears "
+        "it; test it on one score first. The 0 of a withdrawn missing or excused flag is always cleared.",
     )
-    term_grace_days: int = Field(14, ge=0, description="Days after a term's end in which changes still sync.")
-    quiet_period_s: float = Field(2.0, ge=0, description="A course is synced once nothing changed for this long.")
-    max_wait_s: float = Field(15.0, ge=0, description="A course waits no longer than this after its first change.")
+    term_grace_days: int = Field(14, ge=0, description="Days after a term's end in which changes are still synced.")
+    quiet_period_s: float = Field(2.0, ge=0, description="A course is synced when nothing changed for this long.")
+    max_wait_s: float = Field(15.0, ge=0, description="A course is synced at the latest this long after a change.")
     retry_waits_s: Waits = Field(
         (2.0, 10.0, 60.0, 300.0, 1800.0),
-        description="Waits between attempts, comma-separated; their number + 1 is the number of attempts.",
+        description="Waits between attempts, comma-separated. There is one attempt more than waits.",
     )
     reconcile_interval_s: float = Field(
-        21_600.0, gt=0, description="One rolling pass over all connected courses takes this long."
+        21_600.0, gt=0, description="Time in which the rolling reconciliation compares every connected course once."
     )
     sync_schedule: Cron = Field(
         "0 3 * * *",
-        description="Cron, in the district's time zone: when every connected course is synced; empty: never.",
+        description="When every connected course is synced: cron, in the district's time zone. Empty: never.",
     )
     provision_schedule: Cron = Field(
         "0 4 * * *",
-        description="Cron, in the district's time zone: when Canvas is provisioned from PowerSchool; empty: never.",
+        description="When Canvas is provisioned from PowerSchool: cron, in the district's time zone. Empty: never.",
     )
     provision_course_per: CoursePer = Field(
         CoursePer.SECTION,
-        description="What gets a Canvas course of its own: a `section`, or a `teacher` for a course and term.",
+        description="One Canvas course for each `section`, or for each `teacher` of a course in a term.",
     )
     provision_publish_courses: bool = Field(
-        False, description="Publish new Canvas courses; else their teachers do. What a teacher chose is kept."
+        False, description="Publish new Canvas courses. Otherwise teachers publish them. Later changes are kept."
     )
-    provision_dropped_status: DroppedStatus = Field(
-        DroppedStatus.COMPLETED,
-        description="Enrollment of a student who left a section: `completed` (still reads), `inactive` (sees nothing).",
+    provision_selection: Selection = Field(
+        (),
+        description="What goes to Canvas: `school:100,course:ENG*`. With a minus, what does not: "
+        "`course:-LUNCH*,section:-4711`. A section is named by SECTIONS.DCID, or by course and section number: "
+        "`section:-ENG*.9*`. `section:-empty` excludes sections without any student. Empty: everything.",
     )
-    provision_schools: Parts = Field(
-        default=(),
-        description="School numbers that go to Canvas, such as `100,200`, or with a minus do not: `-300`. Empty: all.",
+    provision_enrollments: Enrollments = Field(
+        DEFAULT_ENROLLMENTS,
+        description="Canvas enrollments. `dropped`, a student who left a section: `completed` (can read) or "
+        "`inactive` (sees nothing). `replaced-teacher`: `inactive`, `completed` or `deleted`. `pre-registered`, a "
+        "student with ENROLL_STATUS -1: `active`, or `wait` until enrolled. `role-27:ta` gives co-teachers with "
+        "SECTIONTEACHER.ROLEID 27 that Canvas role: `ta`, `teacher` or a role of the account. Others are teachers.",
     )
-    provision_courses: Parts = Field(
-        default=(),
-        description="Course numbers that go to Canvas, or with a minus do not, such as `-LUNCH*,-HR*`. Empty: all.",
-    )
-    provision_sections: Parts = Field(
-        default=(),
-        description="Sections that go to Canvas, or with a minus do not, by SECTIONS.DCID or by course and section "
-        "number, such as `-4711,-ENG*.9*`. Empty: all.",
-    )
-    provision_empty_sections: bool = Field(
-        True, description="Whether sections in which no student ever was get a Canvas course."
-    )
-    provision_preferred_names: bool = Field(
-        False,
-        description="Use the preferred names of students that the district's own query `students` gives.",
-    )
-    provision_replaced_teacher_status: ReplacedStatus = Field(
-        ReplacedStatus.INACTIVE,
-        description="Enrollment of somebody who does not teach a section any more: `inactive` (sees nothing), "
-        "`completed` (still reads, grades included) or `deleted`.",
-    )
-    provision_teacher_roles: TeacherRoles = Field(
-        default=(),
-        description="Canvas roles of co-teachers by PowerSchool's SECTIONTEACHER.ROLEID, such as `27:ta, 28:Grader`: "
-        "`teacher`, `ta` or a role that the Canvas account has. Who is not in it is a teacher.",
-    )
-    provision_pre_registered: PreRegistered = Field(
-        PreRegistered.ACTIVE,
-        description="Students who are registered for a school and not in it yet (ENROLL_STATUS -1), in classes that "
-        "they are scheduled into: `active` (as their classmates) or `wait` (until they are enrolled).",
-    )
-    provision_account_sis_id: Annotated[str, AfterValidator(_template_or_text)] = Field(
+    provision_account_sis_id: AccountTemplate = Field(
         "",
-        description="SIS id of the Canvas account of a school's courses, from `{school_number}` or one for all; unset, "
-        "new courses go to the root account. The accounts must exist.",
-    )
-    provision_shrink_percent: Shares = Field(
-        DEFAULT_SHARES,
-        description="Shares of a school's rows, in percent, above which a run that would end so many is held for a "
-        "person. `users` also counts new SIS ids, logins and names; `leavers` are users whose classes are all over.",
+        description="SIS id of the Canvas account of a school's courses: a template with `{school_number}`, or one "
+        "account for all. The accounts must exist. Unset: new courses go to the root account.",
     )
     provision_remaster_days: int = Field(
         7,
         ge=0,
-        description="How often each import is sent whole, on a day of its own, which mends what others changed in "
-        "Canvas; 0: never.",
+        description="Days between two complete imports of the same data. They repair what others changed in Canvas. "
+        "0: never by schedule.",
     )
-    provision_history_days: int = Field(
-        90, ge=1, le=3650, description="Days for which runs, their row errors and the data for a rollback are stored."
+    provision_shrink_percent: Shares = Field(
+        DEFAULT_SHARES,
+        description="Percentage of a school's rows that a run may end. Above it, the run is held for approval. `users` "
+        "also counts changed SIS ids, logins and names. `leavers` are users without any current class.",
     )
 
     audit_days: int = Field(
         400,
         ge=1,
         le=36_500,
-        description="Days for which writes to PowerSchool, and the values they replaced, stay in the audit log.",
+        description="Days for which the audit log stores writes to PowerSchool and the values that they replaced.",
     )
 
-    worker_threads: int = Field(8, ge=1, le=64, description="Courses that one worker syncs at once.")
+    worker_threads: int = Field(8, ge=1, le=64, description="Number of courses that one worker syncs at once.")
 
     operator_password: SecretStr = Field(
         SecretStr(""),
-        description="Password of `operator`, who sees and does everything: itself, of 12 characters or more, or its "
-        "hash by `passback password`.",
+        description="Password of `operator`, who can see and do everything: at least 12 characters, or its hash from "
+        "`passback password`.",
     )
     viewer_password: SecretStr = Field(
-        SecretStr(""), description="Password of `viewer`, who sees every page and changes nothing; likewise."
+        SecretStr(""),
+        description="Password of `viewer`, who can see every page and change nothing: likewise.",
     )
     session_secret: SecretStr = Field(
         SecretStr(""),
-        description="Makes the digests of sessions and forms; 32 characters or more, unset a random one.",
+        description="Key of session and form digests, at least 32 characters. Unset: a random one, stored in Redis.",
     )
     proxy_addresses: Networks = Field(
         (),
-        description="Addresses or networks of the proxies in front of the web process. Their headers about the "
-        "sender, TLS and the signed-in user are trusted.",
+        description="Addresses or networks of the proxies in front of the web process. Their headers about sender, "
+        "TLS and signed-in user are trusted.",
     )
-    proxy_user_header: HeaderName = Field(
-        "", description="Header in which such a proxy names who signed in there, such as `X-Forwarded-User`."
+    proxy_headers: Headers = Field(
+        (),
+        description="Header in which such a proxy sends the name of the signed-in user and, optionally, the header of "
+        "the user's groups: `X-Forwarded-User,X-Forwarded-Groups`.",
     )
-    proxy_groups_header: HeaderName = Field(
-        "", description="Header in which it names that person's groups, comma-separated."
-    )
-    proxy_operators: Texts = Field(
-        (), description="Groups (without a groups header: users) that the proxy signs in as operators."
-    )
-    proxy_viewers: Texts = Field(
-        (), description="Groups (else users) that it signs in as viewers; empty: everybody who signed in there."
+    proxy_roles: ProxyRoles = Field(
+        (),
+        description="Roles of groups (of users, without a header of groups): `operator:it-staff,viewer:teachers`. "
+        "Without any `viewer`, every user of the proxy is a viewer.",
     )
 
     metrics_token: SecretStr = Field(
         SecretStr(""),
-        description="Bearer token that `/metrics` asks for, 16 characters or more; unset, it answers to this machine, "
-        "and to the operator.",
+        description="Bearer token for `/metrics`, at least 16 characters. Unset: only this machine and the operator "
+        "can read it.",
     )
     school_hours: Cron = Field(
         "* 8-15 * * mon-fri",
-        description="Cron, in the district's time zone: the minutes in which events are expected; empty: never.",
+        description="Minutes in which events are expected: cron, in the district's time zone. Empty: never.",
     )
 
-    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe line written.")
-
-    otel_endpoint: Url = Field(
-        "",
-        description="OpenTelemetry collector that gets traces by OTLP over HTTP, such as `http://127.0.0.1:4318`; "
-        "unset, there are none. Needs the extra `otel`.",
+    log_level: str = Field(
+        "INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged."
     )
 
     @model_validator(mode="after")
     def _redis_can_be_found(self) -> Self:
         if self.redis_sentinels and self.redis_url.startswith("unix://"):
             raise ValueError(f"{PREFIX}REDIS_SENTINELS lead to hosts: make {PREFIX}REDIS_URL redis:// or rediss://")
-        if self.redis_ca_bundle and not self.uses_redis_tls:
-            raise ValueError(f"{PREFIX}REDIS_CA_BUNDLE is for rediss://, and {PREFIX}REDIS_URL is not")
         return self
 
     @model_validator(mode="after")
@@ -460,170 +322,21 @@ class Settings(BaseSettings):
                 raise ValueError(f"{PREFIX}COURSE_SIS_ID: {error}") from None
         return self
 
-    @property
-    def course_template(self) -> str:
-        """The template of courses: as set, else the one that fits what gets a course."""
-        return self.course_sis_id or DEFAULT_COURSE_SIS_IDS[self.provision_course_per]
-
-    @property
-    def teacher_roles(self) -> Mapping[int, str]:
-        """The Canvas role by SECTIONTEACHER.ROLEID."""
-        pairs = (part.partition(":") for part in self.provision_teacher_roles)
-        return {int(role_id): role.strip() for role_id, _, role in pairs}
-
-    @property
-    def shrink_percent(self) -> Mapping[str, int]:
-        """The percentage by kind; a kind that is not named has its default."""
-        shares = (part.split(":") for part in (*DEFAULT_SHARES, *self.provision_shrink_percent))
-        return {kind: int(percent) for kind, percent in shares}
-
     @model_validator(mode="after")
     def _proxies_are_known(self) -> Self:
-        if self.proxy_user_header and not self.proxy_addresses:
+        if self.proxy_headers and not self.proxy_addresses:
             raise ValueError(
-                f"{PREFIX}PROXY_USER_HEADER is set, and {PREFIX}PROXY_ADDRESSES is not: anybody could send that "
-                "header; name the addresses of the proxy"
+                f"{PREFIX}PROXY_HEADERS is set, and {PREFIX}PROXY_ADDRESSES is not: anybody could send these headers; "
+                "name the addresses of the proxy"
             )
         return self
-
-    @property
-    def has_sign_in(self) -> bool:
-        """Say whether anybody can sign in."""
-        passwords = (self.operator_password, self.viewer_password)
-        return bool(self.proxy_user_header) or any(password.get_secret_value() for password in passwords)
-
-    @property
-    def uses_redis_tls(self) -> bool:
-        """Say whether connections to Redis are encrypted."""
-        return self.redis_url.startswith("rediss://")
-
-    @property
-    def retry_waits(self) -> tuple[timedelta, ...]:
-        """The waits between attempts."""
-        return tuple(timedelta(seconds=wait) for wait in self.retry_waits_s)
-
-    def require(self, *names: str) -> None:
-        """Raise `ConfigurationError` naming every one of these settings that is empty."""
-        missing = [name for name in names if not _plain(getattr(self, name))]
-        if missing:
-            variables = ", ".join(f"{PREFIX}{name.upper()}" for name in missing)
-            raise ConfigurationError(f"not set: {variables}. Set it in the environment or in .env")
-
-
-CANVAS_SETTINGS = ("canvas_url", "canvas_token")
-POWERSCHOOL_SETTINGS = ("powerschool_url", "powerschool_client_id", "powerschool_client_secret")
-
-
-REMOVED_SETTINGS = {
-    "audit_max_entries": "at most 20000 audit entries are stored per course",
-    "canvas_course_max_age_s": "sections and assignment groups are cached for 600 s",
-    "canvas_max_in_flight": "8 Canvas requests are in flight at once",
-    "canvas_timeout_s": "the timeout is 30 s",
-    "category_max_age_s": "categories are cached for 600 s",
-    "claim_s": "a course that no worker takes is dispatched again after 30 s",
-    "dead_letter_days": "dead letters are stored for 90 days",
-    "dead_letters_max": "at most 10000 dead letters are stored",
-    "event_max_bytes": "a request body may have 2000000 bytes",
-    "event_max_waiting": "a web process keeps at most 10000 events in memory",
-    "first_change_s": "the first change of an up-to-date course is synced after 0.2 s",
-    "lease_s": "a lease lasts 10 s",
-    "log_format": "logs are for people on a terminal, else JSON",
-    "powerschool_plugin_name": "the name is passback",
-    "powerschool_score_batch": "a request has at most 200 scores",
-    "powerschool_timeout_s": "the timeout is 30 s",
-    "provision_change_threshold": "Canvas's change threshold is 10 %",
-    "provision_check_interval_s": "PowerSchool is asked every 900 s whether rosters changed",
-    "provision_import_max_s": "an SIS import may be unfinished for 21600 s",
-    "provision_odd_rows": "a run is held above 10 rows that cannot be read",
-    "provision_shrink_rows": "a run is held only where it would end 10 rows of a school or more",
-    "provision_term_move_days": "a school is held whose term moves by 28 days or more",
-    "redis_timeout_s": "the timeout is 2 s",
-    "roster_max_age_s": "rosters of sections are cached for 3600 s",
-    "session_s": "a sign-in lasts 43200 s",
-    "sqs_endpoint_url": "AWS's own variable is AWS_ENDPOINT_URL_SQS",
-    "sqs_region": "AWS's own variable is AWS_DEFAULT_REGION",
-    "sync_deadline_s": "a sync stops after 300 s and goes on later",
-    "sync_slice_s": "a sync yields to other courses after 20 s of writing",
-    "web_host": "use `passback web --host`; the default is 127.0.0.1",
-    "web_port": "use `passback web --port`; the default is 8080",
-}
-"""What holds instead of each setting that was removed."""
-
-
-SHORTEST = {
-    "operator_password": (12, "characters"),
-    "viewer_password": (12, "characters"),
-    "session_secret": (32, "characters"),
-    "metrics_token": (16, "characters"),
-    # Standard Webhooks asks for 24 to 64 bytes.
-    "webhook_secret": (24, "bytes in Base64"),
-}
-"""The least length of each secret that the installation chooses; a password's hash is longer."""
-
-
-def _length(secret: str, unit: str) -> int:
-    """Return the length; 0 for Base64 that is none, which the receivers refuse by name."""
-    if unit == "characters":
-        return len(secret)
-    try:
-        return len(b64decode(secret.removeprefix("whsec_"), validate=True))
-    except ValueError:
-        return 0
-
-
-def _plain(value: object) -> object:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
-
-
-def variable_names() -> list[str]:
-    """Return the names of all settings' variables, in the order of their definition."""
-    return [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-
-
-def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
-    """Return the checked settings of this process.
-
-    Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
-    named like its variable, in either case). An empty value means the default, except for lists, which it empties,
-    and schedules and hours, which it switches off.
-    Raises `ConfigurationError` for an unknown name or a wrong value.
-    """
-    environ = os.environ if environ is None else environ
-    env_file = Path(".env") if env_file is None else env_file
-    from_file = (
-        {k: v for k, v in dotenv_values(env_file, interpolate=False).items() if v is not None}
-        if env_file.is_file()
-        else {}
-    )
-    values = {
-        **_from_secret_files(environ.get(SECRETS_DIR_VARIABLE)),
-        **_passback_variables(from_file),
-        **_passback_variables(environ),
-    }
-    _refuse_unknown(values)
-    given = {name.removeprefix(PREFIX).lower(): value for name, value in values.items()}
-    try:
-        return _Checked.model_validate({name: value for name, value in given.items() if value or _may_be_empty(name)})
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(_messages(error))) from None
-
-
-def supervisor_socket(environ: Mapping[str, str] | None = None) -> str:
-    """Return where systemd wants to be told how this process does; empty where it does not."""
-    return (os.environ if environ is None else environ).get("NOTIFY_SOCKET", "")
-
-
-class _Checked(Settings):
-    """Settings taken from what `load` collected and from nowhere else."""
-
-    model_config = SettingsConfigDict(env_file=None)
 
     @model_validator(mode="after")
     def _secrets_are_long(self) -> Self:
         """Refuse what can be guessed. Secrets that Canvas, PowerSchool and Redis give out are theirs to choose."""
         short = [
             f"{PREFIX}{name.upper()} is shorter than {least} {unit}; make it longer"
-            for name, (least, unit) in SHORTEST.items()
+            for name, (least, unit) in MIN_LENGTHS.items()
             if 0 < _length(getattr(self, name).get_secret_value(), unit) < least
         ]
         if short:
@@ -654,7 +367,7 @@ class _Checked(Settings):
 
     @model_validator(mode="after")
     def _redis_url_is_one(self) -> Self:
-        """Refuse what libraries read otherwise, and quote with its password."""
+        """Refuse what libraries parse differently, and quote with its password."""
         try:
             parts = urlsplit(self.redis_url)
             is_one = parts.port is None or parts.port > 0
@@ -672,22 +385,136 @@ class _Checked(Settings):
             )
         return self
 
-    @classmethod
-    def settings_customise_sources(  # type: ignore[override]  # pydantic-settings passes the others by name
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        **_others: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave the collected values as the only source."""
-        return (init_settings,)
+    @property
+    def redis_sentinel_master(self) -> str:
+        """Return the name by which the Sentinels know Redis."""
+        return self.redis_sentinels[0].rpartition("@")[0] or "passback"
+
+    @property
+    def redis_sentinel_hosts(self) -> tuple[str, ...]:
+        """Return `host:port` of each Sentinel."""
+        return tuple(part.rpartition("@")[2] for part in self.redis_sentinels)
+
+    @property
+    def course_template(self) -> str:
+        """Return the template of courses: as set, else the default for what gets a course."""
+        return self.course_sis_id or DEFAULT_COURSE_SIS_IDS[self.provision_course_per]
+
+    @property
+    def login_templates(self) -> Mapping[str, str]:
+        """Return the template of logins of `student` and `staff`."""
+        return dict(pairs((*DEFAULT_LOGINS, *self.login_ids)))
+
+    @property
+    def enrollment_statuses(self) -> Mapping[str, str]:
+        """Return the status or role by case; a status that is not listed has its default."""
+        return dict(pairs((*DEFAULT_ENROLLMENTS, *self.provision_enrollments)))
+
+    @property
+    def teacher_roles(self) -> Mapping[int, str]:
+        """Return the Canvas role by SECTIONTEACHER.ROLEID."""
+        roles = ((key.removeprefix("role-"), role) for key, role in pairs(self.provision_enrollments))
+        return {int(role_id): role for role_id, role in roles if role_id.isdecimal()}
+
+    @property
+    def shrink_percent(self) -> Mapping[str, int]:
+        """Return the percentage by kind; a kind that is not listed has its default."""
+        return {kind: int(percent) for kind, percent in pairs((*DEFAULT_SHARES, *self.provision_shrink_percent))}
+
+    def selection(self, kind: str) -> tuple[str, ...]:
+        """Return the patterns of `school`, `course` or `section`."""
+        return tuple(pattern for key, pattern in pairs(self.provision_selection) if key == kind)
+
+    def proxy_names(self, role: str) -> frozenset[str]:
+        """Return the groups (users, without a header of groups) that have a role."""
+        return frozenset(name for key, name in pairs(self.proxy_roles) if key == role)
+
+    @property
+    def has_sign_in(self) -> bool:
+        """Say whether anybody can sign in."""
+        passwords = (self.operator_password, self.viewer_password)
+        return bool(self.proxy_headers) or any(password.get_secret_value() for password in passwords)
+
+    @property
+    def uses_redis_tls(self) -> bool:
+        """Say whether connections to Redis are encrypted."""
+        return self.redis_url.startswith("rediss://")
+
+    @property
+    def retry_waits(self) -> tuple[timedelta, ...]:
+        """Return the waits between attempts."""
+        return tuple(timedelta(seconds=wait) for wait in self.retry_waits_s)
+
+    def require(self, *names: str) -> None:
+        """Raise `ConfigurationError` naming every one of these settings that is empty."""
+        missing = [name for name in names if not _plain(getattr(self, name))]
+        if missing:
+            variables = ", ".join(f"{PREFIX}{name.upper()}" for name in missing)
+            raise ConfigurationError(f"not set: {variables}. Set it in the environment or in .env")
 
 
-def _passback_variables(variables: Mapping[str, str]) -> dict[str, str]:
+CANVAS_SETTINGS = ("canvas_url", "canvas_token")
+POWERSCHOOL_SETTINGS = ("powerschool_url", "powerschool_client_id", "powerschool_client_secret")
+
+
+def _length(secret: str, unit: str) -> int:
+    """Return the length; 0 for invalid Base64, which the receivers reject by name."""
+    if unit == "characters":
+        return len(secret)
+    try:
+        return len(b64decode(secret.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        return 0
+
+
+def _plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def variable_names() -> list[str]:
+    """Return the names of all settings' variables, in the order of their definition."""
+    return [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+
+
+def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
+    """Return the checked settings of this process.
+
+    Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
+    named like its variable, in either case). An empty value means the default, except for lists, which it empties,
+    and for schedules and hours, which it switches off.
+    Raises `ConfigurationError` for an unknown name or a wrong value.
+    """
+    environ = os.environ if environ is None else environ
+    env_file = Path(".env") if env_file is None else env_file
+    from_file = dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
+    values = {
+        **_from_secret_files(environ.get(SECRETS_DIR_VARIABLE)),
+        **_passback_variables(from_file),
+        **_passback_variables(environ),
+    }
+    _refuse_unknown(values)
+    given = {name.removeprefix(PREFIX).lower(): value for name, value in values.items()}
+    try:
+        return Settings.model_validate({name: value for name, value in given.items() if value or _may_be_empty(name)})
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_messages(error))) from None
+
+
+def supervisor_socket(environ: Mapping[str, str] | None = None) -> str:
+    """Return the socket on which systemd expects this process's state; empty without one."""
+    return (os.environ if environ is None else environ).get("NOTIFY_SOCKET", "")
+
+
+def has_trace_collector() -> bool:
+    """Say whether OpenTelemetry's own variables name a collector of traces."""
+    return any(os.environ.get(name) for name in OTLP_VARIABLES)
+
+
+def _passback_variables(variables: Mapping[str, str | None]) -> dict[str, str]:
     return {
         name.upper(): value
         for name, value in variables.items()
-        if name.upper().startswith(PREFIX) and name.upper() != SECRETS_DIR_VARIABLE
+        if value is not None and name.upper().startswith(PREFIX) and name.upper() != SECRETS_DIR_VARIABLE
     }
 
 
@@ -701,14 +528,13 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
         files = {path.name.upper(): path for path in sorted(folder.iterdir()) if path.is_file()}
         return {name: path.read_text().strip() for name, path in files.items() if name.startswith(PREFIX)}
     except OSError as error:
-        # Of the error, the place and the reason alone: never a traceback through what was read.
-        place = error.filename or folder
-        raise ConfigurationError(f"{SECRETS_DIR_VARIABLE}: {place} cannot be read: {error.strerror}") from None
+        # Name the file and the reason only: a traceback could show what was read.
+        path = error.filename or folder
+        raise ConfigurationError(f"{SECRETS_DIR_VARIABLE}: {path} cannot be read: {error.strerror}") from None
 
 
 def _may_be_empty(name: str) -> bool:
-    field = Settings.model_fields[name]
-    return isinstance(field.default, tuple) or name.endswith(("_schedule", "_hours"))
+    return isinstance(Settings.model_fields[name].default, tuple) or name.endswith(("_schedule", "_hours"))
 
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:

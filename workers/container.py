@@ -36,7 +36,7 @@ from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.redis.operations.latency_histogram import LatencyHistogram
 from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.provisioning.runs import ProvisionRuns
+from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, requests_wait, system_rates
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, Lease, QueueState, SyncQueue
@@ -44,11 +44,12 @@ from shared.adapters.redis.sync_queue.unknown_changes import UnknownChanges
 from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.adapters.telemetry.tracing import span
 from shared.clock import SystemClock
-from shared.config import ClearedScores, Settings
+from shared.config import Settings
 from shared.domain.outcome import Outcome
 from shared.domain.passback.changes import FIRST_CHANGE_WAIT, DebounceWindow, PendingChanges
 from shared.log_events import LogEvent
 from shared.queues import Queue, Task
+from shared.setting_types import ClearedScores
 from workers.celery.app import MAX_SYNC_DURATION, make_app
 from workers.dead_letters.filters import MAX_AGE, MAX_DEAD_LETTERS, Bounds
 from workers.dead_letters.service import DeadLetterQueue
@@ -196,8 +197,7 @@ class Container:
     @cached_property
     def provision_runs(self) -> ProvisionRuns:
         """What provisioning remembers."""
-        kept_for = timedelta(days=self.settings.provision_history_days)
-        return ProvisionRuns(self.redis, self.keys, kept_for, LEASE_DURATION)
+        return ProvisionRuns(self.redis, self.keys, RUNS_TTL, LEASE_DURATION)
 
     @cached_property
     def provisioning_service(self) -> ProvisioningService:

@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shared.events.live_events import LiveEvent, MalformedEvent
 
 ALGORITHM = "RS256"
+# Canvas does not document the issuer.
+ISSUERS = frozenset({"https://live-events.canvas.instructure.com"})
 CLOCK_TOLERANCE = timedelta(seconds=60)
 MIN_KEY_BITS = 2048
 USUAL_HEADER_BYTES = 512

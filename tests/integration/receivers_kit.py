@@ -120,7 +120,7 @@ async def _nothing() -> None: ...
 
 def settings(**changed: object) -> Settings:
     given = {"canvas_root_account_uuid": UUID, "live_events_allow_unsigned": False, **changed}
-    return Settings(_env_file=None, **given)  # type: ignore[arg-type]
+    return Settings(**given)  # type: ignore[arg-type]
 
 
 @asynccontextmanager

@@ -186,8 +186,8 @@ def test_the_sender_is_the_right_most_address_that_is_no_proxy(peer: str, forwar
 def test_a_client_s_own_proxy_headers_count_for_nothing() -> None:
     """Where the proxy adds lines of its own: neither TLS nor groups are the client's to choose."""
     site = Site(
-        OPERATOR_PASSWORD="", VIEWER_PASSWORD="", PROXY_ADDRESSES="10.1.0.0/16", PROXY_USER_HEADER="X-User",
-        PROXY_GROUPS_HEADER="X-Groups", PROXY_OPERATORS="it", PROXY_VIEWERS="staff",
+        OPERATOR_PASSWORD="", VIEWER_PASSWORD="", PROXY_ADDRESSES="10.1.0.0/16",
+        PROXY_HEADERS="X-User,X-Groups", PROXY_ROLES="operator:it,viewer:staff",
     )  # fmt: skip
     lines = [("X-User", "rivera"), ("X-Groups", "it"), ("X-Groups", "students")]
     assert Browser(site.app, client=("10.1.2.3", 1), headers=httpx.Headers(lines)).get("/").status_code == 403

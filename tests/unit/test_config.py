@@ -81,11 +81,17 @@ def test_every_unknown_name_is_reported() -> None:
         ("COURSE_SIS_ID", "canary-{teacher_number}-{section_dcid}"),
         ("STAFF_SIS_ID", "canary"),
         ("TERM_SIS_ID", "{term_id.canary}"),
-        ("STUDENT_LOGIN_ID", "{teacher_number}canary"),
-        ("STAFF_LOGIN_ID", "{email}{canary"),
+        ("LOGIN_IDS", "student:{teacher_number}canary"),
+        ("LOGIN_IDS", "staff:{email}{canary"),
+        ("LOGIN_IDS", "canary:{email}"),
         ("PROVISION_ACCOUNT_SIS_ID", "canary{section_dcid}"),
         ("PROVISION_COURSE_PER", "canary"),
-        ("PROVISION_DROPPED_STATUS", "canary"),
+        ("PROVISION_ENROLLMENTS", "dropped:canary"),
+        ("PROVISION_ENROLLMENTS", "canary:inactive"),
+        ("PROVISION_SELECTION", "canary"),
+        ("PROVISION_ENROLLMENTS", "role-canary:ta"),
+        ("PROXY_ROLES", "canary:staff"),
+        ("PROXY_HEADERS", "X-User, X canary"),
         ("PROVISION_SHRINK_PERCENT", "canary:5"),
         ("PROVISION_SHRINK_PERCENT", "users:101"),
     ],
@@ -147,6 +153,16 @@ def test_a_kind_of_shrinkage_that_is_not_named_has_its_default() -> None:
         "leavers": 100,
     }
     assert loaded(PROVISION_SHRINK_PERCENT="").shrink_percent == defaults
+
+
+def test_a_status_or_login_that_is_not_listed_has_its_default() -> None:
+    """Naming one changes one."""
+    settings = loaded(PROVISION_ENROLLMENTS="replaced-teacher:deleted", LOGIN_IDS="staff: {email}")
+
+    assert settings.enrollment_statuses == {
+        "dropped": "completed", "replaced-teacher": "deleted", "pre-registered": "active",
+    }  # fmt: skip
+    assert settings.login_templates == {"student": "{student_number}", "staff": "{email}"}
 
 
 def test_every_wrong_value_is_reported() -> None:
@@ -246,17 +262,15 @@ def test_variables_win_over_the_env_file_and_that_over_secret_files(tmp_path: Pa
     assert (settings.worker_threads, settings.canvas_account, settings.log_level) == (3, "12", "ERROR")
 
 
-@pytest.mark.parametrize("name", ["WORKER_THREADS", "DISTRICT_TIME_ZONE", "POWERSCHOOL_CA_BUNDLE", "REDIS_URL"])
+@pytest.mark.parametrize("name", ["WORKER_THREADS", "DISTRICT_TIME_ZONE", "CA_BUNDLE", "REDIS_URL"])
 def test_an_empty_value_means_the_default(name: str) -> None:
     """A variable that is set to nothing, as compose files do, counts as not set."""
     assert loaded(**{name: ""}) == loaded()
 
 
 def test_an_empty_list_is_empty() -> None:
-    """Lists can be emptied: no issuers means any, no waits means one attempt."""
-    settings = loaded(LIVE_EVENTS_ISSUERS="", RETRY_WAITS_S="")
-
-    assert (settings.live_events_issuers, settings.retry_waits) == ((), ())
+    """A list can be emptied: no waits means one attempt."""
+    assert loaded(RETRY_WAITS_S="").retry_waits == ()
 
 
 def test_names_may_be_written_in_either_case() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.redis.urls import broker_sentinel_options, broker_tls, broker_url
+from shared.adapters.redis.urls import broker_sentinel_options, broker_tls, broker_url, connection_options
 from shared.config import ConfigurationError, Settings, load
 
 
@@ -58,8 +58,8 @@ def test_a_password_of_its_own_fills_the_gap(url: str, expected: str) -> None:
 def test_sentinels_take_the_place_of_the_host() -> None:
     """Celery asks every Sentinel, with the user and the database of the URL, and the Sentinels' own password."""
     settings = settings_of(
-        "redis://passback@ignored.example/2", REDIS_PASSWORD="own", REDIS_SENTINELS="one.example:26379, [::1]:5",
-        REDIS_SENTINEL_PASSWORD="theirs", REDIS_SENTINEL_MASTER="records",
+        "redis://passback@ignored.example/2", REDIS_PASSWORD="own",
+        REDIS_SENTINELS="records@one.example:26379, [::1]:5", REDIS_SENTINEL_PASSWORD="theirs",
     )  # fmt: skip
     assert broker_url(settings) == ("sentinel://passback:own@one.example:26379/2;sentinel://passback:own@[::1]:5/2")
     options = broker_sentinel_options(settings)
@@ -68,20 +68,21 @@ def test_sentinels_take_the_place_of_the_host() -> None:
 
 def test_celery_checks_the_certificate(tmp_path: Path) -> None:
     """With `rediss://`, Celery demands a certificate, by the authority of the settings; without it, it has no TLS."""
-    settings = settings_of("rediss://redis.example", REDIS_CA_BUNDLE=str(tmp_path / "ca.crt"))
+    settings = settings_of("rediss://redis.example", CA_BUNDLE=str(tmp_path / "ca.crt"))
     assert broker_tls(settings) == {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": str(tmp_path / "ca.crt")}
     assert broker_tls(settings_of("redis://redis.example")) is None
+    assert "ssl_ca_certs" not in connection_options(settings_of("redis://redis.example", CA_BUNDLE="ca.crt"))
 
 
 @pytest.mark.parametrize(
     ("url", "changes", "words"),
     [
         ("unix:///run/redis.sock", {"REDIS_SENTINELS": "one.example:26379"}, "PASSBACK_REDIS_SENTINELS"),
-        ("redis://redis.example", {"REDIS_CA_BUNDLE": "ca.crt"}, "PASSBACK_REDIS_CA_BUNDLE"),
         ("redis://redis.example", {"REDIS_SENTINELS": "one.example"}, "PASSBACK_REDIS_SENTINELS"),
+        ("redis://redis.example", {"REDIS_SENTINELS": "a.example:1,b@c.example:1"}, "PASSBACK_REDIS_SENTINELS"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(url: str, changes: dict[str, str], words: str) -> None:
-    """A socket has no Sentinels, an authority needs TLS, and a Sentinel a port."""
+    """A socket has no Sentinels, a Sentinel needs a port, and the master's name is before the first."""
     with pytest.raises(ConfigurationError, match=words):
         settings_of(url, **changes)

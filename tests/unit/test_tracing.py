@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
 
 import fakeredis
@@ -20,17 +19,14 @@ from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.adapters.telemetry import tracing
 from shared.adapters.telemetry.tracing import span, start_tracing, stop_tracing
 from shared.clock import ManualClock
-from shared.config import load
 from shared.errors import TransientError
 from workers.celery.tracing import trace_tasks
-
-SETTINGS = load({}, Path("no.env"))
 
 
 @pytest.fixture
 def spans() -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
-    start_tracing(SETTINGS, "test", exporter)
+    start_tracing("test", exporter)
     yield exporter
     stop_tracing()
 
@@ -48,7 +44,7 @@ def api(transport: httpx.MockTransport) -> RemoteApi:
 
 def test_nothing_is_traced_unless_asked_for() -> None:
     """Without an endpoint, starting does nothing, and a span costs nothing and notes nothing."""
-    start_tracing(SETTINGS, "test")
+    start_tracing("test")
     assert tracing._tracer is None
     with span("sync", {"course_id": "42"}) as notes:
         notes.note("outcome", "done")
@@ -99,7 +95,7 @@ def test_a_task_is_a_span_around_its_requests(spans: InMemorySpanExporter) -> No
     assert "canary" not in outer.to_json()
 
 
-def test_spans_reach_a_collector() -> None:
+def test_spans_reach_a_collector(monkeypatch: pytest.MonkeyPatch) -> None:
     """With an endpoint they are sent there by OTLP over HTTP."""
     received: list[tuple[str, bytes]] = []
 
@@ -114,7 +110,8 @@ def test_spans_reach_a_collector() -> None:
     with HTTPServer(("127.0.0.1", 0), Collector) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         endpoint = f"http://127.0.0.1:{server.server_port}"
-        start_tracing(load({"PASSBACK_OTEL_ENDPOINT": endpoint}, Path("no.env")), "worker")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        start_tracing("worker")
         with span("sync", {"course_id": "42"}):
             pass
         stop_tracing()

@@ -34,7 +34,7 @@ def web(
     settings = config.load()
     configure_logging(settings)
     require_auth_or_loopback(settings, host)
-    start_tracing(settings, "web")
+    start_tracing("web")
     with run_heartbeat(settings, "web"):
         serve(web_app(settings), host, port)
 
@@ -44,7 +44,7 @@ def require_auth_or_loopback(settings: config.Settings, address: str) -> None:
     if not settings.has_sign_in and not config.is_loopback_address(address):
         raise config.ConfigurationError(
             f"the web process would bind {address} and nobody could sign in: set PASSBACK_OPERATOR_PASSWORD (or "
-            "PASSBACK_PROXY_USER_HEADER), or bind 127.0.0.1 with --host"
+            "PASSBACK_PROXY_HEADERS), or bind 127.0.0.1 with --host"
         )
 
 
@@ -75,7 +75,7 @@ def worker() -> None:
 
     settings = config.load()
     configure_logging(settings)
-    start_tracing(settings, "worker")
+    start_tracing("worker")
     trace_tasks()
     route_celery_logs()
     settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
@@ -92,7 +92,7 @@ def provisioning_worker() -> None:
 
     settings = config.load()
     configure_logging(settings)
-    start_tracing(settings, "provisioning-worker")
+    start_tracing("provisioning-worker")
     trace_tasks()
     route_celery_logs()
     settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)

@@ -11,13 +11,16 @@ from shared.domain.provisioning.hold_reasons import Limits
 from shared.domain.provisioning.imports.sis_id_changes import with_new_ids
 from shared.domain.provisioning.imports.uploads import CHANGE_THRESHOLD, UploadRules
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
-from shared.domain.provisioning.policy import ProvisioningPolicy
+from shared.domain.provisioning.policy import DroppedStatus, PreRegistered, ProvisioningPolicy, ReplacedStatus
 from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
 from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning.safety import roster_facts, safety_findings
 from shared.domain.provisioning.school_sizes import LiveHistory
+
+# The pattern of sections in PASSBACK_PROVISION_SELECTION that excludes those without any student.
+NO_EMPTY_SECTIONS = "-empty"
 
 
 class PlanBuilder:
@@ -57,7 +60,8 @@ def provisioning_policy(settings: Settings, zone: tzinfo) -> ProvisioningPolicy:
 
     Raises `ConfigurationError` for a template of sections or students that cannot work.
     """
-    account = settings.provision_account_sis_id
+    account, logins = settings.provision_account_sis_id, settings.login_templates
+    statuses, sections = settings.enrollment_statuses, settings.selection("section")
     return ProvisioningPolicy(
         zone=zone,
         section_sis_id=section_template(settings.section_sis_id),
@@ -65,20 +69,19 @@ def provisioning_policy(settings: Settings, zone: tzinfo) -> ProvisioningPolicy:
         student_sis_id=student_template(settings.student_sis_id),
         staff_sis_id=SisIdTemplate(settings.staff_sis_id),
         term_sis_id=SisIdTemplate(settings.term_sis_id),
-        student_login_id=SisIdTemplate(settings.student_login_id),
-        staff_login_id=SisIdTemplate(settings.staff_login_id),
+        student_login_id=SisIdTemplate(logins["student"]),
+        staff_login_id=SisIdTemplate(logins["staff"]),
         account_sis_id=SisIdTemplate(account) if account else None,
         course_per=settings.provision_course_per,
         publish_courses=settings.provision_publish_courses,
-        dropped_status=settings.provision_dropped_status,
-        pre_registered=settings.provision_pre_registered,
-        replaced_teacher_status=settings.provision_replaced_teacher_status,
+        dropped_status=DroppedStatus(statuses["dropped"]),
+        pre_registered=PreRegistered(statuses["pre-registered"]),
+        replaced_teacher_status=ReplacedStatus(statuses["replaced-teacher"]),
         teacher_roles=settings.teacher_roles,
-        schools=settings.provision_schools,
-        courses=settings.provision_courses,
-        sections=settings.provision_sections,
-        empty_sections=settings.provision_empty_sections,
-        preferred_names=settings.provision_preferred_names,
+        schools=settings.selection("school"),
+        courses=settings.selection("course"),
+        sections=tuple(pattern for pattern in sections if pattern != NO_EMPTY_SECTIONS),
+        empty_sections=NO_EMPTY_SECTIONS not in sections,
     )
 
 
@@ -91,4 +94,5 @@ def limits(settings: Settings) -> Limits:
 
 def upload_rules(settings: Settings) -> UploadRules:
     """Return how imports are made."""
-    return UploadRules(settings.provision_dropped_status, CHANGE_THRESHOLD, settings.provision_remaster_days)
+    dropped = DroppedStatus(settings.enrollment_statuses["dropped"])
+    return UploadRules(dropped, CHANGE_THRESHOLD, settings.provision_remaster_days)

@@ -85,12 +85,19 @@ def http_client(
         timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
         limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
         headers={"Accept-Encoding": ENCODINGS, **(headers or {})},
-        verify=ssl.create_default_context(cafile=str(ca_bundle)) if ca_bundle else True,
+        verify=_certificates(ca_bundle) if ca_bundle else True,
         follow_redirects=False,
         transport=transport,
         event_hooks={"request": list(before_sending)},
     )
     return bound(client)
+
+
+def _certificates(ca_bundle: Path) -> ssl.SSLContext:
+    """Return what trusts the authorities of a PEM file, and the public ones."""
+    context = httpx.create_ssl_context()
+    context.load_verify_locations(cafile=str(ca_bundle))
+    return context
 
 
 def no_counting(_system: str, _template: str, _status: int | str, _seconds: float) -> None:

@@ -133,7 +133,7 @@ def _api(
         settings.powerschool_url,
         RESPONSE_TIMEOUT_S,
         headers={"Accept": "application/json"},
-        ca_bundle=settings.powerschool_ca_bundle,
+        ca_bundle=settings.ca_bundle,
         transport=transport,
         before_sending=before_sending,
     )

@@ -39,7 +39,7 @@ def sentinel_options(settings: Settings) -> dict[str, Any]:
 
 def sentinel_addresses(settings: Settings) -> list[tuple[str, int]]:
     """Return the Sentinels' hosts and ports."""
-    parts = [address.rpartition(":") for address in settings.redis_sentinels]
+    parts = [address.rpartition(":") for address in settings.redis_sentinel_hosts]
     return [(host.strip("[]"), int(port)) for host, _, port in parts]
 
 
@@ -54,7 +54,7 @@ def broker_url(settings: Settings) -> str:
     password = settings.redis_password.get_secret_value()
     if settings.redis_sentinels:
         account, database = _account(parts.username, parts.password or quote(password, safe="")), parts.path or "/0"
-        places = [f"{SENTINEL_SCHEME}://{account}{place}{database}" for place in settings.redis_sentinels]
+        places = [f"{SENTINEL_SCHEME}://{account}{place}{database}" for place in settings.redis_sentinel_hosts]
         return ";".join(places)
     if parts.scheme == "unix":
         return _socket_url(settings.redis_url, password)
@@ -81,7 +81,7 @@ def _timeouts() -> dict[str, Any]:
 
 
 def _authority(settings: Settings) -> dict[str, Any]:
-    return {"ssl_ca_certs": str(settings.redis_ca_bundle)} if settings.redis_ca_bundle else {}
+    return {"ssl_ca_certs": str(settings.ca_bundle)} if settings.ca_bundle and settings.uses_redis_tls else {}
 
 
 def _socket_url(redis_url: str, spare_password: str) -> str:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-from shared.config import ConfigurationError, Settings
+from shared.config import ConfigurationError, has_trace_collector
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -43,13 +43,13 @@ _tracer: "Tracer | None" = None
 _NOTHING = _NoAttributes()
 
 
-def start_tracing(settings: Settings, process: str, exporter: "SpanExporter | None" = None) -> None:
-    """Send spans where `PASSBACK_OTEL_ENDPOINT` says, if it says anything. Needs the extra `passback[otel]`.
+def start_tracing(process: str, exporter: "SpanExporter | None" = None) -> None:
+    """Send spans to the collector of `OTEL_EXPORTER_OTLP_ENDPOINT`, if it is set. Needs the extra `passback[otel]`.
 
     An `exporter` gets them instead, each at its end: for tests.
     """
     global _provider, _tracer  # one per process, as OpenTelemetry has it
-    if not settings.otel_endpoint and exporter is None:
+    if not has_trace_collector() and exporter is None:
         return
     if find_spec("opentelemetry.sdk") is None:
         raise ConfigurationError("OpenTelemetry is not installed: pip install 'passback[otel]'")
@@ -62,7 +62,7 @@ def start_tracing(settings: Settings, process: str, exporter: "SpanExporter | No
     if exporter is not None:
         provider.add_span_processor(SimpleSpanProcessor(exporter))
     else:
-        provider.add_span_processor(BatchSpanProcessor(_otlp(settings.otel_endpoint)))
+        provider.add_span_processor(BatchSpanProcessor(_otlp()))
     _provider, _tracer = provider, provider.get_tracer("passback")
 
 
@@ -93,7 +93,7 @@ def span(name: str, attributes: Mapping[str, Value] | None = None) -> Iterator[S
             raise
 
 
-def _otlp(endpoint: str) -> "SpanExporter":
+def _otlp() -> "SpanExporter":
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
-    return OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")
+    return OTLPSpanExporter()

@@ -72,4 +72,3 @@ class ProvisioningPolicy:
     courses: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     empty_sections: bool = True
-    preferred_names: bool = False

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("provisioning")
 
 SMALL = DistrictSize(schools=1, students=30, sections=6)
 TAUGHT = DistrictSize(schools=2, students=30, sections=40)
-BY_EMAIL = {"STUDENT_LOGIN_ID": "{email}"}
+BY_EMAIL = {"LOGIN_IDS": "student:{email}"}
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_pre_registered_students_are_in_class(town: RosterTown) -> None:
 
 def test_co_teachers_come_and_go_by_their_dates() -> None:
     """In the role of the district's map, the account's own roles among them; a role changes by itself."""
-    with roster_town(TAUGHT, PROVISION_TEACHER_ROLES="27:ta,28:Grader") as town:
+    with roster_town(TAUGHT, PROVISION_ENROLLMENTS="role-27:ta,role-28:Grader") as town:
         town.canvas.state.sandbox.seed.custom_roles["Grader"] = "TaEnrollment"
         rosters, today = town.rosters, town.today
         terms = {s.dcid: rosters.term_of(s) for s in rosters.sections.values() if s.lead}
@@ -305,7 +305,7 @@ def test_a_login_suspended_by_hand_stays_suspended(town: RosterTown) -> None:
 
 def test_what_a_district_leaves_out_does_not_come_to_canvas() -> None:
     """A school, with its sections; the next run has nothing to do."""
-    with roster_town(DistrictSize(schools=2, students=40, sections=16), PROVISION_SCHOOLS="-200") as town:
+    with roster_town(DistrictSize(schools=2, students=40, sections=16), PROVISION_SELECTION="school:-200") as town:
         assert town.ask().state is RunState.DONE
         sections = {str(s.dcid): s.school_number for s in town.rosters.sections.values()}
         assert {sections[str(row["section_id"])] for row in town.canvas_roster()["sections"]} == {100}

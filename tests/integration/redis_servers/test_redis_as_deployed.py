@@ -64,7 +64,7 @@ def variables(deployment: Deployment) -> dict[str, str]:
     return {
         "PASSBACK_REDIS_URL": f"rediss://passback@127.0.0.1:{deployment.primary_port}/0",
         "PASSBACK_REDIS_PASSWORD": password_of("passback"),
-        "PASSBACK_REDIS_CA_BUNDLE": str(deployment.authority),
+        "PASSBACK_CA_BUNDLE": str(deployment.authority),
         "PASSBACK_REDIS_SENTINEL_PASSWORD": password_of("sentinels"),
     }
 
@@ -111,7 +111,7 @@ def test_all_three_clients_reach_redis(deployment: Deployment, reached: Callable
 
 def test_a_certificate_of_another_authority_is_refused(deployment: Deployment) -> None:
     """Without the authority of the settings, nothing is said to a server that cannot prove itself."""
-    stranger = {k: v for k, v in variables(deployment).items() if k != "PASSBACK_REDIS_CA_BUNDLE"}
+    stranger = {k: v for k, v in variables(deployment).items() if k != "PASSBACK_CA_BUNDLE"}
     with connect(settings_of(stranger)) as client, pytest.raises(RedisUnavailable, match="ConnectionError"):
         client.ping()
 

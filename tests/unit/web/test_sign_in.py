@@ -11,7 +11,7 @@ from workers.web.auth.passwords import Password, hashed
 from workers.web.pages.sign_in_pages import safe
 
 PROXY = {
-    "OPERATOR_PASSWORD": "", "VIEWER_PASSWORD": "", "PROXY_ADDRESSES": "10.1.0.0/16", "PROXY_USER_HEADER": "X-User",
+    "OPERATOR_PASSWORD": "", "VIEWER_PASSWORD": "", "PROXY_ADDRESSES": "10.1.0.0/16", "PROXY_HEADERS": "X-User",
 }  # fmt: skip
 FROM_PROXY = ("10.1.2.3", 1)
 
@@ -177,7 +177,7 @@ def test_a_broken_hash_is_named() -> None:
 
 def test_a_trusted_proxy_signs_people_in() -> None:
     """By its headers, with groups as roles; what it says of the address counts, too."""
-    site = Site(**PROXY, PROXY_GROUPS_HEADER="X-Groups", PROXY_OPERATORS="it,ops", PROXY_VIEWERS="staff")
+    site = Site(**{**PROXY, "PROXY_HEADERS": "X-User,X-Groups"}, PROXY_ROLES="operator:it,operator:ops,viewer:staff")
     browser = Browser(site.app, client=FROM_PROXY, headers={"X-User": "rivera@district.test", "X-Groups": "staff, it"})
     assert "rivera@district.test" in browser.get("/").text
     assert browser.post("/pause", {"target": "course:101", "reason": "a"}).status_code == 303
@@ -222,7 +222,7 @@ def test_behind_a_proxy_guesses_count_by_the_sender(site: Site) -> None:
 def test_a_proxy_header_needs_a_proxy() -> None:
     """Without addresses anybody could send it."""
     with pytest.raises(ConfigurationError, match="PASSBACK_PROXY_ADDRESSES"):
-        load({"PASSBACK_PROXY_USER_HEADER": "X-User"})
+        load({"PASSBACK_PROXY_HEADERS": "X-User"})
     with pytest.raises(ConfigurationError, match="no address or network"):
         load({"PASSBACK_PROXY_ADDRESSES": "somewhere"})
 
@@ -236,7 +236,7 @@ def test_a_proxy_header_needs_a_proxy() -> None:
         ("0.0.0.0", {}, True),
         ("web.district.test", {}, True),
         ("0.0.0.0", {"PASSBACK_VIEWER_PASSWORD": VIEWER_PASSWORD}, False),
-        ("0.0.0.0", {"PASSBACK_PROXY_USER_HEADER": "X-User", "PASSBACK_PROXY_ADDRESSES": "10.0.0.1"}, False),
+        ("0.0.0.0", {"PASSBACK_PROXY_HEADERS": "X-User", "PASSBACK_PROXY_ADDRESSES": "10.0.0.1"}, False),
     ],
 )
 def test_others_come_in_only_where_they_can_sign_in(address: str, settings: dict[str, str], is_refused: bool) -> None:

@@ -36,7 +36,7 @@ class RequestAuthenticator:
         self, settings: Settings, redis: Callable[[], Redis], keys: Keys, authenticator: Authenticator | None = None
     ) -> None:
         self.is_possible = settings.has_sign_in
-        self.by_proxy = bool(settings.proxy_user_header)
+        self.by_proxy = bool(settings.proxy_headers)
         self._settings = settings
         self._redis = redis
         self._keys = keys

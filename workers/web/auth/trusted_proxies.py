@@ -19,10 +19,9 @@ class Proxies:
 
     def __init__(self, settings: Settings) -> None:
         self._networks = [ip_network(each) for each in settings.proxy_addresses]
-        self._user_header = settings.proxy_user_header
-        self._groups_header = settings.proxy_groups_header
-        self._operators = frozenset(settings.proxy_operators)
-        self._viewers = frozenset(settings.proxy_viewers)
+        self._user_header, self._groups_header = (*settings.proxy_headers, "", "")[:2]
+        self._operators = settings.proxy_names(Role.OPERATOR)
+        self._viewers = settings.proxy_names(Role.VIEWER)
 
     def sender(self, request: HTTPConnection) -> str:
         """Return where a request comes from, as `sender_of` does."""

@@ -21,7 +21,7 @@ from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
 from shared.adapters.redis.sync_queue.webhook_ids import RosterChangeFlag, WebhookIds
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError, Settings
-from shared.events.signatures import Senders, SigningKeys
+from shared.events.signatures import ISSUERS, Senders, SigningKeys
 from shared.ports.passback import Count, ignore_count
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.canvas_events import CanvasEvents
@@ -65,7 +65,7 @@ def create_app(
     """
     if not settings.live_events_allow_unsigned:
         settings.require("canvas_root_account_uuid")
-    senders = Senders(settings.canvas_root_account_uuid, frozenset(settings.live_events_issuers))
+    senders = Senders(settings.canvas_root_account_uuid, ISSUERS)
     canvas_events = CanvasEvents(
         writer,
         keys,

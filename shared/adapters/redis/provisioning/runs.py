@@ -46,6 +46,8 @@ class ScheduleState:
 SUBJECT = "provisioning"
 # What Canvas holds is needed to compare with, however long nothing changes; each run prolongs it.
 DATA_SETS_TTL = timedelta(days=400)
+# Time for which a run can be shown and rolled back.
+RUNS_TTL = timedelta(days=90)
 _ROLLBACKS_FIRST = 1e15
 # Compared with are a day ago and a week ago, a few hours more or less.
 SCHOOL_SIZES_TTL = timedelta(days=10)

@@ -100,10 +100,9 @@ def test_what_is_left_out_later_is_concluded() -> None:
     assert column(after, Entity.ENROLLMENTS, "status")["4002/1502/student"] == "completed"
 
 
-def test_preferred_names_are_used_where_the_district_says_so() -> None:
-    """Whoever has none is called as ever."""
+def test_preferred_names_are_used_where_the_query_returns_them() -> None:
+    """A student without one has the name of STUDENTS."""
     people = roster(students=(student(501, preferred_first_name="Pref"), student(502)))
 
-    assert column(plan(people), Entity.USERS, "first_name")["1501"] == "Stu"
-    names = column(plan(people, policy(preferred_names=True)), Entity.USERS, "first_name")
+    names = column(plan(people), Entity.USERS, "first_name")
     assert (names["1501"], names["1502"]) == ("Pref", "Stu")

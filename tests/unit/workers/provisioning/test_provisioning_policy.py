@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from shared.config import Settings, load
 from shared.domain.provisioning.hold_reasons import Limits
 from shared.domain.provisioning.imports.uploads import UploadRules
-from shared.domain.provisioning.policy import CoursePer, DroppedStatus
+from shared.domain.provisioning.policy import CoursePer, DroppedStatus, PreRegistered, ReplacedStatus
 from shared.domain.provisioning.rows.sis_rows import Entity
 from tests.unit.domain.provisioning.rosters import plan, roster
 from workers.provisioning.planning import limits, provisioning_policy, upload_rules
@@ -32,12 +32,12 @@ def test_every_choice_reaches_the_policy() -> None:
         loaded(
             PROVISION_COURSE_PER="teacher",
             PROVISION_PUBLISH_COURSES="yes",
-            PROVISION_DROPPED_STATUS="inactive",
+            PROVISION_ENROLLMENTS="dropped:inactive,pre-registered:wait,role-27:ta,role-28:Grader",
+            PROVISION_SELECTION="school:100, school:200, course:-LUNCH*, section:-4711, section:-empty",
             PROVISION_ACCOUNT_SIS_ID="A{school_number}",
             STAFF_SIS_ID="S{users_dcid}",
             TERM_SIS_ID="{term_dcid}",
-            STUDENT_LOGIN_ID="{email}",
-            STAFF_LOGIN_ID="{email}",
+            LOGIN_IDS="student:{email},staff:{email}",
             SECTION_SIS_ID="{section_id}",
             STUDENT_SIS_ID="{student_dcid}",
         ),
@@ -62,11 +62,15 @@ def test_every_choice_reaches_the_policy() -> None:
     assert policy.course_sis_id.text == "{school_number}-{term_id}-{course_number}-T{teacher_number}"
     assert policy.account_sis_id is not None
     assert policy.account_sis_id.text == "A{school_number}"
-    assert (policy.course_per, policy.publish_courses, policy.dropped_status) == (
-        CoursePer.TEACHER,
-        True,
+    assert (policy.course_per, policy.publish_courses) == (CoursePer.TEACHER, True)
+    assert (policy.dropped_status, policy.replaced_teacher_status, policy.pre_registered) == (
         DroppedStatus.INACTIVE,
+        ReplacedStatus.INACTIVE,
+        PreRegistered.WAIT,
     )
+    assert policy.teacher_roles == {27: "ta", 28: "Grader"}
+    assert (policy.schools, policy.courses) == (("100", "200"), ("-LUNCH*",))
+    assert (policy.sections, policy.empty_sections) == (("-4711",), False)
 
 
 def test_limits_and_rules_come_from_the_settings() -> None:
