@@ -90,6 +90,16 @@ class Staff:
     email: str | None = None
     active: bool = True
 
+    @property
+    def shown_last_name(self) -> str:
+        """Return the last name; a number stands for one that was not given."""
+        return self.last_name or f"No. {self.dcid}"
+
+    @property
+    def status(self) -> int:
+        """Return SCHOOLSTAFF.STATUS: 1 for current, 2 for no longer here."""
+        return 1 if self.active else 2
+
 
 @dataclass(slots=True)
 class SectionTeacher:
@@ -133,8 +143,7 @@ class Section:
 class Student:
     """A student; `number` is text, because leading zeros belong to it. Enroll status 0 is active.
 
-    `email` is the person's primary address, `other_emails` the rest, by their priority. The preferred names are in a
-    district's own fields, which only its own version of a query gives.
+    `email` is the person's primary address, `other_emails` the rest, by their priority.
     """
 
     dcid: int
@@ -146,8 +155,11 @@ class Student:
     last_name: str = ""
     email: str | None = None
     other_emails: list[str] = field(default_factory=list)
-    preferred_first_name: str = ""
-    preferred_last_name: str = ""
+
+    @property
+    def shown_last_name(self) -> str:
+        """Return the last name; a number stands for one that was not given."""
+        return self.last_name or f"No. {self.dcid}"
 
     @property
     def emails(self) -> list[str]:

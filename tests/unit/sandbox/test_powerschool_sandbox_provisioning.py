@@ -28,7 +28,7 @@ def changed(district: District) -> dict[str, list[int]]:
 def test_the_queries_are_those_of_the_plugin(name: str) -> None:
     """The same columns in the same order, needing the same grants."""
     declared = [(column.text, column.attrib["column"].lower()) for column in QUERIES[name].iter("column")]
-    assert sorted(declared) == sorted(PROVISIONING_QUERIES[name].columns.items())
+    assert sorted(declared) == sorted(PROVISIONING_QUERIES[name].grants.items())
     assert re.fullmatch(r"\w+", PROVISIONING_QUERIES[name].core_table)
     assert QUERIES[name].attrib["coreTable"] == PROVISIONING_QUERIES[name].core_table
 

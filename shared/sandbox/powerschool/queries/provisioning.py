@@ -4,20 +4,17 @@ They answer as the SQL in `deploy/powerschool-plugin/queries_root` says.
 """
 
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 
 from shared.sandbox.powerschool.queries.gradebook import (
     INDEX_COLUMNS,
-    Arguments,
+    Joined,
     PowerQuery,
-    Row,
     near_sections,
     near_years,
 )
-from shared.sandbox.powerschool.rows import Section, Staff
+from shared.sandbox.powerschool.rows import Section
 from shared.sandbox.powerschool.state import PowerSchool
-
-CURRENT, GONE = 1, 2
-"""SCHOOLSTAFF.STATUS."""
 
 
 def section_teacher_id(section: Section, number: int) -> int:
@@ -25,143 +22,72 @@ def section_teacher_id(section: Section, number: int) -> int:
     return section.dcid * 100 + number
 
 
-def _schools(state: PowerSchool) -> Iterable[Row]:
-    for school in sorted(state.schools.values(), key=lambda school: school.dcid):
-        yield {"school_number": school.number, "school_dcid": school.dcid, "school_name": school.name}
+def _schools(state: PowerSchool) -> Iterable[Joined]:
+    return ({"school": school} for school in sorted(state.schools.values(), key=lambda school: school.dcid))
 
 
-def _terms(state: PowerSchool) -> Iterable[Row]:
-    years = near_years(state)
-    for term in sorted(state.terms.values(), key=lambda term: term.dcid):
-        if term.year_id in years:
-            yield {
-                "term_id": term.id,
-                "term_dcid": term.dcid,
-                "school_number": term.school_number,
-                "year_id": term.year_id,
-                "term_name": term.name,
-                "abbreviation": term.abbreviation,
-                "first_day": term.first_day,
-                "last_day": term.last_day,
-            }
+def _terms(state: PowerSchool) -> Iterable[Joined]:
+    years, terms = near_years(state), sorted(state.terms.values(), key=lambda term: term.dcid)
+    return ({"term": term} for term in terms if term.year_id in years)
 
 
-def _courses(state: PowerSchool) -> Iterable[Row]:
+def _courses(state: PowerSchool) -> Iterable[Joined]:
     used = {section.course_number for section in near_sections(state)}
-    for course in sorted(state.courses.values(), key=lambda course: course.dcid):
-        if course.number in used:
-            yield {
-                "course_dcid": course.dcid,
-                "course_number": course.number,
-                "course_name": course.name,
-                "school_number": course.school_number,
-            }
+    courses = sorted(state.courses.values(), key=lambda course: course.dcid)
+    return ({"course": course} for course in courses if course.number in used)
 
 
-def _sections(state: PowerSchool) -> Iterable[Row]:
+def _sections(state: PowerSchool) -> Iterable[Joined]:
     """Return each section, left-joined with its co-teachers who have not left."""
     for section in near_sections(state):
-        row = {
-            "section_dcid": section.dcid,
-            "section_id": section.id,
-            "school_number": section.school_number,
-            "term_id": section.term_id,
-            "course_number": section.course_number,
-            "section_number": section.section_number,
-            "lead_users_dcid": section.lead,
-        }
-        yield from [{**row, **each} for each in _co_teachers(state, section)] or [row]
+        day = min(state.today(), state.term_of(section).last_day)
+        others = [
+            {"section": section, "co": teacher, "row": SimpleNamespace(id=section_teacher_id(section, number))}
+            for number, teacher in enumerate(section.teachers)
+            if teacher.users_dcid != section.lead and (teacher.end_date is None or teacher.end_date >= day)
+        ]
+        yield from others or [{"section": section}]
 
 
-def _co_teachers(state: PowerSchool, section: Section) -> Iterable[Row]:
-    day = min(state.today(), state.term_of(section).last_day)
-    for number, teacher in enumerate(section.teachers):
-        is_other = teacher.users_dcid != section.lead
-        if is_other and (teacher.end_date is None or teacher.end_date >= day):
-            row_id = section_teacher_id(section, number)
-            yield {
-                "co_users_dcid": teacher.users_dcid,
-                "section_teacher_id": row_id,
-                "co_role_id": teacher.role_id,
-                "co_first_day": teacher.start_date,
-                "co_last_day": teacher.end_date,
-            }
-
-
-def _staff(state: PowerSchool) -> Iterable[Row]:
+def _staff(state: PowerSchool) -> Iterable[Joined]:
     leads = {section.lead for section in near_sections(state)}
     shown = {member.dcid for member in state.staff.values() if member.active or member.dcid in leads}
     for member in sorted(state.staff.values(), key=lambda member: (member.dcid, member.staff_id)):
         if member.dcid in shown:
-            yield _staff_row(member)
+            yield {"staff": member}
 
 
-def _staff_row(member: Staff) -> Row:
-    return {
-        "users_dcid": member.dcid,
-        "staff_id": member.staff_id,
-        "teacher_number": member.teacher_number,
-        "first_name": member.first_name,
-        "last_name": member.last_name or f"No. {member.dcid}",
-        "email": member.email,
-        "school_number": member.school_number,
-        "status": CURRENT if member.active else GONE,
-    }
-
-
-def _students(state: PowerSchool) -> Iterable[Row]:
+def _students(state: PowerSchool) -> Iterable[Joined]:
     """Return each student, left-joined with the e-mail addresses."""
     enrolled = {row.student_dcid for section in near_sections(state) for row in state.rosters[section.dcid]}
     for student in sorted(state.students.values(), key=lambda student: student.dcid):
         if student.enroll_status != 0 and student.dcid not in enrolled:
             continue
-        row = {
-            "student_dcid": student.dcid,
-            "student_number": student.number,
-            "first_name": student.first_name,
-            "last_name": student.last_name or f"No. {student.dcid}",
-            "school_number": student.school_number,
-            "enroll_status": student.enroll_status,
-        }
-        if student.preferred_first_name or student.preferred_last_name:
-            # As a query answers to which the district added these columns; nulls are left out of a row.
-            row |= {
-                "preferred_first_name": student.preferred_first_name,
-                "preferred_last_name": student.preferred_last_name,
-            }
         if not student.emails:
-            yield row
-        for priority, email in enumerate(student.emails, 1):
-            is_primary = email == student.email
-            email_id = student.dcid * 10 + priority
-            yield {**row, "email_id": email_id, "email": email, "is_primary": is_primary, "priority": priority}
+            yield {"student": student}
+        for number, address in enumerate(student.emails, 1):
+            email = SimpleNamespace(
+                id=student.dcid * 10 + number, address=address, is_primary=address == student.email, priority=number
+            )
+            yield {"student": student, "email": email}
 
 
-def _enrollments(state: PowerSchool) -> Iterable[Row]:
+def _enrollments(state: PowerSchool) -> Iterable[Joined]:
     rows = (row for section in near_sections(state) for row in state.rosters[section.dcid])
     for row in sorted(rows, key=lambda row: row.dcid):
         if row.student_dcid in state.students:
-            yield {
-                "enrollment_dcid": row.dcid,
-                "section_dcid": row.section_dcid,
-                "student_dcid": row.student_dcid,
-                "entry_date": row.entry_date,
-                "exit_date": row.exit_date,
-                "is_dropped": row.dropped,
-            }
+            yield {"enrollment": row}
 
 
 def _query(
     name: str,
     core_table: str,
-    columns: dict[str, str],
-    rows: Callable[[PowerSchool], Iterable[Row]],
+    columns: dict[str, tuple[str, str, str]],
+    joined: Callable[[PowerSchool], Iterable[Joined]],
     *key: str,
 ) -> PowerQuery:
-    def without_arguments(state: PowerSchool, _arguments: Arguments) -> Iterable[Row]:
-        return rows(state)
-
-    return PowerQuery(f"org.passback.sync.provisioning.{name}", core_table, (), columns, without_arguments, key)
+    full_name = f"org.passback.sync.provisioning.{name}"
+    return PowerQuery(full_name, core_table, columns, lambda state, _arguments: joined(state), key)
 
 
 PROVISIONING_QUERIES = {
@@ -170,7 +96,11 @@ PROVISIONING_QUERIES = {
         _query(
             "schools",
             "schools",
-            {"school_number": "schools.school_number", "school_dcid": "schools.dcid", "school_name": "schools.name"},
+            {
+                "school_number": ("schools.school_number", "school", "number"),
+                "school_dcid": ("schools.dcid", "school", "dcid"),
+                "school_name": ("schools.name", "school", "name"),
+            },
             _schools,
             "school_dcid",
         ),
@@ -178,14 +108,14 @@ PROVISIONING_QUERIES = {
             "terms",
             "terms",
             {
-                "term_id": "terms.id",
-                "term_dcid": "terms.dcid",
-                "school_number": "terms.schoolid",
-                "year_id": "terms.yearid",
-                "term_name": "terms.name",
-                "abbreviation": "terms.abbreviation",
-                "first_day": "terms.firstday",
-                "last_day": "terms.lastday",
+                "term_id": ("terms.id", "term", "id"),
+                "term_dcid": ("terms.dcid", "term", "dcid"),
+                "school_number": ("terms.schoolid", "term", "school_number"),
+                "year_id": ("terms.yearid", "term", "year_id"),
+                "term_name": ("terms.name", "term", "name"),
+                "abbreviation": ("terms.abbreviation", "term", "abbreviation"),
+                "first_day": ("terms.firstday", "term", "first_day"),
+                "last_day": ("terms.lastday", "term", "last_day"),
             },
             _terms,
             "term_dcid",
@@ -194,10 +124,10 @@ PROVISIONING_QUERIES = {
             "courses",
             "courses",
             {
-                "course_dcid": "courses.dcid",
-                "course_number": "courses.course_number",
-                "course_name": "courses.course_name",
-                "school_number": "courses.schoolid",
+                "course_dcid": ("courses.dcid", "course", "dcid"),
+                "course_number": ("courses.course_number", "course", "number"),
+                "course_name": ("courses.course_name", "course", "name"),
+                "school_number": ("courses.schoolid", "course", "school_number"),
             },
             _courses,
             "course_dcid",
@@ -205,14 +135,14 @@ PROVISIONING_QUERIES = {
         _query(
             "sections",
             "sections",
-            {
-                **INDEX_COLUMNS,
-                "lead_users_dcid": "schoolstaff.users_dcid",
-                "co_users_dcid": "schoolstaff.users_dcid",
-                "section_teacher_id": "sectionteacher.id",
-                "co_role_id": "sectionteacher.roleid",
-                "co_first_day": "sectionteacher.start_date",
-                "co_last_day": "sectionteacher.end_date",
+            INDEX_COLUMNS
+            | {
+                "lead_users_dcid": ("schoolstaff.users_dcid", "section", "lead"),
+                "co_users_dcid": ("schoolstaff.users_dcid", "co", "users_dcid"),
+                "section_teacher_id": ("sectionteacher.id", "row", "id"),
+                "co_role_id": ("sectionteacher.roleid", "co", "role_id"),
+                "co_first_day": ("sectionteacher.start_date", "co", "start_date"),
+                "co_last_day": ("sectionteacher.end_date", "co", "end_date"),
             },
             _sections,
             "section_dcid",
@@ -222,14 +152,14 @@ PROVISIONING_QUERIES = {
             "staff",
             "users",
             {
-                "users_dcid": "users.dcid",
-                "teacher_number": "users.teachernumber",
-                "first_name": "users.first_name",
-                "last_name": "users.last_name",
-                "email": "users.email_addr",
-                "staff_id": "schoolstaff.id",
-                "school_number": "schoolstaff.schoolid",
-                "status": "schoolstaff.status",
+                "users_dcid": ("users.dcid", "staff", "dcid"),
+                "teacher_number": ("users.teachernumber", "staff", "teacher_number"),
+                "first_name": ("users.first_name", "staff", "first_name"),
+                "last_name": ("users.last_name", "staff", "shown_last_name"),
+                "email": ("users.email_addr", "staff", "email"),
+                "staff_id": ("schoolstaff.id", "staff", "staff_id"),
+                "school_number": ("schoolstaff.schoolid", "staff", "school_number"),
+                "status": ("schoolstaff.status", "staff", "status"),
             },
             _staff,
             "users_dcid",
@@ -239,16 +169,16 @@ PROVISIONING_QUERIES = {
             "students",
             "students",
             {
-                "student_dcid": "students.dcid",
-                "student_number": "students.student_number",
-                "first_name": "students.first_name",
-                "last_name": "students.last_name",
-                "school_number": "students.schoolid",
-                "enroll_status": "students.enroll_status",
-                "email_id": "personemailaddressassoc.emailaddressid",
-                "email": "emailaddress.emailaddress",
-                "is_primary": "personemailaddressassoc.isprimaryemailaddress",
-                "priority": "personemailaddressassoc.emailaddresspriorityorder",
+                "student_dcid": ("students.dcid", "student", "dcid"),
+                "student_number": ("students.student_number", "student", "number"),
+                "first_name": ("students.first_name", "student", "first_name"),
+                "last_name": ("students.last_name", "student", "shown_last_name"),
+                "school_number": ("students.schoolid", "student", "school_number"),
+                "enroll_status": ("students.enroll_status", "student", "enroll_status"),
+                "email_id": ("personemailaddressassoc.emailaddressid", "email", "id"),
+                "email": ("emailaddress.emailaddress", "email", "address"),
+                "is_primary": ("personemailaddressassoc.isprimaryemailaddress", "email", "is_primary"),
+                "priority": ("personemailaddressassoc.emailaddresspriorityorder", "email", "priority"),
             },
             _students,
             "student_dcid",
@@ -258,12 +188,12 @@ PROVISIONING_QUERIES = {
             "enrollments",
             "cc",
             {
-                "enrollment_dcid": "cc.dcid",
-                "section_dcid": "sections.dcid",
-                "student_dcid": "students.dcid",
-                "entry_date": "cc.dateenrolled",
-                "exit_date": "cc.dateleft",
-                "is_dropped": "cc.sectionid",
+                "enrollment_dcid": ("cc.dcid", "enrollment", "dcid"),
+                "section_dcid": ("sections.dcid", "enrollment", "section_dcid"),
+                "student_dcid": ("students.dcid", "enrollment", "student_dcid"),
+                "entry_date": ("cc.dateenrolled", "enrollment", "entry_date"),
+                "exit_date": ("cc.dateleft", "enrollment", "exit_date"),
+                "is_dropped": ("cc.sectionid", "enrollment", "dropped"),
             },
             _enrollments,
             "enrollment_dcid",

@@ -80,7 +80,7 @@ def _query(request: Request) -> PowerQuery:
 
 def _check_grants(query: PowerQuery, faults: PowerSchoolFaults) -> None:
     """Documented: fields that are not granted are refused on the call, not left out."""
-    fields = [field.split(".") for field in query.columns.values()]
+    fields = [field.split(".") for field in query.grants.values()]
     lacking = [(table, column) for table, column in fields if faults.lacks(table, column)]
     if lacking:
         raise columns_not_granted(lacking)
