@@ -1,7 +1,7 @@
 """Faults and the request log, shared by both sandboxes: what can go wrong on the way, whatever the API.
 
-Each sandbox makes a `Switchboard` with its own subclass of `Faults`, wraps its app in `FaultMiddleware` and serves
-`control_routes`. Paths below `/_sandbox` are the control plane: no fault applies to them, and they are not logged.
+Each sandbox makes a `Switchboard` with its own subclass of `Faults` and wraps its app in `FaultMiddleware`. Paths
+below `/_sandbox` are the control plane: no fault applies to them, and they are not logged.
 """
 
 import asyncio
@@ -13,23 +13,15 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPMethod
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import (
-    HTMLResponse,
-    JSONResponse,
-    PlainTextResponse,
-    RedirectResponse,
-    Response,
-    StreamingResponse,
-)
-from starlette.routing import Route
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.clock import Clock
@@ -173,10 +165,6 @@ class LoggedRequest:
     bytes: int = 0
     rows: int | None = None
     lost: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the record for the control plane, the time in ISO 8601."""
-        return asdict(self) | {"at": self.at.isoformat()}
 
 
 @dataclass
@@ -355,35 +343,3 @@ def _linger_zero(transport: asyncio.Transport) -> None:
 
 def _host(scope: Scope) -> str:
     return Request(scope).headers.get("host", "sandbox").split(":")[0]
-
-
-MESSAGE_PAGE = "<html>\r\n<head>\r\n<title>PowerSchool page unavailable</title>\r\n</head>\r\n<body></body>\r\n</html>"
-
-
-def control_routes(board: Switchboard[F]) -> list[Route]:
-    """Return the control plane's routes for the faults, the request log and the page that maintenance redirects to."""
-
-    async def requests(request: Request) -> Response:
-        if request.method == HTTPMethod.DELETE:
-            board.requests.clear()
-            return Response(status_code=204)
-        return JSONResponse([logged.as_json() for logged in board.requests])
-
-    async def faults(request: Request) -> Response:
-        if request.method == HTTPMethod.DELETE:
-            board.set(board.kind())
-        elif request.method == HTTPMethod.PUT:
-            try:
-                board.set(board.kind.model_validate_json(await request.body()))
-            except ValidationError as error:
-                return PlainTextResponse(str(error), 422)
-        return JSONResponse(board.faults.model_dump(mode="json"))
-
-    async def message(_request: Request) -> Response:
-        return HTMLResponse(MESSAGE_PAGE)
-
-    return [
-        Route(f"{CONTROL_PREFIX}/requests", requests, methods=["GET", "DELETE"]),
-        Route(f"{CONTROL_PREFIX}/faults", faults, methods=["GET", "PUT", "DELETE"]),
-        Route(f"{CONTROL_PREFIX}/message", message, methods=["GET"]),
-    ]

@@ -3,6 +3,7 @@
 app.py        the ASGI app: routes, middlewares, lifespan
 seed.py       what it starts with, and the records that it stores
 state.py      the records by id, and what Canvas derives from them (audience, due dates, missing)
+fields.py     fields and times of records as Canvas prints them
 sandbox.py    the whole: state, actions and Live Events
 control.py    `/_sandbox`: seed, state, roster, actions, events, deliveries
 roster.py     what was provisioned, by SIS ids

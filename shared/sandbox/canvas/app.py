@@ -18,7 +18,8 @@ from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import CanvasSeed
 from shared.sandbox.canvas.sis_import.integration_api import SIS_ROUTES
 from shared.sandbox.canvas.sis_import.routes import SIS_IMPORT_ROUTES
-from shared.sandbox.faults import FaultMiddleware, control_routes
+from shared.sandbox.control import common_routes
+from shared.sandbox.faults import FaultMiddleware
 
 SYSTEM_CLOCK = SystemClock()
 
@@ -40,7 +41,7 @@ def create_app(
             *SIS_ROUTES,
             *SIS_IMPORT_ROUTES,
             *CONTROL_ROUTES,
-            *control_routes(board),
+            *common_routes(board),
         ],
         middleware=[
             Middleware(FaultMiddleware, board=board),

@@ -1,18 +1,18 @@
 """The control plane, `/_sandbox`: seed and state, actions, event settings, deliveries and keys.
 
-Faults and the request log have their routes in `shared.sandbox.faults`.
+Faults and the request log have their routes in `shared.sandbox.control`.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError, validate_call
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from shared.sandbox.canvas.actions.course_actions import AdminActions, CourseActions
+from shared.sandbox.canvas.actions.grades import GradeActions
 from shared.sandbox.canvas.live_events.delivery import EventSettings
-from shared.sandbox.canvas.rest.access import sandbox
 from shared.sandbox.canvas.rest.objects import (
     assignment_json,
     course_json,
@@ -24,74 +24,28 @@ from shared.sandbox.canvas.rest.objects import (
 from shared.sandbox.canvas.roster import roster_json
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import Assignment, CanvasSeed, Section, Submission
-from shared.sandbox.canvas.state import Course, Enrollment, UnknownObject, User
-from shared.sandbox.faults import CONTROL_PREFIX
+from shared.sandbox.canvas.state import Course, Enrollment, User
+from shared.sandbox.control import actions_of, control_route, log_route, perform
 
-ACTIONS: Final = frozenset(
-    {
-        "grade",
-        "grade_many",
-        "grade_checkpoint",
-        "grade_as_posted",
-        "clear",
-        "excuse",
-        "mark_missing",
-        "set_late_policy_status",
-        "submit",
-        "quiz_submit",
-        "post",
-        "hide",
-        "apply_missing_policy",
-        "apply_late_policy",
-        "create_assignment",
-        "edit_assignment",
-        "delete_assignment",
-        "release_moderated",
-        "add_override",
-        "remove_override",
-        "rename_group",
-        "create_group",
-        "rename_section",
-        "cross_list",
-        "drop_student",
-        "enroll_student",
-        "edit_term",
-        "change_theme",
-        "edit_course",
-        "edit_user",
-        "suspend_user",
-    }
-)
+ACTIONS: Final = actions_of(GradeActions, CourseActions, AdminActions)
 
 
-class ActionRequest(BaseModel):
-    """The body of `POST /_sandbox/act`: which action, and its arguments by name."""
-
-    model_config = ConfigDict(extra="allow")
-
-    do: str
+def sandbox(request: Request) -> CanvasSandbox:
+    """Return the sandbox behind the app, its SIS imports as far as they are now."""
+    canvas: CanvasSandbox = request.app.state.sandbox
+    canvas.sis.advance()
+    return canvas
 
 
 async def act(request: Request) -> Response:
-    """Do a action and return the new state of what it touched; 422 says what was wrong with the request."""
+    """Do an action and return the new state of what it touched."""
     canvas = sandbox(request)
-    try:
-        action = ActionRequest.model_validate_json(await request.body())
-        if action.do not in ACTIONS:
-            return JSONResponse({"error": f"no action {action.do}; known: {', '.join(sorted(ACTIONS))}"}, 422)
-        method: Callable[..., object] = validate_call(getattr(canvas, action.do))
-        touched = method(**(action.model_extra or {}))
-    except (ValidationError, UnknownObject) as error:
-        return JSONResponse({"error": str(error)}, 422)
-    return JSONResponse(touched_json(canvas, touched))
+    return JSONResponse(touched_json(canvas, await perform(request, canvas, ACTIONS)))
 
 
 async def seed(request: Request) -> Response:
     """Start again from a seed."""
-    try:
-        sandbox(request).load(CanvasSeed.model_validate_json(await request.body()))
-    except ValidationError as error:
-        return JSONResponse({"error": str(error)}, 422)
+    sandbox(request).load(CanvasSeed.model_validate_json(await request.body()))
     return Response(status_code=204)
 
 
@@ -111,20 +65,8 @@ async def event_settings(request: Request) -> Response:
     """Show or replace where events go and what happens to them on the way."""
     canvas = sandbox(request)
     if request.method == "PUT":
-        try:
-            canvas.configure_events(EventSettings.model_validate_json(await request.body()))
-        except ValidationError as error:
-            return JSONResponse({"error": str(error)}, 422)
+        canvas.configure_events(EventSettings.model_validate_json(await request.body()))
     return JSONResponse(canvas.deliveries.settings.model_dump())
-
-
-async def deliveries(request: Request) -> Response:
-    """Show or clear the log of deliveries, the oldest first."""
-    log = sandbox(request).deliveries.log
-    if request.method == "DELETE":
-        log.clear()
-        return Response(status_code=204)
-    return JSONResponse([delivery.as_json() for delivery in list(log)])
 
 
 async def jwks(request: Request) -> Response:
@@ -138,7 +80,7 @@ async def rotate_keys(request: Request) -> Response:
 
 
 def touched_json(canvas: CanvasSandbox, touched: object) -> Any:
-    """Return what a action returned, as REST would show it."""
+    """Return what an action returned, as REST would show it."""
     shown: Any
     match touched:
         case list():
@@ -158,7 +100,7 @@ def touched_json(canvas: CanvasSandbox, touched: object) -> Any:
         case BaseModel():
             shown = touched.model_dump(mode="json")
         case _:
-            raise TypeError(f"a action returned {type(touched).__name__}")
+            raise TypeError(f"an action returned {type(touched).__name__}")
     return shown
 
 
@@ -178,12 +120,12 @@ def _everything(canvas: CanvasSandbox, course: Course) -> dict[str, Any]:
 
 
 CONTROL_ROUTES: Final[list[Route]] = [
-    Route(f"{CONTROL_PREFIX}/act", act, methods=["POST"]),
-    Route(f"{CONTROL_PREFIX}/seed", seed, methods=["POST"]),
-    Route(f"{CONTROL_PREFIX}/state", state, methods=["GET"]),
-    Route(f"{CONTROL_PREFIX}/roster", roster, methods=["GET"]),
-    Route(f"{CONTROL_PREFIX}/events", event_settings, methods=["GET", "PUT"]),
-    Route(f"{CONTROL_PREFIX}/deliveries", deliveries, methods=["GET", "DELETE"]),
-    Route(f"{CONTROL_PREFIX}/jwks", jwks, methods=["GET"]),
-    Route(f"{CONTROL_PREFIX}/rotate-keys", rotate_keys, methods=["POST"]),
+    control_route("/act", act, "POST"),
+    control_route("/seed", seed, "POST"),
+    control_route("/state", state, "GET"),
+    control_route("/roster", roster, "GET"),
+    control_route("/events", event_settings, "GET", "PUT"),
+    log_route("/deliveries", lambda request: sandbox(request).deliveries.log),
+    control_route("/jwks", jwks, "GET"),
+    control_route("/rotate-keys", rotate_keys, "POST"),
 ]

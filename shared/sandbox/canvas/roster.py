@@ -2,17 +2,12 @@
 
 from typing import Any, Final
 
-from shared.sandbox.canvas.live_events.envelope import rest_time
+from shared.sandbox.canvas.fields import rest_time
 from shared.sandbox.canvas.sandbox import CanvasSandbox
-from shared.sandbox.canvas.state import Course, Enrollment
+from shared.sandbox.canvas.sis_import.people_rows import TYPES
+from shared.sandbox.canvas.state import Course
 
-ROLES: Final = {
-    "StudentEnrollment": "student",
-    "TeacherEnrollment": "teacher",
-    "TaEnrollment": "ta",
-    "ObserverEnrollment": "observer",
-    "DesignerEnrollment": "designer",
-}
+ROLES: Final = {enrollment_type: role for role, enrollment_type in TYPES.items()}
 
 Row = dict[str, Any]
 
@@ -39,15 +34,13 @@ def roster_json(canvas: CanvasSandbox) -> dict[str, list[Row]]:
     }
 
 
+def _dates(record: Any) -> Row:
+    return {"start_date": rest_time(record.start_at), "end_date": rest_time(record.end_at)}
+
+
 def _terms(canvas: CanvasSandbox) -> list[Row]:
     return [
-        {
-            "term_id": term.sis_term_id,
-            "name": term.name,
-            "start_date": rest_time(term.start_at),
-            "end_date": rest_time(term.end_at),
-            "status": term.workflow_state,
-        }
+        {"term_id": term.sis_term_id, "name": term.name, **_dates(term), "status": term.workflow_state}
         for term in canvas.terms
         if term.sis_term_id
     ]
@@ -60,8 +53,7 @@ def _course(course: Course) -> Row:
         "long_name": course.name,
         "account_id": course.account_sis_id,
         "term_id": course.term.sis_term_id,
-        "start_date": rest_time(course.start_at),
-        "end_date": rest_time(course.end_at),
+        **_dates(course),
         "status": course.workflow_state,
     }
 
@@ -72,8 +64,7 @@ def _sections(course: Course) -> list[Row]:
             "section_id": section.sis_section_id,
             "course_id": course.sis_course_id,
             "name": section.name,
-            "start_date": rest_time(section.start_at),
-            "end_date": rest_time(section.end_at),
+            **_dates(section),
             "status": section.workflow_state,
         }
         for section in course.sections.values()
@@ -103,13 +94,9 @@ def _enrollments(canvas: CanvasSandbox, course: Course) -> list[Row]:
             "course_id": course.sis_course_id,
             "section_id": course.sections[enrollment.section_id].sis_section_id,
             "user_id": canvas.users[enrollment.user_id].sis_user_id,
-            "role": _role(enrollment),
+            "role": enrollment.custom_role or ROLES.get(enrollment.type, enrollment.type),
             "status": enrollment.state,
         }
         for enrollment in course.enrollments.values()
         if canvas.users[enrollment.user_id].sis_user_id
     ]
-
-
-def _role(enrollment: Enrollment) -> str:
-    return enrollment.custom_role or ROLES.get(enrollment.type, enrollment.type)

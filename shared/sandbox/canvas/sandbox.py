@@ -3,7 +3,7 @@
 import httpx
 
 from shared.clock import Clock
-from shared.sandbox.canvas.actions.admin_edits import AdminEdits
+from shared.sandbox.canvas.actions.course_actions import AdminActions
 from shared.sandbox.canvas.live_events.delivery import DeliveryQueue, EventSettings
 from shared.sandbox.canvas.live_events.events import LiveEvents
 from shared.sandbox.canvas.live_events.signing import KeyRing
@@ -13,7 +13,7 @@ from shared.sandbox.canvas.sis_import.queue import SisQueue
 from shared.sandbox.faults import Switchboard
 
 
-class CanvasSandbox(AdminEdits):
+class CanvasSandbox(AdminActions):
     """A Canvas whose every action is a method, and whose events go to `deliveries`."""
 
     def __init__(self, seed: CanvasSeed, clock: Clock, event_transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -24,7 +24,7 @@ class CanvasSandbox(AdminEdits):
         self.switchboard = Switchboard(CanvasFaults, clock)
 
     def load(self, seed: CanvasSeed) -> None:
-        """Forget everything, SIS imports too, and start with the seed, which is copied."""
+        """Delete everything, SIS imports too, and start with the seed, which is copied."""
         super().load(seed)
         self.sis = SisQueue(self, lambda: self.switchboard.faults)
 

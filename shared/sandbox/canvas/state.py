@@ -283,6 +283,10 @@ class CanvasState:
         """Return the course. Raises `UnknownObject`."""
         return _found(self.courses, course_id, "course")
 
+    def user(self, user_id: int) -> User:
+        """Return the person. Raises `UnknownObject`."""
+        return _found(self.users, user_id, "user")
+
     def submission(self, course: Course, assignment_id: int, user_id: int) -> Submission:
         """Return the student's submission; Canvas has a placeholder for every student and assignment.
 

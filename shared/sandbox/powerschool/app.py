@@ -4,25 +4,16 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from shared.clock import Clock, SystemClock
-from shared.sandbox.faults import FaultMiddleware, Switchboard, control_routes
-from shared.sandbox.powerschool import access, control, dataversion, table_access, v1_metadata
+from shared.sandbox.control import common_routes
+from shared.sandbox.faults import FaultMiddleware, Switchboard
+from shared.sandbox.powerschool import access, control, server, table_access
 from shared.sandbox.powerschool.errors import Refusal, refusal_response
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.queries import routes as queries
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.xte import assignments, categories, scores
 
-AREAS = (
-    access,
-    assignments,
-    scores,
-    categories,
-    v1_metadata,
-    table_access,
-    queries,
-    dataversion,
-    control,
-)
+AREAS = (access, assignments, scores, categories, server, table_access, queries, control)
 # Tokens and queries are asked for by POST, but change nothing that a lost answer could leave behind.
 READS_BY_POST = ("/oauth", "/ws/schema/query")
 
@@ -36,7 +27,7 @@ def create_app(seed: PowerSchoolSeed, clock: Clock | None = None) -> Starlette:
     clock = clock or SystemClock()
     board = Switchboard(PowerSchoolFaults, clock)
     app = Starlette(
-        routes=[route for area in AREAS for route in area.ROUTES] + control_routes(board),
+        routes=[route for area in AREAS for route in area.ROUTES] + common_routes(board),
         middleware=[
             Middleware(FaultMiddleware, board=board, reads_by_post=READS_BY_POST),
             Middleware(access.AccessMiddleware),

@@ -1,11 +1,17 @@
 """The faults that only PowerSchool has."""
 
+import re
 from collections import Counter
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from shared.sandbox.faults import Faults
+from shared.sandbox.powerschool.rows import AssignmentSection, Score
+
+_TAG = re.compile(r"<[^<>]*>")
+_BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")
 
 
 class RowMove(BaseModel):
@@ -50,7 +56,10 @@ class PowerSchoolFaults(Faults):
     `ignore_blank_scores` answers such a row with 200 and leaves the score as it is.
     `keep_omitted_flags` leaves a flag alone that a score row does not name.
     `lossy_names`, `plain_descriptions`, `point_places`, `score_places`, `weighted_scores` and `capped_scores` are what
-    PowerSchool may make of values (`stored_values.py`).
+    PowerSchool may make of values before it stores them. None of it is publicly documented. Evidence: PowerTeacher Pro
+    shows rounded values (10.5 as 10) and multiplies points by the assignment's weight in its own sums (help page wsesu
+    1000023065); every public capture has weight 1, so whether SCOREPOINTS comes back weighted is unknown. A database
+    column in a character set without emoji stores `?` for each unit of such a character.
     `nameless_refusals` leaves `errors` out of a refusal of scores: that each refusal names its rows is not documented.
     `refuse_negative_scores` refuses a score below 0; whether PowerSchool does is not public, so that both are possible.
     `refuse_departed` refuses scores of students who were there on the last day of a term that is over, but have left
@@ -106,3 +115,27 @@ class PowerSchoolFaults(Faults):
     def lacks(self, table: str, column: str) -> bool:
         """Say whether the grant on the column is missing."""
         return f"{table}.{column}".lower() in {grant.lower() for grant in self.missing_grants}
+
+    def change_stored_assignment(self, row: AssignmentSection) -> None:
+        """Change a written assignment section to what PowerSchool stores."""
+        if self.lossy_names:
+            row.name = _BEYOND_BMP.sub("??", row.name)
+        if self.plain_descriptions and row.description is not None:
+            row.description = _TAG.sub("", row.description)
+        if self.point_places is not None:
+            row.points = _rounded(row.points, self.point_places)
+
+    def change_stored_score(self, score: Score, row: AssignmentSection) -> None:
+        """Change a written score to what PowerSchool stores; what was entered stays as it is."""
+        if score.points is None:
+            return
+        if self.weighted_scores:
+            score.points *= row.weight
+        if self.score_places is not None:
+            score.points = _rounded(score.points, self.score_places)
+        if self.capped_scores:
+            score.points = min(score.points, row.total)
+
+
+def _rounded(value: Decimal, places: int) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)

@@ -14,15 +14,10 @@ def powerschool(request: Request) -> PowerSchool:
     return state
 
 
-def switchboard(request: Request) -> Switchboard[PowerSchoolFaults]:
-    """Return the switchboard of this sandbox."""
-    board: Switchboard[PowerSchoolFaults] = request.app.state.switchboard
-    return board
-
-
 def current_faults(request: Request) -> PowerSchoolFaults:
-    """Return the faults."""
-    return switchboard(request).faults
+    """Return the faults as they are set now."""
+    board: Switchboard[PowerSchoolFaults] = request.app.state.switchboard
+    return board.faults
 
 
 def rosters(request: Request) -> PowerSchool:

@@ -3,36 +3,25 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TypeVar
 
-from shared.sandbox.powerschool.actions.rosters import (
-    AddCoTeacher,
-    AddStudent,
-    ChangeStaff,
-    ChangeStudent,
-    ChangeTeacher,
-    CloseSection,
-    DropStudent,
-    EndCoTeaching,
-    EnrollStudent,
-    OpenSection,
-    RenameCourse,
-    RosterAction,
-)
+from shared.sandbox.powerschool.actions import RosterActions
 from shared.sandbox.powerschool.rows import Section, SectionTeacher, Staff, Student
 from shared.sandbox.powerschool.state import PowerSchool
 
 T = TypeVar("T")
+Action = Callable[[RosterActions], None]
 
 
 class RandomRosterChanges:
-    """What can happen now. Every method returns the acts of one change, none where it cannot happen."""
+    """What can happen now. Every method returns the actions of one change, none where it cannot happen."""
 
     def __init__(self, state: PowerSchool, rng: random.Random) -> None:
         self.state = state
         self.rng = rng
 
-    def transfer(self) -> list[RosterAction]:
+    def transfer(self) -> list[Action]:
         """A student moves to another section of the same school."""
         section = self._section()
         student = self._student_of(section)
@@ -40,27 +29,27 @@ class RandomRosterChanges:
         if section is None or student is None or other is None or student in self._present(other):
             return []
         return [
-            DropStudent(do="drop_student", section_dcid=section.dcid, student_dcid=student),
-            EnrollStudent(do="enroll_student", section_dcid=other.dcid, student_dcid=student),
+            partial(RosterActions.drop_student, section_dcid=section.dcid, student_dcid=student),
+            partial(RosterActions.enroll_student, section_dcid=other.dcid, student_dcid=student),
         ]
 
-    def drop(self) -> list[RosterAction]:
+    def drop(self) -> list[Action]:
         """A student leaves a section."""
         section = self._section()
         student = self._student_of(section)
         if section is None or student is None:
             return []
-        return [DropStudent(do="drop_student", section_dcid=section.dcid, student_dcid=student)]
+        return [partial(RosterActions.drop_student, section_dcid=section.dcid, student_dcid=student)]
 
-    def enroll(self) -> list[RosterAction]:
+    def enroll(self) -> list[Action]:
         """A student enters a section more."""
         section = self._section()
         student = self._picked(self._students_of_school(section.school_number)) if section else None
         if section is None or student is None or student.dcid in self._present(section):
             return []
-        return [EnrollStudent(do="enroll_student", section_dcid=section.dcid, student_dcid=student.dcid)]
+        return [partial(RosterActions.enroll_student, section_dcid=section.dcid, student_dcid=student.dcid)]
 
-    def new_student(self) -> list[RosterAction]:
+    def new_student(self) -> list[Action]:
         """A student comes to a school, and into three of its sections."""
         section = self._section()
         if section is None:
@@ -72,36 +61,36 @@ class RandomRosterChanges:
         student = Student(dcid, row_id, str(number), section.school_number, email=self._address(f"new{number}"))
         others = [s for s in self._sections() if s.school_number == section.school_number and s is not section]
         entered = [section, *self.rng.sample(others, min(2, len(others)))]
-        return [AddStudent(do="add_student", student=student, section_dcids=[each.dcid for each in entered])]
+        return [partial(RosterActions.add_student, student=student, section_dcids=[each.dcid for each in entered])]
 
-    def student_leaves(self) -> list[RosterAction]:
+    def student_leaves(self) -> list[Action]:
         """A student leaves the district, and every section."""
         student = self._picked([each for each in self._by_dcid(self.state.students) if each.enroll_status == 0])
         if student is None:
             return []
         left = [section for section in self._sections() if student.dcid in self._present(section)]
         return [
-            *(DropStudent(do="drop_student", section_dcid=s.dcid, student_dcid=student.dcid) for s in left),
-            ChangeStudent(do="change_student", student_dcid=student.dcid, enroll_status=2),
+            *(partial(RosterActions.drop_student, section_dcid=s.dcid, student_dcid=student.dcid) for s in left),
+            partial(RosterActions.change_student, student_dcid=student.dcid, enroll_status=2),
         ]
 
-    def change_teacher(self) -> list[RosterAction]:
+    def change_teacher(self) -> list[Action]:
         """A section gets another lead teacher."""
         section = self._section()
         user = self._other_teacher(section)
         if section is None or user is None:
             return []
-        return [ChangeTeacher(do="change_teacher", section_dcid=section.dcid, users_dcid=user)]
+        return [partial(RosterActions.change_teacher, section_dcid=section.dcid, users_dcid=user)]
 
-    def add_co_teacher(self) -> list[RosterAction]:
+    def add_co_teacher(self) -> list[Action]:
         """A section gets a co-teacher."""
         section = self._section()
         user = self._other_teacher(section)
         if section is None or user is None:
             return []
-        return [AddCoTeacher(do="add_co_teacher", section_dcid=section.dcid, users_dcid=user)]
+        return [partial(RosterActions.add_co_teacher, section_dcid=section.dcid, users_dcid=user)]
 
-    def end_co_teaching(self) -> list[RosterAction]:
+    def end_co_teaching(self) -> list[Action]:
         """A co-teacher stops."""
         pairs = [
             (section.dcid, teacher.users_dcid)
@@ -110,9 +99,9 @@ class RandomRosterChanges:
             if teacher.role == "co" and teacher.end_date is None
         ]
         pair = self._picked(pairs)
-        return [EndCoTeaching(do="end_co_teaching", section_dcid=pair[0], users_dcid=pair[1])] if pair else []
+        return [partial(RosterActions.end_co_teaching, section_dcid=pair[0], users_dcid=pair[1])] if pair else []
 
-    def open_section(self) -> list[RosterAction]:
+    def open_section(self) -> list[Action]:
         """A full section is divided: half of its students move to a new one of the same course and teacher."""
         section = self._section()
         if section is None or section.lead is None:
@@ -128,67 +117,71 @@ class RandomRosterChanges:
             teachers=[SectionTeacher(section.lead)],
         )
         return [
-            *(DropStudent(do="drop_student", section_dcid=section.dcid, student_dcid=dcid) for dcid in moved),
-            OpenSection(do="open_section", section=new, student_dcids=moved),
+            *(partial(RosterActions.drop_student, section_dcid=section.dcid, student_dcid=dcid) for dcid in moved),
+            partial(RosterActions.open_section, section=new, student_dcids=moved),
         ]
 
-    def close_section(self) -> list[RosterAction]:
+    def close_section(self) -> list[Action]:
         """A section is deleted."""
         section = self._section()
-        return [CloseSection(do="close_section", section_dcid=section.dcid)] if section else []
+        return [partial(RosterActions.close_section, section_dcid=section.dcid)] if section else []
 
-    def rename_course(self) -> list[RosterAction]:
+    def rename_course(self) -> list[Action]:
         """A course gets another name."""
         course = self._picked(self._by_dcid(self.state.courses))
         if course is None:
             return []
-        return [RenameCourse(do="rename_course", course_dcid=course.dcid, name=f"{course.name[:30]} {self._mark()}")]
+        return [
+            partial(RosterActions.rename_course, course_dcid=course.dcid, name=f"{course.name[:30]} {self._mark()}")
+        ]
 
-    def rename_student(self) -> list[RosterAction]:
+    def rename_student(self) -> list[Action]:
         """A student gets another name."""
         student = self._picked(self._by_dcid(self.state.students))
         if student is None:
             return []
-        return [ChangeStudent(do="change_student", student_dcid=student.dcid, last_name=f"Renamed {self._mark()}")]
+        return [partial(RosterActions.change_student, student_dcid=student.dcid, last_name=f"Renamed {self._mark()}")]
 
-    def student_email(self) -> list[RosterAction]:
+    def student_email(self) -> list[Action]:
         """A student gets an e-mail address, another one, or loses it."""
         student = self._picked(self._by_dcid(self.state.students))
         if student is None:
             return []
         email = None if student.email and self.rng.random() < 0.2 else self._address(f"student{self._mark()}")
-        return [ChangeStudent(do="change_student", student_dcid=student.dcid, email=email)]
+        return [partial(RosterActions.change_student, student_dcid=student.dcid, email=email)]
 
-    def staff_email(self) -> list[RosterAction]:
+    def staff_email(self) -> list[Action]:
         """A user gets another e-mail address."""
         member = self._picked(self._by_dcid(self.state.staff))
         if member is None:
             return []
-        return [ChangeStaff(do="change_staff", users_dcid=member.dcid, email=self._address(f"staff{self._mark()}"))]
+        return [
+            partial(RosterActions.change_staff, users_dcid=member.dcid, email=self._address(f"staff{self._mark()}"))
+        ]
 
-    def renumber_student(self) -> list[RosterAction]:
+    def renumber_student(self) -> list[Action]:
         """A student gets another number."""
         student = self._picked([each for each in self._by_dcid(self.state.students) if each.enroll_status == 0])
         if student is None:
             return []
-        return [ChangeStudent(do="change_student", student_dcid=student.dcid, number=f"9{self._mark()}")]
+        return [partial(RosterActions.change_student, student_dcid=student.dcid, number=f"9{self._mark()}")]
 
-    def exchange_numbers(self) -> list[RosterAction]:
+    def exchange_numbers(self) -> list[Action]:
         """Two students get each other's number: whoever entered them mixed them up."""
         one, other = (self._picked(self._by_dcid(self.state.students)) for _ in range(2))
         if one is None or other is None or one is other or one.enroll_status or other.enroll_status:
             return []
         return [
-            ChangeStudent(do="change_student", student_dcid=one.dcid, number=other.number),
-            ChangeStudent(do="change_student", student_dcid=other.dcid, number=one.number),
+            partial(RosterActions.change_student, student_dcid=one.dcid, number=other.number),
+            partial(RosterActions.change_student, student_dcid=other.dcid, number=one.number),
         ]
 
-    def renumber_staff(self) -> list[RosterAction]:
+    def renumber_staff(self) -> list[Action]:
         """A user gets another teacher number."""
         member = self._picked(self._by_dcid(self.state.staff))
         if member is None:
             return []
-        return [ChangeStaff(do="change_staff", users_dcid=member.dcid, teacher_number=f"9{self._mark()}")]
+        return [partial(RosterActions.change_staff, users_dcid=member.dcid, teacher_number=f"9{self._mark()}")]
 
     def _sections(self) -> list[Section]:
         """Return the sections whose term is not over."""
@@ -235,7 +228,7 @@ class RandomRosterChanges:
         return f"{name}@district.example"
 
 
-KINDS: Mapping[str, Callable[[RandomRosterChanges], list[RosterAction]]] = {
+KINDS: Mapping[str, Callable[[RandomRosterChanges], list[Action]]] = {
     "transfer": RandomRosterChanges.transfer,
     "drop": RandomRosterChanges.drop,
     "enroll": RandomRosterChanges.enroll,
@@ -281,13 +274,13 @@ def make_changes(state: PowerSchool, seed: int, count: int, weights: Mapping[str
     Raises: ValueError where the district is too empty for any.
     """
     days = RandomRosterChanges(state, random.Random(seed))
-    made = Counter[str]()
+    actions, made = RosterActions(state), Counter[str]()
     misses = 0
     while made.total() < count:
         kind = days.rng.choices(list(weights), list(weights.values()))[0]
         acts = KINDS[kind](days)
         for act in acts:
-            act.apply(state)
+            act(actions)
         made[kind] += bool(acts)
         misses = 0 if acts else misses + 1
         if misses > 1_000:

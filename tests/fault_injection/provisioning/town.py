@@ -19,7 +19,7 @@ from shared.sandbox.canvas.rest.throttle import CanvasFaults
 from shared.sandbox.canvas.roster import roster_json
 from shared.sandbox.canvas.sis_import.job import SisImport
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
-from shared.sandbox.powerschool.actions.rosters import AddStudent
+from shared.sandbox.powerschool.actions import RosterActions
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.rows import Student
@@ -118,7 +118,7 @@ class RosterTown:
         running = (s for s in self.rosters.sections.values() if self.rosters.term_of(s).last_day >= self.today)
         section = max(running, key=lambda section: section.dcid)
         student = Student(dcid, dcid + 1, f"{880_000 + dcid}", section.school_number, last_name=f"No. {dcid}")
-        AddStudent(do="add_student", student=student, section_dcids=[section.dcid]).apply(self.rosters)
+        RosterActions(self.rosters).add_student(student=student, section_dcids=[section.dcid])
         return dcid
 
     def claim_a_login_by_hand(self) -> int:
@@ -126,7 +126,7 @@ class RosterTown:
         dcid = max(self.rosters.students) + 1
         section = next(s for s in self.rosters.sections.values() if self.rosters.term_of(s).last_day >= self.today)
         student = Student(dcid, dcid + 1, "990099", section.school_number, last_name="No. 990099")
-        AddStudent(do="add_student", student=student, section_dcids=[section.dcid]).apply(self.rosters)
+        RosterActions(self.rosters).add_student(student=student, section_dcids=[section.dcid])
         canvas = self.canvas.state.sandbox
         canvas.edit_user(min(user.id for user in canvas.users.values() if user.sis_user_id), {"login_id": "990099"})
         return dcid

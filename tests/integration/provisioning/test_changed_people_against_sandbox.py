@@ -10,7 +10,7 @@ from shared.domain.provisioning.rows.sis_rows import Entity
 from shared.domain.provisioning.run import Run, RunState
 from shared.sandbox.canvas.state import User
 from shared.sandbox.district.generator import DistrictSize
-from shared.sandbox.powerschool.actions.rosters import AddCoTeacher, AddStudent, ChangeStaff, ChangeStudent
+from shared.sandbox.powerschool.actions import RosterActions
 from shared.sandbox.powerschool.rows import Staff, Student
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 
@@ -49,7 +49,7 @@ def in_class(town: RosterTown, count: int = 1) -> list[Student]:
 
 
 def renumber(town: RosterTown, student: Student, number: str) -> None:
-    ChangeStudent(do="change_student", student_dcid=student.dcid, number=number).apply(town.rosters)
+    RosterActions(town.rosters).change_student(student_dcid=student.dcid, number=number)
 
 
 def user(town: RosterTown, sis_id: str) -> User:
@@ -88,7 +88,7 @@ def test_renumbered_staff_keep_account_and_classes(town: RosterTown) -> None:
     lead = next(s.lead for s in town.rosters.sections.values() if s.lead)
     member: Staff = next(each for each in town.rosters.staff.values() if each.dcid == lead)
     before = user(town, f"T{member.teacher_number}")
-    ChangeStaff(do="change_staff", users_dcid=member.dcid, teacher_number="88001").apply(town.rosters)
+    RosterActions(town.rosters).change_staff(users_dcid=member.dcid, teacher_number="88001")
 
     assert (town.ask().state, town.disagreements()) == (RunState.DONE, [])
     assert user(town, "T88001") is before
@@ -168,9 +168,9 @@ def test_a_leavers_address_goes_to_a_newcomer(by_email: RosterTown) -> None:
     """In one run: the leaver gets another login, the newcomer an account of their own."""
     [leaver] = in_class(by_email)
     address, old = leaver.email, user(by_email, leaver.number)
-    ChangeStudent(do="change_student", student_dcid=leaver.dcid, enroll_status=2).apply(by_email.rosters)
+    RosterActions(by_email.rosters).change_student(student_dcid=leaver.dcid, enroll_status=2)
     newcomer = Student(99_001, 99_002, "99003", leaver.school_number, last_name="No. 99003", email=address)
-    AddStudent(do="add_student", student=newcomer).apply(by_email.rosters)
+    RosterActions(by_email.rosters).add_student(student=newcomer)
     run = by_email.ask()
 
     assert run.state is RunState.DONE
@@ -191,7 +191,7 @@ def test_an_address_of_one_who_left_long_ago(by_email: RosterTown) -> None:
     assert leaver.number in kept.values()
     assert address not in kept
     newcomer = Student(99_001, 99_002, "99003", leaver.school_number, last_name="No. 99003", email=address)
-    AddStudent(do="add_student", student=newcomer).apply(by_email.rosters)
+    RosterActions(by_email.rosters).add_student(student=newcomer)
     run = by_email.ask()
 
     assert (run.state, old.workflow_state) == (RunState.DONE, "suspended")
@@ -216,9 +216,9 @@ def test_a_login_that_sticks_is_reported_with_both_records(by_email: RosterTown)
     [leaver] = in_class(by_email)
     address, old = leaver.email, user(by_email, leaver.number)
     old.stuck_sis_fields.add("login_id")
-    ChangeStudent(do="change_student", student_dcid=leaver.dcid, enroll_status=2).apply(by_email.rosters)
+    RosterActions(by_email.rosters).change_student(student_dcid=leaver.dcid, enroll_status=2)
     newcomer = Student(99_001, 99_002, "99003", leaver.school_number, last_name="No. 99003", email=address)
-    AddStudent(do="add_student", student=newcomer).apply(by_email.rosters)
+    RosterActions(by_email.rosters).add_student(student=newcomer)
 
     run = by_email.ask()
     assert run.state is RunState.DONE
@@ -258,7 +258,7 @@ def test_pre_registered_students_are_in_class(town: RosterTown) -> None:
     """With a login and an enrollment that is active, as their classmates have."""
     [student] = in_class(town)
     before = status_in_class(town, student)
-    ChangeStudent(do="change_student", student_dcid=student.dcid, enroll_status=-1).apply(town.rosters)
+    RosterActions(town.rosters).change_student(student_dcid=student.dcid, enroll_status=-1)
 
     assert town.ask().state is RunState.DONE
     assert (status_in_class(town, student), user(town, student.number).workflow_state) == (before, "active")
@@ -276,10 +276,7 @@ def test_co_teachers_come_and_go_by_their_dates() -> None:
         others = [m for m in rosters.staff.values() if m.active and m.dcid not in teaching]
         ta, grader, later = others[:3]
         for member, start, role in ((ta, None, 27), (grader, today, 28), (later, today + timedelta(days=1), 27)):
-            act = AddCoTeacher(
-                do="add_co_teacher", section_dcid=section.dcid, users_dcid=member.dcid, start_date=start, role_id=role
-            )
-            act.apply(rosters)
+            RosterActions(rosters).add_co_teacher(section.dcid, member.dcid, start_date=start, role_id=role)
         assert town.ask().state is RunState.DONE
         roles = {
             str(r["user_id"]): r["role"]

@@ -8,7 +8,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
-from shared.sandbox.powerschool.actions.rosters import RollOver
+from shared.sandbox.powerschool.actions import RosterActions
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.state import PowerSchool
 from tests.fault_injection.provisioning.random_days import KINDS, make_changes
@@ -151,7 +151,7 @@ def test_references_hold_after_many_changes() -> None:
     """Nothing refers to what is not there."""
     state = running()
     make_changes(state, seed=3, count=400)
-    RollOver(do="roll_over").apply(state)
+    RosterActions(state).roll_over()
     users = {staff.dcid for staff in state.staff.values()}
     for section in state.sections.values():
         assert state.term_of(section).school_number == section.school_number

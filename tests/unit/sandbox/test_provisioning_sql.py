@@ -16,7 +16,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
-from shared.sandbox.powerschool.actions.rosters import EditEnrollment, RollOver
+from shared.sandbox.powerschool.actions import RosterActions
 from shared.sandbox.powerschool.queries.gradebook import AFTER, QUERIES
 from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES, section_teacher_id
 from shared.sandbox.powerschool.queries.routes import text
@@ -84,7 +84,7 @@ def tables(state: PowerSchool) -> dict[str, Iterable[Values]]:
                 s.id,
                 s.number,
                 s.first_name,
-                s.last_name or f"No. {s.dcid}",
+                s.shown_last_name,
                 s.school_number,
                 s.enroll_status,
                 s.id + 5,
@@ -124,8 +124,7 @@ def _distort(state: PowerSchool) -> None:
     """Give two students rows such as extracts show: a zero date, and 1926 for 2026 in a negated row."""
     (section_dcid, rows) = next((key, rows) for key, rows in state.rosters.items() if len(rows) > 1)
     for row, exit_date in zip(rows, (ZERO_DATE, date(1926, 11, 2)), strict=False):
-        edit = {"do": "edit_enrollment", "section_dcid": section_dcid, "student_dcid": row.student_dcid}
-        EditEnrollment.model_validate({**edit, "exit_date": exit_date, "dropped": True}).apply(state)
+        RosterActions(state).edit_enrollment(section_dcid, row.student_dcid, exit_date=exit_date, dropped=True)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +134,7 @@ def state() -> PowerSchool:
     size = DistrictSize(schools=3, students=150, sections=60, seed=6)
     state = unprovisioned_district(size, TODAY, ZONE).powerschool.build(clock)
     make_changes(state, seed=1, count=300)
-    RollOver(do="roll_over").apply(state)
+    RosterActions(state).roll_over()
     _distort(state)
     return state
 

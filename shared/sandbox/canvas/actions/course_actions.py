@@ -4,14 +4,17 @@ Source: canvas-lms lib/canvas/live_events_callbacks.rb: every create and update 
 update, and what is written in bulk (`update_all`) is not announced.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from shared.sandbox.canvas.actions.grades import GradeActions
 from shared.sandbox.canvas.live_events.envelope import SIS_JOB, Origin
-from shared.sandbox.canvas.seed import Assignment, EnrollmentState, Group, Override, Section, changed
+from shared.sandbox.canvas.seed import Assignment, EnrollmentState, Group, Override, Section, Term, changed
 from shared.sandbox.canvas.state import Course, Enrollment, UnknownObject, User
+from shared.sandbox.control import change_fields
 
-RESCORING_FIELDS = ("points_possible", "grading_type")
+COURSE_FIELDS: Final = frozenset({"name", "code", "workflow_state", "time_zone"})
+USER_FIELDS: Final = frozenset({"name", "sortable_name", "short_name", "login_id"})
+RESCORING_FIELDS: Final = ("points_possible", "grading_type")
 
 
 class CourseActions(GradeActions):
@@ -35,7 +38,7 @@ class CourseActions(GradeActions):
         course.assignments[assignment_id] = edited
         self._announce(course, edited)
         if any(getattr(before, name) != getattr(edited, name) for name in RESCORING_FIELDS):
-            self.announce_regrade(course, edited, before)
+            self._announce_regrade(course, edited, before)
         return edited
 
     def delete_assignment(self, course_id: int, assignment_id: int) -> Assignment:
@@ -145,3 +148,53 @@ class CourseActions(GradeActions):
         enrollment = self.add_enrollment(course, section_id, user_id, "StudentEnrollment", "active")
         self.events.enrollment("enrollment_created", course, enrollment, Origin(job_tag=SIS_JOB))
         return enrollment
+
+
+class AdminActions(CourseActions):
+    """What administrators edit by hand, so that SIS imports leave it alone. Each action returns what it touched.
+
+    Source: Canvas "SIS Import Format", the columns marked as sticky; canvas-lms SIS stickiness.
+    """
+
+    def edit_term(self, sis_term_id: str, changes: dict[str, Any]) -> Term:
+        """Change a term's name or dates (`start_at`, `end_at`): no event."""
+        term = next((term for term in self.terms if term.sis_term_id == sis_term_id), None)
+        if term is None:
+            raise UnknownObject(f"no term {sis_term_id}")
+        checked = changed(term, **changes)
+        for name in changes:
+            setattr(term, name, getattr(checked, name))
+        term.stuck_sis_fields |= set(changes)
+        return term
+
+    def change_theme(self, theme: str) -> list[Course]:
+        """Give the account another mobile CSS and JavaScript, which decorate every description: no event."""
+        self.seed.theme = theme
+        return list(self.courses.values())
+
+    def edit_course(self, course_id: int, changes: dict[str, Any]) -> Course:
+        """Change a course's name, code, state or time zone: course_updated."""
+        course = self.course(course_id)
+        change_fields(course, COURSE_FIELDS, changes)
+        course.stuck_sis_fields |= set(changes)
+        course.updated_at = self.clock.now()
+        self.events.course(course, Origin(method="PUT", path="/settings"))
+        return course
+
+    def edit_user(self, user_id: int, changes: dict[str, Any]) -> User:
+        """Change a person's names or login: no event that passback subscribes to."""
+        user = self.user(user_id)
+        change_fields(user, USER_FIELDS, changes)
+        user.stuck_sis_fields |= set(changes)
+        return user
+
+    def suspend_user(self, user_id: int, *, sticks: bool = True) -> User:
+        """Suspend a person's login; an import leaves it suspended where that sticks.
+
+        `workflow_state` is a sticky field of a login (canvas-lms lib/sis/user_importer.rb). Whether every way to
+        suspend marks it so is not public: without `sticks` the next row of an import brings the login back.
+        """
+        user = self.user(user_id)
+        user.workflow_state = "suspended"
+        user.stuck_sis_fields |= {"workflow_state"} if sticks else set()
+        return user

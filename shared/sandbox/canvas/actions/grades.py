@@ -166,7 +166,7 @@ class GradeActions(CanvasState):
             self._save(course, submission, changes, Origin(job_tag=SUBMISSIONS_JOB))
         return late
 
-    def announce_regrade(self, course: Course, assignment: Assignment, before: Assignment) -> list[Submission]:
+    def _announce_regrade(self, course: Course, assignment: Assignment, before: Assignment) -> list[Submission]:
         """Save every graded submission again because points or grading type changed: a flood from a job.
 
         Only pass/fail scores follow the points.

@@ -9,9 +9,9 @@ import json
 import random
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,10 +55,6 @@ class Delivery:
     course_id: int
     status: int | None
     tries: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the record for the control plane, the time in ISO 8601."""
-        return asdict(self) | {"at": self.at.isoformat()}
 
 
 @dataclass

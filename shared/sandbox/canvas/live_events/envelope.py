@@ -45,11 +45,6 @@ class Origin:
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-def rest_time(moment: datetime | None) -> str | None:
-    """Return a time as REST shows it: UTC, whole seconds."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 @dataclass
 class Envelope:
     """Makes the metadata of events. With `token_in_url`, URLs carry an access token, as Canvas's own examples do."""
@@ -75,22 +70,15 @@ class Envelope:
             return metadata | self._of_job(origin)
         account, actor = self.global_id(ROOT_ACCOUNT_ID), self.state.users[SERVICE_USER_ID]
         return metadata | {
+            **self._of_any_request(actor, origin),
             "context_account_id": account,
             "context_id": account,
             "context_role": "AccountAdmin",
             "context_sis_source_id": None,
             "context_type": "Account",
-            "hostname": HOSTNAME,
-            "http_method": origin.method,
             "referrer": None,
-            "request_id": origin.request_id,
             "session_id": None,
-            "time_zone": self.state.seed.zone,
             "url": f"https://{HOSTNAME}{origin.path}",
-            "user_account_id": account,
-            "user_id": self.global_id(actor.id),
-            "user_login": actor.login,
-            "user_sis_id": actor.sis_user_id,
         }
 
     def global_id(self, local_id: int | None) -> str | None:
@@ -123,6 +111,7 @@ class Envelope:
         actor = origin.actor or self.state.users[course.teacher_user_id]
         query = f"?access_token={self.state.seed.token}" if self.token_in_url else ""
         return {
+            **self._of_any_request(actor, origin),
             "client_ip": "192.0.2.10",
             "context_account_id": self.global_id(ACCOUNT_ID),
             "context_id": self.global_id(course.id),
@@ -130,15 +119,19 @@ class Envelope:
             "context_sis_source_id": course.sis_course_id,
             "context_type": "Course",
             "developer_key_id": None,
+            "referrer": f"https://{HOSTNAME}/courses/{course.id}/gradebook{query}",
+            "session_id": uuid.UUID(origin.request_id).hex,
+            "url": f"https://{HOSTNAME}/courses/{course.id}{origin.path}{query}",
+            "user_agent": "SandboxBrowser/1.0",
+        }
+
+    def _of_any_request(self, actor: User, origin: Origin) -> dict[str, Any]:
+        return {
             "hostname": HOSTNAME,
             "http_method": origin.method,
-            "referrer": f"https://{HOSTNAME}/courses/{course.id}/gradebook{query}",
             "request_id": origin.request_id,
-            "session_id": uuid.UUID(origin.request_id).hex,
             "time_zone": self.state.seed.zone,
-            "url": f"https://{HOSTNAME}/courses/{course.id}{origin.path}{query}",
             "user_account_id": self.global_id(ROOT_ACCOUNT_ID),
-            "user_agent": "SandboxBrowser/1.0",
             "user_id": self.global_id(actor.id),
             "user_login": actor.login,
             "user_sis_id": actor.sis_user_id,

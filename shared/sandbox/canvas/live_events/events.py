@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shared.sandbox.canvas.live_events.envelope import NO_COURSE, Envelope, LiveEvent, Origin, rest_time
+from shared.sandbox.canvas.fields import fields_of, rest_time, times_of
+from shared.sandbox.canvas.live_events.envelope import NO_COURSE, Envelope, LiveEvent, Origin
 from shared.sandbox.canvas.rest.grading_schemes import grade_of
 from shared.sandbox.canvas.seed import Assignment, Group, Override, Section, Submission
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, CanvasState, Course, Enrollment
@@ -37,11 +38,9 @@ class LiveEvents:
         assignment = course.gradable(submission.assignment_id)
         points_before = assignment.points_possible if old_points is None else old_points
         body = {
-            "submission_id": self._global(submission.id),
-            "assignment_id": self._global(submission.assignment_id),
+            **self._ids(submission_id=submission.id, assignment_id=submission.assignment_id),
+            **self._ids(student_id=submission.user_id, user_id=submission.user_id),
             "assignment_name": assignment.name,
-            "student_id": self._global(submission.user_id),
-            "user_id": self._global(submission.user_id),
             "student_sis_id": self.state.users[submission.user_id].sis_user_id,
             "score": submission.score,
             "old_score": before.score,
@@ -59,25 +58,18 @@ class LiveEvents:
         """Announce `submission_created` or `submission_updated`."""
         assignment = course.gradable(submission.assignment_id)
         body = {
-            "submission_id": self._global(submission.id),
-            "assignment_id": self._global(submission.assignment_id),
-            "user_id": self._global(submission.user_id),
-            "submitted_at": rest_time(submission.submitted_at),
+            **self._ids(
+                submission_id=submission.id, assignment_id=submission.assignment_id, user_id=submission.user_id
+            ),
+            **times_of(submission, "submitted_at", "graded_at", "updated_at", "posted_at"),
+            **fields_of(submission, "score", "submission_type", "body", "attempt", "workflow_state"),
             "lti_user_id": None,
-            "graded_at": rest_time(submission.graded_at),
-            "updated_at": rest_time(submission.updated_at),
-            "score": submission.score,
             "grade": grade_of(assignment, submission.score),
-            "submission_type": submission.submission_type,
-            "body": submission.body,
             "url": None,
-            "attempt": submission.attempt,
             "late": course.is_late(submission),
             "missing": course.is_missing(submission, self.state.clock.now()),
             "lti_assignment_id": _uuid("assignment", assignment.id),
             "group_id": None,
-            "posted_at": rest_time(submission.posted_at),
-            "workflow_state": submission.workflow_state,
         }
         self._send(name, course, body, origin)
 
@@ -89,21 +81,15 @@ class LiveEvents:
     def assignment(self, name: str, course: Course, assignment: Assignment, origin: Origin) -> None:
         """Announce `assignment_created` or `assignment_updated`: neither the SIS switch nor who it is for is in it."""
         body = {
-            "assignment_id": self._global(assignment.id),
-            "assignment_group_id": self._global(assignment.assignment_group_id),
+            **self._ids(assignment_id=assignment.id, assignment_group_id=assignment.assignment_group_id),
+            **times_of(assignment, "due_at", "unlock_at", "lock_at", "updated_at"),
+            **fields_of(assignment, "points_possible", "workflow_state", "anonymous_grading"),
             "context_id": self._global(course.id),
             "context_type": "Course",
             "context_uuid": _uuid("course", course.id),
             "title": assignment.name[:8192],
             "description": assignment.description[:8192],
-            "due_at": rest_time(assignment.due_at),
-            "unlock_at": rest_time(assignment.unlock_at),
-            "lock_at": rest_time(assignment.lock_at),
-            "points_possible": assignment.points_possible,
             "submission_types": ",".join(assignment.submission_types),
-            "workflow_state": assignment.workflow_state,
-            "updated_at": rest_time(assignment.updated_at),
-            "anonymous_grading": assignment.anonymous_grading,
             "created_on_blueprint_sync": False,
             "lti_assignment_id": _uuid("assignment", assignment.id),
             "lti_assignment_description": assignment.description[:8192],
@@ -115,13 +101,10 @@ class LiveEvents:
     def group(self, name: str, course: Course, group: Group, origin: Origin) -> None:
         """Announce an assignment group; its ids are local."""
         body = {
+            **fields_of(group, "name", "position", "group_weight", "sis_source_id"),
             "assignment_group_id": str(group.id),
             "context_id": str(course.id),
             "context_type": "Course",
-            "name": group.name,
-            "position": group.position,
-            "group_weight": group.group_weight,
-            "sis_source_id": group.sis_source_id,
             "integration_data": group.integration_data or None,
             "rules": "",
             "workflow_state": "available",
@@ -131,13 +114,11 @@ class LiveEvents:
     def override(self, name: str, course: Course, assignment: Assignment, override: Override, origin: Origin) -> None:
         """Announce an override; its ids are integers, and its course is not in the body."""
         body: dict[str, Any] = {
+            **times_of(override, "due_at", "unlock_at", "lock_at"),
             "assignment_override_id": override.id,
             "assignment_id": assignment.id,
-            "due_at": rest_time(override.due_at),
             "all_day": False,
             "all_day_date": None,
-            "unlock_at": rest_time(override.unlock_at),
-            "lock_at": rest_time(override.lock_at),
             "type": override.kind,
             "workflow_state": override.workflow_state,
         }
@@ -149,9 +130,8 @@ class LiveEvents:
         """Announce `course_created` or `course_updated`: no SIS id and no dates are in it."""
         time = self.envelope.job_time if origin.job_tag else rest_time
         body = {
-            "course_id": self._global(course.id),
+            **self._ids(course_id=course.id, account_id=ACCOUNT_ID),
             "uuid": _uuid("course", course.id),
-            "account_id": self._global(ACCOUNT_ID),
             "name": course.name,
             "created_at": rest_time(course.created_at),
             "updated_at": time(course.updated_at),
@@ -162,20 +142,17 @@ class LiveEvents:
 
     def section(self, course: Course, section: Section, origin: Origin, name: str = "course_section_updated") -> None:
         """Announce `course_section_created` or `_updated`; ids are local and the context is the section."""
-        body: dict[str, Any] = {
+        body = {
+            **fields_of(section, "name", "default_section", "workflow_state"),
+            **times_of(section, "start_at", "end_at"),
             "course_section_id": str(section.id),
             "sis_source_id": section.sis_section_id,
             "sis_batch_id": "1",
             "course_id": str(course.id),
             "root_account_id": str(ROOT_ACCOUNT_ID),
             "enrollment_term_id": str(course.term.id),
-            "name": section.name,
-            "default_section": section.default_section,
             "accepting_enrollments": True,
             "can_manually_enroll": None,
-            "start_at": rest_time(section.start_at),
-            "end_at": rest_time(section.end_at),
-            "workflow_state": section.workflow_state,
             "restrict_enrollments_to_section_dates": bool(section.start_at or section.end_at),
             "nonxlist_course_id": None if section.nonxlist_course_id is None else str(section.nonxlist_course_id),
             "stuck_sis_fields": sorted(section.stuck_sis_fields),
@@ -192,15 +169,12 @@ class LiveEvents:
         """Announce `enrollment_created` or `enrollment_updated`."""
         user = self.state.users[enrollment.user_id]
         body = {
-            "enrollment_id": self._global(enrollment.id),
-            "course_id": self._global(course.id),
+            **self._ids(enrollment_id=enrollment.id, course_id=course.id, user_id=user.id),
+            **times_of(enrollment, "created_at", "updated_at"),
             "course_uuid": _uuid("course", course.id),
-            "user_id": self._global(user.id),
             "user_uuid": _uuid("user", user.id),
             "user_name": user.name,
             "type": enrollment.type,
-            "created_at": rest_time(enrollment.created_at),
-            "updated_at": rest_time(enrollment.updated_at),
             "limit_privileges_to_course_section": False,
             "course_section_id": self._global(enrollment.section_id),
             "workflow_state": enrollment.state,
@@ -239,6 +213,9 @@ class LiveEvents:
     ) -> None:
         metadata = self.envelope.metadata(name, course, origin) | (context or {})
         self.publish(LiveEvent(name, course.id, {"metadata": metadata, "body": body}))
+
+    def _ids(self, **local_ids: int) -> dict[str, str | None]:
+        return {name: self._global(local_id) for name, local_id in local_ids.items()}
 
     def _global(self, local_id: int | None) -> str | None:
         return self.envelope.global_id(local_id)

@@ -3,24 +3,12 @@
 Source: canvas-lms Courses, Sections, Assignments, Assignment Groups, Enrollments, Users and Accounts API.
 """
 
+from functools import partial
 from typing import Any, Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.sandbox.canvas.rest.access import (
-    BadRequest,
-    any_course_of,
-    api_route,
-    course_of,
-    includes,
-    is_true,
-    local_id,
-    many,
-    sandbox,
-    shown,
-)
 from shared.sandbox.canvas.rest.objects import (
     assignment_json,
     course_json,
@@ -29,149 +17,126 @@ from shared.sandbox.canvas.rest.objects import (
     section_json,
     user_json,
 )
-from shared.sandbox.canvas.rest.pagination import page_of
-from shared.sandbox.canvas.seed import Assignment
-from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, Account, UnknownObject
+from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, api_route
+from shared.sandbox.canvas.seed import Assignment, Group
+from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, Course, UnknownObject
 
 MAX_ASSIGNMENT_IDS: Final = 100
+SIS_ACCOUNT: Final = "sis_account_id:"
+SIS_USER: Final = "sis_user_id:"
 
 
-async def show_self(request: Request) -> Response:
+async def show_self(request: ApiRequest) -> Response:
     """`GET /api/v1/users/self`: whose token it is."""
-    return shown(request, user_json(sandbox(request).users[SERVICE_USER_ID]))
+    return request.answer(user_json(request.canvas.users[SERVICE_USER_ID]))
 
 
-async def show_user(request: Request) -> Response:
+async def show_user(request: ApiRequest) -> Response:
     """`GET /api/v1/users/:id`: by id or as `sis_user_id:…`; 404 for one that was deleted."""
-    key, users = str(request.path_params["id"]), sandbox(request).users.values()
-    by_sis_id = key.startswith("sis_user_id:")
-    name = key.removeprefix("sis_user_id:")
-    found = [user for user in users if (user.sis_user_id if by_sis_id else str(user.id)) == name]
-    if not found or found[0].workflow_state == "deleted":
+    key, users = str(request.path_params["id"]), request.canvas.users.values()
+    by_sis_id, name = key.startswith(SIS_USER), key.removeprefix(SIS_USER)
+    found = next((user for user in users if (user.sis_user_id if by_sis_id else str(user.id)) == name), None)
+    if found is None or found.workflow_state == "deleted":
         raise UnknownObject("no such user")
-    return shown(request, user_json(found[0]))
+    return request.answer(user_json(found))
 
 
-async def list_accounts(request: Request) -> Response:
+async def list_accounts(request: ApiRequest) -> Response:
     """`GET /api/v1/accounts`: the root account."""
-    page = page_of(request, [_account(request)])
-    return shown(request, list(page.items), link=page.link)
+    return request.listed([_root_account(request)], dict)
 
 
-SIS_ACCOUNT = "sis_account_id:"
-
-
-async def show_account(request: Request) -> Response:
+async def show_account(request: ApiRequest) -> Response:
     """`GET /api/v1/accounts/:id`: the root account, also as `self`, or a sub-account, also by its SIS id.
 
-    Source: Canvas REST API, "Object IDs, SIS IDs, and Special IDs": `sis_account_id:...` wherever an id is taken.
+    Canvas's own numbers of sub-accounts follow those of the seed's. Source: Canvas REST API, "Object IDs, SIS IDs, and
+    Special IDs": `sis_account_id:...` wherever an id is taken.
     """
-    asked = request.path_params["id"]
+    asked, accounts = request.path_params["id"], request.canvas.accounts
     if asked in ("self", str(ROOT_ACCOUNT_ID)):
-        return shown(request, _account(request))
+        return request.answer(_root_account(request))
+    shown = {"id": ACCOUNT_ID, "name": "Sandbox Schools", "root_account_id": ROOT_ACCOUNT_ID}
     if asked == str(ACCOUNT_ID):
-        sub_account = {"id": ACCOUNT_ID, "name": "Sandbox Schools", "root_account_id": ROOT_ACCOUNT_ID}
-        return shown(request, sub_account | {"parent_account_id": ROOT_ACCOUNT_ID})
-    found = sandbox(request).accounts.get(asked.removeprefix(SIS_ACCOUNT)) if asked.startswith(SIS_ACCOUNT) else None
+        return request.answer(shown | {"parent_account_id": ROOT_ACCOUNT_ID})
+    found = accounts.get(asked.removeprefix(SIS_ACCOUNT)) if asked.startswith(SIS_ACCOUNT) else None
     if found is None or found.workflow_state == "deleted":
         raise UnknownObject("no such account")
-    return shown(request, {"name": found.name, "root_account_id": ROOT_ACCOUNT_ID, **_account_ids(request, found)})
+    own_id = ACCOUNT_ID + 1 + list(accounts).index(found.sis_account_id)
+    return request.answer(shown | {"id": own_id, "name": found.name, "sis_account_id": found.sis_account_id})
 
 
-def _account_ids(request: Request, account: Account) -> dict[str, object]:
-    """Return the ids of a sub-account; Canvas's own numbers follow those of the seed's."""
-    position = list(sandbox(request).accounts).index(account.sis_account_id)
-    return {"id": ACCOUNT_ID + 1 + position, "sis_account_id": account.sis_account_id}
-
-
-async def list_courses(request: Request) -> Response:
+async def list_courses(request: ApiRequest) -> Response:
     """`GET /api/v1/accounts/:account_id/courses`: every course that was not deleted."""
-    canvas = sandbox(request)
-    page = page_of(request, [course for course in canvas.courses.values() if course.workflow_state != "deleted"])
-    listed = [course_json(course, canvas.seed.zone, includes(request)) for course in page.items]
-    return shown(request, listed, link=page.link)
+    courses = [course for course in request.canvas.courses.values() if course.workflow_state != "deleted"]
+    return request.listed(courses, partial(_course, request))
 
 
-async def show_course(request: Request) -> Response:
+async def show_course(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:id`; with `include[]=all_courses` a deleted one as well."""
-    course = any_course_of(request) if "all_courses" in includes(request) else course_of(request)
-    return shown(request, course_json(course, sandbox(request).seed.zone, includes(request)))
+    return request.answer(_course(request, request.any_course if "all_courses" in request.includes else request.course))
 
 
-async def list_sections(request: Request) -> Response:
+async def list_sections(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/sections`."""
-    course = course_of(request)
-    page = page_of(request, course.listed_sections())
-    return shown(request, [section_json(course, section) for section in page.items], link=page.link)
+    return request.listed(request.course.listed_sections(), partial(section_json, request.course))
 
 
-async def list_assignments(request: Request) -> Response:
+async def list_assignments(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/assignments`: unpublished ones too."""
-    course = course_of(request)
-    page = page_of(request, _wanted(request, course.listed_assignments()))
-    base_dates = is_true(request.query_params.get("override_assignment_dates")) is False
-    theme = sandbox(request).seed.theme
-    listed = [
-        assignment_json(course, item, includes(request), base_dates=base_dates, theme=theme) for item in page.items
+    ids, flag = request.many("assignment_ids"), request.flag("post_to_sis")
+    if len(ids) > MAX_ASSIGNMENT_IDS:
+        raise BadRequest({"errors": [{"message": f"Too many assignment_ids requested, limit {MAX_ASSIGNMENT_IDS}"}]})
+    wanted = [
+        assignment
+        for assignment in request.course.listed_assignments()
+        if (not ids or str(assignment.id) in ids) and flag in (None, assignment.post_to_sis)
     ]
-    return shown(request, listed, link=page.link)
+    return request.listed(wanted, partial(_assignment, request, request.course))
 
 
-async def show_assignment(request: Request) -> Response:
+async def show_assignment(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/assignments/:id`."""
-    course = course_of(request)
-    assignment = course.assignment(local_id(request.path_params["id"]))
-    base_dates = is_true(request.query_params.get("override_assignment_dates")) is False
-    theme = sandbox(request).seed.theme
-    return shown(request, assignment_json(course, assignment, includes(request), base_dates=base_dates, theme=theme))
+    course = request.course
+    return request.answer(_assignment(request, course, course.assignment(request.path_id("id"))))
 
 
-async def list_groups(request: Request) -> Response:
+async def list_groups(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/assignment_groups`; `grades_published` appears on assignments only here."""
-    course, wanted = course_of(request), includes(request)
-    page = page_of(request, sorted(course.groups.values(), key=lambda group: group.position))
-    base_dates = is_true(request.query_params.get("override_assignment_dates")) is False
-    listed: list[dict[str, Any]] = []
-    for group in page.items:
-        item = group_json(group)
-        if "assignments" in wanted:
-            members = [a for a in course.listed_assignments() if a.assignment_group_id == group.id]
-            item["assignments"] = [assignment_json(course, a, wanted, base_dates=base_dates) for a in members]
-        listed.append(item)
-    return shown(request, listed, link=page.link)
+    course = request.course
+
+    def shown(group: Group) -> dict[str, Any]:
+        if "assignments" not in request.includes:
+            return group_json(group)
+        members = [a for a in course.listed_assignments() if a.assignment_group_id == group.id]
+        return group_json(group) | {"assignments": [_assignment(request, course, each) for each in members]}
+
+    return request.listed(sorted(course.groups.values(), key=lambda group: group.position), shown)
 
 
-async def list_enrollments(request: Request) -> Response:
+async def list_enrollments(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/enrollments`: without `state[]` only active and invited ones."""
-    course, canvas = course_of(request), sandbox(request)
-    states = many(request, "state") or ["active", "invited"]
-    types = many(request, "type")
+    course, users = request.course, request.canvas.users
+    states, types = request.many("state") or ["active", "invited"], request.many("type")
     found = [
         enrollment
         for enrollment in list(course.enrollments.values())
         if enrollment.state in states and (not types or enrollment.type in types)
     ]
-    page = page_of(request, found)
-    listed = [enrollment_json(course, item, canvas.users[item.user_id]) for item in page.items]
-    return shown(request, listed, link=page.link)
+    return request.listed(found, lambda each: enrollment_json(course, each, users[each.user_id]))
 
 
-def _account(request: Request) -> dict[str, Any]:
-    uuid = sandbox(request).seed.root_account_uuid
+def _root_account(request: ApiRequest) -> dict[str, Any]:
+    uuid = request.canvas.seed.root_account_uuid
     return {"id": ROOT_ACCOUNT_ID, "name": "Sandbox District", "uuid": uuid, "root_account_id": None}
 
 
-def _wanted(request: Request, assignments: list[Assignment]) -> list[Assignment]:
-    """Return the assignments that `assignment_ids[]` and `post_to_sis` leave."""
-    ids = many(request, "assignment_ids")
-    if len(ids) > MAX_ASSIGNMENT_IDS:
-        raise BadRequest({"errors": [{"message": f"Too many assignment_ids requested, limit {MAX_ASSIGNMENT_IDS}"}]})
-    flag = is_true(request.query_params.get("post_to_sis"))
-    return [
-        assignment
-        for assignment in assignments
-        if (not ids or str(assignment.id) in ids) and flag in (None, assignment.post_to_sis)
-    ]
+def _course(request: ApiRequest, course: Course) -> dict[str, Any]:
+    return course_json(course, request.canvas.seed.zone, request.includes)
+
+
+def _assignment(request: ApiRequest, course: Course, assignment: Assignment) -> dict[str, Any]:
+    base_dates, theme = request.flag("override_assignment_dates") is False, request.canvas.seed.theme
+    return assignment_json(course, assignment, request.includes, base_dates=base_dates, theme=theme)
 
 
 READ_ROUTES: Final[list[Route]] = [

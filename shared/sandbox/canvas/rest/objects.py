@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from shared.sandbox.canvas.live_events.envelope import rest_time
+from shared.sandbox.canvas.fields import fields_of, rest_time, times_of
 from shared.sandbox.canvas.rest.grading_schemes import grade_of
 from shared.sandbox.canvas.seed import (
     OVERRIDE_DATES,
@@ -31,27 +31,35 @@ _FILE_LINK: Final = re.compile(r"(/files/\d+/(?:download|preview))(?:\?wrap=1)?"
 Json = dict[str, Any]
 
 
+_ASSIGNMENT_FIELDS: Final = (
+    "id", "name", "locked_for_user", "points_possible", "grading_type", "published", "workflow_state",
+    "only_visible_to_overrides", "assignment_group_id", "group_category_id", "grade_group_students_individually",
+    "submission_types", "is_quiz_lti_assignment", "integration_id", "integration_data", "omit_from_final_grade",
+    "hide_in_gradebook", "suppress_assignment", "anonymous_grading", "moderated_grading", "post_manually", "muted",
+)  # fmt: skip
+_SUBMISSION_FIELDS: Final = (
+    "id", "user_id", "assignment_id", "attempt", "body", "submission_type", "score", "entered_score", "points_deducted",
+    "excused", "late_policy_status", "workflow_state", "grade_matches_current_submission", "grader_id",
+)  # fmt: skip
+
+
 def course_json(course: Course, zone: str, include: Collection[str] = ()) -> Json:
     """Return a course; `term` and `concluded` only if asked for."""
     shown: Json = {
-        "id": course.id,
-        "name": course.name,
+        **fields_of(course, "id", "name", "workflow_state", "sis_course_id"),
+        **times_of(course, "created_at", "start_at", "end_at"),
         "course_code": course.code,
-        "workflow_state": course.workflow_state,
         "account_id": ACCOUNT_ID,
         "root_account_id": ROOT_ACCOUNT_ID,
-        "sis_course_id": course.sis_course_id,
         "integration_id": None,
         "enrollment_term_id": course.term.id,
-        "created_at": rest_time(course.created_at),
-        "start_at": rest_time(course.start_at),
-        "end_at": rest_time(course.end_at),
         "time_zone": course.time_zone or zone,
         "restrict_enrollments_to_course_dates": False,
     }
     if "term" in include:
-        dates = {"start_at": rest_time(course.term.start_at), "end_at": rest_time(course.term.end_at)}
-        shown["term"] = course.term.model_dump(include={"id", "name", "sis_term_id"}) | dates
+        shown["term"] = fields_of(course.term, "id", "name", "sis_term_id") | times_of(
+            course.term, "start_at", "end_at"
+        )
     if "concluded" in include:
         shown["concluded"] = course.concluded
     return shown
@@ -60,14 +68,10 @@ def course_json(course: Course, zone: str, include: Collection[str] = ()) -> Jso
 def section_json(course: Course, section: Section) -> Json:
     """Return a section; `sis_course_id` is that of the course it is in now."""
     return {
-        "id": section.id,
-        "name": section.name,
+        **fields_of(section, "id", "name", "nonxlist_course_id", "sis_section_id"),
+        **times_of(section, "start_at", "end_at"),
         "course_id": course.id,
-        "nonxlist_course_id": section.nonxlist_course_id,
-        "start_at": rest_time(section.start_at),
-        "end_at": rest_time(section.end_at),
         "restrict_enrollments_to_section_dates": bool(section.start_at or section.end_at),
-        "sis_section_id": section.sis_section_id,
         "sis_course_id": course.sis_course_id,
         "integration_id": None,
         "sis_import_id": 1 if section.sis_section_id else None,
@@ -82,31 +86,25 @@ def group_json(group: Group) -> Json:
 def enrollment_json(course: Course, enrollment: Enrollment, user: User) -> Json:
     """Return an enrollment with its user."""
     return {
-        "id": enrollment.id,
+        **fields_of(enrollment, "id", "user_id", "type"),
+        **times_of(enrollment, "created_at", "updated_at"),
         "course_id": course.id,
         "course_section_id": enrollment.section_id,
-        "user_id": user.id,
-        "type": enrollment.type,
         "role": enrollment.type,
         "enrollment_state": enrollment.state,
         "sis_import_id": 1 if enrollment.from_sis else None,
         "sis_user_id": user.sis_user_id,
         "sis_section_id": course.sections[enrollment.section_id].sis_section_id,
         "sis_course_id": course.sis_course_id,
-        "created_at": rest_time(enrollment.created_at),
-        "updated_at": rest_time(enrollment.updated_at),
         "user": user_json(user),
     }
 
 
 def user_json(user: User) -> Json:
     """Return a person."""
-    return {
-        "id": user.id,
-        "name": user.name,
+    return fields_of(user, "id", "name", "sis_user_id") | {
         "sortable_name": user.sortable_name or user.name,
         "short_name": user.short_name or user.name,
-        "sis_user_id": user.sis_user_id,
         "login_id": user.login,
     }
 
@@ -125,40 +123,16 @@ def assignment_json(
     asker (canvas-lms `Assignment#filter_attributes_for_user`, `include_description?`).
     """
     shown: Json = {
-        "id": assignment.id,
+        **fields_of(assignment, *_ASSIGNMENT_FIELDS),
+        **times_of(assignment, "unlock_at", "lock_at", "created_at", "updated_at"),
         "course_id": course.id,
-        "name": assignment.name,
         "description": None if assignment.locked_for_user else decorated(assignment.description, theme),
-        "locked_for_user": assignment.locked_for_user,
         "due_at": rest_time(assignment.due_at if base_dates else _due_at_for_teachers(assignment)),
-        "unlock_at": rest_time(assignment.unlock_at),
-        "lock_at": rest_time(assignment.lock_at),
-        "created_at": rest_time(assignment.created_at),
-        "updated_at": rest_time(assignment.updated_at),
-        "points_possible": assignment.points_possible,
-        "grading_type": assignment.grading_type,
-        "published": assignment.published,
-        "workflow_state": assignment.workflow_state,
-        "only_visible_to_overrides": assignment.only_visible_to_overrides,
         "visible_to_everyone": course.visible_to_everyone(assignment),
         "has_overrides": bool(assignment.active_overrides),
-        "assignment_group_id": assignment.assignment_group_id,
-        "group_category_id": assignment.group_category_id,
-        "grade_group_students_individually": assignment.grade_group_students_individually,
-        "submission_types": assignment.submission_types,
         "is_quiz_assignment": assignment.quiz_id is not None,
-        "is_quiz_lti_assignment": assignment.is_quiz_lti_assignment,
-        "integration_id": assignment.integration_id,
-        "integration_data": assignment.integration_data,
         "sis_assignment_id": None,
-        "omit_from_final_grade": assignment.omit_from_final_grade,
-        "hide_in_gradebook": assignment.hide_in_gradebook,
-        "suppress_assignment": assignment.suppress_assignment,
-        "anonymous_grading": assignment.anonymous_grading,
         "anonymize_students": assignment.anonymous_grading and assignment.muted,
-        "moderated_grading": assignment.moderated_grading,
-        "post_manually": assignment.post_manually,
-        "muted": assignment.muted,
         "in_closed_grading_period": False,
         "due_date_required": False,
         "max_name_length": 255,
@@ -185,13 +159,9 @@ def assignment_json(
 def _checkpoint_json(assignment: Assignment, checkpoint: Checkpoint) -> Json:
     """Return a checkpoint: with its own dates, points and overrides, and without an id of its own (inferred)."""
     return {
-        "tag": checkpoint.tag,
+        **fields_of(checkpoint, "tag", "points_possible", "only_visible_to_overrides"),
+        **times_of(checkpoint, *OVERRIDE_DATES),
         "name": assignment.name,
-        "points_possible": checkpoint.points_possible,
-        "due_at": rest_time(checkpoint.due_at),
-        "unlock_at": rest_time(checkpoint.unlock_at),
-        "lock_at": rest_time(checkpoint.lock_at),
-        "only_visible_to_overrides": checkpoint.only_visible_to_overrides,
         "overrides": [override_json(assignment, override) for override in checkpoint.overrides],
     }
 
@@ -211,9 +181,7 @@ def decorated(html: str, theme: str) -> str:
 def override_json(assignment: Assignment, override: Override) -> Json:
     """Return an override with its one target; a date is there only if it is overridden."""
     shown: Json = {"id": override.id, "assignment_id": assignment.id, "title": override.title}
-    for name in OVERRIDE_DATES:
-        if override.overrides(name):
-            shown[name] = rest_time(getattr(override, name))
+    shown |= times_of(override, *(name for name in OVERRIDE_DATES if override.overrides(name)))
     if override.overrides("due_at"):
         shown |= {"all_day": False, "all_day_date": override.due_at.date().isoformat() if override.due_at else None}
     target = next(name for name in OVERRIDE_TARGETS if getattr(override, name) is not None)
@@ -226,28 +194,13 @@ def submission_json(state: CanvasState, course: Course, submission: Submission) 
     due_at = course.due_at(assignment, submission.user_id)
     late = course.is_late(submission)
     return {
-        "id": submission.id,
-        "user_id": submission.user_id,
-        "assignment_id": assignment.id,
-        "attempt": submission.attempt,
-        "body": submission.body,
-        "submission_type": submission.submission_type,
-        "score": submission.score,
+        **fields_of(submission, *_SUBMISSION_FIELDS),
+        **times_of(submission, "graded_at", "posted_at", "submitted_at"),
         "grade": grade_of(assignment, submission.score),
-        "entered_score": submission.entered_score,
         "entered_grade": grade_of(assignment, submission.entered_score),
-        "points_deducted": submission.points_deducted,
-        "excused": submission.excused,
         "missing": course.is_missing(submission, state.clock.now()),
         "late": late,
         "seconds_late": _seconds_late(due_at, submission.submitted_at) if late else 0,
-        "late_policy_status": submission.late_policy_status,
-        "graded_at": rest_time(submission.graded_at),
-        "posted_at": rest_time(submission.posted_at),
-        "submitted_at": rest_time(submission.submitted_at),
-        "workflow_state": submission.workflow_state,
-        "grade_matches_current_submission": submission.grade_matches_current_submission,
-        "grader_id": submission.grader_id,
         "assignment_visible": assignment.published and course.is_assigned_to(assignment, submission.user_id),
         "cached_due_date": rest_time(due_at),
         "grading_period_id": None,
@@ -277,13 +230,12 @@ def _all_dates(course: Course, assignment: Assignment) -> Json:
     if len(overrides) >= MAX_DATES:
         return {"all_dates_count": len(overrides)}
     dates: list[Json] = [
-        {"id": o.id, "title": o.title, "set_type": o.kind, "set_id": o.course_section_id}
-        | {name: rest_time(getattr(o, name)) for name in OVERRIDE_DATES}
+        {"id": o.id, "title": o.title, "set_type": o.kind, "set_id": o.course_section_id} | times_of(o, *OVERRIDE_DATES)
         for o in overrides
     ]
     if {section.id for section in course.listed_sections()} - {override.course_section_id for override in overrides}:
-        base = {name: rest_time(getattr(assignment, name)) for name in OVERRIDE_DATES}
-        dates.insert(0, {"base": True, "title": "Everyone else" if overrides else "Everyone"} | base)
+        base = {"base": True, "title": "Everyone else" if overrides else "Everyone"}
+        dates.insert(0, base | times_of(assignment, *OVERRIDE_DATES))
     return {"all_dates": dates}
 
 

@@ -6,25 +6,14 @@ Source: canvas-lms Submissions API and app/controllers/submissions_api_controlle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.sandbox.canvas.rest.access import (
-    BadRequest,
-    api_route,
-    course_of,
-    includes,
-    is_true,
-    local_id,
-    many,
-    sandbox,
-    shown,
-)
 from shared.sandbox.canvas.rest.objects import submission_json, user_json
-from shared.sandbox.canvas.rest.pagination import PageTooHeavy, page_of
+from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, PageTooHeavy, api_route
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import Assignment, Submission
 from shared.sandbox.canvas.state import Course, Enrollment
@@ -48,42 +37,39 @@ class Filters:
         return _since(submission.graded_at, self.graded_since) and _since(submission.submitted_at, self.submitted_since)
 
 
-async def list_submissions(request: Request) -> Response:
+async def list_submissions(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/students/submissions`: a row per student and published assignment.
 
     Grouped pages run over enrollments, and only within a page a student is not repeated.
     """
-    course, canvas = course_of(request), sandbox(request)
+    course, canvas = request.course, request.canvas
     enrollments, assignments = _enrollments(request, course), _assignments(request, course)
     filters = _filters(request)
-    if is_true(request.query_params.get("grouped")):
-        page = page_of(request, enrollments, has_last=False)
+    if request.flag("grouped"):
+        page = request.page(enrollments, has_last=False)
         _take_time(canvas, len(page.items) * len(assignments), assignments)
         groups = [
             _group(canvas, course, enrollment, _rows(canvas, course, [enrollment], assignments, filters))
             for enrollment in _once(page.items)
         ]
-        return shown(request, groups, link=page.link)
-    rows = _rows(canvas, course, _once(enrollments), assignments, filters)
-    flat = page_of(request, rows, has_last=False)
+        return request.answer(groups, link=page.link)
+    flat = request.page(_rows(canvas, course, _once(enrollments), assignments, filters), has_last=False)
     _take_time(canvas, len(flat.items), assignments)
-    return shown(request, [_flat(request, course, row) for row in flat.items], link=flat.link)
+    return request.answer([_flat(request, course, row) for row in flat.items], link=flat.link)
 
 
-async def list_assignment_submissions(request: Request) -> Response:
+async def list_assignment_submissions(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/assignments/:assignment_id/submissions`."""
-    course, canvas = course_of(request), sandbox(request)
-    assignment = course.assignment(local_id(request.path_params["assignment_id"]))
-    rows = _rows(canvas, course, _once(course.student_enrollments()), [assignment], _filters(request))
-    page = page_of(request, rows)
-    return shown(request, [_flat(request, course, row) for row in page.items], link=page.link)
+    course, enrollments = request.course, _once(request.course.student_enrollments())
+    assignment = course.assignment(request.path_id("assignment_id"))
+    rows = _rows(request.canvas, course, enrollments, [assignment], _filters(request))
+    return request.listed(rows, partial(_flat, request, course))
 
 
-async def show_submission(request: Request) -> Response:
+async def show_submission(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/assignments/:assignment_id/submissions/:user_id`."""
-    course, canvas = course_of(request), sandbox(request)
-    ids = local_id(request.path_params["assignment_id"]), local_id(request.path_params["user_id"])
-    return shown(request, _flat(request, course, canvas.submission(course, *ids)))
+    course, ids = request.course, (request.path_id("assignment_id"), request.path_id("user_id"))
+    return request.answer(_flat(request, course, request.canvas.submission(course, *ids)))
 
 
 def _take_time(canvas: CanvasSandbox, cells: int, assignments: Sequence[Assignment]) -> None:
@@ -93,22 +79,22 @@ def _take_time(canvas: CanvasSandbox, cells: int, assignments: Sequence[Assignme
         raise PageTooHeavy
 
 
-def _enrollments(request: Request, course: Course) -> list[Enrollment]:
+def _enrollments(request: ApiRequest, course: Course) -> list[Enrollment]:
     """Return the enrollments asked about: with `post_to_sis` only of users whom an SIS import enrolled."""
-    ids = many(request, "student_ids")
+    ids = request.many("student_ids")
     if len(ids) > MAX_STUDENT_IDS:
         raise BadRequest({"error": "too many students"})
     states = STATES_OF.get(request.query_params.get("enrollment_state", ""))
     found = [e for e in course.student_enrollments(states) if "all" in ids or str(e.user_id) in ids]
-    if is_true(request.query_params.get("post_to_sis")):
+    if request.flag("post_to_sis"):
         from_sis = {enrollment.user_id for enrollment in course.student_enrollments() if enrollment.from_sis}
         return [enrollment for enrollment in found if enrollment.user_id in from_sis]
     return found
 
 
-def _assignments(request: Request, course: Course) -> list[Assignment]:
-    ids = many(request, "assignment_ids")
-    only_sis = is_true(request.query_params.get("post_to_sis"))
+def _assignments(request: ApiRequest, course: Course) -> list[Assignment]:
+    ids = request.many("assignment_ids")
+    only_sis = request.flag("post_to_sis")
     return [
         assignment
         for assignment in course.listed_assignments()
@@ -145,11 +131,10 @@ def _group(canvas: CanvasSandbox, course: Course, enrollment: Enrollment, rows: 
     }
 
 
-def _flat(request: Request, course: Course, submission: Submission) -> dict[str, Any]:
+def _flat(request: ApiRequest, course: Course, submission: Submission) -> dict[str, Any]:
     """Return a submission by itself; SIS ids need `include[]=user`."""
-    canvas = sandbox(request)
-    row = submission_json(canvas, course, submission)
-    return row | ({"user": user_json(canvas.users[submission.user_id])} if "user" in includes(request) else {})
+    row = submission_json(request.canvas, course, submission)
+    return row | ({"user": user_json(request.canvas.users[row["user_id"]])} if "user" in request.includes else {})
 
 
 def _once(enrollments: Sequence[Enrollment]) -> list[Enrollment]:
@@ -157,13 +142,13 @@ def _once(enrollments: Sequence[Enrollment]) -> list[Enrollment]:
     return list({enrollment.user_id: enrollment for enrollment in reversed(enrollments)}.values())[::-1]
 
 
-def _filters(request: Request) -> Filters:
+def _filters(request: ApiRequest) -> Filters:
     return Filters(
         _time(request, "graded_since"), _time(request, "submitted_since"), request.query_params.get("workflow_state")
     )
 
 
-def _time(request: Request, name: str) -> datetime | None:
+def _time(request: ApiRequest, name: str) -> datetime | None:
     text = request.query_params.get(name)
     if text is None:
         return None

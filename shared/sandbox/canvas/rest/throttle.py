@@ -71,10 +71,14 @@ class Bucket:
         self.level = max(0.0, self.level - outflow * (now - self.at).total_seconds())
         self.at = now
 
+    def pour(self, amount: float, maximum: float) -> None:
+        """Add to the level; a negative amount is a credit."""
+        self.level = min(maximum, max(0.0, self.level + amount))
+
 
 @dataclass
 class ThrottleMiddleware:
-    """ASGI middleware: refuses requests while the bucket of their token is over the mark, and tells what is left."""
+    """ASGI middleware: refuses requests while the bucket of their token is over the mark, and says what is left."""
 
     app: ASGIApp
     board: Switchboard[CanvasFaults]
@@ -86,60 +90,35 @@ class ThrottleMiddleware:
         if scope["type"] != "http" or not str(scope["path"]).startswith("/api/"):
             await self.app(scope, receive, send)
             return
-        faults = self.board.faults
-        bucket = self._bucket(Headers(scope=scope).get("authorization", ""))
+        faults, token = self.board.faults, Headers(scope=scope).get("authorization", "")
+        bucket = self.buckets.setdefault(token, Bucket(0.0, self.clock.now()))
+        bucket.leak(faults.throttle_outflow, self.clock.now())
         if bucket.level > faults.throttle_high_water_mark:
             await self._refusal()(scope, receive, send)
             return
-        charge = _Charge(bucket, faults, self.clock)
-        try:
-            await self.app(scope, receive, self._with_headers(send, charge))
-        finally:
-            charge.settle()
+        bucket.pour(faults.throttle_up_front_cost, faults.throttle_maximum)
+        to_credit = [faults.throttle_request_cost - faults.throttle_up_front_cost]
 
-    def _bucket(self, token: str) -> Bucket:
-        now = self.clock.now()
-        bucket = self.buckets.setdefault(token, Bucket(0.0, now))
-        bucket.leak(self.board.faults.throttle_outflow, now)
-        return bucket
+        def settle() -> None:
+            """Credit the up-front cost back; once, however often it is called."""
+            if to_credit:
+                bucket.leak(faults.throttle_outflow, self.clock.now())
+                bucket.pour(to_credit.pop(), faults.throttle_maximum)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                settle()
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Cost"] = f"{faults.throttle_request_cost}"
+                headers["X-Rate-Limit-Remaining"] = f"{faults.throttle_high_water_mark - bucket.level}"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            settle()
 
     def _refusal(self) -> PlainTextResponse:
         status = self.board.faults.throttle_status
         word = "Forbidden" if status == 403 else "Too Many Requests"
         return PlainTextResponse(f"{status} {word} (Rate Limit Exceeded)", status, {"X-Rate-Limit-Remaining": "0.0"})
-
-    def _with_headers(self, send: Send, charge: "_Charge") -> Send:
-        async def tell(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                charge.settle()
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Cost"] = f"{charge.faults.throttle_request_cost}"
-                headers["X-Rate-Limit-Remaining"] = f"{charge.remaining}"
-            await send(message)
-
-        return tell
-
-
-class _Charge:
-    """What one request puts into the bucket: the up-front cost until it is settled, then its real cost."""
-
-    def __init__(self, bucket: Bucket, faults: CanvasFaults, clock: Clock) -> None:
-        self.bucket, self.faults, self.clock = bucket, faults, clock
-        self.settled = False
-        self._pour(faults.throttle_up_front_cost)
-
-    @property
-    def remaining(self) -> float:
-        """What is left below the high-water mark."""
-        return self.faults.throttle_high_water_mark - self.bucket.level
-
-    def settle(self) -> None:
-        """Credit the up-front cost back; once, however often it is called."""
-        if self.settled:
-            return
-        self.settled = True
-        self.bucket.leak(self.faults.throttle_outflow, self.clock.now())
-        self._pour(self.faults.throttle_request_cost - self.faults.throttle_up_front_cost)
-
-    def _pour(self, amount: float) -> None:
-        self.bucket.level = min(self.faults.throttle_maximum, max(0.0, self.bucket.level + amount))

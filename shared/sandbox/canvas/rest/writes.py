@@ -4,65 +4,51 @@ Source: canvas-lms Assignments and Submissions API.
 """
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, get_args
 from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.sandbox.canvas.rest.access import BadRequest, api_route, course_of, is_true, local_id, sandbox, shown
 from shared.sandbox.canvas.rest.objects import assignment_json, submission_json
+from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, api_route, is_true
 from shared.sandbox.canvas.sandbox import CanvasSandbox
-from shared.sandbox.canvas.seed import PARENT_HAS_NO, LatePolicyStatus
+from shared.sandbox.canvas.seed import PARENT_HAS_NO, Assignment, LatePolicyStatus
 from shared.sandbox.canvas.state import Course, UnknownObject
 
-EDITABLE: Final = frozenset(
-    {
-        "name",
-        "description",
-        "due_at",
-        "unlock_at",
-        "lock_at",
-        "points_possible",
-        "grading_type",
-        "post_to_sis",
-        "published",
-        "assignment_group_id",
-        "submission_types",
-        "only_visible_to_overrides",
-        "omit_from_final_grade",
-        "anonymous_grading",
-        "moderated_grading",
-        "integration_id",
-        "integration_data",
-    }
-)
+EDITABLE: Final = frozenset({
+    "name", "description", "due_at", "unlock_at", "lock_at", "points_possible", "grading_type", "post_to_sis",
+    "published", "assignment_group_id", "submission_types", "only_visible_to_overrides", "omit_from_final_grade",
+    "anonymous_grading", "moderated_grading", "integration_id", "integration_data",
+})  # fmt: skip
 
 
-async def create_assignment(request: Request) -> Response:
+async def create_assignment(request: ApiRequest) -> Response:
     """`POST /api/v1/courses/:course_id/assignments`: unpublished unless it says otherwise."""
-    course = course_of(request)
+    course = request.course
     fields = {"workflow_state": "unpublished"} | _fields(course, await nested(request, "assignment"))
-    try:
-        created = sandbox(request).create_assignment(course.id, fields)
-    except ValidationError as error:
-        raise BadRequest({"errors": [{"message": "invalid assignment"}]}) from error
-    return shown(request, assignment_json(course, created), 201)
+    created = _valid(partial(request.canvas.create_assignment, course.id, fields))
+    return request.answer(assignment_json(course, created), 201)
 
 
-async def edit_assignment(request: Request) -> Response:
+async def edit_assignment(request: ApiRequest) -> Response:
     """`PUT /api/v1/courses/:course_id/assignments/:id`."""
-    course = course_of(request)
+    course, assignment_id = request.course, request.path_id("id")
     changes = _fields(course, await nested(request, "assignment"))
-    if course.assignment(local_id(request.path_params["id"])).checkpoints:
+    if course.assignment(assignment_id).checkpoints:
         _refuse_dates_of_a_parent(changes)
+    edited = _valid(partial(request.canvas.edit_assignment, course.id, assignment_id, changes))
+    return request.answer(assignment_json(course, edited))
+
+
+def _valid(write: Callable[[], Assignment]) -> Assignment:
     try:
-        edited = sandbox(request).edit_assignment(course.id, local_id(request.path_params["id"]), changes)
+        return write()
     except ValidationError as error:
         raise BadRequest({"errors": [{"message": "invalid assignment"}]}) from error
-    return shown(request, assignment_json(course, edited))
 
 
 def _refuse_dates_of_a_parent(changes: dict[str, Any]) -> None:
@@ -73,10 +59,10 @@ def _refuse_dates_of_a_parent(changes: dict[str, Any]) -> None:
             raise BadRequest({"errors": {name: [{"attribute": name, "message": message}]}})
 
 
-async def grade_submission(request: Request) -> Response:
+async def grade_submission(request: ApiRequest) -> Response:
     """`PUT /api/v1/courses/:course_id/assignments/:assignment_id/submissions/:user_id`."""
-    course, canvas = course_of(request), sandbox(request)
-    ids = course.id, local_id(request.path_params["assignment_id"]), local_id(request.path_params["user_id"])
+    course, canvas = request.course, request.canvas
+    ids = course.id, request.path_id("assignment_id"), request.path_id("user_id")
     fields = await nested(request, "submission")
     if course.assignment(ids[1]).checkpoints and "posted_grade" in fields:
         _grade_checkpoint(canvas, ids, fields)
@@ -92,7 +78,7 @@ async def grade_submission(request: Request) -> Response:
         if status not in (None, *get_args(LatePolicyStatus)):
             raise BadRequest({"errors": [{"message": "invalid late_policy_status"}]})
         canvas.set_late_policy_status(*ids, status)
-    return shown(request, submission_json(canvas, course, canvas.submission(course, *ids[1:])))
+    return request.answer(submission_json(canvas, course, canvas.submission(course, *ids[1:])))
 
 
 def _grade_checkpoint(canvas: CanvasSandbox, ids: tuple[int, int, int], fields: dict[str, Any]) -> None:
@@ -106,7 +92,7 @@ def _grade_checkpoint(canvas: CanvasSandbox, ids: tuple[int, int, int], fields: 
         raise BadRequest({"errors": [{"message": str(error)}]}) from error
 
 
-async def nested(request: Request, root: str) -> dict[str, Any]:
+async def nested(request: ApiRequest, root: str) -> dict[str, Any]:
     """Return the fields below `root` of a JSON body or of a form in Rails's notation, `root[field]`."""
     body = await request.body()
     if request.headers.get("content-type", "").startswith("application/json"):

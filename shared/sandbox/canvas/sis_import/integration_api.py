@@ -6,13 +6,11 @@ names, module visibility or attendance.
 
 from typing import Any, Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.sandbox.canvas.live_events.envelope import rest_time
-from shared.sandbox.canvas.rest.access import BadRequest, api_route, includes, sandbox, shown
-from shared.sandbox.canvas.rest.pagination import page_of
+from shared.sandbox.canvas.fields import fields_of, times_of
+from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, api_route
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import OVERRIDE_DATES, Assignment, Override, Section
 from shared.sandbox.canvas.state import Course
@@ -24,36 +22,27 @@ NOT_ENABLED: Final = {
 PUBLISHED_STATES: Final = ("available", "completed")
 
 
-async def list_of_account(request: Request) -> Response:
+async def list_of_account(request: ApiRequest) -> Response:
     """`GET /api/sis/accounts/:account_id/assignments`: of all published courses."""
-    canvas = sandbox(request)
+    canvas, with_students = request.canvas, "student_overrides" in request.includes
     if not canvas.seed.sis_feature:
         raise BadRequest(NOT_ENABLED)
     published = [c for c in canvas.courses.values() if c.sis_feature and c.workflow_state in PUBLISHED_STATES]
-    return _listed(request, sorted(published, key=lambda course: course.id))
-
-
-def _listed(request: Request, courses: list[Course]) -> Response:
-    canvas, with_students = sandbox(request), "student_overrides" in includes(request)
-    found = [(c, a) for c in courses for a in c.listed_assignments() if a.published and a.post_to_sis]
-    page = page_of(request, found)
-    items = [_item(canvas, course, assignment, with_students) for course, assignment in page.items]
-    return shown(request, items, link=page.link)
+    found = [
+        (course, assignment)
+        for course in sorted(published, key=lambda course: course.id)
+        for assignment in course.listed_assignments()
+        if assignment.published and assignment.post_to_sis
+    ]
+    return request.listed(found, lambda each: _item(canvas, *each, with_students))
 
 
 def _item(canvas: CanvasSandbox, course: Course, assignment: Assignment, with_students: bool) -> dict[str, Any]:
     group = course.groups.get(assignment.assignment_group_id)
     item: dict[str, Any] = {
-        "id": assignment.id,
+        **fields_of(assignment, "id", "name", "points_possible", "integration_id", "integration_data"),
+        **times_of(assignment, "created_at", *OVERRIDE_DATES),
         "course_id": course.id,
-        "name": assignment.name,
-        "created_at": rest_time(assignment.created_at),
-        "due_at": rest_time(assignment.due_at),
-        "unlock_at": rest_time(assignment.unlock_at),
-        "lock_at": rest_time(assignment.lock_at),
-        "points_possible": assignment.points_possible,
-        "integration_id": assignment.integration_id,
-        "integration_data": assignment.integration_data,
         "include_in_final_grade": not assignment.omit_from_final_grade and assignment.grading_type != "not_graded",
         "submission_types": assignment.submission_types,
         "assignment_group": group.model_dump(exclude={"position"}) if group else None,
@@ -96,7 +85,7 @@ def _section(canvas: CanvasSandbox, course: Course, section: Section, override: 
         }
         item["xlist_course"] = here
     if override is not None:
-        item["override"] = {"id": override.id, "override_title": override.title} | _dates(override)
+        item["override"] = {"id": override.id, "override_title": override.title} | times_of(override, *OVERRIDE_DATES)
     return item
 
 
@@ -104,11 +93,7 @@ def _of_students(canvas: CanvasSandbox, override: Override) -> dict[str, Any]:
     students = [
         {"user_id": user_id, "sis_user_id": canvas.users[user_id].sis_user_id} for user_id in override.student_ids or ()
     ]
-    return {"id": override.id, "title": override.title, "students": students} | _dates(override)
-
-
-def _dates(override: Override) -> dict[str, str | None]:
-    return {name: rest_time(getattr(override, name)) for name in OVERRIDE_DATES}
+    return {"id": override.id, "title": override.title, "students": students} | times_of(override, *OVERRIDE_DATES)
 
 
 SIS_ROUTES: Final[list[Route]] = [

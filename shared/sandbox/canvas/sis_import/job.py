@@ -12,19 +12,27 @@ from typing import Any, Final
 from shared.sandbox.canvas.actions.course_actions import CourseActions
 from shared.sandbox.canvas.live_events.envelope import SIS_JOB, Origin
 from shared.sandbox.canvas.rest.throttle import Fate
-from shared.sandbox.canvas.sis_import.diffing import (
+from shared.sandbox.canvas.sis_import.files import (
     MAX_BREACHES,
     TOO_DIFFERENT,
     TOO_MANY_BREACHES,
     DropStatuses,
+    Line,
+    SisFile,
+    UnusableUpload,
+    Upload,
     difference,
     size_difference,
 )
-from shared.sandbox.canvas.sis_import.files import Line, SisFile, UnusableUpload, Upload
-from shared.sandbox.canvas.sis_import.id_changes import apply_change_sis_id
 from shared.sandbox.canvas.sis_import.people_rows import apply_enrollment, apply_user
 from shared.sandbox.canvas.sis_import.records import RowProblem, StateChange, Work
-from shared.sandbox.canvas.sis_import.structure_rows import apply_account, apply_course, apply_section, apply_term
+from shared.sandbox.canvas.sis_import.structure_rows import (
+    apply_account,
+    apply_change_sis_id,
+    apply_course,
+    apply_section,
+    apply_term,
+)
 from shared.sandbox.canvas.state import SERVICE_USER_ID
 
 APPLY: Final[Mapping[str, Callable[[Work, Line], None]]] = {

@@ -4,33 +4,19 @@ Source: canvas-lms app/controllers/{sis_imports_api,sis_import_errors_api}_contr
 Canvas "SIS Imports API" and "SIS Import Errors API".
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.canvas.live_events.envelope import rest_time
-from shared.sandbox.canvas.rest.access import (
-    BadRequest,
-    api_route,
-    has_import_right,
-    is_true,
-    local_id,
-    many,
-    sandbox,
-    shown,
-)
-from shared.sandbox.canvas.rest.pagination import page_of
-from shared.sandbox.canvas.sis_import.diffing import DropStatuses
-from shared.sandbox.canvas.sis_import.files import KINDS, Upload
+from shared.sandbox.canvas.fields import fields_of, times_of
+from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, Endpoint, api_route, is_true
+from shared.sandbox.canvas.sis_import.files import KINDS, DropStatuses, Upload
 from shared.sandbox.canvas.sis_import.job import NOT_COMPLETED, ImportMessage, ImportRequest, SisImport
 from shared.sandbox.canvas.sis_import.records import statistics
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, UnknownObject
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 MAX_IDENTIFIER_BYTES: Final = 128
 DROP_STATUSES: Final = ("deleted", "inactive", "completed", "deleted_last_completed")
@@ -50,108 +36,89 @@ UNAUTHORIZED: Final = {
 }
 
 
-def sis_route(method: str, template: str, endpoint: Endpoint) -> Route:
+def sis_route(method: str, path: str, endpoint: Endpoint) -> Route:
     """Return a route that is open on the root account alone, where imports are enabled, to who has the right."""
 
-    async def checked(request: Request) -> Response:
+    async def checked(request: ApiRequest) -> Response:
         asked = request.path_params["account_id"]
         if asked == str(ACCOUNT_ID):
             return JSONResponse({"errors": ["SIS imports can only be executed on root accounts"]}, 400)
         if asked not in ("self", str(ROOT_ACCOUNT_ID)):
             raise UnknownObject("no such account")
-        if not sandbox(request).seed.sis_imports_enabled:
+        if not request.canvas.seed.sis_imports_enabled:
             return JSONResponse({"errors": ["SIS imports are not enabled for this account"]}, 403)
-        if not has_import_right(request):
+        if not request.has_import_right:
             return JSONResponse(UNAUTHORIZED, 403)
         return await endpoint(request)
 
-    return api_route(method, template, checked)
+    return api_route(method, f"/api/v1/accounts/:account_id/sis_imports{path}", checked)
 
 
-async def create_import(request: Request) -> Response:
-    """`POST /api/v1/accounts/:account_id/sis_imports`: multipart `attachment`, or the file itself as the body."""
+async def create_import(request: ApiRequest) -> Response:
+    """`POST …/sis_imports`: multipart `attachment`, or the file itself as the body."""
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         upload, parameters = await _form(request)
     else:
         parameters = dict(request.query_params)
         upload = Upload(await request.body(), parameters.get("extension") or _extension(request))
-    found = sandbox(request).sis.add(_request(upload, parameters))
-    return shown(request, import_json(request, found))
+    return request.answer(import_json(request, request.canvas.sis.add(_request(upload, parameters))))
 
 
-async def list_imports(request: Request) -> Response:
-    """`GET /api/v1/accounts/:account_id/sis_imports`: the newest first, of some states if asked."""
-    states = many(request, "workflow_state")
-    found = [one for one in sandbox(request).sis.imports if not states or one.workflow_state in states]
-    return _listed(request, found[::-1])
+async def list_imports(request: ApiRequest) -> Response:
+    """`GET …/sis_imports`: the newest first, of some states if asked."""
+    states = request.many("workflow_state")
+    return _listed(request, [one for one in request.canvas.sis.imports if not states or one.workflow_state in states])
 
 
-async def list_importing(request: Request) -> Response:
-    """`GET /api/v1/accounts/:account_id/sis_imports/importing`: the one that runs."""
-    found = [one for one in sandbox(request).sis.imports if one.workflow_state in ("importing", "cleanup_batch")]
-    return _listed(request, found)
+async def list_importing(request: ApiRequest) -> Response:
+    """`GET …/sis_imports/importing`: the one that runs."""
+    running = ("importing", "cleanup_batch")
+    return _listed(request, [one for one in request.canvas.sis.imports if one.workflow_state in running])
 
 
-def _listed(request: Request, found: list[SisImport]) -> Response:
-    page = page_of(request, found)
-    return shown(request, {"sis_imports": [import_json(request, one) for one in page.items]}, link=page.link)
+def _listed(request: ApiRequest, found: list[SisImport]) -> Response:
+    page = request.page(found[::-1])
+    return request.answer({"sis_imports": [import_json(request, one) for one in page.items]}, link=page.link)
 
 
-async def show_import(request: Request) -> Response:
-    """`GET /api/v1/accounts/:account_id/sis_imports/:id`."""
-    return shown(request, import_json(request, _import(request)))
+async def show_import(request: ApiRequest) -> Response:
+    """`GET …/sis_imports/:id`."""
+    return request.answer(import_json(request, _import(request)))
 
 
-async def list_import_errors(request: Request) -> Response:
-    """`GET /api/v1/accounts/:account_id/sis_imports/:id/errors`: for 30 days."""
-    found = _import(request)
-    queue, only_failures = sandbox(request).sis, is_true(request.query_params.get("failure"))
-    stored = [
-        error for error in found.errors if not queue.is_expired(error.at) and (error.failure or not only_failures)
-    ]
-    page = page_of(request, stored)
-    listed = [
-        {
-            "sis_import_id": found.id,
-            "file": error.file,
-            "message": error.message,
-            "row": error.row,
-            "row_info": error.row_info,
-        }
-        for error in page.items
-    ]
-    return shown(request, {"sis_import_errors": listed}, link=page.link)
+async def list_import_errors(request: ApiRequest) -> Response:
+    """`GET …/sis_imports/:id/errors`: for 30 days."""
+    found, only_failures, queue = _import(request), request.flag("failure"), request.canvas.sis
+    errors = [each for each in found.errors if not queue.is_expired(each.at) and (each.failure or not only_failures)]
+    page = request.page(errors)
+    listed = [{"sis_import_id": found.id, **fields_of(e, "file", "message", "row", "row_info")} for e in page.items]
+    return request.answer({"sis_import_errors": listed}, link=page.link)
 
 
-async def abort_import(request: Request) -> Response:
-    """`PUT /api/v1/accounts/:account_id/sis_imports/:id/abort`: one that has not ended; 404 for any other."""
+async def abort_import(request: ApiRequest) -> Response:
+    """`PUT …/sis_imports/:id/abort`: one that has not ended; 404 for any other."""
     found = _import(request)
     if found.workflow_state not in NOT_COMPLETED:
         raise UnknownObject("no such import under way")
-    sandbox(request).sis.abort(found)
-    return shown(request, import_json(request, found))
+    request.canvas.sis.abort(found)
+    return request.answer(import_json(request, found))
 
 
-def import_json(request: Request, found: SisImport) -> dict[str, Any]:
+def import_json(request: ApiRequest, found: SisImport) -> dict[str, Any]:
     """Return an import as REST shows it; `progress` is a number, or text if the fault says so."""
-    progress = found.progress
-    as_text = sandbox(request).switchboard.faults.sis_progress_as_text
-    failures = [error for error in found.errors if error.failure]
-    warnings = [error for error in found.errors if not error.failure]
+    as_text = request.canvas.switchboard.faults.sis_progress_as_text
     attachment = {"url": f"https://sandbox.canvas.example/files/{found.id}/download"} if found.errors else None
-    return found.options_json() | {
+    return {
+        **found.options_json(),
+        **times_of(found, "created_at", "started_at", "ended_at", "updated_at"),
         "id": found.id,
-        "created_at": rest_time(found.created_at),
-        "started_at": rest_time(found.started_at),
-        "ended_at": rest_time(found.ended_at),
-        "updated_at": rest_time(found.updated_at),
-        "progress": str(progress) if as_text else progress,
+        "progress": str(found.progress) if as_text else found.progress,
         "workflow_state": found.workflow_state,
         "data": _data(found),
         "errors_attachment": attachment,
         # That row errors count as warnings here is recalled, not documented.
-        "processing_warnings": _messages(warnings),
-        "processing_errors": _messages(failures),
+        "processing_warnings": _messages([error for error in found.errors if not error.failure]),
+        "processing_errors": _messages([error for error in found.errors if error.failure]),
         # "The user that initiated the sis_batch. See the Users API for details." (Canvas "SIS Imports API")
         "user": {"id": found.request.user_id, "name": f"User No. {found.request.user_id}"},
     }
@@ -181,7 +148,7 @@ def _messages(errors: list[ImportMessage]) -> list[list[str | None]]:
     return [*shown_ones, [None, f"there were {more} more"]] if more > 0 else shown_ones
 
 
-async def _form(request: Request) -> tuple[Upload, dict[str, str]]:
+async def _form(request: ApiRequest) -> tuple[Upload, dict[str, str]]:
     async with request.form() as form:
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
         attachment = form.get("attachment")
@@ -191,7 +158,7 @@ async def _form(request: Request) -> tuple[Upload, dict[str, str]]:
         return Upload(await attachment.read(), "zip" if is_zip else "csv"), dict(request.query_params) | fields
 
 
-def _extension(request: Request) -> str:
+def _extension(request: ApiRequest) -> str:
     kind, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.partition("charset=")[2].strip(' "').lower()
     if charset not in ("", "utf-8"):
@@ -253,20 +220,19 @@ def _percentage(parameters: Mapping[str, str], name: str) -> int | None:
     return number
 
 
-def _import(request: Request) -> SisImport:
-    key = local_id(request.path_params["id"])
-    found = next((one for one in sandbox(request).sis.imports if one.id == key), None)
+def _import(request: ApiRequest) -> SisImport:
+    key = request.path_id("id")
+    found = next((one for one in request.canvas.sis.imports if one.id == key), None)
     if found is None:
         raise UnknownObject("no such import")
     return found
 
 
-ACCOUNT: Final = "/api/v1/accounts/:account_id"
 SIS_IMPORT_ROUTES: Final[list[Route]] = [
-    sis_route("POST", f"{ACCOUNT}/sis_imports", create_import),
-    sis_route("GET", f"{ACCOUNT}/sis_imports", list_imports),
-    sis_route("GET", f"{ACCOUNT}/sis_imports/importing", list_importing),
-    sis_route("GET", f"{ACCOUNT}/sis_imports/:id", show_import),
-    sis_route("GET", f"{ACCOUNT}/sis_imports/:id/errors", list_import_errors),
-    sis_route("PUT", f"{ACCOUNT}/sis_imports/:id/abort", abort_import),
+    sis_route("POST", "", create_import),
+    sis_route("GET", "", list_imports),
+    sis_route("GET", "/importing", list_importing),
+    sis_route("GET", "/:id", show_import),
+    sis_route("GET", "/:id/errors", list_import_errors),
+    sis_route("PUT", "/:id/abort", abort_import),
 ]

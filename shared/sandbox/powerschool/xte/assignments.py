@@ -22,7 +22,6 @@ from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.request_context import current_faults, need_grants, powerschool
 from shared.sandbox.powerschool.rows import Assignment, AssignmentSection, CategoryAssociation, Section
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.stored_values import store_assignment
 from shared.sandbox.powerschool.xte.assignment_rules import Draft, refusals
 from shared.sandbox.powerschool.xte.bodies import (
     AssignmentBody,
@@ -183,7 +182,7 @@ def _overwrite(call: _Call, row: AssignmentSection, body: AssignmentSectionBody)
     row.scores_published, row.publish_option = body.isscorespublish, body.publishoption
     row.student_dcids = [student.studentsdcid for student in body.students]
     row.categories = [_association(call.state, association) for association in body.categories or ()]
-    store_assignment(row, call.faults)
+    call.faults.change_stored_assignment(row)
 
 
 def _association(state: PowerSchool, body: AssociationBody) -> CategoryAssociation:

@@ -19,7 +19,6 @@ from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.request_context import current_faults, need_grants, powerschool
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.state import PowerSchool
-from shared.sandbox.powerschool.stored_values import store_score
 from shared.sandbox.powerschool.xte.bodies import ScoreBatchBody, ScoreBody, parsed
 from shared.sandbox.powerschool.xte.score_values import broken_rules, overwrite
 
@@ -125,7 +124,7 @@ def _write(state: PowerSchool, row: ScoreBody, target: AssignmentSection, faults
     score.entry_date = state.clock.now()
     if not (faults.ignore_blank_scores and row.is_blank):
         overwrite(score, row, target, keep_omitted_flags=faults.keep_omitted_flags)
-        store_score(score, target, faults)
+        faults.change_stored_score(score, target)
     state.touch("assignmentscore", score.score_id)
 
 

@@ -1,4 +1,6 @@
-"""`/ws/v1/metadata` and `/ws/v1/time`: the two resources of v1 that need no access level."""
+"""What the server says of itself: `/ws/v1/metadata`, `/ws/v1/time` and the data versions of `/ws/dataversion`."""
+
+from collections import defaultdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -30,7 +32,21 @@ async def time(request: Request) -> Response:
     return JSONResponse({"time": state.clock.now().astimezone(state.zone).isoformat()})
 
 
+async def read_changes(request: Request) -> Response:
+    """Answer the newest version, as a string, and per table the ids of the rows that changed since (documented).
+
+    How an application subscribes is not public: every application name is taken, for every table.
+    """
+    state, since = powerschool(request), request.path_params["version"]
+    tables: dict[str, list[int]] = defaultdict(list)
+    for version, table, row_id in state.changes:
+        if version > since and row_id not in tables[table]:
+            tables[table].append(row_id)
+    return JSONResponse({"$dataversion": str(state.data_version), "tables": tables})
+
+
 ROUTES = [
     Route("/ws/v1/metadata", metadata, methods=["GET"]),
     Route("/ws/v1/time", time, methods=["GET"]),
+    Route("/ws/dataversion/{application}/{version:int}", read_changes, methods=["GET"]),
 ]

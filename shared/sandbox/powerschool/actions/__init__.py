@@ -1,1 +1,0 @@
-"""What people do in PowerSchool, and random school days made of it."""
