@@ -108,16 +108,16 @@ class RejectedRow:
 class RequestRejected(PermanentError):
     """The remote system understood the request and refused it.
 
-    `message` is safe to log. `words` is the remote text with ids masked or kept, never names; `rows` its
+    `message` is safe to log. `error_text` is what the system said, redacted; `rows` its
     `errors[]`.
     """
 
     def __init__(
-        self, message: str, *, cause: str, status: int, words: str = "", rows: Sequence[RejectedRow] = ()
+        self, message: str, *, cause: str, status: int, error_text: str = "", rows: Sequence[RejectedRow] = ()
     ) -> None:
         super().__init__(message, cause=cause)
         self.status = status
-        self.words = words
+        self.error_text = error_text
         self.rows = tuple(rows)
 
 
@@ -139,8 +139,8 @@ class AccessDenied(RequestRejected):
 class QueryUnavailable(AccessDenied):
     """PowerSchool does not run a named query of the plugin. `cause` is a `QueryFault`, `query` its full name."""
 
-    def __init__(self, message: str, *, cause: str, status: int, query: str, words: str = "") -> None:
-        super().__init__(message, cause=cause, status=status, words=words)
+    def __init__(self, message: str, *, cause: str, status: int, query: str, error_text: str = "") -> None:
+        super().__init__(message, cause=cause, status=status, error_text=error_text)
         self.query = query
 
 

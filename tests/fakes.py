@@ -274,7 +274,7 @@ def _given(**values: object) -> dict[str, Any]:
 
 def refused(message: str, cause: str, *, words: str = "", rows: Sequence[RejectedRow] = ()) -> RequestRejected:
     """Return a refusal."""
-    return RequestRejected(message, cause=cause, status=409, words=words, rows=rows)
+    return RequestRejected(message, cause=cause, status=409, error_text=words, rows=rows)
 
 
 def not_found(message: str, assignment_section_id: int | None = None) -> NotFound:

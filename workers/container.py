@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from shared import config
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.http.client import RESPONSE_TIMEOUT_S, longest_exchange
-from shared.adapters.http.request_context import on_errand
+from shared.adapters.http.client import RESPONSE_TIMEOUT_S, max_exchange
+from shared.adapters.http.exchange import use_context
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.clock import SharedClock
@@ -41,7 +41,6 @@ from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, reque
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, Lease, QueueState, SyncQueue
 from shared.adapters.redis.sync_queue.unknown_changes import UnknownChanges
-from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.adapters.telemetry.tracing import span
 from shared.clock import SystemClock
 from shared.config import Settings
@@ -57,7 +56,7 @@ from workers.erasure import Erasure
 from workers.grade_passback.apply.applier import MAX_SCORES_PER_REQUEST, PlanApplier
 from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
 from workers.grade_passback.explain.explainer import CourseExplainer
-from workers.grade_passback.lease import TIME_SLICE, SyncTimeSlice, WriteGuard, errand, write_guard
+from workers.grade_passback.lease import TIME_SLICE, SyncTimeSlice, WriteGuard, request_context, write_guard
 from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_maintenance import LinkMaintenance
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
@@ -164,10 +163,6 @@ class Container:
         return SyncMetrics(self.tally, self.timings.observe)
 
     @cached_property
-    def _requests(self) -> RequestCounts:
-        return RequestCounts(self.tally)
-
-    @cached_property
     def unavailable_queries(self) -> UnavailableQueries:
         """The plugin's queries that PowerSchool does not run."""
         return UnavailableQueries(self.redis, self.keys, self.clock)
@@ -219,7 +214,7 @@ class Container:
             self.dead_letters,
             self.pauses,
             self.stopping,
-            self._requests,
+            self.tally,
         )
 
     @cached_property
@@ -242,29 +237,13 @@ class Container:
     def canvas(self) -> CanvasClient:
         """The Canvas client."""
         self.settings.require(*config.CANVAS_SETTINGS)
-        hooks = self._requests
-        return canvas_client(
-            self.settings,
-            self.redis,
-            self.keys,
-            self.clock,
-            on_request=hooks.requested,
-            on_failure=hooks.troubled,
-        )
+        return canvas_client(self.settings, self.redis, self.keys, self.clock, self.tally)
 
     @cached_property
     def powerschool(self) -> PowerSchool:
         """The PowerSchool client."""
         self.settings.require(*config.POWERSCHOOL_SETTINGS)
-        hooks = self._requests
-        return powerschool(
-            self.settings,
-            self.redis,
-            self.keys,
-            self.clock,
-            on_request=hooks.requested,
-            on_failure=hooks.troubled,
-        )
+        return powerschool(self.settings, self.redis, self.keys, self.clock, self.tally)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -350,13 +329,13 @@ class Container:
         with (
             structlog.contextvars.bound_contextvars(course_id=course_id),
             # A write may begin right before the deadline.
-            self.lease_renewer.holding(lease, MAX_SYNC_DURATION + longest_exchange(RESPONSE_TIMEOUT_S)),
-            on_errand(errand(self.changes, lease, time_slice, self.stopping.is_set)),
+            self.lease_renewer.holding(lease, MAX_SYNC_DURATION + max_exchange(RESPONSE_TIMEOUT_S)),
+            use_context(request_context(self.changes, lease, time_slice, self.stopping.is_set)),
         ):
-            with span("sync", {"course_id": course_id}) as notes:
+            with span("sync", {"course_id": course_id}) as set_attribute:
                 reports: list[SyncReport] = []
                 outcome = self.settler.run(lease, changes, lambda: self._synced(lease, changes, check, reports))
-                notes.note("outcome", type(outcome).__name__.lower())
+                set_attribute("outcome", type(outcome).__name__.lower())
             self._count_sync(changes, outcome, reports)
 
     def system_rates(self) -> list[SystemRate]:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.adapters.http.limiter import Permit
-from shared.adapters.http.request_context import Errand, on_errand
+from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
+from shared.adapters.redis.remote_limits.remote_limiter import Permit, RemoteLimiter
 from shared.clock import SystemClock
 
 pytestmark = pytest.mark.redis
@@ -89,7 +88,7 @@ def test_whose_work_began_first_goes_first(real: redis.Redis) -> None:
     gates[1].enter()
 
     def call(began: int) -> None:
-        with on_errand(Errand(began, lambda: timedelta(seconds=30))):
+        with use_context(RequestContext(began, lambda: timedelta(seconds=30))):
             gates[began].enter()
         through.append(began)
 

@@ -19,10 +19,10 @@ import pytest
 
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import MAX_EMPTY_PAGES, ListBounds, PagedApi
-from shared.adapters.http.client import MAX_BYTES_REFUSAL, RemoteApi, http_client
-from shared.adapters.http.limiter import Permit
-from shared.adapters.http.request_context import Errand, on_errand
+from shared.adapters.http.client import MAX_BYTES_REFUSAL, RemoteApi
+from shared.adapters.http.exchange import RequestContext, http_client, use_context
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.remote_limits.remote_limiter import Permit
 from shared.clock import SystemClock
 from shared.errors import RequestRejected, ResponseTooLarge, ServiceUnavailable, TransientError, UnexpectedResponse
 
@@ -112,7 +112,7 @@ class OpenGate:
     """Lets every request through, and pauses for what concerns the whole system."""
 
     def enter(self, again: Permit | None = None) -> Permit:
-        return Permit("caller", failures_noted=False)
+        return Permit("caller", has_failures=False)
 
     def leave(self, permit: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         pass
@@ -196,7 +196,7 @@ def test_the_time_of_the_work_ends_a_read_under_way(served: Callable[[Act], Serv
     api = api_of(served(drip_body), "canvas", 300.0, "/probe")
     started = time.monotonic()
     left = lambda: timedelta(seconds=max(0.0, 1 - time.monotonic() + started))  # noqa: E731
-    with on_errand(Errand(1, left)), pytest.raises(TransientError) as caught:
+    with use_context(RequestContext(1, left)), pytest.raises(TransientError) as caught:
         api.send("GET", "/slow")
     assert time.monotonic() - started < BOUND_S
     assert type(caught.value) is TransientError
@@ -213,8 +213,8 @@ def test_a_process_that_stops_waits_for_no_dripping_answer(
         raise ServiceUnavailable("stops", cause="worker_stopping", delay=timedelta(0))
 
     started = time.monotonic()
-    errand = Errand(1, lambda: timedelta(seconds=300), check_stop=stop)
-    with on_errand(errand), pytest.raises(ServiceUnavailable) as caught:
+    context = RequestContext(1, lambda: timedelta(seconds=300), check_stop=stop)
+    with use_context(context), pytest.raises(ServiceUnavailable) as caught:
         api.send(method, "/slow")
     assert time.monotonic() - started < BOUND_S
     assert (caught.value.cause, caught.value.outcome_unknown) == ("worker_stopping", outcome_unknown)
@@ -224,7 +224,7 @@ def test_a_process_that_stops_waits_for_no_dripping_answer(
 def test_an_answer_is_read_no_further_than_it_may_be_long(served: Callable[[Act], Server], act: Act) -> None:
     """Whether it comes as it is, or packed."""
     with pytest.raises(ResponseTooLarge) as caught:
-        api_of(served(act)).send("GET", "/large", most_bytes=MOST)
+        api_of(served(act)).send("GET", "/large", max_bytes=MOST)
     assert caught.value.cause == "powerschool_unexpected"
 
 

@@ -10,10 +10,8 @@ import httpx
 import pytest
 
 from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
-from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, error_messages, masked
-from shared.adapters.http.error_vocabulary import VOCABULARY
-from shared.adapters.http.failure_rules import MAX_RETRY_AFTER, failure_rule, retry_after
-from shared.adapters.http.response import ApiResponse, Call
+from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, VOCABULARY, error_messages, redact
+from shared.adapters.http.response import MAX_RETRY_AFTER, ApiResponse, RequestInfo, failure_rule, retry_after
 from shared.adapters.powerschool.errors import read_refusal
 from shared.adapters.telemetry.redaction import MAX_TEXT, redactor
 from shared.domain.passback.course_summary import search_terms
@@ -59,7 +57,7 @@ PIECES = {
 }
 
 READERS: dict[str, Callable[[str], object]] = {
-    "masked": masked,
+    "redact": redact,
     "sentences": lambda text: error_messages({"errors": [{"message": text}] * 3}),
     "refusal": lambda text: read_refusal(refused(409, text)),
     "section gone": lambda text: read_refusal(refused(500, text)),
@@ -79,12 +77,14 @@ READERS: dict[str, Callable[[str], object]] = {
 
 def refused(status: int, text: str) -> ApiResponse:
     body = {"message": text, "errors": [{"field": text, "params": {"student_dcid": text}}]}
-    return ApiResponse.of(Call("powerschool", "PUT", "/x"), httpx.Response(status, json=body))
+    return ApiResponse.of(RequestInfo("powerschool", "PUT", "/x"), httpx.Response(status, json=body))
 
 
 def plain(status: int, text: str, **headers: str) -> ApiResponse:
     headers = {"Content-Type": "text/plain", **headers}
-    return ApiResponse.of(Call("canvas", "GET", "/x"), httpx.Response(status, content=text.encode(), headers=headers))
+    return ApiResponse.of(
+        RequestInfo("canvas", "GET", "/x"), httpx.Response(status, content=text.encode(), headers=headers)
+    )
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -134,9 +134,9 @@ def test_names_come_through_in_no_spelling(text: str) -> None:
     refusal = read_refusal(refused(409, text))
     told = SisImportErrorWire(message=text).to_domain(is_failure=True).message
     explained = explain_row_error(USERS, None, 1, RowError("users.csv", 1, text))
-    seen = " ".join((masked(text), str(vars(refusal)), repr(getattr(refusal, "rows", ())), told, explained.explanation))
+    seen = " ".join((redact(text), str(vars(refusal)), repr(getattr(refusal, "rows", ())), told, explained.explanation))
     assert [canary for canary in CANARIES if canary.lower() in seen.lower()] == []
-    assert masked(text).isprintable()
+    assert redact(text).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_names_come_through_in_no_spelling(text: str) -> None:
 )
 def test_what_the_systems_say_themselves_stays(text: str) -> None:
     """Their known sentences keep their words and ids."""
-    assert masked(text).replace("bytes", "…").replace("… …", "…") == text.replace("bytes", "…").replace("… …", "…")
+    assert redact(text).replace("bytes", "…").replace("… …", "…") == text.replace("bytes", "…").replace("… …", "…")
 
 
 def test_every_column_of_the_plugin_is_a_known_word() -> None:
@@ -168,8 +168,8 @@ def test_every_column_of_the_plugin_is_a_known_word() -> None:
     plugin = ET.parse(Path("deploy/powerschool-plugin/plugin.xml"))
     columns = {f"{f.get('table')}.{f.get('field')}" for f in plugin.iter() if f.get("field") and f.get("table")}
     assert len(columns) > 50
-    assert {column for column in columns if masked(column) != column} == set()
-    assert masked("assignment.createdbyplugin") == "assignment.createdbyplugin"
+    assert {column for column in columns if redact(column) != column} == set()
+    assert redact("assignment.createdbyplugin") == "assignment.createdbyplugin"
 
 
 def test_common_given_names_are_no_known_words() -> None:
@@ -207,7 +207,7 @@ def test_error_bodies_are_cut_and_not_followed_for_ever() -> None:
     assert error_messages([0] * 5000 + ["late"]) == []
     assert len(plain(403, "x " * MEGABYTE).raw_error_text) <= MAX_ERROR_TEXT_CHARS
     response = httpx.Response(403, content=b"QlpoOTFBWSZT", headers={"Content-Type": "text/plain; charset=bz2"})
-    assert ApiResponse.of(Call("canvas", "GET", "/x"), response).raw_error_text == "QlpoOTFBWSZT"
+    assert ApiResponse.of(RequestInfo("canvas", "GET", "/x"), response).raw_error_text == "QlpoOTFBWSZT"
 
 
 def test_a_log_line_is_cut_without_showing_half_a_secret() -> None:

@@ -46,8 +46,8 @@ def test_nothing_is_traced_unless_asked_for() -> None:
     """Without an endpoint, starting does nothing, and a span costs nothing and notes nothing."""
     start_tracing("test")
     assert tracing._tracer is None
-    with span("sync", {"course_id": "42"}) as notes:
-        notes.note("outcome", "done")
+    with span("sync", {"course_id": "42"}) as set_attribute:
+        set_attribute("outcome", "done")
 
 
 def test_a_request_is_traced_by_its_template(spans: InMemorySpanExporter) -> None:

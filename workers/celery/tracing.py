@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import signals
 
-from shared.adapters.telemetry.tracing import SpanAttributes, span
+from shared.adapters.telemetry.tracing import SetAttribute, span
 
 _running = threading.local()
 
@@ -19,13 +19,13 @@ def trace_tasks() -> None:
 
 def _open(task_id: str, task: Any, **_other: object) -> None:
     _running.span = span(task.name, {"celery.task_id": task_id})
-    _running.notes = _running.span.__enter__()
+    _running.set_attribute = _running.span.__enter__()
 
 
 def _close(state: str, **_other: object) -> None:
-    opened: AbstractContextManager[SpanAttributes] | None = getattr(_running, "span", None)
+    opened: AbstractContextManager[SetAttribute] | None = getattr(_running, "span", None)
     if opened is None:
         return
-    _running.notes.note("celery.state", state)
+    _running.set_attribute("celery.state", state)
     opened.__exit__(None, None, None)
     _running.span = None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from shared.adapters.http.request_context import Errand
+from shared.adapters.http.exchange import RequestContext
 from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
 from shared.clock import Clock
 from shared.errors import ServiceUnavailable
@@ -60,8 +60,10 @@ def write_guard(
     return check
 
 
-def errand(changes: SyncQueue, lease: Lease, time_slice: SyncTimeSlice, stopping: Callable[[], bool]) -> Errand:
-    """Return what the requests of a sync are sent for: courses that were taken earlier go first.
+def request_context(
+    changes: SyncQueue, lease: Lease, time_slice: SyncTimeSlice, stopping: Callable[[], bool]
+) -> RequestContext:
+    """Return the context of a sync's requests: courses that were claimed earlier go first.
 
     So a course that has begun to write ends before later ones read. Its requests wait for their turn until its
     deadline, but not in a process that is told to stop; a write that had to wait renews the lease once more. After the
@@ -83,7 +85,9 @@ def errand(changes: SyncQueue, lease: Lease, time_slice: SyncTimeSlice, stopping
         check_wait()
         changes.renew(lease)
 
-    return Errand(lease.token, time_slice.left, check_wait=check_wait, check_write=check_write, check_stop=check_stop)
+    return RequestContext(
+        lease.token, time_slice.left, check_wait=check_wait, check_write=check_write, check_stop=check_stop
+    )
 
 
 def should_yield(lease: Lease, cause: str) -> ServiceUnavailable:

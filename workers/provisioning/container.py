@@ -18,9 +18,10 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.sync_queue.store import LEASE_DURATION, SyncQueue
-from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.clock import Clock
 from shared.config import Settings
+from shared.domain.metrics import CounterName
+from shared.ports.passback import Count
 from workers.provisioning.course_resync import TouchedCourseResync
 from workers.provisioning.imports.corrections import Corrector
 from workers.provisioning.imports.importer import MAX_IMPORT_DURATION, Importer
@@ -34,16 +35,19 @@ from workers.runtime.lease_renewal import renewing
 
 
 class RequestCount:
-    """Counts requests by system until they are taken. Thread-safe."""
+    """Counts requests by system until they are taken, beside all that it passes on to `count`. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: Count) -> None:
+        self._count = count
         self._lock = Lock()
         self._counts: dict[str, int] = {}
 
-    def __call__(self, system: str, _template: str, _status: int | str, _seconds: float) -> None:
-        """Count a request: an `OnRequest`."""
-        with self._lock:
-            self._counts[system] = self._counts.get(system, 0) + 1
+    def __call__(self, name: str, *labels: str, amount: int = 1) -> None:
+        """Count it, as a `Count`."""
+        self._count(name, *labels, amount=amount)
+        if name == CounterName.REQUESTS:
+            with self._lock:
+                self._counts[labels[0]] = self._counts.get(labels[0], 0) + amount
 
     def take(self) -> dict[str, int]:
         """Return how many were counted since the last time."""
@@ -67,7 +71,7 @@ class ProvisioningContainer:
         dead_letters: DeadLetters,
         pauses: Pauses,
         stopping: Event,
-        counts: RequestCounts,
+        count: Count,
     ) -> None:
         self._settings = settings
         self._redis = redis
@@ -78,38 +82,18 @@ class ProvisioningContainer:
         self._records = records
         self._dead_letters = dead_letters
         self._pauses = pauses
-        self.spent = RequestCount()
-        self._counts = counts
+        self.spent = RequestCount(count)
         self.pause: StopCheck = lambda duration: stopping.wait(duration.total_seconds())
 
     @cached_property
     def feed(self) -> IndexingFeed:
         """PowerSchool's rosters, which can only be read."""
-        return roster_feed(
-            self._settings,
-            self._redis,
-            self._keys,
-            self._clock,
-            on_request=self._requested,
-            on_failure=self._counts.troubled,
-        )
+        return roster_feed(self._settings, self._redis, self._keys, self._clock, self.spent)
 
     @cached_property
     def imports(self) -> CanvasSisImports:
         """Canvas's SIS Import."""
-        return canvas_sis_imports(
-            self._settings,
-            self._redis,
-            self._keys,
-            self._clock,
-            on_request=self._requested,
-            on_failure=self._counts.troubled,
-        )
-
-    def _requested(self, system: str, call: str, status: int | str, seconds: float) -> None:
-        """Count a request twice: for the run that made it, and for the metrics."""
-        self.spent(system, call, status, seconds)
-        self._counts.requested(system, call, status, seconds)
+        return canvas_sis_imports(self._settings, self._redis, self._keys, self._clock, self.spent)
 
     def zone(self) -> ZoneInfo:
         """Return the district's time zone: as set, else PowerSchool's own."""

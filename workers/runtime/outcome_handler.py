@@ -89,7 +89,7 @@ def outcome_of_error(error: Exception) -> Outcome:
         case PermanentError() if error.cause in DISTRICT_WIDE_CAUSES:
             return Snooze(error.cause, ADMINISTRATOR_DELAY, str(error))
         case RequestRejected():
-            return Discard(Failure(error.cause, f"{error} {error.words}".strip()))
+            return Discard(Failure(error.cause, f"{error} {error.error_text}".strip()))
         case PermanentError():
             return Discard(Failure(error.cause, str(error)))
         case _:

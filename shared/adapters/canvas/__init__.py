@@ -11,18 +11,13 @@ from shared.adapters.canvas.course_cache import CourseCache
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
-from shared.adapters.http.client import (
-    CONNECT_TIMEOUT_S,
-    RESPONSE_TIMEOUT_S,
-    OnFailure,
-    OnRequest,
-    RemoteApi,
-    http_client,
-)
+from shared.adapters.http.client import RESPONSE_TIMEOUT_S, RemoteApi
+from shared.adapters.http.exchange import CONNECT_TIMEOUT_S, http_client
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import Clock
 from shared.config import CANVAS_SETTINGS, Settings
+from shared.ports.passback import Count, ignore_count
 
 SYSTEM = "canvas"
 # Canvas requests in flight at once, of all workers together. About 12 fill a token's bucket.
@@ -38,14 +33,13 @@ def canvas_client(
     redis_client: redis.Redis,
     keys: Keys,
     clock: Clock,
+    count: Count = ignore_count,
     *,
-    on_request: OnRequest | None = None,
-    on_failure: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasClient:
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
     return CanvasClient(
-        _canvas(settings, settings.canvas_token, redis_client, keys, clock, on_request, on_failure, transport),
+        _canvas(settings, settings.canvas_token, redis_client, keys, clock, count, transport),
         CourseCache(redis_client, keys),
         PageSizes(redis_client, keys),
         settings.canvas_account,
@@ -57,16 +51,15 @@ def canvas_sis_imports(
     redis_client: redis.Redis,
     keys: Keys,
     clock: Clock,
+    count: Count = ignore_count,
     *,
-    on_request: OnRequest | None = None,
-    on_failure: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasSisImports:
     """Return SIS Import with the provisioning token. Raises `ConfigurationError` without URL or token."""
     own_token = settings.canvas_provisioning_token
     token = own_token if own_token.get_secret_value() else settings.canvas_token
     return CanvasSisImports(
-        _canvas(settings, token, redis_client, keys, clock, on_request, on_failure, transport), settings.canvas_account
+        _canvas(settings, token, redis_client, keys, clock, count, transport), settings.canvas_account
     )
 
 
@@ -76,8 +69,7 @@ def _canvas(
     redis_client: redis.Redis,
     keys: Keys,
     clock: Clock,
-    on_request: OnRequest | None,
-    on_failure: OnFailure | None,
+    count: Count,
     transport: httpx.BaseTransport | None,
 ) -> PagedApi:
     settings.require(*CANVAS_SETTINGS)
@@ -102,8 +94,7 @@ def _canvas(
         http,
         gate,
         clock,
-        on_request=on_request,
-        on_failure=on_failure,
+        count=count,
         probe=PROBE,
         advice=advised_interval,
     )

@@ -147,7 +147,7 @@ class CanvasClient:
         """Return the course's name and time zone: up to an hour old where passback syncs by itself."""
         kept = None if reading in (CachePolicy.BYPASS, CachePolicy.REFRESH_ALL) else self._memory.identity(course_id)
         if kept is None:
-            course = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id}).parsed(wire.COURSE)
+            course = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id}).parse(wire.COURSE)
             kept = CourseIdentity(course.name or "", course.time_zone or "")
             if reading is not CachePolicy.BYPASS:
                 self._memory.save_identity(course_id, kept)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import httpx
 from jwt import PyJWK
 
-from shared.adapters.http.exchange import ENCODINGS, ResponseTooSlow, read_body_async
+from shared.adapters.http.exchange import ENCODINGS, BodyTooLarge, read_body_async
 from shared.clock import Clock
 from shared.errors import ServiceUnavailable
 from shared.events.signatures import keys_by_id
@@ -93,7 +93,7 @@ class JwksKeys:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 keys = await self._listed_keys()
-        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError, ResponseTooSlow):
+        except (httpx.HTTPError, TimeoutError, ValueError, RecursionError, BodyTooLarge):
             # Not swallowed: whoever asks for a key that is not remembered gets `ServiceUnavailable`.
             keys = {}
         finally:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import redis
 
 from shared.adapters.canvas.pagination import ListTooSlow
-from shared.adapters.http.request_context import current_errand
+from shared.adapters.http.exchange import current_context
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text
 from shared.errors import ResponseTooLarge, ServiceUnavailable, TransientError
@@ -168,8 +168,8 @@ def share(ids: Sequence[str], cells: int) -> tuple[Sequence[str], int]:
 
 def _has_time() -> bool:
     """Say whether the work that reads may go on: what ended with its time was perhaps not too heavy."""
-    errand = current_errand()
-    return errand is None or errand.patience() > timedelta(0)
+    context = current_context()
+    return context is None or context.max_wait() > timedelta(0)
 
 
 def is_too_heavy(error: TooHeavy) -> bool:

@@ -162,7 +162,7 @@ class PagedApi:
             except AccessDenied as probe:
                 if probe.status == 401 and not _lacks_scope(probe):
                     return refused
-        return AccessDenied(refused.message, cause="canvas_403", status=refused.status, words=refused.words)
+        return AccessDenied(refused.message, cause="canvas_403", status=refused.status, error_text=refused.error_text)
 
     def _record_origins(self, answer: ApiResponse) -> None:
         for link in (answer.own_url, answer.next_url):
@@ -181,4 +181,4 @@ def _origin(url: httpx.URL) -> str:
 
 def _lacks_scope(refused: AccessDenied) -> bool:
     """Say whether Canvas refused a valid key for its scopes alone."""
-    return "scope" in refused.words.lower()
+    return "scope" in refused.error_text.lower()

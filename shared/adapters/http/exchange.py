@@ -1,79 +1,150 @@
-"""One exchange as a whole: how long it may take from connect to last byte, whoever drips, and how much of it is read.
+"""Bounds of a request: for whom it waits, how long it may take from connect to last byte, and how much of it is read.
 
-The timeouts of httpx are for each read and write: a byte a second meets none of them. So the sockets below the client
-ask the exchange that they serve, which their thread has entered.
+The timeouts of httpx are for each read and write: a server that sends a byte a second meets none of them. So the
+sockets below the client check a deadline, which their thread has set.
 """
 
+import logging
+import ssl
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
 
 import httpcore
 import httpx
 
-# So often is looked whether an exchange may go on.
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 5.0
+_MAX_CONNECTIONS = 64
 POLL_INTERVAL_S = 1.0
-# So much is written before the time is looked at again.
-WRITTEN_AT_ONCE = 16_384
-# Accepted encodings: their decoders can be told how much to make of what they read.
+# The deadline is checked between writes of this size.
+MAX_WRITE_BYTES = 16_384
+# Accepted encodings: their decoders can be limited to a size.
 ENCODINGS = "gzip, deflate"
 _GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15
 
-
-class ResponseTooSlow(Exception):
-    """The body is longer than it may be; `start` is what was read of it."""
-
-    def __init__(self, start: bytes) -> None:
-        super().__init__("the body is too long")
-        self.start = start
+# httpx and httpcore log whole URLs with their queries.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
-class Exchange:
-    """A bound in time. `check` raises what ends it before, such as that the process stops."""
+def no_check() -> None:
+    """Let everything go on."""
 
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """The work that requests belong to. Requests of work that began earlier go first.
+
+    `began_ms` is Redis's time; None stands for the time of each request. `max_wait` returns how long a request may
+    still wait for its turn. `check_wait` is called before a request and while it waits, `check_stop` while it is under
+    way, `check_write` before a write is sent that had to wait: they raise what ends the work.
+    """
+
+    began_ms: int | None
+    max_wait: Callable[[], timedelta]
+    check_wait: Callable[[], None] = no_check
+    check_write: Callable[[], None] = no_check
+    check_stop: Callable[[], None] = no_check
+
+
+class _Deadline:
     def __init__(self, seconds: float, check: Callable[[], None]) -> None:
         now = time.monotonic()
         self._ends = now + seconds
         self._check = check
-        self._next_look = now + POLL_INTERVAL_S
+        self._next_check = now + POLL_INTERVAL_S
 
-    def left(self, most: float | None) -> float:
-        """Return the seconds left, `most` at the most; zero or less when it is over. Raises what the check raises."""
+    def remaining(self, timeout: float | None) -> float:
+        """Return the remaining seconds, at most `timeout`; zero or less at the end. Raises what the check raises."""
         now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + POLL_INTERVAL_S
+        if now >= self._next_check:
+            self._next_check = now + POLL_INTERVAL_S
             self._check()
-        left = self._ends - now
-        return left if most is None else min(left, most)
+        remaining = self._ends - now
+        return remaining if timeout is None else min(remaining, timeout)
 
 
-_CURRENT: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+# Context variables, since every port between a sync and its requests would have to pass these on otherwise.
+_CONTEXT: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
+_DEADLINE: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
+
+
+def current_context() -> RequestContext | None:
+    """Return what the calling thread works on, None where that is not set."""
+    return _CONTEXT.get()
 
 
 @contextmanager
-def within(exchange: Exchange) -> Iterator[None]:
-    """Bound everything that the block sends and receives."""
-    token = _CURRENT.set(exchange)
+def _value_of(variable: ContextVar[T], value: T) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _CURRENT.reset(token)
+        variable.reset(token)
 
 
-def bound(client: httpx.Client) -> httpx.Client:
-    """Let the connections of the client, and those to its proxies, keep the bounds of exchanges; return it.
+def use_context(context: RequestContext) -> AbstractContextManager[None]:
+    """Return a context manager: the requests of its block belong to this work."""
+    return _value_of(_CONTEXT, context)
 
-    httpx hands no network backend on to httpcore, where it is a public argument, and with a transport of one's own it
-    does not look at the proxies of the environment.
+
+def deadline(seconds: float, check: Callable[[], None] = no_check) -> AbstractContextManager[None]:
+    """Return a context manager that bounds what its block sends and receives. `check` raises what ends it before."""
+    return _value_of(_DEADLINE, _Deadline(seconds, check))
+
+
+def http_client(
+    base_url: str,
+    timeout_s: float,
+    *,
+    headers: Mapping[str, str] | None = None,
+    ca_bundle: Path | None = None,
+    transport: httpx.BaseTransport | None = None,
+    before_sending: Sequence[Callable[[httpx.Request], None]] = (),
+) -> httpx.Client:
+    """Return a client to share among threads: every wait bounded, redirects never followed.
+
+    What `before_sending` raises keeps a request from being sent.
+    """
+    client = httpx.Client(
+        base_url=base_url,
+        timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+        limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
+        headers={"Accept-Encoding": ENCODINGS, **(headers or {})},
+        verify=_certificates(ca_bundle) if ca_bundle else True,
+        follow_redirects=False,
+        transport=transport,
+        event_hooks={"request": list(before_sending)},
+    )
+    _check_deadlines(client)
+    return client
+
+
+def _certificates(ca_bundle: Path) -> ssl.SSLContext:
+    """Return what trusts the authorities of a PEM file, and the public ones."""
+    context = httpx.create_ssl_context()
+    context.load_verify_locations(cafile=str(ca_bundle))
+    return context
+
+
+def _check_deadlines(client: httpx.Client) -> None:
+    """Let the connections of the client, and those to its proxies, check deadlines.
+
+    httpx passes no network backend on to httpcore, where it is a public argument, and ignores the environment's proxies
+    where it is given a transport.
     """
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
         if isinstance(transport, httpx.HTTPTransport):
             pool: Any = transport._pool  # noqa: SLF001
             pool._network_backend = _Backend(pool._network_backend)  # noqa: SLF001
-    return client
 
 
 class _Backend(httpcore.NetworkBackend):
@@ -88,17 +159,8 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.connect_tcp(host, port, left, local_address, socket_options))
-
-    def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.connect_unix_socket(path, left, socket_options))
-
-    def sleep(self, seconds: float) -> None:
-        self._inner.sleep(seconds)
+        remaining = _remaining(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._inner.connect_tcp(host, port, remaining, local_address, socket_options))
 
 
 class _Stream(httpcore.NetworkStream):
@@ -106,21 +168,21 @@ class _Stream(httpcore.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if _CURRENT.get() is None:
+        if _DEADLINE.get() is None:
             return self._inner.read(max_bytes, timeout)
         silent_until = None if timeout is None else time.monotonic() + timeout
         while True:
-            most = None if silent_until is None else silent_until - time.monotonic()
-            left = _left(most, httpcore.ReadTimeout)
+            silence = None if silent_until is None else silent_until - time.monotonic()
+            remaining = _remaining(silence, httpcore.ReadTimeout)
             try:
-                return self._inner.read(max_bytes, POLL_INTERVAL_S if left is None else min(left, POLL_INTERVAL_S))
+                return self._inner.read(max_bytes, min(POLL_INTERVAL_S, remaining or POLL_INTERVAL_S))
             except httpcore.ReadTimeout:
-                if left is not None and left <= POLL_INTERVAL_S:
+                if remaining is not None and remaining <= POLL_INTERVAL_S:
                     raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for at in range(0, len(buffer), WRITTEN_AT_ONCE):
-            self._inner.write(buffer[at : at + WRITTEN_AT_ONCE], _left(timeout, httpcore.WriteTimeout))
+        for at in range(0, len(buffer), MAX_WRITE_BYTES):
+            self._inner.write(buffer[at : at + MAX_WRITE_BYTES], _remaining(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -128,29 +190,38 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
+        remaining = _remaining(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, remaining))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
 
-def _left(timeout: float | None, over: type[Exception]) -> float | None:
-    """Return what is left of the timeout and of the exchange. Raises `over` where nothing is."""
-    exchange = _CURRENT.get()
-    left = timeout if exchange is None else exchange.left(timeout)
-    if left is not None and left <= 0:
-        raise over("the exchange took too long")
-    return left
+def _remaining(timeout: float | None, error: type[Exception]) -> float | None:
+    """Return what remains of the timeout and of the deadline. Raises `error` where nothing does."""
+    current = _DEADLINE.get()
+    remaining = timeout if current is None else current.remaining(timeout)
+    if remaining is not None and remaining <= 0:
+        raise error("the exchange took too long")
+    return remaining
 
 
-class BodyReader:
-    """Collects a body of at most `most` bytes, decoded as far as that and no further.
+class BodyTooLarge(Exception):
+    """The body is longer than it may be; `start` is what was read of it."""
 
-    Raises: ResponseTooSlow; httpx.DecodingError where it is not encoded as it says.
+    def __init__(self, start: bytes) -> None:
+        super().__init__("the body is too long")
+        self.start = start
+
+
+class _BodyReader:
+    """Collects a body of at most `max_bytes`, decoded as far as that and no further.
+
+    Raises: BodyTooLarge; httpx.DecodingError where it is not encoded as it says.
     """
 
-    def __init__(self, encoding: str, most: int) -> None:
-        self._most = most
+    def __init__(self, encoding: str, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._chunks: list[bytes] = []
         self._size = 0
         encoding = encoding.strip().lower()
@@ -160,23 +231,20 @@ class BodyReader:
         self._is_first = True
 
     def add(self, chunk: bytes) -> None:
-        """Add what came next."""
         if self._decoder is not None:
-            chunk = self._decoded(chunk)
+            chunk = self._decode(chunk)
         self._chunks.append(chunk)
         self._size += len(chunk)
-        if self._size > self._most:
-            raise ResponseTooSlow(self.content()[: self._most])
+        if self._size > self._max_bytes:
+            raise BodyTooLarge(self.content()[: self._max_bytes])
 
     def content(self) -> bytes:
-        """Return what was collected."""
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
-    def _decoded(self, chunk: bytes) -> bytes:
+    def _decode(self, chunk: bytes) -> bytes:
         assert self._decoder is not None
-        most = self._most - self._size + 1
         try:
-            return self._decoder.decompress(chunk, most)
+            return self._decoder.decompress(chunk, self._max_bytes - self._size + 1)
         except zlib.error:
             if not self._is_first:
                 raise httpx.DecodingError("not encoded as it says") from None
@@ -184,31 +252,31 @@ class BodyReader:
             self._is_first = False
         # Some servers mean the bare form by `deflate`.
         self._decoder = zlib.decompressobj(_RAW_DEFLATE)
-        return self._decoded(chunk)
+        return self._decode(chunk)
 
 
-def read_body(response: httpx.Response, most: int) -> bytes:
-    """Return the body of a response that was sent for as a stream. Raises: ResponseTooSlow, httpx.RequestError."""
+def read_body(response: httpx.Response, max_bytes: int) -> bytes:
+    """Return the body of a streamed response. Raises: BodyTooLarge, httpx.RequestError."""
     if response.is_stream_consumed:
-        return _read_already(response, most)
-    body = BodyReader(response.headers.get("Content-Encoding", ""), most)
+        return _loaded_body(response, max_bytes)
+    body = _BodyReader(response.headers.get("Content-Encoding", ""), max_bytes)
     for chunk in response.iter_raw():
         body.add(chunk)
     return body.content()
 
 
-async def read_body_async(response: httpx.Response, most: int) -> bytes:
+async def read_body_async(response: httpx.Response, max_bytes: int) -> bytes:
     """Return the same of an asynchronous client's response."""
     if response.is_stream_consumed:
-        return _read_already(response, most)
-    body = BodyReader(response.headers.get("Content-Encoding", ""), most)
+        return _loaded_body(response, max_bytes)
+    body = _BodyReader(response.headers.get("Content-Encoding", ""), max_bytes)
     async for chunk in response.aiter_raw():
         body.add(chunk)
     return body.content()
 
 
-def _read_already(response: httpx.Response, most: int) -> bytes:
+def _loaded_body(response: httpx.Response, max_bytes: int) -> bytes:
     """Return the body that a transport in memory has read."""
-    if len(response.content) > most:
-        raise ResponseTooSlow(response.content[:most])
+    if len(response.content) > max_bytes:
+        raise BodyTooLarge(response.content[:max_bytes])
     return response.content

@@ -6,14 +6,8 @@ from datetime import date, timedelta
 import httpx
 import redis
 
-from shared.adapters.http.client import (
-    RESPONSE_TIMEOUT_S,
-    OnFailure,
-    OnRequest,
-    RemoteApi,
-    http_client,
-    longest_exchange,
-)
+from shared.adapters.http.client import RESPONSE_TIMEOUT_S, RemoteApi, max_exchange
+from shared.adapters.http.exchange import http_client
 from shared.adapters.powerschool.api import PowerSchoolApi
 from shared.adapters.powerschool.cache import JsonCache
 from shared.adapters.powerschool.client import PowerSchool
@@ -38,6 +32,7 @@ from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQ
 from shared.adapters.redis.values import text
 from shared.clock import Clock
 from shared.config import POWERSCHOOL_SETTINGS, Settings
+from shared.ports.passback import Count, ignore_count
 
 SYSTEM = "powerschool"
 # Answered without a token, and from memory. Source: PowerSchool v1 API, `/ws/v1/metadata`.
@@ -51,9 +46,8 @@ def powerschool(
     redis_client: redis.Redis,
     keys: Keys,
     clock: Clock,
+    count: Count = ignore_count,
     *,
-    on_request: OnRequest | None = None,
-    on_failure: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> PowerSchool:
     """Return everything that talks to PowerSchool, shared by all threads of a process.
@@ -62,7 +56,7 @@ def powerschool(
     """
     settings.require(*POWERSCHOOL_SETTINGS)
     sections, students = section_template(settings.section_sis_id), student_template(settings.student_sis_id)
-    api = _api(settings, redis_client, keys, clock, on_request, on_failure, transport)
+    api = _api(settings, redis_client, keys, clock, count, transport)
     cache = JsonCache(redis_client, keys)
     queries = PowerQueries(api.query, QueryLimiter(UnavailableQueries(redis_client, keys, clock), clock))
     metadata = MetadataReader(api, cache)
@@ -84,9 +78,8 @@ def roster_feed(
     redis_client: redis.Redis,
     keys: Keys,
     clock: Clock,
+    count: Count = ignore_count,
     *,
-    on_request: OnRequest | None = None,
-    on_failure: OnFailure | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> IndexingFeed:
     """Return provisioning's `RosterFeed`, in step with the token and the pace of everything that `powerschool` makes.
@@ -94,7 +87,7 @@ def roster_feed(
     It has an HTTP client of its own, which sends nothing but reads. Raises `ConfigurationError` as `powerschool` does.
     """
     settings.require(*POWERSCHOOL_SETTINGS)
-    api = _api(settings, redis_client, keys, clock, on_request, on_failure, transport, [refuse_writes])
+    api = _api(settings, redis_client, keys, clock, count, transport, [refuse_writes])
     cache, reader = JsonCache(redis_client, keys), ReadOnlyPowerSchool(api)
     metadata = MetadataReader(api, cache)
     indexer = RosterIndexer(
@@ -124,8 +117,7 @@ def _api(
     redis_client: redis.Redis,
     keys: Keys,
     clock: Clock,
-    on_request: OnRequest | None,
-    on_failure: OnFailure | None,
+    count: Count,
     transport: httpx.BaseTransport | None,
     before_sending: Sequence[Callable[[httpx.Request], None]] = (),
 ) -> PowerSchoolApi:
@@ -145,8 +137,7 @@ def _api(
         gate,
         clock,
         read_refusal=read_refusal,
-        on_request=on_request,
-        on_failure=on_failure,
+        count=count,
         probe=PROBE,
     )
     token = SharedToken(
@@ -155,6 +146,6 @@ def _api(
         keys,
         settings.powerschool_client_id,
         settings.powerschool_client_secret.get_secret_value(),
-        longest_fetch=longest_exchange(RESPONSE_TIMEOUT_S),
+        longest_fetch=max_exchange(RESPONSE_TIMEOUT_S),
     )
     return PowerSchoolApi(json_api, token)

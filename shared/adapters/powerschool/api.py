@@ -65,7 +65,11 @@ class PowerSchoolApi:
         except RequestRejected:
             return refused
         return AccessDenied(
-            refused.message, cause="powerschool_403", status=refused.status, words=refused.words, rows=refused.rows
+            refused.message,
+            cause="powerschool_403",
+            status=refused.status,
+            error_text=refused.error_text,
+            rows=refused.rows,
         )
 
     def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> ApiResponse:

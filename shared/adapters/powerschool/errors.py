@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from shared.adapters.http.decimal_json import Json, whole
-from shared.adapters.http.error_text import error_messages, masked
+from shared.adapters.http.error_text import error_messages, redact
 from shared.adapters.http.response import ApiResponse
 from shared.errors import AccessDenied, NotFound, PermanentError, RejectedRow, RequestRejected
 
@@ -77,12 +77,14 @@ def _section_gone(answer: ApiResponse) -> PermanentError | None:
     if found is None:
         return None
     row = RejectedRow("AssignmentSection", assignment_section_id=int(found[1]))
-    return NotFound(str(answer), cause="powerschool_404", status=answer.status, words=answer.words, rows=[row])
+    return NotFound(
+        str(answer), cause="powerschool_404", status=answer.status, error_text=answer.error_text, rows=[row]
+    )
 
 
 def _refused(kind: type[RequestRejected], answer: ApiResponse, cause: str) -> RequestRejected:
     rows = tuple(_rows(answer.body))
-    return kind(str(answer), cause=cause, status=answer.status, words=answer.words, rows=rows)
+    return kind(str(answer), cause=cause, status=answer.status, error_text=answer.error_text, rows=rows)
 
 
 def _first_match(table: tuple[tuple[re.Pattern[str], str], ...], raw_error_text: str) -> str | None:
@@ -96,7 +98,7 @@ def _rows(body: Json) -> Iterator[RejectedRow]:
         params = error.get("params") if isinstance(error, dict) else None
         student = _id_in(params, "student_dcid") or _number(_STUDENT.search(text))
         section = _id_in(params, "assignment_section_id") or _number(_SECTION_GONE.search(text))
-        yield RejectedRow(masked(text), assignment_section_id=section, student_dcid=student)
+        yield RejectedRow(redact(text), assignment_section_id=section, student_dcid=student)
 
 
 def _id_in(params: Json, name: str) -> int | None:

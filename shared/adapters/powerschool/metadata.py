@@ -43,7 +43,7 @@ class MetadataReader:
         kept = self._cache.get("metadata", "district")
         if kept is not None:
             return _ENVELOPE.validate_python({"metadata": kept}).metadata
-        found = self._api.send("GET", "/ws/v1/metadata").parsed(_ENVELOPE).metadata
+        found = self._api.send("GET", "/ws/v1/metadata").parse(_ENVELOPE).metadata
         self._cache.put("metadata", "district", found.model_dump(mode="json"), MAX_AGE)
         return found
 

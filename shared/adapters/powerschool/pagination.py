@@ -153,7 +153,7 @@ class QueryReading(Generic[R]):
             if expected <= 0:
                 break
         if page.remaining and not page.rows:
-            raise IncompleteRead(f"{page.answer.call}: {self.rows} rows, and {page.remaining} more that do not come")
+            raise IncompleteRead(f"{page.answer.request}: {self.rows} rows, and {page.remaining} more that do not come")
         if pages > 1:
             # A single page is one statement of the database: nothing can have changed while it was read.
             first, self.counted = self.counted, self.count()

@@ -85,7 +85,9 @@ class QueryLimiter:
 def _unavailable(name: str, fault: QueryFault, refused: RequestRejected | None = None) -> QueryUnavailable:
     status = refused.status if refused else next(code for code, each in _FAULTS.items() if each is fault)
     message = f"POST /ws/schema/query/{name}: {status}: the query {fault.meaning}. {fault.remedy}"
-    return QueryUnavailable(message, cause=fault, status=status, query=name, words=refused.words if refused else "")
+    return QueryUnavailable(
+        message, cause=fault, status=status, query=name, error_text=refused.error_text if refused else ""
+    )
 
 
 class PowerQueries:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from redis.lock import Lock
 
 from shared.adapters.http.client import MAX_BYTES_SMALL, RemoteApi
-from shared.adapters.http.request_context import Errand, current_errand, on_errand
+from shared.adapters.http.exchange import RequestContext, current_context, use_context
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import text
@@ -94,12 +94,12 @@ class SharedToken:
 
         Another worker's fetch often ends the wait before the lock does.
         """
-        errand = current_errand()
+        context = current_context()
         for _ in range(math.ceil(self._lock_s / LOCK_POLL_S) + 1):
             if lock.acquire(blocking_timeout=LOCK_POLL_S):
                 return
-            if errand:
-                errand.check_wait()
+            if context:
+                context.check_wait()
         # Whoever fetches it waits for PowerSchool: no work that needs the token is to blame.
         message = "fetching a PowerSchool token takes too long"
         raise ServiceUnavailable(message, cause="powerschool_timeout", delay=FETCH_DELAY)
@@ -127,20 +127,24 @@ class SharedToken:
         form, headers = {"grant_type": "client_credentials"}, self._headers
         # Everybody waits for it, those whose work began first included.
         first = (
-            Errand(0, lambda: FETCHED_WITHIN) if (errand := current_errand()) is None else replace(errand, began_ms=0)
+            RequestContext(0, lambda: FETCHED_WITHIN)
+            if (context := current_context()) is None
+            else replace(context, began_ms=0)
         )
         try:
-            with on_errand(first):
+            with use_context(first):
                 answer = self._api.send(
-                    "POST", "/oauth/access_token", form=form, headers=headers, most_bytes=MAX_BYTES_SMALL
+                    "POST", "/oauth/access_token", form=form, headers=headers, max_bytes=MAX_BYTES_SMALL
                 )
-            found = answer.parsed(_TOKEN)
+            found = answer.parse(_TOKEN)
             if _USABLE.fullmatch(found.access_token) is None:
                 raise answer.unexpected("no usable access_token")
         except (RequestRejected, UnexpectedResponse) as refused:
             self._api.pause(TOKEN_REFUSED, REFUSED_FOR)
-            status, words = (refused.status, refused.words) if isinstance(refused, RequestRejected) else (200, "")
-            raise AccessDenied(refused.message, cause=TOKEN_REFUSED, status=status, words=words) from refused
+            status, error_text = (
+                (refused.status, refused.error_text) if isinstance(refused, RequestRejected) else (200, "")
+            )
+            raise AccessDenied(refused.message, cause=TOKEN_REFUSED, status=status, error_text=error_text) from refused
         return found
 
 

@@ -276,7 +276,7 @@ class Keys:
         return f"{self.prefix}:system:{system}:rate"
 
     def line(self, system: str) -> str:
-        """Sorted set: a request's process and random name, scored by when its errand began (ms); until it is answered.
+        """Sorted set: a request's process and random name, scored by when its work began (ms); until it is answered.
 
         Those under way are in it with negative scores where their number is bounded, and not at all otherwise.
         """

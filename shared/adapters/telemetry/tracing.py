@@ -1,46 +1,24 @@
 """Spans, for those who run OpenTelemetry: ids, codes and path templates, as in the logs. Off until `start_tracing`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from shared.config import ConfigurationError, has_trace_collector
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Tracer
 
 Value = str | int
-
-
-class SpanAttributes(Protocol):
-    """What may be noted on a span."""
-
-    def note(self, name: str, value: Value) -> None:
-        """Note an id, a code or a count."""
-        ...
-
-
-class _NoAttributes:
-    def note(self, name: str, value: Value) -> None:
-        """Note nothing."""
-
-
-class _LiveAttributes:
-    def __init__(self, span: "Span") -> None:
-        self._span = span
-
-    def note(self, name: str, value: Value) -> None:
-        """Note an attribute."""
-        self._span.set_attribute(name, value)
-
+SetAttribute = Callable[[str, Value], None]
+"""Adds an id, a code or a count to a span."""
 
 _provider: "TracerProvider | None" = None
 _tracer: "Tracer | None" = None
-_NOTHING = _NoAttributes()
 
 
 def start_tracing(process: str, exporter: "SpanExporter | None" = None) -> None:
@@ -75,10 +53,10 @@ def stop_tracing() -> None:
 
 
 @contextmanager
-def span(name: str, attributes: Mapping[str, Value] | None = None) -> Iterator[SpanAttributes]:
-    """Trace the block; of an error in it, only the type is noted, since its text may quote data."""
+def span(name: str, attributes: Mapping[str, Value] | None = None) -> Iterator[SetAttribute]:
+    """Trace the block. Of an error in it, only the type is recorded, since its text may quote data."""
     if _tracer is None:
-        yield _NOTHING
+        yield lambda _name, _value: None
         return
     from opentelemetry.trace import StatusCode  # noqa: PLC0415
 
@@ -86,7 +64,7 @@ def span(name: str, attributes: Mapping[str, Value] | None = None) -> Iterator[S
         name, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as current:
         try:
-            yield _LiveAttributes(current)
+            yield current.set_attribute
         except BaseException as error:
             current.set_status(StatusCode.ERROR)
             current.set_attribute("error.type", type(error).__name__)

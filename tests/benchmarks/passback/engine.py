@@ -12,7 +12,7 @@ import httpx
 
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.page_sizes import Cells
-from shared.adapters.http.response import ApiResponse, Call, Decoder
+from shared.adapters.http.response import ApiResponse, Decoder, RequestInfo
 from shared.adapters.powerschool.gradebook.reader import AssignmentReader
 from shared.domain.passback.planning.desired import DesiredScore
 from tests.benchmarks.outcome import Result, medians
@@ -163,7 +163,7 @@ class _Answers:
     def answer(self, *given: object) -> ApiResponse:
         """Return the answer, read by the decoder that was given last."""
         decoder: Decoder = given[-1]  # type: ignore[assignment]
-        return ApiResponse.of(Call("benchmark", "GET", "/"), self._response, decoder)
+        return ApiResponse.of(RequestInfo("benchmark", "GET", "/"), self._response, decoder)
 
 
 def _round(judge: _Judge, times: int, per_course: int) -> dict[str, float]:

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from shared.adapters.canvas import canvas_client, canvas_sis_imports
-from shared.adapters.http.request_context import Errand, on_errand
+from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import SystemClock
@@ -225,8 +225,8 @@ def test_a_place_is_given_back_whatever_happens(
     transport = httpx.MockTransport(answer)
     monkeypatch.setattr("shared.adapters.canvas.MAX_IN_FLIGHT", 1)
     canvas = canvas_client(settings(), client, keys, SystemClock(), transport=transport)
-    impatient = Errand(None, lambda: A_WHILE)
-    with on_errand(impatient), pytest.raises((PassbackError, httpx.InvalidURL, KeyboardInterrupt)):
+    impatient = RequestContext(None, lambda: A_WHILE)
+    with use_context(impatient), pytest.raises((PassbackError, httpx.InvalidURL, KeyboardInterrupt)):
         canvas.check_token()
     assert in_line(client, keys) == 0
 

@@ -14,7 +14,7 @@ import redis
 
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.http.request_context import Errand, on_errand
+from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
@@ -163,7 +163,7 @@ def test_canvas_throttling_that_lasts_is_given_up(canvas: CanvasClient, canvas_u
     """A bucket that stays full for longer than the caller's patience, which spends no attempt."""
     faults = {"throttle_status": status, "throttle_high_water_mark": 10, "throttle_request_cost": 500}
     httpx.put(f"{canvas_url}/_sandbox/faults", json=faults).raise_for_status()
-    with on_errand(Errand(None, lambda: timedelta(seconds=1))), pytest.raises(ServiceUnavailable) as caught:
+    with use_context(RequestContext(None, lambda: timedelta(seconds=1))), pytest.raises(ServiceUnavailable) as caught:
         canvas.course(str(Ids.COURSE))
     assert caught.value.cause == "canvas_throttled"
 
@@ -320,7 +320,7 @@ def test_a_missing_grant_is_named(ps: PowerSchool, set_faults: Callable[..., Non
     with pytest.raises(AccessDenied) as caught:
         ps.gradebook.create(Ids.TEACHER, wanted())
     assert caught.value.cause == "powerschool_grant_missing"
-    assert "createdbyplugin" in caught.value.words
+    assert "createdbyplugin" in caught.value.error_text
 
 
 def test_scores_of_a_deleted_assignment_are_not_found(

@@ -81,10 +81,11 @@ def calls() -> Counter[str]:
 def feed(
     settings: Settings, redis_client: redis.Redis, clock: ManualClock, calls: Counter[str]
 ) -> Iterator[IndexingFeed]:
-    def count(_system: str, call: str, _status: int | str, _seconds: float) -> None:
-        calls[call] += 1
+    def count(name: str, *labels: str, amount: int = 1) -> None:
+        if name == "requests":
+            calls[labels[1]] += amount
 
-    with closing(roster_feed(settings, redis_client, KEYS, clock, on_request=count)) as made:
+    with closing(roster_feed(settings, redis_client, KEYS, clock, count)) as made:
         yield made
 
 
@@ -278,7 +279,7 @@ def test_a_reading_refreshes_passbacks_index(
         for each in roster.sections
     ]
     calls = list[str]()
-    with closing(powerschool(changed, redis_client, KEYS, clock, on_request=lambda *call: calls.append(call[1]))) as ps:
+    with closing(powerschool(changed, redis_client, KEYS, clock, lambda *call, **_: calls.append(call[1]))) as ps:
         remembered = ps.roster.sections(sis_ids)
         assert not calls
         assert remembered == ps.roster.sections(sis_ids, refresh=True)

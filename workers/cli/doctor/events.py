@@ -7,8 +7,7 @@ from datetime import timedelta
 import httpx
 
 from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, MAX_BYTES
-from shared.adapters.http.client import http_client
-from shared.adapters.http.exchange import Exchange, ResponseTooSlow, read_body, within
+from shared.adapters.http.exchange import BodyTooLarge, deadline, http_client, read_body
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.config import Settings
 from shared.events.signatures import keys_by_id
@@ -33,7 +32,7 @@ def keys_checks(settings: Settings) -> Iterator[Check]:
 def _keys(url: str) -> str:
     try:
         with (
-            within(Exchange(FETCH_TIMEOUT_S, lambda: None)),
+            deadline(FETCH_TIMEOUT_S),
             http_client("", FETCH_TIMEOUT_S) as client,
             client.stream("GET", url) as answer,
         ):
@@ -41,7 +40,7 @@ def _keys(url: str) -> str:
         count = len(keys_by_id(listed)) if isinstance(listed, dict) else 0
     except httpx.HTTPStatusError as error:
         raise CheckFailed(CheckResult.FAIL, f"GET jwks: {error.response.status_code}") from None
-    except (httpx.HTTPError, ValueError, RecursionError, ResponseTooSlow) as error:
+    except (httpx.HTTPError, ValueError, RecursionError, BodyTooLarge) as error:
         raise CheckFailed(CheckResult.FAIL, f"GET jwks: {type(error).__name__}") from None
     if not count:
         raise CheckFailed(CheckResult.FAIL, "GET jwks: no usable key")

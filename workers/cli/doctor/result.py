@@ -61,7 +61,7 @@ def run_check(name: str, ask: Callable[[], str], fix: str, failure: CheckResult 
     except CheckFailed as found:
         return Check(name, found.verdict, found.found, found.fix or fix)
     except (PassbackError, ConfigurationError) as error:
-        words = error.words if isinstance(error, RequestRejected) else ""
+        words = error.error_text if isinstance(error, RequestRejected) else ""
         return Check(name, failure, f"{error} {words}".strip(), fix)
     except RedisError as error:
         # Its text repeats the command with what was to be written, such as a token.

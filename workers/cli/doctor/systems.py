@@ -91,7 +91,7 @@ def _canvas_token(service: Container) -> str:
     try:
         service.canvas.check_token()
     except AccessDenied as error:
-        if "scope" not in error.words.lower():
+        if "scope" not in error.error_text.lower():
             raise
         return "accepted (a scoped key)"
     return "accepted"

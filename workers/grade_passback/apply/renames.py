@@ -85,7 +85,7 @@ def refusal_of_name(step: object, error: TransientError | PermanentError) -> Fin
     reason = REASON_OF_CAUSE.get(error.cause)
     if reason is None or isinstance(error, NotFound | AccessDenied) or error.cause in OF_THE_ASSIGNMENT:
         return None
-    return Finding(reason, error.words)
+    return Finding(reason, error.error_text)
 
 
 def keeps_due_date(error: TransientError | PermanentError) -> bool:

@@ -63,7 +63,7 @@ class ApplyResult:
         if isinstance(error, TransientError):
             self.failed[key] = Failure(error.cause, str(error), key[0])
             return
-        words = error.words if isinstance(error, RequestRejected) else ""
+        words = error.error_text if isinstance(error, RequestRejected) else ""
         reason = REASON_OF_CAUSE.get(error.cause)
         if reason is Reason.STUDENT_REFUSED:
             # PowerSchool did not say which student, so that nobody's score went through.

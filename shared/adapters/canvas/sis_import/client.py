@@ -47,12 +47,12 @@ class CanvasSisImports:
             *([("diffing_remaster_data_set", "true")] if options.remaster else []),
         ]
         answer = self._canvas.upload(IMPORTS, self._here(), params, zipped(files), MEDIA_TYPE)
-        return answer.parsed(wire.IMPORT).to_domain()
+        return answer.parse(wire.IMPORT).to_domain()
 
     def find(self, import_id: int) -> SisImport:
         """Return an import. Raises `NotFound`. Source: Canvas REST API, `GET …/sis_imports/:id`."""
         answer = self._canvas.get(f"{IMPORTS}/{{id}}", {**self._here(), "id": str(import_id)})
-        return answer.parsed(wire.IMPORT).to_domain()
+        return answer.parse(wire.IMPORT).to_domain()
 
     def newest(self, limit: int) -> Sequence[SisImport]:
         """Return the newest imports of anybody, the newest first.
@@ -104,7 +104,7 @@ class CanvasSisImports:
             answer = self._canvas.get("/api/v1/users/{id}", {"id": f"sis_user_id:{sis_user_id}"})
         except NotFound:
             return None
-        return CanvasUser(answer.parsed(wire.USER).login_id)
+        return CanvasUser(answer.parse(wire.USER).login_id)
 
     def close(self) -> None:
         """Close the connections."""
@@ -112,12 +112,12 @@ class CanvasSisImports:
 
     def _imports(self, params: Params) -> Iterator[SisImport]:
         for page in self._canvas.pages(IMPORTS, self._here(), params):
-            yield from (found.to_domain() for found in page.parsed(wire.IMPORTS).sis_imports)
+            yield from (found.to_domain() for found in page.parse(wire.IMPORTS).sis_imports)
 
     def _errors(self, import_id: int, params: Params) -> Iterator[SisImportErrorWire]:
         ids = {**self._here(), "id": str(import_id)}
         for page in self._canvas.pages(f"{IMPORTS}/{{id}}/errors", ids, params):
-            yield from page.parsed(wire.ERRORS).sis_import_errors
+            yield from page.parse(wire.ERRORS).sis_import_errors
 
     def _here(self) -> dict[str, str]:
         """Return the id of the root account, asked for once.
@@ -131,7 +131,7 @@ class CanvasSisImports:
             except RequestRejected:
                 self._root_account = self._account
             else:
-                self._root_account = answer.parsed(wire.ACCOUNT).root_id
+                self._root_account = answer.parse(wire.ACCOUNT).root_id
         return {"account_id": self._root_account}
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
 
 from shared.adapters.canvas.wire import Id, Wire, parse_timestamp
-from shared.adapters.http.error_text import masked
+from shared.adapters.http.error_text import redact
 from shared.domain.provisioning.rows.sis_rows import ImportState, RowError, SisImport
 
 
@@ -116,7 +116,7 @@ class SisImportErrorWire(Wire):
 
     def to_domain(self, *, is_failure: bool) -> RowError:
         """Return the error; of its message, which may quote a name or a login, the words that Canvas uses itself."""
-        return RowError(self.file, self.row, masked(self.message), is_failure=is_failure, row_info=self.row_info)
+        return RowError(self.file, self.row, redact(self.message), is_failure=is_failure, row_info=self.row_info)
 
 
 class SisImportErrorsWire(Wire):

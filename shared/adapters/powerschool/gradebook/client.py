@@ -155,7 +155,7 @@ class Gradebook:
 
     def _section_id(self, users_dcid: int, assignment_id: int, desired: DesiredAssignment) -> int:
         answer, current = self._current(users_dcid, assignment_id)
-        for section in answer.parsed(_ASSIGNMENT, current).sections:
+        for section in answer.parse(_ASSIGNMENT, current).sections:
             if section.sectionsdcid == desired.section_dcid:
                 return section.assignmentsectionid
         raise answer.unexpected("no section of the new assignment")
@@ -165,7 +165,7 @@ class Gradebook:
         params = [("users_dcid", str(users_dcid))]
         answer = self._api.send("GET", _ONE_ASSIGNMENT, {"assignment_id": assignment_id}, params=params)
         found: Json = answer.body[0] if isinstance(answer.body, list) and answer.body else answer.body
-        answer.parsed(_ASSIGNMENT, found)
+        answer.parse(_ASSIGNMENT, found)
         if not isinstance(found, dict):
             raise answer.unexpected("no assignment")
         return answer, found
@@ -176,4 +176,4 @@ def _category_id(odd: UnreadableRow) -> str | None:
 
 
 def _asks_to_resubmit(refused: RequestRejected) -> bool:
-    return refused.status == 412 and "resubmit" in refused.words.lower()
+    return refused.status == 412 and "resubmit" in refused.error_text.lower()

@@ -64,4 +64,4 @@ class AssignmentReader:
 def _check_whole(answer: ApiResponse, rows: int, count: int | None) -> None:
     """Raise `IncompleteRead` for an answer that was cut: the assignments beyond the cut would look deleted."""
     if count is not None and rows < count:
-        raise IncompleteRead(f"{answer.call}: {rows} rows of {count}")
+        raise IncompleteRead(f"{answer.request}: {rows} rows of {count}")

@@ -49,7 +49,7 @@ def changes_since(api: ReadOnlyPowerSchool, version: str | None) -> DataVersion 
     """Return the newest version, and whether a roster table changed since `version`; None if it does not tell."""
     ids = {"application": APPLICATION, "version": version or FIRST_VERSION}
     try:
-        found = api.get("/ws/dataversion/{application}/{version}", ids).parsed(_WIRE)
+        found = api.get("/ws/dataversion/{application}/{version}", ids).parse(_WIRE)
     except (RequestRejected, UnexpectedResponse) as error:
         # Wrong credentials are no answer about versions.
         if isinstance(error, RequestRejected) and error.status == 401:

@@ -12,8 +12,7 @@ import structlog
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
-from shared.adapters.http.limiter import Permit
-from shared.adapters.http.request_context import Errand, current_errand
+from shared.adapters.http.exchange import RequestContext, current_context
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import GONE_AFTER, process_key
 from shared.adapters.redis.scripts import load_script, with_right_types
@@ -27,7 +26,7 @@ log = structlog.get_logger()
 FAILURES_THAT_PAUSE = 5
 FAILURES_TTL = timedelta(minutes=10)
 MAX_PAUSE = timedelta(seconds=30)
-# Of what belongs to no errand, such as a person's question.
+# Of what belongs to no context, such as a person's question.
 MAX_WAIT = timedelta(seconds=60)
 MAX_PAUSE_WITHIN_SYNC = timedelta(seconds=15)
 # Whoever waits looks so often whether it has to stop; `limiter_acquire.lua` drops who is much later.
@@ -108,6 +107,26 @@ def requests_wait(client: redis.Redis, keys: Keys, system: str) -> bool:
     return bool(client.zcount(keys.line(system), 0, "+inf"))
 
 
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Permission to send one request.
+
+    `caller` identifies it in the queue. `since` (ms, Redis's time, as text) says when it was given, `interval` (ms, as
+    text) at which interval, `tested` that its response says whether that interval works, `is_probe` that the others
+    wait for its response. `order` is its position in the queue (empty: when it was given), `waited` how long it waited
+    in all.
+    """
+
+    caller: str
+    has_failures: bool
+    is_probe: bool = False
+    tested: bool = False
+    since: str = "0"
+    interval: str = "0"
+    order: str = ""
+    waited: timedelta = timedelta(0)
+
+
 class RemoteLimiter:
     """The gate in front of one system: every request of every worker goes through it.
 
@@ -163,20 +182,20 @@ class RemoteLimiter:
     def enter(self, again: Permit | None = None) -> Permit:
         """Return when a request may be sent: at once, or when this caller's turn in the line has come.
 
-        The line is in the order of the callers' errands, and a request that was throttled (`again`) has its place
+        The line is in the order of the callers' work, and a request that was throttled (`again`) has its place
         again. After a pause one caller gets through; the others wait until the system answered it, or failed again.
         `leave` must follow. Who does not get to it is out of the line once its process is gone, by its heartbeats, or
         `longest_request` is over.
         Raises: ServiceUnavailable while the system is paused, and when the wait would be too long: longer than the
-        request's patience, or than `longest_wait` without one. What the request's check raises while it waits.
+        request's `max_wait`, or than `longest_wait` without one. What the request's check raises while it waits.
         """
-        errand = current_errand()
+        context = current_context()
         caller = f"{self._process} {token_hex(8)}"
         order = again.order or again.since if again else ""
-        if not order and errand and errand.began_ms is not None:
-            order = str(errand.began_ms)
+        if not order and context and context.began_ms is not None:
+            order = str(context.began_ms)
         try:
-            return self._waited_for(caller, order, again.waited if again else timedelta(0), errand)
+            return self._waited_for(caller, order, again.waited if again else timedelta(0), context)
         except RedisError:
             raise
         except BaseException:
@@ -189,7 +208,7 @@ class RemoteLimiter:
         That forgets the failures in a row, and the rate learns of it. A pause that is under way goes on. `advised` is
         the interval at which the system would not be asked too much. A probe that was not `sent` is left to others.
         """
-        notable = permit.failures_noted or permit.tested or permit.is_probe or advised
+        notable = permit.has_failures or permit.tested or permit.is_probe or advised
         if self._in_line or not sent or (answered and notable):
             outcome = "unsent" if not sent else str(int(answered))
             self._over_with(permit, outcome, advised)
@@ -237,8 +256,8 @@ class RemoteLimiter:
         remaining_ms = self._redis.pttl(self._pause_key)
         return timedelta(milliseconds=remaining_ms) if remaining_ms > 0 else None
 
-    def _waited_for(self, caller: str, order: str, waited: timedelta, errand: Errand | None) -> Permit:
-        patience = errand.patience() + waited if errand else self._longest_wait
+    def _waited_for(self, caller: str, order: str, waited: timedelta, context: RequestContext | None) -> Permit:
+        max_wait = context.max_wait() + waited if context else self._longest_wait
         while True:
             remaining, *told = self._ask(caller, order)
             if not remaining:
@@ -248,7 +267,7 @@ class RemoteLimiter:
                 )
             delay, state = timedelta(milliseconds=int(remaining)), text(told[1])
             # Whoever waits for a probe or for a place asks again soon; a turn in the rate is known beforehand.
-            too_long = delay > patience - waited if state == PACED else waited >= patience
+            too_long = delay > max_wait - waited if state == PACED else waited >= max_wait
             if state == "paused" or too_long:
                 cause = text(told[0]) or f"{self._system}_throttled"
                 raise ServiceUnavailable(f"{self._system} is {state}", cause=cause, delay=max(delay, MIN_DELAY))
@@ -257,8 +276,8 @@ class RemoteLimiter:
             delay = min(delay, MAX_SLEEP)
             self._clock.sleep(delay)
             waited += delay
-            if errand:
-                errand.check_wait()
+            if context:
+                context.check_wait()
 
     def _ask(self, caller: str, order: str) -> Any:
         over = list(self._over)
@@ -272,7 +291,7 @@ class RemoteLimiter:
         self._tell(self._run(self._release_script, permit.caller, [permit.caller, *facts, advised_ms, permit.interval]))
 
     def _leave_queue(self, caller: str) -> None:
-        self._over_with(Permit(caller, failures_noted=False), "unsent")
+        self._over_with(Permit(caller, has_failures=False), "unsent")
 
     def _run(self, script: Script, caller: str, args: Sequence[str | int]) -> Any:
         """Where Redis does not answer, the caller leaves the line with this process's next question."""

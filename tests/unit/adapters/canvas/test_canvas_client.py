@@ -11,7 +11,7 @@ from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.pagination import advised_interval
-from shared.adapters.http.response import ApiResponse, Call
+from shared.adapters.http.response import ApiResponse, RequestInfo
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import system_rates
 from shared.domain.passback.canvas import Checkpoint, Course, GradingType, Override, OverrideTarget, Unreadable
@@ -429,7 +429,7 @@ def test_flags_and_visibility_are_read(canvas: CanvasClient, remote: ScriptedRem
 )
 def test_near_the_end_of_its_bucket_requests_become_fewer(headers: dict[str, str], milliseconds: int | None) -> None:
     """Canvas drains 10 a second: what a request cost drains until the next one, and the more the less is left."""
-    call = Call("canvas", "GET", "/api/v1/courses")
+    call = RequestInfo("canvas", "GET", "/api/v1/courses")
     advised = advised_interval(ApiResponse.of(call, httpx.Response(200, headers=headers)))
     assert advised == (None if milliseconds is None else timedelta(milliseconds=milliseconds))
 

@@ -3,13 +3,13 @@
 import httpx
 import pytest
 
-from shared.adapters.http.response import ApiResponse, Call
+from shared.adapters.http.response import ApiResponse, RequestInfo
 from shared.adapters.powerschool import pagination
 from shared.adapters.powerschool.pagination import Position, QueryList, QueryPage, QueryReading
 from shared.adapters.powerschool.wire import Wire
 from shared.errors import UnexpectedResponse
 
-ANSWER = ApiResponse.of(Call("powerschool", "POST", "/x"), httpx.Response(200, json={}))
+ANSWER = ApiResponse.of(RequestInfo("powerschool", "POST", "/x"), httpx.Response(200, json={}))
 
 
 class Row(Wire):

@@ -200,7 +200,7 @@ def test_refusals_have_canvas_s_words(
     remote.on("POST", URL, response)
     with pytest.raises(kind) as refused:
         imports.start(TERMS, "terms", OPTIONS)
-    assert words in refused.value.words
+    assert words in refused.value.error_text
 
 
 def test_a_lost_answer_is_transient(imports: CanvasSisImports, remote: ScriptedRemote) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from shared.adapters.http.error_text import error_messages, masked
+from shared.adapters.http.error_text import error_messages, redact
 
 
 @pytest.mark.parametrize(
@@ -17,12 +17,12 @@ from shared.adapters.http.error_text import error_messages, masked
 )
 def test_only_ids_are_kept(said: str, kept: str) -> None:
     """Quoted values, addresses and numbers that are no ids never leave the adapter."""
-    assert masked(said) == kept
+    assert redact(said) == kept
 
 
 def test_long_texts_are_cut() -> None:
     """200 characters say enough."""
-    assert len(masked("section " * 100)) == 200
+    assert len(redact("section " * 100)) == 200
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import httpx
 import pytest
 from scripted_remote import ScriptedRemote, answer, text
 
-from shared.adapters.http.client import RemoteApi, http_client
-from shared.adapters.http.failure_rules import MAX_RETRY_AFTER
-from shared.adapters.http.limiter import Permit
-from shared.adapters.http.request_context import Errand, on_errand
+from shared.adapters.http.client import RemoteApi
+from shared.adapters.http.exchange import RequestContext, http_client, use_context
+from shared.adapters.http.response import MAX_RETRY_AFTER
+from shared.adapters.redis.remote_limits.remote_limiter import Permit
 from shared.clock import ManualClock
 from shared.errors import (
     AccessDenied,
@@ -40,7 +40,7 @@ class OpenGate:
     def enter(self, again: Permit | None = None) -> Permit:
         self.under_way += 1
         self.again.append(again)
-        return Permit("caller", failures_noted=False, waited=self.waits)
+        return Permit("caller", has_failures=False, waited=self.waits)
 
     def leave(self, permit: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         self.under_way -= 1
@@ -185,7 +185,7 @@ def test_a_write_that_waited_is_sent_only_if_it_may_be(api: RemoteApi, remote: S
     def lost() -> None:
         raise LeaseLost("7")
 
-    with on_errand(Errand(1, lambda: timedelta(seconds=9), check_write=lost)):
+    with use_context(RequestContext(1, lambda: timedelta(seconds=9), check_write=lost)):
         api.send("GET", "/a/{id}", {"id": 1})
         with pytest.raises(LeaseLost):
             api.send("PUT", "/a/{id}", {"id": 1}, body={})
@@ -212,14 +212,15 @@ def test_redirects_are_never_followed(api: RemoteApi, remote: ScriptedRemote) ->
 
 def test_every_request_is_counted(remote: ScriptedRemote, gate: OpenGate, clock: ManualClock) -> None:
     """By system, path template and status, or by what went wrong."""
-    seen: list[tuple[str, str, int | str]] = []
+    seen: list[tuple[str, ...]] = []
     http = http_client("https://canvas.test", 5, transport=remote.transport)
-    api = RemoteApi("canvas", http, gate, clock, on_request=lambda *facts: seen.append(facts[:3]))
+    api = RemoteApi("canvas", http, gate, clock, count=lambda name, *labels, amount=1: seen.append((name, *labels)))
     remote.on("GET", "/a/1", answer({}), httpx.ReadTimeout("slow"))
     api.send("GET", "/a/{id}", {"id": 1})
     with pytest.raises(TransientError):
         api.send("GET", "/a/{id}", {"id": 1})
-    assert seen == [("canvas", "GET /a/{id}", 200), ("canvas", "GET /a/{id}", "timeout")]
+    requests = [labels for name, *labels in seen if name == "requests"]
+    assert requests == [["canvas", "GET /a/{id}", "2xx"], ["canvas", "GET /a/{id}", "timeout"]]
 
 
 def test_ids_cannot_leave_their_place_in_the_path(api: RemoteApi, remote: ScriptedRemote) -> None:

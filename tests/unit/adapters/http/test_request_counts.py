@@ -8,11 +8,10 @@ import httpx
 import pytest
 import redis
 
-from shared.adapters.http.client import RemoteApi, http_client
-from shared.adapters.http.request_context import Errand, on_errand
+from shared.adapters.http.client import RemoteApi
+from shared.adapters.http.exchange import RequestContext, http_client, use_context
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
-from shared.adapters.telemetry.request_counts import RequestCounts
 from shared.clock import ManualClock
 from shared.errors import TransientError
 
@@ -28,12 +27,11 @@ def count(redis_client: redis.Redis, keys: Keys, clock: ManualClock, answer: htt
             raise answer
         return answer
 
-    hooks = RequestCounts(add)
     http = http_client("https://canvas.test", 1, transport=httpx.MockTransport(reply))
     gate = RemoteLimiter(redis_client, keys, "canvas", clock, timedelta(0))
-    api = RemoteApi("canvas", http, gate, clock, on_request=hooks.requested, on_failure=hooks.troubled)
-    impatient = Errand(None, lambda: timedelta(0))
-    with on_errand(impatient), contextlib.suppress(TransientError):
+    api = RemoteApi("canvas", http, gate, clock, count=add)
+    impatient = RequestContext(None, lambda: timedelta(0))
+    with use_context(impatient), contextlib.suppress(TransientError):
         api.send("GET", "/api/v1/courses/{course_id}", {"course_id": 42})
     return counts
 

@@ -325,8 +325,8 @@ def test_another_500_may_pass(ps: PowerSchool, remote: ScriptedRemote) -> None:
 def test_errors_carry_no_scores(ps: PowerSchool, remote: ScriptedRemote) -> None:
     """What a refusal quotes is masked."""
     error = refusal(ps, remote, answer({"message": "Value '9.25' of 9.25 for \"Some Body\" is too long"}, 409))
-    assert "9.25" not in error.words + str(error)
-    assert "Some Body" not in error.words
+    assert "9.25" not in error.error_text + str(error)
+    assert "Some Body" not in error.error_text
 
 
 CATEGORY = {

@@ -8,8 +8,8 @@ import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer, text
 
-from shared.adapters.http.client import RemoteApi, http_client
-from shared.adapters.http.request_context import Errand, current_errand, on_errand
+from shared.adapters.http.client import RemoteApi
+from shared.adapters.http.exchange import RequestContext, current_context, http_client, use_context
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.powerschool.token import SharedToken
 from shared.adapters.redis.keys import Keys
@@ -127,7 +127,7 @@ def test_a_missing_access_level_is_no_token_problem(ps: PowerSchool, remote: Scr
     remote.on("GET", "/ws/v1/section/6100", answer({"errorMessage": {"message": words}}, 401))
     with pytest.raises(AccessDenied) as caught:
         ps.api.send("GET", "/ws/v1/section/{id}", {"id": 6100})
-    assert "accessLevelV1Api" in caught.value.words
+    assert "accessLevelV1Api" in caught.value.error_text
     assert len(remote.asked("POST", TOKEN_PATH)) == 1
 
 
@@ -193,13 +193,13 @@ def test_the_token_is_fetched_before_anything_else(
     given = {"access_token": "token", "expires_in": "3600"}
 
     def answered(request: httpx.Request) -> httpx.Response:
-        errand = current_errand()
-        seen.append(errand.began_ms if errand else None)
+        context = current_context()
+        seen.append(context.began_ms if context else None)
         is_token = request.url.path == TOKEN_PATH
         return httpx.Response(200, json=given if is_token else {"metadata": {"plugin_id": 411}})
 
     transport = httpx.MockTransport(answered)
     client = powerschool(settings_of(), redis_client, Keys("test"), clock, transport=transport)
-    with on_errand(Errand(1234, lambda: timedelta(seconds=9))):
+    with use_context(RequestContext(1234, lambda: timedelta(seconds=9))):
         client.api.send("GET", "/ws/v1/metadata")
     assert seen == [0, 1234]

@@ -11,11 +11,11 @@ import pytest
 import redis
 import structlog
 
-from shared.adapters.http.limiter import Permit
-from shared.adapters.http.request_context import Errand, on_errand
+from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import (
     MAX_PAUSE_WITHIN_SYNC,
+    Permit,
     RemoteLimiter,
     SystemRate,
     system_pauses,
@@ -207,8 +207,8 @@ def test_one_probe_ends_a_pause_for_all(gate_of: GateOf, clock: ManualClock) -> 
     gate.throttled(throttled, CAUSE)
     probe = gate.enter(throttled)
     assert probe.is_probe
-    impatient = Errand(None, lambda: 300 * MS)
-    with on_errand(impatient), pytest.raises(ServiceUnavailable, match="probed"):
+    impatient = RequestContext(None, lambda: 300 * MS)
+    with use_context(impatient), pytest.raises(ServiceUnavailable, match="probed"):
         other.enter()
     gate.leave(probe, answered=True)
     assert not other.enter().is_probe
@@ -254,7 +254,7 @@ def test_who_waits_looks_whether_to_stop(gate_of: GateOf, redis_client: redis.Re
     def stop() -> None:
         raise LeaseLost("7")
 
-    with on_errand(Errand(1, lambda: 60 * SECOND, check_wait=stop)), pytest.raises(LeaseLost):
+    with use_context(RequestContext(1, lambda: 60 * SECOND, check_wait=stop)), pytest.raises(LeaseLost):
         gate.enter()
     assert redis_client.zcard(keys.line("powerschool")) == 0
 
@@ -321,7 +321,7 @@ def test_what_is_seen_of_the_line_ends_with_it(
     def look() -> None:
         lifetimes.append([redis_client.pttl(key) for key in (keys.line("powerschool"), keys.seen("powerschool"))])
 
-    with on_errand(Errand(None, lambda: 10 * SECOND, check_wait=look)):
+    with use_context(RequestContext(None, lambda: 10 * SECOND, check_wait=look)):
         gate_of().enter()
     assert lifetimes
     assert all(of_line > 0 and abs(of_line - of_seen) < 1000 for of_line, of_seen in lifetimes)

@@ -8,19 +8,18 @@ import pytest
 import redis
 from redis.exceptions import RedisError
 
-from shared.adapters.http.limiter import Permit
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
+from shared.adapters.redis.remote_limits.remote_limiter import Permit, RemoteLimiter
 from shared.adapters.redis.values import epoch_ms
 from shared.clock import ManualClock
 from shared.errors import ServiceUnavailable
 
 SECOND = timedelta(seconds=1)
-LET_IN = Permit("", failures_noted=True)
+LET_IN = Permit("", has_failures=True)
 
 
 def gate_of(client: redis.Redis, keys: Keys, clock: ManualClock, interval: timedelta = timedelta(0)) -> RemoteLimiter:
-    """Return a gate whose time is the clock's, and whose callers wait for 5 s without an errand."""
+    """Return a gate whose time is the clock's, and whose callers wait for 5 s without an context."""
 
     def now_ms() -> int:
         return epoch_ms(clock.now())
