@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from shared.adapters.redis.sync_queue.store import AggregateResult, Lease
 from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry
@@ -14,14 +16,13 @@ from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.course_state import CourseRecord, DeadLetter, DeadLetterKind
 from shared.domain.passback.planning.assignment_matching import normalize_name
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore, RosteredSection, TeacherCategory
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection, Score, TeacherCategory
 from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.domain.pauses import EVERYTHING, Pause, course_target
 from shared.errors import GradebookIncomplete, LeaseLost, NotFound, RejectedRow, RequestRejected, TransientError
-from shared.ports.passback import CachePolicy, ClearRow, CreatedAssignment, ScoreRow
+from shared.ports.passback import CachePolicy, CreatedAssignment, ScoreRow
 from workers.grade_passback.lease import SyncTimeSlice
 
-Key = tuple[str, int]
 MARK = "passback-plugin"
 
 
@@ -226,18 +227,19 @@ class FakePowerSchool:
             raise refused("PUT /ws/xte/score: 409", "powerschool_409", words="Validation Failed")
         for row in rows:
             there = self.assignments_there[row.assignment_section_id]
-            score = ActualScore(row.points, row.missing, row.exempt, marks=row.marks)
+            assert row.score is not None
+            score = msgspec.structs.replace(row.score, marks=row.marks)
             scores = {**there.scores, row.student_dcid: score}
             self.assignments_there[row.assignment_section_id] = replace(there, scores=scores)
         self.writes.append(("scores", tuple(sorted({row.assignment_section_id for row in rows}))))
 
-    def clear_scores(self, users_dcid: int, rows: Sequence[ClearRow]) -> None:
+    def clear_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         self.faults.check("clear_scores")
         if self.uncleared_students & {row.student_dcid for row in rows}:
             raise refused("PUT /ws/xte/score: 409", "powerschool_409", words="Validation Failed")
         for row in rows:
             there = self.assignments_there[row.assignment_section_id]
-            scores = {**there.scores, row.student_dcid: ActualScore(None)}
+            scores = {**there.scores, row.student_dcid: Score(None)}
             self.assignments_there[row.assignment_section_id] = replace(there, scores=scores)
         self.writes.append(("clear", tuple(sorted({row.assignment_section_id for row in rows}))))
 
@@ -287,20 +289,20 @@ def not_found(message: str, assignment_section_id: int | None = None) -> NotFoun
 class FakeLinks:
     """The `Links`."""
 
-    links: dict[str, dict[Key, Link]] = field(default_factory=dict)
+    links: dict[str, dict[AssignmentKey, Link]] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
 
-    def of_course(self, course_id: str) -> Mapping[Key, Link]:
+    def of_course(self, course_id: str) -> Mapping[AssignmentKey, Link]:
         self.faults.check("of_course")
         return dict(self.links.get(course_id, {}))
 
     def save(self, course_id: str, link: Link) -> None:
         self.faults.check("save")
-        self.links.setdefault(course_id, {})[link.assignment_id, link.section_dcid] = link
+        self.links.setdefault(course_id, {})[link.key] = link
 
     def delete(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
         self.faults.check("delete")
-        self.links.get(course_id, {}).pop((assignment_id, section_dcid), None)
+        self.links.get(course_id, {}).pop(AssignmentKey(assignment_id, section_dcid), None)
 
 
 @dataclass

@@ -3,13 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from enum import Enum, auto
 from typing import Protocol
 
 from shared.domain.passback.canvas import Course, GradebookRow
 from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import ActualAssignment, Mark, RosteredSection, TeacherCategory
+from shared.domain.passback.powerschool import ActualAssignment, Mark, RosteredSection, Score, TeacherCategory
 
 
 class CachePolicy(Enum):
@@ -67,22 +66,14 @@ class CreatedAssignment:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One row of a score batch. `marks` are the teacher's own flags, None where they are not known."""
+    """One row of a score batch; `score` is None to empty it.
+
+    `marks` are the teacher's own flags, None where they are not known.
+    """
 
     assignment_section_id: int
     student_dcid: int
-    points: Decimal
-    missing: bool
-    exempt: bool
-    marks: frozenset[Mark] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClearRow:
-    """One score to empty. `marks` are the teacher's own flags, None where they are not known."""
-
-    assignment_section_id: int
-    student_dcid: int
+    score: Score | None
     marks: frozenset[Mark] | None = None
 
 
@@ -115,7 +106,7 @@ class PowerSchoolGradebook(Protocol):
         """Write the rows, all or none. Safe to repeat. Raises `Refused` whose `rows` name the bad ones."""
         ...
 
-    def clear_scores(self, users_dcid: int, rows: Sequence[ClearRow]) -> None:
+    def clear_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         """Empty the scores, all or none. Safe to repeat. Raises `Refused`: this way to clear is inferred."""
         ...
 

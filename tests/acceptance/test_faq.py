@@ -25,9 +25,10 @@ from shared.domain.passback.canvas import (
 )
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
-from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore, Mark, RosteredStudent
+from shared.domain.passback.planning.desired import DesiredAssignment
+from shared.domain.passback.powerschool import ActualAssignment, Mark, RosteredStudent, Score
 from shared.domain.passback.rules.reasons import Reason
+from shared.ports.passback import ScoreRow
 from tests.unit.domain.passback.baseline import (
     ASSIGNMENT,
     COURSE,
@@ -185,10 +186,10 @@ class TestWhatIsSent:
         """A teacher's own marks in PowerSchool: "left as they are by every write"."""
         school, own = school_with(), frozenset({Mark.LATE, Mark.COLLECTED})
         there = sent(school)
-        marked = replace(there, scores={501: ActualScore(Decimal(8), marks=own)})
+        marked = replace(there, scores={501: Score(Decimal(8), marks=own)})
         school.powerschool.assignments_there[link_of(school)] = marked
         school.grade("S1", "11", "9")
-        assert sent(school).scores[501] == ActualScore(Decimal(9), marks=own)
+        assert sent(school).scores[501] == Score(Decimal(9), marks=own)
 
     def test_what_is_stored_differently(self) -> None:
         """Rule: "reported once and not written again until either side changes"."""
@@ -205,7 +206,7 @@ class TestWhatIsSent:
 
     def test_late_and_weights_are_never_sent(self) -> None:
         """never: "late status, weights, Learning Mastery data" have no place in what is sent."""
-        assert set(DesiredScore.__struct_fields__) == {"student_dcid", "points", "missing", "exempt"}
+        assert not {"weight", "late", "outcomes"} & {*Score.__struct_fields__, *ScoreRow.__slots__}
         assert not {"weight", "late", "outcomes"} & set(DesiredAssignment.__slots__)
 
     def test_attendance_is_never_sent(self) -> None:
@@ -456,7 +457,7 @@ class TestOverwriting:
     def test_canvas_wins(self, synced: School) -> None:
         """Canvas wins: a value changed by hand in PowerSchool is put back at the next sync of that assignment."""
         was = synced.powerschool.assignments_there[link_of(synced)]
-        self.by_hand(synced, due_date=date(2026, 10, 7), scores={**was.scores, 501: ActualScore(Decimal(3))})
+        self.by_hand(synced, due_date=date(2026, 10, 7), scores={**was.scores, 501: Score(Decimal(3))})
         synced.sync()
         now = synced.powerschool.assignments_there[link_of(synced)]
         assert (now.due_date, values(now)) == (was.due_date, values(was))
@@ -464,7 +465,7 @@ class TestOverwriting:
     def test_says_what_it_replaced(self, synced: School) -> None:
         """Rule: "the audit entry says what it replaced"."""
         was = synced.powerschool.assignments_there[link_of(synced)]
-        self.by_hand(synced, scores={**was.scores, 501: ActualScore(Decimal(3))})
+        self.by_hand(synced, scores={**was.scores, 501: Score(Decimal(3))})
         synced.sync()
         entry = synced.audit.entries[-1]
         assert entry.kind is WriteKind.SCORES

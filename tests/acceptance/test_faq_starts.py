@@ -51,7 +51,7 @@ def test_a_person_starts_a_sync_with_a_dry_run() -> None:
     school = School()
     plan = school.comparer.compare("1", asked_for_by_person=True).plan
     assert sum(isinstance(step, CreateStep) for step in plan.steps) == 2
-    assert sum(len(step.rows) for step in plan.steps if isinstance(step, WriteScoresStep)) == 4
+    assert sum(len(step.scores) for step in plan.steps if isinstance(step, WriteScoresStep)) == 4
     assert school.writes() == []
 
 

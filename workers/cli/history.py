@@ -12,7 +12,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from shared.config import Settings
-from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, about
+from shared.domain.passback.audit import AuditEntry, ScoreChange, about
+from shared.domain.passback.powerschool import Score
 from shared.domain.passback.student_status import sentence_of
 from workers.cli.explain import StudentId
 from workers.cli.services import open_services
@@ -129,7 +130,7 @@ def _rows(entry: AuditEntry) -> Iterator[list[object]]:
             yield [*head, score.student_dcid, sis_id, name, before[name], after[name], entry.answer_lost]
 
 
-def _values(score: ScoreValue | None) -> dict[str, object]:
+def _values(score: Score | None) -> dict[str, object]:
     if score is None:
         return {"points": "", "missing": False, "exempt": False}
     return {"points": "" if score.points is None else score.points, "missing": score.missing, "exempt": score.exempt}

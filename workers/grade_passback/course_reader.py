@@ -11,18 +11,17 @@ from shared.adapters.redis.course_data.links import Links
 from shared.clock import Clock
 from shared.domain.passback.canvas import Assignment, AssignmentGroup, Course, GradebookRow, Section
 from shared.domain.passback.course_state import (
-    AssignmentSectionKey,
     CourseRecord,
     State,
     StudentRecord,
-    sections_by_key,
+    sections_of,
 )
-from shared.domain.passback.planning.assignment_matching import AssignmentMatches, Key, match_assignments
+from shared.domain.passback.planning.assignment_matching import AssignmentMatches, match_assignments
 from shared.domain.passback.planning.description import normal
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.name_conflicts import name_conflict
 from shared.domain.passback.planning.plan import LinkExistingStep, Plan, PlanNote, make_plan
-from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, TeacherCategory
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection, TeacherCategory
 from shared.domain.passback.read_scope import is_cache_consistent, known_graded, up_to_date_keys
 from shared.domain.passback.rules.categories import (
     CategoryAssociation,
@@ -39,7 +38,7 @@ from shared.domain.passback.rules.eligibility import (
     section_findings,
 )
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.rules.score import SectionScores, StudentPlacement, place_students, section_scores
+from shared.domain.passback.rules.score import StudentPlacement, place_students, with_scores
 from shared.errors import GradebookIncomplete, TransientError
 from shared.ports.passback import CachePolicy, CanvasReader, PowerSchoolGradebook, RosterReader
 from workers.grade_passback.apply.cleared_scores import without_refused_clears
@@ -80,9 +79,9 @@ class AssignmentInSection:
     scores_read: bool = True
 
     @property
-    def key(self) -> Key | None:
+    def key(self) -> AssignmentKey | None:
         """The key of its link, None where PowerSchool has no such section."""
-        return None if self.rostered is None else (self.assignment.id, self.rostered.dcid)
+        return None if self.rostered is None else AssignmentKey(self.assignment.id, self.rostered.dcid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ class CourseComparison:
     course: Course
     placements: tuple[AssignmentInSection, ...]
     rosters: Mapping[int, RosteredSection]
-    links: Mapping[Key, Link]
+    links: Mapping[AssignmentKey, Link]
     actual: tuple[ActualAssignment, ...]
     plan: Plan
     users: Mapping[int, GradebookRow]
@@ -106,27 +105,21 @@ class CourseComparison:
     unread: Mapping[str, TransientError] = field(default_factory=dict)
 
     @property
-    def links_seen(self) -> Mapping[Key, Link]:
+    def links_seen(self) -> Mapping[AssignmentKey, Link]:
         """The links with what the look told of their scores and fields."""
-        noted = {
-            (step.assignment_id, step.section_dcid): step for step in self.plan.steps if isinstance(step, PlanNote)
-        }
+        noted = {step.key: step for step in self.plan.steps if isinstance(step, PlanNote)}
         return {
             key: replace(link, zeros=noted[key].zeros, echoes=noted[key].echoes) if key in noted else link
             for key, link in self.links.items()
         }
 
-    def desired_of(self, key: Key) -> DesiredAssignment | None:
+    def desired_of(self, key: AssignmentKey) -> DesiredAssignment | None:
         """Return what PowerSchool should hold under this key, None if nothing."""
         return next((p.desired for p in self.placements if p.key == key), None)
 
-    def actual_of(self, key: Key) -> ActualAssignment | None:
+    def actual_of(self, key: AssignmentKey) -> ActualAssignment | None:
         """Return the PowerSchool assignment that is linked to this key, or will be; None if none is."""
-        adopted = (
-            s.link
-            for s in self.plan.steps
-            if isinstance(s, LinkExistingStep) and (s.assignment_id, s.section_dcid) == key
-        )
+        adopted = (s.link for s in self.plan.steps if isinstance(s, LinkExistingStep) and s.key == key)
         link = next(adopted, self.links.get(key))
         found = (a for a in self.actual if link and a.assignment_section_id == link.powerschool_assignment_section_id)
         return next(found, None)
@@ -175,8 +168,8 @@ class CourseComparer:
         course = self._canvas.course(course_id, reading)
         graded = known_graded(graded, course)
         earlier = self._records.course(course_id)
-        rest = {} if graded is None else up_to_date_keys(earlier)
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
+        rest = {} if graded is None else up_to_date_keys(earlier, rosters)
         associations = self._associations.of_course(course_id)
 
         unread: dict[str, TransientError] = {}
@@ -254,7 +247,7 @@ class CourseComparer:
         self,
         sections: Iterable[RosteredSection],
         placements: Iterable[AssignmentInSection],
-        links: Mapping[Key, Link],
+        links: Mapping[AssignmentKey, Link],
         marks: frozenset[str],
         *,
         whole: bool,
@@ -302,24 +295,29 @@ class _SectionEvaluator:
         self._by_person = by_person
         self._judged = [(a, s, *self._judge(a, s)) for a in course.assignments for s in course.sections]
 
-    def with_scores_to_read(
-        self, graded: frozenset[str] | None, rest: Mapping[AssignmentSectionKey, State]
-    ) -> set[str]:
+    def with_scores_to_read(self, graded: frozenset[str] | None, rest: Mapping[AssignmentKey, State]) -> set[str]:
         """Return what no rule keeps back; where `graded` says what was, without the others that are at rest."""
         return {
             assignment.id
             for assignment, section, findings, _ in self._judged
             if not findings
-            and (graded is None or assignment.id in graded or (assignment.id, section.sis_section_id) not in rest)
+            and (graded is None or assignment.id in graded or self._key(assignment, section) not in rest)
         }
 
+    def _key(self, assignment: Assignment, section: Section) -> AssignmentKey:
+        """Return the key of an assignment that no rule keeps back: its section is in PowerSchool."""
+        return AssignmentKey(assignment.id, self._rostered[section.id].dcid)
+
     def placements(
-        self, with_scores: Collection[str], rows: Sequence[GradebookRow], unread: Mapping[str, TransientError]
+        self, scores_read: Collection[str], rows: Sequence[GradebookRow], unread: Mapping[str, TransientError]
     ) -> list[AssignmentInSection]:
-        """Return every assignment in every section; `rows` have the scores of those `with_scores` but the `unread`."""
+        """Return every assignment in every section.
+
+        `rows` have the scores of those in `scores_read`, except the `unread`.
+        """
         seated = {section_id: place_students(section_id, rows, self._rostered) for section_id in self._rostered}
         return [
-            self._placement(one, section, findings + _not_read(one, unread), category, with_scores, seated)
+            self._placement(one, section, findings + _not_read(one, unread), category, scores_read, seated)
             for one, section, findings, category in self._judged
         ]
 
@@ -329,17 +327,17 @@ class _SectionEvaluator:
         section: Section,
         findings: tuple[Finding, ...],
         category: CategoryMatch | None,
-        with_scores: Collection[str],
+        scores_read: Collection[str],
         seated: Mapping[str, Sequence[StudentPlacement]],
     ) -> AssignmentInSection:
         rostered = self._rostered.get(section.id)
         if findings or rostered is None:
             return AssignmentInSection(assignment, section, rostered, findings)
         assert isinstance(category, CategoryFound)
-        scores_read = assignment.id in with_scores
-        scores = section_scores(assignment.id, seated[section.id] if scores_read else ())
-        desired = self._desired(assignment, section, rostered, category.category, scores)
-        return AssignmentInSection(assignment, section, rostered, (), desired, scores.students, category, scores_read)
+        is_read = assignment.id in scores_read
+        desired = self._desired(assignment, section, rostered, category.category)
+        desired, students = with_scores(desired, seated[section.id] if is_read else ())
+        return AssignmentInSection(assignment, section, rostered, (), desired, students, category, is_read)
 
     def _judge(self, assignment: Assignment, section: Section) -> tuple[tuple[Finding, ...], CategoryMatch | None]:
         """Return what keeps the assignment back in the section, and the section's category for it."""
@@ -382,12 +380,7 @@ class _SectionEvaluator:
         )
 
     def _desired(
-        self,
-        assignment: Assignment,
-        section: Section,
-        rostered: RosteredSection,
-        category: TeacherCategory,
-        scores: SectionScores,
+        self, assignment: Assignment, section: Section, rostered: RosteredSection, category: TeacherCategory
     ) -> DesiredAssignment:
         due_at = effective_due_at(assignment, section.id)
         assert due_at is not None
@@ -404,17 +397,13 @@ class _SectionEvaluator:
             # A category that does not say counts: a create says so as well, and what Canvas omitted may count again.
             counted=category.counted is not False and not assignment.omitted_from_final_grade,
             scores_published=category.scores_published,
-            flag_only=scores.flag_only,
-            scores=scores.scores,
-            unscored=scores.unscored,
-            unfinished=scores.unfinished,
         )
 
 
 def _with_name_conflict(
     placement: AssignmentInSection,
     actual: Sequence[ActualAssignment],
-    links: Mapping[Key, Link],
+    links: Mapping[AssignmentKey, Link],
     marks: frozenset[str],
     zone: tzinfo,
 ) -> AssignmentInSection:
@@ -450,7 +439,7 @@ def _lacks_category(earlier: CourseRecord | None, placements: Iterable[Assignmen
     missing = {p.assignment.id for p in placements if any(_is_category_missing(f) for f in p.findings)}
     reported = {
         assignment_id
-        for (assignment_id, _), section in sections_by_key(earlier).items()
+        for assignment_id, section in sections_of(earlier)
         if any(_is_category_missing(finding) for finding in section.findings)
     }
     return not missing <= reported
@@ -462,16 +451,16 @@ def _has_news(earlier: CourseRecord | None, placements: Iterable[AssignmentInSec
     A student who is really unknown is reported once and does not make every later sync read the rosters again.
     """
     missing = set(_missing(student for placement in placements for student in placement.students))
-    sections = sections_by_key(earlier).values()
-    return not missing <= set(_missing(student for section in sections for student in section.students))
+    reported = set(_missing(student for _, section in sections_of(earlier) for student in section.students))
+    return not missing <= reported
 
 
 def _is_unchanged(
-    placement: AssignmentInSection, owned: AssignmentMatches, rest: Mapping[AssignmentSectionKey, State]
+    placement: AssignmentInSection, owned: AssignmentMatches, rest: Mapping[AssignmentKey, State]
 ) -> bool:
     """Say whether what was synced is still PowerSchool's, and what waits is not there yet."""
     assert placement.key is not None
-    state = rest[placement.assignment.id, placement.section.sis_section_id]
+    state = rest[placement.key]
     return (state is State.SYNCED) == (placement.key in owned.own) and placement.key not in owned.adopted
 
 

@@ -1,22 +1,20 @@
 """From what was found and done to what is remembered: the state of every assignment with its reasons."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from shared.domain.passback.course_state import (
     AssignmentRecord,
-    AssignmentSectionKey,
     CourseRecord,
     SectionRecord,
     SectionRoster,
     State,
     StudentRecord,
-    sections_by_key,
 )
-from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.plan import LinkStep, WriteScoresStep
 from shared.domain.passback.planning.stored_forms import finding as stored_differently
+from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 from workers.grade_passback.apply.result import ApplyResult
 from workers.grade_passback.course_reader import AssignmentInSection, CourseComparison
@@ -32,7 +30,6 @@ def course_record(comparison: CourseComparison, applied: ApplyResult, now: datet
 
     What this run did not write keeps the time of its last write; what it read no scores of, what was told of them.
     """
-    before = sections_by_key(comparison.earlier)
     placements: dict[str, list[AssignmentInSection]] = {}
     for placement in comparison.placements:
         placements.setdefault(placement.assignment.id, []).append(placement)
@@ -45,7 +42,7 @@ def course_record(comparison: CourseComparison, applied: ApplyResult, now: datet
                 AssignmentRecord(
                     assignment_id=assignment_id,
                     name=own[0].assignment.name,
-                    sections=tuple(_section(p, comparison, applied, before, now) for p in own),
+                    sections=tuple(_section(p, comparison, applied, now) for p in own),
                 )
                 for assignment_id, own in placements.items()
             ),
@@ -63,7 +60,6 @@ def _section(
     placement: AssignmentInSection,
     comparison: CourseComparison,
     applied: ApplyResult,
-    before: Mapping[AssignmentSectionKey, SectionRecord],
     now: datetime,
 ) -> SectionRecord:
     key = placement.key
@@ -71,7 +67,9 @@ def _section(
     link = applied.links.get(key) if key else None
     wanted = len(placement.desired.scores) if placement.desired and not _waits(findings) else 0
     was_written = key is not None and (key in applied.written or key in applied.written_before)
-    earlier = before.get((placement.assignment.id, placement.section.sis_section_id), NOTHING)
+    before = comparison.earlier
+    found = before.section(placement.assignment.id, placement.section.sis_section_id) if before else None
+    earlier = found or NOTHING
     record = SectionRecord(
         section_sis_id=placement.section.sis_section_id,
         state=state_of(findings),
@@ -112,7 +110,7 @@ def _findings(
     key = placement.key
     if key is None:
         return placement.findings
-    planned = [f.finding for f in comparison.plan.findings_of(*key) if f.student_dcid is None]
+    planned = [f.finding for f in comparison.plan.findings_of(key) if f.student_dcid is None]
     found = [*placement.findings, *planned]
     if key in applied.kept_names:
         found.append(applied.kept_names[key])
@@ -129,10 +127,12 @@ def _findings(
     return tuple(found)
 
 
-def _refused_students(key: Key | None, comparison: CourseComparison, applied: ApplyResult) -> list[StudentRecord]:
+def _refused_students(
+    key: AssignmentKey | None, comparison: CourseComparison, applied: ApplyResult
+) -> list[StudentRecord]:
     if key is None:
         return []
-    planned = {f.student_dcid: f.finding for f in comparison.plan.findings_of(*key) if f.student_dcid is not None}
+    planned = {f.student_dcid: f.finding for f in comparison.plan.findings_of(key) if f.student_dcid is not None}
     found = {**planned, **applied.refused_students.get(key, {})}
     return [
         StudentRecord(comparison.users[dcid].user_id, comparison.users[dcid].sis_user_id, finding)
@@ -141,11 +141,13 @@ def _refused_students(key: Key | None, comparison: CourseComparison, applied: Ap
     ]
 
 
-def _unsent(key: Key | None, comparison: CourseComparison, applied: ApplyResult, *, whole: bool = False) -> int:
+def _unsent(
+    key: AssignmentKey | None, comparison: CourseComparison, applied: ApplyResult, *, whole: bool = False
+) -> int:
     """Return how many of the planned scores were not written; with `whole`, count an unwritten assignment as one."""
     if key is None:
         return 0
-    writes = [step for step in comparison.plan.steps_of(*key) if not isinstance(step, LinkStep)]
-    rows = sum(len(step.rows) for step in writes if isinstance(step, WriteScoresStep))
+    writes = [step for step in comparison.plan.steps_of(key) if not isinstance(step, LinkStep)]
+    rows = sum(len(step.scores) for step in writes if isinstance(step, WriteScoresStep))
     pending = bool(writes) and key not in applied.written
     return max(rows - applied.written.get(key, 0), int(whole and pending))

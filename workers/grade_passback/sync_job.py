@@ -14,7 +14,7 @@ from shared.domain.outcome import Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.audit import WriteContext
 from shared.domain.passback.changes import PendingChanges
 from shared.domain.passback.course_state import CourseRecord, State
-from shared.domain.passback.planning.assignment_matching import Key
+from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY, next_due_at
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
@@ -108,7 +108,7 @@ class SyncJob:
     def _until_settled(
         self, changes: PendingChanges, graded: frozenset[str] | None, guard: WriteGuard, occasion: WriteContext
     ) -> tuple[CourseComparison, ApplyResult]:
-        written: Counter[Key] = Counter()
+        written: Counter[AssignmentKey] = Counter()
         for _ in range(MAX_PASSES):
             comparison = self._comparer.compare(
                 changes.course_id,

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shared.domain.passback.changes import ChangeCause, PendingChanges
-from shared.domain.passback.powerschool import ActualScore
+from shared.domain.passback.powerschool import AssignmentKey, Score
 
 PASSBACK = "passback"
 
@@ -26,27 +26,13 @@ class WriteKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreValue:
-    """A score with its flags, as PowerSchool had it or was given it."""
-
-    points: Decimal | None
-    missing: bool = False
-    exempt: bool = False
-
-    @classmethod
-    def of(cls, score: ActualScore) -> "ScoreValue":
-        """Return what PowerSchool has."""
-        return cls(score.points, score.missing, score.exempt)
-
-
-@dataclass(frozen=True, slots=True)
 class ScoreChange:
     """One student's score: None before the first, None after it was cleared. `student_dcid` is STUDENTS.DCID."""
 
     student_dcid: int
     student_sis_id: str | None
-    before: ScoreValue | None
-    after: ScoreValue | None
+    before: Score | None
+    after: Score | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +99,9 @@ def scores_of_student(entry: AuditEntry, student_sis_id: str) -> tuple[ScoreChan
     return tuple(score for score in entry.scores if score.student_sis_id == student_sis_id)
 
 
-def last_scores(entries: Iterable[AuditEntry], student_sis_id: str) -> dict[tuple[str, int], AuditEntry]:
-    """Return the last entry about the student by (assignment id, SECTIONS.DCID); `entries` are newest first."""
-    found: dict[tuple[str, int], AuditEntry] = {}
+def last_scores(entries: Iterable[AuditEntry], student_sis_id: str) -> dict[AssignmentKey, AuditEntry]:
+    """Return the last entry about the student by assignment and section; `entries` are newest first."""
+    found: dict[AssignmentKey, AuditEntry] = {}
     for entry in about(entries, student_sis_id=student_sis_id):
-        found.setdefault((entry.assignment_id, entry.section_dcid), entry)
+        found.setdefault(AssignmentKey(entry.assignment_id, entry.section_dcid), entry)
     return found

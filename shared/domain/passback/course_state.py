@@ -6,9 +6,6 @@ from enum import StrEnum
 
 from shared.domain.passback.rules.reasons import Finding
 
-# One Canvas assignment in one section: its Canvas id and the section's SIS id.
-AssignmentSectionKey = tuple[str, str | None]
-
 
 class State(StrEnum):
     """The state of one assignment in one section. Source: product "Outcomes"."""
@@ -79,14 +76,16 @@ class CourseRecord:
     rosters: tuple[SectionRoster, ...] = ()
     name: str = ""
 
+    def section(self, assignment_id: str, section_sis_id: str | None) -> SectionRecord | None:
+        """Return one assignment in one section, None if there is no such record."""
+        sections = next((a.sections for a in self.assignments if a.assignment_id == assignment_id), ())
+        return next((section for section in sections if section.section_sis_id == section_sis_id), None)
 
-def sections_by_key(record: CourseRecord | None) -> dict[AssignmentSectionKey, SectionRecord]:
-    """Return every assignment in every section of the course; nothing for a course never synced."""
-    return {
-        (assignment.assignment_id, section.section_sis_id): section
-        for assignment in (record.assignments if record else ())
-        for section in assignment.sections
-    }
+
+def sections_of(record: CourseRecord | None) -> list[tuple[str, SectionRecord]]:
+    """Return every section of every assignment, with the assignment's id; nothing for a course never synced."""
+    assignments = record.assignments if record else ()
+    return [(assignment.assignment_id, section) for assignment in assignments for section in assignment.sections]
 
 
 class DeadLetterKind(StrEnum):

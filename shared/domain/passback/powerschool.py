@@ -9,8 +9,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
+
+
+class AssignmentKey(NamedTuple):
+    """One Canvas assignment in one section: its Canvas id and SECTIONS.DCID."""
+
+    assignment_id: str
+    section_dcid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +87,13 @@ class Mark(StrEnum):
 NO_MARKS: frozenset[Mark] = frozenset()
 
 
-class ActualScore(msgspec.Struct, frozen=True, gc=False):
-    """A score row as PowerSchool has it. `is_code` marks a score code that a teacher entered.
+class Score(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A student's score with its flags, as PowerSchool has it, should have it, or had it before a write.
 
-    `marks` are the flags that a teacher set, None where the read does not show them.
+    `points` is None only in a row of PowerSchool. A desired score has all of Canvas's decimals, and 0 where Canvas has
+    a flag and no score (product rule "missing, excused"). Only a score that was read from PowerSchool has the last two
+    fields: `is_code` marks a score code that a teacher entered; `marks` are the flags that a teacher set, None where
+    the read does not show them.
     """
 
     points: Decimal | None
@@ -118,6 +129,6 @@ class ActualAssignment:
     scores_published: bool | None = None
     weight: Decimal | None = None
     score_type: str | None = None
-    scores: Mapping[int, ActualScore] = field(default_factory=dict)
+    scores: Mapping[int, Score] = field(default_factory=dict)
     unreadable: str = ""
     unreadable_scores: Mapping[int, str] = field(default_factory=dict)

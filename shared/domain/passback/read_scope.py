@@ -3,18 +3,26 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from shared.domain.passback.canvas import Course, GradebookRow, OverrideTarget
-from shared.domain.passback.course_state import AssignmentSectionKey, CourseRecord, State, sections_by_key
-from shared.domain.passback.powerschool import RosteredSection
+from shared.domain.passback.course_state import CourseRecord, State, sections_of
+from shared.domain.passback.powerschool import AssignmentKey, RosteredSection
 
 UP_TO_DATE = frozenset({State.SYNCED, State.WAITING})
 
 
-def up_to_date_keys(record: CourseRecord | None) -> Mapping[AssignmentSectionKey, State]:
+def up_to_date_keys(
+    record: CourseRecord | None, rosters: Mapping[str, RosteredSection]
+) -> Mapping[AssignmentKey, State]:
     """Return where the last sync left nothing to be done: synced, or waiting for a first score.
+
+    `rosters` holds PowerSchool's sections by SIS id.
 
     Blocked and failed assignments are left out: their next attempt may succeed.
     """
-    return {place: section.state for place, section in sections_by_key(record).items() if section.state in UP_TO_DATE}
+    return {
+        AssignmentKey(assignment_id, rosters[section.section_sis_id].dcid): section.state
+        for assignment_id, section in sections_of(record)
+        if section.state in UP_TO_DATE and section.section_sis_id is not None and section.section_sis_id in rosters
+    }
 
 
 def known_graded(graded: frozenset[str] | None, course: Course) -> frozenset[str] | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from shared.domain.passback.audit import ScoreValue
+from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reason_texts import explain
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 
@@ -50,8 +50,8 @@ class StudentFacts:
     findings: Sequence[Finding] = ()
     own: Finding | None = None
     work: AssignmentState = AssignmentState.EMPTY
-    wanted: ScoreValue | None = None
-    there: ScoreValue | None = None
+    wanted: Score | None = None
+    there: Score | None = None
     agrees: bool = False
     is_stored_so: bool = False
     points_possible: Decimal | None = None
@@ -118,7 +118,7 @@ def _eligible(facts: StudentFacts) -> StudentExplanation:
     return StudentExplanation(StudentStatus.WAITING, f"Waiting: {wanted} in Canvas, {there}. The next sync sends it.")
 
 
-def sentence_of(score: ScoreValue | None, points_possible: Decimal | None) -> str:
+def sentence_of(score: Score | None, points_possible: Decimal | None) -> str:
     """Return a score in words: `8 of 10`, `missing, 0 of 10`, `excused`, `nothing`."""
     if score is None:
         return "nothing"

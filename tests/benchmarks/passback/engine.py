@@ -14,7 +14,7 @@ from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.page_sizes import Cells
 from shared.adapters.http.response import ApiResponse, Decoder, RequestInfo
 from shared.adapters.powerschool.gradebook.reader import AssignmentReader
-from shared.domain.passback.planning.desired import DesiredScore
+from shared.domain.passback.powerschool import Score
 from tests.benchmarks.outcome import Result, medians
 from tests.benchmarks.passback.row_by_row import RowByRow
 from tests.benchmarks.rig.in_process import Rig, cpu_of, rig
@@ -72,7 +72,7 @@ class _Judge:
     def copy(self) -> int:
         """Make a value per score, and keep none: what is kept is looked through by the garbage collector."""
         copies = [
-            DesiredScore(1, submission.score, missing=submission.missing, exempt=submission.excused)  # type: ignore[arg-type]
+            Score(submission.score, missing=submission.missing, exempt=submission.excused)  # type: ignore[arg-type]
             for row in self.rows
             for submission in row.submissions.values()
         ]

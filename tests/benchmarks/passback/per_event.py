@@ -12,6 +12,7 @@ import httpx
 from celery import Celery
 
 from shared.adapters.canvas.wire import RestAssignment, SubmissionWire
+from shared.domain.passback.powerschool import Score
 from shared.ports.passback import ScoreRow
 from tests.benchmarks.passback.fold import celery_app, null_tasks
 from tests.benchmarks.rig.in_process import Rig, cpu_of
@@ -46,7 +47,7 @@ def _publish(app: Celery, times: int) -> None:
 
 def _put(bench: Rig, times: int) -> None:
     points = Decimal(first_score(1, 0))
-    row = ScoreRow(ASSIGNMENT + 5_000_000, FIRST_STUDENT + 70_000, points, missing=False, exempt=False)
+    row = ScoreRow(ASSIGNMENT + 5_000_000, FIRST_STUDENT + 70_000, Score(points))
     for _ in range(times):
         bench.service.powerschool.gradebook.write_scores(TEACHER, [row])
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 import httpx
 
 from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.powerschool import Score
 from shared.ports.passback import ScoreRow
 from tests.benchmarks.outcome import Mark, Result, medians
 from tests.benchmarks.rig.in_process import Rig, cpu_of, rig
@@ -109,9 +110,7 @@ def _scores(bench: Rig, course: int) -> list[ScoreRow]:
         ScoreRow(
             assignment_section_id=course * 1000 + number + 5_000_000,
             student_dcid=FIRST_STUDENT + 70_000 + student,
-            points=Decimal(entered.get((course, number, student)) or first_score(number, student)),
-            missing=False,
-            exempt=False,
+            score=Score(Decimal(entered.get((course, number, student)) or first_score(number, student))),
         )
         for number in range(1, ASSIGNMENTS + 1)
         for student in range(STUDENTS)

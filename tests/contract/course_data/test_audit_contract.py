@@ -10,8 +10,9 @@ from stores_under_test import Time
 
 from shared.adapters.redis.course_data.audit import PAGE, Audit
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.powerschool import Score
 
 pytestmark = pytest.mark.redis7
 
@@ -27,7 +28,7 @@ ENTRY = AuditEntry(
     occasion=WriteContext((ChangeCause.EVENT, ChangeCause.PERSON), "rivera", 12),
     points_possible=Decimal("10.50"),
     fields=(FieldChange("name", None, "Ωhm's law"),),
-    scores=(ScoreChange(31, None, None, ScoreValue(Decimal("7.10"), missing=True)),),
+    scores=(ScoreChange(31, None, None, Score(Decimal("7.10"), missing=True)),),
 )
 
 

@@ -18,7 +18,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.erasure_scan import content_of
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.domain.passback.course_state import (
     AssignmentRecord,
@@ -30,6 +30,7 @@ from shared.domain.passback.course_state import (
 )
 from shared.domain.passback.erasure import StudentIds
 from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.domain.passback.rules.reasons import Finding, Reason
 
@@ -42,7 +43,7 @@ STUDENT = StudentIds(GONE, frozenset({DCIDS[GONE]}))
 
 
 def entry(course: str, *students: str, fields: tuple[FieldChange, ...] = ()) -> AuditEntry:
-    scores = tuple(ScoreChange(DCIDS[s], s, None, ScoreValue(Decimal("7.5"))) for s in students)
+    scores = tuple(ScoreChange(DCIDS[s], s, None, Score(Decimal("7.5"))) for s in students)
     occasion = WriteContext((ChangeCause.EVENT,), "passback", 1)
     return AuditEntry(AT, course, "11", 4711, 5, 6, WriteKind.SCORES, occasion, Decimal(10), fields, scores)
 

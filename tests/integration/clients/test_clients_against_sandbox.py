@@ -20,7 +20,7 @@ from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, ActualScore, RosteredSection
+from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, RosteredSection, Score
 from shared.errors import AccessDenied, NotFound, RequestRejected, ServiceUnavailable, TransientError
 from shared.ports.passback import ScoreRow
 from shared.sandbox.canvas.app import create_app as canvas_app
@@ -115,8 +115,7 @@ def wanted(**changes: Any) -> DesiredAssignment:
 
 
 def row(assignment_section_id: int, number: int, points: str = "9.25", **flags: bool) -> ScoreRow:
-    flags = {"missing": False, "exempt": False, **flags}
-    return ScoreRow(assignment_section_id, student_dcid_of(number), Decimal(points), **flags)
+    return ScoreRow(assignment_section_id, student_dcid_of(number), Score(Decimal(points), **flags))
 
 
 def actual_of(ps: PowerSchool, *scores_of: int) -> tuple[ActualAssignment, ...]:
@@ -226,8 +225,8 @@ def test_what_is_written_is_read_back(ps: PowerSchool, set_faults: Callable[...,
     assert (found.due_date, found.category_id) == (date(2031, 10, 11), Ids.CATEGORY_HOMEWORK)
     assert found.created_by_plugin in ps.gradebook.plugin_ids()
     assert found.scores == {
-        student_dcid_of(first): ActualScore(Decimal("9.25"), marks=NO_MARKS),
-        student_dcid_of(second): ActualScore(Decimal(0), missing=True, marks=NO_MARKS),
+        student_dcid_of(first): Score(Decimal("9.25"), marks=NO_MARKS),
+        student_dcid_of(second): Score(Decimal(0), missing=True, marks=NO_MARKS),
     }
 
 
@@ -263,7 +262,7 @@ def test_a_flag_is_withdrawn(ps: PowerSchool) -> None:
     ps.gradebook.write_scores(Ids.TEACHER, [row(section_id, student, "0", exempt=True)])
     ps.gradebook.write_scores(Ids.TEACHER, [row(section_id, student, "12")])
     (found,) = actual_of(ps, section_id)
-    assert found.scores == {student_dcid_of(student): ActualScore(Decimal(12), marks=NO_MARKS)}
+    assert found.scores == {student_dcid_of(student): Score(Decimal(12), marks=NO_MARKS)}
 
 
 def test_a_bad_student_is_named(ps: PowerSchool) -> None:

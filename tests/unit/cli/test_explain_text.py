@@ -9,8 +9,9 @@ from pathlib import Path
 
 from rich.console import Console, Group
 
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.powerschool import Score
 from tests.unit.workers.grade_passback.school import School
 from workers.cli.explain import explanation_text
 from workers.cli.history import COLUMNS, _export, _lines
@@ -22,7 +23,7 @@ CREATED = AuditEntry(
 )  # fmt: skip
 SCORED = replace(
     CREATED, kind=WriteKind.SCORES, fields=(),
-    scores=(ScoreChange(501, "S1", ScoreValue(Decimal(7)), ScoreValue(Decimal("8.5"), missing=True)),),
+    scores=(ScoreChange(501, "S1", Score(Decimal(7)), Score(Decimal("8.5"), missing=True)),),
 )  # fmt: skip
 
 

@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from shared.config import load
-from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.audit import AuditEntry, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster, State
+from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import CourseGone, NotFound
 from tests.unit.workers.grade_passback.school import School
@@ -45,7 +46,7 @@ ENTRY = AuditEntry(
     WriteKind.SCORES,
     WriteContext((ChangeCause.EVENT,), "passback", 3),
     Decimal(10),
-    scores=(ScoreChange(31, "S1", None, ScoreValue(Decimal("7.5"))),),
+    scores=(ScoreChange(31, "S1", None, Score(Decimal("7.5"))),),
 )
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from shared.domain.actions import Verb
-from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.audit import AuditEntry, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import (
     AssignmentRecord,
@@ -21,6 +21,7 @@ from shared.domain.passback.course_state import (
     State,
     StudentRecord,
 )
+from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
@@ -48,7 +49,7 @@ WORK = (
 RECORD = CourseRecord("101", NOW, WORK, name="Biology <3")
 ENTRY = AuditEntry(
     NOW, "101", "7", 4711, 5, 6, WriteKind.SCORES, WriteContext((ChangeCause.EVENT,), "passback", 3), Decimal(10),
-    scores=(ScoreChange(31, "S1", ScoreValue(Decimal(6)), ScoreValue(Decimal("7.5"))),),
+    scores=(ScoreChange(31, "S1", Score(Decimal(6)), Score(Decimal("7.5"))),),
 )  # fmt: skip
 SECTIONS = DataSetKey(Entity.SECTIONS, "12-4100")
 BEFORE = DataSet(SECTIONS, (SisRow(("4712", "C1", "S2", "active")), SisRow(("4713", "C1", "b", "active"))))

@@ -14,10 +14,11 @@ from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.clock import SystemClock
-from shared.domain.passback.audit import AuditEntry, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.audit import AuditEntry, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.erasure import StudentIds
 from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.powerschool import Score
 from shared.log_events import LogEvent
 from workers.erasure import Erasure, SyncsRunning
 
@@ -39,7 +40,7 @@ class Records:
         self.purge = Erasure(
             self.erasure, self.purges, self.pauses, self.heartbeats, self._is_being_synced, lambda _seconds: None
         )
-        scores = (ScoreChange(DCID, GONE, None, ScoreValue(None, missing=True)),)
+        scores = (ScoreChange(DCID, GONE, None, Score(None, missing=True)),)
         occasion = WriteContext((ChangeCause.EVENT,), "passback", 1)
         entry = AuditEntry(AT, COURSE, "11", 4711, 5, 6, WriteKind.SCORES, occasion, scores=scores)
         Audit(self.redis, self.keys, timedelta(days=9), 100).add(entry)

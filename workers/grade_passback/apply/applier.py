@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.links import Links
 from shared.clock import Clock
 from shared.domain.outcome import Failure
 from shared.domain.passback.audit import AuditEntry, WriteContext
-from shared.domain.passback.planning.assignment_matching import Key
-from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link
+from shared.domain.passback.planning.desired import DesiredAssignment, Echo, Link
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
@@ -23,7 +22,7 @@ from shared.domain.passback.planning.plan import (
     WriteScoresStep,
 )
 from shared.domain.passback.planning.stored_forms import CLEARED, is_repeated, seen, sent
-from shared.domain.passback.powerschool import NO_MARKS, ActualScore, Mark
+from shared.domain.passback.powerschool import NO_MARKS, AssignmentKey, Mark, Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import (
     AccessDenied,
@@ -34,7 +33,7 @@ from shared.errors import (
     ServiceUnavailable,
     TransientError,
 )
-from shared.ports.passback import ClearRow, PowerSchoolGradebook, ScoreRow
+from shared.ports.passback import PowerSchoolGradebook, ScoreRow
 from workers.grade_passback.apply.audit_writer import AuditWriter
 from workers.grade_passback.apply.bisection import Halving, is_of_a_row
 from workers.grade_passback.apply.cleared_scores import reason_not_cleared
@@ -46,7 +45,6 @@ from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY, DISTRICT_WIDE_C
 
 # PowerSchool documents no limit.
 MAX_SCORES_PER_REQUEST = 200
-R = TypeVar("R", ScoreRow, ClearRow)
 
 
 class PlanApplier:
@@ -92,9 +90,9 @@ class _Run:
         self._guard = guard
         self._trail = trail
         self._names = NamesInUse(comparison.actual)
-        self._sent_names: dict[Key, str] = {}
+        self._sent_names: dict[AssignmentKey, str] = {}
         self.applied = ApplyResult(links=dict(comparison.links))
-        self._to_verify: set[Key] = set()
+        self._to_verify: set[AssignmentKey] = set()
 
     def everything(self) -> None:
         """Take the plan's steps in their order; scores of one section go together."""
@@ -103,7 +101,7 @@ class _Run:
         for step in self._comparison.plan.steps:
             match step:
                 case WriteScoresStep():
-                    scores.setdefault(step.section_dcid, []).append(step)
+                    scores.setdefault(step.key.section_dcid, []).append(step)
                 case ClearScoresStep():
                     clears.append(step)
                 case _:
@@ -121,7 +119,7 @@ class _Run:
         that were written before and did not come back as sent.
         """
         keys = {key for key in self._to_verify if key in self.applied.links}
-        sections = [self._comparison.rosters[dcid] for dcid in sorted({key[1] for key in keys})]
+        sections = [self._comparison.rosters[dcid] for dcid in sorted({key.section_dcid for key in keys})]
         targets = {self.applied.links[key].powerschool_assignment_section_id for key in keys} - {None}
         if not targets:
             return
@@ -136,7 +134,7 @@ class _Run:
         there = {(actual.section_dcid, actual.assignment_section_id): actual for actual in found}
         for key in sorted(keys):
             link, desired = self.applied.links[key], self._comparison.desired_of(key)
-            actual = there.get((key[1], link.powerschool_assignment_section_id or 0))
+            actual = there.get((key.section_dcid, link.powerschool_assignment_section_id or 0))
             if desired is not None and actual is not None:
                 if self._awaits_name(key, desired):
                     # Its new name was not sent: what PowerSchool has is no form of it.
@@ -144,7 +142,7 @@ class _Run:
                 self._save_if_new(replace(link, echoes=seen(desired, actual, link, after_write=True)))
 
     def _alone(self, step: Step, *, may_keep_name: bool = True) -> None:
-        key = (step.assignment_id, step.section_dcid)
+        key = step.key
         try:
             self._take(step, key)
         except (ServiceUnavailable, LeaseLost):
@@ -159,7 +157,7 @@ class _Run:
             else:
                 self.applied.note(key, error)
 
-    def _take(self, step: Step, key: Key) -> None:
+    def _take(self, step: Step, key: AssignmentKey) -> None:
         match step:
             case UnlinkStep():
                 self._links.delete(self._course_id, *key)
@@ -175,8 +173,8 @@ class _Run:
             case UpdateStep(actual=actual, desired=desired):
                 self._guard()
                 with self._trail.of_write([self._trail.updated(self.applied.links[key], step)]):
-                    self._powerschool.update(self._teacher(key), actual, desired)
-                self._names.written(key[1], actual.assignment_section_id, desired.name, desired.due_date)
+                    self._powerschool.update(self._teacher(key.section_dcid), actual, desired)
+                self._names.written(key.section_dcid, actual.assignment_section_id, desired.name, desired.due_date)
                 self._sent_names[key] = desired.name
                 if not step.is_temporary:
                     self._rename(key, desired)
@@ -189,14 +187,16 @@ class _Run:
             case never:
                 assert_never(never)
 
-    def _wait_for_name(self, key: Key, step: CreateStep | UpdateStep, taken: Finding) -> None:
+    def _wait_for_name(self, key: AssignmentKey, step: CreateStep | UpdateStep, taken: Finding) -> None:
         """Leave out what needs a name that did not become free; the next survey plans it again."""
         if isinstance(step, UpdateStep):
             self._update_without_name(key, step, taken, keep_due_date=True)
         else:
             self.applied.refused[key] = taken
 
-    def _update_without_name(self, key: Key, step: UpdateStep, refused: Finding, *, keep_due_date: bool) -> None:
+    def _update_without_name(
+        self, key: AssignmentKey, step: UpdateStep, refused: Finding, *, keep_due_date: bool
+    ) -> None:
         """Change all but the name of an assignment that is there, and let its scores go on."""
         self.applied.kept_names[key] = refused
         link = self.applied.links[key]
@@ -204,21 +204,21 @@ class _Run:
         if rest is not None and not self._names.in_the_way(rest, link):
             self._alone(rest, may_keep_name=False)
 
-    def _awaits_name(self, key: Key, desired: DesiredAssignment) -> bool:
+    def _awaits_name(self, key: AssignmentKey, desired: DesiredAssignment) -> bool:
         """Say whether the plan, a refusal or a failure left the assignment with another name than Canvas has."""
         plan = self._comparison.plan
-        renames = [s for s in plan.steps_of(*key) if isinstance(s, UpdateStep) and OwnedField.NAME in s.changed_fields]
-        is_taken = any(f.finding.reason is Reason.NAME_TAKEN for f in plan.findings_of(*key))
+        renames = [s for s in plan.steps_of(key) if isinstance(s, UpdateStep) and OwnedField.NAME in s.changed_fields]
+        is_taken = any(f.finding.reason is Reason.NAME_TAKEN for f in plan.findings_of(key))
         return is_taken or (bool(renames) and self._sent_names.get(key) != desired.name)
 
-    def _adopt(self, key: Key, link: Link) -> None:
+    def _adopt(self, key: AssignmentKey, link: Link) -> None:
         claim = self._comparison.links.get(key)
         self._save(link)
         if claim is not None and claim.is_claim:
             # The create was sent by an earlier run; only now is it known that it was carried out.
             self._trail.created(link)
 
-    def _create(self, key: Key, desired: DesiredAssignment) -> None:
+    def _create(self, key: AssignmentKey, desired: DesiredAssignment) -> None:
         """Claim the link, then create: if the answer is lost, the next survey finds the claim and adopts.
 
         A refusal proves that nothing was created, so that the claim is given up.
@@ -227,7 +227,7 @@ class _Run:
         self._guard()
         self._save(claim)
         try:
-            created = self._powerschool.create(self._teacher(key), desired)
+            created = self._powerschool.create(self._teacher(key.section_dcid), desired)
         except RequestRejected:
             self._links.delete(self._course_id, *key)
             self.applied.links.pop(key, None)
@@ -239,21 +239,23 @@ class _Run:
         )
         self._trail.created(link)
         self._save(link)
-        self._names.written(key[1], created.assignment_section_id, desired.name, desired.due_date)
+        self._names.written(key.section_dcid, created.assignment_section_id, desired.name, desired.due_date)
         self.applied.record_write(key, 0)
         self._to_verify.add(key)
 
-    def _clear(self, key: Key, step: ClearScoresStep) -> None:
+    def _clear(self, key: AssignmentKey, step: ClearScoresStep) -> None:
         """Empty the scores, in batches; who is cleared is no longer one that a score was sent to."""
         link = self.applied.links.get(key)
         if not self.applied.is_open(key) or link is None or link.powerschool_assignment_section_id is None:
             return
         target = link.powerschool_assignment_section_id
-        rows = [ClearRow(target, dcid, _marks(score)) for dcid, score in sorted(step.replaces.items())]
+        rows = [ScoreRow(target, dcid, None, _marks(score)) for dcid, score in sorted(step.replaces.items())]
         for batch in _batches(rows, self._score_batch):
             self._clear_batch(key, step, batch, Halving.of(len(batch)))
 
-    def _clear_batch(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow], halving: Halving) -> None:
+    def _clear_batch(
+        self, key: AssignmentKey, step: ClearScoresStep, rows: Sequence[ScoreRow], halving: Halving
+    ) -> None:
         """Empty the scores. A batch is refused as a whole: whom the refusal names is left out.
 
         Where it names nobody, each half is sent by itself.
@@ -262,7 +264,7 @@ class _Run:
             self._guard()
             try:
                 with self._trail.of_write(self._cleared_entry(key, step, rows)):
-                    self._powerschool.clear_scores(self._teacher(key), rows)
+                    self._powerschool.clear_scores(self._teacher(key.section_dcid), rows)
             except RequestRejected as refused:
                 if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
                     raise
@@ -280,19 +282,19 @@ class _Run:
                 self._cleared(key, rows)
                 return
 
-    def _save_uncleared(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow]) -> None:
+    def _save_uncleared(self, key: AssignmentKey, step: ClearScoresStep, rows: Sequence[ScoreRow]) -> None:
         """Note whose scores PowerSchool did not clear: the survey does not plan it again unless a person asks."""
         uncleared = {row.student_dcid: Finding(reason_not_cleared(step, row.student_dcid)) for row in rows}
         self.applied.refused_students.setdefault(key, {}).update(uncleared)
 
-    def _cleared(self, key: Key, rows: Sequence[ClearRow]) -> None:
+    def _cleared(self, key: AssignmentKey, rows: Sequence[ScoreRow]) -> None:
         self.applied.record_write(key, 0)
         link, students = self.applied.links[key], {row.student_dcid for row in rows}
         # Whether the scores are empty now is seen at the next look: how PowerSchool empties one is not publicly known.
         echoes = {**link.echoes, **{str(dcid): Echo(CLEARED) for dcid in students}}
         self._save(replace(link, sent_to=link.sent_to - students, zeros=link.zeros - students, echoes=echoes))
 
-    def _cleared_entry(self, key: Key, step: ClearScoresStep, rows: Sequence[ClearRow]) -> list[AuditEntry]:
+    def _cleared_entry(self, key: AssignmentKey, step: ClearScoresStep, rows: Sequence[ScoreRow]) -> list[AuditEntry]:
         replaced = {row.student_dcid: step.replaces[row.student_dcid] for row in rows}
         return [self._trail.cleared(self.applied.links[key], replaced)]
 
@@ -304,15 +306,12 @@ class _Run:
             self._refuse_alone(section_dcid, halving)
 
     def _rows(self, step: WriteScoresStep) -> list[ScoreRow]:
-        key = (step.assignment_id, step.section_dcid)
+        key = step.key
         link = self.applied.links.get(key)
         if not self.applied.is_open(key) or link is None or link.powerschool_assignment_section_id is None:
             return []
         target = link.powerschool_assignment_section_id
-        return [
-            ScoreRow(target, s.student_dcid, s.points, s.missing, s.exempt, _marks(step.replaces.get(s.student_dcid)))
-            for s in step.rows
-        ]
+        return [ScoreRow(target, dcid, score, _marks(step.replaces.get(dcid))) for dcid, score in step.scores.items()]
 
     def _send(self, section_dcid: int, rows: Sequence[ScoreRow], halving: Halving) -> None:
         """Write the rows. PowerSchool refuses a batch as a whole: what it names is taken out, the rest sent again."""
@@ -320,7 +319,7 @@ class _Run:
             self._guard()
             try:
                 with self._trail.of_write(self._scored_entry(section_dcid, rows)):
-                    self._powerschool.write_scores(self._teacher(("", section_dcid)), rows)
+                    self._powerschool.write_scores(self._teacher(section_dcid), rows)
             except (ServiceUnavailable, LeaseLost):
                 raise
             except (TransientError, PermanentError) as error:
@@ -370,7 +369,7 @@ class _Run:
                 else:
                     self._record_refused_scores(key, error)
 
-    def _record_refused_scores(self, key: Key, error: TransientError | PermanentError) -> None:
+    def _record_refused_scores(self, key: AssignmentKey, error: TransientError | PermanentError) -> None:
         """Note a refusal of an assignment's scores; where a teacher changed its score type, that is the reason."""
         other_type = self._other_score_type(key)
         if other_type and isinstance(error, RequestRejected) and not isinstance(error, NotFound | AccessDenied):
@@ -378,7 +377,7 @@ class _Run:
         else:
             self.applied.note(key, error)
 
-    def _other_score_type(self, key: Key) -> str:
+    def _other_score_type(self, key: AssignmentKey) -> str:
         """Return the assignment's score type where it is not points any more, empty where it is or is unknown."""
         actual = self._comparison.actual_of(key)
         return "" if actual is None or actual.score_type in (None, "POINTS") else str(actual.score_type)
@@ -399,8 +398,9 @@ class _Run:
         for key, own in self._by_link(section_dcid, rows):
             students = frozenset(row.student_dcid for row in own)
             self.applied.record_write(key, len(students))
-            link, scores = self.applied.links[key], [_score(row) for row in own]
-            if any(is_repeated(link, score) for score in scores):
+            link = self.applied.links[key]
+            scores = {row.student_dcid: row.score for row in own if row.score is not None}
+            if any(is_repeated(link, dcid, score) for dcid, score in scores.items()):
                 self._to_verify.add(key)
             desired = self._comparison.desired_of(key)
             zeros = (link.zeros - students) | (students & desired.flag_only if desired else frozenset())
@@ -410,43 +410,43 @@ class _Run:
     def _scored_entry(self, section_dcid: int, rows: Sequence[ScoreRow]) -> list[AuditEntry]:
         return [self._trail.scored(self.applied.links[key], own) for key, own in self._by_link(section_dcid, rows)]
 
-    def _by_link(self, section_dcid: int, rows: Iterable[ScoreRow]) -> list[tuple[Key, list[ScoreRow]]]:
+    def _by_link(self, section_dcid: int, rows: Iterable[ScoreRow]) -> list[tuple[AssignmentKey, list[ScoreRow]]]:
         own: dict[int, list[ScoreRow]] = {}
         for row in rows:
             own.setdefault(row.assignment_section_id, []).append(row)
         return [(key, some) for target, some in own.items() for key in self._keys(section_dcid, {target})]
 
-    def _keys(self, section_dcid: int, targets: Iterable[int | None]) -> list[Key]:
+    def _keys(self, section_dcid: int, targets: Iterable[int | None]) -> list[AssignmentKey]:
         wanted = set(targets)
         return [
             key
             for key, link in self.applied.links.items()
-            if key[1] == section_dcid and link.powerschool_assignment_section_id in wanted
+            if key.section_dcid == section_dcid and link.powerschool_assignment_section_id in wanted
         ]
 
-    def _teacher(self, key: Key) -> int:
-        teacher = self._comparison.rosters[key[1]].teacher_users_dcid
+    def _teacher(self, section_dcid: int) -> int:
+        teacher = self._comparison.rosters[section_dcid].teacher_users_dcid
         assert teacher is not None, "a section without a teacher is blocked before this"
         return teacher
 
     def _save(self, link: Link) -> None:
         self._links.save(self._course_id, link)
-        self.applied.links[(link.assignment_id, link.section_dcid)] = link
+        self.applied.links[link.key] = link
 
     def _save_if_new(self, link: Link) -> None:
-        if self.applied.links[link.assignment_id, link.section_dcid] != link:
+        if self.applied.links[link.key] != link:
             self._save(link)
 
-    def _rename(self, key: Key, desired: DesiredAssignment) -> None:
+    def _rename(self, key: AssignmentKey, desired: DesiredAssignment) -> None:
         link = self.applied.links[key]
         if (link.name, link.due_date) != (desired.name, desired.due_date):
             self._save(replace(link, name=desired.name, due_date=desired.due_date))
 
-    def _forget(self, key: Key, error: TransientError | PermanentError) -> None:
+    def _forget(self, key: AssignmentKey, error: TransientError | PermanentError) -> None:
         """Forget a link whose assignment was deleted in PowerSchool while we looked; a new survey creates it again."""
         self._links.delete(self._course_id, *key)
         self.applied.links.pop(key, None)
-        self.applied.gone[key] = Failure(error.cause, str(error), key[0])
+        self.applied.gone[key] = Failure(error.cause, str(error), key.assignment_id)
 
 
 def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
@@ -455,7 +455,7 @@ def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
         raise ServiceUnavailable(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
 
 
-def _names(error: TransientError | PermanentError, row: ScoreRow | ClearRow) -> bool:
+def _names(error: TransientError | PermanentError, row: ScoreRow) -> bool:
     if not isinstance(error, RequestRejected) or error.cause in OF_THE_ASSIGNMENT:
         return False
     return any(
@@ -464,13 +464,9 @@ def _names(error: TransientError | PermanentError, row: ScoreRow | ClearRow) -> 
     )
 
 
-def _marks(score: ActualScore | None) -> frozenset[Mark] | None:
+def _marks(score: Score | None) -> frozenset[Mark] | None:
     return NO_MARKS if score is None else score.marks
 
 
-def _score(row: ScoreRow) -> DesiredScore:
-    return DesiredScore(row.student_dcid, row.points, row.missing, row.exempt)
-
-
-def _batches(rows: Sequence[R], size: int) -> Iterable[list[R]]:
+def _batches(rows: Sequence[ScoreRow], size: int) -> Iterable[list[ScoreRow]]:
     return (list(rows[start : start + size]) for start in range(0, len(rows), size))

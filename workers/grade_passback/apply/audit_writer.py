@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from shared.adapters.redis.course_data.audit import Audit
 from shared.clock import Clock
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
-from shared.domain.passback.planning.assignment_matching import Key
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import UpdateStep, WriteScoresStep
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
 from shared.errors import PermanentError, TransientError
 from shared.ports.passback import ScoreRow
 from workers.grade_passback.course_reader import CourseComparison
@@ -48,7 +47,7 @@ class AuditWriter:
 
         No write has to begin for it: the claim of a create is found by the next survey.
         """
-        desired = self._desired((link.assignment_id, link.section_dcid))
+        desired = self._desired(link.key)
         fields = () if desired is None else tuple(FieldChange(f, None, _field(desired, f)) for f in OwnedField)
         self._audit.add(self._entry(link, WriteKind.CREATE, fields=fields))
 
@@ -59,24 +58,24 @@ class AuditWriter:
 
     def scored(self, link: Link, rows: Iterable[ScoreRow]) -> AuditEntry:
         """Return whose scores are written."""
-        before = self._replaced((link.assignment_id, link.section_dcid))
+        before = self._replaced(link.key)
         scores = tuple(self._score(row, before.get(row.student_dcid)) for row in rows)
         return self._entry(link, WriteKind.SCORES, scores=scores)
 
-    def cleared(self, link: Link, scores: Mapping[int, ActualScore]) -> AuditEntry:
+    def cleared(self, link: Link, scores: Mapping[int, Score]) -> AuditEntry:
         """Return whose scores are emptied, and what they were, by STUDENTS.DCID."""
         changes = (
-            ScoreChange(dcid, self._sis_id(dcid), before=ScoreValue.of(before), after=None)
+            ScoreChange(dcid, self._sis_id(dcid), before=_recorded(before), after=None)
             for dcid, before in scores.items()
         )
         return self._entry(link, WriteKind.CLEAR, scores=tuple(changes))
 
-    def _score(self, row: ScoreRow, before: ActualScore | None) -> ScoreChange:
+    def _score(self, row: ScoreRow, before: Score | None) -> ScoreChange:
         return ScoreChange(
             student_dcid=row.student_dcid,
             student_sis_id=self._sis_id(row.student_dcid),
-            before=None if before is None else ScoreValue.of(before),
-            after=ScoreValue(row.points, row.missing, row.exempt),
+            before=None if before is None else _recorded(before),
+            after=row.score,
         )
 
     def _sis_id(self, student_dcid: int) -> str | None:
@@ -90,7 +89,7 @@ class AuditWriter:
         fields: tuple[FieldChange, ...] = (),
         scores: tuple[ScoreChange, ...] = (),
     ) -> AuditEntry:
-        desired = self._desired((link.assignment_id, link.section_dcid))
+        desired = self._desired(link.key)
         return AuditEntry(
             at=self._clock.now(),
             course_id=self._comparison.course.id,
@@ -109,12 +108,17 @@ class AuditWriter:
         now = self._clock.now()
         return [replace(entry, at=now, answer_lost=answer_lost) for entry in entries]
 
-    def _desired(self, key: Key) -> DesiredAssignment | None:
+    def _desired(self, key: AssignmentKey) -> DesiredAssignment | None:
         return next((p.desired for p in self._comparison.placements if p.key == key), None)
 
-    def _replaced(self, key: Key) -> dict[int, ActualScore]:
-        steps = (step for step in self._comparison.plan.steps_of(*key) if isinstance(step, WriteScoresStep))
+    def _replaced(self, key: AssignmentKey) -> dict[int, Score]:
+        steps = (step for step in self._comparison.plan.steps_of(key) if isinstance(step, WriteScoresStep))
         return {dcid: score for step in steps for dcid, score in step.replaces.items()}
+
+
+def _recorded(score: Score) -> Score:
+    """Return the score without the marks that belong to the teacher."""
+    return Score(score.points, score.missing, score.exempt)
 
 
 def _field(of: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:

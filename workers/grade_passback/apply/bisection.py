@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from shared.errors import AccessDenied, NotFound, PermanentError, RequestRejected, TransientError
-from shared.ports.passback import ClearRow, ScoreRow
+from shared.ports.passback import ScoreRow
 from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT
-
-R = TypeVar("R", ScoreRow, ClearRow)
 
 # One bad row of n is alone after about log2(n) refusals; this many bad rows are found in every batch.
 BAD_ROWS_FOUND = 4
@@ -29,7 +26,7 @@ class Halving:
         """Return what a batch of so many rows begins with."""
         return cls(BAD_ROWS_FOUND * (rows.bit_length() + 1))
 
-    def parts(self, rows: Sequence[R], error: TransientError | PermanentError) -> tuple[Sequence[R], ...]:
+    def parts(self, rows: Sequence[ScoreRow], error: TransientError | PermanentError) -> tuple[Sequence[ScoreRow], ...]:
         """Return the parts to send by themselves; none where no part would fare better, or enough were tried.
 
         Rows of several assignments are parted between assignments, since a refusal may be about one of them. A

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from shared.domain.passback.course_state import CourseRecord, sections_by_key
+from shared.domain.passback.course_state import CourseRecord, sections_of
 from shared.domain.passback.planning.plan import ClearScoresStep, Plan, PlanFinding, Step
 from shared.domain.passback.powerschool import RosteredSection
 from shared.domain.passback.rules.reasons import Finding, Reason
@@ -29,11 +29,8 @@ def without_refused_clears(plan: Plan, record: CourseRecord | None, rosters: Ite
         if not isinstance(step, ClearScoresStep):
             steps.append(step)
             continue
-        kept = _remaining(step, sections[step.section_dcid], refused)
-        findings += [
-            PlanFinding(step.assignment_id, step.section_dcid, Finding(reason_not_cleared(step, dcid)), dcid)
-            for dcid in kept
-        ]
+        kept = _remaining(step, sections[step.key.section_dcid], refused)
+        findings += [PlanFinding(step.key, Finding(reason_not_cleared(step, dcid)), dcid) for dcid in kept]
         rest = {dcid: score for dcid, score in step.replaces.items() if dcid not in kept}
         steps += [replace(step, replaces=rest, withdrawn=step.withdrawn & rest.keys())] if rest else []
     return Plan(tuple(steps), tuple(findings))
@@ -46,14 +43,14 @@ def reason_not_cleared(step: ClearScoresStep, student_dcid: int) -> Reason:
 
 def _remaining(step: ClearScoresStep, section: RosteredSection, refused: set[_Key]) -> tuple[int, ...]:
     sis_ids: Mapping[int, str] = {student.dcid: sis_id for sis_id, student in section.students.items()}
-    places = {dcid: (step.assignment_id, section.sis_section_id, sis_ids.get(dcid, "")) for dcid in step.replaces}
+    places = {dcid: (step.key.assignment_id, section.sis_section_id, sis_ids.get(dcid, "")) for dcid in step.replaces}
     return tuple(dcid for dcid, place in places.items() if place in refused)
 
 
 def _refused(record: CourseRecord | None) -> Iterable[_Key]:
     return (
-        (assignment_id, section_sis_id or "", student.student_sis_id or "")
-        for (assignment_id, section_sis_id), section in sections_by_key(record).items()
+        (assignment_id, section.section_sis_id or "", student.student_sis_id or "")
+        for assignment_id, section in sections_of(record)
         for student in section.students
         if student.finding.reason in NOT_CLEARED
     )

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 
-from shared.domain.passback.course_state import CourseRecord, sections_by_key
-from shared.domain.passback.planning.assignment_matching import Key, normalize_name, temporary_name
+from shared.domain.passback.course_state import CourseRecord, sections_of
+from shared.domain.passback.planning.assignment_matching import normalize_name, temporary_name
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import CreateStep, Plan, PlanFinding, UpdateStep
-from shared.domain.passback.powerschool import ActualAssignment, RosteredSection
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import AccessDenied, NotFound, PermanentError, RequestRejected, TransientError
 from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE
@@ -61,7 +61,7 @@ def without_rename(step: UpdateStep, link: Link, *, keep_due_date: bool) -> Upda
 
     One that has a temporary name gets the name back that its link remembers.
     """
-    is_parked = normalize_name(step.actual.name) == normalize_name(temporary_name(step.assignment_id))
+    is_parked = normalize_name(step.actual.name) == normalize_name(temporary_name(step.key.assignment_id))
     name = link.name if is_parked else step.actual.name
     due_date = step.actual.due_date if keep_due_date else step.desired.due_date
     desired = replace(step.desired, name=name, due_date=due_date)
@@ -99,7 +99,7 @@ def name_taken(assignment_section_ids: Iterable[int]) -> Finding:
     return Finding(Reason.NAME_TAKEN, f"PowerSchool assignment section {ids}")
 
 
-def refused_before(record: CourseRecord | None, rosters: Iterable[RosteredSection]) -> dict[Key, Finding]:
+def refused_before(record: CourseRecord | None, rosters: Iterable[RosteredSection]) -> dict[AssignmentKey, Finding]:
     """Return what PowerSchool refused to change at the last sync, and why.
 
     It does not make way for others again by itself: each attempt would rename somebody twice, for nothing.
@@ -107,16 +107,16 @@ def refused_before(record: CourseRecord | None, rosters: Iterable[RosteredSectio
     dcids = {section.sis_section_id: section.dcid for section in rosters}
     refusals = frozenset(REASON_OF_CAUSE.values())
     return {
-        (assignment_id, dcids[sis_id]): finding
-        for (assignment_id, sis_id), section in sections_by_key(record).items()
-        if sis_id is not None and sis_id in dcids
+        AssignmentKey(assignment_id, dcids[section.section_sis_id]): finding
+        for assignment_id, section in sections_of(record)
+        if section.section_sis_id in dcids
         for finding in section.findings
         if finding.reason in refusals
     }
 
 
-def with_earlier_refusals(plan: Plan, refused: Mapping[Key, Finding]) -> Plan:
+def with_earlier_refusals(plan: Plan, refused: Mapping[AssignmentKey, Finding]) -> Plan:
     """Return the plan with the refusals of those that wait for a name: they are the reason, and nothing is tried."""
-    waiting = {(f.assignment_id, f.section_dcid) for f in plan.findings if f.finding.reason is Reason.NAME_TAKEN}
-    told = [PlanFinding(*key, refused[key]) for key in sorted(waiting & refused.keys())]
+    waiting = {f.key for f in plan.findings if f.finding.reason is Reason.NAME_TAKEN}
+    told = [PlanFinding(key, refused[key]) for key in sorted(waiting & refused.keys())]
     return Plan(plan.steps, (*plan.findings, *told)) if told else plan

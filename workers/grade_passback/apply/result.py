@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from shared.domain.outcome import Failure
-from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import PermanentError, RequestRejected, ServiceUnavailable, TransientError
 
@@ -43,25 +43,25 @@ class ApplyResult:
     `written_before` those of this run's earlier looks.
     """
 
-    refused: dict[Key, Finding] = field(default_factory=dict)
-    kept_names: dict[Key, Finding] = field(default_factory=dict)
-    refused_students: dict[Key, dict[int, Finding]] = field(default_factory=dict)
-    failed: dict[Key, Failure] = field(default_factory=dict)
-    dead: dict[Key, Failure] = field(default_factory=dict)
-    gone: dict[Key, Failure] = field(default_factory=dict)
-    written: dict[Key, int] = field(default_factory=dict)
-    written_before: dict[Key, int] = field(default_factory=dict)
-    links: dict[Key, Link] = field(default_factory=dict)
+    refused: dict[AssignmentKey, Finding] = field(default_factory=dict)
+    kept_names: dict[AssignmentKey, Finding] = field(default_factory=dict)
+    refused_students: dict[AssignmentKey, dict[int, Finding]] = field(default_factory=dict)
+    failed: dict[AssignmentKey, Failure] = field(default_factory=dict)
+    dead: dict[AssignmentKey, Failure] = field(default_factory=dict)
+    gone: dict[AssignmentKey, Failure] = field(default_factory=dict)
+    written: dict[AssignmentKey, int] = field(default_factory=dict)
+    written_before: dict[AssignmentKey, int] = field(default_factory=dict)
+    links: dict[AssignmentKey, Link] = field(default_factory=dict)
     unwell: ServiceUnavailable | None = None
 
-    def is_open(self, key: Key) -> bool:
+    def is_open(self, key: AssignmentKey) -> bool:
         """Say whether nothing stands in the way of this assignment's next step."""
         return key not in self.refused and key not in self.failed and key not in self.dead
 
-    def note(self, key: Key, error: TransientError | PermanentError) -> None:
+    def note(self, key: AssignmentKey, error: TransientError | PermanentError) -> None:
         """Keep what went wrong for this assignment; the others go on."""
         if isinstance(error, TransientError):
-            self.failed[key] = Failure(error.cause, str(error), key[0])
+            self.failed[key] = Failure(error.cause, str(error), key.assignment_id)
             return
         words = error.error_text if isinstance(error, RequestRejected) else ""
         reason = REASON_OF_CAUSE.get(error.cause)
@@ -69,10 +69,10 @@ class ApplyResult:
             # PowerSchool did not say which student, so that nobody's score went through.
             reason = Reason.REFUSED
         if reason is None:
-            self.dead[key] = Failure(error.cause, f"{error} {words}".strip(), key[0])
+            self.dead[key] = Failure(error.cause, f"{error} {words}".strip(), key.assignment_id)
         else:
             self.refused[key] = Finding(reason, words)
 
-    def record_write(self, key: Key, scores: int) -> None:
+    def record_write(self, key: AssignmentKey, scores: int) -> None:
         """Count what was written."""
         self.written[key] = self.written.get(key, 0) + scores

@@ -4,16 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from shared.domain.passback.audit import ScoreValue
-from shared.domain.passback.course_state import (
-    AssignmentRecord,
-    AssignmentSectionKey,
-    SectionRecord,
-    State,
-    sections_by_key,
-)
+from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, sections_of
 from shared.domain.passback.planning.plan import ClearScoresStep, Write, WriteScoresStep
-from shared.domain.passback.powerschool import ActualAssignment
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 from workers.grade_passback.apply.result import REVEALED_BY_WRITING, ApplyResult
 from workers.grade_passback.course_reader import CourseComparison
@@ -32,16 +25,15 @@ def live_reading(
 ) -> CourseReading:
     """Return the state of a sync that wrote nothing, joined with what is still to be written and what failed before."""
     record = course_record(comparison, ApplyResult(links=dict(comparison.links_seen)), now)
-    earlier = sections_by_key(comparison.earlier)
-    joined = tuple(_with_pending_writes(a, comparison, earlier, dead_letters) for a in record.assignments)
+    joined = tuple(_with_pending_writes(a, comparison, comparison.earlier, dead_letters) for a in record.assignments)
     # Scores that Canvas did not return now are retried only as long as there is no dead letter.
     state = selected_state(replace(record, assignments=joined), query, dead_letters)
     dcids = {roster.sis_section_id: roster.dcid for roster in comparison.rosters.values()}
     powerschool = {
-        key: _powerschool(actual, comparison, query.student_sis_id)
-        for key in sections_by_key(state)
-        if (dcid := dcids.get(key[1] or "")) is not None
-        and (actual := comparison.actual_of((key[0], dcid))) is not None
+        (assignment_id, section.section_sis_id): _powerschool(actual, comparison, query.student_sis_id)
+        for assignment_id, section in sections_of(state)
+        if (dcid := dcids.get(section.section_sis_id or "")) is not None
+        and (actual := comparison.actual_of(AssignmentKey(assignment_id, dcid))) is not None
     }
     if query.student_sis_id is None:
         return CourseReading(state, powerschool, {})
@@ -52,7 +44,7 @@ def live_reading(
 def _with_pending_writes(
     assignment: AssignmentRecord,
     comparison: CourseComparison,
-    earlier: Mapping[AssignmentSectionKey, SectionRecord],
+    earlier: CourseRecord | None,
     dead_letters: Mapping[str | None, str],
 ) -> AssignmentRecord:
     """Join what the rules say now with what is still to be done and what went wrong on the way."""
@@ -60,7 +52,11 @@ def _with_pending_writes(
     dead_cause = dead_letters.get(assignment_id, dead_letters.get(None))
     sections = tuple(
         _section_now(
-            assignment_id, section, earlier.get((assignment_id, section.section_sis_id)), comparison, dead_cause
+            assignment_id,
+            section,
+            earlier.section(assignment_id, section.section_sis_id) if earlier else None,
+            comparison,
+            dead_cause,
         )
         for section in assignment.sections
     )
@@ -100,7 +96,7 @@ def _planned(assignment_id: str, section: SectionRecord, comparison: CourseCompa
     """Return for whom something is still to be written, by SIS id; None stands for the assignment itself."""
     planned: set[str | None] = set()
     for write in comparison.plan.writes:
-        if (write.assignment_id, comparison.rosters[write.section_dcid].sis_section_id) == (
+        if (write.key.assignment_id, comparison.rosters[write.key.section_dcid].sis_section_id) == (
             assignment_id,
             section.section_sis_id,
         ):
@@ -110,8 +106,8 @@ def _planned(assignment_id: str, section: SectionRecord, comparison: CourseCompa
 
 def _students(write: Write) -> Iterable[int]:
     match write:
-        case WriteScoresStep(rows=rows):
-            return [row.student_dcid for row in rows]
+        case WriteScoresStep(scores=scores):
+            return scores.keys()
         case ClearScoresStep(replaces=replaces):
             return replaces.keys()
         case _:
@@ -128,6 +124,5 @@ def _powerschool(actual: ActualAssignment, comparison: CourseComparison, student
     }
     if student_sis_id is not None:
         student = comparison.rosters[actual.section_dcid].students.get(student_sis_id)
-        score = actual.scores.get(student.dcid) if student else None
-        found["score"] = score_json(ScoreValue.of(score) if score else None)
+        found["score"] = score_json(actual.scores.get(student.dcid) if student else None)
     return found

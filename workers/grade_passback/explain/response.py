@@ -4,14 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.domain.passback.audit import AuditEntry, ScoreValue
-from shared.domain.passback.course_state import (
-    AssignmentRecord,
-    AssignmentSectionKey,
-    CourseRecord,
-    SectionRecord,
-    State,
-)
+from shared.domain.passback.audit import AuditEntry
+from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
+from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reason_texts import explain as explain_finding
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.student_status import NOT_IN_COURSE, StudentFacts, student_status
@@ -42,12 +37,12 @@ class StudentReading:
 class CourseReading:
     """The selected part of a course's state, with what is not part of the state.
 
-    `powerschool` is the PowerSchool assignment by section, absent where there is none; `students` is the selected
-    student's reading by assignment id, empty if no student is selected.
+    `powerschool` is the PowerSchool assignment by Canvas assignment id and section SIS id, absent where there is none;
+    `students` is the selected student's reading by assignment id, empty if no student is selected.
     """
 
     state: CourseRecord
-    powerschool: Mapping[AssignmentSectionKey, Json]
+    powerschool: Mapping[tuple[str, str | None], Json]
     students: Mapping[str, StudentReading]
 
 
@@ -148,7 +143,7 @@ def reason_json(finding: Finding) -> Json:
     }
 
 
-def score_json(score: ScoreValue | None) -> Json | None:
+def score_json(score: Score | None) -> Json | None:
     """Return a score; its points are text, to stay exact."""
     if score is None:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord
-from shared.domain.passback.planning.assignment_matching import Key
+from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 from shared.domain.passback.student_status import AssignmentState, StudentFacts, of_scores
 from workers.grade_passback.apply.result import REVEALED_BY_WRITING
@@ -20,7 +20,7 @@ from workers.grade_passback.explain.response import (
 # With these, the rules did send the assignment; only the write failed, or is still to come.
 WRITE_ONLY_REASONS = REVEALED_BY_WRITING | NOTES | {Reason.DEAD_LETTER, Reason.NOT_GRADED_YET}
 
-LastWrites = Mapping[Key, AuditEntry]
+LastWrites = Mapping[AssignmentKey, AuditEntry]
 """The last write of one student's score in each assignment section, without the scores of others."""
 
 
@@ -41,7 +41,7 @@ def stored_reading(
                 "scores": section.scores_there,
             }
             if query.student_sis_id is not None:
-                write = writes.get((assignment.assignment_id, dcids.get(section.section_sis_id or "", -1)))
+                write = _last_write(assignment, section, dcids, writes)
                 found["score"] = score_json(write.scores[0].after if write else None)
             powerschool[assignment.assignment_id, section.section_sis_id] = found
     if query.student_sis_id is None:
@@ -61,7 +61,7 @@ def _student(
     if not sections:
         return StudentReading()
     section = sections[0]
-    write = writes.get((assignment.assignment_id, dcids.get(section.section_sis_id or "", -1)))
+    write = _last_write(assignment, section, dcids, writes)
     findings = of_scores(section.findings, is_there=section.powerschool_assignment_section_id is not None)
     facts = StudentFacts(
         eligible=all(finding.reason in WRITE_ONLY_REASONS for finding in findings),
@@ -72,6 +72,12 @@ def _student(
         points_possible=write.points_possible if write else None,
     )
     return StudentReading(section.section_sis_id, facts, write)
+
+
+def _last_write(
+    assignment: AssignmentRecord, section: SectionRecord, dcids: Mapping[str, int], writes: LastWrites
+) -> AuditEntry | None:
+    return writes.get(AssignmentKey(assignment.assignment_id, dcids.get(section.section_sis_id or "", -1)))
 
 
 def _student_finding(section: SectionRecord, student_sis_id: str) -> Finding | None:

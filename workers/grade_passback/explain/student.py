@@ -1,13 +1,12 @@
 """Reads one student's work from both systems: what Canvas says of it, and what PowerSchool has of it."""
 
-from shared.domain.passback.audit import ScoreValue
 from shared.domain.passback.canvas import GradebookRow
 from shared.domain.passback.course_state import AssignmentRecord, SectionRecord
-from shared.domain.passback.planning.desired import DesiredScore
 from shared.domain.passback.planning.diff import agrees
 from shared.domain.passback.planning.stored_forms import is_echo
+from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.rules.score import canvas_score, counts, to_powerschool_decimal
+from shared.domain.passback.rules.score import canvas_score, is_final, to_powerschool_decimal
 from shared.domain.passback.student_status import AssignmentState, StudentFacts, of_scores
 from workers.grade_passback.course_reader import AssignmentInSection, CourseComparison
 from workers.grade_passback.explain.response import StudentReading
@@ -52,10 +51,7 @@ def _facts(
     actual = comparison.actual_of(key) if key else None
     score = actual.scores.get(dcid) if actual is not None and dcid is not None else None
     state, wanted = _canvas_work(placement, row)
-    desired = None
-    if dcid is not None and wanted is not None:
-        assert wanted.points is not None
-        desired = DesiredScore(dcid, wanted.points, missing=wanted.missing, exempt=wanted.exempt)
+    desired = None if dcid is None else wanted
     findings = of_scores(section.findings, is_there=actual is not None)
     return StudentFacts(
         eligible=placement.desired is not None and not any(f.reason is Reason.NAME_TAKEN for f in findings),
@@ -63,7 +59,7 @@ def _facts(
         own=_student_finding(placement, section, comparison, row),
         work=state,
         wanted=wanted,
-        there=None if score is None else ScoreValue.of(score),
+        there=score,
         agrees=desired is not None and agrees(desired, score),
         # PowerSchool got the score and stores it differently.
         is_stored_so=desired is not None
@@ -85,16 +81,16 @@ def _student_finding(
     return Finding(Reason.STUDENT_NOT_IN_SECTION if is_known else Reason.STUDENT_UNKNOWN)
 
 
-def _canvas_work(placement: AssignmentInSection, row: GradebookRow) -> tuple[AssignmentState, ScoreValue | None]:
+def _canvas_work(placement: AssignmentInSection, row: GradebookRow) -> tuple[AssignmentState, Score | None]:
     submission = row.submissions.get(placement.assignment.id)
     if submission is None or submission.assignment_visible is False:
         return AssignmentState.NOT_ASSIGNED, None
-    if not counts(submission):
+    if not is_final(submission):
         return AssignmentState.UNFINISHED, None
     score = canvas_score(submission)
     if score is None:
         return AssignmentState.EMPTY, None
-    return AssignmentState.SCORED, ScoreValue(to_powerschool_decimal(score.points), score.missing, score.exempt)
+    return AssignmentState.SCORED, Score(to_powerschool_decimal(score.points), score.missing, score.exempt)
 
 
 def _active_dcid(placement: AssignmentInSection, student_sis_id: str) -> int | None:

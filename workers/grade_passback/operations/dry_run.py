@@ -16,7 +16,7 @@ def plan_preview(comparer: CourseComparer, course_id: str, assignment_id: str | 
 
 
 def _steps(plan: Plan, assignment_id: str | None) -> list[Json]:
-    return [_step(step) for step in plan.writes if assignment_id in (None, step.assignment_id)]
+    return [_step(step) for step in plan.writes if assignment_id in (None, step.key.assignment_id)]
 
 
 def _step(step: object) -> Json:
@@ -30,12 +30,11 @@ def _step(step: object) -> Json:
                 "section_dcid": d.section_dcid,
                 "fields": [str(f) for f in fields],
             }
-        case WriteScoresStep(assignment_id=assignment_id, section_dcid=dcid, rows=rows, replaces=replaces):
+        case WriteScoresStep(key=key, scores=scores, replaces=replaces):
             return {
                 "do": "scores",
-                "assignment_id": assignment_id,
-                "section_dcid": dcid,
-                "new": len(rows) - len(replaces),
+                **key._asdict(),
+                "new": len(scores) - len(replaces),
                 "changed": len(replaces),
             }
         case _:
@@ -44,7 +43,7 @@ def _step(step: object) -> Json:
 
 def _findings(plan: Plan, assignment_id: str | None) -> list[Json]:
     return [
-        {"assignment_id": f.assignment_id, "section_dcid": f.section_dcid, **reason_json(f.finding)}
+        {**f.key._asdict(), **reason_json(f.finding)}
         for f in plan.findings
-        if assignment_id in (None, f.assignment_id)
+        if assignment_id in (None, f.key.assignment_id)
     ]

@@ -20,7 +20,7 @@ from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.errors import RequestRejected, TransientError
 from shared.log_events import LogEvent
-from shared.ports.passback import ClearRow, CreatedAssignment, ScoreRow
+from shared.ports.passback import CreatedAssignment, ScoreRow
 
 log = structlog.get_logger()
 
@@ -144,14 +144,14 @@ class Gradebook:
         params = [("users_dcid", str(users_dcid)), ("status", "A")]
         self._api.send("PUT", "/ws/xte/score", params=params, body=payloads.scores(rows))
 
-    def clear_scores(self, users_dcid: int, rows: Sequence[ClearRow]) -> None:
+    def clear_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         """Empty the scores, all or none. Raises `RequestRejected`: PowerSchool may well not know this way to clear.
 
-        Source: `PUT /ws/xte/score`; `payloads.blank_scores` says what is inferred.
+        Source: `PUT /ws/xte/score`; `payloads.scores` says what is inferred.
         """
         if rows:
             params = [("users_dcid", str(users_dcid)), ("status", "A")]
-            self._api.send("PUT", "/ws/xte/score", params=params, body=payloads.blank_scores(rows))
+            self._api.send("PUT", "/ws/xte/score", params=params, body=payloads.scores(rows))
 
     def _section_id(self, users_dcid: int, assignment_id: int, desired: DesiredAssignment) -> int:
         answer, current = self._current(users_dcid, assignment_id)

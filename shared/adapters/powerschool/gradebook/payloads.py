@@ -6,8 +6,8 @@ from decimal import Decimal
 from shared.adapters.http.decimal_json import Json, plain
 from shared.domain.passback.planning.description import truncate_html
 from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import Mark
-from shared.ports.passback import ClearRow, ScoreRow
+from shared.domain.passback.powerschool import Mark, Score
+from shared.ports.passback import ScoreRow
 
 JsonObject = dict[str, Json]
 
@@ -51,23 +51,21 @@ def changed_assignment(current: JsonObject, assignment_section_id: int, desired:
 
 
 def scores(rows: Sequence[ScoreRow]) -> JsonObject:
-    """Return the body of a score batch.
+    """Return the body of a score batch, which may empty scores.
 
     All six flags are sent: passback's own, so that a withdrawn one is withdrawn, and the teacher's as they were read.
     Whether PowerSchool keeps a flag that is left out is not publicly known. A comment is a record of its own
     (ASSIGNMENTSCORECOMMENT) and is left out.
+
+    Inferred: how to empty a score is not publicly known. PowerTeacher Pro's own page sends empty values like this, so
+    that the row is written as a score would be, with nothing in it.
     """
     return {
         "assignment_scores": [
             {
                 "_assignmentsection": {"assignmentsectionid": row.assignment_section_id},
                 "studentsdcid": row.student_dcid,
-                "actualscoreentered": plain(row.points),
-                "actualscorekind": "REAL_SCORE",
-                "scoretype": "POINTS",
-                "scorepoints": row.points,
-                "ismissing": row.missing,
-                "isexempt": row.exempt,
+                **_score(row.score),
                 **_marks(row.marks),
             }
             for row in rows
@@ -75,25 +73,16 @@ def scores(rows: Sequence[ScoreRow]) -> JsonObject:
     }
 
 
-def blank_scores(rows: Sequence[ClearRow]) -> JsonObject:
-    """Return the body of a batch that empties scores.
-
-    Inferred: how to clear a score is not publicly known. PowerTeacher Pro's own page sends empty values like this,
-    so that the row is written as a score would be, with nothing in it.
-    """
+def _score(score: Score | None) -> dict[str, Json]:
+    if score is None or score.points is None:
+        return {"actualscoreentered": "", "scorepoints": None, "ismissing": False, "isexempt": False}
     return {
-        "assignment_scores": [
-            {
-                "_assignmentsection": {"assignmentsectionid": row.assignment_section_id},
-                "studentsdcid": row.student_dcid,
-                "actualscoreentered": "",
-                "scorepoints": None,
-                "ismissing": False,
-                "isexempt": False,
-                **_marks(row.marks),
-            }
-            for row in rows
-        ]
+        "actualscoreentered": plain(score.points),
+        "actualscorekind": "REAL_SCORE",
+        "scoretype": "POINTS",
+        "scorepoints": score.points,
+        "ismissing": score.missing,
+        "isexempt": score.exempt,
     }
 
 

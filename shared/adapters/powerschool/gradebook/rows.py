@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from shared.adapters.http.response import UnreadableRow
 from shared.adapters.powerschool.wire import SCORE_CODE, StateRow
-from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, ActualScore, Mark
+from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, Mark, Score
 from shared.domain.passback.rules.score import is_reckonable
 
 
@@ -127,7 +127,7 @@ def _number(odd: UnreadableRow, name: str) -> int | None:
 
 def _assignments_of(rows: Iterable[GradebookRow | StateRow]) -> dict[int, ActualAssignment]:
     assignments: dict[int, ActualAssignment] = {}
-    scores_of: dict[int, dict[int, ActualScore]] = {}
+    scores_of: dict[int, dict[int, Score]] = {}
     for row in rows:
         key, student = row.assignment_section_id, row.student_dcid
         scores = scores_of.get(key)
@@ -136,7 +136,7 @@ def _assignments_of(rows: Iterable[GradebookRow | StateRow]) -> dict[int, Actual
             assignments[key] = _assignment(row, scores)
         if student is not None:
             is_code = row.score_kind == SCORE_CODE
-            scores[student] = ActualScore(row.score_points, row.is_missing, row.is_exempt, is_code, _marks(row))
+            scores[student] = Score(row.score_points, row.is_missing, row.is_exempt, is_code, _marks(row))
     return assignments
 
 
@@ -149,7 +149,7 @@ def _marks(row: GradebookRow | StateRow) -> frozenset[Mark] | None:
     return None if late is None else NO_MARKS
 
 
-def _assignment(row: GradebookRow | StateRow, scores: Mapping[int, ActualScore]) -> ActualAssignment:
+def _assignment(row: GradebookRow | StateRow, scores: Mapping[int, Score]) -> ActualAssignment:
     return ActualAssignment(
         assignment_id=row.assignment_id,
         assignment_section_id=row.assignment_section_id,

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import cast
 
+import msgspec
 import redis
-from pydantic import TypeAdapter
 from redis.commands.core import Script
 
 from shared.adapters.redis.keys import Keys
@@ -21,17 +21,21 @@ MAX_ENTRIES = 20_000
 # Ids of a stream's entries, each with its fields.
 AuditPage = list[tuple[bytes, dict[bytes, bytes]]]
 
-_ENTRY = TypeAdapter(AuditEntry)
+_DECODER = msgspec.json.Decoder(AuditEntry)
+
+
+encode_entry = msgspec.json.Encoder().encode
+decode_entry = _DECODER.decode
 
 
 def stored_entries(entries: Sequence[AuditEntry]) -> bytes:
     """Return how the entries of a write that began are kept: as JSON, a line each."""
-    return b"\n".join(map(_ENTRY.dump_json, entries))
+    return b"\n".join(map(encode_entry, entries))
 
 
 def entries_of(kept: bytes) -> list[AuditEntry]:
     """Return the entries that were kept."""
-    return [_ENTRY.validate_json(line) for line in kept.splitlines()]
+    return [decode_entry(line) for line in kept.splitlines()]
 
 
 class Audit:
@@ -68,7 +72,7 @@ class Audit:
 
         What is too old, or too much, is forgotten. A course without writes is, too, in time.
         """
-        self._run(self._end, course_id, write, *map(_ENTRY.dump_json, entries))
+        self._run(self._end, course_id, write, *map(encode_entry, entries))
 
     def add(self, entry: AuditEntry) -> None:
         """Keep the entry of a write that is over; what was interrupted before it comes first."""
@@ -88,7 +92,7 @@ class Audit:
         interrupted = [entry for kept in begun for entry in reversed(entries_of(kept))]
         yield from (entry for entry in interrupted if entry.occasion.token != running)
         while page:
-            yield from (_ENTRY.validate_json(fields[b"entry"]) for _, fields in page)
+            yield from (decode_entry(fields[b"entry"]) for _, fields in page)
             page = self._page(self._redis, course_id, f"({page[-1][0].decode()}", oldest)
 
     def _at_once(self, course_id: str, oldest: int) -> tuple[list[bytes], int | None, AuditPage]:

@@ -19,6 +19,7 @@ import msgspec
 from pydantic import TypeAdapter
 
 from shared.domain.passback.planning.desired import Echo, Link
+from shared.domain.passback.powerschool import AssignmentKey
 
 _LIST = b"students:"
 _NO_CODE = "--"
@@ -83,7 +84,7 @@ def encode_tail(link: Link) -> bytes:
     return (f":{sent}".encode() if sent else b"") + b'"' + b"".join(b"," + _ENCODER.encode(v) for v in values)
 
 
-def links_of(kept: Mapping[bytes, bytes]) -> dict[tuple[str, int], Link]:
+def links_of(kept: Mapping[bytes, bytes]) -> dict[AssignmentKey, Link]:
     """Return the links of a whole hash, in this form or the earlier one. Raises `ValueError` for anything else."""
     objects, packed = list[bytes](), dict[bytes, bytes]()
     for field, value in kept.items():
@@ -93,7 +94,7 @@ def links_of(kept: Mapping[bytes, bytes]) -> dict[tuple[str, int], Link]:
             packed[field] = value
     links = _unpacked(packed, students_of(kept))
     for link in map(_OBJECT.validate_json, objects):
-        links[link.assignment_id, link.section_dcid] = link
+        links[link.key] = link
     return links
 
 
@@ -113,16 +114,16 @@ def encode_students(students: Collection[int]) -> bytes:
     return _ENCODER.encode(list(students))
 
 
-def _unpacked(packed: Mapping[bytes, bytes], students: Mapping[int, list[int]]) -> dict[tuple[str, int], Link]:
+def _unpacked(packed: Mapping[bytes, bytes], students: Mapping[int, list[int]]) -> dict[AssignmentKey, Link]:
     """Return these links. One document of all of them, and of their fields, is decoded faster than forty."""
     ids = b":".join(packed).decode().split(":") if packed else []
-    keys = zip(ids[::2], map(int, ids[1::2]), strict=True)
-    links, known = dict[tuple[str, int], Link](), dict[tuple[int, str], frozenset[int]]()
+    keys = map(AssignmentKey, ids[::2], map(int, ids[1::2]))
+    links, known = dict[AssignmentKey, Link](), dict[tuple[int, str], frozenset[int]]()
     for key, link in zip(keys, _LINKS.decode(b"[" + b",".join(packed.values()) + b"]"), strict=True):
         marks, _, codes = link.marks.partition(":")
-        sent_to = known.get((key[1], marks))
+        sent_to = known.get((key.section_dcid, marks))
         if sent_to is None:
-            sent_to = known[key[1], marks] = _marked(students.get(key[1], ()), marks)
+            sent_to = known[key.section_dcid, marks] = _marked(students.get(key.section_dcid, ()), marks)
         links[key] = Link(
             *key,
             link.name,

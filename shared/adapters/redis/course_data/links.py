@@ -19,6 +19,7 @@ from shared.adapters.redis.course_data.link_codec import (
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.powerschool import AssignmentKey
 
 
 class Links:
@@ -29,8 +30,8 @@ class Links:
         self._keys = keys
         self._save = load_script(client, "course_data/save_link")
 
-    def of_course(self, course_id: str) -> Mapping[tuple[str, int], Link]:
-        """Return the course's links by (Canvas assignment id, SECTIONS.DCID)."""
+    def of_course(self, course_id: str) -> Mapping[AssignmentKey, Link]:
+        """Return the course's links."""
         return links_of(self._kept(course_id))
 
     def count(self, course_id: str) -> int:

@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import cast
 
 import redis
-from pydantic import TypeAdapter
 
-from shared.adapters.redis.course_data.audit import entries_of, stored_entries
+from shared.adapters.redis.course_data.audit import decode_entry, encode_entry, entries_of, stored_entries
 from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.dead_letters.store import DeadLetters
@@ -23,7 +22,6 @@ from shared.domain.passback.erasure import StudentIds, entry_without, link_witho
 
 PAGE = 500
 
-_ENTRY = TypeAdapter(AuditEntry)
 
 Erased = Counter[str]
 """How much of what was erased, or would be."""
@@ -73,7 +71,7 @@ class RedisErasure:
     def entries(self, course_id: str) -> Iterator[AuditEntry]:
         """Yield the course's audit entries, whatever their age."""
         for _, fields in self._audit(course_id):
-            yield _ENTRY.validate_json(fields[b"entry"])
+            yield decode_entry(fields[b"entry"])
         for entries in self._begun(course_id).values():
             yield from entries
 
@@ -146,11 +144,11 @@ class RedisErasure:
         changed: list[bytes] = []
         scores = 0
         for entry_id, fields in self._audit(course_id):
-            entry = _ENTRY.validate_json(fields[b"entry"])
+            entry = decode_entry(fields[b"entry"])
             left = entry_without(entry, student)
             if left != entry:
                 scores += len(entry.scores) - (len(left.scores) if left else 0)
-                changed += [entry_id, _ENTRY.dump_json(left) if left else b""]
+                changed += [entry_id, encode_entry(left) if left else b""]
         if changed and not dry_run:
             key = self._keys.audit(course_id)
             self._rewrite(keys=[key, f"{key}:rewritten"], args=changed)

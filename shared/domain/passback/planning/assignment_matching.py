@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.powerschool import ActualAssignment
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 
 # The least that a district can set as the longest name. Canvas ids have 19 digits at the most.
 MAX_TEMPORARY_CHARS = 30
 # PowerSchool's names are shorter, whatever was sent.
 MAX_DEGRADED_CHARS = 300
 UTF8_MAX_BYTES = 4
-
-# One Canvas assignment in one section: its Canvas id and SECTIONS.DCID.
-Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +23,9 @@ class AssignmentMatches:
     them, `gone` the links whose assignment is no longer in PowerSchool.
     """
 
-    own: Mapping[Key, ActualAssignment]
-    adopted: Mapping[Key, Link]
-    gone: frozenset[Key]
+    own: Mapping[AssignmentKey, ActualAssignment]
+    adopted: Mapping[AssignmentKey, Link]
+    gone: frozenset[AssignmentKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ def temporary_name(assignment_id: str) -> str:
 def match_assignments(
     desired: Sequence[DesiredAssignment],
     actual: Sequence[ActualAssignment],
-    links: Mapping[Key, Link],
+    links: Mapping[AssignmentKey, Link],
     plugin_ids: frozenset[str],
 ) -> AssignmentMatches:
     """Return which actual assignment is whose.
@@ -69,7 +66,7 @@ def match_assignments(
     """
     by_id = {(a.section_dcid, a.assignment_section_id): a for a in actual}
     linked = _linked(desired, links, by_id)
-    seekers = {key_of(d): d for d in desired if key_of(d) not in linked}
+    seekers = {d.key: d for d in desired if d.key not in linked}
     orphans = _orphans(actual, links, plugin_ids)
     claims = {key: _of_link(links[key]) for key in seekers if key in links and links[key].is_claim}
     by_claim = _unique_matches(claims, orphans)
@@ -89,27 +86,24 @@ def match_assignments(
     )
 
 
-def key_of(desired: DesiredAssignment) -> Key:
-    """Return the key under which `desired` is linked."""
-    return (desired.assignment_id, desired.section_dcid)
-
-
 def is_orphan(actual: ActualAssignment, linked: frozenset[tuple[int, int | None]], plugin_ids: frozenset[str]) -> bool:
     """Say whether this plugin made the assignment and none of the `linked` places is its own."""
     place = (actual.section_dcid, actual.assignment_section_id)
     return actual.created_by_plugin in plugin_ids and place not in linked
 
 
-def linked_keys(links: Mapping[Key, Link]) -> frozenset[tuple[int, int | None]]:
+def linked_keys(links: Mapping[AssignmentKey, Link]) -> frozenset[tuple[int, int | None]]:
     """Return where links lead: SECTIONS.DCID and assignment section id."""
     return frozenset((link.section_dcid, link.powerschool_assignment_section_id) for link in links.values())
 
 
 def _linked(
-    desired: Iterable[DesiredAssignment], links: Mapping[Key, Link], by_id: Mapping[tuple[int, int], ActualAssignment]
-) -> dict[Key, ActualAssignment]:
-    own: dict[Key, ActualAssignment] = {}
-    for key in map(key_of, desired):
+    desired: Iterable[DesiredAssignment],
+    links: Mapping[AssignmentKey, Link],
+    by_id: Mapping[tuple[int, int], ActualAssignment],
+) -> dict[AssignmentKey, ActualAssignment]:
+    own: dict[AssignmentKey, ActualAssignment] = {}
+    for key in [d.key for d in desired]:
         link = links.get(key)
         if link is not None and link.powerschool_assignment_section_id is not None:
             found = by_id.get((link.section_dcid, link.powerschool_assignment_section_id))
@@ -119,7 +113,7 @@ def _linked(
 
 
 def _orphans(
-    actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_ids: frozenset[str]
+    actual: Iterable[ActualAssignment], links: Mapping[AssignmentKey, Link], plugin_ids: frozenset[str]
 ) -> dict[AssignmentIdentity, list[ActualAssignment]]:
     linked = linked_keys(links)
     orphans: dict[AssignmentIdentity, list[ActualAssignment]] = {}
@@ -130,8 +124,9 @@ def _orphans(
 
 
 def _unique_matches(
-    seekers: Mapping[Key, AssignmentIdentity], orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]]
-) -> dict[Key, ActualAssignment]:
+    seekers: Mapping[AssignmentKey, AssignmentIdentity],
+    orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]],
+) -> dict[AssignmentKey, ActualAssignment]:
     wanted = Counter(seekers.values())
     return {
         key: orphans[identity][0]
@@ -141,8 +136,9 @@ def _unique_matches(
 
 
 def _stored_differently(
-    seekers: Mapping[Key, AssignmentIdentity], orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]]
-) -> dict[Key, ActualAssignment]:
+    seekers: Mapping[AssignmentKey, AssignmentIdentity],
+    orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]],
+) -> dict[AssignmentKey, ActualAssignment]:
     """Return the orphans whose names may be what PowerSchool made of the seekers' names."""
     some = [each for several in orphans.values() for each in several]
     candidates = {key: [a for a in some if _may_be_stored(identity, a)] for key, identity in seekers.items()}

@@ -5,19 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
-import msgspec
-
-
-class DesiredScore(msgspec.Struct, frozen=True, gc=False):
-    """One student's score, with all of Canvas's decimals.
-
-    With a flag and no score in Canvas, `points` is 0 (product rule "missing, excused").
-    """
-
-    student_dcid: int
-    points: Decimal
-    missing: bool = False
-    exempt: bool = False
+from shared.domain.passback.powerschool import AssignmentKey, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +30,14 @@ class DesiredAssignment:
     counted: bool | None = None
     scores_published: bool | None = None
     flag_only: frozenset[int] = frozenset()
-    scores: Mapping[int, DesiredScore] = field(default_factory=dict)
+    scores: Mapping[int, Score] = field(default_factory=dict)
     unscored: frozenset[int] = frozenset()
     unfinished: frozenset[int] = frozenset()
+
+    @property
+    def key(self) -> AssignmentKey:
+        """The key of its link."""
+        return AssignmentKey(self.assignment_id, self.section_dcid)
 
     @property
     def is_graded(self) -> bool:
@@ -95,6 +88,11 @@ class Link:
     sent_to: frozenset[int] = frozenset()
     zeros: frozenset[int] = frozenset()
     echoes: Mapping[str, Echo] = field(default_factory=dict)
+
+    @property
+    def key(self) -> AssignmentKey:
+        """The assignment and the section that it links."""
+        return AssignmentKey(self.assignment_id, self.section_dcid)
 
     @property
     def is_claim(self) -> bool:

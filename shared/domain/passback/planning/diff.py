@@ -7,8 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from shared.domain.passback.planning.description import same
-from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore
+from shared.domain.passback.planning.desired import DesiredAssignment
+from shared.domain.passback.powerschool import ActualAssignment, Score
 from shared.domain.passback.rules.score import to_powerschool_decimal
 
 
@@ -38,18 +38,16 @@ def changed_fields(desired: DesiredAssignment, actual: ActualAssignment) -> tupl
     return tuple(field for field, same in equal.items() if not same)
 
 
-def differing_scores(
-    desired: Mapping[int, DesiredScore], actual: Mapping[int, ActualScore]
-) -> tuple[DesiredScore, ...]:
-    """Return the scores that differ, by STUDENTS.DCID, as exactly as PowerSchool can hold them.
+def differing_scores(desired: Mapping[int, Score], actual: Mapping[int, Score]) -> dict[int, Score]:
+    """Return the scores that differ, by STUDENTS.DCID in order, as exactly as PowerSchool can hold them.
 
     Equal ones are left out: families are notified of every write.
     """
     differing = [dcid for dcid, score in desired.items() if not agrees(score, actual.get(dcid))]
-    return tuple(_rounded(desired[dcid]) for dcid in sorted(differing))
+    return {dcid: _rounded(desired[dcid]) for dcid in sorted(differing)}
 
 
-def agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:
+def agrees(desired: Score, actual: Score | None) -> bool:
     """Say whether the row needs no write. A score code that a teacher entered is replaced, whatever it is worth.
 
     PowerSchool keeps an exempt row with or without a score; it counts neither way.
@@ -62,25 +60,23 @@ def agrees(desired: DesiredScore, actual: ActualScore | None) -> bool:
     return points == desired.points or points == to_powerschool_decimal(desired.points)
 
 
-def stale_scores(
-    desired: DesiredAssignment, actual: ActualAssignment, sent_to: frozenset[int]
-) -> dict[int, ActualScore]:
+def stale_scores(desired: DesiredAssignment, actual: ActualAssignment, sent_to: frozenset[int]) -> dict[int, Score]:
     """Return what PowerSchool still holds of scores that were sent and are empty in Canvas now, by STUDENTS.DCID."""
     cleared = sorted(desired.unscored & sent_to & actual.scores.keys())
     return {dcid: actual.scores[dcid] for dcid in cleared if has_value(actual.scores[dcid])}
 
 
-def _rounded(score: DesiredScore) -> DesiredScore:
+def _rounded(score: Score) -> Score:
     points = to_powerschool_decimal(score.points)
     return score if points is score.points else msgspec.structs.replace(score, points=points)
 
 
-def has_value(score: ActualScore) -> bool:
+def has_value(score: Score) -> bool:
     """Say whether the row holds more than an emptied one: a score or a flag that passback sends."""
     return score.points is not None or score.missing or score.exempt
 
 
-def is_flag_zero(score: ActualScore) -> bool:
+def is_flag_zero(score: Score) -> bool:
     """Say whether the row holds nothing but what a flag alone brings: the flag, and a 0 or no score."""
     return not score.is_code and has_value(score) and not score.points
 

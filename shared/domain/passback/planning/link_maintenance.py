@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from shared.domain.passback.planning.assignment_matching import Key, is_orphan, linked_keys, normalize_name
+from shared.domain.passback.planning.assignment_matching import is_orphan, linked_keys, normalize_name
 from shared.domain.passback.planning.desired import Link
-from shared.domain.passback.powerschool import ActualAssignment
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 
 
 class LinkStatus(StrEnum):
@@ -47,7 +47,7 @@ class LinkCheck:
 
 
 def check_links(
-    links: Mapping[Key, Link],
+    links: Mapping[AssignmentKey, Link],
     actual: Sequence[ActualAssignment],
     read_sections: Collection[int],
     plugin_ids: frozenset[str],
@@ -113,7 +113,7 @@ def _orphan(actual: ActualAssignment) -> LinkCheck:
 
 
 def _orphans(
-    actual: Iterable[ActualAssignment], links: Mapping[Key, Link], plugin_ids: frozenset[str]
+    actual: Iterable[ActualAssignment], links: Mapping[AssignmentKey, Link], plugin_ids: frozenset[str]
 ) -> list[ActualAssignment]:
     linked = linked_keys(links)
     orphans = [a for a in actual if is_orphan(a, linked, plugin_ids)]

@@ -6,15 +6,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from shared.domain.passback.planning.assignment_matching import (
-    Key,
     is_orphan,
-    key_of,
     linked_keys,
     normalize_name,
     temporary_name,
 )
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.powerschool import ActualAssignment
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 
 # A name in a section: SECTIONS.DCID and the folded name.
 NameSlot = tuple[int, str]
@@ -32,18 +30,18 @@ class NameAssignment:
     that PowerSchool has already: as desired, but for the name, and for a due date that only the new name allows.
     """
 
-    order: tuple[Key, ...]
-    parked: Mapping[Key, str]
-    conflicts: Mapping[Key, str]
-    kept: Mapping[Key, DesiredAssignment]
+    order: tuple[AssignmentKey, ...]
+    parked: Mapping[AssignmentKey, str]
+    conflicts: Mapping[AssignmentKey, str]
+    kept: Mapping[AssignmentKey, DesiredAssignment]
 
 
 def resolve_name_conflicts(
     desired: Sequence[DesiredAssignment],
-    own: Mapping[Key, ActualAssignment],
+    own: Mapping[AssignmentKey, ActualAssignment],
     actual: Sequence[ActualAssignment],
-    links: Mapping[Key, Link],
-    immovable: frozenset[Key] = frozenset(),
+    links: Mapping[AssignmentKey, Link],
+    immovable: frozenset[AssignmentKey] = frozenset(),
 ) -> NameAssignment:
     """Return which of the desired assignments may have their names; `own` says which actual one is whose.
 
@@ -62,18 +60,18 @@ def resolve_name_conflicts(
     board = _Board(
         own={key: _with_old_name(key, a, links) for key, a in own.items()},
         holders=_holders(actual),
-        waiting={key_of(d): d for d in sorted(desired, key=_by_id) if key_of(d) not in doubles},
+        waiting={d.key: d for d in sorted(desired, key=_by_id) if d.key not in doubles},
     )
     board.settle()
-    parked: dict[Key, str] = {}
+    parked: dict[AssignmentKey, str] = {}
     for key in list(board.waiting):
         trial = board.with_parked(key, immovable)
         if trial is not None:
-            board, parked[key] = trial, temporary_name(key[0])
+            board, parked[key] = trial, temporary_name(key.assignment_id)
     conflicts = {**doubles, **{key: _named(board.rivals(key)) for key in board.waiting}}
-    by_key = {key_of(d): d for d in desired}
+    by_key = {d.key: d for d in desired}
     lost = sorted((by_key[key] for key in conflicts if key in own), key=_by_id)
-    kept = {key_of(d): board.keep(d, own[key_of(d)]) for d in lost}
+    kept = {d.key: board.keep(d, own[d.key]) for d in lost}
     return NameAssignment(tuple(board.order), parked, conflicts, kept)
 
 
@@ -84,12 +82,12 @@ class _Board:
     `own` has the names that assignments had before any temporary one.
     """
 
-    own: Mapping[Key, ActualAssignment]
+    own: Mapping[AssignmentKey, ActualAssignment]
     holders: Holders
-    waiting: dict[Key, DesiredAssignment]
-    order: list[Key] = field(default_factory=list)
+    waiting: dict[AssignmentKey, DesiredAssignment]
+    order: list[AssignmentKey] = field(default_factory=list)
 
-    def settle(self, fixed: frozenset[Key] = frozenset()) -> None:
+    def settle(self, fixed: frozenset[AssignmentKey] = frozenset()) -> None:
         """Let those go whose names are free, round by round: a name becomes free once its holder is renamed."""
         while ready := [key for key in self.waiting if not self.rivals(key)]:
             for key in ready:
@@ -99,7 +97,7 @@ class _Board:
                         self.move(there, (d.section_dcid, normalize_name(d.name)), d.due_date)
                     self.order.append(key)
 
-    def rivals(self, key: Key) -> list[int]:
+    def rivals(self, key: AssignmentKey) -> list[int]:
         """Return the assignment section ids that are in the way of a waiting one."""
         d, there = self.waiting[key], self.own.get(key)
         place = (d.section_dcid, normalize_name(d.name))
@@ -110,10 +108,10 @@ class _Board:
         others = {id_: day for id_, day in holders.items() if id_ != there.assignment_section_id}
         return [id_ for id_, day in others.items() if not had_it or day == d.due_date]
 
-    def with_parked(self, key: Key, immovable: frozenset[Key]) -> "_Board | None":
+    def with_parked(self, key: AssignmentKey, immovable: frozenset[AssignmentKey]) -> "_Board | None":
         """Return the board after `key` gave way to others and got its name in the end; None if it does not."""
         there = self.own.get(key)
-        place = (key[1], normalize_name(temporary_name(key[0])))
+        place = (key.section_dcid, normalize_name(temporary_name(key.assignment_id)))
         if key not in self.waiting or there is None or there.locked or key in immovable or self._is_held(place, there):
             return None
         trial = replace(self, holders=deepcopy(self.holders), waiting=dict(self.waiting), order=list(self.order))
@@ -123,7 +121,7 @@ class _Board:
 
     def keep(self, d: DesiredAssignment, there: ActualAssignment) -> DesiredAssignment:
         """Return `d` with the name that it has in PowerSchool, on the day it wants if the two are free."""
-        before = self.own[key_of(d)]
+        before = self.own[d.key]
         for name, day in ((before.name, d.due_date), (before.name, there.due_date)):
             place = (d.section_dcid, normalize_name(name))
             held = self.holders.get(place, {})
@@ -144,19 +142,19 @@ class _Board:
 
 
 def name_conflict(
-    key: Key,
+    key: AssignmentKey,
     name: str,
     due_date: date | None,
     *,
     actual: Sequence[ActualAssignment],
-    links: Mapping[Key, Link],
+    links: Mapping[AssignmentKey, Link],
     plugin_ids: frozenset[str],
 ) -> str:
     """Return what has `name` in the section of `key`, empty if nothing is in the way.
 
     For an assignment that a rule blocks, so that its teacher learns of both at once.
     """
-    place = (key[1], normalize_name(name))
+    place = (key.section_dcid, normalize_name(name))
     there = [a for a in actual if _slot(a) == place]
     link = links.get(key)
     if link is not None and any(a.assignment_section_id == link.powerschool_assignment_section_id for a in there):
@@ -166,30 +164,34 @@ def name_conflict(
     return "" if len(there) == len(adoptable) == 1 else _named(a.assignment_section_id for a in there)
 
 
-def _doubles(desired: Sequence[DesiredAssignment], own: Mapping[Key, ActualAssignment]) -> dict[Key, str]:
+def _doubles(
+    desired: Sequence[DesiredAssignment], own: Mapping[AssignmentKey, ActualAssignment]
+) -> dict[AssignmentKey, str]:
     """Return the Canvas assignments that give way to others of the same name, and to which."""
     groups: dict[NameSlot, list[DesiredAssignment]] = {}
     for d in sorted(desired, key=_by_id):
         groups.setdefault((d.section_dcid, normalize_name(d.name)), []).append(d)
-    conflicts: dict[Key, str] = {}
+    conflicts: dict[AssignmentKey, str] = {}
     for place, group in groups.items():
-        winners = [key_of(d) for d in _winners(place, group, own)]
-        for key in (key_of(d) for d in group):
+        winners = [d.key for d in _winners(place, group, own)]
+        for key in (d.key for d in group):
             if winners and key not in winners:
-                conflicts[key] = "Canvas assignment " + ", ".join(assignment_id for assignment_id, _ in winners)
+                conflicts[key] = "Canvas assignment " + ", ".join(winner.assignment_id for winner in winners)
     return conflicts
 
 
 def _winners(
-    place: NameSlot, group: Sequence[DesiredAssignment], own: Mapping[Key, ActualAssignment]
+    place: NameSlot, group: Sequence[DesiredAssignment], own: Mapping[AssignmentKey, ActualAssignment]
 ) -> Sequence[DesiredAssignment]:
-    there = [d for d in group if key_of(d) in own]
-    named = [d for d in there if _slot(own[key_of(d)]) == place]
+    there = [d for d in group if d.key in own]
+    named = [d for d in there if _slot(own[d.key]) == place]
     return named or there[:1] or [d for d in group if d.is_graded][:1]
 
 
-def _with_old_name(key: Key, there: ActualAssignment, links: Mapping[Key, Link]) -> ActualAssignment:
-    is_parked = normalize_name(there.name) == normalize_name(temporary_name(key[0]))
+def _with_old_name(
+    key: AssignmentKey, there: ActualAssignment, links: Mapping[AssignmentKey, Link]
+) -> ActualAssignment:
+    is_parked = normalize_name(there.name) == normalize_name(temporary_name(key.assignment_id))
     return replace(there, name=links[key].name) if is_parked and key in links else there
 
 

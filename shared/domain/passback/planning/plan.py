@@ -5,21 +5,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from shared.domain.passback.planning.assignment_matching import AssignmentMatches, Key, key_of, match_assignments
-from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link, without_students
+from shared.domain.passback.planning.assignment_matching import AssignmentMatches, match_assignments
+from shared.domain.passback.planning.desired import DesiredAssignment, Echo, Link, without_students
 from shared.domain.passback.planning.diff import OwnedField, agrees, has_value, is_flag_zero, stale_scores
 from shared.domain.passback.planning.name_conflicts import resolve_name_conflicts
 from shared.domain.passback.planning.stored_forms import fields_to_write, not_cleared, scores_to_write, seen
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class UnlinkStep:
-    """Forget a link: its assignment was deleted in PowerSchool. Writes nothing there."""
+    """Delete a link: its assignment was deleted in PowerSchool. Writes nothing there."""
 
-    assignment_id: str
-    section_dcid: int
+    key: AssignmentKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,52 +28,34 @@ class LinkExistingStep:
     link: Link
 
     @property
-    def assignment_id(self) -> str:
-        """The Canvas assignment."""
-        return self.link.assignment_id
-
-    @property
-    def section_dcid(self) -> int:
-        """The section, by SECTIONS.DCID."""
-        return self.link.section_dcid
+    def key(self) -> AssignmentKey:
+        """The link's key."""
+        return self.link.key
 
 
 @dataclass(frozen=True, slots=True)
 class PlanNote:
     """Remember what the look at PowerSchool told of a link's scores and fields. Writes nothing there."""
 
-    assignment_id: str
-    section_dcid: int
+    key: AssignmentKey
     zeros: frozenset[int]
     echoes: Mapping[str, Echo]
 
 
-class _OfDesired:
-    """A step for one desired assignment."""
-
-    __slots__ = ()
-    desired: DesiredAssignment
-
-    @property
-    def assignment_id(self) -> str:
-        """The Canvas assignment."""
-        return self.desired.assignment_id
-
-    @property
-    def section_dcid(self) -> int:
-        """The section, by SECTIONS.DCID."""
-        return self.desired.section_dcid
-
-
 @dataclass(frozen=True, slots=True)
-class CreateStep(_OfDesired):
+class CreateStep:
     """Create the assignment in its section."""
 
     desired: DesiredAssignment
 
+    @property
+    def key(self) -> AssignmentKey:
+        """The key of the assignment."""
+        return self.desired.key
+
 
 @dataclass(frozen=True, slots=True)
-class UpdateStep(_OfDesired):
+class UpdateStep:
     """Make the assignment's own fields equal Canvas's; `changed_fields` differ now.
 
     One that `is_temporary` gives the assignment a temporary name, so that another one can take its name; an Update to
@@ -86,15 +67,19 @@ class UpdateStep(_OfDesired):
     changed_fields: tuple[OwnedField, ...]
     is_temporary: bool = False
 
+    @property
+    def key(self) -> AssignmentKey:
+        """The key of the assignment."""
+        return self.desired.key
+
 
 @dataclass(frozen=True, slots=True)
 class WriteScoresStep:
-    """Write these scores, all of them different from what PowerSchool has: `replaces`, by STUDENTS.DCID."""
+    """Write these scores, by STUDENTS.DCID, all of them different from what PowerSchool has: `replaces`."""
 
-    assignment_id: str
-    section_dcid: int
-    rows: tuple[DesiredScore, ...]
-    replaces: Mapping[int, ActualScore] = field(default_factory=dict)
+    key: AssignmentKey
+    scores: Mapping[int, Score]
+    replaces: Mapping[int, Score] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +90,8 @@ class ClearScoresStep:
     district wants that.
     """
 
-    assignment_id: str
-    section_dcid: int
-    replaces: Mapping[int, ActualScore]
+    key: AssignmentKey
+    replaces: Mapping[int, Score]
     withdrawn: frozenset[int] = frozenset()
 
 
@@ -120,8 +104,7 @@ Step = LinkStep | Write
 class PlanFinding:
     """Why an assignment, or one student's score (STUDENTS.DCID) of it, does not get to a section."""
 
-    assignment_id: str
-    section_dcid: int
+    key: AssignmentKey
     finding: Finding
     student_dcid: int | None = None
 
@@ -141,44 +124,44 @@ class Plan:
         """The steps that write to PowerSchool."""
         return tuple(step for step in self.steps if not isinstance(step, LinkStep))
 
-    def steps_of(self, assignment_id: str, section_dcid: int) -> tuple[Step, ...]:
+    def steps_of(self, key: AssignmentKey) -> tuple[Step, ...]:
         """Return the steps of one assignment in one section."""
-        return tuple(self._steps.get((assignment_id, section_dcid), ()))
+        return tuple(self._steps.get(key, ()))
 
-    def findings_of(self, assignment_id: str, section_dcid: int) -> tuple[PlanFinding, ...]:
+    def findings_of(self, key: AssignmentKey) -> tuple[PlanFinding, ...]:
         """Return the findings of one assignment in one section, its students' included."""
-        return tuple(self._findings.get((assignment_id, section_dcid), ()))
+        return tuple(self._findings.get(key, ()))
 
     @cached_property
-    def _steps(self) -> Mapping[Key, Sequence[Step]]:
+    def _steps(self) -> Mapping[AssignmentKey, Sequence[Step]]:
         return _by_key(self.steps)
 
     @cached_property
-    def _findings(self) -> Mapping[Key, Sequence[PlanFinding]]:
+    def _findings(self) -> Mapping[AssignmentKey, Sequence[PlanFinding]]:
         return _by_key(self.findings)
 
 
-def _by_key(parts: Iterable[P]) -> dict[Key, list[P]]:
-    found: dict[Key, list[P]] = {}
+def _by_key(parts: Iterable[P]) -> dict[AssignmentKey, list[P]]:
+    found: dict[AssignmentKey, list[P]] = {}
     for part in parts:
-        found.setdefault((part.assignment_id, part.section_dcid), []).append(part)
+        found.setdefault(part.key, []).append(part)
     return found
 
 
 def make_plan(
     desired: Sequence[DesiredAssignment],
     actual: Sequence[ActualAssignment],
-    links: Mapping[Key, Link],
+    links: Mapping[AssignmentKey, Link],
     plugin_ids: frozenset[str],
     *,
     clear_scores: bool = False,
     repeat_clears: bool = False,
-    immovable: frozenset[Key] = frozenset(),
+    immovable: frozenset[AssignmentKey] = frozenset(),
 ) -> Plan:
     """Return the difference between what PowerSchool should hold and what it holds.
 
     `actual` must be every assignment of the desired ones' sections, with the scores of those that are linked or
-    may be adopted (`adoption.ownership` tells them without scores). What is neither linked nor adopted is never
+    may be adopted (`match_assignments` finds them without scores). What is neither linked nor adopted is never
     touched. The order of the inputs makes no difference. With `clear_scores`, a score that is empty in Canvas now is
     emptied; with `repeat_clears`, also one that PowerSchool said it emptied and did not. The `immovable` are not
     renamed to make way for others.
@@ -188,11 +171,13 @@ def make_plan(
     owned = _with_recipients(match_assignments(desired, actual, links, plugin_ids), links)
     immovable |= {key for key, own in owned.own.items() if own.unreadable}
     naming = resolve_name_conflicts(desired, owned.own, actual, links, immovable)
-    by_key = {key_of(d): d for d in desired}
-    clears = _Clears(clear_scores, repeat_clears)
+    by_key = {d.key: d for d in desired}
     there = {key: replace(a, name=naming.parked.get(key, a.name)) for key, a in owned.own.items()}
     to_be = [by_key[key] for key in naming.order] + list(naming.kept.values())
-    parts = [_part(d, there.get(key_of(d)), owned.adopted.get(key_of(d), links.get(key_of(d))), clears) for d in to_be]
+    parts = [
+        _part(d, there.get(d.key), owned.adopted.get(d.key, links.get(d.key)), clear_scores, repeat_clears)
+        for d in to_be
+    ]
     taken = [_finding(key, Reason.NAME_TAKEN, naming.conflicts[key]) for key in sorted(naming.conflicts)]
     return Plan(
         steps=(
@@ -204,14 +189,6 @@ def make_plan(
         ),
         findings=(*taken, *(finding for part in parts for finding in part.findings)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Clears:
-    """Which scores may be emptied, beside the zeros of withdrawn flags."""
-
-    cleared: bool
-    repeated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +216,7 @@ def _parking(desired: DesiredAssignment, actual: ActualAssignment, name: str) ->
     return UpdateStep(actual, as_it_is, (OwnedField.NAME,), is_temporary=True)
 
 
-def _with_recipients(owned: AssignmentMatches, links: Mapping[Key, Link]) -> AssignmentMatches:
+def _with_recipients(owned: AssignmentMatches, links: Mapping[AssignmentKey, Link]) -> AssignmentMatches:
     """Return the matches with recipients in each link that was lost: the students who have a score in PowerSchool.
 
     Without them, a score that is emptied in Canvas would stay in PowerSchool. A claim was never written to.
@@ -256,19 +233,21 @@ def _scored(actual: ActualAssignment) -> frozenset[int]:
 
 
 def _link_steps(owned: AssignmentMatches) -> list[LinkStep]:
-    forgotten: list[LinkStep] = [UnlinkStep(*key) for key in sorted(owned.gone - owned.adopted.keys())]
+    forgotten: list[LinkStep] = [UnlinkStep(key) for key in sorted(owned.gone - owned.adopted.keys())]
     return forgotten + [LinkExistingStep(owned.adopted[key]) for key in sorted(owned.adopted)]
 
 
-def _part(desired: DesiredAssignment, actual: ActualAssignment | None, link: Link | None, clears: _Clears) -> _Part:
+def _part(
+    desired: DesiredAssignment, actual: ActualAssignment | None, link: Link | None, clear: bool, repeat_clears: bool
+) -> _Part:
     if actual is None:
         return _new(desired)
     if actual.unreadable:
-        return _Part(findings=(_finding(key_of(desired), Reason.VALUE_UNREADABLE, actual.unreadable),))
+        return _Part(findings=(_finding(desired.key, Reason.VALUE_UNREADABLE, actual.unreadable),))
     odd = actual.unreadable_scores
-    part = _existing(without_students(desired, odd.keys()), actual, link, clears)
+    part = _existing(without_students(desired, odd.keys()), actual, link, clear, repeat_clears)
     told = (
-        _finding(key_of(desired), Reason.VALUE_UNREADABLE, odd[dcid], dcid)
+        _finding(desired.key, Reason.VALUE_UNREADABLE, odd[dcid], dcid)
         for dcid in sorted(odd.keys() & _students(desired))
     )
     return replace(part, findings=(*part.findings, *told)) if odd else part
@@ -286,27 +265,29 @@ def _new(desired: DesiredAssignment) -> _Part:
     Source: "it is created in PowerSchool when the first score or excuse exists in that section".
     """
     if not desired.is_graded:
-        return _Part(findings=(_finding(key_of(desired), Reason.NOT_GRADED_YET),))
-    scores = WriteScoresStep(*key_of(desired), scores_to_write(desired, None, {}))
+        return _Part(findings=(_finding(desired.key, Reason.NOT_GRADED_YET),))
+    scores = WriteScoresStep(desired.key, scores_to_write(desired, None, {}))
     return _Part((CreateStep(desired),), (scores,))
 
 
-def _existing(desired: DesiredAssignment, actual: ActualAssignment, link: Link | None, clears: _Clears) -> _Part:
-    key = key_of(desired)
+def _existing(
+    desired: DesiredAssignment, actual: ActualAssignment, link: Link | None, clear: bool, repeat_clears: bool
+) -> _Part:
+    key = desired.key
     # Without a link, nothing was ever written to it.
     link = link or Link(*key, desired.name, desired.due_date)
     changed = fields_to_write(desired, actual, link.echoes)
-    rows = scores_to_write(desired, actual, link.echoes)
+    differing = scores_to_write(desired, actual, link.echoes)
     update = (UpdateStep(actual, desired, changed),) if changed else ()
-    replaced = {row.student_dcid: actual.scores[row.student_dcid] for row in rows if row.student_dcid in actual.scores}
-    scores: list[WriteScoresStep | ClearScoresStep] = [WriteScoresStep(*key, rows, replaced)] if rows else []
+    replaced = {dcid: actual.scores[dcid] for dcid in differing if dcid in actual.scores}
+    scores: list[WriteScoresStep | ClearScoresStep] = [WriteScoresStep(key, differing, replaced)] if differing else []
     withdrawn = _withdrawn(desired, actual, link)
     leftover = {d: s for d, s in stale_scores(desired, actual, link.sent_to).items() if d not in withdrawn}
     unmoved = not_cleared(desired, actual, link)
-    emptied = withdrawn | (leftover if clears.cleared else {}) | (unmoved if clears.repeated else {})
+    emptied = withdrawn | (leftover if clear else {}) | (unmoved if repeat_clears else {})
     if emptied:
         own = frozenset(dcid for dcid, score in emptied.items() if dcid in withdrawn or _is_unmoved_zero(dcid, unmoved))
-        scores.append(ClearScoresStep(*key, emptied, own))
+        scores.append(ClearScoresStep(key, emptied, own))
     findings = [_finding(key, Reason.SCORE_CLEARED, student_dcid=dcid) for dcid in leftover if dcid not in emptied]
     findings += [_finding(key, _reason_unmoved(s), student_dcid=d) for d, s in unmoved.items() if d not in emptied]
     notes = _plan_notes(desired, actual, link)
@@ -315,11 +296,11 @@ def _existing(desired: DesiredAssignment, actual: ActualAssignment, link: Link |
     return _Part(update, tuple(scores), tuple(findings), notes)
 
 
-def _reason_unmoved(score: ActualScore) -> Reason:
+def _reason_unmoved(score: Score) -> Reason:
     return Reason.FLAG_NOT_WITHDRAWN if is_flag_zero(score) else Reason.SCORE_NOT_CLEARED
 
 
-def _withdrawn(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> dict[int, ActualScore]:
+def _withdrawn(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> dict[int, Score]:
     """Return what only a flag brought, of students who have neither flag nor score now, by STUDENTS.DCID.
 
     A score that somebody entered in PowerSchool meanwhile is no longer passback's own.
@@ -328,7 +309,7 @@ def _withdrawn(desired: DesiredAssignment, actual: ActualAssignment, link: Link)
     return {dcid: actual.scores[dcid] for dcid in unflagged if is_flag_zero(actual.scores[dcid])}
 
 
-def _is_unmoved_zero(dcid: int, unmoved: Mapping[int, ActualScore]) -> bool:
+def _is_unmoved_zero(dcid: int, unmoved: Mapping[int, Score]) -> bool:
     return dcid in unmoved and is_flag_zero(unmoved[dcid])
 
 
@@ -342,8 +323,8 @@ def _plan_notes(desired: DesiredAssignment, actual: ActualAssignment, link: Link
     echoes = seen(desired, actual, link)
     if (zeros, echoes) == (link.zeros, link.echoes):
         return ()
-    return (PlanNote(*key_of(desired), zeros, echoes),)
+    return (PlanNote(desired.key, zeros, echoes),)
 
 
-def _finding(key: Key, reason: Reason, detail: str = "", student_dcid: int | None = None) -> PlanFinding:
-    return PlanFinding(*key, Finding(reason, detail), student_dcid)
+def _finding(key: AssignmentKey, reason: Reason, detail: str = "", student_dcid: int | None = None) -> PlanFinding:
+    return PlanFinding(key, Finding(reason, detail), student_dcid)

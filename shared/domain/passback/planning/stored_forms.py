@@ -5,15 +5,15 @@ assignment's weight. Which values it does that to is not publicly known. Without
 look, and is written at every look.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
 from string import ascii_letters, digits
 
-from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Echo, Link
+from shared.domain.passback.planning.desired import DesiredAssignment, Echo, Link
 from shared.domain.passback.planning.diff import OwnedField, agrees, changed_fields, differing_scores, has_value
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore
+from shared.domain.passback.powerschool import ActualAssignment, Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import DECIMAL_PLACES, to_powerschool_decimal
 
@@ -34,22 +34,22 @@ def fields_to_write(
 
 def scores_to_write(
     desired: DesiredAssignment, actual: ActualAssignment | None, echoes: Mapping[str, Echo]
-) -> tuple[DesiredScore, ...]:
-    """Return the scores to send, by STUDENTS.DCID, as exactly as PowerSchool can hold them.
+) -> dict[int, Score]:
+    """Return the scores to send, by STUDENTS.DCID in order, as exactly as PowerSchool can hold them.
 
     Equal ones are left out, and those that it stores differently from what was sent: families are notified of every
     write.
     """
-    there: Mapping[int, ActualScore] = {} if actual is None else actual.scores
+    there: Mapping[int, Score] = {} if actual is None else actual.scores
     weight = None if actual is None else actual.weight
-    return tuple(
-        score
-        for score in differing_scores(desired.scores, there)
-        if not is_echo(echoes.get(str(score.student_dcid)), score, there.get(score.student_dcid), weight)
-    )
+    return {
+        dcid: score
+        for dcid, score in differing_scores(desired.scores, there).items()
+        if not is_echo(echoes.get(str(dcid)), score, there.get(dcid), weight)
+    }
 
 
-def is_echo(echo: Echo | None, desired: DesiredScore, actual: ActualScore | None, weight: Decimal | None) -> bool:
+def is_echo(echo: Echo | None, desired: Score, actual: Score | None, weight: Decimal | None) -> bool:
     """Say whether `actual` is what PowerSchool makes of `desired`, and nothing that a person entered since.
 
     At the first look after the write nobody knows which of the two it is. What is a rounding of the score, or the score
@@ -77,7 +77,7 @@ def seen(
     return echoes
 
 
-def not_cleared(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> dict[int, ActualScore]:
+def not_cleared(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> dict[int, Score]:
     """Return what PowerSchool still has of scores that it said it emptied, by STUDENTS.DCID."""
     cleared = {int(key) for key, echo in link.echoes.items() if echo.sent == CLEARED}
     still = {dcid: actual.scores[dcid] for dcid in sorted(cleared & actual.scores.keys()) if dcid not in desired.scores}
@@ -94,45 +94,44 @@ def finding(echoes: Mapping[str, Echo]) -> Iterator[Finding]:
         yield Finding(Reason.STORED_DIFFERENTLY, ", ".join(told))
 
 
-def sent(link: Link, scores: Iterable[DesiredScore]) -> Mapping[str, Echo]:
-    """Return the link's echoes after these scores were written."""
-    return {**link.echoes, **{str(score.student_dcid): Echo(score_code(score)) for score in scores}}
+def sent(link: Link, scores: Mapping[int, Score]) -> Mapping[str, Echo]:
+    """Return the link's echoes after these scores were written, by STUDENTS.DCID."""
+    return {**link.echoes, **{str(dcid): Echo(score_code(score)) for dcid, score in scores.items()}}
 
 
-def is_repeated(link: Link, score: DesiredScore) -> bool:
-    """Say whether the score was sent before and did not come back so: look right after it is written again."""
-    echo = link.echoes.get(str(score.student_dcid))
+def is_repeated(link: Link, student_dcid: int, score: Score) -> bool:
+    """Say whether the score was sent before and was not stored so: it is read again right after the next write."""
+    echo = link.echoes.get(str(student_dcid))
     return echo is not None and _is_sent(echo, score)
 
 
-def score_code(score: DesiredScore) -> str:
+def score_code(score: Score) -> str:
     """Return two characters for a score that waits for the next look; a digest if it has more than two decimals.
 
     A course has a thousand scores right after they were written, most of which PowerSchool stores as they are. The code
     says which of all scores with these flags it is, give or take a multiple of 7.97 points. No two scores that may be
     rounded to the same number have one code, and seldom two that a teacher gives a student one after the other.
     """
-    hundredths = to_powerschool_decimal(score.points) * 100
-    if hundredths % 1:
+    points = to_powerschool_decimal(score.points)
+    if points is None or points * 100 % 1:
         return score_digest(score)
-    number = (int(hundredths) % _CODE_MODULUS * 2 + score.missing) * 2 + score.exempt
+    number = (int(points * 100) % _CODE_MODULUS * 2 + score.missing) * 2 + score.exempt
     return _CODE_CHARACTERS[number // 64] + _CODE_CHARACTERS[number % 64]
 
 
-def score_digest(score: DesiredScore) -> str:
+def score_digest(score: Score) -> str:
     """Return the digest of a score as it is sent."""
     return _digest("sent", _plain(to_powerschool_decimal(score.points)), score.missing, score.exempt)
 
 
-def _is_sent(echo: Echo, score: DesiredScore) -> bool:
+def _is_sent(echo: Echo, score: Score) -> bool:
     return echo.sent == score_digest(score) or (echo.stored is None and echo.sent == score_code(score))
 
 
-def _stored_digest(score: ActualScore | None) -> str:
+def _stored_digest(score: Score | None) -> str:
     if score is None:
         return _digest("none")
-    points = None if score.points is None else _plain(score.points)
-    return _digest("stored", points, score.missing, score.exempt, score.is_code)
+    return _digest("stored", _plain(score.points), score.missing, score.exempt, score.is_code)
 
 
 def _field_echoes(
@@ -168,9 +167,11 @@ def _seen_score(
     return replace(echo, stored=stored) if echo.stored in (None, stored) else None
 
 
-def _is_rounded_or_weighted(desired: DesiredScore, actual: ActualScore, weight: Decimal | None) -> bool:
+def _is_rounded_or_weighted(desired: Score, actual: Score, weight: Decimal | None) -> bool:
     wanted, points = to_powerschool_decimal(desired.points), actual.points
-    if points is None or actual.is_code or (actual.missing, actual.exempt) != (desired.missing, desired.exempt):
+    if points is None or wanted is None or actual.is_code:
+        return False
+    if (actual.missing, actual.exempt) != (desired.missing, desired.exempt):
         return False
     if weight is not None and points == to_powerschool_decimal(wanted * weight):
         return True
@@ -186,15 +187,15 @@ def _decimals(number: Decimal) -> int:
 def _text(of: OwnedField, side: DesiredAssignment | ActualAssignment) -> str:
     match of:
         case OwnedField.POINTS:
-            return _plain(to_powerschool_decimal(side.points))
+            return str(_plain(to_powerschool_decimal(side.points)))
         case OwnedField.CATEGORY:
             return str(side.category_id)
         case _:
             return str(getattr(side, of.value))
 
 
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}"
+def _plain(number: Decimal | None) -> str | None:
+    return None if number is None else f"{number.normalize():f}"
 
 
 def _digest(*values: object) -> str:

@@ -15,7 +15,7 @@ from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool
 from shared.adapters.powerschool.gradebook import rows
 from shared.domain.passback.canvas import GradebookRow, Submission
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore, RosteredSection, Term
+from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, Score, Term
 from shared.errors import TransientError, UnexpectedResponse
 
 STATE = "/ws/schema/query/org.passback.sync.gradebook.state"
@@ -44,7 +44,7 @@ HELD = ActualAssignment(
     points=Decimal(10),
     category_id=11,
     created_by_plugin="411",
-    scores={501: ActualScore(Decimal("9.1"), False, True)},
+    scores={501: Score(Decimal("9.1"), False, True)},
 )
 GRADES = "/api/v1/courses/41/students/submissions"
 ROW: Mapping[str, Any] = {

@@ -12,9 +12,9 @@ from shared.adapters.powerschool import PowerSchool
 from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import (
     ActualAssignment,
-    ActualScore,
     Mark,
     RosteredSection,
+    Score,
     TeacherCategory,
     Term,
 )
@@ -30,7 +30,7 @@ from shared.errors import (
     TransientError,
     UnexpectedResponse,
 )
-from shared.ports.passback import ClearRow, CreatedAssignment, ScoreRow
+from shared.ports.passback import CreatedAssignment, ScoreRow
 
 TEACHER = 501
 CATEGORIES = "/ws/xte/teacher_category"
@@ -51,7 +51,7 @@ DESIRED = DesiredAssignment(
 )
 ACTUAL = ActualAssignment(9001, 5501, 6100, "Volcanos", date(2031, 10, 6), Decimal(10), 301)
 SECTION = RosteredSection("6100", 6100, 12, TEACHER, Term(date(2031, 8, 20), date(2032, 6, 1), 41), {})
-ROW = ScoreRow(5501, 8101, Decimal("9.25"), missing=False, exempt=False)
+ROW = ScoreRow(5501, 8101, Score(Decimal("9.25")))
 
 ASSIGNMENT: dict[str, Any] = {
     "_name": "assignment",
@@ -395,10 +395,10 @@ def test_the_state_is_one_query(ps: PowerSchool, remote: ScriptedRemote) -> None
     remote.on("POST", STATE, answer({"name": "assignmentsection", "record": rows, "@extensions": ""}))
     first, second = ps.gradebook.assignments([SECTION], [5501])
     assert first.scores == {
-        8101: ActualScore(Decimal("9.25")),
-        8102: ActualScore(Decimal(0), missing=True),
-        8103: ActualScore(Decimal(5), is_code=True),
-        8104: ActualScore(None, exempt=True),
+        8101: Score(Decimal("9.25")),
+        8102: Score(Decimal(0), missing=True),
+        8103: Score(Decimal(5), is_code=True),
+        8104: Score(None, exempt=True),
     }
     assert replace(first, scores={}) == ActualAssignment(
         9001, 5501, 6100, "Volcanoes", date(2031, 10, 7), Decimal("10.5"), 301, "<p>Read.</p>", "411"
@@ -429,7 +429,7 @@ def test_many_scores_take_several_queries(ps: PowerSchool, remote: ScriptedRemot
     first = {**STATE_ROW, "student_dcid": "8101", "score_points": "1"}
     remote.on("POST", STATE, answer({"record": [first]}), answer({"record": [STATE_ROW]}))
     (found,) = ps.gradebook.assignments([SECTION], range(1, 502))
-    assert found.scores == {8101: ActualScore(Decimal(1))}
+    assert found.scores == {8101: Score(Decimal(1))}
     assert len(remote.asked("POST", STATE)) == 2
 
 
@@ -482,7 +482,7 @@ def test_a_teachers_marks_are_read_and_sent_back(ps: PowerSchool, remote: Script
 
     remote.on("PUT", SCORE, answer({}))
     ps.gradebook.write_scores(TEACHER, [replace(ROW, marks=actual.scores[8101].marks) for actual in (now, before)])
-    ps.gradebook.clear_scores(TEACHER, [ClearRow(5501, 8101, now.scores[8101].marks)])
+    ps.gradebook.clear_scores(TEACHER, [ScoreRow(5501, 8101, None, now.scores[8101].marks)])
     written, emptied = (sent(request)["assignment_scores"] for request in remote.asked("PUT", SCORE))
     own = {"islate": True, "iscollected": False, "isabsent": False, "isincomplete": True}
     assert [{key: row[key] for key in own if key in row} for row in (*written, *emptied)] == [own, {}, own]

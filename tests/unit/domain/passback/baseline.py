@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,20 +18,21 @@ from shared.domain.passback.canvas import (
     Section,
     Submission,
 )
-from shared.domain.passback.planning.assignment_matching import Key
-from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Link
+from shared.domain.passback.course_state import StudentRecord
+from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.powerschool import (
     ActualAssignment,
-    ActualScore,
+    AssignmentKey,
     RosteredSection,
     RosteredStudent,
+    Score,
     TeacherCategory,
     Term,
 )
 from shared.domain.passback.rules.categories import CategoryFound, FoundBy
 from shared.domain.passback.rules.eligibility import Facts
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.rules.score import SectionScores, place_students, section_scores
+from shared.domain.passback.rules.score import place_students, with_scores
 
 CHICAGO = ZoneInfo("America/Chicago")
 FALL = Term(first_day=date(2026, 8, 17), last_day=date(2026, 12, 18), year_id=36)
@@ -112,16 +114,25 @@ def graded(score: str | None, **changes: object) -> Submission:
     return msgspec.structs.replace(valid, **changes)
 
 
-def placed(
-    *rows: GradebookRow, section: str = "21", rostered: Mapping[str, RosteredSection] | None = None
-) -> SectionScores:
+class Placed(NamedTuple):
+    """The scores of the valid assignment in a section, and the students whose scores are not sent."""
+
+    scores: Mapping[int, Score] = {}
+    unscored: frozenset[int] = frozenset()
+    students: tuple[StudentRecord, ...] = ()
+    unfinished: frozenset[int] = frozenset()
+    flag_only: frozenset[int] = frozenset()
+
+
+def placed(*rows: GradebookRow, section: str = "21", rostered: Mapping[str, RosteredSection] | None = None) -> Placed:
     """Return what goes where, of the valid assignment, in the valid section unless told otherwise."""
-    return section_scores("11", place_students(section, rows, rostered or {"21": ROSTERED}))
+    scored, students = with_scores(desired(), place_students(section, rows, rostered or {"21": ROSTERED}))
+    return Placed(scored.scores, scored.unscored, students, scored.unfinished, scored.flag_only)
 
 
-def scores(points: Mapping[int, str]) -> dict[int, DesiredScore]:
+def scores(points: Mapping[int, str]) -> dict[int, Score]:
     """Return plain scores by student."""
-    return {dcid: DesiredScore(dcid, Decimal(value)) for dcid, value in points.items()}
+    return {dcid: Score(Decimal(value)) for dcid, value in points.items()}
 
 
 def desired(
@@ -154,15 +165,17 @@ def actual(of: DesiredAssignment | None = None, id: int = 7001, **changes: objec
         category_id=of.category_id,
         description=of.description,
         created_by_plugin=MARK,
-        scores={dcid: ActualScore(s.points, s.missing, s.exempt) for dcid, s in of.scores.items()},
+        scores={dcid: Score(s.points, s.missing, s.exempt) for dcid, s in of.scores.items()},
     )
     return replace(valid, **changes)  # type: ignore[arg-type]
 
 
-def linked(*pairs: tuple[DesiredAssignment, ActualAssignment], sent_to: Iterable[int] = ()) -> dict[Key, Link]:
+def linked(
+    *pairs: tuple[DesiredAssignment, ActualAssignment], sent_to: Iterable[int] = ()
+) -> dict[AssignmentKey, Link]:
     """Return the links of these pairs."""
     return {
-        (d.assignment_id, d.section_dcid): Link(
+        d.key: Link(
             d.assignment_id,
             d.section_dcid,
             a.name,
@@ -175,6 +188,6 @@ def linked(*pairs: tuple[DesiredAssignment, ActualAssignment], sent_to: Iterable
     }
 
 
-def claim(of: DesiredAssignment) -> dict[Key, Link]:
+def claim(of: DesiredAssignment) -> dict[AssignmentKey, Link]:
     """Return the link of a create whose answer is not known."""
-    return {(of.assignment_id, of.section_dcid): Link(of.assignment_id, of.section_dcid, of.name, of.due_date)}
+    return {of.key: Link(of.assignment_id, of.section_dcid, of.name, of.due_date)}

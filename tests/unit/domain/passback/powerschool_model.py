@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from shared.domain.passback.planning.assignment_matching import Key, key_of, normalize_name
+from shared.domain.passback.planning.assignment_matching import normalize_name
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
@@ -16,7 +16,7 @@ from shared.domain.passback.planning.plan import (
     UpdateStep,
     WriteScoresStep,
 )
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
 from tests.unit.domain.passback.baseline import MARK
 
 
@@ -25,7 +25,7 @@ class Gradebook:
     """PowerSchool's assignments by assignment section id, and passback's links to them."""
 
     assignments: dict[int, ActualAssignment]
-    links: dict[Key, Link]
+    links: dict[AssignmentKey, Link]
     ids: "count[int]" = field(default_factory=lambda: count(9000))
 
     def apply(self, plan: Plan, steps: int | None = None) -> None:
@@ -37,35 +37,33 @@ class Gradebook:
     def _take(self, step: Step) -> None:
         match step:
             case UnlinkStep():
-                del self.links[step.assignment_id, step.section_dcid]
+                del self.links[step.key]
             case LinkExistingStep():
-                self.links[step.assignment_id, step.section_dcid] = step.link
+                self.links[step.key] = step.link
             case CreateStep():
                 self._write(step.desired, ActualAssignment(next(self.ids), next(self.ids), **_fields(step.desired)))
             case UpdateStep():
                 unlocked = self.assignments[step.actual.assignment_section_id]
                 assert not unlocked.locked
-                before = self.links[step.assignment_id, step.section_dcid]
+                before = self.links[step.key]
                 self._write(step.desired, replace(unlocked, **_fields(step.desired)))
                 if step.is_temporary:
-                    self.links[step.assignment_id, step.section_dcid] = before
+                    self.links[step.key] = before
             case WriteScoresStep():
-                rows = {r.student_dcid: ActualScore(r.points, r.missing, r.exempt) for r in step.rows}
-                self._score((step.assignment_id, step.section_dcid), rows)
+                self._score(step.key, step.scores)
             case ClearScoresStep():
-                key = (step.assignment_id, step.section_dcid)
-                self._score(key, dict.fromkeys(step.replaces, ActualScore(None)))
+                self._score(step.key, dict.fromkeys(step.replaces, Score(None)))
 
     def _write(self, desired: DesiredAssignment, written: ActualAssignment) -> None:
         written = replace(written, created_by_plugin=MARK)
         self.assignments[written.assignment_section_id] = written
-        key = key_of(desired)
+        key = desired.key
         sent = self.links[key].sent_to if key in self.links else frozenset[int]()
         self.links[key] = Link(
             *key, written.name, written.due_date, written.assignment_id, written.assignment_section_id, sent
         )
 
-    def _score(self, key: Key, rows: Mapping[int, ActualScore]) -> None:
+    def _score(self, key: AssignmentKey, rows: Mapping[int, Score]) -> None:
         link = self.links[key]
         assert link.powerschool_assignment_section_id is not None
         held = self.assignments[link.powerschool_assignment_section_id]

@@ -6,10 +6,9 @@ from datetime import date
 
 import pytest
 
-from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.link_maintenance import LinkStatus, check_links
-from shared.domain.passback.powerschool import ActualAssignment
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from tests.unit.domain.passback.baseline import MARKS, SECTION_DCID, actual, claim, desired, linked
 
 READ = frozenset({SECTION_DCID})
@@ -19,7 +18,7 @@ OTHER_DAY = date(2026, 10, 2)
 
 
 def standings(
-    links: Mapping[Key, Link], there: Sequence[ActualAssignment], read: frozenset[int] = READ
+    links: Mapping[AssignmentKey, Link], there: Sequence[ActualAssignment], read: frozenset[int] = READ
 ) -> list[tuple[LinkStatus, ...]]:
     return [checked.standings for checked in check_links(links, there, read, MARKS)]
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.name_conflicts import name_conflict
-from shared.domain.passback.powerschool import ActualAssignment
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from tests.unit.domain.passback.baseline import MARKS, SECTION_DCID, actual, claim, desired, linked
 
 THERE = actual()
@@ -16,11 +15,13 @@ DUE = THERE.due_date
 
 def conflict(
     *there: ActualAssignment,
-    links: Mapping[Key, Link] | None = None,
+    links: Mapping[AssignmentKey, Link] | None = None,
     due_date: date | None = DUE,
     name: str = "Reading 1",
 ) -> str:
-    return name_conflict(("11", SECTION_DCID), name, due_date, actual=there, links=links or {}, plugin_ids=MARKS)
+    return name_conflict(
+        AssignmentKey("11", SECTION_DCID), name, due_date, actual=there, links=links or {}, plugin_ids=MARKS
+    )
 
 
 def test_free() -> None:

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.passback.planning.assignment_matching import Key, temporary_name
+from shared.domain.passback.planning.assignment_matching import temporary_name
 from shared.domain.passback.planning.description import MAX_BYTES
-from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Link
+from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
@@ -23,10 +23,11 @@ from shared.domain.passback.planning.plan import (
     WriteScoresStep,
     make_plan,
 )
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from tests.unit.domain.passback.baseline import MARKS, SECTION_DCID, actual, claim, desired, linked, scores
 
+KEY = AssignmentKey("11", SECTION_DCID)
 WANTED = desired()
 THERE = actual()
 LINKS = linked((WANTED, THERE))
@@ -36,7 +37,7 @@ OTHER_DAY = date(2026, 10, 7)
 def plan(
     wanted: DesiredAssignment | tuple[DesiredAssignment, ...] = WANTED,
     there: ActualAssignment | tuple[ActualAssignment, ...] = THERE,
-    links: Mapping[Key, Link] = LINKS,
+    links: Mapping[AssignmentKey, Link] = LINKS,
     clear_scores: bool = False,
 ) -> Plan:
     wanted = wanted if isinstance(wanted, tuple) else (wanted,)
@@ -49,7 +50,7 @@ def kinds(of: Plan) -> list[type[Step]]:
 
 
 def told(reason: Reason, detail: str = "", assignment_id: str = "11", student: int | None = None) -> PlanFinding:
-    return PlanFinding(assignment_id, SECTION_DCID, Finding(reason, detail), student)
+    return PlanFinding(AssignmentKey(assignment_id, SECTION_DCID), Finding(reason, detail), student)
 
 
 def taken(detail: str, assignment_id: str = "11") -> PlanFinding:
@@ -62,7 +63,7 @@ def in_powerschool(*ids: int) -> str:
 
 
 def renames(of: Plan) -> list[tuple[str, str]]:
-    return [(step.assignment_id, step.desired.name) for step in of.steps if isinstance(step, UpdateStep)]
+    return [(step.key.assignment_id, step.desired.name) for step in of.steps if isinstance(step, UpdateStep)]
 
 
 class TestAgreement:
@@ -83,29 +84,25 @@ class TestAgreement:
         assert kinds(made) == [LinkExistingStep, UpdateStep, CreateStep, WriteScoresStep]
         assert made.writes == made.steps[1:]
         assert made.steps
-        assert made.steps_of("13", SECTION_DCID) == made.steps[2:]
-        assert made.steps_of("12", SECTION_DCID) == made.steps[:1]
-        assert made.steps_of("11", SECTION_DCID) == made.steps[1:2]
-        assert made.steps_of("11", SECTION_DCID + 1) == ()
+        assert made.steps_of(AssignmentKey("13", SECTION_DCID)) == made.steps[2:]
+        assert made.steps_of(AssignmentKey("12", SECTION_DCID)) == made.steps[:1]
+        assert made.steps_of(AssignmentKey("11", SECTION_DCID)) == made.steps[1:2]
+        assert made.steps_of(AssignmentKey("11", SECTION_DCID + 1)) == ()
 
     def test_findings_of(self) -> None:
         """The findings of one assignment in one section can be asked for."""
         made = plan((desired(students={}), desired("12", "Lab", students={})), (), {})
-        assert made.findings_of("12", SECTION_DCID) == (told(Reason.NOT_GRADED_YET, assignment_id="12"),)
-        assert made.findings_of("12", SECTION_DCID + 1) == ()
+        assert made.findings_of(AssignmentKey("12", SECTION_DCID)) == (told(Reason.NOT_GRADED_YET, assignment_id="12"),)
+        assert made.findings_of(AssignmentKey("12", SECTION_DCID + 1)) == ()
 
 
 class TestCreate:
     def test_create(self) -> None:
         """A scored assignment that PowerSchool does not have is created, and then its scores are sent."""
-        assert plan(there=(), links={}) == Plan(
-            (CreateStep(WANTED), WriteScoresStep("11", SECTION_DCID, (DesiredScore(501, Decimal(8)),)))
-        )
+        assert plan(there=(), links={}) == Plan((CreateStep(WANTED), WriteScoresStep(KEY, {501: Score(Decimal(8))})))
 
-    @pytest.mark.parametrize(
-        "score", [DesiredScore(501, Decimal(0), missing=True), DesiredScore(501, Decimal(0), exempt=True)]
-    )
-    def test_flag_creates(self, score: DesiredScore) -> None:
+    @pytest.mark.parametrize("score", [Score(Decimal(0), missing=True), Score(Decimal(0), exempt=True)])
+    def test_flag_creates(self, score: Score) -> None:
         """A missing or excused student is enough to create an assignment."""
         assert kinds(plan(desired(scores={501: score}), (), {})) == [CreateStep, WriteScoresStep]
 
@@ -128,12 +125,12 @@ class TestCreate:
         wanted = desired(students={501: "8", 502: "9"})
         made = plan(wanted, ())
         assert kinds(made) == [UnlinkStep, CreateStep, WriteScoresStep]
-        assert made.steps[0] == UnlinkStep("11", SECTION_DCID)
-        assert [row.student_dcid for row in made.steps[2].rows] == [501, 502]  # type: ignore[union-attr]
+        assert made.steps[0] == UnlinkStep(KEY)
+        assert list(made.steps[2].scores) == [501, 502]  # type: ignore[union-attr]
 
     def test_deleted_in_powerschool_without_scores(self) -> None:
         """An assignment deleted in PowerSchool that has no scores waits for its first one."""
-        assert plan(desired(students={}), ()) == Plan((UnlinkStep("11", SECTION_DCID),), (told(Reason.NOT_GRADED_YET),))
+        assert plan(desired(students={}), ()) == Plan((UnlinkStep(KEY),), (told(Reason.NOT_GRADED_YET),))
 
     def test_same_id_in_another_section(self) -> None:
         """An assignment of another section is not the linked one, even under its id."""
@@ -212,17 +209,17 @@ class TestScores:
     @pytest.mark.parametrize(
         "held",
         [
-            ActualScore(Decimal("7.5")),
-            ActualScore(None),
-            ActualScore(Decimal(8), missing=True),
-            ActualScore(Decimal(8), exempt=True),
-            ActualScore(Decimal(8), is_code=True),
+            Score(Decimal("7.5")),
+            Score(None),
+            Score(Decimal(8), missing=True),
+            Score(Decimal(8), exempt=True),
+            Score(Decimal(8), is_code=True),
         ],
     )
-    def test_differs(self, held: ActualScore) -> None:
+    def test_differs(self, held: Score) -> None:
         """A score, flag or code that differs is replaced, and the plan says what was there."""
         made = plan(there=replace(THERE, scores={501: held}))
-        assert made.steps == (WriteScoresStep("11", SECTION_DCID, (DesiredScore(501, Decimal(8)),), {501: held}),)
+        assert made.steps == (WriteScoresStep(KEY, {501: Score(Decimal(8))}, {501: held}),)
 
     @pytest.mark.parametrize("points", ["8", "8.000000", "8.0000004"])
     def test_equal(self, points: str) -> None:
@@ -232,36 +229,35 @@ class TestScores:
     def test_only_differing_rows(self) -> None:
         """Only the scores that differ are sent, in the order of their students."""
         wanted = desired(students={503: "3", 501: "8", 502: "2"})
-        held = replace(THERE, scores={501: ActualScore(Decimal(8)), 503: ActualScore(Decimal(1))})
+        held = replace(THERE, scores={501: Score(Decimal(8)), 503: Score(Decimal(1))})
         assert plan(wanted, held).steps == (
             WriteScoresStep(
-                "11",
-                SECTION_DCID,
-                (DesiredScore(502, Decimal(2)), DesiredScore(503, Decimal(3))),
-                {503: ActualScore(Decimal(1))},
+                KEY,
+                {502: Score(Decimal(2)), 503: Score(Decimal(3))},
+                {503: Score(Decimal(1))},
             ),
         )
 
     def test_exempt_without_score(self) -> None:
         """An exempt student without a score needs no 0: neither counts."""
-        wanted = desired(scores={501: DesiredScore(501, Decimal(0), exempt=True)})
-        assert not plan(wanted, replace(THERE, scores={501: ActualScore(None, exempt=True)})).steps
+        wanted = desired(scores={501: Score(Decimal(0), exempt=True)})
+        assert not plan(wanted, replace(THERE, scores={501: Score(None, exempt=True)})).steps
 
     def test_missing_without_score(self) -> None:
         """A missing student without a score needs the 0: it counts."""
-        wanted = desired(scores={501: DesiredScore(501, Decimal(0), missing=True)})
-        assert kinds(plan(wanted, replace(THERE, scores={501: ActualScore(None, missing=True)}))) == [WriteScoresStep]
+        wanted = desired(scores={501: Score(Decimal(0), missing=True)})
+        assert kinds(plan(wanted, replace(THERE, scores={501: Score(None, missing=True)}))) == [WriteScoresStep]
 
     def test_scores_of_others(self) -> None:
         """A score of a student whom Canvas does not mention is left alone."""
-        held = replace(THERE, scores={**THERE.scores, 599: ActualScore(Decimal(1))})
+        held = replace(THERE, scores={**THERE.scores, 599: Score(Decimal(1))})
         assert not plan(there=held, links=linked((WANTED, THERE), sent_to=[501, 599])).steps
 
 
 class TestClearedScores:
     WANTED = desired(students={501: "8"}, unscored=frozenset({502}))
     LINKS = linked((WANTED, THERE), sent_to=[501, 502])
-    HELD = replace(THERE, scores={**THERE.scores, 502: ActualScore(Decimal(4))})
+    HELD = replace(THERE, scores={**THERE.scores, 502: Score(Decimal(4))})
 
     def test_reported(self) -> None:
         """A score that was sent and is now empty in Canvas is reported, and stays."""
@@ -271,21 +267,21 @@ class TestClearedScores:
     def test_cleared_if_wanted(self) -> None:
         """Where the district wants it, the score is cleared instead."""
         made = plan(self.WANTED, self.HELD, self.LINKS, clear_scores=True)
-        assert made == Plan((ClearScoresStep("11", SECTION_DCID, {502: ActualScore(Decimal(4))}),))
+        assert made == Plan((ClearScoresStep(KEY, {502: Score(Decimal(4))}),))
 
     def test_never_sent(self) -> None:
         """A score that a teacher entered in PowerSchool is neither reported nor cleared."""
         links = linked((WANTED, THERE), sent_to=[501])
         assert plan(self.WANTED, self.HELD, links, clear_scores=True) == Plan()
 
-    @pytest.mark.parametrize("held", [{}, {502: ActualScore(None)}])
-    def test_already_empty(self, held: dict[int, ActualScore]) -> None:
+    @pytest.mark.parametrize("held", [{}, {502: Score(None)}])
+    def test_already_empty(self, held: dict[int, Score]) -> None:
         """A score that is empty in PowerSchool too needs no word."""
         there = replace(THERE, scores={**THERE.scores, **held})
         assert plan(self.WANTED, there, self.LINKS, clear_scores=True) == Plan()
 
-    @pytest.mark.parametrize("held", [ActualScore(None, missing=True), ActualScore(None, exempt=True)])
-    def test_flags_left(self, held: ActualScore) -> None:
+    @pytest.mark.parametrize("held", [Score(None, missing=True), Score(None, exempt=True)])
+    def test_flags_left(self, held: Score) -> None:
         """A flag that was left over is reported like a score."""
         made = plan(self.WANTED, replace(THERE, scores={**THERE.scores, 502: held}), self.LINKS)
         assert made.findings == (told(Reason.SCORE_CLEARED, student=502),)
@@ -458,7 +454,7 @@ class TestNames:
         made = plan(
             (desired(due_date=date(2026, 10, 9)), desired("10")), (THERE, its), linked((WANTED, THERE), (second, its))
         )
-        assert [step.assignment_id for step in made.steps] == ["11", "10"]
+        assert [step.key.assignment_id for step in made.steps] == ["11", "10"]
 
     def test_renamed_onto_a_teachers(self) -> None:
         """A linked assignment that is renamed to a taken name keeps its old one, and receives all the rest."""
@@ -488,7 +484,10 @@ class TestNames:
         ungraded = desired("8", students={})
         new = (WANTED, desired("9", "READING 1", due_date=OTHER_DAY), desired("100"), ungraded)
         made = plan(new[::order], (), {})
-        assert [(type(step), step.assignment_id) for step in made.steps] == [(CreateStep, "9"), (WriteScoresStep, "9")]
+        assert [(type(step), step.key.assignment_id) for step in made.steps] == [
+            (CreateStep, "9"),
+            (WriteScoresStep, "9"),
+        ]
         names_9 = "Canvas assignment 9"
         assert set(made.findings) == {taken(names_9), taken(names_9, "8"), taken(names_9, "100")}
 
@@ -532,7 +531,7 @@ class TestNames:
         its = actual(lab, id=7002)
         wanted = (desired(name="Essay"), desired("12", "Essay", students={501: "9"}))
         made = plan(wanted, (THERE, its), linked((WANTED, THERE), (lab, its)))
-        assert [(type(step), step.assignment_id) for step in made.steps] == [
+        assert [(type(step), step.key.assignment_id) for step in made.steps] == [
             (UpdateStep, "11"),
             (WriteScoresStep, "12"),
         ]
@@ -553,7 +552,7 @@ class TestNames:
             (THERE, its, third),
             linked((WANTED, THERE), (lab, its), (quiz, third)),
         )
-        assert [step.assignment_id for step in made.steps] == ["13", "12", "11", "14", "14"]
+        assert [step.key.assignment_id for step in made.steps] == ["13", "12", "11", "14", "14"]
         assert made.findings == ()
 
     def test_swap(self) -> None:
@@ -607,7 +606,7 @@ class TestNames:
         )
         wanted = (desired(name="Lab", students={501: "9"}), desired("12", "Reading 1", students={501: "9"}))
         made = plan(wanted, there, linked((WANTED, there[0]), (lab, there[1])))
-        assert [(type(step), step.assignment_id) for step in made.steps] == [
+        assert [(type(step), step.key.assignment_id) for step in made.steps] == [
             (WriteScoresStep, "11" if locked == "12" else "12")
         ]
         assert {taken(in_powerschool(7002)), taken(in_powerschool(7001), "12")} <= set(made.findings)
@@ -618,7 +617,7 @@ class TestNames:
         its = actual(lab, id=7002)
         wanted = (desired(name="Lab"), desired("12", "Reading 1"))
         links = linked((WANTED, THERE), (lab, its))
-        made = make_plan(wanted, (THERE, its), links, MARKS, immovable=frozenset({("12", SECTION_DCID)}))
+        made = make_plan(wanted, (THERE, its), links, MARKS, immovable=frozenset({AssignmentKey("12", SECTION_DCID)}))
         assert made == Plan(findings=(taken(in_powerschool(7002)), taken(in_powerschool(7001), "12")))
 
     def test_swap_that_was_interrupted(self) -> None:
@@ -662,5 +661,5 @@ def test_isolation() -> None:
     """An assignment that cannot be written keeps nothing else back."""
     lab = desired("12", "Lab")
     made = plan((WANTED, lab), (TestNames.FOREIGN,), {})
-    assert [step.assignment_id for step in made.steps] == ["12", "12"]
+    assert [step.key.assignment_id for step in made.steps] == ["12", "12"]
     assert made.findings == (taken(in_powerschool(7005)),)

@@ -5,12 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.passback.planning.assignment_matching import Key, key_of
-from shared.domain.passback.planning.desired import DesiredAssignment, DesiredScore, Link
+from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
     CreateStep,
@@ -21,7 +19,7 @@ from shared.domain.passback.planning.plan import (
     WriteScoresStep,
     make_plan,
 )
-from shared.domain.passback.powerschool import ActualAssignment, ActualScore
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
 from shared.domain.passback.rules.reasons import Reason
 from tests.unit.domain.passback.baseline import MARK, MARKS
 from tests.unit.domain.passback.powerschool_model import Gradebook
@@ -32,13 +30,9 @@ days = st.sampled_from([date(2026, 9, 1), date(2026, 9, 2)])
 sections = st.sampled_from([4001, 4002])
 students = st.sampled_from([501, 502, 503])
 points = st.decimals(-5, 20, places=2, allow_nan=False)
-wanted_scores = st.dictionaries(
-    students, st.builds(lambda p, m, e: DesiredScore(0, p, m, e), points, st.booleans(), st.booleans()), max_size=3
-).map(
-    lambda by_student: {dcid: msgspec.structs.replace(score, student_dcid=dcid) for dcid, score in by_student.items()}
-)
+wanted_scores = st.dictionaries(students, st.builds(Score, points, st.booleans(), st.booleans()), max_size=3)
 held_scores = st.dictionaries(
-    students, st.builds(ActualScore, st.none() | points, st.booleans(), st.booleans(), st.booleans()), max_size=3
+    students, st.builds(Score, st.none() | points, st.booleans(), st.booleans(), st.booleans()), max_size=3
 )
 
 wanted = st.lists(
@@ -55,7 +49,7 @@ wanted = st.lists(
         unscored=st.frozensets(students, max_size=2),
     ).map(lambda d: replace(d, unscored=d.unscored - d.scores.keys())),
     max_size=6,
-    unique_by=key_of,
+    unique_by=lambda d: d.key,
 )
 held = st.lists(
     st.builds(
@@ -82,7 +76,7 @@ class World:
 
     desired: list[DesiredAssignment]
     actual: list[ActualAssignment]
-    links: dict[Key, Link]
+    links: dict[AssignmentKey, Link]
 
     def plan(self, clear_scores: bool = False) -> Plan:
         return make_plan(self.desired, self.actual, self.links, MARKS, clear_scores=clear_scores)
@@ -94,14 +88,14 @@ def worlds(draw: Callable[[st.SearchStrategy[object]], object]) -> World:
     actual: list[ActualAssignment] = draw(held)  # type: ignore[assignment]
     # An assignment section has at most one link; -1 is one that is gone, None a claim.
     free: list[int | None] = [a.assignment_section_id for a in actual]
-    links: dict[Key, Link] = {}
+    links: dict[AssignmentKey, Link] = {}
     for d in desired:
         choice = draw(st.sampled_from(["none", "claim", "gone", "linked"]))
         if choice == "none" or (choice == "linked" and not free):
             continue
         target = {"claim": None, "gone": -1}.get(str(choice)) if choice != "linked" else free.pop()
         sent_to = draw(st.frozensets(students))
-        links[key_of(d)] = Link(*key_of(d), d.name, d.due_date, target, target, sent_to)  # type: ignore[arg-type]
+        links[d.key] = Link(*d.key, d.name, d.due_date, target, target, sent_to)  # type: ignore[arg-type]
     return World(desired, actual, links)
 
 
@@ -129,7 +123,7 @@ def test_an_interrupted_plan_ends_where_it_would_have(world: World, steps: int) 
     assert _names(done) == _names(applied(world))
 
 
-def _names(world: World) -> dict[Key, tuple[str, date]]:
+def _names(world: World) -> dict[AssignmentKey, tuple[str, date]]:
     by_id = {a.assignment_section_id: a for a in world.actual}
     there = {key: by_id.get(link.powerschool_assignment_section_id or 0) for key, link in world.links.items()}
     return {key: (a.name, a.due_date) for key, a in there.items() if a is not None}
@@ -140,9 +134,7 @@ def test_findings_remain(world: World, clear_scores: bool) -> None:
     """What a plan does not do is told again by the next one."""
     told = {f for f in world.plan(clear_scores).findings if f.finding.reason is not Reason.SCORE_CLEARED}
     again = applied(world, clear_scores).plan(clear_scores).findings
-    assert {(f.assignment_id, f.section_dcid, f.finding.reason) for f in told} <= {
-        (f.assignment_id, f.section_dcid, f.finding.reason) for f in again
-    }
+    assert {(f.key, f.finding.reason) for f in told} <= {(f.key, f.finding.reason) for f in again}
 
 
 @given(worlds(), st.booleans())
@@ -174,18 +166,18 @@ def test_order_makes_no_difference(world: World, rng: object) -> None:
 def test_what_is_not_told_agrees(world: World, clear_scores: bool) -> None:
     """Whatever no finding keeps back is in PowerSchool afterwards, every number exact."""
     done = applied(world, clear_scores)
-    back = {(f.assignment_id, f.section_dcid) for f in world.plan(clear_scores).findings if f.student_dcid is None}
+    back = {f.key for f in world.plan(clear_scores).findings if f.student_dcid is None}
     by_id = {a.assignment_section_id: a for a in done.actual}
     for d in world.desired:
-        if key_of(d) in back:
+        if d.key in back:
             continue
-        there = by_id[done.links[key_of(d)].powerschool_assignment_section_id or 0]
+        there = by_id[done.links[d.key].powerschool_assignment_section_id or 0]
         assert (there.name.casefold(), there.due_date, there.points) == (d.name.casefold(), d.due_date, d.points)
         for dcid, score in d.scores.items():
             assert _value(there.scores[dcid]) == (score.points, score.missing, score.exempt)
 
 
-def _value(score: ActualScore) -> tuple[Decimal, bool, bool]:
+def _value(score: Score) -> tuple[Decimal, bool, bool]:
     return (Decimal(0) if score.points is None else score.points, score.missing, score.exempt)
 
 

@@ -10,33 +10,32 @@ from hypothesis import strategies as st
 
 from shared.domain.passback.canvas import GradebookRow, Submission
 from shared.domain.passback.course_state import StudentRecord
-from shared.domain.passback.planning.desired import DesiredScore
 from shared.domain.passback.planning.diff import differing_scores
-from shared.domain.passback.powerschool import ActualScore, RosteredSection, RosteredStudent
+from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Score
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.rules.score import SectionScores, place_students, section_scores, to_powerschool_decimal
-from tests.unit.domain.passback.baseline import ROSTERED, graded, placed, row
+from shared.domain.passback.rules.score import to_powerschool_decimal
+from tests.unit.domain.passback.baseline import ROSTERED, Placed, graded, placed, row
 
 SECOND = RosteredSection("4002", 4002, 100, 900, ROSTERED.term, {})
-NOTHING = SectionScores()
+NOTHING = Placed()
 
 
-def of(*rows: GradebookRow, section: str = "21", second: Iterable[tuple[str, RosteredStudent]] = ()) -> SectionScores:
+def of(*rows: GradebookRow, section: str = "21", second: Iterable[tuple[str, RosteredStudent]] = ()) -> Placed:
     rostered = {"21": ROSTERED, "22": replace(SECOND, students=dict(second))}
     return placed(*rows, section=section, rostered=rostered)
 
 
-def score(submission: Submission) -> DesiredScore:
+def score(submission: Submission) -> Score:
     return of(row(submission)).scores[501]
 
 
-def report(reason: Reason, sis_user_id: str | None) -> SectionScores:
-    return SectionScores(students=(StudentRecord("71", sis_user_id, Finding(reason)),))
+def report(reason: Reason, sis_user_id: str | None) -> Placed:
+    return Placed(students=(StudentRecord("71", sis_user_id, Finding(reason)),))
 
 
 def test_score() -> None:
     """A graded score goes to its student, and to nobody else."""
-    assert of(row(graded("8"))) == SectionScores({501: DesiredScore(501, Decimal(8))})
+    assert of(row(graded("8"))) == Placed({501: Score(Decimal(8))})
 
 
 @pytest.mark.parametrize("points", ["10.5", "0", "12", "-2", "33.333333", "0.000001"])
@@ -57,35 +56,35 @@ def test_score_exactly(points: str) -> None:
 def test_more_decimals_than_powerschool(points: str, kept: str) -> None:
     """More than six decimals are rounded half up, since PowerSchool keeps six; what it kept is not sent again."""
     wanted = {501: score(graded(points))}
-    assert [sent.points for sent in differing_scores(wanted, {})] == [Decimal(kept)]
-    assert differing_scores(wanted, {501: ActualScore(Decimal(kept))}) == ()
+    assert [sent.points for sent in differing_scores(wanted, {}).values()] == [Decimal(kept)]
+    assert differing_scores(wanted, {501: Score(Decimal(kept))}) == {}
 
 
 def test_excused_without_score() -> None:
     """Excused is a flag, and a score of 0 goes with it."""
-    assert score(graded(None, excused=True)) == DesiredScore(501, Decimal(0), exempt=True)
+    assert score(graded(None, excused=True)) == Score(Decimal(0), exempt=True)
 
 
 def test_missing_without_score() -> None:
     """Missing is a flag, and a score of 0 goes with it, although nobody graded the work."""
     submission = graded(None, missing=True, workflow_state="unsubmitted")
-    assert score(submission) == DesiredScore(501, Decimal(0), missing=True)
+    assert score(submission) == Score(Decimal(0), missing=True)
 
 
 def test_missing_with_score() -> None:
     """Missing work keeps the score that Canvas's missing policy gave it."""
-    assert score(graded("5", missing=True)) == DesiredScore(501, Decimal(5), missing=True)
+    assert score(graded("5", missing=True)) == Score(Decimal(5), missing=True)
 
 
 def test_excused_with_score() -> None:
     """An excused score that Canvas still shows goes with the flag."""
-    assert score(graded("5", excused=True)) == DesiredScore(501, Decimal(5), exempt=True)
+    assert score(graded("5", excused=True)) == Score(Decimal(5), exempt=True)
 
 
 @pytest.mark.parametrize("state", ["unsubmitted", "submitted", "graded"])
 def test_nothing_to_send(state: str) -> None:
     """A student without a score or a flag is unscored."""
-    assert of(row(graded(None, workflow_state=state))) == SectionScores(unscored=frozenset({501}))
+    assert of(row(graded(None, workflow_state=state))) == Placed(unscored=frozenset({501}))
 
 
 def test_resubmitted() -> None:
@@ -95,7 +94,7 @@ def test_resubmitted() -> None:
 
 def test_unfinished() -> None:
     """A partial quiz score is neither sent nor taken as cleared; a 0 that went with a flag is no longer due."""
-    unfinished = SectionScores(unfinished=frozenset({501}))
+    unfinished = Placed(unfinished=frozenset({501}))
     assert of(row(graded("3", workflow_state="pending_review"))) == unfinished
     assert of(row(graded(None, workflow_state="pending_review"))) == unfinished
 
@@ -105,12 +104,6 @@ def test_unfinished_with_flag(flag: str) -> None:
     """A flag goes, however far the grading is."""
     submission = graded("3", workflow_state="pending_review", **{flag: True})
     assert score(submission).points == 3
-
-
-def test_unfinished_sent() -> None:
-    """A district may have partial scores sent."""
-    seated = place_students("21", [row(graded("3", workflow_state="pending_review"))], {"21": ROSTERED})
-    assert section_scores("11", seated, send_unfinished=True).scores[501].points == 3
 
 
 @pytest.mark.parametrize("points", ["8", None])
@@ -170,7 +163,7 @@ def test_moved_student() -> None:
     moved = row(graded("8"), "S3", ["21", "22"])
     student = [("S3", RosteredStudent(503, active=True))]
     assert of(moved, second=student) == NOTHING
-    assert of(moved, section="22", second=student).scores == {503: DesiredScore(503, Decimal(8))}
+    assert of(moved, section="22", second=student).scores == {503: Score(Decimal(8))}
 
 
 def test_moved_student_not_active_anywhere() -> None:
@@ -194,14 +187,14 @@ def test_a_row_that_says_nothing_hides_none_after_it() -> None:
     without = replace(row(graded("2")), submissions={})
     unassigned = row(graded("3", assignment_visible=False))
     student = replace(row(graded("8")), user_id="72", sis_user_id="S2")
-    assert of(elsewhere, without, unassigned, student).scores == {502: DesiredScore(502, Decimal(8))}
+    assert of(elsewhere, without, unassigned, student).scores == {502: Score(Decimal(8))}
 
 
 def test_whole_class() -> None:
     """One student who cannot be placed keeps nobody else's score back."""
     rows = [row(graded("8")), row(graded(None), "S2"), row(graded("1"), "S9")]
-    assert of(*rows) == SectionScores(
-        {501: DesiredScore(501, Decimal(8))},
+    assert of(*rows) == Placed(
+        {501: Score(Decimal(8))},
         frozenset({502}),
         (StudentRecord("71", "S9", Finding(Reason.STUDENT_UNKNOWN)),),
     )

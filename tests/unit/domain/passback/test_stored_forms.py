@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.passback.planning.desired import DesiredScore, Echo, Link
+from shared.domain.passback.planning.desired import Echo, Link
 from shared.domain.passback.planning.plan import PlanNote, WriteScoresStep, make_plan
 from shared.domain.passback.planning.stored_forms import (
     CLEARED,
@@ -20,7 +20,7 @@ from shared.domain.passback.planning.stored_forms import (
     seen,
     sent,
 )
-from shared.domain.passback.powerschool import ActualScore
+from shared.domain.passback.powerschool import AssignmentKey, Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from tests.unit.domain.passback.baseline import MARKS, actual, desired, linked
 
@@ -29,51 +29,49 @@ def _with(link: Link, echoes: dict[str, Echo]) -> Link:
     return replace(link, echoes=echoes)
 
 
-SCORE = DesiredScore(501, Decimal("7.333333"))
+SCORE = Score(Decimal("7.333333"))
 SENT = Echo(score_digest(SCORE))
 
 
 @pytest.mark.parametrize(
     ("stored", "weight", "echo"),
     [
-        (ActualScore(Decimal("7.33")), None, True),
-        (ActualScore(Decimal(7)), None, True),
-        (ActualScore(Decimal(8)), None, True),
-        (ActualScore(Decimal("14.666666")), Decimal(2), True),
-        (ActualScore(Decimal("7.43")), None, False),
-        (ActualScore(Decimal(6)), None, False),
-        (ActualScore(Decimal("7.333334")), None, False),
-        (ActualScore(Decimal("14.666666")), Decimal(1), False),
-        (ActualScore(Decimal("7.33"), missing=True), None, False),
-        (ActualScore(Decimal("7.33"), is_code=True), None, False),
-        (ActualScore(None), None, False),
+        (Score(Decimal("7.33")), None, True),
+        (Score(Decimal(7)), None, True),
+        (Score(Decimal(8)), None, True),
+        (Score(Decimal("14.666666")), Decimal(2), True),
+        (Score(Decimal("7.43")), None, False),
+        (Score(Decimal(6)), None, False),
+        (Score(Decimal("7.333334")), None, False),
+        (Score(Decimal("14.666666")), Decimal(1), False),
+        (Score(Decimal("7.33"), missing=True), None, False),
+        (Score(Decimal("7.33"), is_code=True), None, False),
+        (Score(None), None, False),
         (None, None, False),
     ],
 )
-def test_at_first_sight(stored: ActualScore | None, weight: Decimal | None, echo: bool) -> None:
+def test_at_first_sight(stored: Score | None, weight: Decimal | None, echo: bool) -> None:
     """What may be a rounding or a weighting is PowerSchool's; anything else may be a person's."""
     assert is_echo(SENT, SCORE, stored, weight) is echo
 
 
 def test_only_of_what_was_sent() -> None:
     """A score that changed in Canvas since is no echo, however near the old one is."""
-    assert not is_echo(SENT, DesiredScore(501, Decimal("7.4")), ActualScore(Decimal(7)), None)
-    assert not is_echo(None, SCORE, ActualScore(Decimal(7)), None)
+    assert not is_echo(SENT, Score(Decimal("7.4")), Score(Decimal(7)), None)
+    assert not is_echo(None, SCORE, Score(Decimal(7)), None)
 
 
-@pytest.mark.parametrize(
-    "score", [DesiredScore(501, Decimal("7.33")), DesiredScore(501, Decimal("-0.5"), missing=True)]
-)
-def test_a_code_stands_for_a_digest(score: DesiredScore) -> None:
+@pytest.mark.parametrize("score", [Score(Decimal("7.33")), Score(Decimal("-0.5"), missing=True)])
+def test_a_code_stands_for_a_digest(score: Score) -> None:
     """Until the look after the write, two characters are enough; an earlier version's digest is known as well."""
     (link,) = linked((desired(), actual())).values()
-    link = _with(link, dict(sent(link, [score])))
-    rounded = ActualScore(score.points.quantize(Decimal(1)), missing=score.missing)
+    link = _with(link, dict(sent(link, {501: score})))
+    rounded = Score(score.points.quantize(Decimal(1)), missing=score.missing)
     assert len(link.echoes["501"].sent) == 2
     for echo in (link.echoes["501"], Echo(score_digest(score))):
         assert is_echo(echo, score, rounded, None)
-        assert is_repeated(_with(link, {"501": echo}), score)
-    assert not is_repeated(link, DesiredScore(501, score.points, score.missing, exempt=True))
+        assert is_repeated(_with(link, {"501": echo}), 501, score)
+    assert not is_repeated(link, 501, Score(score.points, score.missing, exempt=True))
 
 
 def test_more_decimals_than_a_code_can_say() -> None:
@@ -84,36 +82,36 @@ def test_more_decimals_than_a_code_can_say() -> None:
 @given(st.decimals(-200, 200, places=2), st.decimals(-3, 3, places=2), st.booleans(), st.booleans())
 def test_no_code_for_two_scores_near_each_other(points: Decimal, more: Decimal, missing: bool, exempt: bool) -> None:
     """What PowerSchool rounds is less than a point away; flags count too."""
-    code = score_code(DesiredScore(501, points, missing, exempt))
-    assert (score_code(DesiredScore(501, points + more, missing, exempt)) == code) == (not more)
-    assert score_code(DesiredScore(501, points, not missing, exempt)) != code
-    assert score_code(DesiredScore(501, points, missing, not exempt)) != code
+    code = score_code(Score(points, missing, exempt))
+    assert (score_code(Score(points + more, missing, exempt)) == code) == (not more)
+    assert score_code(Score(points, not missing, exempt)) != code
+    assert score_code(Score(points, missing, not exempt)) != code
     assert code[0].isalpha()
 
 
 def test_a_code_never_outlives_the_look() -> None:
     """What is remembered for good is remembered as a digest: 7.97 points more would have the same code."""
-    wanted, there = desired(students={501: "12"}), actual(scores={501: ActualScore(Decimal(10))})
+    wanted, there = desired(students={501: "12"}), actual(scores={501: Score(Decimal(10))})
     (link,) = linked((wanted, there)).values()
-    known = seen(wanted, there, _with(link, dict(sent(link, wanted.scores.values()))), after_write=True)
+    known = seen(wanted, there, _with(link, dict(sent(link, wanted.scores))), after_write=True)
     assert known["501"].sent == score_digest(wanted.scores[501])
     assert len(scores_to_write(desired(students={501: "19.97"}), there, known)) == 1
 
 
 def test_what_is_known_need_not_be_plausible() -> None:
     """Once PowerSchool was looked at right after the write, its value is known, and no other is."""
-    wanted, there = desired(students={501: "12"}), actual(scores={501: ActualScore(Decimal(10))})
+    wanted, there = desired(students={501: "12"}), actual(scores={501: Score(Decimal(10))})
     (link,) = linked((wanted, there)).values()
     written = seen(wanted, there, _with(link, {"501": Echo(score_digest(wanted.scores[501]))}), after_write=True)
-    assert scores_to_write(wanted, there, written) == ()
-    assert len(scores_to_write(wanted, actual(scores={501: ActualScore(Decimal(9))}), written)) == 1
+    assert scores_to_write(wanted, there, written) == {}
+    assert len(scores_to_write(wanted, actual(scores={501: Score(Decimal(9))}), written)) == 1
 
 
 def test_what_agrees_is_forgotten() -> None:
     """The memory holds differences alone, so that it stays small."""
     wanted, there = desired(), actual()
     links = {k: _with(link, {"501": Echo("ab"), "name": Echo("a", "b")}) for k, link in linked((wanted, there)).items()}
-    assert make_plan([wanted], [there], links, MARKS).steps == (PlanNote("11", 4001, frozenset(), {}),)
+    assert make_plan([wanted], [there], links, MARKS).steps == (PlanNote(AssignmentKey("11", 4001), frozenset(), {}),)
 
 
 def test_scores_that_were_not_read_are_left_alone() -> None:
@@ -137,8 +135,8 @@ def test_one_finding() -> None:
 def test_a_new_score_always_goes(old: Decimal, places: int, new: Decimal) -> None:
     """Whatever PowerSchool rounded the old one to."""
     rounded = old.quantize(Decimal(1).scaleb(-places))
-    wanted, there = desired(students={501: str(new)}), actual(scores={501: ActualScore(rounded)})
-    echoes = {"501": Echo(score_digest(DesiredScore(501, old)))}
+    wanted, there = desired(students={501: str(new)}), actual(scores={501: Score(rounded)})
+    echoes = {"501": Echo(score_digest(Score(old)))}
     links = {k: _with(link, echoes) for k, link in linked((wanted, there)).items()}
     writes = [step for step in make_plan([wanted], [there], links, MARKS).steps if isinstance(step, WriteScoresStep)]
     assert bool(writes) == (new not in (old, rounded))

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.passback.audit import ScoreValue
+from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.student_status import (
     AssignmentState,
@@ -15,7 +15,7 @@ from shared.domain.passback.student_status import (
     student_status,
 )
 
-EIGHT = ScoreValue(Decimal("8.50"))
+EIGHT = Score(Decimal("8.50"))
 SENT = StudentFacts(
     eligible=True, work=AssignmentState.SCORED, wanted=EIGHT, there=EIGHT, agrees=True, points_possible=Decimal(10)
 )
@@ -98,14 +98,14 @@ def test_from_memory_the_last_write_counts() -> None:
 @pytest.mark.parametrize(
     ("score", "words"),
     [
-        (ScoreValue(Decimal("1E+2")), "100 of 10"),
-        (ScoreValue(Decimal("10.50")), "10.5 of 10"),
-        (ScoreValue(Decimal(0), missing=True), "missing, 0 of 10"),
-        (ScoreValue(None, exempt=True), "excused"),
-        (ScoreValue(None), "nothing"),
+        (Score(Decimal("1E+2")), "100 of 10"),
+        (Score(Decimal("10.50")), "10.5 of 10"),
+        (Score(Decimal(0), missing=True), "missing, 0 of 10"),
+        (Score(None, exempt=True), "excused"),
+        (Score(None), "nothing"),
         (None, "nothing"),
     ],
 )
-def test_a_score_in_words(score: ScoreValue | None, words: str) -> None:
+def test_a_score_in_words(score: Score | None, words: str) -> None:
     """Flags come first, decimals are kept, and 100 is not a power of ten."""
     assert sentence_of(score, Decimal(10)) == words

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from shared.domain.outcome import Snooze
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, ScoreValue, WriteContext, WriteKind
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.powerschool import ActualScore
+from shared.domain.passback.powerschool import Score
 from shared.errors import ServiceUnavailable, TransientError
 from tests.unit.domain.passback.baseline import SECTION_DCID
 from tests.unit.workers.grade_passback.school import NOW, School, change_set, link_of
@@ -40,8 +40,8 @@ def test_a_first_sync_leaves_a_create_and_its_scores(school: School) -> None:
         occasion=WriteContext((ChangeCause.EVENT,), "passback", 1),
         points_possible=Decimal(10),
         scores=(
-            ScoreChange(501, "S1", None, ScoreValue(Decimal(8))),
-            ScoreChange(502, "S2", None, ScoreValue(Decimal("9.5"))),
+            ScoreChange(501, "S1", None, Score(Decimal(8))),
+            ScoreChange(502, "S2", None, Score(Decimal("9.5"))),
         ),
     )
 
@@ -59,12 +59,12 @@ def test_a_value_changed_by_hand_is_kept_as_replaced(school: School) -> None:
     school.sync()
     entries(school)
     there = school.powerschool.assignments_there[link_of(school)]
-    by_hand = {**there.scores, 501: ActualScore(Decimal(3), missing=True)}
+    by_hand = {**there.scores, 501: Score(Decimal(3), missing=True)}
     school.powerschool.assignments_there[link_of(school)] = replace(there, scores=by_hand)
     school.sync()
     (entry,) = entries(school)
     (score,) = entry.scores
-    assert (score.before, score.after) == (ScoreValue(Decimal(3), missing=True), ScoreValue(Decimal(8)))
+    assert (score.before, score.after) == (Score(Decimal(3), missing=True), Score(Decimal(8)))
 
 
 def test_a_changed_field_is_told_before_and_after(school: School) -> None:
@@ -118,7 +118,7 @@ def test_scores_whose_answer_was_lost_are_told_as_that(school: School, error: Ex
     school.sync()
     (entry,) = entries(school)
     assert (entry.kind, entry.answer_lost) == (WriteKind.SCORES, True)
-    assert entry.scores == (ScoreChange(501, "S1", ScoreValue(Decimal(8)), ScoreValue(Decimal(7))),)
+    assert entry.scores == (ScoreChange(501, "S1", Score(Decimal(8)), Score(Decimal(7))),)
     school.sync()
     (again,) = entries(school)
     assert (again.scores, again.answer_lost) == (entry.scores, False)
@@ -146,7 +146,7 @@ def test_a_write_is_told_before_it_is_sent(school: School) -> None:
         school.sync()
     ((begun,),) = school.audit.begun.values()
     assert (begun.kind, begun.answer_lost, entries(school)) == (WriteKind.SCORES, True, [])
-    assert begun.scores == (ScoreChange(501, "S1", ScoreValue(Decimal(8)), ScoreValue(Decimal(7))),)
+    assert begun.scores == (ScoreChange(501, "S1", Score(Decimal(8)), Score(Decimal(7))),)
     school.sync()
     assert [entry.answer_lost for entry in entries(school)] == [True, False]
 

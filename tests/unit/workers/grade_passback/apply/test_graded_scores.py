@@ -9,7 +9,7 @@ import pytest
 from shared.domain.outcome import Done, Outcome
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.course_state import State
-from shared.domain.passback.powerschool import ActualScore
+from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Reason
 from shared.errors import TransientError
 from tests.fakes import refused
@@ -182,7 +182,7 @@ def test_one_that_is_not_as_it_was_left_makes_everything_be_read(
 def test_a_value_changed_by_hand_is_put_back_with_its_own_assignment(synced: School) -> None:
     """It is "put back at the next sync of that assignment", and not by a grade in another one."""
     target = link_of(synced, "12")
-    by_hand = {501: ActualScore(Decimal(1)), 502: ActualScore(Decimal(6))}
+    by_hand = {501: Score(Decimal(1)), 502: Score(Decimal(6))}
     synced.powerschool.assignments_there[target] = replace(synced.powerschool.assignments_there[target], scores=by_hand)
     sync(synced)
     assert there(synced, "12")[501] == 1

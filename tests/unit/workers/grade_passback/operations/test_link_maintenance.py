@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.domain.passback.planning.assignment_matching import Key
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.link_maintenance import LinkStatus
+from shared.domain.passback.powerschool import AssignmentKey
 from shared.errors import ServiceUnavailable
 from tests.unit.workers.grade_passback.school import DEADLINE, School, link_of
 from workers.grade_passback.operations.link_maintenance import LinkMaintenance
@@ -22,7 +22,7 @@ def care_of(school: School) -> LinkMaintenance:
     return LinkMaintenance(school.comparer, school.powerschool, school.records, school.clock)
 
 
-def lose_links(school: School) -> dict[Key, Link]:
+def lose_links(school: School) -> dict[AssignmentKey, Link]:
     """Delete all links; return them."""
     return school.links.links.pop("1")
 
