@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from tests.architecture.project import ROOT
-from workers.web.metrics.definitions import METRICS, MetricType
-from workers.web.metrics.docs_table import with_metrics_table
+from workers.web.metrics.definitions import METRICS, MetricType, with_metrics_table
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 RUNBOOK = (ROOT / "deploy" / "guides" / "runbook.md").read_text()
@@ -41,7 +40,7 @@ def test_the_table_of_metrics_is_generated() -> None:
     guide = (ROOT / "deploy" / "guides" / "metrics.md").read_text()
 
     assert with_metrics_table(guide) == guide, (
-        "put the output of python -m workers.web.metrics.docs_table into metrics.md"
+        "put the output of python -m workers.web.metrics.definitions into metrics.md"
     )
 
 

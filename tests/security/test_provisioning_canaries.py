@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
 from shared.adapters.redis.operations.erasure_scan import content_of
@@ -13,7 +14,6 @@ from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from tests.security.canaries import MAIL, STUDENT, found
 from workers.status import installation_status
 from workers.web.metrics.collector import MetricsCollector
-from workers.web.metrics.exposition import exposition
 
 pytestmark = pytest.mark.xdist_group("provisioning-canaries")
 
@@ -64,7 +64,7 @@ def test_rosters_leave_no_name_behind(town: RosterTown) -> None:
     told = [
         json.dumps(lines, default=str),
         json.dumps(installation_status(town.service), default=str),
-        exposition(MetricsCollector(town.service).samples).decode(),
+        generate_latest(MetricsCollector(town.service)).decode(),
         *(json.dumps(town.service.dead_letter_queue.exported(each)) for each in town.service.dead_letter_queue.all()),
     ]
     assert [found(each, PEOPLE) for each in told] == [[]] * len(told)

@@ -20,14 +20,13 @@ from shared.clock import SystemClock
 from shared.config import Settings, load
 from tests.unit.web.metrics.test_metrics_access import basic
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site
-from workers.web.auth.credentials import MAX_WAITING, MAX_WAITING_PER_SENDER, Authenticator
-from workers.web.auth.passwords import hashed
+from workers.web.auth.passwords import MAX_WAITING, MAX_WAITING_PER_SENDER, Authenticator, hashed
 from workers.web.auth.roles import Role
-from workers.web.auth.sessions import COOKIE, SESSION_LIFETIME
+from workers.web.auth.sign_in import COOKIE, SESSION_LIFETIME
 from workers.web.auth.trusted_proxies import Proxies
 from workers.web.errors import ApiError
 from workers.web.flower import AuthGuard
-from workers.web.metrics.endpoint import MetricsAccess, MetricsPage
+from workers.web.metrics.endpoint import MetricsPage
 from workers.web.receivers.assembly import build
 
 SENDER = "192.0.2.1"
@@ -202,8 +201,8 @@ def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture
     """As the sign-in does, passwords and tokens alike, with one line in the log for all of them."""
     made = settings(METRICS_TOKEN="a-token-for-prometheus", CANVAS_ROOT_ACCOUNT_UUID="a-district")
     redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
-    access = MetricsAccess(made, Authenticator(made, lambda: redis, Keys(), SystemClock()))
-    app = build(made, routes=[Route("/metrics", MetricsPage(lambda: b"", access).get)])
+    page = MetricsPage(lambda: b"", made, Authenticator(made, lambda: redis, Keys(), SystemClock()))
+    app = build(made, routes=[Route("/metrics", page.get)])
 
     async def guess() -> list[int]:
         transport = httpx.ASGITransport(app, client=("192.0.2.1", 1))

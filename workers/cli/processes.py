@@ -129,7 +129,7 @@ def flower(
     from workers.celery.app import make_app  # noqa: PLC0415
     from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
     from workers.web import flower as monitor  # noqa: PLC0415
-    from workers.web.auth.credentials import Authenticator  # noqa: PLC0415
+    from workers.web.auth.passwords import Authenticator  # noqa: PLC0415
     from workers.web.auth.trusted_proxies import Proxies  # noqa: PLC0415
 
     end_on_sigterm()

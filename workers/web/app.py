@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from prometheus_client import generate_latest
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,11 +10,10 @@ from shared.clock import SystemClock
 from shared.config import Settings
 from workers.container import Container
 from workers.web.api.app import PREFIX, create_api
-from workers.web.auth.credentials import Authenticator
+from workers.web.auth.passwords import Authenticator
 from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.metrics.collector import MetricsCollector
-from workers.web.metrics.endpoint import MetricsAccess, MetricsPage
-from workers.web.metrics.exposition import exposition
+from workers.web.metrics.endpoint import MetricsPage
 from workers.web.pages.routes import create_pages
 from workers.web.receivers.assembly import build
 from workers.web.security_headers import SecurityHeaders
@@ -38,7 +38,7 @@ def metrics_route(container: Container, authenticator: Authenticator | None = No
     """Return the route of `/metrics`."""
     settings = container.settings
     authenticator = authenticator or Authenticator(settings, lambda: container.redis, container.keys, SystemClock())
-    page = MetricsPage(partial(exposition, MetricsCollector(container).samples), MetricsAccess(settings, authenticator))
+    page = MetricsPage(partial(generate_latest, MetricsCollector(container)), settings, authenticator)
     return Route("/metrics", page.get)
 
 

@@ -24,7 +24,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import RequestHandler
 
 from shared.config import ConfigurationError, is_loopback_address
-from workers.web.auth.credentials import CHALLENGE, Authenticator, name_and_password
+from workers.web.auth.passwords import CHALLENGE, Authenticator, name_and_password
 from workers.web.auth.trusted_proxies import Proxies
 from workers.web.errors import ApiError, redis_unavailable
 

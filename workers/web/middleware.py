@@ -2,7 +2,7 @@
 
 A body is read here, whole, before anything else sees the request; the application gets a `receive` with the body in one
 piece. Headers, connections and clients that do not read are limited by `workers/web/http_protocol.py`, guesses of
-passwords by `workers/web/auth/credentials.py`.
+passwords by `workers/web/auth/passwords.py`.
 """
 
 from datetime import timedelta

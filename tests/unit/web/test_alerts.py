@@ -20,7 +20,7 @@ from workers.web.views.overview import SILENCE, Overview
 NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]
 WELL = Overview(
-    now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, standings=dict.fromkeys(AssignmentStatus, 0),
+    now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, statuses=dict.fromkeys(AssignmentStatus, 0),
     waiting=[], messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW,
     silence_matters=True,
     processes=ALIVE, pauses=[], system_pauses=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],

@@ -8,7 +8,7 @@ from shared.config import ConfigurationError, load
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site, text_of
 from workers.cli.processes import require_auth_or_loopback
 from workers.web.auth.passwords import Password, hashed
-from workers.web.pages.sign_in_pages import safe
+from workers.web.pages.sign_in_pages import safe_path
 
 PROXY = {
     "OPERATOR_PASSWORD": "", "VIEWER_PASSWORD": "", "PROXY_ADDRESSES": "10.1.0.0/16", "PROXY_HEADERS": "X-User",
@@ -116,7 +116,7 @@ def test_signing_out_ends_the_session(site: Site) -> None:
 @pytest.mark.parametrize("path", ["//evil.test", "/\\evil.test", "https://evil.test", "evil", "/a\r\nX: y"])
 def test_the_sign_in_leads_nowhere_else(path: str) -> None:
     """Only paths of ours are led back to."""
-    assert safe(path) == "/"
+    assert safe_path(path) == "/"
 
 
 def test_a_form_of_another_session_is_refused(site: Site) -> None:

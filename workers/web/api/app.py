@@ -1,23 +1,19 @@
-"""The JSON API, put together: what `passback` and the pages say and do, over HTTP."""
+"""The JSON API as one application: what the command line and the pages show and do, over HTTP."""
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Response
 
 from workers.container import Container
-from workers.web.api.courses import CourseApi
-from workers.web.api.dead_letters import DeadLetterApi
+from workers.web.api import courses, dead_letters, installation
+from workers.web.api.dependencies import signed_in
 from workers.web.api.errors import ErrorResponse, install_error_handlers
-from workers.web.api.installation import InstallationApi
-from workers.web.auth.access import require_user
-from workers.web.auth.roles import User
 from workers.web.auth.sign_in import RequestAuthenticator
-from workers.web.views.operator_actions import OperatorActions
 
 PREFIX = "/api/v1"
 
-# What every endpoint may answer besides what it is for.
-REFUSALS: dict[int | str, dict[str, Any]] = {
+# What every endpoint may respond besides its own response.
+ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": why}
     for status, why in (
         (400, "The body is not readable"),
@@ -35,8 +31,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def create_api(service: Container, sign_in: RequestAuthenticator | None = None) -> FastAPI:
     """Return the API as an ASGI application. Its endpoints block, and so run in threads."""
-    sign_in = sign_in or RequestAuthenticator(service.settings, lambda: service.redis, service.keys)
-    actions = OperatorActions(service)
     app = FastAPI(
         title="passback",
         description="What is in PowerSchool, why something is not, and what to do about it.",
@@ -46,27 +40,16 @@ def create_api(service: Container, sign_in: RequestAuthenticator | None = None) 
         # A redirect of the framework's leads to the host that the request names.
         redirect_slashes=False,
     )
-    router = APIRouter(responses=REFUSALS)
-    for part in (
-        CourseApi(service, actions),
-        DeadLetterApi(service, actions),
-        InstallationApi(service, actions),
-    ):
-        part.add_to(router)
-    app.include_router(router, prefix=PREFIX, dependencies=[Depends(_known(sign_in)), Depends(_private)])
+    app.state.container = service
+    app.state.sign_in = sign_in or RequestAuthenticator(service.settings, lambda: service.redis, service.keys)
+    router = APIRouter(responses=ERRORS)
+    for module in (courses, dead_letters, installation):
+        router.include_router(module.router)
+    app.include_router(router, prefix=PREFIX, dependencies=[Depends(signed_in), Depends(_no_store)])
     install_error_handlers(app)
     return app
 
 
-def _known(sign_in: RequestAuthenticator) -> Any:  # FastAPI reads the signature itself
-    who = require_user(sign_in)
-
-    def known(request: Request, person: User = Depends(who)) -> None:  # noqa: B008  # FastAPI's way
-        request.state.person = person
-
-    return known
-
-
-def _private(response: Response) -> None:
-    """Let nobody on the way keep an answer: it may hold scores."""
+async def _no_store(response: Response) -> None:
+    """Forbid caches to store a response: it may hold scores."""
     response.headers["Cache-Control"] = "no-store"

@@ -13,7 +13,7 @@ from shared.config import ConfigurationError
 from shared.errors import NotFound, PassbackError, PermanentError, TransientError
 from workers.web.errors import ApiError, redis_unavailable
 
-# What Starlette refuses by itself: paths, methods, unreadable headers.
+# What Starlette rejects by itself: paths, methods, unreadable headers.
 CODES = {
     400: ("not_readable", "The body is not readable as JSON in UTF-8."),
     401: ("not_signed_in", "Sign in as operator or viewer."),
@@ -30,27 +30,27 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorResponse(BaseModel):
-    """The answer to what was not done."""
+    """The response to what was not done."""
 
     error: ErrorDetail
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Make the app answer every refusal in the one shape."""
-    app.add_exception_handler(ApiError, _not_done)
-    app.add_exception_handler(RequestValidationError, _not_valid)
-    app.add_exception_handler(HTTPException, _of_framework)
-    app.add_exception_handler(RedisError, _unavailable)
-    app.add_exception_handler(PassbackError, _of_system)
-    app.add_exception_handler(ConfigurationError, _not_configured)
+    """Make the app respond to every error in the one shape."""
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RedisError, _redis_error)
+    app.add_exception_handler(PassbackError, _remote_error)
+    app.add_exception_handler(ConfigurationError, _configuration_error)
 
 
-def _not_done(_request: Request, error: Exception) -> Response:
+def _api_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return error.response()
 
 
-def _not_valid(_request: Request, error: Exception) -> Response:
+def _validation_error(_request: Request, error: Exception) -> Response:
     """Say where the request is wrong, without repeating what was sent."""
     assert isinstance(error, RequestValidationError)
     problems = [f"{_location(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
@@ -61,13 +61,13 @@ def _location(location: Sequence[object]) -> str:
     return ".".join(str(part) for part in location)
 
 
-def _of_framework(_request: Request, error: Exception) -> Response:
+def _http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message = CODES.get(error.status_code, ("refused", "The request is refused."))
     return ApiError(error.status_code, code, message, error.headers).response()
 
 
-def _of_system(_request: Request, error: Exception) -> Response:
+def _remote_error(_request: Request, error: Exception) -> Response:
     """Report a failed call of Canvas or PowerSchool; its message holds ids and codes only."""
     cause = error.cause if isinstance(error, TransientError | PermanentError) else "error"
     if isinstance(error, NotFound):
@@ -75,9 +75,9 @@ def _of_system(_request: Request, error: Exception) -> Response:
     return ApiError(503, cause, str(error), {"Retry-After": "30"}).response()
 
 
-def _unavailable(_request: Request, _error: Exception) -> Response:
+def _redis_error(_request: Request, _error: Exception) -> Response:
     return redis_unavailable().response()
 
 
-def _not_configured(_request: Request, error: Exception) -> Response:
+def _configuration_error(_request: Request, error: Exception) -> Response:
     return ApiError(503, "not_configured", str(error)).response()

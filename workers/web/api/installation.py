@@ -11,14 +11,15 @@ from workers.container import Container
 from workers.grade_passback.explain.response import Json, pause_json
 from workers.provisioning.serializers import message_api_json, rows_api_json, run_api_json
 from workers.status import installation_status
-from workers.web.api.parameters import Operator, StrictModel, plain
+from workers.web.api.dependencies import Actions, Service, StrictModel, plain
 from workers.web.errors import ApiError
 from workers.web.views.alerts import alerts
-from workers.web.views.operator_actions import OperatorActions
 from workers.web.views.overview import overview
 
 TARGET = rf"^({EVERYTHING}|{PROVISIONING}|course:[0-9]{{1,20}})$"
 RunId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="Id of a provisioning run")]
+
+router = APIRouter()
 
 
 class Target(StrictModel):
@@ -33,88 +34,86 @@ class PauseRequest(Target):
     reason: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
-class InstallationApi:
-    """The endpoints about everything at once."""
+@router.get("/status")
+def status(service: Service) -> Json:
+    """Return how the whole installation is doing."""
+    seen = overview(service)
+    return {
+        **installation_status(service),
+        "problems": plain(alerts(seen)),
+        "courses_with_problems": seen.with_problems,
+        "assignments": plain(seen.statuses),
+        "event_to_powerschool": [
+            {"hour": hour.begins_at.isoformat(), "changes": hour.total, "half_within_s": hour.within(0.5),
+             "nearly_all_within_s": hour.within(0.95)}
+            for hour in seen.hours
+        ],
+    }  # fmt: skip
 
-    def __init__(self, service: Container, actions: OperatorActions) -> None:
-        self._service = service
-        self._actions = actions
-        self._provisioning = service.provisioning_service
 
-    def add_to(self, router: APIRouter) -> None:
-        """Add the endpoints with their paths."""
-        router.get("/status")(self.status)
-        router.get("/actions")(self.actions)
-        router.get("/pauses")(self.pauses)
-        router.post("/pauses", status_code=202)(self.pause)
-        router.post("/pauses/resume", status_code=202)(self.resume)
-        router.get("/provisioning")(self.provisioning)
-        router.get("/provisioning/{run_id}")(self.run)
-        router.post("/provisioning/{run_id}/approve", status_code=202)(self.approve)
-        router.post("/provisioning/{run_id}/discard", status_code=202)(self.discard)
+@router.get("/actions")
+def actions(service: Service, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Json]:
+    """Return what people did through the pages and the API, the newest first."""
+    return [plain(action) for action in service.actions.newest(limit)]
 
-    def status(self) -> Json:
-        """Return how the whole installation is doing."""
-        seen = overview(self._service)
-        return {
-            **installation_status(self._service),
-            "problems": plain(alerts(seen)),
-            "courses_with_problems": seen.with_problems,
-            "assignments": plain(seen.standings),
-            "event_to_powerschool": [
-                {"hour": hour.begins_at.isoformat(), "changes": hour.total, "half_within_s": hour.within(0.5),
-                 "nearly_all_within_s": hour.within(0.95)}
-                for hour in seen.hours
-            ],
-        }  # fmt: skip
 
-    def actions(self, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Json]:
-        """Return what people did through the pages and the API, the newest first."""
-        return [plain(action) for action in self._service.actions.newest(limit)]
+@router.get("/pauses")
+def pauses(service: Service) -> list[Json | None]:
+    """Return what is held back, the longest first."""
+    return [pause_json(pause) for pause in service.pauses.all()]
 
-    def pauses(self) -> list[Json | None]:
-        """Return what is held back, the longest first."""
-        return [pause_json(pause) for pause in self._service.pauses.all()]
 
-    def pause(self, person: Operator, body: PauseRequest) -> Json:
-        """Hold everything, provisioning or a course back. Changes are collected meanwhile. Safe to repeat."""
-        return {"target": body.target, "paused": self._actions.pause(person, body.target, body.reason)}
+@router.post("/pauses", status_code=202)
+def pause(operator: Actions, body: PauseRequest) -> Json:
+    """Hold everything, provisioning or a course back. Changes are collected meanwhile. Safe to repeat."""
+    return {"target": body.target, "paused": operator.pause(body.target, body.reason)}
 
-    def resume(self, person: Operator, body: Target) -> Json:
-        """Let it go on. Safe to repeat."""
-        return {"target": body.target, "resumed": self._actions.resume(person, body.target)}
 
-    def provisioning(self, limit: Annotated[int, Query(ge=1, le=50)] = 20) -> Json:
-        """Return the newest provisioning runs, the newest first, and those that wait for a person.
+@router.post("/pauses/resume", status_code=202)
+def resume(operator: Actions, body: Target) -> Json:
+    """Let it go on. Safe to repeat."""
+    return {"target": body.target, "resumed": operator.resume(body.target)}
 
-        `held` is the first of `held_runs`: the district's, if there is one, then by school.
-        """
-        now = self._service.clock.now()
-        held = [run_api_json(run, now) for run in self._provisioning.held_runs()]
-        runs = [run_api_json(run, now) for run in self._provisioning.runs(limit)]
-        return {"held": plain(held[0] if held else None), "held_runs": plain(held), "runs": plain(runs)}
 
-    def run(self, run_id: RunId) -> Json:
-        """Return a run with the exact rows of its plan, and the rows that Canvas refused. They hold names."""
-        run = self._found(run_id)
-        return {
-            "run": plain(run_api_json(run, self._service.clock.now())),
-            "rows": [rows_api_json(changed) for changed in self._provisioning.rows(run)],
-            "troubles": [message_api_json(message) for message in self._provisioning.messages(run_id)],
-        }
+@router.get("/provisioning")
+def provisioning(service: Service, limit: Annotated[int, Query(ge=1, le=50)] = 20) -> Json:
+    """Return the newest provisioning runs, the newest first, and those that wait for a person.
 
-    def approve(self, person: Operator, run_id: RunId) -> Json:
-        """Let a held plan be applied. Safe to repeat."""
-        self._found(run_id)
-        return {"run_id": run_id, "approved": self._actions.approve(person, run_id)}
+    `held` is the first of `held_runs`: the district's, if there is one, then by school.
+    """
+    runs, now = service.provisioning_service, service.clock.now()
+    held = [run_api_json(run, now) for run in runs.held_runs()]
+    newest = [run_api_json(run, now) for run in runs.runs(limit)]
+    return {"held": plain(held[0] if held else None), "held_runs": plain(held), "runs": plain(newest)}
 
-    def discard(self, person: Operator, run_id: RunId) -> Json:
-        """Close a held plan without applying it. Safe to repeat."""
-        self._found(run_id)
-        return {"run_id": run_id, "discarded": self._actions.reject(person, run_id)}
 
-    def _found(self, run_id: str) -> Run:
-        run = self._provisioning.run(run_id)
-        if run is None:
-            raise ApiError(404, "run_unknown", "There is no provisioning run of this id.")
-        return run
+@router.get("/provisioning/{run_id}")
+def run(service: Service, run_id: RunId) -> Json:
+    """Return a run with the exact rows of its plan, and the rows that Canvas refused. They hold names."""
+    found, runs = _run(service, run_id), service.provisioning_service
+    return {
+        "run": plain(run_api_json(found, service.clock.now())),
+        "rows": [rows_api_json(changed) for changed in runs.rows(found)],
+        "troubles": [message_api_json(message) for message in runs.messages(run_id)],
+    }
+
+
+@router.post("/provisioning/{run_id}/approve", status_code=202)
+def approve(service: Service, operator: Actions, run_id: RunId) -> Json:
+    """Let a held plan be applied. Safe to repeat."""
+    _run(service, run_id)
+    return {"run_id": run_id, "approved": operator.approve(run_id)}
+
+
+@router.post("/provisioning/{run_id}/discard", status_code=202)
+def discard(service: Service, operator: Actions, run_id: RunId) -> Json:
+    """Close a held plan without applying it. Safe to repeat."""
+    _run(service, run_id)
+    return {"run_id": run_id, "discarded": operator.reject(run_id)}
+
+
+def _run(service: Container, run_id: str) -> Run:
+    found = service.provisioning_service.run(run_id)
+    if found is None:
+        raise ApiError(404, "run_unknown", "There is no provisioning run of this id.")
+    return found

@@ -1,11 +1,11 @@
-"""Who somebody is, and what that person may do."""
+"""Users and their roles."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a person may do; the names of the two accounts with passwords, too."""
+    """What a user may do; also the names of the two accounts with passwords."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -13,17 +13,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who signed in, by the name that the account or the proxy gives."""
+    """A signed-in user, by the name of the account or the one that the proxy gives."""
 
     name: str
     role: Role
 
     @property
     def can_operate(self) -> bool:
-        """Say whether the person may do more than look."""
+        """Say whether the user may do more than read."""
         return self.role is Role.OPERATOR
 
     @property
     def actor(self) -> str:
-        """Return the name for logs and for the audit: of an e-mail address, what stands before the @."""
+        """Return the name for logs and for the audit: of an e-mail address, the part before the @."""
         return self.name.partition("@")[0] or self.role.value

@@ -1,48 +1,73 @@
-"""Finds out who sends a request: by the proxy's word, by a session's cookie, or by a password."""
+"""Authenticates requests: by a trusted proxy's headers, by a session's cookie, or by a password."""
 
+import hashlib
+import hmac
+import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 from redis import Redis
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.sign_in import SessionStore, session_secret
 from shared.clock import SystemClock
 from shared.config import PREFIX, Settings
-from workers.web.auth.credentials import Authenticator
+from workers.web.auth.passwords import Authenticator
 from workers.web.auth.roles import Role, User
-from workers.web.auth.sessions import Session, Sessions
 from workers.web.auth.trusted_proxies import Proxies
 
 CLOSED = f"Closed until somebody can sign in: set {PREFIX}OPERATOR_PASSWORD."
+COOKIE = "passback_session"
+SESSION_LIFETIME = timedelta(hours=12)
+ROLE, PASSWORD = "role", "password"
+SESSION_ID = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One browser's session. `role` is None before anybody signed in by password: nothing is stored then.
+
+    A session that `is_new` is not in the browser yet.
+    """
+
+    id: str
+    role: Role | None = None
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """Who sends a request, with the session it belongs to. `person` is None for somebody who did not sign in."""
+    """Who sends a request, and in which session; `user` is None for somebody who did not sign in.
 
-    person: User | None
+    `token` is what the forms of this session and user carry, so that no other site can send them.
+    """
+
+    user: User | None
     session: Session
     token: str
-    is_secure: bool
 
 
 class RequestAuthenticator:
-    """The doors of one installation."""
+    """Authenticates the requests to one installation, and opens, reads and ends the sessions of browsers.
+
+    A session is a random id in a cookie; Redis has its role until it ends. One that ended, or belongs to an earlier
+    password, counts as none.
+    """
 
     def __init__(
         self, settings: Settings, redis: Callable[[], Redis], keys: Keys, authenticator: Authenticator | None = None
     ) -> None:
         self.is_possible = settings.has_sign_in
-        self.by_proxy = bool(settings.proxy_headers)
         self._settings = settings
         self._redis = redis
         self._keys = keys
         self._proxies = Proxies(settings)
         self._authenticator = authenticator or Authenticator(settings, redis, keys, SystemClock())
-        self.sessions = Sessions(lambda: self._store, lambda: self._secret, self._password_digest)
 
     @property
     def accounts(self) -> list[Role]:
@@ -50,22 +75,56 @@ class RequestAuthenticator:
         return [role for role, password in self._authenticator.passwords.items() if password.is_set]
 
     def authenticate(self, request: HTTPConnection) -> Authenticated:
-        """Return who sends the request."""
-        session = self.sessions.read(request)
-        person = self._proxies.person(request)
-        if person is None and session.role is not None:
-            person = User(session.role.value, session.role)
-        token = self.sessions.token(session, person.name if person else "")
-        return Authenticated(person, session, token, self._proxies.is_secure(request))
-
-    def is_secure(self, request: HTTPConnection) -> bool:
-        """Say whether the browser speaks TLS."""
-        return self._proxies.is_secure(request)
+        """Return who sends the request. Raises: RedisError."""
+        session = self._session(request)
+        user = self._proxies.user(request)
+        if user is None and session.role is not None:
+            user = User(session.role.value, session.role)
+        return Authenticated(user, session, self.form_token(session, user.name if user else ""))
 
     async def check_password(self, request: HTTPConnection, name: str, password: str, entry_point: str) -> User:
-        """Return who has this name and password. Raises: as `Authenticator.role`."""
+        """Return the user with this name and password. Raises: as `Authenticator.role`."""
         role = await self._authenticator.role(name, password, self._proxies.sender(request), entry_point)
         return User(role.value, role)
+
+    def open_session(self, role: Role) -> Session:
+        """Store and return the session of somebody who just signed in; an earlier one is not continued."""
+        session = Session(secrets.token_urlsafe(32), role)
+        self._store.save(session.id, {ROLE: role.value, PASSWORD: self._password_digest(role) or ""}, SESSION_LIFETIME)
+        return session
+
+    def end_session(self, session: Session) -> None:
+        """End the session everywhere: a copy of its cookie opens nothing any more."""
+        self._store.end(session.id)
+
+    def set_cookie(self, session: Session, request: HTTPConnection, response: Response) -> None:
+        """Give the browser the session's cookie; over TLS it never travels in the clear."""
+        response.set_cookie(
+            COOKIE, session.id, max_age=int(SESSION_LIFETIME.total_seconds()), path="/",
+            secure=self._proxies.is_secure(request), httponly=True, samesite="lax",
+        )  # fmt: skip
+
+    def form_token(self, session: Session, name: str) -> str:
+        """Return what the forms of this session and user carry."""
+        return hmac.new(self._secret.encode(), f"form {session.id} {name}".encode(), hashlib.sha256).hexdigest()
+
+    def _session(self, request: HTTPConnection) -> Session:
+        """Return the browser's session, a new one if it has none."""
+        session_id = request.cookies.get(COOKIE, "")
+        if not SESSION_ID.fullmatch(session_id):
+            return Session(secrets.token_urlsafe(32), is_new=True)
+        fields = self._store.find(session_id)
+        if not fields:
+            return Session(session_id)
+        role = Role(fields[ROLE])
+        digest = self._password_digest(role)
+        is_current = digest is not None and hmac.compare_digest(digest, fields[PASSWORD])
+        return Session(session_id, role if is_current else None)
+
+    def _password_digest(self, role: Role) -> str | None:
+        """Return the keyed digest of an account's password, None for an account without one."""
+        password = self._authenticator.passwords[role]
+        return password.keyed_digest(self._secret) if password.is_set else None
 
     @cached_property
     def _secret(self) -> str:
@@ -74,7 +133,3 @@ class RequestAuthenticator:
     @cached_property
     def _store(self) -> SessionStore:
         return SessionStore(self._redis(), self._keys)
-
-    def _password_digest(self, role: Role) -> str | None:
-        password = self._authenticator.passwords[role]
-        return password.keyed_digest(self._secret) if password.is_set else None

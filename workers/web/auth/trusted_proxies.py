@@ -1,4 +1,4 @@
-"""What trusted proxies say of a request: where it comes from, whether by TLS, and who signed in at the proxy."""
+"""Reads the headers of trusted proxies: where a request comes from, whether by TLS, and who signed in at the proxy."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -15,10 +15,10 @@ Address = IPv4Address | IPv6Address
 
 
 class Proxies:
-    """The proxies of the settings. What anybody else says in their headers is not heard."""
+    """The proxies of the settings. The same headers from any other address are ignored."""
 
     def __init__(self, settings: Settings) -> None:
-        self._networks = [ip_network(each) for each in settings.proxy_addresses]
+        self._networks = [ip_network(address) for address in settings.proxy_addresses]
         self._user_header, self._groups_header = (*settings.proxy_headers, "", "")[:2]
         self._operators = settings.proxy_names(Role.OPERATOR)
         self._viewers = settings.proxy_names(Role.VIEWER)
@@ -31,8 +31,8 @@ class Proxies:
         """Return the sender of a request: of an IPv4 address itself, of an IPv6 address its /64.
 
         `forwarded` are the lines of `X-Forwarded-For`, in their order. The address is the right-most of these that is
-        no proxy of ours; each proxy adds the one that it was asked from, with a port or without, to the last line or
-        in a line of its own. What stands left of the first one that cannot be read is the sender's own invention.
+        no trusted proxy; each proxy adds the address that it got the request from, with a port or without, to the last
+        line or in a line of its own. What is left of the first one that cannot be read may be the sender's invention.
         """
         hops = [hop for line in forwarded for hop in line.split(",")]
         address = _read_address(peer)
@@ -46,14 +46,14 @@ class Proxies:
         return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
 
     def is_secure(self, request: HTTPConnection) -> bool:
-        """Say whether the sender's browser speaks TLS, to us or to a proxy of ours."""
-        said = request.headers.getlist("x-forwarded-proto")
-        if said and self._trusts(_read_address(_peer(request))):
-            return said[-1].rpartition(",")[2].strip() == "https"
+        """Say whether the sender's browser uses TLS, to us or to a trusted proxy."""
+        schemes = request.headers.getlist("x-forwarded-proto")
+        if schemes and self._trusts(_read_address(_peer(request))):
+            return schemes[-1].rpartition(",")[2].strip() == "https"
         return request.url.scheme == "https"
 
-    def person(self, request: HTTPConnection) -> User | None:
-        """Return who signed in at a proxy of ours and may come in."""
+    def user(self, request: HTTPConnection) -> User | None:
+        """Return who signed in at a trusted proxy and has a role here."""
         if not self._user_header or not self._trusts(_read_address(_peer(request))):
             return None
         names = request.headers.getlist(self._user_header)

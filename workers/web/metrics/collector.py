@@ -1,30 +1,36 @@
-"""Reads the numbers behind the metrics, a function per group."""
+"""Reads the current value of every metric, a function per group, as Prometheus's library collects them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from itertools import accumulate
+from typing import Any, cast
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from shared.adapters.redis.operations.queue_stats import QueueStats
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import SYSTEMS
 from shared.domain.metrics import BEYOND, EVENT_BOUNDS_S, REQUEST_BOUNDS_S, TOTAL_MS, CounterName
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.plugin_queries import QueryFault
+from shared.domain.provisioning.run import RunKind, RunState
 from shared.queues import Queue, Stream
 from workers.container import Container
 from workers.grade_passback.scheduled.repairs import REPAIRS
 from workers.web.metrics import definitions as of
-from workers.web.metrics.definitions import Metric
-from workers.web.metrics.provisioning import provisioning_samples
+from workers.web.metrics.definitions import METRICS, Metric, MetricType
 from workers.web.metrics.school_hours import SchoolHours
 
 PROCESS_KINDS = ("web", "worker", "beat")
 TOKEN_CALL = "POST /oauth/access_token"  # noqa: S105  # the name of a call
 AUDIT_COUNT_INTERVAL = timedelta(minutes=5)
+RUNS_LIMIT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +41,17 @@ class Histogram:
     sum_s: float
 
 
+_FAMILIES = {
+    MetricType.COUNTER: CounterMetricFamily,
+    MetricType.GAUGE: GaugeMetricFamily,
+    MetricType.HISTOGRAM: HistogramMetricFamily,
+}
 Value = float | Histogram
 Sample = tuple[Metric, tuple[str, ...], Value]
 
 
-class MetricsCollector:
-    """Reads the current value of every metric."""
+class MetricsCollector(Collector):
+    """Reads the current value of every metric whenever it is asked."""
 
     def __init__(self, service: Container) -> None:
         self._service = service
@@ -54,6 +65,15 @@ class MetricsCollector:
             return [*self._process(redis_up=True), *self._from_redis()]
         except RedisError:
             return list(self._process(redis_up=False))
+
+    def collect(self) -> Iterator[Family]:
+        """Yield a family per metric that has samples, in the order of the definitions."""
+        by_metric: dict[Metric, list[Sample]] = {}
+        for sample in self.samples():
+            by_metric.setdefault(sample[0], []).append(sample)
+        for metric in METRICS:
+            if metric in by_metric:
+                yield _family(metric, by_metric[metric])
 
     def _process(self, *, redis_up: bool) -> Iterator[Sample]:
         yield of.BUILD_INFO, (version("passback"),), 1
@@ -69,7 +89,7 @@ class MetricsCollector:
         yield from self._remote_systems()
         yield from self._dead_letters()
         yield from self._processes()
-        yield from self._provisioning()
+        yield from provisioning_samples(self._service.provision_runs, self._service.clock.now())
         yield from self._memory()
 
     def _events(self) -> Iterator[Sample]:
@@ -112,8 +132,8 @@ class MetricsCollector:
         yield from self._tokens()
         seconds = self._gauges.counter(CounterName.REQUEST_SECONDS)
         for system in SYSTEMS:
-            own = {labels[1]: number for labels, number in seconds.items() if labels[0] == system}
-            yield of.REQUEST_SECONDS, (system,), _histogram(own, REQUEST_BOUNDS_S)
+            of_system = {labels[1]: number for labels, number in seconds.items() if labels[0] == system}
+            yield of.REQUEST_SECONDS, (system,), _histogram(of_system, REQUEST_BOUNDS_S)
             gauge = self._gauges.system(system)
             yield of.SYSTEM_UNAVAILABLE, (system,), int(gauge.unwell)
             yield of.SYSTEM_PAUSED, (system,), gauge.paused_s
@@ -140,18 +160,14 @@ class MetricsCollector:
         yield of.POISON, (), self._service.dead_messages.count()
 
     def _processes(self) -> Iterator[Sample]:
-        beats = self._service.heartbeats.all()
-        alive = Counter((beat.process.partition("@")[0], "gone" if beat.is_stale else "alive") for beat in beats)
-        kinds = sorted({*PROCESS_KINDS, *(kind for kind, _ in alive)})
-        for kind in kinds:
+        heartbeats = self._service.heartbeats.all()
+        counts = Counter((each.process.partition("@")[0], "gone" if each.is_stale else "alive") for each in heartbeats)
+        for kind in sorted({*PROCESS_KINDS, *(kind for kind, _ in counts)}):
             for state in ("alive", "gone"):
-                yield of.PROCESSES, (kind, state), alive[kind, state]
-            ages = [beat.age for beat in beats if beat.process.partition("@")[0] == kind]
+                yield of.PROCESSES, (kind, state), counts[kind, state]
+            ages = [each.age for each in heartbeats if each.process.partition("@")[0] == kind]
             if ages:
                 yield of.HEARTBEAT_AGE, (kind,), _seconds(min(ages))
-
-    def _provisioning(self) -> Iterator[Sample]:
-        yield from provisioning_samples(self._service.provision_runs, self._service.clock.now())
 
     def _memory(self) -> Iterator[Sample]:
         memory = self._gauges.memory()
@@ -172,6 +188,32 @@ class MetricsCollector:
             # Labels of another version, which this one does not know, are not shown under wrong names.
             if len(labels) == len(metric.labels):
                 yield metric, labels, number
+
+
+def provisioning_samples(runs: ProvisionRuns, now: datetime) -> Iterator[Sample]:
+    """Yield the samples about runs; no age of a success where none of the newest runs succeeded."""
+    rosters = [run for run in runs.newest(RUNS_LIMIT) if run.kind == RunKind.ROSTER]
+    for state, count in Counter(str(run.state) for run in rosters).items():
+        yield of.PROVISIONING_RUNS, (state,), count
+    # What a person approved of one school says nothing about the others.
+    of_district = (run for run in rosters if run.state == RunState.DONE and run.school_number is None)
+    succeeded = [run.finished_at for run in of_district if run.finished_at is not None]
+    if succeeded:
+        yield of.PROVISIONING_SUCCESS_AGE, (), max(0.0, (now - max(succeeded)).total_seconds())
+    awaiting_approval = Counter("district" if run.school_number is None else "school" for run in runs.held_runs())
+    for scope in ("district", "school"):
+        yield of.PROVISIONING_HELD, (scope,), awaiting_approval[scope]
+
+
+def _family(metric: Metric, samples: Iterable[Sample]) -> Family:
+    family: Any = _FAMILIES[metric.kind](metric.name, metric.help, labels=metric.labels)
+    for _, labels, value in samples:
+        if isinstance(value, Histogram):
+            buckets = [(bound, float(count)) for bound, count in value.buckets]
+            family.add_metric(labels, buckets=buckets, sum_value=value.sum_s)
+        else:
+            family.add_metric(labels, value)
+    return cast("Family", family)
 
 
 def _histogram(counted: Mapping[str, int], bounds: Sequence[float]) -> Histogram:

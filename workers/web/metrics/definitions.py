@@ -1,5 +1,9 @@
-"""Every metric there is: `deploy/guides/metrics.md` has a row for each, and rules and dashboards use no others."""
+"""Every metric there is: `deploy/guides/metrics.md` has a row for each, and rules and dashboards use no others.
 
+`python -m workers.web.metrics.definitions` prints the table of that guide.
+"""
+
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -114,3 +118,27 @@ REDIS_MEMORY_RATIO = _gauge("redis_memory_used_ratio", "The used part of it, 0 t
 AUDIT_ENTRIES = _gauge("audit_entries", "Audit entries kept, of all courses; counted anew every five minutes.")
 
 METRICS = tuple(value for value in dict(vars()).values() if isinstance(value, Metric))
+
+BEGIN = "<!-- metrics: begin (python -m workers.web.metrics.definitions) -->"
+END = "<!-- metrics: end -->"
+
+
+def metrics_table() -> str:
+    """Return a Markdown table with a row per metric."""
+    rows = ["| Metric | Type | Labels | Meaning |", "|---|---|---|---|", *map(_row, METRICS)]
+    return "\n".join(rows)
+
+
+def with_metrics_table(document: str) -> str:
+    """Return the document with the current table between its markers."""
+    before, _, rest = document.partition(BEGIN)
+    return f"{before}{BEGIN}\n{metrics_table()}\n{END}{rest.partition(END)[2]}"
+
+
+def _row(metric: Metric) -> str:
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(metrics_table() + "\n")

@@ -1,4 +1,4 @@
-"""`GET /metrics`: who may read it, and how often Redis is asked for it."""
+"""`GET /metrics`: checks who may read it, and bounds how often Redis is read for it."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from shared.config import Settings
-from workers.web.auth.credentials import Authenticator, name_and_password
+from workers.web.auth.passwords import Authenticator, name_and_password
 from workers.web.auth.trusted_proxies import Proxies
 from workers.web.errors import ApiError, redis_unavailable
-from workers.web.metrics.exposition import CONTENT_TYPE
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Requests within this time get the same page, so that frequent requests cost Redis nothing.
 CACHE_TTL_S = 1.0
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -22,48 +22,26 @@ NOT_SIGNED_IN = ApiError(401, "not_signed_in", "Send the metrics token, or sign 
 METRICS_PATH = "metrics"
 
 
-class MetricsAccess:
-    """Admits requests with the token if one is configured, else requests from this machine; the operator always.
+class MetricsPage:
+    """Renders the page in a thread, for one caller at a time, to those who may read it.
 
-    A proxy on this machine makes every request appear local: forwarded requests are recognized by their headers. Behind
-    a proxy that adds none, a token is needed.
+    Admits requests with the token if one is configured, else requests from this machine; the operator always. A proxy
+    on this machine makes every request appear local: forwarded requests are recognized by their headers. Behind a proxy
+    that adds none, a token is needed.
     """
 
-    def __init__(self, settings: Settings, authenticator: Authenticator) -> None:
+    def __init__(self, render: Callable[[], bytes], settings: Settings, authenticator: Authenticator) -> None:
+        self._render = render
         self._has_token = bool(settings.metrics_token.get_secret_value())
         self._authenticator = authenticator
         self._proxies = Proxies(settings)
-
-    async def check(self, request: HTTPConnection) -> None:
-        """Return if this request is admitted. Raises: ApiError, RedisError."""
-        headers = request.headers
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        sender = self._proxies.sender(request)
-        match scheme.lower():
-            case "bearer" if self._has_token:
-                await self._authenticator.token(given.strip(), sender, METRICS_PATH)
-            case "basic" if self._authenticator.has_passwords:
-                await self._authenticator.operator(*name_and_password(headers["authorization"]), sender, METRICS_PATH)
-            case "":
-                if self._has_token or not _is_local(request) or any(name in headers for name in FORWARDED):
-                    raise NOT_SIGNED_IN
-            case _:
-                raise NOT_SIGNED_IN
-
-
-class MetricsPage:
-    """Renders the page in a thread, for one caller at a time."""
-
-    def __init__(self, render: Callable[[], bytes], access: MetricsAccess) -> None:
-        self._render = render
-        self._access = access
         self._lock = asyncio.Lock()
         self._cached: tuple[float, bytes] | None = None
 
     async def get(self, request: Request) -> Response:
         """Return the page, or an error: 401, 403, 429, 503."""
         try:
-            await self._access.check(request)
+            await self.check(request)
         except ApiError as error:
             response = error.response()
             response.headers.update(CHALLENGE if error.status == 401 else {})
@@ -75,6 +53,22 @@ class MetricsPage:
             if self._cached is None or now - self._cached[0] > CACHE_TTL_S:
                 self._cached = now, await asyncio.to_thread(self._render)
             return Response(self._cached[1], headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+
+    async def check(self, request: HTTPConnection) -> None:
+        """Return if this request is admitted. Raises: ApiError, RedisError."""
+        headers = request.headers
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        sender = self._proxies.sender(request)
+        match scheme.lower():
+            case "bearer" if self._has_token:
+                await self._authenticator.token(token.strip(), sender, METRICS_PATH)
+            case "basic" if self._authenticator.has_passwords:
+                await self._authenticator.operator(*name_and_password(headers["authorization"]), sender, METRICS_PATH)
+            case "":
+                if self._has_token or not _is_local(request) or any(name in headers for name in FORWARDED):
+                    raise NOT_SIGNED_IN
+            case _:
+                raise NOT_SIGNED_IN
 
 
 def _is_local(request: HTTPConnection) -> bool:

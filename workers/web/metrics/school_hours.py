@@ -1,4 +1,4 @@
-"""Whether school is on: outside of it, silence means nothing."""
+"""Says whether school is on: outside school hours, no events are no problem."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,7 +11,7 @@ from workers.container import Container
 
 
 class SchoolHours:
-    """The setting, on the district's clocks."""
+    """The setting `PASSBACK_SCHOOL_HOURS`, in the district's time zone."""
 
     def __init__(self, service: Container) -> None:
         self._hours = service.settings.school_hours
@@ -35,9 +35,9 @@ class SchoolHours:
         return None if self._zone is None else matches(self._hours, time, self._zone)
 
     def _cached_zone(self) -> ZoneInfo | None:
-        """Return the zone that workers have read from PowerSchool: the web process asks nobody but Redis."""
+        """Return the zone that workers have read from PowerSchool: the web process reads nothing but Redis."""
         try:
-            kept = self._cache.get("metadata", "district")
-            return ZoneInfo(str(kept["district_timezone"])) if isinstance(kept, dict) else None
+            cached = self._cache.get("metadata", "district")
+            return ZoneInfo(str(cached["district_timezone"])) if isinstance(cached, dict) else None
         except (RedisError, ZoneInfoNotFoundError, KeyError, ValueError):
             return None

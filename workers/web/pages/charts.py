@@ -1,4 +1,4 @@
-"""The chart of how long changes take to PowerSchool: sizes and places for an SVG, without any style."""
+"""The chart of how long changes take to PowerSchool: sizes and positions for an SVG, without any style."""
 
 import math
 from collections.abc import Sequence
@@ -26,19 +26,11 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class ChartLine:
-    """A line across, at a duration."""
-
-    y: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
 class Chart:
-    """Bars and lines in a box of `width` times `height`."""
+    """Bars, lines (y and label) and labelled hours (x) in a box of `width` times `height`."""
 
     bars: tuple[Bar, ...]
-    lines: tuple[ChartLine, ...]
+    lines: tuple[tuple[float, str], ...]
     hours: tuple[tuple[float, HourlyLatency], ...]
     width: int
     height: int = HEIGHT
@@ -49,12 +41,12 @@ class Chart:
 def chart(hours: Sequence[HourlyLatency], width: int) -> Chart:
     """Return the chart of these hours, the present one last. The scale is logarithmic."""
     step = (width - LEFT - RIGHT) / max(1, len(hours))
-    places = [(LEFT + number * step, hour) for number, hour in enumerate(hours)]
+    columns = [(LEFT + number * step, hour) for number, hour in enumerate(hours)]
     return Chart(
-        bars=tuple(bar for x, hour in places if (bar := _bar(x + step * 0.15, step * 0.7, hour)) is not None),
-        lines=tuple(ChartLine(_y(seconds), duration(seconds)) for seconds in LINES_S),
+        bars=tuple(bar for x, hour in columns if (bar := _bar(x + step * 0.15, step * 0.7, hour)) is not None),
+        lines=tuple((_y(seconds), duration(seconds)) for seconds in LINES_S),
         hours=tuple(
-            (x + step / 2, hour) for number, (x, hour) in enumerate(places) if (len(hours) - 1 - number) % 3 == 0
+            (x + step / 2, hour) for number, (x, hour) in enumerate(columns) if (len(hours) - 1 - number) % 3 == 0
         ),
         width=width,
     )

@@ -9,35 +9,35 @@ from starlette.responses import Response
 
 from shared.adapters.redis.sync_queue.store import QueueState
 from shared.domain.passback.audit import about
-from shared.domain.passback.course_state import CourseRecord
 from shared.domain.passback.course_summary import AssignmentStatus
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
-from workers.web.api.parameters import CANVAS_ID
+from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
-from workers.web.pages.course_table import AssignmentExplanation, assignment_rows
+from workers.web.pages.course_table import Explanation, assignment_rows
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.dead_letter_causes import explained
 
-PAGE = 50
-SHOWN = (
+PAGE_SIZE = 50
+MAX_SEARCH_CHARS = 50
+STATUSES = (
     AssignmentStatus.RETRYING,
     AssignmentStatus.BLOCKED,
     AssignmentStatus.SYNCED,
     AssignmentStatus.WAITING,
     AssignmentStatus.KEPT_BACK,
 )
-ENTRIES_LIMIT = 200
+HISTORY_LIMIT = 200
 
 
 def list_courses(pages: PageHandlers, request: PageRequest) -> Response:
     """`/courses`: the connected courses, searched by name or id."""
-    words, only_problems, start = request.query("q")[:PAGE], request.query("problems") == "1", request.offset()
-    lists = pages.service.course_lists
-    page = lists.page(words, only_problems=only_problems, start=start, limit=PAGE)
+    search, only_problems = request.query("q")[:MAX_SEARCH_CHARS], request.query("problems") == "1"
+    lists, start = pages.service.course_lists, request.offset()
     return pages.page(
-        "courses.html", request, standings=SHOWN, page=page, words=words, only_problems=only_problems, start=start,
+        "courses.html", request, statuses=STATUSES, search=search, only_problems=only_problems, start=start,
+        page=lists.page(search, only_problems=only_problems, start=start, limit=PAGE_SIZE),
         with_problems=lists.totals().with_problems, connected=pages.service.records.count(),
     )  # fmt: skip
 
@@ -47,13 +47,14 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     course_id, service = _course_id(request), pages.service
     live = request.query("live") == "1"
     query, explainer = ExplainQuery(course_id), service.explainer
-    answer = explainer.explain(query) if live else explainer.explain_stored(query)
+    explanation = explainer.explain(query) if live else explainer.explain_stored(query)
     state, wait = service.changes.state_of(course_id), service.changes.wait_of(course_id)
     return pages.page(
-        "course.html", request, course_id=course_id, listed=service.course_lists.find(course_id), answer=answer,
-        work=assignment_rows(cast("Sequence[AssignmentExplanation]", answer["assignments"])), live=live, state=state,
-        is_moving=state.queue_state is not QueueState.IDLE, wait=wait, why=explained(wait.cause) if wait else None,
-        letters=service.dead_letters.of_course(course_id), pause=service.pauses.of_course(course_id),
+        "course.html", request, course_id=course_id, summary=service.course_lists.find(course_id).summary,
+        explanation=explanation, assignments=assignment_rows(cast("Sequence[Explanation]", explanation["assignments"])),
+        live=live, state=state, is_active=state.queue_state is not QueueState.IDLE, wait=wait,
+        wait_explained=explained(wait.cause) if wait else None, dead_letters=service.dead_letters.of_course(course_id),
+        pause=service.pauses.of_course(course_id),
     )  # fmt: skip
 
 
@@ -61,33 +62,29 @@ def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/plan`: what a sync would write now."""
     course_id = _course_id(request)
     plan = plan_preview(pages.service.comparer, course_id)
-    record = pages.service.records.course(course_id)
-    names = _names(record)
-    return pages.page("plan.html", request, course_id=course_id, plan=plan, names=names)
+    return pages.page("plan.html", request, course_id=course_id, plan=plan, names=_names(pages, course_id))
 
 
 def show_history(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/history`: what was written to PowerSchool and what it replaced."""
     course_id, assignment_id = _course_id(request), request.query("assignment") or None
-    entries = about(pages.service.audit.of_course(course_id), assignment_id)
-    record = pages.service.records.course(course_id)
-    names = _names(record)
-    found = [(entry.at, entry_json(entry)) for entry in islice(entries, ENTRIES_LIMIT)]
+    entries = islice(about(pages.service.audit.of_course(course_id), assignment_id), HISTORY_LIMIT)
     return pages.page(
-        "history.html", request, course_id=course_id, entries=found, names=names, assignment_id=assignment_id,
-        most=ENTRIES_LIMIT,
+        "history.html", request, course_id=course_id, entries=[(entry.at, entry_json(entry)) for entry in entries],
+        names=_names(pages, course_id), assignment_id=assignment_id, limit=HISTORY_LIMIT,
     )  # fmt: skip
 
 
-def sync(pages: PageHandlers, request: PageRequest) -> Response:
+def sync(_pages: PageHandlers, request: PageRequest) -> Response:
     """Request a sync of the course."""
     course_id = _course_id(request)
-    pages.actions.sync(request.person, course_id)
+    request.actions.sync(course_id)
     return redirect(f"/courses/{course_id}?done=sync")
 
 
-def _names(record: CourseRecord | None) -> dict[str, str]:
-    return {each.assignment_id: each.name for each in record.assignments} if record else {}
+def _names(pages: PageHandlers, course_id: str) -> dict[str, str]:
+    record = pages.service.records.course(course_id)
+    return {assignment.assignment_id: assignment.name for assignment in record.assignments} if record else {}
 
 
 def _course_id(request: PageRequest) -> str:

@@ -1,4 +1,4 @@
-"""A course's assignments as its page shows them: what needs attention first, and alike sections in one row."""
+"""A course's assignments as its page shows them: what needs attention first, and similar sections in one row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,73 +7,55 @@ from typing import Any
 
 from shared.domain.passback.course_summary import ON_PURPOSE, AssignmentStatus
 
-AssignmentExplanation = Mapping[str, Any]
+Explanation = Mapping[str, Any]
 
-_ORDER = {standing: number for number, standing in enumerate(AssignmentStatus)}
+_RANK = {status: number for number, status in enumerate(AssignmentStatus)}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One section, or several that stand alike and hold no scores."""
+    """One section, or several that have the same status and reasons and no scores."""
 
     sections: tuple[str, ...]
-    standing: AssignmentStatus
-    reasons: Sequence[AssignmentExplanation]
-    students: Sequence[AssignmentExplanation]
+    status: AssignmentStatus
+    reasons: Sequence[Explanation]
+    students: Sequence[Explanation]
     scores_there: int
     scores_wanted: int
     written_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class AssignmentRow:
-    """One assignment."""
-
-    assignment_id: str
-    name: str
-    rows: tuple[Row, ...]
-
-    @property
-    def rank(self) -> int:
-        """Return its place: what most needs attention comes first."""
-        return min((_ORDER[row.standing] for row in self.rows), default=len(_ORDER))
+def assignment_rows(assignments: Sequence[Explanation]) -> list[tuple[Explanation, list[Row]]]:
+    """Return each explained assignment with its rows: what needs attention first, else in Canvas's order."""
+    rows = [(assignment, _merged(assignment["sections"])) for assignment in assignments]
+    return sorted(rows, key=lambda item: min((_RANK[row.status] for row in item[1]), default=len(_RANK)))
 
 
-def assignment_rows(assignments: Sequence[AssignmentExplanation]) -> list[AssignmentRow]:
-    """Return the assignments of an answer of `explain`; alike ones stay in Canvas's order."""
-    work = [AssignmentRow(a["assignment_id"], a["name"], tuple(_merged(a["sections"]))) for a in assignments]
-    return sorted(work, key=lambda each: each.rank)
-
-
-def _merged(sections: Sequence[AssignmentExplanation]) -> list[Row]:
+def _merged(sections: Sequence[Explanation]) -> list[Row]:
     rows: list[Row] = []
     for row in map(_row, sections):
-        alike = next((n for n, other in enumerate(rows) if _same_reason(row, other)), None)
-        if alike is None:
+        similar = next((n for n, other in enumerate(rows) if _same_reason(row, other)), None)
+        if similar is None:
             rows.append(row)
         else:
-            rows[alike] = Row((*rows[alike].sections, *row.sections), row.standing, row.reasons, (), 0, 0, None)
+            rows[similar] = Row((*rows[similar].sections, *row.sections), row.status, row.reasons, (), 0, 0, None)
     return rows
 
 
-def _row(section: AssignmentExplanation) -> Row:
-    codes = {reason["code"] for reason in section["reasons"]}
-    is_on_purpose = section["state"] == "blocked" and bool(codes & ON_PURPOSE)
-    there = section["powerschool"]["scores"] if section["powerschool"] else 0
+def _row(section: Explanation) -> Row:
+    is_on_purpose = section["state"] == "blocked" and any(reason["code"] in ON_PURPOSE for reason in section["reasons"])
     return Row(
         (section["section_sis_id"] or "without SIS id",),
         AssignmentStatus.KEPT_BACK if is_on_purpose else AssignmentStatus(section["state"]),
         section["reasons"],
         section["students"],
-        there,
+        section["powerschool"]["scores"] if section["powerschool"] else 0,
         section["scores_wanted"],
         datetime.fromisoformat(section["written_at"]) if section["written_at"] else None,
     )
 
 
 def _same_reason(row: Row, other: Row) -> bool:
-    def without_scores(each: Row) -> bool:
-        return not (each.students or each.scores_there or each.scores_wanted or each.written_at)
-
-    same = (row.standing, row.reasons) == (other.standing, other.reasons)
-    return same and without_scores(row) and without_scores(other)
+    return (row.status, row.reasons) == (other.status, other.reasons) and not any(
+        each.students or each.scores_there or each.scores_wanted or each.written_at for each in (row, other)
+    )

@@ -1,58 +1,57 @@
 """The pages of dead letters: groups, lists, one letter, what is about to be done, and how far it is."""
 
 import re
-from collections.abc import Mapping
 
 from starlette.responses import Response
 
 from shared.domain.actions import Verb
-from workers.web.api.parameters import CODE, DEAD_LETTER_ID
+from workers.web.api.dependencies import CODE, DEAD_LETTER_ID
 from workers.web.errors import ApiError
-from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
-from workers.web.views import dead_letters
+from workers.web.pages.page_handlers import Form, PageHandlers, PageRequest, redirect
+from workers.web.views import dead_letters as views
 from workers.web.views.dead_letter_causes import explained
 
-PAGE = 50
-SHOWN = 100
+PAGE_SIZE = 50
+CONFIRM_LIMIT = 100
 
 
 def list_dead_letters(pages: PageHandlers, request: PageRequest) -> Response:
     """`/dead-letters`: groups by cause, and a page of one group or of all."""
     cause = _code(request.query("cause"))
-    groups = dead_letters.groups(pages.service)
-    page = dead_letters.page(pages.service, cause, request.query("start") or None, PAGE)
+    counts = views.counts_by_cause(pages.service)
+    page, next_start = views.page(pages.service, cause, request.query("start") or None, PAGE_SIZE)
     return pages.page(
-        "dead_letters.html", request, groups=[(group, explained(group.cause)) for group in groups], cause=cause,
-        page=page, start=request.query("start"), total=sum(group.letters for group in groups),
-        warning=pages.service.dead_letter_queue.warning(),
+        "dead_letters.html", request, causes=[(each, count, explained(each)) for each, count in counts.items()],
+        cause=cause, dead_letters=page, start=request.query("start"), next_start=next_start,
+        total=sum(counts.values()), warning=pages.service.dead_letter_queue.warning(),
     )  # fmt: skip
 
 
 def show_dead_letter(pages: PageHandlers, request: PageRequest) -> Response:
-    """`/dead-letters/{letter_id}`: one dead letter."""
-    letter_id = request.path_params["letter_id"]
-    letter = dead_letters.find(pages.service, letter_id) if re.fullmatch(DEAD_LETTER_ID, letter_id) else None
-    if letter is None:
+    """`/dead-letters/{dead_letter_id}`: one dead letter."""
+    dead_letter_id = request.path_params["dead_letter_id"]
+    is_id = re.fullmatch(DEAD_LETTER_ID, dead_letter_id)
+    dead_letter = views.find(pages.service, dead_letter_id) if is_id else None
+    if dead_letter is None:
         raise ApiError(404, "dead_letter_unknown", "This dead letter is not open any more: its work was done, or "
                       "somebody discarded it.")  # fmt: skip
-    return pages.page("dead_letter.html", request, letter=letter, explained=explained(letter.cause))
+    return pages.page("dead_letter.html", request, dead_letter=dead_letter, explained=explained(dead_letter.cause))
 
 
 def confirm(pages: PageHandlers, request: PageRequest) -> Response:
     """`/dead-letters/confirm`: the selected dead letters, before they are retried or discarded."""
-    verb, choice = _verb(request.query("verb")), _choice(request.query_fields)
-    selected = choice.of(pages.service)
+    verb, (ids, cause) = _verb(request.query("verb")), _selection(request.query_fields)
+    selected = views.select(pages.service, ids, cause)
     return pages.page(
-        "confirm.html", request, verb=verb, choice=choice, selected_letters=selected, shown=SHOWN,
-        courses={letter.course_id for letter in selected} - {""},
+        "confirm.html", request, verb=verb, ids=ids, cause=cause, selected=selected, limit=CONFIRM_LIMIT,
+        courses={dead_letter.course_id for dead_letter in selected} - {""},
     )  # fmt: skip
 
 
 def start_batch(pages: PageHandlers, request: PageRequest) -> Response:
     """Retry or discard the selected dead letters."""
-    verb, choice = _verb(request.form("verb")), _choice(request.form_fields)
-    selected = choice.of(pages.service)
-    batch_id = pages.actions.start_batch(request.person, verb, selected)
+    verb, (ids, cause) = _verb(request.form("verb")), _selection(request.form_fields)
+    batch_id = request.actions.start_batch(verb, views.select(pages.service, ids, cause))
     return redirect(f"/dead-letters/batches/{batch_id}")
 
 
@@ -61,13 +60,13 @@ def show_batch(pages: PageHandlers, request: PageRequest) -> Response:
     batch = pages.service.letter_batches.find(request.path_params["batch_id"])
     if batch is None:
         raise ApiError(404, "batch_unknown", "There was nothing of this id in the last day.")
-    return pages.page("batch.html", request, batch=batch, left=pages.service.dead_letter_queue.count())
+    return pages.page("batch.html", request, batch=batch, remaining=pages.service.dead_letter_queue.count())
 
 
-def cancel_batch(pages: PageHandlers, request: PageRequest) -> Response:
+def cancel_batch(_pages: PageHandlers, request: PageRequest) -> Response:
     """Cancel a batch."""
     batch_id = request.path_params["batch_id"]
-    pages.actions.cancel_batch(request.person, batch_id)
+    request.actions.cancel_batch(batch_id)
     return redirect(f"/dead-letters/batches/{batch_id}")
 
 
@@ -77,13 +76,13 @@ def _verb(given: str) -> Verb:
     return Verb(given)
 
 
-def _choice(fields: Mapping[str, list[str]]) -> dead_letters.DeadLetterSelection:
-    """Return what is chosen. Raises `ApiError` where nothing is: everything has to be asked for."""
-    ids = tuple(letter_id for letter_id in fields.get("id", []) if re.fullmatch(DEAD_LETTER_ID, letter_id))
+def _selection(fields: Form) -> tuple[list[str], str | None]:
+    """Return the selected ids, or the selected cause. Raises `ApiError` where nothing is selected, not even all."""
+    ids = [dead_letter_id for dead_letter_id in fields.get("id", []) if re.fullmatch(DEAD_LETTER_ID, dead_letter_id)]
     cause = _code(fields.get("cause", [""])[0])
     if not ids and cause is None and fields.get("all") != ["1"]:
         raise ApiError(422, "not_valid", "Nothing is chosen: go back, and tick some.")
-    return dead_letters.DeadLetterSelection(ids, None if ids else cause)
+    return ids, None if ids else cause
 
 
 def _code(given: str) -> str | None:
@@ -94,6 +93,6 @@ GET = {
     "/dead-letters": list_dead_letters,
     "/dead-letters/confirm": confirm,
     "/dead-letters/batches/{batch_id}": show_batch,
-    "/dead-letters/{letter_id}": show_dead_letter,
+    "/dead-letters/{dead_letter_id}": show_dead_letter,
 }
 POST = {"/dead-letters/act": start_batch, "/dead-letters/batches/{batch_id}/cancel": cancel_batch}

@@ -20,7 +20,7 @@ def show_overview(pages: PageHandlers, request: PageRequest) -> Response:
     seen = overview(pages.service)
     targets = {pause.target for pause in seen.pauses}
     pausable = [target for target in (EVERYTHING, PROVISIONING) if target not in targets]
-    return pages.page("overview.html", request, seen=seen, problems=alerts(seen), pausable=pausable)
+    return pages.page("overview.html", request, seen=seen, alerts=alerts(seen), pausable=pausable)
 
 
 def list_actions(pages: PageHandlers, request: PageRequest) -> Response:
@@ -28,17 +28,17 @@ def list_actions(pages: PageHandlers, request: PageRequest) -> Response:
     return pages.page("actions.html", request, actions=pages.service.actions.newest(ACTIONS_LIMIT))
 
 
-def pause(pages: PageHandlers, request: PageRequest) -> Response:
+def pause(_pages: PageHandlers, request: PageRequest) -> Response:
     """Pause everything, provisioning or a course."""
     target = _target(request)
-    pages.actions.pause(request.person, target, request.form("reason").strip()[:MAX_REASON_CHARS])
+    request.actions.pause(target, request.form("reason").strip()[:MAX_REASON_CHARS])
     return redirect(_page_of(target))
 
 
-def resume(pages: PageHandlers, request: PageRequest) -> Response:
+def resume(_pages: PageHandlers, request: PageRequest) -> Response:
     """Resume a pause."""
     target = _target(request)
-    pages.actions.resume(request.person, target)
+    request.actions.resume(target)
     return redirect(_page_of(target))
 
 

@@ -1,7 +1,9 @@
 """Handles requests to pages: sign-in, operator role, forged forms, and error pages."""
 
+import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 from redis.exceptions import RedisError
@@ -21,119 +23,89 @@ from workers.web.views.operator_actions import OperatorActions
 SEE_OTHER = 303
 MAX_FIELDS = 1000
 
+Form = Mapping[str, list[str]]
+
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """One request of a signed-in user, with the fields of its query and form."""
 
-    person: User
-    caller: Authenticated
+    user: User
+    token: str
+    actions: OperatorActions
     path: str
-    query_fields: Mapping[str, list[str]]
-    form_fields: Mapping[str, list[str]]
+    query_fields: Form
+    form_fields: Form
     path_params: Mapping[str, str]
 
     def query(self, name: str, default: str = "") -> str:
         """Return a field of the query."""
-        return self.query_fields.get(name, [default])[0]
+        return first(self.query_fields, name, default)
+
+    def form(self, name: str) -> str:
+        """Return a field of the form."""
+        return first(self.form_fields, name)
 
     def offset(self) -> int:
         """Return where the page of a list starts."""
-        given = self.query("start", "0")
-        return int(given) if given.isdecimal() and len(given) < 9 else 0
-
-    def form(self, name: str, default: str = "") -> str:
-        """Return a field of the form."""
-        return self.form_fields.get(name, [default])[0]
+        start = self.query("start", "0")
+        return int(start) if start.isdecimal() and len(start) < 9 else 0
 
 
 View = Callable[["PageHandlers", PageRequest], Response]
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class PageHandlers:
-    """Wraps views into Starlette endpoints, and renders pages and error pages."""
+    """Turns views into Starlette endpoints, and renders pages and error pages. Views block, and so run in threads."""
 
     def __init__(self, service: Container, sign_in: RequestAuthenticator) -> None:
         self.service = service
         self.sign_in = sign_in
-        self.actions = OperatorActions(service)
         self.renderer = Renderer(service.clock, service.settings.district_time_zone)
 
-    def page(self, template: str, page_request: PageRequest, status: int = 200, **values: object) -> Response:
+    def page(self, template: str, request: PageRequest, status: int = 200, **values: object) -> Response:
         """Return the page with what every page shows."""
-        return self.renderer.page(
-            template, status, person=page_request.person, token=page_request.caller.token, path=page_request.path,
-            **values,
-        )  # fmt: skip
+        user, token, path = request.user, request.token, request.path
+        return self.renderer.page(template, status, user=user, token=token, path=path, **values)
 
-    def message(self, status: int, title: str, text: str, person: User | None = None, token: str = "") -> Response:
+    def message(self, status: int, title: str, text: str) -> Response:
         """Return a page that says why there is no other."""
-        return self.renderer.page("message.html", status, title=title, text=text, person=person, token=token, path="")
+        return self.renderer.page("message.html", status, title=title, text=text, user=None, path="")
 
-    def get_view(self, view: View) -> Endpoint:
-        """Return the endpoint of a page for everybody who signed in."""
+    def get_view(self, view: View) -> Callable[[Request], Response]:
+        """Return the endpoint of a page for every signed-in user."""
 
-        async def endpoint(request: Request) -> Response:
-            return await run_in_threadpool(self._with_errors, request, view, b"")
-
-        return endpoint
-
-    def post_view(self, view: View) -> Endpoint:
-        """Return the endpoint of a form: for operators, and from a page of ours alone."""
-
-        async def endpoint(request: Request) -> Response:
-            body = await request.body()
-            return await run_in_threadpool(self._with_errors, request, self._authorize(request, view), body)
+        def endpoint(request: Request) -> Response:
+            return self._respond(request, view)
 
         return endpoint
 
-    def _authorize(self, request: Request, view: View) -> View:
-        def authorized(pages: PageHandlers, page_request: PageRequest) -> Response:
-            self.verify_csrf(request, page_request.caller, page_request.form("token"))
-            if not page_request.person.can_operate:
-                raise ApiError(403, "not_operator", "Only operators may do this.")
-            return view(pages, page_request)
+    def post_view(self, view: View) -> Callable[[Request], Awaitable[Response]]:
+        """Return the endpoint of a form: for operators, and from a page of this installation alone."""
 
-        return authorized
+        async def endpoint(request: Request) -> Response:
+            return await run_in_threadpool(self._respond, request, view, parse_form(await request.body()))
 
-    def verify_csrf(self, request: Request, caller: Authenticated, token: str) -> None:
-        """Raise `ApiError` for a form that is not from a page that this session was given."""
-        is_foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-        name = caller.person.name if caller.person else ""
-        if is_foreign or not self.sign_in.sessions.is_token(caller.session, name, token):
-            raise ApiError(403, "maybe_forged", "This form is too old, or not from here: load its page again.")
+        return endpoint
 
-    def _with_errors(self, request: Request, view: View, body: bytes) -> Response:
-        return self.respond(lambda: self._respond(request, view, parse_form(body)))
-
-    def respond(self, view: Callable[[], Response]) -> Response:
-        """Return the response of `view`, or an error page."""
-        try:
-            return view()
-        except ApiError as refused:
-            response = self.message(refused.status, "Not done", refused.message)
-            if refused.headers and "Retry-After" in refused.headers:
-                response.headers["Retry-After"] = refused.headers["Retry-After"]
-            return response
-        except RedisError:
-            return self.message(503, "Redis does not answer", "Nothing is lost. Load this page again in a moment.")
-        except ConfigurationError as error:
-            return self.message(503, "Not configured", str(error))
-        except PassbackError as error:
-            return self.message(503, "Canvas or PowerSchool did not answer as it should", str(error))
-
-    def _respond(self, request: Request, view: View, form: Mapping[str, list[str]]) -> Response:
+    def _respond(self, request: Request, view: View, form: Form | None = None) -> Response:
         if not self.sign_in.is_possible:
             return self.message(403, "Closed", CLOSED)
         caller = self.sign_in.authenticate(request)
-        if caller.person is None:
+        if caller.user is None:
             return self._not_signed_in(request)
         query = parse_form(request.url.query.encode())
-        page_request = PageRequest(caller.person, caller, request.url.path, query, form, request.path_params)
+        actions = OperatorActions(self.service, caller.user)
+        page_request = PageRequest(
+            caller.user, caller.token, actions, request.url.path, query, form or {}, request.path_params
+        )
+        if form is not None:
+            verify_csrf(request, caller, page_request.form("token"))
+            if not caller.user.can_operate:
+                raise ApiError(403, "not_operator", "Only operators may do this.")
         response = view(self, page_request)
         if caller.session.is_new:
-            self.sign_in.sessions.write(caller.session, response, secure=caller.is_secure)
+            self.sign_in.set_cookie(caller.session, request, response)
         return response
 
     def _not_signed_in(self, request: Request) -> Response:
@@ -141,6 +113,53 @@ class PageHandlers:
             return self.message(403, "Not signed in", "The proxy in front of this page names nobody who may see it.")
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return redirect(f"/sign-in?next={quote(back)}" if request.method == "GET" and back != "/" else "/sign-in")
+
+    def exception_handlers(self) -> dict[Any, Callable[[Request, Any], Response]]:
+        """Return the page for each error, as Starlette takes them."""
+
+        def not_found(_request: Request, error: Any) -> Response:
+            return self.message(error.status_code, "Not found", "There is no page at this address.")
+
+        def not_done(_request: Request, error: ApiError) -> Response:
+            return with_retry_after(self.message(error.status, "Not done", error.message), error)
+
+        def redis_error(_request: Request, _error: RedisError) -> Response:
+            text = "Nothing is lost. Load this page again in a moment."
+            return self.message(503, "Redis does not answer", text)
+
+        def not_configured(_request: Request, error: ConfigurationError) -> Response:
+            return self.message(503, "Not configured", str(error))
+
+        def remote_error(_request: Request, error: PassbackError) -> Response:
+            return self.message(503, "Canvas or PowerSchool did not answer as it should", str(error))
+
+        def unexpected(_request: Request, _error: Exception) -> Response:
+            text = "This page has a defect. Nothing else is touched by it; please report it."
+            return self.message(500, "Something is wrong here", text)
+
+        return {
+            404: not_found,
+            405: not_found,
+            ApiError: not_done,
+            RedisError: redis_error,
+            ConfigurationError: not_configured,
+            PassbackError: remote_error,
+            Exception: unexpected,
+        }
+
+
+def verify_csrf(request: Request, caller: Authenticated, token: str) -> None:
+    """Raise `ApiError` for a form that is not from a page that this session was given."""
+    is_foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    if is_foreign or not hmac.compare_digest(caller.token.encode(), token.encode()):
+        raise ApiError(403, "maybe_forged", "This form is too old, or not from here: load its page again.")
+
+
+def with_retry_after(response: Response, error: ApiError) -> Response:
+    """Return the response with the error's `Retry-After`, if it has one."""
+    if error.headers and "Retry-After" in error.headers:
+        response.headers["Retry-After"] = error.headers["Retry-After"]
+    return response
 
 
 def parse_form(body: bytes) -> dict[str, list[str]]:
@@ -151,6 +170,11 @@ def parse_form(body: bytes) -> dict[str, list[str]]:
         raise ApiError(422, "not_valid", "This form cannot be read.") from None
 
 
+def first(fields: Form, name: str, default: str = "") -> str:
+    """Return the first value of a field."""
+    return fields.get(name, [default])[0]
+
+
 def redirect(path: str) -> Response:
-    """Return the answer that leads a browser to another page of ours."""
+    """Return the response that leads a browser to another page of this installation."""
     return RedirectResponse(path, SEE_OTHER)

@@ -35,17 +35,17 @@ def show_run(pages: PageHandlers, request: PageRequest) -> Response:
     )
 
 
-def approve(pages: PageHandlers, request: PageRequest) -> Response:
+def approve(_pages: PageHandlers, request: PageRequest) -> Response:
     """Approve a held plan."""
     run_id = request.path_params["run_id"]
-    pages.actions.approve(request.person, run_id)
+    request.actions.approve(run_id)
     return redirect(f"/provisioning/{run_id}")
 
 
-def discard(pages: PageHandlers, request: PageRequest) -> Response:
+def discard(_pages: PageHandlers, request: PageRequest) -> Response:
     """Discard a held plan."""
     run_id = request.path_params["run_id"]
-    pages.actions.reject(request.person, run_id)
+    request.actions.reject(run_id)
     return redirect(f"/provisioning/{run_id}")
 
 

@@ -1,4 +1,4 @@
-"""Turns values into HTML: the templates, and the words in which they tell times and states."""
+"""Renders the templates, and formats times, states and targets for them."""
 
 import hashlib
 from collections.abc import Callable
@@ -27,7 +27,7 @@ WHO = {
 
 
 class Renderer:
-    """Renders templates. Times are told in the district's time zone, UTC where none is set."""
+    """Renders templates. Times are in the district's time zone, UTC where none is set."""
 
     def __init__(self, clock: Clock, zone: tzinfo | None) -> None:
         self._clock = clock
@@ -49,11 +49,11 @@ class Renderer:
         )
 
     def page(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
-        """Return the answer that the template makes of these values."""
+        """Return the page that the template makes of these values."""
         return HTMLResponse(self._environment.get_template(template).render(**values), status)
 
     def _time(self, at: datetime | None) -> Markup | str:
-        """Return a time as the district's clocks show it; the day only where it is not today."""
+        """Return a time in the district's time zone; the day only where it is not today."""
         if at is None:
             return "never"
         local, today = at.astimezone(self._zone), self._clock.now().astimezone(self._zone).date()
@@ -73,7 +73,7 @@ class Renderer:
 
 
 def _timestamp(at: str | None) -> datetime | None:
-    """Return a time that an answer in JSON has as text."""
+    """Return a time that JSON has as text."""
     return None if at is None else datetime.fromisoformat(at)
 
 
@@ -83,13 +83,14 @@ def _target(target: str) -> str:
     return {"passback": "everything", "pages": ""}.get(target, f"{kind} {name}".strip())
 
 
-def _about(letter: DeadLetter) -> str:
+def _about(dead_letter: DeadLetter) -> str:
     """Return what a dead letter is about."""
-    if letter.course_id:
-        return f"Course {letter.course_id}" + (f", assignment {letter.assignment_id}" if letter.assignment_id else "")
-    if letter.kind is DeadLetterKind.MESSAGE:
-        return f"Message of {letter.source}"
-    return f"{letter.kind.capitalize()} {letter.source}".strip()
+    if dead_letter.course_id:
+        assignment = f", assignment {dead_letter.assignment_id}" if dead_letter.assignment_id else ""
+        return f"Course {dead_letter.course_id}{assignment}"
+    if dead_letter.kind is DeadLetterKind.MESSAGE:
+        return f"Message of {dead_letter.source}"
+    return f"{dead_letter.kind.capitalize()} {dead_letter.source}".strip()
 
 
 def _code(text: str) -> Markup:

@@ -1,8 +1,6 @@
-"""The pages, put together: their paths, and what belongs to them."""
+"""The status pages as one application: their paths, style and script."""
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -13,13 +11,13 @@ from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.pages import course_pages, dead_letter_pages, overview_pages, provisioning_pages
 from workers.web.pages.page_handlers import PageHandlers
 from workers.web.pages.rendering import STATIC
-from workers.web.pages.sign_in_pages import SignInViews
+from workers.web.pages.sign_in_pages import sign_in_routes
 
 A_YEAR_S = 31_536_000
 
 
 class _Assets(StaticFiles):
-    """Style and script: their addresses change with their content, so that browsers may keep them."""
+    """Style and script: their addresses change with their content, so that browsers may cache them."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file."""
@@ -29,22 +27,13 @@ class _Assets(StaticFiles):
 
 
 def create_pages(service: Container, sign_in: RequestAuthenticator) -> ASGIApp:
-    """Return the pages as an ASGI application. They block, and so run in threads."""
+    """Return the pages as an ASGI application."""
     handlers = PageHandlers(service, sign_in)
-    routes: list[Route | Mount] = [*SignInViews(handlers).routes(), Mount("/static", _Assets(directory=STATIC))]
+    routes: list[Route | Mount] = [*sign_in_routes(handlers), Mount("/static", _Assets(directory=STATIC))]
     for module in (overview_pages, course_pages, dead_letter_pages, provisioning_pages):
         routes += [Route(path, handlers.get_view(view), methods=["GET"]) for path, view in module.GET.items()]
         routes += [Route(path, handlers.post_view(view), methods=["POST"]) for path, view in module.POST.items()]
-
-    async def nothing_here(_request: Request, error: Exception) -> Response:
-        status = getattr(error, "status_code", 404)
-        return await run_in_threadpool(handlers.message, status, "Not found", "There is no page at this address.")
-
-    async def broken(_request: Request, _error: Exception) -> Response:
-        text = "This page has a defect. Nothing else is touched by it; please report it."
-        return await run_in_threadpool(handlers.message, 500, "Something is wrong here", text)
-
-    app = Starlette(routes=routes, exception_handlers={404: nothing_here, 405: nothing_here, Exception: broken})
+    app = Starlette(routes=routes, exception_handlers=handlers.exception_handlers())
     # A redirect of the framework's leads to the host that the request names.
     app.router.redirect_slashes = False
     return app

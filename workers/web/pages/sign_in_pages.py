@@ -1,118 +1,102 @@
-"""Signing in and out."""
+"""The forms to sign in and out."""
 
-from collections.abc import Mapping
+import hmac
 from functools import partial
 
-from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from workers.web.auth.roles import User
-from workers.web.auth.sessions import COOKIE
-from workers.web.auth.sign_in import CLOSED
+from workers.web.auth.sign_in import CLOSED, COOKIE
 from workers.web.errors import ApiError
-from workers.web.pages.page_handlers import PageHandlers, parse_form, redirect
+from workers.web.pages.page_handlers import (
+    Form,
+    PageHandlers,
+    first,
+    parse_form,
+    redirect,
+    verify_csrf,
+    with_retry_after,
+)
+from workers.web.views.operator_actions import OperatorActions
 
 MAX_PASSWORD_CHARS = 1000
-_FORM_IS_VALID = Response()
 
 
-class SignInViews:
-    """The forms to sign in and out."""
+def sign_in_routes(pages: PageHandlers) -> list[Route]:
+    """Return the routes to sign in and out."""
 
-    def __init__(self, handlers: PageHandlers) -> None:
-        self._handlers = handlers
+    def show(request: Request) -> Response:
+        return _form(pages, request, request.query_params.get("next", "/"))
 
-    def routes(self) -> list[Route]:
-        """Return the paths."""
-        return [
-            Route("/sign-in", self._get, methods=["GET"]),
-            Route("/sign-in", self._sign_in, methods=["POST"]),
-            Route("/sign-out", self._sign_out, methods=["POST"]),
-        ]
+    async def sign_out(request: Request) -> Response:
+        form = parse_form(await request.body())
+        return await run_in_threadpool(_signed_out, pages, request, form)
 
-    async def _get(self, request: Request) -> Response:
-        asked = request.query_params.get("next", "/")
-        return await run_in_threadpool(self._handlers.respond, lambda: self._form(request, asked))
-
-    async def _sign_in(self, request: Request) -> Response:
-        body = await request.body()
-        refused = await run_in_threadpool(self._refused, request, body)
-        if refused is not None:
-            return refused
-        form = parse_form(body)
-        name, password = _first(form, "account"), _first(form, "password")[:MAX_PASSWORD_CHARS]
-        try:
-            person = await self._handlers.sign_in.check_password(request, name, password, "pages")
-        except (ApiError, RedisError) as error:
-            return await run_in_threadpool(self._handlers.respond, partial(self._not_signed_in, request, form, error))
-        return await run_in_threadpool(self._handlers.respond, lambda: self._signed_in(request, form, person))
-
-    async def _sign_out(self, request: Request) -> Response:
-        body = await request.body()
-        return await run_in_threadpool(self._handlers.respond, lambda: self._signed_out(request, parse_form(body)))
-
-    def _form(self, request: Request, asked: str, status: int = 200, problem: str = "") -> Response:
-        sign_in = self._handlers.sign_in
-        if not sign_in.is_possible:
-            return self._handlers.message(403, "Closed", CLOSED)
-        if not sign_in.accounts:
-            return redirect("/")
-        caller = sign_in.authenticate(request)
-        response = self._handlers.renderer.page(
-            "sign_in.html", status, next=safe(asked), problem=problem, accounts=sign_in.accounts, person=None,
-            token=sign_in.sessions.token(caller.session, ""), path="/sign-in",
-        )  # fmt: skip
-        if caller.session.is_new:
-            sign_in.sessions.write(caller.session, response, secure=caller.is_secure)
-        return response
-
-    def _refused(self, request: Request, body: bytes) -> Response | None:
-        """Return the answer to a form that is not read any further, None for one whose password is checked."""
-        sign_in = self._handlers.sign_in
-
-        def checked() -> Response:
-            form = parse_form(body)
-            if not sign_in.sessions.is_token(sign_in.authenticate(request).session, "", _first(form, "token")):
-                return self._form(request, _first(form, "next"), 403, "This form was too old. Please send it again.")
-            return _FORM_IS_VALID
-
-        answer = self._handlers.respond(checked)
-        return None if answer is _FORM_IS_VALID else answer
-
-    def _not_signed_in(self, request: Request, form: Mapping[str, list[str]], error: Exception) -> Response:
-        if not isinstance(error, ApiError):
-            raise error
-        response = self._form(request, _first(form, "next"), error.status, error.message)
-        if error.headers and "Retry-After" in error.headers:
-            response.headers["Retry-After"] = error.headers["Retry-After"]
-        return response
-
-    def _signed_in(self, request: Request, form: Mapping[str, list[str]], person: User) -> Response:
-        sign_in = self._handlers.sign_in
-        # A session of this browser that somebody signed in to before ends here.
-        sign_in.sessions.end(sign_in.authenticate(request).session)
-        self._handlers.actions.record_sign_in(person)
-        response = redirect(safe(_first(form, "next")))
-        sign_in.sessions.write(sign_in.sessions.open(person.role), response, secure=sign_in.is_secure(request))
-        return response
-
-    def _signed_out(self, request: Request, form: Mapping[str, list[str]]) -> Response:
-        caller = self._handlers.sign_in.authenticate(request)
-        self._handlers.verify_csrf(request, caller, _first(form, "token"))
-        self._handlers.sign_in.sessions.end(caller.session)
-        response = redirect("/sign-in")
-        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
-        return response
+    return [
+        Route("/sign-in", show, methods=["GET"]),
+        Route("/sign-in", partial(_sign_in, pages), methods=["POST"]),
+        Route("/sign-out", sign_out, methods=["POST"]),
+    ]
 
 
-def safe(path: str) -> str:
-    """Return a path of ours; the first page for anything that leads elsewhere."""
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if is_ours else "/"
+async def _sign_in(pages: PageHandlers, request: Request) -> Response:
+    form = parse_form(await request.body())
+    if not await run_in_threadpool(_has_token, pages, request, form):
+        error = ApiError(403, "maybe_forged", "This form was too old. Please send it again.")
+        return await run_in_threadpool(_form, pages, request, first(form, "next"), error)
+    name, password = first(form, "account"), first(form, "password")[:MAX_PASSWORD_CHARS]
+    try:
+        user = await pages.sign_in.check_password(request, name, password, "pages")
+    except ApiError as error:
+        return await run_in_threadpool(_form, pages, request, first(form, "next"), error)
+    return await run_in_threadpool(_signed_in, pages, request, form, user)
 
 
-def _first(form: Mapping[str, list[str]], name: str) -> str:
-    return form.get(name, [""])[0]
+def _form(pages: PageHandlers, request: Request, next_path: str, error: ApiError | None = None) -> Response:
+    sign_in = pages.sign_in
+    if not sign_in.is_possible:
+        return pages.message(403, "Closed", CLOSED)
+    if not sign_in.accounts:
+        return redirect("/")
+    session = sign_in.authenticate(request).session
+    response: Response = pages.renderer.page(
+        "sign_in.html", error.status if error else 200, next=safe_path(next_path),
+        problem=error.message if error else "", accounts=sign_in.accounts, user=None,
+        token=sign_in.form_token(session, ""), path="/sign-in",
+    )  # fmt: skip
+    if session.is_new:
+        sign_in.set_cookie(session, request, response)
+    return with_retry_after(response, error) if error else response
+
+
+def _has_token(pages: PageHandlers, request: Request, form: Form) -> bool:
+    token = pages.sign_in.form_token(pages.sign_in.authenticate(request).session, "")
+    return hmac.compare_digest(token.encode(), first(form, "token").encode())
+
+
+def _signed_in(pages: PageHandlers, request: Request, form: Form, user: User) -> Response:
+    sign_in = pages.sign_in
+    # A session of this browser that somebody signed in to before ends here.
+    sign_in.end_session(sign_in.authenticate(request).session)
+    OperatorActions(pages.service, user).record_sign_in()
+    response = redirect(safe_path(first(form, "next")))
+    sign_in.set_cookie(sign_in.open_session(user.role), request, response)
+    return response
+
+
+def _signed_out(pages: PageHandlers, request: Request, form: Form) -> Response:
+    caller = pages.sign_in.authenticate(request)
+    verify_csrf(request, caller, first(form, "token"))
+    pages.sign_in.end_session(caller.session)
+    response = redirect("/sign-in")
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
+    return response
+
+
+def safe_path(path: str) -> str:
+    """Return a path of this installation; the first page for anything that leads elsewhere."""
+    is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_local else "/"

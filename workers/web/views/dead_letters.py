@@ -1,76 +1,113 @@
-"""Dead letters as the pages and the API list and choose them: a group or a page at a time."""
+"""Lists, selects, retries and discards dead letters for the pages and the API."""
 
-from dataclasses import dataclass
+import secrets
+import threading
+from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
+from redis.exceptions import RedisError
+
+from shared.adapters.redis.dead_letters.batches import BatchState, DeadLetterBatches
 from shared.adapters.redis.dead_letters.dead_messages import ID_PREFIX
+from shared.domain.actions import Verb
 from shared.domain.passback.course_state import DeadLetter
+from shared.log_events import LogEvent
 from workers.container import Container
-from workers.dead_letters.filters import Selection
+from workers.dead_letters.filters import Selection, jobs
+from workers.dead_letters.service import DeadLetterQueue
 
 MESSAGES = "messages"
 """Stands, in place of a cause, for all messages that nobody could read."""
 
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterGroup:
-    """How many letters have a cause."""
-
-    cause: str
-    letters: int
+log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterPage:
-    """Some letters, and after which the next page comes; None at the end."""
-
-    letters: tuple[DeadLetter, ...]
-    next_start: str | None
-
-
-def groups(service: Container) -> list[DeadLetterGroup]:
-    """Return the groups, the largest first."""
-    counted = [DeadLetterGroup(cause, letters) for cause, letters in service.dead_letters.causes().items()]
+def counts_by_cause(service: Container) -> dict[str, int]:
+    """Return how many dead letters each cause has, the most first."""
+    counts = dict(service.dead_letters.causes())
     if messages := service.dead_messages.count():
-        counted.append(DeadLetterGroup(MESSAGES, messages))
-    return sorted(counted, key=lambda group: (-group.letters, group.cause))
+        counts[MESSAGES] = messages
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def page(service: Container, cause: str | None, start: str | None, limit: int) -> DeadLetterPage:
-    """Return a page of the letters of a cause, of all courses' (None), or of `MESSAGES`; `start` is `next_start`."""
+def page(
+    service: Container, cause: str | None, start: str | None, limit: int
+) -> tuple[Sequence[DeadLetter], str | None]:
+    """Return a page of a cause's dead letters, of all courses' (None), or of `MESSAGES`, and the next page's `start`.
+
+    `start` is None at the beginning, and after the last page.
+    """
     if cause == MESSAGES:
-        found = service.dead_messages.page(start, limit + 1)
-        return DeadLetterPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+        messages = service.dead_messages.page(start, limit + 1)
+        return messages[:limit], messages[limit - 1].id if len(messages) > limit else None
     first = int(start) if start and start.isdecimal() else 0
-    letters = service.dead_letters
-    found = letters.page(first, limit + 1) if cause is None else letters.of_cause(cause, first, limit + 1)
-    return DeadLetterPage(tuple(found[:limit]), str(first + limit) if len(found) > limit else None)
+    store = service.dead_letters
+    found = store.page(first, limit + 1) if cause is None else store.of_cause(cause, first, limit + 1)
+    return found[:limit], str(first + limit) if len(found) > limit else None
 
 
-def find(service: Container, letter_id: str) -> DeadLetter | None:
-    """Return an open letter."""
-    if letter_id.startswith(ID_PREFIX):
-        return service.dead_messages.find(letter_id)
-    return service.dead_letters.find(letter_id)
+def find(service: Container, dead_letter_id: str) -> DeadLetter | None:
+    """Return an open dead letter."""
+    store = service.dead_messages if dead_letter_id.startswith(ID_PREFIX) else service.dead_letters
+    return store.find(dead_letter_id)
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterSelection:
-    """Which letters are meant: these, those of a cause or since a time, or all; what is given has to fit."""
+def select(
+    service: Container, ids: Sequence[str] = (), cause: str | None = None, since: datetime | None = None
+) -> list[DeadLetter]:
+    """Return the open dead letters that fit everything that is given; all of them if nothing is."""
+    if ids:
+        named = [found for dead_letter_id in dict.fromkeys(ids) if (found := find(service, dead_letter_id))]
+        return Selection(cause=cause, since=since).of(named)
+    if cause is None:
+        return Selection(since=since).of(service.dead_letter_queue.all())
+    messages = service.dead_messages.all()
+    if cause == MESSAGES:
+        return Selection(since=since).of(messages)
+    return Selection(cause=cause, since=since).of([*service.dead_letters.of_cause(cause, 0, -1), *messages])
 
-    ids: tuple[str, ...] = ()
-    cause: str | None = None
-    since: datetime | None = None
 
-    def of(self, service: Container) -> list[DeadLetter]:
-        """Return the letters that are meant and still open."""
-        if self.ids:
-            named = [letter for letter_id in dict.fromkeys(self.ids) if (letter := find(service, letter_id))]
-            return Selection(cause=self.cause, since=self.since).of(named)
-        if self.cause is None:
-            return Selection(since=self.since).of(service.dead_letter_queue.all())
-        messages = service.dead_messages.all()
-        if self.cause == MESSAGES:
-            return Selection(since=self.since).of(messages)
-        of_cause = service.dead_letters.of_cause(self.cause, 0, -1)
-        return Selection(cause=self.cause, since=self.since).of([*of_cause, *messages])
+def start_batch(
+    queue: DeadLetterQueue, progress: DeadLetterBatches, verb: Verb, dead_letters: Sequence[DeadLetter], actor: str
+) -> str:
+    """Retry or discard many dead letters in a thread of this process; return the batch's id.
+
+    A batch whose process ends is interrupted: the rest is untouched, and can be retried by another batch.
+    """
+    batch_id = secrets.token_hex(8)
+    progress.begin(batch_id, verb, actor, len(dead_letters))
+    threading.Thread(
+        target=_run_batch,
+        args=[queue, progress, batch_id, verb, dead_letters, actor],
+        name=f"batch-{batch_id}",
+        daemon=True,
+    ).start()
+    return batch_id
+
+
+def _run_batch(
+    queue: DeadLetterQueue,
+    progress: DeadLetterBatches,
+    batch_id: str,
+    verb: Verb,
+    dead_letters: Sequence[DeadLetter],
+    actor: str,
+) -> None:
+    """Process the dead letters job by job, a course or a message each, until somebody cancels the batch."""
+    done = refused = 0
+    try:
+        for number, job in enumerate(jobs(dead_letters)):
+            if number and not progress.go_on(batch_id, done, refused):
+                progress.end(batch_id, BatchState.CANCELLED)
+                return
+            if verb is Verb.DISCARD:
+                done += queue.discard(job, actor)
+            else:
+                result = queue.retry(job, actor)
+                done += len(result.retried)
+                refused += len(result.not_possible)
+        progress.go_on(batch_id, done, refused)
+        progress.end(batch_id, BatchState.DONE)
+    except RedisError as error:
+        log.warning(LogEvent.DEAD_LETTER_BATCH_ERROR, batch_id=batch_id, error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""How the whole installation is doing, at a glance: what `GET /` and `GET /api/v1/status` say. Asks Redis alone."""
+"""Reads how the whole installation is doing: what `GET /` and `GET /api/v1/status` show. Reads Redis only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from workers.container import Container
 from workers.status import TOO_LONG
 from workers.web.metrics.school_hours import SchoolHours
 
-SHOWN_COURSES = 10
-SHOWN_ACTIONS = 5
-SHOWN_HOURS = 24
-SHOWN_RUNS = 10
+COURSES_LIMIT = 10
+ACTIONS_LIMIT = 5
+HOURS_LIMIT = 24
+RUNS_LIMIT = 10
 # As long as the alert PassbackSilentInSchoolHours waits.
 SILENCE = timedelta(minutes=30)
 
@@ -33,7 +33,7 @@ class Overview:
     courses: Counts
     connected: int
     with_problems: int
-    standings: dict[AssignmentStatus, int]
+    statuses: dict[AssignmentStatus, int]
     waiting: list[WaitingCourse]
     messages: int
     unknown_changes: int
@@ -54,12 +54,12 @@ class Overview:
 
     @property
     def retrying(self) -> int:
-        """Return how many assignments are tried again by themselves: those given up since their last sync are not."""
-        return max(0, self.standings[AssignmentStatus.RETRYING] - self.dead_letters)
+        """Return how many assignments will be retried: those with a newer dead letter will not."""
+        return max(0, self.statuses[AssignmentStatus.RETRYING] - self.dead_letters)
 
 
 def overview(service: Container) -> Overview:
-    """Return how it is doing now."""
+    """Return the overview as of now."""
     now = service.clock.now()
     changes, totals = service.changes, service.course_lists.totals()
     return Overview(
@@ -67,8 +67,8 @@ def overview(service: Container) -> Overview:
         courses=changes.counts(),
         connected=service.records.count(),
         with_problems=totals.with_problems,
-        standings=totals.assignments,
-        waiting=changes.waiting(SHOWN_COURSES),
+        statuses=totals.assignments,
+        waiting=changes.waiting(COURSES_LIMIT),
         messages=changes.pending_messages(),
         unknown_changes=service.unknown_changes.count(),
         dead_letters=service.dead_letter_queue.count(),
@@ -81,10 +81,10 @@ def overview(service: Container) -> Overview:
         rates=service.system_rates(),
         unavailable_queries=service.unavailable_queries.all(),
         long_waits=changes.long_waits(TOO_LONG),
-        hours=service.timings.hours(now, SHOWN_HOURS),
-        actions=service.actions.newest(SHOWN_ACTIONS),
+        hours=service.timings.hours(now, HOURS_LIMIT),
+        actions=service.actions.newest(ACTIONS_LIMIT),
         last_run=next(
-            (run for run in service.provisioning_service.runs(SHOWN_RUNS) if run.kind is not RunKind.DRY_RUN), None
+            (run for run in service.provisioning_service.runs(RUNS_LIMIT) if run.kind is not RunKind.DRY_RUN), None
         ),
         held_runs=service.provisioning_service.held_runs(),
     )

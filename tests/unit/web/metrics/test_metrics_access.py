@@ -11,9 +11,9 @@ from starlette.requests import HTTPConnection
 from shared.adapters.redis.keys import Keys
 from shared.clock import SystemClock
 from shared.config import load
-from workers.web.auth.credentials import Authenticator
+from workers.web.auth.passwords import Authenticator
 from workers.web.errors import ApiError
-from workers.web.metrics.endpoint import MetricsAccess
+from workers.web.metrics.endpoint import MetricsPage
 
 PASSWORD, TOKEN = "a long enough password é", "a-token-for-prometheus"
 VIEWER = "another long password"
@@ -33,10 +33,10 @@ def status(client: tuple[str, int] | None, token: str, password: str = PASSWORD,
     }
     settings = load(given, Path("no.env"))
     redis = fakeredis.FakeRedis()
-    access = MetricsAccess(settings, Authenticator(settings, lambda: redis, Keys(), SystemClock()))
+    page = MetricsPage(lambda: b"", settings, Authenticator(settings, lambda: redis, Keys(), SystemClock()))
     sent = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     try:
-        asyncio.run(access.check(HTTPConnection({"type": "http", "client": client, "headers": sent})))
+        asyncio.run(page.check(HTTPConnection({"type": "http", "client": client, "headers": sent})))
     except ApiError as refused:
         return refused.status
     return 200

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from workers.web.metrics.provisioning import provisioning_samples
+from workers.web.metrics.collector import provisioning_samples
 
 NOW = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

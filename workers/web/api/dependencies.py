@@ -1,0 +1,98 @@
+"""What the API's endpoints share: the container, the signed-in user, an operator's actions, and parameter formats."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic_core import to_jsonable_python
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+
+from workers.container import Container
+from workers.web.auth.passwords import CHALLENGE, name_and_password
+from workers.web.auth.roles import User
+from workers.web.auth.sign_in import CLOSED, RequestAuthenticator
+from workers.web.errors import ApiError
+from workers.web.views.operator_actions import OperatorActions
+
+CANVAS_ID = r"^[0-9]{1,20}$"
+DEAD_LETTER_ID = r"^[A-Za-z0-9_.:-]{1,100}$"
+SIS_ID = r"^[^\x00-\x1f]{1,255}$"
+CODE = r"^[A-Za-z0-9_.-]{1,100}$"
+MAX_ENTRIES = 1000
+
+
+class _Utf8Basic(HTTPBasic):
+    """HTTP Basic whose name and password are UTF-8, as the challenge says; unreadable ones count as none."""
+
+    async def __call__(  # type: ignore[override]  # as FastAPI's own HTTPBasic, which differs from its base
+        self, request: HTTPConnection
+    ) -> HTTPBasicCredentials | None:
+        name, password = name_and_password(request.headers.get("authorization", ""))
+        return HTTPBasicCredentials(username=name, password=password) if name or password else None
+
+
+_basic = _Utf8Basic(scheme_name="password", auto_error=False)
+
+
+async def container(request: Request) -> Container:
+    """Return the container of this process."""
+    service: Container = request.app.state.container
+    return service
+
+
+async def signed_in(request: Request, given: Annotated[HTTPBasicCredentials | None, Depends(_basic)]) -> User:
+    """Return the user: by HTTP Basic, with a session's cookie, or as a trusted proxy says. Raises: ApiError."""
+    sign_in: RequestAuthenticator = request.app.state.sign_in
+    if not sign_in.is_possible:
+        raise ApiError(403, "no_password_configured", CLOSED)
+    if given is not None:
+        return await sign_in.check_password(request, given.username, given.password, "api")
+    user = (await run_in_threadpool(sign_in.authenticate, request)).user
+    if user is None:
+        raise ApiError(401, "not_signed_in", "Sign in as operator or viewer.", CHALLENGE)
+    return user
+
+
+async def operator_actions(
+    request: Request, user: Annotated[User, Depends(signed_in)], service: Annotated[Container, Depends(container)]
+) -> OperatorActions:
+    """Return what the signed-in operator can do. Raises: ApiError for viewers, and against forgery.
+
+    A page of another site may make the browser send its stored password. Its forms can neither send JSON nor set a
+    header; its scripts would have to be allowed to.
+    """
+    is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    if not is_json and "x-requested-with" not in request.headers:
+        raise ApiError(
+            403, "maybe_forged", "Send the header X-Requested-With, or Content-Type: application/json, with an action."
+        )
+    if not user.can_operate:
+        raise ApiError(403, "not_operator", "Only operators may do this.")
+    return OperatorActions(service, user)
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+Service = Annotated[Container, Depends(container)]
+Actions = Annotated[OperatorActions, Depends(operator_actions)]
+CourseId = Annotated[str, Path(pattern=CANVAS_ID, description="Canvas course id")]
+DeadLetterId = Annotated[str, Path(alias="letter_id", pattern=DEAD_LETTER_ID, description="Dead letter id")]
+Code = Annotated[str, StringConstraints(pattern=CODE)]
+TimeParameter = Annotated[datetime, AfterValidator(_aware)]
+Since = Annotated[TimeParameter | None, Query(description="Only from this time on; UTC without an offset")]
+
+
+class StrictModel(BaseModel):
+    """A body; unknown fields are rejected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def plain(value: object) -> Any:  # JSON
+    """Return a value as JSON has it: dataclasses by their fields, times in ISO 8601, durations in seconds."""
+    return to_jsonable_python(value, timedelta_mode="float")
