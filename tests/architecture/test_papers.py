@@ -14,10 +14,11 @@ README = ROOT / "README.md"
 GUIDES = ROOT / "deploy/guides"
 MAX_README_LINES = 150
 COMMANDS = {str(command.name) for command in app.registered_commands} | {str(g.name) for g in app.registered_groups}
+PROCESS_MODULES = ("workers.cli.processes", "workers.cli.worker_processes")
 PROCESSES = {
     str(command.name)
     for command in app.registered_commands
-    if command.callback is not None and command.callback.__module__ == "workers.cli.processes"
+    if command.callback is not None and command.callback.__module__ in PROCESS_MODULES
 }
 PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
 

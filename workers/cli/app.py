@@ -17,6 +17,7 @@ from workers.cli import (
     sqs,
     status,
     sync,
+    worker_processes,
 )
 from workers.dev.demo import demo
 from workers.dev.run_all import up
@@ -48,8 +49,8 @@ app.add_typer(purge.purge, name="purge")
 app.command("pause")(pause.pause)
 app.command("resume")(pause.resume)
 app.command("web")(processes.web)
-app.command("worker")(processes.worker)
-app.command("provisioning-worker")(processes.provisioning_worker)
+app.command("worker")(worker_processes.worker)
+app.command("provisioning-worker")(worker_processes.provisioning_worker)
 app.command("beat")(processes.beat)
 app.command("flower")(processes.flower)
 app.command("sqs")(sqs.sqs)

@@ -65,40 +65,6 @@ def serve(application: object, host: str, port: int) -> None:
     )  # fmt: skip
 
 
-def worker() -> None:
-    """Run a passback worker: the dispatcher, and the pool that syncs courses."""
-    from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
-    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
-    from workers.celery.tracing import trace_tasks  # noqa: PLC0415
-    from workers.grade_passback.worker_steps import start_worker  # noqa: PLC0415
-
-    settings = config.load()
-    configure_logging(settings)
-    start_tracing("worker")
-    trace_tasks()
-    route_celery_logs()
-    settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
-    start_worker(settings)
-
-
-def provisioning_worker() -> None:
-    """Run the provisioning worker, which keeps Canvas's rosters in step with PowerSchool's."""
-    from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
-    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
-    from workers.celery.tracing import trace_tasks  # noqa: PLC0415
-    from workers.provisioning.worker_steps import start_provisioning_worker  # noqa: PLC0415
-
-    settings = config.load()
-    configure_logging(settings)
-    start_tracing("provisioning-worker")
-    trace_tasks()
-    route_celery_logs()
-    settings.require(*config.CANVAS_SETTINGS, *config.POWERSCHOOL_SETTINGS)
-    start_provisioning_worker(settings)
-
-
 def beat() -> None:
     """Run beat, which starts what is scheduled. Any number may run; one tick counts."""
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
