@@ -53,7 +53,7 @@ def test_rosters_leave_no_name_behind(town: RosterTown) -> None:
         refused = town.ask()
         town.powerschool_faults(hidden_school_numbers=[100])
         town.ask()
-        held = town.service.provisioning_service.held_runs()
+        held = town.service.provision_runs.held_runs()
         town.powerschool_faults(rows_lost=5)
         failed = town.ask()
     assert ([run.state for run in held], failed.state) == ([RunState.HELD], RunState.FAILED)

@@ -23,7 +23,7 @@ MAX_SYNC_DURATION = timedelta(minutes=5)
 VISIBILITY_MARGIN_S = 60.0
 # After this an unacknowledged message is delivered again. It is longer than any sync takes.
 VISIBILITY_TIMEOUT_S = MAX_SYNC_DURATION.total_seconds() + 2 * RESPONSE_TIMEOUT_S + VISIBILITY_MARGIN_S
-TASK_MODULES = ["workers.grade_passback.tasks", "workers.provisioning.tasks"]
+TASK_MODULES = ["workers.grade_passback.tasks", "workers.provisioning.worker"]
 
 
 def make_app(settings: Settings) -> Celery:

@@ -8,16 +8,16 @@ from typing import Annotated
 import typer
 from redis.exceptions import RedisError
 
-from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
+from shared.domain.provisioning.run import Run, RunState
 from shared.errors import PassbackError
 from workers.cli.services import open_services
 from workers.cli.sync import Actor, system_user
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.provision_text import comparison_text, history_text, run_text
 from workers.container import Container
-from workers.provisioning.comparison import compared_rows
+from workers.provisioning.changed_rows import changed_rows, compared_rows
 from workers.provisioning.serializers import Json, changed_json, comparison_json, run_json, run_summary
-from workers.provisioning.service import KIND, InvalidOperation
+from workers.provisioning.service import KIND, RUNS_LIMIT, InvalidOperation
 
 provision = typer.Typer(
     help="Canvas's rosters from PowerSchool's: run, history, held, show, discard, rollback.", no_args_is_help=True
@@ -49,19 +49,21 @@ def run(
         if dry_run:
             _dry_run(service, as_json)
             return
-        desk, who = service.provisioning_service, actor or system_user()
-        _followed(service, desk.approve(approve, who) if approve else desk.request(who), as_json, wait=wait)
+        provisioning, who = service.provisioning_service, actor or system_user()
+        _followed(
+            service, provisioning.approve(approve, who) if approve else provisioning.request(who), as_json, wait=wait
+        )
 
 
 @provision.command()
 def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
     """List the runs, the newest first; or say everything about one, what Canvas said about rows included."""
     with _service() as service:
-        desk = service.provisioning_service
+        runs = service.provision_runs
         if run_id is None:
-            emit([run_summary(each) for each in desk.runs()], as_json, history_text)
+            emit([run_summary(each) for each in runs.newest(RUNS_LIMIT)], as_json, history_text)
         else:
-            emit(run_json(_found(service, run_id), desk.messages(run_id)), as_json, run_text)
+            emit(run_json(_found(service, run_id), runs.messages(run_id)), as_json, run_text)
 
 
 @provision.command()
@@ -78,7 +80,7 @@ def held(as_json: JsonOption = False) -> None:
     With --json the first of them, that of the whole district if there is one, and a line of each in `held_runs`.
     """
     with _service() as service:
-        waiting = service.provisioning_service.held_runs()
+        waiting = service.provision_runs.held_runs()
         if not waiting:
             emit(None, as_json, lambda _: "nothing is held")
             return
@@ -110,7 +112,7 @@ def rollback(
 
 
 def _dry_run(service: Container, as_json: bool) -> None:
-    compared = service.provisioning.provision_run.compared(RunKind.ROSTER, RunCause.PERSON)
+    compared = service.provisioning.comparer.dry_run()
     rows = compared_rows(service.provision_runs, compared)
     emit(comparison_json(compared, rows), as_json, comparison_text)
     raise typer.Exit(ExitCode.PROBLEMS if compared.holds else ExitCode.FINE)
@@ -127,7 +129,7 @@ def _followed(service: Container, asked: Run, as_json: bool, *, wait: bool) -> N
         typer.echo(f"passback: no {KIND} is running; run {asked.id} waits for one", err=True)
         raise typer.Exit(ExitCode.PROBLEMS)
     found = _over(service, asked)
-    emit(run_json(found, service.provisioning_service.messages(found.id)), as_json, run_text)
+    emit(run_json(found, service.provision_runs.messages(found.id)), as_json, run_text)
     is_fine = found.state is RunState.DONE and not found.held_schools
     is_fine = is_fine and not any(each.failures + each.warnings for each in found.uploads)
     raise typer.Exit(ExitCode.FINE if is_fine else ExitCode.PROBLEMS)
@@ -138,18 +140,18 @@ def _over(service: Container, asked: Run) -> Run:
     until, found = time.monotonic() + MAX_WAIT_S, asked
     while found.state.is_open and time.monotonic() < until:
         time.sleep(POLL_S)
-        found = service.provisioning_service.run(asked.id) or found
+        found = service.provision_runs.find(asked.id) or found
     return found
 
 
 def _show(service: Container, found: Run, as_json: bool, **more: object) -> None:
-    desk = service.provisioning_service
-    rows = [changed_json(part) for part in desk.rows(found)]
-    emit({**run_json(found, desk.messages(found.id)), "data_sets": rows, **more}, as_json, run_text)
+    runs = service.provision_runs
+    rows = [changed_json(part) for part in changed_rows(runs, found)]
+    emit({**run_json(found, runs.messages(found.id)), "data_sets": rows, **more}, as_json, run_text)
 
 
 def _found(service: Container, run_id: str) -> Run:
-    found = service.provisioning_service.run(run_id)
+    found = service.provision_runs.find(run_id)
     if found is None:
         typer.echo(f"passback: there is no run {run_id}", err=True)
         raise typer.Exit(ExitCode.PROBLEMS)

@@ -12,7 +12,7 @@ def worker() -> None:
 
 def provisioning_worker() -> None:
     """Run the provisioning worker, which keeps Canvas's rosters in step with PowerSchool's."""
-    from workers.provisioning.worker_steps import start_provisioning_worker  # noqa: PLC0415
+    from workers.provisioning.worker import start_provisioning_worker  # noqa: PLC0415
 
     start_provisioning_worker(_settings_for("provisioning-worker"))
 

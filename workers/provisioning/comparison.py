@@ -1,18 +1,48 @@
-"""Compares a plan with what Canvas was given last: as a whole, by school, and row by row."""
+"""Compares a plan with what Canvas was given last: as a whole, and by school."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
-from shared.domain.provisioning.diff import ChangedRow, row_changes
-from shared.domain.provisioning.hold_reasons import Hold
-from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, change_imports, with_new_ids
+from shared.clock import Clock
+from shared.domain.provisioning.diff import differences
+from shared.domain.provisioning.hold_reasons import Hold, HoldReason, hold_for
+from shared.domain.provisioning.imports.corrections import (
+    CanvasUsers,
+    SisIdChange,
+    change_imports,
+    corrections_before,
+    with_new_ids,
+)
+from shared.domain.provisioning.imports.last_import import value
+from shared.domain.provisioning.imports.uploads import LastApplied, PlannedImport
 from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER
-from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity
-from shared.domain.provisioning.run import DataSetChange, ImportProgress, Run, digest_of, plan_digest_of
-from shared.domain.provisioning.school_plans import changed_rows_of, plan_without
-from workers.provisioning.imports.upload_planner import PlannedImport, correction_change
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, in_order
+from shared.domain.provisioning.run import (
+    DataSetChange,
+    DataSetState,
+    ImportProgress,
+    Run,
+    RunCause,
+    RunKind,
+    digest_of,
+    plan_digest_of,
+)
+from shared.domain.provisioning.safety import ended_terms
+from shared.domain.provisioning.school_plans import plan_without
+from shared.domain.provisioning.school_sizes import LiveHistory
+from shared.ports.provisioning import RosterFeed, SisImports
+from workers.provisioning.imports.upload_planner import UploadPlanner, correction_change
+from workers.provisioning.planning import PlanBuilder
+
+# A run is looked at by people: it names so many problems, and counts the rest.
+MAX_PROBLEMS = 200
+
+Applied = Mapping[DataSetKey, LastApplied]
+Replan = Callable[[frozenset[str]], ImportPlan]
+"""Plans the same rosters again, with the SIS ids of these records left as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +68,8 @@ class Comparison:
     `renumbered` are rows that were applied, by digest, by the SIS ids that people will have.
     """
 
-    planned: ImportPlan
-    prepared: tuple[PlannedImport, ...]
+    plan: ImportPlan
+    imports: tuple[PlannedImport, ...]
     holds: tuple[Hold, ...]
     plan_digest: str
     schools: tuple[SchoolPlan, ...] = ()
@@ -50,7 +80,7 @@ class Comparison:
     def changes(self) -> tuple[DataSetChange, ...]:
         """What the corrections and the imports change, by data set."""
         corrections = (correction_change(rows) for rows in self.corrections)
-        return (*corrections, *(change for part in self.prepared for change in part.changes))
+        return (*corrections, *(change for planned in self.imports for change in planned.changes))
 
     @property
     def is_held(self) -> bool:
@@ -58,49 +88,134 @@ class Comparison:
         return bool(self.holds) and not self.schools
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedDataSet:
-    """What a run changes in a data set, row by row. `is_known` is False once the rows' time is over."""
+class PlanComparer:
+    """Reads and plans rosters, and compares the plan with what Canvas was given last. Stores nothing."""
 
-    change: DataSetChange
-    rows: Sequence[ChangedRow]
-    is_known: bool = True
+    def __init__(
+        self,
+        feed: RosterFeed,
+        planner: PlanBuilder,
+        runs: ProvisionRuns,
+        imports: SisImports,
+        uploads: UploadPlanner,
+        clock: Clock,
+        zone: Callable[[], tzinfo],
+    ) -> None:
+        self._feed = feed
+        self._planner = planner
+        self._runs = runs
+        self._imports = imports
+        self._uploads = uploads
+        self._clock = clock
+        self._zone = zone
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Return the names of the columns of a row."""
-        return HEADERS[self.change.key.entity]
+    def dry_run(self) -> Comparison:
+        """Return what a run would do that a person asks for now."""
+        return self.compare(Run("", RunKind.ROSTER, RunCause.PERSON, self._clock.now()))
+
+    def compare(self, run: Run, target: Sequence[DataSet] | None = None) -> Comparison:
+        """Read and plan, or take `target` as the plan, and compare it with what was applied.
+
+        The result is about everything, about all but the doubtful schools, or about the run's school alone.
+        """
+        last = {state.key: last_applied(self._runs, state) for state in self._runs.data_set_states()}
+        applied = [rows for each in last.values() if (rows := each.candidates) is not None]
+        known = CanvasUsers(run.refused_ids, frozenset(run.refused_logins), self._runs.former_logins())
+        replan = self._planned(applied, known) if target is None else _always(ImportPlan(tuple(target)))
+        plan = replan(frozenset())
+        digests = {each.key: digest_of(each) for each in plan.data_sets}
+        holds: tuple[Hold, ...] = ()
+        if run.kind is not RunKind.ROLLBACK:
+            accounts = _missing_accounts(self._imports, applied, plan.data_sets)
+            holds = (*plan.holds, *accounts, *_hold_reasons(last, digests, run.cause))
+        own = run.school_number
+        if own is not None:
+            # A doubt about the whole district is one about the school.
+            school = _school_plan(own, applied, plan, holds, run.corrections)
+            compared = self._imports_of(run, plan, replan, last, applied, known, lambda number: number != own)
+            return replace(compared, holds=school.holds, plan_digest=school.plan_digest)
+        plan_digest = plan_digest_of((*digests.items(), *_id_imports(plan.id_changes, run.corrections)))
+        doubtful: frozenset[int] = frozenset()
+        if run.approved_plan != plan_digest:
+            doubtful = _schools_apart(applied, plan.data_sets, holds)
+        schools = tuple(_school_plan(school, applied, plan, holds, ()) for school in doubtful)
+        is_held = doubtful.__contains__ if doubtful else None
+        compared = self._imports_of(run, plan, replan, last, applied, known, is_held)
+        return replace(compared, holds=holds, plan_digest=plan_digest, schools=schools)
+
+    def _planned(self, applied: Sequence[DataSet], known: CanvasUsers) -> Replan:
+        roster = self._feed.read()
+        history = LiveHistory(self._clock.now(), tuple(self._runs.live_history()))
+        return lambda waiting: self._planner.plan(roster, applied, history, replace(known, waiting=waiting))
+
+    def _imports_of(
+        self,
+        run: Run,
+        plan: ImportPlan,
+        replan: Replan,
+        last: Applied,
+        applied: Sequence[DataSet],
+        known: CanvasUsers,
+        is_held: Callable[[int], bool] | None,
+    ) -> Comparison:
+        """Return what the plan takes where the rows of every school that `is_held` are left as they are."""
+        waiting = frozenset(each.source for each in plan.id_changes if is_held and is_held(each.school_number))
+        plan = replan(waiting) if waiting else plan
+        ids = {change.old: change.new for change in plan.id_changes}
+        if ids:
+            last = {key: each.with_new_ids(ids) for key, each in last.items()}
+        before = [with_new_ids(each, ids) for each in applied]
+        data_sets = plan_without(before, plan.data_sets, is_held) if is_held else plan.data_sets
+        corrections = corrections_before(data_sets, applied, plan.id_changes, known)
+        renumbered = {digest_of(each.rows): each.rows for each in last.values() if ids and each.rows}
+        over = ended_terms(data_sets, self._uploads.today(), self._zone())
+        ordered = sorted(data_sets, key=lambda each: each.key.place)
+        imports = self._uploads.plan_uploads(ordered, last, over, renew=run.cause is RunCause.SCHEDULE)
+        return Comparison(plan, imports, (), "", corrections=corrections, renumbered=renumbered)
 
 
-def changed_rows(runs: ProvisionRuns, run: Run) -> Iterator[ChangedDataSet]:
-    """Yield the rows that a run changes or would change, a data set after the other. They hold names."""
-    return (_changed(runs, change) for change in run.changes)
+def last_applied(runs: ProvisionRuns, state: DataSetState) -> LastApplied:
+    """Return what Canvas was given last of a data set, with the rows as far as they are stored."""
+    digests = (state.digest, state.attempted, state.refused)
+    return LastApplied(state, *(runs.rows(digest) if digest else None for digest in digests))
 
 
-def _changed(runs: ProvisionRuns, change: DataSetChange) -> ChangedDataSet:
-    before = runs.rows(change.before) if change.before else None
-    after = runs.rows(change.after)
-    if after is None or (change.before and before is None):
-        return ChangedDataSet(change, (), is_known=False)
-    return ChangedDataSet(change, row_changes(before, after))
+def _always(plan: ImportPlan) -> Replan:
+    return lambda _: plan
 
 
-def compared_rows(runs: ProvisionRuns, compared: Comparison) -> list[ChangedDataSet]:
-    """Return the rows that a plan would change, whose rows are not kept yet: also those that wait. They hold names."""
-    found = [ChangedDataSet(correction_change(rows), row_changes(None, rows)) for rows in compared.corrections]
-    for part in compared.prepared:
-        for change in part.changes:
-            digest = change.before
-            before = (compared.renumbered.get(digest) or runs.rows(digest)) if digest else None
-            found.append(ChangedDataSet(change, row_changes(before, part.rows[change.after])))
-    for school in compared.schools:
-        for change in school.changes:
-            before = school.rows[change.before] if change.before else None
-            found.append(ChangedDataSet(change, row_changes(before, school.rows[change.after])))
-    return found
+def _hold_reasons(last: Applied, digests: Mapping[DataSetKey, str], cause: RunCause) -> tuple[Hold, ...]:
+    """Return the doubts that the rows themselves do not raise. A person who asks for the first run has decided."""
+    if not any(each.digest for each in last.values()):
+        return () if cause is RunCause.PERSON else (hold_for(HoldReason.FIRST_RUN),)
+    expired = (key for key, each in last.items() if key in digests and each.digest and each.rows is None)
+    if any(last[key].digest != digests[key] for key in expired):
+        return (hold_for(HoldReason.ROWS_EXPIRED),)
+    return ()
 
 
-def schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[Hold]) -> frozenset[int]:
+def _missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: Sequence[DataSet]) -> list[Hold]:
+    """Return a reason to hold each school of which new or changed courses name an account that Canvas has not.
+
+    Canvas takes no course of an account that it has not. It is asked once for each account; nothing where no course
+    changes.
+    """
+    courses = [data_set for data_set in planned if data_set.key.entity is Entity.COURSES]
+    named: dict[str, dict[int, int]] = {}
+    for difference in differences(applied, courses):
+        for row in (*difference.added, *(now for _, now in difference.changed)):
+            schools = named.setdefault(value(Entity.COURSES, row, "account_id"), {})
+            schools[row.school_number] = schools.get(row.school_number, 0) + 1
+    named.pop("", None)
+    missing = imports.missing_accounts(named) if named else ()
+    return [
+        hold_for(HoldReason.ACCOUNT_MISSING, Entity.COURSES, school, detail=f"account {account}, {count} courses")
+        for account in sorted(missing)
+        for school, count in sorted(named[account].items())
+    ]
+
+
+def _schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[Hold]) -> frozenset[int]:
     """Return the schools whose doubts hold them alone: none where a doubt is about all, or no school is left."""
     numbers = {hold.school_number for hold in holds}
     if not numbers or None in numbers:
@@ -110,10 +225,10 @@ def schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds:
     return doubtful if schools - doubtful - {DISTRICT_SCHOOL_NUMBER} else frozenset()
 
 
-def school_plan(
+def _school_plan(
     school: int,
     applied: Sequence[DataSet],
-    planned: ImportPlan,
+    plan: ImportPlan,
     holds: Iterable[Hold],
     corrected: Sequence[ImportProgress],
 ) -> SchoolPlan:
@@ -121,25 +236,26 @@ def school_plan(
 
     `corrected` are the corrections that were made for the school already.
     """
-    ids = {change.old: change.new for change in planned.id_changes}
-    before_all = [with_new_ids(each, ids) for each in applied]
-    found = changed_rows_of(before_all, plan_without(before_all, planned.data_sets, lambda number: number != school))
+    ids = {change.old: change.new for change in plan.id_changes}
+    all_before = [with_new_ids(each, ids) for each in applied]
     changes = []
     rows: dict[str, DataSet] = {}
-    for each in found:
-        before, after = digest_of(each.before), digest_of(each.after)
-        rows |= {before: each.before, after: each.after}
-        changes.append(DataSetChange(each.after.key, before, after, each.added, each.changed, each.removed))
-    id_changes = [change for change in planned.id_changes if change.school_number == school]
+    for d in differences(all_before, plan_without(all_before, plan.data_sets, lambda number: number != school)):
+        before = DataSet(d.key, in_order((*d.removed, *(was for was, _ in d.changed))))
+        after = DataSet(d.key, in_order((*d.added, *(now for _, now in d.changed))))
+        digests = (digest_of(before), digest_of(after))
+        rows |= dict(zip(digests, (before, after), strict=True))
+        changes.append(DataSetChange(d.key, *digests, len(d.added), len(d.changed), len(d.removed)))
+    id_changes = [change for change in plan.id_changes if change.school_number == school]
     renumbering = change_imports(id_changes)
     rows |= {digest_of(each): each for each in renumbering}
-    digests = ((change.key, f"{change.before}-{change.after}") for change in changes)
-    digest = plan_digest_of((*digests, *id_imports(id_changes, corrected)))
+    content = ((change.key, f"{change.before}-{change.after}") for change in changes)
+    digest = plan_digest_of((*content, *_id_imports(id_changes, corrected)))
     own = tuple(hold for hold in holds if hold.school_number in (None, school))
     return SchoolPlan(school, own, digest, (*map(correction_change, renumbering), *changes), rows)
 
 
-def id_imports(
+def _id_imports(
     id_changes: Sequence[SisIdChange], corrected: Iterable[ImportProgress]
 ) -> Iterator[tuple[DataSetKey, str]]:
     """Yield what stands for the SIS ids that a plan changes: those that were changed for it already are part of it."""

@@ -1,7 +1,6 @@
 """What the provisioning worker is made of. Its PowerSchool client can only read."""
 
 import random
-from datetime import timedelta
 from functools import cached_property, partial
 from threading import Event, Lock
 from zoneinfo import ZoneInfo
@@ -10,7 +9,6 @@ from redis import Redis
 
 from shared.adapters.canvas import canvas_sis_imports
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
-from shared.adapters.http.client import RESPONSE_TIMEOUT_S
 from shared.adapters.powerschool import IndexingFeed, roster_feed
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
@@ -22,20 +20,20 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.metrics import CounterName
 from shared.ports.passback import Count
-from workers.provisioning.course_resync import TouchedCourseResync
-from workers.provisioning.imports.corrections import Corrector
-from workers.provisioning.imports.importer import MAX_IMPORT_DURATION, Importer
+from workers.provisioning.comparison import PlanComparer
+from workers.provisioning.course_resync import resync_touched_courses
+from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
 from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.planning import PlanBuilder, upload_rules
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner, StopCheck
-from workers.provisioning.schedule import CHECK_INTERVAL, ProvisionSchedule, ScheduleConfig
+from workers.provisioning.schedule import ProvisionSchedule
 from workers.runtime.lease_renewal import renewing
 
 
-class RequestCount:
-    """Counts requests by system until they are taken, beside all that it passes on to `count`. Thread-safe."""
+class RequestCounter:
+    """Counts requests by system until they are drained, and passes everything on to `count`. Thread-safe."""
 
     def __init__(self, count: Count) -> None:
         self._count = count
@@ -49,7 +47,7 @@ class RequestCount:
             with self._lock:
                 self._counts[labels[0]] = self._counts.get(labels[0], 0) + amount
 
-    def take(self) -> dict[str, int]:
+    def drain(self) -> dict[str, int]:
         """Return how many were counted since the last time."""
         with self._lock:
             counts, self._counts = self._counts, {}
@@ -82,18 +80,18 @@ class ProvisioningContainer:
         self._records = records
         self._dead_letters = dead_letters
         self._pauses = pauses
-        self.spent = RequestCount(count)
+        self._request_counter = RequestCounter(count)
         self.pause: StopCheck = lambda duration: stopping.wait(duration.total_seconds())
 
     @cached_property
     def feed(self) -> IndexingFeed:
         """PowerSchool's rosters, which can only be read."""
-        return roster_feed(self._settings, self._redis, self._keys, self._clock, self.spent)
+        return roster_feed(self._settings, self._redis, self._keys, self._clock, self._request_counter)
 
     @cached_property
     def imports(self) -> CanvasSisImports:
         """Canvas's SIS Import."""
-        return canvas_sis_imports(self._settings, self._redis, self._keys, self._clock, self.spent)
+        return canvas_sis_imports(self._settings, self._redis, self._keys, self._clock, self._request_counter)
 
     def zone(self) -> ZoneInfo:
         """Return the district's time zone: as set, else PowerSchool's own."""
@@ -105,40 +103,35 @@ class ProvisioningContainer:
         return PlanBuilder(self._settings, self.zone, self._clock)
 
     @cached_property
+    def _uploads(self) -> UploadPlanner:
+        return UploadPlanner(upload_rules(self._settings), self._settings.redis_prefix, self.planner.today)
+
+    @cached_property
+    def comparer(self) -> PlanComparer:
+        """What compares the rosters with what Canvas was given last."""
+        return PlanComparer(self.feed, self.planner, self._runs, self.imports, self._uploads, self._clock, self.zone)
+
+    @cached_property
     def provision_run(self) -> ProvisionRun:
         """The use case of a run."""
-        s = self._settings
-        uploading = UploadPlanner(upload_rules(s), s.redis_prefix, self.planner.today)
-        uploader = Importer(
-            self.imports,
-            self._runs,
-            self._clock,
-            uploading,
-            Corrector(self.imports, self._runs),
-            timedelta(seconds=RESPONSE_TIMEOUT_S),
-            MAX_IMPORT_DURATION,
-            s.redis_prefix,
-        )
-        looks = TouchedCourseResync(self._runs, self._changes, self._records, self._clock)
-        return ProvisionRun(
-            self.feed, self.planner, self._runs, uploader, looks, self._clock, uploading, self.zone, self.imports
-        )
+        importer = Importer(self.imports, self._runs, self._clock, self._uploads)
+        resync = partial(resync_touched_courses, self._runs, self._changes, self._records, self._clock)
+        return ProvisionRun(self.feed, self.comparer, self._runs, importer, self._uploads, self._clock, resync)
 
     @cached_property
     def provisioner(self) -> ProvisioningRunner:
         """What a tick does."""
         s = self._settings
-        timetable = ScheduleConfig(s.provision_schedule, CHECK_INTERVAL)
         return ProvisioningRunner(
             self._runs,
-            ProvisionSchedule(self._runs, self.feed, self._pauses, self._clock, timetable, self.zone),
+            ProvisionSchedule(self._runs, self.feed, self._pauses, self._clock, s.provision_schedule, self.zone),
             self.provision_run,
             RunOutcomeHandler(self._runs, self._dead_letters, self._clock, s.retry_waits, random.random),
             self._pauses,
             self._clock,
-            hold=partial(renewing, self._runs.renew, lease_for=LEASE_DURATION),
+            renewing=partial(renewing, self._runs.renew, lease_for=LEASE_DURATION),
             pause=self.pause,
-            take_spent=self.spent.take,
+            drain_requests=self._request_counter.drain,
         )
 
     def close(self) -> None:

@@ -4,22 +4,18 @@
 anywhere is followed by another that goes on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import tzinfo
 
 import structlog
 
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
-from shared.domain.provisioning.hold_reasons import Hold, HoldReason, hold_for
-from shared.domain.provisioning.imports.corrections import USERS, corrections_before
-from shared.domain.provisioning.imports.login_changes import login_digest, login_of, user_id_of
-from shared.domain.provisioning.imports.sis_id_changes import with_new_ids
+from shared.domain.provisioning.imports.corrections import USERS, login_digest, login_of, user_id_of, with_new_ids
 from shared.domain.provisioning.plan import ImportPlan
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey
-from shared.domain.provisioning.rows.users import CanvasUsers
+from shared.domain.provisioning.rows.sis_rows import DataSet
 from shared.domain.provisioning.run import (
     DataSetState,
     ImportProgress,
@@ -29,27 +25,19 @@ from shared.domain.provisioning.run import (
     RunState,
     UploadState,
     digest_of,
-    plan_digest_of,
 )
-from shared.domain.provisioning.safety import ended_terms
-from shared.domain.provisioning.school_plans import plan_without
-from shared.domain.provisioning.school_sizes import LiveCounts, LiveHistory
+from shared.domain.provisioning.school_sizes import LiveCounts
 from shared.errors import PermanentError, RunChanged
 from shared.log_events import LogEvent
-from shared.ports.provisioning import RosterFeed, SisImports
-from workers.provisioning.comparison import Comparison, SchoolPlan, id_imports, school_plan, schools_apart
-from workers.provisioning.course_resync import TouchedCourseResync
+from shared.ports.provisioning import RosterFeed
+from workers.provisioning.comparison import MAX_PROBLEMS, Comparison, PlanComparer, SchoolPlan, last_applied
 from workers.provisioning.imports.importer import Importer
-from workers.provisioning.imports.sub_accounts import missing_accounts
-from workers.provisioning.imports.upload_planner import LastApplied, PlannedImport, UploadPlanner
-from workers.provisioning.planning import PlanBuilder
+from workers.provisioning.imports.upload_planner import UploadPlanner
 
 log = structlog.get_logger()
 
 # SIS ids take two imports, what is refused is taken back by a third, logins take one: more would be going in circles.
 MAX_CORRECTIONS = 8
-# A run is looked at by people: it names so many problems, and counts the rest.
-MAX_PROBLEMS = 200
 
 
 class ProvisionRun:
@@ -58,24 +46,20 @@ class ProvisionRun:
     def __init__(
         self,
         feed: RosterFeed,
-        planner: PlanBuilder,
+        comparer: PlanComparer,
         runs: ProvisionRuns,
-        uploader: Importer,
-        course_resync: TouchedCourseResync,
-        clock: Clock,
+        importer: Importer,
         uploads: UploadPlanner,
-        zone: Callable[[], tzinfo],
-        imports: SisImports,
+        clock: Clock,
+        resync_courses: Callable[[Run], object],
     ) -> None:
         self._feed = feed
-        self._imports = imports
-        self._planner = planner
+        self._comparer = comparer
         self._runs = runs
-        self._uploader = uploader
-        self._course_resync = course_resync
-        self._clock = clock
+        self._importer = importer
         self._uploads = uploads
-        self._zone = zone
+        self._clock = clock
+        self._resync_courses = resync_courses
 
     def advance(self, run: Run, lease: RunLease) -> Run:
         """Take the next step of an open run; return the run as it is kept then.
@@ -94,111 +78,32 @@ class ProvisionRun:
             case _:
                 return run
 
-    def compared(self, kind: RunKind, cause: RunCause) -> Comparison:
-        """Read and plan, and compare it with what was applied, as a run would that begins now. Keeps nothing."""
-        return self._compared(Run("", kind, cause, self._clock.now()))
-
-    def _compared(self, run: Run, target: Sequence[DataSet] | None = None) -> Comparison:
-        """Read and plan, or take `target` as the plan, and compare it with what was applied."""
-        held = {mark.key: self._held(mark) for mark in self._runs.data_set_states()}
-        applied = [rows for each in held.values() if (rows := each.possible) is not None]
-        known = CanvasUsers(run.refused_ids, frozenset(run.refused_logins), self._runs.former_logins())
-        if target is not None:
-            return self._scoped(run, _Plans(lambda _: ImportPlan(tuple(target))), held, applied, known)
-        roster, history = self._feed.read(), self._history()
-        plans = _Plans(lambda waiting: self._planner.plan(roster, applied, history, replace(known, waiting=waiting)))
-        return self._scoped(run, plans, held, applied, known)
-
-    def _scoped(
-        self,
-        run: Run,
-        plans: "_Plans",
-        held: Mapping[DataSetKey, LastApplied],
-        applied: Sequence[DataSet],
-        known: CanvasUsers,
-    ) -> Comparison:
-        """Return what changes: of everything, of all but the doubtful schools, or of one school alone."""
-        planned = plans.everything
-        digests = {each.key: digest_of(each) for each in planned.data_sets}
-        holds: tuple[Hold, ...] = ()
-        if run.kind is not RunKind.ROLLBACK:
-            accounts = missing_accounts(self._imports, applied, planned.data_sets)
-            holds = (*planned.holds, *accounts, *_hold_findings(held, digests, run.cause))
-        own = run.school_number
-        if own is not None:
-            # A doubt about the whole district is one about the school.
-            school = school_plan(own, applied, planned, holds, run.corrections)
-            compared = self._of(run, plans, held, applied, known, lambda number: number != own)
-            return replace(compared, holds=school.holds, plan_digest=school.plan_digest)
-        plan_digest = plan_digest_of((*digests.items(), *id_imports(planned.id_changes, run.corrections)))
-        doubtful: frozenset[int] = frozenset()
-        if run.approved_plan != plan_digest:
-            doubtful = schools_apart(applied, planned.data_sets, holds)
-        schools = tuple(school_plan(school, applied, planned, holds, ()) for school in doubtful)
-        compared = self._of(run, plans, held, applied, known, (lambda number: number in doubtful) if doubtful else None)
-        return replace(compared, holds=holds, plan_digest=plan_digest, schools=schools)
-
-    def _of(
-        self,
-        run: Run,
-        plans: "_Plans",
-        held: Mapping[DataSetKey, LastApplied],
-        applied: Sequence[DataSet],
-        known: CanvasUsers,
-        periods: Callable[[int], bool] | None,
-    ) -> Comparison:
-        """Return what the plan takes where the rows of every school that `periods` are left as they are."""
-        planned = plans.without_ids_of(periods) if periods else plans.everything
-        ids = {change.old: change.new for change in planned.id_changes}
-        if ids:
-            held = {key: each.with_new_ids(ids) for key, each in held.items()}
-        before = [with_new_ids(each, ids) for each in applied]
-        data_sets = plan_without(before, planned.data_sets, periods) if periods else planned.data_sets
-        corrections = corrections_before(data_sets, applied, planned.id_changes, known)
-        renumbered = {digest_of(each.rows): each.rows for each in held.values() if ids and each.rows}
-        prepared = self._prepared(data_sets, held, run.cause)
-        return Comparison(planned, prepared, (), "", corrections=corrections, renumbered=renumbered)
-
-    def _prepared(
-        self, data_sets: Sequence[DataSet], held: Mapping[DataSetKey, LastApplied], cause: RunCause
-    ) -> tuple[PlannedImport, ...]:
-        over = ended_terms(data_sets, self._uploads.today(), self._zone())
-        ordered = sorted(data_sets, key=lambda each: each.key.place)
-        return self._uploads.prepared(ordered, held, over, renew=cause is RunCause.SCHEDULE)
-
-    def _history(self) -> LiveHistory:
-        return LiveHistory(self._clock.now(), tuple(self._runs.live_history()))
-
-    def _held(self, mark: DataSetState) -> LastApplied:
-        digests = (mark.digest, mark.attempted, mark.refused)
-        return LastApplied(mark, *(self._runs.rows(digest) if digest else None for digest in digests))
-
     def _read(self, run: Run, lease: RunLease) -> Run:
         run = replace(run, planned_at=self._clock.now())
         if run.kind is RunKind.ROLLBACK:
             self._supersede_others(run, lease)
-            compared = self._compared(run, self._rows_before(run))
+            compared = self._comparer.compare(run, self._previous_rows(run))
         else:
             version = self._feed.changes_since(self._runs.schedule_state().data_version)
-            run = self._knowing_refusals(replace(run, data_version=version.version if version else None))
-            compared = self._compared(run)
-        return self._decide(self._with_plan(run, compared), lease, compared)
+            run = self._with_known_refusals(replace(run, data_version=version.version if version else None))
+            compared = self._comparer.compare(run)
+        return self._hold_or_apply(self._attach_plan(run, compared), lease, compared)
 
-    def _knowing_refusals(self, run: Run) -> Run:
+    def _with_known_refusals(self, run: Run) -> Run:
         """Return the run with what Canvas refused before, unless it is to be asked again."""
         if run.corrections or run.cause in (RunCause.SCHEDULE, RunCause.PERSON):
             return run
         notes = self._runs.schedule_state()
         return replace(run, refused_ids=notes.refused_ids, refused_logins=notes.refused_logins)
 
-    def _decide(self, run: Run, lease: RunLease, compared: Comparison) -> Run:
+    def _hold_or_apply(self, run: Run, lease: RunLease, compared: Comparison) -> Run:
         self._save_rows(compared)
         if run.kind is RunKind.DRY_RUN:
             return self._end(replace(run, reasons=compared.holds), RunState.SHOWN, lease)
         if run.kind is RunKind.ROSTER:
-            self._runs.save_sis_ids(lease, _ids_in_canvas(compared.planned))
+            self._runs.save_sis_ids(lease, _ids_in_canvas(compared.plan))
         if compared.is_held and run.approved_plan != compared.plan_digest:
-            held = self._held_like(run)
+            held = self._held_run(run.school_number)
             if held is not None and held.id != run.id and held.plan_digest == compared.plan_digest:
                 return self._end(replace(run, superseded_by=held.id), RunState.STILL_HELD, lease)
             return self._hold(replace(run, reasons=compared.holds), lease)
@@ -208,22 +113,25 @@ class ProvisionRun:
         state = RunState.APPLYING if run.next_upload is not None else RunState.FINISHING
         return self._save(replace(run, state=state, reasons=compared.holds, held_schools=apart), lease)
 
-    def _with_plan(self, run: Run, compared: Comparison) -> Run:
+    def _attach_plan(self, run: Run, compared: Comparison) -> Run:
         """Return the run with what it is to do. What it has done already stays with it."""
         done = _imported(run)
         if compared.corrections and len(run.corrections) >= MAX_CORRECTIONS:
             raise PermanentError("corrections follow from corrections without end", cause="corrections_without_end")
         # After corrections everything is read and planned anew.
         corrections = [self._uploads.correction(rows, run.id) for rows in compared.corrections]
-        wanted = corrections or [part.upload for part in compared.prepared]
+        wanted = corrections or [part.upload for part in compared.imports]
+        rows = Counter[str]()
+        for data_set in compared.plan.data_sets:
+            rows[data_set.key.entity.value] += len(data_set.rows)
         keys = {part.key for upload in done for part in upload.parts}
         return replace(
             run,
             plan_digest=compared.plan_digest,
             replanned=bool(run.approved_plan) and run.approved_plan != compared.plan_digest,
-            counts=_rows_by_entity(compared.planned.data_sets),
-            findings=compared.planned.findings,
-            problems=compared.planned.problems[:MAX_PROBLEMS],
+            counts=dict(rows),
+            findings=compared.plan.findings,
+            problems=compared.plan.problems[:MAX_PROBLEMS],
             changes=(*(change for change in run.changes if change.key in keys), *compared.changes),
             uploads=(*done, *wanted),
             applied_before=run.applied_before if done else tuple(self._runs.data_set_states()),
@@ -233,9 +141,9 @@ class ProvisionRun:
             waits_on=None,
         )
 
-    def _held_like(self, run: Run) -> Run | None:
-        """Return the run that waits for a person about the same rows: the district's, or one school's."""
-        return next((each for each in self._runs.held_runs() if each.school_number == run.school_number), None)
+    def _held_run(self, school_number: int | None) -> Run | None:
+        """Return the run that waits for a person about these rows: the district's (None), or one school's."""
+        return next((each for each in self._runs.held_runs() if each.school_number == school_number), None)
 
     def _hold(self, run: Run, lease: RunLease) -> Run:
         for other in self._runs.held_runs():
@@ -248,7 +156,7 @@ class ProvisionRun:
 
     def _hold_school(self, run: Run, school: SchoolPlan, lease: RunLease) -> None:
         """Keep a school's plan as a held run of its own, in the place of an older plan for it."""
-        before = next((each for each in self._runs.held_runs() if each.school_number == school.school_number), None)
+        before = self._held_run(school.school_number)
         if before is not None and before.plan_digest == school.plan_digest:
             return
         held = Run(
@@ -284,10 +192,10 @@ class ProvisionRun:
             has_corrected = bool(run.uploads) and run.uploads[-1].is_correction
             state = RunState.READING if has_corrected else RunState.FINISHING
             return self._save(replace(run, state=state), lease)
-        return self._uploader.advance(run, number, lease)
+        return self._importer.advance(run, number, lease)
 
     def _finish(self, run: Run, lease: RunLease) -> Run:
-        self._course_resync.follow(run)
+        self._resync_courses(run)
         self._save_former_logins(run)
         for held in self._runs.held_runs() if run.kind is RunKind.ROSTER else ():
             if held.id != run.id and _covers(run, held) and held.school_number not in run.held_schools:
@@ -342,7 +250,7 @@ class ProvisionRun:
         with suppress(RunChanged):
             self._runs.save(lease, ended)
 
-    def _rows_before(self, run: Run) -> list[DataSet]:
+    def _previous_rows(self, run: Run) -> list[DataSet]:
         """Return what Canvas held before the run that is undone; data sets that came with it stay as they are."""
         undone = self._runs.find(run.rollback_of)
         marks = [mark for mark in (undone.applied_before if undone else ()) if mark.digest is not None]
@@ -358,49 +266,20 @@ class ProvisionRun:
 
     def _ids_since(self, rows: Sequence[DataSet]) -> dict[str, str]:
         """Return the SIS ids that people have now, by those of the rows."""
-        now = [
-            kept for mark in self._runs.data_set_states() if mark.key == USERS and (kept := self._held(mark).possible)
-        ]
-        current = {row.source: user_id_of(row) for each in now for row in each.rows if row.source}
+        states = (state for state in self._runs.data_set_states() if state.key == USERS)
+        users = [found for state in states if (found := last_applied(self._runs, state).candidates)]
+        current = {row.source: user_id_of(row) for each in users for row in each.rows if row.source}
         then = (row for each in rows if each.key == USERS for row in each.rows)
         return {user_id_of(row): current[row.source] for row in then if row.source in current}
 
     def _save_rows(self, compared: Comparison) -> None:
-        for part in compared.prepared:
-            for digest, data_set in part.rows.items():
+        corrections = {digest_of(rows): rows for rows in compared.corrections}
+        for rows in (*(each.rows for each in compared.imports), corrections, compared.renumbered):
+            for digest, data_set in rows.items():
                 self._runs.save_rows(digest, data_set)
-        for rows in compared.corrections:
-            self._runs.save_rows(digest_of(rows), rows)
-        for digest, data_set in compared.renumbered.items():
-            self._runs.save_rows(digest, data_set)
 
     def _save(self, run: Run, lease: RunLease) -> Run:
         return self._runs.save(lease, run)
-
-
-def _hold_findings(
-    held: Mapping[DataSetKey, LastApplied], digests: Mapping[DataSetKey, str], cause: RunCause
-) -> tuple[Hold, ...]:
-    """Return the doubts that the rows themselves do not raise. A person who asks for the first run has decided."""
-    if not any(each.mark and each.mark.digest for each in held.values()):
-        return () if cause is RunCause.PERSON else (hold_for(HoldReason.FIRST_RUN),)
-    forgotten = (each.mark for key, each in held.items() if key in digests and each.mark and each.rows is None)
-    if any(mark.digest and mark.digest != digests[mark.key] for mark in forgotten):
-        return (hold_for(HoldReason.ROWS_EXPIRED),)
-    return ()
-
-
-class _Plans:
-    """Plans of one reading: with all people by their new SIS ids, or with those of some records left as they are."""
-
-    def __init__(self, plan: Callable[[frozenset[str]], ImportPlan]) -> None:
-        self._plan = plan
-        self.everything = plan(frozenset())
-
-    def without_ids_of(self, periods: Callable[[int], bool]) -> ImportPlan:
-        """Return the plan in which nobody of these schools gets another SIS id."""
-        waiting = frozenset(each.source for each in self.everything.id_changes if periods(each.school_number))
-        return self._plan(waiting) if waiting else self.everything
 
 
 def _covers(run: Run, other: Run) -> bool:
@@ -412,14 +291,6 @@ def _imported(run: Run) -> tuple[ImportProgress, ...]:
     return tuple(upload for upload in run.uploads if upload.state is UploadState.IMPORTED)
 
 
-def _ids_in_canvas(planned: ImportPlan) -> dict[str, str]:
+def _ids_in_canvas(plan: ImportPlan) -> dict[str, str]:
     """Return the SIS ids by PowerSchool record that Canvas has and the templates do not make, until it has others."""
-    return {**planned.kept_ids, **{change.source: change.old for change in planned.id_changes}}
-
-
-def _rows_by_entity(data_sets: Sequence[DataSet]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for data_set in data_sets:
-        entity = data_set.key.entity.value
-        counts[entity] = counts.get(entity, 0) + len(data_set.rows)
-    return counts
+    return {**plan.kept_ids, **{change.source: change.old for change in plan.id_changes}}

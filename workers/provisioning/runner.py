@@ -29,37 +29,37 @@ log = structlog.get_logger()
 MAX_TICK_DURATION = timedelta(seconds=60)
 
 StopCheck = Callable[[timedelta], bool]
-"""Lets a duration pass; True if this process is told to stop meanwhile."""
-IsPaused = Callable[[RunLease], AbstractContextManager[None]]
-"""Keeps a lease alive inside a block."""
-TakeSpent = Callable[[], Mapping[str, int]]
-"""Returns how many requests were sent since it was asked last, by system."""
+"""Waits for a duration; returns True if this process is told to stop meanwhile."""
 
 
 class ProvisioningRunner:
-    """Goes on with open runs, one after the other, under the lease."""
+    """Goes on with open runs, one after the other, under the lease.
+
+    `renewing` renews the lease inside a block; `drain_requests` returns how many requests were sent since the last
+    call, by system.
+    """
 
     def __init__(
         self,
         runs: ProvisionRuns,
         schedule: ProvisionSchedule,
         provision_run: ProvisionRun,
-        settler: RunOutcomeHandler,
+        outcome_handler: RunOutcomeHandler,
         pauses: Pauses,
         clock: Clock,
-        hold: IsPaused,
+        renewing: Callable[[RunLease], AbstractContextManager[None]],
         pause: StopCheck,
-        take_spent: TakeSpent,
+        drain_requests: Callable[[], Mapping[str, int]],
     ) -> None:
         self._runs = runs
         self._schedule = schedule
         self._provision_run = provision_run
-        self._settler = settler
+        self._outcome_handler = outcome_handler
         self._pauses = pauses
         self._clock = clock
-        self._hold = hold
+        self._renewing = renewing
         self._pause = pause
-        self._take_spent = take_spent
+        self._drain_requests = drain_requests
 
     def tick(self) -> bool:
         """Do what can be done now; say whether there is more to do at once. Never raises for what a run did."""
@@ -67,8 +67,8 @@ class ProvisioningRunner:
             lease = self._runs.lease()
             if lease is None:
                 return False
-            with self._hold(lease):
-                return self._work(lease)
+            with self._renewing(lease):
+                return self._run(lease)
         except LeaseLost:
             log.warning(LogEvent.PROVISION_TICK_ERROR, cause="lease_lost")
         except REDIS_UNAVAILABLE_ERRORS:
@@ -76,23 +76,23 @@ class ProvisioningRunner:
             log.warning(LogEvent.PROVISION_TICK_ERROR, cause="redis_unavailable")
         return False
 
-    def _work(self, lease: RunLease) -> bool:
+    def _run(self, lease: RunLease) -> bool:
         try:
-            self._look(lease)
-            return self._go_on(lease, until=self._clock.now() + MAX_TICK_DURATION)
+            self._schedule_due(lease)
+            return self._process_open_runs(lease, until=self._clock.now() + MAX_TICK_DURATION)
         finally:
             self._runs.release(lease)
 
-    def _look(self, lease: RunLease) -> None:
-        """See what is due; an unwell system does not keep the runs that are open already from going on."""
-        came_to: Outcome | None = run_and_classify(
-            lambda: self._schedule.look(lease), LogEvent.PROVISION_UNEXPECTED_ERROR, run_id=None
+    def _schedule_due(self, lease: RunLease) -> None:
+        """Open what is due; where that fails, the runs that are open already go on all the same."""
+        outcome: Outcome | None = run_and_classify(
+            lambda: self._schedule.open_due_run(lease), LogEvent.PROVISION_UNEXPECTED_ERROR, run_id=None
         )
-        if came_to is not None:
-            cause = came_to.cause if isinstance(came_to, Snooze) else _cause_of(came_to)
+        if outcome is not None:
+            cause = outcome.cause if isinstance(outcome, Snooze) else _cause_of(outcome)
             log.warning(LogEvent.PROVISION_TICK_ERROR, cause=cause)
 
-    def _go_on(self, lease: RunLease, until: datetime) -> bool:
+    def _process_open_runs(self, lease: RunLease, until: datetime) -> bool:
         while (run := self._next()) is not None:
             now = self._clock.now()
             wait = (run.not_before - now) if run.not_before else timedelta(0)
@@ -107,14 +107,14 @@ class ProvisioningRunner:
         return False
 
     def _step(self, run: Run, lease: RunLease) -> None:
-        after = self._settler.run_step(run, lease, lambda: self._provision_run.advance(run, lease))
+        after = self._outcome_handler.run_step(run, lease, lambda: self._provision_run.advance(run, lease))
         after = self._with_requests(after, lease)
         if not after.state.is_open:
             self._log_end(after)
 
     def _with_requests(self, run: Run, lease: RunLease) -> Run:
         """Save what a step cost; a person may decide meanwhile about a run that the step left held."""
-        spent = self._take_spent()
+        spent = self._drain_requests()
         while spent:
             try:
                 return self._runs.save(lease, replace(run, requests=_sum(run.requests, spent)))

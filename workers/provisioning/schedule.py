@@ -4,7 +4,7 @@ A look at PowerSchool's data version is one request; only where something change
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
 import structlog
@@ -26,16 +26,11 @@ CHECK_INTERVAL = timedelta(minutes=15)
 MIN_CHECK_INTERVAL = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleConfig:
-    """`schedule` is cron, on the clocks of the district; empty: nothing begins by itself. `check_every` 0: no looks."""
-
-    schedule: str
-    check_every: timedelta
-
-
 class ProvisionSchedule:
-    """Opens runs whose time has come. `zone` is asked for only where there is a schedule."""
+    """Opens runs whose time has come.
+
+    `schedule` is cron, on the clocks of the district; empty: nothing begins by itself, and `zone` is not asked for.
+    """
 
     def __init__(
         self,
@@ -43,46 +38,46 @@ class ProvisionSchedule:
         feed: RosterFeed,
         pauses: Pauses,
         clock: Clock,
-        timetable: ScheduleConfig,
+        schedule: str,
         zone: Callable[[], tzinfo],
     ) -> None:
         self._runs = runs
         self._feed = feed
         self._pauses = pauses
         self._clock = clock
-        self._timetable = timetable
+        self._schedule = schedule
         self._zone = zone
 
-    def look(self, lease: RunLease) -> None:
+    def open_due_run(self, lease: RunLease) -> None:
         """Open a run if one is due and none is under way. Raises the errors of `shared.errors`."""
-        if not self._timetable.schedule or self._is_paused() or self._is_under_way():
+        if not self._schedule or self._is_paused() or self._is_under_way():
             return
         notes, now = self._runs.schedule_state(), self._clock.now()
-        slot = last_due(self._timetable.schedule, now, self._zone())
+        slot = last_due(self._schedule, now, self._zone())
         if notes.slot is None or slot > notes.slot:
-            self._open(RunCause.SCHEDULE)
+            self._request_run(RunCause.SCHEDULE)
             hint = self._runs.last_notification_ms()
             self._runs.save_schedule_state(lease, replace(notes, slot=slot, checked_at=now, hint_ms=hint))
-        elif self._timetable.check_every:
-            self._check(lease, notes, now)
+        else:
+            self._poll_data_version(lease, notes, now)
 
-    def _check(self, lease: RunLease, notes: ScheduleState, now: datetime) -> None:
+    def _poll_data_version(self, lease: RunLease, notes: ScheduleState, now: datetime) -> None:
         hint = self._runs.last_notification_ms()
-        since = now - notes.checked_at if notes.checked_at else self._timetable.check_every
+        since = now - notes.checked_at if notes.checked_at else CHECK_INTERVAL
         hinted = hint > notes.hint_ms and since >= MIN_CHECK_INTERVAL
-        if not hinted and since < self._timetable.check_every:
+        if not hinted and since < CHECK_INTERVAL:
             return
         version = self._feed.changes_since(notes.data_version)
         if version is not None and version.has_changed:
             # A hint alone voids no cache, since anybody may send one.
             self._runs.mark_rosters_changed()
-            self._open(RunCause.HINT if hinted else RunCause.DATA_VERSION)
+            self._request_run(RunCause.HINT if hinted else RunCause.DATA_VERSION)
         elif version is None and hinted:
             # A PowerSchool without data versions: its hint is all there is to go by.
-            self._open(RunCause.HINT)
+            self._request_run(RunCause.HINT)
         self._runs.save_schedule_state(lease, replace(notes, checked_at=now, hint_ms=hint))
 
-    def _open(self, cause: RunCause) -> None:
+    def _request_run(self, cause: RunCause) -> None:
         run = self._runs.open(RunKind.ROSTER, cause, self._clock.now())
         log.info(LogEvent.PROVISION_REQUESTED, run_id=run.id, kind=run.kind, cause=cause)
 

@@ -3,7 +3,7 @@
 Rows hold names: only people who may see rosters get them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from shared.domain.provisioning.diff import ChangedRow
@@ -11,8 +11,8 @@ from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.domain.provisioning.run import DataSetChange, ImportMessage, Run, WaitedFor
-from workers.provisioning.comparison import ChangedDataSet, Comparison
-from workers.provisioning.run import MAX_PROBLEMS
+from workers.provisioning.changed_rows import ChangedDataSet
+from workers.provisioning.comparison import MAX_PROBLEMS, Comparison
 
 Json = dict[str, object]
 
@@ -76,15 +76,15 @@ def run_json(run: Run, troubles: Iterable[ImportMessage] = ()) -> Json:
     }
 
 
-def comparison_json(compared: Comparison, rows: Sequence[ChangedDataSet]) -> Json:
+def comparison_json(compared: Comparison, rows: Iterable[ChangedDataSet]) -> Json:
     """Return what a dry run found: counts, doubts and exact rows."""
     return {
         "would_hold": bool(compared.holds),
         "held_schools": [school.school_number for school in compared.schools],
         "reasons": [_hold(hold) for hold in compared.holds],
-        "findings": compared.planned.findings,
-        "problems": [_problem(problem) for problem in compared.planned.problems[:MAX_PROBLEMS]],
-        "imports": len(compared.prepared),
+        "findings": compared.plan.findings,
+        "problems": [_problem(problem) for problem in compared.plan.problems[:MAX_PROBLEMS]],
+        "imports": len(compared.imports),
         "data_sets": [changed_json(part) for part in rows],
     }
 

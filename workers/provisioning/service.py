@@ -1,9 +1,8 @@
-"""What a person sees of provisioning, and may do about it: for the command line, the API and the status pages."""
+"""What a person may do about provisioning: for the command line, the API and the status pages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
 import structlog
 
@@ -11,10 +10,9 @@ from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import Clock
 from shared.domain.pauses import PROVISIONING
-from shared.domain.provisioning.run import ImportMessage, Run, RunCause, RunKind, RunState
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import RunChanged
 from shared.log_events import LogEvent
-from workers.provisioning.comparison import ChangedDataSet, changed_rows
 
 log = structlog.get_logger()
 
@@ -29,41 +27,13 @@ class InvalidOperation(Exception):
 
 
 class ProvisioningService:
-    """Runs to look at and to decide about. `wake` tells the worker; without it, its next tick finds the work."""
+    """Requests runs, and decides about held ones. `wake` starts a tick of the worker, as beat does every 30 s."""
 
     def __init__(self, runs: ProvisionRuns, pauses: Pauses, clock: Clock, wake: Callable[[], None]) -> None:
         self._runs = runs
         self._pauses = pauses
         self._clock = clock
         self.wake = wake
-
-    def now(self) -> datetime:
-        """Return the time."""
-        return self._clock.now()
-
-    def runs(self, limit: int = RUNS_LIMIT) -> Sequence[Run]:
-        """Return the newest runs, the newest first."""
-        return self._runs.newest(limit)
-
-    def run(self, run_id: str) -> Run | None:
-        """Return a run; None if there is none of this id (any more)."""
-        return self._runs.find(run_id)
-
-    def held(self) -> Run | None:
-        """Return the first of the runs that wait for a person, None if there is none."""
-        return self._runs.held()
-
-    def held_runs(self) -> Sequence[Run]:
-        """Return the runs that wait for a person: one about the whole district at the most, and one per school."""
-        return self._runs.held_runs()
-
-    def rows(self, run: Run) -> list[ChangedDataSet]:
-        """Return the exact rows that a run changes or would change. They hold names: for signed-in people only."""
-        return list(changed_rows(self._runs, run))
-
-    def messages(self, run_id: str) -> Sequence[ImportMessage]:
-        """Return the rows that Canvas refused or warned about. They may quote names: for signed-in people only."""
-        return self._runs.messages(run_id)
 
     def request(self, actor: str, *, dry_run: bool = False) -> Run:
         """Open a run that a person asks for; one that has not begun yet is returned instead. Returns at once."""
@@ -100,7 +70,7 @@ class ProvisioningService:
 
         Provisioning is paused, since its next run would undo this; `resume` lets it go on. Raises: InvalidOperation.
         """
-        run = self._to_undo(run_id)
+        run = self._rollback_target(run_id)
         now = self._clock.now()
         self._pauses.pause(PROVISIONING, actor, f"rolled back to before run {run.id}")
         opened = self._runs.open(RunKind.ROLLBACK, RunCause.PERSON, now, actor, rollback_of=run.id)
@@ -127,7 +97,7 @@ class ProvisioningService:
             raise InvalidOperation(f"run {run_id} is not held: it is {run.state}")
         return run
 
-    def _to_undo(self, run_id: str | None) -> Run:
+    def _rollback_target(self, run_id: str | None) -> Run:
         if run_id is None:
             found = next((run for run in self._runs.newest(RUNS_LIMIT) if run.has_written), None)
         else:

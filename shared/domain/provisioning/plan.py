@@ -7,8 +7,8 @@ from datetime import date
 from itertools import chain
 
 from shared.domain.provisioning.hold_reasons import Hold
+from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers, SisIdChange, with_new_ids
 from shared.domain.provisioning.imports.last_import import LastImport, with_shared_rows
-from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, with_new_ids
 from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import Roster
@@ -19,7 +19,7 @@ from shared.domain.provisioning.rows.retained_rows import with_retained_rows
 from shared.domain.provisioning.rows.selection import selected
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
 from shared.domain.provisioning.rows.terms import canvas_terms, term_row
-from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers, UserDirectory, build_directory, user_rows
+from shared.domain.provisioning.rows.users import UserDirectory, build_directory, user_rows
 from shared.domain.provisioning.unreadable_records import odd_row_problems, with_stored_rows, with_stored_terms
 
 

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from shared.domain.provisioning.hold_reasons import Hold
-from shared.domain.provisioning.imports.login_changes import FREED_LOGINS
+from shared.domain.provisioning.imports.corrections import FREED_LOGINS
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import (
     DataSet,

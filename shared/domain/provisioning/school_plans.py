@@ -5,9 +5,7 @@ schools, a term that schools share) count for school 0, which is doubtful or not
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 
-from shared.domain.provisioning.diff import difference
 from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
 
@@ -22,26 +20,26 @@ REFERENCES: Mapping[Entity, tuple[tuple[Entity, str], ...]] = {
 
 
 def plan_without(
-    before: Iterable[DataSet], after: Iterable[DataSet], periods: Callable[[int], bool]
+    before: Iterable[DataSet], after: Iterable[DataSet], is_held: Callable[[int], bool]
 ) -> tuple[DataSet, ...]:
-    """Return `after` with the rows of every school that `periods` as they are in `before`.
+    """Return `after` with the rows of every school that `is_held` as they are in `before`.
 
     What then could not be applied stays as well:
     - a row that refers to one that is not there yet,
     - a login that somebody who stays still has,
     - the user of a class that goes on.
     """
-    merge = _Merge({s.key: s for s in before}, tuple(after), periods)
+    merge = _Merge({s.key: s for s in before}, tuple(after), is_held)
     return merge.result()
 
 
 class _Merge:
     def __init__(
-        self, before: Mapping[DataSetKey, DataSet], after: Collection[DataSet], periods: Callable[[int], bool]
+        self, before: Mapping[DataSetKey, DataSet], after: Collection[DataSet], is_held: Callable[[int], bool]
     ) -> None:
         self._old: dict[DataSetKey, Rows] = {key: _rows(s) for key, s in before.items()}
         self._new: dict[DataSetKey, Rows] = {s.key: _rows(s) for s in after}
-        self._periods = periods
+        self._is_held = is_held
         self._merged: dict[DataSetKey, Rows] = {}
         self._planned_ids = {entity: self._ids(self._new, entity) for entity in Entity}
 
@@ -67,7 +65,7 @@ class _Merge:
         for identity in old.keys() | new.keys():
             was, now = old.get(identity), new.get(identity)
             owner = now if now is not None else was
-            chosen = was if owner is not None and self._periods(owner.school_number) else now
+            chosen = was if owner is not None and self._is_held(owner.school_number) else now
             if chosen is not None:
                 rows[identity] = chosen
         return rows
@@ -104,7 +102,7 @@ class _Merge:
                 for row in rows.values():
                     at = (value(Entity.ENROLLMENTS, row, "user_id"),)
                     is_live = value(Entity.ENROLLMENTS, row, "status") == "active"
-                    if is_live and self._periods(row.school_number) and _is_active(had.get(at)):
+                    if is_live and self._is_held(row.school_number) and _is_active(had.get(at)):
                         users[at] = users[at] if _is_active(users.get(at)) else had[at]
 
     @staticmethod
@@ -130,26 +128,3 @@ def _login(row: SisRow) -> str:
 
 def _is_active(row: SisRow | None) -> bool:
     return row is not None and value(Entity.USERS, row, "status") == "active"
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedRows:
-    """The rows of a data set that a plan changes, and no others: as they were, and as they would be."""
-
-    before: DataSet
-    after: DataSet
-    added: int
-    changed: int
-    removed: int
-
-
-def changed_rows_of(before: Iterable[DataSet], after: Iterable[DataSet]) -> tuple[ChangedRows, ...]:
-    """Return what differs, data set by data set."""
-    old = {data_set.key: data_set for data_set in before}
-    found = []
-    for data_set in after:
-        if d := difference(old.get(data_set.key), data_set):
-            was = DataSet(d.key, in_order((*d.removed, *(was for was, _ in d.changed))))
-            now = DataSet(d.key, in_order((*d.added, *(now for _, now in d.changed))))
-            found.append(ChangedRows(was, now, len(d.added), len(d.changed), len(d.removed)))
-    return tuple(found)

@@ -132,9 +132,9 @@ class Drill:
 
     def _approved(self, run: Run) -> Run:
         """Approve what the run left held, as a whole or by school; return the run, or the one that was approved."""
-        desk = self._town.service.provisioning_service
-        for held in desk.held_runs():
-            approved = self._killer.seen_to_its_end(desk.approve(held.id, "drill"))
+        service = self._town.service
+        for held in service.provision_runs.held_runs():
+            approved = self._killer.seen_to_its_end(service.provisioning_service.approve(held.id, "drill"))
             run = approved if held.id == run.id else run
         return run
 

@@ -13,6 +13,7 @@ from shared.sandbox.district.generator import DistrictSize
 from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from workers.cli.app import app
+from workers.provisioning.changed_rows import changed_rows
 from workers.status import installation_status
 
 pytestmark = pytest.mark.xdist_group("provisioning")
@@ -38,7 +39,7 @@ def provisioned(town: RosterTown) -> RosterTown:
 def settled(town: RosterTown) -> None:
     """Let a run come to its end; a doubtful one is approved, as a person does who made the changes."""
     run = town.ask()
-    for held in town.service.provisioning_service.held_runs():
+    for held in town.service.provision_runs.held_runs():
         town.service.provisioning_service.approve(held.id, "registrar")
         assert town.finished(held.id).state is RunState.DONE, held
     assert run.state in (RunState.DONE, RunState.HELD), run
@@ -82,7 +83,7 @@ def test_an_empty_feed_is_held(provisioned: RosterTown) -> None:
     provisioned.powerschool_faults()
     assert (len(provisioned.imports), provisioned.disagreements()) == (imports, [])
     assert provisioned.ask().state is RunState.DONE
-    assert provisioned.service.provisioning_service.held() is None
+    assert provisioned.service.provision_runs.held() is None
 
 
 def test_a_school_that_is_missing_holds_itself_alone(provisioned: RosterTown) -> None:
@@ -95,26 +96,26 @@ def test_a_school_that_is_missing_holds_itself_alone(provisioned: RosterTown) ->
     )
     student.first_name = "Renamed"
     run = provisioned.ask()
-    held = provisioned.service.provisioning_service.held()
+    held = provisioned.service.provision_runs.held()
     assert held is not None
     assert (run.state, run.held_schools, held.school_number) == (RunState.DONE, (missing,), missing)
     assert {"school_missing", "shrunk"} & {hold.code for hold in held.reasons}
     assert (len(provisioned.imports), provisioned.disagreements()) == (imports + 1, [])
-    shown = provisioned.service.provisioning_service.rows(held)
+    shown = changed_rows(provisioned.service.provision_runs, held)
     schools = {row.before.school_number for part in shown for row in part.rows if row.before is not None}
     assert schools == {missing}
     provisioned.powerschool_faults()
     assert provisioned.ask().state is RunState.DONE
-    assert (provisioned.service.provisioning_service.held(), len(provisioned.imports)) == (None, imports + 1)
+    assert (provisioned.service.provision_runs.held(), len(provisioned.imports)) == (None, imports + 1)
 
 
 def test_a_second_run_over_a_doubtful_school_is_a_no_op(provisioned: RosterTown) -> None:
     """The plan that waits already is left as it is, and nothing is imported."""
     provisioned.powerschool_faults(hidden_school_numbers=[100])
     provisioned.ask()
-    held, imports = provisioned.service.provisioning_service.held_runs(), len(provisioned.imports)
+    held, imports = provisioned.service.provision_runs.held_runs(), len(provisioned.imports)
     provisioned.ask()
-    assert (provisioned.service.provisioning_service.held_runs(), len(provisioned.imports)) == (held, imports)
+    assert (provisioned.service.provision_runs.held_runs(), len(provisioned.imports)) == (held, imports)
 
 
 def test_a_truncated_feed_is_never_planned(provisioned: RosterTown) -> None:
@@ -162,7 +163,7 @@ def test_refused_rows_are_explained_and_offered_again(provisioned: RosterTown) -
     student = provisioned.claim_a_login_by_hand()
     run = provisioned.ask()
     assert run.state is RunState.DONE
-    troubles = provisioned.service.provisioning_service.messages(run.id)
+    troubles = provisioned.service.provision_runs.messages(run.id)
     assert [trouble.source for trouble in troubles if "login" in trouble.explanation] == [f"STUDENTS.DCID {student}"]
     code, told = passback(provisioned, "provision", "history", run.id, "--json")
     assert code == 0
@@ -172,11 +173,11 @@ def test_refused_rows_are_explained_and_offered_again(provisioned: RosterTown) -
 def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> None:
     """A dry run counts and lists the rows and writes nothing; a held run is shown with its rows, and exits with 1."""
     provisioned.change(4, 3)
-    imports, runs = len(provisioned.imports), len(provisioned.service.provisioning_service.runs())
+    imports, runs = len(provisioned.imports), len(provisioned.service.provision_runs.newest(50))
     code, told = passback(provisioned, "provision", "run", "--dry-run", "--json")
     shown = json.loads(told)
     assert (code, shown["would_hold"], len(provisioned.imports)) == (0, False, imports)
-    assert len(provisioned.service.provisioning_service.runs()) == runs
+    assert len(provisioned.service.provision_runs.newest(50)) == runs
     assert all(len(d["changes"]) == d["added"] + d["changed"] + d["removed"] for d in shown["data_sets"])
     assert sum(len(d["changes"]) for d in shown["data_sets"]) > 0
 
@@ -184,7 +185,7 @@ def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> 
     asked = provisioned.ask()
     code, told = passback(provisioned, "provision", "held", "--json")
     shown = json.loads(told)
-    held = provisioned.service.provisioning_service.held()
+    held = provisioned.service.provision_runs.held()
     assert held is not None
     assert (code, shown["id"], shown["state"], shown["school_number"]) == (1, held.id, "held", 100)
     assert [each["id"] for each in shown["held_runs"]] == [held.id]
@@ -214,7 +215,7 @@ def test_a_run_waits_for_a_query_that_does_not_run(town: RosterTown, fault: dict
     town.powerschool_faults(**fault)
     run = town.service.provisioning_service.request("registrar")
     town.service.provisioning.provisioner.tick()
-    waiting = town.service.provisioning_service.run(run.id)
+    waiting = town.service.provision_runs.find(run.id)
     assert waiting is not None
     assert (waiting.state, waiting.waits_for, waiting.plan_digest) == (RunState.READING, cause, "")
     assert query in waiting.answer

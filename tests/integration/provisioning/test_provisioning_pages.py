@@ -8,6 +8,7 @@ from shared.domain.provisioning.run import RunState
 from shared.sandbox.district.generator import DistrictSize
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from tests.unit.web.site_kit import PASSWORD, Browser
+from workers.provisioning.changed_rows import changed_rows
 from workers.web.app import create_site
 
 pytestmark = pytest.mark.xdist_group("provisioning")
@@ -27,7 +28,7 @@ def test_a_held_plan_is_looked_at_and_approved(town: RosterTown) -> None:
     assert town.ask().state is RunState.DONE
     assert "done" in browser.text("/provisioning")
     town.powerschool_faults(hidden_school_numbers=[100])
-    asked, held = town.ask(), town.service.provisioning_service.held()
+    asked, held = town.ask(), town.service.provision_runs.held()
     assert held is not None
     assert (asked.held_schools, held.state, held.school_number) == ((100,), RunState.HELD, 100)
     assert "schools 100: their plans wait for approval" in browser.text(f"/provisioning/{asked.id}")
@@ -37,7 +38,7 @@ def test_a_held_plan_is_looked_at_and_approved(town: RosterTown) -> None:
     assert held.reasons[0].sentence in said
     assert "removed" in said
     source = next(
-        row.before.source for part in town.service.provisioning_service.rows(held) for row in part.rows if row.before
+        row.before.source for part in changed_rows(town.service.provision_runs, held) for row in part.rows if row.before
     )
     assert source in said
     assert browser.post(f"/provisioning/{held.id}/approve", {}).status_code == 303
@@ -45,6 +46,6 @@ def test_a_held_plan_is_looked_at_and_approved(town: RosterTown) -> None:
     for verb in ("approve", "discard"):
         # What is decided already is not decided again.
         assert browser.post(f"/provisioning/{held.id}/{verb}", {}).status_code == 303
-    run = town.service.provisioning_service.run(held.id)
+    run = town.service.provision_runs.find(held.id)
     assert (run and run.approved_by, run and run.state) == ("operator", RunState.DONE)
-    assert town.service.provisioning_service.held_runs() == []
+    assert town.service.provision_runs.held_runs() == []

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import structlog
 
+from shared.adapters.http.client import RESPONSE_TIMEOUT_S
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
 from shared.clock import Clock
 from shared.domain.provisioning.imports.import_groups import CLASSES, DISTRICT, entities_of
 from shared.domain.provisioning.imports.row_errors import explain_row_error, row_key_of
-from shared.domain.provisioning.imports.uploads import Part, files_of
+from shared.domain.provisioning.imports.uploads import LastApplied, Part, files_of
 from shared.domain.provisioning.rows.sis_rows import (
     DataSet,
     DataSetKey,
@@ -35,14 +36,16 @@ from shared.domain.provisioning.run import (
 from shared.errors import NotFound, PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.ports.provisioning import SisImports
-from workers.provisioning.imports.corrections import Corrector
-from workers.provisioning.imports.upload_planner import LastApplied, UploadPlanner
+from workers.provisioning.imports.corrections import record_correction, stored_rows
+from workers.provisioning.imports.upload_planner import UploadPlanner
 
 log = structlog.get_logger()
 
 # How long an SIS import, of passback or of others, may stay unfinished before the run that waits for it becomes a dead
 # letter.
 MAX_IMPORT_DURATION = timedelta(hours=6)
+# An upload that was sent and had no answer is in Canvas by then, or never will be.
+UPLOAD_SETTLES_IN = timedelta(seconds=RESPONSE_TIMEOUT_S)
 FIRST_POLL = timedelta(seconds=2)
 MAX_POLL_WAIT = timedelta(seconds=60)
 POLL_GROWTH = 1.5
@@ -58,31 +61,13 @@ def poll_wait(polls: int) -> timedelta:
 
 
 class Importer:
-    """Brings an upload one step further. Each step notes what it did before the next one may begin.
+    """Brings an upload one step further. Each step saves what it did before the next one may begin."""
 
-    `settles_in`: an upload that was sent and had no answer is in Canvas by then, or never will be. `longest_import` is
-    how long an import may stay unfinished, ours or anybody's, before a person is asked to look.
-    """
-
-    def __init__(
-        self,
-        imports: SisImports,
-        runs: ProvisionRuns,
-        clock: Clock,
-        uploads: UploadPlanner,
-        corrector: Corrector,
-        settles_in: timedelta,
-        longest_import: timedelta,
-        prefix: str,
-    ) -> None:
+    def __init__(self, imports: SisImports, runs: ProvisionRuns, clock: Clock, uploads: UploadPlanner) -> None:
         self._imports = imports
         self._runs = runs
         self._clock = clock
         self._uploads = uploads
-        self._corrector = corrector
-        self._settles_in = settles_in
-        self._longest_import = longest_import
-        self._prefix = prefix
 
     def advance(self, run: Run, number: int, lease: RunLease) -> Run:
         """Take the next step with the run's upload of this number; return the run, kept.
@@ -93,11 +78,11 @@ class Importer:
             case UploadState.WAITING:
                 return self._start(run, number, lease)
             case UploadState.INTENDED:
-                return self._adopt_or_start(run, number, lease)
+                return self._find_or_start(run, number, lease)
             case UploadState.IMPORTING:
-                return self._look(run, number, lease)
+                return self._poll(run, number, lease)
             case UploadState.FAILED:
-                return self._as_new_base(run, number, lease)
+                return self._remaster(run, number, lease)
             case UploadState.IMPORTED:
                 return run
 
@@ -108,16 +93,16 @@ class Importer:
         """
         unfinished = self._imports.unfinished()
         if unfinished:
-            return self._waits(run, number, lease, unfinished)
+            return self._wait_for_others(run, number, lease, unfinished)
         upload = run.uploads[number]
         if upload.state is UploadState.WAITING and self._is_stale(run):
             return self._save(replace(run, state=RunState.READING, not_before=None, waits_for="", waits_on=None), lease)
-        data_sets = [self._rows(part.digest) for part in upload.parts]
+        data_sets = [stored_rows(self._runs, part.digest) for part in upload.parts]
         newest = max((each.id for each in self._imports.newest(1)), default=0)
         intended = replace(upload, state=UploadState.INTENDED, newest_seen=newest, intended_at=self._clock.now())
         # Kept under the lease: whoever lost it learns so here, and uploads nothing.
         run = replace(run.with_upload(number, intended), waits_on=None)
-        run = self._save(run, lease, () if intended.offers_again else self._doubtful(intended))
+        run = self._save(run, lease, () if intended.offers_again else self._mark_attempted(intended))
         files = files_of(data_sets, _kinds(upload))
         started = self._imports.start(files, intended.data_set_id, intended.options)
         return self._started(run, number, lease, started, adopted=False)
@@ -125,19 +110,19 @@ class Importer:
     def _is_stale(self, run: Run) -> bool:
         return run.planned_at is not None and self._clock.now() - run.planned_at > PLAN_LIFETIME
 
-    def _adopt_or_start(self, run: Run, number: int, lease: RunLease) -> Run:
+    def _find_or_start(self, run: Run, number: int, lease: RunLease) -> Run:
         """Go on where somebody stopped between noting that the import starts and noting its id."""
         upload = run.uploads[number]
-        found = self._started_unnoticed(upload)
+        found = self._find_unrecorded(upload)
         if found is not None:
             return self._started(run, number, lease, found, adopted=True)
         assert upload.intended_at is not None
-        settled_at = upload.intended_at + self._settles_in
+        settled_at = upload.intended_at + UPLOAD_SETTLES_IN
         if self._clock.now() < settled_at:
             return self._save(replace(run, not_before=settled_at, waits_for="upload_to_settle"), lease)
         return self._start(run, number, lease)
 
-    def _started_unnoticed(self, upload: ImportProgress) -> SisImport | None:
+    def _find_unrecorded(self, upload: ImportProgress) -> SisImport | None:
         newest = self._imports.newest(IMPORTS_SEARCHED)
         ours = [each for each in newest if each.data_set_id == upload.data_set_id and each.id > upload.newest_seen]
         return max(ours, key=lambda each: each.id, default=None)
@@ -149,9 +134,9 @@ class Importer:
             adopted=adopted,
         )  # fmt: skip
         going = replace(upload, state=UploadState.IMPORTING, import_id=started.id, import_state=started.state, polls=0)
-        return self._save(self._later(run.with_upload(number, going), FIRST_POLL, "own_import"), lease)
+        return self._save(self._poll_later(run.with_upload(number, going), FIRST_POLL, "own_import"), lease)
 
-    def _look(self, run: Run, number: int, lease: RunLease) -> Run:
+    def _poll(self, run: Run, number: int, lease: RunLease) -> Run:
         """Look how far the import is, and act on its end."""
         upload = run.uploads[number]
         assert upload.import_id is not None
@@ -163,19 +148,19 @@ class Importer:
             polled = replace(upload, polls=upload.polls + 1, import_state=found.state)
             run = replace(run.with_upload(number, polled), waits_on=self._waited_for(found))
             began = upload.intended_at or found.created_at
-            if self._clock.now() - began > self._longest_import:
+            if self._clock.now() - began > MAX_IMPORT_DURATION:
                 raise self._hangs(self._save(run, lease), "import_hangs")
-            return self._save(self._later(run, poll_wait(polled.polls), "own_import"), lease)
+            return self._save(self._poll_later(run, poll_wait(polled.polls), "own_import"), lease)
         errors = [] if found.state is ImportState.IMPORTED else self._imports.errors(found.id)
         run = self._with_messages(run, number, found, errors)
         self._log_end(run, number, found)
         if found.state.has_succeeded and upload.is_correction:
-            run, marks = self._corrector.settle(run, number, errors)
+            run, marks = record_correction(self._imports, self._runs, run, number, errors)
             done = replace(run.uploads[number], state=UploadState.IMPORTED)
-            return self._save(self._at_once(run.with_upload(number, done)), lease, marks)
+            return self._save(self._poll_now(run.with_upload(number, done)), lease, marks)
         if found.state.has_succeeded:
             return self._imported(run, number, lease, found)
-        return self._failed(run, number, lease, found, _import_message(found))
+        return self._failed(run, number, lease, found, _failure(found))
 
     def _with_messages(self, run: Run, number: int, found: SisImport, errors: Sequence[RowError]) -> Run:
         """Fetch what Canvas says about the rows at once: it forgets it."""
@@ -223,10 +208,10 @@ class Importer:
     def _imported(self, run: Run, number: int, lease: RunLease, found: SisImport) -> Run:
         upload = replace(run.uploads[number], state=UploadState.IMPORTED)
         if not found.threshold_exceeded:
-            done = self._at_once(run.with_upload(number, upload))
-            return self._save(done, lease, self._given(upload))
+            done = self._poll_now(run.with_upload(number, upload))
+            return self._save(done, lease, self._mark_applied(upload))
         # Every row was taken, but none dropped, and the next upload would be compared with the old base.
-        return self._save(self._at_once(self._with_new_base(run.with_upload(number, upload), number)), lease)
+        return self._save(self._poll_now(self._with_remaster(run.with_upload(number, upload), number)), lease)
 
     def _failed(
         self, run: Run, number: int, lease: RunLease, found: SisImport | None, error: TransientError | PermanentError
@@ -236,33 +221,31 @@ class Importer:
         self._save(replace(run.with_upload(number, failed), waits_on=None), lease)
         raise error
 
-    def _as_new_base(self, run: Run, number: int, lease: RunLease) -> Run:
+    def _remaster(self, run: Run, number: int, lease: RunLease) -> Run:
         """Try a failed import again as a new base: after five differences in a row Canvas takes nothing else."""
         # Its attempts are not given back: nothing has succeeded yet.
         if run.uploads[number].is_correction or run.uploads[number].offers_again:
             again = replace(run.uploads[number], state=UploadState.WAITING)
             return self._save(run.with_upload(number, again), lease)
-        return self._save(self._with_new_base(run, number, instead=True), lease)
+        return self._save(self._with_remaster(run, number, instead=True), lease)
 
-    def _with_new_base(self, run: Run, number: int, *, instead: bool = False) -> Run:
+    def _with_remaster(self, run: Run, number: int, *, instead: bool = False) -> Run:
         """Return the run with an upload of the same data sets, as a new base, after this upload or instead of it."""
         upload = run.uploads[number]
         marks = {mark.key: mark for mark in self._runs.data_set_states()}
         parts = [self._part(part, marks.get(part.key)) for part in upload.parts]
-        base, rows = self._uploads.as_new_base(upload, parts)
-        for digest, data_set in rows.items():
+        planned = self._uploads.as_remaster(upload, parts)
+        for digest, data_set in planned.rows.items():
             self._runs.save_rows(digest, data_set)
         kept = run.uploads[: number if instead else number + 1]
-        return replace(run, uploads=(*kept, base, *run.uploads[number + 1 :]))
+        return replace(run, uploads=(*kept, planned.upload, *run.uploads[number + 1 :]))
 
-    def _part(self, part: UploadPart, mark: DataSetState | None) -> Part:
-        before, attempted = (
-            self._runs.rows(digest) if digest else None
-            for digest in ((mark.digest, mark.attempted) if mark else (None, None))
-        )
-        return Part(LastApplied(mark, before, attempted).possible, self._rows(part.holds))
+    def _part(self, part: UploadPart, state: DataSetState | None) -> Part:
+        digests = (state.digest, state.attempted) if state else (None, None)
+        last = LastApplied(state, *(self._runs.rows(digest) if digest else None for digest in digests))
+        return Part(last.candidates, stored_rows(self._runs, part.holds), part.holds)
 
-    def _doubtful(self, upload: ImportProgress) -> list[DataSetState]:
+    def _mark_attempted(self, upload: ImportProgress) -> list[DataSetState]:
         """Return that Canvas may hold the old rows or the new ones of each data set; corrections are none."""
         if upload.is_correction:
             return []
@@ -271,14 +254,14 @@ class Importer:
         held = ((part, marks.get(part.key) or DataSetState(part.key, None, now)) for part in upload.parts)
         return [replace(mark, attempted=part.digest) for part, mark in held]
 
-    def _given(self, upload: ImportProgress) -> list[DataSetState]:
+    def _mark_applied(self, upload: ImportProgress) -> list[DataSetState]:
         """Return that Canvas holds the rows of each data set, and what Canvas does not compare any more."""
         marks = {mark.key: mark for mark in self._runs.data_set_states()}
-        given = [self._mark(upload, part, marks.get(part.key)) for part in upload.parts]
+        given = [self._applied_state(upload, part, marks.get(part.key)) for part in upload.parts]
         resting = [replace(marks[key], data_set_id="") for key in upload.resting if key in marks]
         return [*given, *resting]
 
-    def _mark(self, upload: ImportProgress, part: UploadPart, earlier: DataSetState | None) -> DataSetState:
+    def _applied_state(self, upload: ImportProgress, part: UploadPart, earlier: DataSetState | None) -> DataSetState:
         if upload.offers_again and earlier is not None:
             return replace(earlier, at=self._clock.now(), has_errors=part.has_errors, refused=part.refused)
         if earlier is not None and not upload.options.remaster:
@@ -307,35 +290,29 @@ class Importer:
         self._runs.save_rows(digest_of(refused), refused)
         return replace(part, has_errors=True, refused=digest_of(refused))
 
-    def _rows(self, digest: str) -> DataSet:
-        rows = self._runs.rows(digest)
-        if rows is None:
-            raise PermanentError("the rows of this run are not kept any more", cause="rows_forgotten")
-        return rows
-
-    def _waits(self, run: Run, number: int, lease: RunLease, unfinished: Sequence[SisImport]) -> Run:
+    def _wait_for_others(self, run: Run, number: int, lease: RunLease, unfinished: Sequence[SisImport]) -> Run:
         """Wait for the oldest import that is under way; give up where one hangs, or where they do not end."""
         upload = run.uploads[number]
         oldest = min(unfinished, key=lambda each: each.created_at)
         since = upload.waits_since or self._clock.now()
         waiting = replace(upload, polls=upload.polls + 1, waits_since=since)
         run = replace(run.with_upload(number, waiting), waits_on=self._waited_for(oldest))
-        if self._clock.now() - since > self._longest_import:
+        if self._clock.now() - since > MAX_IMPORT_DURATION:
             raise self._hangs(self._save(run, lease), "import_in_the_way")
-        return self._save(self._later(run, poll_wait(upload.polls), "other_import"), lease)
+        return self._save(self._poll_later(run, poll_wait(upload.polls), "other_import"), lease)
 
     def _waited_for(self, found: SisImport) -> WaitedFor:
-        is_ours = (found.data_set_id or "").startswith(f"{self._prefix}:")
+        is_ours = (found.data_set_id or "").startswith(f"{self._uploads.prefix}:")
         return WaitedFor(found.id, PASSBACK_ERRORS if is_ours else found.user_id, found.state.value, found.created_at)
 
     def _hangs(self, run: Run, cause: str) -> PermanentError:
         assert run.waits_on is not None
         return PermanentError(run.waits_on.sentence(self._clock.now()), cause=cause)
 
-    def _later(self, run: Run, wait: timedelta, what_for: str) -> Run:
+    def _poll_later(self, run: Run, wait: timedelta, what_for: str) -> Run:
         return replace(run, not_before=self._clock.now() + wait, waits_for=what_for)
 
-    def _at_once(self, run: Run) -> Run:
+    def _poll_now(self, run: Run) -> Run:
         return replace(run, not_before=None, waits_for="", waits_on=None, attempts=0)
 
     def _save(self, run: Run, lease: RunLease, marks: Sequence[DataSetState] = ()) -> Run:
@@ -367,7 +344,7 @@ def _entities_of(error: RowError, upload: ImportProgress) -> tuple[Entity, ...]:
     return (Entity(entity),) if entity in upload.entities else upload.entities
 
 
-def _import_message(found: SisImport) -> TransientError | PermanentError:
+def _failure(found: SisImport) -> TransientError | PermanentError:
     """Return what an end that is no success means: a person's doing is not undone by trying again."""
     message = f"SIS import {found.id} ended {found.state}"
     if found.state in (ImportState.FAILED, ImportState.FAILED_WITH_MESSAGES):

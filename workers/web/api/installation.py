@@ -9,6 +9,7 @@ from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run
 from workers.container import Container
 from workers.grade_passback.explain.response import Json, pause_json
+from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.serializers import message_api_json, rows_api_json, run_api_json
 from workers.status import installation_status
 from workers.web.api.dependencies import Actions, Service, StrictModel, plain
@@ -81,19 +82,19 @@ def provisioning(service: Service, limit: Annotated[int, Query(ge=1, le=50)] = 2
 
     `held` is the first of `held_runs`: the district's, if there is one, then by school.
     """
-    runs, now = service.provisioning_service, service.clock.now()
+    runs, now = service.provision_runs, service.clock.now()
     held = [run_api_json(run, now) for run in runs.held_runs()]
-    newest = [run_api_json(run, now) for run in runs.runs(limit)]
+    newest = [run_api_json(run, now) for run in runs.newest(limit)]
     return {"held": plain(held[0] if held else None), "held_runs": plain(held), "runs": plain(newest)}
 
 
 @router.get("/provisioning/{run_id}")
 def run(service: Service, run_id: RunId) -> Json:
     """Return a run with the exact rows of its plan, and the rows that Canvas refused. They hold names."""
-    found, runs = _run(service, run_id), service.provisioning_service
+    found, runs = _run(service, run_id), service.provision_runs
     return {
         "run": plain(run_api_json(found, service.clock.now())),
-        "rows": [rows_api_json(changed) for changed in runs.rows(found)],
+        "rows": [rows_api_json(changed) for changed in changed_rows(runs, found)],
         "troubles": [message_api_json(message) for message in runs.messages(run_id)],
     }
 
@@ -113,7 +114,7 @@ def discard(service: Service, operator: Actions, run_id: RunId) -> Json:
 
 
 def _run(service: Container, run_id: str) -> Run:
-    found = service.provisioning_service.run(run_id)
+    found = service.provision_runs.find(run_id)
     if found is None:
         raise ApiError(404, "run_unknown", "There is no provisioning run of this id.")
     return found

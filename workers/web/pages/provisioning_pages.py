@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.serializers import run_findings, run_reasons
 from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
@@ -12,15 +13,15 @@ ROWS_LIMIT = 500
 
 def list_runs(pages: PageHandlers, request: PageRequest) -> Response:
     """`/provisioning`: the newest runs, and those held for approval."""
-    provisioning, now = pages.service.provisioning_service, pages.service.clock.now()
-    held = [(run, run_reasons(run, now)) for run in provisioning.held_runs()]
-    return pages.page("provisioning.html", request, runs=provisioning.runs(RUNS_LIMIT), held=held)
+    runs, now = pages.service.provision_runs, pages.service.clock.now()
+    held = [(run, run_reasons(run, now)) for run in runs.held_runs()]
+    return pages.page("provisioning.html", request, runs=runs.newest(RUNS_LIMIT), held=held)
 
 
 def show_run(pages: PageHandlers, request: PageRequest) -> Response:
     """`/provisioning/{run_id}`: a run with the rows of its plan and the messages of Canvas."""
-    run_id, provisioning = request.path_params["run_id"], pages.service.provisioning_service
-    run = provisioning.run(run_id)
+    run_id, runs = request.path_params["run_id"], pages.service.provision_runs
+    run = runs.find(run_id)
     if run is None:
         raise ApiError(404, "run_unknown", "There is no provisioning run of this id (any more).")
     return pages.page(
@@ -29,8 +30,8 @@ def show_run(pages: PageHandlers, request: PageRequest) -> Response:
         run=run,
         reasons=run_reasons(run, pages.service.clock.now()),
         findings=run_findings(run),
-        rows=provisioning.rows(run),
-        messages=provisioning.messages(run_id),
+        rows=list(changed_rows(runs, run)),
+        messages=runs.messages(run_id),
         limit=ROWS_LIMIT,
     )
 

@@ -84,7 +84,7 @@ def overview(service: Container) -> Overview:
         hours=service.timings.hours(now, HOURS_LIMIT),
         actions=service.actions.newest(ACTIONS_LIMIT),
         last_run=next(
-            (run for run in service.provisioning_service.runs(RUNS_LIMIT) if run.kind is not RunKind.DRY_RUN), None
+            (run for run in service.provision_runs.newest(RUNS_LIMIT) if run.kind is not RunKind.DRY_RUN), None
         ),
-        held_runs=service.provisioning_service.held_runs(),
+        held_runs=service.provision_runs.held_runs(),
     )

@@ -1,10 +1,11 @@
 """Whether data sets that share an SIS import need one, what it holds, and with which options it is made."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import ceil
 
 from shared.domain.provisioning.diff import DataSetDifference, difference
+from shared.domain.provisioning.imports.corrections import with_new_ids
 from shared.domain.provisioning.imports.last_import import with_value
 from shared.domain.provisioning.policy import DroppedStatus
 from shared.domain.provisioning.rows.sis_rows import (
@@ -17,6 +18,7 @@ from shared.domain.provisioning.rows.sis_rows import (
     SisRow,
     in_order,
 )
+from shared.domain.provisioning.run import DataSetChange, DataSetState, ImportProgress, UploadPart, digest_of
 
 USER_REMOVE_STATUS = "suspended"
 """Deleting a user's last login would delete all of their enrollments."""
@@ -34,64 +36,117 @@ class UploadRules:
     change_threshold: int
     remaster_days: int
 
+    @property
+    def options(self) -> ImportOptions:
+        """Return the options of an import that Canvas compares."""
+        return ImportOptions(self.dropped_status.value, USER_REMOVE_STATUS, self.change_threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class LastApplied:
+    """What Canvas was given last of a data set, and what an unfinished import tried to give it since.
+
+    `refused` are those of the rows that Canvas had something to say about, as far as it said which.
+    """
+
+    state: DataSetState | None = None
+    rows: DataSet | None = None
+    attempted: DataSet | None = None
+    refused: DataSet | None = None
+
+    @property
+    def candidates(self) -> DataSet | None:
+        """Return every row that Canvas may hold."""
+        if self.rows is None or self.attempted is None:
+            return self.rows or self.attempted
+        entity = self.rows.key.entity
+        rows = {row.key(entity): row for data_set in (self.rows, self.attempted) for row in data_set.rows}
+        return DataSet(self.rows.key, tuple(sorted(rows.values())))
+
+    @property
+    def digest(self) -> str | None:
+        """Return the digest of what Canvas was given last."""
+        return self.state.digest if self.state else None
+
+    @property
+    def known_digest(self) -> str | None:
+        """Return the digest of what Canvas holds, None where that is not known."""
+        return self.state.digest if self.state and self.state.attempted is None else None
+
+    def with_new_ids(self, ids: Mapping[str, str]) -> "LastApplied":
+        """Return what Canvas holds once these SIS ids have changed."""
+        rows, attempted = (each and with_new_ids(each, ids) for each in (self.rows, self.attempted))
+        if self.state is None or rows is None or rows == self.rows:
+            return LastApplied(self.state, rows, attempted)
+        return LastApplied(replace(self.state, digest=digest_of(rows)), rows, attempted)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A data set of an import: what Canvas should hold of it, and every row that it may hold now (None: unknown).
 
-    `may_rest`: it does not change and nobody expects it to, as in a term that is over. An upload that is compared with
-    nothing leaves it out, and Canvas leaves it alone.
+    `digest` stands for the rows of `after`. `may_rest`: it does not change and nobody expects it to, as in a term that
+    is over. An upload that is compared with nothing leaves it out, and Canvas leaves it alone. `is_in_base`: Canvas
+    compares with it under the import's identifier.
     """
 
     before: DataSet | None
     after: DataSet
+    digest: str
+    last: LastApplied = LastApplied()
     may_rest: bool = False
+    is_in_base: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class SentPart:
-    """A data set as it is sent. `data_set` and `part.after` differ where a remaster would forget rows that are gone.
+class PlannedImport:
+    """An import to make, what changes with it, and the rows that stand behind digests. Sent rows are in it too."""
 
-    Those are sent once more with their last status.
-    """
-
-    part: Part
-    data_set: DataSet
-    difference: DataSetDifference
+    upload: ImportProgress
+    changes: tuple[DataSetChange, ...]
+    rows: Mapping[str, DataSet]
 
 
-@dataclass(frozen=True, slots=True)
-class NeededImport:
-    """One import to make. `resting` are the keys of data sets that it leaves out, to be left alone by Canvas."""
-
-    parts: tuple[SentPart, ...]
-    options: ImportOptions
-    resting: tuple[DataSetKey, ...] = ()
-
-
-def import_needed(
-    parts: Sequence[Part], rules: UploadRules, *, has_base: bool, is_due: bool = False
-) -> NeededImport | None:
+def plan_import(
+    data_set_id: str,
+    parts: Sequence[Part],
+    rules: UploadRules,
+    live: Mapping[DataSetKey, Mapping[int, int]],
+    *,
+    has_base: bool,
+    is_due: bool = False,
+) -> PlannedImport | None:
     """Return the import that makes Canvas hold all parts; None where nothing changed and no remaster is due.
 
     Without `has_base` it is not known what Canvas would compare with: it is sent as a remaster. Canvas may remember an
-    import that passback forgot, and would drop everything that is not in this one.
+    import that passback forgot, and would drop everything that is not in this one. `live` counts the rows of each data
+    set that give somebody something, by school number.
     """
-    changes = [difference(part.before, part.after) for part in parts]
-    if not any(changes) and not (is_due and any(part.after.rows for part in parts)):
+    differences = [difference(part.before, part.after) for part in parts]
+    if not any(differences) and not (is_due and any(part.after.rows for part in parts)):
         return None
     threshold = max(rules.change_threshold, _size_change(parts))
     remaster = is_due or not has_base or threshold > MAX_THRESHOLD
-    options = ImportOptions(
-        rules.dropped_status.value, USER_REMOVE_STATUS, min(threshold, MAX_THRESHOLD), remaster=remaster
-    )
-    resting = [part.after.key for part in parts if remaster and part.may_rest]
-    pairs = [(part, change) for part, change in zip(parts, changes, strict=True) if part.after.key not in resting]
-    if not remaster:
-        return NeededImport(tuple(SentPart(part, part.after, change) for part, change in pairs), options)
-    periods = {entity: _identities(parts, entity) for entity in Entity}
-    sent = (SentPart(part, _with_ended(part, change, periods, rules), change) for part, change in pairs)
-    return NeededImport(tuple(sent), options, tuple(resting))
+    options = replace(rules.options, change_threshold=min(threshold, MAX_THRESHOLD), remaster=remaster)
+    planned = {entity: _identities(parts, entity) for entity in Entity} if remaster else {}
+    sent: list[UploadPart] = []
+    changes: list[DataSetChange] = []
+    rows: dict[str, DataSet] = {}
+    for part, found in zip(parts, differences, strict=True):
+        key, data_set, digest = part.after.key, part.after, part.digest
+        if remaster and part.may_rest:
+            continue
+        if remaster:
+            data_set = _with_ended(part.after, found, planned[key.entity], rules)
+            digest = part.digest if data_set is part.after else digest_of(data_set)
+        sent.append(UploadPart(key, digest, part.digest, len(data_set.rows), live.get(key, {})))
+        if found or part.last.rows is None or digest != part.digest:
+            rows |= {part.digest: part.after, digest: data_set}
+        if found:
+            counts = (len(found.added), len(found.changed), len(found.removed))
+            changes.append(DataSetChange(key, part.last.digest, part.digest, *counts))
+    resting = tuple(part.after.key for part in parts if remaster and part.may_rest and part.is_in_base)
+    return PlannedImport(ImportProgress(data_set_id, tuple(sent), options, resting), tuple(changes), rows)
 
 
 def _identities(parts: Sequence[Part], entity: Entity) -> set[tuple[str, ...]]:
@@ -99,12 +154,15 @@ def _identities(parts: Sequence[Part], entity: Entity) -> set[tuple[str, ...]]:
 
 
 def _with_ended(
-    part: Part, change: DataSetDifference, periods: dict[Entity, set[tuple[str, ...]]], rules: UploadRules
+    after: DataSet, change: DataSetDifference, planned: Collection[tuple[str, ...]], rules: UploadRules
 ) -> DataSet:
-    """Return the data set with the rows that are gone, unless another data set of the import has them now."""
-    entity = part.after.key.entity
-    ended = [_ended(entity, row, rules) for row in change.removed if row.key(entity) not in periods[entity]]
-    return DataSet(part.after.key, in_order((*part.after.rows, *ended))) if ended else part.after
+    """Return the data set with the rows that are gone, unless another data set of the import has them now.
+
+    A remaster would forget them: they are sent once more, with their last status.
+    """
+    entity = after.key.entity
+    ended = [_ended(entity, row, rules) for row in change.removed if row.key(entity) not in planned]
+    return DataSet(after.key, in_order((*after.rows, *ended))) if ended else after
 
 
 def files_of(data_sets: Collection[DataSet], entities: Sequence[Entity]) -> SisFiles:

@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, LastImport, tidy, value, with_value
-from shared.domain.provisioning.imports.login_changes import (
+from shared.domain.provisioning.imports.corrections import (
+    NOTHING_KNOWN,
+    CanvasUsers,
+    SisIdChange,
     login_holder,
     login_of,
+    original_id,
     parting_login,
     user_id_of,
 )
-from shared.domain.provisioning.imports.sis_id_changes import SisIdChange, original_id
+from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, LastImport, tidy, value, with_value
 from shared.domain.provisioning.policy import PreRegistered, ProvisioningPolicy
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import Roster, StaffMember, Student
@@ -20,24 +23,6 @@ from shared.domain.provisioning.rows.unique_values import Assigned, Claim, assig
 
 MAX_PART_CHARS = (MAX_TEXT_CHARS - 1) // 2
 """Longest first or last name: Canvas joins both, with a space, into one column."""
-
-
-@dataclass(frozen=True, slots=True)
-class CanvasUsers:
-    """What is known of Canvas's users beside the rows that were applied.
-
-    `refused_ids` are the SIS ids that Canvas did not give, by PowerSchool record, `waiting` the records whose SIS ids
-    are not to change yet; `refused_logins` the SIS ids of those who would not give up their logins. `former_logins` are
-    SIS ids of users who are in no file any more, by the digest of their login.
-    """
-
-    refused_ids: Mapping[str, str] = field(default_factory=dict)
-    refused_logins: frozenset[str] = frozenset()
-    former_logins: Mapping[str, str] = field(default_factory=dict)
-    waiting: frozenset[str] = frozenset()
-
-
-NOTHING_KNOWN = CanvasUsers()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from shared.domain.provisioning.diff import DataSetDifference
-from shared.domain.provisioning.imports.corrections import corrections_before
+from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers, corrections_before
 from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
 from shared.domain.provisioning.policy import CoursePer, ProvisioningPolicy
@@ -24,7 +24,6 @@ from shared.domain.provisioning.roster import (
 )
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
-from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
 
 CHICAGO = ZoneInfo("America/Chicago")
 FIRST_DAY, LAST_DAY, TODAY = date(2026, 8, 17), date(2026, 12, 18), date(2026, 10, 5)

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-from shared.domain.provisioning.imports.login_changes import login_digest, with_freed_logins
+from shared.domain.provisioning.imports.corrections import CanvasUsers, login_digest, with_freed_logins
 from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
-from shared.domain.provisioning.rows.users import CanvasUsers
 from tests.unit.domain.provisioning.rosters import (
     POLICY,
     TODAY,

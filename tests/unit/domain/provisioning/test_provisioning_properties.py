@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.domain.provisioning.diff import difference, differences
 from shared.domain.provisioning.imports.last_import import value
-from shared.domain.provisioning.imports.uploads import Part, UploadRules, import_needed
+from shared.domain.provisioning.imports.uploads import Part, UploadRules, plan_import
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
 from shared.domain.provisioning.policy import CoursePer, DroppedStatus, ProvisioningPolicy
 from shared.domain.provisioning.roster import (
@@ -24,6 +24,7 @@ from shared.domain.provisioning.roster import (
 )
 from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
+from shared.domain.provisioning.run import digest_of
 from shared.domain.provisioning.safety import roster_facts, safety_findings
 from shared.domain.provisioning.school_plans import plan_without
 from tests.unit.domain.provisioning.rosters import (
@@ -185,7 +186,8 @@ def test_a_second_run_is_no_import(history: list[tuple[Roster, date]], policy: P
     again = plan_roster(roster, policy, today, state.values())
 
     assert differences(state.values(), again.data_sets) == ()
-    assert import_needed([Part(state.get(s.key), s) for s in again.data_sets], RULES, has_base=True) is None
+    parts = [Part(state.get(s.key), s, digest_of(s)) for s in again.data_sets]
+    assert plan_import("passback:district", parts, RULES, {}, has_base=True) is None
     assert again.problems == plan.problems
 
 

@@ -13,6 +13,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import ManualClock
 from shared.domain.provisioning.hold_reasons import Hold
+from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning.imports.import_groups import entities_of, group_of
 from shared.domain.provisioning.imports.uploads import UploadRules, files_of
 from shared.domain.provisioning.plan import ImportPlan
@@ -30,7 +31,6 @@ from shared.domain.provisioning.rows.sis_rows import (
     SisImport,
     SisRow,
 )
-from shared.domain.provisioning.rows.users import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning.run import (
     DataSetState,
     Run,
@@ -44,23 +44,20 @@ from shared.domain.provisioning.school_sizes import LiveHistory
 from shared.errors import NotFound
 from shared.ports.provisioning import CanvasUser, DataVersion
 from tests.fakes import FakeDeadLetters, FakePauses, Faults
-from workers.provisioning.course_resync import TouchedCourseResync
-from workers.provisioning.imports.corrections import Corrector
+from workers.provisioning.comparison import PlanComparer
 from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
 from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.planning import PlanBuilder
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner
-from workers.provisioning.schedule import ProvisionSchedule, ScheduleConfig
+from workers.provisioning.schedule import ProvisionSchedule
 from workers.provisioning.service import ProvisioningService
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 NOBODY = Roster((), (), (), (), (), (), ())
 WAITS = (SECOND, SECOND)
-SETTLES_IN = timedelta(seconds=30)
-MAX_IMPORT_DURATION = timedelta(hours=6)
 MAX_TICKS = 60
 ENDED = ("suspended", "deleted", "completed")
 
@@ -308,17 +305,6 @@ class Mortal:
 
 
 @dataclass
-class Aftermaths(TouchedCourseResync):
-    """Remembers which runs were followed."""
-
-    runs: list[str] = field(default_factory=list)
-
-    def follow(self, run: Run) -> int:
-        self.runs.append(run.id)
-        return 0
-
-
-@dataclass
 class Campus:
     """One installation: what is kept, both systems, and processes that go on with runs."""
 
@@ -328,7 +314,7 @@ class Campus:
     feed: FakeFeed = field(default_factory=FakeFeed)
     planner: FakePlanner = field(default_factory=FakePlanner)
     pauses: FakePauses = field(init=False)
-    aftermath: Aftermaths = field(default_factory=Aftermaths)
+    resynced: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.keys = Keys()
@@ -351,7 +337,7 @@ class Campus:
         self,
         fuse: Fuse | None = None,
         stops: Callable[[], bool] = lambda: False,
-        take_spent: Callable[[], Mapping[str, int]] = dict,
+        drain_requests: Callable[[], Mapping[str, int]] = dict,
     ) -> ProvisioningRunner:
         """Return a process's provisioner, which lives as long as its fuse."""
         runs, imports, feed = (
@@ -359,11 +345,10 @@ class Campus:
         )
         rules = UploadRules(DroppedStatus.COMPLETED, 10, self.remaster_days)
         uploads = UploadPlanner(rules, "passback", lambda: self.clock.now().date())
-        corrector = Corrector(imports, runs)
-        uploader = Importer(imports, runs, self.clock, uploads, corrector, SETTLES_IN, MAX_IMPORT_DURATION, "passback")
-        zone = lambda: UTC  # noqa: E731
-        run = ProvisionRun(feed, self.planner, runs, uploader, self.aftermath, self.clock, uploads, zone, imports)
-        table = ScheduleConfig(self.schedule, timedelta(minutes=15))
+        importer = Importer(imports, runs, self.clock, uploads)
+        comparer = PlanComparer(feed, self.planner, runs, imports, uploads, self.clock, lambda: UTC)
+        resync: Callable[[Run], object] = lambda run: self.resynced.append(run.id)  # noqa: E731
+        run = ProvisionRun(feed, comparer, runs, importer, uploads, self.clock, resync)
 
         def pause(duration: timedelta) -> bool:
             self.clock.advance(duration)
@@ -371,14 +356,14 @@ class Campus:
 
         return ProvisioningRunner(
             runs,
-            ProvisionSchedule(runs, feed, self.pauses, self.clock, table, lambda: UTC),
+            ProvisionSchedule(runs, feed, self.pauses, self.clock, self.schedule, lambda: UTC),
             run,
             RunOutcomeHandler(runs, self.letters, self.clock, WAITS, lambda: 0.0),
             self.pauses,
             self.clock,
-            hold=lambda _: nullcontext(),
+            renewing=lambda _: nullcontext(),
             pause=pause,
-            take_spent=take_spent,
+            drain_requests=drain_requests,
         )
 
     def plan(self, *data_sets: DataSet, holds: Sequence[Hold] = ()) -> None:

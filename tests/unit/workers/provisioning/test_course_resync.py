@@ -8,7 +8,7 @@ from shared.domain.provisioning.rows.sis_rows import DataSet
 from shared.domain.provisioning.run import DataSetChange, Run, RunCause, RunKind, digest_of
 from tests.fakes import FakeChanges, FakeRecords
 from tests.unit.workers.provisioning.provisioning_kit import NOON, Campus, sections
-from workers.provisioning.course_resync import TouchedCourseResync
+from workers.provisioning.course_resync import resync_touched_courses
 
 
 def looked_at(before: DataSet, after: DataSet) -> list[str]:
@@ -21,7 +21,7 @@ def looked_at(before: DataSet, after: DataSet) -> list[str]:
         records.save(CourseRecord(number, NOON, (), rosters=rosters))
     change = DataSetChange(after.key, digest_of(before), digest_of(after), 0, 1, 0)
     run = Run("1", RunKind.ROSTER, RunCause.SCHEDULE, NOON, changes=(change,))
-    TouchedCourseResync(campus.runs, changes, records, campus.clock).follow(run)
+    resync_touched_courses(campus.runs, changes, records, campus.clock, run)
     assert {cause for _, cause in changes.requested} <= {ChangeCause.RECONCILE}
     return sorted(course for course, _ in changes.requested)
 

@@ -61,7 +61,7 @@ def test_a_decision_while_the_worker_saves_the_held_run_stays(campus: Campus, de
             decided.append(decision(campus, held.id))
 
     campus.runs = cast("Any", Interrupted(store, before))
-    worker = campus.process(take_spent=lambda: {"canvas": 1})
+    worker = campus.process(drain_requests=lambda: {"canvas": 1})
     campus.runs = store
     run = campus.desk.request("tester")
     worker.tick()

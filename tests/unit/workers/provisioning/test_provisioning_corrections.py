@@ -6,14 +6,15 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.provisioning.hold_reasons import Hold
+from shared.domain.provisioning.imports.corrections import CanvasUsers
 from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.roster import Roster, School
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, ImportState, SisImport
-from shared.domain.provisioning.rows.users import CanvasUsers
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import AccessDenied
 from tests.unit.domain.provisioning.rosters import ROSTER, plan, roster, student
 from tests.unit.workers.provisioning.provisioning_kit import NOON, Campus, FakePlanner, Fuse, Killed
+from workers.provisioning.changed_rows import changed_rows
 
 MANY = 10_000
 EXCHANGED = roster(students=(student(501, number="1502"), student(502, number="1501")))
@@ -86,7 +87,7 @@ def test_corrections_come_first_and_are_kept_in_the_run() -> None:
 
     assert run.uploads[0].parts[0].key.entity is Entity.SIS_ID_CHANGES
     assert [upload.parts[0].key.entity for upload in run.corrections] == [Entity.SIS_ID_CHANGES]
-    changes = next(each for each in campus.desk.rows(run) if each.change.key.entity is Entity.SIS_ID_CHANGES)
+    changes = next(each for each in changed_rows(campus.runs, run) if each.change.key.entity is Entity.SIS_ID_CHANGES)
     assert [row.after.values for row in changes.rows if row.after] == [("1501", "2501", "user")]
 
 
@@ -162,7 +163,7 @@ def test_a_doubtful_school_keeps_its_ids_and_holds_no_other() -> None:
     assert (run.state, campus.imports.renamed) == (RunState.DONE, [("1501", "2501")])
     assert campus.imports.user("1601") is not None
     [held] = campus.runs.held_runs()
-    assert [each.change.key.entity for each in campus.desk.rows(held)] >= [Entity.SIS_ID_CHANGES]
+    assert [each.change.key.entity for each in changed_rows(campus.runs, held)] >= [Entity.SIS_ID_CHANGES]
     campus.desk.approve(held.id, "registrar")
     assert campus.over(held).state is RunState.DONE
     assert campus.imports.renamed == [("1501", "2501"), ("1601", "2601")]

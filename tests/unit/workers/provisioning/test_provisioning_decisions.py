@@ -8,6 +8,7 @@ from shared.domain.provisioning.rows.sis_rows import DataSet, ImportState
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import ServiceUnavailable
 from tests.unit.workers.provisioning.provisioning_kit import Campus, sections, users
+from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.runner import MAX_TICK_DURATION
 from workers.provisioning.service import InvalidOperation
 
@@ -33,8 +34,8 @@ def test_a_doubtful_plan_is_held_with_its_rows(campus: Campus) -> None:
     """Nothing is sent; the reasons and the exact rows are there to see."""
     run = campus.ask()
     assert (run.state, run.reasons, campus.imports.started) == (RunState.HELD, (SHRUNK,), [])
-    assert campus.desk.held() == run
-    [changed] = campus.desk.rows(run)
+    assert campus.runs.held() == run
+    [changed] = changed_rows(campus.runs, run)
     assert [(row.before.values[0] if row.before else None, row.after) for row in changed.rows] == [
         (str(n), None) for n in range(10, 20)
     ]
@@ -46,7 +47,7 @@ def test_an_approved_plan_is_applied_exactly(campus: Campus) -> None:
     campus.desk.approve(held.id, "registrar")
     run = campus.over(held)
     assert (run.state, run.approved_by, run.replanned) == (RunState.DONE, "registrar", False)
-    assert (campus.agrees(), campus.desk.held()) == (True, None)
+    assert (campus.agrees(), campus.runs.held()) == (True, None)
 
 
 def test_rosters_that_changed_since_are_planned_anew(campus: Campus) -> None:
@@ -72,16 +73,16 @@ def test_a_harmless_new_plan_goes_on(campus: Campus) -> None:
 def test_the_same_doubtful_plan_is_held_once(campus: Campus) -> None:
     """A later run that comes to the held plan leaves it held, and is over."""
     held, again = campus.ask(), campus.ask()
-    assert (again.state, again.superseded_by, campus.desk.held()) == (RunState.STILL_HELD, held.id, held)
+    assert (again.state, again.superseded_by, campus.runs.held()) == (RunState.STILL_HELD, held.id, held)
 
 
 def test_a_newer_doubtful_plan_takes_the_place_of_the_held_one(campus: Campus) -> None:
     """One plan is held at a time: the newest."""
     first, second = campus.ask(), doubtful(campus, users(1))
-    closed = campus.desk.run(first.id)
+    closed = campus.runs.find(first.id)
     assert closed is not None
     assert (closed.state, closed.superseded_by) == (RunState.SUPERSEDED, second.id)
-    assert campus.desk.held() == second
+    assert campus.runs.held() == second
 
 
 def test_a_run_that_succeeds_closes_the_held_one(campus: Campus) -> None:
@@ -89,9 +90,9 @@ def test_a_run_that_succeeds_closes_the_held_one(campus: Campus) -> None:
     held = campus.ask()
     campus.plan(ALL)
     campus.ask()
-    closed = campus.desk.run(held.id)
+    closed = campus.runs.find(held.id)
     assert closed is not None
-    assert (closed.state, campus.desk.held()) == (RunState.SUPERSEDED, None)
+    assert (closed.state, campus.runs.held()) == (RunState.SUPERSEDED, None)
     with pytest.raises(InvalidOperation, match="is not held: it is superseded"):
         campus.desk.approve(held.id, "registrar")
 
@@ -100,7 +101,7 @@ def test_a_discarded_plan_is_over(campus: Campus) -> None:
     """A person closes it; the next run looks anew, and holds what it finds doubtful."""
     held = campus.ask()
     campus.desk.discard(held.id, "registrar")
-    assert campus.desk.held() is None
+    assert campus.runs.held() is None
     with pytest.raises(InvalidOperation):
         campus.desk.discard(held.id, "registrar")
     assert campus.ask().state is RunState.HELD
@@ -111,8 +112,8 @@ def test_a_dry_run_shows_and_sends_nothing(campus: Campus) -> None:
     campus.pauses.pause(PROVISIONING, "operator")
     run = campus.over(campus.desk.request("operator", dry_run=True))
     assert (run.state, run.reasons, campus.imports.started) == (RunState.SHOWN, (SHRUNK,), [])
-    assert len(campus.desk.rows(run)[0].rows) == 10
-    assert (campus.desk.held(), campus.ask_paused()) == (None, RunState.READING)
+    assert [len(part.rows) for part in changed_rows(campus.runs, run)] == [10]
+    assert (campus.runs.held(), campus.ask_paused()) == (None, RunState.READING)
 
 
 def test_the_first_run_is_held_unless_a_person_asks_for_it() -> None:
@@ -155,7 +156,7 @@ def test_a_rollback_closes_what_is_under_way(campus: Campus) -> None:
     process = campus.process(stops=lambda: bool(campus.imports.started))
     process.tick()
     run = campus.over(campus.desk.rollback(under_way.id, "registrar"))
-    closed = campus.desk.run(under_way.id)
+    closed = campus.runs.find(under_way.id)
     assert closed is not None
     assert (run.state, closed.state, campus.runs.open_runs()) == (RunState.DONE, RunState.SUPERSEDED, [])
     statuses = {key[0]: values[-1] for (_, key), values in campus.imports.records.items()}
@@ -238,8 +239,8 @@ def test_a_second_worker_does_nothing(campus: Campus) -> None:
 def test_the_aftermath_follows_once_the_imports_are_over(campus: Campus) -> None:
     """Courses are looked at when Canvas holds the plan, and not for a plan that is held."""
     campus.ask()
-    assert campus.aftermath.runs == []
+    assert campus.resynced == []
     campus.plan(HALF)
     run = campus.ask()
-    assert campus.aftermath.runs == [run.id]
+    assert campus.resynced == [run.id]
     assert campus.imports.imports[-1].state is ImportState.IMPORTED

@@ -7,7 +7,8 @@ import pytest
 from shared.domain.provisioning.rows.sis_rows import Entity, ImportState, RowError, SisImport
 from shared.domain.provisioning.run import RunState
 from shared.errors import ServiceUnavailable, TransientError
-from tests.unit.workers.provisioning.provisioning_kit import NOON, SECOND, SETTLES_IN, Campus, sections, users
+from tests.unit.workers.provisioning.provisioning_kit import NOON, SECOND, Campus, sections, users
+from workers.provisioning.imports.importer import UPLOAD_SETTLES_IN
 
 TIMEOUT = TransientError("POST sis_imports: timeout", cause="canvas_timeout")
 FEW, MORE = users(1, 2, 3), users(1, 2, 3, 4)
@@ -66,7 +67,7 @@ def test_an_upload_that_never_arrived_is_sent_again(campus: Campus) -> None:
     campus.imports.faults.on("start", TIMEOUT)
     run = campus.ask()
     assert (run.state, len(campus.imports.started)) == (RunState.DONE, 1)
-    assert campus.imports.imports[0].created_at >= NOON + SETTLES_IN
+    assert campus.imports.imports[0].created_at >= NOON + UPLOAD_SETTLES_IN
 
 
 def test_an_import_that_canvas_lost_is_made_again(campus: Campus) -> None:
@@ -131,7 +132,7 @@ def test_messages_are_fetched_at_once_and_kept(campus: Campus) -> None:
     campus.imports.messages = [RowError("users.csv", 2, "no"), RowError("users.csv", 3, "never", is_failure=True)]
     run = campus.ask()
     assert (run.state, run.uploads[0].failures, run.uploads[0].warnings) == (RunState.DONE, 1, 1)
-    assert [(t.error.message, t.explanation) for t in campus.desk.messages(run.id)] == [
+    assert [(t.error.message, t.explanation) for t in campus.runs.messages(run.id)] == [
         ("no", "Canvas did not take the row as it is."),
         ("never", "Canvas did not take the row as it is."),
     ]

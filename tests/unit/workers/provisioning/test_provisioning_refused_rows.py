@@ -64,7 +64,7 @@ def test_it_is_offered_every_night_until_it_is_taken() -> None:
     for _ in range(2):
         campus.imports.ends = [ImportState.IMPORTED_WITH_MESSAGES]
         run = night(campus)
-        assert [trouble.error for trouble in campus.desk.messages(run.id)] == [TOLD]
+        assert [trouble.error for trouble in campus.runs.messages(run.id)] == [TOLD]
     assert [name for name, _, _ in sent(campus)] == ["passback:again"] * 2
 
 

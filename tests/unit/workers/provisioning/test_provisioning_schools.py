@@ -11,6 +11,7 @@ from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.domain.provisioning.school_sizes import LiveHistory
 from shared.errors import RunChanged
 from tests.unit.workers.provisioning.provisioning_kit import Campus
+from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.service import InvalidOperation
 
 NORTH, SOUTH, NOBODYS = 100, 200, 0
@@ -48,7 +49,7 @@ def users_in(campus: Campus) -> set[str]:
 
 def held(campus: Campus) -> dict[int | None, Run]:
     """Return the held runs by school."""
-    return {run.school_number: run for run in campus.desk.held_runs()}
+    return {run.school_number: run for run in campus.runs.held_runs()}
 
 
 def test_the_other_school_is_applied(campus: Campus) -> None:
@@ -62,7 +63,7 @@ def test_the_held_run_shows_that_schools_rows_alone(campus: Campus) -> None:
     """Each row that would end, and none of the other school."""
     campus.ask()
     run = held(campus)[NORTH]
-    [changed] = campus.desk.rows(run)
+    [changed] = changed_rows(campus.runs, run)
     assert (run.school_number, [hold.school_number for hold in run.reasons]) == (NORTH, [NORTH])
     assert sorted(row.before.values[0] for row in changed.rows if row.before) == [f"1{n:03}" for n in range(4, 10)]
     assert (changed.change.removed, changed.change.added) == (6, 0)
@@ -76,7 +77,7 @@ def test_approving_applies_that_school_alone(campus: Campus) -> None:
     run = campus.over(campus.runs.open_runs()[0])
     assert (run.state, run.approved_by, run.replanned) == (RunState.DONE, "registrar", False)
     assert users_in(campus) == {row.values[0] for row in people(4, 11).rows}
-    assert campus.desk.held_runs() == []
+    assert campus.runs.held_runs() == []
 
 
 def test_a_school_that_changed_since_is_held_again(campus: Campus) -> None:
@@ -108,7 +109,7 @@ def test_the_same_doubt_keeps_its_run(campus: Campus) -> None:
     campus.plan(people(3, 11), holds=doubt(NORTH))
     campus.ask()
     second = held(campus)[NORTH]
-    closed = campus.desk.run(first.id)
+    closed = campus.runs.find(first.id)
     assert closed is not None
     assert (closed.state, closed.superseded_by) == (RunState.SUPERSEDED, second.id)
 
@@ -119,9 +120,9 @@ def test_a_doubt_that_is_gone_closes_the_held_run(campus: Campus) -> None:
     first = held(campus)[NORTH]
     campus.plan(people(10, 12))
     run = campus.ask()
-    closed = campus.desk.run(first.id)
+    closed = campus.runs.find(first.id)
     assert closed is not None
-    assert (closed.state, closed.superseded_by, campus.desk.held_runs()) == (RunState.SUPERSEDED, run.id, [])
+    assert (closed.state, closed.superseded_by, campus.runs.held_runs()) == (RunState.SUPERSEDED, run.id, [])
     assert campus.agrees()
 
 
@@ -161,7 +162,7 @@ def test_a_plan_of_the_whole_district_takes_the_place_of_the_schools(campus: Cam
     campus.ask()
     campus.plan(people(4, 4), holds=doubt(NORTH, SOUTH))
     whole = campus.ask()
-    assert {run.id for run in campus.desk.held_runs()} == {whole.id}
+    assert {run.id for run in campus.runs.held_runs()} == {whole.id}
     campus.plan(people(4, 11), holds=doubt(NORTH))
     campus.ask()
     assert set(held(campus)) == {NORTH}
@@ -170,7 +171,7 @@ def test_a_plan_of_the_whole_district_takes_the_place_of_the_schools(campus: Cam
 def test_a_dry_run_holds_no_school(campus: Campus) -> None:
     """It shows the doubts, keeps nothing held and sends nothing."""
     run = campus.over(campus.desk.request("operator", dry_run=True))
-    assert (run.state, campus.desk.held_runs(), campus.imports.started) == (RunState.SHOWN, [], [])
+    assert (run.state, campus.runs.held_runs(), campus.imports.started) == (RunState.SHOWN, [], [])
 
 
 def test_a_person_who_teaches_at_two_schools_is_not_ended_by_one(campus: Campus) -> None:
@@ -193,9 +194,9 @@ def test_an_approval_between_two_saves_of_a_step_counts(campus: Campus) -> None:
     """The worker keeps what the step cost after it held the run: what a person decided meanwhile stays decided."""
     campus.plan(people(4, 11), holds=doubt(None))
     run = campus.desk.request("tester")
-    process = campus.process(take_spent=lambda: approve(campus, run.id))
+    process = campus.process(drain_requests=lambda: approve(campus, run.id))
     process.tick()
-    found = campus.desk.run(run.id)
+    found = campus.runs.find(run.id)
     assert found is not None
     assert (found.approved_by, found.requests["powerschool"] > 1) == ("registrar", True)
     assert campus.over(run).state is RunState.DONE
@@ -206,10 +207,10 @@ def test_a_discard_between_two_saves_of_a_step_counts(campus: Campus) -> None:
     """Likewise: it is not held again."""
     campus.plan(people(4, 11), holds=doubt(None))
     run = campus.desk.request("tester")
-    campus.process(take_spent=lambda: discard(campus, run.id)).tick()
-    found = campus.desk.run(run.id)
+    campus.process(drain_requests=lambda: discard(campus, run.id)).tick()
+    found = campus.runs.find(run.id)
     assert found is not None
-    assert (found.state, campus.desk.held()) == (RunState.DISCARDED, None)
+    assert (found.state, campus.runs.held()) == (RunState.DISCARDED, None)
 
 
 def test_a_newer_run_does_not_close_what_was_just_approved(campus: Campus) -> None:
@@ -224,7 +225,7 @@ def test_a_newer_run_does_not_close_what_was_just_approved(campus: Campus) -> No
     with pytest.raises(RunChanged):
         campus.runs.save(lease, first)
     campus.runs.release(lease)
-    found = campus.desk.run(first.id)
+    found = campus.runs.find(first.id)
     assert found is not None
     assert (found.state, found.approved_by) == (RunState.READING, "registrar")
 

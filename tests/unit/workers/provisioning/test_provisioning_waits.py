@@ -9,7 +9,8 @@ import pytest
 from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, ImportOptions, ImportState, SisRow
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, WaitedFor, digest_of
-from tests.unit.workers.provisioning.provisioning_kit import MAX_IMPORT_DURATION, NOON, Campus, sections, users
+from tests.unit.workers.provisioning.provisioning_kit import NOON, Campus, sections, users
+from workers.provisioning.imports.importer import MAX_IMPORT_DURATION
 
 OPTIONS = ImportOptions("completed", "suspended", 10)
 HOUR = timedelta(hours=1)
@@ -196,14 +197,14 @@ def test_a_missing_sub_account_is_said_before_the_upload(with_courses: Campus) -
     before = with_courses.planner.data_sets[1:]
     with_courses.plan(courses("gone", "C1", "C2"), *before)
     run = with_courses.ask()
-    [held] = with_courses.desk.held_runs()
+    [held] = with_courses.runs.held_runs()
     assert (run.state, run.held_schools, with_courses.imports.started) == (RunState.DONE, (100,), [])
     assert [(hold.code, hold.school_number) for hold in held.reasons] == [("account_missing", 100)]
     assert "account gone, 2 courses" in held.reasons[0].sentence
     with_courses.imports.accounts |= {"gone"}
     assert with_courses.ask().held_schools == ()
     accounts = {key: row[3] for (entity, key), row in with_courses.imports.records.items() if entity is Entity.COURSES}
-    assert (accounts, with_courses.desk.held_runs()) == ({("C1",): "gone", ("C2",): "gone"}, [])
+    assert (accounts, with_courses.runs.held_runs()) == ({("C1",): "gone", ("C2",): "gone"}, [])
 
 
 def test_accounts_are_asked_for_where_courses_change(with_courses: Campus) -> None:

@@ -1,7 +1,7 @@
 """The provisioning worker: a Celery worker of its own, which runs one tick at a time."""
 
 import structlog
-from celery import Celery, bootsteps
+from celery import Celery, bootsteps, shared_task
 
 from shared.config import Settings
 from shared.log_events import LogEvent
@@ -15,8 +15,8 @@ from workers.runtime.identity import this_process
 log = structlog.get_logger()
 
 
-class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Runs the heart beside the worker's pool, and tells a running tick to stop."""
+class ProvisioningStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Sends heartbeats beside the worker's pool, and stops a running tick."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -25,7 +25,7 @@ class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
         self._heartbeat: HeartbeatThread | None = None
 
     def start(self, worker: object) -> None:
-        """Start the heart, and look at once at what is to be done: beat's next tick may be half a minute away."""
+        """Start the heartbeat and a tick: the next one of beat may be half a minute away."""
         app: Celery = worker.app  # type: ignore[attr-defined]
         app.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
         self._heartbeat = HeartbeatThread(get_container().heartbeats, this_process(KIND), lives=consumer_responds)
@@ -33,7 +33,7 @@ class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
         log.info(LogEvent.PROCESS_STARTED, process=KIND)
 
     def stop(self, _worker: object) -> None:
-        """Stop; the tick under way ends with its step, and what it came to is kept."""
+        """Stop; the tick under way ends with its step, which is saved."""
         get_container().stopping.set()
         if self._heartbeat is not None:
             self._heartbeat.stop()
@@ -41,4 +41,11 @@ class ProvisionStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
 
 def start_provisioning_worker(settings: Settings) -> None:
     """Run a Celery worker for the queue `provisioning` until it is told to stop."""
-    run_celery_worker(settings, ProvisionStep, "passback-provisioning", (Queue.PROVISIONING,), threads=1)
+    run_celery_worker(settings, ProvisioningStep, "passback-provisioning", (Queue.PROVISIONING,), threads=1)
+
+
+@shared_task(name=Task.PROVISION)
+def provision() -> None:
+    """Open what is due and go on with what is open; ask for another tick where there is more to do at once."""
+    if get_container().provisioning.provisioner.tick():
+        provision.apply_async(queue=Queue.PROVISIONING, ignore_result=True)
