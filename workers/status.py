@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, system_pauses
+from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, system_pauses, system_rates
 from shared.domain.provisioning.run import RunKind
 from shared.queues import Queue
 from workers.container import Container
 from workers.grade_passback.explain.response import pause_json
-from workers.grade_passback.scheduled.repairs import REPAIRS
+from workers.grade_passback.sync_metrics import REPAIRS
 
 # What waits longer is a problem that somebody should know of.
 TOO_LONG = timedelta(minutes=5)
@@ -21,6 +21,12 @@ def last_provisioning(service: Container) -> dict[str, object]:
     run, held = next(runs, None), service.provision_runs.held()
     last = {} if run is None else {"run_id": run.id, "state": run.state.value, "at": run.created_at.isoformat()}
     return {**last, "held": held.id if held else None}
+
+
+def rates_of(service: Container) -> list[SystemRate]:
+    """Return the rate at which all workers together call each system now, and the rate that the settings allow."""
+    powerschool_interval = timedelta(milliseconds=service.settings.powerschool_min_interval_ms)
+    return system_rates(service.redis, service.keys, {"powerschool": powerschool_interval})
 
 
 def rate_json(rate: SystemRate) -> dict[str, object]:
@@ -72,6 +78,6 @@ def installation_status(service: Container) -> dict[str, object]:
             {"run_id": run.id, "school_number": run.school_number} for run in service.provision_runs.held_runs()
         ],
         "last_event_at": last_event.isoformat() if last_event else None,
-        "request_interval_ms": {rate.system: rate_json(rate) for rate in service.system_rates()},
+        "request_interval_ms": {rate.system: rate_json(rate) for rate in rates_of(service)},
         "paused_systems": {p.system: p.left.total_seconds() for p in system_pauses(service.redis, service.keys)},
     }

@@ -43,6 +43,7 @@ from tests.unit.domain.passback.baseline import (
     graded,
 )
 from tests.unit.workers.grade_passback.school import NOW, ROWS, School, change_set, decimals, link_of
+from workers.grade_passback.compare import compare
 
 OTHER_SECTION = Section("22", "Period 2", "4002")
 OTHER_ROSTER = replace(ROSTERED, sis_section_id="4002", dcid=4002, students={"S3": RosteredStudent(503, active=True)})
@@ -61,7 +62,7 @@ def school_with(*submissions: Submission, sis_user_id: str | None = "S1", **chan
 
 def reasons(school: School, *, by_person: bool = False) -> list[Reason]:
     """Return why the assignment is not in PowerSchool, as the comparison and its plan say."""
-    comparison = school.comparer.compare("1", asked_for_by_person=by_person)
+    comparison = compare(school.reader.read("1", asked_for_by_person=by_person))
     planned = [f.finding for f in comparison.plan.findings if f.student_dcid is None]
     return [finding.reason for finding in (*comparison.placements[0].findings, *planned)]
 
@@ -95,7 +96,7 @@ def student_reasons(school: School) -> list[Reason]:
 def person_syncs(school: School) -> None:
     """Sync the course because a person asked for it."""
     lease, asked = school.changes.lease("1"), change_set(cause=ChangeCause.PERSON)
-    school.settler.run(lease, asked, lambda: school.sync_course.run(asked, lambda: None, lease.token))
+    school.outcome_handler.run(lease, asked, lambda: school.course_sync.run(asked, lambda: None, lease.token))
 
 
 def test_eligible_baseline() -> None:

@@ -17,6 +17,7 @@ from shared.events.live_events import parse
 from tests.fakes import FakeChanges, FakeDueDates, FakeRecords, FakeUnknownChanges
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.workers.grade_passback.school import NOW, OTHER, School
+from workers.grade_passback.compare import compare
 from workers.grade_passback.scheduled.due_dates import DueDateTrigger
 from workers.grade_passback.scheduled.full_sync import ScheduledFullSync
 from workers.grade_passback.scheduled.reconcile import Reconciliation
@@ -49,7 +50,7 @@ def test_a_canvas_change_starts_a_sync() -> None:
 def test_a_person_starts_a_sync_with_a_dry_run() -> None:
     """Ways to start a sync: a person, "with a dry run that shows the plan" and writes nothing."""
     school = School()
-    plan = school.comparer.compare("1", asked_for_by_person=True).plan
+    plan = compare(school.reader.read("1", asked_for_by_person=True)).plan
     assert sum(isinstance(step, CreateStep) for step in plan.steps) == 2
     assert sum(len(step.scores) for step in plan.steps if isinstance(step, WriteScoresStep)) == 4
     assert school.writes() == []

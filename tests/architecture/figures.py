@@ -172,7 +172,7 @@ def running(trace: Trace) -> Iterator[Callable[[float], None]]:
         settings = load(given, Path(tempfile.gettempdir()) / "no-such.env")
         point_events(canvas, stack.enter_context(served(web_app(settings), has_lifespan=True)))
         service = stack.enter_context(closing(Container(settings)))
-        dispatcher = Dispatcher(service.changes, service.sync, "figures", 1)
+        dispatcher = Dispatcher(service.changes, service.sync_job.run, "figures", 1)
         stack.callback(sys.setprofile, None)
 
         def send(score: float) -> None:

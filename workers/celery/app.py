@@ -4,6 +4,7 @@ Course syncs are hints (see `deploy/decisions`): Redis keys of our own are the r
 on Redis loses or repeats delays an agreement and never prevents it.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from celery import Celery
@@ -13,7 +14,7 @@ from shared.adapters.http.client import RESPONSE_TIMEOUT_S
 from shared.adapters.redis.urls import TIMEOUT_S as REDIS_TIMEOUT_S
 from shared.adapters.redis.urls import broker_sentinel_options, broker_tls, broker_url
 from shared.config import Settings
-from shared.queues import ROUTES, Queue
+from shared.queues import ROUTES, Queue, Task
 from workers.celery import transport
 from workers.celery.beat_schedule import beat_schedule
 
@@ -65,3 +66,8 @@ def make_app(settings: Settings) -> Celery:
         beat_scheduler="celery.beat.Scheduler",
     )
     return app
+
+
+def send_provision_task(app: Callable[[], Celery]) -> None:
+    """Start a tick of provisioning now."""
+    app().send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)

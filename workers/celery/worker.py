@@ -82,7 +82,7 @@ def run_celery_worker(
             ]
         )  # fmt: skip
     finally:
-        get_container().tally.close()
+        get_container().counter_buffer.close()
     if not told_to_stop.is_set():
         log.error(LogEvent.WORKER_ENDED_BY_ITSELF, process=name)
         sys.exit(code or 1)

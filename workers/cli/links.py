@@ -10,7 +10,7 @@ from rich.text import Text
 from shared.domain.passback.planning.link_maintenance import LinkCheck
 from workers.cli.services import open_services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.grade_passback.operations.link_maintenance import CourseCheck, LinkError, LinkMaintenance
+from workers.grade_passback.operations.link_check import CourseCheck, LinkChecker, LinkError
 
 links = typer.Typer(name="links", help="Which PowerSchool assignment is which Canvas assignment's.")
 
@@ -22,24 +22,20 @@ Courses = Annotated[
 @links.command()
 def check(courses: Courses = None, as_json: JsonOption = False) -> None:
     """Compare links with PowerSchool. Reads only; the exit code is 1 if any of them is not ok."""
-    care = _care()
-    checks = [care.check(course_id) for course_id in _selection(courses, care)]
+    checker = open_services().link_checker
+    checks = [checker.check(course_id) for course_id in _selection(courses, checker)]
     emit([_check_json(one) for one in checks], as_json, lambda _: Group(*map(_check_text, checks)))
     raise typer.Exit(ExitCode.FINE if all(one.is_ok for one in checks) else ExitCode.PROBLEMS)
 
 
-def _care() -> LinkMaintenance:
-    return open_services().link_care
-
-
-def _selection(courses: list[str] | None, care: LinkMaintenance) -> list[str]:
+def _selection(courses: list[str] | None, checker: LinkChecker) -> list[str]:
     """Return the courses that are meant, once each; ends with a usage error if one is no course id, or there is none.
 
     After the loss of Redis nothing is connected: silence would look as if all were well.
     """
     if any(not course.isdecimal() for course in courses or ()):
         raise typer.BadParameter("COURSE is a Canvas course id, a number")
-    meant = list(dict.fromkeys(courses)) if courses else care.connected()
+    meant = list(dict.fromkeys(courses)) if courses else checker.course_ids()
     if not meant:
         raise typer.BadParameter("no course is connected: name the courses")
     return meant

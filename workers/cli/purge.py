@@ -63,11 +63,11 @@ def everything(yes: Yes = False, actor: Actor = None, as_json: JsonOption = Fals
 @purge.command("list")
 def list_purges(as_json: JsonOption = False) -> None:
     """List the purges there were: when, by whom, and how much; not of whom."""
-    emit(open_services().purges.all(), as_json)
+    emit(open_services().erasure_log.all(), as_json)
 
 
 def _erase(service: Container | None = None) -> Erasure:
-    return (service or open_services()).purge
+    return (service or open_services()).erasure
 
 
 def _end(purged: ErasureResult, yes: bool, as_json: bool) -> None:

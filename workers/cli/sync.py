@@ -15,7 +15,7 @@ from shared.errors import CourseGone
 from workers.cli.services import open_services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.container import Container
-from workers.grade_passback.gone_courses import refuse_unknown_course
+from workers.grade_passback.course_reader import refuse_unknown_course
 from workers.grade_passback.operations.dry_run import plan_preview
 
 Course = Annotated[str, typer.Argument(metavar="COURSE", help="The Canvas course id.")]
@@ -41,7 +41,7 @@ def sync(
     service = open_services()
     _refuse_unknown(service, course)
     if dry_run:
-        emit(plan_preview(service.comparer, course, assignment), as_json, _plan_text)
+        emit(plan_preview(service.course_reader, course, assignment), as_json, _plan_text)
         return
     asked_at = service.clock.now()
     service.changes.request(

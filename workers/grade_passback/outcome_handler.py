@@ -1,7 +1,7 @@
 """Handles the outcomes of course syncs: releases, reschedules or dead-letters the course."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -36,7 +36,7 @@ class SyncReport:
 
 
 class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
-    """Handles the outcomes of course syncs. Every path ends the lease and keeps the work that is not done."""
+    """Handles the outcomes of course syncs. Every path ends the lease; unfinished work is stored."""
 
     def __init__(
         self,
@@ -49,25 +49,32 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
         self._changes = changes
         self._dead_letters = dead_letters
 
-    def run(self, lease: Lease, changes: PendingChanges, job: Callable[[], SyncReport]) -> Outcome:
-        """Run the job and act on its outcome, which is returned. Never raises for an error of the job."""
-        try:
-            return self._handle(lease, changes, job)
-        except REDIS_UNAVAILABLE_ERRORS:
-            # Without Redis nothing can be released: the lease ends by itself, and its course is due again.
-            log.warning(LogEvent.COURSE_SYNC_DEFERRED, course_id=lease.course_id, cause="redis_unavailable", delay_s=0)
-            return Snooze("redis_unavailable", timedelta(0))
+    deferred_event = LogEvent.COURSE_SYNC_DEFERRED
+    failed_event = LogEvent.COURSE_SYNC_FAILED
 
-    def _handle(self, lease: Lease, changes: PendingChanges, job: Callable[[], SyncReport]) -> Outcome:
+    def run(self, lease: Lease, changes: PendingChanges, job: Callable[[], SyncReport]) -> SyncReport:
+        """Run the job and handle its outcome. Return the job's report with the outcome that was handled.
+
+        Never raises for an error of the job.
+        """
+        report = SyncReport(Done())
         try:
-            report = _report(lease, job)
-            self._close_dead_letters(lease.course_id, report)
-            self._add_dead_letters(changes, report.dead)
-            self._act_on(report.outcome, (lease, changes))
-        except LeaseLost:
-            self._request_resync(lease)
-            return Snooze("lease_lost", timedelta(0))
-        return report.outcome
+            try:
+                report = _report(lease, job)
+                self._close_dead_letters(lease.course_id, report)
+                self._add_dead_letters(changes, report.dead)
+                self._act_on(report.outcome, (lease, changes))
+            except LeaseLost:
+                self._request_resync(lease)
+                report = replace(report, outcome=Snooze("lease_lost", timedelta(0)))
+        except REDIS_UNAVAILABLE_ERRORS:
+            # Without Redis nothing can be released: the lease expires, and its course is due again.
+            log.warning(LogEvent.COURSE_SYNC_DEFERRED, course_id=lease.course_id, cause="redis_unavailable", delay_s=0)
+            report = replace(report, outcome=Snooze("redis_unavailable", timedelta(0)))
+        return report
+
+    def _log_fields(self, job: tuple[Lease, PendingChanges]) -> dict[str, object]:
+        return {"course_id": job[0].course_id}
 
     def _attempts(self, job: tuple[Lease, PendingChanges]) -> int:
         return job[1].attempts
@@ -76,22 +83,10 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
         self._release(job[0])
 
     def _snooze(self, job: tuple[Lease, PendingChanges], snooze: Snooze) -> None:
-        lease, changes = job
-        self._changes.reschedule(lease, snooze.delay, changes.attempts, snooze.cause)
-        log.warning(
-            LogEvent.COURSE_SYNC_DEFERRED,
-            course_id=lease.course_id,
-            cause=snooze.cause,
-            delay_s=round(snooze.delay.total_seconds(), 3),
-        )
+        self._changes.reschedule(job[0], snooze.delay, job[1].attempts, snooze.cause)
 
     def _retry(self, job: tuple[Lease, PendingChanges], cause: str, attempts: int, wait: timedelta) -> None:
-        lease, _ = job
-        delay_s = round(wait.total_seconds(), 3)
-        log.warning(
-            LogEvent.COURSE_SYNC_FAILED, course_id=lease.course_id, cause=cause, attempts=attempts, delay_s=delay_s
-        )
-        self._changes.reschedule(lease, wait, attempts, cause)
+        self._changes.reschedule(job[0], wait, attempts, cause)
 
     def _dead_letter(self, job: tuple[Lease, PendingChanges], failures: Sequence[Failure]) -> None:
         lease, changes = job
@@ -105,8 +100,8 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
     def _request_resync(self, lease: Lease) -> None:
         """Request one more sync of a course whose lease was lost.
 
-        A process may stop for as long as a lease between the write guard and the write, which PowerSchool then takes
-        for the newer one: it has no fencing tokens.
+        A process may be suspended between the write guard and the write until its lease expires. PowerSchool has no
+        fencing tokens, and takes the late write for the newer one.
         """
         log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
         self._changes.request(lease.course_id, ChangeCause.RECONCILE)

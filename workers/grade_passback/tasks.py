@@ -10,7 +10,7 @@ from workers.grade_passback.scheduled.housekeeping import Housekeeping
 @shared_task(name=Task.SYNC_COURSE)
 def sync_course(course_id: str) -> None:
     """Sync a course that was claimed. A hint: does nothing if somebody else already took the course."""
-    get_container().sync(course_id)
+    get_container().sync_job.run(course_id)
 
 
 @shared_task(name=Task.RECONCILE)

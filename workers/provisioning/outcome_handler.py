@@ -44,6 +44,12 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
         # A step that ended the run, or left it to a person, may fail afterwards: its state stays.
         return self._act_on(result, (saved, lease)) if saved.state.is_open else saved
 
+    deferred_event = LogEvent.PROVISION_DEFERRED
+    failed_event = LogEvent.PROVISION_FAILED
+
+    def _log_fields(self, job: tuple[Run, RunLease]) -> dict[str, object]:
+        return {"run_id": job[0].id}
+
     def _attempts(self, job: tuple[Run, RunLease]) -> int:
         return job[0].attempts
 
@@ -52,14 +58,10 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
 
     def _snooze(self, job: tuple[Run, RunLease], snooze: Snooze) -> Run:
         run, lease = job
-        delay_s = round(snooze.delay.total_seconds(), 3)
-        log.warning(LogEvent.PROVISION_DEFERRED, run_id=run.id, cause=snooze.cause, delay_s=delay_s)
         return self._postpone(replace(run, answer=snooze.answer), lease, snooze.delay, snooze.cause)
 
     def _retry(self, job: tuple[Run, RunLease], cause: str, attempts: int, wait: timedelta) -> Run:
         run, lease = job
-        delay_s = round(wait.total_seconds(), 3)
-        log.warning(LogEvent.PROVISION_FAILED, run_id=run.id, cause=cause, attempts=attempts, delay_s=delay_s)
         failed_at = (*run.failed_at, self._clock.now())[-attempts:]
         return self._postpone(replace(run, attempts=attempts, failed_at=failed_at), lease, wait, cause)
 

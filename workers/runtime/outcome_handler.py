@@ -1,6 +1,6 @@
-"""Turns the error or outcome of a job into what happens next: release, wait, retry or dead letter.
+"""Handles outcomes of jobs: completes, defers, retries or dead-letters them.
 
-Both jobs, course syncs and provisioning runs, use this one retry code.
+Course syncs and provisioning runs both use this retry code.
 """
 
 from abc import ABC, abstractmethod
@@ -35,10 +35,13 @@ REDIS_UNAVAILABLE_ERRORS = (RedisConnectionError, RedisTimeoutError)
 
 
 class OutcomeHandler(ABC, Generic[J, R]):
-    """Acts on the outcomes of jobs of type `J`; subclasses say how such a job is stored, and return an `R`.
+    """Handles the outcomes of jobs of type `J`. Subclasses store the job and return an `R`.
 
-    `waits` lie between the attempts; `random_fraction` returns a number in [0, 1) that spreads them.
+    `waits` are the delays between attempts. `random_fraction` returns a number in [0, 1) that shortens them.
     """
+
+    deferred_event: LogEvent
+    failed_event: LogEvent
 
     def __init__(self, waits: Sequence[timedelta], random_fraction: Callable[[], float]) -> None:
         self._waits = waits
@@ -48,18 +51,28 @@ class OutcomeHandler(ABC, Generic[J, R]):
         match outcome:
             case Done():
                 return self._complete(job)
-            case Snooze():
-                return self._snooze(job, outcome)
+            case Snooze(cause=cause, delay=delay):
+                result = self._snooze(job, outcome)
+                log.warning(self.deferred_event, **self._log_fields(job), cause=cause, delay_s=_rounded(delay))
+                return result
             case Retry(failures=failures):
                 attempts = self._attempts(job) + 1
                 wait = next_wait(attempts, self._waits, self._random_fraction)
                 if wait is None:
                     return self._dead_letter(job, failures)
-                return self._retry(job, failures[0].cause, attempts, wait)
+                cause = failures[0].cause
+                result = self._retry(job, cause, attempts, wait)
+                fields = {"cause": cause, "attempts": attempts, "delay_s": _rounded(wait)}
+                log.warning(self.failed_event, **self._log_fields(job), **fields)
+                return result
             case Discard(failure=failure):
                 return self._dead_letter(job, (failure,))
             case never:
                 assert_never(never)
+
+    @abstractmethod
+    def _log_fields(self, job: J) -> dict[str, object]:
+        """Return the ids of the job for log lines."""
 
     @abstractmethod
     def _attempts(self, job: J) -> int:
@@ -77,6 +90,10 @@ class OutcomeHandler(ABC, Generic[J, R]):
 
     @abstractmethod
     def _dead_letter(self, job: J, failures: Sequence[Failure]) -> R: ...
+
+
+def _rounded(delay: timedelta) -> float:
+    return round(delay.total_seconds(), 3)
 
 
 def outcome_of_error(error: Exception) -> Outcome:

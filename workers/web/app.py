@@ -28,7 +28,7 @@ def web_app(settings: Settings) -> ASGIApp:
     return build(
         settings,
         fallback=create_site(container, sign_in=sign_in),
-        count=container.tally,
+        count=container.counter_buffer,
         routes=[metrics_route(container, authenticator)],
         close=container.close,
     )

@@ -181,7 +181,7 @@ def _windows_alone(bench: Rig, trace: list[Graded]) -> dict[str, float]:
         changes.release(taken[0])
         synced += 1
 
-    bench.service.sync = nothing  # type: ignore[method-assign]
+    bench.service.sync_job.run = nothing  # type: ignore[method-assign]
     cpu_s = cpu_of(lambda: _play(bench, trace, []))
     expected = expected_syncs(trace, windows_of(settings))
     return {

@@ -19,7 +19,8 @@ from tests.benchmarks.outcome import Result, medians
 from tests.benchmarks.passback.row_by_row import RowByRow
 from tests.benchmarks.rig.in_process import Rig, cpu_of, rig
 from tests.benchmarks.rig.remote import CANVAS, FIRST_COURSE, FIRST_DCID, POWERSCHOOL, QUERY, TEACHER
-from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
+from workers.grade_passback.compare import SyncPolicy, compare
+from workers.grade_passback.course_reader import CourseReader
 
 STUDENTS, ASSIGNMENTS = 50, 40
 COURSE = str(FIRST_COURSE)
@@ -54,16 +55,16 @@ class _Judge:
         self._twin = RowByRow(course, roster, categories, links, bench.clock.now().astimezone(zone).date(), zone)
         held = _Held(course, self.rows, rosters, service.powerschool.gradebook.assignments([roster], there),
                      categories, links)  # fmt: skip
-        self._of_values = _comparer(bench, held)
-        self._of_bytes = _comparer(bench, _Read(held, *self._bytes))
+        self._of_values = _reader(bench, held)
+        self._of_bytes = _reader(bench, _Read(held, *self._bytes))
 
     def plan(self) -> int:
         """Return how many steps the plan has: none, since nothing differs."""
-        return len(self._of_values.compare(COURSE, asked_for_by_person=False).plan.steps)
+        return len(compare(self._of_values.read(COURSE, asked_for_by_person=False)).plan.steps)
 
     def read_and_plan(self) -> int:
         """Do the same from the bytes of both systems."""
-        return len(self._of_bytes.compare(COURSE, asked_for_by_person=False).plan.steps)
+        return len(compare(self._of_bytes.read(COURSE, asked_for_by_person=False)).plan.steps)
 
     def row_by_row(self) -> tuple[int, int]:
         """Let the twin do it: how many rows there are, and how many it would send."""
@@ -79,9 +80,9 @@ class _Judge:
         return len(copies)
 
 
-def _comparer(bench: Rig, held: "_Held") -> CourseComparer:
+def _reader(bench: Rig, held: "_Held") -> CourseReader:
     policy = SyncPolicy(bench.service.zone, grace_days=14, default_category="")
-    return CourseComparer(held, held, held, held, bench.service.records, bench.clock, policy, held)  # type: ignore[arg-type]
+    return CourseReader(held, held, held, held, bench.service.records, bench.clock, policy, held)  # type: ignore[arg-type]
 
 
 def _bytes(bench: Rig, assignment_ids: list[str], there: list[int]) -> tuple[bytes, bytes]:

@@ -259,7 +259,7 @@ def measured(schools: int, students: int, week: int) -> list[str]:
         }  # fmt: skip
         names = {f"PASSBACK_{name}": value for name, value in settings.items()}
         with closing(Container(load(names, Path("no.env")))) as service:
-            service.clock = clock  # type: ignore[assignment]  # a clock as good as the other
+            service.clock = clock  # a clock as good as the other
             bench = Bench(service, clock, district(schools, students))
             if (count := bench.imports_of("first run")) > MAX_IMPORTS_AT_FIRST:
                 broken.append(f"{count} imports for the first run")

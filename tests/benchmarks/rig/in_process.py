@@ -31,25 +31,20 @@ class TimedPassback(Container):
     """Passback with time in the benchmark's hands and transports in place of the network."""
 
     def __init__(self, settings: Settings, remote: Remote, clock: ManualClock) -> None:
-        super().__init__(settings)
-        self.clock = clock  # type: ignore[assignment]
-        self._remote = remote
+        super().__init__(settings, clock=clock)
+        self._transport = remote
+        windows, now_ms = windows_of(settings), lambda: epoch_ms(clock.now())
+        self.changes = SyncQueue(self.redis, self.keys, windows, CLAIM_DURATION, LEASE_DURATION, now_ms=now_ms)
 
     @cached_property
     def canvas(self) -> CanvasClient:
         """The Canvas client."""
-        return canvas_client(self.settings, self.redis, self.keys, self.clock, transport=self._remote)
+        return canvas_client(self.settings, self.redis, self.keys, self.clock, transport=self._transport)
 
     @cached_property
     def powerschool(self) -> PowerSchool:
         """The PowerSchool client."""
-        return powerschool(self.settings, self.redis, self.keys, self.clock, transport=self._remote)
-
-    @cached_property
-    def changes(self) -> SyncQueue:
-        """The debounce, in the benchmark's time."""
-        windows, now_ms = windows_of(self.settings), lambda: epoch_ms(self.clock.now())
-        return SyncQueue(self.redis, self.keys, windows, CLAIM_DURATION, LEASE_DURATION, now_ms=now_ms)
+        return powerschool(self.settings, self.redis, self.keys, self.clock, transport=self._transport)
 
 
 @dataclass
@@ -78,7 +73,7 @@ class Rig:
         synced: list[str] = []
         while claimed := self.service.changes.claim_due(limit):
             for course_id in claimed:
-                self.service.sync(course_id)
+                self.service.sync_job.run(course_id)
             synced += claimed
         return synced
 

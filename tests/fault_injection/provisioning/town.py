@@ -156,7 +156,7 @@ class RosterTown:
 def impatient(service: Container) -> Container:
     """Return the service with a clock that its waits move."""
     clock = ManualClock(SystemClock().now())
-    service.clock = clock  # type: ignore[assignment]  # a clock as good as the other
+    service.clock = clock  # a clock as good as the other
 
     def pause(duration: timedelta) -> bool:
         clock.advance(duration)

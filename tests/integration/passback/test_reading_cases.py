@@ -30,7 +30,7 @@ def sync(here: Town, course_id: int, cause: ChangeCause = ChangeCause.RECONCILE,
     ids = frozenset(map(str, graded))
     changes = PendingChanges(str(course_id), NOON, NOON, 1, frozenset({cause}), ids, 0)
     check = write_guard(here.changes, lease, whole_turn(here.clock, timedelta(minutes=5)))
-    here.settler.run(lease, changes, lambda: here.sync_course.run(changes, check, lease.token))
+    here.outcome_handler.run(lease, changes, lambda: here.course_sync.run(changes, check, lease.token))
 
 
 def gradebook(here: Town, section_dcid: int) -> dict[str, Any]:

@@ -38,12 +38,13 @@ from tests.fakes import (
 )
 from tests.integration.clients.test_clients_against_sandbox import served
 from workers.grade_passback.apply.applier import PlanApplier
-from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
+from workers.grade_passback.compare import SyncPolicy, compare
+from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.lease import write_guard
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
-from workers.grade_passback.sync_job import SyncJob
+from workers.grade_passback.sync_job import CourseSync
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 COURSE = str(Ids.HEALTHY_COURSE)
@@ -60,16 +61,16 @@ class Town:
 
     canvas_url: str
     powerschool_url: str
-    sync_course: SyncJob
+    course_sync: CourseSync
     explainer: CourseExplainer
-    settler: SyncOutcomeHandler
+    outcome_handler: SyncOutcomeHandler
     changes: FakeChanges
     letters: FakeDeadLetters
     records: FakeRecords
     links: FakeLinks
     audit: FakeAudit
     clock: ManualClock
-    comparer: CourseComparer
+    reader: CourseReader
 
     def canvas(self, do: str, **arguments: object) -> None:
         """Do something in Canvas."""
@@ -124,7 +125,7 @@ class Town:
         lease = self.changes.lease(COURSE)
         changes = PendingChanges(COURSE, NOON, NOON, 1, frozenset({cause}), frozenset({str(FIRST)}), 0)
         check = write_guard(self.changes, lease, whole_turn(self.clock, timedelta(minutes=5)))
-        self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check, lease.token))
+        self.outcome_handler.run(lease, changes, lambda: self.course_sync.run(changes, check, lease.token))
 
     def answer(self, student: int | None = None) -> Any:
         """Return the whole answer of `explain` about the first assignment."""
@@ -165,12 +166,12 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
         links, records, audit, changes = FakeLinks(), FakeRecords(), FakeAudit(), FakeChanges()
         letters, associations = FakeDeadLetters(clock), FakeCategoryAssociations()
         policy = SyncPolicy(ZoneInfo("America/Los_Angeles"), 14, "", clear_scores=clear_scores)
-        comparer = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
+        reader = CourseReader(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
         yield Town(
             canvas_url=canvas_url,
             powerschool_url=powerschool_url,
-            sync_course=SyncJob(
-                comparer,
+            course_sync=CourseSync(
+                reader,
                 PlanApplier(ps.gradebook, links, 100, audit, clock),
                 ps.roster,
                 records,
@@ -178,15 +179,15 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
                 associations,
                 letters,
             ),
-            explainer=CourseExplainer(lambda: comparer, records, letters, audit, changes, FakePauses(clock), clock),
-            settler=SyncOutcomeHandler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
+            explainer=CourseExplainer(lambda: reader, records, letters, audit, changes, FakePauses(clock), clock),
+            outcome_handler=SyncOutcomeHandler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
             changes=changes,
             letters=letters,
             records=records,
             links=links,
             audit=audit,
             clock=clock,
-            comparer=comparer,
+            reader=reader,
         )
 
 
@@ -277,7 +278,7 @@ def test_a_refusal_is_a_plain_reason(here: Town, case: Case) -> None:
         here.sync()
         assert here.section()["state"] == "synced"
     else:
-        here.comparer.compare(COURSE, asked_for_by_person=False)  # The categories are remembered.
+        compare(here.reader.read(COURSE, asked_for_by_person=False))  # The categories are remembered.
     here.grade(ONE, 8.5)
     if case.reason == "update_refused":
         here.canvas("edit_assignment", assignment_id=FIRST, changes={"points_possible": 30})

@@ -41,7 +41,7 @@ def visit(redis_url: str, act: Callable[[Container, httpx.AsyncClient], Awaitabl
 
     async def run() -> httpx.Response:
         routes = [metrics_route(service)]
-        app = build(settings, count=service.tally, routes=routes, close=service.close)
+        app = build(settings, count=service.counter_buffer, routes=routes, close=service.close)
         async with serving(app), client(app) as http:
             await act(service, http)
             return await http.get("/metrics")
@@ -57,7 +57,7 @@ def test_what_receivers_got_is_counted() -> None:
         for body in (event(), event(), event("logged_in"), {"no": "event"}):
             await http.post("/events/canvas", content=json.dumps(body))
         await http.post("/events/powerschool", content=b"")
-        service.tally.flush()
+        service.counter_buffer.flush()
 
     with EmbeddedRedis() as redis:
         found = series(visit(redis.url, send).text)
@@ -113,9 +113,9 @@ def test_samples_have_the_labels_of_their_metric() -> None:
     """No sample is told under a label that the catalogue does not have."""
     with EmbeddedRedis() as redis:
         service = Container(load({**SETTINGS, "PASSBACK_REDIS_URL": redis.url}, Path("no.env")))
-        service.tally("syncs", "done", "")
-        service.tally("syncs", "of another version")
-        service.tally.flush()
+        service.counter_buffer("syncs", "done", "")
+        service.counter_buffer("syncs", "of another version")
+        service.counter_buffer.flush()
         samples = MetricsCollector(service).samples()
         service.close()
     assert [metric.name for metric, labels, _ in samples if len(labels) != len(metric.labels)] == []

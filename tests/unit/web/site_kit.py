@@ -21,11 +21,11 @@ VIEWER_PASSWORD = "another long password"
 class Site:
     """One installation. Its Redis is emptied between tests; `settings` are variables without their prefix."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, redis: fakeredis.FakeRedis | None = None, **settings: str) -> None:
         given = {"OPERATOR_PASSWORD": PASSWORD, "VIEWER_PASSWORD": VIEWER_PASSWORD, **settings}
-        self.service = Container(load({f"PASSBACK_{k}": v for k, v in given.items()}, env_file=Path("no.env")))
-        self.service.redis.close()
-        self.service.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+        loaded = load({f"PASSBACK_{k}": v for k, v in given.items()}, env_file=Path("no.env"))
+        redis = redis or fakeredis.FakeRedis(server=fakeredis.FakeServer())
+        self.service = Container(loaded, redis=redis)
         self.app: ASGIApp = create_site(self.service)
 
     def browser(self, account: str | None = None) -> "Browser":

@@ -57,9 +57,7 @@ class Web:
         viewers = VIEWER_PASSWORD if password else ""
         given = {"PASSBACK_OPERATOR_PASSWORD": password, "PASSBACK_VIEWER_PASSWORD": viewers}
         settings = load(given, env_file=Path("no.env"))
-        self.service = Container(settings)
-        self.service.redis.close()
-        self.service.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+        self.service = Container(settings, redis=fakeredis.FakeRedis(server=fakeredis.FakeServer()))
         # The limits stand before every route of the web process.
         refusals = RejectionLog(self.service.clock)
         self.app = RequestLimits(create_api(self.service), refusals)
@@ -354,7 +352,7 @@ def test_what_canvas_refuses_is_told(web: Web) -> None:
     """A plan of a course that Canvas does not know is not found, and the answer says who said so."""
     school = School()
     school.canvas.faults.always("course", NotFound("GET /courses/{id}: 404", cause="canvas_404", status=404))
-    web.service.comparer = school.comparer
+    web.service.course_reader = school.reader
     assert code(web.call("GET", "/courses/404/plan")) == (404, "canvas_404")
 
 

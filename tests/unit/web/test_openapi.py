@@ -31,7 +31,7 @@ checked = settings(
 @pytest.fixture(scope="module")
 def site() -> Site:
     site = Site(OPERATOR_PASSWORD=PASSWORD)
-    site.service.comparer = School().comparer
+    site.service.course_reader = School().reader
     site.service.records.save(CourseRecord("1", datetime(2031, 3, 4, tzinfo=UTC), (), name="Course"))
     site.service.dead_letters.add("1", None, "canvas_500", "", 6)
     return site

@@ -83,7 +83,7 @@ def hold_a_run(site: Site) -> None:
 @pytest.fixture(scope="module")
 def shared_site() -> Site:
     site = Site()
-    site.service.comparer = School().comparer  # type: ignore[misc]  # in place of the one over HTTP
+    site.service.course_reader = School().reader  # type: ignore[misc]  # in place of the one over HTTP
     return site
 
 
@@ -297,7 +297,7 @@ def test_a_running_batch_is_cancelled(site: Site, monkeypatch: pytest.MonkeyPatc
 def until_done(site: Site, progress: str) -> None:
     until = time.monotonic() + 10
     while True:
-        batch = site.service.letter_batches.find(progress.rpartition("/")[2])
+        batch = site.service.dead_letter_batches.find(progress.rpartition("/")[2])
         assert batch is not None
         if batch.state != "running":
             return

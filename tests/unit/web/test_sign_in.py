@@ -96,9 +96,9 @@ def test_a_forged_cookie_opens_nothing(site: Site, cookie: str) -> None:
 
 def test_a_changed_password_ends_sessions() -> None:
     """A session is of the password it was opened with."""
-    before = Site(SESSION_SECRET="the same long secret for both of them")
-    after = Site(SESSION_SECRET="the same long secret for both of them", OPERATOR_PASSWORD="a new password for all")
-    after.service.redis = before.service.redis
+    secret = "the same long secret for both of them"
+    before = Site(SESSION_SECRET=secret)
+    after = Site(before.service.redis, SESSION_SECRET=secret, OPERATOR_PASSWORD="a new password for all")
     operator, viewer = before.browser("operator"), before.browser("viewer")
     operator.app = viewer.app = after.app
     assert operator.get("/").status_code == 303

@@ -20,6 +20,7 @@ from shared.domain.plugin_queries import STATE_QUERY, QueryFault
 from shared.errors import AccessDenied, PassbackError, QueryUnavailable
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, clock_check, http_date, run_check
 from workers.container import Container
+from workers.status import rates_of
 
 # So many courses that a training course or two among them do not decide; the scores of fewer.
 SAMPLE, SCORES_SAMPLE = 10, 3
@@ -181,7 +182,7 @@ def _powerschool_grants(service: Container) -> str:
 
 def _rates(service: Container) -> str:
     """Return how fast all workers together call each system; the probes of the other checks may have taught it."""
-    return "; ".join(map(_check_rate, service.system_rates()))
+    return "; ".join(map(_check_rate, rates_of(service)))
 
 
 def _check_rate(rate: SystemRate) -> str:

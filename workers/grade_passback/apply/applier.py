@@ -36,10 +36,10 @@ from shared.errors import (
 from shared.ports.passback import PowerSchoolGradebook, ScoreRow
 from workers.grade_passback.apply.audit_writer import AuditWriter
 from workers.grade_passback.apply.bisection import Halving, is_of_a_row
-from workers.grade_passback.apply.cleared_scores import reason_not_cleared
 from workers.grade_passback.apply.renames import NamesInUse, keeps_due_date, name_taken, refusal_of_name, without_rename
 from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE, ApplyResult
-from workers.grade_passback.course_reader import CourseComparison
+from workers.grade_passback.compare import CourseComparison
+from workers.grade_passback.earlier_refusals import reason_not_cleared
 from workers.grade_passback.lease import WriteGuard
 from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY, DISTRICT_WIDE_CAUSES
 
@@ -85,13 +85,13 @@ class _Run:
         self._powerschool = powerschool
         self._links = links
         self._score_batch = score_batch
-        self._course_id = comparison.course.id
+        self._course_id = comparison.data.course.id
         self._comparison = comparison
         self._guard = guard
         self._trail = trail
-        self._names = NamesInUse(comparison.actual)
+        self._names = NamesInUse(comparison.data.actual)
         self._sent_names: dict[AssignmentKey, str] = {}
-        self.applied = ApplyResult(links=dict(comparison.links))
+        self.applied = ApplyResult(links=dict(comparison.data.links))
         self._to_verify: set[AssignmentKey] = set()
 
     def everything(self) -> None:
@@ -119,7 +119,7 @@ class _Run:
         that were written before and did not come back as sent.
         """
         keys = {key for key in self._to_verify if key in self.applied.links}
-        sections = [self._comparison.rosters[dcid] for dcid in sorted({key.section_dcid for key in keys})]
+        sections = [self._comparison.data.rosters[dcid] for dcid in sorted({key.section_dcid for key in keys})]
         targets = {self.applied.links[key].powerschool_assignment_section_id for key in keys} - {None}
         if not targets:
             return
@@ -212,7 +212,7 @@ class _Run:
         return is_taken or (bool(renames) and self._sent_names.get(key) != desired.name)
 
     def _adopt(self, key: AssignmentKey, link: Link) -> None:
-        claim = self._comparison.links.get(key)
+        claim = self._comparison.data.links.get(key)
         self._save(link)
         if claim is not None and claim.is_claim:
             # The create was sent by an earlier run; only now is it known that it was carried out.
@@ -425,7 +425,7 @@ class _Run:
         ]
 
     def _teacher(self, section_dcid: int) -> int:
-        teacher = self._comparison.rosters[section_dcid].teacher_users_dcid
+        teacher = self._comparison.data.rosters[section_dcid].teacher_users_dcid
         assert teacher is not None, "a section without a teacher is blocked before this"
         return teacher
 

@@ -13,7 +13,7 @@ from shared.domain.passback.planning.plan import UpdateStep, WriteScoresStep
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
 from shared.errors import PermanentError, TransientError
 from shared.ports.passback import ScoreRow
-from workers.grade_passback.course_reader import CourseComparison
+from workers.grade_passback.compare import CourseComparison
 
 
 class AuditWriter:
@@ -32,7 +32,7 @@ class AuditWriter:
         Until its answer is seen, and if it never is, the audit has the write as one whose answer was lost: PowerSchool
         may have it, and then the next sync finds nothing to write.
         """
-        course_id = self._comparison.course.id
+        course_id = self._comparison.data.course.id
         begun = self._audit.begin(course_id, self._as_of_now(entries, answer_lost=True))
         try:
             yield
@@ -79,7 +79,7 @@ class AuditWriter:
         )
 
     def _sis_id(self, student_dcid: int) -> str | None:
-        student = self._comparison.users.get(student_dcid)
+        student = self._comparison.data.users.get(student_dcid)
         return student.sis_user_id if student else None
 
     def _entry(
@@ -92,7 +92,7 @@ class AuditWriter:
         desired = self._desired(link.key)
         return AuditEntry(
             at=self._clock.now(),
-            course_id=self._comparison.course.id,
+            course_id=self._comparison.data.course.id,
             assignment_id=link.assignment_id,
             section_dcid=link.section_dcid,
             powerschool_assignment_id=link.powerschool_assignment_id,

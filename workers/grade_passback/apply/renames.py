@@ -1,15 +1,14 @@
 """Renames that PowerSchool refuses, or that wait for another one: they never hold back an assignment's scores."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
-from shared.domain.passback.course_state import CourseRecord, sections_of
 from shared.domain.passback.planning.assignment_matching import normalize_name, temporary_name
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.diff import OwnedField
-from shared.domain.passback.planning.plan import CreateStep, Plan, PlanFinding, UpdateStep
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection
+from shared.domain.passback.planning.plan import CreateStep, UpdateStep
+from shared.domain.passback.powerschool import ActualAssignment
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import AccessDenied, NotFound, PermanentError, RequestRejected, TransientError
 from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE
@@ -97,26 +96,3 @@ def name_taken(assignment_section_ids: Iterable[int]) -> Finding:
     """Return that the name is another assignment's still."""
     ids = ", ".join(map(str, assignment_section_ids))
     return Finding(Reason.NAME_TAKEN, f"PowerSchool assignment section {ids}")
-
-
-def refused_before(record: CourseRecord | None, rosters: Iterable[RosteredSection]) -> dict[AssignmentKey, Finding]:
-    """Return what PowerSchool refused to change at the last sync, and why.
-
-    It does not make way for others again by itself: each attempt would rename somebody twice, for nothing.
-    """
-    dcids = {section.sis_section_id: section.dcid for section in rosters}
-    refusals = frozenset(REASON_OF_CAUSE.values())
-    return {
-        AssignmentKey(assignment_id, dcids[section.section_sis_id]): finding
-        for assignment_id, section in sections_of(record)
-        if section.section_sis_id in dcids
-        for finding in section.findings
-        if finding.reason in refusals
-    }
-
-
-def with_earlier_refusals(plan: Plan, refused: Mapping[AssignmentKey, Finding]) -> Plan:
-    """Return the plan with the refusals of those that wait for a name: they are the reason, and nothing is tried."""
-    waiting = {f.key for f in plan.findings if f.finding.reason is Reason.NAME_TAKEN}
-    told = [PlanFinding(key, refused[key]) for key in sorted(waiting & refused.keys())]
-    return Plan(plan.steps, (*plan.findings, *told)) if told else plan

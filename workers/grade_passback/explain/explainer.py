@@ -11,7 +11,8 @@ from shared.clock import Clock
 from shared.domain.passback.audit import last_scores
 from shared.domain.passback.course_state import CourseRecord
 from shared.errors import PassbackError, PermanentError, TransientError
-from workers.grade_passback.course_reader import CourseComparer
+from workers.grade_passback.compare import compare
+from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.live import live_reading
 from workers.grade_passback.explain.response import (
     CourseReading,
@@ -27,12 +28,12 @@ from workers.grade_passback.explain.stored import LastWrites, stored_reading
 class CourseExplainer:
     """Explains a course from a live reading of both systems, or from the state that the last sync stored.
 
-    `comparer` is called for a live reading only: making it may ask PowerSchool for its time zone.
+    `reader` is called for a live reading only: making it may ask PowerSchool for its time zone.
     """
 
     def __init__(
         self,
-        comparer: Callable[[], CourseComparer],
+        reader: Callable[[], CourseReader],
         records: CourseStates,
         dead_letters: DeadLetters,
         audit: Audit,
@@ -40,7 +41,7 @@ class CourseExplainer:
         pauses: Pauses,
         clock: Clock,
     ) -> None:
-        self._comparer = comparer
+        self._reader = reader
         self._records = records
         self._dead_letters = dead_letters
         self._audit = audit
@@ -54,12 +55,12 @@ class CourseExplainer:
         Where a system is unavailable, return the stored explanation, which then has the error.
         """
         try:
-            comparison = self._comparer().compare(query.course_id, asked_for_by_person=False, whole=True)
+            comparison = compare(self._reader().read(query.course_id, asked_for_by_person=False, all_scores=True))
         except PassbackError as error:
             return self.explain_stored(query, error)
         causes, writes = self._dead_letter_causes(query), self._last_writes(query)
         reading = live_reading(comparison, query, causes, writes, self._clock.now())
-        return self._rendered(query, reading, comparison.earlier, live=True)
+        return self._rendered(query, reading, comparison.data.earlier, live=True)
 
     def explain_stored(self, query: ExplainQuery, error: PassbackError | None = None) -> Json:
         """Return the explanation as of the last sync; a course that was never synced has no assignments."""

@@ -9,7 +9,7 @@ from shared.domain.passback.planning.plan import ClearScoresStep, Write, WriteSc
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 from workers.grade_passback.apply.result import REVEALED_BY_WRITING, ApplyResult
-from workers.grade_passback.course_reader import CourseComparison
+from workers.grade_passback.compare import CourseComparison
 from workers.grade_passback.course_state import course_record, state_of
 from workers.grade_passback.explain.response import CourseReading, ExplainQuery, Json, score_json, selected_state
 from workers.grade_passback.explain.stored import LastWrites
@@ -25,10 +25,12 @@ def live_reading(
 ) -> CourseReading:
     """Return the state of a sync that wrote nothing, joined with what is still to be written and what failed before."""
     record = course_record(comparison, ApplyResult(links=dict(comparison.links_seen)), now)
-    joined = tuple(_with_pending_writes(a, comparison, comparison.earlier, dead_letters) for a in record.assignments)
+    joined = tuple(
+        _with_pending_writes(a, comparison, comparison.data.earlier, dead_letters) for a in record.assignments
+    )
     # Scores that Canvas did not return now are retried only as long as there is no dead letter.
     state = selected_state(replace(record, assignments=joined), query, dead_letters)
-    dcids = {roster.sis_section_id: roster.dcid for roster in comparison.rosters.values()}
+    dcids = {roster.sis_section_id: roster.dcid for roster in comparison.data.rosters.values()}
     powerschool = {
         (assignment_id, section.section_sis_id): _powerschool(actual, comparison, query.student_sis_id)
         for assignment_id, section in sections_of(state)
@@ -96,11 +98,11 @@ def _planned(assignment_id: str, section: SectionRecord, comparison: CourseCompa
     """Return for whom something is still to be written, by SIS id; None stands for the assignment itself."""
     planned: set[str | None] = set()
     for write in comparison.plan.writes:
-        if (write.key.assignment_id, comparison.rosters[write.key.section_dcid].sis_section_id) == (
+        if (write.key.assignment_id, comparison.data.rosters[write.key.section_dcid].sis_section_id) == (
             assignment_id,
             section.section_sis_id,
         ):
-            planned |= {comparison.users[student_dcid].sis_user_id for student_dcid in _students(write)} or {None}
+            planned |= {comparison.data.users[student_dcid].sis_user_id for student_dcid in _students(write)} or {None}
     return planned
 
 
@@ -123,6 +125,6 @@ def _powerschool(actual: ActualAssignment, comparison: CourseComparison, student
         "scores": len(actual.scores),
     }
     if student_sis_id is not None:
-        student = comparison.rosters[actual.section_dcid].students.get(student_sis_id)
+        student = comparison.data.rosters[actual.section_dcid].students.get(student_sis_id)
         found["score"] = score_json(actual.scores.get(student.dcid) if student else None)
     return found

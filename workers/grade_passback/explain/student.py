@@ -8,7 +8,7 @@ from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import canvas_score, is_final, to_powerschool_decimal
 from shared.domain.passback.student_status import AssignmentState, StudentFacts, of_scores
-from workers.grade_passback.course_reader import AssignmentInSection, CourseComparison
+from workers.grade_passback.compare import AssignmentInSection, CourseComparison
 from workers.grade_passback.explain.response import StudentReading
 from workers.grade_passback.explain.stored import LastWrites
 
@@ -20,7 +20,7 @@ def live_student(
 
     Of several sections in which Canvas lists the student, that is the one where PowerSchool has the student active.
     """
-    row = next((row for row in comparison.rows if row.sis_user_id == student_sis_id), None)
+    row = next((row for row in comparison.data.rows if row.sis_user_id == student_sis_id), None)
     placements = [p for p in comparison.placements if p.assignment.id == assignment.assignment_id]
     if not placements:
         return _deleted(assignment, comparison, student_sis_id)
@@ -35,7 +35,7 @@ def live_student(
 
 def _deleted(assignment: AssignmentRecord, comparison: CourseComparison, student_sis_id: str) -> StudentReading:
     """Read an assignment that is no longer in Canvas from the section that has the student."""
-    students = {roster.sis_section_id: roster.students for roster in comparison.rosters.values()}
+    students = {roster.sis_section_id: roster.students for roster in comparison.data.rosters.values()}
     for section in assignment.sections:
         if student_sis_id in students.get(section.section_sis_id or "", {}):
             return StudentReading(section.section_sis_id, StudentFacts(eligible=False, findings=section.findings))
@@ -47,7 +47,7 @@ def _facts(
 ) -> StudentFacts:
     assert row.sis_user_id is not None
     dcid, key = _active_dcid(placement, row.sis_user_id), placement.key
-    link = comparison.links.get(key) if key else None
+    link = comparison.data.links.get(key) if key else None
     actual = comparison.actual_of(key) if key else None
     score = actual.scores.get(dcid) if actual is not None and dcid is not None else None
     state, wanted = _canvas_work(placement, row)
@@ -77,7 +77,7 @@ def _student_finding(
     finding = next((s.finding for s in section.students if s.user_id == row.user_id), None)
     if finding is not None or placement.rostered is None or _active_dcid(placement, row.sis_user_id) is not None:
         return finding
-    is_known = any(row.sis_user_id in roster.students for roster in comparison.rosters.values())
+    is_known = any(row.sis_user_id in roster.students for roster in comparison.data.rosters.values())
     return Finding(Reason.STUDENT_NOT_IN_SECTION if is_known else Reason.STUDENT_UNKNOWN)
 
 

@@ -1,4 +1,4 @@
-"""Maps Canvas assignment groups to PowerSchool categories: by a person, and by a sync that matched names."""
+"""Lists and changes the mapping of Canvas assignment groups to PowerSchool categories, as a person asks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,12 @@ from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import (
     CategoryAssociation,
     CategoryMatch,
-    FoundBy,
     associated,
     match_category,
     may_associate,
     stored_match,
 )
 from shared.ports.passback import CanvasReader, PowerSchoolGradebook, RosterReader
-from workers.grade_passback.apply.result import ApplyResult
-from workers.grade_passback.course_reader import AssignmentInSection, CourseComparison
 
 
 class InvalidMapping(Exception):
@@ -164,25 +161,6 @@ class CategoryLinks:
         ]
 
 
-def save_category_matches(comparison: CourseComparison, applied: ApplyResult, associations: CategoryMatches) -> None:
-    """Store by id what was matched by name, so that later renames on either side change nothing.
-
-    A group whose association a person changed since the course was read is left to the next sync.
-
-    Source: "by a case-insensitive name match among the teacher's active categories, which is then remembered by id".
-    """
-    new = dict(comparison.associations)
-    for group_id, category in _matched_by_name(comparison.placements, applied):
-        new[group_id] = stored_match(new.get(group_id), category)
-    if new == comparison.associations:
-        return
-    now = associations.of_course(comparison.course.id)
-    for group_id, association in new.items():
-        before = comparison.associations.get(group_id)
-        if association != before == now.get(group_id):
-            associations.save(comparison.course.id, group_id, association)
-
-
 def _find_category(teachers: Sequence[_Teacher], wanted: str) -> list[tuple[_Teacher, TeacherCategory]]:
     """Return the selected categories with their teachers, at most one of each teacher. Raises `InvalidMapping`."""
     available = [(teacher, category) for teacher in teachers for category in teacher.categories]
@@ -218,18 +196,3 @@ def _is_called(name: str, wanted: str) -> bool:
 
 def _named(rows: Iterable[tuple[object, str]]) -> str:
     return ", ".join(f"{row_id} ({name})" for row_id, name in rows) or "of which there are none"
-
-
-def _matched_by_name(
-    placements: Iterable[AssignmentInSection], applied: ApplyResult
-) -> Iterable[tuple[str, TeacherCategory]]:
-    for placement in placements:
-        found = placement.category
-        if found is not None and found.by is FoundBy.NAME and _is_there(placement, applied):
-            yield placement.assignment.group_id, found.category
-
-
-def _is_there(placement: AssignmentInSection, applied: ApplyResult) -> bool:
-    """Return whether PowerSchool has the assignment, as far as is known in this category."""
-    link = None if placement.key is None else applied.links.get(placement.key)
-    return placement.key is not None and link is not None and not link.is_claim and applied.is_open(placement.key)

@@ -1,13 +1,14 @@
 """What a sync that a person asks for would do, in the shape of `passback sync --dry-run --json`. Reads only."""
 
 from shared.domain.passback.planning.plan import CreateStep, Plan, UpdateStep, WriteScoresStep
-from workers.grade_passback.course_reader import CourseComparer
+from workers.grade_passback.compare import compare
+from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.response import Json, reason_json
 
 
-def plan_preview(comparer: CourseComparer, course_id: str, assignment_id: str | None = None) -> Json:
-    """Look at both sides and return the steps of the plan, and the reasons for what it leaves out."""
-    plan = comparer.compare(course_id, asked_for_by_person=True).plan
+def plan_preview(reader: CourseReader, course_id: str, assignment_id: str | None = None) -> Json:
+    """Return the steps of the plan, and the reasons for what it leaves out."""
+    plan = compare(reader.read(course_id, asked_for_by_person=True)).plan
     return {
         "course_id": course_id,
         "steps": _steps(plan, assignment_id),

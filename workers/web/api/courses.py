@@ -100,7 +100,7 @@ def history(
 @router.get("/courses/{course_id}/plan")
 def plan(service: Service, course_id: CourseId, assignment_id: AssignmentId = None) -> Json:
     """Say what a sync would write now. Asks Canvas and PowerSchool, and writes nothing."""
-    return plan_preview(service.comparer, course_id, assignment_id)
+    return plan_preview(service.course_reader, course_id, assignment_id)
 
 
 @router.post("/courses/{course_id}/sync", status_code=202)

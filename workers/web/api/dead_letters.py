@@ -168,7 +168,7 @@ def _dead_letter(service: Container, dead_letter_id: str) -> DeadLetter:
 
 
 def _batch(service: Container, batch_id: str) -> DeadLetterBatch:
-    found = service.letter_batches.find(batch_id)
+    found = service.dead_letter_batches.find(batch_id)
     if found is None:
         raise ApiError(404, "batch_unknown", "There was no batch of this id in the last day.")
     return found

@@ -22,7 +22,8 @@ from shared.domain.plugin_queries import QueryFault
 from shared.domain.provisioning.run import RunKind, RunState
 from shared.queues import Queue, Stream
 from workers.container import Container
-from workers.grade_passback.scheduled.repairs import REPAIRS
+from workers.grade_passback.sync_metrics import REPAIRS
+from workers.status import rates_of
 from workers.web.metrics import definitions as of
 from workers.web.metrics.definitions import METRICS, Metric, MetricType
 from workers.web.metrics.school_hours import SchoolHours
@@ -138,7 +139,7 @@ class MetricsCollector(Collector):
             yield of.SYSTEM_UNAVAILABLE, (system,), int(gauge.unwell)
             yield of.SYSTEM_PAUSED, (system,), gauge.paused_s
             yield of.SYSTEM_FAILURES, (system,), gauge.failures
-        for rate in self._service.system_rates():
+        for rate in rates_of(self._service):
             yield of.REQUEST_INTERVAL, (rate.system,), _seconds(rate.interval)
             yield of.REQUEST_INTERVAL_CONFIGURED, (rate.system,), _seconds(rate.configured)
         yield from self._counters(of.FAILURES, CounterName.TROUBLES)

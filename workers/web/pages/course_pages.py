@@ -61,7 +61,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
 def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/plan`: what a sync would write now."""
     course_id = _course_id(request)
-    plan = plan_preview(pages.service.comparer, course_id)
+    plan = plan_preview(pages.service.course_reader, course_id)
     return pages.page("plan.html", request, course_id=course_id, plan=plan, names=_names(pages, course_id))
 
 

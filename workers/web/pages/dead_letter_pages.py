@@ -57,7 +57,7 @@ def start_batch(pages: PageHandlers, request: PageRequest) -> Response:
 
 def show_batch(pages: PageHandlers, request: PageRequest) -> Response:
     """`/dead-letters/batches/{batch_id}`: progress of a batch."""
-    batch = pages.service.letter_batches.find(request.path_params["batch_id"])
+    batch = pages.service.dead_letter_batches.find(request.path_params["batch_id"])
     if batch is None:
         raise ApiError(404, "batch_unknown", "There was nothing of this id in the last day.")
     return pages.page("batch.html", request, batch=batch, remaining=pages.service.dead_letter_queue.count())

@@ -12,7 +12,7 @@ from shared.domain.pauses import course_target
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from workers.container import Container
-from workers.grade_passback.gone_courses import refuse_unknown_course
+from workers.grade_passback.course_reader import refuse_unknown_course
 from workers.provisioning.service import InvalidOperation
 from workers.web.auth.roles import User
 from workers.web.errors import ApiError
@@ -72,14 +72,14 @@ class OperatorActions:
 
     def start_batch(self, verb: Verb, dead_letters: Sequence[DeadLetter]) -> str:
         """Retry or discard many dead letters; return the batch's id."""
-        queue, progress = self._service.dead_letter_queue, self._service.letter_batches
+        queue, progress = self._service.dead_letter_queue, self._service.dead_letter_batches
         batch_id = start_batch(queue, progress, verb, dead_letters, self._user.actor)
         self._record(verb, f"batch:{batch_id}", len(dead_letters))
         return batch_id
 
     def cancel_batch(self, batch_id: str) -> bool:
         """Cancel a batch between two jobs; False if it does not run."""
-        done = self._service.letter_batches.cancel(batch_id)
+        done = self._service.dead_letter_batches.cancel(batch_id)
         if done:
             self._record(Verb.CANCEL, f"batch:{batch_id}")
         return done

@@ -14,7 +14,7 @@ from shared.domain.pauses import Pause
 from shared.domain.plugin_queries import UnavailableQuery
 from shared.domain.provisioning.run import Run, RunKind
 from workers.container import Container
-from workers.status import TOO_LONG
+from workers.status import TOO_LONG, rates_of
 from workers.web.metrics.school_hours import SchoolHours
 
 COURSES_LIMIT = 10
@@ -78,7 +78,7 @@ def overview(service: Container) -> Overview:
         processes=service.heartbeats.all(),
         pauses=service.pauses.all(),
         system_pauses=system_pauses(service.redis, service.keys),
-        rates=service.system_rates(),
+        rates=rates_of(service),
         unavailable_queries=service.unavailable_queries.all(),
         long_waits=changes.long_waits(TOO_LONG),
         hours=service.timings.hours(now, HOURS_LIMIT),

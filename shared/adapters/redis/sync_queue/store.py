@@ -250,6 +250,10 @@ class SyncQueue:
         at = self._redis.hget(self._keys.heard, course_id)
         return None if at is None else time_at(at)
 
+    def is_being_synced(self, course_id: str) -> bool:
+        """Say whether a worker has the course, or was started for it."""
+        return self.state_of(course_id).queue_state in (QueueState.CLAIMED, QueueState.LEASED)
+
     def state_of(self, course_id: str) -> CourseQueueState:
         """Return where the course is on its way to a sync."""
         queues = {

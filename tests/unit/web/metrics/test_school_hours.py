@@ -19,10 +19,8 @@ EIGHT, BEFORE, SATURDAY = (
 
 
 def service(at: datetime, **settings: str) -> Container:
-    made = Container(load({f"PASSBACK_{name}": value for name, value in settings.items()}, Path("no.env")))
-    made.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
-    made.clock = ManualClock(at)  # type: ignore[assignment]
-    return made
+    loaded = load({f"PASSBACK_{name}": value for name, value in settings.items()}, Path("no.env"))
+    return Container(loaded, redis=fakeredis.FakeRedis(server=fakeredis.FakeServer()), clock=ManualClock(at))
 
 
 @pytest.mark.parametrize(("at", "on"), [(EIGHT, True), (BEFORE, False), (SATURDAY, False)])

@@ -28,12 +28,13 @@ from tests.fakes import (
 )
 from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
 from workers.grade_passback.apply.applier import PlanApplier
-from workers.grade_passback.course_reader import CourseComparer, CourseComparison, SyncPolicy
+from workers.grade_passback.compare import CourseComparison, SyncPolicy, compare
+from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.lease import write_guard
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
-from workers.grade_passback.sync_job import SyncJob
+from workers.grade_passback.sync_job import CourseSync
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
 WAITS = (timedelta(seconds=30), timedelta(seconds=120))
@@ -74,15 +75,15 @@ class School:
     audit: FakeAudit = field(default_factory=FakeAudit)
     dead_letters: FakeDeadLetters = field(init=False)
     pauses: FakePauses = field(init=False)
-    comparer: CourseComparer = field(init=False)
-    sync_course: SyncJob = field(init=False)
-    settler: SyncOutcomeHandler = field(init=False)
+    reader: CourseReader = field(init=False)
+    course_sync: CourseSync = field(init=False)
+    outcome_handler: SyncOutcomeHandler = field(init=False)
 
     def __post_init__(self) -> None:
         self.dead_letters = FakeDeadLetters(self.clock)
         self.pauses = FakePauses(self.clock)
         policy = SyncPolicy(CHICAGO, 14, self.default_category, clear_scores=self.clear_scores)
-        self.comparer = CourseComparer(
+        self.reader = CourseReader(
             self.canvas,
             self.rosters,
             self.powerschool,
@@ -93,8 +94,8 @@ class School:
             self.associations,
         )
         applier = PlanApplier(self.powerschool, self.links, self.score_batch, self.audit, self.clock)
-        self.sync_course = SyncJob(
-            self.comparer,
+        self.course_sync = CourseSync(
+            self.reader,
             applier,
             self.rosters,
             self.records,
@@ -102,7 +103,7 @@ class School:
             self.associations,
             self.dead_letters,
         )
-        self.settler = SyncOutcomeHandler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
+        self.outcome_handler = SyncOutcomeHandler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
 
     def sync(self, attempts: int = 0, *, before: Callable[[Lease], None] = lambda _: None) -> Outcome:
         """Sync the course once, as the task does; `attempts` runs of this work failed before."""
@@ -110,11 +111,12 @@ class School:
         before(lease)
         changes = change_set(attempts)
         check = write_guard(self.changes, lease, whole_turn(self.clock, DEADLINE))
-        return self.settler.run(lease, changes, lambda: self.sync_course.run(changes, check, lease.token))
+        sync = self.course_sync
+        return self.outcome_handler.run(lease, changes, lambda: sync.run(changes, check, lease.token)).outcome
 
     def compare(self) -> CourseComparison:
         """Return both sides now."""
-        return self.comparer.compare("1", asked_for_by_person=False)
+        return compare(self.reader.read("1", asked_for_by_person=False))
 
     def explain(self, assignment_id: str = "11", student_sis_id: str | None = None) -> Json:
         """Return what `explain` says of one assignment in the only section."""
@@ -126,7 +128,7 @@ class School:
     def answer(self, assignment_id: str | None = None, student_sis_id: str | None = None) -> Json:
         """Return the whole answer of `explain`."""
         explainer = CourseExplainer(
-            lambda: self.comparer,
+            lambda: self.reader,
             self.records,
             self.dead_letters,
             self.audit,

@@ -17,7 +17,7 @@ def run(school: School, changes: PendingChanges) -> list[CachePolicy]:
     """Sync the course for these changes; return how it was read."""
     school.canvas.readings.clear()
     lease = school.changes.lease("1")
-    school.sync_course.run(changes, lambda: None, lease.token)
+    school.course_sync.run(changes, lambda: None, lease.token)
     return school.canvas.readings
 
 

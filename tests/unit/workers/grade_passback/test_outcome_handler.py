@@ -25,7 +25,7 @@ EARLIER = ("1", "11", "powerschool_error", "", 3)
 
 
 def settle(school: School, job: Callable[[], SyncReport], attempts: int = 0) -> Outcome:
-    return school.settler.run(school.changes.lease("1"), change_set(attempts), job)
+    return school.outcome_handler.run(school.changes.lease("1"), change_set(attempts), job).outcome
 
 
 def reporting(outcome: Outcome, **fields: object) -> Callable[[], SyncReport]:
@@ -57,8 +57,8 @@ def test_retries_follow_the_waits(school: School, attempts: int, wait: timedelta
 def test_the_dice_shorten_a_wait() -> None:
     """Courses that failed together come back at different times."""
     school = School()
-    settler = SyncOutcomeHandler(school.changes, school.dead_letters, [MINUTE], lambda: 0.5)
-    settler.run(school.changes.lease("1"), change_set(), raising(TIMEOUT))
+    outcome_handler = SyncOutcomeHandler(school.changes, school.dead_letters, [MINUTE], lambda: 0.5)
+    outcome_handler.run(school.changes.lease("1"), change_set(), raising(TIMEOUT))
     assert school.changes.later == [("1", MINUTE * 0.875, 1)]
 
 
@@ -235,7 +235,7 @@ def test_a_lost_lease_asks_for_one_more_look(school: School, job: Callable[[], S
     lease = school.changes.lease("1")
     school.changes.leases.clear()
     with capture_logs() as lines:
-        school.settler.run(lease, change_set(), job)
+        school.outcome_handler.run(lease, change_set(), job)
     assert school.changes.requested == [("1", ChangeCause.RECONCILE)]
     assert [line["event"] for line in lines if line["event"] == LogEvent.LEASE_LOST] == [LogEvent.LEASE_LOST]
 

@@ -40,10 +40,11 @@ from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.events.event_samples import event
 from workers.celery.app import make_app
 from workers.grade_passback.apply.applier import PlanApplier
-from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
+from workers.grade_passback.compare import SyncPolicy
+from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.lease import write_guard
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
-from workers.grade_passback.sync_job import SyncJob
+from workers.grade_passback.sync_job import CourseSync
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -191,19 +192,19 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     audit = Audit(client, keys, timedelta(days=settings.audit_days), MAX_ENTRIES)
     policy = SyncPolicy(CHICAGO, 14, "")
     associations = CategoryMatches(client, keys)
-    comparer = CourseComparer(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
+    reader = CourseReader(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
     letters = DeadLetters(client, keys)
-    sync = SyncJob(
-        comparer, PlanApplier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations, letters
+    sync = CourseSync(
+        reader, PlanApplier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations, letters
     )
-    settler = SyncOutcomeHandler(changes, letters, WAITS, lambda: 0.0)
+    outcome_handler = SyncOutcomeHandler(changes, letters, WAITS, lambda: 0.0)
     sinks = Sinks(client, keys, [], [])
     with capture_logs() as sinks.lines:
         for attempts in range(len(WAITS) + 1):
             _hear(client, keys)
             changes.aggregate("worker", 10, timedelta(0))
             clock.advance(timedelta(hours=2))
-            sinks.outcomes.append(_sync(changes, settler, sync, clock, attempts))
+            sinks.outcomes.append(_sync(changes, outcome_handler, sync, clock, attempts))
     return sinks
 
 
@@ -218,14 +219,16 @@ def _hear(client: redis.Redis, keys: Keys) -> None:
     client.xadd(keys.stream(STREAM_OF[change.kind]), encode(change))
 
 
-def _sync(changes: SyncQueue, settler: SyncOutcomeHandler, sync: SyncJob, clock: ManualClock, attempts: int) -> Outcome:
+def _sync(
+    changes: SyncQueue, outcome_handler: SyncOutcomeHandler, sync: CourseSync, clock: ManualClock, attempts: int
+) -> Outcome:
     changes.request("41", ChangeCause.PERSON)
     changes.claim_due(10)
     taken = changes.start_sync("41")
     assert taken is not None
     lease, _ = taken
     check = write_guard(changes, lease, whole_turn(clock, timedelta(minutes=5)))
-    return settler.run(lease, _set(attempts), lambda: sync.run(_set(attempts), check, lease.token))
+    return outcome_handler.run(lease, _set(attempts), lambda: sync.run(_set(attempts), check, lease.token)).outcome
 
 
 def _set(attempts: int) -> PendingChanges:

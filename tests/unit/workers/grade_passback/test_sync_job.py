@@ -4,18 +4,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from threading import Event
 
 import pytest
 
+from shared.adapters.redis.sync_queue.store import Lease
 from shared.domain.outcome import Done, Retry
 from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.powerschool import RosteredStudent
 from shared.domain.passback.rules.reasons import Reason
-from shared.errors import AccessDenied, TransientError, UnexpectedResponse
-from tests.fakes import MARK, not_found, refused
+from shared.errors import AccessDenied, ServiceUnavailable, TransientError, UnexpectedResponse
+from shared.ports.passback import ignore_count
+from tests.fakes import MARK, FakeCounters, not_found, refused
 from tests.unit.domain.passback.baseline import ROSTERED, SECTION_DCID
-from tests.unit.workers.grade_passback.school import NOW, School, decimals, link_of
+from tests.unit.workers.grade_passback.school import NOW, School, change_set, decimals, link_of
+from workers.grade_passback.sync_job import CourseSync, SyncJob
+from workers.grade_passback.sync_metrics import SyncMetrics
+from workers.runtime.lease_renewal import LeaseRenewer
 
 TIMEOUT = TransientError("PUT /ws/xte/score: timeout", cause="powerschool_timeout")
 
@@ -302,3 +308,34 @@ def _delete_once(school: School, id_: int) -> Callable[[], None]:
         school.powerschool.assignments_there.pop(id_, None)
 
     return delete
+
+
+@pytest.fixture
+def job(school: School) -> SyncJob:
+    """The job of the school's worker. Another course waits for a thread."""
+    school.changes.change_sets["1"] = change_set()
+    renewer = LeaseRenewer[Lease](school.changes.renew, timedelta(seconds=60))
+    metrics = SyncMetrics(ignore_count, lambda _: None, FakeCounters())  # type: ignore[arg-type]
+    sync, handler = lambda: school.course_sync, school.outcome_handler
+    return SyncJob(school.changes, sync, handler, renewer, metrics, school.clock, Event(), lambda: False)  # type: ignore[arg-type]
+
+
+def test_the_job_syncs_a_claimed_course(school: School, job: SyncJob) -> None:
+    """It takes the lease, syncs and ends the lease; a second message for the course does nothing."""
+    school.changes.claimed.append("1")
+    job.run("1")
+    job.run("1")
+    assert len(school.changes.released) == 1
+    assert school.record().state is State.SYNCED
+
+
+def test_what_cannot_be_built_is_an_outcome_of_the_course(school: School, job: SyncJob) -> None:
+    """PowerSchool may be asked for its time zone then: where it is away, the course waits like any other."""
+    school.changes.claimed.append("1")
+
+    def fail() -> CourseSync:
+        raise ServiceUnavailable("GET metadata: 503", cause="powerschool_unavailable", delay=timedelta(seconds=9))
+
+    job._course_sync = fail
+    job.run("1")
+    assert school.changes.later == [("1", timedelta(seconds=9), 0)]

@@ -1,39 +1,44 @@
 """What is counted of a sync."""
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from redis.exceptions import ConnectionError as ConnectionFailed
+from structlog.testing import capture_logs
 
 from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.changes import ChangeCause, PendingChanges
+from tests.fakes import FakeCounters
+from tests.unit.workers.grade_passback.school import School, change_set
 from workers.grade_passback.outcome_handler import SyncReport
-from workers.grade_passback.sync_metrics import SyncMetrics
+from workers.grade_passback.sync_metrics import REPAIRS, SyncMetrics
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 
 
 class Counted:
-    """Keeps what is counted, and the first changes whose way was timed."""
+    """Stores what is counted, and the first changes whose latency was observed."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.timed: list[datetime] = []
-        self.measures = SyncMetrics(self.count, self.timed.append)
+        self.counters = FakeCounters()
+        self.metrics = SyncMetrics(self._count, self.timed.append, self.counters)
 
-    def count(self, name: str, *labels: str, amount: int = 1) -> None:
+    def count(self, causes: Collection[ChangeCause], report: SyncReport) -> "Counted":
+        self.metrics.count(PendingChanges("42", NOON, NOON, 1, frozenset(causes)), report)
+        return self
+
+    def _count(self, name: str, *labels: str, amount: int = 1) -> None:
         self.counts[name, *labels] += amount
-
-
-def changes(*causes: ChangeCause) -> PendingChanges:
-    return PendingChanges("42", NOON, NOON, 1, frozenset(causes))
 
 
 def test_what_is_written_is_counted_and_timed() -> None:
     """Assignments, scores, and how long the first event waited."""
-    counted = Counted()
-    counted.measures.wrote(changes(ChangeCause.EVENT), SyncReport(Done(), assignments_written=2, scores_written=30))
-    assert counted.counts == {("written", "assignments"): 2, ("written", "scores"): 30}
+    counted = Counted().count({ChangeCause.EVENT}, SyncReport(Done(), assignments_written=2, scores_written=30))
+    assert counted.counts == {("written", "assignments"): 2, ("written", "scores"): 30, ("syncs", "done", ""): 1}
     assert counted.timed == [NOON]
 
 
@@ -48,9 +53,7 @@ def test_what_is_written_is_counted_and_timed() -> None:
 )
 def test_only_the_way_of_an_event_is_timed(causes: set[ChangeCause], report: SyncReport) -> None:
     """Not of a run that wrote nothing, that no event led to, or that is not done yet."""
-    counted = Counted()
-    counted.measures.wrote(changes(*causes), report)
-    assert counted.timed == []
+    assert Counted().count(causes, report).timed == []
 
 
 @pytest.mark.parametrize(
@@ -64,6 +67,46 @@ def test_only_the_way_of_an_event_is_timed(causes: set[ChangeCause], report: Syn
 )
 def test_an_end_is_counted_by_its_cause(outcome: Outcome, labels: tuple[str, str]) -> None:
     """The code alone; what a system answered is no label."""
+    assert Counted().count({ChangeCause.EVENT}, SyncReport(outcome)).counts == {("syncs", *labels): 1}
+
+
+@pytest.mark.parametrize(
+    ("causes", "repaired"),
+    [
+        ({ChangeCause.RECONCILE}, True),
+        ({ChangeCause.SCHEDULE}, True),
+        ({ChangeCause.SCHEDULE, ChangeCause.RECONCILE}, True),
+        ({ChangeCause.RECONCILE, ChangeCause.EVENT}, False),
+        ({ChangeCause.PERSON}, False),
+        ({ChangeCause.DUE_DATE}, False),
+        (set(), False),
+    ],
+)
+def test_only_what_nobody_told_of_is_a_repair(causes: set[ChangeCause], repaired: bool) -> None:
+    """If an event, a person or a due date led to the course as well, its writes are ordinary work."""
+    counted = Counted().count(causes, SyncReport(Done(), assignments_written=2, scores_written=5))
+    assert counted.counters.read(REPAIRS) == ({"assignments": 2, "scores": 5} if repaired else {})
+
+
+def test_a_pass_that_wrote_nothing_repaired_nothing() -> None:
+    """Where PowerSchool agreed, nothing is counted."""
+    assert Counted().count({ChangeCause.RECONCILE}, SyncReport(Done())).counters.numbers == {}
+
+
+def test_a_redis_that_is_away_makes_no_failure_of_a_sync() -> None:
+    """Counts may be lost; the sync was handled before."""
     counted = Counted()
-    counted.measures.ended(outcome)
-    assert counted.counts == {("syncs", *labels): 1}
+
+    def observe(_: datetime) -> None:
+        raise ConnectionFailed("away")
+
+    counted.metrics = SyncMetrics(counted._count, observe, counted.counters)
+    with capture_logs() as logs:
+        counted.count({ChangeCause.EVENT}, SyncReport(Done(), assignments_written=1))
+    assert [line["event"] for line in logs] == ["metrics_flush_failed"]
+
+
+def test_a_sync_reports_what_it_wrote(school: School) -> None:
+    """Two assignments with four scores in the first run; nothing in the second."""
+    reports = [school.course_sync.run(change_set(), lambda: None, number) for number in (1, 2)]
+    assert [(r.assignments_written, r.scores_written) for r in reports] == [(2, 4), (0, 0)]

@@ -12,7 +12,8 @@ from shared.domain.passback.rules.reasons import Reason
 from tests.fakes import refused
 from tests.unit.domain.passback.baseline import ASSIGNMENT, ROSTERED
 from tests.unit.workers.grade_passback.school import CHICAGO, School, row
-from workers.grade_passback.course_reader import CourseComparer, SyncPolicy
+from workers.grade_passback.compare import SyncPolicy
+from workers.grade_passback.course_reader import CourseReader
 
 CLASS = [f"S{number}" for number in range(1, 13)]
 DCIDS = {sis_id: 500 + number for number, sis_id in enumerate(CLASS, start=1)}
@@ -109,10 +110,10 @@ def test_a_clear_that_is_refused_without_names_is_halved() -> None:
     here = School()
     here.assign(ASSIGNMENT)
     policy = SyncPolicy(CHICAGO, grace_days=14, default_category="", clear_scores=True)
-    here.comparer = CourseComparer(
+    here.reader = CourseReader(
         here.canvas, here.rosters, here.powerschool, here.links, here.records, here.clock, policy, here.associations
     )
-    here.sync_course._comparer = here.comparer
+    here.course_sync._reader = here.reader
     here.sync()
     for sis_id in ("S1", "S2"):
         here.grade(sis_id, "11", None)

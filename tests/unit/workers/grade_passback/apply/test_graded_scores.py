@@ -25,7 +25,8 @@ def sync(school: School, changes: PendingChanges | None = None) -> Outcome:
     school.powerschool.scores_read.clear()
     changes = changes or change_set(graded=ONE)
     lease = school.changes.lease("1")
-    return school.settler.run(lease, changes, lambda: school.sync_course.run(changes, lambda: None, lease.token))
+    sync = school.course_sync
+    return school.outcome_handler.run(lease, changes, lambda: sync.run(changes, lambda: None, lease.token)).outcome
 
 
 def there(school: School, assignment_id: str) -> dict[int, Decimal | None]:

@@ -132,7 +132,7 @@ def test_an_exchange_with_one_that_cannot_be_renamed(synced: School, locked: str
     synced.powerschool.locked.clear()
     lease = synced.changes.lease("1")
     asked = change_set(cause=ChangeCause.PERSON)
-    synced.settler.run(lease, asked, lambda: synced.sync_course.run(asked, lambda: None, lease.token))
+    synced.outcome_handler.run(lease, asked, lambda: synced.course_sync.run(asked, lambda: None, lease.token))
     assert (names(synced), scored(synced)) == ({"11": TWO, "12": ONE}, True)
 
 

@@ -7,7 +7,7 @@ from shared.domain.passback.planning.link_maintenance import LinkStatus
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.errors import ServiceUnavailable
 from tests.unit.workers.grade_passback.school import DEADLINE, School, link_of
-from workers.grade_passback.operations.link_maintenance import LinkMaintenance
+from workers.grade_passback.operations.link_check import CourseCheck, LinkChecker
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def synced(school: School) -> School:
     return school
 
 
-def care_of(school: School) -> LinkMaintenance:
-    return LinkMaintenance(school.comparer, school.powerschool, school.records, school.clock)
+def check(school: School) -> CourseCheck:
+    return LinkChecker(school.reader, school.records, school.clock).check("1")
 
 
 def lose_links(school: School) -> dict[AssignmentKey, Link]:
@@ -28,26 +28,26 @@ def lose_links(school: School) -> dict[AssignmentKey, Link]:
 
 
 def standings(school: School) -> list[tuple[LinkStatus, ...]]:
-    return [link.standings for link in care_of(school).check("1").links]
+    return [link.standings for link in check(school).links]
 
 
 def test_a_synced_course_is_ok(synced: School) -> None:
     """After a sync every link stands, and nothing that passback made is without one."""
     assert standings(synced) == [(LinkStatus.OK,)] * 2
-    assert care_of(synced).check("1").is_ok
+    assert check(synced).is_ok
 
 
 def test_links_of_work_that_is_kept_back_are_checked_too(synced: School) -> None:
     """An assignment that a rule keeps back by now still has its link."""
     synced.edit(post_to_sis=False)
-    assert care_of(synced).check("1").is_ok
+    assert check(synced).is_ok
 
 
 def test_lost_links_are_orphans(synced: School) -> None:
     """Without links, all that passback made is without one."""
     lose_links(synced)
     assert standings(synced) == [(LinkStatus.ORPHAN,)] * 2
-    assert not care_of(synced).check("1").is_ok
+    assert not check(synced).is_ok
 
 
 def test_checking_changes_nothing(synced: School) -> None:
@@ -87,7 +87,7 @@ def test_what_is_ambiguous_is_not_linked(synced: School) -> None:
 def test_a_course_that_cannot_be_read_is_left_out(synced: School) -> None:
     """The report says why; the course is not made due."""
     synced.canvas.faults.always("course", ServiceUnavailable("GET course: 503", cause="canvas_503", delay=DEADLINE))
-    checked = care_of(synced).check("1")
+    checked = check(synced)
     assert checked.trouble is not None
     assert checked.trouble.code == "canvas_503"
     assert not checked.is_ok

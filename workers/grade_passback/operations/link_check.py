@@ -1,0 +1,55 @@
+"""Reports how links compare with PowerSchool: the use case behind `passback links check`."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.clock import Clock
+from shared.domain.passback.planning.link_maintenance import LinkCheck, check_links
+from shared.errors import PermanentError, TransientError
+from workers.grade_passback.course_reader import CourseReader
+
+
+@dataclass(frozen=True, slots=True)
+class LinkError:
+    """Why a course could not be read: a code and the error's text, without personal data."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CourseCheck:
+    """The status of a course's links; with `trouble`, the course could not be read."""
+
+    course_id: str
+    links: tuple[LinkCheck, ...] = ()
+    trouble: LinkError | None = None
+
+    @property
+    def is_ok(self) -> bool:
+        """Say whether every link is ok."""
+        return self.trouble is None and all(link.is_ok for link in self.links)
+
+
+class LinkChecker:
+    """Compares links with PowerSchool, course by course. Reads only: a sync finds lost links by itself."""
+
+    def __init__(self, reader: CourseReader, states: CourseStates, clock: Clock) -> None:
+        self._reader = reader
+        self._states = states
+        self._clock = clock
+
+    def course_ids(self) -> list[str]:
+        """Return the ids of all connected courses."""
+        # No course was visited tomorrow, so that all are returned.
+        return self._states.least_recently_visited(self._clock.now() + timedelta(days=1), self._states.count())
+
+    def check(self, course_id: str) -> CourseCheck:
+        """Return how the course's links compare with PowerSchool. Reads only."""
+        try:
+            data = self._reader.read(course_id, asked_for_by_person=False)
+        except (TransientError, PermanentError) as error:
+            return CourseCheck(course_id, trouble=LinkError(error.cause, str(error)))
+        sections = frozenset(s.dcid for s in data.rosters.values() if s.teacher_users_dcid is not None)
+        return CourseCheck(course_id, check_links(data.links, data.actual, sections, data.plugin_ids))
