@@ -1,4 +1,4 @@
-"""Faults and the request log, shared by both sandboxes: what can go wrong on the way, whatever the API.
+"""Faults and the request log, shared by both sandboxes.
 
 Each sandbox makes a `Switchboard` with its own subclass of `Faults` and wraps its app in `FaultMiddleware`. Paths
 below `/_sandbox` are the control plane: no fault applies to them, and they are not logged.
@@ -44,7 +44,7 @@ class FailNext(BaseModel):
     times: int = Field(default=1, ge=0)
 
     def matches(self, scope: Scope) -> bool:
-        """Say whether this still waits for a request such as this one."""
+        """Say whether this applies to the request."""
         return (
             self.times > 0 and self.method in ("*", scope["method"]) and str(scope["path"]).startswith(self.path_prefix)
         )
@@ -57,7 +57,7 @@ class FailNext(BaseModel):
 
 
 class OddValue(BaseModel):
-    """In answers to paths that end so, every object that has the values of `where` also has those of `put`.
+    """Changes answers to paths with this suffix: every object with the values of `where` also gets those of `put`.
 
     What systems send is not always what they document: `workflow_state` null, text scores, new `grading_type` values,
     years of five digits (canvas-lms #1543, #1092; instructure/CanvasAPI #318).
@@ -81,11 +81,11 @@ class OddValue(BaseModel):
 
 
 class Strange(BaseModel):
-    """Answers to paths that begin so come in a way that no reference describes; each ends by itself, in time and size.
+    """Answers paths with this prefix in a way that no reference describes; each answer is limited in time and size.
 
     `drip`: a body of a byte every `every_ms`, for `seconds`. `bomb`: gzip that unpacks to `megabytes`. `large`: as many
-    unpacked. `pages`: an empty page that calls itself, with another number, its successor. None of them is known of
-    either system; all are what a load balancer, a proxy or a defect in front of it can do to an answer.
+    unpacked. `pages`: an empty page whose next page is itself with another number. None of them is known of either
+    system; a load balancer, a proxy or a defect in front of it can do each to an answer.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -124,7 +124,7 @@ class Strange(BaseModel):
 
 
 class Faults(BaseModel):
-    """The faults that need no knowledge of an API. A fresh one is a sandbox in perfect health.
+    """The faults that need no knowledge of an API. By default there are none.
 
     Rates are between 0 and 1 and drawn from a generator seeded with `seed`, so a run can be repeated.
     `lose_response_after_commit` counts the writes that are executed, but whose answer never arrives.
@@ -185,7 +185,7 @@ class Switchboard(Generic[F]):
         self.faults = faults
         self.rng = random.Random(faults.seed)
 
-    def falls(self, rate: float) -> bool:
+    def happens(self, rate: float) -> bool:
         """Return True in `rate` of the cases, at random."""
         return rate > 0 and self.rng.random() < rate
 
@@ -193,8 +193,8 @@ class Switchboard(Generic[F]):
         """Return how long the next answer takes."""
         return timedelta(milliseconds=self.faults.latency_ms + self.rng.uniform(0, self.faults.latency_jitter_ms))
 
-    def ready_answer(self, scope: Scope) -> Response | None:
-        """Return the answer that the faults give instead of the sandbox's own, None where they give none."""
+    def fault_response(self, scope: Scope) -> Response | None:
+        """Return the response that a fault gives instead of the sandbox's own, None without such a fault."""
         if self.faults.down:
             return PlainTextResponse("Service Unavailable", 503)
         if self.faults.maintenance:
@@ -203,11 +203,11 @@ class Switchboard(Generic[F]):
             if failure.matches(scope):
                 failure.times -= 1
                 return failure.answer()
-        if self.falls(self.faults.error_rate):
+        if self.happens(self.faults.error_rate):
             return PlainTextResponse("Internal Server Error", self.faults.error_status)
         return None
 
-    def loses_answer_to(self, scope: Scope) -> bool:
+    def loses_response_to(self, scope: Scope) -> bool:
         """Say whether the answer to this write is to be lost, if the write succeeds."""
         return self.faults.lose_response_after_commit > 0 and str(scope["path"]).startswith(
             self.faults.lose_response_path_prefix
@@ -231,24 +231,24 @@ class FaultMiddleware:
             await self.app(scope, receive, send)
             return
         logged = LoggedRequest(self.board.clock.now(), scope["method"], scope["path"], scope["query_string"].decode())
-        # The application notes here how many score rows it wrote; Starlette's request.state is this very dict.
-        notes: dict[str, Any] = scope.setdefault("state", {})
+        # The application counts the score rows that it wrote here: Starlette's request.state is this dict.
+        state: dict[str, Any] = scope.setdefault("state", {})
         try:
             await self._serve(scope, receive, _Recorder(send, logged))
         finally:
-            logged.rows = notes.get("rows")
+            logged.rows = state.get("rows")
             self.board.requests.append(logged)
 
     async def _serve(self, scope: Scope, receive: Receive, send: "_Recorder") -> None:
         if delay := self.board.delay():
             await asyncio.sleep(delay.total_seconds())
-        if self.board.falls(self.board.faults.reset_rate):
+        if self.board.happens(self.board.faults.reset_rate):
             await reset_connection(receive)
         elif strange := next((each for each in self.board.faults.strange if each.matches(scope)), None):
             await strange.answer(scope, receive, send)
-        elif answer := self.board.ready_answer(scope):
+        elif answer := self.board.fault_response(scope):
             await answer(scope, receive, send)
-        elif self._is_write(scope) and self.board.loses_answer_to(scope):
+        elif self._is_write(scope) and self.board.loses_response_to(scope):
             await self._execute_and_lose(scope, receive, send)
         elif odd := [each for each in self.board.faults.odd_values if str(scope["path"]).endswith(each.path_suffix)]:
             await self._serve_oddly(odd, scope, receive, send)
@@ -256,12 +256,9 @@ class FaultMiddleware:
             await self.app(scope, receive, send)
 
     async def _serve_oddly(self, odd: Sequence[OddValue], scope: Scope, receive: Receive, send: "_Recorder") -> None:
-        held: list[Message] = []
-        send.hold(held)
-        await self.app(scope, receive, send)
-        body = b"".join(message.get("body", b"") for message in held)
+        held = await self._hold(scope, receive, send)
         try:
-            content = json.loads(body)
+            content = json.loads(b"".join(message.get("body", b"") for message in held))
         except ValueError:
             await send.deliver(held)
             return
@@ -277,10 +274,8 @@ class FaultMiddleware:
         return scope["method"] in WRITE_METHODS and not reads
 
     async def _execute_and_lose(self, scope: Scope, receive: Receive, send: "_Recorder") -> None:
-        held: list[Message] = []
-        send.hold(held)
         self.board.faults.lose_response_after_commit -= 1
-        await self.app(scope, receive, send)
+        held = await self._hold(scope, receive, send)
         if send.logged.status is not None and send.logged.status < 400:
             send.logged.lost = True
             await reset_connection(receive)
@@ -289,10 +284,17 @@ class FaultMiddleware:
         self.board.faults.lose_response_after_commit += 1
         await send.deliver(held)
 
+    async def _hold(self, scope: Scope, receive: Receive, send: "_Recorder") -> list[Message]:
+        """Serve the request and return its messages unsent."""
+        held: list[Message] = []
+        send.held = held
+        await self.app(scope, receive, send)
+        return held
+
 
 @dataclass
 class _Recorder:
-    """A `send` that notes status and size, and can hold the messages back."""
+    """A `send` that records status and size, and can hold the messages back."""
 
     send: Send
     logged: LoggedRequest
@@ -308,11 +310,7 @@ class _Recorder:
         else:
             self.held.append(message)
 
-    def hold(self, messages: list[Message]) -> None:
-        self.held = messages
-
     async def deliver(self, messages: Iterable[Message]) -> None:
-        self.held = None
         for message in messages:
             await self.send(message)
 
@@ -320,7 +318,7 @@ class _Recorder:
 async def reset_connection(receive: Receive) -> None:
     """Reset the client's connection, so that it sees ECONNRESET instead of an answer.
 
-    ASGI has no word for this. Under uvicorn `receive` is a method of the request's cycle, which holds the transport;
+    ASGI cannot express this. Under uvicorn `receive` is a method of the request's cycle, which holds the transport;
     with SO_LINGER 0 its abort sends a TCP reset. Waiting for the disconnect lets uvicorn notice by itself, silently.
 
     Raises: ConnectionResetError where there is no transport (an in-process client), which such a client passes on.

@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Ids:
-    """What is where in the small district."""
+    """Ids of the small district."""
 
     COURSE: Final = 101
     """Two sections of 30 and 28 students, ordinary work, and one assignment per reason."""

@@ -3,6 +3,7 @@
 Faults and the request log have their routes in `shared.sandbox.control`.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -49,16 +50,10 @@ async def seed(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def state(request: Request) -> Response:
-    """Show every course with everything in it, and how many events are outstanding."""
-    canvas = sandbox(request)
-    courses = [_everything(canvas, course) for course in canvas.courses.values()]
-    return JSONResponse({"courses": courses, "outstanding_events": canvas.deliveries.outstanding})
-
-
-async def roster(request: Request) -> Response:
-    """Show what was provisioned, entity by entity, by SIS ids."""
-    return JSONResponse(roster_json(sandbox(request)))
+def state_json(canvas: CanvasSandbox) -> dict[str, Any]:
+    """Return every course with everything in it, and how many events are outstanding."""
+    courses = [_course_with_contents(canvas, course) for course in canvas.courses.values()]
+    return {"courses": courses, "outstanding_events": canvas.deliveries.outstanding}
 
 
 async def event_settings(request: Request) -> Response:
@@ -69,46 +64,45 @@ async def event_settings(request: Request) -> Response:
     return JSONResponse(canvas.deliveries.settings.model_dump())
 
 
-async def jwks(request: Request) -> Response:
-    """Publish the keys that sign events, as Canvas does."""
-    return JSONResponse(sandbox(request).keys.jwks())
+def shown(path: str, read: Callable[[CanvasSandbox], Any], method: str = "GET") -> Route:
+    """Return a route that answers what `read` returns."""
 
+    async def show(request: Request) -> Response:
+        return JSONResponse(read(sandbox(request)))
 
-async def rotate_keys(request: Request) -> Response:
-    """Rotate the keys and return the new set."""
-    return JSONResponse(sandbox(request).keys.rotate())
+    return control_route(path, show, method)
 
 
 def touched_json(canvas: CanvasSandbox, touched: object) -> Any:
     """Return what an action returned, as REST would show it."""
-    shown: Any
+    result: Any
     match touched:
         case list():
-            shown = [touched_json(canvas, item) for item in touched]
+            result = [touched_json(canvas, item) for item in touched]
         case Submission():
-            shown = submission_json(canvas, _home(canvas, touched.assignment_id), touched)
+            result = submission_json(canvas, _home(canvas, touched.assignment_id), touched)
         case Assignment():
-            shown = assignment_json(_home(canvas, touched.id), touched, ["overrides"], base_dates=True)
+            result = assignment_json(_home(canvas, touched.id), touched, ["overrides"], base_dates=True)
         case Enrollment():
-            shown = enrollment_json(canvas.course(touched.course_id), touched, canvas.users[touched.user_id])
+            result = enrollment_json(canvas.course(touched.course_id), touched, canvas.users[touched.user_id])
         case Section():
-            shown = section_json(next(c for c in canvas.courses.values() if touched.id in c.sections), touched)
+            result = section_json(next(c for c in canvas.courses.values() if touched.id in c.sections), touched)
         case Course():
-            shown = course_json(touched, canvas.seed.zone, ["term", "concluded"])
+            result = course_json(touched, canvas.seed.zone, ["term", "concluded"])
         case User():
-            shown = user_json(touched)
+            result = user_json(touched)
         case BaseModel():
-            shown = touched.model_dump(mode="json")
+            result = touched.model_dump(mode="json")
         case _:
             raise TypeError(f"an action returned {type(touched).__name__}")
-    return shown
+    return result
 
 
 def _home(canvas: CanvasSandbox, assignment_id: int) -> Course:
     return next(course for course in canvas.courses.values() if assignment_id in course.assignments)
 
 
-def _everything(canvas: CanvasSandbox, course: Course) -> dict[str, Any]:
+def _course_with_contents(canvas: CanvasSandbox, course: Course) -> dict[str, Any]:
     submissions = [s for s in list(course.submissions.values()) if s.assignment_id in course.assignments]
     return course_json(course, canvas.seed.zone, ["term", "concluded"]) | {
         "sections": [section_json(course, section) for section in course.sections.values()],
@@ -122,10 +116,10 @@ def _everything(canvas: CanvasSandbox, course: Course) -> dict[str, Any]:
 CONTROL_ROUTES: Final[list[Route]] = [
     control_route("/act", act, "POST"),
     control_route("/seed", seed, "POST"),
-    control_route("/state", state, "GET"),
-    control_route("/roster", roster, "GET"),
+    shown("/state", state_json),
+    shown("/roster", roster_json),
     control_route("/events", event_settings, "GET", "PUT"),
     log_route("/deliveries", lambda request: sandbox(request).deliveries.log),
-    control_route("/jwks", jwks, "GET"),
-    control_route("/rotate-keys", rotate_keys, "POST"),
+    shown("/jwks", lambda canvas: canvas.keys.jwks()),
+    shown("/rotate-keys", lambda canvas: canvas.keys.rotate(), "POST"),
 ]

@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from shared.sandbox.canvas.fields import rest_time
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.sis_import.people_rows import TYPES
 from shared.sandbox.canvas.state import Course
+from shared.sandbox.canvas.values import rest_time
 
 ROLES: Final = {enrollment_type: role for role, enrollment_type in TYPES.items()}
 

@@ -4,9 +4,8 @@ import httpx
 
 from shared.clock import Clock
 from shared.sandbox.canvas.actions.course_actions import AdminActions
-from shared.sandbox.canvas.live_events.delivery import DeliveryQueue, EventSettings
+from shared.sandbox.canvas.live_events.delivery import DeliveryQueue, EventSettings, KeyRing
 from shared.sandbox.canvas.live_events.events import LiveEvents
-from shared.sandbox.canvas.live_events.signing import KeyRing
 from shared.sandbox.canvas.rest.throttle import CanvasFaults
 from shared.sandbox.canvas.seed import CanvasSeed
 from shared.sandbox.canvas.sis_import.queue import SisQueue
@@ -24,7 +23,7 @@ class CanvasSandbox(AdminActions):
         self.switchboard = Switchboard(CanvasFaults, clock)
 
     def load(self, seed: CanvasSeed) -> None:
-        """Delete everything, SIS imports too, and start with the seed, which is copied."""
+        """Replace everything, SIS imports too, by a copy of the seed."""
         super().load(seed)
         self.sis = SisQueue(self, lambda: self.switchboard.faults)
 

@@ -1,4 +1,4 @@
-"""What a sandbox Canvas starts with. The same models are the records that the running sandbox keeps and changes.
+"""The seed of a sandbox Canvas. Its models are also the records that the running sandbox changes.
 
 Ids are local Canvas ids. Times are aware. Fields carry Canvas's names and mean what its REST API means by them.
 """
@@ -20,6 +20,7 @@ OVERRIDE_TARGETS = {
     "context_module_id": "ContextModule",
 }
 OVERRIDE_DATES = ("due_at", "unlock_at", "lock_at")
+"""What an override may change; of a discussion with checkpoints only the checkpoints have them."""
 
 
 class Record(BaseModel):
@@ -127,10 +128,6 @@ class Checkpoint(Record):
     overrides: list[Override] = Field(default_factory=list)
 
 
-PARENT_HAS_NO = ("due_at", "unlock_at", "lock_at")
-"""What only the checkpoints of a discussion have."""
-
-
 class Assignment(Record):
     """An assignment with the dates of "Everyone Else".
 
@@ -180,7 +177,7 @@ class Assignment(Record):
     @model_validator(mode="after")
     def _checkpoints_have_the_dates(self) -> Self:
         if self.checkpoints:
-            for name in PARENT_HAS_NO:
+            for name in OVERRIDE_DATES:
                 if getattr(self, name) is not None:
                     raise ValueError(f"Cannot set {name} in the parent assignment for checkpoints.")
             self.points_possible = sum(checkpoint.points_possible for checkpoint in self.checkpoints)
@@ -204,7 +201,7 @@ class Assignment(Record):
 
 
 class Submission(Record):
-    """One student's standing in one assignment. `score` is after deductions, `entered_score` before."""
+    """One student's submission to one assignment. `score` is after deductions, `entered_score` before."""
 
     assignment_id: int
     user_id: int
@@ -253,7 +250,7 @@ class CourseSeed(Record):
 
 
 class CanvasSeed(Record):
-    """A root account with its courses; without courses it is a Canvas that nobody provisioned yet.
+    """A root account with its courses; without courses it is a Canvas before any provisioning.
 
     `sis_feature` is the feature `post_grades`; a course may differ. `scopes` restricts the token as a scoped
     developer key does (`url:GET|/api/v1/courses/:id` …), None leaves it unscoped; `include[]` works with a scoped

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from shared.clock import Clock
 from shared.sandbox.canvas.seed import (
-    PARENT_HAS_NO,
+    OVERRIDE_DATES,
     Assignment,
     CanvasSeed,
     Checkpoint,
@@ -78,7 +78,7 @@ class User:
 
 @dataclass
 class Enrollment:
-    """One user's place in one section."""
+    """One user's enrollment in one section."""
 
     id: int
     course_id: int
@@ -206,7 +206,7 @@ class Course:
         ]
 
     def is_missing(self, submission: Submission, now: datetime) -> bool:
-        """Say whether Canvas computes this submission as missing at that moment."""
+        """Say whether Canvas computes this submission as missing at that time."""
         if submission.excused:
             return False
         parts = self.gradable(submission.assignment_id).checkpoints
@@ -232,7 +232,7 @@ class Course:
 
 
 def _as_assignment(parent: Assignment, checkpoint: Checkpoint) -> Assignment:
-    dates = {name: getattr(checkpoint, name) for name in PARENT_HAS_NO}
+    dates = {name: getattr(checkpoint, name) for name in OVERRIDE_DATES}
     own = {"id": checkpoint.id, "points_possible": checkpoint.points_possible, "overrides": checkpoint.overrides}
     only = {"only_visible_to_overrides": checkpoint.only_visible_to_overrides}
     return parent.model_copy(update={**dates, **own, **only, "checkpoints": []})
@@ -257,14 +257,14 @@ def _found(records: dict[int, T], key: int, kind: str) -> T:
 
 
 class CanvasState:
-    """Everything the sandbox knows. Loaded from a seed, changed by the actions of its subclasses."""
+    """All records of the sandbox, loaded from a seed and changed by the actions of subclasses."""
 
     def __init__(self, seed: CanvasSeed, clock: Clock) -> None:
         self.clock = clock
         self.load(seed)
 
     def load(self, seed: CanvasSeed) -> None:
-        """Forget everything and start with the seed, which is copied."""
+        """Replace everything by a copy of the seed."""
         self.seed = seed.model_copy(deep=True)
         self.users: dict[int, User] = {SERVICE_USER_ID: User(SERVICE_USER_ID, None, "Service User")}
         self._enrollment_ids = count(FIRST_ENROLLMENT_ID)

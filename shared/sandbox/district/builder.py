@@ -6,6 +6,7 @@ Ids that passback must not mix up differ on purpose: a student's number, STUDENT
 are four different numbers, as are SECTIONS.DCID and SECTIONS.ID, TERMS.DCID and TERMS.ID.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -45,7 +46,7 @@ class DistrictBuilder:
     today: date
     zone: ZoneInfo
     courses: list[CourseSeed] = field(default_factory=list)
-    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self._student_dcids: set[int] = set()
@@ -78,7 +79,7 @@ class DistrictBuilder:
     ) -> None:
         """Add a PowerSchool section with its roster; the first teacher leads. Students are given by number."""
         roles = ["lead", *["co"] * 9]
-        if not any(row["number"] == course for row in self.rows.get("courses", ())):
+        if not any(row["number"] == course for row in self.rows["courses"]):
             self._add("courses", dcid=dcid + 300_000, number=course, name=course, school_number=SCHOOL_NUMBER)
         self._add(
             "sections",
@@ -101,7 +102,7 @@ class DistrictBuilder:
             self._add("students", dcid=dcid, id=number + 30_000, number=str(number), school_number=SCHOOL_NUMBER)
         self._add(
             "enrollments",
-            dcid=500_001 + len(self.rows.get("enrollments", ())),
+            dcid=500_001 + len(self.rows["enrollments"]),
             section_dcid=section_dcid,
             student_dcid=dcid,
             entry_date=self.today + timedelta(days=entered),
@@ -136,7 +137,7 @@ class DistrictBuilder:
         )
 
     def _add(self, table: str, **row: Any) -> None:
-        self.rows.setdefault(table, []).append(row)
+        self.rows[table].append(row)
 
 
 def enrolled(numbers: Iterable[int], section_id: int) -> list[Student]:

@@ -8,6 +8,7 @@ Nobody in it is real: people are called by their numbers.
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -69,7 +70,7 @@ class _Rows:
     size: DistrictSize
     today: date
     rng: random.Random
-    tables: dict[str, list[Row]] = field(default_factory=dict)
+    tables: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.numbers = [100 * (index + 1) for index in range(self.size.schools)]
@@ -88,7 +89,7 @@ class _Rows:
         for offset, name, abbreviation, portion, (first, last) in TERMS:
             self._add(
                 "terms",
-                dcid=3_001 + len(self.tables.get("terms", ())),
+                dcid=3_001 + len(self.tables["terms"]),
                 id=year_id * 100 + offset,
                 school_number=school_number,
                 year_id=year_id,
@@ -111,7 +112,7 @@ class _Rows:
 
     def _add_staff(self, index: int, school_number: int) -> None:
         number = f"{index + 1:05d}" if index % 3 == 0 else str(7_001 + index)
-        place = len(self.tables.get("users", ()))
+        place = len(self.tables["users"])
         self._add(
             "users",
             dcid=5_001 + index,
@@ -210,7 +211,7 @@ class _Rows:
         ended = dropped or 0.5 < chance < 0.525
         self._add(
             "enrollments",
-            dcid=1_000_001 + len(self.tables.get("enrollments", ())),
+            dcid=1_000_001 + len(self.tables["enrollments"]),
             section_dcid=section["dcid"],
             student_dcid=_student_dcid(index),
             entry_date=entry,
@@ -224,7 +225,7 @@ class _Rows:
         return next(row for row in terms if (row["id"], row["school_number"]) == key)
 
     def _add(self, table: str, **row: Any) -> None:
-        self.tables.setdefault(table, []).append(row)
+        self.tables[table].append(row)
 
 
 def _student_dcid(index: int) -> int:

@@ -1,4 +1,4 @@
-"""Who may call: tokens, throttling and the access level of `/ws/v1`."""
+"""Access control: tokens, throttling and the access level of `/ws/v1`."""
 
 import base64
 import math
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.sandbox.powerschool.errors import Refusal, message, refusal_response, v1_message
+from shared.sandbox.powerschool.errors import Refusal, message, refusal_response
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.request_context import current_faults, powerschool
 from shared.sandbox.powerschool.state import PowerSchool
@@ -51,7 +51,8 @@ def check_access(request: Request) -> None:
         check_token(request, state, faults)
     if path.startswith("/ws/v1/") and state.plugin.v1_access == "NONE":
         # Measured on a production server, while the metadata still answered 200.
-        raise v1_message(401, "Plugin is missing required accessLevelV1Api READ permission")
+        text = "Plugin is missing required accessLevelV1Api READ permission"
+        raise Refusal(401, {"errorMessage": {"message": text}})
 
 
 def check_pace(state: PowerSchool, faults: PowerSchoolFaults) -> None:

@@ -14,7 +14,7 @@ from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.xte import assignments, categories, scores
 
 AREAS = (access, assignments, scores, categories, server, table_access, queries, control)
-# Tokens and queries are asked for by POST, but change nothing that a lost answer could leave behind.
+# These change nothing, although they are asked for by POST: their answers are not lost.
 READS_BY_POST = ("/oauth", "/ws/schema/query")
 
 

@@ -1,7 +1,7 @@
-"""PowerSchool's refusals, word for word where the words are public, and its JSON on the way in and out."""
+"""PowerSchool's refusals, in its own words where those are public, and its JSON."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -34,6 +34,16 @@ class ErrorRow:
         return row | {"params": dict(self.params)} if self.params else row
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Refuses what `broken` is true of. `code` is a published error title where there is one."""
+
+    code: str
+    sentence: str
+    broken: Callable[..., bool]
+    source: str
+
+
 async def refusal_response(_request: Request, refusal: Exception) -> Response:
     """Turn a raised refusal into its answer."""
     assert isinstance(refusal, Refusal)
@@ -45,11 +55,6 @@ async def refusal_response(_request: Request, refusal: Exception) -> Response:
 def message(status: int, text: str) -> Refusal:
     """Return a refusal in the envelope of `/ws/xte` and `/ws/schema`."""
     return Refusal(status, {"message": text})
-
-
-def v1_message(status: int, text: str) -> Refusal:
-    """Return a refusal in the envelope of `/ws/v1`."""
-    return Refusal(status, {"errorMessage": {"message": text}})
 
 
 def validation_failed(*rows: ErrorRow, status: int = 409) -> Refusal:
@@ -64,11 +69,6 @@ def columns_not_granted(columns: Iterable[tuple[str, str]]) -> Refusal:
     """Return the refusal of `/ws/schema` for (table, column) pairs without a grant (measured)."""
     rows = [{"code": "NoAccess", "field": column, "resource": table} for table, column in columns]
     return Refusal(403, {"message": "At least one column lacks sufficient permission", "errors": rows})
-
-
-def no_access_to_field(table: str, column: str) -> Refusal:
-    """Return the refusal of `/ws/xte` for a column without a grant. Source: phrase and field measured; envelope not."""
-    return Refusal(403, {"message": "No access to field", "errors": [{"field": f"{table}.{column}".lower()}]})
 
 
 def does_not_teach(section_dcid: int | None) -> Refusal:

@@ -1,9 +1,9 @@
-"""What a request finds: the PowerSchool it talks to, and the faults as they are set."""
+"""The state and the faults that a request meets."""
 
 from starlette.requests import Request
 
 from shared.sandbox.faults import Switchboard
-from shared.sandbox.powerschool.errors import no_access_to_field
+from shared.sandbox.powerschool.errors import Refusal
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.state import PowerSchool
 
@@ -39,4 +39,5 @@ def need_grants(request: Request, *tables: str) -> None:
     for grant in current_faults(request).missing_grants:
         table, _, column = grant.lower().partition(".")
         if table in tables:
-            raise no_access_to_field(table, column)
+            # Phrase and field are measured, the envelope is not.
+            raise Refusal(403, {"message": "No access to field", "errors": [{"field": f"{table}.{column}"}]})

@@ -11,7 +11,7 @@ from typing import Literal
 YEAR_ID_BASE = 1990
 
 ZERO_DATE = date.min
-"""Stands for a date that is none: extracts show it as 0/0/0 or 00/00/0000 (TEAMSchools/teamster #4229)."""
+"""Stands for a missing date: extracts show it as 0/0/0 or 00/00/0000 (TEAMSchools/teamster #4229)."""
 
 
 def iso_day(day: date) -> str:
@@ -105,8 +105,8 @@ class Staff:
 class SectionTeacher:
     """Who teaches a section; both roles may edit its gradebook (inferred).
 
-    `start_date` and `end_date` are those of SECTIONTEACHER: the first and the last day of teaching, None while nobody
-    says. `role_id` is SECTIONTEACHER.ROLEID, a district's own number.
+    `start_date` and `end_date` are those of SECTIONTEACHER: the first and the last day of teaching, None if
+    unknown. `role_id` is SECTIONTEACHER.ROLEID, a district's own number.
     """
 
     users_dcid: int

@@ -1,4 +1,4 @@
-"""What a sandbox PowerSchool starts with, as JSON. Unknown keys and broken references are errors, not surprises."""
+"""The seed of a sandbox PowerSchool, from JSON. Unknown keys and broken references are errors."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -104,14 +104,9 @@ def add_assignment(state: PowerSchool, seed: SeedAssignment) -> Assignment:
     row = AssignmentSection(
         assignment_section_id=next(state.assignment_section_ids),
         assignment_id=assignment.assignment_id,
-        section_dcid=seed.section_dcid,
-        name=seed.name,
-        due_date=seed.due_date,
-        points=seed.points,
-        description=seed.description,
         scoring_needed=True,
-        locked=seed.locked,
         categories=[category],
+        **seed.model_dump(include={"section_dcid", "name", "due_date", "points", "description", "locked"}),
     )
     assignment.sections.append(row)
     state.add(assignment)

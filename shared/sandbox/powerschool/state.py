@@ -1,7 +1,7 @@
 """PowerSchool's tables in memory. All of it is read and changed on one event loop, never across an await.
 
-DCID and ID of a row are different numbers, as are `assignment_id` and `assignment_section_id`: two sequences that never
-meet, so a mix-up fails (measured against a test server: a wrong id is refused with 403).
+DCID and ID of a row are different numbers, as are `assignment_id` and `assignment_section_id`: two sequences without a
+common value, so that a mix-up fails (measured against a test server: a wrong id is refused with 403).
 """
 
 from collections import defaultdict
@@ -164,14 +164,14 @@ class PowerSchool:
         row: AssignmentSection,
         student_dcids: tuple[int, ...] = (),
     ) -> None:
-        """Remember an accepted write of the plugin, with its time and the scores as they are now."""
+        """Record an accepted write of the plugin, with its time and the scores as they are now."""
         scores = [row.scores[dcid] for dcid in student_dcids]
         values = tuple((score.points, score.missing, score.exempt) for score in scores)
         place = row.assignment_section_id, row.section_dcid
         self.writes.append(Write(self.clock.now(), kind, *place, student_dcids, values))
 
     def touch(self, table: str, row_id: int) -> None:
-        """Count the data version up, for the row."""
+        """Increase the data version for a row."""
         self.changes.append((self.data_version + 1, table, row_id))
 
     @property

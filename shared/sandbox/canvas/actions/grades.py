@@ -11,9 +11,9 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from shared.sandbox.canvas.live_events.envelope import SUBMISSIONS_JOB, Origin
 from shared.sandbox.canvas.live_events.events import LiveEvents
-from shared.sandbox.canvas.rest.grading_schemes import score_of
 from shared.sandbox.canvas.seed import Assignment, LatePolicyStatus, Submission
 from shared.sandbox.canvas.state import CanvasState, Course, UnknownObject
+from shared.sandbox.canvas.values import score_of
 
 
 class Grade(TypedDict):
@@ -74,8 +74,7 @@ class GradeActions(CanvasState):
 
     def excuse(self, course_id: int, assignment_id: int, user_id: int, excused: bool = True) -> Submission:
         """Excuse the student: grade_change with nulls, in which nothing says excused."""
-        course = self.course(course_id)
-        submission = self.submission(course, assignment_id, user_id)
+        course, submission = self._found(course_id, assignment_id, user_id)
         changes = self._entered(course, submission, None, None)
         if excused:
             grader = course.teacher_user_id
@@ -90,8 +89,7 @@ class GradeActions(CanvasState):
         self, course_id: int, assignment_id: int, user_id: int, status: LatePolicyStatus | None
     ) -> Submission:
         """Set the status by hand, which takes an excuse back."""
-        course = self.course(course_id)
-        submission = self.submission(course, assignment_id, user_id)
+        course, submission = self._found(course_id, assignment_id, user_id)
         changes: dict[str, Any] = {"late_policy_status": status, "excused": False}
         if submission.excused:
             changes["workflow_state"] = _ungraded_state(submission)
@@ -99,8 +97,7 @@ class GradeActions(CanvasState):
 
     def submit(self, course_id: int, assignment_id: int, user_id: int, body: str = "An answer.") -> Submission:
         """Hand work in: submission_created. A score it already had stays, but no longer matches."""
-        course = self.course(course_id)
-        submission = self.submission(course, assignment_id, user_id)
+        course, submission = self._found(course_id, assignment_id, user_id)
         kinds = course.assignment(assignment_id).submission_types
         self._hand_in(submission, kinds[0] if kinds else "online_text_entry", body)
         self.events.submission("submission_created", course, submission, self._student_origin(user_id))
@@ -179,6 +176,10 @@ class GradeActions(CanvasState):
             origin = Origin(job_tag=SUBMISSIONS_JOB)
             self.events.grade_change(course, submission, was, origin, old_points=before.points_possible)
         return graded
+
+    def _found(self, course_id: int, assignment_id: int, user_id: int) -> tuple[Course, Submission]:
+        course = self.course(course_id)
+        return course, self.submission(course, assignment_id, user_id)
 
     def _set_posted(self, course_id: int, assignment_id: int, *, posted: bool) -> list[Submission]:
         course = self.course(course_id)

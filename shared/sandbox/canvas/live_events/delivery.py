@@ -1,7 +1,8 @@
-"""The queue that posts Live Events to a receiver, one per request, as unreliably as it is told to.
+"""The queue that signs Live Events and posts them to a receiver, one per request, as reliably as its settings say.
 
 Source: canvas-lms doc/api/data_services: success is any 2xx within 15 s, else up to three retries with backoff, then
-the event is gone; events are not sequenced and may repeat.
+the event is gone; events are not sequenced and may repeat. "Data service setup": RS256, a set of previous, current and
+next key, rotated every month; the middle key signs. The issuer is what public receivers saw.
 """
 
 import asyncio
@@ -11,15 +12,19 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.clock import Clock
 from shared.sandbox.canvas.live_events.envelope import LiveEvent
-from shared.sandbox.canvas.live_events.signing import KeyRing
 
+ISSUER: Final = "https://live-events.canvas.instructure.com"
 TIMEOUT: Final = timedelta(seconds=15)
 LOGGED_DELIVERIES: Final = 100_000
 IN_FLIGHT: Final = 8
@@ -48,13 +53,60 @@ class EventSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Delivery:
-    """How one event fared. `tries` 0: dropped on purpose. `status` None: no answer came."""
+    """How the delivery of one event ended. `tries` 0: dropped on purpose. `status` None: no answer came."""
 
     at: datetime
     event_name: str
     course_id: int
     status: int | None
     tries: int
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """An RSA key and its name."""
+
+    kid: str
+    private_key: rsa.RSAPrivateKey = field(repr=False)
+
+    @cached_property
+    def public_jwk(self) -> dict[str, Any]:
+        """The public half, as a set publishes it."""
+        jwk: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(self.private_key.public_key()))
+        return jwk | {"kid": self.kid, "alg": "RS256", "use": "sig"}
+
+
+@dataclass
+class KeyRing:
+    """Previous, current and next key; made on first use, since that takes time."""
+
+    clock: Clock
+    _made: int = 0
+    _keys: list[SigningKey] = field(default_factory=list)
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the public key set."""
+        return {"keys": [key.public_jwk for key in self._three()]}
+
+    def rotate(self) -> dict[str, Any]:
+        """Retire the previous key, sign with the next one from now on, and return the new set."""
+        self._keys = [*self._three()[1:], self._new()]
+        return self.jwks()
+
+    def sign(self, payload: dict[str, Any]) -> str:
+        """Return the event as a compact JWT: its claims are the event itself."""
+        current = self._three()[1]
+        claims = {"iss": ISSUER, "iat": int(self.clock.now().timestamp())} | payload
+        return jwt.encode(claims, current.private_key, algorithm="RS256", headers={"kid": current.kid})
+
+    def _three(self) -> list[SigningKey]:
+        while len(self._keys) < 3:
+            self._keys.append(self._new())
+        return self._keys
+
+    def _new(self) -> SigningKey:
+        self._made += 1
+        return SigningKey(f"sandbox-key-{self._made}", rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
 
 @dataclass
@@ -69,7 +121,7 @@ class DeliveryQueue:
 
     def __post_init__(self) -> None:
         self._waiting: deque[LiveEvent] = deque()
-        self._under_way = 0
+        self._in_flight = 0
         self._wake, self._settled = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._rng = random.Random(self.settings.seed)
@@ -80,7 +132,7 @@ class DeliveryQueue:
         self._rng = random.Random(settings.seed)
 
     def put(self, event: LiveEvent) -> None:
-        """Queue an event; without a target nobody subscribed, and it is forgotten."""
+        """Queue an event; without a target nobody subscribed, and it is dropped."""
         if self.settings.target is None:
             return
         self._waiting.append(event)
@@ -90,7 +142,7 @@ class DeliveryQueue:
     @property
     def outstanding(self) -> int:
         """How many events are waiting or under way."""
-        return len(self._waiting) + self._under_way
+        return len(self._waiting) + self._in_flight
 
     async def drained(self) -> None:
         """Return once nothing is waiting or under way; the queue must be running."""
@@ -116,7 +168,7 @@ class DeliveryQueue:
             self._loop = None
 
     async def _next_events(self) -> list[LiveEvent]:
-        """Wait for events and return some of them: shuffled, repeated and thinned out as the settings say."""
+        """Wait for events and return some of them: shuffled, repeated and dropped as the settings say."""
         self._wake.clear()
         if not self._waiting:
             await self._wake.wait()
@@ -125,13 +177,13 @@ class DeliveryQueue:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), max(1, self.settings.reorder)))]
         events = [event for taken in batch for event in self._copies(taken)]
         self._rng.shuffle(events)
-        self._under_way += len(events)
+        self._in_flight += len(events)
         self._settled.set()
         return events
 
     def _copies(self, event: LiveEvent) -> Iterator[LiveEvent]:
         if self._rng.random() < self.settings.drop:
-            self._note(event, None, 0)
+            self._log(event, None, 0)
             return
         yield event
         if self._rng.random() < self.settings.duplicate:
@@ -141,9 +193,9 @@ class DeliveryQueue:
         try:
             await asyncio.sleep(self.settings.delay_s)
             status, tries = await self._try_to_deliver(client, event)
-            self._note(event, status, tries)
+            self._log(event, status, tries)
         finally:
-            self._under_way -= 1
+            self._in_flight -= 1
             self._settled.set()
             slots.release()
 
@@ -167,5 +219,5 @@ class DeliveryQueue:
             return None
         return response.status_code
 
-    def _note(self, event: LiveEvent, status: int | None, tries: int) -> None:
+    def _log(self, event: LiveEvent, status: int | None, tries: int) -> None:
         self.log.append(Delivery(self.clock.now(), event.name, event.course_id, status, tries))

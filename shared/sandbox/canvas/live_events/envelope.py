@@ -1,4 +1,4 @@
-"""What is around the body of every Live Event: who did it, where, by which request or job.
+"""The metadata of Live Events: actor, context, and request or job.
 
 Source: canvas-lms doc/api/data_services, Canvas event metadata.
 """
@@ -85,9 +85,9 @@ class Envelope:
         """Return the id with its shard, as text."""
         return None if local_id is None else str(self.state.seed.shard * SHARD_SIZE + local_id)
 
-    def job_time(self, moment: datetime) -> str:
+    def job_time(self, time: datetime) -> str:
         """Return a time in the second shape, which jobs use: local, with a numeric offset and no T."""
-        return moment.astimezone(ZoneInfo(self.state.seed.zone)).strftime("%Y-%m-%d %H:%M:%S %z")
+        return time.astimezone(ZoneInfo(self.state.seed.zone)).strftime("%Y-%m-%d %H:%M:%S %z")
 
     def _always(self, name: str, origin: Origin) -> dict[str, Any]:
         now = self.state.clock.now()

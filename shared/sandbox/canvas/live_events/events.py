@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shared.sandbox.canvas.fields import fields_of, rest_time, times_of
 from shared.sandbox.canvas.live_events.envelope import NO_COURSE, Envelope, LiveEvent, Origin
-from shared.sandbox.canvas.rest.grading_schemes import grade_of
 from shared.sandbox.canvas.seed import Assignment, Group, Override, Section, Submission
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, CanvasState, Course, Enrollment
+from shared.sandbox.canvas.values import fields_of, grade_of, rest_time, times_of
 
 
 @dataclass

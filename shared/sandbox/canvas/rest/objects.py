@@ -9,8 +9,6 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from shared.sandbox.canvas.fields import fields_of, rest_time, times_of
-from shared.sandbox.canvas.rest.grading_schemes import grade_of
 from shared.sandbox.canvas.seed import (
     OVERRIDE_DATES,
     OVERRIDE_TARGETS,
@@ -22,6 +20,7 @@ from shared.sandbox.canvas.seed import (
     Submission,
 )
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, CanvasState, Course, Enrollment, User, most_lenient
+from shared.sandbox.canvas.values import fields_of, grade_of, rest_time, times_of
 
 MAX_DATES: Final = 25
 """With this many overrides, `all_dates` becomes `all_dates_count`."""
@@ -192,7 +191,8 @@ def submission_json(state: CanvasState, course: Course, submission: Submission) 
     """Return a submission; `missing`, `late` and `assignment_visible` are computed now."""
     assignment = course.assignments[submission.assignment_id]
     due_at = course.due_at(assignment, submission.user_id)
-    late = course.is_late(submission)
+    late, submitted_at = course.is_late(submission), submission.submitted_at
+    seconds_late = (submitted_at - due_at).total_seconds() if submitted_at and due_at else 0
     return {
         **fields_of(submission, *_SUBMISSION_FIELDS),
         **times_of(submission, "graded_at", "posted_at", "submitted_at"),
@@ -200,7 +200,7 @@ def submission_json(state: CanvasState, course: Course, submission: Submission) 
         "entered_grade": grade_of(assignment, submission.entered_score),
         "missing": course.is_missing(submission, state.clock.now()),
         "late": late,
-        "seconds_late": _seconds_late(due_at, submission.submitted_at) if late else 0,
+        "seconds_late": max(0, int(seconds_late)) if late else 0,
         "assignment_visible": assignment.published and course.is_assigned_to(assignment, submission.user_id),
         "cached_due_date": rest_time(due_at),
         "grading_period_id": None,
@@ -237,9 +237,3 @@ def _all_dates(course: Course, assignment: Assignment) -> Json:
         base = {"base": True, "title": "Everyone else" if overrides else "Everyone"}
         dates.insert(0, base | times_of(assignment, *OVERRIDE_DATES))
     return {"all_dates": dates}
-
-
-def _seconds_late(due_at: datetime | None, submitted_at: datetime | None) -> int:
-    if due_at is None or submitted_at is None:
-        return 0
-    return max(0, int((submitted_at - due_at).total_seconds()))

@@ -7,6 +7,7 @@ header; default 10, at the most 100, larger is clamped; `last` may be absent.
 
 import base64
 import binascii
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -29,6 +30,7 @@ PROVISIONING_SCOPES: Final = (
 DEFAULT_PER_PAGE: Final = 10
 MAX_PER_PAGE: Final = 100
 BOOKMARK: Final = "bookmark:"
+_ID_KEY: Final = re.compile(r"(^|_)ids?$")
 
 T = TypeVar("T")
 
@@ -192,23 +194,13 @@ def is_true(text: str | None) -> bool | None:
     return None if text is None else text.strip().lower() in ("true", "1", "t", "on", "yes")
 
 
-def string_ids(data: Any) -> Any:
+def string_ids(data: Any, *, is_id: bool = False) -> Any:
     """Return the data with every `id`, `…_id` and `…_ids` as text."""
     if isinstance(data, list):
-        return [string_ids(item) for item in data]
+        return [string_ids(item, is_id=is_id) for item in data]
     if isinstance(data, dict):
-        return {key: _text(value) if _names_ids(key) else string_ids(value) for key, value in data.items()}
-    return data
-
-
-def _names_ids(key: str) -> bool:
-    return key in ("id", "ids") or key.endswith(("_id", "_ids"))
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_text(item) for item in value]
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        return {key: string_ids(value, is_id=_ID_KEY.search(key) is not None) for key, value in data.items()}
+    return str(data) if is_id and isinstance(data, int) and not isinstance(data, bool) else data
 
 
 def _local_id(text: str) -> int:

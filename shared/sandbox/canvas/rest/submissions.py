@@ -3,8 +3,7 @@
 Source: canvas-lms Submissions API and app/controllers/submissions_api_controller.rb.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -22,21 +21,6 @@ MAX_STUDENT_IDS: Final = 100
 STATES_OF: Final = {"active": ["active", "invited"], "concluded": ["completed"]}
 
 
-@dataclass(frozen=True)
-class Filters:
-    """Which submissions a request is about."""
-
-    graded_since: datetime | None
-    submitted_since: datetime | None
-    workflow_state: str | None
-
-    def keep(self, submission: Submission) -> bool:
-        """Say whether the submission passes; status-only changes move neither time."""
-        if self.workflow_state not in (None, submission.workflow_state):
-            return False
-        return _since(submission.graded_at, self.graded_since) and _since(submission.submitted_at, self.submitted_since)
-
-
 async def list_submissions(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/students/submissions`: a row per student and published assignment.
 
@@ -44,16 +28,16 @@ async def list_submissions(request: ApiRequest) -> Response:
     """
     course, canvas = request.course, request.canvas
     enrollments, assignments = _enrollments(request, course), _assignments(request, course)
-    filters = _filters(request)
+    is_wanted = _filter(request)
     if request.flag("grouped"):
         page = request.page(enrollments, has_last=False)
         _take_time(canvas, len(page.items) * len(assignments), assignments)
         groups = [
-            _group(canvas, course, enrollment, _rows(canvas, course, [enrollment], assignments, filters))
+            _group(canvas, course, enrollment, _rows(canvas, course, [enrollment], assignments, is_wanted))
             for enrollment in _once(page.items)
         ]
         return request.answer(groups, link=page.link)
-    flat = request.page(_rows(canvas, course, _once(enrollments), assignments, filters), has_last=False)
+    flat = request.page(_rows(canvas, course, _once(enrollments), assignments, is_wanted), has_last=False)
     _take_time(canvas, len(flat.items), assignments)
     return request.answer([_flat(request, course, row) for row in flat.items], link=flat.link)
 
@@ -62,7 +46,7 @@ async def list_assignment_submissions(request: ApiRequest) -> Response:
     """`GET /api/v1/courses/:course_id/assignments/:assignment_id/submissions`."""
     course, enrollments = request.course, _once(request.course.student_enrollments())
     assignment = course.assignment(request.path_id("assignment_id"))
-    rows = _rows(request.canvas, course, enrollments, [assignment], _filters(request))
+    rows = _rows(request.canvas, course, enrollments, [assignment], _filter(request))
     return request.listed(rows, partial(_flat, request, course))
 
 
@@ -109,7 +93,7 @@ def _rows(
     course: Course,
     enrollments: Sequence[Enrollment],
     assignments: Sequence[Assignment],
-    filters: Filters,
+    is_wanted: Callable[[Submission], bool],
 ) -> list[Submission]:
     """Return a row per student and assignment; work that is not assigned only if something was recorded for it."""
     rows = []
@@ -118,7 +102,7 @@ def _rows(
             known = (assignment.id, user_id) in course.submissions
             if known or course.is_assigned_to(assignment, user_id):
                 rows.append(canvas.submission(course, assignment.id, user_id))
-    return [row for row in rows if filters.keep(row)]
+    return [row for row in rows if is_wanted(row)]
 
 
 def _group(canvas: CanvasSandbox, course: Course, enrollment: Enrollment, rows: list[Submission]) -> dict[str, Any]:
@@ -142,9 +126,12 @@ def _once(enrollments: Sequence[Enrollment]) -> list[Enrollment]:
     return list({enrollment.user_id: enrollment for enrollment in reversed(enrollments)}.values())[::-1]
 
 
-def _filters(request: ApiRequest) -> Filters:
-    return Filters(
-        _time(request, "graded_since"), _time(request, "submitted_since"), request.query_params.get("workflow_state")
+def _filter(request: ApiRequest) -> Callable[[Submission], bool]:
+    """Return whether a submission is asked for; changes of only the status move neither time."""
+    graded, submitted = _time(request, "graded_since"), _time(request, "submitted_since")
+    state = request.query_params.get("workflow_state")
+    return lambda row: (
+        state in (None, row.workflow_state) and _since(row.graded_at, graded) and _since(row.submitted_at, submitted)
     )
 
 
@@ -158,8 +145,8 @@ def _time(request: ApiRequest, name: str) -> datetime | None:
         raise BadRequest({"errors": [{"message": f"Invalid {name}"}]}) from error
 
 
-def _since(moment: datetime | None, start: datetime | None) -> bool:
-    return start is None or (moment is not None and moment >= start)
+def _since(time: datetime | None, start: datetime | None) -> bool:
+    return start is None or (time is not None and time >= start)
 
 
 _OF_ASSIGNMENT: Final = "/api/v1/courses/:course_id/assignments/:assignment_id/submissions"

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from shared.sandbox.canvas.rest.objects import assignment_json, submission_json
 from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, api_route, is_true
 from shared.sandbox.canvas.sandbox import CanvasSandbox
-from shared.sandbox.canvas.seed import PARENT_HAS_NO, Assignment, LatePolicyStatus
+from shared.sandbox.canvas.seed import OVERRIDE_DATES, Assignment, LatePolicyStatus
 from shared.sandbox.canvas.state import Course, UnknownObject
 
 EDITABLE: Final = frozenset({
@@ -53,7 +53,7 @@ def _valid(write: Callable[[], Assignment]) -> Assignment:
 
 def _refuse_dates_of_a_parent(changes: dict[str, Any]) -> None:
     """Refuse what only the checkpoints of a discussion have. The words are those of Canvas's own mutation."""
-    for name in (*PARENT_HAS_NO, "points_possible"):
+    for name in (*OVERRIDE_DATES, "points_possible"):
         if changes.get(name) is not None:
             message = f"Cannot set {name} in the parent assignment for checkpoints."
             raise BadRequest({"errors": {name: [{"attribute": name, "message": message}]}})

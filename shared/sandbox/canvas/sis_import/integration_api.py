@@ -9,11 +9,11 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.sandbox.canvas.fields import fields_of, times_of
 from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, api_route
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import OVERRIDE_DATES, Assignment, Override, Section
 from shared.sandbox.canvas.state import Course
+from shared.sandbox.canvas.values import fields_of, times_of
 
 NOT_ENABLED: Final = {
     "code": "not_enabled",
@@ -39,6 +39,9 @@ async def list_of_account(request: ApiRequest) -> Response:
 
 def _item(canvas: CanvasSandbox, course: Course, assignment: Assignment, with_students: bool) -> dict[str, Any]:
     group = course.groups.get(assignment.assignment_group_id)
+    with_override = {override.course_section_id for override in assignment.active_overrides}
+    all_sections = not assignment.only_visible_to_overrides
+    sections = [each for each in course.listed_sections() if all_sections or each.id in with_override]
     item: dict[str, Any] = {
         **fields_of(assignment, "id", "name", "points_possible", "integration_id", "integration_data"),
         **times_of(assignment, "created_at", *OVERRIDE_DATES),
@@ -46,20 +49,11 @@ def _item(canvas: CanvasSandbox, course: Course, assignment: Assignment, with_st
         "include_in_final_grade": not assignment.omit_from_final_grade and assignment.grading_type != "not_graded",
         "submission_types": assignment.submission_types,
         "assignment_group": group.model_dump(exclude={"position"}) if group else None,
-        "sections": [_section(canvas, course, s, _override(assignment, s)) for s in _sections(course, assignment)],
+        "sections": [_section(canvas, course, s, _override(assignment, s)) for s in sections],
     }
     if with_students:
         item["user_overrides"] = [_of_students(canvas, o) for o in assignment.active_overrides if o.student_ids]
     return item
-
-
-def _sections(course: Course, assignment: Assignment) -> list[Section]:
-    """Return all sections, or those with an override if the assignment is only for overrides."""
-    return [
-        section
-        for section in course.listed_sections()
-        if not assignment.only_visible_to_overrides or _override(assignment, section)
-    ]
 
 
 def _override(assignment: Assignment, section: Section) -> Override | None:

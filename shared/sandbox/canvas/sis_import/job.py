@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Final
 
 from shared.sandbox.canvas.actions.course_actions import CourseActions
@@ -114,7 +115,7 @@ class SisImport:
             files = self._files(earlier)
         except UnusableUpload:
             # What Canvas says about a zip that inflates too much is inferred from how it reports any exception.
-            self.note(canvas.clock.now(), None, SUPPORT.format(self.id), failure=True)
+            self.add_message(canvas.clock.now(), None, SUPPORT.format(self.id), failure=True)
             files = []
         self.supplied = list(dict.fromkeys(file.kind for file in files))
         self._total = sum(len(file.lines) for file in files)
@@ -134,7 +135,7 @@ class SisImport:
             self.advance(self.fate.after, at)
             self._end(self.fate.state, at)
             if self.fate.state == "failed_with_messages":
-                self.note(at, None, SUPPORT.format(self.id), failure=True)
+                self.add_message(at, None, SUPPORT.format(self.id), failure=True)
             return
         self.advance(1, at)
         failed = any(error.failure for error in self.errors)
@@ -144,10 +145,10 @@ class SisImport:
         """Stop where it is: rows that were applied stay applied."""
         self.workflow_state, self.updated_at = "aborted", at
 
-    def note(
+    def add_message(
         self, at: datetime, file: str | None, message: str, row: Line | None = None, *, failure: bool = False
     ) -> None:
-        """Keep an error or a warning."""
+        """Add an error or a warning."""
         number, text = (row.number, row.text) if row else (None, None)
         self.errors.append(ImportMessage(at, file, number, message, text, failure))
 
@@ -164,7 +165,7 @@ class SisImport:
             self.base, self.has_diff = base, True
             problems += unlike
         for problem in problems:
-            self.note(at, problem.file, problem.message, failure=problem.is_failure)
+            self.add_message(at, problem.file, problem.message, failure=problem.is_failure)
         return [] if any(error.failure and error.file is None for error in self.errors) else files
 
     def _breaches(self, earlier: Sequence["SisImport"], base: "SisImport", at: datetime) -> bool:
@@ -174,9 +175,9 @@ class SisImport:
             return False
         self.threshold_exceeded = True
         if breaches_in_a_row(earlier) >= MAX_BREACHES:
-            self.note(at, None, TOO_MANY_BREACHES, failure=True)
+            self.add_message(at, None, TOO_MANY_BREACHES, failure=True)
         else:
-            self.note(at, None, TOO_DIFFERENT)
+            self.add_message(at, None, TOO_DIFFERENT)
         return True
 
     def _applying(self, canvas: CourseActions, files: Sequence[SisFile]) -> Iterator[None]:
@@ -184,7 +185,7 @@ class SisImport:
         at: tuple[str, Line]
 
         def warn(message: str) -> None:
-            self.note(canvas.clock.now(), at[0], message, at[1])
+            self.add_message(canvas.clock.now(), at[0], message, at[1])
 
         work = Work(canvas, self.request.override_sis_stickiness, Origin(job_tag=SIS_JOB), warn, self.changes)
         for file in files:
@@ -236,9 +237,4 @@ def base_of(earlier: Sequence[SisImport]) -> SisImport | None:
 
 def breaches_in_a_row(earlier: Sequence[SisImport]) -> int:
     """Return how many of the last imports of the data set were over their threshold, one after the other."""
-    count = 0
-    for one in reversed(earlier):
-        if not one.threshold_exceeded:
-            break
-        count += 1
-    return count
+    return len(list(takewhile(lambda one: one.threshold_exceeded, reversed(earlier))))

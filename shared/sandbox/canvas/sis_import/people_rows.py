@@ -84,21 +84,24 @@ def _sortable_name(row: Line) -> str | None:
 
 
 def apply_enrollment(work: Work, row: Line) -> None:
-    """Enroll, or change an enrollment, which is one of a user, a section and a role: Canvas's or the account's own."""
+    """Create or change the enrollment of a user in a section and a role, Canvas's or the account's own."""
     if not row["course_id"] and not row["section_id"]:
         raise RowProblem("No course_id or section_id given for an enrollment")
     if not row["user_id"]:
         raise RowProblem("No user_id given for an enrollment")
     status = status_of(row["status"], STATUSES, "an enrollment")
     course, section = _place(work, row)
-    user = _enrolled_user(work, row)
+    user = work.directory.users.get(row["user_id"])
+    if user is None:
+        # The wording of newer versions is not public; older ones said "User … didn't exist for user enrollment".
+        raise RowProblem(f"User {row['user_id']} didn't exist for user enrollment")
     custom = row["role"] if row["role"] in work.canvas.seed.custom_roles else ""
     kind = work.canvas.seed.custom_roles.get(custom) or TYPES.get(row["role"].lower())
     if kind is None:
         raise RowProblem(f'Improper role "{row["role"]}" for an enrollment')
     enrollment = work.directory.enrollments.get((section.id, user.id, custom or kind))
     state = _state(work, course, user, enrollment, kind, status, row)
-    # Dates count only together.
+    # Dates apply only as a pair.
     both = row["start_date"] and row["end_date"]
     dates = [work.date(row[name], "an enrollment") if both else None for name in ("start_date", "end_date")]
     if enrollment is None:
@@ -138,18 +141,10 @@ def _place(work: Work, row: Line) -> tuple[Course, Section]:
     return home, section
 
 
-def _enrolled_user(work: Work, row: Line) -> User:
-    user = work.directory.users.get(row["user_id"])
-    if user is None:
-        # The wording of newer versions is not public; older ones said "User … didn't exist for user enrollment".
-        raise RowProblem(f"User {row['user_id']} didn't exist for user enrollment")
-    return user
-
-
 def _state(
     work: Work, course: Course, user: User, enrollment: Enrollment | None, kind: str, status: str, row: Line
 ) -> str:
-    """Return the state that a row asks for. Who was deleted is not enrolled: that is noted, not refused."""
+    """Return the state that a row asks for. A deleted user is not enrolled; the row gets a warning."""
     if status == "active":
         if user.workflow_state == "deleted":
             work.warn(f"Attempted enrolling of deleted user {user.sis_user_id} in course {row['course_id']}")

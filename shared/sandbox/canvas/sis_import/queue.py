@@ -1,6 +1,6 @@
 """The SIS imports of the root account: one at a time, first in first out, as fast as the faults say.
 
-Source: canvas-lms app/models/sis_batch.rb. Time passes when somebody looks: every request moves the queue on.
+Source: canvas-lms app/models/sis_batch.rb. The queue advances with every request.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ HANGS: Final = "hangs"
 
 
 class SisQueue:
-    """Takes uploads and works them off. `faults` returns the faults as they are set now."""
+    """Runs uploads one after the other. `faults` returns the faults as they are set now."""
 
     def __init__(self, canvas: CourseActions, faults: Callable[[], CanvasFaults]) -> None:
         self._canvas = canvas
@@ -30,14 +30,14 @@ class SisQueue:
         self.imports: list[SisImport] = []
 
     def add(self, request: ImportRequest) -> SisImport:
-        """Take an upload in; nothing is imported before the next look."""
+        """Queue an upload; nothing is imported before the next request."""
         found = SisImport(next(self._ids), request, self._canvas.clock.now())
         self.imports.append(found)
         self._announce("sis_batch_created", found, Origin(path="/api/v1/accounts/self/sis_imports"))
         return found
 
     def advance(self) -> None:
-        """Do what should have been done by now."""
+        """Run the imports as far as they should be now."""
         now = self._canvas.clock.now()
         while running := self._running() or self._started(now):
             started = running.started_at or now

@@ -1,4 +1,4 @@
-"""What rows of SIS imports change: records by SIS id, sticky fields, and a note of every change of state."""
+"""Records by SIS id for the rows of SIS imports, with their sticky fields and the changes of state."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -40,10 +40,10 @@ class StateChange:
 
 def statistics(changes: Iterable[StateChange]) -> dict[str, Any]:
     """Return `data.statistics`: how many records of each class came, went, ended or came back."""
-    noted = list(changes)
-    found: dict[str, Any] = {"total_state_changes": len(noted)}
+    recorded = list(changes)
+    found: dict[str, Any] = {"total_state_changes": len(recorded)}
     for kind, name in CLASSES.items():
-        counts = Counter(_event(change) for change in noted if isinstance(change.subject, kind))
+        counts = Counter(_event(change) for change in recorded if isinstance(change.subject, kind))
         shown = ["created", "restored", "deleted"]
         shown += ["concluded"] if kind in (Course, Enrollment) else []
         shown += ["deactivated"] if kind is Enrollment else []
@@ -84,7 +84,7 @@ class Directory:
 
 @dataclass
 class Work:
-    """What the rows of one import share. `warn` notes a message about a row that is applied nevertheless."""
+    """What the rows of one import share. `warn` adds a message about a row that is applied nevertheless."""
 
     canvas: CourseActions
     override_sis_stickiness: bool
@@ -96,7 +96,7 @@ class Work:
         self.directory = Directory(self.canvas)
 
     def assign(self, record: Account | Term | Course | Section | User, **values: Any) -> bool:
-        """Set what is different and not stuck; say whether anything was. A change of state is noted."""
+        """Set what is different and not stuck; say whether anything was. A change of state is recorded."""
         stuck: set[str] = getattr(record, "stuck_sis_fields", set())
         changed = False
         for name, value in values.items():
@@ -110,7 +110,7 @@ class Work:
         return changed
 
     def created(self, record: Subject, state: str) -> None:
-        """Note that the record was not there before."""
+        """Record that the import created this."""
         self.changes.append(StateChange(record, NONE, state))
 
     def set_state(self, enrollment: Enrollment, state: str) -> bool:
@@ -122,15 +122,15 @@ class Work:
         return True
 
     def date(self, text: str, row: str) -> datetime | None:
-        """Return an ISO 8601 time, UTC unless it says otherwise. What is none is noted, and counts as empty."""
+        """Return an ISO 8601 time, UTC unless it says otherwise; None, with a warning, for any other text."""
         if not text:
             return None
         try:
-            moment = datetime.fromisoformat(text)
+            time = datetime.fromisoformat(text)
         except ValueError:
             self.warn(f"Bad date format for {row}")
             return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def required(row: str, **values: str) -> None:

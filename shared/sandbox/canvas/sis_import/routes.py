@@ -11,12 +11,12 @@ from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.canvas.fields import fields_of, times_of
 from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, Endpoint, api_route, is_true
 from shared.sandbox.canvas.sis_import.files import KINDS, DropStatuses, Upload
 from shared.sandbox.canvas.sis_import.job import NOT_COMPLETED, ImportMessage, ImportRequest, SisImport
 from shared.sandbox.canvas.sis_import.records import statistics
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, UnknownObject
+from shared.sandbox.canvas.values import fields_of, times_of
 
 MAX_IDENTIFIER_BYTES: Final = 128
 DROP_STATUSES: Final = ("deleted", "inactive", "completed", "deleted_last_completed")

@@ -101,7 +101,7 @@ def apply_term(work: Work, row: Line) -> None:
 
 
 def apply_course(work: Work, row: Line) -> None:
-    """Create, change, publish, end or delete a course. An unknown term is passed over in silence, as Canvas does."""
+    """Create, change, publish, end or delete a course. An unknown term is ignored, as in Canvas."""
     sis_id, name = row["course_id"], row["long_name"]
     required("a course", course_id=sis_id)
     required(f"course {sis_id}", short_name=row["short_name"], long_name=name)

@@ -45,11 +45,13 @@ async def run_query(request: Request) -> Response:
     query = _query(request)
     rows = _rows(query, request, await json_body(request))
     answer: dict[str, Any] = {"@extensions": ""}
-    if shown := [_record(query, row, current_faults(request)) for row in _page(request, _left(query, request, rows))]:
+    faults = current_faults(request)
+    lost = faults.rows_lost if query.name in PROVISIONING_QUERIES else 0
+    if shown := [_record(query, row, faults) for row in _page(request, rows[: max(len(rows) - lost, 0)])]:
         answer = {"name": query.core_table, "record": shown, "@extensions": ""}
     if request.query_params.get("count") == "true":
         answer["count"] = len(rows)
-    current_faults(request).count_page(query.name)
+    faults.count_page(query.name)
     return AsciiJson(answer)
 
 
@@ -61,7 +63,7 @@ async def count_query(request: Request) -> Response:
 
 def _rows(query: PowerQuery, request: Request, body: Any) -> list[Row]:
     """Return the query's rows after the position that the arguments name, in their order."""
-    arguments, after = _arguments(query, body), _position(query, body)
+    arguments, after = _arguments(query, body), tuple(int(body[name]) for name in query.positions)
     faults, found = current_faults(request), query.rows(rosters(request), arguments)
     if not query.key:
         return list(found)
@@ -104,18 +106,8 @@ def _arguments(query: PowerQuery, body: Any) -> Arguments:
     return {name: frozenset(map(int, body[name])) for name in query.arguments}
 
 
-def _position(query: PowerQuery, body: Any) -> tuple[int, ...]:
-    return tuple(int(body[name]) for name in query.positions)
-
-
 def _is_id_array(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(str(item).isdigit() for item in value)
-
-
-def _left(query: PowerQuery, request: Request, rows: Sequence[Row]) -> Sequence[Row]:
-    """Return the rows that a fault leaves of a roster."""
-    lost = current_faults(request).rows_lost if query.name in PROVISIONING_QUERIES else 0
-    return rows[: max(len(rows) - lost, 0)]
 
 
 def _page(request: Request, rows: Sequence[Row]) -> Sequence[Row]:

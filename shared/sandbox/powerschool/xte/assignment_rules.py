@@ -1,11 +1,11 @@
 """Why PowerTeacher Pro refuses an assignment: one row per rule, all that apply are answered."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from shared.sandbox.powerschool.errors import ErrorRow
+from shared.sandbox.powerschool.errors import ErrorRow, Rule
 from shared.sandbox.powerschool.rows import Section
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.xte.bodies import AssignmentSectionBody
@@ -37,16 +37,6 @@ class Draft:
         except ValueError:
             return None
         return day if day.isoformat() == text else None
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Refuses a draft for which `broken` is true. `code` is a published error title where there is one."""
-
-    code: str
-    sentence: str
-    broken: Callable[[Draft], bool]
-    source: str
 
 
 def _name_length(draft: Draft) -> bool:

@@ -70,16 +70,12 @@ def _need_teacher(users_dcid: int, sections: Iterable[Section]) -> None:
             raise does_not_teach(section.dcid)
 
 
-def _sections_of(state: PowerSchool, assignment: Assignment) -> list[Section]:
-    return [state.sections[row.section_dcid] for row in assignment.sections]
-
-
 def _assignment(request: Request, call: _Call) -> Assignment:
     """Return the addressed assignment. Source: documented 404; an assignment section id finds nothing either."""
     assignment = call.state.assignments.get(request.path_params["assignment_id"])
     if assignment is None:
         raise message(404, "Assignment not found")
-    _need_teacher(call.users_dcid, _sections_of(call.state, assignment))
+    _need_teacher(call.users_dcid, (call.state.sections[row.section_dcid] for row in assignment.sections))
     return assignment
 
 
@@ -146,10 +142,8 @@ def _check_sections(call: _Call, body: AssignmentBody) -> None:
 def _raise_any(rows: list[ErrorRow], body: AssignmentBody) -> None:
     first, *others = (section.model_dump(exclude=PER_SECTION) for section in body.sections)
     if any(other != first for other in others):
-        rows = [
-            *rows,
-            ErrorRow("Section", "All values but the due date must be the same in all sections", "Assignment"),
-        ]
+        sentence = "All values but the due date must be the same in all sections"
+        rows = [*rows, ErrorRow("Section", sentence, "Assignment")]
     if len({section.sectionsdcid for section in body.sections}) < len(body.sections):
         rows = [*rows, ErrorRow("Section", "A section is listed twice", "Assignment")]
     if rows:
@@ -207,7 +201,9 @@ async def update_assignment(request: Request) -> Response:
     for own, new in pairs:
         _overwrite(call, own, new)
         if update_scores:
-            _rescale(own)
+            # Percents and letters are derived anew. That entered points stay is inferred.
+            for score in own.scores.values():
+                derive(score, own)
         call.state.touch("assignmentsection", own.assignment_section_id)
         call.state.record_write("update", own)
     return Response(status_code=201)
@@ -247,17 +243,9 @@ def _new_scoring(row: AssignmentSectionBody) -> tuple[Any, ...]:
     return row.scoreentrypoints, row.weight, row.extracreditpoints, row.scoretype
 
 
-def _rescale(row: AssignmentSection) -> None:
-    """Derive percents and letters anew. That entered points stay is inferred."""
-    for score in row.scores.values():
-        derive(score, row)
-
-
 ROUTES = [
-    Route(f"{PATH}/", list_assignments, methods=["GET"]),
-    Route(PATH, list_assignments, methods=["GET"]),
-    Route(f"{PATH}/", create_assignment, methods=["POST"]),
-    Route(PATH, create_assignment, methods=["POST"]),
+    *(Route(path, list_assignments, methods=["GET"]) for path in (PATH, f"{PATH}/")),
+    *(Route(path, create_assignment, methods=["POST"]) for path in (PATH, f"{PATH}/")),
     Route(f"{PATH}/{{assignment_id:int}}", read_assignment, methods=["GET"]),
     Route(f"{PATH}/{{assignment_id:int}}", update_assignment, methods=["PUT"]),
 ]

@@ -33,7 +33,7 @@ class StudentAssociationBody(_Body):
 
 
 class AssignmentSectionBody(_Body):
-    """An assignment section as a client sends it; what the rules judge is left as loose as JSON."""
+    """An assignment section as a client sends it; the rules check the values."""
 
     sectionsdcid: StrictInt
     assignmentsectionid: StrictInt | None = None

@@ -26,7 +26,4 @@ async def list_categories(request: Request) -> Response:
     return JSONResponse(with_noise(rows))
 
 
-ROUTES = [
-    Route("/ws/xte/teacher_category", list_categories, methods=["GET"]),
-    Route("/ws/xte/teacher_category/", list_categories, methods=["GET"]),
-]
+ROUTES = [Route(f"/ws/xte/teacher_category{end}", list_categories, methods=["GET"]) for end in ("", "/")]

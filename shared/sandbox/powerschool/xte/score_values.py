@@ -1,10 +1,10 @@
-"""What a score row means: which values are legal, and what PowerSchool derives from them."""
+"""Checks score rows and derives points, percents and letters from them."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from shared.sandbox.powerschool.errors import Rule
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.xte.bodies import ScoreBody
 
@@ -31,16 +31,6 @@ SCORE_CODES = {
     "ABS": ScoreCode(Decimal(0)),
     "INC": ScoreCode(Decimal(0)),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ValueRule:
-    """Refuses a score row, as it is for an assignment section, for which `broken` is true."""
-
-    code: str
-    sentence: str
-    broken: Callable[[ScoreBody, AssignmentSection], bool]
-    source: str
 
 
 def entered_number(body: ScoreBody) -> Decimal | None:
@@ -72,61 +62,61 @@ def _kind_unknown(body: ScoreBody, _row: AssignmentSection) -> bool:
 
 
 RULES = (
-    ValueRule(
+    Rule(
         "Actual Score Entered",
         f"Actual score entered is at most {MAX_ENTERED_CHARS} characters long",
         lambda body, _: len(body.actualscoreentered or "") > MAX_ENTERED_CHARS,
         source="ASSIGNMENTSCORE.ACTUALSCOREENTERED S30 in a public schema dump",
     ),
-    ValueRule(
+    Rule(
         "Actual Score Kind",
         "Actual score kind is REAL_SCORE or SCORE_CODE, and only with a score",
         _kind_unknown,
         source="values of a public capture; the refusal is inferred",
     ),
-    ValueRule(
+    Rule(
         "Actual Score Entered",
         "A score or a flag is required",
         lambda body, _: not body.actualscoreentered and not body.flagged,
         source="inferred: how to clear a score is not public, so a row without any value is refused",
     ),
-    ValueRule(
+    Rule(
         "Actual Score Entered",
         "Actual score entered is not a number",
         _not_a_number,
         source="inferred from the measured rows, whose real scores are numbers",
     ),
-    ValueRule(
+    Rule(
         "Score Points",
         "Score points and the score entered disagree",
         _disagrees,
         source="inferred: equal in every measured row",
     ),
-    ValueRule(
+    Rule(
         "Score Points",
         "Score points do not fit Numeric(18,6)",
         lambda body, _: abs(body.scorepoints or entered_number(body) or Decimal(0)) >= MAX_POINTS,
         source="ASSIGNMENTSCORE.SCOREPOINTS N18.6 in a public schema dump",
     ),
-    ValueRule(
+    Rule(
         "Actual Score Entered",
         "Score code is unknown",
         lambda body, _: body.actualscorekind == "SCORE_CODE" and body.actualscoreentered not in SCORE_CODES,
         source="inferred: codes are defined per teacher or district",
     ),
-    ValueRule(
+    Rule(
         "Score Type",
         "Score type is not the assignment's",
         lambda body, row: _score_type(body, row) != row.score_type,
         source="inferred",
     ),
-    ValueRule(
+    Rule(
         "Actual Score Grade Scale ID",
         "Actual score grade scale id is required for a grade scale score",
         lambda body, row: _score_type(body, row) == "GRADESCALE" and body.actualscoregradescaledcid is None,
         source="published error title; when it applies is inferred",
     ),
-    ValueRule(
+    Rule(
         "Comment",
         f"Comment is at most {MAX_COMMENT_CHARS} characters long",
         lambda body, _: body.comment is not None and len(body.comment.commentvalue) > MAX_COMMENT_CHARS,
@@ -135,7 +125,7 @@ RULES = (
 )
 
 
-def broken_rules(body: ScoreBody, row: AssignmentSection) -> list[ValueRule]:
+def broken_rules(body: ScoreBody, row: AssignmentSection) -> list[Rule]:
     """Return every rule that the row breaks."""
     return [rule for rule in RULES if rule.broken(body, row)]
 
@@ -159,7 +149,7 @@ def overwrite(score: Score, body: ScoreBody, row: AssignmentSection, *, keep_omi
 
 
 def derive(score: Score, row: AssignmentSection) -> None:
-    """Compute points, percent and letter from what was entered; nothing where nothing was.
+    """Compute points, percent and letter from what was entered; nothing if nothing was entered.
 
     Source: a public capture: with PERCENT the points are exactly total x percent / 100; a code stands for a percent.
     """
@@ -172,17 +162,13 @@ def derive(score: Score, row: AssignmentSection) -> None:
         _from_percent(score, row, Decimal(score.entered))
     elif row.score_type == "POINTS":
         score.points = Decimal(score.entered).quantize(SIX_PLACES)
-        score.percent = _percent(score.points, row.points)
+        score.percent = (score.points / row.points * 100).quantize(SIX_PLACES) if row.points else None
         score.letter = letter(score.percent)
 
 
 def _from_percent(score: Score, row: AssignmentSection, percent: Decimal) -> None:
     score.points = (row.total * percent / 100).quantize(SIX_PLACES)
     score.percent, score.letter = percent, letter(percent)
-
-
-def _percent(points: Decimal, maximum: Decimal) -> Decimal | None:
-    return (points / maximum * 100).quantize(SIX_PLACES) if maximum else None
 
 
 def letter(percent: Decimal | None) -> str | None:

@@ -38,13 +38,13 @@ async def write_scores(request: Request) -> Response:
         for row, target in zip(rows, targets, strict=True)
         for error in _errors(state, row, target, locked, faults)
     ]
-    if faults.refuse_negative_scores:
-        errors += [_negative(row) for row in rows if (row.scorepoints or 0) < 0]
     if errors or (errors := _repeated(rows)):
         raise message(409, "Validation Failed") if faults.nameless_refusals else validation_failed(*errors)
     for row, target in zip(rows, targets, strict=True):
         _write(state, row, target, faults)
-    _note(state, rows)
+    for key in dict.fromkeys(row.section.assignmentsectionid for row in rows):
+        students = tuple(row.studentsdcid for row in rows if row.section.assignmentsectionid == key)
+        state.record_write("scores", state.assignment_sections[key], students)
     request.state.rows = len(rows)
     return JSONResponse({})
 
@@ -76,6 +76,8 @@ def _errors(
         # Measured: `Student.id [n] does not have an AssignmentStudentAssociation`; how the sentence ends is not public.
         sentence = f"Student.id [{row.studentsdcid}] does not have an AssignmentStudentAssociation with the section"
         found.append(("Student ID", sentence))
+    if faults.refuse_negative_scores and (row.scorepoints or 0) < 0:
+        found.append(("Score Points", "Score points are below zero"))
     if target.locked:
         found.append(("Assignment is Locked", "The assignment is locked"))
     if state.sections[target.section_dcid].term_id in locked:
@@ -88,11 +90,6 @@ def _errors(
 def _empties(row: ScoreBody, faults: PowerSchoolFaults) -> bool:
     """Say whether the row is one that a fault lets empty the score, or at least be taken for that."""
     return (faults.accept_blank_scores or faults.ignore_blank_scores) and row.is_blank
-
-
-def _negative(row: ScoreBody) -> ErrorRow:
-    params = {"assignment_section_id": row.section.assignmentsectionid, "student_dcid": row.studentsdcid}
-    return ErrorRow("Score Points", "Score points are below zero", "AssignmentScore", params)
 
 
 def _associated(state: PowerSchool, row: ScoreBody, target: AssignmentSection, faults: PowerSchoolFaults) -> bool:
@@ -128,12 +125,4 @@ def _write(state: PowerSchool, row: ScoreBody, target: AssignmentSection, faults
     state.touch("assignmentscore", score.score_id)
 
 
-def _note(state: PowerSchool, rows: Sequence[ScoreBody]) -> None:
-    for key in dict.fromkeys(row.section.assignmentsectionid for row in rows):
-        students = tuple(row.studentsdcid for row in rows if row.section.assignmentsectionid == key)
-        state.record_write("scores", state.assignment_sections[key], students)
-
-
-ROUTES = [
-    Route("/ws/xte/score", write_scores, methods=["PUT"]),
-]
+ROUTES = [Route("/ws/xte/score", write_scores, methods=["PUT"])]

@@ -1,10 +1,11 @@
-"""How Canvas reads a grade that was posted, and how it shows a score.
+"""Values of records as Canvas prints them, and how it reads a grade that was posted.
 
 Source: canvas-lms Submissions API, `submission[posted_grade]`; Canvas's default grading scheme.
 """
 
 import re
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from shared.sandbox.canvas.seed import Assignment
 
@@ -12,6 +13,21 @@ LETTERS: Final = (
     ("A", 94), ("A-", 90), ("B+", 87), ("B", 84), ("B-", 80), ("C+", 77), ("C", 74), ("C-", 70),
     ("D+", 67), ("D", 64), ("D-", 61), ("F", 0),
 )  # fmt: skip
+
+
+def rest_time(time: datetime | None) -> str | None:
+    """Return a time as REST shows it: UTC, whole seconds."""
+    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def times_of(record: object, *names: str) -> dict[str, str | None]:
+    """Return these fields of a record as REST shows times."""
+    return {name: rest_time(getattr(record, name)) for name in names}
+
+
+def fields_of(record: object, *names: str) -> dict[str, Any]:
+    """Return these fields of a record as they are."""
+    return {name: getattr(record, name) for name in names}
 
 
 def score_of(assignment: Assignment, posted: str) -> float | None:
