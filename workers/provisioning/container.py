@@ -9,7 +9,7 @@ from redis import Redis
 
 from shared.adapters.canvas import canvas_sis_imports
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
-from shared.adapters.powerschool import IndexingFeed, roster_feed
+from shared.adapters.powerschool import PowerSchoolRosterFeed, roster_feed
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
@@ -84,7 +84,7 @@ class ProvisioningContainer:
         self.pause: StopCheck = lambda duration: stopping.wait(duration.total_seconds())
 
     @cached_property
-    def feed(self) -> IndexingFeed:
+    def feed(self) -> PowerSchoolRosterFeed:
         """PowerSchool's rosters, which can only be read."""
         return roster_feed(self._settings, self._redis, self._keys, self._clock, self._request_counter)
 

@@ -15,7 +15,6 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.adapters.http.decimal_json import Json, whole
 from shared.adapters.http.response import ApiResponse, problems_of
-from shared.adapters.powerschool.wire import listed
 from shared.domain.provisioning.roster import UnreadableRecord
 from shared.errors import IncompleteRead, UnexpectedResponse
 
@@ -31,7 +30,7 @@ AFTER = ("after_dcid", "after_id")
 # More pages than the largest district has enrollments for, at a hundred rows each.
 MAX_PAGES = 50_000
 
-# So often a list is read that changes while it is read.
+# How often a list is read that changes while it is read.
 READINGS = 3
 
 
@@ -57,7 +56,7 @@ class QueryList(Generic[R]):
         return dict(zip(AFTER, position, strict=False))
 
     def position(self, row: Json) -> Position:
-        """Return the row's ids; an outer join that found nothing has none, which counts as 0.
+        """Return the row's ids; an outer join without a match has none, which counts as 0.
 
         Raises: ValueError for a row whose first id cannot be read.
         """
@@ -66,37 +65,45 @@ class QueryList(Generic[R]):
         return (_id(first), *(0 if other in (None, "") else _id(other) for other in others))
 
 
-@dataclass(frozen=True, slots=True)
-class QueryPage:
-    """The rows of one page as they came; `remaining` counts them and all after them, where the page says so."""
-
-    answer: ApiResponse
-    rows: Sequence[Json]
-    remaining: int | None = None
+class OutdatedQuery(UnexpectedResponse):
+    """A page does not begin where it was asked to: the query does not know its arguments."""
 
 
 @dataclass
-class QueryReading(Generic[R]):
+class QueryReading(Generic[R, T]):
     """One reading of a list, from its first page to its last.
 
-    `before` is the count that was asked for just before it, where there is one. `odd` are the rows that cannot be read;
-    every row of their records is left out. `counted` is how many rows there are after the last page.
+    `expected` is the count that was asked for just before it, where there is one. `values` are what `make` makes of
+    each record. `odd` are the rows that cannot be read; every row of their records is left out. `counted` is how many
+    rows there are after the last page.
     """
 
     of: QueryList[R]
-    page_of: Callable[[Position], QueryPage]
+    page_after: Callable[[Position], ApiResponse]
     count: Callable[[], int]
-    before: int | None = None
+    make: Callable[[list[R]], T]
+    expected: int | None = None
+    values: tuple[T, ...] = ()
     odd: list[UnreadableRecord] = field(default_factory=list)
     rows: int = 0
     counted: int = 0
     has_changed: bool = False
 
-    def records(self) -> Iterator[list[R]]:
-        """Yield the rows, those of one record together.
+    @property
+    def is_settled(self) -> bool:
+        """Say whether the list did not change while it was read, and is complete."""
+        return not self.has_changed and self.rows == self.counted
 
-        Raises: IncompleteRead where rows are counted that do not come, UnexpectedResponse for rows out of order.
+    def read(self) -> None:
+        """Read the list.
+
+        Raises: IncompleteRead where rows are counted that do not come, UnexpectedResponse for rows out of order,
+        OutdatedQuery.
         """
+        self.values = tuple(self.make(record) for record in self._records())
+
+    def _records(self) -> Iterator[list[R]]:
+        """Yield the rows, those of one record together."""
         record: list[R] | None = []
         current: int | None = None
         for dcid, row in self._rows():
@@ -111,117 +118,109 @@ class QueryReading(Generic[R]):
     def _rows(self) -> Iterator[tuple[int, R | None]]:
         """Yield each row with its first id; None in place of one that cannot be read."""
         wire = TypeAdapter(list[self.of.row])  # type: ignore[name-defined]  # a type that is a value
-        for page, positions in self._pages():
+        for rows, positions in self._pages():
             try:
-                yield from zip((each[0] for each in positions), wire.validate_python(list(page.rows)), strict=True)
+                yield from zip((position[0] for position in positions), wire.validate_python(rows), strict=True)
             except ValidationError:
-                for position, row in zip(positions, page.rows, strict=True):
-                    yield position[0], self._read(position, row)
+                for position, row in zip(positions, rows, strict=True):
+                    yield position[0], self._row(position, row)
 
-    def _read(self, position: Position, row: Json) -> R | None:
+    def _row(self, position: Position, row: Json) -> R | None:
         try:
             return self.of.row.model_validate(row)
         except ValidationError as error:
-            fields = dict.fromkeys(
-                str(problem["loc"][0]) if problem["loc"] else "row" for problem in problems_of(error)
-            )
-            self.odd.append(UnreadableRecord(self.of.record, position[0], tuple(fields), ids_of(row)))
+            names = (str(problem["loc"][0]) if problem["loc"] else "row" for problem in problems_of(error))
+            self.odd.append(UnreadableRecord(self.of.record, position[0], tuple(dict.fromkeys(names)), ids_of(row)))
             return None
 
-    def _pages(self) -> Iterator[tuple[QueryPage, Sequence[Position]]]:
-        """Yield the pages with the positions of their rows, and note whether the list changed between them."""
-        position, expected, pages = self.of.start, self.before, 0
+    def _pages(self) -> Iterator[tuple[list[Json], Sequence[Position]]]:
+        """Yield the rows of each page with their positions, and note whether the list changed between pages."""
+        position, expected, pages = self.of.start, self.expected, 0
         while True:
-            page = self.page_of(position)
+            page = self.page_after(position)
+            rows, remaining = page_of(page)
             pages += 1
             if pages > MAX_PAGES:
-                raise page.answer.unexpected(f"more than {MAX_PAGES} pages")
+                raise page.unexpected(f"more than {MAX_PAGES} pages")
             if expected is None:
-                expected = self.count() if page.remaining is None else page.remaining
+                expected = self.count() if remaining is None else remaining
             if pages == 1:
                 self.counted = expected
-            # What was counted from here on, when the page before was read.
-            remaining = expected if page.remaining is None else page.remaining
-            self.has_changed |= remaining != expected
-            if not page.rows:
+            # Where the page has no count, the rows are as many as the page before left.
+            here = expected if remaining is None else remaining
+            self.has_changed |= here != expected
+            if not rows:
                 break
-            positions = self._positions(page, position)
+            positions = self._positions(page, rows, position)
             position = positions[-1]
-            self.rows += len(page.rows)
-            yield page, positions
-            expected = remaining - len(page.rows)
+            self.rows += len(rows)
+            yield rows, positions
+            expected = here - len(rows)
             if expected <= 0:
                 break
-        if page.remaining and not page.rows:
-            raise IncompleteRead(f"{page.answer.request}: {self.rows} rows, and {page.remaining} more that do not come")
+        if remaining and not rows:
+            raise IncompleteRead(f"{page.request}: {self.rows} rows, and {remaining} more that do not come")
         if pages > 1:
             # A single page is one statement of the database: nothing can have changed while it was read.
             first, self.counted = self.counted, self.count()
             self.has_changed |= first != self.counted
 
-    def _positions(self, page: QueryPage, after: Position) -> list[Position]:
+    def _positions(self, page: ApiResponse, rows: list[Json], after: Position) -> list[Position]:
         """Return the positions of the page's rows. Raises: UnexpectedResponse where they are not in order."""
         try:
-            positions = [self.of.position(row) for row in page.rows]
+            positions = [self.of.position(row) for row in rows]
         except ValueError:
-            raise page.answer.unexpected(f"a row without {self.of.key[0]}") from None
+            raise page.unexpected(f"a row without {self.of.key[0]}") from None
         if any(one >= other for one, other in pairwise(positions)):
-            raise page.answer.unexpected("rows out of order")
+            raise page.unexpected("rows out of order")
         if positions[0] <= after:
-            raise OutOfOrder(page.answer.unexpected("rows from the beginning"))
+            raise OutdatedQuery(f"{page}, rows from the beginning", cause="powerschool_unexpected")
         return positions
 
 
-class OutOfOrder(UnexpectedResponse):
-    """A page does not begin where it was asked to: the query does not know its arguments."""
-
-    def __init__(self, error: UnexpectedResponse) -> None:
-        super().__init__(str(error), cause=error.cause)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadList(Generic[T]):
-    """A whole list. `is_settled` says whether a reading was undisturbed; else it is the last of several."""
-
-    values: tuple[T, ...]
-    odd: tuple[UnreadableRecord, ...]
-    is_settled: bool
-
-
-def fetch_all(reading: Callable[[], QueryReading[R]], make: Callable[[list[R]], T]) -> ReadList[T]:
-    """Return what `make` makes of each record. A list that changed while it was read is read again.
-
-    Raises: IncompleteRead, UnexpectedResponse.
-    """
+def fetch_all(reading: Callable[[], QueryReading[R, T]]) -> QueryReading[R, T]:
+    """Return the first reading that no change disturbed, else the last of several. Raises what `read` raises."""
     for _ in range(READINGS):
         one = reading()
-        found = tuple(make(record) for record in one.records())
-        if not one.has_changed and one.rows == one.counted:
-            return ReadList(found, tuple(one.odd), is_settled=True)
+        one.read()
+        if one.is_settled:
+            return one
     if not one.has_changed:
         raise IncompleteRead(f"POST /ws/schema/query/{one.of.query}: {one.rows} rows of {one.counted}")
-    return ReadList(found, tuple(one.odd), is_settled=False)
+    return one
 
 
-def counted(answer: ApiResponse) -> int:
-    """Return the number in an answer to `/count`, in either of the shapes that clients have seen."""
-    body = answer.body
+def count_of(response: ApiResponse) -> int:
+    """Return the number in a response to `/count`, in either of the shapes that clients have seen."""
+    body = response.body
     inner = body.get("resource", body) if isinstance(body, dict) else None
     number = whole(inner.get("count")) if isinstance(inner, dict) else None
     if number is None:
-        raise answer.unexpected("no count")
+        raise response.unexpected("no count")
     return number
 
 
-def query_page(answer: ApiResponse) -> QueryPage:
-    """Return the page that a PowerQuery answered; without rows there is no `record`."""
-    if not isinstance(answer.body, dict):
-        raise answer.unexpected("no rows")
-    return QueryPage(answer, listed(answer.body.get("record")), whole(answer.body.get("count")))
+def page_of(response: ApiResponse) -> tuple[list[Json], int | None]:
+    """Return the rows of a PowerQuery's page, and how many rows there are from its first to the end, where it says so.
+
+    Without rows there is no `record`.
+    """
+    return as_list(response.member("record")), whole(response.member("count"))
+
+
+def as_list(value: Json) -> list[Json]:
+    """Return a list, whichever way it was written: as one, as its only item, or as nothing."""
+    match value:
+        case list():
+            return value
+        case None | "":
+            return []
+        case _:
+            return [value]
 
 
 def ids_of(row: Json) -> dict[str, int]:
-    """Return the numbers of a row by column: ids, which may be told. A row's other values may be personal."""
+    """Return the numbers of a row by column: ids, which may be logged. A row's other values may be personal."""
     columns = row.items() if isinstance(row, dict) else ()
     return {
         name: number

@@ -1,18 +1,19 @@
 """PowerSchool for provisioning: it can be read, and nothing else.
 
-Two locks, of which each would do. `ReadOnlyPowerSchool` has no method that writes. And the HTTP client below it refuses
+Two locks, of which each would do. `ReadOnlyPowerSchool` has no method that writes. And the HTTP client below it rejects
 every request that is not a read before it is sent, so that no way around the first one leads to PowerSchool either.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import httpx
 
 from shared.adapters.http.client import Params
 from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.response import ApiResponse, Decoder
-from shared.adapters.powerschool.api import PowerSchoolApi
+from shared.adapters.powerschool.client import PowerSchoolApi
 from shared.errors import PermanentError, ServiceUnavailable, TransientError
 
 ATTEMPTS = 3
@@ -20,54 +21,47 @@ ATTEMPTS = 3
 _READS_BY_POST = re.compile(r"/ws/schema/query/[\w.]+(/count)?|/oauth/access_token/?")
 
 
-class WriteAttempted(PermanentError):
-    """Something asked a client that only reads to write: a defect. Nothing was sent."""
+class ReadOnlyViolation(PermanentError):
+    """A client that only reads was asked to write: a defect. Nothing was sent."""
 
 
-def refuse_writes(request: httpx.Request) -> None:
-    """Let a read pass. Raises `WriteAttempted` for everything else. A request hook of httpx."""
+def reject_writes(request: httpx.Request) -> None:
+    """Let a read pass. Raises `ReadOnlyViolation` for everything else. A request hook of httpx."""
     # The path as it is sent: decoded, an escaped slash would look like one.
     path = request.url.raw_path.partition(b"?")[0].decode("ascii")
     is_read = request.method == "GET" or (request.method == "POST" and _READS_BY_POST.fullmatch(path) is not None)
     if not is_read:
-        raise WriteAttempted(f"{request.method} by a client that only reads", cause="powerschool_write_attempted")
+        raise ReadOnlyViolation(f"{request.method} by a client that only reads", cause="powerschool_write_attempted")
 
 
 class ReadOnlyPowerSchool:
     """Sends reads. One that fails by itself is sent again at once, so that a long read need not start anew.
 
-    That is no retry of a job, and an unwell system is left alone: its wait is for the caller to settle.
+    That is no retry of a job: while PowerSchool is unavailable, nothing is sent again.
     """
 
     def __init__(self, api: PowerSchoolApi) -> None:
         self._api = api
 
-    def get(self, template: str, ids: Mapping[str, object] | None = None, params: Params = ()) -> ApiResponse:
-        """Return a successful answer. Raises the errors of `shared.errors`."""
-        return self._patiently("GET", template, ids, params, None, None)
+    def get(self, template: str, ids: Mapping[str, object]) -> ApiResponse:
+        """Return a successful response. Raises the errors of `shared.errors`."""
+        return _send_with_retries(partial(self._api.send, "GET", template, ids))
 
     def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> ApiResponse:
-        """Return the answer of a PowerQuery. Raises the errors of `shared.errors`."""
-        return self._patiently("POST", path, None, params, body, decoder)
+        """Return the response of a PowerQuery. Raises the errors of `shared.errors`."""
+        return _send_with_retries(partial(self._api.query, path, params, body, decoder))
 
     def close(self) -> None:
         """Close the connections."""
         self._api.close()
 
-    def _patiently(
-        self,
-        method: str,
-        template: str,
-        ids: Mapping[str, object] | None,
-        params: Params,
-        body: Json,
-        decoder: Decoder | None,
-    ) -> ApiResponse:
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self._api.send(method, template, ids, params=params, body=body, decoder=decoder)
-            except ServiceUnavailable:
-                raise
-            except TransientError:
-                continue
-        return self._api.send(method, template, ids, params=params, body=body, decoder=decoder)
+
+def _send_with_retries(send: Callable[[], ApiResponse]) -> ApiResponse:
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return send()
+        except ServiceUnavailable:
+            raise
+        except TransientError:
+            continue
+    return send()

@@ -13,7 +13,7 @@ import httpx
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.page_sizes import Cells
 from shared.adapters.http.response import ApiResponse, Decoder, RequestInfo
-from shared.adapters.powerschool.gradebook.reader import AssignmentReader
+from shared.adapters.powerschool.gradebook.reader import read_assignments
 from shared.domain.passback.powerschool import Score
 from tests.benchmarks.outcome import Result, medians
 from tests.benchmarks.passback.row_by_row import RowByRow
@@ -134,13 +134,13 @@ class _Read(_Held):
     def __init__(self, held: _Held, canvas: bytes, powerschool: bytes) -> None:
         self.__dict__.update(held.__dict__)
         self._canvas = CanvasClient(_Answers(canvas), None, _WholePages())  # type: ignore[arg-type]
-        self._reader = AssignmentReader(_Answers(powerschool))  # type: ignore[arg-type]
+        self._queries = _Answers(powerschool)
 
     def gradebook(self, *given):  # type: ignore[no-untyped-def]
         return self._canvas.gradebook(*given)
 
     def assignments(self, *given):  # type: ignore[no-untyped-def]
-        return self._reader.read(*given)
+        return read_assignments(self._queries, *given)  # type: ignore[arg-type]
 
 
 class _WholePages:
@@ -159,9 +159,9 @@ class _Answers:
 
     def pages(self, *given: object) -> Iterator[ApiResponse]:
         """Yield the answer as Canvas's only page."""
-        yield self.answer(*given)
+        yield self.fetch(*given)
 
-    def answer(self, *given: object) -> ApiResponse:
+    def fetch(self, *given: object) -> ApiResponse:
         """Return the answer, read by the decoder that was given last."""
         decoder: Decoder = given[-1]  # type: ignore[assignment]
         return ApiResponse.of(RequestInfo("benchmark", "GET", "/"), self._response, decoder)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date, tzinfo
 
 from shared.adapters.canvas.wire import SubmissionWire
-from shared.adapters.powerschool.wire import StateRow
+from shared.adapters.powerschool.gradebook.reader import StateRow
 from shared.domain.passback.canvas import Course
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory

@@ -13,7 +13,7 @@ import pytest
 import redis
 from starlette.applications import Starlette
 
-from shared.adapters.powerschool import IndexingFeed, powerschool, roster_feed
+from shared.adapters.powerschool import PowerSchoolRosterFeed, powerschool, roster_feed
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.clock import ManualClock
@@ -80,7 +80,7 @@ def calls() -> Counter[str]:
 @pytest.fixture
 def feed(
     settings: Settings, redis_client: redis.Redis, clock: ManualClock, calls: Counter[str]
-) -> Iterator[IndexingFeed]:
+) -> Iterator[PowerSchoolRosterFeed]:
     def count(name: str, *labels: str, amount: int = 1) -> None:
         if name == "requests":
             calls[labels[1]] += amount
@@ -105,7 +105,7 @@ def control(url: str) -> Callable[..., httpx.Response]:
     ],
 )
 def test_a_query_that_does_not_run_stops_the_reading(
-    feed: IndexingFeed,
+    feed: PowerSchoolRosterFeed,
     control: Callable[..., httpx.Response],
     calls: Counter[str],
     redis_client: redis.Redis,
@@ -134,7 +134,7 @@ def test_a_query_that_does_not_run_stops_the_reading(
     assert UnavailableQueries(redis_client, KEYS, clock).all() == []
 
 
-def test_rosters_need_no_access_to_v1(feed: IndexingFeed, control: Callable[..., httpx.Response]) -> None:
+def test_rosters_need_no_access_to_v1(feed: PowerSchoolRosterFeed, control: Callable[..., httpx.Response]) -> None:
     """An administrator may deny `accessLevelV1Api`: nothing of it is read but the metadata, which is open."""
     control("act", do="set_plugin", v1_access="NONE")
     assert feed.read().students
@@ -142,7 +142,7 @@ def test_rosters_need_no_access_to_v1(feed: IndexingFeed, control: Callable[...,
 
 @pytest.mark.parametrize("size", [DistrictSize(3, 2_000, 400, seed=1)])
 def test_a_district_of_2000_students_costs_sixteen_queries(
-    feed: IndexingFeed, calls: Counter[str], redis_client: redis.Redis, size: DistrictSize
+    feed: PowerSchoolRosterFeed, calls: Counter[str], redis_client: redis.Redis, size: DistrictSize
 ) -> None:
     """Seven lists, the enrollments in two pages; a count before each and one after the pages; metadata and token."""
     roster = feed.read()
@@ -157,7 +157,7 @@ def test_a_district_of_2000_students_costs_sixteen_queries(
 
 
 def test_a_truncated_feed_is_no_roster(
-    feed: IndexingFeed, control: Callable[..., httpx.Response], redis_client: redis.Redis
+    feed: PowerSchoolRosterFeed, control: Callable[..., httpx.Response], redis_client: redis.Redis
 ) -> None:
     """One row less than its count, in every list; nothing is remembered of it."""
     control("faults", "PUT", rows_lost=1)
@@ -181,7 +181,7 @@ MANY_SCHOOLS = DistrictSize(schools=25, students=130, sections=60, seed=7)
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("size", [MANY_SCHOOLS])
 def test_a_row_deleted_between_pages_takes_no_other_along(
-    feed: IndexingFeed, control: Callable[..., httpx.Response], app: Starlette, name: str
+    feed: PowerSchoolRosterFeed, control: Callable[..., httpx.Response], app: Starlette, name: str
 ) -> None:
     """The third record is deleted before the second page: the first row of that is still read.
 
@@ -200,7 +200,7 @@ def test_a_row_deleted_between_pages_takes_no_other_along(
 @pytest.mark.parametrize("name", sorted(ROWS.keys() - {"courses"}))
 @pytest.mark.parametrize("size", [MANY_SCHOOLS])
 def test_a_list_that_changes_during_every_reading_is_told(
-    feed: IndexingFeed, control: Callable[..., httpx.Response], app: Starlette, name: str
+    feed: PowerSchoolRosterFeed, control: Callable[..., httpx.Response], app: Starlette, name: str
 ) -> None:
     """After every page one more of the rows that were read is gone. The courses are too few for so many pages."""
     own = dcids(app, name)
@@ -211,7 +211,7 @@ def test_a_list_that_changes_during_every_reading_is_told(
 
 @pytest.mark.parametrize("size", [MANY_SCHOOLS])
 def test_a_row_inserted_between_pages_is_read(
-    feed: IndexingFeed, control: Callable[..., httpx.Response], app: Starlette
+    feed: PowerSchoolRosterFeed, control: Callable[..., httpx.Response], app: Starlette
 ) -> None:
     """Wherever its DCID stands: before the pages that were read already, or after them."""
     whole = feed.read()
@@ -228,7 +228,9 @@ def dcids(app: Starlette, name: str) -> list[int]:
 
 
 @pytest.mark.parametrize("cap", [1_000, 60])
-def test_a_silent_cap_is_found_out(feed: IndexingFeed, control: Callable[..., httpx.Response], cap: int) -> None:
+def test_a_silent_cap_is_found_out(
+    feed: PowerSchoolRosterFeed, control: Callable[..., httpx.Response], cap: int
+) -> None:
     """Pages shorter than asked for are no end."""
     whole = feed.read()
     control("faults", "PUT", query_page_cap=cap)
@@ -236,7 +238,7 @@ def test_a_silent_cap_is_found_out(feed: IndexingFeed, control: Callable[..., ht
 
 
 def test_a_missing_school_and_an_empty_district_are_read_as_they_are(
-    feed: IndexingFeed, control: Callable[..., httpx.Response]
+    feed: PowerSchoolRosterFeed, control: Callable[..., httpx.Response]
 ) -> None:
     """Their counts agree: it is planning that holds them."""
     control("faults", "PUT", hidden_school_numbers=[200])
@@ -247,7 +249,7 @@ def test_a_missing_school_and_an_empty_district_are_read_as_they_are(
     assert feed.read() == Roster((), (), (), (), (), (), ())
 
 
-def test_changes_show_in_the_data_version(feed: IndexingFeed, control: Callable[..., httpx.Response]) -> None:
+def test_changes_show_in_the_data_version(feed: PowerSchoolRosterFeed, control: Callable[..., httpx.Response]) -> None:
     """One request says whether a whole reading is worth it."""
     first = feed.changes_since(None)
     assert first is not None
@@ -288,7 +290,7 @@ def test_a_reading_refreshes_passbacks_index(
 
 @pytest.mark.parametrize(("days", "years"), [(61, {41}), (60, {41, 42})])
 def test_the_next_year_is_read_once_it_is_near(
-    feed: IndexingFeed, control: Callable[..., httpx.Response], days: int, years: set[int]
+    feed: PowerSchoolRosterFeed, control: Callable[..., httpx.Response], days: int, years: set[int]
 ) -> None:
     """Sixty days before it begins, beside the one under way; the last one is over."""
     control("act", do="roll_over", first_day=(TODAY + timedelta(days=days)).isoformat())

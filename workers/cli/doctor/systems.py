@@ -10,8 +10,7 @@ from shared.adapters.canvas import canvas_sis_imports
 from shared.adapters.powerschool.grants import GRANTS
 from shared.adapters.powerschool.powerqueries import Args
 from shared.adapters.powerschool.provisioning.rows import LISTS
-from shared.adapters.powerschool.rosters.queries import SECTIONS, STUDENTS
-from shared.adapters.powerschool.rosters.reader import INDEX
+from shared.adapters.powerschool.rosters.reader import INDEX, SECTIONS, STUDENTS
 from shared.adapters.powerschool.rosters.sis_ids import ONLY_DCID
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate
 from shared.config import ConfigurationError

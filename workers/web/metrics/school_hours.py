@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from redis.exceptions import RedisError
 
-from shared.adapters.powerschool.cache import JsonCache
+from shared.adapters.redis.cache import JsonCache
 from shared.cron import matches
 from workers.container import Container
 

@@ -3,19 +3,20 @@
 import re
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 import structlog
-from pydantic import TypeAdapter
+from pydantic import AliasChoices, Field, TypeAdapter
 
 from shared.adapters.http.decimal_json import Json
-from shared.adapters.http.response import ApiResponse, UnreadableRow
-from shared.adapters.powerschool.api import PowerSchoolApi
-from shared.adapters.powerschool.cache import JsonCache
+from shared.adapters.http.response import ApiResponse
+from shared.adapters.http.wire import AnyText, Date, FirstId, Wire
+from shared.adapters.powerschool.client import PowerSchoolApi
 from shared.adapters.powerschool.gradebook import payloads
 from shared.adapters.powerschool.gradebook.payloads import JsonObject
-from shared.adapters.powerschool.gradebook.reader import AssignmentReader
-from shared.adapters.powerschool.metadata import MetadataReader
-from shared.adapters.powerschool.wire import CategoryWire, XteAssignment
+from shared.adapters.powerschool.gradebook.reader import read_assignments
+from shared.adapters.powerschool.powerqueries import PowerQueries
+from shared.adapters.redis.cache import JsonCache
 from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.errors import RequestRejected, TransientError
@@ -29,6 +30,62 @@ CATEGORY_MAX_AGE = timedelta(minutes=10)
 # The name in `deploy/powerschool-plugin/plugin.xml`. PowerSchool does not document whether `createdbyplugin` holds the
 # name or the id of a plugin.
 PLUGIN_NAME = "passback"
+
+
+class ExcludedSection(Wire):
+    """A section in which a category is not offered."""
+
+    sectionsdcid: int
+
+
+class CategoryWire(Wire):
+    """One of `GET /ws/xte/teacher_category`; the documented and the measured names differ."""
+
+    id: int = Field(validation_alias=AliasChoices("teachercategoryid", "id"))
+    name: AnyText
+    isactive: bool
+    districtteachercategoryid: int | None = None
+    defaultpublishoption: str | None = None
+    isinfinalgrades: bool | None = None
+    isdefaultpublishscores: bool | None = None
+    excluded: list[ExcludedSection] = Field(
+        default_factory=list,
+        validation_alias=AliasChoices(
+            "_teachercategorysectionexcludeassociations", "_teachercategorysectionexcludeassocs"
+        ),
+    )
+
+    def to_domain(self) -> TeacherCategory:
+        """Return the category."""
+        return TeacherCategory(
+            id=self.id,
+            name=self.name,
+            active=self.isactive,
+            district_category_id=self.districtteachercategoryid,
+            excluded_section_dcids=frozenset(section.sectionsdcid for section in self.excluded),
+            default_publish_option=self.defaultpublishoption or None,
+            counted=self.isinfinalgrades,
+            scores_published=self.isdefaultpublishscores,
+        )
+
+
+class AssignmentSectionWire(Wire):
+    """One of an assignment's `_assignmentsections`. All but the ids shows that the response is an assignment."""
+
+    assignmentsectionid: FirstId
+    sectionsdcid: int
+    name: str
+    duedate: Date
+    scoreentrypoints: Decimal
+
+
+class XteAssignment(Wire):
+    """`GET /ws/xte/section/assignment/{id}`."""
+
+    assignmentid: FirstId
+    sections: list[AssignmentSectionWire] = Field(validation_alias="_assignmentsections")
+
+
 _CATEGORIES = TypeAdapter(list[CategoryWire])
 _ASSIGNMENT = TypeAdapter(XteAssignment)
 _ONE_ASSIGNMENT = "/ws/xte/section/assignment/{assignment_id}"
@@ -39,22 +96,14 @@ _FIRST_NUMBER = re.compile(r"(?<!\d)\d{1,19}(?!\d)", re.ASCII)
 class Gradebook:
     """Every call acts for a teacher, who must be able to edit the section. Thread-safe."""
 
-    def __init__(
-        self,
-        api: PowerSchoolApi,
-        reader: AssignmentReader,
-        metadata: MetadataReader,
-        cache: JsonCache,
-    ) -> None:
+    def __init__(self, api: PowerSchoolApi, queries: PowerQueries, cache: JsonCache) -> None:
         self._api = api
-        self._reader = reader
-        self._metadata = metadata
+        self._queries = queries
         self._cache = cache
 
     def plugin_ids(self) -> frozenset[str]:
         """Return the values of `createdbyplugin` that mean "made through this plugin"."""
-        marks = {str(self._metadata.read().plugin_id), PLUGIN_NAME}
-        return frozenset(mark for mark in marks if mark)
+        return frozenset((str(self._api.metadata().plugin_id), PLUGIN_NAME))
 
     def categories(self, users_dcid: int, year_id: int, *, refresh: bool = False) -> tuple[TeacherCategory, ...]:
         """Return the teacher's categories, inactive ones included. One that cannot be read is left out and logged.
@@ -68,7 +117,8 @@ class Gradebook:
         params = [("users_dcid", str(users_dcid)), ("year_id", str(year_id))]
         found, unreadable = self._api.send("GET", "/ws/xte/teacher_category", params=params).rows(_CATEGORIES)
         for row in unreadable:
-            log.warning(LogEvent.CATEGORY_SKIPPED, category_id=_category_id(row), fields=row.fields)
+            category_id = row.id("teachercategoryid") or row.id()
+            log.warning(LogEvent.CATEGORY_SKIPPED, category_id=category_id, fields=row.fields)
         # The parsed values are cached: text such as NaN is another one after a round trip through JSON.
         self._cache.put("categories", of, _CATEGORIES.dump_python(found, mode="json"), CATEGORY_MAX_AGE)
         return tuple(category.to_domain() for category in found)
@@ -77,7 +127,7 @@ class Gradebook:
         self, sections: Sequence[RosteredSection], scores_of: Collection[int]
     ) -> tuple[ActualAssignment, ...]:
         """Return every assignment of the sections; with scores for the assignment sections in `scores_of`."""
-        return self._reader.read(sections, scores_of)
+        return read_assignments(self._queries, sections, scores_of)
 
     def create(self, users_dcid: int, desired: DesiredAssignment) -> CreatedAssignment:
         """Create the assignment. Not safe to repeat: claim the link first.
@@ -86,13 +136,13 @@ class Gradebook:
         """
         params = [("users_dcid", str(users_dcid))]
         body = payloads.new_assignment(desired)
-        answer = self._api.send("POST", "/ws/xte/section/assignment/", params=params, body=body)
-        location = _LAST_NUMBER.search(answer.headers.get("Location", ""))
+        response = self._api.send("POST", "/ws/xte/section/assignment/", params=params, body=body)
+        location = _LAST_NUMBER.search(response.headers.get("Location", ""))
         if location is None:
-            raise answer.unexpected("no Location")
+            raise response.unexpected("no Location")
         assignment_id = int(location[1])
         # Browsers get this header; whether plugins do is not known.
-        in_header = _FIRST_NUMBER.search(answer.headers.get("AssignmentSectionIds", ""))
+        in_header = _FIRST_NUMBER.search(response.headers.get("AssignmentSectionIds", ""))
         section_id = int(in_header[0]) if in_header else self._read_back(users_dcid, assignment_id, desired)
         return CreatedAssignment(assignment_id, section_id)
 
@@ -100,9 +150,9 @@ class Gradebook:
         """Return the new assignment's section id. The assignment exists by now: never raises `RequestRejected`."""
         try:
             return self._section_id(users_dcid, assignment_id, desired)
-        except RequestRejected as refused:
-            message = f"POST /ws/xte/section/assignment/: created, not readable ({refused})"
-            raise TransientError(message, cause="powerschool_unexpected") from refused
+        except RequestRejected as error:
+            message = f"POST /ws/xte/section/assignment/: created, not readable ({error})"
+            raise TransientError(message, cause="powerschool_unexpected") from error
 
     def update(self, users_dcid: int, actual: ActualAssignment, desired: DesiredAssignment) -> None:
         """Make the assignment's own fields equal `desired`, keeping what passback does not own.
@@ -122,58 +172,49 @@ class Gradebook:
 
         Source: PowerSchool xte API, `PUT /ws/xte/score`.
         """
-        if not rows:
-            return
+        body = payloads.scores(rows) if rows else None
         try:
-            self._put_scores(users_dcid, rows)
-        except RequestRejected as refused:
-            # PowerSchool asks so, once, when its own state moved under the request.
-            if not _asks_to_resubmit(refused):
+            self._put_scores(users_dcid, body)
+        except RequestRejected as error:
+            # PowerSchool asks for this, once, when its own state moved under the request.
+            if not _asks_to_resubmit(error):
                 raise
-            self._resubmit(users_dcid, rows)
+            try:
+                self._put_scores(users_dcid, body)
+            except RequestRejected as again:
+                if _asks_to_resubmit(again):
+                    raise TransientError(str(again), cause="powerschool_resubmit") from again
+                raise
 
-    def _resubmit(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
-        try:
-            self._put_scores(users_dcid, rows)
-        except RequestRejected as refused:
-            if _asks_to_resubmit(refused):
-                raise TransientError(str(refused), cause="powerschool_resubmit") from refused
-            raise
-
-    def _put_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
-        params = [("users_dcid", str(users_dcid)), ("status", "A")]
-        self._api.send("PUT", "/ws/xte/score", params=params, body=payloads.scores(rows))
+    def _put_scores(self, users_dcid: int, body: Json) -> None:
+        if body is not None:
+            params = [("users_dcid", str(users_dcid)), ("status", "A")]
+            self._api.send("PUT", "/ws/xte/score", params=params, body=body)
 
     def clear_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         """Empty the scores, all or none. Raises `RequestRejected`: PowerSchool may well not know this way to clear.
 
         Source: `PUT /ws/xte/score`; `payloads.scores` says what is inferred.
         """
-        if rows:
-            params = [("users_dcid", str(users_dcid)), ("status", "A")]
-            self._api.send("PUT", "/ws/xte/score", params=params, body=payloads.scores(rows))
+        self._put_scores(users_dcid, payloads.scores(rows) if rows else None)
 
     def _section_id(self, users_dcid: int, assignment_id: int, desired: DesiredAssignment) -> int:
-        answer, current = self._current(users_dcid, assignment_id)
-        for section in answer.parse(_ASSIGNMENT, current).sections:
+        response, current = self._current(users_dcid, assignment_id)
+        for section in response.parse(_ASSIGNMENT, current).sections:
             if section.sectionsdcid == desired.section_dcid:
                 return section.assignmentsectionid
-        raise answer.unexpected("no section of the new assignment")
+        raise response.unexpected("no section of the new assignment")
 
     def _current(self, users_dcid: int, assignment_id: int) -> tuple[ApiResponse, JsonObject]:
         """Return the assignment as PowerSchool has it; some versions wrap it in a list."""
         params = [("users_dcid", str(users_dcid))]
-        answer = self._api.send("GET", _ONE_ASSIGNMENT, {"assignment_id": assignment_id}, params=params)
-        found: Json = answer.body[0] if isinstance(answer.body, list) and answer.body else answer.body
-        answer.parse(_ASSIGNMENT, found)
+        response = self._api.send("GET", _ONE_ASSIGNMENT, {"assignment_id": assignment_id}, params=params)
+        found: Json = response.body[0] if isinstance(response.body, list) and response.body else response.body
+        response.parse(_ASSIGNMENT, found)
         if not isinstance(found, dict):
-            raise answer.unexpected("no assignment")
-        return answer, found
+            raise response.unexpected("no assignment")
+        return response, found
 
 
-def _category_id(odd: UnreadableRow) -> str | None:
-    return odd.id("teachercategoryid") or odd.id()
-
-
-def _asks_to_resubmit(refused: RequestRejected) -> bool:
-    return refused.status == 412 and "resubmit" in refused.error_text.lower()
+def _asks_to_resubmit(error: RequestRejected) -> bool:
+    return error.status == 412 and "resubmit" in error.error_text.lower()

@@ -44,10 +44,10 @@ def changed_assignment(current: JsonObject, assignment_section_id: int, desired:
     An update replaces the whole assignment, so every section and id is sent back. Where an assignment spans
     sections, all but the due date must be equal in them.
     """
-    kept = _untagged(current)
-    sections = _objects(kept.get("_assignmentsections"))
-    kept["_assignmentsections"] = [_changed_section(each, assignment_section_id, desired) for each in sections]
-    return kept
+    changed = _untagged(current)
+    sections = _objects(changed.get("_assignmentsections"))
+    changed["_assignmentsections"] = [_changed_section(one, assignment_section_id, desired) for one in sections]
+    return changed
 
 
 def scores(rows: Sequence[ScoreRow]) -> JsonObject:
@@ -117,18 +117,17 @@ def _weight(section: JsonObject) -> Decimal:
 def _recategorized(section: JsonObject, category_id: int) -> list[Json]:
     """Return the section's categories with the primary one replaced, its association's id kept."""
     associations = _objects(section.get("_assignmentcategoryassociations"))
-    if not any(each.get("isprimary", True) for each in associations):
-        return [*associations, {"teachercategoryid": category_id, "isprimary": True}]
-    return [_associated(each, category_id) if each.get("isprimary", True) else each for each in associations]
-
-
-def _associated(association: JsonObject, category_id: int) -> Json:
-    kept = {key: value for key, value in association.items() if key != "_teachercategory"}
-    return {**kept, "teachercategoryid": category_id}
+    primary = [association for association in associations if association.get("isprimary", True)]
+    for association in primary:
+        association.pop("_teachercategory", None)
+        association["teachercategoryid"] = category_id
+    if not primary:
+        associations.append({"teachercategoryid": category_id, "isprimary": True})
+    return [*associations]
 
 
 def _objects(value: Json) -> list[JsonObject]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _untagged(value: JsonObject) -> JsonObject:

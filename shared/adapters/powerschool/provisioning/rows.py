@@ -1,20 +1,16 @@
 """Rows of the plugin's provisioning queries, and the values they come to. Query rows are text throughout."""
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
-from pydantic import BeforeValidator
+from pydantic import Field
 
+from shared.adapters.http.wire import AnyText, Date, EnrollmentDate, IntOrZero, OptionalId, Wire
 from shared.adapters.powerschool.pagination import QueryList
-from shared.adapters.powerschool.rosters.enrollments import ENROLLED, PRE_REGISTERED
-from shared.adapters.powerschool.wire import Day, EnrollmentDay, MaybeId, WholeText, Wire
+from shared.adapters.powerschool.rosters.sis_ids import ENROLLED, PRE_REGISTERED
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from shared.domain.provisioning.roster import (
-    CatalogCourse,
-    ClassEnrollment,
     ClassSection,
-    School,
-    SchoolTerm,
     StaffMember,
     Student,
     TeachingAssignment,
@@ -24,62 +20,33 @@ CURRENT = 1
 """SCHOOLSTAFF.STATUS of those who work there; 0 and 2 do not (v1 reference, `school_affiliation.status`)."""
 
 
-def _zero_if_blank(value: object) -> object:
-    return 0 if value in (None, "") else value
-
-
-Number = Annotated[int, BeforeValidator(_zero_if_blank)]
-
-
 class SchoolRow(Wire):
-    """A row of `org.passback.sync.provisioning.schools`."""
+    """A row of `org.passback.sync.provisioning.schools`, with the fields of `School`."""
 
-    school_number: int
-    school_dcid: int
-    school_name: WholeText = ""
-
-    def school(self) -> School:
-        """Return the school."""
-        return School(self.school_number, self.school_dcid, self.school_name)
+    number: int = Field(validation_alias="school_number")
+    dcid: int = Field(validation_alias="school_dcid")
+    name: AnyText = Field("", validation_alias="school_name")
 
 
 class TermRow(Wire):
-    """A row of `org.passback.sync.provisioning.terms`."""
+    """A row of `org.passback.sync.provisioning.terms`, with the fields of `SchoolTerm`."""
 
-    term_id: int
-    term_dcid: int
+    id: int = Field(validation_alias="term_id")
+    dcid: int = Field(validation_alias="term_dcid")
     school_number: int
     year_id: int
-    term_name: WholeText = ""
-    abbreviation: WholeText = ""
-    first_day: Day
-    last_day: Day
-
-    def term(self) -> SchoolTerm:
-        """Return the term."""
-        return SchoolTerm(
-            id=self.term_id,
-            dcid=self.term_dcid,
-            school_number=self.school_number,
-            year_id=self.year_id,
-            name=self.term_name,
-            abbreviation=self.abbreviation,
-            first_day=self.first_day,
-            last_day=self.last_day,
-        )
+    name: AnyText = Field("", validation_alias="term_name")
+    abbreviation: AnyText = ""
+    first_day: Date
+    last_day: Date
 
 
 class CourseRow(Wire):
-    """A row of `org.passback.sync.provisioning.courses`."""
+    """A row of `org.passback.sync.provisioning.courses`, with the fields of `CatalogCourse`."""
 
-    course_dcid: int
-    course_number: WholeText
-    course_name: WholeText = ""
-    school_number: Number = 0
-
-    def course(self) -> CatalogCourse:
-        """Return the course."""
-        return CatalogCourse(self.course_number, self.course_name, self.school_number)
+    number: AnyText = Field(validation_alias="course_number")
+    name: AnyText = Field("", validation_alias="course_name")
+    school_number: IntOrZero = 0
 
 
 class FeedSectionRow(Wire):
@@ -89,14 +56,14 @@ class FeedSectionRow(Wire):
     section_id: int
     school_number: int
     term_id: int
-    course_number: WholeText = ""
-    section_number: WholeText = ""
-    lead_users_dcid: MaybeId = None
-    co_users_dcid: MaybeId = None
-    section_teacher_id: MaybeId = None
-    co_role_id: MaybeId = None
-    co_first_day: EnrollmentDay = None
-    co_last_day: EnrollmentDay = None
+    course_number: AnyText = ""
+    section_number: AnyText = ""
+    lead_users_dcid: OptionalId = None
+    co_users_dcid: OptionalId = None
+    section_teacher_id: OptionalId = None
+    co_role_id: OptionalId = None
+    co_first_day: EnrollmentDate = None
+    co_last_day: EnrollmentDate = None
 
 
 class StaffRow(Wire):
@@ -104,12 +71,12 @@ class StaffRow(Wire):
 
     users_dcid: int
     staff_id: int
-    teacher_number: WholeText = ""
-    first_name: WholeText = ""
-    last_name: WholeText = ""
-    email: WholeText = ""
-    school_number: Number = 0
-    status: Number = 0
+    teacher_number: AnyText = ""
+    first_name: AnyText = ""
+    last_name: AnyText = ""
+    email: AnyText = ""
+    school_number: IntOrZero = 0
+    status: IntOrZero = 0
 
 
 class FeedStudentRow(Wire):
@@ -120,57 +87,43 @@ class FeedStudentRow(Wire):
     """
 
     student_dcid: int
-    student_number: WholeText = ""
-    first_name: WholeText = ""
-    last_name: WholeText = ""
-    school_number: Number = 0
+    student_number: AnyText = ""
+    first_name: AnyText = ""
+    last_name: AnyText = ""
+    school_number: IntOrZero = 0
     enroll_status: int
-    email_id: MaybeId = None
-    email: WholeText = ""
-    is_primary: Number = 0
-    priority: MaybeId = None
-    preferred_first_name: WholeText = ""
-    preferred_last_name: WholeText = ""
+    email_id: OptionalId = None
+    email: AnyText = ""
+    is_primary: IntOrZero = 0
+    priority: OptionalId = None
+    preferred_first_name: AnyText = ""
+    preferred_last_name: AnyText = ""
 
-    def precedence(self) -> tuple[bool, int, int]:
-        """Return where the address stands among the student's: the smallest is the one to use."""
+    def priority_of_email(self) -> tuple[bool, int, int]:
+        """Return the rank of the address among the student's: the smallest is used."""
         return self.is_primary != 1, 1 << 30 if self.priority is None else self.priority, self.email_id or 0
 
 
 class EnrollmentRow(Wire):
-    """A row of `org.passback.sync.provisioning.enrollments`."""
+    """A row of `org.passback.sync.provisioning.enrollments`, with the fields of `ClassEnrollment`."""
 
-    enrollment_dcid: int
     section_dcid: int
     student_dcid: int
-    entry_date: EnrollmentDay = None
-    exit_date: EnrollmentDay = None
+    entry_date: EnrollmentDate = None
+    exit_date: EnrollmentDate = None
     is_dropped: bool = False
 
-    def enrollment(self) -> ClassEnrollment:
-        """Return the enrollment."""
-        return ClassEnrollment(
-            section_dcid=self.section_dcid,
-            student_dcid=self.student_dcid,
-            entry_date=self.entry_date,
-            exit_date=self.exit_date,
-            is_dropped=self.is_dropped,
-        )
 
-
-def teaching(rows: Iterable[FeedSectionRow]) -> tuple[TeachingAssignment, ...]:
+def teaching(rows: Sequence[FeedSectionRow]) -> tuple[TeachingAssignment, ...]:
     """Return who teaches the section of these rows, the lead teacher first. A USERS.DCID of 0 is nobody's."""
-    rows = tuple(rows)
     lead = rows[0].lead_users_dcid
     leads = [TeachingAssignment(lead, is_lead=True)] if lead else []
-    others = (_co_teaching(row, user) for row in rows if (user := row.co_users_dcid) and user != lead)
-    return (*leads, *dict.fromkeys(others))
-
-
-def _co_teaching(row: FeedSectionRow, users_dcid: int) -> TeachingAssignment:
-    return TeachingAssignment(
-        users_dcid, is_lead=False, role_id=row.co_role_id, first_day=row.co_first_day, last_day=row.co_last_day
+    others = (
+        TeachingAssignment(user, False, row.co_role_id, row.co_first_day, row.co_last_day)
+        for row in rows
+        if (user := row.co_users_dcid) and user != lead
     )
+    return (*leads, *dict.fromkeys(others))
 
 
 def section_of(rows: list[FeedSectionRow]) -> ClassSection:
@@ -190,8 +143,8 @@ def section_of(rows: list[FeedSectionRow]) -> ClassSection:
 def member_of(rows: list[StaffRow]) -> StaffMember:
     """Return the person with the schools that they work at; who works at none keeps those of the past."""
     row = rows[0]
-    current = [each.school_number for each in rows if each.status == CURRENT]
-    schools = current or [each.school_number for each in rows]
+    current = [row.school_number for row in rows if row.status == CURRENT]
+    schools = current or [row.school_number for row in rows]
     return StaffMember(
         users_dcid=row.users_dcid,
         teacher_number=row.teacher_number,
@@ -206,14 +159,14 @@ def member_of(rows: list[StaffRow]) -> StaffMember:
 def student_of(rows: list[FeedStudentRow]) -> Student:
     """Return the student with the primary e-mail address, else the first by its priority."""
     row = rows[0]
-    addresses = [each for each in rows if each.email.strip()]
-    chosen = min(addresses, key=FeedStudentRow.precedence, default=None)
+    addresses = [row for row in rows if row.email.strip()]
+    address = min(addresses, key=FeedStudentRow.priority_of_email, default=None)
     return Student(
         dcid=row.student_dcid,
         number=row.student_number,
         first_name=row.first_name,
         last_name=row.last_name,
-        email=chosen.email.strip() if chosen else None,
+        email=address.email.strip() if address else None,
         school_number=row.school_number,
         is_active=row.enroll_status == ENROLLED,
         is_pre_registered=row.enroll_status == PRE_REGISTERED,

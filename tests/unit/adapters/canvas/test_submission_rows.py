@@ -13,7 +13,7 @@ from scripted_remote import ScriptedRemote, answer, text
 from shared.adapters.canvas import submission_rows
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool
-from shared.adapters.powerschool.gradebook import rows
+from shared.adapters.powerschool.gradebook import reader
 from shared.domain.passback.canvas import GradebookRow, Submission
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, Score, Term
 from shared.errors import TransientError, UnexpectedResponse
@@ -73,7 +73,7 @@ def test_a_state_row_is_read_either_way(
     """Both ways give the same assignment with the same score."""
     body = {"name": "state", "record": [{**STATE_ROW, **change}]}
     remote.on("POST", STATE, answer(body))
-    assert _takes(rows.DECODER, body) is fast
+    assert _takes(reader.DECODER, body) is fast
     assert ps.gradebook.assignments([SECTION], {800}) == (HELD,)
 
 

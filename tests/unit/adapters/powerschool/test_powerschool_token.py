@@ -11,7 +11,7 @@ from scripted_remote import ScriptedRemote, answer, text
 from shared.adapters.http.client import RemoteApi
 from shared.adapters.http.exchange import RequestContext, current_context, http_client, use_context
 from shared.adapters.powerschool import PowerSchool, powerschool
-from shared.adapters.powerschool.token import SharedToken
+from shared.adapters.powerschool.client import SharedToken
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import ManualClock
@@ -178,7 +178,7 @@ def test_a_fetch_that_hangs_spends_no_attempt(redis_client: redis.Redis, keys: K
     gate = RemoteLimiter(redis_client, keys, "powerschool", clock, timedelta(0))
     api = RemoteApi("powerschool", http_client("https://powerschool.test", 5), gate, clock)
     # The lock is waited for for six seconds longer than a fetch may take.
-    token = SharedToken(api, redis_client, keys, "client", "secret", longest_fetch=timedelta(seconds=-4.9))
+    token = SharedToken(api, redis_client, keys, "client", "secret", max_fetch=timedelta(seconds=-4.9))
     with pytest.raises(ServiceUnavailable) as caught:
         token.current()
     assert (caught.value.cause, caught.value.outcome_unknown) == ("powerschool_timeout", False)

@@ -11,9 +11,9 @@ import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer, sent, text
 
-from shared.adapters.powerschool import IndexingFeed, roster_feed
+from shared.adapters.powerschool import PowerSchoolRosterFeed, roster_feed
 from shared.adapters.powerschool.pagination import READINGS
-from shared.adapters.powerschool.provisioning.queries import ROWS_PER_PAGE
+from shared.adapters.powerschool.provisioning.reader import ROWS_PER_PAGE
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings
@@ -87,7 +87,7 @@ def feed(
     keys: Keys,
     clock: ManualClock,
     remote: ScriptedRemote,
-) -> Iterator[IndexingFeed]:
+) -> Iterator[PowerSchoolRosterFeed]:
     remote.on("POST", "/oauth/access_token", answer(TOKEN)).on("GET", "/ws/v1/metadata", answer(METADATA))
     for name, rows in LISTS.items():
         remote.on("POST", f"{QUERY}{name}", page(rows))
@@ -96,14 +96,14 @@ def feed(
         yield made
 
 
-def read(feed: IndexingFeed, remote: ScriptedRemote, **lists: list[dict[str, Any]]) -> Roster:
+def read(feed: PowerSchoolRosterFeed, remote: ScriptedRemote, **lists: list[dict[str, Any]]) -> Roster:
     for name, rows in lists.items():
         remote.on("POST", f"{QUERY}{name}", page(rows))
         remote.on("POST", f"{QUERY}{name}/count", answer({"count": len(rows)}))
     return feed.read()
 
 
-def test_a_section_has_its_lead_teacher_first(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_a_section_has_its_lead_teacher_first(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """It comes once per co-teacher; nobody teaches twice, and a user 0 is nobody."""
     rows = [
         {**SECTION, "co_users_dcid": user, "section_teacher_id": row}
@@ -122,7 +122,7 @@ def test_a_section_has_its_lead_teacher_first(feed: IndexingFeed, remote: Script
     )
 
 
-def test_a_section_may_have_co_teachers_only(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_a_section_may_have_co_teachers_only(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """Nulls are left out of the row."""
     row = {key: value for key, value in SECTION.items() if key != "lead_users_dcid"} | {"co_users_dcid": "502"}
     assert read(feed, remote, sections=[row]).sections[0].teachers == (TeachingAssignment(502, is_lead=False),)
@@ -139,7 +139,7 @@ def test_a_section_may_have_co_teachers_only(feed: IndexingFeed, remote: Scripte
     ],
 )
 def test_the_primary_address_counts(
-    feed: IndexingFeed, remote: ScriptedRemote, addresses: list[tuple[str, str, str]], email: str | None
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote, addresses: list[tuple[str, str, str]], email: str | None
 ) -> None:
     """Else the first by priority; a student without one is no error."""
     rows = [
@@ -155,7 +155,7 @@ def test_the_primary_address_counts(
     [(["1"], (12,), True), (["1", "1"], (12, 13), True), (["2", "1"], (13,), True), (["2", ""], (12, 13), False)],
 )
 def test_staff_work_where_they_are_current(
-    feed: IndexingFeed, remote: ScriptedRemote, statuses: list[str], schools: tuple[int, ...], is_active: bool
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote, statuses: list[str], schools: tuple[int, ...], is_active: bool
 ) -> None:
     """A person comes once per school; who works at none any more is not active and keeps the old ones."""
     rows = [
@@ -166,7 +166,7 @@ def test_staff_work_where_they_are_current(
     assert member == StaffMember(501, "007", "", "", None, schools, is_active)
 
 
-def test_enrollments_keep_their_dates_and_their_drop(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_enrollments_keep_their_dates_and_their_drop(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """One that nobody dated began before everything; ids that refer to nothing stay."""
     dropped = {**ENROLLMENT, "enrollment_dcid": "2", "exit_date": "2031-09-01", "is_dropped": "1"}
     undated = {"enrollment_dcid": "3", "section_dcid": "1", "student_dcid": "2", "entry_date": "", "is_dropped": "0"}
@@ -177,7 +177,7 @@ def test_enrollments_keep_their_dates_and_their_drop(feed: IndexingFeed, remote:
     )
 
 
-def test_empty_rosters_are_read_as_such(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_empty_rosters_are_read_as_such(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """Without `record`, counted as zero: whether that can be is for planning to say."""
     assert read(feed, remote, **{name: [] for name in LISTS}) == Roster((), (), (), (), (), (), ())
 
@@ -194,7 +194,9 @@ def uncounted(rows: list[dict[str, Any]]) -> httpx.Response:
     return answer({"name": "any"} | ({"record": rows} if rows else {}))
 
 
-def test_a_page_begins_after_the_last_row_of_the_one_before(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_a_page_begins_after_the_last_row_of_the_one_before(
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote
+) -> None:
     """Whatever its length: a cap makes pages shorter than asked for, and says nothing."""
     scripted(remote, [([1, 4], 5), ([6, 7], 3), ([9], 1)], [5, 5])
     assert len(feed.read().enrollments) == 5
@@ -203,7 +205,7 @@ def test_a_page_begins_after_the_last_row_of_the_one_before(feed: IndexingFeed, 
     assert {(r.url.params["page"], r.url.params["pagesize"]) for r in asked} == {("1", str(ROWS_PER_PAGE))}
 
 
-def test_pages_may_begin_within_a_record(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_pages_may_begin_within_a_record(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """A student with three addresses, two of them on the next page, is one student."""
     rows = [
         {**STUDENT, "email_id": str(number), "email": f"a{number}@x.example", "is_primary": str(int(number == 3))}
@@ -228,7 +230,7 @@ def test_pages_may_begin_within_a_record(feed: IndexingFeed, remote: ScriptedRem
     ids=["missing", "all missing", "more than counted", "missing and uncounted", "all missing and uncounted"],
 )
 def test_rows_that_do_not_match_their_count_are_no_roster(
-    feed: IndexingFeed, remote: ScriptedRemote, pages: list[tuple[list[int], int | None]], counts: list[int]
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote, pages: list[tuple[list[int], int | None]], counts: list[int]
 ) -> None:
     """A part of a roster is never taken for the whole."""
     readings = [*pages, *pages, *pages] if pages[-1][1] is None else pages
@@ -249,7 +251,7 @@ def test_rows_that_do_not_match_their_count_are_no_roster(
     ids=["grew ahead", "shrank ahead", "shrank behind", "shrank before the first page", "last row gone"],
 )
 def test_a_list_whose_count_moves_is_read_again(
-    feed: IndexingFeed, remote: ScriptedRemote, first: list[tuple[list[int], int | None]], counts: list[int]
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote, first: list[tuple[list[int], int | None]], counts: list[int]
 ) -> None:
     """The undisturbed reading counts."""
     scripted(remote, [*first, ([1, 2], 3), ([5], 1)], [*counts, 3, 3])
@@ -257,7 +259,7 @@ def test_a_list_whose_count_moves_is_read_again(
     assert (len(roster.enrollments), roster.unsettled) == (3, ())
 
 
-def test_readings_that_never_agree_are_told(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_readings_that_never_agree_are_told(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """The last one of several is passed on, for a person to see; nothing of it is applied by itself."""
     moving: list[tuple[list[int], int | None]] = [([1, 2], 3), ([3], 2), ([4], 1)]
     scripted(remote, moving * READINGS, [3, 4] * READINGS)
@@ -266,7 +268,9 @@ def test_readings_that_never_agree_are_told(feed: IndexingFeed, remote: Scripted
     assert len(remote.asked("POST", f"{QUERY}enrollments")) == len(moving) * READINGS
 
 
-def test_a_query_that_ignores_its_arguments_is_of_an_older_plugin(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_a_query_that_ignores_its_arguments_is_of_an_older_plugin(
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote
+) -> None:
     """Its second page begins with the first row again."""
     scripted(remote, [([1, 2], 3), ([1, 2], 3)], [3])
     with pytest.raises(QueryUnavailable) as caught:
@@ -275,7 +279,7 @@ def test_a_query_that_ignores_its_arguments_is_of_an_older_plugin(feed: Indexing
 
 
 @pytest.mark.parametrize("dcids", [[2, 1], [1, 1]])
-def test_rows_out_of_order_are_no_list(feed: IndexingFeed, remote: ScriptedRemote, dcids: list[int]) -> None:
+def test_rows_out_of_order_are_no_list(feed: PowerSchoolRosterFeed, remote: ScriptedRemote, dcids: list[int]) -> None:
     """Nothing could be said of what is between two pages."""
     scripted(remote, [(dcids, 2)], [2])
     with pytest.raises(UnexpectedResponse, match="out of order"):
@@ -284,7 +288,7 @@ def test_rows_out_of_order_are_no_list(feed: IndexingFeed, remote: ScriptedRemot
 
 @pytest.mark.parametrize("body", [{"count": "1"}, {"resource": {"count": 1}}])
 def test_pages_that_do_not_count_themselves_are_counted(
-    feed: IndexingFeed, remote: ScriptedRemote, body: dict[str, Any]
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote, body: dict[str, Any]
 ) -> None:
     """By `/count`, in either of its shapes."""
     remote.on("POST", f"{QUERY}students", answer({"name": "students", "record": STUDENT}))
@@ -292,7 +296,7 @@ def test_pages_that_do_not_count_themselves_are_counted(
     assert len(feed.read().students) == 1
 
 
-def test_a_count_that_is_none_is_no_count(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_a_count_that_is_none_is_no_count(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """Nothing is assumed."""
     remote.on("POST", f"{QUERY}students", answer({"name": "students", "record": [STUDENT]}))
     remote.on("POST", f"{QUERY}students/count", answer({}))
@@ -300,7 +304,7 @@ def test_a_count_that_is_none_is_no_count(feed: IndexingFeed, remote: ScriptedRe
         feed.read()
 
 
-def test_a_page_that_fails_by_itself_is_asked_for_again(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_a_page_that_fails_by_itself_is_asked_for_again(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """Twice; the rows before it need not be read again."""
     failure = text("Internal Server Error", 500)
     remote.on("POST", f"{QUERY}students", failure, httpx.ReadTimeout(""), page([STUDENT]))
@@ -308,7 +312,7 @@ def test_a_page_that_fails_by_itself_is_asked_for_again(feed: IndexingFeed, remo
     assert len(remote.asked("POST", f"{QUERY}schools")) == 1
 
 
-def test_a_page_that_keeps_failing_fails_the_reading(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_a_page_that_keeps_failing_fails_the_reading(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """And nothing is remembered of it."""
     remote.on("POST", f"{QUERY}enrollments", text("Internal Server Error", 500))
     with pytest.raises(TransientError):
@@ -316,7 +320,7 @@ def test_a_page_that_keeps_failing_fails_the_reading(feed: IndexingFeed, remote:
     assert len(remote.asked("POST", f"{QUERY}enrollments")) == 3
 
 
-def test_an_unwell_system_is_left_alone(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_an_unwell_system_is_left_alone(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """In maintenance it is not asked again at once."""
     remote.on("POST", f"{QUERY}terms", text("", 302, Location="https://message.example/"))
     with pytest.raises(ServiceUnavailable):
@@ -324,7 +328,7 @@ def test_an_unwell_system_is_left_alone(feed: IndexingFeed, remote: ScriptedRemo
     assert len(remote.asked("POST", f"{QUERY}terms")) == 1
 
 
-def test_wrong_credentials_are_no_missing_query(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_wrong_credentials_are_no_missing_query(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """Nothing about the plugin's queries is known."""
     remote.on("POST", "/oauth/access_token", answer({"error": "invalid_client"}, 401))
     with pytest.raises(AccessDenied) as caught:
@@ -345,7 +349,7 @@ def test_wrong_credentials_are_no_missing_query(feed: IndexingFeed, remote: Scri
     ],
 )
 def test_the_data_version_tells_whether_rosters_changed(
-    feed: IndexingFeed, remote: ScriptedRemote, version: str | None, tables: dict[str, Any], has_changed: bool
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote, version: str | None, tables: dict[str, Any], has_changed: bool
 ) -> None:
     """In one request; scores are no rosters, and without a version to compare with everything is new."""
     body = {"$dataversion": "16323283", "tables": tables}
@@ -366,21 +370,21 @@ def test_the_data_version_tells_whether_rosters_changed(
     ],
 )
 def test_any_other_answer_means_that_it_does_not_tell(
-    feed: IndexingFeed, remote: ScriptedRemote, found: httpx.Response
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote, found: httpx.Response
 ) -> None:
     """How an application subscribes is not public."""
     remote.on("GET", "/ws/dataversion/passback/5", found)
     assert feed.changes_since("5") is None
 
 
-def test_an_outage_is_no_answer_about_versions(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_an_outage_is_no_answer_about_versions(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """Unknown is what PowerSchool says, not what it is too unwell to say."""
     remote.on("GET", "/ws/dataversion/passback/5", text("Service Unavailable", 503))
     with pytest.raises(ServiceUnavailable):
         feed.changes_since("5")
 
 
-def test_errors_carry_no_names(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_errors_carry_no_names(feed: PowerSchoolRosterFeed, remote: ScriptedRemote) -> None:
     """A row that cannot be read is told by its fields."""
     broken = {**STUDENT, "student_dcid": "x", "last_name": "Canary", "email": "canary@x.example"}
     with pytest.raises(UnexpectedResponse) as caught:
@@ -389,7 +393,9 @@ def test_errors_carry_no_names(feed: IndexingFeed, remote: ScriptedRemote) -> No
     assert "anary" not in json.dumps([str(caught.value), repr(caught.value)])
 
 
-def test_a_districts_own_columns_for_preferred_names_are_read(feed: IndexingFeed, remote: ScriptedRemote) -> None:
+def test_a_districts_own_columns_for_preferred_names_are_read(
+    feed: PowerSchoolRosterFeed, remote: ScriptedRemote
+) -> None:
     """Where its version of the query has them; empty elsewhere."""
     rows = [{**STUDENT, "preferred_first_name": "Pref"}, {**STUDENT, "student_dcid": "8199"}]
     found = read(feed, remote, students=rows).students

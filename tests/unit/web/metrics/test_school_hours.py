@@ -6,7 +6,7 @@ from pathlib import Path
 import fakeredis
 import pytest
 
-from shared.adapters.powerschool.cache import JsonCache
+from shared.adapters.redis.cache import JsonCache
 from shared.clock import ManualClock
 from shared.config import load
 from workers.container import Container

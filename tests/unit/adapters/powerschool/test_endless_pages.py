@@ -4,12 +4,10 @@ import httpx
 import pytest
 
 from shared.adapters.http.response import ApiResponse, RequestInfo
+from shared.adapters.http.wire import Wire
 from shared.adapters.powerschool import pagination
-from shared.adapters.powerschool.pagination import Position, QueryList, QueryPage, QueryReading
-from shared.adapters.powerschool.wire import Wire
+from shared.adapters.powerschool.pagination import Position, QueryList, QueryReading
 from shared.errors import UnexpectedResponse
-
-ANSWER = ApiResponse.of(RequestInfo("powerschool", "POST", "/x"), httpx.Response(200, json={}))
 
 
 class Row(Wire):
@@ -23,11 +21,12 @@ def test_a_query_that_goes_on_for_ever_is_given_up(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(pagination, "MAX_PAGES", 50)
     asked: list[Position] = []
 
-    def page_of(after: Position) -> QueryPage:
+    def page_after(after: Position) -> ApiResponse:
         asked.append(after)
-        return QueryPage(ANSWER, [{"cc_dcid": after[0] + 1}], remaining=1_000)
+        body = {"record": [{"cc_dcid": after[0] + 1}], "count": 1_000}
+        return ApiResponse.of(RequestInfo("powerschool", "POST", "/x"), httpx.Response(200, json=body))
 
-    reading = QueryReading(QueryList("x", Row, ("cc_dcid",), "CC.DCID"), page_of, lambda: 1_000)
+    reading = QueryReading(QueryList("x", Row, ("cc_dcid",), "CC.DCID"), page_after, lambda: 1_000, list)
     with pytest.raises(UnexpectedResponse):
-        list(reading.records())
+        reading.read()
     assert len(asked) == 51

@@ -1,0 +1,109 @@
+"""Field types of what Canvas and PowerSchool send: pydantic models with them name the fields that are malformed.
+
+PowerSchool's query rows are text throughout; its xte API leaves out keys whose value is null.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+
+from shared.domain.passback.rules.score import is_reckonable
+
+# A time in the first or last year of the calendar may have no date in another time zone.
+MIN_YEAR, MAX_YEAR = 2, 9998
+
+
+class Wire(BaseModel):
+    """An object as it is sent. Unknown keys are ignored; PowerSchool adds random ones on purpose."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+def none_if_blank(value: object) -> object:
+    """Return None for empty text."""
+    return None if value == "" else value
+
+
+def _integer_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, Decimal) else _integer_as_text(value)
+
+
+def _encodable(value: str) -> str:
+    """Return the text. Raises: ValueError for half of a surrogate pair, which no file and no other system takes."""
+    value.encode()
+    return value
+
+
+def _reckonable(value: Decimal | None) -> Decimal | None:
+    """Return the number. Raises: ValueError for one that cannot be compared and rounded like a score."""
+    if not is_reckonable(value):
+        raise ValueError("a number out of range")
+    return value
+
+
+def _text_if_usable(value: object) -> str:
+    """Return the text, empty for anything else. For what no decision depends on."""
+    try:
+        return _encodable(value) if isinstance(value, str) else ""
+    except ValueError:
+        return ""
+
+
+def parse_timestamp(value: object) -> object:
+    """Return the time. Canvas writes two formats; only the standard library reads `2019-11-05 07:38:00 -0800`.
+
+    A number is read as text as well: its unit and epoch are not known.
+    """
+    time = value if value is None or isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    if isinstance(time, datetime) and not MIN_YEAR <= time.year <= MAX_YEAR:
+        raise ValueError("no time that has a local date everywhere")
+    return time
+
+
+def _enrollment_date(value: object) -> object:
+    """Return the date, None where there is none: extracts show 0/0/0 and 00/00/0000 as dates of an enrollment.
+
+    Such a row is read without the date. `enrollment_periods` says what a missing date means.
+    """
+    numbers = [int(number) for number in re.findall(r"\d+", value[:10])] if isinstance(value, str) else []
+    if isinstance(value, str) and "/" in value and len(numbers) == len(("month", "day", "year")):
+        numbers = [numbers[2], *numbers[:2]]
+    try:
+        return date(*numbers)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def without_nulls(row: object) -> object:
+    """Return the row without the keys that are null: those have a default, or are missing."""
+    return {key: value for key, value in row.items() if value is not None} if isinstance(row, Mapping) else row
+
+
+# Of both systems.
+Text = Annotated[str, AfterValidator(_encodable)]
+# Of Canvas, which writes ids as numbers or text, whatever was asked for.
+Id = Annotated[str, BeforeValidator(_integer_as_text)]
+SisId = Annotated[Text | None, BeforeValidator(none_if_blank), BeforeValidator(_integer_as_text)]
+TextIfUsable = Annotated[str, BeforeValidator(_text_if_usable)]
+Points = Annotated[Decimal | None, AfterValidator(_reckonable)]
+Timestamp = Annotated[AwareDatetime | None, BeforeValidator(parse_timestamp)]
+# Of PowerSchool.
+AnyText = Annotated[Text, BeforeValidator(_number_as_text)]
+Number = Annotated[Decimal, AfterValidator(_reckonable)]
+OptionalNumber = Annotated[Points, BeforeValidator(none_if_blank)]
+IntOrZero = Annotated[int, BeforeValidator(lambda value: 0 if value in (None, "") else value)]
+Flag = Annotated[bool, BeforeValidator(lambda value: False if value == "" else value)]
+OptionalFlag = Annotated[bool | None, BeforeValidator(none_if_blank)]
+OptionalId = Annotated[int | None, BeforeValidator(none_if_blank)]
+# One client of PowerSchool met assignment section ids that were lists.
+FirstId = Annotated[int, BeforeValidator(lambda value: value[0] if isinstance(value, list) and value else value)]
+Date = Annotated[date, BeforeValidator(lambda value: value[:10] if isinstance(value, str) else value)]
+EnrollmentDate = Annotated[date | None, BeforeValidator(_enrollment_date)]
