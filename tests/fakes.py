@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from shared.adapters.redis.sync_queue.store import AggregateResult, Lease
+from shared.adapters.redis.sync_queue.store import AggregateResult
+from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Course, GradebookRow

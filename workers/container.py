@@ -24,19 +24,16 @@ from shared.adapters.redis.dead_letters.batches import DeadLetterBatches
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.actions import Actions
-from shared.adapters.redis.operations.counter_buffer import CounterBuffer
-from shared.adapters.redis.operations.counters import Counters
+from shared.adapters.redis.operations.counters import CounterBuffer, Counters, LatencyHistogram
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.adapters.redis.operations.latency_histogram import LatencyHistogram
+from shared.adapters.redis.operations.logs import Actions, ErasureLog
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import requests_wait
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
-from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, Lease, SyncQueue
-from shared.adapters.redis.sync_queue.unknown_changes import UnknownChanges
+from shared.adapters.redis.sync_queue.scheduled import UnknownChanges
+from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.domain.passback.changes import FIRST_CHANGE_WAIT, DebounceWindow
@@ -142,7 +139,7 @@ class Container:
         )
 
     @cached_property
-    def lease_renewer(self) -> LeaseRenewer[Lease]:
+    def lease_renewer(self) -> LeaseRenewer:
         """Renews this process's leases; started by the worker."""
         return LeaseRenewer(self.changes.renew, LEASE_DURATION)
 

@@ -10,8 +10,8 @@ from datetime import datetime
 import structlog
 
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import ErasureLog
 from shared.adapters.redis.operations.heartbeats import Heartbeats
+from shared.adapters.redis.operations.logs import ErasureLog
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.domain.passback.erasure import StudentIds
 from shared.domain.pauses import course_target

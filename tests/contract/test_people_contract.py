@@ -7,7 +7,7 @@ from stores_under_test import START
 
 from shared.adapters.redis.dead_letters.batches import SILENT_AFTER, BatchState, DeadLetterBatches
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.actions import Actions
+from shared.adapters.redis.operations.logs import Actions
 from shared.adapters.redis.operations.sign_in import (
     MAX_GUESSES,
     MAX_GUESSES_OF_ACCOUNT,

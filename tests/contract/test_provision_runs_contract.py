@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease, ScheduleState
-from shared.adapters.redis.provisioning.student_sis_ids import stored_student_ids
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, ScheduleState, stored_student_ids
+from shared.adapters.redis.values import Lease
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
 from shared.domain.provisioning.run import (
     DataSetState,
@@ -37,7 +37,7 @@ def a_run(runs: ProvisionRuns, kind: RunKind = RunKind.ROSTER) -> Run:
     return runs.open(kind, RunCause.PERSON, NOW, "operator")
 
 
-def leased(runs: ProvisionRuns) -> RunLease:
+def leased(runs: ProvisionRuns) -> Lease:
     lease = runs.lease()
     assert lease is not None
     return lease

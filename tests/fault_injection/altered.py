@@ -44,7 +44,8 @@ def set_constant(assignment: str) -> None:
 
 def writes_without_lease() -> None:
     """Let a worker write on after another one was given its course."""
-    from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
+    from shared.adapters.redis.sync_queue.store import SyncQueue
+    from shared.adapters.redis.values import Lease
 
     renew = SyncQueue.renew
 
@@ -57,7 +58,8 @@ def writes_without_lease() -> None:
 
 def swallows_changes_during_a_sync() -> None:
     """Forget, at the end of a sync, what came in while it ran."""
-    from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
+    from shared.adapters.redis.sync_queue.store import SyncQueue
+    from shared.adapters.redis.values import Lease
 
     release = SyncQueue.release
 
@@ -74,7 +76,8 @@ def swallows_changes_during_a_sync() -> None:
 
 def forgets_work_of_outages() -> None:
     """Take a system that is unwell for work that is done."""
-    from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
+    from shared.adapters.redis.sync_queue.store import SyncQueue
+    from shared.adapters.redis.values import Lease
 
     def release_instead(store: SyncQueue, lease: Lease, _delay: timedelta, _attempts: int, _cause: str = "") -> bool:
         return store.release(lease)

@@ -101,7 +101,7 @@ class Receivers:
             self.writer,
             self.keys,
             webhook_ids=self.seen,
-            roster_changes=self.hints,
+            mark_rosters_changed=self.hints.add,
             store=ping or _nothing,
             clock=self.clock,
             fallback=fallback,

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
-from shared.adapters.redis.operations.erasure_scan import content_of
+from shared.adapters.redis.operations.erasure import content_of
 from shared.domain.provisioning.run import RunState
 from shared.sandbox.district.generator import DistrictSize
 from tests.fault_injection.provisioning.town import RosterTown, roster_town

@@ -19,8 +19,8 @@ def sqs() -> None:
         raise config.ConfigurationError("boto3 is not installed: pip install 'passback[sqs]'")
     from shared.adapters.redis.client import connect  # noqa: PLC0415
     from shared.adapters.redis.keys import Keys  # noqa: PLC0415
-    from shared.adapters.redis.operations.counter_buffer import CounterBuffer  # noqa: PLC0415
-    from shared.adapters.redis.sync_queue.sqs_writer import SqsWriter  # noqa: PLC0415
+    from shared.adapters.redis.operations.counters import CounterBuffer  # noqa: PLC0415
+    from shared.adapters.redis.sync_queue.stream_writer import SqsWriter  # noqa: PLC0415
     from shared.adapters.sqs.queue import sqs_queue  # noqa: PLC0415  # boto3 comes with the extra `sqs` only
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.clock import SystemClock  # noqa: PLC0415

@@ -12,7 +12,7 @@ from shared.adapters.http.exchange import use_context
 from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
-from shared.adapters.redis.sync_queue.store import Lease, SyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
 from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
@@ -53,7 +53,7 @@ class SyncJob:
         queue: SyncQueue,
         course_sync: Callable[[], "CourseSync"],
         outcome_handler: SyncOutcomeHandler,
-        lease_renewer: LeaseRenewer[Lease],
+        lease_renewer: LeaseRenewer,
         metrics: SyncMetrics,
         clock: Clock,
         stopping: threading.Event,

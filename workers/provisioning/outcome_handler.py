@@ -7,7 +7,8 @@ from datetime import timedelta
 import structlog
 
 from shared.adapters.redis.dead_letters.store import DeadLetters
-from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
+from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.domain.outcome import Failure, Snooze
 from shared.domain.provisioning.run import Run, RunState
@@ -17,7 +18,7 @@ from workers.runtime.outcome_handler import OutcomeHandler, run_and_classify
 log = structlog.get_logger()
 
 
-class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
+class RunOutcomeHandler(OutcomeHandler[tuple[Run, Lease], Run]):
     """Runs steps of provisioning runs and acts on their outcomes. Every path returns the run as it was saved."""
 
     def __init__(
@@ -33,7 +34,7 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
         self._dead_letters = dead_letters
         self._clock = clock
 
-    def run_step(self, run: Run, lease: RunLease, step: Callable[[], Run]) -> Run:
+    def run_step(self, run: Run, lease: Lease, step: Callable[[], Run]) -> Run:
         """Run the step and act on its outcome. Raises `LeaseLost` and what Redis raises when it is unavailable."""
         result = run_and_classify(step, LogEvent.PROVISION_UNEXPECTED_ERROR, run_id=run.id)
         if isinstance(result, Run):
@@ -47,25 +48,25 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
     deferred_event = LogEvent.PROVISION_DEFERRED
     failed_event = LogEvent.PROVISION_FAILED
 
-    def _log_fields(self, job: tuple[Run, RunLease]) -> dict[str, object]:
+    def _log_fields(self, job: tuple[Run, Lease]) -> dict[str, object]:
         return {"run_id": job[0].id}
 
-    def _attempts(self, job: tuple[Run, RunLease]) -> int:
+    def _attempts(self, job: tuple[Run, Lease]) -> int:
         return job[0].attempts
 
-    def _complete(self, job: tuple[Run, RunLease]) -> Run:
+    def _complete(self, job: tuple[Run, Lease]) -> Run:
         return job[0]
 
-    def _snooze(self, job: tuple[Run, RunLease], snooze: Snooze) -> Run:
+    def _snooze(self, job: tuple[Run, Lease], snooze: Snooze) -> Run:
         run, lease = job
         return self._postpone(replace(run, answer=snooze.answer), lease, snooze.delay, snooze.cause)
 
-    def _retry(self, job: tuple[Run, RunLease], cause: str, attempts: int, wait: timedelta) -> Run:
+    def _retry(self, job: tuple[Run, Lease], cause: str, attempts: int, wait: timedelta) -> Run:
         run, lease = job
         failed_at = (*run.failed_at, self._clock.now())[-attempts:]
         return self._postpone(replace(run, attempts=attempts, failed_at=failed_at), lease, wait, cause)
 
-    def _dead_letter(self, job: tuple[Run, RunLease], failures: Sequence[Failure]) -> Run:
+    def _dead_letter(self, job: tuple[Run, Lease], failures: Sequence[Failure]) -> Run:
         run, lease = job
         attempts, cause, answer = run.attempts + 1, failures[0].cause, failures[0].answer
         earlier = run.failed_at if run.attempts else ()
@@ -75,5 +76,5 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, RunLease], Run]):
         dead = replace(dead, finished_at=self._clock.now(), not_before=None, waits_for="")
         return self._runs.save(lease, dead)
 
-    def _postpone(self, run: Run, lease: RunLease, delay: timedelta, cause: str) -> Run:
+    def _postpone(self, run: Run, lease: Lease, delay: timedelta, cause: str) -> Run:
         return self._runs.save(lease, replace(run, not_before=self._clock.now() + delay, waits_for=cause))

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import structlog
 
-from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
+from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.domain.provisioning.imports.corrections import USERS, login_digest, login_of, user_id_of, with_new_ids
 from shared.domain.provisioning.plan import ImportPlan
@@ -61,7 +62,7 @@ class ProvisionRun:
         self._clock = clock
         self._resync_courses = resync_courses
 
-    def advance(self, run: Run, lease: RunLease) -> Run:
+    def advance(self, run: Run, lease: Lease) -> Run:
         """Take the next step of an open run; return the run as it is kept then.
 
         Raises the errors of `shared.errors`; the run is kept as far as it got.
@@ -78,7 +79,7 @@ class ProvisionRun:
             case _:
                 return run
 
-    def _read(self, run: Run, lease: RunLease) -> Run:
+    def _read(self, run: Run, lease: Lease) -> Run:
         run = replace(run, planned_at=self._clock.now())
         if run.kind is RunKind.ROLLBACK:
             self._supersede_others(run, lease)
@@ -96,7 +97,7 @@ class ProvisionRun:
         notes = self._runs.schedule_state()
         return replace(run, refused_ids=notes.refused_ids, refused_logins=notes.refused_logins)
 
-    def _hold_or_apply(self, run: Run, lease: RunLease, compared: Comparison) -> Run:
+    def _hold_or_apply(self, run: Run, lease: Lease, compared: Comparison) -> Run:
         self._save_rows(compared)
         if run.kind is RunKind.DRY_RUN:
             return self._end(replace(run, reasons=compared.holds), RunState.SHOWN, lease)
@@ -145,7 +146,7 @@ class ProvisionRun:
         """Return the run that waits for a person about these rows: the district's (None), or one school's."""
         return next((each for each in self._runs.held_runs() if each.school_number == school_number), None)
 
-    def _hold(self, run: Run, lease: RunLease) -> Run:
+    def _hold(self, run: Run, lease: Lease) -> Run:
         for other in self._runs.held_runs():
             if other.id != run.id and _covers(run, other):
                 self._supersede(other, run, lease)
@@ -154,7 +155,7 @@ class ProvisionRun:
         self._log_held(run)
         return run
 
-    def _hold_school(self, run: Run, school: SchoolPlan, lease: RunLease) -> None:
+    def _hold_school(self, run: Run, school: SchoolPlan, lease: Lease) -> None:
         """Keep a school's plan as a held run of its own, in the place of an older plan for it."""
         before = self._held_run(school.school_number)
         if before is not None and before.plan_digest == school.plan_digest:
@@ -186,7 +187,7 @@ class ProvisionRun:
             changed=sum(each.changed for each in run.changes), removed=sum(each.removed for each in run.changes),
         )  # fmt: skip
 
-    def _apply(self, run: Run, lease: RunLease) -> Run:
+    def _apply(self, run: Run, lease: Lease) -> Run:
         number = run.next_upload
         if number is None:
             has_corrected = bool(run.uploads) and run.uploads[-1].is_correction
@@ -194,7 +195,7 @@ class ProvisionRun:
             return self._save(replace(run, state=state), lease)
         return self._importer.advance(run, number, lease)
 
-    def _finish(self, run: Run, lease: RunLease) -> Run:
+    def _finish(self, run: Run, lease: Lease) -> Run:
         self._resync_courses(run)
         self._save_former_logins(run)
         for held in self._runs.held_runs() if run.kind is RunKind.ROSTER else ():
@@ -206,14 +207,14 @@ class ProvisionRun:
         self._save_live_counts(run, marks, lease)
         return self._end(run, RunState.DONE, lease)
 
-    def _save_live_counts(self, run: Run, marks: Sequence[DataSetState], lease: RunLease) -> None:
+    def _save_live_counts(self, run: Run, marks: Sequence[DataSetState], lease: Lease) -> None:
         """Remember what is live now, for later runs to compare with; what a person approved is the new measure."""
         if run.approved_by or run.kind is RunKind.ROLLBACK:
             self._runs.delete_live_counts(lease, None if run.school_number is None else [run.school_number])
         live = {mark.key: mark.live for mark in marks if mark.live is not None}
         self._runs.add_live_counts(lease, LiveCounts(self._clock.now(), live))
 
-    def _end(self, run: Run, state: RunState, lease: RunLease) -> Run:
+    def _end(self, run: Run, state: RunState, lease: Lease) -> Run:
         now = self._clock.now()
         if run.kind is RunKind.ROSTER and run.school_number is None:
             self._save_data_version(run, lease)
@@ -233,18 +234,18 @@ class ProvisionRun:
         left = [row for row in (before.rows if before else ()) if user_id_of(row) not in staying]
         self._runs.save_former_logins({login_digest(login_of(row)): user_id_of(row) for row in left}, staying)
 
-    def _save_data_version(self, run: Run, lease: RunLease) -> None:
+    def _save_data_version(self, run: Run, lease: Lease) -> None:
         notes = replace(self._runs.schedule_state(), refused_ids=run.refused_ids, refused_logins=run.refused_logins)
         version = notes.data_version if run.data_version is None else run.data_version
         self._runs.save_schedule_state(lease, replace(notes, data_version=version))
 
-    def _supersede_others(self, run: Run, lease: RunLease) -> None:
+    def _supersede_others(self, run: Run, lease: Lease) -> None:
         """Close runs under way: going on, they would undo what this one restores."""
         for other in self._runs.open_runs():
             if other.id != run.id and other.kind is RunKind.ROSTER:
                 self._supersede(other, run, lease)
 
-    def _supersede(self, other: Run, run: Run, lease: RunLease) -> None:
+    def _supersede(self, other: Run, run: Run, lease: Lease) -> None:
         """Close another run; one that was held, unless a person has decided about it meanwhile."""
         ended = replace(other, state=RunState.SUPERSEDED, superseded_by=run.id, finished_at=self._clock.now())
         with suppress(RunChanged):
@@ -278,7 +279,7 @@ class ProvisionRun:
             for digest, data_set in rows.items():
                 self._runs.save_rows(digest, data_set)
 
-    def _save(self, run: Run, lease: RunLease) -> Run:
+    def _save(self, run: Run, lease: Lease) -> Run:
         return self._runs.save(lease, run)
 
 

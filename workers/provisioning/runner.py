@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
+from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.domain.outcome import Outcome, Retry, Snooze
 from shared.domain.pauses import EVERYTHING, PROVISIONING
@@ -47,7 +48,7 @@ class ProvisioningRunner:
         outcome_handler: RunOutcomeHandler,
         pauses: Pauses,
         clock: Clock,
-        renewing: Callable[[RunLease], AbstractContextManager[None]],
+        renewing: Callable[[Lease], AbstractContextManager[None]],
         pause: StopCheck,
         drain_requests: Callable[[], Mapping[str, int]],
     ) -> None:
@@ -76,14 +77,14 @@ class ProvisioningRunner:
             log.warning(LogEvent.PROVISION_TICK_ERROR, cause="redis_unavailable")
         return False
 
-    def _run(self, lease: RunLease) -> bool:
+    def _run(self, lease: Lease) -> bool:
         try:
             self._schedule_due(lease)
             return self._process_open_runs(lease, until=self._clock.now() + MAX_TICK_DURATION)
         finally:
             self._runs.release(lease)
 
-    def _schedule_due(self, lease: RunLease) -> None:
+    def _schedule_due(self, lease: Lease) -> None:
         """Open what is due; where that fails, the runs that are open already go on all the same."""
         outcome: Outcome | None = run_and_classify(
             lambda: self._schedule.open_due_run(lease), LogEvent.PROVISION_UNEXPECTED_ERROR, run_id=None
@@ -92,7 +93,7 @@ class ProvisioningRunner:
             cause = outcome.cause if isinstance(outcome, Snooze) else _cause_of(outcome)
             log.warning(LogEvent.PROVISION_TICK_ERROR, cause=cause)
 
-    def _process_open_runs(self, lease: RunLease, until: datetime) -> bool:
+    def _process_open_runs(self, lease: Lease, until: datetime) -> bool:
         while (run := self._next()) is not None:
             now = self._clock.now()
             wait = (run.not_before - now) if run.not_before else timedelta(0)
@@ -106,13 +107,13 @@ class ProvisioningRunner:
                 return False
         return False
 
-    def _step(self, run: Run, lease: RunLease) -> None:
+    def _step(self, run: Run, lease: Lease) -> None:
         after = self._outcome_handler.run_step(run, lease, lambda: self._provision_run.advance(run, lease))
         after = self._with_requests(after, lease)
         if not after.state.is_open:
             self._log_end(after)
 
-    def _with_requests(self, run: Run, lease: RunLease) -> Run:
+    def _with_requests(self, run: Run, lease: Lease) -> Run:
         """Save what a step cost; a person may decide meanwhile about a run that the step left held."""
         spent = self._drain_requests()
         while spent:

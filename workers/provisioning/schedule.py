@@ -10,7 +10,8 @@ from datetime import datetime, timedelta, tzinfo
 import structlog
 
 from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease, ScheduleState
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, ScheduleState
+from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.cron import last_due
 from shared.domain.pauses import EVERYTHING, PROVISIONING
@@ -48,7 +49,7 @@ class ProvisionSchedule:
         self._schedule = schedule
         self._zone = zone
 
-    def open_due_run(self, lease: RunLease) -> None:
+    def open_due_run(self, lease: Lease) -> None:
         """Open a run if one is due and none is under way. Raises the errors of `shared.errors`."""
         if not self._schedule or self._is_paused() or self._is_under_way():
             return
@@ -61,7 +62,7 @@ class ProvisionSchedule:
         else:
             self._poll_data_version(lease, notes, now)
 
-    def _poll_data_version(self, lease: RunLease, notes: ScheduleState, now: datetime) -> None:
+    def _poll_data_version(self, lease: Lease, notes: ScheduleState, now: datetime) -> None:
         hint = self._runs.last_notification_ms()
         since = now - notes.checked_at if notes.checked_at else CHECK_INTERVAL
         hinted = hint > notes.hint_ms and since >= MIN_CHECK_INTERVAL

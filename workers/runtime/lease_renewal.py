@@ -5,35 +5,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import timedelta
-from typing import Generic, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
 
-from shared.adapters.redis.provisioning.runs import RunLease
-from shared.adapters.redis.sync_queue.store import Lease
+from shared.adapters.redis.values import Lease
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
 from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()
 
-L = TypeVar("L", Lease, RunLease)
 DEADLINE = "sync_deadline"
 
 
-class LeaseRenewer(Generic[L]):
+class LeaseRenewer:
     """Renews every lease this process holds, from one thread, four times per lease duration.
 
     `renew` raises `LeaseLost` if another process has the lease.
     """
 
-    def __init__(self, renew: Callable[[L], object], lease_for: timedelta) -> None:
-        self._renew_lease: Callable[[L], object] = renew
+    def __init__(self, renew: Callable[[Lease], object], lease_for: timedelta) -> None:
+        self._renew_lease = renew
         self._every = lease_for.total_seconds() / 4
-        self._held: dict[L, float] = {}
+        self._held: dict[Lease, float] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = VitalThread(target=self._renew_until_stopped, name="lease-renewer")
@@ -53,7 +49,7 @@ class LeaseRenewer(Generic[L]):
         self._thread.join(timeout=self._every + 1)
 
     @contextmanager
-    def holding(self, lease: L, max_duration: timedelta | None = None) -> Iterator[None]:
+    def holding(self, lease: Lease, max_duration: timedelta | None = None) -> Iterator[None]:
         """Renew the lease inside the block, for at most `max_duration`: a job that hangs loses its lease."""
         until = math.inf if max_duration is None else time.monotonic() + max_duration.total_seconds()
         with self._lock:
@@ -72,25 +68,29 @@ class LeaseRenewer(Generic[L]):
                     self._renew(lease)
                 else:
                     self._remove(lease)
-                    log.warning(LogEvent.LEASE_NOT_RENEWED, **asdict(lease), error=DEADLINE)
+                    log.warning(LogEvent.LEASE_NOT_RENEWED, **_log_fields(lease), error=DEADLINE)
 
-    def _renew(self, lease: L) -> None:
+    def _renew(self, lease: Lease) -> None:
         try:
             self._renew_lease(lease)
         except LeaseLost:
             # The holder finds out by itself before its next write.
             self._remove(lease)
-            log.warning(LogEvent.LEASE_LOST, **asdict(lease))
+            log.warning(LogEvent.LEASE_LOST, **_log_fields(lease))
         except RedisError as error:
-            log.warning(LogEvent.LEASE_NOT_RENEWED, **asdict(lease), error=type(error).__name__)
+            log.warning(LogEvent.LEASE_NOT_RENEWED, **_log_fields(lease), error=type(error).__name__)
 
-    def _remove(self, lease: L) -> None:
+    def _remove(self, lease: Lease) -> None:
         with self._lock:
             self._held.pop(lease, None)
 
 
+def _log_fields(lease: Lease) -> dict[str, str | int]:
+    return {"token": lease.token} | ({"course_id": lease.course_id} if lease.course_id else {})
+
+
 @contextmanager
-def renewing(renew: Callable[[L], object], lease: L, lease_for: timedelta) -> Iterator[None]:
+def renewing(renew: Callable[[Lease], object], lease: Lease, lease_for: timedelta) -> Iterator[None]:
     """Renew one lease inside the block, from a thread of its own."""
     renewer = LeaseRenewer(renew, lease_for)
     renewer.start()

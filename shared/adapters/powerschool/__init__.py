@@ -21,7 +21,7 @@ from shared.adapters.powerschool.rosters.reader import SectionRosters
 from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.provisioning.student_sis_ids import last_roster_change, stored_student_ids
+from shared.adapters.redis.provisioning.runs import last_roster_change, stored_student_ids
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.clock import Clock

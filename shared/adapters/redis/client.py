@@ -1,12 +1,15 @@
 """Connects to the Redis of the settings, and gives its failures a place in our tree of errors."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
@@ -90,3 +93,23 @@ def connect(settings: Settings) -> redis.Redis:
     everything = {**options, **url_options(settings)}
     found = sentinel.master_for(settings.redis_sentinel_master, RedisClient, **everything)  # type: ignore[no-untyped-call]
     return cast("redis.Redis", found)
+
+
+def connect_async(settings: Settings) -> tuple[AsyncRedis, Callable[[], Awaitable[None]]]:
+    """Return a client that gives up soon, and what closes it with every connection that it came to need.
+
+    A command is repeated once, over a new connection, since Redis may have restarted.
+    """
+    options = {**connection_options(settings), "retry": AsyncRetry(NoBackoff(), 1)}
+    if not settings.redis_sentinels:
+        client = AsyncRedis.from_url(settings.redis_url, **options)
+        return client, client.aclose
+    sentinel = AsyncSentinel(sentinel_addresses(settings), sentinel_kwargs=sentinel_options(settings))  # type: ignore[no-untyped-call]
+    found = sentinel.master_for(settings.redis_sentinel_master, **{**options, **url_options(settings)})
+    master = cast("AsyncRedis", found)
+
+    async def close() -> None:
+        for each in (master, *sentinel.sentinels):
+            await each.aclose()
+
+    return master, close

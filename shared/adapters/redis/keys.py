@@ -45,7 +45,7 @@ class Keys:
     )
 
     def stream(self, stream: Stream) -> str:
-        """Stream of messages, one entry per change: the fields of `wire.py`. Trimmed behind its consumer group."""
+        """Stream of messages, one entry per change: see `stream_message.py`. Trimmed behind its consumer group."""
         return f"{self.prefix}:stream:{stream}"
 
     due = _Key(
@@ -71,7 +71,7 @@ class Keys:
     )
     pending = _KeyOf(
         "course:{}:pending",
-        """Hash, the course's change set.
+        """Hash, the course's pending changes.
 
         `first`, `last` (ms), `count`, `attempts`, `failed` (ms, comma-separated: when the newest of them failed),
         `lost` (leases in a row that nobody ended), `not_before` (ms: backoff), `now` (ms: due at once since
@@ -83,7 +83,7 @@ class Keys:
     )
     taken = _KeyOf(
         "course:{}:taken",
-        """Hash of the same fields and `token`: the change set being synced. There is one exactly during a lease.
+        """Hash of the same fields and `token`: the changes being synced. There is one exactly during a lease.
 
         Merged back into the pending one when the lease is lost or the work is not done.
         """,
@@ -99,7 +99,7 @@ class Keys:
         "course:{}:links",
         """Hash: `<assignment id>:<section dcid>` to the link, `students:<section dcid>` to the ids that links mark.
 
-        Both are JSON lists, see `link_codec.py`. Moved by `save_link.lua`. Never expire; a sync finds lost links again.
+        Both are JSON lists, see `links.py`. Moved by `save_link.lua`. Never expire; a sync finds lost links again.
         """,
     )
     categories = _KeyOf(
@@ -108,7 +108,7 @@ class Keys:
     )
     record = _KeyOf(
         "course:{}:record",
-        "String: the course's record as JSON lists, see `record_form.py`; replaced at every sync.",
+        "String: the course's record as JSON lists, see `course_states.py`; replaced at every sync.",
     )
     audit = _KeyOf(
         "course:{}:audit",

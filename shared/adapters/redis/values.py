@@ -1,10 +1,22 @@
-"""What Redis answers, as values: bytes as text, milliseconds since the epoch as times."""
+"""What Redis answers, as values: bytes as text, milliseconds since the epoch as times, leases."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LAST_MS = (datetime(9999, 1, 1, tzinfo=UTC) - EPOCH) // _MILLISECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to sync a course, or to run provisioning (without `course_id`), of one worker at a time.
+
+    `token` grows with every lease ever given: the fencing token.
+    """
+
+    course_id: str
+    token: int
 
 
 def text(answer: bytes | str) -> str:

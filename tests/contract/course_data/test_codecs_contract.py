@@ -11,8 +11,7 @@ import pytest
 import redis
 from hypothesis import given, settings
 
-from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
-from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.course_states import CourseStates, encode_record, record_of
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure

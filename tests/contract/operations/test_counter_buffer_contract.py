@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from structlog.testing import capture_logs
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.counter_buffer import CounterBuffer
+from shared.adapters.redis.operations.counters import CounterBuffer
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.log_events import LogEvent
 

@@ -15,9 +15,8 @@ from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.erasure_log import ErasureLog
-from shared.adapters.redis.operations.erasure_scan import content_of
+from shared.adapters.redis.operations.erasure import RedisErasure, content_of
+from shared.adapters.redis.operations.logs import ErasureLog
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.domain.passback.course_state import (

@@ -7,8 +7,7 @@ import redis
 from stores_under_test import START
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.counters import Counters
-from shared.adapters.redis.operations.latency_histogram import LatencyHistogram
+from shared.adapters.redis.operations.counters import Counters, LatencyHistogram
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.domain.metrics import LONGER, TOTAL_MS, CounterName
 

@@ -8,7 +8,7 @@ import redis
 
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.due_dates import DueDates
+from shared.adapters.redis.sync_queue.scheduled import DueDates
 from shared.domain.passback.course_state import CourseRecord
 
 NOW = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)

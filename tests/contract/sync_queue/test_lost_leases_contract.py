@@ -5,7 +5,8 @@ from datetime import timedelta
 from stores_under_test import LEASE_FOR, NO_WAIT, District
 
 from shared.adapters.redis.dead_letters.store import DeadLetters
-from shared.adapters.redis.sync_queue.store import LOST_REPEATEDLY, MAX_LOST_LEASES, Lease, QueueState, SyncQueue
+from shared.adapters.redis.sync_queue.store import LOST_REPEATEDLY, MAX_LOST_LEASES, QueueState, SyncQueue
+from shared.adapters.redis.values import Lease
 from shared.domain.passback.changes import ChangeCause
 
 COURSE = "101"

@@ -13,8 +13,7 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from deploy.backup.aof import restored, take
-from shared.adapters.redis.async_client import connect_async
-from shared.adapters.redis.client import RedisUnavailable, connect
+from shared.adapters.redis.client import RedisUnavailable, connect, connect_async
 from shared.clock import SystemClock
 from shared.config import Settings, load
 from shared.queues import Queue

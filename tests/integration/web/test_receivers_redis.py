@@ -13,8 +13,7 @@ from redis.asyncio import Redis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_message import decode
-from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
-from shared.adapters.redis.sync_queue.webhook_ids import RosterChangeFlag, WebhookIds
+from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, WebhookIds, mark_rosters_changed
 from shared.domain.passback.changes import Change, ChangeKind
 from shared.errors import ServiceUnavailable
 from shared.queues import Stream
@@ -229,7 +228,7 @@ def test_a_roster_hint_is_the_servers_time(server: EmbeddedRedis) -> None:
 
     async def scenario() -> None:
         async with Redis.from_url(server.url) as connection:
-            await RosterChangeFlag(connection, KEYS).add()
+            await mark_rosters_changed(connection, KEYS)
             seconds, _ = await connection.time()
             assert abs(int(await connection.get(KEYS.roster_changed_at)) / 1000 - seconds) < 5
 

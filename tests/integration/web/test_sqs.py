@@ -20,7 +20,7 @@ import redis
 from moto.server import ThreadedMotoServer
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.sqs_writer import SqsWriter
+from shared.adapters.redis.sync_queue.stream_writer import SqsWriter
 from shared.adapters.sqs.queue import SqsMessage, SqsQueue, sqs_queue
 from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings, load

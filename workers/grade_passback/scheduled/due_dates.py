@@ -1,6 +1,6 @@
 """The passing of a due date: work becomes missing without any event, so the course is looked at right after it."""
 
-from shared.adapters.redis.sync_queue.due_dates import DueDates
+from shared.adapters.redis.sync_queue.scheduled import DueDates
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause

@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 
 from shared.adapters.redis.operations.interval_lock import IntervalLocks
-from shared.adapters.redis.sync_queue.due_dates import DueDates
+from shared.adapters.redis.sync_queue.scheduled import DueDates
 from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.queues import Task

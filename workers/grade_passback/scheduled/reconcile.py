@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.sync_queue.scheduled import UnknownChanges
 from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.adapters.redis.sync_queue.unknown_changes import UnknownChanges
 from shared.clock import Clock
 from shared.domain.passback.changes import ChangeCause
 

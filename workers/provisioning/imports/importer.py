@@ -7,7 +7,8 @@ from datetime import timedelta
 import structlog
 
 from shared.adapters.http.client import RESPONSE_TIMEOUT_S
-from shared.adapters.redis.provisioning.runs import ProvisionRuns, RunLease
+from shared.adapters.redis.provisioning.runs import ProvisionRuns
+from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.domain.provisioning.imports.import_groups import CLASSES, DISTRICT, entities_of
 from shared.domain.provisioning.imports.row_errors import explain_row_error, row_key_of
@@ -69,7 +70,7 @@ class Importer:
         self._clock = clock
         self._uploads = uploads
 
-    def advance(self, run: Run, number: int, lease: RunLease) -> Run:
+    def advance(self, run: Run, number: int, lease: Lease) -> Run:
         """Take the next step with the run's upload of this number; return the run, kept.
 
         Raises the errors of `shared.errors`: the run is kept as far as it got.
@@ -86,7 +87,7 @@ class Importer:
             case UploadState.IMPORTED:
                 return run
 
-    def _start(self, run: Run, number: int, lease: RunLease) -> Run:
+    def _start(self, run: Run, number: int, lease: Lease) -> Run:
         """Wait for the imports of others; then note that this one starts, and start it.
 
         A plan that waited long is made anew: what was right an hour ago may end somebody's classes now.
@@ -110,7 +111,7 @@ class Importer:
     def _is_stale(self, run: Run) -> bool:
         return run.planned_at is not None and self._clock.now() - run.planned_at > PLAN_LIFETIME
 
-    def _find_or_start(self, run: Run, number: int, lease: RunLease) -> Run:
+    def _find_or_start(self, run: Run, number: int, lease: Lease) -> Run:
         """Go on where somebody stopped between noting that the import starts and noting its id."""
         upload = run.uploads[number]
         found = self._find_unrecorded(upload)
@@ -127,7 +128,7 @@ class Importer:
         ours = [each for each in newest if each.data_set_id == upload.data_set_id and each.id > upload.newest_seen]
         return max(ours, key=lambda each: each.id, default=None)
 
-    def _started(self, run: Run, number: int, lease: RunLease, started: SisImport, *, adopted: bool) -> Run:
+    def _started(self, run: Run, number: int, lease: Lease, started: SisImport, *, adopted: bool) -> Run:
         upload = run.uploads[number]
         log.info(
             LogEvent.IMPORT_STARTED, run_id=run.id, import_id=started.id, entity=_named(upload), rows=upload.rows,
@@ -136,7 +137,7 @@ class Importer:
         going = replace(upload, state=UploadState.IMPORTING, import_id=started.id, import_state=started.state, polls=0)
         return self._save(self._poll_later(run.with_upload(number, going), FIRST_POLL, "own_import"), lease)
 
-    def _poll(self, run: Run, number: int, lease: RunLease) -> Run:
+    def _poll(self, run: Run, number: int, lease: Lease) -> Run:
         """Look how far the import is, and act on its end."""
         upload = run.uploads[number]
         assert upload.import_id is not None
@@ -205,7 +206,7 @@ class Importer:
             for entity, error in zip(kinds, errors, strict=True)
         ]
 
-    def _imported(self, run: Run, number: int, lease: RunLease, found: SisImport) -> Run:
+    def _imported(self, run: Run, number: int, lease: Lease, found: SisImport) -> Run:
         upload = replace(run.uploads[number], state=UploadState.IMPORTED)
         if not found.threshold_exceeded:
             done = self._poll_now(run.with_upload(number, upload))
@@ -214,14 +215,14 @@ class Importer:
         return self._save(self._poll_now(self._with_remaster(run.with_upload(number, upload), number)), lease)
 
     def _failed(
-        self, run: Run, number: int, lease: RunLease, found: SisImport | None, error: TransientError | PermanentError
+        self, run: Run, number: int, lease: Lease, found: SisImport | None, error: TransientError | PermanentError
     ) -> Run:
         state = UploadState.FAILED if found else UploadState.INTENDED
         failed = replace(run.uploads[number], state=state, import_id=None, intended_at=self._clock.now())
         self._save(replace(run.with_upload(number, failed), waits_on=None), lease)
         raise error
 
-    def _remaster(self, run: Run, number: int, lease: RunLease) -> Run:
+    def _remaster(self, run: Run, number: int, lease: Lease) -> Run:
         """Try a failed import again as a new base: after five differences in a row Canvas takes nothing else."""
         # Its attempts are not given back: nothing has succeeded yet.
         if run.uploads[number].is_correction or run.uploads[number].offers_again:
@@ -290,7 +291,7 @@ class Importer:
         self._runs.save_rows(digest_of(refused), refused)
         return replace(part, has_errors=True, refused=digest_of(refused))
 
-    def _wait_for_others(self, run: Run, number: int, lease: RunLease, unfinished: Sequence[SisImport]) -> Run:
+    def _wait_for_others(self, run: Run, number: int, lease: Lease, unfinished: Sequence[SisImport]) -> Run:
         """Wait for the oldest import that is under way; give up where one hangs, or where they do not end."""
         upload = run.uploads[number]
         oldest = min(unfinished, key=lambda each: each.created_at)
@@ -315,7 +316,7 @@ class Importer:
     def _poll_now(self, run: Run) -> Run:
         return replace(run, not_before=None, waits_for="", waits_on=None, attempts=0)
 
-    def _save(self, run: Run, lease: RunLease, marks: Sequence[DataSetState] = ()) -> Run:
+    def _save(self, run: Run, lease: Lease, marks: Sequence[DataSetState] = ()) -> Run:
         return self._runs.save(lease, run, marks)
 
     def _log_end(self, run: Run, number: int, found: SisImport) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import httpx
 from standardwebhooks import Webhook
@@ -15,10 +16,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, JwksKeys
-from shared.adapters.redis.async_client import connect_async
+from shared.adapters.redis.client import connect_async
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
-from shared.adapters.redis.sync_queue.webhook_ids import RosterChangeFlag, WebhookIds
+from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, WebhookIds, mark_rosters_changed
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError, Settings
 from shared.events.signatures import ISSUERS, Senders, SigningKeys
@@ -49,7 +49,7 @@ def create_app(
     keys: SigningKeys,
     *,
     webhook_ids: WebhookIds,
-    roster_changes: RosterChangeFlag,
+    mark_rosters_changed: Callable[[], Awaitable[None]],
     store: Callable[[], Awaitable[object]],
     clock: Clock,
     lifespan: Lifespan | None = None,
@@ -77,7 +77,7 @@ def create_app(
     webhooks = Webhooks(writer, webhook_ids, _webhook_verifier(settings), IntakeMetrics(count, WEBHOOKS))
     receivers = {
         CANVAS: canvas_events.receive,
-        POWERSCHOOL: PowerSchoolEvents(roster_changes, IntakeMetrics(count, POWERSCHOOL)).receive,
+        POWERSCHOOL: PowerSchoolEvents(mark_rosters_changed, IntakeMetrics(count, POWERSCHOOL)).receive,
         WEBHOOKS: webhooks.receive,
     }
     rejections = RejectionLog(clock, count)
@@ -132,7 +132,7 @@ def build(
         writer,
         jwks,
         webhook_ids=WebhookIds(redis, redis_keys),
-        roster_changes=RosterChangeFlag(redis, redis_keys),
+        mark_rosters_changed=partial(mark_rosters_changed, redis, redis_keys),
         store=writer.check,
         clock=clock,
         lifespan=lifespan,

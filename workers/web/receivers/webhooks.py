@@ -5,8 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
-from shared.adapters.redis.sync_queue.webhook_ids import WebhookIds
+from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, WebhookIds
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.errors import ServiceUnavailable
 from shared.events.live_events import local_id

@@ -1,29 +1,161 @@
-"""Which PowerSchool assignment belongs to which Canvas assignment, in Redis."""
+"""Which PowerSchool assignment belongs to which Canvas assignment.
+
+A hash per course has the links, and the students to whom scores were sent, by section:
+
+    <assignment id>:<section dcid>  ["name", "due date", PowerSchool's two ids, "x<marks>:<codes>", zeros, echoes]
+    students:<section dcid>         [STUDENTS.DCID, …]
+
+Nearly the same students have a score in every assignment of a section: they stand in the section's list once, and a
+link marks their places in it. Marks are a number in base 16, whose bit n is the student at place n (from 0); the x lets
+nobody who searches for an id find marks instead. A place belongs to one student for ever: an erased one leaves a 0.
+
+`zeros` is a list of STUDENTS.DCID, `echoes` an object of `[sent, stored]` by field or STUDENTS.DCID, in digests.
+`codes` has two characters for each marked student, in the order of STUDENTS.DCID: what was sent and not looked at
+since, or `--`. What is empty at a link's end is left out: most links have none of these, and no colon.
+"""
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from typing import cast
 
+import msgspec
 import redis
+from pydantic import TypeAdapter
 
-from shared.adapters.redis.course_data.link_codec import (
-    encode_head,
-    encode_link,
-    encode_students,
-    encode_tail,
-    is_list,
-    link_field,
-    links_of,
-    list_field,
-    students_of,
-)
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.desired import Echo, Link
 from shared.domain.passback.powerschool import AssignmentKey
+
+_LIST = b"students:"
+_NO_CODE = "--"
+
+# What links were until there was this form: an object with every field's name. Each is one until it is saved next.
+_OBJECT = TypeAdapter(Link)
+
+
+class _Echo(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    sent: str
+    stored: str | None = None
+
+
+class _Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    name: str
+    due_date: date
+    powerschool_assignment_id: int | None
+    powerschool_assignment_section_id: int | None
+    marks: str = ""
+    zeros: tuple[int, ...] = ()
+    echoes: dict[str, _Echo] = {}
+
+
+_LINKS = msgspec.json.Decoder(list[_Link])
+_STUDENTS = msgspec.json.Decoder(list[int])
+_ENCODER = msgspec.json.Encoder()
+
+
+def link_field(assignment_id: str, section_dcid: int) -> str:
+    """Return the field that a link is kept in."""
+    return f"{assignment_id}:{section_dcid}"
+
+
+def list_field(section_dcid: int) -> str:
+    """Return the field that a section's students are kept in."""
+    return f"{_LIST.decode()}{section_dcid}"
+
+
+def encode_link(link: Link) -> bytes:
+    """Return the link as it is kept, as one that was sent to nobody."""
+    tail = encode_tail(link)
+    return encode_head(link) if tail == b'"' else encode_head(link)[:-1] + b',"x' + tail + b"]"
+
+
+def encode_head(link: Link) -> bytes:
+    """Return a link's name, date and ids as they are kept; `save_link.lua` adds marks and tail."""
+    ids = (link.powerschool_assignment_id, link.powerschool_assignment_section_id)
+    return _ENCODER.encode((link.name, link.due_date, *ids))
+
+
+def encode_tail(link: Link) -> bytes:
+    """Return what follows a link's marks; the closing quotation mark alone for most links."""
+    codes = {str(dcid): _NO_CODE for dcid in sorted(link.sent_to)}
+    echoes = dict[str, tuple[str, ...]]()
+    for key, echo in link.echoes.items():
+        if key in codes and echo.stored is None and len(echo.sent) == len(_NO_CODE):
+            codes[key] = echo.sent
+        else:
+            echoes[key] = (echo.sent, echo.stored) if echo.stored else (echo.sent,)
+    sent = "".join(codes.values()).rstrip(_NO_CODE)
+    values = (sorted(link.zeros), echoes) if echoes else (sorted(link.zeros),) if link.zeros else ()
+    return (f":{sent}".encode() if sent else b"") + b'"' + b"".join(b"," + _ENCODER.encode(v) for v in values)
+
+
+def links_of(kept: Mapping[bytes, bytes]) -> dict[AssignmentKey, Link]:
+    """Return the links of a whole hash, in this form or the earlier one. Raises `ValueError` for anything else."""
+    objects, packed = list[bytes](), dict[bytes, bytes]()
+    for field, value in kept.items():
+        if value.startswith(b"{"):
+            objects.append(value)
+        elif not field.startswith(_LIST):
+            packed[field] = value
+    links = _unpacked(packed, students_of(kept))
+    for link in map(_OBJECT.validate_json, objects):
+        links[link.key] = link
+    return links
+
+
+def is_list(field: bytes) -> bool:
+    """Say whether the field holds a section's students, and no link."""
+    return field.startswith(_LIST)
+
+
+def students_of(kept: Mapping[bytes, bytes]) -> dict[int, list[int]]:
+    """Return the students of each section that has a list, by SECTIONS.DCID; 0 stands for an erased one."""
+    lists = {field: value for field, value in kept.items() if field.startswith(_LIST)}
+    return {int(field.removeprefix(_LIST)): _STUDENTS.decode(value) for field, value in lists.items()}
+
+
+def encode_students(students: Collection[int]) -> bytes:
+    """Return a section's students as they are kept."""
+    return _ENCODER.encode(list(students))
+
+
+def _unpacked(packed: Mapping[bytes, bytes], students: Mapping[int, list[int]]) -> dict[AssignmentKey, Link]:
+    """Return these links. One document of all of them, and of their fields, is decoded faster than forty."""
+    ids = b":".join(packed).decode().split(":") if packed else []
+    keys = map(AssignmentKey, ids[::2], map(int, ids[1::2]))
+    links, known = dict[AssignmentKey, Link](), dict[tuple[int, str], frozenset[int]]()
+    for key, link in zip(keys, _LINKS.decode(b"[" + b",".join(packed.values()) + b"]"), strict=True):
+        marks, _, codes = link.marks.partition(":")
+        sent_to = known.get((key.section_dcid, marks))
+        if sent_to is None:
+            sent_to = known[key.section_dcid, marks] = _marked(students.get(key.section_dcid, ()), marks)
+        links[key] = Link(
+            *key,
+            link.name,
+            link.due_date,
+            link.powerschool_assignment_id,
+            link.powerschool_assignment_section_id,
+            sent_to,
+            frozenset(link.zeros),
+            {key: Echo(echo.sent, echo.stored) for key, echo in link.echoes.items()} | _coded(codes, sent_to),
+        )
+    return links
+
+
+def _coded(codes: str, sent_to: Collection[int]) -> dict[str, Echo]:
+    sent = (codes[at : at + 2] for at in range(0, len(codes), 2))
+    students = sorted(sent_to) if codes else ()
+    return {str(dcid): Echo(code) for dcid, code in zip(students, sent, strict=False) if code != _NO_CODE}
+
+
+def _marked(students: Collection[int], marks: str) -> frozenset[int]:
+    number = int(marks.removeprefix("x") or "0", 16)
+    return frozenset(dcid for place, dcid in enumerate(students) if dcid and number >> place & 1)
 
 
 class Links:
-    """Which PowerSchool assignment belongs to which Canvas assignment: a hash per course, see `link_codec.py`."""
+    """Which PowerSchool assignment belongs to which Canvas assignment: a hash per course."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client

@@ -1,19 +1,20 @@
-"""Erases what is remembered of a course, of a student, before a moment, or at all."""
+"""Erases what is stored of a course, of a student, before a time, or at all."""
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import cast
 
 import redis
 
 from shared.adapters.redis.course_data.audit import decode_entry, encode_entry, entries_of, stored_entries
-from shared.adapters.redis.course_data.course_state_codec import encode_record, record_of
+from shared.adapters.redis.course_data.course_states import encode_record, record_of
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.erasure_scan import content_of
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import epoch_ms, text
 from shared.domain.passback.audit import AuditEntry
@@ -248,3 +249,33 @@ class RedisErasure:
 
 def _whole_word(word: str) -> re.Pattern[bytes]:
     return re.compile(rb"(?<![A-Za-z0-9])" + re.escape(word.encode()) + rb"(?![A-Za-z0-9])")
+
+
+def content_of(client: redis.Redis, key: str) -> Iterator[bytes]:
+    """Yield the key's name and each of its values, members and fields: as they are, unpacked where they are packed."""
+    yield key.encode()
+    yield from map(_unpacked, _values(client, key))
+
+
+def _unpacked(value: bytes) -> bytes:
+    try:
+        return zlib.decompress(value)
+    except zlib.error:
+        return value
+
+
+def _values(client: redis.Redis, key: str) -> Iterator[bytes]:
+    match client.type(key):
+        case b"string":
+            yield cast("bytes", client.get(key) or b"")
+        case b"hash":
+            yield from chain.from_iterable(client.hgetall(key).items())
+        case b"set":
+            yield from cast("set[bytes]", client.smembers(key))
+        case b"zset":
+            yield from cast("list[bytes]", client.zrange(key, 0, -1))
+        case b"list":
+            yield from cast("list[bytes]", client.lrange(key, 0, -1))
+        case b"stream":
+            entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", client.xrange(key))
+            yield from chain.from_iterable(chain.from_iterable(fields.items()) for _, fields in entries)

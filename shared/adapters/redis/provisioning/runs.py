@@ -12,18 +12,12 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text
+from shared.adapters.redis.values import Lease, clock_ms, epoch_ms, milliseconds, text
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
+from shared.domain.provisioning.rows.users import student_dcid_of
 from shared.domain.provisioning.run import DataSetState, ImportMessage, Run, RunCause, RunKind, RunState
 from shared.domain.provisioning.school_sizes import LiveCounts
 from shared.errors import LeaseLost, RunChanged
-
-
-@dataclass(frozen=True, slots=True)
-class RunLease:
-    """The right to go on with provisioning, held by one worker at a time. `token` grows: the fencing token."""
-
-    token: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +73,17 @@ class ProvisionRuns:
         self._open = load_script(client, "provisioning/open_run")
         self._save = load_script(client, "provisioning/save_run")
 
-    def lease(self) -> RunLease | None:
+    def lease(self) -> Lease | None:
         """Take the lease; None while somebody else holds it."""
         token = int(self._take(keys=[self._keys.run_lease, self._keys.run_fence], args=[self._lease_ms]))
-        return RunLease(token) if token else None
+        return Lease("", token) if token else None
 
-    def renew(self, lease: RunLease) -> None:
+    def renew(self, lease: Lease) -> None:
         """Prolong the lease. Raises `LeaseLost`."""
         if not self._renew(keys=[self._keys.run_lease], args=[lease.token, self._lease_ms]):
             raise LeaseLost(SUBJECT)
 
-    def release(self, lease: RunLease) -> None:
+    def release(self, lease: Lease) -> None:
         """End the lease; nothing happens if it is lost."""
         self._drop(keys=[self._keys.run_lease], args=[lease.token])
 
@@ -132,7 +126,7 @@ class ProvisionRuns:
         by_school = [run_id for _, run_id in sorted(of_schools.items(), key=lambda item: int(item[0]))]
         return self._found([*([of_district] if of_district else []), *by_school])
 
-    def save(self, lease: RunLease, run: Run, applied: Sequence[DataSetState] = ()) -> Run:
+    def save(self, lease: Lease, run: Run, applied: Sequence[DataSetState] = ()) -> Run:
         """Save the run, and what became of data sets, in one step; return it with its new revision.
 
         Raises: LeaseLost. RunChanged where the stored run is not the one that was read: a person has decided about it.
@@ -173,7 +167,7 @@ class ProvisionRuns:
         kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.live_counts))
         return [_unpacked_live(value) for _, value in sorted(kept.items())]
 
-    def add_live_counts(self, lease: RunLease, counts: LiveCounts) -> None:
+    def add_live_counts(self, lease: Lease, counts: LiveCounts) -> None:
         """Remember how many rows are live now, unless that was done in these hours. Raises `LeaseLost`."""
         self.renew(lease)
         key, now_ms = self._keys.live_counts, epoch_ms(counts.at)
@@ -185,7 +179,7 @@ class ProvisionRuns:
             self._redis.hdel(key, *[text(field) for field in gone])
         self._redis.pexpire(key, SCHOOL_SIZES_TTL)
 
-    def delete_live_counts(self, lease: RunLease, schools: Collection[int] | None) -> None:
+    def delete_live_counts(self, lease: Lease, schools: Collection[int] | None) -> None:
         """Forget what was live before, of these schools or of all. Raises `LeaseLost`."""
         self.renew(lease)
         key = self._keys.live_counts
@@ -236,7 +230,7 @@ class ProvisionRuns:
         by_import = sorted((int(import_id), value) for import_id, value in kept.items())
         return [each for _, value in by_import for each in _IMPORT_MESSAGES.validate_json(zlib.decompress(value))]
 
-    def save_sis_ids(self, lease: RunLease, kept: Mapping[str, str]) -> None:
+    def save_sis_ids(self, lease: Lease, kept: Mapping[str, str]) -> None:
         """Keep the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
         self.renew(lease)
         pipeline = self._redis.pipeline(transaction=True)
@@ -267,7 +261,7 @@ class ProvisionRuns:
         kept = self._redis.get(self._keys.provision_notes)
         return ScheduleState() if kept is None else _SCHEDULE_STATE.validate_json(kept)
 
-    def save_schedule_state(self, lease: RunLease, notes: ScheduleState) -> None:
+    def save_schedule_state(self, lease: Lease, notes: ScheduleState) -> None:
         """Remember it. Raises `LeaseLost`."""
         # One writer at a time: whoever lost the lease a moment ago writes what the next one finds out as well.
         self.renew(lease)
@@ -284,6 +278,19 @@ class ProvisionRuns:
     def _found(self, ids: Iterable[bytes]) -> list[Run]:
         runs = (self.find(text(run_id)) for run_id in ids)
         return [run for run in runs if run is not None]
+
+
+def stored_student_ids(client: redis.Redis, keys: Keys) -> dict[int, str]:
+    """Return the SIS ids by STUDENTS.DCID; empty where nobody was renumbered lately."""
+    kept = cast("dict[bytes, bytes]", client.hgetall(keys.student_sis_ids))
+    ids = ((student_dcid_of(text(source)), text(sis_id)) for source, sis_id in kept.items())
+    return {dcid: sis_id for dcid, sis_id in ids if dcid is not None}
+
+
+def last_roster_change(client: redis.Redis, keys: Keys) -> str:
+    """Return a name of the latest change of rosters that PowerSchool confirmed, empty if there was none."""
+    changed = client.get(keys.rosters_changed)
+    return "" if changed is None else f"@{text(changed)}"
 
 
 def _as_written_now(kept: bytes) -> bytes:

@@ -14,7 +14,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.message_batch import ASSIGNMENTS_CHANGED, UNNAMED_GRADES, Batch
 from shared.adapters.redis.sync_queue.scripts import SyncQueueScripts
 from shared.adapters.redis.sync_queue.stream_reader import StreamReader
-from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text, time_at, times_at
+from shared.adapters.redis.values import Lease, clock_ms, epoch_ms, milliseconds, text, time_at, times_at
 from shared.domain.passback.changes import Change, ChangeCause, DebounceWindow, PendingChanges
 from shared.domain.pauses import EVERYTHING, course_target
 from shared.errors import LeaseLost
@@ -72,14 +72,6 @@ class Counts(NamedTuple):
     due: int
     claimed: int
     leased: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to sync a course. `token` grows with every lease ever given: the fencing token."""
-
-    course_id: str
-    token: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,30 @@
-"""Puts changes on the Redis streams: all that are waiting share one round trip, and each waits until it is stored."""
+"""What receivers write: changes on the Redis streams, the ids of webhooks, and that rosters changed."""
 
 import asyncio
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
+import redis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.client import RETRY_AFTER
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import script_text
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.adapters.redis.values import clock_ms
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
 
-RETRY_AFTER = timedelta(seconds=5)
 PROBE_TTL = timedelta(minutes=1)
+# A webhook's timestamp is accepted for five minutes to either side of now: after ten, it is refused by its age.
+WEBHOOK_TTL = timedelta(minutes=10)
+MALFORMED_EVENT = "malformed_event"
+MAX_MALFORMED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +42,12 @@ class ChangeWriter:
     under load a round trip carries many changes. At most `max_waiting` changes are held.
     """
 
-    def __init__(self, redis: Redis, keys: Keys, max_waiting: int) -> None:
+    def __init__(self, client: Redis, keys: Keys, max_waiting: int) -> None:
         self._streams = [keys.stream(stream) for stream in STREAM_OF.values()]
         self._place = {kind: place for place, kind in enumerate(STREAM_OF, 1)}
-        self._add_changes = redis.register_script(script_text("sync_queue/add_changes"))
+        self._add_changes = client.register_script(script_text("sync_queue/add_changes"))
         self._max_waiting = max_waiting
-        self._redis = redis
+        self._redis = client
         self._write_probe = keys.write_probe
         self._gathering: list[_Waiting] = []
         self._under_way = 0
@@ -98,6 +107,81 @@ class ChangeWriter:
     def _listed(self, change: Change) -> list[int | str]:
         fields = encode(change)
         return [self._place[change.kind], *(part.decode() for field in fields.items() for part in field)]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that is no event: where it was, its id there, what is wrong with it (no word of it), and its size."""
+
+    origin: str
+    id: str
+    detail: str
+    size: int
+
+
+class SqsWriter:
+    """Stores batches: all of it or nothing. May be repeated: a change stored twice is a hint given twice."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._streams = {kind: keys.stream(stream) for kind, stream in STREAM_OF.items()}
+        self._malformed = keys.malformed
+
+    def add(self, changes: Iterable[Change], unreadable: Iterable[Unreadable]) -> None:
+        """Store the changes, and keep what is unreadable for a person. Raises: ServiceUnavailable."""
+        pipeline = self._redis.pipeline(transaction=True)
+        for change in changes:
+            pipeline.xadd(self._streams[change.kind], dict(encode(change).items()))
+        for message in unreadable:
+            pipeline.xadd(
+                self._malformed,
+                {
+                    "stream": message.origin,
+                    "id": message.id,
+                    "reason": MALFORMED_EVENT,
+                    "task": message.detail,
+                    "bytes": message.size,
+                },
+                maxlen=MAX_MALFORMED,
+            )
+        with _or_unavailable("XADD"):
+            pipeline.execute()
+
+
+class WebhookIds:
+    """The ids of webhooks that were stored while a repetition of theirs would still be accepted."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+
+    async def contain(self, webhook_id: str) -> bool:
+        """Say whether the webhook was stored. Raises: ServiceUnavailable."""
+        with _or_unavailable("EXISTS"):
+            return bool(await self._redis.exists(self._key(webhook_id)))
+
+    async def add(self, webhook_id: str) -> None:
+        """Remember that the webhook was stored. Raises: ServiceUnavailable."""
+        with _or_unavailable("SET"):
+            await self._redis.set(self._key(webhook_id), 1, ex=WEBHOOK_TTL)
+
+    def _key(self, webhook_id: str) -> str:
+        # The id is the sender's text: its digest keeps the key short and free of whatever is in it.
+        return self._keys.webhook_seen(hashlib.sha256(webhook_id.encode()).hexdigest())
+
+
+async def mark_rosters_changed(client: Redis, keys: Keys) -> None:
+    """Record that somebody said that rosters changed just now. Raises: ServiceUnavailable."""
+    with _or_unavailable("SET"):
+        await client.set(keys.roster_changed_at, clock_ms(await client.time()))
+
+
+@contextmanager
+def _or_unavailable(command: str) -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise _unavailable(f"{command}: {type(error).__name__}") from error
 
 
 def _settle(stored: asyncio.Future[None], answer: bytes | Exception) -> None:

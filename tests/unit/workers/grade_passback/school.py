@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from shared.adapters.redis.sync_queue.store import Lease
+from shared.adapters.redis.values import Lease
 from shared.clock import ManualClock
 from shared.domain.outcome import Outcome
 from shared.domain.passback.canvas import Assignment, GradebookRow

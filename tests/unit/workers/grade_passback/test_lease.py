@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.adapters.redis.sync_queue.store import Lease
+from shared.adapters.redis.values import Lease
 from shared.clock import ManualClock
 from shared.errors import LeaseLost, ServiceUnavailable
 from tests.fakes import FakeChanges, whole_turn

@@ -8,7 +8,6 @@ from threading import Event
 
 import pytest
 
-from shared.adapters.redis.sync_queue.store import Lease
 from shared.domain.outcome import Done, Retry
 from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.desired import Link
@@ -314,7 +313,7 @@ def _delete_once(school: School, id_: int) -> Callable[[], None]:
 def job(school: School) -> SyncJob:
     """The job of the school's worker. Another course waits for a thread."""
     school.changes.change_sets["1"] = change_set()
-    renewer = LeaseRenewer[Lease](school.changes.renew, timedelta(seconds=60))
+    renewer = LeaseRenewer(school.changes.renew, timedelta(seconds=60))
     metrics = SyncMetrics(ignore_count, lambda _: None, FakeCounters())  # type: ignore[arg-type]
     sync, handler = lambda: school.course_sync, school.outcome_handler
     return SyncJob(school.changes, sync, handler, renewer, metrics, school.clock, Event(), lambda: False)  # type: ignore[arg-type]

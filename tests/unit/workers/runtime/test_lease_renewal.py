@@ -8,8 +8,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from structlog.testing import capture_logs
 
 from shared.adapters.redis.client import RedisUnavailable
-from shared.adapters.redis.provisioning.runs import RunLease
-from shared.adapters.redis.sync_queue.store import Lease
+from shared.adapters.redis.values import Lease
 from tests.fakes import FakeChanges
 from workers.runtime.lease_renewal import LeaseRenewer, renewing
 
@@ -112,12 +111,12 @@ def test_one_lease_is_renewed_by_a_thread_of_its_own() -> None:
     renewed = threading.Event()
     answers = iter([ConnectionFailed("x")])
 
-    def renew(_: RunLease) -> None:
+    def renew(_: Lease) -> None:
         error = next(answers, None)
         if error is not None:
             raise error
         renewed.set()
 
-    with capture_logs() as logs, renewing(renew, RunLease(7), LEASE_FOR):
+    with capture_logs() as logs, renewing(renew, Lease("", 7), LEASE_FOR):
         assert renewed.wait(PATIENCE_S)
     assert [(line["event"], line["token"]) for line in logs] == [("lease_not_renewed", 7)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.redis.sync_queue.store import Lease
+from shared.adapters.redis.values import Lease
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.runtime.heartbeat import HeartbeatThread
 from workers.runtime.lease_renewal import LeaseRenewer
@@ -37,7 +37,7 @@ def dispatch() -> None:
 
 
 def renew() -> None:
-    renewer = LeaseRenewer[Lease](BROKEN.renew, OFTEN)
+    renewer = LeaseRenewer(BROKEN.renew, OFTEN)
     renewer.start()
     with renewer.holding(Lease("1", 1)):
         time.sleep(PATIENCE_S)

@@ -1,9 +1,11 @@
-"""What people did, in Redis: a bounded stream, the newest first."""
+"""What people did, and what was erased: bounded streams of entries without the data they are about."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import cast
 
 import redis
+from redis.typing import EncodableT
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text, time_at
@@ -39,3 +41,30 @@ def _action(entry_id: str, fields: Mapping[bytes, bytes]) -> Action:
         text(fields[b"target"]),
         int(fields[b"count"]),
     )
+
+
+MAX_ERASURES = 1000
+
+
+class ErasureLog:
+    """Notes about purges, without what was purged: neither a student's id nor a value is in them."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._key = keys.purges
+
+    def add(self, what: str, actor: str, erased: Mapping[str, int]) -> None:
+        """Note a purge."""
+        fields: dict[EncodableT, EncodableT] = {"what": what, "actor": actor}
+        fields |= {f"n:{name}": count for name, count in erased.items()}
+        self._redis.xadd(self._key, fields, maxlen=MAX_ERASURES)
+
+    def all(self) -> list[dict[str, object]]:
+        """Return every purge, the oldest first."""
+        entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(self._key))
+        return [_to_entry(time_at(text(entry_id).partition("-")[0]), fields) for entry_id, fields in entries]
+
+
+def _to_entry(at: datetime, fields: Mapping[bytes, bytes]) -> dict[str, object]:
+    counts = {text(k).removeprefix("n:"): int(n) for k, n in fields.items() if k.startswith(b"n:")}
+    return {"at": at, "what": text(fields[b"what"]), "actor": text(fields[b"actor"]), "erased": counts}

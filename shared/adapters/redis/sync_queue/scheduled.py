@@ -1,4 +1,4 @@
-"""When work is due next, by course, in Redis. `CourseStates.save` puts the dates there."""
+"""What scheduled tasks look for: due dates that have passed, and changes whose course is unknown."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -28,3 +28,27 @@ class DueDates:
         """Forget these dates of these courses, save those that a sync has replaced meanwhile."""
         for course_id, due_at in passed.items():
             self._forget(keys=[self._key], args=[course_id, epoch_ms(due_at)])
+
+
+class UnknownChanges:
+    """Stores changes whose course is unknown. Reconciliation visits every course because of them.
+
+    Each counts once, with the time of its newest message.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._key = keys.unknown
+
+    def count(self) -> int:
+        """Return how many are open."""
+        return self._redis.zcard(self._key)
+
+    def oldest_at(self) -> datetime | None:
+        """Return when the oldest open one was heard, None if there is none."""
+        first = cast("list[tuple[bytes, float]]", self._redis.zrange(self._key, 0, 0, withscores=True))
+        return time_at(first[0][1]) if first else None
+
+    def discard_before(self, moment: datetime) -> int:
+        """Forget those heard before `moment`, since every course was visited after it. Returns how many."""
+        return self._redis.zremrangebyscore(self._key, "-inf", f"({epoch_ms(moment)}")
