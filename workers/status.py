@@ -1,26 +1,150 @@
-"""How the whole installation is doing: what `passback status` and the API say."""
+"""Reads how the whole installation is doing: for `passback status`, the Overview page and the API. Reads Redis only."""
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, system_pauses, system_rates
-from shared.domain.provisioning.run import RunKind
+from shared.adapters.redis.operations.heartbeats import Heartbeat
+from shared.adapters.redis.remote_limits.remote_limiter import (
+    CircuitState,
+    SystemRate,
+    system_pauses,
+    system_rates,
+)
+from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
+from shared.domain.actions import Action
+from shared.domain.metrics import HourlyLatency
+from shared.domain.passback.course_summary import AssignmentStatus
+from shared.domain.pauses import Pause
+from shared.domain.plugin_queries import UnavailableQuery
+from shared.domain.provisioning.run import Run, RunKind
 from shared.queues import Queue
 from workers.container import Container
 from workers.grade_passback.explain.response import pause_json
 from workers.grade_passback.sync_metrics import REPAIRS
+from workers.school_hours import SchoolHours
 
-# What waits longer is a problem that somebody should know of.
-TOO_LONG = timedelta(minutes=5)
-SHOWN_COURSES = 20
-SHOWN_RUNS = 20
+# A course that waits longer is a problem that somebody should know of.
+LONG_WAIT = timedelta(minutes=5)
+COURSES_LIMIT = 20
+RUNS_LIMIT = 20
+ACTIONS_LIMIT = 5
+HOURS_LIMIT = 24
+# The alert PassbackSilentInSchoolHours waits as long.
+SILENCE = timedelta(minutes=30)
 
 
-def last_provisioning(service: Container) -> dict[str, object]:
-    """Return the newest run that was no dry run, and the one that waits for a person, if there is one."""
-    runs = (run for run in service.provision_runs.newest(SHOWN_RUNS) if run.kind is not RunKind.DRY_RUN)
-    run, held = next(runs, None), service.provision_runs.held()
+@dataclass(frozen=True, slots=True)
+class InstallationStatus:
+    """The status as of `now`.
+
+    `tasks` has the messages of each Celery queue, `statuses` the assignments of all courses by status. `last_run` is no
+    dry run; `held_runs` wait for a person.
+    """
+
+    now: datetime
+    courses: Counts
+    connected: int
+    with_problems: int
+    statuses: dict[AssignmentStatus, int]
+    waiting: list[WaitingCourse]
+    messages: int
+    tasks: dict[str, int]
+    unknown_changes: int
+    dead_letters: int
+    dead_letters_warning: str | None
+    repairs: Mapping[str, int]
+    last_event_at: datetime | None
+    silence_matters: bool
+    processes: list[Heartbeat]
+    pauses: list[Pause]
+    system_pauses: list[CircuitState]
+    rates: list[SystemRate]
+    unavailable_queries: list[UnavailableQuery]
+    long_waits: list[LongWait]
+    hours: list[HourlyLatency]
+    actions: list[Action]
+    last_run: Run | None
+    held_runs: Sequence[Run]
+
+    @property
+    def retrying(self) -> int:
+        """Return how many assignments will be retried: those with a newer dead letter will not."""
+        return max(0, self.statuses[AssignmentStatus.RETRYING] - self.dead_letters)
+
+
+def read_status(service: Container) -> InstallationStatus:
+    """Return the status now."""
+    now = service.clock.now()
+    changes, totals = service.changes, service.course_lists.totals()
+    runs = (run for run in service.provision_runs.newest(RUNS_LIMIT) if run.kind is not RunKind.DRY_RUN)
+    celery = f"{service.settings.redis_prefix}:celery:"
+    return InstallationStatus(
+        now=now,
+        courses=changes.counts(),
+        connected=service.records.count(),
+        with_problems=totals.with_problems,
+        statuses=totals.assignments,
+        waiting=changes.waiting(COURSES_LIMIT),
+        messages=changes.pending_messages(),
+        tasks={queue.value: service.redis.llen(f"{celery}{queue}") for queue in Queue},
+        unknown_changes=service.unknown_changes.count(),
+        dead_letters=service.dead_letter_queue.count(),
+        dead_letters_warning=service.dead_letter_queue.warning(),
+        repairs=service.counters.read(REPAIRS),
+        last_event_at=changes.last_event_at(),
+        silence_matters=SchoolHours(service).have_lasted(SILENCE),
+        processes=service.heartbeats.all(),
+        pauses=service.pauses.all(),
+        system_pauses=system_pauses(service.redis, service.keys),
+        rates=rates_of(service),
+        unavailable_queries=service.unavailable_queries.all(),
+        long_waits=changes.long_waits(LONG_WAIT),
+        hours=service.timings.hours(now, HOURS_LIMIT),
+        actions=service.actions.newest(ACTIONS_LIMIT),
+        last_run=next(runs, None),
+        held_runs=service.provision_runs.held_runs(),
+    )
+
+
+def status_json(status: InstallationStatus) -> dict[str, object]:
+    """Return the status as `passback status --json` has it."""
+    run, held = status.last_run, [run.id for run in status.held_runs]
     last = {} if run is None else {"run_id": run.id, "state": run.state.value, "at": run.created_at.isoformat()}
-    return {**last, "held": held.id if held else None}
+    return {
+        "processes": [
+            {"process": p.process, "state": "gone" if p.is_stale else "alive", "age_s": round(p.age.total_seconds(), 1)}
+            for p in status.processes
+        ],
+        "messages": status.messages,
+        "tasks": status.tasks,
+        "courses": {
+            "due": status.courses.due,
+            "woken": status.courses.claimed,
+            "syncing": status.courses.leased,
+            "connected": status.connected,
+        },
+        "waiting": [
+            {"course_id": w.course_id, "due_at": w.due_at.isoformat(), "changes": w.changes} for w in status.waiting
+        ],
+        "unknown_changes": status.unknown_changes,
+        "dead_letters": status.dead_letters,
+        "dead_letters_warning": status.dead_letters_warning,
+        "paused": [pause_json(pause) for pause in status.pauses],
+        "unavailable_queries": [
+            {"query": q.name, "cause": q.fault.value, "since": q.since.isoformat(), "remedy": q.fault.remedy}
+            for q in status.unavailable_queries
+        ],
+        "long_waits": [
+            {"course_id": w.course_id, "cause": w.cause, "since": w.since.isoformat()} for w in status.long_waits
+        ],
+        "repairs": {"assignments": 0, "scores": 0, **status.repairs},
+        "last_provisioning": {**last, "held": held[0] if held else None},
+        "held_provisioning": [{"run_id": run.id, "school_number": run.school_number} for run in status.held_runs],
+        "last_event_at": status.last_event_at.isoformat() if status.last_event_at else None,
+        "request_interval_ms": {rate.system: rate_json(rate) for rate in status.rates},
+        "paused_systems": {pause.system: pause.left.total_seconds() for pause in status.system_pauses},
+    }
 
 
 def rates_of(service: Container) -> list[SystemRate]:
@@ -33,51 +157,3 @@ def rate_json(rate: SystemRate) -> dict[str, object]:
     """Return the interval between two requests as it is now and as configured, in whole milliseconds."""
     now, configured = (round(interval / timedelta(milliseconds=1)) for interval in (rate.interval, rate.configured))
     return {"now": now, "configured": configured, "learnt": rate.is_learnt}
-
-
-def installation_status(service: Container) -> dict[str, object]:
-    """Return processes, queues, waiting courses, dead letters, repairs, the last event and what is not available.
-
-    Asks Redis alone.
-    """
-    due, claimed, leased = service.changes.counts()
-    last_event = service.changes.last_event_at()
-    prefix = f"{service.settings.redis_prefix}:celery:"
-    return {
-        "processes": [
-            {"process": b.process, "state": "gone" if b.is_stale else "alive", "age_s": round(b.age.total_seconds(), 1)}
-            for b in service.heartbeats.all()
-        ],
-        "messages": service.changes.pending_messages(),
-        "tasks": {queue.value: service.redis.llen(f"{prefix}{queue}") for queue in Queue},
-        "courses": {"due": due, "woken": claimed, "syncing": leased, "connected": service.records.count()},
-        "waiting": [
-            {"course_id": w.course_id, "due_at": w.due_at.isoformat(), "changes": w.changes}
-            for w in service.changes.waiting(SHOWN_COURSES)
-        ],
-        "unknown_changes": service.unknown_changes.count(),
-        "dead_letters": service.dead_letter_queue.count(),
-        "dead_letters_warning": service.dead_letter_queue.warning(),
-        "paused": [pause_json(pause) for pause in service.pauses.all()],
-        "unavailable_queries": [
-            {
-                "query": query.name,
-                "cause": query.fault.value,
-                "since": query.since.isoformat(),
-                "remedy": query.fault.remedy,
-            }
-            for query in service.unavailable_queries.all()
-        ],
-        "long_waits": [
-            {"course_id": w.course_id, "cause": w.cause, "since": w.since.isoformat()}
-            for w in service.changes.long_waits(TOO_LONG)
-        ],
-        "repairs": {"assignments": 0, "scores": 0, **service.counters.read(REPAIRS)},
-        "last_provisioning": last_provisioning(service),
-        "held_provisioning": [
-            {"run_id": run.id, "school_number": run.school_number} for run in service.provision_runs.held_runs()
-        ],
-        "last_event_at": last_event.isoformat() if last_event else None,
-        "request_interval_ms": {rate.system: rate_json(rate) for rate in rates_of(service)},
-        "paused_systems": {p.system: p.left.total_seconds() for p in system_pauses(service.redis, service.keys)},
-    }

@@ -17,7 +17,7 @@ from tests.security.canaries import SECRETS, found
 from tests.security.conftest import GuardedTown
 from workers.cli.doctor import Check, CheckResult, run_checks
 from workers.container import Container
-from workers.status import installation_status
+from workers.status import read_status, status_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 
@@ -123,7 +123,7 @@ def test_queries_that_do_not_run_are_named(running: Town) -> None:
         found = problems(running)
         assert {name: verdict for name, verdict in found.items() if name in expected} == expected
         with closing(Container(load(environ(running), Path("no.env")))) as service:
-            told = installation_status(service)["unavailable_queries"]
+            told = status_json(read_status(service))["unavailable_queries"]
         assert {(each["query"], each["cause"]) for each in told} == {  # type: ignore[attr-defined]
             (missing, QueryFault.MISSING),
             *((query, QueryFault.NOT_GRANTED) for query in refused),
@@ -132,7 +132,7 @@ def test_queries_that_do_not_run_are_named(running: Town) -> None:
         running.stage.powerschool_faults()
     assert problems(running) == {}
     with closing(Container(load(environ(running), Path("no.env")))) as service:
-        assert installation_status(service)["unavailable_queries"] == []
+        assert status_json(read_status(service))["unavailable_queries"] == []
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.integration.receivers_kit import UUID, Receivers
 from tests.security.wire import exchange
 from workers.cli.processes import serve
 from workers.web.http_protocol import BoundedProtocol, Limits, bounded
-from workers.web.receivers.health import livez
+from workers.web.receivers.assembly import livez
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from shared.domain.provisioning.run import RunState
 from shared.sandbox.district.generator import DistrictSize
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from tests.security.canaries import MAIL, STUDENT, found
-from workers.status import installation_status
+from workers.status import read_status, status_json
 from workers.web.metrics.collector import MetricsCollector
 
 pytestmark = pytest.mark.xdist_group("provisioning-canaries")
@@ -63,7 +63,7 @@ def test_rosters_leave_no_name_behind(town: RosterTown) -> None:
     assert {key for key in with_names if not key.startswith(MAY_HOLD_NAMES)} == set()
     told = [
         json.dumps(lines, default=str),
-        json.dumps(installation_status(town.service), default=str),
+        json.dumps(status_json(read_status(town.service)), default=str),
         generate_latest(MetricsCollector(town.service)).decode(),
         *(json.dumps(town.service.dead_letter_queue.exported(each)) for each in town.service.dead_letter_queue.all()),
     ]

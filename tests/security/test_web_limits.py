@@ -26,8 +26,8 @@ from workers.dev.process_group import free_port
 from workers.runtime.log_limit import ServerLines
 from workers.web.http_protocol import Limits, bounded
 from workers.web.middleware import RequestLimits
-from workers.web.receivers.health import livez
-from workers.web.receivers.rejection_log import RejectionLog
+from workers.web.receivers.assembly import livez
+from workers.web.receivers.intake_metrics import RejectionLog
 from workers.web.receivers.request_body import BodyReader
 
 Address = tuple[str, int]

@@ -26,8 +26,7 @@ def sqs() -> None:
     from shared.clock import SystemClock  # noqa: PLC0415
     from shared.events.signatures import Senders  # noqa: PLC0415
     from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
-    from workers.web.receivers.intake_metrics import IntakeMetrics  # noqa: PLC0415
-    from workers.web.receivers.rejection_log import RejectionLog  # noqa: PLC0415
+    from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog  # noqa: PLC0415
     from workers.web.receivers.sqs import RECEIVER, SqsConsumer  # noqa: PLC0415
 
     settings = config.load()

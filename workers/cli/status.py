@@ -12,14 +12,14 @@ from workers.cli.docs.settings_table import settings_table
 from workers.cli.doctor import Check, CheckResult, run_checks
 from workers.cli.services import open_services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.status import installation_status
+from workers.status import read_status, status_json
 
 
 def status(as_json: JsonOption = False) -> None:
     """Show queues, waiting courses, dead letters and the last event."""
     service = open_services()
     try:
-        found = installation_status(service)
+        found = status_json(read_status(service))
     except RedisError as error:
         typer.echo(f"passback: Redis does not answer ({type(error).__name__}); check PASSBACK_REDIS_URL", err=True)
         raise typer.Exit(ExitCode.PROBLEMS) from None

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workers.web.receivers.rejection_log import RejectionLog
+from workers.web.receivers.intake_metrics import RejectionLog
 from workers.web.receivers.request_body import BodyReader
 from workers.web.receivers.responses import TOO_MANY, RequestRejected
 
@@ -50,7 +50,7 @@ class RequestLimits:
             return
         self._active += 1
         try:
-            await self._app(scope, _CompleteBody(body, receive), send)
+            await self._app(scope, _with_body(body, receive), send)
         finally:
             self._active -= 1
 
@@ -59,21 +59,14 @@ class RequestLimits:
             raise RequestRejected(TOO_MANY, retry_after=RETRY_AFTER)
 
 
-class _CompleteBody:
-    """ASGI's `receive` with a body that was read already."""
+def _with_body(body: bytes, receive: Receive) -> Receive:
+    """Return ASGI's `receive` with a body that was read already; then the server's messages: a disconnect."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    __slots__ = ("_body", "_receive")
+    async def receive_read() -> Message:
+        return messages.pop() if messages else await receive()
 
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive = receive
-
-    async def __call__(self) -> Message:
-        """Return the whole body, then the server's messages: that the client disconnected."""
-        if self._body is None:
-            return await self._receive()
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
+    return receive_read
 
 
 def route_group(path: str) -> str:

@@ -14,7 +14,7 @@ from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from workers.cli.app import app
 from workers.provisioning.changed_rows import changed_rows
-from workers.status import installation_status
+from workers.status import read_status, status_json
 
 pytestmark = pytest.mark.xdist_group("provisioning")
 
@@ -197,7 +197,7 @@ def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> 
     assert passback(provisioned, "provision", "run", "--dry-run", "--wait")[0] == 2
     _, listed = passback(provisioned, "provision", "history", "--json")
     assert [run["state"] for run in json.loads(listed)] == ["discarded", "done", "done"]
-    assert installation_status(provisioned.service)["last_provisioning"] == {
+    assert status_json(read_status(provisioned.service))["last_provisioning"] == {
         "run_id": held.id, "state": "discarded", "at": held.created_at.isoformat(), "held": None,
     }  # fmt: skip
 
@@ -221,7 +221,7 @@ def test_a_run_waits_for_a_query_that_does_not_run(town: RosterTown, fault: dict
     assert query in waiting.answer
     assert town.imports == []
     assert town.service.dead_letter_queue.count() == 0
-    (told,) = installation_status(town.service)["unavailable_queries"]  # type: ignore[misc]
+    (told,) = status_json(read_status(town.service))["unavailable_queries"]  # type: ignore[misc]
     assert (told["query"], told["cause"]) == (query, cause)
     code, status = passback(town, "status")
     assert (code, cause in status) == (1, True)

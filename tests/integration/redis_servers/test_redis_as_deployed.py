@@ -24,7 +24,7 @@ from workers.container import Container
 from workers.dev.demo.client import DemoClient
 from workers.dev.process_group import ProcessGroup, free_port, process_group
 from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
-from workers.status import installation_status
+from workers.status import read_status, status_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis7, pytest.mark.xdist_group("redis-as-deployed")]
 
@@ -245,5 +245,5 @@ def test_grades_arrive_after_a_failover(deployment: Deployment, town: Town) -> N
     with deployment.client(deployment.replica_port) as promoted:
         assert promoted.role()[0] == b"master"
     assert [town.processes.exit_code(name) for name in ("web", *WORKERS[1:], "beat")] == [None] * 4
-    assert installation_status(town.service)["dead_letters"] == 0
+    assert status_json(read_status(town.service))["dead_letters"] == 0
     assert deployment.refusals(deployment.replica_port) == []

@@ -208,7 +208,7 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 
 def test_unfinished_bodies_cannot_fill_the_memory() -> None:
     """503 for a body in pieces when all unfinished ones together hold the limit; room returns as they end."""
-    reader = BodyReader(1000, max_held_bytes=1500)
+    reader = BodyReader(1000, max_buffered_bytes=1500)
 
     def sender(*messages: dict[str, object]) -> AsyncIterator[dict[str, object]]:
         async def receive() -> AsyncIterator[dict[str, object]]:

@@ -30,8 +30,7 @@ from shared.ports.passback import ignore_count
 from shared.queues import Stream
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.run_all import without_settings
-from workers.web.receivers.intake_metrics import IntakeMetrics
-from workers.web.receivers.rejection_log import RejectionLog
+from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog
 from workers.web.receivers.sqs import RECEIVER, SqsConsumer
 
 pytestmark = pytest.mark.xdist_group("sqs")

@@ -13,16 +13,16 @@ from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.pauses import EVERYTHING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, STATE_QUERY, QueryFault, UnavailableQuery
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
+from workers.status import SILENCE, InstallationStatus
 from workers.web.pages.charts import chart, duration
 from workers.web.views.alerts import Level, alerts, describe
-from workers.web.views.overview import SILENCE, Overview
 
 NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]
-WELL = Overview(
+WELL = InstallationStatus(
     now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, statuses=dict.fromkeys(AssignmentStatus, 0),
-    waiting=[], messages=0, unknown_changes=0, dead_letters=0, dead_letters_warning=None, last_event_at=NOW,
-    silence_matters=True,
+    waiting=[], messages=0, tasks={}, unknown_changes=0, repairs={}, dead_letters=0, dead_letters_warning=None,
+    last_event_at=NOW, silence_matters=True,
     processes=ALIVE, pauses=[], system_pauses=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
     last_run=None, held_runs=(),
 )  # fmt: skip
@@ -37,7 +37,7 @@ THROTTLED = LongWait("102", NOW - timedelta(minutes=5), "powerschool_throttled")
 RUN = Run("1", RunKind.ROSTER, RunCause.SCHEDULE, NOW, state=RunState.FAILED)
 
 
-def codes(seen: Overview) -> list[str]:
+def codes(seen: InstallationStatus) -> list[str]:
     return [problem.code for problem in alerts(seen)]
 
 
@@ -127,6 +127,6 @@ def test_a_chart_grows_with_what_it_shows() -> None:
     assert short.top > long.top
     assert mixed.middle == short.middle
     for bar in drawn.bars:
-        assert 0 <= bar.top <= bar.middle <= bar.floor <= drawn.height
+        assert 0 <= bar.top <= bar.middle <= drawn.floor <= drawn.height
         assert drawn.left <= bar.x < bar.x + bar.width <= drawn.width
     assert [duration(seconds) for seconds in (5, 60, 3600, 0)] == ["5 s", "1 min", "1 h", "over 1 h"]

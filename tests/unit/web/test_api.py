@@ -22,7 +22,7 @@ from tests.unit.workers.grade_passback.school import School
 from workers.container import Container
 from workers.web.api.app import create_api
 from workers.web.middleware import RequestLimits
-from workers.web.receivers.rejection_log import RejectionLog
+from workers.web.receivers.intake_metrics import RejectionLog
 
 PASSWORD = "a long enough password é"
 VIEWER_PASSWORD = "another long password"

@@ -14,7 +14,7 @@ from shared.events.signatures import keys_by_id
 from shared.queues import Stream
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, ok, run_check
 from workers.container import Container
-from workers.web.metrics.school_hours import SchoolHours
+from workers.school_hours import SchoolHours
 
 SILENT_AFTER = timedelta(minutes=30)
 QUIET_AFTER = timedelta(days=4)

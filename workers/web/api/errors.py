@@ -1,6 +1,8 @@
 """Maps exceptions to the API's error responses: always `{"error": {"code", "message"}}`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -37,47 +39,36 @@ class ErrorResponse(BaseModel):
 
 def install_error_handlers(app: FastAPI) -> None:
     """Make the app respond to every error in the one shape."""
-    app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(RedisError, _redis_error)
-    app.add_exception_handler(PassbackError, _remote_error)
-    app.add_exception_handler(ConfigurationError, _configuration_error)
+    converters: dict[type[Exception], Callable[[Any], ApiError]] = {
+        ApiError: lambda error: error,
+        RequestValidationError: _validation_error,
+        HTTPException: _http_exception,
+        RedisError: lambda _error: redis_unavailable(),
+        PassbackError: _remote_error,
+        ConfigurationError: lambda error: ApiError(503, "not_configured", str(error)),
+    }
+    for error_type, convert in converters.items():
+        app.add_exception_handler(error_type, partial(_respond, convert))
 
 
-def _api_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    return error.response()
+def _respond(convert: Callable[[Any], ApiError], _request: Request, error: Exception) -> Response:
+    return convert(error).response()
 
 
-def _validation_error(_request: Request, error: Exception) -> Response:
+def _validation_error(error: RequestValidationError) -> ApiError:
     """Say where the request is wrong, without repeating what was sent."""
-    assert isinstance(error, RequestValidationError)
-    problems = [f"{_location(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
-    return ApiError(422, "not_valid", "; ".join(problems)).response()
+    problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
+    return ApiError(422, "not_valid", "; ".join(problems))
 
 
-def _location(location: Sequence[object]) -> str:
-    return ".".join(str(part) for part in location)
-
-
-def _http_exception(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+def _http_exception(error: HTTPException) -> ApiError:
     code, message = CODES.get(error.status_code, ("refused", "The request is refused."))
-    return ApiError(error.status_code, code, message, error.headers).response()
+    return ApiError(error.status_code, code, message, error.headers)
 
 
-def _remote_error(_request: Request, error: Exception) -> Response:
+def _remote_error(error: PassbackError) -> ApiError:
     """Report a failed call of Canvas or PowerSchool; its message holds ids and codes only."""
     cause = error.cause if isinstance(error, TransientError | PermanentError) else "error"
     if isinstance(error, NotFound):
-        return ApiError(404, cause, str(error)).response()
-    return ApiError(503, cause, str(error), {"Retry-After": "30"}).response()
-
-
-def _redis_error(_request: Request, _error: Exception) -> Response:
-    return redis_unavailable().response()
-
-
-def _configuration_error(_request: Request, error: Exception) -> Response:
-    return ApiError(503, "not_configured", str(error)).response()
+        return ApiError(404, cause, str(error))
+    return ApiError(503, cause, str(error), {"Retry-After": "30"})

@@ -11,11 +11,10 @@ from workers.container import Container
 from workers.grade_passback.explain.response import Json, pause_json
 from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.serializers import message_api_json, rows_api_json, run_api_json
-from workers.status import installation_status
+from workers.status import read_status, status_json
 from workers.web.api.dependencies import Actions, Service, StrictModel, plain
 from workers.web.errors import ApiError
 from workers.web.views.alerts import alerts
-from workers.web.views.overview import overview
 
 TARGET = rf"^({EVERYTHING}|{PROVISIONING}|course:[0-9]{{1,20}})$"
 RunId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="Id of a provisioning run")]
@@ -38,16 +37,16 @@ class PauseRequest(Target):
 @router.get("/status")
 def status(service: Service) -> Json:
     """Return how the whole installation is doing."""
-    seen = overview(service)
+    found = read_status(service)
     return {
-        **installation_status(service),
-        "problems": plain(alerts(seen)),
-        "courses_with_problems": seen.with_problems,
-        "assignments": plain(seen.statuses),
+        **status_json(found),
+        "problems": plain(alerts(found)),
+        "courses_with_problems": found.with_problems,
+        "assignments": plain(found.statuses),
         "event_to_powerschool": [
             {"hour": hour.begins_at.isoformat(), "changes": hour.total, "half_within_s": hour.within(0.5),
              "nearly_all_within_s": hour.within(0.95)}
-            for hour in seen.hours
+            for hour in found.hours
         ],
     }  # fmt: skip
 

@@ -23,10 +23,10 @@ from shared.domain.provisioning.run import RunKind, RunState
 from shared.queues import Queue, Stream
 from workers.container import Container
 from workers.grade_passback.sync_metrics import REPAIRS
+from workers.school_hours import SchoolHours
 from workers.status import rates_of
 from workers.web.metrics import definitions as of
 from workers.web.metrics.definitions import METRICS, Metric, MetricType
-from workers.web.metrics.school_hours import SchoolHours
 
 PROCESS_KINDS = ("web", "worker", "beat")
 TOKEN_CALL = "POST /oauth/access_token"  # noqa: S105  # the name of a call

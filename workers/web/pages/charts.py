@@ -19,7 +19,6 @@ class Bar:
     width: float
     top: float
     middle: float
-    floor: float
     hour: HourlyLatency
     half_s: int
     most_s: int
@@ -66,7 +65,7 @@ def _bar(x: float, width: float, hour: HourlyLatency) -> Bar | None:
     half, most = hour.within(0.5), hour.within(0.95)
     if half is None or most is None:
         return None
-    return Bar(round(x, 1), round(width, 1), _y(most), _y(half), HEIGHT - BOTTOM, hour, half, most)
+    return Bar(round(x, 1), round(width, 1), _y(most), _y(half), hour, half, most)
 
 
 def _y(seconds: int) -> float:

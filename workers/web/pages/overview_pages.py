@@ -5,11 +5,11 @@ import re
 from starlette.responses import Response
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
+from workers.status import read_status
 from workers.web.api.installation import TARGET
 from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.alerts import alerts
-from workers.web.views.overview import overview
 
 ACTIONS_LIMIT = 200
 MAX_REASON_CHARS = 200
@@ -17,10 +17,10 @@ MAX_REASON_CHARS = 200
 
 def show_overview(pages: PageHandlers, request: PageRequest) -> Response:
     """`/`: alerts, numbers, pauses and processes of the installation."""
-    seen = overview(pages.service)
-    targets = {pause.target for pause in seen.pauses}
+    status = read_status(pages.service)
+    targets = {pause.target for pause in status.pauses}
     pausable = [target for target in (EVERYTHING, PROVISIONING) if target not in targets]
-    return pages.page("overview.html", request, seen=seen, alerts=alerts(seen), pausable=pausable)
+    return pages.page("overview.html", request, status=status, alerts=alerts(status), pausable=pausable)
 
 
 def list_actions(pages: PageHandlers, request: PageRequest) -> Response:

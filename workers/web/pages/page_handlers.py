@@ -63,10 +63,10 @@ class PageHandlers:
         self.sign_in = sign_in
         self.renderer = Renderer(service.clock, service.settings.district_time_zone)
 
-    def page(self, template: str, request: PageRequest, status: int = 200, **values: object) -> Response:
+    def page(self, template: str, request: PageRequest, **values: object) -> Response:
         """Return the page with what every page shows."""
         user, token, path = request.user, request.token, request.path
-        return self.renderer.page(template, status, user=user, token=token, path=path, **values)
+        return self.renderer.page(template, 200, user=user, token=token, path=path, **values)
 
     def message(self, status: int, title: str, text: str) -> Response:
         """Return a page that says why there is no other."""
@@ -117,34 +117,22 @@ class PageHandlers:
     def exception_handlers(self) -> dict[Any, Callable[[Request, Any], Response]]:
         """Return the page for each error, as Starlette takes them."""
 
-        def not_found(_request: Request, error: Any) -> Response:
-            return self.message(error.status_code, "Not found", "There is no page at this address.")
+        def message(status: int | None, title: str, text: str = "") -> Callable[[Request, Any], Response]:
+            return lambda _request, error: self.message(status or error.status_code, title, text or str(error))
 
         def not_done(_request: Request, error: ApiError) -> Response:
             return with_retry_after(self.message(error.status, "Not done", error.message), error)
 
-        def redis_error(_request: Request, _error: RedisError) -> Response:
-            text = "Nothing is lost. Load this page again in a moment."
-            return self.message(503, "Redis does not answer", text)
-
-        def not_configured(_request: Request, error: ConfigurationError) -> Response:
-            return self.message(503, "Not configured", str(error))
-
-        def remote_error(_request: Request, error: PassbackError) -> Response:
-            return self.message(503, "Canvas or PowerSchool did not answer as it should", str(error))
-
-        def unexpected(_request: Request, _error: Exception) -> Response:
-            text = "This page has a defect. Nothing else is touched by it; please report it."
-            return self.message(500, "Something is wrong here", text)
-
+        not_found = message(None, "Not found", "There is no page at this address.")
+        defect = "This page has a defect. Nothing else is touched by it; please report it."
         return {
             404: not_found,
             405: not_found,
             ApiError: not_done,
-            RedisError: redis_error,
-            ConfigurationError: not_configured,
-            PassbackError: remote_error,
-            Exception: unexpected,
+            RedisError: message(503, "Redis does not answer", "Nothing is lost. Load this page again in a moment."),
+            ConfigurationError: message(503, "Not configured"),
+            PassbackError: message(503, "Canvas or PowerSchool did not answer as it should"),
+            Exception: message(500, "Something is wrong here", defect),
         }
 
 

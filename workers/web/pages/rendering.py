@@ -48,9 +48,9 @@ class Renderer:
             {"who": WHO, "chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
         )
 
-    def page(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
+    def page(self, template: str, status_code: int, /, **values: object) -> HTMLResponse:
         """Return the page that the template makes of these values."""
-        return HTMLResponse(self._environment.get_template(template).render(**values), status)
+        return HTMLResponse(self._environment.get_template(template).render(**values), status_code)
 
     def _time(self, at: datetime | None) -> Markup | str:
         """Return a time in the district's time zone; the day only where it is not today."""

@@ -6,12 +6,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 import httpx
+from redis.exceptions import RedisError
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -21,17 +22,16 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, WebhookIds, mark_rosters_changed
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError, Settings
+from shared.errors import ServiceUnavailable
 from shared.events.signatures import ISSUERS, Senders, SigningKeys
 from shared.ports.passback import Count, ignore_count
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.canvas_events import CanvasEvents
-from workers.web.receivers.health import livez, readyz
-from workers.web.receivers.intake_metrics import IntakeMetrics
-from workers.web.receivers.powerschool_events import PowerSchoolEvents
-from workers.web.receivers.rejection_log import RejectionLog
+from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog
+from workers.web.receivers.powerschool_events import receive_notification
 from workers.web.receivers.request_body import BodyReader
 from workers.web.receivers.responses import UNKNOWN_PATH, WRONG_METHOD, RequestRejected
-from workers.web.receivers.routing import ReceiverApp
+from workers.web.receivers.routing import Receiver, ReceiverApp
 from workers.web.receivers.webhooks import Webhooks
 
 # The largest request body a receiver reads, in bytes. A larger one gets 413.
@@ -75,14 +75,14 @@ def create_app(
         allow_unsigned=settings.live_events_allow_unsigned,
     )
     webhooks = Webhooks(writer, webhook_ids, _webhook_verifier(settings), IntakeMetrics(count, WEBHOOKS))
-    receivers = {
+    receivers: dict[str, Receiver] = {
         CANVAS: canvas_events.receive,
-        POWERSCHOOL: PowerSchoolEvents(mark_rosters_changed, IntakeMetrics(count, POWERSCHOOL)).receive,
+        POWERSCHOOL: partial(receive_notification, mark_rosters_changed, IntakeMetrics(count, POWERSCHOOL)),
         WEBHOOKS: webhooks.receive,
     }
     rejections = RejectionLog(clock, count)
     others = Starlette(
-        routes=[Route("/livez", livez), readyz(store), *routes],
+        routes=[Route("/livez", livez), Route("/readyz", partial(readyz, store)), *routes],
         exception_handlers={HTTPException: _not_routed},
         lifespan=lifespan,
     )
@@ -91,6 +91,20 @@ def create_app(
         others.router.default = fallback
     bodies = BodyReader(max_event_bytes)
     return ReceiverApp(receivers, bodies, rejections, RequestLimits(others, rejections))
+
+
+async def livez(_request: Request) -> Response:
+    """`GET /livez`: 200 while the process runs."""
+    return JSONResponse({"status": "alive"})
+
+
+async def readyz(store: Callable[[], Awaitable[object]], _request: Request) -> Response:
+    """`GET /readyz`: 200 while `store` can write, else 503 (Redis unavailable, full or read-only)."""
+    try:
+        await store()
+    except (RedisError, OSError, ServiceUnavailable):
+        return JSONResponse({"status": "redis_unavailable"}, 503, {"Retry-After": "5"})
+    return JSONResponse({"status": "ready"})
 
 
 def _not_routed(_request: Request, error: Exception) -> Response:

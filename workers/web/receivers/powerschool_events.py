@@ -13,17 +13,12 @@ from workers.web.receivers.responses import UNAVAILABLE, RequestRejected
 from workers.web.receivers.routing import RawHeaders
 
 
-class PowerSchoolEvents:
-    """Records that rosters changed."""
-
-    def __init__(self, mark_rosters_changed: Callable[[], Awaitable[None]], metrics: IntakeMetrics) -> None:
-        self._mark_rosters_changed = mark_rosters_changed
-        self._metrics = metrics
-
-    async def receive(self, _headers: RawHeaders, _body: bytes) -> None:
-        """Return once the notification is stored. Raises: RequestRejected."""
-        try:
-            await self._mark_rosters_changed()
-        except ServiceUnavailable as error:
-            raise RequestRejected(UNAVAILABLE, error.cause, error.delay) from None
-        self._metrics.count_roster_notification()
+async def receive_notification(
+    mark_rosters_changed: Callable[[], Awaitable[None]], metrics: IntakeMetrics, _headers: RawHeaders, _body: bytes
+) -> None:
+    """Return once the notification is stored. Raises: RequestRejected."""
+    try:
+        await mark_rosters_changed()
+    except ServiceUnavailable as error:
+        raise RequestRejected(UNAVAILABLE, error.cause, error.delay) from None
+    metrics.count_roster_notification()

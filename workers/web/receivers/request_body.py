@@ -13,13 +13,15 @@ RETRY_AFTER = timedelta(seconds=5)
 
 
 class BodyReader:
-    """Reads bodies of at most `max_bytes` each, and of `max_held_bytes` for all unfinished ones together."""
+    """Reads bodies of at most `max_bytes` each, and of `max_buffered_bytes` for all unfinished ones together."""
 
-    def __init__(self, max_bytes: int, timeout_s: float = TIMEOUT_S, max_held_bytes: int = MAX_BUFFERED_BYTES) -> None:
+    def __init__(
+        self, max_bytes: int, timeout_s: float = TIMEOUT_S, max_buffered_bytes: int = MAX_BUFFERED_BYTES
+    ) -> None:
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
-        self._max_held_bytes = max_held_bytes
-        self._held_bytes = 0
+        self._max_buffered_bytes = max_buffered_bytes
+        self._buffered_bytes = 0
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
         """Return the body. Raises: RequestRejected."""
@@ -42,20 +44,20 @@ class BodyReader:
         return body, message.get("more_body", False)
 
     async def _read_chunks(self, first: bytes, receive: Receive) -> bytes:
-        """Collect the rest of a body that came in pieces, holding no more than all senders together may fill."""
-        body, more, held = bytearray(first), True, 0
+        """Collect the rest of a body that came in pieces, buffering no more than all senders together may fill."""
+        body, more, counted = bytearray(first), True, 0
         try:
             while more:
-                self._held_bytes += len(body) - held
-                held = len(body)
-                if self._held_bytes > self._max_held_bytes:
+                self._buffered_bytes += len(body) - counted
+                counted = len(body)
+                if self._buffered_bytes > self._max_buffered_bytes:
                     raise RequestRejected(TOO_BUSY, retry_after=RETRY_AFTER)
                 chunk, more = await self._chunk(receive)
                 body += chunk
                 if len(body) > self._max_bytes:
                     raise RequestRejected(TOO_LARGE)
         finally:
-            self._held_bytes -= held
+            self._buffered_bytes -= counted
         return bytes(body)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from workers.web.receivers.rejection_log import RejectionLog
+from workers.web.receivers.intake_metrics import RejectionLog
 from workers.web.receivers.request_body import BodyReader
 from workers.web.receivers.responses import ACCEPTED, WRONG_METHOD, RequestRejected
 

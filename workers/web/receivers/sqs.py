@@ -15,8 +15,7 @@ from shared.events.event_mapping import change_of
 from shared.events.live_events import MalformedEvent, parse
 from shared.events.signatures import NotFromCanvas, Senders
 from shared.log_events import LogEvent
-from workers.web.receivers.intake_metrics import IntakeMetrics
-from workers.web.receivers.rejection_log import RejectionLog
+from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog
 from workers.web.receivers.responses import INVALID_SIGNATURE, MALFORMED_EVENT, RequestRejected
 
 log = structlog.get_logger()

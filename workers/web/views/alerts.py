@@ -1,4 +1,4 @@
-"""What is wrong with the installation, the worst first, each with what to do. Values in, values out."""
+"""Finds what is wrong with the installation, the worst first, each with what to do. Values in, values out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from shared.domain.provisioning.run import RunState
 from workers.provisioning.service import KIND as PROVISIONING_WORKER
 from workers.runtime.outcome_handler import DISTRICT_WIDE_CAUSES
+from workers.status import SILENCE, InstallationStatus
 from workers.web.views.dead_letter_causes import explained
-from workers.web.views.overview import SILENCE, Overview
 
 OVERDUE_TIMEOUT = timedelta(minutes=2)
 MANY_MESSAGES = 1000
@@ -37,45 +37,45 @@ class Alert:
     link: str = ""
 
 
-def alerts(seen: Overview) -> list[Alert]:
+def alerts(status: InstallationStatus) -> list[Alert]:
     """Return what is wrong, the worst first."""
     found = [
-        *_processes(seen),
-        *_paused(seen),
-        *_queries(seen),
-        *_waits(seen),
-        *_dead_letters(seen),
-        *_throughput(seen),
-        *_provisioning(seen),
+        *_processes(status),
+        *_paused(status),
+        *_queries(status),
+        *_waits(status),
+        *_dead_letters(status),
+        *_throughput(status),
+        *_provisioning(status),
     ]
-    return sorted(found, key=lambda problem: problem.level)
+    return sorted(found, key=lambda alert: alert.level)
 
 
-def _processes(seen: Overview) -> Iterator[Alert]:
-    alive = {_kind(beat.process) for beat in seen.processes if not beat.is_stale}
+def _processes(status: InstallationStatus) -> Iterator[Alert]:
+    alive = _running(status)
     for kind in NEEDED:
         if kind not in alive:
             what = "no grade is synced" if kind == "worker" else "nothing that is scheduled happens"
             yield Alert(Level.BAD, f"no_{kind}", f"No {kind} is running: {what}.", f"Start `passback {kind}`.")
-    for beat in seen.processes:
-        if beat.is_stale and _kind(beat.process) in alive:
-            ago = describe(beat.age)
+    for heartbeat in status.processes:
+        if heartbeat.is_stale and _kind(heartbeat.process) in alive:
+            ago = describe(heartbeat.age)
             yield Alert(
-                Level.WARNING, "process_gone", f"{beat.process} was last seen {ago} ago.",
+                Level.WARNING, "process_gone", f"{heartbeat.process} was last seen {ago} ago.",
                 "If it was stopped for good, nothing: it is forgotten after a day. Otherwise look at its log, and "
                 "start it again.",
             )  # fmt: skip
 
 
-def _paused(seen: Overview) -> Iterator[Alert]:
-    for pause in seen.pauses:
+def _paused(status: InstallationStatus) -> Iterator[Alert]:
+    for pause in status.pauses:
         what = "Everything" if pause.target == EVERYTHING else pause.target.replace(":", " ").capitalize()
         why = f": {pause.reason}" if pause.reason else ""
         level = Level.BAD if pause.target == EVERYTHING else Level.WARNING
         yield Alert(
             level, "paused", f"{what} is paused by {pause.actor}{why}", "Resume it once that is over.", "/#pauses"
         )  # fmt: skip
-    for system in seen.system_pauses:
+    for system in status.system_pauses:
         name = {"canvas": "Canvas", "powerschool": "PowerSchool"}[system.system]
         yield Alert(
             Level.BAD, "system_unwell", f"{name} is not called for another {describe(system.left)} ({system.cause}).",
@@ -84,66 +84,69 @@ def _paused(seen: Overview) -> Iterator[Alert]:
         )  # fmt: skip
 
 
-def _queries(seen: Overview) -> Iterator[Alert]:
-    for query in seen.unavailable_queries:
+def _queries(status: InstallationStatus) -> Iterator[Alert]:
+    for query in status.unavailable_queries:
         waits = "No roster is read or planned" if query.name.startswith(PROVISIONING_PREFIX) else "No course is synced"
         yield Alert(Level.BAD, query.fault.value, f"{query.sentence} {waits} until it runs.", query.fault.remedy)
 
 
-def _waits(seen: Overview) -> Iterator[Alert]:
+def _waits(status: InstallationStatus) -> Iterator[Alert]:
     """Name each cause once, with how many courses wait for it and the one that waits longest."""
     by_cause: dict[str, list[LongWait]] = {}
-    for wait in seen.long_waits:
+    for wait in status.long_waits:
         by_cause.setdefault(wait.cause, []).append(wait)
     for cause, waits in by_cause.items():
         first, explanation = waits[0], explained(cause)
         few = f"Course {first.course_id} waits" if len(waits) == 1 else f"{len(waits)} courses wait"
         yield Alert(
             Level.BAD if cause in DISTRICT_WIDE_CAUSES else Level.WARNING, "waiting_long",
-            f"{few} for {describe(seen.now - first.since)} ({cause}): {explanation.meaning}",
+            f"{few} for {describe(status.now - first.since)} ({cause}): {explanation.meaning}",
             explanation.remedy, f"/courses/{first.course_id}",
         )  # fmt: skip
 
 
-def _dead_letters(seen: Overview) -> Iterator[Alert]:
-    if seen.dead_letters:
-        few = "1 job waits" if seen.dead_letters == 1 else f"{seen.dead_letters} jobs wait"
+def _dead_letters(status: InstallationStatus) -> Iterator[Alert]:
+    if status.dead_letters:
+        few = "1 job waits" if status.dead_letters == 1 else f"{status.dead_letters} jobs wait"
         yield Alert(
             Level.BAD, "dead_letters", f"{few} for a person.",
             "Look at the cause, mend it, and retry.", "/dead-letters",
         )  # fmt: skip
-    if seen.dead_letters_warning:
-        warning = seen.dead_letters_warning[0].upper() + seen.dead_letters_warning[1:]
+    if status.dead_letters_warning:
+        warning = status.dead_letters_warning[0].upper() + status.dead_letters_warning[1:]
         yield Alert(Level.WARNING, "dead_letters_full", f"{warning}.", "Retry or discard some.", "/dead-letters")
 
 
-def _throughput(seen: Overview) -> Iterator[Alert]:
-    if seen.silence_matters and (seen.last_event_at is None or seen.now - seen.last_event_at > SILENCE):
-        since = "yet" if seen.last_event_at is None else f"for {describe(seen.now - seen.last_event_at)}"
+def _throughput(status: InstallationStatus) -> Iterator[Alert]:
+    if status.silence_matters and (status.last_event_at is None or status.now - status.last_event_at > SILENCE):
+        since = "yet" if status.last_event_at is None else f"for {describe(status.now - status.last_event_at)}"
         yield Alert(
             Level.WARNING, "silence", f"Canvas has sent no event {since}, and school is on.",
             "See in Canvas, under Data Streams, whether the stream is still active. Grades follow all the same, with "
             "the next reconciliation.",
         )  # fmt: skip
-    if seen.messages > MANY_MESSAGES:
+    if status.messages > MANY_MESSAGES:
         yield Alert(
-            Level.WARNING, "messages_waiting", f"{seen.messages} messages wait to be read.",
+            Level.WARNING, "messages_waiting", f"{status.messages} messages wait to be read.",
             "See whether a worker is running and Redis is quick.",
         )  # fmt: skip
-    held = any(pause.target == EVERYTHING for pause in seen.pauses) or seen.system_pauses
-    paused = {pause.target for pause in seen.pauses}
-    waiting = [course for course in seen.waiting if f"course:{course.course_id}" not in paused]
-    if waiting and not held and seen.now - waiting[0].due_at > OVERDUE_TIMEOUT:
+    paused = {pause.target for pause in status.pauses}
+    waiting = [course for course in status.waiting if f"course:{course.course_id}" not in paused]
+    if (
+        waiting
+        and not status.system_pauses
+        and EVERYTHING not in paused
+        and status.now - waiting[0].due_at > OVERDUE_TIMEOUT
+    ):
         yield Alert(
             Level.WARNING, "overdue", f"Course {waiting[0].course_id} is due for "
-            f"{describe(seen.now - waiting[0].due_at)}.",
+            f"{describe(status.now - waiting[0].due_at)}.",
             "All workers are busy: start more, or see what they do.", f"/courses/{waiting[0].course_id}",
         )  # fmt: skip
 
 
-def _provisioning(seen: Overview) -> Iterator[Alert]:
-    alive = {_kind(beat.process) for beat in seen.processes if not beat.is_stale}
-    if seen.last_run is not None and PROVISIONING_WORKER not in alive:
+def _provisioning(status: InstallationStatus) -> Iterator[Alert]:
+    if status.last_run is not None and PROVISIONING_WORKER not in _running(status):
         yield Alert(
             Level.WARNING,
             "no_provisioning_worker",
@@ -151,16 +154,21 @@ def _provisioning(seen: Overview) -> Iterator[Alert]:
             "Start `passback provisioning-worker`.",
             "/provisioning",
         )
-    for run in seen.held_runs:
+    for run in status.held_runs:
         yield Alert(
             Level.WARNING, "plan_held", f"A provisioning plan is held for approval: {run.scope}.",
             "Look at its rows; approve or discard it.", f"/provisioning/{run.id}",
         )  # fmt: skip
-    if seen.last_run is not None and seen.last_run.state is RunState.FAILED:
+    if status.last_run is not None and status.last_run.state is RunState.FAILED:
         yield Alert(
             Level.BAD, "provisioning_failed", "The last provisioning failed.",
-            "See why; the next run starts anew.", f"/provisioning/{seen.last_run.id}",
+            "See why; the next run starts anew.", f"/provisioning/{status.last_run.id}",
         )  # fmt: skip
+
+
+def _running(status: InstallationStatus) -> set[str]:
+    """Return the kinds of the processes that send heartbeats."""
+    return {_kind(heartbeat.process) for heartbeat in status.processes if not heartbeat.is_stale}
 
 
 def _kind(process: str) -> str:
@@ -168,7 +176,7 @@ def _kind(process: str) -> str:
 
 
 def describe(duration: timedelta) -> str:
-    """Return a duration in words, to one unit: `40 seconds`, `3 minutes`, `2 hours`, `5 days`."""
+    """Return a duration as text, to one unit: `40 seconds`, `3 minutes`, `2 hours`, `5 days`."""
     seconds = max(0, round(duration.total_seconds()))
     for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= 2 * size or (seconds >= size and unit == "day"):

@@ -1,4 +1,4 @@
-"""What a dead letter's cause means, and what to do before its work is retried."""
+"""Explains what a dead letter's cause means, and what to do before its work is retried."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from workers.web.views.dead_letters import MESSAGES
 
 @dataclass(frozen=True, slots=True)
 class CauseExplained:
-    """A cause in words."""
+    """What a cause means, and what to do."""
 
     meaning: str
     remedy: str
@@ -15,7 +15,7 @@ class CauseExplained:
 
 _RETRY = "Retry once that is mended. A retry looks at the course anew, whatever its age."
 
-# By what a cause begins with; the longest that fits counts.
+# By the beginning of a cause; the longest that matches counts.
 _EXPLAINED = {
     "": CauseExplained("This failure is one that no rule describes.", f"Read the answer. {_RETRY}"),
     MESSAGES: CauseExplained(
@@ -107,4 +107,4 @@ _EXPLAINED = {
 
 def explained(cause: str) -> CauseExplained:
     """Return what the cause means."""
-    return _EXPLAINED[max((begin for begin in _EXPLAINED if cause.startswith(begin)), key=len)]
+    return _EXPLAINED[max((prefix for prefix in _EXPLAINED if cause.startswith(prefix)), key=len)]

@@ -10,7 +10,7 @@ from shared.adapters.redis.cache import JsonCache
 from shared.clock import ManualClock
 from shared.config import load
 from workers.container import Container
-from workers.web.metrics.school_hours import SchoolHours
+from workers.school_hours import SchoolHours
 
 # Wednesday, 8:00 and 7:59 in Chicago, Saturday noon there.
 EIGHT, BEFORE, SATURDAY = (
