@@ -9,10 +9,10 @@ flower         web/flower.py: Celery's monitor, read-only and behind a password
 (no line)      `passback sqs`: reads Live Events from an SQS queue
 
 container.py     builds everything from the settings, once per process
-grade_passback/  a sync: lease.py, course_reader.py, sync_job.py, apply/, course_state.py, outcome_handler.py; and
-                 dispatcher.py, scheduled/, explain/, operations/ (what a person asks for)
+grade_passback/  a sync: sync_job.py, lease.py, course_reader.py, compare.py, apply/, course_state.py,
+                 outcome_handler.py; and dispatcher.py, scheduled.py, explain/, operations/ (what a person asks for)
 provisioning/    a run: schedule.py, run.py, planning.py, imports/; service.py is for people, reports/ for reading
-dead_letters/    listing, selecting, retrying, discarding
+dead_letters.py  listing, selecting, retrying, discarding
 erasure.py       deletes stored data of courses, students, a period or the district
 status.py        the status document of the CLI, the pages and the API
 celery/          the app with its queues and delivery settings, transport, undecodable messages, tracing

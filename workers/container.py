@@ -39,8 +39,7 @@ from shared.config import Settings
 from shared.domain.passback.changes import FIRST_CHANGE_WAIT, DebounceWindow
 from shared.setting_types import ClearedScores
 from workers.celery.app import make_app, send_provision_task
-from workers.dead_letters.filters import MAX_AGE, MAX_DEAD_LETTERS, Bounds
-from workers.dead_letters.service import DeadLetterQueue
+from workers.dead_letters import DeadLetterQueue
 from workers.erasure import Erasure
 from workers.grade_passback.apply.applier import MAX_SCORES_PER_REQUEST, PlanApplier
 from workers.grade_passback.compare import SyncPolicy
@@ -192,9 +191,8 @@ class Container:
     @cached_property
     def dead_letter_queue(self) -> DeadLetterQueue:
         """Lists, retries and discards dead letters."""
-        bounds = Bounds(MAX_AGE, MAX_DEAD_LETTERS)
         request = self.provisioning_service.request
-        return DeadLetterQueue(self.dead_letters, self.dead_messages, self.changes, self.clock, bounds, request)
+        return DeadLetterQueue(self.dead_letters, self.dead_messages, self.changes, self.clock, request)
 
     @cached_property
     def erasure(self) -> Erasure:

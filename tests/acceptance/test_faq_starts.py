@@ -18,9 +18,7 @@ from tests.fakes import FakeChanges, FakeDueDates, FakeRecords, FakeUnknownChang
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.workers.grade_passback.school import NOW, OTHER, School
 from workers.grade_passback.compare import compare
-from workers.grade_passback.scheduled.due_dates import DueDateTrigger
-from workers.grade_passback.scheduled.full_sync import ScheduledFullSync
-from workers.grade_passback.scheduled.reconcile import Reconciliation
+from workers.grade_passback.scheduled import full_sync, reconcile, trigger_due_dates
 
 HOUR = timedelta(hours=1)
 TICK = timedelta(seconds=30)
@@ -62,16 +60,16 @@ def test_the_schedule_starts_a_sync() -> None:
     changes, records = FakeChanges(), FakeRecords()
     records.visits = {"1": three - 6 * HOUR}
     for at in (three - TICK, three + HOUR):
-        ScheduledFullSync(
+        full_sync(
             changes, records, ManualClock(at), "0 3 * * *", lambda: CHICAGO, spread=HOUR, tick=TICK
-        ).run()  # fmt: skip
+        )  # fmt: skip
         assert changes.requested == ([] if at < three else [("1", ChangeCause.SCHEDULE)])
 
 
 def test_a_due_date_that_passes_starts_a_sync() -> None:
     """Ways to start a sync: "the moment a due date passes (missing work)"."""
     changes, due_dates = FakeChanges(), FakeDueDates({"1": NOW})
-    DueDateTrigger(changes, due_dates, ManualClock(NOW + DUE_DATE_DELAY)).run()
+    trigger_due_dates(changes, due_dates, ManualClock(NOW + DUE_DATE_DELAY))
     assert changes.requested == [("1", ChangeCause.DUE_DATE)]
 
 
@@ -79,5 +77,5 @@ def test_the_rolling_reconciliation_starts_a_sync() -> None:
     """Ways to start a sync: "the rolling reconciliation"."""
     changes, records = FakeChanges(), FakeRecords()
     records.visits = {"1": NOW - 2 * HOUR}
-    Reconciliation(changes, records, FakeUnknownChanges(), ManualClock(NOW), HOUR, TICK).run()
+    reconcile(changes, records, FakeUnknownChanges(), ManualClock(NOW), HOUR, TICK)
     assert changes.requested == [("1", ChangeCause.RECONCILE)]

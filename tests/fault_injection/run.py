@@ -34,7 +34,7 @@ from tests.fault_injection.teachers import Teachers
 from tests.fault_injection.verdict import Verdict, judge, not_ours
 from workers.dev.demo.client import Json
 from workers.dev.process_group import end_on_sigterm
-from workers.grade_passback.scheduled.reconcile import Reconciliation
+from workers.grade_passback.scheduled import reconcile
 
 ACTS_IN_SILENCE = 12
 FIRST_NEW_ID = 1_000_000
@@ -166,7 +166,7 @@ def _reconcile(plant: Plant) -> None:
     """Give every course its turn, as one rolling pass does, without waiting for its hours to go by."""
     s, tick = plant.service, timedelta(milliseconds=1)
     for _ in range(4):
-        Reconciliation(s.changes, s.records, s.unknown_changes, s.clock, 16 * tick, tick).run()
+        reconcile(s.changes, s.records, s.unknown_changes, s.clock, 16 * tick, tick)
         time.sleep(0.02)
     _settle(plant)
 

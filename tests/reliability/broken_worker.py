@@ -24,7 +24,7 @@ def break_it(part: str) -> None:
     elif part == "heartbeat":
         from workers.runtime.heartbeat import HeartbeatThread
 
-        HeartbeatThread._beat = raise_error  # type: ignore[method-assign]
+        HeartbeatThread._send = raise_error  # type: ignore[method-assign]
     elif part == "consumer":
         from celery.worker import state
 

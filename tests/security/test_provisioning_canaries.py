@@ -65,6 +65,9 @@ def test_rosters_leave_no_name_behind(town: RosterTown) -> None:
         json.dumps(lines, default=str),
         json.dumps(status_json(read_status(town.service)), default=str),
         generate_latest(MetricsCollector(town.service)).decode(),
-        *(json.dumps(town.service.dead_letter_queue.exported(each)) for each in town.service.dead_letter_queue.all()),
+        *(
+            json.dumps(town.service.dead_letter_queue.export_json(each))
+            for each in town.service.dead_letter_queue.all()
+        ),
     ]
     assert [found(each, PEOPLE) for each in told] == [[]] * len(told)

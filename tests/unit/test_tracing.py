@@ -20,7 +20,7 @@ from shared.adapters.telemetry import tracing
 from shared.adapters.telemetry.tracing import span, start_tracing, stop_tracing
 from shared.clock import ManualClock
 from shared.errors import TransientError
-from workers.celery.tracing import trace_tasks
+from workers.celery.worker import trace_tasks
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ TASK_MODULES = ["workers.grade_passback.tasks", "workers.provisioning.worker"]
 def make_app(settings: Settings) -> Celery:
     """Return the Celery app for these settings. Making it opens no connection."""
     transport.register()
-    app = Celery("passback", broker=broker_url(settings), include=[*TASK_MODULES, "workers.celery.stats"])
+    app = Celery("passback", broker=broker_url(settings), include=TASK_MODULES)
     app.conf.update(
         task_queues=[KombuQueue(name) for name in Queue],
         task_routes={task: {"queue": queue} for task, queue in ROUTES.items()},

@@ -6,7 +6,7 @@
   not take for a lost connection: the worker exits. A connection error in its place makes it reconnect.
 - A Redis that refuses a command (read-only after a failover, memory or disk full) is an outage like any other.
 - An entry that is no message Celery can run is delivered as a message whose body nobody can decode
-  (`celery_messages.py`), so that the consumer keeps it as a dead letter.
+  (`message_schema.py`), so that the consumer keeps it as a dead letter.
 - A key of another type than kombu expects would fail every read of all queues: it is set aside under another name.
 """
 

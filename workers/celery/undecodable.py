@@ -39,7 +39,7 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         """Return Celery's handler of messages; a message on which it fails is kept, and the worker goes on.
 
-        `celery_messages.py` lets only well-formed messages in. This is for the ones that it did not foresee: to
+        `message_schema.py` lets only well-formed messages in. This is for the ones that it did not foresee: to
         Celery a `KeyError` is a lost connection, and anything else ends the worker.
         """
         handle = super().create_task_handler(*args, **options)

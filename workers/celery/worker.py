@@ -1,17 +1,23 @@
-"""How a Celery worker runs: once Redis is durable, with a step of ours beside its pool, until it is told to stop."""
+"""Runs a Celery worker once Redis is durable, with a boot step beside its pool, until it is told to stop.
+
+Replaces Celery's own `stats`, and traces each task.
+"""
 
 import os
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, ClassVar
 
 import structlog
 from celery import bootsteps, signals
+from celery.worker.control import inspect_command
 
 from shared.adapters.redis.schema import check_schema
+from shared.adapters.telemetry.tracing import SetAttribute, span
 from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue
@@ -21,6 +27,7 @@ from workers.runtime.redis_durability import await_durable_redis
 
 log = structlog.get_logger()
 
+REPORTED_BROKER_FIELDS = ("transport", "port", "virtual_host")
 PULSE_EVERY_S = 1.0
 PULSE_TIMEOUT = timedelta(seconds=30)
 
@@ -86,3 +93,39 @@ def run_celery_worker(
     if not told_to_stop.is_set():
         log.error(LogEvent.WORKER_ENDED_BY_ITSELF, process=name)
         sys.exit(code or 1)
+
+
+@inspect_command()  # type: ignore[untyped-decorator]  # Celery has no types
+def stats(state: Any, **_options: object) -> dict[str, Any]:
+    """Return the worker's statistics without most fields of its broker connection.
+
+    Celery's own `stats`, which this replaces, returns the connection's parameters. These hold the password of Redis:
+    in the host name of a socket, or in the alternates and transport options of Sentinels. Flower shows all of it.
+    """
+    statistics: dict[str, Any] = state.consumer.controller.stats()
+    broker = statistics.get("broker")
+    reported = {name: broker.get(name) for name in REPORTED_BROKER_FIELDS} if isinstance(broker, dict) else {}
+    return {**statistics, "broker": reported}
+
+
+_running = threading.local()
+
+
+def trace_tasks() -> None:
+    """Open and close spans with Celery's signals, which come in the thread that runs the task."""
+    signals.task_prerun.connect(_open, weak=False, dispatch_uid="passback.spans.open")
+    signals.task_postrun.connect(_close, weak=False, dispatch_uid="passback.spans.close")
+
+
+def _open(task_id: str, task: Any, **_other: object) -> None:
+    _running.span = span(task.name, {"celery.task_id": task_id})
+    _running.set_attribute = _running.span.__enter__()
+
+
+def _close(state: str, **_other: object) -> None:
+    opened: AbstractContextManager[SetAttribute] | None = getattr(_running, "span", None)
+    if opened is None:
+        return
+    _running.set_attribute("celery.state", state)
+    opened.__exit__(None, None, None)
+    _running.span = None

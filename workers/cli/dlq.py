@@ -16,8 +16,7 @@ from workers.cli.sync import Actor, system_user
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
 from workers.cli.terminal.time_parsing import parse_time
 from workers.container import Container
-from workers.dead_letters.filters import Selection, by_cause
-from workers.dead_letters.service import RetryResult, dead_letter_json
+from workers.dead_letters import RetryResult, dead_letter_json, filter_dead_letters, group_by_cause
 
 dlq = typer.Typer(help="Jobs and messages kept for a person: list, show, retry, discard, export.", no_args_is_help=True)
 
@@ -42,7 +41,7 @@ def list_letters(
         raise typer.BadParameter("only `cause` can be grouped by", param_hint="--group-by")
     letters = _selection(open_services(), [], cause, since)
     if group_by:
-        emit(by_cause(letters), as_json)
+        emit(group_by_cause(letters), as_json)
     else:
         emit([dead_letter_json(letter) for letter in letters], as_json, lambda _: _lines(letters))
 
@@ -107,7 +106,7 @@ def export(file: Annotated[Path, typer.Argument(metavar="FILE")], cause: CauseCo
     service = open_services()
     letters = _selection(service, [], cause, since)
     with private_file(file) as out:
-        out.writelines(json.dumps(service.dead_letter_queue.exported(letter)) + "\n" for letter in letters)
+        out.writelines(json.dumps(service.dead_letter_queue.export_json(letter)) + "\n" for letter in letters)
     typer.echo(f"{len(letters)} dead letters written to {file}")
 
 
@@ -127,7 +126,7 @@ def _selection(service: Container, ids: list[str], cause: str | None, since: str
         raise typer.Exit(ExitCode.PROBLEMS)
     zone = service.settings.district_time_zone
     moment = None if since is None else parse_time(since, service.clock.now(), zone)
-    return Selection(frozenset(ids), cause, moment).of(letters)
+    return filter_dead_letters(letters, ids, cause, moment)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from workers.cli.terminal.output import ExitCode
-from workers.runtime.identity import this_process
+from workers.runtime.heartbeat import this_process
 
 # Longer than the pages take to call a process gone: to end a process that is merely late would make it later.
 PATIENCE = timedelta(seconds=60)

@@ -22,7 +22,7 @@ def _settings_for(process: str) -> config.Settings:
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
     from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
-    from workers.celery.tracing import trace_tasks  # noqa: PLC0415
+    from workers.celery.worker import trace_tasks  # noqa: PLC0415
 
     settings = config.load()
     configure_logging(settings)

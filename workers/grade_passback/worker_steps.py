@@ -1,6 +1,6 @@
-"""The worker: a Celery worker with the dispatcher beside its pool, which syncs courses and keeps house."""
+"""The passback worker: a Celery worker that syncs courses, with the dispatcher beside its pool."""
 
-from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from celery import Celery, bootsteps
@@ -11,24 +11,13 @@ from shared.queues import Queue, Task
 from workers.celery.worker import consumer_responds, run_celery_worker
 from workers.container import get_container
 from workers.grade_passback.dispatcher import Dispatcher
-from workers.runtime.heartbeat import HeartbeatThread
-from workers.runtime.identity import this_process
+from workers.runtime.heartbeat import HeartbeatThread, this_process
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class _SyncDispatch:
-    """Wakes a worker for a course: a Celery message that carries the id and nothing else."""
-
-    app: Celery
-
-    def __call__(self, course_id: str) -> None:
-        self.app.send_task(Task.SYNC_COURSE, args=[course_id], queue=Queue.COURSE_SYNCS, ignore_result=True)
-
-
 class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Runs the dispatcher, the lease keeper and the heart beside the worker's pool."""
+    """Runs the dispatcher, the lease renewal and the heartbeat beside the worker's pool."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -38,12 +27,12 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
         self._heartbeat: HeartbeatThread | None = None
 
     def start(self, worker: object) -> None:
-        """Start the threads. The lease keeper's ends with the process, after the last sync."""
+        """Start the threads. The lease renewal ends with the process, after the last sync."""
         service = get_container()
         app: Celery = worker.app  # type: ignore[attr-defined]
         self._dispatcher = Dispatcher(
             service.changes,
-            _SyncDispatch(app),
+            partial(_send_sync, app),
             this_process("worker"),
             claims_at_once=2 * service.settings.worker_threads,
         )
@@ -53,18 +42,23 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
         self._heartbeat = HeartbeatThread(
             service.heartbeats,
             this_process("worker"),
-            lives=lambda: consumer_responds() and all(thread.is_running for thread in threads),
+            is_alive=lambda: consumer_responds() and all(thread.is_running for thread in threads),
         )
         self._heartbeat.start()
         log.info(LogEvent.PROCESS_STARTED, process="worker")
 
     def stop(self, _worker: object) -> None:
-        """Stop them; what is running gives way before its next write, and keeps its lease until then."""
+        """Stop them. Running syncs end before their next write, and keep their leases until then."""
         get_container().stopping.set()
         if self._dispatcher is not None:
             self._dispatcher.stop()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+
+
+def _send_sync(app: Celery, course_id: str) -> None:
+    """Send a worker the course's id, and nothing else."""
+    app.send_task(Task.SYNC_COURSE, args=[course_id], queue=Queue.COURSE_SYNCS, ignore_result=True)
 
 
 def start_worker(settings: Settings) -> None:

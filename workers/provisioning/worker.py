@@ -9,8 +9,7 @@ from shared.queues import Queue, Task
 from workers.celery.worker import consumer_responds, run_celery_worker
 from workers.container import get_container
 from workers.provisioning.service import KIND
-from workers.runtime.heartbeat import HeartbeatThread
-from workers.runtime.identity import this_process
+from workers.runtime.heartbeat import HeartbeatThread, this_process
 
 log = structlog.get_logger()
 
@@ -28,7 +27,7 @@ class ProvisioningStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery
         """Start the heartbeat and a tick: the next one of beat may be half a minute away."""
         app: Celery = worker.app  # type: ignore[attr-defined]
         app.send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
-        self._heartbeat = HeartbeatThread(get_container().heartbeats, this_process(KIND), lives=consumer_responds)
+        self._heartbeat = HeartbeatThread(get_container().heartbeats, this_process(KIND), is_alive=consumer_responds)
         self._heartbeat.start()
         log.info(LogEvent.PROCESS_STARTED, process=KIND)
 

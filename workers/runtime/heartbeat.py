@@ -1,4 +1,4 @@
-"""Each process notes in Redis that it is alive, so that `passback status` can say who is there and who is gone."""
+"""Sends heartbeats of this process, so that `passback status` shows which processes run."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,11 +10,10 @@ from redis.exceptions import RedisError
 
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import Heartbeats
+from shared.adapters.redis.operations.heartbeats import Heartbeats, process_key
 from shared.adapters.telemetry.systemd import tell_alive
 from shared.config import Settings
 from shared.log_events import LogEvent
-from workers.runtime.identity import this_process
 from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()
@@ -22,47 +21,52 @@ log = structlog.get_logger()
 HEARTBEAT_INTERVAL = timedelta(seconds=2)
 
 
+def this_process(kind: str) -> str:
+    """Return this process's name for stream consumers and heartbeats: unique among running ones."""
+    return f"{kind}@{process_key()}"
+
+
 class HeartbeatThread:
-    """A thread that beats as long as `lives` says that the process does its work."""
+    """A thread that sends heartbeats as long as `is_alive` returns that the process does its work."""
 
     def __init__(
         self,
         heartbeats: Heartbeats,
         process: str,
         *,
-        lives: Callable[[], bool] = lambda: True,
+        is_alive: Callable[[], bool] = lambda: True,
         every: timedelta = HEARTBEAT_INTERVAL,
         supervisor: Callable[[], None] = tell_alive,
     ) -> None:
         self._heartbeats = heartbeats
         self._process = process
-        self._lives = lives
-        self._tell_supervisor = supervisor
+        self._is_alive = is_alive
+        self._notify_supervisor = supervisor
         self._every_s = every.total_seconds()
         self._stopped = threading.Event()
-        self._thread = VitalThread(target=self._run, name="heart")
+        self._thread = VitalThread(target=self._run, name="heartbeat")
 
     def start(self) -> None:
-        """Start beating."""
+        """Start sending."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop beating; the process ends on purpose, so that it is not missed."""
+        """Stop, and remove the heartbeat: the process ends on purpose and is not missing."""
         self._stopped.set()
         self._thread.join(timeout=5)
         with suppress(RedisError):
-            # Left behind, it is shown as gone, which is no lie.
+            # Otherwise the process is shown as gone, which is true.
             self._heartbeats.remove(self._process)
 
     def _run(self) -> None:
         while True:
-            if self._lives():
-                self._tell_supervisor()
-                self._beat()
+            if self._is_alive():
+                self._notify_supervisor()
+                self._send()
             if self._stopped.wait(self._every_s):
                 return
 
-    def _beat(self) -> None:
+    def _send(self) -> None:
         try:
             self._heartbeats.record(self._process)
         except RedisError as error:
@@ -71,7 +75,7 @@ class HeartbeatThread:
 
 @contextmanager
 def run_heartbeat(settings: Settings, kind: str) -> Iterator[None]:
-    """Let this process, of this kind, be seen alive inside the block."""
+    """Send heartbeats of this process inside the block."""
     with closing(connect(settings)) as client:
         heartbeat_thread = HeartbeatThread(Heartbeats(client, Keys(settings.redis_prefix)), this_process(kind))
         heartbeat_thread.start()

@@ -18,7 +18,7 @@ from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import SystemClock
 from shared.config import Settings, load
 from shared.errors import PassbackError, ServiceUnavailable
-from workers.runtime.identity import this_process
+from workers.runtime.heartbeat import this_process
 
 MOST = 8
 A_WHILE = timedelta(milliseconds=300)

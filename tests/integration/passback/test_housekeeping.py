@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from structlog.testing import capture_logs
 
 from shared.adapters.canvas import canvas_client
 from shared.config import load
+from shared.queues import Task
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.grade_passback.scheduled.housekeeping import Housekeeping
+from workers.grade_passback.scheduled import run_scheduled
 
 NOT_ENABLED = httpx.Response(400, json={"code": "not_enabled", "error": "A SIS integration is not configured"})
 UNAVAILABLE = httpx.Response(502, text="bad gateway")
@@ -53,38 +55,38 @@ def logged(tick: Callable[[], None], times: int = 1) -> list[tuple[Any, Any]]:
 def test_courses_are_discovered_once_per_interval(service: Container) -> None:
     """The first tick finds them and makes them due; the others of the interval have nothing to do."""
     let_canvas_say(service, TWO_COURSES)
-    assert logged(Housekeeping(service).discover, times=3) == [("courses_discovered", 2)]
+    assert logged(partial(run_scheduled, service, Task.DISCOVER), times=3) == [("courses_discovered", 2)]
     assert service.changes.counts().due == service.records.count() == 2
 
 
 def test_a_refusal_is_said_once_per_interval(service: Container) -> None:
     """A Canvas without SIS export, or a token without the right: a person is told, and nothing else stops."""
     let_canvas_say(service, NOT_ENABLED)
-    assert logged(Housekeeping(service).discover, times=3) == [("scheduled_task_failed", "canvas_400")]
+    assert logged(partial(run_scheduled, service, Task.DISCOVER), times=3) == [("scheduled_task_failed", "canvas_400")]
 
 
 def test_an_unwell_canvas_is_asked_again_at_the_next_tick(service: Container) -> None:
     """The interval's discovery is not lost with it."""
     let_canvas_say(service, UNAVAILABLE)
-    told = [event for event, _ in logged(Housekeeping(service).discover, times=2)]
+    told = [event for event, _ in logged(partial(run_scheduled, service, Task.DISCOVER), times=2)]
     assert told == ["circuit_opened", "scheduled_task_deferred", "scheduled_task_deferred"]
     let_canvas_say(service, TWO_COURSES)
     service.redis.delete(service.keys.pause("canvas"))
-    assert logged(Housekeeping(service).discover) == [("courses_discovered", 2)]
+    assert logged(partial(run_scheduled, service, Task.DISCOVER)) == [("courses_discovered", 2)]
 
 
 def test_ticks_with_nothing_to_do_say_nothing(service: Container) -> None:
     """Without courses and without a schedule, PowerSchool need not even be configured."""
-    housekeeping = Housekeeping(service)
-    assert logged(housekeeping.reconcile) == logged(housekeeping.nightly_sync) == logged(housekeeping.due_dates) == []
+    assert [
+        logged(partial(run_scheduled, service, task)) for task in (Task.RECONCILE, Task.NIGHTLY_SYNC, Task.DUE_DATES)
+    ] == [[]] * 3
 
 
 def test_a_defect_does_not_skip_the_interval(service: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tick that raised what nobody foresaw is made up for by the next one."""
     let_canvas_say(service, TWO_COURSES)
-    housekeeping = Housekeeping(service)
     with monkeypatch.context() as broken:
         broken.setattr(service.records, "register", None)
         with pytest.raises(TypeError):
-            housekeeping.discover()
-    assert logged(housekeeping.discover) == [("courses_discovered", 2)]
+            run_scheduled(service, Task.DISCOVER)
+    assert logged(partial(run_scheduled, service, Task.DISCOVER)) == [("courses_discovered", 2)]

@@ -12,7 +12,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from workers.cli import healthcheck
 from workers.cli.app import app
-from workers.runtime.identity import this_process
+from workers.runtime.heartbeat import this_process
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What a person does about dead letters: choose, retry, cancel, discard; and that they stay bounded."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from structlog.testing import capture_logs
@@ -9,11 +8,10 @@ from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 from tests.fakes import FakeDeadMessages
 from tests.unit.workers.grade_passback.school import School
-from workers.dead_letters.filters import Bounds, Selection, by_cause
-from workers.dead_letters.service import DeadLetterQueue
+from workers.dead_letters import DeadLetterQueue, filter_dead_letters, group_by_cause
 
 DAY = timedelta(days=1)
-BOUNDS = Bounds(age=90 * DAY, count=10)
+MAX_AGE, MAX_COUNT = 90 * DAY, 10
 
 
 def message(id_: str, at: datetime) -> DeadLetter:
@@ -27,7 +25,13 @@ class Desk:
         self.school, self.messages = school, FakeDeadMessages()
         self.provisioned: list[str] = []
         self.queue = DeadLetterQueue(
-            school.dead_letters, self.messages, school.changes, school.clock, BOUNDS, self.provisioned.append
+            school.dead_letters,
+            self.messages,
+            school.changes,
+            school.clock,
+            self.provisioned.append,
+            MAX_AGE,
+            MAX_COUNT,
         )
         for course_id, assignment_id, cause in (("1", "11", "timeout"), ("1", "12", "error"), ("2", None, "timeout")):
             school.dead_letters.add(course_id, assignment_id, cause, "", 6)
@@ -38,17 +42,17 @@ class Desk:
 def test_letters_are_chosen_by_everything_that_is_said(school: School) -> None:
     """Ids, cause and time narrow the choice together; nothing said chooses all."""
     letters = Desk(school).queue.all()
-    chosen = Selection(cause="timeout", since=letters[1].last_failed_at).of(letters)
+    chosen = filter_dead_letters(letters, cause="timeout", since=letters[1].last_failed_at)
     assert [letter.id for letter in chosen] == ["2"]
-    assert Selection(ids=frozenset({"1-12"})).of(letters) == [letters[1]]
-    assert Selection(since=letters[3].last_failed_at).of(letters) == [letters[3]]
-    assert Selection().of(letters) == letters
+    assert filter_dead_letters(letters, ids={"1-12"}) == [letters[1]]
+    assert filter_dead_letters(letters, since=letters[3].last_failed_at) == [letters[3]]
+    assert filter_dead_letters(letters) == letters
 
 
 def test_letters_group_by_cause(school: School) -> None:
     """A flood shows as its causes, the largest first, with letters and courses."""
-    groups = by_cause(Desk(school).queue.all())
-    assert [(g.cause, g.letters, g.courses) for g in groups] == [
+    groups = group_by_cause(Desk(school).queue.all())
+    assert [(g["cause"], g["letters"], g["courses"]) for g in groups] == [
         ("timeout", 2, 2), ("error", 1, 1), ("malformed_message", 1, 0),
     ]  # fmt: skip
 
@@ -61,7 +65,7 @@ def test_a_retry_of_provisioning_asks_for_a_run(school: School) -> None:
     assert (done.retried, desk.provisioned) == (("provisioning",), ["operator"])
     [kept] = [each for each in desk.queue.all() if each.kind is DeadLetterKind.PROVISIONING]
     assert kept.retried_at is not None
-    assert desk.queue.exported(kept)["source"] == "7"
+    assert desk.queue.export_json(kept)["source"] == "7"
     desk.queue.discard([kept], "operator")
     assert "provisioning" not in [each.id for each in desk.queue.all()]
 
@@ -110,10 +114,16 @@ def test_too_old_and_too_many_letters_are_dropped(school: School) -> None:
     school.clock.advance(90 * DAY - timedelta(seconds=1))
     school.dead_letters.add("3", None, "timeout", "", 6)
     with capture_logs() as lines:
-        assert desk.queue.drop_surplus() == 2
+        assert desk.queue.enforce_limits() == 2
     assert [line["letter_id"] for line in lines] == ["1-11", "1-12"]
-    letters = [replace(desk.queue.all()[0], id=str(n), last_failed_at=school.clock.now()) for n in range(12)]
-    assert [letter.id for letter in BOUNDS.surplus(letters, school.clock.now())] == ["0", "1"]
+    for n in range(12):
+        school.dead_letters.add(f"9{n}", None, "timeout", "", 6)
+        school.clock.advance(timedelta(seconds=1))
+    surplus = [letter.id for letter in desk.queue.all()[:-MAX_COUNT]]
+    with capture_logs() as lines:
+        assert desk.queue.enforce_limits() == len(surplus)
+    assert [line["letter_id"] for line in lines] == surplus
+    assert len(desk.queue.all()) == MAX_COUNT
 
 
 def test_a_person_is_warned_before(school: School) -> None:
@@ -127,4 +137,4 @@ def test_a_person_is_warned_before(school: School) -> None:
     assert desk.queue.warning() is None
     school.clock.advance(85 * DAY)
     assert desk.queue.warning() is not None
-    assert desk.queue.drop_surplus() == 0
+    assert desk.queue.enforce_limits() == 0

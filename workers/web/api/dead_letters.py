@@ -9,7 +9,7 @@ from shared.adapters.redis.dead_letters.batches import DeadLetterBatch
 from shared.domain.actions import Verb
 from shared.domain.passback.course_state import DeadLetter
 from workers.container import Container
-from workers.dead_letters.service import dead_letter_json
+from workers.dead_letters import dead_letter_json
 from workers.grade_passback.explain.response import Json
 from workers.web.api.dependencies import (
     DEAD_LETTER_ID,

@@ -14,8 +14,7 @@ from shared.domain.actions import Verb
 from shared.domain.passback.course_state import DeadLetter
 from shared.log_events import LogEvent
 from workers.container import Container
-from workers.dead_letters.filters import Selection, jobs
-from workers.dead_letters.service import DeadLetterQueue
+from workers.dead_letters import DeadLetterQueue, filter_dead_letters, group_by_job
 
 MESSAGES = "messages"
 """Stands, in place of a cause, for all messages that nobody could read."""
@@ -59,13 +58,14 @@ def select(
     """Return the open dead letters that fit everything that is given; all of them if nothing is."""
     if ids:
         named = [found for dead_letter_id in dict.fromkeys(ids) if (found := find(service, dead_letter_id))]
-        return Selection(cause=cause, since=since).of(named)
+        return filter_dead_letters(named, cause=cause, since=since)
     if cause is None:
-        return Selection(since=since).of(service.dead_letter_queue.all())
+        return filter_dead_letters(service.dead_letter_queue.all(), since=since)
     messages = service.dead_messages.all()
     if cause == MESSAGES:
-        return Selection(since=since).of(messages)
-    return Selection(cause=cause, since=since).of([*service.dead_letters.of_cause(cause, 0, -1), *messages])
+        return filter_dead_letters(messages, since=since)
+    of_cause = [*service.dead_letters.of_cause(cause, 0, -1), *messages]
+    return filter_dead_letters(of_cause, cause=cause, since=since)
 
 
 def start_batch(
@@ -97,7 +97,7 @@ def _run_batch(
     """Process the dead letters job by job, a course or a message each, until somebody cancels the batch."""
     done = refused = 0
     try:
-        for number, job in enumerate(jobs(dead_letters)):
+        for number, job in enumerate(group_by_job(dead_letters)):
             if number and not progress.go_on(batch_id, done, refused):
                 progress.end(batch_id, BatchState.CANCELLED)
                 return

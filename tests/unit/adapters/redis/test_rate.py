@@ -25,7 +25,7 @@ from shared.adapters.redis.values import epoch_ms
 from shared.clock import ManualClock
 from shared.errors import LeaseLost, ServiceUnavailable
 from shared.log_events import LogEvent
-from workers.runtime.identity import this_process
+from workers.runtime.heartbeat import this_process
 
 MS = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)

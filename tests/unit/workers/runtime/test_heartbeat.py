@@ -38,7 +38,7 @@ def test_a_process_that_does_not_do_its_work_is_not_alive() -> None:
     """A worker whose dispatcher died is noticed, though the worker runs."""
     heartbeats = Heartbeats(fakeredis.FakeRedis(), Keys())
     asked = []
-    heartbeat_thread = HeartbeatThread(heartbeats, "worker@here:1", lives=lambda: bool(asked.append(1)), every=OFTEN)
+    heartbeat_thread = HeartbeatThread(heartbeats, "worker@here:1", is_alive=lambda: bool(asked.append(1)), every=OFTEN)
     heartbeat_thread.start()
     until(lambda: len(asked) > 2)
     assert heartbeats.all() == []
@@ -79,7 +79,7 @@ def test_a_heart_that_does_not_work_tells_nobody(tmp_path: Path) -> None:
     """A process whose work has ended is not kept by its heart: systemd starts it again."""
     told: list[bool] = []
     heartbeat_thread = HeartbeatThread(
-        Heartbeats(fakeredis.FakeRedis(), Keys()), "worker@here:1", every=OFTEN, lives=lambda: False,
+        Heartbeats(fakeredis.FakeRedis(), Keys()), "worker@here:1", every=OFTEN, is_alive=lambda: False,
         supervisor=lambda: told.append(True),
     )  # fmt: skip
     heartbeat_thread.start()

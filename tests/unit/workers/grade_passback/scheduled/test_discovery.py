@@ -9,8 +9,7 @@ from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeChanges, FakeCourseFinder, FakeRecords, FakeUnknownChanges
 from tests.unit.workers.grade_passback.school import NOW
-from workers.grade_passback.scheduled.discovery import CourseDiscovery
-from workers.grade_passback.scheduled.reconcile import ReconcileResult, Reconciliation
+from workers.grade_passback.scheduled import ReconcileResult, discover, reconcile
 
 GRACE = timedelta(days=14)
 DAY = timedelta(days=1)
@@ -26,7 +25,7 @@ class District:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
     def discover(self) -> int:
-        return CourseDiscovery(self.canvas, self.changes, self.records, self.clock, GRACE).run()
+        return discover(self.canvas, self.changes, self.records, self.clock, GRACE)
 
 
 def test_an_unknown_course_is_connected_and_made_due() -> None:
@@ -52,8 +51,6 @@ def test_a_process_killed_in_between_loses_no_course() -> None:
     with pytest.raises(ConnectionError):
         district.discover()
     hour = timedelta(hours=1)
-    reconciliation = Reconciliation(
-        district.changes, district.records, FakeUnknownChanges(), district.clock, hour, hour / 16
-    )
-    assert reconciliation.run() == ReconcileResult(courses=1, answered=0)
+    result = reconcile(district.changes, district.records, FakeUnknownChanges(), district.clock, hour, hour / 16)
+    assert result == ReconcileResult(courses=1, resolved=0)
     assert district.changes.requested == [("2", ChangeCause.RECONCILE)]

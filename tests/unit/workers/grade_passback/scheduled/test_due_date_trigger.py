@@ -10,7 +10,7 @@ from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from tests.fakes import FakeChanges, FakeDueDates
 from tests.unit.workers.grade_passback.school import NOW, School
-from workers.grade_passback.scheduled.due_dates import DueDateTrigger
+from workers.grade_passback.scheduled import trigger_due_dates
 
 MOMENT = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -27,7 +27,7 @@ class Watch:
     def tick(self, at: datetime) -> int:
         """Run one tick at a time."""
         self.clock.current = at
-        return DueDateTrigger(self.changes, self.due_dates, self.clock).run()
+        return trigger_due_dates(self.changes, self.due_dates, self.clock)
 
 
 def test_a_course_is_looked_at_right_after_its_work_was_due() -> None:

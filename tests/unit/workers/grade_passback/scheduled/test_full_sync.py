@@ -9,7 +9,7 @@ from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeChanges, FakeRecords
 from tests.unit.domain.passback.baseline import CHICAGO
-from workers.grade_passback.scheduled.full_sync import ScheduledFullSync
+from workers.grade_passback.scheduled import full_sync
 
 EVENING = datetime(2026, 10, 5, 20, 0, tzinfo=CHICAGO)
 THREE = datetime(2026, 10, 6, 3, 0, tzinfo=CHICAGO)
@@ -32,9 +32,7 @@ class Night:
 
     def tick(self) -> int:
         """Run one tick."""
-        return ScheduledFullSync(
-            self.changes, self.records, self.clock, self.schedule, lambda: CHICAGO, spread=HOUR, tick=TICK
-        ).run()
+        return full_sync(self.changes, self.records, self.clock, self.schedule, lambda: CHICAGO, spread=HOUR, tick=TICK)
 
     def ticks(self, start: datetime, length: timedelta) -> list[int]:
         """Run a tick every half minute; return what each came to."""

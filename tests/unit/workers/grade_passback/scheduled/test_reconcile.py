@@ -10,7 +10,7 @@ from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeChanges, FakeRecords, FakeUnknownChanges
 from tests.unit.workers.grade_passback.school import NOW
-from workers.grade_passback.scheduled.reconcile import UNKNOWN_PATIENCE, ReconcileResult, Reconciliation
+from workers.grade_passback.scheduled import UNKNOWN_CHANGE_TIMEOUT, ReconcileResult, reconcile
 
 HOUR = timedelta(hours=1)
 TICK = timedelta(seconds=30)
@@ -32,7 +32,7 @@ class District:
 
     def tick(self) -> ReconcileResult:
         """Run one tick."""
-        run = Reconciliation(self.changes, self.records, self.unknown, self.clock, HOUR, TICK).run()
+        run = reconcile(self.changes, self.records, self.unknown, self.clock, HOUR, TICK)
         self.clock.advance(TICK)
         return run
 
@@ -44,7 +44,7 @@ class District:
 def test_a_course_not_synced_for_an_interval_has_its_turn() -> None:
     """A stale course is made due."""
     district = District(courses=1)
-    assert district.tick() == ReconcileResult(courses=1, answered=0)
+    assert district.tick() == ReconcileResult(courses=1, resolved=0)
     assert district.asked_for() == ["0"]
 
 
@@ -52,7 +52,7 @@ def test_a_course_synced_a_while_ago_is_left_alone() -> None:
     """A course whose last sync is half an interval old waits for its turn."""
     district = District(courses=1)
     district.records.visits["0"] = NOW - HOUR / 2
-    assert district.tick() == ReconcileResult(courses=0, answered=0)
+    assert district.tick() == ReconcileResult(courses=0, resolved=0)
 
 
 def test_a_turn_resets_no_backoff() -> None:
@@ -112,8 +112,8 @@ def test_an_unknown_change_waits_for_others() -> None:
     district = District(courses=1)
     district.records.visits["0"] = NOW - MOMENT
     district.unknown.heard = [NOW]
-    district.clock.advance(UNKNOWN_PATIENCE - MOMENT)
-    assert district.tick() == ReconcileResult(courses=0, answered=0)
+    district.clock.advance(UNKNOWN_CHANGE_TIMEOUT - MOMENT)
+    assert district.tick() == ReconcileResult(courses=0, resolved=0)
     assert district.asked_for() == []
 
 
@@ -123,7 +123,7 @@ def storm() -> District:
     district = District(courses=3)
     district.records.visits = dict.fromkeys(district.records.visits, NOW)
     district.unknown.heard = [NOW + MOMENT, NOW + 2 * MOMENT]
-    district.clock.advance(UNKNOWN_PATIENCE + 2 * MOMENT)
+    district.clock.advance(UNKNOWN_CHANGE_TIMEOUT + 2 * MOMENT)
     return district
 
 
@@ -134,15 +134,15 @@ def test_an_unknown_change_makes_every_course_due(storm: District) -> None:
     assert sorted(storm.asked_for()) == ["0", "1", "2"]
 
 
-def test_unknown_changes_are_answered_only_after_a_full_pass(storm: District) -> None:
+def test_unknown_changes_are_resolved_only_after_a_full_pass(storm: District) -> None:
     """They stay open until every course had its turn after they were heard; one pass answers all of them."""
-    assert [storm.tick().answered for _ in range(4)] == [0, 0, 0, 2]
+    assert [storm.tick().resolved for _ in range(4)] == [0, 0, 0, 2]
     assert storm.unknown.count() == 0
 
 
 def test_a_change_heard_after_the_pass_began_stays_open(storm: District) -> None:
-    """What is heard beyond the pass's horizon is answered by the next pass."""
+    """What is heard beyond the pass's horizon is resolved by the next pass."""
     late = storm.clock.now() + MOMENT
     storm.unknown.heard.append(late)
-    assert [storm.tick().answered for _ in range(4)] == [0, 0, 0, 2]
+    assert [storm.tick().resolved for _ in range(4)] == [0, 0, 0, 2]
     assert storm.unknown.heard == [late]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shared.clock import ManualClock
 from tests.fakes import FakeChanges, FakeRecords, FakeUnknownChanges
 from tests.unit.workers.grade_passback.school import NOW
-from workers.grade_passback.scheduled.reconcile import Reconciliation
+from workers.grade_passback.scheduled import reconcile
 
 INTERVAL = timedelta(minutes=16)
 TICK = timedelta(seconds=30)
@@ -30,13 +30,13 @@ def test_every_course_has_a_turn_in_every_interval(courses: int, ages: int, newc
     records, changes, clock = FakeRecords(), FakeChanges(), ManualClock(NOW)
     records.visits = {str(n): NOW - TICK * (n % (ages + 1)) for n in range(courses)}
     last_turns: dict[str, datetime] = {id_: at for id_, at in records.visits.items() if at is not None}
-    reconciliation = Reconciliation(changes, records, FakeUnknownChanges(), clock, INTERVAL, TICK)
+    unknown = FakeUnknownChanges()
     longest = timedelta(0)
     for tick in range(3 * TICKS):
         for n in range(newcomers.get(tick, 0)):
             records.register(f"{tick}-{n}")
             last_turns[f"{tick}-{n}"] = clock.now()
-        reconciliation.run()
+        reconcile(changes, records, unknown, clock, INTERVAL, TICK)
         for course_id, _ in changes.requested:
             longest = max(longest, clock.now() - last_turns[course_id])
             last_turns[course_id] = clock.now()

@@ -1,0 +1,197 @@
+"""Scheduled tasks: reconciliation, full syncs, due dates, discovery, the limits of dead letters.
+
+Celery beat sends each task once per tick, and several beats may run. A lock in Redis lets a task run once per
+interval. What a task does follows from the stored state, so that a missed tick is made up for by the next one.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import structlog
+
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.operations.interval_lock import IntervalLocks
+from shared.adapters.redis.sync_queue.scheduled import DueDates, UnknownChanges
+from shared.adapters.redis.sync_queue.store import SyncQueue
+from shared.clock import Clock
+from shared.cron import last_due
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
+from shared.errors import PermanentError, TransientError
+from shared.log_events import LogEvent
+from shared.ports.passback import CourseFinder
+from shared.queues import Task
+from workers.celery.beat_schedule import reconcile_tick_s
+from workers.container import Container
+
+log = structlog.get_logger()
+
+# A full sync of all courses is spread over this long, or over half a reconciliation where that is shorter.
+FULL_SYNC_SPREAD = timedelta(hours=1)
+DEAD_LETTER_INTERVAL = timedelta(minutes=10)
+# A change of unknown course waits this long for others, so that many of them cost one pass over all courses.
+UNKNOWN_CHANGE_TIMEOUT = timedelta(minutes=10)
+# Courses are visited this share of the interval early, so that a fair share of them per tick is always in time.
+RECONCILE_LEAD = 0.25
+NEVER_SYNCED = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def run_scheduled(container: Container, task: Task) -> None:
+    """Run the task unless it ran in this interval. After an error that may pass, the next tick runs it again."""
+    tick = timedelta(seconds=reconcile_tick_s(container.settings))
+    interval = timedelta(seconds=container.settings.reconcile_interval_s)
+    intervals = {Task.DISCOVER: interval, Task.BOUND_DEAD_LETTERS: DEAD_LETTER_INTERVAL}
+    locks = IntervalLocks(container.redis, container.keys)
+    slot = locks.take(task, intervals.get(task, tick))
+    if slot is None:
+        return
+    try:
+        SCHEDULED[task](container, tick, interval)
+    except TransientError as error:
+        log.warning(LogEvent.SCHEDULED_TASK_DEFERRED, task=task, cause=error.cause)
+        locks.give_back(slot)
+        return
+    except PermanentError as error:
+        # Without the traceback: the error is expected, and its cause says what to do.
+        log.error(LogEvent.SCHEDULED_TASK_FAILED, task=task, cause=error.cause)  # noqa: TRY400
+    except BaseException:
+        locks.give_back(slot)
+        raise
+    locks.done(slot)
+
+
+def _reconcile(s: Container, tick: timedelta, interval: timedelta) -> None:
+    result = reconcile(s.changes, s.records, s.unknown_changes, s.clock, interval, tick)
+    if result.courses or result.resolved:
+        log.info(LogEvent.RECONCILE_ENQUEUED, courses=result.courses, answered=result.resolved)
+
+
+def _full_sync(s: Container, tick: timedelta, interval: timedelta) -> None:
+    spread, schedule = min(FULL_SYNC_SPREAD, interval / 2), s.settings.sync_schedule
+    courses = full_sync(s.changes, s.records, s.clock, schedule, lambda: s.zone, spread, tick)
+    if courses:
+        log.info(LogEvent.SCHEDULED_SYNC_ENQUEUED, courses=courses)
+
+
+def _due_dates(s: Container, _tick: timedelta, _interval: timedelta) -> None:
+    courses = trigger_due_dates(s.changes, DueDates(s.redis, s.keys), s.clock)
+    if courses:
+        log.info(LogEvent.DUE_DATE_SYNCS_ENQUEUED, courses=courses)
+
+
+def _discover(s: Container, _tick: timedelta, _interval: timedelta) -> None:
+    started, grace = s.clock.now(), timedelta(days=s.settings.term_grace_days)
+    courses = discover(s.canvas, s.changes, s.records, s.clock, grace)
+    duration_ms = round((s.clock.now() - started).total_seconds() * 1000)
+    log.info(LogEvent.COURSES_DISCOVERED, courses=courses, duration_ms=duration_ms)
+
+
+def _limit_dead_letters(s: Container, _tick: timedelta, _interval: timedelta) -> None:
+    s.dead_letter_queue.enforce_limits()
+
+
+SCHEDULED: dict[Task, Callable[[Container, timedelta, timedelta], None]] = {
+    Task.RECONCILE: _reconcile,
+    Task.NIGHTLY_SYNC: _full_sync,
+    Task.DUE_DATES: _due_dates,
+    Task.DISCOVER: _discover,
+    Task.BOUND_DEAD_LETTERS: _limit_dead_letters,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileResult:
+    """How many courses one tick made due, and how many changes of unknown course are resolved by that."""
+
+    courses: int
+    resolved: int
+
+
+def reconcile(
+    queue: SyncQueue,
+    states: CourseStates,
+    unknown: UnknownChanges,
+    clock: Clock,
+    interval: timedelta,
+    tick: timedelta,
+) -> ReconcileResult:
+    """Make the courses due that were not visited for an interval. May be repeated at any time.
+
+    At most a fair share of all courses per tick (and at least one), so that a pass over all is spread out. Courses
+    that were never visited come on top: they are few, and must not delay the others. `tick` is at most a sixteenth of
+    the interval.
+    """
+    connected = states.count()
+    # Two ticks to spare: one until a course is noticed, one for a tick that comes late.
+    limit = max(1, math.ceil(connected * (tick / (interval * RECONCILE_LEAD - 2 * tick))))
+
+    def visit(before: datetime, limit: int) -> int:
+        # A course counts as visited even if its sync fails: that is for retries and dead letters.
+        courses = states.least_recently_visited(before, limit)
+        for course_id in courses:
+            queue.request(course_id, ChangeCause.RECONCILE)
+            states.mark_visited(course_id, clock.now())
+        return len(courses)
+
+    courses = visit(NEVER_SYNCED, connected) + visit(clock.now() - interval * (1 - RECONCILE_LEAD), limit)
+    oldest = unknown.oldest_at()
+    if oldest is None or clock.now() - oldest < UNKNOWN_CHANGE_TIMEOUT:
+        return ReconcileResult(courses, 0)
+    # Every course has to be visited after the change arrived.
+    horizon = oldest + UNKNOWN_CHANGE_TIMEOUT
+    return ReconcileResult(courses, 0 if visit(horizon, limit) else unknown.discard_before(horizon))
+
+
+def full_sync(
+    queue: SyncQueue,
+    states: CourseStates,
+    clock: Clock,
+    schedule: str,
+    zone: Callable[[], tzinfo],
+    spread: timedelta,
+    tick: timedelta,
+) -> int:
+    """Make courses due that were not visited since the schedule's last due time; return how many.
+
+    A fair share of all courses per tick, so that a change that arrives meanwhile does not wait for all of them. A
+    missed night runs late, and an interrupted one goes on. `zone` is called only with a schedule: it may ask
+    PowerSchool.
+    """
+    if not schedule:
+        return 0
+    now = clock.now()
+    share = max(1, math.ceil(states.count() * (tick / spread)))
+    courses = states.least_recently_visited(last_due(schedule, now, zone()), share)
+    for course_id in courses:
+        queue.request(course_id, ChangeCause.SCHEDULE)
+        states.mark_visited(course_id, now)
+    return len(courses)
+
+
+def trigger_due_dates(queue: SyncQueue, due_dates: DueDates, clock: Clock) -> int:
+    """Make courses due in which a due date has just passed; return how many.
+
+    Work becomes missing then without any event. May be repeated: a date is deleted once its course is due.
+    """
+    passed = due_dates.passed(clock.now() - DUE_DATE_DELAY)
+    for course_id in passed:
+        queue.request(course_id, ChangeCause.DUE_DATE)
+    due_dates.delete(passed)
+    return len(passed)
+
+
+def discover(canvas: CourseFinder, queue: SyncQueue, states: CourseStates, clock: Clock, grace: timedelta) -> int:
+    """Connect the courses for which no event has arrived, and make them due; return how many.
+
+    A course counts until `grace` after its end. Raises what Canvas raises.
+    """
+    new = 0
+    for course_id in dict.fromkeys(canvas.courses_to_sync(clock.now() - grace)):
+        if states.register(course_id):
+            # If this process dies here, reconciliation finds a connected course that was never visited.
+            queue.request(course_id, ChangeCause.RECONCILE)
+            states.mark_visited(course_id, clock.now())
+            new += 1
+    return new

@@ -1,1 +1,0 @@
-"""Scheduled tasks: reconciliation, full syncs, due dates, discovery."""
