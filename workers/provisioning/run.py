@@ -201,17 +201,17 @@ class ProvisionRun:
         for held in self._runs.held_runs() if run.kind is RunKind.ROSTER else ():
             if held.id != run.id and _covers(run, held) and held.school_number not in run.held_schools:
                 self._supersede(held, run, lease)
-        marks = self._runs.data_set_states()
-        current = [mark.digest for mark in marks if mark.digest]
+        states = self._runs.data_set_states()
+        current = [state.digest for state in states if state.digest]
         self._runs.retain_rows(current, [change.before for change in run.changes if change.before])
-        self._save_live_counts(run, marks, lease)
+        self._save_live_counts(run, states, lease)
         return self._end(run, RunState.DONE, lease)
 
-    def _save_live_counts(self, run: Run, marks: Sequence[DataSetState], lease: Lease) -> None:
+    def _save_live_counts(self, run: Run, states: Sequence[DataSetState], lease: Lease) -> None:
         """Remember what is live now, for later runs to compare with; what a person approved is the new measure."""
         if run.approved_by or run.kind is RunKind.ROLLBACK:
             self._runs.delete_live_counts(lease, None if run.school_number is None else [run.school_number])
-        live = {mark.key: mark.live for mark in marks if mark.live is not None}
+        live = {state.key: state.live for state in states if state.live is not None}
         self._runs.add_live_counts(lease, LiveCounts(self._clock.now(), live))
 
     def _end(self, run: Run, state: RunState, lease: Lease) -> Run:
@@ -254,10 +254,10 @@ class ProvisionRun:
     def _previous_rows(self, run: Run) -> list[DataSet]:
         """Return what Canvas held before the run that is undone; data sets that came with it stay as they are."""
         undone = self._runs.find(run.rollback_of)
-        marks = [mark for mark in (undone.applied_before if undone else ()) if mark.digest is not None]
-        kept = [self._runs.rows(mark.digest) for mark in marks if mark.digest]
+        states = [state for state in (undone.applied_before if undone else ()) if state.digest is not None]
+        kept = [self._runs.rows(state.digest) for state in states if state.digest]
         rows = [data_set for data_set in kept if data_set is not None]
-        if undone is None or len(rows) < len(marks):
+        if undone is None or len(rows) < len(states):
             raise PermanentError("what was applied before is not kept any more", cause="rows_forgotten")
         if not rows:
             raise PermanentError("nothing was applied before that run", cause="nothing_applied_before")

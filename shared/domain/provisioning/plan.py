@@ -13,7 +13,7 @@ from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.course_placement import PlacedSection, assign_courses
-from shared.domain.provisioning.rows.courses import Catalog, catalog_of, course_rows, name_problems, section_row
+from shared.domain.provisioning.rows.courses import CourseNames, course_names, course_rows, name_problems, section_row
 from shared.domain.provisioning.rows.enrollments import StudentRows, teacher_rows
 from shared.domain.provisioning.rows.retained_rows import with_retained_rows
 from shared.domain.provisioning.rows.selection import selected
@@ -64,17 +64,17 @@ def plan_roster(
     before = LastImport(with_new_ids(each, {c.old: c.new for c in people.id_changes}) for each in applied)
     placed, section_problems = assign_courses(roster, terms, people, policy, before)
     students = StudentRows(roster, placed, people, policy, today, before)
-    catalog = catalog_of(roster.courses)
+    names = course_names(roster.courses)
     running = {term.sis_id: term for term in terms.values()}
     users = user_rows(people, students.user_ids())
     made = chain(
         [_data_set(Entity.TERMS, "", (term_row(term, policy.zone) for term in running.values()))],
         [_data_set(Entity.USERS, "", users)],
-        _of_sections(placed, catalog, policy, people, students, today),
+        _of_sections(placed, names, policy, people, students, today),
     )
     # Row by row, what is the same as before is kept once: both plans of a large district would not fit.
     planned = tuple(with_shared_rows(each, before.rows(each.key)) for each in made)
-    unnamed = name_problems(placed, catalog)
+    unnamed = name_problems(placed, names)
     problems = {*term_problems, *people.problems, *section_problems, *students.problems, *unnamed}
     data_sets = with_retained_rows(planned, before, frozenset(running), policy)
     if roster.odd_rows:
@@ -86,7 +86,7 @@ def plan_roster(
 
 def _of_sections(
     placed: Sequence[PlacedSection],
-    catalog: Catalog,
+    names: CourseNames,
     policy: ProvisioningPolicy,
     people: UserDirectory,
     students: StudentRows,
@@ -97,9 +97,9 @@ def _of_sections(
     for p in placed:
         by_term.setdefault(p.term.sis_id, []).append(p)
     for term, group in by_term.items():
-        enrollments = ([*teacher_rows(p, people, policy, today), *students.of(p.section.dcid)] for p in group)
-        yield _data_set(Entity.COURSES, term, course_rows(group, catalog, policy))
-        yield _data_set(Entity.SECTIONS, term, (section_row(p, catalog) for p in group))
+        enrollments = ([*teacher_rows(p, people, policy, today), *students.rows_of(p.section.dcid)] for p in group)
+        yield _data_set(Entity.COURSES, term, course_rows(group, names, policy))
+        yield _data_set(Entity.SECTIONS, term, (section_row(p, names) for p in group))
         yield _data_set(Entity.ENROLLMENTS, term, chain.from_iterable(enrollments))
 
 

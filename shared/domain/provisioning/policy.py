@@ -50,7 +50,7 @@ class ProvisioningPolicy:
     """Templates and choices. `zone` is the district's: a term's days begin and end on its clocks.
 
     `teacher_roles` are the Canvas roles of co-teachers by SECTIONTEACHER.ROLEID; who is not in it is a teacher.
-    `schools`, `courses` and `sections` are the patterns of a `Choice`.
+    `schools`, `courses` and `sections` are patterns as `is_selected` takes them.
     """
 
     zone: tzinfo

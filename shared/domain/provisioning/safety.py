@@ -99,7 +99,7 @@ def _incomplete_reading(facts: RosterFacts, limits: Limits) -> Iterator[Hold]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counted:
+class _LiveRow:
     """A row that counts, with its entity and term."""
 
     entity: Entity
@@ -120,8 +120,8 @@ class _Comparison:
         self._facts, self._limits = facts, limits
         self._ended = ended_terms(before, facts.today, facts.zone)
         self._planned = {data_set.key for data_set in after}
-        self._before = _CountedRows(before)
-        self._now = _Live(after)
+        self._before = _LiveRows(before)
+        self._now = _LiveIndex(after)
         days_before, days_after = _term_days(before, facts.zone), _term_days(after, facts.zone)
         self._term_days = {t: (days_before[t], days_after[t]) for t in days_before.keys() & days_after.keys()}
         self._term_schools = {
@@ -131,7 +131,7 @@ class _Comparison:
 
     def missing_terms(self) -> Iterator[Hold]:
         """Terms that are not over and that the plan does not name, by school."""
-        missing: dict[str, list[_Counted]] = {}
+        missing: dict[str, list[_LiveRow]] = {}
         for c in self._before:
             if not self._is_planned(c) and c.term not in self._ended:
                 missing.setdefault(c.term, []).append(c)
@@ -177,7 +177,7 @@ class _Comparison:
         for entity in CLASSES:
             total = (c for c in self._before.of(entity) if self._is_planned(c))
             lost = (c for c in self._lost if c.entity is entity and self._is_planned(c))
-            yield from self._over(HoldReason.SHRUNK, entity, lost, total, self._limits.percent[entity])
+            yield from self._exceeding(HoldReason.SHRUNK, entity, lost, total, self._limits.percent[entity])
 
     def shrunk_slowly(self, history: LiveHistory) -> Iterator[Hold]:
         """Schools of which so much has ended within a day, or a week, that one run would be held for it.
@@ -203,11 +203,11 @@ class _Comparison:
         """Schools that would lose too many users, apart for those whose classes are all over."""
         total = list(self._before.of(Entity.USERS))
         lost = [c for c in self._lost if c.entity is Entity.USERS]
-        leavers = self._leavers()
-        left = (c for c in lost if c.identity in leavers)
-        others = (c for c in lost if c.identity not in leavers)
-        yield from self._over(HoldReason.SHRUNK, Entity.USERS, others, total, self._limits.percent[Entity.USERS])
-        yield from self._over(HoldReason.MANY_LEAVERS, Entity.USERS, left, total, self._limits.leavers)
+        without_classes = self._users_without_classes()
+        left = (c for c in lost if c.identity in without_classes)
+        others = (c for c in lost if c.identity not in without_classes)
+        yield from self._exceeding(HoldReason.SHRUNK, Entity.USERS, others, total, self._limits.percent[Entity.USERS])
+        yield from self._exceeding(HoldReason.MANY_LEAVERS, Entity.USERS, left, total, self._limits.leavers)
 
     def changed_ids(self, renumbered: Collection[str]) -> Iterator[Hold]:
         """Schools of which too many records would get new SIS ids, those of renumbered people among them."""
@@ -216,7 +216,7 @@ class _Comparison:
             total = [c for c in self._before.of(entity) if self._is_planned(c)]
             people = renumbered if entity is Entity.USERS else ()
             changed = (c for c in total if now.get(c.row.source, c.identity) != c.identity or c.identity[0] in people)
-            yield from self._over(HoldReason.SIS_IDS_CHANGED, entity, changed, total, self._limits.percent[entity])
+            yield from self._exceeding(HoldReason.SIS_IDS_CHANGED, entity, changed, total, self._limits.percent[entity])
 
     def changed_users(self, reason: HoldReason, *columns: str) -> Iterator[Hold]:
         """Schools of which too many users would change in these columns."""
@@ -227,14 +227,14 @@ class _Comparison:
             if (now := self._now.users.get(c.identity)) is not None
             and any(value(Entity.USERS, c.row, name) != value(Entity.USERS, now, name) for name in columns)
         )
-        yield from self._over(reason, Entity.USERS, changed, total, self._limits.percent[Entity.USERS])
+        yield from self._exceeding(reason, Entity.USERS, changed, total, self._limits.percent[Entity.USERS])
 
-    def _over(
+    def _exceeding(
         self,
         reason: HoldReason,
         entity: Entity,
-        affected: Iterable[_Counted],
-        total: Iterable[_Counted],
+        affected: Iterable[_LiveRow],
+        total: Iterable[_LiveRow],
         percent: int,
     ) -> Iterator[Hold]:
         totals = Counter(c.row.school_number for c in total)
@@ -242,15 +242,15 @@ class _Comparison:
             if self._limits.are_exceeded(len(rows), totals[school], percent):
                 yield hold_for(reason, entity, school, len(rows), totals[school], f"more than {percent} %")
 
-    def _is_planned(self, counted: _Counted) -> bool:
+    def _is_planned(self, counted: _LiveRow) -> bool:
         return DataSetKey(counted.entity, counted.term) in self._planned
 
     @cached_property
-    def _lost(self) -> list[_Counted]:
+    def _lost(self) -> list[_LiveRow]:
         """The rows of which nothing counts any more. Whoever moved to another section lost nothing."""
         return [c for c in self._before if not self._now.has(c)]
 
-    def _leavers(self) -> set[Identity]:
+    def _users_without_classes(self) -> set[Identity]:
         """Return the users whose classes are all over, and who had some."""
         users: dict[bool, set[Identity]] = {True: set(), False: set()}
         for c in self._before.of(Entity.ENROLLMENTS):
@@ -258,7 +258,7 @@ class _Comparison:
         return users[True] - users[False]
 
 
-class _Live:
+class _LiveIndex:
     """What counts of a plan: how much, of whom, and whether a row does. Enrollments are looked up where they are."""
 
     def __init__(self, data_sets: Collection[DataSet]) -> None:
@@ -267,13 +267,13 @@ class _Live:
         self.users: dict[Identity, SisRow] = {}
         self.identities: dict[Entity, dict[str, Identity]] = {Entity.SECTIONS: {}, Entity.USERS: {}}
         self._others: set[tuple[Entity, Identity]] = set()
-        for c in _CountedRows(data_sets):
+        for c in _LiveRows(data_sets):
             self._add(c)
         self._enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
         self._terms = _terms_of_sections(self._enrollments)
-        self._moved = _moved(data_sets)
+        self._transferred = _transferred(data_sets)
 
-    def _add(self, c: _Counted) -> None:
+    def _add(self, c: _LiveRow) -> None:
         schools = self.counts.setdefault(DataSetKey(c.entity, c.term), {})
         schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
         if c.entity in CLASSES:
@@ -285,14 +285,14 @@ class _Live:
         if c.entity is not Entity.ENROLLMENTS:
             self._others.add((c.entity, c.identity))
 
-    def has(self, c: _Counted) -> bool:
+    def has(self, c: _LiveRow) -> bool:
         """Say whether the row counts in the plan, or moved to another section."""
         if c.entity is not Entity.ENROLLMENTS:
             return (c.entity, c.identity) in self._others
         identity = c.identity
         found = (enrollment_in(self._enrollments[term], identity) for term in self._terms.get(identity[0], ()))
         is_live = any(row is not None and value(Entity.ENROLLMENTS, row, "status") in LIVE for row in found)
-        return is_live or identity in self._moved
+        return is_live or identity in self._transferred
 
 
 def _terms_of_sections(enrollments: Mapping[str, Iterable[SisRow]]) -> dict[str, list[str]]:
@@ -318,13 +318,13 @@ def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, tuple[da
 def live_counts(data_sets: Iterable[DataSet]) -> Mapping[DataSetKey, Mapping[int, int]]:
     """Return how many rows of each data set give somebody something, by school number."""
     counts: dict[DataSetKey, dict[int, int]] = {}
-    for c in _CountedRows(tuple(data_sets)):
+    for c in _LiveRows(tuple(data_sets)):
         schools = counts.setdefault(DataSetKey(c.entity, c.term), {})
         schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
     return counts
 
 
-class _CountedRows:
+class _LiveRows:
     """The rows that count, each once, made anew for each look: a list of them would take more than the rows do.
 
     A section does not count once its course is concluded.
@@ -342,10 +342,10 @@ class _CountedRows:
         enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
         self._in_several = {section for section, own in _terms_of_sections(enrollments).items() if len(own) > 1}
 
-    def __iter__(self) -> Iterator[_Counted]:
+    def __iter__(self) -> Iterator[_LiveRow]:
         return self.of(*(entity for entity in Entity if entity is not Entity.TERMS))
 
-    def of(self, *entities: Entity) -> Iterator[_Counted]:
+    def of(self, *entities: Entity) -> Iterator[_LiveRow]:
         """Yield the rows of these kinds."""
         seen: set[tuple[Entity, Identity]] = set()
         for s in self._data_sets:
@@ -359,7 +359,7 @@ class _CountedRows:
                     if at in seen:
                         continue
                     seen.add(at)
-                yield _Counted(entity, s.key.term_sis_id, row)
+                yield _LiveRow(entity, s.key.term_sis_id, row)
 
 
 def _is_live(entity: Entity, row: SisRow, concluded: Collection[str]) -> bool:
@@ -371,13 +371,13 @@ def _user_of(enrollment: SisRow) -> Identity:
     return (value(Entity.ENROLLMENTS, enrollment, "user_id"),)
 
 
-def _moved(data_sets: Iterable[DataSet]) -> set[Identity]:
+def _transferred(data_sets: Iterable[DataSet]) -> set[Identity]:
     enrollments = (row for s in data_sets if s.key.entity is Entity.ENROLLMENTS for row in s.rows)
     return {row.key(Entity.ENROLLMENTS) for row in enrollments if value(Entity.ENROLLMENTS, row, "status") == MOVED}
 
 
-def _by_school(counted: Iterable[_Counted]) -> Mapping[int, list[_Counted]]:
-    groups: dict[int, list[_Counted]] = {}
+def _by_school(counted: Iterable[_LiveRow]) -> Mapping[int, list[_LiveRow]]:
+    groups: dict[int, list[_LiveRow]] = {}
     for c in counted:
         groups.setdefault(c.row.school_number, []).append(c)
     return dict(sorted(groups.items()))

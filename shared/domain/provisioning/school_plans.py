@@ -48,10 +48,10 @@ class _Merge:
         for key in ordered:
             self._merged[key] = self._of_schools(key)
             if key.entity is Entity.USERS:
-                self._keep_logins_apart(key)
+                self._retain_conflicting_logins(key)
         for key in ordered:
-            self._leave_out_dangling(key)
-        self._keep_users_of_classes()
+            self._retain_dangling_rows(key)
+        self._retain_users_of_classes()
         # A term that is new with a school that stays waits with it.
         return tuple(
             DataSet(key, in_order(self._merged[key].values()))
@@ -70,16 +70,16 @@ class _Merge:
                 rows[identity] = chosen
         return rows
 
-    def _keep_logins_apart(self, key: DataSetKey) -> None:
+    def _retain_conflicting_logins(self, key: DataSetKey) -> None:
         """Keep a person's row as it was where its new login is still that of somebody who stays."""
         old, new, rows = self._old.get(key, {}), self._new[key], self._merged[key]
         held = {_login(row) for identity, row in rows.items() if row is not new.get(identity)}
         for identity, row in list(rows.items()):
             is_changed = row is new.get(identity) and (identity not in old or _login(old[identity]) != _login(row))
             if is_changed and _login(row) in held:
-                _put_back(rows, identity, old)
+                _restore(rows, identity, old)
 
-    def _leave_out_dangling(self, key: DataSetKey) -> None:
+    def _retain_dangling_rows(self, key: DataSetKey) -> None:
         """Keep a row as it was that refers to one which the whole plan has, and this part of it has not."""
         references = [
             (column, self._planned_ids[entity] - self._ids(self._merged, entity))
@@ -90,9 +90,9 @@ class _Merge:
         rows, old = self._merged[key], self._old.get(key, {})
         for identity, row in list(rows.items()):
             if any(value(key.entity, row, column) in missing for column, missing in references):
-                _put_back(rows, identity, old)
+                _restore(rows, identity, old)
 
-    def _keep_users_of_classes(self) -> None:
+    def _retain_users_of_classes(self) -> None:
         """Keep the logins of those who are in a class that stays as it was."""
         users, had = self._merged.get(USERS), self._old.get(USERS, {})
         if users is None:
@@ -115,7 +115,7 @@ def _rows(data_set: DataSet) -> Rows:
     return {row.key(data_set.key.entity): row for row in data_set.rows}
 
 
-def _put_back(rows: Rows, identity: tuple[str, ...], old: Rows) -> None:
+def _restore(rows: Rows, identity: tuple[str, ...], old: Rows) -> None:
     if identity in old:
         rows[identity] = old[identity]
     else:

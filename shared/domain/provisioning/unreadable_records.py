@@ -5,7 +5,7 @@ about its record stays: a person's user, a section with its course and enrollmen
 term's days. Where nothing was applied yet there is nothing to keep, and the record waits.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.domain.provisioning.imports.last_import import LastImport, value
@@ -56,8 +56,8 @@ def with_stored_rows(
     `unnamed` are the records of sections whose course is in no catalog: if a course cannot be read, it may be theirs.
     """
     planned = tuple(planned)
-    about = _Retainer(odd_rows, unnamed)
-    kept = {s.key: [row for row in applied.rows(s.key) if about.keeps(s.key.entity, row)] for s in planned}
+    is_about = _is_about(odd_rows, unnamed)
+    kept = {s.key: [row for row in applied.rows(s.key) if is_about(s.key.entity, row)] for s in planned}
     if not any(kept.values()):
         return planned
     courses = _ids(kept, Entity.SECTIONS, "course_id")
@@ -65,29 +65,22 @@ def with_stored_rows(
     return tuple(_merged(s, kept[s.key], applied, courses=courses, users=users) for s in planned)
 
 
-class _Retainer:
-    """Says which applied rows are about a record that cannot be read, by the names of their sources."""
+def _is_about(odd_rows: Sequence[UnreadableRecord], unnamed: Collection[str]) -> Callable[[Entity, SisRow], bool]:
+    """Return what says whether an applied row is about a record that cannot be read, by the name of its source."""
+    sources = {odd.source for odd in odd_rows}
+    pairs = {
+        f"SECTIONS.DCID {odd.ids['section_dcid']}, STUDENTS.DCID {odd.ids['student_dcid']}"
+        for odd in odd_rows
+        if odd.record == ENROLLMENT and not cannot_be_placed(odd)
+    }
+    unnamed = unnamed if any(odd.record == "COURSES.DCID" for odd in odd_rows) else ()
 
-    def __init__(self, odd_rows: Iterable[UnreadableRecord], unnamed: Collection[str]) -> None:
-        odd_rows = tuple(odd_rows)
-        records = {odd.record for odd in odd_rows}
-        self._sources = {odd.source for odd in odd_rows}
-        self._pairs = {
-            f"SECTIONS.DCID {odd.ids['section_dcid']}, STUDENTS.DCID {odd.ids['student_dcid']}"
-            for odd in odd_rows
-            if odd.record == ENROLLMENT and not cannot_be_placed(odd)
-        }
-        self._unnamed = frozenset(unnamed) if "COURSES.DCID" in records else frozenset()
+    def is_about(entity: Entity, row: SisRow) -> bool:
+        if entity is Entity.ENROLLMENTS:
+            return row.source in pairs or not sources.isdisjoint(row.source.split(", "))
+        return row.source in sources or (entity in (Entity.COURSES, Entity.SECTIONS) and row.source in unnamed)
 
-    def keeps(self, entity: Entity, row: SisRow) -> bool:
-        """Say whether the applied row stays."""
-        match entity:
-            case Entity.ENROLLMENTS:
-                return row.source in self._pairs or not self._sources.isdisjoint(row.source.split(", "))
-            case Entity.COURSES | Entity.SECTIONS:
-                return row.source in self._sources or row.source in self._unnamed
-            case _:
-                return row.source in self._sources
+    return is_about
 
 
 def _ids(kept: Mapping[DataSetKey, Iterable[SisRow]], entity: Entity, column: str) -> set[str]:

@@ -10,9 +10,8 @@ from shared.adapters.http.client import RESPONSE_TIMEOUT_S
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.values import Lease
 from shared.clock import Clock
-from shared.domain.provisioning.imports.import_groups import CLASSES, DISTRICT, entities_of
 from shared.domain.provisioning.imports.row_errors import explain_row_error, row_key_of
-from shared.domain.provisioning.imports.uploads import LastApplied, Part, files_of
+from shared.domain.provisioning.imports.uploads import CLASSES, DISTRICT, LastApplied, Part, entities_of, files_of
 from shared.domain.provisioning.rows.sis_rows import (
     DataSet,
     DataSetKey,
@@ -156,9 +155,9 @@ class Importer:
         run = self._with_messages(run, number, found, errors)
         self._log_end(run, number, found)
         if found.state.has_succeeded and upload.is_correction:
-            run, marks = record_correction(self._imports, self._runs, run, number, errors)
+            run, states = record_correction(self._imports, self._runs, run, number, errors)
             done = replace(run.uploads[number], state=UploadState.IMPORTED)
-            return self._save(self._poll_now(run.with_upload(number, done)), lease, marks)
+            return self._save(self._poll_now(run.with_upload(number, done)), lease, states)
         if found.state.has_succeeded:
             return self._imported(run, number, lease, found)
         return self._failed(run, number, lease, found, _failure(found))
@@ -233,8 +232,8 @@ class Importer:
     def _with_remaster(self, run: Run, number: int, *, instead: bool = False) -> Run:
         """Return the run with an upload of the same data sets, as a new base, after this upload or instead of it."""
         upload = run.uploads[number]
-        marks = {mark.key: mark for mark in self._runs.data_set_states()}
-        parts = [self._part(part, marks.get(part.key)) for part in upload.parts]
+        states = {state.key: state for state in self._runs.data_set_states()}
+        parts = [self._part(part, states.get(part.key)) for part in upload.parts]
         planned = self._uploads.as_remaster(upload, parts)
         for digest, data_set in planned.rows.items():
             self._runs.save_rows(digest, data_set)
@@ -250,16 +249,16 @@ class Importer:
         """Return that Canvas may hold the old rows or the new ones of each data set; corrections are none."""
         if upload.is_correction:
             return []
-        marks = {mark.key: mark for mark in self._runs.data_set_states()}
+        states = {state.key: state for state in self._runs.data_set_states()}
         now = self._clock.now()
-        held = ((part, marks.get(part.key) or DataSetState(part.key, None, now)) for part in upload.parts)
-        return [replace(mark, attempted=part.digest) for part, mark in held]
+        held = ((part, states.get(part.key) or DataSetState(part.key, None, now)) for part in upload.parts)
+        return [replace(state, attempted=part.digest) for part, state in held]
 
     def _mark_applied(self, upload: ImportProgress) -> list[DataSetState]:
         """Return that Canvas holds the rows of each data set, and what Canvas does not compare any more."""
-        marks = {mark.key: mark for mark in self._runs.data_set_states()}
-        given = [self._applied_state(upload, part, marks.get(part.key)) for part in upload.parts]
-        resting = [replace(marks[key], data_set_id="") for key in upload.resting if key in marks]
+        states = {state.key: state for state in self._runs.data_set_states()}
+        given = [self._applied_state(upload, part, states.get(part.key)) for part in upload.parts]
+        resting = [replace(states[key], data_set_id="") for key in upload.resting if key in states]
         return [*given, *resting]
 
     def _applied_state(self, upload: ImportProgress, part: UploadPart, earlier: DataSetState | None) -> DataSetState:
@@ -316,8 +315,8 @@ class Importer:
     def _poll_now(self, run: Run) -> Run:
         return replace(run, not_before=None, waits_for="", waits_on=None, attempts=0)
 
-    def _save(self, run: Run, lease: Lease, marks: Sequence[DataSetState] = ()) -> Run:
-        return self._runs.save(lease, run, marks)
+    def _save(self, run: Run, lease: Lease, states: Sequence[DataSetState] = ()) -> Run:
+        return self._runs.save(lease, run, states)
 
     def _log_end(self, run: Run, number: int, found: SisImport) -> None:
         upload = run.uploads[number]

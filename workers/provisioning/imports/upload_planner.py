@@ -4,13 +4,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from shared.domain.provisioning.imports.import_groups import AGAIN, CLASSES, group_index, group_of, is_remaster_due
 from shared.domain.provisioning.imports.uploads import (
+    AGAIN,
+    CLASSES,
     MAX_THRESHOLD,
     LastApplied,
     Part,
     PlannedImport,
     UploadRules,
+    group_index,
+    group_of,
+    is_remaster_due,
     plan_import,
 )
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey

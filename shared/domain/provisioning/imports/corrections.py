@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.domain.provisioning.imports.last_import import value, with_value
+from shared.domain.provisioning.imports.last_import import replace_value, value
 from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, SisRow, in_order
 
 USERS = DataSetKey(Entity.USERS)
@@ -111,7 +111,7 @@ def with_new_ids(data_set: DataSet, ids: Mapping[str, str]) -> DataSet:
     return DataSet(
         data_set.key,
         in_order(
-            with_value(entity, row, column, ids[row.values[at]]) if row.values[at] in ids else row
+            replace_value(entity, row, column, ids[row.values[at]]) if row.values[at] in ids else row
             for row in data_set.rows
         ),
     )
@@ -145,7 +145,7 @@ def login_digest(login: str) -> str:
     return hashlib.sha256(login.casefold().encode()).hexdigest()[:DIGEST_CHARS]
 
 
-def parting_login(user_id: str) -> str:
+def placeholder_login(user_id: str) -> str:
     """Return the login of somebody whose own is another's now: no address, and nobody else's."""
     return f"former-login-{user_id}"
 
@@ -192,11 +192,11 @@ def _freed(
 ) -> SisRow:
     if planned is None:
         # Without a name in it, the row leaves Canvas's as it is.
-        values = (holder.user_id, parting_login(holder.user_id), "", "", "", "", "suspended")
+        values = (holder.user_id, placeholder_login(holder.user_id), "", "", "", "", "suspended")
         return SisRow(values, holder.row.school_number if holder.row else 0, holder.source)
     other = login_holder(login_of(planned), applied, former)
     is_free = other is None or other.user_id == holder.user_id
-    return planned if is_free else with_value(Entity.USERS, planned, "login_id", parting_login(holder.user_id))
+    return planned if is_free else replace_value(Entity.USERS, planned, "login_id", placeholder_login(holder.user_id))
 
 
 def with_freed_logins(users: DataSet, freed: Iterable[SisRow]) -> DataSet:
@@ -209,5 +209,5 @@ def _with_login(row: SisRow, freed: SisRow | None) -> SisRow:
     if freed is None:
         return row
     for column in ("login_id", "status"):
-        row = with_value(Entity.USERS, row, column, value(Entity.USERS, freed, column))
+        row = replace_value(Entity.USERS, row, column, value(Entity.USERS, freed, column))
     return row

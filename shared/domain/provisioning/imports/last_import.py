@@ -16,13 +16,13 @@ def value(entity: Entity, row: SisRow, column: str) -> str:
     return row.values[_KEYS[entity, column]]
 
 
-def with_value(entity: Entity, row: SisRow, column: str, new: str) -> SisRow:
+def replace_value(entity: Entity, row: SisRow, column: str, new: str) -> SisRow:
     """Return the row with another value in a column."""
     at = _KEYS[entity, column]
     return SisRow((*row.values[:at], new, *row.values[at + 1 :]), row.school_number, row.source)
 
 
-def tidy(text: str) -> str:
+def normalize_whitespace(text: str) -> str:
     """Return the text in one line, without spaces at its ends."""
     return " ".join(text.split())
 

@@ -1,12 +1,23 @@
-"""Whether data sets that share an SIS import need one, what it holds, and with which options it is made."""
+"""Plans SIS imports: which data sets share one, whether one is needed, what it holds and with which options.
+
+Canvas compares an upload with the last one of its identifier, kind of file by kind of file. So an import may hold
+courses, sections and enrollments of many schools, as long as every upload under its identifier holds all of them:
+what an upload leaves out of a file counts as gone. All classes of a school share an import, so that a section that
+moves to another term finds its course in the same upload.
+
+Source: canvas-lms app/models/sis_batch.rb (`generate_diff`), lib/sis/csv/diff_generator.rb.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from math import ceil
+from typing import Final
+from zlib import crc32
 
 from shared.domain.provisioning.diff import DataSetDifference, difference
 from shared.domain.provisioning.imports.corrections import with_new_ids
-from shared.domain.provisioning.imports.last_import import with_value
+from shared.domain.provisioning.imports.last_import import replace_value
 from shared.domain.provisioning.policy import DroppedStatus
 from shared.domain.provisioning.rows.sis_rows import (
     HEADERS,
@@ -26,6 +37,18 @@ MAX_THRESHOLD = 100
 # Percentage by which a file's size may differ from the last one before Canvas deletes nothing that is missing from it.
 # It is raised for an import of which passback knows that it differs more.
 CHANGE_THRESHOLD = 10
+
+
+CLASS_GROUPS: Final = 3
+"""Into how many imports the district's classes are divided.
+
+With that of terms and users, and that of rows that Canvas refused, a run makes five at the most.
+"""
+DISTRICT: Final = "district"
+CLASSES: Final = "classes-"
+AGAIN: Final = "again"
+ENTITIES: Final = {DISTRICT: (Entity.TERMS, Entity.USERS)}
+CLASS_ENTITIES: Final = (Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,4 +229,36 @@ def _ended(entity: Entity, row: SisRow, rules: UploadRules) -> SisRow:
         Entity.USERS: USER_REMOVE_STATUS,
         Entity.ENROLLMENTS: rules.dropped_status.value,
     }
-    return with_value(entity, row, "status", status[entity])
+    return replace_value(entity, row, "status", status[entity])
+
+
+def group_of(key: DataSetKey, schools: Collection[int]) -> str:
+    """Return the group of a data set. `schools` are the numbers of the schools that have rows of its term.
+
+    A term of one school goes with that school; one that several schools share goes by its own SIS id.
+    """
+    if not key.term_sis_id:
+        return DISTRICT
+    name = str(*schools) if len(schools) == 1 else key.term_sis_id
+    return f"{CLASSES}{crc32(name.encode()) % CLASS_GROUPS + 1}"
+
+
+def entities_of(group: str) -> tuple[Entity, ...]:
+    """Return the kinds of file that every upload of the group holds, empty ones too."""
+    return ENTITIES.get(group, CLASS_ENTITIES)
+
+
+def group_index(group: str) -> int:
+    """Return the group's number: the district's 0, then the classes'."""
+    return int(group.removeprefix(CLASSES)) if group.startswith(CLASSES) else 0
+
+
+def is_remaster_due(last: date | None, today: date, days: int, group_number: int) -> bool:
+    """Say whether an import is to be sent whole today: every `days` days, each group on a day of its own; 0: never.
+
+    `last` is the day on which it was sent whole last. A day that was missed is made up for once `days` are over.
+    """
+    if days <= 0 or last is None:
+        return days > 0
+    since = today - last
+    return since >= timedelta(days=days) or (since > timedelta(0) and (today.toordinal() - group_number) % days == 0)

@@ -1,28 +1,35 @@
-"""Which Canvas course a section belongs to. A section that has a course keeps one: no change makes an empty shell."""
+"""Assigns Canvas courses to sections. A section that has a course keeps one: no change makes an empty course."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shared.domain.provisioning.imports.last_import import LastImport, tidy
+from shared.domain.provisioning.imports.last_import import LastImport, normalize_whitespace
 from shared.domain.provisioning.policy import CoursePer, ProvisioningPolicy
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import ClassSection, Roster
+from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.terms import CanvasTerm, TermsByKey
 from shared.domain.provisioning.rows.users import UserDirectory, staff_source
 
 # What a shared course is for: school number, TERMS.ID, course number and the teacher's USERS.DCID.
 CourseGroupKey = tuple[int, int, str, int]
+Assigned = tuple[dict[int, str], list[RosterProblem]]
+"""The SIS ids of courses by SECTIONS.DCID, and what kept the other sections out."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedSection:
-    """A section that goes to Canvas, and the SIS id of the course that it is in."""
+    """A section that goes to Canvas, and the SIS id of the course that it is in; empty until it has one.
+
+    `lead` is the lead teacher's USERS.DCID.
+    """
 
     section: ClassSection
     term: CanvasTerm
     sis_id: str
     course_number: str
+    lead: int | None
     course_sis_id: str
 
     @property
@@ -30,17 +37,9 @@ class PlacedSection:
         """How the section's record is named to a person."""
         return section_source(self.section.dcid)
 
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A section that could go to Canvas, before it has a course. `lead` is the lead teacher's USERS.DCID."""
-
-    section: ClassSection
-    term: CanvasTerm
-    sis_id: str
-    course_number: str
-    lead: int | None
-    current_course: str | None
+    def problem(self, code: RosterProblemCode, detail: str = "") -> RosterProblem:
+        """Return a problem with the section's record."""
+        return RosterProblem(code, self.source, detail)
 
 
 def section_source(dcid: int) -> str:
@@ -53,22 +52,20 @@ def assign_courses(
 ) -> tuple[tuple[PlacedSection, ...], tuple[RosterProblem, ...]]:
     """Return the sections with their courses, sorted by DCID, and what kept the others out."""
     candidates, problems = _candidates(roster, terms, people, policy, applied)
-    shells = _Shells(roster, policy)
-    courses, more = (
-        shells.per_section(candidates) if policy.course_per is CoursePer.SECTION else shells.shared(candidates)
-    )
-    placed = (
-        PlacedSection(c.section, c.term, c.sis_id, c.course_number, courses[c.section.dcid])
-        for c in candidates
-        if c.section.dcid in courses
-    )
+    if policy.course_per is CoursePer.SECTION:
+        courses, more = _course_per_section(candidates, policy.course_sis_id)
+    else:
+        teacher_numbers = {s.users_dcid: normalize_whitespace(s.teacher_number) for s in reversed(roster.staff)}
+        courses, more = _course_per_teacher(candidates, policy.course_sis_id, teacher_numbers)
+    placed = (replace(c, course_sis_id=courses[c.section.dcid]) for c in candidates if c.section.dcid in courses)
     return tuple(sorted(placed, key=lambda p: p.section.dcid)), (*problems, *more)
 
 
 def _candidates(
     roster: Roster, terms: TermsByKey, people: UserDirectory, policy: ProvisioningPolicy, applied: LastImport
-) -> tuple[list[Candidate], list[RosterProblem]]:
-    candidates: list[Candidate] = []
+) -> tuple[list[PlacedSection], list[RosterProblem]]:
+    """Return the sections that could go to Canvas, with the courses that they are in there."""
+    candidates: list[PlacedSection] = []
     problems: list[RosterProblem] = []
     taken: set[str] = set()
     # Of a section that was read twice the first reading counts, as of every other record.
@@ -83,9 +80,10 @@ def _candidates(
             problems += [problem] if problem else []
             continue
         taken.add(sis_id)
-        lead = next((t.users_dcid for t in section.teachers if t.is_lead and _is_active(t.users_dcid, people)), None)
-        current = applied.course_of(term.sis_id, sis_id)
-        candidates.append(Candidate(section, term, sis_id, tidy(section.course_number), lead, current))
+        leads = (t.users_dcid for t in section.teachers if t.is_lead and staff_source(t.users_dcid) in people.active)
+        course = applied.course_of(term.sis_id, sis_id) or ""
+        number = normalize_whitespace(section.course_number)
+        candidates.append(PlacedSection(section, term, sis_id, number, next(leads, None), course))
     return candidates, problems
 
 
@@ -96,93 +94,75 @@ def _problem(
     if term is None:
         detail = f"school {section.school_number}, TERMS.ID {section.term_id}"
         return RosterProblem(RosterProblemCode.SECTION_WITHOUT_TERM, source, detail)
-    if not tidy(section.course_number):
+    if not normalize_whitespace(section.course_number):
         return RosterProblem(RosterProblemCode.SECTION_WITHOUT_COURSE, source)
     if missing := policy.section_sis_id.missing(_section_fields(section)):
         return RosterProblem(RosterProblemCode.SECTION_ID_INCOMPLETE, source, ", ".join(sorted(missing)))
     return RosterProblem(RosterProblemCode.SECTION_ID_TAKEN, source, f"SIS id {sis_id}") if sis_id in taken else None
 
 
-class _Shells:
-    """Gives sections their courses."""
-
-    def __init__(self, roster: Roster, policy: ProvisioningPolicy) -> None:
-        self._teacher_numbers = {s.users_dcid: tidy(s.teacher_number) for s in reversed(roster.staff)}
-        self._template = policy.course_sis_id
-
-    def per_section(self, candidates: Sequence[Candidate]) -> tuple[dict[int, str], list[RosterProblem]]:
-        """Return a course of its own for each section, by SECTIONS.DCID. Who teaches it plays no part."""
-        owners: dict[str, int] = {}
-        problems = []
-        for c in candidates:
-            course = self._template.render(self._fields(c, None))
-            if owners.setdefault(course, c.section.dcid) != c.section.dcid:
-                problems.append(_course_taken(c, course))
-            elif c.lead is None:
-                problems.append(_problem_of(RosterProblemCode.SECTION_WITHOUT_TEACHER, c))
-        return {dcid: course for course, dcid in owners.items()}, problems
-
-    def shared(self, candidates: Sequence[Candidate]) -> tuple[dict[int, str], list[RosterProblem]]:
-        """Return the course of each section where those of a teacher, course and term share one.
-
-        A group of sections goes to the course that is named for it if one of them is there already, or if none of
-        them is anywhere; else to the one in which most of them are. So a new teacher takes over the course with
-        its work, a section moves only to a course that its teacher has, and nobody gets an empty one. A section
-        without a lead teacher stays where it is.
-        """
-        courses, problems = _unled(candidates)
-        owners: dict[str, CourseGroupKey] = {}
-        for purpose, group in _groups(candidates):
-            fields = self._fields(group[0], purpose[3])
-            own = self._template.render(fields)
-            there = Counter(c.current_course for c in group if c.current_course is not None)
-            course = own if own in there or not there else min(there, key=lambda id_: (-there[id_], id_))
-            if course == own and self._template.missing(fields):
-                missing = ", ".join(sorted(self._template.missing(fields)))
-                problems += [_problem_of(RosterProblemCode.COURSE_ID_INCOMPLETE, c, missing) for c in group]
-            elif course == own and owners.setdefault(own, purpose) != purpose:
-                problems += [_course_taken(c, own) for c in group]
-            else:
-                courses |= {c.section.dcid: course for c in group}
-        return courses, problems
-
-    def _fields(self, candidate: Candidate, lead: int | None) -> Mapping[str, str]:
-        teacher = {"teacher_number": self._teacher_numbers.get(lead, ""), "users_dcid": str(lead)} if lead else {}
-        return {**_section_fields(candidate.section), **teacher}
+def _course_per_section(candidates: Iterable[PlacedSection], template: SisIdTemplate) -> Assigned:
+    """Return a course of its own for each section. Who teaches it plays no part."""
+    owners: dict[str, int] = {}
+    problems = []
+    for c in candidates:
+        course = template.render(_section_fields(c.section))
+        if owners.setdefault(course, c.section.dcid) != c.section.dcid:
+            problems.append(c.problem(RosterProblemCode.COURSE_ID_TAKEN, f"SIS id {course}"))
+        elif c.lead is None:
+            problems.append(c.problem(RosterProblemCode.SECTION_WITHOUT_TEACHER))
+    return {dcid: course for course, dcid in owners.items()}, problems
 
 
-def _groups(candidates: Iterable[Candidate]) -> list[tuple[CourseGroupKey, list[Candidate]]]:
-    groups: dict[CourseGroupKey, list[Candidate]] = {}
+def _course_per_teacher(
+    candidates: Sequence[PlacedSection], template: SisIdTemplate, teacher_numbers: Mapping[int, str]
+) -> Assigned:
+    """Return the course of each section where those of a teacher, course and term share one.
+
+    A group of sections goes to the course that is named for it if one of them is there already, or if none of them is
+    anywhere; else to the one in which most of them are. So a new teacher takes over the course with its work, a section
+    moves only to a course that its teacher has, and nobody gets an empty one. A section without a lead teacher stays
+    where it is.
+    """
+    courses, problems = _without_lead_teacher(candidates)
+    owners: dict[str, CourseGroupKey] = {}
+    for key, group in _groups(candidates):
+        lead = key[3]
+        teacher = {"teacher_number": teacher_numbers.get(lead, ""), "users_dcid": str(lead)}
+        fields = {**_section_fields(group[0].section), **teacher}
+        own = template.render(fields)
+        there = Counter(c.course_sis_id for c in group if c.course_sis_id)
+        course = own if own in there or not there else min(there, key=lambda id_: (-there[id_], id_))
+        if course == own and template.missing(fields):
+            missing = ", ".join(sorted(template.missing(fields)))
+            problems += [c.problem(RosterProblemCode.COURSE_ID_INCOMPLETE, missing) for c in group]
+        elif course == own and owners.setdefault(own, key) != key:
+            problems += [c.problem(RosterProblemCode.COURSE_ID_TAKEN, f"SIS id {own}") for c in group]
+        else:
+            courses |= {c.section.dcid: course for c in group}
+    return courses, problems
+
+
+def _groups(candidates: Iterable[PlacedSection]) -> list[tuple[CourseGroupKey, list[PlacedSection]]]:
+    groups: dict[CourseGroupKey, list[PlacedSection]] = {}
     for c in candidates:
         if c.lead is not None:
-            purpose = (c.section.school_number, c.section.term_id, c.course_number, c.lead)
-            groups.setdefault(purpose, []).append(c)
+            key = (c.section.school_number, c.section.term_id, c.course_number, c.lead)
+            groups.setdefault(key, []).append(c)
     return sorted(groups.items(), key=lambda item: item[0])
 
 
-def _unled(candidates: Iterable[Candidate]) -> tuple[dict[int, str], list[RosterProblem]]:
-    """Return where the sections without a lead teacher stay, and what to say of each of them."""
-    period = {}
+def _without_lead_teacher(candidates: Iterable[PlacedSection]) -> Assigned:
+    """Return where the sections without a lead teacher stay, and a problem for each of them."""
+    courses = {}
     problems = []
     for c in candidates:
-        if c.lead is None and c.current_course is not None:
-            period[c.section.dcid] = c.current_course
-            problems.append(_problem_of(RosterProblemCode.SECTION_WITHOUT_TEACHER, c))
+        if c.lead is None and c.course_sis_id:
+            courses[c.section.dcid] = c.course_sis_id
+            problems.append(c.problem(RosterProblemCode.SECTION_WITHOUT_TEACHER))
         elif c.lead is None:
-            problems.append(_problem_of(RosterProblemCode.SECTION_WAITS_FOR_TEACHER, c))
-    return period, problems
-
-
-def _is_active(users_dcid: int, people: UserDirectory) -> bool:
-    return staff_source(users_dcid) in people.active
-
-
-def _course_taken(candidate: Candidate, course: str) -> RosterProblem:
-    return _problem_of(RosterProblemCode.COURSE_ID_TAKEN, candidate, f"SIS id {course}")
-
-
-def _problem_of(problem: RosterProblemCode, candidate: Candidate, detail: str = "") -> RosterProblem:
-    return RosterProblem(problem, section_source(candidate.section.dcid), detail)
+            problems.append(c.problem(RosterProblemCode.SECTION_WAITS_FOR_TEACHER))
+    return courses, problems
 
 
 def _section_fields(section: ClassSection) -> Mapping[str, str]:
@@ -191,6 +171,6 @@ def _section_fields(section: ClassSection) -> Mapping[str, str]:
         "section_id": str(section.id),
         "school_number": str(section.school_number),
         "term_id": str(section.term_id),
-        "course_number": tidy(section.course_number),
-        "section_number": tidy(section.section_number),
+        "course_number": normalize_whitespace(section.course_number),
+        "section_number": normalize_whitespace(section.section_number),
     }

@@ -48,23 +48,23 @@ class StudentRows:
         self._sections = {p.section.dcid: p for p in placed}
         self._students = {s.dcid: s for s in reversed(roster.students)}
         self._people, self._policy, self._today, self._applied = people, policy, today, applied
-        self._doubtful: set[tuple[int, int]] = set()
+        self._with_impossible_dates: set[tuple[int, int]] = set()
         self._statuses = {
             dcid: self._statuses_in(self._sections[dcid], rows) for dcid, rows in self._enrollments(roster).items()
         }
         self._current = self._current_sections()
         self.problems: tuple[RosterProblem, ...] = tuple(self._found_problems())
 
-    def of(self, section_dcid: int) -> list[SisRow]:
+    def rows_of(self, section_dcid: int) -> list[SisRow]:
         """Return a section's rows."""
-        return [row for row, _ in self._made(section_dcid) if row is not None]
+        return [row for row, _ in self._rows_with_problems(section_dcid) if row is not None]
 
     def user_ids(self) -> set[str]:
         """Return the SIS ids of everybody who has a row."""
         return {
             value(Entity.ENROLLMENTS, row, "user_id")
             for section_dcid in self._statuses
-            for row, _ in self._made(section_dcid)
+            for row, _ in self._rows_with_problems(section_dcid)
             if row is not None
         }
 
@@ -93,7 +93,7 @@ class StudentRows:
             possible = [period for period in own if not has_impossible_dates(period, placed.term)]
             statuses[dcid] = enrollment_status(possible, placed.term, self._today, in_school=in_school)
             if len(possible) < len(own) and statuses[dcid] is not EnrollmentStatus.CURRENT:
-                self._doubtful.add((placed.section.dcid, dcid))
+                self._with_impossible_dates.add((placed.section.dcid, dcid))
         return statuses
 
     def _current_sections(self) -> dict[int, list[PlacedSection]]:
@@ -113,17 +113,17 @@ class StudentRows:
 
     def _found_problems(self) -> Iterator[RosterProblem]:
         for section_dcid in sorted(self._statuses):
-            for _, problem in self._made(section_dcid):
+            for _, problem in self._rows_with_problems(section_dcid):
                 if problem is not None:
                     yield problem
 
-    def _made(self, section_dcid: int) -> Iterator[tuple[SisRow | None, RosterProblem | None]]:
+    def _rows_with_problems(self, section_dcid: int) -> Iterator[tuple[SisRow | None, RosterProblem | None]]:
         """Yield the row of each student in the section, and what is wrong with it."""
         placed = self._sections[section_dcid]
         for student_dcid, status in self._statuses.get(section_dcid, {}).items():
             source = student_source(student_dcid)
             user = self._people.sis_id(source)
-            if (section_dcid, student_dcid) in self._doubtful:
+            if (section_dcid, student_dcid) in self._with_impossible_dates:
                 where = f"{placed.source}, {source}"
                 kept = self._applied.enrollment(placed.term.sis_id, placed.sis_id, user or "", STUDENT)
                 yield kept, RosterProblem(RosterProblemCode.ENROLLMENT_DATES_IMPOSSIBLE, where)

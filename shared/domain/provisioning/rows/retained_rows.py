@@ -6,7 +6,7 @@ must not be deleted stays, as a row that says what became of it.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from shared.domain.provisioning.imports.last_import import LastImport, enrollment_in, value, with_value
+from shared.domain.provisioning.imports.last_import import LastImport, enrollment_in, replace_value, value
 from shared.domain.provisioning.policy import DroppedStatus, ProvisioningPolicy, ReplacedStatus
 from shared.domain.provisioning.rows.enrollments import STUDENT
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
@@ -34,12 +34,12 @@ def with_retained_rows(
     sets: RowsByKey = {
         s.key: {row.key(s.key.entity): row for row in s.rows} for s in planned if s.key not in enrollments
     }
-    everywhere = {entity: _everywhere(sets, entity) for entity in (Entity.TERMS, Entity.COURSES, Entity.SECTIONS)}
-    for entity, elsewhere in everywhere.items():
+    planned_rows = {entity: _all_terms(sets, entity) for entity in (Entity.TERMS, Entity.COURSES, Entity.SECTIONS)}
+    for entity, all_terms in planned_rows.items():
         for key in applied.keys(entity):
             if not key.term_sis_id or key.term_sis_id in running_terms:
                 rows = sets.setdefault(key, {})
-                rows |= _retained(key, applied, rows, elsewhere, sets, policy)
+                rows |= _retained(key, applied, rows, all_terms, sets, policy)
     merged = (DataSet(key, in_order(rows.values())) for key, rows in sets.items())
     found = (*merged, *_enrollments(enrollments, applied, running_terms, sets, policy))
     return tuple(sorted(found, key=lambda data_set: data_set.key.place))
@@ -66,9 +66,10 @@ def _enrollments(
         there = {row.key(key.entity) for row in rows}
         gone = ((row, row.key(key.entity)) for row in applied.rows(key))
         kept = [
-            periods
+            retained
             for row, identity in gone
-            if identity not in there and (periods := moved(identity) or _remnant(key, row, sets, policy)) is not None
+            if identity not in there
+            and (retained := moved(identity) or _retained_row(key, row, sets, policy)) is not None
         ]
         yield DataSet(key, in_order((*rows, *kept)) if kept else rows)
 
@@ -85,7 +86,7 @@ def _retained(
     key: DataSetKey,
     applied: LastImport,
     planned: Mapping[tuple[str, ...], SisRow],
-    everywhere: Mapping[tuple[str, ...], SisRow],
+    all_terms: Mapping[tuple[str, ...], SisRow],
     sets: RowsByKey,
     policy: ProvisioningPolicy,
 ) -> Rows:
@@ -94,19 +95,19 @@ def _retained(
         identity = row.key(key.entity)
         if identity in planned:
             continue
-        moved = everywhere.get(identity)
-        periods = moved if moved is not None else _remnant(key, row, sets, policy)
-        if periods is not None:
-            kept[identity] = periods
+        moved = all_terms.get(identity)
+        retained = moved if moved is not None else _retained_row(key, row, sets, policy)
+        if retained is not None:
+            kept[identity] = retained
     return kept
 
 
-def _remnant(key: DataSetKey, row: SisRow, sets: RowsByKey, policy: ProvisioningPolicy) -> SisRow | None:
+def _retained_row(key: DataSetKey, row: SisRow, sets: RowsByKey, policy: ProvisioningPolicy) -> SisRow | None:
     match key.entity:
         case Entity.TERMS:
             return row
         case Entity.COURSES:
-            return with_value(Entity.COURSES, row, "status", "completed")
+            return replace_value(Entity.COURSES, row, "status", "completed")
         case Entity.SECTIONS:
             return row if _is_concluded(row, key.term_sis_id, sets) else None
         case Entity.ENROLLMENTS:
@@ -133,8 +134,8 @@ def _is_concluded(section: SisRow, term: str, sets: RowsByKey) -> bool:
 
 def _ended(row: SisRow, status: DroppedStatus | ReplacedStatus) -> SisRow:
     is_over = value(Entity.ENROLLMENTS, row, "status") != "active"
-    return row if is_over else with_value(Entity.ENROLLMENTS, row, "status", status.value)
+    return row if is_over else replace_value(Entity.ENROLLMENTS, row, "status", status.value)
 
 
-def _everywhere(sets: RowsByKey, entity: Entity) -> Rows:
+def _all_terms(sets: RowsByKey, entity: Entity) -> Rows:
     return {identity: row for key, rows in sets.items() if key.entity is entity for identity, row in rows.items()}

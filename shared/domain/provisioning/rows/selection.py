@@ -4,36 +4,29 @@ What is left out counts as gone: of what Canvas has already, classes are conclud
 looked at it where that is much.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from shared.domain.provisioning.imports.last_import import LastImport, tidy, value
+from shared.domain.provisioning.imports.last_import import LastImport, normalize_whitespace, value
 from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER, ClassSection, Roster, SchoolTerm
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Patterns such as `LUNCH*`, compared without regard to case; those that begin with a minus leave out.
+def is_selected(patterns: Sequence[str], *names: str) -> bool:
+    """Say whether something of these names goes to Canvas.
 
-    Where any pattern takes in, what none of them takes in is left out.
+    Patterns such as `LUNCH*` are compared without regard to case; those that begin with a minus leave out. Where any
+    pattern takes in, what none of them takes in is left out.
     """
-
-    patterns: tuple[str, ...] = ()
-
-    def takes(self, *names: str) -> bool:
-        """Say whether something of these names is taken."""
-        folded = [name.casefold() for name in names]
-        included = [pattern for pattern in self.patterns if not pattern.startswith("-")]
-        excluded = [pattern.removeprefix("-") for pattern in self.patterns if pattern.startswith("-")]
-        return (not included or _matches(included, folded)) and not _matches(excluded, folded)
+    included = [pattern for pattern in patterns if not pattern.startswith("-")]
+    excluded = [pattern.removeprefix("-") for pattern in patterns if pattern.startswith("-")]
+    return (not included or _matches(included, names)) and not _matches(excluded, names)
 
 
-def _matches(patterns: Iterable[str], names: Iterable[str]) -> bool:
-    names = tuple(names)
-    return any(fnmatchcase(name, pattern.strip().casefold()) for pattern in patterns for name in names)
+def _matches(patterns: Iterable[str], names: Sequence[str]) -> bool:
+    return any(fnmatchcase(name.casefold(), each.strip().casefold()) for each in patterns for name in names)
 
 
 def selected(roster: Roster, policy: ProvisioningPolicy, applied: LastImport) -> Roster:
@@ -42,18 +35,19 @@ def selected(roster: Roster, policy: ProvisioningPolicy, applied: LastImport) ->
     People are left out with their school, unless a class that goes to Canvas has them. A section without any
     enrollment is left out where the policy says so, unless Canvas has it already.
     """
-    schools, courses, sections = (Choice(each) for each in (policy.schools, policy.courses, policy.sections))
     if not (policy.schools or policy.courses or policy.sections) and policy.empty_sections:
         return roster
     enrolled = {row.section_dcid for row in roster.enrollments}
     known = {row.source for key in applied.keys(Entity.SECTIONS) for row in applied.rows(key)}
 
     def is_taken(section: ClassSection) -> bool:
-        number = tidy(section.course_number)
+        number = normalize_whitespace(section.course_number)
         return (
-            schools.takes(str(section.school_number))
-            and courses.takes(number)
-            and sections.takes(str(section.dcid), f"{number}.{tidy(section.section_number)}")
+            is_selected(policy.schools, str(section.school_number))
+            and is_selected(policy.courses, number)
+            and is_selected(
+                policy.sections, str(section.dcid), f"{number}.{normalize_whitespace(section.section_number)}"
+            )
             and (policy.empty_sections or section.dcid in enrolled or f"SECTIONS.DCID {section.dcid}" in known)
         )
 
@@ -63,7 +57,9 @@ def selected(roster: Roster, policy: ProvisioningPolicy, applied: LastImport) ->
     in_class = {row.student_dcid for row in enrollments}
     teaching = {teacher.users_dcid for section in taken for teacher in section.teachers}
     everywhere = [DISTRICT_SCHOOL_NUMBER, *(s.number for s in roster.schools)]
-    numbers = {number for number in everywhere if number == DISTRICT_SCHOOL_NUMBER or schools.takes(str(number))}
+    numbers = {
+        number for number in everywhere if number == DISTRICT_SCHOOL_NUMBER or is_selected(policy.schools, str(number))
+    }
     return replace(
         roster,
         schools=tuple(school for school in roster.schools if school.number in numbers),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
 
-from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, tidy
+from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, normalize_whitespace
 from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import SchoolTerm
@@ -74,7 +74,7 @@ def _timestamp(day: date, at: time, zone: tzinfo) -> str:
 
 def _merged(sis_id: str, group: list[SchoolTerm]) -> CanvasTerm:
     first = group[0]
-    name = tidy(first.name) or tidy(first.abbreviation) or sis_id
+    name = normalize_whitespace(first.name) or normalize_whitespace(first.abbreviation) or sis_id
     schools = {term.school_number for term in group}
     return CanvasTerm(
         sis_id,

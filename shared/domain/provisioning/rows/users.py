@@ -10,10 +10,16 @@ from shared.domain.provisioning.imports.corrections import (
     login_holder,
     login_of,
     original_id,
-    parting_login,
+    placeholder_login,
     user_id_of,
 )
-from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, LastImport, tidy, value, with_value
+from shared.domain.provisioning.imports.last_import import (
+    MAX_TEXT_CHARS,
+    LastImport,
+    normalize_whitespace,
+    replace_value,
+    value,
+)
 from shared.domain.provisioning.policy import PreRegistered, ProvisioningPolicy
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import Roster, StaffMember, Student
@@ -103,7 +109,7 @@ def build_directory(
     keeps the row of then: a missing e-mail address must not lock a student out. A person whose number changed is the
     same person, whose SIS id Canvas changes first; where it refuses, the old one stays.
     """
-    persons = _persons(roster, policy)
+    persons = _candidates(roster, policy)
     rows = _retained_rows(roster, applied)
     taken_ids = {user_id_of(row): source for source, row in rows.items()}
     ids = assign_unique([_id_claim(person, applied, canvas) for person in persons], taken_ids)
@@ -113,7 +119,7 @@ def build_directory(
     for person in persons:
         found = list(_problems(person, ids, logins, canvas))
         problems += found if person.is_active else []
-        row = _settled_row(person, found, ids, logins, applied)
+        row = _assigned_row(person, found, ids, logins, applied)
         if row is not None:
             rows[person.source] = row
     kept = _retained_rows(roster, applied).items()
@@ -149,7 +155,7 @@ def _id_claim(person: CanvasUser, applied: LastImport, canvas: CanvasUsers) -> C
         wanted = original_id(held)
     if held is not None and person.source in canvas.waiting:
         wanted = held
-    return Claim(person.source, wanted, held, _rank(person))
+    return Claim(person.source, wanted, held, _priority(person))
 
 
 def _login_claim(person: CanvasUser, ids: Assigned, applied: LastImport, canvas: CanvasUsers) -> Claim:
@@ -158,7 +164,7 @@ def _login_claim(person: CanvasUser, ids: Assigned, applied: LastImport, canvas:
     wanted = None if person.login.missing(person.fields) else person.wanted_login.casefold()
     if row is not None and user_id_of(row) in canvas.refused_logins:
         wanted = None
-    is_late, is_odd = _rank(person)
+    is_late, is_odd = _priority(person)
     return Claim(person.source, wanted, held, (is_late or person.source not in ids.values, is_odd))
 
 
@@ -176,11 +182,11 @@ def _logins_not_freed(persons: Iterable[CanvasUser], applied: LastImport, canvas
     }
 
 
-def _rank(person: CanvasUser) -> tuple[bool, bool]:
+def _priority(person: CanvasUser) -> tuple[bool, bool]:
     return (not person.is_active, any(_problems_of_user(person)))
 
 
-def _settled_row(
+def _assigned_row(
     person: CanvasUser, problems: Iterable[RosterProblem], ids: Assigned, logins: Assigned, applied: LastImport
 ) -> SisRow | None:
     """Return the person's row with the SIS id and login that are theirs; None for who has none."""
@@ -190,17 +196,17 @@ def _settled_row(
     row = earlier if leaves_out else _row(person)
     if login is None and person.source in logins.lost_to and not person.is_active and sis_id is not None:
         # Who left gives up the login to who came; an account without one there is not.
-        row, login = earlier or _row(person), parting_login(sis_id)
+        row, login = earlier or _row(person), placeholder_login(sis_id)
     if row is None or sis_id is None or login is None:
         return None
-    row = with_value(Entity.USERS, row, "status", _status(person))
-    row = with_value(Entity.USERS, row, "user_id", sis_id)
+    row = replace_value(Entity.USERS, row, "status", _status(person))
+    row = replace_value(Entity.USERS, row, "user_id", sis_id)
     if login_of(row) == login:
         return row
-    return with_value(Entity.USERS, row, "login_id", _spelled(login, person, earlier))
+    return replace_value(Entity.USERS, row, "login_id", _original_spelling(login, person, earlier))
 
 
-def _spelled(login: str, person: CanvasUser, earlier: SisRow | None) -> str:
+def _original_spelling(login: str, person: CanvasUser, earlier: SisRow | None) -> str:
     """Return the login as it is written where it came from: Canvas keeps capital letters, and does not compare them."""
     known = [person.wanted_login, *([] if earlier is None else [value(Entity.USERS, earlier, "login_id")])]
     return next((each for each in known if each.casefold() == login), login)
@@ -225,21 +231,25 @@ def _status(person: CanvasUser) -> str:
     return "active" if person.is_active else "suspended"
 
 
-def _persons(roster: Roster, policy: ProvisioningPolicy) -> list[CanvasUser]:
+def _candidates(roster: Roster, policy: ProvisioningPolicy) -> list[CanvasUser]:
     """Return everybody once: of a record that was read twice, the first reading counts."""
     persons = [*(_staff(s, policy) for s in roster.staff), *(_student(s, policy) for s in roster.students)]
     return list({person.source: person for person in reversed(persons)}.values())
 
 
 def _staff(staff: StaffMember, policy: ProvisioningPolicy) -> CanvasUser:
-    email = tidy(staff.email or "")
+    email = normalize_whitespace(staff.email or "")
     return CanvasUser(
         staff_source(staff.users_dcid),
-        {"teacher_number": tidy(staff.teacher_number), "users_dcid": str(staff.users_dcid), "email": email},
+        {
+            "teacher_number": normalize_whitespace(staff.teacher_number),
+            "users_dcid": str(staff.users_dcid),
+            "email": email,
+        },
         policy.staff_sis_id,
         policy.staff_login_id,
-        tidy(staff.first_name),
-        tidy(staff.last_name),
+        normalize_whitespace(staff.first_name),
+        normalize_whitespace(staff.last_name),
         email,
         "teacher",
         staff.school_numbers[0] if len(staff.school_numbers) == 1 else 0,
@@ -248,14 +258,14 @@ def _staff(staff: StaffMember, policy: ProvisioningPolicy) -> CanvasUser:
 
 
 def _student(student: Student, policy: ProvisioningPolicy) -> CanvasUser:
-    email = tidy(student.email or "")
+    email = normalize_whitespace(student.email or "")
     return CanvasUser(
         student_source(student.dcid),
-        {"student_number": tidy(student.number), "student_dcid": str(student.dcid), "email": email},
+        {"student_number": normalize_whitespace(student.number), "student_dcid": str(student.dcid), "email": email},
         policy.student_sis_id,
         policy.student_login_id,
-        tidy(student.preferred_first_name or student.first_name),
-        tidy(student.preferred_last_name or student.last_name),
+        normalize_whitespace(student.preferred_first_name or student.first_name),
+        normalize_whitespace(student.preferred_last_name or student.last_name),
         email,
         "student",
         student.school_number,

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.domain.provisioning.imports.import_groups import (
+from shared.domain.provisioning.imports.uploads import (
     CLASS_GROUPS,
     DISTRICT,
     entities_of,

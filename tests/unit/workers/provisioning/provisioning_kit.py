@@ -14,8 +14,7 @@ from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import ManualClock
 from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers
-from shared.domain.provisioning.imports.import_groups import entities_of, group_of
-from shared.domain.provisioning.imports.uploads import UploadRules, files_of
+from shared.domain.provisioning.imports.uploads import UploadRules, entities_of, files_of, group_of
 from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.policy import DroppedStatus
 from shared.domain.provisioning.roster import Roster
