@@ -32,11 +32,10 @@ from shared.sandbox.district.small import Ids, small_district, user_id_of
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from tests.architecture.project import ROOT, files
 from tests.integration.sandbox_server import served
-from workers.cli.processes import sandbox_today
 from workers.container import Container
 from workers.dev.demo.client import DemoClient
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.run_all import point_events, sandbox_settings
+from workers.dev.sandbox import point_events, sandbox_settings, sandbox_today
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.web.app import web_app
 

@@ -19,7 +19,7 @@ PROCESSES = {
     str(command.name)
     for command in app.registered_commands
     if command.callback is not None and command.callback.__module__ in PROCESS_MODULES
-}
+} - {"sqs"}  # for districts whose Live Events go to SQS
 PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
 
 

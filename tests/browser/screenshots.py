@@ -25,8 +25,8 @@ from workers.container import Container
 from workers.dev.demo.client import DemoClient
 from workers.dev.demo.scenario import DemoScenario
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import ProcessGroup, free_port, process_group
-from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
+from workers.dev.process_group import ProcessGroup, free_port, process_group, without_settings
+from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [

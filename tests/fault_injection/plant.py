@@ -18,8 +18,8 @@ from shared.config import load
 from tests.fault_injection.redis_server import RedisServer
 from workers.container import Container
 from workers.dev.demo.client import DemoClient
-from workers.dev.process_group import PROGRAM, ProcessGroup, free_port, process_group
-from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
+from workers.dev.process_group import PROGRAM, ProcessGroup, free_port, process_group, without_settings
+from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
 
 WORKERS = ("worker-1", "worker-2")
 SKEWED_WORKER = "worker-2"

@@ -33,8 +33,8 @@ from tests.fault_injection.scenes import play_one
 from tests.fault_injection.teachers import Teachers
 from tests.fault_injection.verdict import Verdict, judge, not_ours
 from workers.dev.demo.client import Json
-from workers.dev.process_group import end_on_sigterm
 from workers.grade_passback.scheduled import reconcile
+from workers.runtime.signals import end_on_sigterm
 
 ACTS_IN_SILENCE = 12
 FIRST_NEW_ID = 1_000_000

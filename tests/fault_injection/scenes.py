@@ -91,7 +91,7 @@ def _well(plant: Plant) -> None:
 
 def _meet_in_the_middle_of(plant: Plant, score: float) -> None:
     """Grade, and return when the sync of it has read Canvas and waits for PowerSchool's first answer."""
-    plant.stage.forget_requests(plant.stage.canvas_url)
+    plant.stage.clear_requests(plant.stage.canvas_url)
     _grade(plant, FIRST, score)
     plant.wait(lambda: _has_read_scores(plant), SETTLED_WITHIN_S)
 

@@ -26,8 +26,7 @@ from redis import Redis
 
 from tests.benchmarks.web.payloads import DISTRICT, key_server, new_key, write_bodies
 from tests.fault_injection.redis_server import RedisServer
-from workers.dev.process_group import PROGRAM, free_port
-from workers.dev.run_all import without_settings
+from workers.dev.process_group import PROGRAM, free_port, without_settings
 from workers.web.auth.passwords import hashed
 
 ROOT = Path(__file__).parent.parent.parent

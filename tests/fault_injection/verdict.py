@@ -5,11 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from shared.adapters.redis.course_data.audit import Audit
-from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
-from workers.cli.processes import SANDBOX_ZONE
+from shared.sandbox.district.small import LOS_ANGELES, Ids, student_dcid_of, user_id_of
 from workers.dev.demo.client import DemoClient, Json
 from workers.dev.demo.expectations import Value, expected_scores, wanted_scores
 
@@ -95,7 +93,7 @@ def not_ours(stage: DemoClient) -> list[Json]:
 
 
 def _stale_assignment(place: str, wanted: Json, row: Json) -> list[str]:
-    due_at = datetime.fromisoformat(str(wanted["due_at"])).astimezone(ZoneInfo(SANDBOX_ZONE))
+    due_at = datetime.fromisoformat(str(wanted["due_at"])).astimezone(LOS_ANGELES)
     agrees = {
         "points": Decimal(str(wanted["points_possible"])) == Decimal(str(row["points"])),
         "due date": due_at.date().isoformat() == row["due_date"],
@@ -146,7 +144,7 @@ def _untold(given: Sequence[Written], audit: Audit) -> Iterator[str]:
 def _history(stage: DemoClient) -> dict[tuple[int, int], list[Value]]:
     """Return every value that teachers gave a score, in order, by assignment and STUDENTS.DCID."""
     history: dict[tuple[int, int], list[Value]] = defaultdict(list)
-    for deed in stage.deeds:
+    for deed in stage.actions:
         if deed["do"] in ("grade", "excuse"):
             student = student_dcid_of(int(str(deed["user_id"])) - user_id_of(0))
             score = Decimal(str(deed.get("score") or 0))

@@ -11,8 +11,8 @@ from shared.config import load
 from workers.container import Container
 from workers.dev.demo.client import DemoClient, Json
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import PROGRAM, ProcessGroup, free_port, process_group
-from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
+from workers.dev.process_group import PROGRAM, ProcessGroup, free_port, process_group, without_settings
+from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
 
 SETTLED_WITHIN_S = 40.0
 
@@ -47,8 +47,8 @@ class Town:
     def forget_requests(self) -> None:
         """Empty both request logs and the log of writes."""
         for url in (self.stage.canvas_url, self.stage.powerschool_url):
-            self.stage.forget_requests(url)
-        self.stage.forget_writes()
+            self.stage.clear_requests(url)
+        self.stage.clear_writes()
 
 
 @contextmanager

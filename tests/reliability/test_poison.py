@@ -26,8 +26,7 @@ from workers.celery.message_schema import readable
 from workers.celery.undecodable import task_message
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import ProcessGroup, process_group
-from workers.dev.run_all import without_settings
+from workers.dev.process_group import ProcessGroup, process_group, without_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("poison")]
 

@@ -164,8 +164,8 @@ def written(plant: Plant, student: int) -> bool:
 
 def settle(plant: Plant) -> None:
     assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S), "not at rest"
-    plant.stage.forget_writes()
-    plant.stage.forget_requests(plant.stage.powerschool_url)
+    plant.stage.clear_writes()
+    plant.stage.clear_requests(plant.stage.powerschool_url)
 
 
 @pytest.mark.slow

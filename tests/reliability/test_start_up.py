@@ -17,7 +17,7 @@ from shared.config import ConfigurationError, Settings, load
 from shared.log_events import LogEvent
 from tests.fault_injection.redis_server import RedisServer
 from workers.celery.app import MAX_SYNC_DURATION
-from workers.dev.run_all import without_settings
+from workers.dev.process_group import without_settings
 from workers.runtime.redis_durability import await_durable_redis, durability
 
 pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("start-up")]

@@ -9,7 +9,7 @@ from typing import cast
 from starlette.types import ASGIApp
 
 from tests.integration.receivers_kit import Receivers
-from workers.cli.processes import serve
+from workers.web.server import serve
 
 
 class Forgetful:

@@ -18,9 +18,9 @@ from starlette.routing import Route
 from shared.adapters.redis.sync_queue.stream_message import CAUSE, encode
 from tests.integration.receivers_kit import UUID, Receivers
 from tests.security.wire import exchange
-from workers.cli.processes import serve
 from workers.web.http_protocol import BoundedProtocol, Limits, bounded
 from workers.web.receivers.assembly import livez
+from workers.web.server import serve
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""All verbs in one place."""
+"""The verbs of `passback`, each with its function."""
 
 import typer
 
@@ -6,21 +6,18 @@ from workers.cli import (
     categories,
     dlq,
     explain,
-    healthcheck,
     history,
     links,
-    passwords,
-    pause,
     processes,
     provision,
     purge,
-    sqs,
     status,
     sync,
     worker_processes,
 )
 from workers.dev.demo import demo
 from workers.dev.run_all import up
+from workers.dev.sandbox import sandbox
 
 app = typer.Typer(
     name="passback",
@@ -31,27 +28,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command("demo")(demo)
-app.command("up")(up)
-app.command("doctor")(status.doctor)
-app.command("status")(status.status)
-app.command("alive")(healthcheck.alive)
-app.command("settings")(status.settings)
-app.command("password")(passwords.password)
-app.command("sync")(sync.sync)
-app.command("explain")(explain.explain)
-app.command("history")(history.history)
-app.add_typer(links.links, name="links")
-app.add_typer(dlq.dlq, name="dlq")
-app.add_typer(provision.provision, name="provision")
-app.add_typer(categories.categories, name="categories")
-app.add_typer(purge.purge, name="purge")
-app.command("pause")(pause.pause)
-app.command("resume")(pause.resume)
-app.command("web")(processes.web)
-app.command("worker")(worker_processes.worker)
-app.command("provisioning-worker")(worker_processes.provisioning_worker)
-app.command("beat")(processes.beat)
-app.command("flower")(processes.flower)
-app.command("sqs")(sqs.sqs)
-app.add_typer(processes.sandbox, name="sandbox")
+for verb in (
+    demo, up, status.doctor, status.status, status.alive, status.settings, status.password, sync.sync, explain.explain,
+    history.history, sync.pause, sync.resume,
+    processes.web, worker_processes.worker, worker_processes.provisioning_worker,
+    processes.beat, processes.flower, processes.sqs,
+):  # fmt: skip
+    app.command(verb.__name__.replace("_", "-"))(verb)
+
+for name, group in {
+    "links": links.links,
+    "dlq": dlq.dlq,
+    "provision": provision.provision,
+    "categories": categories.categories,
+    "purge": purge.purge,
+    "sandbox": sandbox,
+}.items():
+    app.add_typer(group, name=name)

@@ -1,4 +1,4 @@
-"""The verbs of `passback dlq`: what is kept for a person, and what the person does about it."""
+"""`passback dlq`: dead letters, which are jobs and messages that need a person."""
 
 import json
 import signal
@@ -11,22 +11,22 @@ from typing import Annotated
 import typer
 
 from shared.domain.passback.course_state import DeadLetter
-from workers.cli.services import open_services
-from workers.cli.sync import Actor, system_user
+from workers.cli.options import Actor, fail, open_services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
-from workers.cli.terminal.time_parsing import parse_time
 from workers.container import Container
 from workers.dead_letters import RetryResult, dead_letter_json, filter_dead_letters, group_by_cause
 
-dlq = typer.Typer(help="Jobs and messages kept for a person: list, show, retry, discard, export.", no_args_is_help=True)
+dlq = typer.Typer(
+    help="Jobs and messages that need a person: list, show, retry, discard, export.", no_args_is_help=True
+)
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Dead letters, as `dlq list` names them.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Dead letters, by the ids of `dlq list`.")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 CauseCode = Annotated[str | None, typer.Option("--cause", metavar="CODE", help="Only those of this cause.")]
 Since = Annotated[
     str | None, typer.Option("--since", metavar="T", help="Only those that failed since: 2031-03-04T09:00, 2h, 3d.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say which are meant; do nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be changed; change nothing.")]
 
 
 @dlq.command("list")
@@ -36,7 +36,7 @@ def list_letters(
     since: Since = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what is kept for a person, the oldest failure first."""
+    """List the dead letters, the oldest failure first."""
     if group_by not in (None, "cause"):
         raise typer.BadParameter("only `cause` can be grouped by", param_hint="--group-by")
     letters = _selection(open_services(), [], cause, since)
@@ -48,7 +48,7 @@ def list_letters(
 
 @dlq.command()
 def show(letter_id: Annotated[str, typer.Argument(metavar="ID")], as_json: JsonOption = False) -> None:
-    """Show everything about one of them; of a message, not what was in it: see `dlq export`."""
+    """Show a dead letter. The content of a message is not shown: see `dlq export`."""
     (letter,) = _selection(open_services(), [letter_id], None, None)
     emit(dead_letter_json(letter), as_json)
 
@@ -60,21 +60,19 @@ def retry(
     cause: CauseCode = None,
     since: Since = None,
     dry_run: DryRun = False,
-    actor: Actor = None,
+    actor: Actor = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Retry: courses are synced anew, messages go back to where they came from. Safe to repeat.
+    """Retry: sync courses again, and put messages back on their queue. May be repeated.
 
-    An entry of a course stays open until its work succeeds. Ctrl-C leaves the rest untouched.
+    The dead letter of a course stays until its sync succeeds. Ctrl-C leaves the rest unchanged.
     """
-    _selected(ids, every, cause, since)
-    service = open_services()
-    letters = _selection(service, ids or [], cause, since)
+    service, letters = _selected(ids, every, cause, since)
     if dry_run:
         _would("retry", letters, as_json)
         return
     with _cancellable() as cancelled:
-        done = service.dead_letter_queue.retry(letters, actor or system_user(), cancelled.is_set)
+        done = service.dead_letter_queue.retry(letters, actor, cancelled.is_set)
     emit(done, as_json, _retried_text)
     raise typer.Exit(ExitCode.PROBLEMS if done.not_possible or done.left else ExitCode.FINE)
 
@@ -86,23 +84,21 @@ def discard(
     cause: CauseCode = None,
     since: Since = None,
     dry_run: DryRun = False,
-    actor: Actor = None,
+    actor: Actor = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Remove entries without doing their work."""
-    _selected(ids, every, cause, since)
-    service = open_services()
-    letters = _selection(service, ids or [], cause, since)
+    """Delete dead letters without doing their work."""
+    service, letters = _selected(ids, every, cause, since)
     if dry_run:
         _would("discard", letters, as_json)
         return
-    count = service.dead_letter_queue.discard(letters, actor or system_user())
+    count = service.dead_letter_queue.discard(letters, actor)
     emit({"discarded": [letter.id for letter in letters]}, as_json, lambda _: f"{count} discarded")
 
 
 @dlq.command()
 def export(file: Annotated[Path, typer.Argument(metavar="FILE")], cause: CauseCode = None, since: Since = None) -> None:
-    """Write them to a file that only its owner can read, a JSON object per line; the parts of messages in Base64."""
+    """Write dead letters to a file that only its owner can read: a JSON object per line, messages in Base64."""
     service = open_services()
     letters = _selection(service, [], cause, since)
     with private_file(file) as out:
@@ -110,28 +106,30 @@ def export(file: Annotated[Path, typer.Argument(metavar="FILE")], cause: CauseCo
     typer.echo(f"{len(letters)} dead letters written to {file}")
 
 
-def _selected(ids: list[str] | None, every: bool, cause: str | None, since: str | None) -> None:
+def _selected(
+    ids: list[str] | None, every: bool, cause: str | None, since: str | None
+) -> tuple[Container, list[DeadLetter]]:
+    """Return the services and the selected letters; a usage error if nothing was selected."""
     if not (ids or every or cause or since):
-        raise typer.BadParameter("say which: ids, --all, --cause or --since")
+        raise typer.BadParameter("select dead letters: ids, --all, --cause or --since")
     if ids and every:
         raise typer.BadParameter("give ids or --all, not both")
+    service = open_services()
+    return service, _selection(service, ids or [], cause, since)
 
 
 def _selection(service: Container, ids: list[str], cause: str | None, since: str | None) -> list[DeadLetter]:
-    """Return the letters that are meant; ends with an error if one that was named is not there."""
+    """Return the selected letters; ends with an error if a named one does not exist."""
     letters = service.dead_letter_queue.all()
     missing = sorted(set(ids) - {letter.id for letter in letters})
     if missing:
-        typer.echo(f"passback: no such dead letter: {', '.join(missing)}", err=True)
-        raise typer.Exit(ExitCode.PROBLEMS)
-    zone = service.settings.district_time_zone
-    moment = None if since is None else parse_time(since, service.clock.now(), zone)
-    return filter_dead_letters(letters, ids, cause, moment)
+        fail(f"no such dead letter: {', '.join(missing)}")
+    return filter_dead_letters(letters, ids, cause, None if since is None else time_option(service, since))
 
 
 @contextmanager
 def _cancellable() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C or SIGTERM sets, instead of ending the process in the middle of something."""
+    """Yield an event that Ctrl-C or SIGTERM sets, so that the process does not end in the middle of a retry."""
     cancelled = threading.Event()
     before = {number: signal.signal(number, lambda *_: cancelled.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,27 +1,24 @@
-"""The verb `explain`: whether each assignment is in PowerSchool, and why it is not. Readable on 80 columns."""
+"""`passback explain`: whether each assignment is in PowerSchool, and the reasons if not. Fits 80 columns."""
 
 from collections.abc import Iterator
-from typing import Annotated, cast
+from typing import cast
 
 import typer
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from workers.cli.services import open_services
-from workers.cli.sync import AssignmentId, Course
+from workers.cli.options import AssignmentId, Course, StudentId, open_services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.grade_passback.explain.response import ExplainQuery, Json
-
-StudentId = Annotated[str | None, typer.Option("--student", metavar="SIS_ID", help="Only this student.")]
 
 
 def explain(
     course: Course, assignment: AssignmentId = None, student: StudentId = None, as_json: JsonOption = False
 ) -> None:
-    """Say of every assignment whether it is in PowerSchool, and why it is not.
+    """Show whether each assignment is in PowerSchool, and the reasons if not.
 
-    Where Canvas or PowerSchool does not answer, the answer is as of the last sync, says so, and the exit code is 1.
+    If Canvas or PowerSchool does not respond, the state of the last sync is shown, and the exit code is 1.
     """
     answer = open_services().explainer.explain(ExplainQuery(course, assignment, student))
     emit(answer, as_json, explanation_text)
@@ -38,9 +35,9 @@ def _head(answer: Json) -> Iterator[RenderableType]:
     yield Text(f"Course {answer['course_id']}", style="bold")
     trouble = cast("Json | None", answer["trouble"])
     if trouble is not None:
-        yield Text(f"Could not look ({trouble['code']}: {trouble['message']}).", style="yellow")
+        yield Text(f"Could not read ({trouble['code']}: {trouble['message']}).", style="yellow")
     if not answer["live"]:
-        yield Text(f"This is what passback remembers of {answer['as_of'] or 'the course: it was never synced'}.")
+        yield Text(f"This is the state of the last sync: {answer['as_of'] or 'never'}.")
     paused = cast("Json | None", answer["paused"])
     if paused is not None:
         why = f": {paused['reason']}" if paused["reason"] else ""

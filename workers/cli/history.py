@@ -1,8 +1,7 @@
-"""The verb `history`: what was written to PowerSchool for a course, and what it replaced."""
+"""`passback history`: the audit log of a course: every PowerSchool write, with the values it replaced."""
 
 import csv
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +10,10 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.config import Settings
 from shared.domain.passback.audit import AuditEntry, ScoreChange, about
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.student_status import sentence_of
-from workers.cli.explain import StudentId
-from workers.cli.services import open_services
-from workers.cli.sync import AssignmentId, Course
+from workers.cli.options import AssignmentId, Course, StudentId, open_services, time_option
 from workers.cli.terminal.output import JsonOption, emit, private_file
 from workers.cli.terminal.printable import printable
 from workers.grade_passback.operations.audit_json import entry_json
@@ -31,10 +27,8 @@ RESPONSE_LOST = "answer lost: PowerSchool has it or not"
 # A spreadsheet runs text that begins so; a name in Canvas may.
 FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 
-Since = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="Only from this time on, such as 2031-03-04.")
-]
-Export = Annotated[Path | None, typer.Option("--export", metavar="FILE.csv", help="Write all of it to a CSV file.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only since this time: 2031-03-04, 2h, 3d.")]
+Export = Annotated[Path | None, typer.Option("--export", metavar="FILE.csv", help="Write the entries to a CSV file.")]
 
 
 def history(
@@ -45,9 +39,9 @@ def history(
     export: Export = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what was written to PowerSchool, the newest first: when, why, for whom, and what it replaced."""
+    """Show every write to PowerSchool, the newest first: when, why, by whom, and the values it replaced."""
     service = open_services()
-    entries = service.audit.of_course(course, None if since is None else _time(since, service.settings))
+    entries = service.audit.of_course(course, None if since is None else time_option(service, since))
     found = about(entries, assignment, student)
     if export is not None:
         count = _export(found, export)
@@ -56,15 +50,6 @@ def history(
     listed = list(found)
     data = {"course_id": course, "entries": [entry_json(entry) for entry in listed]}
     emit(data, as_json, lambda _: Group(*_lines(listed)))
-
-
-def _time(given: str, settings: Settings) -> datetime:
-    """Return a time; one without an offset is the district's, or UTC where its zone is not set."""
-    try:
-        at = datetime.fromisoformat(given)
-    except ValueError:
-        raise typer.BadParameter("is no ISO 8601 date or time, such as 2031-03-04 or 2031-03-04T09:00") from None
-    return at if at.tzinfo else at.replace(tzinfo=settings.district_time_zone or UTC)
 
 
 def _lines(entries: list[AuditEntry]) -> Iterator[RenderableType]:

@@ -1,4 +1,4 @@
-"""`passback links check`: compares the links of Canvas and PowerSchool assignments with PowerSchool."""
+"""`passback links check`: compares stored links of Canvas and PowerSchool assignments with PowerSchool."""
 
 from typing import Annotated
 
@@ -8,37 +8,29 @@ from rich.padding import Padding
 from rich.text import Text
 
 from shared.domain.passback.planning.link_maintenance import LinkCheck
-from workers.cli.services import open_services
+from workers.cli.options import open_services, require_course_ids
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.grade_passback.operations.link_check import CourseCheck, LinkChecker, LinkError
+from workers.grade_passback.operations.link_check import CourseCheck
 
-links = typer.Typer(name="links", help="Which PowerSchool assignment is which Canvas assignment's.")
+links = typer.Typer(name="links", help="Links between Canvas assignments and PowerSchool assignments.")
 
 Courses = Annotated[
-    list[str] | None, typer.Argument(metavar="[COURSE]...", help="Canvas course ids; otherwise all connected courses.")
+    list[str] | None, typer.Argument(metavar="[COURSE]...", help="Canvas course ids. Default: all connected courses.")
 ]
 
 
 @links.command()
 def check(courses: Courses = None, as_json: JsonOption = False) -> None:
     """Compare links with PowerSchool. Reads only; the exit code is 1 if any of them is not ok."""
+    require_course_ids(*(courses or ()))
     checker = open_services().link_checker
-    checks = [checker.check(course_id) for course_id in _selection(courses, checker)]
+    selected = list(dict.fromkeys(courses)) if courses else checker.course_ids()
+    if not selected:
+        # After the loss of Redis no course is connected. An empty report would look like success.
+        raise typer.BadParameter("no course is connected: name the courses")
+    checks = [checker.check(course_id) for course_id in selected]
     emit([_check_json(one) for one in checks], as_json, lambda _: Group(*map(_check_text, checks)))
     raise typer.Exit(ExitCode.FINE if all(one.is_ok for one in checks) else ExitCode.PROBLEMS)
-
-
-def _selection(courses: list[str] | None, checker: LinkChecker) -> list[str]:
-    """Return the courses that are meant, once each; ends with a usage error if one is no course id, or there is none.
-
-    After the loss of Redis nothing is connected: silence would look as if all were well.
-    """
-    if any(not course.isdecimal() for course in courses or ()):
-        raise typer.BadParameter("COURSE is a Canvas course id, a number")
-    meant = list(dict.fromkeys(courses)) if courses else checker.course_ids()
-    if not meant:
-        raise typer.BadParameter("no course is connected: name the courses")
-    return meant
 
 
 def _check_json(check: CourseCheck) -> dict[str, object]:
@@ -47,20 +39,20 @@ def _check_json(check: CourseCheck) -> dict[str, object]:
 
 def _check_text(check: CourseCheck) -> Group:
     off = [link for link in check.links if not link.is_ok]
-    head = _head(check.trouble) or f"{len(check.links) - len(off)} ok, {len(off)} to look at"
+    head = f"{len(check.links) - len(off)} ok, {len(off)} to check"
+    if check.trouble is not None:
+        head = f"skipped ({check.trouble.code}: {check.trouble.message})"
     return Group(f"course {check.course_id}: {head}", *(_indented(_checked_line(link)) for link in off))
 
 
 def _checked_line(link: LinkCheck) -> str:
     whose = "no Canvas assignment" if link.assignment_id is None else f"Canvas assignment {link.assignment_id}"
-    place = f"{whose}, section {link.section_dcid}, assignment section {link.powerschool_assignment_section_id or '-'}"
-    ours = "" if link.name is None else f"; link: {link.name}, {link.due_date}"
+    location = (
+        f"{whose}, section {link.section_dcid}, assignment section {link.powerschool_assignment_section_id or '-'}"
+    )
+    stored = "" if link.name is None else f"; link: {link.name}, {link.due_date}"
     there = "" if link.powerschool_name is None else f"; there: {link.powerschool_name}, {link.powerschool_due_date}"
-    return f"{', '.join(link.standings)}: {place}{ours}{there}"
-
-
-def _head(trouble: LinkError | None) -> str:
-    return "" if trouble is None else f"left out ({trouble.code}: {trouble.message})"
+    return f"{', '.join(link.standings)}: {location}{stored}{there}"
 
 
 def _indented(line: str) -> Padding:

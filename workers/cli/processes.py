@@ -1,106 +1,62 @@
-"""One process each, as in the Procfile; and the two sandboxes."""
+"""One process each: those of the Procfile but the workers, and `passback sqs`."""
 
-import logging
-from datetime import date
-from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
+from contextlib import closing
+from importlib.util import find_spec
+from typing import Annotated
 
+import structlog
 import typer
 
 from shared import config
+from shared.adapters.redis.client import connect
+from shared.adapters.redis.keys import Keys
+from shared.adapters.telemetry.logging import configure_logging
+from shared.adapters.telemetry.tracing import start_tracing
 from shared.clock import SystemClock
-from workers.dev.process_group import end_on_sigterm
+from shared.log_events import LogEvent
+from workers.celery.app import make_app
+from workers.runtime.heartbeat import run_heartbeat
+from workers.runtime.signals import end_on_sigterm, stop_on_signals
 
-if TYPE_CHECKING:
-    from shared.sandbox.district.small import District
-
-WEB_PORT = 8080
-SANDBOX_ZONE = "America/Los_Angeles"
+log = structlog.get_logger()
 
 Host = Annotated[str, typer.Option(help="Address to bind.")]
+Port = Annotated[int, typer.Option(help="Port to bind.")]
 
 
-def web(
-    host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to bind.")] = WEB_PORT,
-) -> None:
+def web(host: Host = "127.0.0.1", port: Port = 8080) -> None:
     """Run the receivers, the status pages and the API."""
-    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
-    from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
     from workers.web.app import web_app  # noqa: PLC0415
+    from workers.web.server import require_auth_or_loopback, serve  # noqa: PLC0415
 
     end_on_sigterm()
-    settings = config.load()
-    configure_logging(settings)
+    settings = _settings()
     require_auth_or_loopback(settings, host)
     start_tracing("web")
     with run_heartbeat(settings, "web"):
         serve(web_app(settings), host, port)
 
 
-def require_auth_or_loopback(settings: config.Settings, address: str) -> None:
-    """Raise `ConfigurationError` where others than this machine could come in and nobody could sign in."""
-    if not settings.has_sign_in and not config.is_loopback_address(address):
-        raise config.ConfigurationError(
-            f"the web process would bind {address} and nobody could sign in: set PASSBACK_OPERATOR_PASSWORD (or "
-            "PASSBACK_PROXY_HEADERS), or bind 127.0.0.1 with --host"
-        )
-
-
-def serve(application: object, host: str, port: int) -> None:
-    """Serve an ASGI application until it is told to stop."""
-    import uvicorn  # noqa: PLC0415
-
-    from workers.runtime.log_limit import ServerLines  # noqa: PLC0415
-    from workers.web.http_protocol import bounded  # noqa: PLC0415
-
-    logging.getLogger("uvicorn.error").addFilter(ServerLines(SystemClock()))
-    uvicorn.run(
-        application,  # type: ignore[arg-type]  # uvicorn's own alias for ASGI applications is not exported
-        host=host, port=port, access_log=False, log_config=None, http=bounded(), ws="none", server_header=False,
-        timeout_graceful_shutdown=5,
-        # Who is believed about a sender is a setting, not uvicorn's guess.
-        proxy_headers=False,
-    )  # fmt: skip
-
-
 def beat() -> None:
-    """Run beat, which starts what is scheduled. Any number may run; one tick counts."""
+    """Run Celery beat, which starts scheduled tasks. Any number may run; a task runs once per interval."""
     from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
-    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from workers.celery.app import make_app  # noqa: PLC0415
-    from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
 
-    settings = config.load()
-    configure_logging(settings)
+    settings = _settings()
     route_celery_logs()
     with run_heartbeat(settings, "beat"):
         make_app(settings).Beat(quiet=True, loglevel=settings.log_level).run()
 
 
-def flower(
-    host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to bind.")] = 5555,
-) -> None:
-    """Run Flower, read-only, for the operator. Needs the extra `passback[flower]`."""
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    from shared.adapters.redis.client import connect  # noqa: PLC0415
-    from shared.adapters.redis.keys import Keys  # noqa: PLC0415
-    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-
+def flower(host: Host = "127.0.0.1", port: Port = 5555) -> None:
+    """Run Flower, read-only, for the operator. Needs passback's extra `flower`."""
     if find_spec("flower") is None:
         raise config.ConfigurationError("Flower is not installed: pip install 'passback[flower]'")
-    from workers.celery.app import make_app  # noqa: PLC0415
-    from workers.runtime.heartbeat import run_heartbeat  # noqa: PLC0415
     from workers.web import flower as monitor  # noqa: PLC0415
     from workers.web.auth.passwords import Authenticator  # noqa: PLC0415
     from workers.web.auth.trusted_proxies import Proxies  # noqa: PLC0415
 
     end_on_sigterm()
-    settings = config.load()
-    configure_logging(settings)
+    settings = _settings()
     redis = connect(settings)
     authenticator = Authenticator(settings, lambda: redis, Keys(settings.redis_prefix), SystemClock())
     asks = authenticator if authenticator.has_passwords else None
@@ -109,62 +65,38 @@ def flower(
         monitor.run(served)
 
 
-sandbox = typer.Typer(
-    no_args_is_help=True, help="A Canvas or a PowerSchool to run against, with a small or a generated district."
-)
+def sqs() -> None:
+    """Read Live Events from an SQS queue. Needs passback's extra `sqs`."""
+    if find_spec("boto3") is None:
+        raise config.ConfigurationError("boto3 is not installed: pip install 'passback[sqs]'")
+    from shared.adapters.redis.operations.counters import CounterBuffer  # noqa: PLC0415
+    from shared.adapters.redis.sync_queue.stream_writer import SqsWriter  # noqa: PLC0415
+    from shared.adapters.sqs.queue import sqs_queue  # noqa: PLC0415
+    from shared.events.signatures import Senders  # noqa: PLC0415
+    from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog  # noqa: PLC0415
+    from workers.web.receivers.sqs import RECEIVER, SqsConsumer  # noqa: PLC0415
+
+    settings = _settings()
+    settings.require("sqs_queue_url", "canvas_root_account_uuid")
+    stopped, keys = stop_on_signals(), Keys(settings.redis_prefix)
+    with closing(connect(settings)) as client, run_heartbeat(settings, "sqs"):
+        counters = CounterBuffer(client, keys)
+        rejections = RejectionLog(SystemClock(), counters)
+        consumer = SqsConsumer(
+            sqs_queue(settings),
+            SqsWriter(client, keys),
+            Senders(settings.canvas_root_account_uuid),
+            rejections,
+            stopped,
+            IntakeMetrics(counters, RECEIVER),
+        )
+        log.info(LogEvent.PROCESS_STARTED, process="sqs")
+        consumer.run()
+        counters.close()
+        log.info(LogEvent.PROCESS_STOPPED, process="sqs")
 
 
-def sandbox_today() -> tuple[date, ZoneInfo]:
-    """Return the day around which the sandbox's district is made, and its zone."""
-    zone = ZoneInfo(SANDBOX_ZONE)
-    return SystemClock().now().astimezone(zone).date(), zone
-
-
-LoopbackPort = Annotated[int, typer.Option(help="Port on the loopback address.")]
-Schools = Annotated[
-    int, typer.Option(min=0, help="Generate a district of so many schools, not yet provisioned; 0: the small one.")
-]
-Students = Annotated[int, typer.Option(min=1, help="Students of a generated district.")]
-Sections = Annotated[int, typer.Option(min=1, help="Sections of a generated district.")]
-Seed = Annotated[int, typer.Option(help="Which of the generated districts of that size.")]
-
-
-@sandbox.command("canvas")
-def sandbox_canvas(
-    port: LoopbackPort, schools: Schools = 0, students: Students = 2_000, sections: Sections = 400, seed: Seed = 1
-) -> None:
-    """Run the sandbox Canvas."""
-    from shared.sandbox.canvas.app import create_app  # noqa: PLC0415
-
-    serve(create_app(starting_district(schools, students, sections, seed).canvas), "127.0.0.1", port)
-
-
-@sandbox.command("powerschool")
-def sandbox_powerschool(
-    port: LoopbackPort, schools: Schools = 0, students: Students = 2_000, sections: Sections = 400, seed: Seed = 1
-) -> None:
-    """Run the sandbox PowerSchool."""
-    from shared.sandbox.powerschool.app import create_app  # noqa: PLC0415
-
-    serve(create_app(starting_district(schools, students, sections, seed).powerschool), "127.0.0.1", port)
-
-
-def starting_district(schools: int, students: int, sections: int, seed: int) -> "District":
-    """Return the district that both sandboxes begin with, if they are given the same options on the same day."""
-    from shared.sandbox.district.generator import DistrictSize, unprovisioned_district  # noqa: PLC0415
-    from shared.sandbox.district.small import small_district  # noqa: PLC0415
-
-    if schools == 0:
-        return small_district(*sandbox_today())
-    return unprovisioned_district(DistrictSize(schools, students, sections, seed), *sandbox_today())
-
-
-@sandbox.command("settings")
-def sandbox_environment(
-    canvas: Annotated[str, typer.Option(help="URL of the sandbox Canvas.")],
-    powerschool: Annotated[str, typer.Option(help="URL of the sandbox PowerSchool.")],
-) -> None:
-    """Print the settings that lead to the two sandboxes, as lines of an environment file."""
-    from workers.dev.run_all import sandbox_settings  # noqa: PLC0415  # it imports from here
-
-    typer.echo("\n".join(f"{name}={value}" for name, value in sandbox_settings(canvas, powerschool).items()))
+def _settings() -> config.Settings:
+    settings = config.load()
+    configure_logging(settings)
+    return settings

@@ -1,5 +1,9 @@
-"""Verbs about the whole installation: `status`, `doctor`, `settings`."""
+"""Verbs about the whole installation: `status`, `doctor`, `alive`, `settings`, `password`."""
 
+import sys
+from contextlib import closing
+from datetime import timedelta
+from getpass import getpass
 from typing import Annotated
 
 import typer
@@ -7,22 +11,30 @@ from redis.exceptions import RedisError
 from rich.table import Table
 from rich.text import Text
 
+from shared import config
+from shared.adapters.redis.client import connect
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.heartbeats import Heartbeats
 from workers.cli.docs.settings_env import settings_env
 from workers.cli.docs.settings_table import settings_table
 from workers.cli.doctor import Check, CheckResult, run_checks
-from workers.cli.services import open_services
+from workers.cli.options import open_services, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.runtime.heartbeat import this_process
 from workers.status import read_status, status_json
+
+# Longer than the pages take to report a process as gone. Restarting a process that is only late would delay it more.
+HEARTBEAT_TIMEOUT = timedelta(seconds=60)
+
+ProcessKind = Annotated[
+    str, typer.Argument(metavar="PROCESS", help="Kind of process, as in `passback status`: worker, beat …")
+]
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Show queues, waiting courses, dead letters and the last event."""
-    service = open_services()
-    try:
+    """Show processes, queues, waiting courses, dead letters and the last event."""
+    with services() as service:
         found = status_json(read_status(service))
-    except RedisError as error:
-        typer.echo(f"passback: Redis does not answer ({type(error).__name__}); check PASSBACK_REDIS_URL", err=True)
-        raise typer.Exit(ExitCode.PROBLEMS) from None
     emit(found, as_json, _status_table)
     has_problems = found["dead_letters"] or found["unavailable_queries"] or found["long_waits"]
     raise typer.Exit(ExitCode.PROBLEMS if has_problems else ExitCode.FINE)
@@ -33,16 +45,17 @@ def _status_table(found: dict[str, object]) -> Table:
     for name, value in found.items():
         if isinstance(value, dict):
             for part, count in value.items():
-                told = ", ".join(f"{word} {what}" for word, what in count.items()) if isinstance(count, dict) else count
-                table.add_row(f"{name.replace('_', ' ')}: {part}", str(told))
+                counts = count.items() if isinstance(count, dict) else ()
+                text = ", ".join(f"{word} {what}" for word, what in counts) or str(count)
+                table.add_row(f"{name.replace('_', ' ')}: {part}", text)
         elif isinstance(value, list):
-            table.add_row(name, "\n".join(map(_print_status, value)) or "none")
+            table.add_row(name, "\n".join(map(_item_text, value)) or "none")
         else:
             table.add_row(name.replace("_", " "), "never" if value is None else str(value))
     return table
 
 
-def _print_status(item: dict[str, object]) -> str:
+def _item_text(item: dict[str, object]) -> str:
     if "process" in item:
         return f"{item['process']}: {item['state']}, last seen {item['age_s']} s ago"
     if "query" in item:
@@ -69,7 +82,49 @@ def _doctor_table(checks: list[Check]) -> Table:
 
 
 def settings(
-    env: Annotated[bool, typer.Option("--env", help="As an environment file to fill in, .env.example.")] = False,
+    env: Annotated[bool, typer.Option("--env", help="Print an environment file to fill in (.env.example).")] = False,
 ) -> None:
-    """Print every setting with its type, unit, default and meaning, as deploy/guides/settings.md has them."""
+    """Print every setting with its type, unit, default and meaning, as in deploy/guides/settings.md."""
     typer.echo(settings_env() if env else settings_table(), nl=not env)
+
+
+def alive(kind: ProcessKind) -> None:
+    """Check whether a process of this kind is alive on this host; the exit code is 1 if not.
+
+    The health check of containers without HTTP. While Redis is away the state is unknown, and a restart would not
+    help: the exit code is 0.
+    """
+    settings = config.load()
+    try:
+        with closing(connect(settings)) as client:
+            heartbeats = Heartbeats(client, Keys(settings.redis_prefix)).all()
+    except RedisError as error:
+        typer.echo(f"{kind}: not known, Redis does not answer ({type(error).__name__})")
+        return
+    host = this_process(kind).rpartition(":")[0]
+    if any(each.process.startswith(f"{host}:") and each.age <= HEARTBEAT_TIMEOUT for each in heartbeats):
+        typer.echo(f"{kind}: alive")
+        return
+    typer.echo(f"{kind}: not alive on this host", err=True)
+    raise typer.Exit(ExitCode.PROBLEMS)
+
+
+def password() -> None:
+    """Ask for a password and print its Argon2 hash, for PASSBACK_OPERATOR_PASSWORD or PASSBACK_VIEWER_PASSWORD.
+
+    Without a terminal, the password is read from standard input.
+    """
+    from workers.web.auth.passwords import hashed  # noqa: PLC0415  # loads Argon2
+
+    given = _ask_twice() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    least, _ = config.MIN_LENGTHS["operator_password"]
+    if len(given) < least:
+        raise typer.BadParameter(f"use at least {least} characters", param_hint="password")
+    typer.echo(hashed(given))
+
+
+def _ask_twice() -> str:
+    given = getpass("Password: ")
+    if getpass("Repeat: ") != given:
+        raise typer.BadParameter("the two passwords differ", param_hint="password")
+    return given

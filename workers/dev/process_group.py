@@ -14,6 +14,8 @@ from typing import IO
 
 import httpx
 
+from shared.config import PREFIX
+
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 8.0
 PROGRAM = "workers.cli"
@@ -103,9 +105,13 @@ class ProcessGroup:
         return f"; the end of its output:\n{path.read_text(errors='replace')[-2000:]}"
 
 
-def end_on_sigterm() -> None:
-    """Make SIGTERM unwind this process like Ctrl-C does, so that children and temporary files do not stay behind."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+def without_settings() -> dict[str, str]:
+    """Return this process's environment without passback's settings, for child processes with settings of their own."""
+    return {
+        name: value
+        for name, value in os.environ.items()  # noqa: TID251  # passed to child processes
+        if not name.upper().startswith(PREFIX)
+    }
 
 
 @contextlib.contextmanager

@@ -8,30 +8,14 @@ from typing import Annotated
 import typer
 
 from shared import config
-from shared.sandbox.district.small import small_district
-from workers.cli.processes import SANDBOX_ZONE, WEB_PORT, sandbox_today
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import ProcessDied, ProcessGroup, end_on_sigterm, free_port, process_group
-
-
-def sandbox_settings(canvas_url: str, powerschool_url: str) -> dict[str, str]:
-    """Return the variables that point passback at the two sandboxes."""
-    district = small_district(*sandbox_today())
-    plugin = district.powerschool.plugin
-    return {
-        "PASSBACK_CANVAS_URL": canvas_url,
-        "PASSBACK_CANVAS_TOKEN": district.canvas.token,
-        "PASSBACK_CANVAS_ROOT_ACCOUNT_UUID": district.canvas.root_account_uuid,
-        "PASSBACK_LIVE_EVENTS_JWKS_URL": f"{canvas_url}/_sandbox/jwks",
-        "PASSBACK_POWERSCHOOL_URL": powerschool_url,
-        "PASSBACK_POWERSCHOOL_CLIENT_ID": plugin.client_id,
-        "PASSBACK_POWERSCHOOL_CLIENT_SECRET": plugin.client_secret,
-        "PASSBACK_DISTRICT_TIME_ZONE": SANDBOX_ZONE,
-    }
+from workers.dev.process_group import ProcessDied, process_group
+from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
+from workers.runtime.signals import end_on_sigterm
 
 
 def with_password(settings: config.Settings, environ: dict[str, str]) -> str:
-    """Put a new operator's password into `environ` where nobody could sign in, and return it; empty where one can."""
+    """Put a new operator password into `environ` if nobody could sign in, and return it; empty if somebody can."""
     if settings.has_sign_in:
         return ""
     password = secrets.token_urlsafe(12)
@@ -39,34 +23,13 @@ def with_password(settings: config.Settings, environ: dict[str, str]) -> str:
     return password
 
 
-def without_settings() -> dict[str, str]:
-    """Return this process's environment without passback's settings, so that a child's are all given on purpose."""
-    return {
-        name: value
-        for name, value in os.environ.items()  # noqa: TID251  # handed on to children, not read as settings
-        if not name.upper().startswith(config.PREFIX)
-    }
-
-
-def start_sandboxes(group: ProcessGroup) -> tuple[str, str]:
-    """Start both sandboxes on free ports; return their URLs once they answer."""
-    urls = []
-    for name in ("canvas", "powerschool"):
-        port = free_port()
-        group.start(f"sandbox-{name}", "sandbox", name, "--port", str(port))
-        urls.append(f"http://127.0.0.1:{port}")
-    for url in urls:
-        group.wait_ready(f"{url}/_sandbox/requests")
-    return urls[0], urls[1]
-
-
 def up(
-    port: Annotated[int, typer.Option(help="Port of the web process.")] = WEB_PORT,
+    port: Annotated[int, typer.Option(help="Port of the web process.")] = 8080,
 ) -> None:
-    """Run every process at once. What is not configured is brought along: Redis, Canvas and PowerSchool."""
+    """Run every process. Starts a Redis and sandboxes of Canvas and PowerSchool where none is configured."""
     end_on_sigterm()
     settings = config.load()
-    environ = dict(os.environ)  # noqa: TID251  # handed on to children
+    environ = dict(os.environ)  # noqa: TID251  # passed to child processes
     default = config.Settings.model_fields["redis_url"].default
     if "PASSBACK_REDIS_URL" in environ or settings.redis_url != default or settings.redis_sentinels:
         _run(settings, environ, port)
@@ -107,11 +70,3 @@ def _run(settings: config.Settings, environ: dict[str, str], port: int) -> None:
             except ProcessDied as died:
                 typer.echo(f"passback: {died}", err=True)
                 raise typer.Exit(1) from None
-
-
-def point_events(canvas: str, web: str, *, signed: bool = True, **settings: object) -> None:
-    """Make the sandbox Canvas send its Live Events to this receiver; `settings` are its others of events."""
-    import httpx  # noqa: PLC0415
-
-    wanted = {"target": f"{web}/events/canvas", "signed": signed, **settings}
-    httpx.put(f"{canvas}/_sandbox/events", json=wanted, timeout=5).raise_for_status()

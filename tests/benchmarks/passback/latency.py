@@ -45,7 +45,7 @@ def run(singles: int = 30, courses: int = 10, latencies_ms: Sequence[int] = (30,
             with twin.twin_of(running) as group:
                 settle = partial(twin.settle, running, group)
                 running.forget_requests()
-                running.stage.moments.clear()
+                running.stage.timestamps.clear()
                 _grade(running, 0, ASSIGNMENTS, 0, base + TWINS_SCORES)
                 settle()
                 theirs = _scenes(running, settle, singles, courses, base + TWINS_SCORES)
@@ -83,7 +83,7 @@ def _scenes(
     for scene, play in (("single grades", _singles), ("a class by hand", _by_hand), ("a quiz flood", _flood)):
         time.sleep(rest_s)
         running.forget_requests()
-        running.stage.moments.clear()
+        running.stage.timestamps.clear()
         play(running, singles, courses, base)
         settle()
         canvas, powerschool = running.requests()
@@ -147,7 +147,7 @@ def _waits(running: Town) -> list[float]:
             for dcid in _students(write):
                 written[str(name), dcid].append(datetime.fromisoformat(str(write["at"])))
     waits = []
-    for moment in running.stage.moments:
+    for moment in running.stage.timestamps:
         dcid = student_dcid_of(moment.user_id - 10_000)
         after = [at for at in written[names[str(moment.assignment_id)], dcid] if at >= moment.at]
         if not after:

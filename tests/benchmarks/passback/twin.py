@@ -23,8 +23,8 @@ from shared.sandbox.district.small import Ids, student_dcid_of
 from tests.benchmarks.rig.remote import FIRST_COURSE, FIRST_DCID
 from tests.benchmarks.rig.town import Town
 from tests.benchmarks.web.candidates import ACCEPTED, NO_BODY, body_of
-from workers.dev.process_group import ProcessGroup, free_port, process_group
-from workers.dev.run_all import point_events, without_settings
+from workers.dev.process_group import ProcessGroup, free_port, process_group, without_settings
+from workers.dev.sandbox import point_events
 
 QUEUE, TASK = "naive-grades", "naive.grade"
 SETTLED_WITHIN_S = 300.0
@@ -100,7 +100,7 @@ def twin_of(town: Town) -> Iterator[ProcessGroup]:
 def settle(town: Town, group: ProcessGroup) -> None:
     """Return once every grade has been written, each by a request of its own."""
     until = time.monotonic() + SETTLED_WITHIN_S
-    while len(town.stage.writes()) < len(town.stage.moments):
+    while len(town.stage.writes()) < len(town.stage.timestamps):
         group.check()
         if time.monotonic() > until:
             raise SystemExit("the twin did not write every grade")

@@ -13,8 +13,8 @@ from tests.benchmarks.rig.servers import WATCH
 from workers.container import Container
 from workers.dev.demo.client import DemoClient
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import ProcessGroup, free_port, process_group
-from workers.dev.run_all import point_events, sandbox_settings, without_settings
+from workers.dev.process_group import ProcessGroup, free_port, process_group, without_settings
+from workers.dev.sandbox import point_events, sandbox_settings
 
 SETTLED_WITHIN_S = 300.0
 SERVERS = "tests.benchmarks.rig.servers"
@@ -64,9 +64,9 @@ class Town:
     def forget_requests(self) -> None:
         """Empty both request logs and the log of writes, and count requests under way anew."""
         for url in (self.stage.canvas_url, self.stage.powerschool_url):
-            self.stage.forget_requests(url)
+            self.stage.clear_requests(url)
         self.stage.http.delete(self.stage.canvas_url + WATCH).raise_for_status()
-        self.stage.forget_writes()
+        self.stage.clear_writes()
 
     def latency(self, milliseconds: float) -> None:
         """Let both remote systems take so long for an answer."""

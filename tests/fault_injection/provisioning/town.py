@@ -26,9 +26,9 @@ from shared.sandbox.powerschool.rows import Student
 from shared.sandbox.powerschool.state import PowerSchool
 from tests.fault_injection.provisioning.agreement import disagreements
 from tests.fault_injection.provisioning.random_days import make_changes
-from workers.cli.processes import sandbox_today
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
+from workers.dev.sandbox import sandbox_today
 
 LONGEST_TICKS = 100
 

@@ -17,7 +17,8 @@ from shared.sandbox.powerschool.app import create_app as powerschool_app
 from tests.integration.clients.test_clients_against_sandbox import served
 from workers.container import Container
 from workers.dev.fake_redis import FakeRedisServer
-from workers.dev.run_all import sandbox_settings, without_settings
+from workers.dev.process_group import without_settings
+from workers.dev.sandbox import sandbox_settings
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,7 @@ from shared.sandbox.district.generator import DistrictSize
 from tests.fault_injection.provisioning.drill import IMPORT_S, LATENCY_MS
 from tests.fault_injection.provisioning.kills import Killer
 from tests.fault_injection.provisioning.town import roster_town
-from workers.dev.process_group import process_group
-from workers.dev.run_all import without_settings
+from workers.dev.process_group import process_group, without_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("provisioning")]
 

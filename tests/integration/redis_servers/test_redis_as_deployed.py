@@ -22,8 +22,8 @@ from tests.integration.redis_deployment import Deployment, password_of, running_
 from workers.celery.app import make_app
 from workers.container import Container
 from workers.dev.demo.client import DemoClient
-from workers.dev.process_group import ProcessGroup, free_port, process_group
-from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings
+from workers.dev.process_group import ProcessGroup, free_port, process_group, without_settings
+from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
 from workers.status import read_status, status_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis7, pytest.mark.xdist_group("redis-as-deployed")]

@@ -29,7 +29,7 @@ from shared.events.signatures import Senders
 from shared.ports.passback import ignore_count
 from shared.queues import Stream
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.run_all import without_settings
+from workers.dev.process_group import without_settings
 from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog
 from workers.web.receivers.sqs import RECEIVER, SqsConsumer
 

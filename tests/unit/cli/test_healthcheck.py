@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
-from workers.cli import healthcheck
+from workers.cli import status
 from workers.cli.app import app
 from workers.runtime.heartbeat import this_process
 
@@ -20,7 +20,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> redis.Redis:
     """The Redis that the verb finds; it is made from settings, so that it has to be put in its place."""
     server = fakeredis.FakeServer()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(healthcheck, "connect", lambda _settings: fakeredis.FakeRedis(server=server))
+    monkeypatch.setattr(status, "connect", lambda _settings: fakeredis.FakeRedis(server=server))
     return fakeredis.FakeRedis(server=server)
 
 

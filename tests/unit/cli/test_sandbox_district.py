@@ -1,7 +1,7 @@
 """The district that `passback sandbox` begins with."""
 
 from shared.sandbox.district.small import Ids
-from workers.cli.processes import starting_district
+from workers.dev.sandbox import starting_district
 
 
 def test_the_same_options_make_the_same_district() -> None:

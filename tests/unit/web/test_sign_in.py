@@ -6,9 +6,9 @@ import pytest
 from shared.adapters.redis.operations.sign_in import MAX_GUESSES
 from shared.config import ConfigurationError, load
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site, text_of
-from workers.cli.processes import require_auth_or_loopback
 from workers.web.auth.passwords import Password, hashed
 from workers.web.pages.sign_in_pages import safe_path
+from workers.web.server import require_auth_or_loopback
 
 PROXY = {
     "OPERATOR_PASSWORD": "", "VIEWER_PASSWORD": "", "PROXY_ADDRESSES": "10.1.0.0/16", "PROXY_HEADERS": "X-User",

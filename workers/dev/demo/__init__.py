@@ -1,4 +1,4 @@
-"""`passback demo`: the whole job on the sandbox, with real processes: events in, grades out, reasons, a dead letter."""
+"""`passback demo`: a school day on the sandboxes, with real processes."""
 
 import secrets
 import tempfile
@@ -10,11 +10,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from shared.adapters.telemetry.logging import configure_logging
 from shared.clock import SystemClock
 from shared.config import load
-from workers.cli.terminal.output import ExitCode
+from workers.container import Container
+from workers.dev.demo.check import examine, show
+from workers.dev.demo.client import DemoClient
+from workers.dev.demo.scenario import DemoScenario
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.dev.process_group import free_port, process_group, without_settings
+from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
+from workers.runtime.signals import end_on_sigterm
 
-# Short waits between attempts, so that spending them fits into the show; the windows are the default ones.
+# Short waits between attempts, so that a dead letter takes seconds. The debounce windows are the defaults.
 DEMO_SETTINGS = {
     "PASSBACK_RETRY_WAITS_S": "0.5,1",
     "PASSBACK_ALLOW_VOLATILE_REDIS": "yes",
@@ -22,13 +30,9 @@ DEMO_SETTINGS = {
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything up at the end, to look around.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end.")] = False,
 ) -> None:
-    """Play a school day: events in, grades out, reasons, one dead letter retried. Takes under a minute."""
-    # A person without Redis gets one that explains itself; it is loaded late so that `--help` is quick.
-    from workers.dev.embedded_redis import EmbeddedRedis  # noqa: PLC0415
-    from workers.dev.process_group import end_on_sigterm  # noqa: PLC0415
-
+    """Show a school day: events in, grades out, reasons, one dead letter retried. Takes under a minute."""
     end_on_sigterm()
     console = Console(highlight=False)
     with ExitStack() as stack:
@@ -39,17 +43,10 @@ def demo(
 
 
 def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep: bool) -> int:
-    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
-    from workers.container import Container  # noqa: PLC0415
-    from workers.dev.demo.check import examine, show  # noqa: PLC0415
-    from workers.dev.demo.client import DemoClient  # noqa: PLC0415
-    from workers.dev.demo.scenario import DemoScenario  # noqa: PLC0415
-    from workers.dev.process_group import free_port, process_group  # noqa: PLC0415
-    from workers.dev.run_all import point_events, sandbox_settings, start_sandboxes, without_settings  # noqa: PLC0415
 
     started = time.monotonic()
 
-    def tell(line: str) -> None:
+    def report(line: str) -> None:
         console.print(f"[dim]{time.monotonic() - started:5.1f} s[/]  {line}")
 
     environ = without_settings()
@@ -68,26 +65,26 @@ def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep
     group.start("beat", "beat")
     group.wait_ready(f"http://127.0.0.1:{port}/readyz")
     point_events(canvas, f"http://127.0.0.1:{port}")
-    tell("Up: Canvas and PowerSchool (sandboxes), receiver, worker, beat.")
+    report("Up: Canvas and PowerSchool (sandboxes), receiver, worker, beat.")
 
     settings = load(ours, env_file=logs / "no.env")
-    # What this process does as the operator is in the log, beside the other processes', and not in the show.
+    # What this process does as the operator is logged to a file, like the other processes' logs.
     configure_logging(settings, stack.enter_context((logs / "operator.log").open("w")))
     service = stack.enter_context(closing(Container(settings)))
-    stage = stack.enter_context(closing(DemoClient(canvas, powerschool, SystemClock())))
-    DemoScenario(stage, service, tell, group.check).play()
-    tell("The day is over. Looking at both sides.")
-    findings = examine(stage, service.explainer)
-    show(console, findings, stage)
+    client = stack.enter_context(closing(DemoClient(canvas, powerschool, SystemClock())))
+    DemoScenario(client, service, report, group.check).play()
+    report("The day is over. Looking at both sides.")
+    findings = examine(client, service.explainer)
+    show(console, findings, client)
     verdict = (
         "[red]PowerSchool is not what the rules demand[/]"
         if findings.problems
         else "[green]PowerSchool equals the rules' answer[/]"
     )
-    tell(f"{verdict}.")
+    report(f"{verdict}.")
     if keep:
         _hold(console, ours, port)
-    return ExitCode.PROBLEMS if findings.problems else ExitCode.FINE
+    return 1 if findings.problems else 0
 
 
 def _hold(console: Console, settings: dict[str, str], port: int) -> None:

@@ -1,4 +1,4 @@
-"""The demo's stage: both sandboxes through their control planes, and the moments at which people did something."""
+"""Client of both sandboxes through their control APIs. Records when a person changed a score."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """Somebody changed a score in Canvas: when, and whose."""
+    """The time at which a person changed a score in Canvas, and whose."""
 
     scene: str
     at: datetime
@@ -24,13 +24,13 @@ class Timestamp:
 
 @dataclass
 class DemoClient:
-    """What the script does to the sandboxes, and reads from them."""
+    """What the demo does in the sandboxes, and reads from them."""
 
     canvas_url: str
     powerschool_url: str
     clock: Clock
-    moments: list[Timestamp] = field(default_factory=list)
-    deeds: list[Json] = field(default_factory=list)
+    timestamps: list[Timestamp] = field(default_factory=list)
+    actions: list[Json] = field(default_factory=list)
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10))
 
     def close(self) -> None:
@@ -39,34 +39,34 @@ class DemoClient:
 
     def grade(self, scene: str, course_id: int, assignment_id: int, user_id: int, score: float) -> None:
         """A teacher enters a score."""
-        self._note(scene, assignment_id, [user_id])
+        self._record(scene, assignment_id, [user_id])
         self.act(do="grade", course_id=course_id, assignment_id=assignment_id, user_id=user_id, score=score)
 
     def take_quiz(self, scene: str, course_id: int, assignment_id: int, scores: Iterable[tuple[int, float]]) -> None:
         """Students hand in a quiz that Canvas grades at once."""
         for user_id, score in scores:
-            self._note(scene, assignment_id, [user_id])
+            self._record(scene, assignment_id, [user_id])
             self.act(do="quiz_submit", course_id=course_id, assignment_id=assignment_id, user_id=user_id, score=score)
 
-    def act(self, **deed: object) -> None:
-        """Do something in Canvas as the people who use it."""
-        self.deeds.append(deed)
-        self.http.post(f"{self.canvas_url}/_sandbox/act", json=deed).raise_for_status()
+    def act(self, **action: object) -> None:
+        """Do an action in Canvas as one of its users."""
+        self.actions.append(action)
+        self.http.post(f"{self.canvas_url}/_sandbox/act", json=action).raise_for_status()
 
     def powerschool_faults(self, **faults: object) -> None:
-        """Make PowerSchool unwell, or well again."""
+        """Set PowerSchool's faults; none ends them."""
         self.http.put(f"{self.powerschool_url}/_sandbox/faults", json=faults).raise_for_status()
 
     def canvas_faults(self, **faults: object) -> None:
-        """Make Canvas unwell, or well again."""
+        """Set Canvas's faults; none ends them."""
         self.http.put(f"{self.canvas_url}/_sandbox/faults", json=faults).raise_for_status()
 
     def rescore_by_hand(self, section_dcid: int, name: str, student_dcid: int, points: int) -> None:
         """A teacher enters a score in PowerSchool."""
         (row,) = (r for r in self.gradebook() if r["section_dcid"] == section_dcid and r["name"] == name)
         target = row["assignment_section_id"]
-        deed = {"do": "rescore", "assignment_section_id": target, "student_dcid": student_dcid, "points": points}
-        self.http.post(f"{self.powerschool_url}/_sandbox/act", json=deed).raise_for_status()
+        action = {"do": "rescore", "assignment_section_id": target, "student_dcid": student_dcid, "points": points}
+        self.http.post(f"{self.powerschool_url}/_sandbox/act", json=action).raise_for_status()
 
     def submissions(self) -> list[Json]:
         """Return every submission Canvas has."""
@@ -83,7 +83,7 @@ class DemoClient:
         }
 
     def outstanding_events(self) -> int:
-        """Return how many Live Events are still on their way."""
+        """Return how many Live Events are not delivered yet."""
         return int(self._canvas_state()["outstanding_events"])
 
     def gradebook(self) -> list[Json]:
@@ -98,11 +98,11 @@ class DemoClient:
         """Return a sandbox's request log."""
         return self._get(f"{url}/_sandbox/requests")
 
-    def forget_requests(self, url: str) -> None:
+    def clear_requests(self, url: str) -> None:
         """Empty a sandbox's request log."""
         self.http.delete(f"{url}/_sandbox/requests").raise_for_status()
 
-    def forget_writes(self) -> None:
+    def clear_writes(self) -> None:
         """Empty PowerSchool's log of writes."""
         self.http.delete(f"{self.powerschool_url}/_sandbox/writes").raise_for_status()
 
@@ -110,8 +110,8 @@ class DemoClient:
         """Return how many Live Events Canvas sent."""
         return len(self._get(f"{self.canvas_url}/_sandbox/deliveries"))
 
-    def _note(self, scene: str, assignment_id: int, users: Iterable[int]) -> None:
-        self.moments += [Timestamp(scene, self.clock.now(), assignment_id, user) for user in users]
+    def _record(self, scene: str, assignment_id: int, users: Iterable[int]) -> None:
+        self.timestamps += [Timestamp(scene, self.clock.now(), assignment_id, user) for user in users]
 
     def _canvas_state(self) -> dict[str, Any]:
         state: dict[str, Any] = self.http.get(f"{self.canvas_url}/_sandbox/state").raise_for_status().json()

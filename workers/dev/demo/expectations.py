@@ -1,4 +1,4 @@
-"""What the rules demand of the demo's day, written down by hand: not by the code that is being shown."""
+"""What the rules demand of the demo's day. Written by hand, independent of the code that the demo shows."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -62,9 +62,9 @@ STUDENT_REASONS = {"student_not_in_section", "student_unknown", "student_sis_id_
 
 @dataclass(frozen=True, slots=True)
 class ExpectedScores:
-    """What PowerSchool holds of one assignment in one section, against what the rules demand."""
+    """The scores of one assignment in one section of PowerSchool, and those that the rules demand."""
 
-    place: Location
+    location: Location
     wanted: dict[int, Value]
     there: dict[int, Value]
 
@@ -74,9 +74,9 @@ class ExpectedScores:
         return self.wanted == self.there
 
 
-def wanted_scores(submissions: list[Json], place: Location) -> dict[int, Value]:
-    """Return what the rules demand in one place, from what Canvas shows, by STUDENTS.DCID."""
-    assignment_id, section_dcid = place
+def wanted_scores(submissions: list[Json], location: Location) -> dict[int, Value]:
+    """Return what the rules demand for one location, from Canvas's submissions, by STUDENTS.DCID."""
+    assignment_id, section_dcid = location
     dcids = {str(user_id_of(number)): student_dcid_of(number) for number in STUDENTS[section_dcid]}
     mine = {
         dcids[str(s["user_id"])]: s

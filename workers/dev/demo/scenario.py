@@ -1,4 +1,4 @@
-"""The scripted school day."""
+"""The scenes of the demo's school day."""
 
 import time
 from collections.abc import Callable
@@ -30,15 +30,15 @@ BY_HAND = "beside a change by hand"
 
 @dataclass
 class DemoScenario:
-    """Plays the day. `tell` says what is going on; `check` raises if a process ended."""
+    """Plays the scenes. `report` prints what happens; `check` raises if a process ended."""
 
-    stage: DemoClient
+    client: DemoClient
     service: Container
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     check: Callable[[], None]
 
     def play(self) -> None:
-        """Play every scene, and return when everything has come to rest."""
+        """Play every scene. Returns when no event, message or course is pending."""
         self._morning()
         self._papers_with_single_grades_elsewhere()
         self._quiz_flood()
@@ -49,14 +49,14 @@ class DemoScenario:
         self._changes_by_hand()
 
     def _morning(self) -> None:
-        self.tell("Morning: every course is edited once, so Canvas announces it.")
+        self.report("Morning: every course is edited once, so Canvas announces it.")
         for course_id, assignment_id in (
             (Ids.COURSE, Ids.LAB_REPORT),
             (Ids.CLOSED_COURSE, Ids.CLOSED_COURSE * 10 + 1),
             (Ids.COURSE_WITHOUT_SIS_ID, Ids.COURSE_WITHOUT_SIS_ID * 10 + 1),
             (Ids.COURSE_WITH_UNKNOWN_SECTIONS, Ids.COURSE_WITH_UNKNOWN_SECTIONS * 10 + 1),
         ):
-            self.stage.act(
+            self.client.act(
                 do="edit_assignment",
                 course_id=course_id,
                 assignment_id=assignment_id,
@@ -65,7 +65,7 @@ class DemoScenario:
         self._settle("the first look at them")
 
     def _papers_with_single_grades_elsewhere(self) -> None:
-        self.tell("A teacher grades 30 papers in course 101; another enters single grades in courses 102 and 106.")
+        self.report("A teacher grades 30 papers in course 101; another enters single grades in courses 102 and 106.")
         elsewhere = {
             0: (Ids.HEALTHY_COURSE, Ids.STUDENTS_HEALTHY[0]),
             8: (Ids.OUTAGE_COURSE, Ids.STUDENTS_OUTAGE[0]),
@@ -74,63 +74,63 @@ class DemoScenario:
             28: (Ids.HEALTHY_COURSE, Ids.STUDENTS_HEALTHY[2]),
         }
         for index, number in enumerate(Ids.STUDENTS_A):
-            self.stage.grade(PAPERS, Ids.COURSE, Ids.ESSAY_DRAFT, user_id_of(number), 12 + index % 8 + 0.5)
+            self.client.grade(PAPERS, Ids.COURSE, Ids.ESSAY_DRAFT, user_id_of(number), 12 + index % 8 + 0.5)
             if index in elsewhere:
                 course_id, student = elsewhere[index]
-                self.stage.grade(SINGLE, course_id, course_id * 10 + 1, user_id_of(student), 9.0)
+                self.client.grade(SINGLE, course_id, course_id * 10 + 1, user_id_of(student), 9.0)
             self.check()
             time.sleep(PAPER_S)
 
     def _quiz_flood(self) -> None:
         numbers = [*Ids.STUDENTS_A, *Ids.STUDENTS_B]
-        self.tell(f"{len(numbers)} students hand in a quiz at once; Canvas grades it.")
+        self.report(f"{len(numbers)} students hand in a quiz at once; Canvas grades it.")
         scores = [(user_id_of(number), float(number % 11)) for number in numbers]
-        self.stage.take_quiz(QUIZ, Ids.COURSE, Ids.CHAPTER_QUIZ, scores)
+        self.client.take_quiz(QUIZ, Ids.COURSE, Ids.CHAPTER_QUIZ, scores)
 
     def _special_values(self) -> None:
-        self.tell("A late change, extra credit, decimals, an excuse and a Missing.")
+        self.report("A late change, extra credit, decimals, an excuse and a Missing.")
         first, second, third, fourth = (user_id_of(number) for number in Ids.STUDENTS_HEALTHY[4:8])
         course, assignment = Ids.HEALTHY_COURSE, Ids.HEALTHY_COURSE * 10 + 2
-        self.stage.grade(LATE, Ids.COURSE, Ids.ESSAY_DRAFT, user_id_of(Ids.STUDENTS_A[0]), 20.0)
-        self.stage.grade(SPECIAL, course, assignment, first, 12.5)
-        self.stage.grade(SPECIAL, course, assignment, second, 7.125)
-        self.stage.act(do="excuse", course_id=course, assignment_id=assignment, user_id=third)
-        self.stage.act(do="mark_missing", course_id=course, assignment_id=assignment, user_id=fourth)
+        self.client.grade(LATE, Ids.COURSE, Ids.ESSAY_DRAFT, user_id_of(Ids.STUDENTS_A[0]), 20.0)
+        self.client.grade(SPECIAL, course, assignment, first, 12.5)
+        self.client.grade(SPECIAL, course, assignment, second, 7.125)
+        self.client.act(do="excuse", course_id=course, assignment_id=assignment, user_id=third)
+        self.client.act(do="mark_missing", course_id=course, assignment_id=assignment, user_id=fourth)
 
     def _outage(self) -> None:
-        self.tell("PowerSchool goes into maintenance; grades wait and spend no attempt.")
-        self.stage.powerschool_faults(maintenance=True)
+        self.report("PowerSchool goes into maintenance; grades wait and spend no attempt.")
+        self.client.powerschool_faults(maintenance=True)
         for number in Ids.STUDENTS_OUTAGE[2:5]:
-            self.stage.grade(OUTAGE, Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 1, user_id_of(number), 6.0)
+            self.client.grade(OUTAGE, Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 1, user_id_of(number), 6.0)
         time.sleep(4.5)
-        self.tell("PowerSchool is back.")
-        self.stage.powerschool_faults()
+        self.report("PowerSchool is back.")
+        self.client.powerschool_faults()
         self._settle("the outage")
 
     def _dead_letter(self) -> None:
         attempts = len(self.service.settings.retry_waits) + 1
-        self.tell(f"PowerSchool fails {attempts} times on one score: a dead letter. Then an operator retries it.")
+        self.report(f"PowerSchool fails {attempts} times on one score: a dead letter. Then an operator retries it.")
         failure = {"method": "PUT", "path_prefix": "/ws/xte/score", "status": 500, "body": "{}", "times": attempts}
-        self.stage.powerschool_faults(fail_next=[failure])
+        self.client.powerschool_faults(fail_next=[failure])
         student = user_id_of(Ids.STUDENTS_OUTAGE[5])
-        self.stage.grade(REPEATED_FAILURE, Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 2, student, 10.0)
+        self.client.grade(REPEATED_FAILURE, Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 2, student, 10.0)
         letter = self._wait_for_dead_letter()
-        self.tell(f"Dead letter {letter.id}: {letter.cause} after {letter.attempts} attempts. Retrying.")
+        self.report(f"Dead letter {letter.id}: {letter.cause} after {letter.attempts} attempts. Retrying.")
         self.service.dead_letter_queue.retry([letter], OPERATOR)
         self._settle("the retry")
 
     def _changes_by_hand(self) -> None:
         course, assignment, student = Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 1, Ids.STUDENTS_OUTAGE[0]
-        self.tell("Somebody rescores by hand in PowerSchool; in Canvas the assignment group is renamed.")
-        self.stage.rescore_by_hand(Ids.OUTAGE_DCID, "Warm-up 1", student_dcid_of(student), 1)
-        self.stage.act(do="rename_group", course_id=course, group_id=course * 10 + 3_000, name="Practice")
-        self.stage.grade(BY_HAND, course, assignment, user_id_of(Ids.STUDENTS_OUTAGE[6]), 8.0)
+        self.report("Somebody rescores by hand in PowerSchool; in Canvas the assignment group is renamed.")
+        self.client.rescore_by_hand(Ids.OUTAGE_DCID, "Warm-up 1", student_dcid_of(student), 1)
+        self.client.act(do="rename_group", course_id=course, group_id=course * 10 + 3_000, name="Practice")
+        self.client.grade(BY_HAND, course, assignment, user_id_of(Ids.STUDENTS_OUTAGE[6]), 8.0)
         self._settle("the changes by hand")
         history = about(self.service.audit.of_course(str(course)), str(assignment), str(student))
         change = next(change for entry in history for change in entry.scores)
         assert change.before is not None
         assert change.after is not None
-        self.tell(
+        self.report(
             f"Put back, still in its category. The audit: assignment {assignment}, student {student}, "
             f"{change.before.points} was replaced by {change.after.points}."
         )
@@ -145,16 +145,16 @@ class DemoScenario:
         return letters[0]
 
     def _settle(self, what: str) -> None:
-        """Wait until no event, message or course is on its way."""
+        """Wait until no event, message or course is pending."""
         until = time.monotonic() + SETTLED_WITHIN_S
-        while not self._is_at_rest():
+        while not self._is_idle():
             self.check()
             if time.monotonic() > until:
-                raise TimeoutError(f"{what} did not come to rest within {SETTLED_WITHIN_S:g} s")
+                raise TimeoutError(f"{what} was not done within {SETTLED_WITHIN_S:g} s")
             time.sleep(POLL_S)
 
-    def _is_at_rest(self) -> bool:
-        if self.stage.outstanding_events():
+    def _is_idle(self) -> bool:
+        if self.client.outstanding_events():
             return False
         try:
             return not self.service.changes.pending_messages() and not any(self.service.changes.counts())

@@ -1,0 +1,109 @@
+"""`passback sandbox`: a Canvas and a PowerSchool to run against, and the settings that lead to them."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import httpx
+import typer
+
+from shared.clock import SystemClock
+from shared.sandbox.district.small import LOS_ANGELES, small_district
+from workers.dev.process_group import ProcessGroup, free_port
+
+if TYPE_CHECKING:
+    from shared.sandbox.district.small import District
+
+sandbox = typer.Typer(
+    no_args_is_help=True, help="Run a sandbox Canvas or PowerSchool with a small or a generated district."
+)
+
+LoopbackPort = Annotated[int, typer.Option(help="Port on the loopback address.")]
+Schools = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Number of schools of a generated district that is not yet provisioned. 0: the small one."
+    ),
+]
+Students = Annotated[int, typer.Option(min=1, help="Number of students of a generated district.")]
+Sections = Annotated[int, typer.Option(min=1, help="Number of sections of a generated district.")]
+Seed = Annotated[int, typer.Option(help="Seed of a generated district.")]
+
+
+@sandbox.command("canvas")
+def canvas(
+    port: LoopbackPort, schools: Schools = 0, students: Students = 2_000, sections: Sections = 400, seed: Seed = 1
+) -> None:
+    """Run the sandbox Canvas."""
+    from shared.sandbox.canvas.app import create_app  # noqa: PLC0415
+    from workers.web.server import serve  # noqa: PLC0415
+
+    serve(create_app(starting_district(schools, students, sections, seed).canvas), "127.0.0.1", port)
+
+
+@sandbox.command("powerschool")
+def powerschool(
+    port: LoopbackPort, schools: Schools = 0, students: Students = 2_000, sections: Sections = 400, seed: Seed = 1
+) -> None:
+    """Run the sandbox PowerSchool."""
+    from shared.sandbox.powerschool.app import create_app  # noqa: PLC0415
+    from workers.web.server import serve  # noqa: PLC0415
+
+    serve(create_app(starting_district(schools, students, sections, seed).powerschool), "127.0.0.1", port)
+
+
+@sandbox.command("settings")
+def settings(
+    canvas: Annotated[str, typer.Option(help="URL of the sandbox Canvas.")],
+    powerschool: Annotated[str, typer.Option(help="URL of the sandbox PowerSchool.")],
+) -> None:
+    """Print the settings for the two sandboxes as lines of an environment file."""
+    typer.echo("\n".join(f"{name}={value}" for name, value in sandbox_settings(canvas, powerschool).items()))
+
+
+def sandbox_today() -> tuple[date, ZoneInfo]:
+    """Return the date around which the sandbox's district is generated, and its time zone."""
+    return SystemClock().now().astimezone(LOS_ANGELES).date(), LOS_ANGELES
+
+
+def starting_district(schools: int, students: int, sections: int, seed: int) -> "District":
+    """Return the district with which a sandbox starts. The same options on the same day return the same district."""
+    from shared.sandbox.district.generator import DistrictSize, unprovisioned_district  # noqa: PLC0415
+
+    if schools == 0:
+        return small_district(*sandbox_today())
+    return unprovisioned_district(DistrictSize(schools, students, sections, seed), *sandbox_today())
+
+
+def sandbox_settings(canvas_url: str, powerschool_url: str) -> dict[str, str]:
+    """Return the variables that point passback at the two sandboxes."""
+    district = small_district(*sandbox_today())
+    plugin = district.powerschool.plugin
+    return {
+        "PASSBACK_CANVAS_URL": canvas_url,
+        "PASSBACK_CANVAS_TOKEN": district.canvas.token,
+        "PASSBACK_CANVAS_ROOT_ACCOUNT_UUID": district.canvas.root_account_uuid,
+        "PASSBACK_LIVE_EVENTS_JWKS_URL": f"{canvas_url}/_sandbox/jwks",
+        "PASSBACK_POWERSCHOOL_URL": powerschool_url,
+        "PASSBACK_POWERSCHOOL_CLIENT_ID": plugin.client_id,
+        "PASSBACK_POWERSCHOOL_CLIENT_SECRET": plugin.client_secret,
+        "PASSBACK_DISTRICT_TIME_ZONE": LOS_ANGELES.key,
+    }
+
+
+def start_sandboxes(group: ProcessGroup) -> tuple[str, str]:
+    """Start both sandboxes on free ports; return their URLs when they respond."""
+    urls = []
+    for name in ("canvas", "powerschool"):
+        port = free_port()
+        group.start(f"sandbox-{name}", "sandbox", name, "--port", str(port))
+        urls.append(f"http://127.0.0.1:{port}")
+    for url in urls:
+        group.wait_ready(f"{url}/_sandbox/requests")
+    return urls[0], urls[1]
+
+
+def point_events(canvas: str, web: str, *, signed: bool = True, **settings: object) -> None:
+    """Make the sandbox Canvas send its Live Events to this receiver; `settings` are its other options of events."""
+    wanted = {"target": f"{web}/events/canvas", "signed": signed, **settings}
+    httpx.put(f"{canvas}/_sandbox/events", json=wanted, timeout=5).raise_for_status()
