@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.pagination import MAX_EMPTY_PAGES, ListBounds, PagedApi
+from shared.adapters.canvas.pagination import MAX_EMPTY_PAGES, PagedApi
 from shared.adapters.http.client import MAX_BYTES_REFUSAL, RemoteApi
 from shared.adapters.http.exchange import RequestContext, http_client, use_context
 from shared.adapters.redis.keys import Keys
@@ -276,15 +276,15 @@ def page(body: object, following: int) -> httpx.Response:
     return httpx.Response(200, json=body, headers={"Link": f'<https://canvas.test/x?page={following}>; rel="next"'})
 
 
-BOUNDS = ListBounds(pages=50, seconds=60)
+MAX_PAGES = 50
 
 
-@pytest.mark.parametrize(("body", "most"), [([{"id": 1}], BOUNDS.pages), ([], MAX_EMPTY_PAGES + 1)])
+@pytest.mark.parametrize(("body", "most"), [([{"id": 1}], MAX_PAGES), ([], MAX_EMPTY_PAGES + 1)])
 def test_pages_without_end_come_to_one(body: object, most: int) -> None:
     """Full ones after their bound, empty ones much sooner."""
     asked: list[int] = []
     with pytest.raises(UnexpectedResponse):
-        list(paged(lambda number: page(body, number), asked).pages("/x", {}, bounds=BOUNDS))
+        list(paged(lambda number: page(body, number), asked).pages("/x", {}, max_pages=MAX_PAGES))
     assert len(asked) == most
 
 
@@ -294,7 +294,7 @@ def test_a_list_that_takes_too_long_is_not_read_in_smaller_pages() -> None:
     api = paged(lambda number: page([{"id": 1}], number), asked)
     sizes = PageSizes(fakeredis.FakeRedis(), Keys("test"))
     with pytest.raises(TransientError) as caught:
-        sizes.rows("41", lambda _: list(api.pages("/x", {}, bounds=ListBounds(50, 0.0))))
+        sizes.rows("41", lambda _: list(api.pages("/x", {}, max_seconds=0.0)))
     assert (caught.value.cause, len(asked)) == ("canvas_timeout", 1)
 
 

@@ -7,12 +7,12 @@ import redis
 from pydantic import SecretStr
 
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.canvas.course_cache import CourseCache
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.http.client import RESPONSE_TIMEOUT_S, RemoteApi
 from shared.adapters.http.exchange import CONNECT_TIMEOUT_S, http_client
+from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import Clock
@@ -40,7 +40,7 @@ def canvas_client(
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
     return CanvasClient(
         _canvas(settings, settings.canvas_token, redis_client, keys, clock, count, transport),
-        CourseCache(redis_client, keys),
+        JsonCache(redis_client, keys),
         PageSizes(redis_client, keys),
         settings.canvas_account,
     )
@@ -80,7 +80,7 @@ def _canvas(
         transport=transport,
     )
     # Canvas asks for no interval between requests: what fills its bucket is how many are under way at once.
-    gate = RemoteLimiter(
+    limiter = RemoteLimiter(
         redis_client,
         keys,
         SYSTEM,
@@ -92,7 +92,7 @@ def _canvas(
     api = RemoteApi(
         SYSTEM,
         http,
-        gate,
+        limiter,
         clock,
         count=count,
         probe=PROBE,

@@ -2,34 +2,53 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import TypeAdapter
 
-from shared.adapters.canvas import row_by_row, submission_rows, wire
-from shared.adapters.canvas.course_cache import CourseCache, CourseIdentity, CourseStructure
+from shared.adapters.canvas import wire
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.pagination import OF_AN_ACCOUNT, PagedApi
-from shared.adapters.canvas.submission_rows import PartRow, SubmissionRow
-from shared.adapters.canvas.wire import GroupWire, RestAssignment
+from shared.adapters.canvas.pagination import MAX_ACCOUNT_PAGES, MAX_ACCOUNT_S, PagedApi
+from shared.adapters.canvas.submissions import DECODER, SubmissionRow, one_row_per_student, read_rows
+from shared.adapters.canvas.wire import CourseWire, GroupWire, RestAssignment
 from shared.adapters.http.client import Params
 from shared.adapters.http.response import ApiResponse, UnreadableRow
-from shared.domain.passback.canvas import Assignment, Course, GradebookRow, Submission, Unreadable
-from shared.domain.passback.rules.score import is_reckonable
+from shared.adapters.redis.cache import JsonCache
+from shared.domain.passback.canvas import Assignment, AssignmentGroup, Course, GradebookRow, Section, Unreadable
 from shared.errors import CourseGone, GradebookIncomplete, NotFound, RequestRejected
 from shared.ports.passback import CachePolicy
 
 T = TypeVar("T")
 
+# How old cached sections and assignment groups may be. Whatever reports a change, or does not fit them, refreshes them
+# sooner. See decision 15.
+STRUCTURE_MAX_AGE = timedelta(minutes=10)
+# A time zone decides on which day work is due; it is hardly ever changed.
+COURSE_MAX_AGE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CourseStructure:
+    """The part of a course that seldom changes."""
+
+    sis_course_id: str | None
+    sections: tuple[Section, ...]
+    groups: tuple[AssignmentGroup, ...]
+
+
+_STRUCTURE = TypeAdapter(CourseStructure)
+_TEST_STUDENTS = TypeAdapter(dict[str, bool])
+
 
 class CanvasClient:
     """Thread-safe: one instance serves all threads of a process."""
 
-    def __init__(self, canvas: PagedApi, memory: CourseCache, page_sizes: PageSizes, account: str = "self") -> None:
+    def __init__(self, canvas: PagedApi, cache: JsonCache, page_sizes: PageSizes, account: str = "self") -> None:
         self._canvas = canvas
-        self._memory = memory
+        self._cache = cache
         self._page_sizes = page_sizes
         self._account = account
 
@@ -45,16 +64,32 @@ class CanvasClient:
     def _course(self, course_id: str, reading: CachePolicy) -> Course:
         assignments, odd = self._assignments(course_id)
         moderated = any(assignment.moderated_grading for assignment in assignments)
-        kept = self._memory.frame(course_id) if reading is CachePolicy.USE and not moderated else None
-        if kept is not None:
-            return _course(course_id, kept, assignments, {}, self._identity(course_id, reading), odd, remembered=True)
-        groups, odd_groups = self._groups(course_id, with_grades_published=moderated)
-        frame, odd_sections = self._structure(course_id, groups)
-        odd = (*odd, *odd_groups, *odd_sections)
-        # What could not be read may be readable at the next sync.
-        if reading is not CachePolicy.BYPASS and not odd_groups and not odd_sections:
-            self._memory.save_structure(course_id, frame)
-        return _course(course_id, frame, assignments, _published(groups), self._identity(course_id, reading), odd)
+        course, published = self._names(course_id, reading), dict[str, bool | None]()
+        cached = None
+        if reading is CachePolicy.USE and not moderated:
+            cached = self._cache.get("canvas-frame", course_id)
+        if cached is not None:
+            structure = _STRUCTURE.validate_python(cached)
+        else:
+            groups, odd_groups = self._groups(course_id, with_grades_published=moderated)
+            structure, odd_sections = self._structure(course_id, groups)
+            published = {each.id: each.grades_published for group in groups for each in group.assignments}
+            odd = (*odd, *odd_groups, *odd_sections)
+            # What could not be read may be readable at the next sync.
+            if reading is not CachePolicy.BYPASS and not odd_groups and not odd_sections:
+                document = _STRUCTURE.dump_python(structure, mode="json")
+                self._cache.put("canvas-frame", course_id, document, STRUCTURE_MAX_AGE)
+        return Course(
+            id=course_id,
+            sis_course_id=structure.sis_course_id,
+            sections=structure.sections,
+            assignments=tuple(_assignment(assignment, published) for assignment in assignments),
+            groups={group.id: group for group in structure.groups},
+            name=course.name,
+            remembered=cached is not None,
+            unreadable=odd,
+            time_zone=_zone(course.time_zone),
+        )
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
         """Return one row per student, with the submissions of these assignments; nobody twice.
@@ -64,15 +99,15 @@ class CanvasClient:
         Source: Canvas REST API, Submissions, "List submissions for multiple assignments".
         """
         with self._as_gone(course_id):
-            found = self._page_sizes.cells(
-                course_id, sorted(assignment_ids), lambda some, students: list(self._rows(course_id, some, students))
+            rows, unread = self._page_sizes.cells(
+                course_id, sorted(assignment_ids), lambda batch, students: list(self._rows(course_id, batch, students))
             )
-        nobody = {row.user_id for row in found.rows if not row.sis_user_id}
-        test_students = self._test_students(course_id, nobody) if nobody else frozenset()
-        rows = _one_row_per_student(row for row in found.rows if row.user_id not in test_students)
-        if found.unread:
-            raise GradebookIncomplete(rows, found.unread)
-        return rows
+        without_sis_id = {row.user_id for row in rows if not row.sis_user_id}
+        test_students = self._test_students(course_id, without_sis_id) if without_sis_id else frozenset()
+        students = one_row_per_student(row for row in rows if row.user_id not in test_students)
+        if unread:
+            raise GradebookIncomplete(students, unread)
+        return students
 
     def courses_to_sync(self, ended_after: datetime) -> Iterator[str]:
         """Yield the ids of published courses with synced work that have not ended by then; some repeatedly.
@@ -85,14 +120,16 @@ class CanvasClient:
         params = [("ends_after", ended_after.isoformat())]
 
         def read(rows: int) -> Iterator[str]:
-            for page in self._canvas.pages(template, ids, [*params, _per_page(rows)], bounds=OF_AN_ACCOUNT):
-                found, _ = page.rows(wire.SIS_ASSIGNMENTS)
-                yield from (assignment.course_id for assignment in found)
+            for page in self._canvas.pages(
+                template, ids, [*params, _per_page(rows)], max_pages=MAX_ACCOUNT_PAGES, max_seconds=MAX_ACCOUNT_S
+            ):
+                assignments, _ = page.rows(wire.SIS_ASSIGNMENTS)
+                yield from (assignment.course_id for assignment in assignments)
 
         yield from self._page_sizes.pages_of(f"account-{self._account}", read)
 
     def check_token(self) -> ApiResponse:
-        """Return Canvas's answer if it knows the token.
+        """Return Canvas's response if it knows the token.
 
         Raises `AccessDenied` if it does not, and if a scoped key may not read its own user.
 
@@ -108,11 +145,11 @@ class CanvasClient:
         """
         template = "/api/v1/courses/{course_id}"
         try:
-            answer = self._canvas.get(template, {"course_id": course_id}, _include("all_courses"))
+            response = self._canvas.get(template, {"course_id": course_id}, params=_include("all_courses"))
         except NotFound as error:
             raise CourseGone(f"{error}, course {course_id}") from None
-        if isinstance(answer.body, dict) and answer.body.get("workflow_state") == "deleted":
-            raise CourseGone(f"{answer}, course {course_id} was deleted", status=answer.status)
+        if isinstance(response.body, dict) and response.body.get("workflow_state") == "deleted":
+            raise CourseGone(f"{response}, course {course_id} was deleted", status=response.status)
 
     @property
     def other_origins(self) -> frozenset[str]:
@@ -138,60 +175,60 @@ class CanvasClient:
         # Not filtered by post_to_sis: what is not sent is to be explained. Base dates, not the service user's own.
         params = [*_include("overrides", "checkpoints"), ("override_assignment_dates", "false")]
         found, odd = self._all("/api/v1/courses/{course_id}/assignments", course_id, params, wire.ASSIGNMENTS)
-        unreadable = (
-            Unreadable(each.id(), _report_unread("assignment", each)) for each in odd if not _is_deleted(each)
-        )
-        return [assignment for assignment in found if assignment.workflow_state != "deleted"], tuple(unreadable)
+        # One that was deleted is none, also where it cannot be read.
+        odd = [each for each in odd if not (isinstance(each.row, dict) and each.row.get("workflow_state") == "deleted")]
+        unreadable = tuple(Unreadable(each.id(), _description("assignment", each)) for each in odd)
+        return [assignment for assignment in found if assignment.workflow_state != "deleted"], unreadable
 
-    def _identity(self, course_id: str, reading: CachePolicy) -> CourseIdentity:
+    def _names(self, course_id: str, reading: CachePolicy) -> CourseWire:
         """Return the course's name and time zone: up to an hour old where passback syncs by itself."""
-        kept = None if reading in (CachePolicy.BYPASS, CachePolicy.REFRESH_ALL) else self._memory.identity(course_id)
-        if kept is None:
-            course = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id}).parse(wire.COURSE)
-            kept = CourseIdentity(course.name or "", course.time_zone or "")
-            if reading is not CachePolicy.BYPASS:
-                self._memory.save_identity(course_id, kept)
-        return kept
+        use_cache = reading in (CachePolicy.USE, CachePolicy.REFRESH)
+        cached = self._cache.get("canvas-course", course_id) if use_cache else None
+        if cached is not None:
+            return wire.COURSE.validate_python(cached)
+        course = self._canvas.get("/api/v1/courses/{course_id}", {"course_id": course_id}).parse(wire.COURSE)
+        if reading is not CachePolicy.BYPASS:
+            self._cache.put("canvas-course", course_id, course.model_dump(), COURSE_MAX_AGE)
+        return course
 
     def _structure(self, course_id: str, groups: Iterable[GroupWire]) -> tuple[CourseStructure, tuple[Unreadable, ...]]:
-        """Return the frame. A course's own SIS id is read with its sections, of which each has it."""
+        """Return the structure. A course's own SIS id is read with its sections, of which each has it."""
         sections, odd = self._all("/api/v1/courses/{course_id}/sections", course_id, [], wire.SECTIONS)
-        frame = CourseStructure(
+        structure = CourseStructure(
             sis_course_id=next((section.sis_course_id for section in sections), None),
             sections=tuple(section.to_domain() for section in sections),
-            groups=tuple(group.to_domain() for group in groups),
+            groups=tuple(AssignmentGroup(group.id, group.name) for group in groups),
         )
-        return frame, tuple(Unreadable(None, _report_unread("section", each)) for each in odd)
+        return structure, tuple(Unreadable(None, _description("section", each)) for each in odd)
 
     def _groups(self, course_id: str, *, with_grades_published: bool) -> tuple[list[GroupWire], tuple[Unreadable, ...]]:
         params = _include("assignments", "grades_published") if with_grades_published else []
         template = "/api/v1/courses/{course_id}/assignment_groups"
         groups, odd = self._all(template, course_id, params, wire.GROUPS)
-        return groups, tuple(Unreadable(None, _report_unread("assignment group", each)) for each in odd)
+        return groups, tuple(Unreadable(None, _description("assignment group", each)) for each in odd)
 
     def _rows(self, course_id: str, assignment_ids: Sequence[str], students: int) -> Iterator[SubmissionRow]:
-        params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", one) for one in assignment_ids)]
+        params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", id_) for id_ in assignment_ids)]
         template, ids = "/api/v1/courses/{course_id}/students/submissions", {"course_id": course_id}
-        for page in self._canvas.pages(template, ids, [*params, _per_page(students)], submission_rows.DECODER):
-            fast: list[SubmissionRow] | None = page.decoded  # type: ignore[assignment]  # the decoder says what it makes
-            yield from row_by_row.read(page, assignment_ids) if fast is None else fast
+        for page in self._canvas.pages(template, ids, [*params, _per_page(students)], DECODER):
+            yield from read_rows(page, assignment_ids)
 
-    def _test_students(self, course_id: str, nobody: Collection[str]) -> frozenset[str]:
+    def _test_students(self, course_id: str, user_ids: Collection[str]) -> frozenset[str]:
         """Return the test students among these users; none where the token may not list enrollments.
 
         A test student never has a SIS id, so nothing of theirs is ever sent; this only spares a puzzling report.
         """
-        known = self._memory.are_test_students(course_id)
-        if not known.keys() >= set(nobody):
+        known = _TEST_STUDENTS.validate_python(self._cache.get("canvas-nobody", course_id) or {})
+        if not known.keys() >= set(user_ids):
             params = [("type[]", "StudentViewEnrollment")]
             try:
                 found, _ = self._all("/api/v1/courses/{course_id}/enrollments", course_id, params, wire.ENROLLMENTS)
             except RequestRejected:
                 return frozenset()
             test_students = {enrollment.user_id for enrollment in found}
-            known = {user_id: user_id in test_students for user_id in nobody}
-            self._memory.save_test_students(course_id, known)
-        return frozenset(user_id for user_id in nobody if known[user_id])
+            known = {user_id: user_id in test_students for user_id in user_ids}
+            self._cache.put("canvas-nobody", course_id, {**known}, STRUCTURE_MAX_AGE)
+        return frozenset(user_id for user_id in user_ids if known[user_id])
 
     def _all(
         self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]
@@ -214,29 +251,6 @@ def _include(*names: str) -> list[tuple[str, str]]:
     return [("include[]", name) for name in names]
 
 
-def _course(
-    course_id: str,
-    frame: CourseStructure,
-    assignments: Sequence[RestAssignment],
-    published: Mapping[str, bool | None],
-    identity: CourseIdentity,
-    unreadable: tuple[Unreadable, ...],
-    *,
-    remembered: bool = False,
-) -> Course:
-    return Course(
-        id=course_id,
-        sis_course_id=frame.sis_course_id,
-        sections=frame.sections,
-        assignments=tuple(_assignment(each, published) for each in assignments),
-        groups={group.id: group for group in frame.groups},
-        name=identity.name,
-        remembered=remembered,
-        unreadable=unreadable,
-        time_zone=_zone(identity.time_zone),
-    )
-
-
 def _zone(name: str) -> ZoneInfo | None:
     """Return the time zone; None for a name that is not in the database, and for none.
 
@@ -248,50 +262,10 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def _published(groups: Iterable[GroupWire]) -> dict[str, bool | None]:
-    return {each.id: each.grades_published for group in groups for each in group.assignments}
-
-
 def _assignment(found: RestAssignment, published: Mapping[str, bool | None]) -> Assignment:
     return found.to_domain(grades_published=published.get(found.id) if found.moderated_grading else None)
 
 
-def _report_unread(kind: str, odd: UnreadableRow) -> str:
+def _description(kind: str, odd: UnreadableRow) -> str:
     row_id = odd.id()
     return f"{kind} {'without a usable id' if row_id is None else row_id}: no usable {odd.fields}"
-
-
-def _is_deleted(odd: UnreadableRow) -> bool:
-    return isinstance(odd.row, dict) and odd.row.get("workflow_state") == "deleted"
-
-
-def _one_row_per_student(rows: Iterable[SubmissionRow]) -> tuple[GradebookRow, ...]:
-    students: dict[str, GradebookRow] = {}
-    for row in rows:
-        earlier = students.get(row.user_id)
-        submissions, unreadable = _submissions(row)
-        if earlier is not None:
-            submissions = {**earlier.submissions, **submissions}
-            # A student's rows have the same submissions: what one of them shows is readable.
-            unreadable = {
-                id_: what for id_, what in {**earlier.unreadable, **unreadable}.items() if id_ not in submissions
-            }
-        section_ids = frozenset({row.section_id}) if row.section_id else frozenset()
-        students[row.user_id] = GradebookRow(
-            user_id=row.user_id,
-            # An empty SIS id is none.
-            sis_user_id=row.sis_user_id or (earlier.sis_user_id if earlier else None),
-            section_ids=section_ids | (earlier.section_ids if earlier else frozenset()),
-            submissions=submissions,
-            unreadable=unreadable,
-        )
-    return tuple(students.values())
-
-
-def _submissions(row: SubmissionRow) -> tuple[dict[str, Submission], dict[str, str]]:
-    """Return the row's submissions by assignment id, and the fields of those that cannot be read."""
-    submissions = {each.assignment_id: each for each in row.submissions if is_reckonable(each.score)}
-    unreadable = dict(row.unreadable) if isinstance(row, PartRow) else {}
-    if len(submissions) < len(row.submissions):
-        unreadable |= {each.assignment_id: "score" for each in row.submissions if not is_reckonable(each.score)}
-    return submissions, unreadable

@@ -1,4 +1,4 @@
-"""The public keys that Canvas signs Live Events with, fetched when needed and remembered."""
+"""The public keys that Canvas signs Live Events with, fetched when needed and cached."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ FETCH_TIMEOUT_S = 5.0
 # Unknown key ids cost at most this many fetches at once, and then one per pause. Any fetch brings every new key, so
 # that a sender who invents ids delays a rotated key by one pause at the most.
 FETCH_BURST = 5
-BETWEEN_FETCHES = timedelta(seconds=30)
-BETWEEN_FAILED_FETCHES = timedelta(seconds=5)
+MIN_FETCH_INTERVAL = timedelta(seconds=30)
+MIN_RETRY_INTERVAL = timedelta(seconds=5)
 MAX_AGE = timedelta(hours=12)
 # Canvas lists three keys, each of less than 1,000 bytes.
 MAX_BYTES = 64_000
@@ -57,7 +57,7 @@ class JwksKeys:
         await asyncio.shield(self._fetch_once())
         key = self._keys.get(key_id)
         if key is None and self._failed_until is not None:
-            raise ServiceUnavailable("GET jwks: no key set", cause="jwks_unavailable", delay=BETWEEN_FAILED_FETCHES)
+            raise ServiceUnavailable("GET jwks: no key set", cause="jwks_unavailable", delay=MIN_RETRY_INTERVAL)
         return key
 
     async def close(self) -> None:
@@ -82,7 +82,7 @@ class JwksKeys:
         if self._budget_full_at is None:
             return timedelta(0)
         # A fetch moves the time at which the budget is whole again by one pause.
-        return self._budget_full_at - now - (FETCH_BURST - 1) * BETWEEN_FETCHES
+        return self._budget_full_at - now - (FETCH_BURST - 1) * MIN_FETCH_INTERVAL
 
     def _fetch_once(self) -> asyncio.Task[None]:
         if self._fetching is None:
@@ -94,16 +94,16 @@ class JwksKeys:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 keys = await self._listed_keys()
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError, BodyTooLarge):
-            # Not swallowed: whoever asks for a key that is not remembered gets `ServiceUnavailable`.
+            # Not swallowed: whoever asks for a key that is not cached gets `ServiceUnavailable`.
             keys = {}
         finally:
             self._fetching = None
         now = self._clock.now()
         if not keys:
-            self._failed_until = now + BETWEEN_FAILED_FETCHES
+            self._failed_until = now + MIN_RETRY_INTERVAL
             return
         self._failed_until = None
-        self._budget_full_at = max(now, self._budget_full_at or now) + BETWEEN_FETCHES
+        self._budget_full_at = max(now, self._budget_full_at or now) + MIN_FETCH_INTERVAL
         self._keys, self._fetched_at = keys, now
 
     async def _listed_keys(self) -> dict[str, PyJWK]:

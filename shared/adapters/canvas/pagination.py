@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import Unpack
 
 import httpx
 
-from shared.adapters.http.client import Params, RemoteApi
+from shared.adapters.http.client import Params, RemoteApi, RequestOptions
 from shared.adapters.http.response import ApiResponse, Decoder
 from shared.errors import AccessDenied, TransientError
 
@@ -22,40 +22,33 @@ MAX_ADVISED = timedelta(seconds=2)
 MAX_EMPTY_PAGES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ListBounds:
-    """How many pages a list may have, and how long Canvas may take for all, without what passback waits in between."""
-
-    pages: int
-    seconds: float
-
-
-# More than a course has in pages of five rows, and than a large district has in pages of a hundred.
-OF_A_COURSE = ListBounds(2_000, 240)
-OF_AN_ACCOUNT = ListBounds(20_000, 3600)
+# How many pages a list may have, and how long Canvas may take for all, without what passback waits in between: more
+# than a course has in pages of five rows, and than a large district has in pages of a hundred.
+MAX_COURSE_PAGES, MAX_COURSE_S = 2_000, 240.0
+MAX_ACCOUNT_PAGES, MAX_ACCOUNT_S = 20_000, 3600.0
 
 
 class ListTooSlow(TransientError):
     """The pages of a list took too long in all; smaller pages would take longer."""
 
 
-def advised_interval(answer: ApiResponse) -> timedelta | None:
+def advised_interval(response: ApiResponse) -> timedelta | None:
     """Return the interval between all requests that lets the token's bucket drain, None while it has room.
 
     With COMFORTABLE_REMAINING left, as much drains in it as the request cost; with less left, more does.
     Source: Canvas REST API, Throttling: `X-Request-Cost`, `X-Rate-Limit-Remaining`.
     """
-    remaining, cost = _number(answer, "X-Rate-Limit-Remaining"), _number(answer, "X-Request-Cost")
+    remaining, cost = _number(response, "X-Rate-Limit-Remaining"), _number(response, "X-Request-Cost")
     if remaining is None or remaining >= COMFORTABLE_REMAINING:
         return None
     drained = (1.0 if cost is None else cost) * COMFORTABLE_REMAINING / max(remaining, 1.0)
     return min(timedelta(seconds=drained / DRAINED_PER_SECOND), MAX_ADVISED)
 
 
-def _number(answer: ApiResponse, header: str) -> float | None:
+def _number(response: ApiResponse, header: str) -> float | None:
     """Return the header's value, 0 for a negative one; None where it is no finite number."""
     try:
-        number = float(answer.headers.get(header, ""))
+        number = float(response.headers.get(header, ""))
     except ValueError:
         return None
     return max(0.0, number) if math.isfinite(number) else None
@@ -80,96 +73,89 @@ class PagedApi:
         ids: Mapping[str, str],
         params: Params = (),
         decoder: Decoder | None = None,
-        bounds: ListBounds = OF_A_COURSE,
+        *,
+        max_pages: int = MAX_COURSE_PAGES,
+        max_seconds: float = MAX_COURSE_S,
     ) -> Iterator[ApiResponse]:
         """Yield the pages of a list. Raises: UnexpectedResponse, ListTooSlow and what `RemoteApi.send` raises."""
         seen = set[str]()
         spent, empty = 0.0, 0
-        following: str | None = None
-        for _ in range(bounds.pages):
-            answer = self.get(template, ids, () if following else params, url=following, decoder=decoder)
-            yield answer
-            following = self._following(answer)
-            if following is None:
+        url: str | None = None
+        for _ in range(max_pages):
+            response = self.get(template, ids, params=() if url else params, url=url, decoder=decoder)
+            yield response
+            url = self._next_url(response)
+            if url is None:
                 return
-            spent += answer.seconds
-            empty = 0 if answer.has_content else empty + 1
-            if following in seen or empty > MAX_EMPTY_PAGES:
-                raise answer.unexpected("pages that lead in a circle")
-            if spent > bounds.seconds:
-                raise ListTooSlow(f"{answer}, pages that take too long", cause="canvas_timeout")
-            seen.add(following)
-        raise answer.unexpected(f"more than {bounds.pages} pages")
+            spent += response.seconds
+            empty = 0 if response.has_content else empty + 1
+            if url in seen or empty > MAX_EMPTY_PAGES:
+                raise response.unexpected("pages that lead in a circle")
+            if spent > max_seconds:
+                raise ListTooSlow(f"{response}, pages that take too long", cause="canvas_timeout")
+            seen.add(url)
+        raise response.unexpected(f"more than {max_pages} pages")
 
     def get(
-        self,
-        template: str,
-        ids: Mapping[str, str] | None = None,
-        params: Params = (),
-        url: str | None = None,
-        decoder: Decoder | None = None,
+        self, template: str, ids: Mapping[str, str] | None = None, **options: Unpack[RequestOptions]
     ) -> ApiResponse:
-        """Return what Canvas answers. Raises what `RemoteApi.send` raises."""
-        try:
-            answer = self._api.send("GET", template, ids, params=params, url=url, decoder=decoder)
-        except AccessDenied as refused:
-            raise (refused if template == PROBE else self._as_far_as_it_goes(refused)) from None
-        self._record_origins(answer)
-        return answer
+        """Return Canvas's response. Raises what `RemoteApi.send` raises."""
+        return self.send("GET", template, ids, **options)
 
-    def upload(
-        self, template: str, ids: Mapping[str, str], params: Params, content: bytes, media_type: str
+    def send(
+        self, method: str, template: str, ids: Mapping[str, str] | None = None, **options: Unpack[RequestOptions]
     ) -> ApiResponse:
-        """Post a file as the body, once: it is not safe to repeat. Raises what `RemoteApi.send` raises."""
-        headers = {"Content-Type": media_type}
+        """Return Canvas's response. Raises what `RemoteApi.send` raises."""
         try:
-            return self._api.send("POST", template, ids, params=params, content=content, headers=headers)
-        except AccessDenied as refused:
-            raise self._as_far_as_it_goes(refused) from None
+            response = self._api.send(method, template, ids, **options)
+        except AccessDenied as error:
+            raise (error if template == PROBE else self._narrowed(error)) from None
+        self._record_origins(response)
+        return response
 
     def close(self) -> None:
         """Close the connections."""
         self._api.close()
 
-    def _following(self, answer: ApiResponse) -> str | None:
-        """Return the next page's path and query on the configured host.
+    def _next_url(self, response: ApiResponse) -> str | None:
+        """Return the next page on the configured host.
 
         Canvas behind a proxy or with a vanity domain names its pages by another host or scheme. The token must not
         travel there.
         """
-        if answer.next_url is None:
+        if response.next_url is None:
             return None
         try:
-            url = self._base_url.join(answer.next_url)
+            url = self._base_url.join(response.next_url)
             if url.scheme not in ("http", "https"):
-                raise answer.unexpected("a next page that is no web address")
+                raise response.unexpected("a next page that is no web address")
             return str(self._base_url.copy_with(raw_path=url.raw_path))
         except httpx.InvalidURL:
-            raise answer.unexpected("a next page that is no web address") from None
+            raise response.unexpected("a next page that is no web address") from None
 
-    def _as_far_as_it_goes(self, refused: AccessDenied) -> AccessDenied:
+    def _narrowed(self, error: AccessDenied) -> AccessDenied:
         """Return the refusal as one of the token, or of what was asked about alone.
 
         Canvas says 401 for both: for a bad token, and as "user not authorized to perform that action" for one object
         (UMich canvas-course-manager-next #306, hypothesis/lms #4320), which newer versions answer with 403. A call that
         every valid token may make shows which it is. A key without that call's scope is valid as well.
         """
-        if refused.status != 401:
-            return refused
-        if not _lacks_scope(refused):
+        if error.status != 401:
+            return error
+        if not _lacks_scope(error):
             try:
                 self._api.send("GET", PROBE)
             except AccessDenied as probe:
                 if probe.status == 401 and not _lacks_scope(probe):
-                    return refused
-        return AccessDenied(refused.message, cause="canvas_403", status=refused.status, error_text=refused.error_text)
+                    return error
+        return AccessDenied(error.message, cause="canvas_403", status=error.status, error_text=error.error_text)
 
-    def _record_origins(self, answer: ApiResponse) -> None:
-        for link in (answer.own_url, answer.next_url):
+    def _record_origins(self, response: ApiResponse) -> None:
+        for link in (response.own_url, response.next_url):
             try:
                 url = self._base_url if link is None else self._base_url.join(link)
             except httpx.InvalidURL:
-                # `_following` raises where such a page is needed.
+                # `_next_url` raises where such a page is needed.
                 continue
             if _origin(url) != _origin(self._base_url):
                 self._other_origins.add(_origin(url))
@@ -179,6 +165,6 @@ def _origin(url: httpx.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode()}"
 
 
-def _lacks_scope(refused: AccessDenied) -> bool:
-    """Say whether Canvas refused a valid key for its scopes alone."""
-    return "scope" in refused.error_text.lower()
+def _lacks_scope(error: AccessDenied) -> bool:
+    """Say whether Canvas error a valid key for its scopes alone."""
+    return "scope" in error.error_text.lower()

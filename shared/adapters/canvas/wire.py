@@ -4,98 +4,30 @@ A key without rights or includes gets a 200 with fewer fields, so what is needed
 Source: Canvas REST API (Courses, Sections, Assignments, Assignment Groups, Submissions).
 """
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, model_validator
+from pydantic import BeforeValidator, TypeAdapter, model_validator
 
-from shared.adapters.canvas.submission_rows import SubmissionRow
+from shared.adapters.http.wire import Id, Points, SisId, Text, TextIfUsable, Timestamp, Wire
 from shared.domain.passback.canvas import (
     Assignment,
-    AssignmentGroup,
     Checkpoint,
     GradingType,
     Override,
     OverrideTarget,
     Section,
-    Submission,
 )
-from shared.domain.passback.rules.score import is_reckonable
 
-# A time in the first or last year of the calendar may have no date in another time zone.
-FIRST_YEAR, LAST_YEAR = 2, 9998
-
-
-def _text(value: object) -> object:
-    """Ids come as numbers or strings, whatever was asked for."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def parse_timestamp(value: object) -> object:
-    """Canvas writes moments in two shapes; of `2019-11-05 07:38:00 -0800` only the standard library makes sense.
-
-    A number is read as text as well: nobody knows what it would count, and since when.
-    """
-    moment = value if value is None or isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    if isinstance(moment, datetime) and not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValueError("no time that has a local date everywhere")
-    return moment
-
-
-def _reckonable(value: Decimal | None) -> Decimal | None:
-    """Refuse a number that cannot be reckoned with: infinite, or of more digits than any score has."""
-    if not is_reckonable(value):
-        raise ValueError("a number out of range")
-    return value
-
-
-def _text_or_none(value: object) -> object:
-    """A workflow state that is null is none that passback knows (canvas-lms #1543)."""
-    return "" if value is None else value
-
-
-def _none_if_blank(value: object) -> object:
-    return None if value == "" else value
-
-
-def _empty_if_null(value: object) -> object:
-    return [] if value is None else value
-
-
-def _whole(value: str) -> str:
-    """Return the text. Raises: ValueError for half of a surrogate pair, which neither Redis nor PowerSchool takes."""
-    value.encode()
-    return value
-
-
-def _text_if_usable(value: object) -> object:
-    """Return the text, None for anything that is none. For what no decision depends on, or what has a default."""
-    try:
-        return _whole(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-Id = Annotated[str, BeforeValidator(_text)]
-Text = Annotated[str, AfterValidator(_whole)]
-TextIfUsable = Annotated[str | None, BeforeValidator(_text_if_usable)]
-SisId = Annotated[Text | None, BeforeValidator(_none_if_blank), BeforeValidator(_text)]
-Number = Annotated[Decimal | None, AfterValidator(_reckonable)]
-Timestamp = Annotated[AwareDatetime | None, BeforeValidator(parse_timestamp)]
-
-
-class Wire(BaseModel):
-    """Unknown keys are Canvas's business."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
+# A list that Canvas sends as null is empty.
+Items = BeforeValidator(lambda value: [] if value is None else value)
 
 
 class CourseWire(Wire):
     """`GET /api/v1/courses/:id`. An odd name or time zone costs neither the course nor any of its assignments."""
 
-    name: TextIfUsable = None
-    time_zone: TextIfUsable = None
+    name: TextIfUsable = ""
+    time_zone: TextIfUsable = ""
 
 
 class RestSection(Wire):
@@ -111,7 +43,7 @@ class RestSection(Wire):
 
     def to_domain(self) -> Section:
         """Return the section."""
-        return Section(id=self.id, name=self.name or "", sis_section_id=self.sis_section_id)
+        return Section(self.id, self.name, self.sis_section_id)
 
 
 class OverrideWire(Wire):
@@ -125,9 +57,8 @@ class OverrideWire(Wire):
     course_id: Id | None = None
     context_module_id: Id | None = None
 
-    @property
-    def target(self) -> OverrideTarget | None:
-        """Whom the override is for, None for a kind that Canvas may add later."""
+    def to_domain(self) -> Override | None:
+        """Return the override, None if its target is of a kind that Canvas may add later."""
         targets = {
             OverrideTarget.MODULE: self.context_module_id,
             OverrideTarget.SECTION: self.course_section_id,
@@ -136,11 +67,7 @@ class OverrideWire(Wire):
             OverrideTarget.MASTERY_PATHS: self.noop_id,
             OverrideTarget.COURSE: self.course_id,
         }
-        return next((target for target, value in targets.items() if value is not None), None)
-
-    def to_domain(self) -> Override | None:
-        """Return the override, None if its target is unknown."""
-        target = self.target
+        target = next((target for target, value in targets.items() if value is not None), None)
         if target is None:
             return None
         section_id = self.course_section_id if target is OverrideTarget.SECTION else None
@@ -151,9 +78,9 @@ class CheckpointWire(Wire):
     """One of an assignment's `checkpoints`."""
 
     due_at: Timestamp = None
-    points_possible: Number = None
+    points_possible: Points = None
     only_visible_to_overrides: bool | None = None
-    overrides: list[OverrideWire] = []
+    overrides: tuple[OverrideWire, ...] = ()
 
     def to_domain(self) -> Checkpoint:
         """Return the checkpoint."""
@@ -171,7 +98,7 @@ class RestAssignment(Wire):
     name: Text
     description: Text | None = None
     due_at: Timestamp
-    points_possible: Number
+    points_possible: Points
     grading_type: GradingType
     published: bool
     workflow_state: str = ""
@@ -183,7 +110,7 @@ class RestAssignment(Wire):
     submission_types: tuple[str, ...] = ()
     anonymize_students: bool = False
     moderated_grading: bool = False
-    checkpoints: Annotated[list[CheckpointWire], BeforeValidator(_empty_if_null)] = []
+    checkpoints: Annotated[tuple[CheckpointWire, ...], Items] = ()
     omit_from_final_grade: bool | None = None
     hide_in_gradebook: bool | None = None
     suppress_assignment: bool | None = None
@@ -212,12 +139,12 @@ class RestAssignment(Wire):
 
     @property
     def description_if_known(self) -> str | None:
-        """The description, None where Canvas leaves it out, or keeps it from a reader whom it is locked for.
+        """The description, None where Canvas leaves it out, or hides it from a reader whom it is locked for.
 
         Source: canvas-lms `Assignment#filter_attributes_for_user`, `include_description?`.
         """
-        is_kept_back = self.locked_for_user or "description" not in self.model_fields_set
-        return None if self.description is None and is_kept_back else self.description or ""
+        is_hidden = self.locked_for_user or "description" not in self.model_fields_set
+        return None if self.description is None and is_hidden else self.description or ""
 
     def to_domain(self, *, grades_published: bool | None) -> Assignment:
         """Return the assignment."""
@@ -255,48 +182,7 @@ class GroupWire(Wire):
 
     id: Id
     name: Text
-    assignments: Annotated[list[GradesPublishedWire], BeforeValidator(_empty_if_null)] = []
-
-    def to_domain(self) -> AssignmentGroup:
-        """Return the group."""
-        return AssignmentGroup(id=self.id, name=self.name)
-
-
-class SubmissionWire(Wire):
-    """One student's standing in one assignment."""
-
-    assignment_id: Id
-    score: Number
-    excused: bool | None = None
-    missing: bool | None = None
-    workflow_state: Annotated[str, BeforeValidator(_text_or_none)]
-    assignment_visible: bool | None = None
-
-    def to_domain(self) -> Submission:
-        """Return the submission."""
-        return Submission(
-            assignment_id=self.assignment_id,
-            score=self.score,
-            workflow_state=self.workflow_state,
-            excused=self.excused,
-            missing=self.missing,
-            assignment_visible=self.assignment_visible,
-        )
-
-
-class RowWire(Wire):
-    """One enrollment of `GET /api/v1/courses/:id/students/submissions?grouped=1`."""
-
-    user_id: Id
-    section_id: Id
-    sis_user_id: SisId = None
-    submissions: list[SubmissionWire]
-
-    def to_fast(self) -> SubmissionRow:
-        """Return the row as the decoder of large answers would have read it."""
-        return SubmissionRow(
-            self.user_id, self.section_id, [each.to_domain() for each in self.submissions], self.sis_user_id
-        )
+    assignments: Annotated[tuple[GradesPublishedWire, ...], Items] = ()
 
 
 class RestEnrollment(Wire):
@@ -315,6 +201,5 @@ COURSE = TypeAdapter(CourseWire)
 SECTIONS = TypeAdapter(list[RestSection])
 ASSIGNMENTS = TypeAdapter(list[RestAssignment])
 GROUPS = TypeAdapter(list[GroupWire])
-ROWS = TypeAdapter(list[RowWire])
 ENROLLMENTS = TypeAdapter(list[RestEnrollment])
 SIS_ASSIGNMENTS = TypeAdapter(list[SisAssignmentWire])

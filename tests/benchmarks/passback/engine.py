@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.canvas.page_sizes import Cells
 from shared.adapters.http.response import ApiResponse, Decoder, RequestInfo
 from shared.adapters.powerschool.gradebook.reader import read_assignments
 from shared.domain.passback.powerschool import Score
@@ -146,9 +145,11 @@ class _Read(_Held):
 class _WholePages:
     """The sizes of pages of a Canvas that answers everything in time: nothing is remembered of them."""
 
-    def cells(self, _course_id: str, ids: Sequence[str], read: Callable[[Sequence[str], int], list[Any]]) -> Cells[Any]:
+    def cells(
+        self, _course_id: str, ids: Sequence[str], read: Callable[[Sequence[str], int], list[Any]]
+    ) -> tuple[list[Any], dict[str, Any]]:
         """Return what is read for all of the ids."""
-        return Cells(read(ids, len(ids)))
+        return read(ids, len(ids)), {}
 
 
 class _Answers:

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from shared.adapters.canvas.jwks import (
-    BETWEEN_FAILED_FETCHES,
-    BETWEEN_FETCHES,
     FETCH_BURST,
     MAX_AGE,
     MAX_BYTES,
+    MIN_FETCH_INTERVAL,
+    MIN_RETRY_INTERVAL,
     JwksKeys,
 )
 from shared.clock import ManualClock
@@ -111,7 +111,7 @@ def test_invented_ids_cost_a_burst_of_fetches(clock: ManualClock) -> None:
             for number in range(10):
                 with pytest.raises(ServiceUnavailable) as unwell:
                     await keys.key(f"forged-later-{number}")
-                assert timedelta(0) < unwell.value.delay <= BETWEEN_FETCHES
+                assert timedelta(0) < unwell.value.delay <= MIN_FETCH_INTERVAL
 
     asyncio.run(scenario())
     assert server.asked == FETCH_BURST
@@ -152,7 +152,7 @@ def test_without_keys_nobody_can_tell(failure: Callable[[], httpx.Response], clo
                     await keys.key("current")
             assert server.asked == 1
             server.answer = None
-            clock.advance(BETWEEN_FAILED_FETCHES)
+            clock.advance(MIN_RETRY_INTERVAL)
             assert await keys.key("current")
 
     asyncio.run(scenario())

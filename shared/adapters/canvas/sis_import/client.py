@@ -34,7 +34,7 @@ class CanvasSisImports:
     def start(self, files: SisFiles, data_set_id: str, options: ImportOptions) -> SisImport:
         """Upload the files of an import in a zip. Not safe to repeat: note what is started first, then look for it.
 
-        Raises: TransientError where no answer came: the import may exist all the same. AccessDenied where imports are
+        Raises: TransientError where no response came: the import may exist all the same. AccessDenied where imports are
         not enabled or the token lacks the right. Source: Canvas REST API, `POST …/sis_imports` with a raw body.
         """
         params = [
@@ -46,13 +46,16 @@ class CanvasSisImports:
             ("change_threshold", str(options.change_threshold)),
             *([("diffing_remaster_data_set", "true")] if options.remaster else []),
         ]
-        answer = self._canvas.upload(IMPORTS, self._here(), params, zipped(files), MEDIA_TYPE)
-        return answer.parse(wire.IMPORT).to_domain()
+        headers = {"Content-Type": MEDIA_TYPE}
+        response = self._canvas.send(
+            "POST", IMPORTS, self._ids(), params=params, content=zipped(files), headers=headers
+        )
+        return response.parse(wire.IMPORT).to_domain()
 
     def find(self, import_id: int) -> SisImport:
         """Return an import. Raises `NotFound`. Source: Canvas REST API, `GET …/sis_imports/:id`."""
-        answer = self._canvas.get(f"{IMPORTS}/{{id}}", {**self._here(), "id": str(import_id)})
-        return answer.parse(wire.IMPORT).to_domain()
+        response = self._canvas.get(f"{IMPORTS}/{{id}}", {**self._ids(), "id": str(import_id)})
+        return response.parse(wire.IMPORT).to_domain()
 
     def newest(self, limit: int) -> Sequence[SisImport]:
         """Return the newest imports of anybody, the newest first.
@@ -81,7 +84,7 @@ class CanvasSisImports:
         except NotFound:
             return False
         except AccessDenied:
-            # Not to be told: Canvas itself says of each course of it that there is no such account.
+            # Unknown. If there is no such account, the import reports it for each of its courses.
             return True
         return True
 
@@ -93,7 +96,7 @@ class CanvasSisImports:
         """
         everything = list(self._errors(import_id, [PER_PAGE]))
         failures = Counter(self._errors(import_id, [("failure", "true"), PER_PAGE]) if everything else ())
-        return tuple(error.to_domain(is_failure=_taken(failures, error)) for error in everything)
+        return tuple(error.to_domain(is_failure=_remove(failures, error)) for error in everything)
 
     def user(self, sis_user_id: str) -> CanvasUser | None:
         """Return the user of this SIS id; None if there is none.
@@ -101,25 +104,25 @@ class CanvasSisImports:
         Raises: AccessDenied. Source: Canvas REST API, `GET /api/v1/users/:id`, "SIS IDs".
         """
         try:
-            answer = self._canvas.get("/api/v1/users/{id}", {"id": f"sis_user_id:{sis_user_id}"})
+            response = self._canvas.get("/api/v1/users/{id}", {"id": f"sis_user_id:{sis_user_id}"})
         except NotFound:
             return None
-        return CanvasUser(answer.parse(wire.USER).login_id)
+        return CanvasUser(response.parse(wire.USER).login_id)
 
     def close(self) -> None:
         """Close the connections."""
         self._canvas.close()
 
     def _imports(self, params: Params) -> Iterator[SisImport]:
-        for page in self._canvas.pages(IMPORTS, self._here(), params):
-            yield from (found.to_domain() for found in page.parse(wire.IMPORTS).sis_imports)
+        for page in self._canvas.pages(IMPORTS, self._ids(), params):
+            yield from (found.to_domain() for found in page.parse(wire.IMPORTS, page.member("sis_imports")))
 
     def _errors(self, import_id: int, params: Params) -> Iterator[SisImportErrorWire]:
-        ids = {**self._here(), "id": str(import_id)}
+        ids = {**self._ids(), "id": str(import_id)}
         for page in self._canvas.pages(f"{IMPORTS}/{{id}}/errors", ids, params):
-            yield from page.parse(wire.ERRORS).sis_import_errors
+            yield from page.parse(wire.ERRORS, page.member("sis_import_errors"))
 
-    def _here(self) -> dict[str, str]:
+    def _ids(self) -> dict[str, str]:
         """Return the id of the root account, asked for once.
 
         That `self` is understood below `accounts` is not documented. Where the account may not be read, it is used as
@@ -127,16 +130,16 @@ class CanvasSisImports:
         """
         if self._root_account is None:
             try:
-                answer = self._canvas.get(ACCOUNT, {"account_id": self._account})
+                response = self._canvas.get(ACCOUNT, {"account_id": self._account})
             except RequestRejected:
                 self._root_account = self._account
             else:
-                self._root_account = answer.parse(wire.ACCOUNT).root_id
+                self._root_account = response.parse(wire.ACCOUNT).root_id
         return {"account_id": self._root_account}
 
 
-def _taken(failures: Counter[SisImportErrorWire], error: SisImportErrorWire) -> bool:
-    """Say whether the error is one of the failures that are left, and take it out."""
+def _remove(failures: Counter[SisImportErrorWire], error: SisImportErrorWire) -> bool:
+    """Remove the error from the failures; say whether it was one of them."""
     if not failures[error]:
         return False
     failures[error] -= 1

@@ -6,10 +6,10 @@ Source: Canvas "SIS Imports API" (SisImport), "SIS Import Errors API" (SisImport
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator, TypeAdapter
+from pydantic import AliasPath, AwareDatetime, BeforeValidator, Field, TypeAdapter
 
-from shared.adapters.canvas.wire import Id, Wire, parse_timestamp
 from shared.adapters.http.error_text import redact
+from shared.adapters.http.wire import Id, Wire, none_if_blank, parse_timestamp
 from shared.domain.provisioning.rows.sis_rows import ImportState, RowError, SisImport
 
 
@@ -33,10 +33,6 @@ def _plain_text(value: object) -> object:
     return "" if value is None else value if isinstance(value, str) else str(value)
 
 
-def _none_if_blank(value: object) -> object:
-    return None if value == "" else value
-
-
 Text = Annotated[str, BeforeValidator(_plain_text)]
 
 
@@ -44,25 +40,12 @@ class AccountWire(Wire):
     """`GET /api/v1/accounts/:id`: a root account has no `root_account_id`."""
 
     id: Id
-    root_account_id: Annotated[Id | None, BeforeValidator(_none_if_blank)] = None
+    root_account_id: Annotated[Id | None, BeforeValidator(none_if_blank)] = None
 
     @property
     def root_id(self) -> str:
         """The id of the root account it belongs to, or is."""
         return self.root_account_id or self.id
-
-
-class ImportDataWire(Wire):
-    """The `data` of an import."""
-
-    counts: Annotated[dict[str, int] | None, BeforeValidator(_numbers)] = None
-    diffed_against_sis_batch_id: int | None = None
-
-
-class ImportUserWire(Wire):
-    """Who started an import; the name is not read."""
-
-    id: Id | None = None
 
 
 class SisImportWire(Wire):
@@ -72,11 +55,17 @@ class SisImportWire(Wire):
     workflow_state: str
     progress: Annotated[int, BeforeValidator(_percentage)] = 0
     created_at: Annotated[AwareDatetime, BeforeValidator(parse_timestamp)]
-    data: ImportDataWire | None = None
+    counts: Annotated[dict[str, int] | None, BeforeValidator(_numbers)] = Field(
+        None, validation_alias=AliasPath("data", "counts")
+    )
+    diffed_against_sis_batch_id: int | None = Field(
+        None, validation_alias=AliasPath("data", "diffed_against_sis_batch_id")
+    )
     diffing_data_set_identifier: str | None = None
     diffing_threshold_exceeded: bool | None = None
     diffed_against_import_id: int | None = None
-    user: ImportUserWire | None = None
+    # The user's name is not read.
+    user_id: Id | None = Field(None, validation_alias=AliasPath("user", "id"))
 
     @property
     def state(self) -> ImportState:
@@ -86,43 +75,30 @@ class SisImportWire(Wire):
 
     def to_domain(self) -> SisImport:
         """Return the import."""
-        data = self.data or ImportDataWire()
         return SisImport(
             id=self.id,
             state=self.state,
             progress=self.progress,
             created_at=self.created_at,
             data_set_id=self.diffing_data_set_identifier or None,
-            counts=data.counts,
+            counts=self.counts,
             threshold_exceeded=bool(self.diffing_threshold_exceeded),
-            diffed_against_id=self.diffed_against_import_id or data.diffed_against_sis_batch_id,
-            user_id=(self.user.id or "") if self.user else "",
+            diffed_against_id=self.diffed_against_import_id or self.diffed_against_sis_batch_id,
+            user_id=self.user_id or "",
         )
-
-
-class SisImportsWire(Wire):
-    """A page of imports."""
-
-    sis_imports: list[SisImportWire]
 
 
 class SisImportErrorWire(Wire):
     """What is wrong with a row, a file, or the whole import."""
 
     file: Text = ""
-    row: Annotated[int | None, BeforeValidator(_none_if_blank)] = None
+    row: Annotated[int | None, BeforeValidator(none_if_blank)] = None
     message: Text = ""
     row_info: Text = ""
 
     def to_domain(self, *, is_failure: bool) -> RowError:
         """Return the error; of its message, which may quote a name or a login, the words that Canvas uses itself."""
         return RowError(self.file, self.row, redact(self.message), is_failure=is_failure, row_info=self.row_info)
-
-
-class SisImportErrorsWire(Wire):
-    """A page of errors."""
-
-    sis_import_errors: list[SisImportErrorWire]
 
 
 class UserWire(Wire):
@@ -134,5 +110,5 @@ class UserWire(Wire):
 USER = TypeAdapter(UserWire)
 ACCOUNT = TypeAdapter(AccountWire)
 IMPORT = TypeAdapter(SisImportWire)
-IMPORTS = TypeAdapter(SisImportsWire)
-ERRORS = TypeAdapter(SisImportErrorsWire)
+IMPORTS = TypeAdapter(list[SisImportWire])
+ERRORS = TypeAdapter(list[SisImportErrorWire])

@@ -224,7 +224,5 @@ def test_no_error_quotes_a_row(imports: CanvasSisImports, remote: ScriptedRemote
     remote.on("GET", f"{URL}/3001/errors", answer(broken))
     with pytest.raises(UnexpectedResponse) as unexpected:
         imports.errors(3001)
-    assert str(unexpected.value) == (
-        "GET /api/v1/accounts/{account_id}/sis_imports/{id}/errors: 200, no usable sis_import_errors.row"
-    )
+    assert str(unexpected.value) == ("GET /api/v1/accounts/{account_id}/sis_imports/{id}/errors: 200, no usable row")
     assert NAME not in repr(unexpected.value)
