@@ -8,7 +8,7 @@ errors.py      one tree of errors with two branches: transient and permanent
 domain/        rules as functions of values, with the standard library only
   passback/      Canvas and PowerSchool as values, changes, rules/ (eligibility, scores, reasons), planning/ (the plan)
   provisioning/  rosters, rows/ (what Canvas gets), imports/, safety.py (what is held for approval), runs
-config.py      every setting, and what holds instead of removed ones
+config.py      every setting; setting_types.py parses them, removed_settings.py names what replaces former ones
 log_events.py  every log event
 clock.py       the only module that reads the time
 cron.py        schedules
