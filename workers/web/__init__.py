@@ -1,1 +1,1 @@
-"""The web process: receivers, pages, API, metrics, Flower's sign-in."""
+"""The web process: receivers, pages, API and metrics; and Flower behind its sign-in."""

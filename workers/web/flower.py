@@ -1,8 +1,8 @@
-"""Flower, Celery's monitor: read-only, and behind one door that also covers what Flower itself leaves open.
+"""Runs Flower, Celery's monitor: read-only, and behind the operator's password on every path.
 
-Flower asks for no password at `/metrics` and `/healthcheck`, compares passwords in a way that fails on some of them,
-and knows no hashed ones. So every request passes the door here first, and Flower gets a password of its own that
-nobody knows: one that is made at start, and never appears in an argument, a file or the environment.
+Flower itself asks for no password at `/metrics` and `/healthcheck`, fails to compare some passwords, and supports no
+hashed ones. So this module authenticates every request, and gives Flower a random password of its own, which is made
+at start and never appears in an argument, a file or the environment.
 """
 
 import logging
@@ -29,7 +29,7 @@ from workers.web.auth.trusted_proxies import Proxies
 from workers.web.errors import ApiError, redis_unavailable
 
 READ_ONLY_METHODS = frozenset({"GET", "HEAD"})
-# tornado waits an hour for a head, and reads 100 MB of a body.
+# tornado's defaults are an hour for a request's head, and 100 MB for its body.
 CONNECTION_LIMITS = {
     "idle_connection_timeout": 10.0, "body_timeout": 10.0, "max_header_size": 65_536, "max_body_size": 10_000,
     "max_buffer_size": 200_000,
@@ -41,7 +41,7 @@ COLUMNS = "name,args,state,received,started,runtime,worker,uuid"
 def flower(
     app: Celery, host: str, port: int, authenticator: Authenticator | None, proxies: Proxies | None = None
 ) -> Flower:
-    """Return Flower for this Celery app, not started yet. Without an `authenticator` everybody gets in.
+    """Return Flower for this Celery app, not started yet. Without an `authenticator` everybody on this machine gets in.
 
     Raises: ConfigurationError, if others than this machine could get in without a password.
     """
@@ -50,7 +50,7 @@ def flower(
             f"Flower without a password is for this machine only, not for {host}: set PASSBACK_OPERATOR_PASSWORD"
         )
     inner = f"passback:{secrets.token_urlsafe(32)}"
-    # Set here, so that no argument list and no stray flowerconfig.py decides over them.
+    # Set here, so that neither arguments nor a flowerconfig.py override them.
     options.address, options.port = host, port
     options.basic_auth = [inner]
     options.read_only = True
@@ -61,7 +61,7 @@ def flower(
 
 
 def run(monitor: Flower) -> None:
-    """Serve until told to stop."""
+    """Serve until the process is stopped."""
     access = logging.getLogger("tornado.access")
     access.addHandler(logging.NullHandler())
     access.propagate = False
@@ -73,7 +73,7 @@ def run(monitor: Flower) -> None:
 
 
 class AuthGuard:
-    """Decides over each request before Flower sees it."""
+    """Authenticates each request before Flower handles it."""
 
     def __init__(
         self, authenticator: Authenticator | None, inner_authorization: str, proxies: Proxies | None = None
@@ -83,11 +83,11 @@ class AuthGuard:
         self._proxies = proxies
 
     async def check(self, request: HTTPServerRequest) -> ApiError | None:
-        """Return why the request is refused; None lets it in, signed in as Flower knows it."""
+        """Return why the request is rejected, or None and sign it in with Flower's own password."""
         try:
             await self._check(request)
-        except ApiError as refused:
-            return refused
+        except ApiError as rejected:
+            return rejected
         except (RedisError, OSError):
             return redis_unavailable()
         if request.method not in READ_ONLY_METHODS:
@@ -97,49 +97,49 @@ class AuthGuard:
 
     async def _check(self, request: HTTPServerRequest) -> None:
         if self._authenticator is None:
-            # Without a password, a page that a browser was led to may pretend that its name is this machine's.
+            # Without a password, a foreign page in a local browser could reach Flower by DNS rebinding.
             if not _names_this_machine(request.host_name):
                 raise ApiError(403, "not_this_machine", "The request names another machine.")
             return
         peer = request.remote_ip or ""
         forwarded = request.headers.get_list("X-Forwarded-For")
         sender = self._proxies.sender_of(peer, forwarded) if self._proxies else peer
-        given = request.headers.get("Authorization", "")
-        if not given:
+        authorization = request.headers.get("Authorization", "")
+        if not authorization:
             raise ApiError(401, "not_signed_in", "Sign in as operator.", CHALLENGE)
-        await self._authenticator.operator(*name_and_password(given), sender, "flower")
+        await self._authenticator.operator(*name_and_password(authorization), sender, "flower")
 
 
 class ProtectedFlower(Flower):  # type: ignore[misc]  # Flower has no types
-    """Flower behind the door."""
+    """Flower behind the guard."""
 
     def __init__(self, guard: AuthGuard, **parts: Any) -> None:
         self._guard = guard
         super().__init__(**parts)
 
     def start_http_server(self) -> int:
-        """Listen, with limits for what a client that has not signed in may send and hold; return the port."""
+        """Listen, with limits on what a client may send before it is signed in; return the port."""
         sockets = bind_sockets(self.options.port, address=self.options.address)
         server = BoundedServer(self, **CONNECTION_LIMITS)
         server.add_sockets(sockets)
         return int(sockets[0].getsockname()[1])
 
     def find_handler(self, request: HTTPServerRequest, **parts: Any) -> HTTPMessageDelegate:
-        """Return what answers the request once the door has decided over it."""
-        return _AuthHandler(request, self._decided(request, parts))
+        """Return the handler that waits for the guard's decision."""
+        return _AuthHandler(request, self._decide(request, parts))
 
-    async def _decided(self, request: HTTPServerRequest, parts: Mapping[str, Any]) -> HTTPMessageDelegate:
-        refused = await self._guard.check(request)
+    async def _decide(self, request: HTTPServerRequest, parts: Mapping[str, Any]) -> HTTPMessageDelegate:
+        rejected = await self._guard.check(request)
         delegate: HTTPMessageDelegate = (
             super().find_handler(request, **parts)
-            if refused is None
-            else self.get_handler_delegate(request, FlowerLoginPage, {"refused": refused})
+            if rejected is None
+            else self.get_handler_delegate(request, FlowerLoginPage, {"rejected": rejected})
         )
         return delegate
 
 
 class BoundedServer(HTTPServer):
-    """tornado's server with a bound on its connections: one too many ends the oldest."""
+    """tornado's server with a limit on its connections: one more closes the oldest."""
 
     def initialize(self, *parts: Any, **named: Any) -> None:
         """Make the server."""
@@ -148,7 +148,7 @@ class BoundedServer(HTTPServer):
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Take a new connection."""
-        self._streams = [each for each in self._streams if not each.closed()]
+        self._streams = [stream for stream in self._streams if not stream.closed()]
         if len(self._streams) >= MAX_CONNECTIONS:
             self._streams.pop(0).close()
         self._streams.append(stream)
@@ -156,18 +156,18 @@ class BoundedServer(HTTPServer):
 
 
 class _AuthHandler(HTTPMessageDelegate):
-    """Waits with a request's head until it is decided who answers it; tornado reads no body before."""
+    """Delays a request's head until the guard has decided; tornado reads no body before."""
 
-    def __init__(self, request: HTTPServerRequest, decided: Coroutine[Any, Any, HTTPMessageDelegate]) -> None:
+    def __init__(self, request: HTTPServerRequest, decision: Coroutine[Any, Any, HTTPMessageDelegate]) -> None:
         self._request = request
-        self._decided = decided
+        self._decision = decision
         self._delegate: HTTPMessageDelegate | None = None
 
     async def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
-        self._delegate = await self._decided
-        passed_on = self._delegate.headers_received(start_line, headers)
-        if passed_on is not None:
-            await passed_on
+        self._delegate = await self._decision
+        handled = self._delegate.headers_received(start_line, headers)
+        if handled is not None:
+            await handled
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         assert self._delegate is not None, "tornado waits for headers_received"
@@ -183,19 +183,19 @@ class _AuthHandler(HTTPMessageDelegate):
 
 
 class FlowerLoginPage(RequestHandler):
-    """Answers with nothing but a status."""
+    """Responds with a status and no body."""
 
-    def initialize(self, refused: ApiError) -> None:
-        """Take the refusal."""
-        self._refused = refused
+    def initialize(self, rejected: ApiError) -> None:
+        """Take the error."""
+        self._rejected = rejected
 
     def check_xsrf_cookie(self) -> None:
-        """Need none: nothing is done."""
+        """Skip the check: nothing is changed."""
 
     def prepare(self) -> None:
-        """Answer any method."""
-        self.set_status(self._refused.status)
-        for name, value in (self._refused.headers or {}).items():
+        """Respond to any method."""
+        self.set_status(self._rejected.status)
+        for name, value in (self._rejected.headers or {}).items():
             self.set_header(name, value)
         self.finish()
 

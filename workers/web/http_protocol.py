@@ -1,10 +1,11 @@
-"""uvicorn's HTTP/1.1 over httptools, with bounds on what one connection, and all connections together, may hold.
+"""Extends uvicorn's HTTP/1.1 protocol with limits on the time and memory of connections.
 
-uvicorn waits without end for heads, bodies and readers, parses pipelined requests ahead of their answers, and collects
-headers, trailers included, without a bound. Neither its h11 protocol nor its options bound all of that, and other
-servers leave gaps of their own: see `deploy/decisions/0020-the-web-servers-limits.md`. So this class adds the bounds to
-uvicorn's own protocol, in the callbacks of `asyncio.Protocol` and of httptools' parser. It uses `transport`, `flow`,
-`cycle` and `shutdown` of uvicorn's class; `tests/security/test_web_limits.py` fails when an upgrade changes these.
+uvicorn waits without end for heads, bodies and readers, parses pipelined requests ahead of their responses, and
+collects headers, trailers included, without a limit. Neither its h11 protocol nor its options limit all of that, and
+other servers have gaps of their own: see `deploy/decisions/0020-the-web-servers-limits.md`. So this class adds the
+limits to uvicorn's own protocol, in the callbacks of `asyncio.Protocol` and of httptools' parser. It uses `transport`,
+`flow`, `cycle` and `shutdown` of uvicorn's class; `tests/security/test_web_limits.py` fails when an upgrade changes
+these.
 """
 
 import asyncio
@@ -23,22 +24,22 @@ SWEEP_INTERVAL_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds. Times are in seconds; each begins anew with each request of a connection."""
+    """The limits. Times are in seconds; each starts anew with each request of a connection."""
 
     connections: int = 512
     head_s: float = 10.0
-    body_s: float = 15.0  # longer than the application's own deadline, whose answer says more
+    body_s: float = 15.0  # longer than the application's own deadline, whose response is more exact
     unread_s: float = 20.0
     head_bytes: int = 65_536
     headers: int = 100
 
 
 class Awaits(Enum):
-    """What a connection waits for: the client in all states but ANSWER."""
+    """What a connection waits for: the client in all states but RESPONSE."""
 
     HEAD = auto()
     BODY = auto()
-    ANSWER = auto()
+    RESPONSE = auto()
     END = auto()
 
 
@@ -60,8 +61,8 @@ class Connections:
     def add(self, connection: "BoundedProtocol") -> bool:
         """Add a connection; False if there are too many and none of them waits for its client.
 
-        One that has waited longest for its client makes room: a stranger who holds connections without completing
-        requests does not keep others out.
+        The one that has waited longest for its client is closed instead: a sender that opens connections without
+        completing requests does not lock others out.
         """
         if len(self._waiting) >= self.limits.connections and not self._make_room():
             return False
@@ -71,7 +72,7 @@ class Connections:
         return True
 
     def moved(self, connection: "BoundedProtocol") -> None:
-        """Put a connection last that waits for something new."""
+        """Put a connection last that waits for something else."""
         if self._waiting.pop(connection, self) is None:
             self._waiting[connection] = None
 
@@ -80,7 +81,7 @@ class Connections:
         self._waiting.pop(connection, None)
 
     def _make_room(self) -> bool:
-        longest = next((each for each in self._waiting if each.waits_for_client), None)
+        longest = next((connection for connection in self._waiting if connection.waits_for_client), None)
         if longest is None:
             return False
         self.discard(longest)
@@ -88,7 +89,7 @@ class Connections:
         return True
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End what took too long. One timer for all connections costs less than one for each request."""
+        """Close what took too long. One timer for all connections costs less than one for each request."""
         now = loop.time()
         for connection in list(self._waiting):
             connection.check(now)
@@ -96,11 +97,11 @@ class Connections:
 
 
 class _Rejected(Exception):
-    """Ends the parsing of a request with an answer, or with none."""
+    """Ends the parsing of a request."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A connection within limits of time and memory. `bounded` makes the class that a server is given."""
+    """A connection within limits of time and memory. `bounded` makes the class for a server."""
 
     all_connections: Connections
 
@@ -119,10 +120,10 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def waits_for_client(self) -> bool:
         """Say whether the client has to act next: to send, or to read."""
-        return self.awaits is not Awaits.ANSWER or self._unread_since is not None
+        return self.awaits is not Awaits.RESPONSE or self._unread_since is not None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Count the connection, and refuse it where there are too many."""
+        """Count the connection, and reject it where there are too many."""
         super().connection_made(transport)
         if not self.all_connections.add(self):
             transport.write(BUSY)
@@ -134,13 +135,13 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless the connection is ending: after a refusal or behind a pipelined request."""
+        """Parse the data, unless the connection is ending: after a rejection or behind a pipelined request."""
         if self.awaits is Awaits.END or self.parser is None:
             return
-        # What is no body is held, by the parser or as headers: how much it is, is checked between reads.
+        # The parser or uvicorn buffers everything but bodies; its size is checked between reads.
         self._bytes_without_body += len(data)
         HttpToolsProtocol.data_received(self, data)
-        # Once for all callbacks of a read: most requests come in one, and each of them costs what this does.
+        # Once for all callbacks of a read: most requests arrive in one, and this costs as much as each of them.
         if self._has_moved:
             self._record_move()
         if self.awaits in _CLIENT_SENDS and (
@@ -149,29 +150,29 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end(TOO_LARGE)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what cannot be parsed, or what a callback refused; a pipelined request gets no answer."""
+        """Respond to what cannot be parsed, or what a callback rejected; a pipelined request gets no response."""
         if self._rejection is not None:
             self._end(self._rejection)
         elif self.awaits is not Awaits.END:
-            if self._may_answer():
+            if self._may_respond():
                 super().send_400_response(msg)
             self._end(b"")
 
     def pause_writing(self) -> None:
-        """Time the client that does not read its answer."""
+        """Time the client that does not read its response."""
         self._unread_since = self.loop.time()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """The client read on."""
+        """Stop timing: the client reads again."""
         self._unread_since = None
         super().resume_writing()
 
     def on_message_begin(self) -> None:
-        """Begin a request, unless the one before it is not answered yet.
+        """Begin a request, unless the response to the one before is incomplete.
 
-        Pipelining is not offered: the answer that is under way is the connection's last (RFC 9112, section 9.3.2, lets
-        a client send the others again).
+        Pipelining is not offered: the response that is under way is the connection's last (RFC 9112, section 9.3.2,
+        lets a client send the others again).
         """
         if self.cycle is not None and not self.cycle.response_complete:
             self._set(Awaits.END)
@@ -182,7 +183,7 @@ class BoundedProtocol(HttpToolsProtocol):
         HttpToolsProtocol.on_message_begin(self)
 
     def on_headers_complete(self) -> None:
-        """The head is complete: await the body, and collect trailers elsewhere than among the request's headers."""
+        """The head is complete: await the body, and collect trailers apart from the request's headers."""
         self._check_headers()
         self._bytes_without_body = 0
         self._set(Awaits.BODY)
@@ -190,26 +191,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Pass on a part of the body."""
         self._bytes_without_body = 0
         HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
-        """The request is complete: the client waits for the answer."""
+        """The request is complete: the client waits for the response."""
         self._check_headers()
         self._bytes_without_body = 0
-        self._set(Awaits.HEAD if self.cycle.response_complete else Awaits.ANSWER)
+        self._set(Awaits.HEAD if self.cycle.response_complete else Awaits.RESPONSE)
         HttpToolsProtocol.on_message_complete(self)
 
     def on_response_complete(self) -> None:
-        """Await the next request, if the whole of this one came."""
-        if self.awaits is Awaits.ANSWER:
+        """Await the next request, if this one is complete."""
+        if self.awaits is Awaits.RESPONSE:
             self._set(Awaits.HEAD)
             self._record_move()
         HttpToolsProtocol.on_response_complete(self)
 
     def check(self, now: float) -> None:
-        """End the connection if the client takes too long with anything."""
+        """Close the connection if the client takes too long with anything."""
         waited = now - self._since
         if self._unread_since is not None and now - self._unread_since > self._limits.unread_s:
             self.abort()
@@ -220,24 +221,24 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end(TOO_SLOW)
 
     def abort(self) -> None:
-        """End the connection now, without sending what the client does not read."""
+        """Close the connection now, without sending the rest."""
         self.awaits = Awaits.END
         self.transport.abort()
 
     def _check_headers(self) -> None:
-        """Refuse the request, while it is parsed, for too many headers or trailers, or too large ones."""
+        """Reject the request, while it is parsed, for too many headers or trailers, or too large ones."""
         if len(self.headers) > self._max_headers or (
-            # Counted only where the read was that large: all that was sent is more than its headers are.
+            # Counted only where a read was that large: headers cannot exceed it otherwise.
             self._bytes_without_body > self._head_bytes and self._header_bytes() > self._head_bytes
         ):
-            self._rejection = TOO_LARGE if self._may_answer() else b""
+            self._rejection = TOO_LARGE if self._may_respond() else b""
             raise _Rejected
 
     def _header_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
-    def _may_answer(self) -> bool:
-        """Say whether an answer of ours would be the answer to what the client is sending."""
+    def _may_respond(self) -> bool:
+        """Say whether the client would take a response now as the one to what it is sending."""
         if self.cycle is None or self.awaits is Awaits.HEAD:
             return self.cycle is None or bool(self.cycle.response_complete)
         return self.awaits is Awaits.BODY and not self.cycle.response_started
@@ -253,17 +254,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self.all_connections.moved(self)
 
-    def _end(self, answer: bytes) -> None:
-        """Send the answer and close; what does not leave in time is dropped by `check`."""
-        if answer and self._may_answer() and not self.transport.is_closing():
-            self.transport.write(answer)
+    def _end(self, response: bytes) -> None:
+        """Send the response and close; `check` drops what is not sent in time."""
+        if response and self._may_respond() and not self.transport.is_closing():
+            self.transport.write(response)
         self._set(Awaits.END)
         self._record_move()
         self.transport.close()
 
 
 def bounded(limits: Limits | None = None) -> type[BoundedProtocol]:
-    """Return the protocol class of one server: its connections are counted together."""
+    """Return the protocol class of one server, whose connections are counted together."""
 
     class Bounded(BoundedProtocol):
         all_connections = Connections(limits or Limits())

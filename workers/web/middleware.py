@@ -41,7 +41,7 @@ class RequestLimits:
             await self._app(scope, receive, send)
             return
         try:
-            # Counted once its body is complete: a body that is still arriving takes no place.
+            # Counted once its body is complete: an incomplete one does not use up the limit.
             body = await self._bodies.read(scope, receive)
             self._check_room(scope["path"])
         except RequestRejected as rejected:

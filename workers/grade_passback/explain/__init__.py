@@ -1,1 +1,1 @@
-"""Answers to "why is this grade not there?"."""
+"""Explains why an assignment or a score is not in PowerSchool."""

@@ -49,7 +49,7 @@ def _with_pending_writes(
     earlier: CourseRecord | None,
     dead_letters: Mapping[str | None, str],
 ) -> AssignmentRecord:
-    """Join what the rules say now with what is still to be done and what went wrong on the way."""
+    """Join the state by the rules with the pending writes, the last sync's failures and the dead letters."""
     assignment_id = assignment.assignment_id
     dead_cause = dead_letters.get(assignment_id, dead_letters.get(None))
     sections = tuple(

@@ -12,7 +12,7 @@ from workers.web.auth.sign_in import RequestAuthenticator
 
 PREFIX = "/api/v1"
 
-# What every endpoint may respond besides its own response.
+# Every endpoint may also respond with one of these errors.
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": why}
     for status, why in (

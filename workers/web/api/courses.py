@@ -52,7 +52,7 @@ def courses(
 
 
 def _listed(course: CourseListItem) -> Json:
-    """Return a course as lists have it; what its last sync found is null before the first."""
+    """Return a course of the list; the results of its last sync are null before the first."""
     summary = course.summary
     return {
         "course_id": course.course_id,
@@ -73,9 +73,9 @@ def course(
     course_id: CourseId,
     assignment_id: AssignmentId = None,
     student_sis_id: StudentId = None,
-    live: Annotated[bool, Query(description="Ask Canvas and PowerSchool now")] = False,
+    live: Annotated[bool, Query(description="Read Canvas and PowerSchool now")] = False,
 ) -> Json:
-    """Say of every assignment whether it is in PowerSchool, and why it is not: as of the last sync, or live."""
+    """Explain for every assignment whether it is in PowerSchool, and why it is not: as of the last sync, or live."""
     query, explainer = ExplainQuery(course_id, assignment_id, student_sis_id), service.explainer
     explanation = explainer.explain(query) if live else explainer.explain_stored(query)
     if explanation["as_of"] is None:
@@ -99,12 +99,12 @@ def history(
 
 @router.get("/courses/{course_id}/plan")
 def plan(service: Service, course_id: CourseId, assignment_id: AssignmentId = None) -> Json:
-    """Say what a sync would write now. Asks Canvas and PowerSchool, and writes nothing."""
+    """Return what a sync would write now. Reads Canvas and PowerSchool, and writes nothing."""
     return plan_preview(service.course_reader, course_id, assignment_id)
 
 
 @router.post("/courses/{course_id}/sync", status_code=202)
 def sync(actions: Actions, course_id: CourseId, body: SyncRequest | None = None) -> Json:
-    """Ask for a sync now. Needs the header `X-Requested-With`, or a JSON body, against forgery."""
+    """Request a sync now. Needs the header `X-Requested-With`, or a JSON body, against forgery."""
     actions.sync(course_id, [body.assignment_id] if body and body.assignment_id else [])
     return {"course_id": course_id, "requested": True}

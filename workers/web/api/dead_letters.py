@@ -30,13 +30,13 @@ from workers.web.views.operator_actions import OperatorActions
 
 DeadLetterIdText = Annotated[str, StringConstraints(pattern=DEAD_LETTER_ID)]
 BatchId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Id of a batch")]
-CauseQuery = Annotated[Code | None, Query(description="Only those of this cause; `messages`: those nobody could read")]
+CauseQuery = Annotated[Code | None, Query(description="Only those of this cause; `messages`: unreadable messages")]
 
 router = APIRouter()
 
 
 class SelectionRequest(StrictModel):
-    """Options of a retry or discard of several dead letters: with `dry_run` they are only named."""
+    """Options of a retry or discard of several dead letters: with `dry_run` their ids are only listed."""
 
     dry_run: bool = False
 
@@ -48,20 +48,20 @@ class SelectAll(SelectionRequest):
 
 
 class SelectSince(SelectionRequest):
-    """Those that failed since."""
+    """The dead letters that failed since a time."""
 
     since: TimeParameter
 
 
 class SelectByCause(SelectionRequest):
-    """Those of a cause; `messages` stands for those that nobody could read."""
+    """The dead letters of a cause; `messages` stands for unreadable messages."""
 
     cause: Code
     since: TimeParameter | None = None
 
 
 class SelectByIds(SelectionRequest):
-    """Those of these ids; with a cause or a time, only those among them that fit."""
+    """The dead letters of these ids; with a cause or a time, only those that match."""
 
     ids: Annotated[list[DeadLetterIdText], Field(min_length=1, max_length=500)]
     cause: Code | None = None
@@ -81,9 +81,9 @@ def dead_letters(
     start: Annotated[str | None, Query(pattern=DEAD_LETTER_ID, description="`X-Next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> list[Json]:
-    """Return the jobs that are kept for a person, the oldest failure first; of a cause, by their ids.
+    """List the dead letters, the oldest failure first; those of a cause by their ids.
 
-    A page at a time: the header `X-Next` says where the next one starts. With `since`, everything at once.
+    One page at a time: the header `X-Next` has the `start` of the next one. With `since`, all at once.
     """
     if since is not None or (cause is None and start is None):
         return [dead_letter_json(each) for each in views.select(service, cause=cause, since=since)]
@@ -95,7 +95,7 @@ def dead_letters(
 
 @router.get("/dead-letters/groups")
 def groups(service: Service) -> list[Json]:
-    """Return how many there are of each cause, and what to do about it."""
+    """Return the number of dead letters of each cause, and what to do about it."""
     counts = views.counts_by_cause(service)
     return [{"cause": cause, "letters": count, **plain(explained(cause))} for cause, count in counts.items()]
 
@@ -121,20 +121,20 @@ def _some(service: Container, actions: OperatorActions, verb: Verb, selection: S
 
 @router.get("/dead-letters/batches/{batch_id}")
 def batch(service: Service, batch_id: BatchId) -> Json:
-    """Say how far a batch is."""
+    """Return the progress of a batch."""
     return plain(_batch(service, batch_id))  # type: ignore[no-any-return]  # JSON of a dataclass
 
 
 @router.post("/dead-letters/batches/{batch_id}/cancel", status_code=202)
 def cancel(service: Service, actions: Actions, batch_id: BatchId) -> Json:
-    """Let a batch end where it is; what it had not come to is untouched. Safe to repeat."""
+    """Cancel a batch between two jobs; the remaining dead letters are untouched. Safe to repeat."""
     _batch(service, batch_id)
     return {"id": batch_id, "cancelled": actions.cancel_batch(batch_id)}
 
 
 @router.get("/dead-letters/{letter_id}")
 def dead_letter(service: Service, dead_letter_id: DeadLetterId) -> Json:
-    """Return one of them; of a message, not what was in it."""
+    """Return one dead letter; of a message without its content."""
     return dead_letter_json(_dead_letter(service, dead_letter_id))
 
 
@@ -144,9 +144,9 @@ def dead_letter(service: Service, dead_letter_id: DeadLetterId) -> Json:
     responses={409: {"model": ErrorResponse, "description": "It cannot be run again"}},
 )
 def retry(service: Service, actions: Actions, dead_letter_id: DeadLetterId) -> Json:
-    """Set the job going again. Needs the header `X-Requested-With`, or a JSON body, against forgery.
+    """Retry one dead letter. Needs the header `X-Requested-With`, or a JSON body, against forgery.
 
-    A course gets a fresh sync, and its letter stays open until that succeeds. Safe to repeat.
+    A course is synced anew, and its dead letter stays open until that succeeds. Safe to repeat.
     """
     if not actions.retry_one(_dead_letter(service, dead_letter_id)):
         raise ApiError(409, "not_retryable", "This job cannot be run again; export or discard it.")
@@ -155,7 +155,7 @@ def retry(service: Service, actions: Actions, dead_letter_id: DeadLetterId) -> J
 
 @router.post("/dead-letters/{letter_id}/discard", status_code=202)
 def discard(service: Service, actions: Actions, dead_letter_id: DeadLetterId) -> Json:
-    """Remove the job without doing its work; a later change of its course may bring it up again."""
+    """Remove one dead letter without doing its work; a later change of its course may cause it again."""
     actions.discard_one(_dead_letter(service, dead_letter_id))
     return {"id": dead_letter_id, "discarded": True}
 

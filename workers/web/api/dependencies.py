@@ -25,7 +25,7 @@ MAX_ENTRIES = 1000
 
 
 class _Utf8Basic(HTTPBasic):
-    """HTTP Basic whose name and password are UTF-8, as the challenge says; unreadable ones count as none."""
+    """HTTP Basic with name and password in UTF-8, as the challenge says; ignores unreadable ones."""
 
     async def __call__(  # type: ignore[override]  # as FastAPI's own HTTPBasic, which differs from its base
         self, request: HTTPConnection
@@ -88,7 +88,7 @@ Since = Annotated[TimeParameter | None, Query(description="Only from this time o
 
 
 class StrictModel(BaseModel):
-    """A body; unknown fields are rejected."""
+    """A request body that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 

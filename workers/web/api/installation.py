@@ -23,20 +23,20 @@ router = APIRouter()
 
 
 class Target(StrictModel):
-    """What is held back or goes on."""
+    """What is paused or resumed."""
 
     target: Annotated[str, StringConstraints(pattern=TARGET)] = EVERYTHING
 
 
 class PauseRequest(Target):
-    """What is to be held back, and why."""
+    """What is paused, and why."""
 
     reason: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 @router.get("/status")
 def status(service: Service) -> Json:
-    """Return how the whole installation is doing."""
+    """Return the status of the whole installation."""
     found = read_status(service)
     return {
         **status_json(found),
@@ -59,25 +59,25 @@ def actions(service: Service, limit: Annotated[int, Query(ge=1, le=1000)] = 100)
 
 @router.get("/pauses")
 def pauses(service: Service) -> list[Json | None]:
-    """Return what is held back, the longest first."""
+    """Return the pauses, the oldest first."""
     return [pause_json(pause) for pause in service.pauses.all()]
 
 
 @router.post("/pauses", status_code=202)
 def pause(operator: Actions, body: PauseRequest) -> Json:
-    """Hold everything, provisioning or a course back. Changes are collected meanwhile. Safe to repeat."""
+    """Pause everything, provisioning or a course. Changes are collected meanwhile. Safe to repeat."""
     return {"target": body.target, "paused": operator.pause(body.target, body.reason)}
 
 
 @router.post("/pauses/resume", status_code=202)
 def resume(operator: Actions, body: Target) -> Json:
-    """Let it go on. Safe to repeat."""
+    """Resume what was paused. Safe to repeat."""
     return {"target": body.target, "resumed": operator.resume(body.target)}
 
 
 @router.get("/provisioning")
 def provisioning(service: Service, limit: Annotated[int, Query(ge=1, le=50)] = 20) -> Json:
-    """Return the newest provisioning runs, the newest first, and those that wait for a person.
+    """Return the newest provisioning runs, the newest first, and those that wait for approval.
 
     `held` is the first of `held_runs`: the district's, if there is one, then by school.
     """
@@ -89,7 +89,7 @@ def provisioning(service: Service, limit: Annotated[int, Query(ge=1, le=50)] = 2
 
 @router.get("/provisioning/{run_id}")
 def run(service: Service, run_id: RunId) -> Json:
-    """Return a run with the exact rows of its plan, and the rows that Canvas refused. They hold names."""
+    """Return a run with the exact rows of its plan, and the rows that Canvas rejected. Rows contain names."""
     found, runs = _run(service, run_id), service.provision_runs
     return {
         "run": plain(run_api_json(found, service.clock.now())),
@@ -100,14 +100,14 @@ def run(service: Service, run_id: RunId) -> Json:
 
 @router.post("/provisioning/{run_id}/approve", status_code=202)
 def approve(service: Service, operator: Actions, run_id: RunId) -> Json:
-    """Let a held plan be applied. Safe to repeat."""
+    """Approve a held plan. Safe to repeat."""
     _run(service, run_id)
     return {"run_id": run_id, "approved": operator.approve(run_id)}
 
 
 @router.post("/provisioning/{run_id}/discard", status_code=202)
 def discard(service: Service, operator: Actions, run_id: RunId) -> Json:
-    """Close a held plan without applying it. Safe to repeat."""
+    """Discard a held plan without applying it. Safe to repeat."""
     _run(service, run_id)
     return {"run_id": run_id, "discarded": operator.reject(run_id)}
 

@@ -2,7 +2,7 @@
 
 Each attempt is counted in Redis before it is checked. Checks run beside the event loop, two at once, since an Argon2
 hash takes 64 MB and a while; the attempts of one sender on one account go one after the other; what is more than may
-wait is rejected.
+wait is rejected with 503.
 """
 
 import asyncio
@@ -47,12 +47,12 @@ RETRY_AFTER = {"Retry-After": "2"}
 
 
 def hashed(password: str) -> str:
-    """Return the hash to configure instead of the password."""
+    """Return the Argon2 hash to configure instead of the password."""
     return PasswordHasher().hash(password)
 
 
 def is_hash(configured: str) -> bool:
-    """Say whether what is configured is a password's hash, and not the password."""
+    """Say whether the configured text is a password's hash, and not the password."""
     return configured.startswith(HASH_PREFIX)
 
 
@@ -73,15 +73,15 @@ class Password:
 
     @property
     def is_set(self) -> bool:
-        """Say whether the account can be opened at all."""
+        """Say whether the account has a password."""
         return bool(self._configured)
 
     def keyed_digest(self, secret: str) -> str:
-        """Return what changes with the password, and lets nobody without `secret` try guesses on it."""
+        """Return a digest that changes with the password, and cannot be guessed at without `secret`."""
         return hmac.new(secret.encode(), f"password {self._configured}".encode(), "sha256").hexdigest()
 
     def verify(self, given: str) -> bool:
-        """Say whether this is the password, without telling by the time it takes how much of it is right.
+        """Say whether this is the password, in a time that does not depend on how much of it is right.
 
         Blocks, and takes 64 MB for a hash: `Authenticator` calls it in one of few threads.
         """
@@ -119,7 +119,7 @@ class Authenticator:
 
     @property
     def has_passwords(self) -> bool:
-        """Say whether any account can be opened by a password."""
+        """Say whether any account has a password."""
         return any(password.is_set for password in self.passwords.values())
 
     async def role(self, name: str, password: str, sender: str, entry_point: str) -> Role:
@@ -135,14 +135,14 @@ class Authenticator:
         return role
 
     async def operator(self, name: str, password: str, sender: str, entry_point: str) -> None:
-        """Return if this is the operator. Raises: as `role`; ApiError (403) for anybody else who has a password."""
+        """Return if this is the operator. Raises: as `role`; ApiError (403) for another account."""
         if await self.role(name, password, sender, entry_point) is not Role.OPERATOR:
             raise ApiError(403, "not_operator", "This is for the operator.")
 
     async def token(self, given: str, sender: str, entry_point: str) -> None:
         """Return if this is the metrics' token.
 
-        Without Redis it is checked uncounted, so that the metrics can say that Redis is away: a token is long.
+        Without Redis it is checked uncounted, so that the metrics can show that Redis is unavailable: a token is long.
         Raises: ApiError, as `role`.
         """
         await self._attempt(METRICS_ACCOUNT, sender, entry_point, partial(self._is_token, given))
@@ -164,7 +164,7 @@ class Authenticator:
             raise ApiError(401, "not_signed_in", "This is no account with this password.", CHALLENGE)
 
     def _check(self, account: str, sender: str, verify: Callable[[], bool]) -> tuple[timedelta | None, bool]:
-        """Count, then check; blocks."""
+        """Count the attempt, then check it. Blocks."""
         try:
             if (wait := self._throttle.count(account, sender)) is not None:
                 return wait, False
@@ -179,7 +179,7 @@ class Authenticator:
 
     @asynccontextmanager
     async def _one_at_a_time(self, account: str, sender: str, entry_point: str) -> AsyncIterator[None]:
-        """Let one attempt of a sender on an account go on at a time, so that right ones are never counted together."""
+        """Run one attempt of a sender on an account at a time, so that parallel right ones do not count as guesses."""
         lock, waiting = self._attempts.get((account, sender), (asyncio.Lock(), 0))
         if self._waiting >= MAX_WAITING or waiting >= MAX_WAITING_PER_SENDER:
             self._log("too_busy", account, entry_point)
@@ -205,9 +205,9 @@ class Authenticator:
 
 
 def _lower_priority() -> None:
-    """Let this thread, and those that Argon2 starts from it, have the processor only when the receivers do not need it.
+    """Give this thread, and those that Argon2 starts from it, a lower CPU priority than the receivers.
 
-    Linux has a priority for each thread; elsewhere it would be the whole process's, and stays as it is.
+    Only Linux has a priority for each thread; elsewhere it stays unchanged.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
@@ -218,7 +218,7 @@ def _never() -> bool:
 
 
 def name_and_password(authorization: str) -> tuple[str, str]:
-    """Return both from an `Authorization` header in UTF-8; two empty texts from any other one."""
+    """Return both from a Basic `Authorization` header in UTF-8; two empty texts from any other one."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return "", ""

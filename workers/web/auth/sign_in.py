@@ -44,7 +44,7 @@ class Session:
 class Authenticated:
     """Who sends a request, and in which session; `user` is None for somebody who did not sign in.
 
-    `token` is what the forms of this session and user carry, so that no other site can send them.
+    The forms of this session and user contain `token`, so that no other site can send them.
     """
 
     user: User | None
@@ -94,7 +94,7 @@ class RequestAuthenticator:
         return session
 
     def end_session(self, session: Session) -> None:
-        """End the session everywhere: a copy of its cookie opens nothing any more."""
+        """End the session; a copy of its cookie is worthless from now on."""
         self._store.end(session.id)
 
     def set_cookie(self, session: Session, request: HTTPConnection, response: Response) -> None:
@@ -105,7 +105,7 @@ class RequestAuthenticator:
         )  # fmt: skip
 
     def form_token(self, session: Session, name: str) -> str:
-        """Return what the forms of this session and user carry."""
+        """Return the token for the forms of this session and user."""
         return hmac.new(self._secret.encode(), f"form {session.id} {name}".encode(), hashlib.sha256).hexdigest()
 
     def _session(self, request: HTTPConnection) -> Session:

@@ -66,7 +66,7 @@ class Proxies:
     def _groups(self, request: HTTPConnection) -> set[str]:
         lists = request.headers.getlist(self._groups_header)
         if len(lists) != 1:
-            # Of several lines, one may be the sender's own.
+            # One of several lines may come from the sender.
             return set()
         return {group.strip() for group in lists[0].split(",") if group.strip()}
 

@@ -1,1 +1,1 @@
-"""`GET /metrics`: what Prometheus reads. Numbers come from Redis, because other processes count them."""
+"""`GET /metrics` for Prometheus. The values come from Redis, because other processes count them."""

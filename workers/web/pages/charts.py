@@ -13,7 +13,7 @@ MAX_S = 2 * int(EVENT_BOUNDS_S[-1])
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One hour: from the bound that half of its changes kept, up to the one that nearly all kept."""
+    """One hour: `middle` is at the bound that half of its changes met, `top` at the one that 95 of 100 met."""
 
     x: float
     width: float

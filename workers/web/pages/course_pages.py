@@ -1,4 +1,4 @@
-"""The pages of courses: the list, one course, what a sync would do, what was written."""
+"""The pages of courses: list, course, plan of a sync, history of writes."""
 
 import re
 from collections.abc import Sequence

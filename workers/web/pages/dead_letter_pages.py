@@ -1,4 +1,4 @@
-"""The pages of dead letters: groups, lists, one letter, what is about to be done, and how far it is."""
+"""The pages of dead letters: causes and list, one dead letter, confirmation, progress of a batch."""
 
 import re
 
@@ -16,7 +16,7 @@ CONFIRM_LIMIT = 100
 
 
 def list_dead_letters(pages: PageHandlers, request: PageRequest) -> Response:
-    """`/dead-letters`: groups by cause, and a page of one group or of all."""
+    """`/dead-letters`: the causes, and a page of one cause's dead letters or of all."""
     cause = _code(request.query("cause"))
     counts = views.counts_by_cause(pages.service)
     page, next_start = views.page(pages.service, cause, request.query("start") or None, PAGE_SIZE)

@@ -78,13 +78,13 @@ def _timestamp(at: str | None) -> datetime | None:
 
 
 def _target(target: str) -> str:
-    """Return what an action or a pause is about, in words."""
+    """Return the target of an action or a pause as text."""
     kind, _, name = target.partition(":")
     return {"passback": "everything", "pages": ""}.get(target, f"{kind} {name}".strip())
 
 
 def _about(dead_letter: DeadLetter) -> str:
-    """Return what a dead letter is about."""
+    """Return the subject of a dead letter as text."""
     if dead_letter.course_id:
         assignment = f", assignment {dead_letter.assignment_id}" if dead_letter.assignment_id else ""
         return f"Course {dead_letter.course_id}{assignment}"
@@ -100,12 +100,12 @@ def _code(text: str) -> Markup:
 
 
 def _label(code: object) -> str:
-    """Return a code such as `kept_back` in words."""
+    """Return a code such as `kept_back` as text."""
     return str(code).replace("_", " ").replace(":", " ")
 
 
 def _asset() -> Callable[[str], str]:
-    """Return what gives a file's address, which changes with its content: browsers may keep it for good."""
+    """Return a function from a file to its URL, which changes with the content: browsers may cache it forever."""
     versions = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in STATIC.iterdir() if path.is_file()
     }

@@ -79,7 +79,7 @@ def _has_token(pages: PageHandlers, request: Request, form: Form) -> bool:
 
 def _signed_in(pages: PageHandlers, request: Request, form: Form, user: User) -> Response:
     sign_in = pages.sign_in
-    # A session of this browser that somebody signed in to before ends here.
+    # The browser's earlier session ends here.
     sign_in.end_session(sign_in.authenticate(request).session)
     OperatorActions(pages.service, user).record_sign_in()
     response = redirect(safe_path(first(form, "next")))

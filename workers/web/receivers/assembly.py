@@ -36,7 +36,7 @@ from workers.web.receivers.webhooks import Webhooks
 
 # The largest request body a receiver reads, in bytes. A larger one gets 413.
 MAX_EVENT_BYTES = 2_000_000
-# How many events one web process keeps in memory while Redis is slow. Above it receivers respond with 503.
+# The number of events that one web process buffers while Redis is slow. Above it receivers respond with 503.
 MAX_WAITING_EVENTS = 10_000
 CANVAS, POWERSCHOOL, WEBHOOKS = "/events/canvas", "/events/powerschool", "/webhooks/changes"
 

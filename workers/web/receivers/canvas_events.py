@@ -1,4 +1,4 @@
-"""`POST /events/canvas`: Live Events of Canvas, signed or not. The busiest path: it waits for Redis alone."""
+"""`POST /events/canvas`: Live Events of Canvas, signed or not. The busiest path: it waits for Redis only."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +13,7 @@ from workers.web.receivers.intake_metrics import IntakeMetrics
 from workers.web.receivers.responses import INVALID_SIGNATURE, MALFORMED_EVENT, UNAVAILABLE, RequestRejected
 from workers.web.receivers.routing import RawHeaders
 
-# Canvas documents no content type for a signed event, so the body decides: a token may come in quotes.
+# Canvas documents no content type for a signed event, so the body is inspected: a token may be quoted.
 JWT_PADDING = b'" \t\r\n'
 
 
@@ -41,7 +41,7 @@ class CanvasEvents:
         """Return once the change is stored, or if the event is of no interest. Raises: RequestRejected."""
         try:
             change = await self._change(body)
-            # Frees the body and the event: while Redis is slow, only the small change is held.
+            # Frees the body and the event: while Redis is slow, only the small change stays in memory.
             del body
             if change is not None:
                 await self._writer.add(change)

@@ -42,14 +42,14 @@ class IntakeMetrics:
 
 
 class RejectionLog:
-    """Writes one line per route, status and cause in a period; the next line has the number of those between."""
+    """Logs one line per route, status and cause in a period; the next line has the number of suppressed ones."""
 
     def __init__(self, clock: Clock, count: Count = ignore_count) -> None:
         self._log_limit = LogLimit(clock)
         self._count = count
 
     def record(self, receiver: str, rejected: RequestRejected) -> None:
-        """Count and log what a receiver rejected. `receiver` is the path of one of our own routes."""
+        """Count and log what a receiver rejected. `receiver` is the path of a receiver, or `sqs`."""
         status = rejected.rejection.status
         self._count(CounterName.EVENTS, REJECTED_KIND, receiver, rejected.rejection.code)
         event = LogEvent.EVENT_REJECTED_UNAVAILABLE if status == 503 else LogEvent.EVENT_REJECTED

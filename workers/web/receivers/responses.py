@@ -36,7 +36,7 @@ UNAVAILABLE = Rejection(503, "unavailable", "The change cannot be stored or chec
 class RequestRejected(Exception):
     """Ends a request with a rejection.
 
-    `detail` names the failed check in our own words, never in the sender's.
+    `detail` names the failed check; it never quotes the sender.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The SQS consumer: Live Events from a queue instead of requests, with the same meaning.
 
-SQS does not sign: whoever may write to the queue is believed, as its policy says, and the district is checked as ever.
+SQS does not sign: the queue's policy decides who may write to it. The district is checked for every event.
 """
 
 import threading
@@ -43,12 +43,12 @@ class SqsConsumer:
         self._metrics = metrics
 
     def run(self) -> None:
-        """Consume until `stopped` is set; what is in hand is finished first."""
+        """Consume until `stopped` is set; the current batch is finished first."""
         while not self._stopped.is_set():
             try:
                 self.run_once()
             except ServiceUnavailable as error:
-                # What is not deleted comes again, after the queue's visibility timeout.
+                # What is not deleted is delivered again, after the queue's visibility timeout.
                 log.warning(LogEvent.QUEUE_CONSUMER_ERROR, cause=error.cause, error=str(error))
                 self._stopped.wait(error.delay.total_seconds())
 
@@ -58,7 +58,7 @@ class SqsConsumer:
         if not messages:
             return 0
         read = [self._read(message) for message in messages]
-        # Deleted after it is stored: a crash between the two stores it twice, and never not at all.
+        # Deleted after it is stored: a crash between the two stores it twice, but loses nothing.
         changes = [each for each in read if isinstance(each, Change)]
         self._writer.add(changes, [each for each in read if isinstance(each, Unreadable)])
         for change in changes:
@@ -67,7 +67,7 @@ class SqsConsumer:
         return len(messages)
 
     def _read(self, message: SqsMessage) -> Change | Unreadable | None:
-        """Return the change that the message means, None if it means none to us."""
+        """Return the change that the message reports, None if it is of no interest."""
         raw = message.body.encode()
         try:
             event = parse(raw)

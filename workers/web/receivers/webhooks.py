@@ -57,7 +57,7 @@ class Webhooks:
             if await self._stored_ids.contain(webhook_id):
                 self._metrics.count_duplicate(change)
                 return
-            # The id is stored last: a crash between the two stores the change twice, never not at all.
+            # The id is stored last: a crash between the two stores the change twice, but loses nothing.
             await self._writer.add(change)
             await self._stored_ids.add(webhook_id)
         except ServiceUnavailable as error:

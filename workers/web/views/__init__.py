@@ -1,1 +1,1 @@
-"""What the status pages and the JSON API both show and do: values, alerts and operator actions, without HTTP."""
+"""Shared by the status pages and the JSON API: alerts, dead letters and operator actions, without HTTP."""

@@ -20,7 +20,7 @@ NEEDED = ("worker", "beat")
 
 
 class Level(StrEnum):
-    """How bad it is: grades stand still, or somebody should look."""
+    """Severity: no grades are synced, or an operator should check."""
 
     BAD = "bad"
     WARNING = "warning"
@@ -28,7 +28,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing that is wrong. `link` leads to the page where it is dealt with; empty where there is none."""
+    """One problem and its remedy. `link` is the page to act on, empty where there is none."""
 
     level: Level
     code: str
@@ -38,17 +38,9 @@ class Alert:
 
 
 def alerts(status: InstallationStatus) -> list[Alert]:
-    """Return what is wrong, the worst first."""
-    found = [
-        *_processes(status),
-        *_paused(status),
-        *_queries(status),
-        *_waits(status),
-        *_dead_letters(status),
-        *_throughput(status),
-        *_provisioning(status),
-    ]
-    return sorted(found, key=lambda alert: alert.level)
+    """Return the alerts, the worst first."""
+    rules = (_processes, _paused, _queries, _waits, _dead_letters, _throughput, _provisioning)
+    return sorted((alert for rule in rules for alert in rule(status)), key=lambda alert: alert.level)
 
 
 def _processes(status: InstallationStatus) -> Iterator[Alert]:
@@ -91,7 +83,7 @@ def _queries(status: InstallationStatus) -> Iterator[Alert]:
 
 
 def _waits(status: InstallationStatus) -> Iterator[Alert]:
-    """Name each cause once, with how many courses wait for it and the one that waits longest."""
+    """Yield one alert per cause, with the number of courses and the one that waits longest."""
     by_cause: dict[str, list[LongWait]] = {}
     for wait in status.long_waits:
         by_cause.setdefault(wait.cause, []).append(wait)

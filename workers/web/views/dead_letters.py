@@ -17,7 +17,7 @@ from workers.container import Container
 from workers.dead_letters import DeadLetterQueue, filter_dead_letters, group_by_job
 
 MESSAGES = "messages"
-"""Stands, in place of a cause, for all messages that nobody could read."""
+"""Stands, in place of a cause, for all unreadable messages."""
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ def find(service: Container, dead_letter_id: str) -> DeadLetter | None:
 def select(
     service: Container, ids: Sequence[str] = (), cause: str | None = None, since: datetime | None = None
 ) -> list[DeadLetter]:
-    """Return the open dead letters that fit everything that is given; all of them if nothing is."""
+    """Return the open dead letters that match every given condition; all of them without one."""
     if ids:
         named = [found for dead_letter_id in dict.fromkeys(ids) if (found := find(service, dead_letter_id))]
         return filter_dead_letters(named, cause=cause, since=since)

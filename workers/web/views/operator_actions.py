@@ -29,7 +29,7 @@ class OperatorActions:
         self._user = user
 
     def sync(self, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
-        """Ask for a sync now; safe to repeat. Raises `ApiError` for a course that Canvas does not have."""
+        """Request a sync now; safe to repeat. Raises `ApiError` for a course that Canvas does not have."""
         self._require_known_course(course_id)
         self._service.changes.request(course_id, ChangeCause.PERSON, assignment_ids, actor=self._user.actor)
         self._service.records.register(course_id)
@@ -39,7 +39,7 @@ class OperatorActions:
         try:
             refuse_unknown_course(self._service.canvas, self._service.records, course_id)
         except ConfigurationError:
-            # A web process without Canvas's settings cannot ask; the worker finds out.
+            # A web process without Canvas's settings cannot check; the worker does.
             return
         except CourseGone:
             raise ApiError(404, "course_unknown", f"Canvas has no course {course_id}.") from None
