@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.domain.causes import Cause
 from shared.domain.passback.canvas import GradebookRow
 
 
@@ -54,7 +55,7 @@ class LeaseLost(TransientError):
     """This worker no longer holds the course: it must write nothing more."""
 
     def __init__(self, course_id: str) -> None:
-        super().__init__(f"lease of course {course_id} lost", cause="lease_lost")
+        super().__init__(f"lease of course {course_id} lost", cause=Cause.LEASE_LOST)
 
 
 class RunChanged(TransientError):
@@ -81,7 +82,7 @@ class IncompleteRead(TransientError):
     """PowerSchool answered fewer rows than it counts: a part of a roster must never be taken for the whole."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, cause="roster_truncated")
+        super().__init__(message, cause=Cause.ROSTER_TRUNCATED)
 
 
 class PermanentError(PassbackError):
@@ -129,7 +130,7 @@ class CourseGone(NotFound):
     """Canvas has no course of this id, or not any more: it said so twice, or that the course was deleted."""
 
     def __init__(self, message: str, *, status: int = 404) -> None:
-        super().__init__(message, cause="canvas_course_gone", status=status)
+        super().__init__(message, cause=Cause.CANVAS_COURSE_GONE, status=status)
 
 
 class AccessDenied(RequestRejected):
@@ -137,7 +138,7 @@ class AccessDenied(RequestRejected):
 
 
 class QueryUnavailable(AccessDenied):
-    """PowerSchool does not run a named query of the plugin. `cause` is a `QueryFault`, `query` its full name."""
+    """PowerSchool does not run a named query of the plugin. `cause` is one of `QUERY_FAULTS`, `query` its full name."""
 
     def __init__(self, message: str, *, cause: str, status: int, query: str, error_text: str = "") -> None:
         super().__init__(message, cause=cause, status=status, error_text=error_text)

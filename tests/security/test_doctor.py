@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.config import load
-from shared.domain.plugin_queries import QueryFault
+from shared.domain.causes import Cause
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town
 from tests.security.canaries import SECRETS, found
@@ -125,8 +125,8 @@ def test_queries_that_do_not_run_are_named(running: Town) -> None:
         with closing(Container(load(environ(running), Path("no.env")))) as service:
             told = status_json(read_status(service))["unavailable_queries"]
         assert {(each["query"], each["cause"]) for each in told} == {  # type: ignore[attr-defined]
-            (missing, QueryFault.MISSING),
-            *((query, QueryFault.NOT_GRANTED) for query in refused),
+            (missing, Cause.QUERY_MISSING),
+            *((query, Cause.QUERY_NOT_GRANTED) for query in refused),
         }
     finally:
         running.stage.powerschool_faults()

@@ -16,6 +16,7 @@ from celery.worker.consumer import Consumer
 from redis.exceptions import RedisError
 
 from shared.adapters.telemetry.exceptions import exception_fields
+from shared.domain.causes import Cause
 from shared.log_events import LogEvent
 from shared.queues import ROUTES, Task
 from workers.container import get_container
@@ -90,7 +91,7 @@ def dead_letter_failed_task(sender: Any, exception: Exception, args: object, kwa
         return
     if isinstance(exception, RedisError):
         # Without Redis nothing can be kept, nor need it be: what is to be done follows from state.
-        log.warning(LogEvent.SCHEDULED_TASK_DEFERRED, task=sender.name, cause="redis_unavailable")
+        log.warning(LogEvent.SCHEDULED_TASK_DEFERRED, task=sender.name, cause=Cause.REDIS_UNAVAILABLE)
         return
     cause, queue = f"defect_{type(exception).__name__}", ROUTES[Task(sender.name)]
     messages = get_container().dead_messages

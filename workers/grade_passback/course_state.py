@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from shared.domain.causes import Cause
 from shared.domain.outcome import Failure
 from shared.domain.passback.course_state import (
     AssignmentRecord,
@@ -23,7 +24,6 @@ from workers.grade_passback.apply.result import ApplyResult
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison
 
 NEVER_SYNCED = SectionRecord(None, State.WAITING)
-UNREADABLE_CAUSE = "canvas_unexpected"
 
 
 def course_record(comparison: CourseComparison, applied: ApplyResult, now: datetime) -> CourseRecord:
@@ -229,9 +229,9 @@ def _ids_and_time(record: SectionRecord) -> SectionRecord:
 def unreadable_failures(comparison: CourseComparison) -> list[Failure]:
     """Return a failure for each assignment that cannot be read, and one of the course for all other rows."""
     rows = comparison.data.course.unreadable
-    failures = [Failure(UNREADABLE_CAUSE, r.what, r.assignment_id) for r in rows if r.assignment_id is not None]
+    failures = [Failure(Cause.CANVAS_UNEXPECTED, r.what, r.assignment_id) for r in rows if r.assignment_id is not None]
     others = "; ".join(row.what for row in rows if row.assignment_id is None)
-    return [*failures, *([Failure(UNREADABLE_CAUSE, others)] if others else [])]
+    return [*failures, *([Failure(Cause.CANVAS_UNEXPECTED, others)] if others else [])]
 
 
 def category_matches(comparison: CourseComparison, applied: ApplyResult) -> dict[str, CategoryAssociation]:

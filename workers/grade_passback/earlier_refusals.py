@@ -6,8 +6,7 @@ from dataclasses import replace
 from shared.domain.passback.course_state import CourseRecord, sections_of
 from shared.domain.passback.planning.plan import ClearScoresStep, Plan, PlanFinding, Step
 from shared.domain.passback.powerschool import AssignmentKey, RosteredSection
-from shared.domain.passback.rules.reasons import Finding, Reason
-from workers.grade_passback.apply.result import REASON_OF_CAUSE
+from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 
 NOT_CLEARED = frozenset({Reason.SCORE_NOT_CLEARED, Reason.FLAG_NOT_WITHDRAWN})
 

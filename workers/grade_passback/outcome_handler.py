@@ -9,6 +9,7 @@ import structlog
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.values import Lease
+from shared.domain.causes import Cause
 from shared.domain.outcome import Done, Failure, Outcome, Snooze
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.errors import LeaseLost
@@ -67,11 +68,13 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
                 self._act_on(report.outcome, (lease, changes))
             except LeaseLost:
                 self._request_resync(lease)
-                report = replace(report, outcome=Snooze("lease_lost", timedelta(0)))
+                report = replace(report, outcome=Snooze(Cause.LEASE_LOST, timedelta(0)))
         except REDIS_UNAVAILABLE_ERRORS:
             # Without Redis nothing can be released: the lease expires, and its course is due again.
-            log.warning(LogEvent.COURSE_SYNC_DEFERRED, course_id=lease.course_id, cause="redis_unavailable", delay_s=0)
-            report = replace(report, outcome=Snooze("redis_unavailable", timedelta(0)))
+            log.warning(
+                LogEvent.COURSE_SYNC_DEFERRED, course_id=lease.course_id, cause=Cause.REDIS_UNAVAILABLE, delay_s=0
+            )
+            report = replace(report, outcome=Snooze(Cause.REDIS_UNAVAILABLE, timedelta(0)))
         return report
 
     def _log_fields(self, job: tuple[Lease, PendingChanges]) -> dict[str, object]:

@@ -14,6 +14,7 @@ import structlog
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.values import Lease
 from shared.clock import Clock
+from shared.domain.causes import Cause
 from shared.domain.provisioning.imports.corrections import USERS, login_digest, login_of, user_id_of, with_new_ids
 from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.rows.sis_rows import DataSet
@@ -118,7 +119,7 @@ class ProvisionRun:
         """Return the run with what it is to do. What it has done already stays with it."""
         done = _imported(run)
         if compared.corrections and len(run.corrections) >= MAX_CORRECTIONS:
-            raise PermanentError("corrections follow from corrections without end", cause="corrections_without_end")
+            raise PermanentError("corrections follow from corrections without end", cause=Cause.CORRECTIONS_WITHOUT_END)
         # After corrections everything is read and planned anew.
         corrections = [self._uploads.correction(rows, run.id) for rows in compared.corrections]
         wanted = corrections or [part.upload for part in compared.imports]
@@ -258,9 +259,9 @@ class ProvisionRun:
         kept = [self._runs.rows(state.digest) for state in states if state.digest]
         rows = [data_set for data_set in kept if data_set is not None]
         if undone is None or len(rows) < len(states):
-            raise PermanentError("what was applied before is not kept any more", cause="rows_forgotten")
+            raise PermanentError("what was applied before is not kept any more", cause=Cause.ROWS_EXPIRED)
         if not rows:
-            raise PermanentError("nothing was applied before that run", cause="nothing_applied_before")
+            raise PermanentError("nothing was applied before that run", cause=Cause.NOTHING_APPLIED_BEFORE)
         # People keep the SIS ids that they were given since: those are no rows that could be restored.
         ids = self._ids_since(rows)
         return [with_new_ids(data_set, ids) for data_set in rows]

@@ -14,6 +14,7 @@ from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.values import Lease
 from shared.clock import Clock
+from shared.domain.causes import Cause
 from shared.domain.outcome import Outcome, Retry, Snooze
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run, RunKind
@@ -71,10 +72,10 @@ class ProvisioningRunner:
             with self._renewing(lease):
                 return self._run(lease)
         except LeaseLost:
-            log.warning(LogEvent.PROVISION_TICK_ERROR, cause="lease_lost")
+            log.warning(LogEvent.PROVISION_TICK_ERROR, cause=Cause.LEASE_LOST)
         except REDIS_UNAVAILABLE_ERRORS:
             # Without Redis nothing can be released: the lease ends by itself, and the next tick goes on.
-            log.warning(LogEvent.PROVISION_TICK_ERROR, cause="redis_unavailable")
+            log.warning(LogEvent.PROVISION_TICK_ERROR, cause=Cause.REDIS_UNAVAILABLE)
         return False
 
     def _run(self, lease: Lease) -> bool:

@@ -13,9 +13,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.adapters.telemetry.exceptions import exception_fields
-from shared.domain.backoff import next_wait
-from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
-from shared.domain.plugin_queries import QueryFault
+from shared.domain.causes import Cause, Scope
+from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze, next_wait
 from shared.errors import LeaseLost, PassbackError, PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
 
@@ -25,10 +24,6 @@ T = TypeVar("T")
 J = TypeVar("J")
 R = TypeVar("R")
 
-# These concern every course alike and need an administrator: wait instead of filling the dead letters.
-DISTRICT_WIDE_CAUSES = frozenset(
-    {"canvas_401", "powerschool_401", "powerschool_grant_missing", "powerschool_token_refused", *QueryFault}
-)
 ADMINISTRATOR_DELAY = timedelta(seconds=60)
 # Any other error of Redis is an error in our code.
 REDIS_UNAVAILABLE_ERRORS = (RedisConnectionError, RedisTimeoutError)
@@ -103,7 +98,7 @@ def outcome_of_error(error: Exception) -> Outcome:
             return Snooze(error.cause, error.delay)
         case TransientError():
             return Retry((Failure(error.cause, str(error)),))
-        case PermanentError() if error.cause in DISTRICT_WIDE_CAUSES:
+        case PermanentError() if Cause(error.cause).scope is Scope.DISTRICT:
             return Snooze(error.cause, ADMINISTRATOR_DELAY, str(error))
         case RequestRejected():
             return Discard(Failure(error.cause, f"{error} {error.error_text}".strip()))

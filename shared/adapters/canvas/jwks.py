@@ -9,6 +9,7 @@ from jwt import PyJWK
 
 from shared.adapters.http.exchange import ENCODINGS, BodyTooLarge, read_body_async
 from shared.clock import Clock
+from shared.domain.causes import Cause
 from shared.errors import ServiceUnavailable
 from shared.events.signatures import keys_by_id
 
@@ -52,12 +53,12 @@ class JwksKeys:
             return key
         wait = self._wait_for_fetch()
         if wait > timedelta(0):
-            raise ServiceUnavailable("GET jwks: fetched too often", cause="jwks_unavailable", delay=wait)
+            raise ServiceUnavailable("GET jwks: fetched too often", cause=Cause.JWKS_UNAVAILABLE, delay=wait)
         # Shielded: the fetch is shared, and one asker that hangs up must not end it for the others.
         await asyncio.shield(self._fetch_once())
         key = self._keys.get(key_id)
         if key is None and self._failed_until is not None:
-            raise ServiceUnavailable("GET jwks: no key set", cause="jwks_unavailable", delay=MIN_RETRY_INTERVAL)
+            raise ServiceUnavailable("GET jwks: no key set", cause=Cause.JWKS_UNAVAILABLE, delay=MIN_RETRY_INTERVAL)
         return key
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from shared.adapters.canvas.pagination import ListTooSlow
 from shared.adapters.http.exchange import current_context
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text
+from shared.domain.causes import Cause
 from shared.errors import ResponseTooLarge, ServiceUnavailable, TransientError
 
 T = TypeVar("T")
@@ -165,6 +166,6 @@ def is_too_heavy(error: TooHeavy) -> bool:
         return True
     return (
         not isinstance(error, ListTooSlow)
-        and error.cause == "canvas_timeout"
+        and error.cause == Cause.CANVAS_TIMEOUT
         and not isinstance(error, ServiceUnavailable)
     )

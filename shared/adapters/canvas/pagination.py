@@ -9,6 +9,7 @@ import httpx
 
 from shared.adapters.http.client import Params, RemoteApi, RequestOptions
 from shared.adapters.http.response import ApiResponse, Decoder
+from shared.domain.causes import Cause
 from shared.errors import AccessDenied, TransientError
 
 # What every valid token may ask for, whatever its user may see.
@@ -92,7 +93,7 @@ class PagedApi:
             if url in seen or empty > MAX_EMPTY_PAGES:
                 raise response.unexpected("pages that lead in a circle")
             if spent > max_seconds:
-                raise ListTooSlow(f"{response}, pages that take too long", cause="canvas_timeout")
+                raise ListTooSlow(f"{response}, pages that take too long", cause=Cause.CANVAS_TIMEOUT)
             seen.add(url)
         raise response.unexpected(f"more than {max_pages} pages")
 
@@ -148,7 +149,7 @@ class PagedApi:
             except AccessDenied as probe:
                 if probe.status == 401 and not _lacks_scope(probe):
                     return error
-        return AccessDenied(error.message, cause="canvas_403", status=error.status, error_text=error.error_text)
+        return AccessDenied(error.message, cause=Cause.CANVAS_403, status=error.status, error_text=error.error_text)
 
     def _record_origins(self, response: ApiResponse) -> None:
         for link in (response.own_url, response.next_url):

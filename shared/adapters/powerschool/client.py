@@ -25,6 +25,7 @@ from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import text
+from shared.domain.causes import Cause
 from shared.errors import AccessDenied, RequestRejected, ServiceUnavailable, UnexpectedResponse
 from shared.log_events import LogEvent
 
@@ -45,7 +46,6 @@ MAX_TOKEN_TTL_S = 30 * 24 * 3600
 LOCK_POLL_S = 1.0
 # RFC 6750, "b64token": what may follow `Bearer` in a header.
 _USABLE = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}", re.ASCII)
-TOKEN_REFUSED = "powerschool_token_refused"  # noqa: S105  # the name of a cause
 
 
 class TokenWire(Wire):
@@ -125,7 +125,7 @@ class SharedToken:
             if context:
                 context.check_wait()
         message = "fetching a PowerSchool token takes too long"
-        raise ServiceUnavailable(message, cause="powerschool_timeout", delay=FETCH_DELAY)
+        raise ServiceUnavailable(message, cause=Cause.POWERSCHOOL_TIMEOUT, delay=FETCH_DELAY)
 
     def _stored(self) -> str | None:
         token = self._redis.get(self._keys.powerschool_token)
@@ -146,9 +146,9 @@ class SharedToken:
             if _USABLE.fullmatch(token.access_token) is None:
                 raise response.unexpected("no usable access_token")
         except (RequestRejected, UnexpectedResponse) as error:
-            self._api.pause(TOKEN_REFUSED, TOKEN_PAUSE)
+            self._api.pause(Cause.TOKEN_REFUSED, TOKEN_PAUSE)
             status, said = (error.status, error.error_text) if isinstance(error, RequestRejected) else (200, "")
-            raise AccessDenied(error.message, cause=TOKEN_REFUSED, status=status, error_text=said) from error
+            raise AccessDenied(error.message, cause=Cause.TOKEN_REFUSED, status=status, error_text=said) from error
         ttl = _ttl(token.expires_in)
         self._redis.set(self._keys.powerschool_token, token.access_token, px=ttl)
         log.info(LogEvent.TOKEN_FETCHED, lifetime_s=round(ttl.total_seconds()))
@@ -207,7 +207,7 @@ class PowerSchoolApi:
         """
         field = next((row.field for row in error.rows if _FIELD.fullmatch(row.field)), None)
         try:
-            if error.cause == "powerschool_grant_missing" and field is not None:
+            if error.cause == Cause.GRANT_MISSING and field is not None:
                 table, _, column = field.partition(".")
                 params = [("projection", column), ("pagesize", "1")]
                 self._send_as(token, "GET", "/ws/schema/table/{table}", {"table": table}, params=params)
@@ -218,7 +218,7 @@ class PowerSchoolApi:
         except RequestRejected:
             return error
         status, said = error.status, error.error_text
-        return AccessDenied(error.message, cause="powerschool_403", status=status, error_text=said, rows=error.rows)
+        return AccessDenied(error.message, cause=Cause.POWERSCHOOL_403, status=status, error_text=said, rows=error.rows)
 
     def query(self, path: str, params: Params, body: Json, decoder: Decoder | None = None) -> ApiResponse:
         """Return the response of a PowerQuery: a read by POST."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from shared.adapters.http.decimal_json import Json, whole
 from shared.adapters.http.error_text import error_messages, redact
 from shared.adapters.http.response import ApiResponse
+from shared.domain.causes import Cause
 from shared.errors import AccessDenied, NotFound, PermanentError, RejectedRow, RequestRejected
 
 # No request has more rows that could be refused.
@@ -19,22 +20,22 @@ _SECTION_GONE = re.compile(r"Unable to find \S{0,100}AssignmentSection with id (
 _STUDENT = re.compile(r"Student\.id \[(\d{1,19})\]", re.IGNORECASE | re.ASCII)
 
 _FORBIDDEN = (
-    (re.compile(r"does not teach", re.IGNORECASE), "powerschool_not_teaching"),
-    (re.compile(r"no ?access|lacks sufficient permission", re.IGNORECASE), "powerschool_grant_missing"),
+    (re.compile(r"does not teach", re.IGNORECASE), Cause.NOT_TEACHING),
+    (re.compile(r"no ?access|lacks sufficient permission", re.IGNORECASE), Cause.GRANT_MISSING),
 )
 
-_NOT_CREATED = (re.compile(r"(unable to|cannot be) create", re.IGNORECASE), "powerschool_not_created")
+_NOT_CREATED = (re.compile(r"(unable to|cannot be) create", re.IGNORECASE), Cause.NOT_CREATED)
 
 # In this order: the sentence about a duplicate may name its due date, the one about a scale its score.
 _CONFLICTS = (
-    (re.compile(r"already exists|duplicate|not unique", re.IGNORECASE), "powerschool_duplicate"),
-    (re.compile(r"lock", re.IGNORECASE), "powerschool_locked"),
-    (re.compile(r"grade ?scale", re.IGNORECASE), "powerschool_grade_scale"),
-    (re.compile(r"score ?type", re.IGNORECASE), "powerschool_score_type"),
-    (re.compile(r"due ?date", re.IGNORECASE), "powerschool_due_date"),
-    (re.compile(r"category", re.IGNORECASE), "powerschool_category"),
-    (re.compile(r"score ?entry ?points?|total ?point ?value", re.IGNORECASE), "powerschool_points"),
-    (re.compile(r"student", re.IGNORECASE), "powerschool_student"),
+    (re.compile(r"already exists|duplicate|not unique", re.IGNORECASE), Cause.DUPLICATE),
+    (re.compile(r"lock", re.IGNORECASE), Cause.LOCKED),
+    (re.compile(r"grade ?scale", re.IGNORECASE), Cause.GRADE_SCALE),
+    (re.compile(r"score ?type", re.IGNORECASE), Cause.SCORE_TYPE),
+    (re.compile(r"due ?date", re.IGNORECASE), Cause.DUE_DATE),
+    (re.compile(r"category", re.IGNORECASE), Cause.CATEGORY),
+    (re.compile(r"score ?entry ?points?|total ?point ?value", re.IGNORECASE), Cause.POINTS),
+    (re.compile(r"student", re.IGNORECASE), Cause.STUDENT),
     _NOT_CREATED,
 )
 
@@ -52,9 +53,7 @@ def read_refusal(answer: ApiResponse) -> PermanentError | None:
             cause = _first_match(_FORBIDDEN, answer.raw_error_text)
             return _refused(AccessDenied, answer, cause) if cause else None
         case 409:
-            return _refused(
-                RequestRejected, answer, _first_match(_CONFLICTS, answer.raw_error_text) or "powerschool_409"
-            )
+            return _refused(RequestRejected, answer, _first_match(_CONFLICTS, answer.raw_error_text) or Cause.REFUSED)
         case 400 | 412 as status:
             return _refused(
                 RequestRejected, answer, _first_match((_NOT_CREATED,), answer.raw_error_text) or f"powerschool_{status}"
@@ -68,7 +67,7 @@ def read_refusal(answer: ApiResponse) -> PermanentError | None:
 def _unauthorized(answer: ApiResponse) -> PermanentError:
     # A plugin without accessLevelV1Api gets a 401 as well, with every token.
     kind = AccessDenied if "accessLevel" in answer.raw_error_text else TokenRefused
-    return _refused(kind, answer, "powerschool_401")
+    return _refused(kind, answer, Cause.POWERSCHOOL_401)
 
 
 def _section_gone(answer: ApiResponse) -> PermanentError | None:
@@ -78,7 +77,7 @@ def _section_gone(answer: ApiResponse) -> PermanentError | None:
         return None
     row = RejectedRow("AssignmentSection", assignment_section_id=int(found[1]))
     return NotFound(
-        str(answer), cause="powerschool_404", status=answer.status, error_text=answer.error_text, rows=[row]
+        str(answer), cause=Cause.POWERSCHOOL_404, status=answer.status, error_text=answer.error_text, rows=[row]
     )
 
 

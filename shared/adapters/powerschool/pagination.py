@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.adapters.http.decimal_json import Json, whole
 from shared.adapters.http.response import ApiResponse, problems_of
+from shared.domain.causes import Cause
 from shared.domain.provisioning.roster import UnreadableRecord
 from shared.errors import IncompleteRead, UnexpectedResponse
 
@@ -174,7 +175,7 @@ class QueryReading(Generic[R, T]):
         if any(one >= other for one, other in pairwise(positions)):
             raise page.unexpected("rows out of order")
         if positions[0] <= after:
-            raise OutdatedQuery(f"{page}, rows from the beginning", cause="powerschool_unexpected")
+            raise OutdatedQuery(f"{page}, rows from the beginning", cause=Cause.POWERSCHOOL_UNEXPECTED)
         return positions
 
 

@@ -21,7 +21,7 @@ from shared.adapters.powerschool.pagination import (
 )
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.clock import Clock
-from shared.domain.plugin_queries import QueryFault
+from shared.domain.causes import Cause
 from shared.errors import IncompleteRead, QueryUnavailable, RequestRejected
 from shared.log_events import LogEvent
 
@@ -40,7 +40,7 @@ MAX_IDS_PER_CALL = 500
 MAX_ODD_ROWS = 10
 
 # 400 counts as an outdated plugin: passback sends nothing but the arguments that its own version declares.
-_FAULTS = {404: QueryFault.MISSING, 403: QueryFault.NOT_GRANTED, 400: QueryFault.OUTDATED}
+_FAULTS = {404: Cause.QUERY_MISSING, 403: Cause.QUERY_NOT_GRANTED, 400: Cause.QUERY_OUTDATED}
 
 
 class PowerQueries:
@@ -87,7 +87,7 @@ class PowerQueries:
         try:
             return fetch_all(reading)
         except OutdatedQuery as error:
-            raise self._refused(listed.query, QueryFault.OUTDATED) from error
+            raise self._refused(listed.query, Cause.QUERY_OUTDATED) from error
 
     def rows(self, listed: QueryList[R], args: Args | None = None) -> tuple[R, ...]:
         """Return the rows of a list, one for each record. A row that cannot be read is left out and logged.
@@ -135,16 +135,16 @@ class PowerQueries:
             log.info(LogEvent.QUERY_AVAILABLE, query=query)
         return response
 
-    def _refused(self, query: str, fault: QueryFault, error: RequestRejected | None = None) -> QueryUnavailable:
+    def _refused(self, query: str, fault: Cause, error: RequestRejected | None = None) -> QueryUnavailable:
         """Store that the query does not run, and return the error that says so."""
         if self._unavailable.add(query, fault):
             log.error(LogEvent.QUERY_UNAVAILABLE, query=query, cause=fault)
         return _unavailable(query, fault, error)
 
 
-def _unavailable(query: str, fault: QueryFault, error: RequestRejected | None = None) -> QueryUnavailable:
+def _unavailable(query: str, fault: Cause, error: RequestRejected | None = None) -> QueryUnavailable:
     status = error.status if error else next(code for code, known in _FAULTS.items() if known is fault)
-    message = f"POST {_path(query)}: {status}: the query {fault.meaning}. {fault.remedy}"
+    message = f"POST {_path(query)}: {status}: {fault.meaning} {fault.remedy}"
     said = error.error_text if error else ""
     return QueryUnavailable(message, cause=fault, status=status, query=query, error_text=said)
 

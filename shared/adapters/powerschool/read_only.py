@@ -14,6 +14,7 @@ from shared.adapters.http.client import Params
 from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.response import ApiResponse, Decoder
 from shared.adapters.powerschool.client import PowerSchoolApi
+from shared.domain.causes import Cause
 from shared.errors import PermanentError, ServiceUnavailable, TransientError
 
 ATTEMPTS = 3
@@ -31,7 +32,9 @@ def reject_writes(request: httpx.Request) -> None:
     path = request.url.raw_path.partition(b"?")[0].decode("ascii")
     is_read = request.method == "GET" or (request.method == "POST" and _READS_BY_POST.fullmatch(path) is not None)
     if not is_read:
-        raise ReadOnlyViolation(f"{request.method} by a client that only reads", cause="powerschool_write_attempted")
+        raise ReadOnlyViolation(
+            f"{request.method} by a client that only reads", cause=Cause.POWERSCHOOL_WRITE_ATTEMPTED
+        )
 
 
 class ReadOnlyPowerSchool:

@@ -19,6 +19,7 @@ from redis.sentinel import Sentinel
 
 from shared.adapters.redis.urls import connection_options, sentinel_addresses, sentinel_options, url_options
 from shared.config import Settings
+from shared.domain.causes import Cause
 from shared.errors import ServiceUnavailable
 
 RETRY_AFTER = timedelta(seconds=5)
@@ -34,7 +35,7 @@ class RedisUnavailable(ServiceUnavailable, ConnectionFailed):
     """Redis does not answer, or cannot write: wait, spend no attempt. Also one of redis-py's own connection errors."""
 
     def __init__(self, command: str, error: Exception) -> None:
-        super().__init__(f"{command}: {type(error).__name__}", cause="redis_unavailable", delay=RETRY_AFTER)
+        super().__init__(f"{command}: {type(error).__name__}", cause=Cause.REDIS_UNAVAILABLE, delay=RETRY_AFTER)
 
 
 class RedisPipeline(Pipeline):

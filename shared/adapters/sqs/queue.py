@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from shared.config import ConfigurationError, Settings
+from shared.domain.causes import Cause
 from shared.errors import ServiceUnavailable
 
 MAX_PER_BATCH = 10
@@ -88,5 +89,5 @@ def _unavailable(action: str, error: Exception) -> ServiceUnavailable:
     # The texts of AWS's errors name accounts and users; their codes do not.
     code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
     return ServiceUnavailable(
-        f"SQS {action}: {code or type(error).__name__}", cause="sqs_unavailable", delay=RETRY_AFTER
+        f"SQS {action}: {code or type(error).__name__}", cause=Cause.SQS_UNAVAILABLE, delay=RETRY_AFTER
     )

@@ -6,7 +6,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shared.domain.passback.powerschool import Score
-from shared.domain.passback.rules.reason_texts import explain
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 
 # These keep the student, not the assignment: nothing of this student goes to this section.
@@ -145,7 +144,7 @@ def _blocking(facts: StudentFacts) -> list[Finding]:
 
 
 def _in_powerschool(facts: StudentFacts, findings: Iterable[Finding]) -> StudentExplanation:
-    because = " ".join(explain(finding).message for finding in findings)
+    because = " ".join(finding.message for finding in findings)
     return StudentExplanation(StudentStatus.HELD, f"Held: {because}{_still_there(facts)}")
 
 

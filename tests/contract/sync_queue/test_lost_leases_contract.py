@@ -5,8 +5,9 @@ from datetime import timedelta
 from stores_under_test import LEASE_FOR, NO_WAIT, District
 
 from shared.adapters.redis.dead_letters.store import DeadLetters
-from shared.adapters.redis.sync_queue.store import LOST_REPEATEDLY, MAX_LOST_LEASES, QueueState, SyncQueue
+from shared.adapters.redis.sync_queue.store import MAX_LOST_LEASES, QueueState, SyncQueue
 from shared.adapters.redis.values import Lease
+from shared.domain.causes import Cause
 from shared.domain.passback.changes import ChangeCause
 
 COURSE = "101"
@@ -31,7 +32,12 @@ def test_leases_lost_again_and_again_make_a_dead_letter(district: District, stor
         take_and_die(district, store)
     assert store.claim_due(10) == []
     [letter] = DeadLetters(district.client, district.keys).all()
-    assert (letter.course_id, letter.assignment_id, letter.cause, letter.attempts) == (COURSE, None, LOST_REPEATEDLY, 5)
+    assert (letter.course_id, letter.assignment_id, letter.cause, letter.attempts) == (
+        COURSE,
+        None,
+        Cause.LEASE_LOST_REPEATEDLY,
+        5,
+    )
     assert len(letter.attempt_times) == MAX_LOST_LEASES
     assert letter.last_failed_at == district.time.now
     assert store.state_of(COURSE) == (QueueState.IDLE, None, None)

@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from shared.domain.passback.changes import ChangeCause, PendingChanges
-from shared.domain.passback.rules.reason_texts import EXPLANATIONS
 from shared.domain.passback.rules.reasons import Reason
 from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
@@ -176,7 +175,7 @@ def test_a_discussion_without_any_date_has_a_remedy_that_works(here: Town) -> No
     grade_part(here, "reply_to_topic", ONE, 4)
     sync(here, Ids.HEALTHY_COURSE)
     assert explained(here, Ids.HEALTHY_COURSE, DISCUSSION) == ["due_date_missing"]
-    assert "for each of them" in EXPLANATIONS[Reason.DUE_DATE_MISSING].remedy
+    assert "for each of them" in Reason.DUE_DATE_MISSING.remedy
     here.canvas(
         "edit_assignment",
         assignment_id=DISCUSSION,

@@ -18,8 +18,8 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.clock import ManualClock
 from shared.config import Settings, load
+from shared.domain.causes import Cause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX as PREFIX
-from shared.domain.plugin_queries import QueryFault
 from shared.domain.provisioning.roster import Roster
 from shared.errors import IncompleteRead, QueryUnavailable
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
@@ -100,8 +100,8 @@ def control(url: str) -> Callable[..., httpx.Response]:
 @pytest.mark.parametrize(
     ("fault", "cause"),
     [
-        ({"missing_queries": ["org.passback.sync.provisioning.enrollments"]}, QueryFault.MISSING),
-        ({"missing_grants": ["cc.dateleft"]}, QueryFault.NOT_GRANTED),
+        ({"missing_queries": ["org.passback.sync.provisioning.enrollments"]}, Cause.QUERY_MISSING),
+        ({"missing_grants": ["cc.dateleft"]}, Cause.QUERY_NOT_GRANTED),
     ],
 )
 def test_a_query_that_does_not_run_stops_the_reading(
@@ -111,7 +111,7 @@ def test_a_query_that_does_not_run_stops_the_reading(
     redis_client: redis.Redis,
     clock: ManualClock,
     fault: dict[str, list[str]],
-    cause: QueryFault,
+    cause: Cause,
 ) -> None:
     """The last of seven queries is missing or lacks a grant: its name is told, and no row of any list is read.
 

@@ -8,10 +8,11 @@ import pytest
 from shared.adapters.redis.operations.heartbeats import GONE_AFTER, Heartbeat
 from shared.adapters.redis.remote_limits.remote_limiter import CircuitState
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
+from shared.domain.causes import Cause
 from shared.domain.metrics import HourlyLatency
 from shared.domain.passback.course_summary import AssignmentStatus
 from shared.domain.pauses import EVERYTHING, Pause
-from shared.domain.plugin_queries import PROVISIONING_PREFIX, STATE_QUERY, QueryFault, UnavailableQuery
+from shared.domain.plugin_queries import PROVISIONING_PREFIX, QUERY_FAULTS, STATE_QUERY, UnavailableQuery
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from workers.status import SILENCE, InstallationStatus
 from workers.web.pages.charts import chart, duration
@@ -31,7 +32,7 @@ PROVISIONER = Heartbeat("provisioning-worker@here:4", timedelta(0))
 LATE = WaitingCourse("101", NOW - timedelta(minutes=10), NOW - timedelta(minutes=20), 3)
 PAUSED = Pause(EVERYTHING, NOW, "rivera", "moving")
 OF_COURSE = Pause("course:101", NOW, "rivera")
-NO_QUERY = UnavailableQuery(f"{PROVISIONING_PREFIX}schools", QueryFault.MISSING, NOW, NOW)
+NO_QUERY = UnavailableQuery(f"{PROVISIONING_PREFIX}schools", Cause.QUERY_MISSING, NOW, NOW)
 DENIED = LongWait("101", NOW - timedelta(minutes=6), "canvas_401")
 THROTTLED = LongWait("102", NOW - timedelta(minutes=5), "powerschool_throttled")
 RUN = Run("1", RunKind.ROSTER, RunCause.SCHEDULE, NOW, state=RunState.FAILED)
@@ -88,11 +89,11 @@ def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str])
     assert all(problem.title and problem.remedy for problem in alerts(seen))
 
 
-@pytest.mark.parametrize("fault", QueryFault)
+@pytest.mark.parametrize("fault", QUERY_FAULTS)
 @pytest.mark.parametrize(
     ("query", "waits"), [(f"{PROVISIONING_PREFIX}schools", "No roster is read"), (STATE_QUERY, "No course is synced")]
 )
-def test_a_query_that_does_not_run_is_named(query: str, waits: str, fault: QueryFault) -> None:
+def test_a_query_that_does_not_run_is_named(query: str, waits: str, fault: Cause) -> None:
     """With what waits for it and what to do about it."""
     (problem,) = alerts(replace(WELL, unavailable_queries=[UnavailableQuery(query, fault, NOW, NOW)]))
     assert query in problem.title

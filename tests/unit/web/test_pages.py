@@ -335,16 +335,16 @@ def test_a_course_that_waits_says_why(site: Site) -> None:
     changes.claim_due(1)
     taken = changes.start_sync("101")
     assert taken is not None
-    changes.reschedule(taken[0], timedelta(minutes=5), 0, "powerschool_unreachable")
+    changes.reschedule(taken[0], timedelta(minutes=5), 0, "powerschool_unavailable")
     page = site.browser("viewer").text("/courses/101")
-    assert "powerschool_unreachable" in page
-    assert "PowerSchool could not be reached." in page
+    assert "powerschool_unavailable" in page
+    assert "PowerSchool could not be reached, or is in maintenance." in page
     changes.request("101", ChangeCause.PERSON)
     changes.claim_due(1)
     again = changes.start_sync("101")
     assert again is not None
     changes.release(again[0])
-    assert "powerschool_unreachable" not in site.browser("viewer").text("/courses/101")
+    assert "powerschool_unavailable" not in site.browser("viewer").text("/courses/101")
 
 
 def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:

@@ -3,8 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from shared.domain.passback.rules.reason_texts import EXPLANATIONS
-from shared.domain.passback.rules.reasons import Actor, Explanation, Reason
+from shared.domain.passback.rules.reasons import Actor, Reason
 
 INTRODUCTION = """\
 # Why is a grade not in PowerSchool?
@@ -37,15 +36,13 @@ def teacher_faq() -> str:
 
 def _group(who: Actor) -> Iterator[str]:
     yield f"## {HEADINGS[who]}"
-    for reason, row in EXPLANATIONS.items():
-        if row.who is who:
-            yield _entry(reason, row)
+    yield from (_entry(reason) for reason in Reason if reason.who is who)
 
 
-def _entry(reason: Reason, row: Explanation) -> str:
-    parts = [f"### {row.message.rstrip('.')}", f"**What to do:** {row.remedy}", f"Code: `{reason.value}`"]
-    if row.source:
-        parts.append(f"> The rule: {row.source}")
+def _entry(reason: Reason) -> str:
+    parts = [f"### {reason.message.rstrip('.')}", f"**What to do:** {reason.remedy}", f"Code: `{reason.value}`"]
+    if reason.source:
+        parts.append(f"> The rule: {reason.source}")
     return "\n\n".join(parts)
 
 

@@ -14,8 +14,9 @@ from shared.adapters.powerschool.rosters.reader import INDEX, SECTIONS, STUDENTS
 from shared.adapters.powerschool.rosters.sis_ids import ONLY_DCID
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate
 from shared.config import ConfigurationError
+from shared.domain.causes import Cause
 from shared.domain.passback.canvas import Course
-from shared.domain.plugin_queries import STATE_QUERY, QueryFault
+from shared.domain.plugin_queries import STATE_QUERY
 from shared.errors import AccessDenied, PassbackError, QueryUnavailable
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, clock_check, http_date, run_check
 from workers.container import Container
@@ -166,8 +167,8 @@ def _powerschool_query(service: Container, query: str, args: Args) -> str:
     try:
         service.powerschool.queries.check(query, args)
     except QueryUnavailable as error:
-        fault = QueryFault(error.cause)
-        raise CheckFailed(CheckResult.FAIL, f"{error.status}: it {fault.meaning}", fault.remedy) from error
+        fault = Cause(error.cause)
+        raise CheckFailed(CheckResult.FAIL, f"{error.status}: {fault.meaning}", fault.remedy) from error
     return "runs"
 
 

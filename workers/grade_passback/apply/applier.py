@@ -7,6 +7,7 @@ from typing import assert_never
 from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.links import Links
 from shared.clock import Clock
+from shared.domain.causes import Cause, Scope
 from shared.domain.outcome import Failure
 from shared.domain.passback.audit import AuditEntry, WriteContext
 from shared.domain.passback.planning.desired import DesiredAssignment, Echo, Link
@@ -23,7 +24,7 @@ from shared.domain.passback.planning.plan import (
 )
 from shared.domain.passback.planning.stored_forms import CLEARED, is_repeated, seen, sent
 from shared.domain.passback.powerschool import NO_MARKS, AssignmentKey, Mark, Score
-from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import (
     AccessDenied,
     LeaseLost,
@@ -37,11 +38,11 @@ from shared.ports.passback import PowerSchoolGradebook, ScoreRow
 from workers.grade_passback.apply.audit_writer import AuditWriter
 from workers.grade_passback.apply.bisection import Halving, is_of_a_row
 from workers.grade_passback.apply.renames import NamesInUse, keeps_due_date, name_taken, refusal_of_name, without_rename
-from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE, ApplyResult
+from workers.grade_passback.apply.result import ApplyResult
 from workers.grade_passback.compare import CourseComparison
 from workers.grade_passback.earlier_refusals import reason_not_cleared
 from workers.grade_passback.lease import WriteGuard
-from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY, DISTRICT_WIDE_CAUSES
+from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY
 
 # PowerSchool documents no limit.
 MAX_SCORES_PER_REQUEST = 200
@@ -266,7 +267,7 @@ class _Run:
                 with self._trail.of_write(self._cleared_entry(key, step, rows)):
                     self._powerschool.clear_scores(self._teacher(key.section_dcid), rows)
             except RequestRejected as refused:
-                if isinstance(refused, NotFound | AccessDenied) or refused.cause in OF_THE_ASSIGNMENT:
+                if isinstance(refused, NotFound | AccessDenied) or Cause(refused.cause).scope is Scope.ASSIGNMENT:
                     raise
                 bad = [row for row in rows if _names(refused, row)]
                 if not bad:
@@ -451,12 +452,12 @@ class _Run:
 
 def _stop_if_nobody_may(error: TransientError | PermanentError) -> None:
     """Raise `ServiceUnavailable` for refused credentials: no assignment is to blame, and what was done is kept."""
-    if error.cause in DISTRICT_WIDE_CAUSES and error.cause not in REASON_OF_CAUSE:
+    if Cause(error.cause).scope is Scope.DISTRICT and error.cause not in REASON_OF_CAUSE:
         raise ServiceUnavailable(str(error), cause=error.cause, delay=ADMINISTRATOR_DELAY) from error
 
 
 def _names(error: TransientError | PermanentError, row: ScoreRow) -> bool:
-    if not isinstance(error, RequestRejected) or error.cause in OF_THE_ASSIGNMENT:
+    if not isinstance(error, RequestRejected) or Cause(error.cause).scope is Scope.ASSIGNMENT:
         return False
     return any(
         bad.student_dcid == row.student_dcid and bad.assignment_section_id in (None, row.assignment_section_id)

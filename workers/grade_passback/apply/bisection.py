@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from shared.domain.causes import Cause, Scope
 from shared.errors import AccessDenied, NotFound, PermanentError, RequestRejected, TransientError
 from shared.ports.passback import ScoreRow
-from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT
 
 # One bad row of n is alone after about log2(n) refusals; this many bad rows are found in every batch.
 BAD_ROWS_FOUND = 4
@@ -51,4 +51,4 @@ def is_of_a_row(error: TransientError | PermanentError) -> bool:
     """Say whether a single row may be the reason of the refusal."""
     if not isinstance(error, RequestRejected) or isinstance(error, NotFound | AccessDenied):
         return False
-    return error.cause not in OF_THE_ASSIGNMENT
+    return Cause(error.cause).scope is not Scope.ASSIGNMENT

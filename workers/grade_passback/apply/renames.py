@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
+from shared.domain.causes import Cause, Scope
 from shared.domain.passback.planning.assignment_matching import normalize_name, temporary_name
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import CreateStep, UpdateStep
 from shared.domain.passback.powerschool import ActualAssignment
-from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import AccessDenied, NotFound, PermanentError, RequestRejected, TransientError
-from workers.grade_passback.apply.result import OF_THE_ASSIGNMENT, REASON_OF_CAUSE
 
 # Refusals of a name together with its day.
-_OF_THE_DAY = frozenset({"powerschool_duplicate", "powerschool_due_date"})
+_OF_THE_DAY = frozenset({Cause.DUPLICATE, Cause.DUE_DATE})
 
 
 class NamesInUse:
@@ -82,7 +82,7 @@ def refusal_of_name(step: object, error: TransientError | PermanentError) -> Fin
     ):
         return None
     reason = REASON_OF_CAUSE.get(error.cause)
-    if reason is None or isinstance(error, NotFound | AccessDenied) or error.cause in OF_THE_ASSIGNMENT:
+    if reason is None or isinstance(error, NotFound | AccessDenied) or Cause(error.cause).scope is Scope.ASSIGNMENT:
         return None
     return Finding(reason, error.error_text)
 

@@ -5,28 +5,8 @@ from dataclasses import dataclass, field
 from shared.domain.outcome import Failure
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.powerschool import AssignmentKey
-from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import PermanentError, RequestRejected, ServiceUnavailable, TransientError
-
-# What PowerSchool's refusals mean to a teacher. A refusal that is not here is one that no rule describes.
-REASON_OF_CAUSE = {
-    "powerschool_locked": Reason.ASSIGNMENT_LOCKED,
-    "powerschool_not_teaching": Reason.TEACHER_DOES_NOT_TEACH_SECTION,
-    "powerschool_due_date": Reason.DUE_DATE_REFUSED,
-    "powerschool_category": Reason.CATEGORY_REFUSED,
-    "powerschool_points": Reason.POINTS_REFUSED,
-    "powerschool_grade_scale": Reason.GRADE_SCALE_MISSING,
-    "powerschool_score_type": Reason.SCORE_TYPE_CHANGED,
-    "powerschool_duplicate": Reason.DUPLICATE_REFUSED,
-    "powerschool_not_created": Reason.CREATE_REFUSED,
-    "powerschool_412": Reason.UPDATE_REFUSED,
-    "powerschool_grant_missing": Reason.GRANT_MISSING,
-    "powerschool_student": Reason.STUDENT_REFUSED,
-    "powerschool_409": Reason.REFUSED,
-}
-
-# Of every score of the assignment, even where the refusal names the students of its rows.
-OF_THE_ASSIGNMENT = frozenset({"powerschool_locked", "powerschool_grade_scale", "powerschool_score_type"})
 
 # Only a write reveals these; every other reason is found by looking.
 REVEALED_BY_WRITING = frozenset(

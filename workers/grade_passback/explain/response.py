@@ -7,7 +7,6 @@ from datetime import datetime
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
 from shared.domain.passback.powerschool import Score
-from shared.domain.passback.rules.reason_texts import explain as explain_finding
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.student_status import NOT_IN_COURSE, StudentFacts, student_status
 from shared.domain.pauses import Pause
@@ -134,13 +133,8 @@ def pause_json(pause: Pause | None) -> Json | None:
 
 def reason_json(finding: Finding) -> Json:
     """Return a finding in the contract's shape."""
-    explained = explain_finding(finding)
-    return {
-        "code": explained.code,
-        "message": explained.message,
-        "remedy": explained.remedy,
-        "who": explained.who,
-    }
+    reason = finding.reason
+    return {"code": reason, "message": finding.message, "remedy": reason.remedy, "who": reason.who}
 
 
 def score_json(score: Score | None) -> Json | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
+from shared.domain.causes import Cause
 from shared.domain.provisioning.imports.corrections import (
     USERS,
     login_of,
@@ -51,7 +52,7 @@ def stored_rows(runs: ProvisionRuns, digest: str) -> DataSet:
     """Return stored rows. Raises: PermanentError where they have expired."""
     rows = runs.rows(digest)
     if rows is None:
-        raise PermanentError("the rows of this run are not kept any more", cause="rows_forgotten")
+        raise PermanentError("the rows of this run are not kept any more", cause=Cause.ROWS_EXPIRED)
     return rows
 
 

@@ -10,6 +10,7 @@ from shared.adapters.http.client import RESPONSE_TIMEOUT_S
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.values import Lease
 from shared.clock import Clock
+from shared.domain.causes import Cause
 from shared.domain.provisioning.imports.row_errors import explain_row_error, row_key_of
 from shared.domain.provisioning.imports.uploads import CLASSES, DISTRICT, LastApplied, Part, entities_of, files_of
 from shared.domain.provisioning.rows.sis_rows import (
@@ -143,13 +144,13 @@ class Importer:
         try:
             found = self._imports.find(upload.import_id)
         except NotFound as error:
-            return self._failed(run, number, lease, None, TransientError(str(error), cause="import_gone"))
+            return self._failed(run, number, lease, None, TransientError(str(error), cause=Cause.IMPORT_GONE))
         if not found.state.is_final:
             polled = replace(upload, polls=upload.polls + 1, import_state=found.state)
             run = replace(run.with_upload(number, polled), waits_on=self._waited_for(found))
             began = upload.intended_at or found.created_at
             if self._clock.now() - began > MAX_IMPORT_DURATION:
-                raise self._hangs(self._save(run, lease), "import_hangs")
+                raise self._hangs(self._save(run, lease), Cause.IMPORT_HANGS)
             return self._save(self._poll_later(run, poll_wait(polled.polls), "own_import"), lease)
         errors = [] if found.state is ImportState.IMPORTED else self._imports.errors(found.id)
         run = self._with_messages(run, number, found, errors)
@@ -298,7 +299,7 @@ class Importer:
         waiting = replace(upload, polls=upload.polls + 1, waits_since=since)
         run = replace(run.with_upload(number, waiting), waits_on=self._waited_for(oldest))
         if self._clock.now() - since > MAX_IMPORT_DURATION:
-            raise self._hangs(self._save(run, lease), "import_in_the_way")
+            raise self._hangs(self._save(run, lease), Cause.IMPORT_IN_THE_WAY)
         return self._save(self._poll_later(run, poll_wait(upload.polls), "other_import"), lease)
 
     def _waited_for(self, found: SisImport) -> WaitedFor:
@@ -348,5 +349,5 @@ def _failure(found: SisImport) -> TransientError | PermanentError:
     """Return what an end that is no success means: a person's doing is not undone by trying again."""
     message = f"SIS import {found.id} ended {found.state}"
     if found.state in (ImportState.FAILED, ImportState.FAILED_WITH_MESSAGES):
-        return TransientError(message, cause="import_failed")
+        return TransientError(message, cause=Cause.IMPORT_FAILED)
     return PermanentError(message, cause=f"import_{found.state}")

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from shared.adapters.redis.dead_letters.batches import DeadLetterBatch
 from shared.domain.actions import Verb
+from shared.domain.causes import Cause
 from shared.domain.passback.course_state import DeadLetter
 from workers.container import Container
 from workers.dead_letters import dead_letter_json
@@ -25,7 +26,6 @@ from workers.web.api.dependencies import (
 from workers.web.api.errors import ErrorResponse
 from workers.web.errors import ApiError
 from workers.web.views import dead_letters as views
-from workers.web.views.dead_letter_causes import explained
 from workers.web.views.operator_actions import OperatorActions
 
 DeadLetterIdText = Annotated[str, StringConstraints(pattern=DEAD_LETTER_ID)]
@@ -97,7 +97,10 @@ def dead_letters(
 def groups(service: Service) -> list[Json]:
     """Return the number of dead letters of each cause, and what to do about it."""
     counts = views.counts_by_cause(service)
-    return [{"cause": cause, "letters": count, **plain(explained(cause))} for cause, count in counts.items()]
+    return [
+        {"cause": code, "letters": count, "meaning": Cause(code).meaning, "remedy": Cause(code).remedy}
+        for code, count in counts.items()
+    ]
 
 
 @router.post("/dead-letters/retry", status_code=202)

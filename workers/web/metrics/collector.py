@@ -18,7 +18,7 @@ from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import SYSTEMS
 from shared.domain.metrics import BEYOND, EVENT_BOUNDS_S, REQUEST_BOUNDS_S, TOTAL_MS, CounterName
 from shared.domain.pauses import EVERYTHING, PROVISIONING
-from shared.domain.plugin_queries import QueryFault
+from shared.domain.plugin_queries import QUERY_FAULTS
 from shared.domain.provisioning.run import RunKind, RunState
 from shared.queues import Queue, Stream
 from workers.container import Container
@@ -144,7 +144,7 @@ class MetricsCollector(Collector):
             yield of.REQUEST_INTERVAL_CONFIGURED, (rate.system,), _seconds(rate.configured)
         yield from self._counters(of.FAILURES, CounterName.TROUBLES)
         faults = Counter(query.fault for query in self._service.unavailable_queries.all())
-        for fault in QueryFault:
+        for fault in QUERY_FAULTS:
             yield of.QUERIES_UNAVAILABLE, (fault,), faults[fault]
 
     def _tokens(self) -> Iterator[Sample]:

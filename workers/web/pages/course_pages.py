@@ -8,6 +8,7 @@ from typing import cast
 from starlette.responses import Response
 
 from shared.adapters.redis.sync_queue.store import QueueState
+from shared.domain.causes import Cause
 from shared.domain.passback.audit import about
 from shared.domain.passback.course_summary import AssignmentStatus
 from workers.grade_passback.explain.response import ExplainQuery
@@ -17,7 +18,6 @@ from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
 from workers.web.pages.course_table import Explanation, assignment_rows
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
-from workers.web.views.dead_letter_causes import explained
 
 PAGE_SIZE = 50
 MAX_SEARCH_CHARS = 50
@@ -53,7 +53,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
         "course.html", request, course_id=course_id, summary=service.course_lists.find(course_id).summary,
         explanation=explanation, assignments=assignment_rows(cast("Sequence[Explanation]", explanation["assignments"])),
         live=live, state=state, is_active=state.queue_state is not QueueState.IDLE, wait=wait,
-        wait_explained=explained(wait.cause) if wait else None, dead_letters=service.dead_letters.of_course(course_id),
+        wait_explained=Cause(wait.cause) if wait else None, dead_letters=service.dead_letters.of_course(course_id),
         pause=service.pauses.of_course(course_id),
     )  # fmt: skip
 

@@ -5,11 +5,11 @@ import re
 from starlette.responses import Response
 
 from shared.domain.actions import Verb
+from shared.domain.causes import Cause
 from workers.web.api.dependencies import CODE, DEAD_LETTER_ID
 from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import Form, PageHandlers, PageRequest, redirect
 from workers.web.views import dead_letters as views
-from workers.web.views.dead_letter_causes import explained
 
 PAGE_SIZE = 50
 CONFIRM_LIMIT = 100
@@ -21,7 +21,7 @@ def list_dead_letters(pages: PageHandlers, request: PageRequest) -> Response:
     counts = views.counts_by_cause(pages.service)
     page, next_start = views.page(pages.service, cause, request.query("start") or None, PAGE_SIZE)
     return pages.page(
-        "dead_letters.html", request, causes=[(each, count, explained(each)) for each, count in counts.items()],
+        "dead_letters.html", request, causes=[(each, count, Cause(each)) for each, count in counts.items()],
         cause=cause, dead_letters=page, start=request.query("start"), next_start=next_start,
         total=sum(counts.values()), warning=pages.service.dead_letter_queue.warning(),
     )  # fmt: skip
@@ -35,7 +35,7 @@ def show_dead_letter(pages: PageHandlers, request: PageRequest) -> Response:
     if dead_letter is None:
         raise ApiError(404, "dead_letter_unknown", "This dead letter is not open any more: its work was done, or "
                       "somebody discarded it.")  # fmt: skip
-    return pages.page("dead_letter.html", request, dead_letter=dead_letter, explained=explained(dead_letter.cause))
+    return pages.page("dead_letter.html", request, dead_letter=dead_letter, explained=Cause(dead_letter.cause))
 
 
 def confirm(pages: PageHandlers, request: PageRequest) -> Response:

@@ -6,13 +6,12 @@ from datetime import timedelta
 from enum import StrEnum
 
 from shared.adapters.redis.sync_queue.store import LongWait
+from shared.domain.causes import Cause, Scope
 from shared.domain.pauses import EVERYTHING
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from shared.domain.provisioning.run import RunState
 from workers.provisioning.service import KIND as PROVISIONING_WORKER
-from workers.runtime.outcome_handler import DISTRICT_WIDE_CAUSES
 from workers.status import SILENCE, InstallationStatus
-from workers.web.views.dead_letter_causes import explained
 
 OVERDUE_TIMEOUT = timedelta(minutes=2)
 MANY_MESSAGES = 1000
@@ -88,12 +87,12 @@ def _waits(status: InstallationStatus) -> Iterator[Alert]:
     for wait in status.long_waits:
         by_cause.setdefault(wait.cause, []).append(wait)
     for cause, waits in by_cause.items():
-        first, explanation = waits[0], explained(cause)
+        first, known = waits[0], Cause(cause)
         few = f"Course {first.course_id} waits" if len(waits) == 1 else f"{len(waits)} courses wait"
         yield Alert(
-            Level.BAD if cause in DISTRICT_WIDE_CAUSES else Level.WARNING, "waiting_long",
-            f"{few} for {describe(status.now - first.since)} ({cause}): {explanation.meaning}",
-            explanation.remedy, f"/courses/{first.course_id}",
+            Level.BAD if known.scope is Scope.DISTRICT else Level.WARNING, "waiting_long",
+            f"{few} for {describe(status.now - first.since)} ({cause}): {known.meaning}",
+            known.remedy, f"/courses/{first.course_id}",
         )  # fmt: skip
 
 

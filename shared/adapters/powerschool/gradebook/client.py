@@ -17,6 +17,7 @@ from shared.adapters.powerschool.gradebook.payloads import JsonObject
 from shared.adapters.powerschool.gradebook.reader import read_assignments
 from shared.adapters.powerschool.powerqueries import PowerQueries
 from shared.adapters.redis.cache import JsonCache
+from shared.domain.causes import Cause
 from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, TeacherCategory
 from shared.errors import RequestRejected, TransientError
@@ -152,7 +153,7 @@ class Gradebook:
             return self._section_id(users_dcid, assignment_id, desired)
         except RequestRejected as error:
             message = f"POST /ws/xte/section/assignment/: created, not readable ({error})"
-            raise TransientError(message, cause="powerschool_unexpected") from error
+            raise TransientError(message, cause=Cause.POWERSCHOOL_UNEXPECTED) from error
 
     def update(self, users_dcid: int, actual: ActualAssignment, desired: DesiredAssignment) -> None:
         """Make the assignment's own fields equal `desired`, keeping what passback does not own.
@@ -183,7 +184,7 @@ class Gradebook:
                 self._put_scores(users_dcid, body)
             except RequestRejected as again:
                 if _asks_to_resubmit(again):
-                    raise TransientError(str(again), cause="powerschool_resubmit") from again
+                    raise TransientError(str(again), cause=Cause.POWERSCHOOL_RESUBMIT) from again
                 raise
 
     def _put_scores(self, users_dcid: int, body: Json) -> None:

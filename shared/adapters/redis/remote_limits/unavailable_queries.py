@@ -6,13 +6,14 @@ from pydantic import AwareDatetime, BaseModel
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text
 from shared.clock import Clock
-from shared.domain.plugin_queries import QueryFault, UnavailableQuery
+from shared.domain.causes import Cause
+from shared.domain.plugin_queries import UnavailableQuery
 
 
 class _Stored(BaseModel):
     """A query's entry as JSON."""
 
-    fault: QueryFault
+    fault: Cause
     since: AwareDatetime
     asked_at: AwareDatetime
 
@@ -35,7 +36,7 @@ class UnavailableQueries:
         stored = self._redis.hgetall(self._key)
         return sorted((_query(text(name), value) for name, value in stored.items()), key=lambda query: query.name)
 
-    def add(self, name: str, fault: QueryFault) -> bool:
+    def add(self, name: str, fault: Cause) -> bool:
         """Store that the query was refused now; say whether that is new."""
         known, now = self.find(name), self._clock.now()
         is_new = known is None or known.fault is not fault

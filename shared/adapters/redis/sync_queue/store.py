@@ -15,6 +15,7 @@ from shared.adapters.redis.sync_queue.message_batch import ASSIGNMENTS_CHANGED, 
 from shared.adapters.redis.sync_queue.scripts import SyncQueueScripts
 from shared.adapters.redis.sync_queue.stream_reader import StreamReader
 from shared.adapters.redis.values import Lease, clock_ms, epoch_ms, milliseconds, text, time_at, times_at
+from shared.domain.causes import Cause
 from shared.domain.passback.changes import Change, ChangeCause, DebounceWindow, PendingChanges
 from shared.domain.pauses import EVERYTHING, course_target
 from shared.errors import LeaseLost
@@ -28,7 +29,6 @@ CLAIM_DURATION = timedelta(seconds=30)
 # A course whose worker stopped renewing its lease for this long is given to another worker. A renewal starts after a
 # quarter of it and may take as long as Redis may take to respond.
 LEASE_DURATION = timedelta(seconds=10)
-LOST_REPEATEDLY = "lease_lost_repeatedly"
 MAX_LOST_LEASES = 5
 
 
@@ -145,11 +145,13 @@ class SyncQueue:
             keys.paused, keys.dead_letters, keys.dead_letter_causes, keys.rate("powerschool"),
             keys.malformed,
         )  # fmt: skip
-        own = (limit, *patterns, LOST_REPEATEDLY, MAX_LOST_LEASES, self._interval_ms)
+        own = (limit, *patterns, Cause.LEASE_LOST_REPEATEDLY, MAX_LOST_LEASES, self._interval_ms)
         answer = self._scripts.run("claim_due", *own, more_keys=more_keys)
         claimed, given_up = cast("tuple[list[bytes], list[bytes]]", answer)
         for course in given_up:
-            log.error(LogEvent.DEAD_LETTERED, course_id=text(course), assignment_id=None, cause=LOST_REPEATEDLY)
+            log.error(
+                LogEvent.DEAD_LETTERED, course_id=text(course), assignment_id=None, cause=Cause.LEASE_LOST_REPEATEDLY
+            )
         return [text(course) for course in claimed]
 
     def start_sync(self, course_id: str) -> tuple[Lease, PendingChanges] | None:

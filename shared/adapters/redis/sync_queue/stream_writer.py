@@ -17,6 +17,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import script_text
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
 from shared.adapters.redis.values import clock_ms
+from shared.domain.causes import Cause
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
 
@@ -196,4 +197,4 @@ def _settle(stored: asyncio.Future[None], answer: bytes | Exception) -> None:
 
 
 def _unavailable(message: str) -> ServiceUnavailable:
-    return ServiceUnavailable(message, cause="redis_unavailable", delay=RETRY_AFTER)
+    return ServiceUnavailable(message, cause=Cause.REDIS_UNAVAILABLE, delay=RETRY_AFTER)

@@ -17,7 +17,7 @@ from shared.domain.passback.canvas import Assignment, Course, GradingType, Secti
 from shared.domain.passback.powerschool import RosteredSection
 from shared.domain.passback.rules.categories import CategoryMatch, CategoryMissing, MissingReason
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
-from shared.domain.passback.rules.reasons import Actor, Explanation, Finding, Reason
+from shared.domain.passback.rules.reasons import Finding, Reason
 
 ROLL_CALL_NAME = "Roll Call Attendance"
 UNGRADABLE_SUBMISSIONS = frozenset({"not_graded", "wiki_page"})
@@ -63,11 +63,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[T]):
-    """One rule: its reason, when it applies, what to tell the teacher, and the facts that make it exact."""
+    """One rule: its reason, when it applies, and the facts that make the reason's sentence exact."""
 
     reason: Reason
     applies: Callable[[T], bool]
-    explanation: Explanation
     detail: Callable[[T], str] = lambda _: ""
 
 
@@ -157,194 +156,34 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
     Rule(
         Reason.SIS_SYNC_OFF,
         lambda f: not f.assignment.post_to_sis,
-        Explanation(
-            '"Sync to SIS" is off for this assignment.',
-            'Turn on "Sync to SIS" in the assignment\'s settings. If there is no such switch, ask your Canvas '
-            "administrator to make it available in the course.",
-            Actor.TEACHER,
-            source='"Sync to SIS" (`post_to_sis`) is off',
-        ),
         detail=lambda f: "Canvas does not show the switch in this course" if f.assignment.post_to_sis is None else "",
     ),
+    Rule(Reason.NOT_PUBLISHED, lambda f: not f.assignment.published),
+    Rule(Reason.NOT_GRADABLE, lambda f: _is_not_gradable(f.assignment)),
+    Rule(Reason.ATTENDANCE, lambda f: _is_attendance(f.assignment)),
     Rule(
-        Reason.NOT_PUBLISHED,
-        lambda f: not f.assignment.published,
-        Explanation(
-            "The assignment is not published in Canvas.",
-            "Publish the assignment.",
-            Actor.TEACHER,
-            source="it is not published",
-        ),
+        Reason.NAME_TOO_LONG, lambda f: name_length(f.assignment.name) > f.max_name_chars, detail=_name_length_and_limit
     ),
+    Rule(Reason.NOT_ASSIGNED_TO_EVERYONE, lambda f: not f.assignment.visible_to_everyone),
+    Rule(Reason.POINTS_MISSING, lambda f: f.assignment.points_possible is None),
+    Rule(Reason.ANONYMOUS_UNTIL_POSTED, lambda f: f.assignment.anonymize_students),
     Rule(
-        Reason.NOT_GRADABLE,
-        lambda f: _is_not_gradable(f.assignment),
-        Explanation(
-            "The assignment is not graded in Canvas.",
-            'Display its grade as something other than "Not Graded", if it should count.',
-            Actor.TEACHER,
-            source='grading type is "not graded" (assignments, graded discussions and quizzes are eligible)',
-        ),
+        Reason.MODERATED_UNTIL_RELEASED, lambda f: f.assignment.moderated and f.assignment.grades_published is not True
     ),
-    Rule(
-        Reason.ATTENDANCE,
-        lambda f: _is_attendance(f.assignment),
-        Explanation(
-            "Attendance taken with Roll Call is never sent.",
-            "Nothing to do: PowerSchool has its own attendance.",
-            Actor.NOBODY,
-            source="it is the Roll Call Attendance assignment",
-        ),
-    ),
-    Rule(
-        Reason.NAME_TOO_LONG,
-        lambda f: name_length(f.assignment.name) > f.max_name_chars,
-        Explanation(
-            f"The assignment's name is longer than {DEFAULT_MAX_NAME_CHARS} characters.",
-            f"Shorten the name in Canvas to {DEFAULT_MAX_NAME_CHARS} characters or fewer; where your district has set "
-            "another limit, the reason names it.",
-            Actor.TEACHER,
-            source="the name is longer than 30 characters, an HTML entity counting as the one that it stands for (the "
-            "limit is a setting, 30 to 50)",
-        ),
-        detail=_name_length_and_limit,
-    ),
-    Rule(
-        Reason.NOT_ASSIGNED_TO_EVERYONE,
-        lambda f: not f.assignment.visible_to_everyone,
-        Explanation(
-            "The assignment is only for particular students, groups, sections or modules.",
-            'Assign it to "Everyone Else" as well; dates of their own for sections or single students may stay.',
-            Actor.TEACHER,
-            source="only assigned to particular students, groups, sections or modules (section dates beside "
-            "Everyone Else, and extensions for single students, are fine)",
-        ),
-    ),
-    Rule(
-        Reason.POINTS_MISSING,
-        lambda f: f.assignment.points_possible is None,
-        Explanation(
-            "The assignment has no points possible.",
-            "Enter the points possible in Canvas; 0 is fine for extra credit.",
-            Actor.TEACHER,
-            source="points possible is empty",
-        ),
-    ),
-    Rule(
-        Reason.ANONYMOUS_UNTIL_POSTED,
-        lambda f: f.assignment.anonymize_students,
-        Explanation(
-            "The assignment is graded anonymously, and Canvas still hides who got what.",
-            "Post the grades in Canvas once grading is finished.",
-            Actor.TEACHER,
-            source="Canvas is still hiding who got what",
-        ),
-    ),
-    Rule(
-        Reason.MODERATED_UNTIL_RELEASED,
-        lambda f: f.assignment.moderated and f.assignment.grades_published is not True,
-        Explanation(
-            "The assignment is moderated, and its final grades are not released yet.",
-            "Release the grades in Canvas once moderation is finished.",
-            Actor.TEACHER,
-            source="Canvas is still hiding who got what",
-        ),
-    ),
-    Rule(
-        Reason.HIDDEN_IN_GRADEBOOK,
-        lambda f: f.assignment.hidden_in_gradebook,
-        Explanation(
-            "Canvas hides the assignment from its own gradebook.",
-            "Show the assignment in the Canvas gradebook, if its scores should be in PowerSchool.",
-            Actor.TEACHER,
-            source="Canvas hides it from its own gradebook (`hide_in_gradebook`, `suppress_assignment`)",
-        ),
-    ),
+    Rule(Reason.HIDDEN_IN_GRADEBOOK, lambda f: f.assignment.hidden_in_gradebook),
 )
 
 SECTION_RULES: tuple[Rule[Facts], ...] = (
-    Rule(
-        Reason.DUE_DATE_MISSING,
-        lambda f: f.due_date is None,
-        Explanation(
-            "The assignment has no due date for this section.",
-            "Enter a due date in Canvas; for a discussion with checkpoints, enter it for each of them.",
-            Actor.TEACHER,
-            source="no due date",
-        ),
-    ),
-    Rule(
-        Reason.DUE_DATE_OUTSIDE_TERM,
-        _is_due_outside_term,
-        Explanation(
-            "The due date lies outside the section's term in PowerSchool.",
-            "Choose a due date within the term.",
-            Actor.TEACHER,
-            source="the due date, as a local calendar date of the school, is outside the section's PowerSchool term",
-        ),
-        detail=_due_and_term,
-    ),
-    Rule(
-        Reason.TERM_CLOSED,
-        _is_term_closed,
-        Explanation(
-            "The section's term is over, so changes no longer go to PowerSchool by themselves.",
-            "Start a sync of the course by hand, if PowerSchool should still have the change.",
-            Actor.TEACHER,
-            source="the term ended longer ago than the grace period; a sync asked for by a person still goes through",
-        ),
-        detail=_term_and_grace,
-    ),
-    Rule(
-        Reason.CATEGORY_MISSING,
-        lambda f: isinstance(f.category, CategoryMissing),
-        Explanation(
-            "The assignment group has no category in PowerSchool.",
-            "Name the assignment group like one of your PowerSchool categories, activate the category there, or have "
-            "the two linked.",
-            Actor.TEACHER,
-            source="the assignment group has no PowerSchool category, and no default is set",
-        ),
-        detail=_categories,
-    ),
-    Rule(
-        Reason.COURSE_SIS_ID_MISSING,
-        lambda f: not f.course.sis_course_id,
-        Explanation(
-            "The Canvas course has no SIS id, so it is not connected to PowerSchool.",
-            "Have the course connected to PowerSchool through its SIS id.",
-            Actor.CANVAS_ADMIN,
-            source="the course or section is not connected to PowerSchool",
-        ),
-    ),
-    Rule(
-        Reason.SECTION_SIS_ID_MISSING,
-        lambda f: not f.section.sis_section_id,
-        Explanation(
-            "The Canvas section has no SIS id, so it is not connected to PowerSchool.",
-            "Have the section connected to PowerSchool through its SIS id.",
-            Actor.CANVAS_ADMIN,
-            source="the course or section is not connected to PowerSchool",
-        ),
-    ),
+    Rule(Reason.DUE_DATE_MISSING, lambda f: f.due_date is None),
+    Rule(Reason.DUE_DATE_OUTSIDE_TERM, _is_due_outside_term, detail=_due_and_term),
+    Rule(Reason.TERM_CLOSED, _is_term_closed, detail=_term_and_grace),
+    Rule(Reason.CATEGORY_MISSING, lambda f: isinstance(f.category, CategoryMissing), detail=_categories),
+    Rule(Reason.COURSE_SIS_ID_MISSING, lambda f: not f.course.sis_course_id),
+    Rule(Reason.SECTION_SIS_ID_MISSING, lambda f: not f.section.sis_section_id),
     Rule(
         Reason.SECTION_UNKNOWN,
         lambda f: bool(f.section.sis_section_id) and f.rostered is None,
-        Explanation(
-            "PowerSchool has no section with the SIS id of this Canvas section.",
-            "Have the section's SIS id compared with PowerSchool's section.",
-            Actor.CANVAS_ADMIN,
-            source="the course or section is not connected to PowerSchool",
-        ),
         detail=lambda f: f"SIS id {f.section.sis_section_id}",
     ),
-    Rule(
-        Reason.TEACHER_MISSING,
-        lambda f: f.rostered is not None and f.rostered.teacher_users_dcid is None,
-        Explanation(
-            "The section has no lead teacher in PowerSchool, for whom grades could be entered.",
-            "Have a lead teacher assigned to the section in PowerSchool.",
-            Actor.POWERSCHOOL_ADMIN,
-        ),
-    ),
+    Rule(Reason.TEACHER_MISSING, lambda f: f.rostered is not None and f.rostered.teacher_users_dcid is None),
 )

@@ -9,6 +9,7 @@ import pytest
 from scripted_remote import ScriptedRemote, answer, sent, text
 
 from shared.adapters.powerschool import PowerSchool
+from shared.domain.causes import Cause
 from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import (
     ActualAssignment,
@@ -18,7 +19,6 @@ from shared.domain.passback.powerschool import (
     TeacherCategory,
     Term,
 )
-from shared.domain.plugin_queries import QueryFault
 from shared.errors import (
     AccessDenied,
     IncompleteRead,
@@ -448,10 +448,10 @@ NOT_GRANTED = answer({"message": "At least one column lacks sufficient permissio
 
 
 @pytest.mark.parametrize(
-    ("closed", "cause"), [(NOT_INSTALLED, QueryFault.MISSING), (NOT_GRANTED, QueryFault.NOT_GRANTED)]
+    ("closed", "cause"), [(NOT_INSTALLED, Cause.QUERY_MISSING), (NOT_GRANTED, Cause.QUERY_NOT_GRANTED)]
 )
 def test_without_its_query_the_gradebook_is_not_read(
-    ps: PowerSchool, remote: ScriptedRemote, closed: httpx.Response, cause: QueryFault
+    ps: PowerSchool, remote: ScriptedRemote, closed: httpx.Response, cause: Cause
 ) -> None:
     """The query is named, and nothing else is asked instead."""
     remote.on("POST", STATE, closed)

@@ -12,8 +12,8 @@ from shared.adapters.powerschool import PowerSchool
 from shared.adapters.powerschool.powerqueries import MAX_ODD_ROWS
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
+from shared.domain.causes import Cause
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
-from shared.domain.plugin_queries import QueryFault
 from shared.errors import IncompleteRead, QueryUnavailable, ServiceUnavailable, UnexpectedResponse
 
 QUERY = "/ws/schema/query/org.passback.sync.roster."
@@ -245,9 +245,9 @@ def test_other_templates_go_through_an_index(
 @pytest.mark.parametrize(
     ("refusal", "cause"),
     [
-        (NOT_INSTALLED, QueryFault.MISSING),
-        (answer({"message": "At least one column lacks sufficient permission"}, 403), QueryFault.NOT_GRANTED),
-        (answer({"message": "Validation Failed"}, 400), QueryFault.OUTDATED),
+        (NOT_INSTALLED, Cause.QUERY_MISSING),
+        (answer({"message": "At least one column lacks sufficient permission"}, 403), Cause.QUERY_NOT_GRANTED),
+        (answer({"message": "Validation Failed"}, 400), Cause.QUERY_OUTDATED),
     ],
 )
 @pytest.mark.parametrize("path", [SECTIONS, STUDENTS, INDEX])
@@ -256,7 +256,7 @@ def test_a_query_that_does_not_run_is_named(
     remote: ScriptedRemote,
     path: str,
     refusal: httpx.Response,
-    cause: QueryFault,
+    cause: Cause,
 ) -> None:
     """No section is called unknown for it, and nothing else is asked instead."""
     for each in (SECTIONS, STUDENTS, INDEX):

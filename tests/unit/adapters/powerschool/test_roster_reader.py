@@ -17,7 +17,7 @@ from shared.adapters.powerschool.provisioning.reader import ROWS_PER_PAGE
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import Settings
-from shared.domain.plugin_queries import QueryFault
+from shared.domain.causes import Cause
 from shared.domain.provisioning.roster import (
     ClassEnrollment,
     ClassSection,
@@ -275,7 +275,7 @@ def test_a_query_that_ignores_its_arguments_is_of_an_older_plugin(
     scripted(remote, [([1, 2], 3), ([1, 2], 3)], [3])
     with pytest.raises(QueryUnavailable) as caught:
         feed.read()
-    assert caught.value.cause == QueryFault.OUTDATED
+    assert caught.value.cause == Cause.QUERY_OUTDATED
 
 
 @pytest.mark.parametrize("dcids", [[2, 1], [1, 1]])

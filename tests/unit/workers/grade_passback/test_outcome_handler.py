@@ -10,6 +10,7 @@ from redis.exceptions import TimeoutError as TimedOut
 from structlog.testing import capture_logs
 
 from shared.adapters.redis.client import RedisUnavailable
+from shared.domain.causes import Cause, Scope
 from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.changes import ChangeCause
 from shared.errors import AccessDenied, LeaseLost, PermanentError, ServiceUnavailable, TransientError
@@ -17,7 +18,7 @@ from shared.log_events import LogEvent
 from tests.fakes import not_found, refused
 from tests.unit.workers.grade_passback.school import WAITS, School, change_set
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
-from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY, DISTRICT_WIDE_CAUSES
+from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY
 
 TIMEOUT = TransientError("GET /api/v1/courses/{course_id}: timeout", cause="canvas_timeout")
 MINUTE = timedelta(minutes=1)
@@ -100,7 +101,7 @@ def test_a_permanent_error_is_a_letter_of_the_course_at_once(
     assert len(school.changes.released) == 1
 
 
-@pytest.mark.parametrize("cause", sorted(DISTRICT_WIDE_CAUSES))
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause.scope is Scope.DISTRICT])
 def test_refused_credentials_wait(school: School, cause: str) -> None:
     """What an administrator must mend for every course fills no dead letters and spends no attempt."""
     outcome = settle(school, raising(AccessDenied("GET: 401", cause=cause, status=401)), attempts=1)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from shared.domain.passback.rules.reason_texts import EXPLANATIONS, Explained, explain
 from shared.domain.passback.rules.reasons import Actor, Finding, Reason
 from tests.unit.domain.passback.test_eligibility import EVERYTHING_WRONG, findings
 
@@ -24,16 +23,10 @@ FROM_POWERSCHOOL = {
 }
 
 
-def test_every_reason() -> None:
-    """Every reason has an explanation."""
-    assert set(EXPLANATIONS) == set(Reason)
-
-
 @pytest.mark.parametrize("reason", Reason)
 def test_sentences(reason: Reason) -> None:
     """Messages and remedies are sentences for people: they begin, end, and name no field, class or code."""
-    row = EXPLANATIONS[reason]
-    for sentence in (row.message, row.remedy):
+    for sentence in (reason.message, reason.remedy):
         assert sentence.endswith(".")
         assert sentence[0].isupper() or sentence.startswith('"')
         assert not set("_{}<>`") & set(sentence)
@@ -42,39 +35,29 @@ def test_sentences(reason: Reason) -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_sources(reason: Reason) -> None:
     """A rule quotes its source; what PowerSchool refuses has none."""
-    assert bool(EXPLANATIONS[reason].source) is (reason not in FROM_POWERSCHOOL)
+    assert bool(reason.source) is (reason not in FROM_POWERSCHOOL)
 
 
 def test_no_two_alike() -> None:
     """No two reasons are told in the same words."""
-    assert len({row.message for row in EXPLANATIONS.values()}) == len(EXPLANATIONS)
+    assert len({reason.message for reason in Reason}) == len(Reason)
 
 
 def test_nobody_can_act() -> None:
     """Where nobody can act, the remedy says that there is nothing to do."""
-    for row in EXPLANATIONS.values():
-        if row.who is Actor.NOBODY:
-            assert row.remedy.startswith("Nothing to do")
-
-
-def test_explain() -> None:
-    """A finding is told with its code, its remedy and who can act."""
-    assert explain(Finding(Reason.NOT_PUBLISHED)) == Explained(
-        code="not_published",
-        message="The assignment is not published in Canvas.",
-        remedy="Publish the assignment.",
-        who="teacher",
-    )
+    for reason in Reason:
+        if reason.who is Actor.NOBODY:
+            assert reason.remedy.startswith("Nothing to do")
 
 
 def test_detail() -> None:
     """The facts of a finding stand at the end of its message."""
-    message = explain(Finding(Reason.NAME_TOO_LONG, "31 characters")).message
+    message = Finding(Reason.NAME_TOO_LONG, "31 characters").message
     assert message == "The assignment's name is longer than 30 characters (31 characters)."
 
 
 def test_no_assignment_name() -> None:
     """What is told about an assignment does not repeat its name."""
-    told = [explain(finding) for finding in findings(EVERYTHING_WRONG)]
+    told = findings(EVERYTHING_WRONG)
     assert told
-    assert not [t for t in told if EVERYTHING_WRONG.assignment.name in t.message + t.remedy]
+    assert not [t for t in told if EVERYTHING_WRONG.assignment.name in t.message + t.reason.remedy]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.backoff import next_wait
+from shared.domain.outcome import next_wait
 
 WAITS = (timedelta(seconds=2), timedelta(seconds=10))
 
