@@ -16,7 +16,6 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, Req
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.sign_in import MAX_GUESSES
-from shared.clock import SystemClock
 from shared.config import Settings, load
 from tests.unit.web.metrics.test_metrics_access import basic
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site
@@ -39,7 +38,7 @@ def settings(**given: str) -> Settings:
 
 def authenticator(**given: str) -> Authenticator:
     redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
-    return Authenticator(settings(**given), lambda: redis, Keys(), SystemClock())
+    return Authenticator(settings(**given), redis, Keys())
 
 
 async def statuses(asked: Authenticator, attempts: list[tuple[str, str, str]]) -> Counter[int]:
@@ -201,7 +200,7 @@ def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture
     """As the sign-in does, passwords and tokens alike, with one line in the log for all of them."""
     made = settings(METRICS_TOKEN="a-token-for-prometheus", CANVAS_ROOT_ACCOUNT_UUID="a-district")
     redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
-    page = MetricsPage(lambda: b"", made, Authenticator(made, lambda: redis, Keys(), SystemClock()))
+    page = MetricsPage(lambda: b"", made, Authenticator(made, redis, Keys()))
     app = build(made, routes=[Route("/metrics", page.get)])
 
     async def guess() -> list[int]:

@@ -58,7 +58,7 @@ def flower(host: Host = "127.0.0.1", port: Port = 5555) -> None:
     end_on_sigterm()
     settings = _settings()
     redis = connect(settings)
-    authenticator = Authenticator(settings, lambda: redis, Keys(settings.redis_prefix), SystemClock())
+    authenticator = Authenticator(settings, redis, Keys(settings.redis_prefix))
     asks = authenticator if authenticator.has_passwords else None
     served = monitor.flower(make_app(settings), host, port, asks, Proxies(settings))
     with run_heartbeat(settings, "flower"):

@@ -6,7 +6,6 @@ from prometheus_client import generate_latest
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.clock import SystemClock
 from shared.config import Settings
 from workers.container import Container
 from workers.web.api.app import PREFIX, create_api
@@ -23,8 +22,8 @@ def web_app(settings: Settings) -> ASGIApp:
     """Return everything that the web process serves."""
     container = Container(settings)
     # One authenticator for pages, API and metrics: failed logins count together wherever they are made.
-    authenticator = Authenticator(settings, lambda: container.redis, container.keys, SystemClock())
-    sign_in = RequestAuthenticator(settings, lambda: container.redis, container.keys, authenticator)
+    authenticator = Authenticator(settings, container.redis, container.keys)
+    sign_in = RequestAuthenticator(settings, container.redis, container.keys, authenticator)
     return build(
         settings,
         fallback=create_site(container, sign_in=sign_in),
@@ -37,14 +36,14 @@ def web_app(settings: Settings) -> ASGIApp:
 def metrics_route(container: Container, authenticator: Authenticator | None = None) -> Route:
     """Return the route of `/metrics`."""
     settings = container.settings
-    authenticator = authenticator or Authenticator(settings, lambda: container.redis, container.keys, SystemClock())
+    authenticator = authenticator or Authenticator(settings, container.redis, container.keys)
     page = MetricsPage(partial(generate_latest, MetricsCollector(container)), settings, authenticator)
     return Route("/metrics", page.get)
 
 
 def create_site(container: Container, sign_in: RequestAuthenticator | None = None) -> ASGIApp:
     """Return the pages and the API."""
-    sign_in = sign_in or RequestAuthenticator(container.settings, lambda: container.redis, container.keys)
+    sign_in = sign_in or RequestAuthenticator(container.settings, container.redis, container.keys)
     api = create_api(container, sign_in)
     pages = create_pages(container, sign_in)
 

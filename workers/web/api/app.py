@@ -41,7 +41,7 @@ def create_api(service: Container, sign_in: RequestAuthenticator | None = None) 
         redirect_slashes=False,
     )
     app.state.container = service
-    app.state.sign_in = sign_in or RequestAuthenticator(service.settings, lambda: service.redis, service.keys)
+    app.state.sign_in = sign_in or RequestAuthenticator(service.settings, service.redis, service.keys)
     router = APIRouter(responses=ERRORS)
     for module in (courses, dead_letters, installation):
         router.include_router(module.router)

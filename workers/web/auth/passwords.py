@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import partial
 
 import structlog
 from argon2 import PasswordHasher, extract_parameters
@@ -26,7 +26,7 @@ from redis.exceptions import RedisError
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.sign_in import LoginThrottle
-from shared.clock import Clock
+from shared.clock import SystemClock
 from shared.config import PREFIX, ConfigurationError, Settings
 from shared.log_events import LogEvent
 from workers.runtime.log_limit import LogLimit
@@ -103,16 +103,15 @@ class Password:
 class Authenticator:
     """Checks names and passwords, and the metrics token. Raises `ConfigurationError` for a broken hash."""
 
-    def __init__(self, settings: Settings, redis: Callable[[], Redis], keys: Keys, clock: Clock) -> None:
+    def __init__(self, settings: Settings, redis: Redis, keys: Keys) -> None:
         configured = {Role.OPERATOR: settings.operator_password, Role.VIEWER: settings.viewer_password}
         self.passwords = {
             role: Password(f"{PREFIX}{role.upper()}_PASSWORD", secret.get_secret_value())
             for role, secret in configured.items()
         }
         self._token = settings.metrics_token.get_secret_value()
-        self._redis = redis
-        self._keys = keys
-        self._log_limit = LogLimit(clock)
+        self._throttle = LoginThrottle(redis, keys)
+        self._log_limit = LogLimit(SystemClock())
         self._threads = ThreadPoolExecutor(CHECK_CONCURRENCY, "password-check", _lower_priority)
         self._waiting = 0
         self._attempts: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
@@ -198,10 +197,6 @@ class Authenticator:
     def _log(self, cause: str, account: str, entry_point: str) -> None:
         if (suppressed := self._log_limit.due((cause, account, entry_point))) is not None:
             log.warning(LogEvent.LOGIN_FAILED, cause=cause, account=account, door=entry_point, unlogged=suppressed)
-
-    @cached_property
-    def _throttle(self) -> LoginThrottle:
-        return LoginThrottle(self._redis(), self._keys)
 
 
 def _lower_priority() -> None:

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -15,7 +14,6 @@ from starlette.responses import Response
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.sign_in import SessionStore, session_secret
-from shared.clock import SystemClock
 from shared.config import PREFIX, Settings
 from workers.web.auth.passwords import Authenticator
 from workers.web.auth.roles import Role, User
@@ -60,14 +58,15 @@ class RequestAuthenticator:
     """
 
     def __init__(
-        self, settings: Settings, redis: Callable[[], Redis], keys: Keys, authenticator: Authenticator | None = None
+        self, settings: Settings, redis: Redis, keys: Keys, authenticator: Authenticator | None = None
     ) -> None:
         self.is_possible = settings.has_sign_in
         self._settings = settings
         self._redis = redis
         self._keys = keys
+        self._store = SessionStore(redis, keys)
         self._proxies = Proxies(settings)
-        self._authenticator = authenticator or Authenticator(settings, redis, keys, SystemClock())
+        self._authenticator = authenticator or Authenticator(settings, redis, keys)
 
     @property
     def accounts(self) -> list[Role]:
@@ -128,8 +127,4 @@ class RequestAuthenticator:
 
     @cached_property
     def _secret(self) -> str:
-        return self._settings.session_secret.get_secret_value() or session_secret(self._redis(), self._keys)
-
-    @cached_property
-    def _store(self) -> SessionStore:
-        return SessionStore(self._redis(), self._keys)
+        return self._settings.session_secret.get_secret_value() or session_secret(self._redis, self._keys)

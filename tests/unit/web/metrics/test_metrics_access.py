@@ -9,7 +9,6 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from shared.adapters.redis.keys import Keys
-from shared.clock import SystemClock
 from shared.config import load
 from workers.web.auth.passwords import Authenticator
 from workers.web.errors import ApiError
@@ -33,7 +32,7 @@ def status(client: tuple[str, int] | None, token: str, password: str = PASSWORD,
     }
     settings = load(given, Path("no.env"))
     redis = fakeredis.FakeRedis()
-    page = MetricsPage(lambda: b"", settings, Authenticator(settings, lambda: redis, Keys(), SystemClock()))
+    page = MetricsPage(lambda: b"", settings, Authenticator(settings, redis, Keys()))
     sent = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     try:
         asyncio.run(page.check(HTTPConnection({"type": "http", "client": client, "headers": sent})))
