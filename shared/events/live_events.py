@@ -1,28 +1,61 @@
-"""Canvas Live Events: bytes to a parsed event that holds only what passback needs.
+"""Canvas Live Events: from bytes to the change that an event means for passback.
 
-Source: Canvas Live Events, "Event metadata" and the event bodies in canvas-lms `lib/canvas/live_events.rb`.
+Sources: Canvas Live Events, "Event metadata"; canvas-lms `lib/canvas/live_events.rb` for the event bodies, and
+`lib/canvas/live_events_callbacks.rb` for when Canvas sends which event.
 """
 
+import json
+import math
 from dataclasses import dataclass
-from typing import Annotated
 
 import msgspec
-from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
+
+from shared.domain.passback.changes import Change, ChangeKind
 
 LOCAL_IDS_PER_SHARD = 10**13
 MAX_ID_DIGITS = 20
 
+TEST_STUDENT_ENROLLMENT = "StudentViewEnrollment"
+
+
+# A grade is one assignment's; everything else may touch the whole course.
+EVENT_KINDS: dict[str, ChangeKind] = {
+    # Score, excuse or posting changed. Test students are in it too: their missing SIS id is no certain sign.
+    "grade_change": ChangeKind.GRADE,
+    # The only event of a missing mark, and of a new submission to graded work.
+    "submission_updated": ChangeKind.GRADE,
+    "assignment_created": ChangeKind.ASSIGNMENT,
+    # Deleting and unpublishing are updates.
+    "assignment_updated": ChangeKind.ASSIGNMENT,
+    "assignment_group_created": ChangeKind.ASSIGNMENT,
+    "assignment_group_updated": ChangeKind.ASSIGNMENT,
+    "assignment_override_created": ChangeKind.ASSIGNMENT,
+    "assignment_override_updated": ChangeKind.ASSIGNMENT,
+    "course_updated": ChangeKind.ASSIGNMENT,
+    # Cross-listing moves a section to another course.
+    "course_section_updated": ChangeKind.ASSIGNMENT,
+    "enrollment_created": ChangeKind.ASSIGNMENT,
+    "enrollment_updated": ChangeKind.ASSIGNMENT,
+}
+
+
+# Canvas names the job that imports rosters like this. Source: the reference's example of an import's `job_tag`.
+SIS_IMPORT_JOB = "SIS::CSV"
+# What an import of rosters sends for every row it changes, thousands at once. A provisioning run ends with one sync of
+# each course it touched; what other imports change is found by the next event of the course, or reconciliation.
+SIS_IMPORT_EVENTS = frozenset({"course_updated", "course_section_updated", "enrollment_created", "enrollment_updated"})
+
 
 class MalformedEvent(ValueError):
-    """The bytes are no Live Event. Says what is wrong with their shape, never what was in them."""
+    """The bytes are no Live Event. The message says what is wrong with their shape, and quotes nothing of them."""
 
 
 @dataclass(frozen=True)
 class EventMetadata:
     """The envelope. Only the name is certain to be there: background jobs send no context, but a `job_tag`.
 
-    Ids are `object` so that an odd one makes an event of no interest no less acceptable; `local_id` reads them.
-    `event_time` comes in two shapes and is not read: the truth is read from Canvas, so order does not matter.
+    Ids are `object` so that an odd one does not make an event malformed; `local_id` reads them. `event_time` comes in
+    two formats and is not read: a sync reads the current state from Canvas, so order does not matter.
     """
 
     event_name: str
@@ -52,16 +85,14 @@ class LiveEvent:
     Inside Canvas the envelope is called `attributes`; deliveries call it `metadata`.
     """
 
-    metadata: Annotated[EventMetadata, Field(validation_alias=AliasChoices("metadata", "attributes"))]
+    metadata: EventMetadata
     body: EventBody
     iss: object = None
-    exp: Annotated[float | None, Field(allow_inf_nan=False)] = None
-    nbf: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    exp: float | None = None
+    nbf: float | None = None
 
 
-# Events as Canvas writes them, in a third of the time that the other takes; what is written otherwise is left to that.
-FAST = msgspec.json.Decoder(LiveEvent)
-TOLERANT = TypeAdapter(LiveEvent)
+DECODER = msgspec.json.Decoder(LiveEvent)
 
 
 def parse(raw: bytes) -> LiveEvent:
@@ -70,16 +101,32 @@ def parse(raw: bytes) -> LiveEvent:
     Raises: MalformedEvent.
     """
     try:
-        return FAST.decode(raw)
+        return DECODER.decode(raw)
     except (ValueError, RecursionError):
-        return _tolerantly_parsed(raw)
+        return parse_leniently(raw)
 
 
-def _tolerantly_parsed(raw: bytes) -> LiveEvent:
+def parse_leniently(raw: bytes) -> LiveEvent:
+    """Return the same for what the fast decoder rejects: numbers of any size, as ids, and the envelope's other name.
+
+    Raises: MalformedEvent.
+    """
     try:
-        return TOLERANT.validate_json(raw)
-    except ValidationError as error:
-        raise MalformedEvent(_what_is_wrong(error)) from None
+        document = json.loads(raw.decode())
+    except (ValueError, RecursionError):
+        raise MalformedEvent("no JSON") from None
+    if isinstance(document, dict) and "metadata" not in document and "attributes" in document:
+        document["metadata"] = document["attributes"]
+    try:
+        event = msgspec.convert(document, LiveEvent, strict=False)
+    except (ValueError, RecursionError) as error:
+        raise MalformedEvent(str(error)) from None
+    name, times = event.metadata.event_name, (event.exp, event.nbf)
+    if any(time is not None and not math.isfinite(time) for time in times):
+        raise MalformedEvent("a time out of range")
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise MalformedEvent("half of a surrogate pair")
+    return event
 
 
 def local_id(value: object) -> str | None:
@@ -98,8 +145,42 @@ def local_id(value: object) -> str | None:
     return str(number % LOCAL_IDS_PER_SHARD) if number % LOCAL_IDS_PER_SHARD else None
 
 
-def _what_is_wrong(error: ValidationError) -> str:
-    """Return the kind of the first problem and our own name of the place; never the sender's words."""
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(part) for part in problem["loc"])
-    return f"{place}: {problem['type']}" if place else str(problem["type"])
+def to_change(event: LiveEvent) -> Change | None:
+    """Return the change that the event means, None if it is of no interest.
+
+    An event without any way to its course is of no interest either: reconciliation finds its cause.
+    """
+    kind = EVENT_KINDS.get(event.metadata.event_name)
+    if kind is None or event.body.type == TEST_STUDENT_ENROLLMENT or is_sis_import_event(event):
+        return None
+    course_id = course_id_of(event)
+    if course_id is None:
+        return _change_of_unknown_course(kind, event.body)
+    assignment_id = local_id(event.body.assignment_id) if kind is ChangeKind.GRADE else None
+    return Change(kind, course_id, assignment_id=assignment_id)
+
+
+def is_sis_import_event(event: LiveEvent) -> bool:
+    """Say whether an SIS import caused the event."""
+    job = event.metadata.job_tag
+    return event.metadata.event_name in SIS_IMPORT_EVENTS and isinstance(job, str) and job.startswith(SIS_IMPORT_JOB)
+
+
+def course_id_of(event: LiveEvent) -> str | None:
+    """Return the local id of the course the event names: its context, else in its body; None if it names none."""
+    metadata, body = event.metadata, event.body
+    if metadata.context_type == "Course" and (course_id := local_id(metadata.context_id)):
+        return course_id
+    if course_id := local_id(body.course_id):
+        return course_id
+    return local_id(body.context_id) if body.context_type == "Course" else None
+
+
+def _change_of_unknown_course(kind: ChangeKind, body: EventBody) -> Change | None:
+    """Return a change that holds other ids to find its course by, None where the event has none of them."""
+    assignment_id = local_id(body.assignment_id)
+    section_id = local_id(body.course_section_id)
+    enrollment_id = local_id(body.enrollment_id)
+    if not (assignment_id or section_id or enrollment_id):
+        return None
+    return Change(kind, None, assignment_id=assignment_id, section_id=section_id, enrollment_id=enrollment_id)

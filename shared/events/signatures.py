@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal
 
 from jwt import PyJWK, PyJWTError
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,24 +28,16 @@ _TOKEN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
 _FROM_BASE64URL = bytes.maketrans(b"-_", b"+/")
 
 
-class NotFromCanvas(Exception):
-    """The event is not signed by Canvas, or not of this district. `code` says which check refused it."""
+class UntrustedEvent(Exception):
+    """The event is not signed by Canvas, or not of this district. `code` names the check that rejected it."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
 
-class SigningKeys(Protocol):
-    """The public keys that Canvas signs with."""
-
-    async def key(self, key_id: str) -> PyJWK | None:
-        """Return the key of this id, None if Canvas has no such key. Raises: ServiceUnavailable."""
-        ...
-
-
 class _Header(BaseModel):
-    """The only header a token may have. The algorithm is ours to name, never the token's; no extension is known."""
+    """The only header a token may have: the token does not choose the algorithm, and no extension is known."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -66,32 +58,32 @@ class SignedToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Senders:
-    """Whom to believe. No `issuers` accepts any, and a missing one; no `root_account_uuid` accepts any district."""
+class TrustedSenders:
+    """Whose events are accepted. No `issuers` accepts any, and a missing one; no `root_account_uuid` any district."""
 
     root_account_uuid: str
     issuers: frozenset[str] = frozenset()
 
     def check_district(self, event: LiveEvent) -> None:
-        """Raise `NotFromCanvas` unless the event is of this district."""
+        """Raise `UntrustedEvent` unless the event is of this district."""
         if self.root_account_uuid and event.metadata.root_account_uuid != self.root_account_uuid:
-            raise NotFromCanvas("foreign_district")
+            raise UntrustedEvent("foreign_district")
 
     def check_claims(self, event: LiveEvent, now: datetime) -> None:
-        """Raise `NotFromCanvas` unless `iss`, `exp` and `nbf` are fine; a token without expiry does not expire."""
+        """Raise `UntrustedEvent` unless `iss`, `exp` and `nbf` are fine; a token without expiry does not expire."""
         if self.issuers and not (isinstance(event.iss, str) and event.iss in self.issuers):
-            raise NotFromCanvas("foreign_issuer")
+            raise UntrustedEvent("foreign_issuer")
         if event.exp is not None and now.timestamp() > event.exp + CLOCK_TOLERANCE.total_seconds():
-            raise NotFromCanvas("expired")
+            raise UntrustedEvent("expired")
         if event.nbf is not None and now.timestamp() < event.nbf - CLOCK_TOLERANCE.total_seconds():
-            raise NotFromCanvas("not_yet_valid")
+            raise UntrustedEvent("not_yet_valid")
 
 
 def read_token(raw: bytes) -> SignedToken:
     """Return the parts of a compact JWT.
 
     Only its short header is parsed before the signature is checked, so that forging costs us little.
-    Raises: MalformedEvent, if the bytes do not even look like a token; NotFromCanvas, if it is not one of Canvas's.
+    Raises: MalformedEvent, if the bytes do not even look like a token; UntrustedEvent, if it is not one of Canvas's.
     """
     if raw.count(b".") != 2 or raw.translate(None, _TOKEN_BYTES):
         raise MalformedEvent("neither_json_nor_jwt")
@@ -102,17 +94,17 @@ def read_token(raw: bytes) -> SignedToken:
         key_id = _known_key_id(header) if len(header) <= USUAL_HEADER_BYTES else _key_id(header)
         return SignedToken(key_id, signed, claims, _from_base64url(signature))
     except (ValidationError, binascii.Error):
-        raise NotFromCanvas("not_signed") from None
+        raise UntrustedEvent("not_signed") from None
 
 
 def verified_claims(token: SignedToken, key: PyJWK) -> bytes:
-    """Return the token's claims, which are the event as JSON, once the signature holds. Raises: NotFromCanvas."""
+    """Return the token's claims, which are the event as JSON, once the signature holds. Raises: UntrustedEvent."""
     if not key.Algorithm.verify(token.signed, key.key, token.signature):
-        raise NotFromCanvas("bad_signature")
+        raise UntrustedEvent("bad_signature")
     try:
         return _from_base64url(token.claims)
     except binascii.Error:
-        raise NotFromCanvas("not_signed") from None
+        raise UntrustedEvent("not_signed") from None
 
 
 def _key_id(header: bytes) -> str:
@@ -141,7 +133,7 @@ def _signing_key(jwk: object) -> PyJWK | None:
     try:
         key = PyJWK(jwk, algorithm=ALGORITHM)
     except (PyJWTError, ValueError, TypeError, AttributeError, ArithmeticError):
-        # A key we cannot read must not take the others with it; events signed with it are refused.
+        # The others stay usable; events signed with this key are rejected.
         return None
     return key if key.key.key_size >= MIN_KEY_BITS else None
 

@@ -12,8 +12,7 @@ from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.plan import CreateStep, WriteScoresStep
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from shared.domain.passback.rules.reasons import Reason
-from shared.events.event_mapping import change_of
-from shared.events.live_events import parse
+from shared.events.live_events import parse, to_change
 from tests.fakes import FakeChanges, FakeDueDates, FakeRecords, FakeUnknownChanges
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.workers.grade_passback.school import NOW, OTHER, School
@@ -40,7 +39,7 @@ def test_an_assignment_deleted_in_canvas_is_reported() -> None:
 
 def test_a_canvas_change_starts_a_sync() -> None:
     """Ways to start a sync: "A Canvas change (automatic)"."""
-    change = change_of(parse(GRADED))
+    change = to_change(parse(GRADED))
     assert change is not None
     assert (change.course_id, change.assignment_id, change.cause) == ("101", "11", ChangeCause.EVENT)
 

@@ -7,7 +7,7 @@ import pytest
 from celery import Celery, signals
 from celery.app.log import Logging
 
-from shared.adapters.telemetry.celery_logs import route_celery_logs
+from shared.adapters.telemetry.logging import route_celery_logs
 
 
 @pytest.fixture(autouse=True)

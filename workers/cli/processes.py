@@ -39,7 +39,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8080) -> None:
 
 def beat() -> None:
     """Run Celery beat, which starts scheduled tasks. Any number may run; a task runs once per interval."""
-    from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
+    from shared.adapters.telemetry.logging import route_celery_logs  # noqa: PLC0415
 
     settings = _settings()
     route_celery_logs()
@@ -72,7 +72,7 @@ def sqs() -> None:
     from shared.adapters.redis.operations.counters import CounterBuffer  # noqa: PLC0415
     from shared.adapters.redis.sync_queue.stream_writer import SqsWriter  # noqa: PLC0415
     from shared.adapters.sqs.queue import sqs_queue  # noqa: PLC0415
-    from shared.events.signatures import Senders  # noqa: PLC0415
+    from shared.events.signatures import TrustedSenders  # noqa: PLC0415
     from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog  # noqa: PLC0415
     from workers.web.receivers.sqs import RECEIVER, SqsConsumer  # noqa: PLC0415
 
@@ -85,7 +85,7 @@ def sqs() -> None:
         consumer = SqsConsumer(
             sqs_queue(settings),
             SqsWriter(client, keys),
-            Senders(settings.canvas_root_account_uuid),
+            TrustedSenders(settings.canvas_root_account_uuid),
             rejections,
             stopped,
             IntakeMetrics(counters, RECEIVER),

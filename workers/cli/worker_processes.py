@@ -19,8 +19,7 @@ def provisioning_worker() -> None:
 
 def _settings_for(process: str) -> config.Settings:
     """Return the settings. Configures logs and traces by them."""
-    from shared.adapters.telemetry.celery_logs import route_celery_logs  # noqa: PLC0415
-    from shared.adapters.telemetry.logging import configure_logging  # noqa: PLC0415
+    from shared.adapters.telemetry.logging import configure_logging, route_celery_logs  # noqa: PLC0415
     from shared.adapters.telemetry.tracing import start_tracing  # noqa: PLC0415
     from workers.celery.worker import trace_tasks  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats, process_key
-from shared.adapters.telemetry.systemd import tell_alive
+from shared.adapters.telemetry.systemd import notify_systemd
 from shared.config import Settings
 from shared.log_events import LogEvent
 from workers.runtime.vital_threads import VitalThread
@@ -36,7 +36,7 @@ class HeartbeatThread:
         *,
         is_alive: Callable[[], bool] = lambda: True,
         every: timedelta = HEARTBEAT_INTERVAL,
-        supervisor: Callable[[], None] = tell_alive,
+        supervisor: Callable[[], None] = notify_systemd,
     ) -> None:
         self._heartbeats = heartbeats
         self._process = process

@@ -25,7 +25,7 @@ MAX_BYTES = 64_000
 
 
 class JwksKeys:
-    """The `SigningKeys` behind a JWKS address.
+    """The `JwksKeys` behind a JWKS address.
 
     Canvas rotates monthly and lists previous, current and next key. An unknown id causes one fetch that all askers
     share. Fetches have a budget (a burst, then one per pause), so that forged ids cause little traffic. While the

@@ -7,7 +7,7 @@ message again that was not deleted within the queue's visibility timeout.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -18,9 +18,9 @@ from shared.domain.causes import Cause
 from shared.errors import ServiceUnavailable
 
 MAX_PER_BATCH = 10
-# Long enough to spare requests, short enough to end soon after being told to.
+# Long enough to save requests, short enough to stop soon.
 MAX_POLL = timedelta(seconds=5)
-RETRY_AFTER = timedelta(seconds=5)
+RETRY_DELAY = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +32,23 @@ class SqsMessage:
     body: str
 
 
-class SqsClient(Protocol):
-    """What is used of boto3's client, which has no types."""
-
-    def receive_message(self, **options: object) -> dict[str, list[dict[str, str]]]:
-        """Return the next messages."""
-        ...
-
-    def delete_message_batch(self, **options: object) -> dict[str, object]:
-        """Delete messages."""
-        ...
-
-
 class SqsQueue:
-    """One queue. Raises `ServiceUnavailable` where SQS does not do as asked."""
+    """One queue. Raises `ServiceUnavailable` where a call of SQS fails."""
 
-    def __init__(self, client: SqsClient, url: str, longest_poll: timedelta = MAX_POLL) -> None:
+    def __init__(self, client: Any, url: str, max_poll: timedelta = MAX_POLL) -> None:
         self._client = client
         self._url = url
-        self._longest_poll_s = round(longest_poll.total_seconds())
+        self._max_poll_s = round(max_poll.total_seconds())
 
     def receive(self) -> list[SqsMessage]:
         """Return the next messages, at most ten; waits a few seconds for the first."""
         try:
-            answer = self._client.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=MAX_PER_BATCH, WaitTimeSeconds=self._longest_poll_s
+            response = self._client.receive_message(
+                QueueUrl=self._url, MaxNumberOfMessages=MAX_PER_BATCH, WaitTimeSeconds=self._max_poll_s
             )
         except (BotoCoreError, ClientError) as error:
             raise _unavailable("ReceiveMessage", error) from error
-        return [SqsMessage(m["MessageId"], m["ReceiptHandle"], m["Body"]) for m in answer.get("Messages", [])]
+        return [SqsMessage(m["MessageId"], m["ReceiptHandle"], m["Body"]) for m in response.get("Messages", [])]
 
     def delete(self, messages: Sequence[SqsMessage]) -> None:
         """Delete up to ten messages. One that SQS fails to delete comes again, which does no harm."""
@@ -71,23 +59,23 @@ class SqsQueue:
             raise _unavailable("DeleteMessageBatch", error) from error
 
 
-def sqs_queue(settings: Settings, longest_poll: timedelta = MAX_POLL) -> SqsQueue:
+def sqs_queue(settings: Settings, max_poll: timedelta = MAX_POLL) -> SqsQueue:
     """Return the queue of the settings; credentials come from AWS's usual places. Raises `ConfigurationError`."""
     settings.require("sqs_queue_url")
-    read_timeout_s = longest_poll.total_seconds() + 10
+    read_timeout_s = max_poll.total_seconds() + 10
     try:
-        client: SqsClient = boto3.client(
+        client = boto3.client(
             "sqs",
             config=Config(connect_timeout=5, read_timeout=read_timeout_s, retries={"total_max_attempts": 1}),
         )
     except NoRegionError:
         raise ConfigurationError("no AWS region: set AWS_DEFAULT_REGION, such as us-east-1") from None
-    return SqsQueue(client, settings.sqs_queue_url, longest_poll)
+    return SqsQueue(client, settings.sqs_queue_url, max_poll)
 
 
 def _unavailable(action: str, error: Exception) -> ServiceUnavailable:
     # The texts of AWS's errors name accounts and users; their codes do not.
     code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
     return ServiceUnavailable(
-        f"SQS {action}: {code or type(error).__name__}", cause=Cause.SQS_UNAVAILABLE, delay=RETRY_AFTER
+        f"SQS {action}: {code or type(error).__name__}", cause=Cause.SQS_UNAVAILABLE, delay=RETRY_DELAY
     )

@@ -1,4 +1,4 @@
-"""Exceptions as fields: what they are and the way they came, without their text, which may quote what was worked on."""
+"""Logs exceptions as fields: their types and stack, without their text, which may quote personal data."""
 
 import logging
 import sys
@@ -15,6 +15,7 @@ from shared.log_events import LogEvent
 log = structlog.get_logger()
 
 MAX_STACK_FRAMES = 25
+KNOWN_ERRORS = ("Couldn't ack", "Couldn't reject")
 
 
 def exception_fields(error: BaseException) -> dict[str, object]:
@@ -22,8 +23,8 @@ def exception_fields(error: BaseException) -> dict[str, object]:
     return {"error": " from ".join(_kinds(error)), "way": _stack(error)[-MAX_STACK_FRAMES:]}
 
 
-def without_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace a traceback by its fields. A processor of structlog."""
+def drop_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace a traceback by its fields. A structlog processor."""
     given = event.pop("exc_info", None)
     error = _error_in(given)
     if error is None:
@@ -32,7 +33,7 @@ def without_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 
 def log_uncaught() -> None:
-    """Log what nobody caught, in any thread, instead of printing it with its text."""
+    """Log uncaught exceptions of any thread, instead of printing them with their text."""
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
 
@@ -77,18 +78,15 @@ def _stack(error: BaseException) -> list[str]:
     return [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
 
 
-class WithoutExceptionTexts(logging.Filter):
-    """Replaces exceptions among a library's log arguments by their types: their texts may quote data."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the record, with the types."""
-        if isinstance(record.msg, BaseException):
-            record.msg = type(record.msg).__name__
-        if isinstance(record.args, tuple):
-            record.args = tuple(_type_of_exception(argument) for argument in record.args)
-        elif isinstance(record.args, dict):
-            record.args = {name: _type_of_exception(argument) for name, argument in record.args.items()}
-        return True
+def drop_exception_texts(record: logging.LogRecord) -> bool:
+    """Replace exceptions among a library's log arguments by their types: their texts may quote data. A log filter."""
+    if isinstance(record.msg, BaseException):
+        record.msg = type(record.msg).__name__
+    if isinstance(record.args, tuple):
+        record.args = tuple(_type_of_exception(argument) for argument in record.args)
+    elif isinstance(record.args, dict):
+        record.args = {name: _type_of_exception(argument) for name, argument in record.args.items()}
+    return True
 
 
 def _type_of_exception(argument: object) -> object:
@@ -100,16 +98,11 @@ def _type_of_exception(argument: object) -> object:
     return argument
 
 
-class LowerExpectedAlarms(logging.Filter):
-    """Makes warnings of what Celery calls critical and passback expects.
+def downgrade_known_errors(record: logging.LogRecord) -> bool:
+    """Make warnings of errors that Celery calls critical and passback expects. A log filter.
 
     A worker whose Redis went away could not acknowledge what it was doing. The message is a hint, and comes again.
     """
-
-    BEGINNINGS = ("Couldn't ack", "Couldn't reject")
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the record, perhaps as a warning."""
-        if record.levelno > logging.WARNING and str(record.msg).startswith(self.BEGINNINGS):
-            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
-        return True
+    if record.levelno > logging.WARNING and str(record.msg).startswith(KNOWN_ERRORS):
+        record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+    return True

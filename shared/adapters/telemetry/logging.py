@@ -1,4 +1,4 @@
-"""Log lines: one renderer for passback's own events and for what libraries write, with a net under both."""
+"""Log lines: one renderer for passback's own events and for those of libraries; both are redacted."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from shared.adapters.telemetry.exceptions import LowerExpectedAlarms, WithoutExceptionTexts, without_texts
+from shared.adapters.telemetry.exceptions import downgrade_known_errors, drop_exception_texts, drop_message
 from shared.adapters.telemetry.redaction import redactor
 from shared.config import Settings
 
@@ -18,7 +18,7 @@ QUIET_LOGGERS = ("httpx", "httpcore", "uvicorn.access", "celery.worker.strategy"
 # These print the text of whatever was raised; signals and the fields beside the line say it without.
 SILENT_LOGGERS = ("celery.app.trace",)
 # What these write after their first line is the repr of an exception.
-FIRST_LINE_LOGGERS = ("asyncio",)
+ONE_LINE_LOGGERS = ("asyncio",)
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -26,8 +26,8 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     stream = sys.stderr if stream is None else stream
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_formatter(settings, stream))
-    handler.addFilter(LowerExpectedAlarms())
-    handler.addFilter(WithoutExceptionTexts())
+    handler.addFilter(downgrade_known_errors)
+    handler.addFilter(drop_exception_texts)
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers = [handler]
@@ -48,8 +48,20 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     )
 
 
+def route_celery_logs() -> None:
+    """Keep Celery from installing handlers and levels of its own; its logs then reach the root logger's."""
+    from celery import signals  # noqa: PLC0415  # slow to import, and most commands do without
+
+    # Celery leaves logging alone as soon as anything is connected.
+    signals.setup_logging.connect(_already_configured, weak=False, dispatch_uid="passback.logging")
+
+
+def _already_configured(**_: object) -> None:
+    pass
+
+
 def secrets_of(settings: Settings) -> list[str]:
-    """Return every secret these settings hold, for the net: tokens, passwords, and Redis's password."""
+    """Return every secret of these settings, for redaction: tokens, passwords, and Redis's password."""
     values = (getattr(settings, name) for name in type(settings).model_fields)
     secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
     redis_password = urlsplit(settings.redis_url).password or ""
@@ -66,20 +78,20 @@ def _formatter(settings: Settings, stream: TextIO) -> logging.Formatter:
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_logger_name,
             *_stamps(),
-            _first_line,
+            _cut_to_one_line,
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            without_texts,
+            drop_message,
             redactor(secrets_of(settings)),
             _renderer(stream),
         ],
     )
 
 
-def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _cut_to_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Cut what follows the first line of loggers that add an exception's text there."""
-    if event.get("logger") in FIRST_LINE_LOGGERS:
+    if event.get("logger") in ONE_LINE_LOGGERS:
         event["event"] = str(event["event"]).partition("\n")[0]
     return event
 

@@ -1,6 +1,6 @@
-"""The last net under the logs: what looks like a secret or a person is masked, whoever wrote the line.
+"""Redacts log lines: what looks like a secret or a person is masked, whoever wrote the line.
 
-Nothing should ever land here: log lines carry ids. The net is for what libraries print and for mistakes.
+passback's own log lines carry ids only. This is for what libraries print, and for mistakes.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 MASK = "[redacted]"
-# Shorter values would mask ordinary words; nobody's real secret is that short.
+# Shorter values would mask ordinary words; real secrets are longer.
 MIN_KNOWN_SECRET = 6
 
 _SENSITIVE = (
@@ -21,7 +21,7 @@ _SECRET_FIELD = re.compile(rf"(?i)(?:^|[_-]){_SENSITIVE}s?$|(?:^|[_-])e[_-]?mail
 MAX_TEXT = 2_000
 CUT = " …"
 
-# Each begins only where a run of its characters begins, so that no text is gone through from each of its places.
+# Each begins only where a run of its characters begins, so that no text is scanned from each of its positions.
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # User and password of a URL, then its query, which Canvas fills with tokens and searches with names.
     (re.compile(r"(://)[^/\s@]*@"), rf"\1{MASK}@"),

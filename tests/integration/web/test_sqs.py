@@ -25,7 +25,7 @@ from shared.adapters.sqs.queue import SqsMessage, SqsQueue, sqs_queue
 from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings, load
 from shared.errors import ServiceUnavailable
-from shared.events.signatures import Senders
+from shared.events.signatures import TrustedSenders
 from shared.ports.passback import ignore_count
 from shared.queues import Stream
 from workers.dev.embedded_redis import EmbeddedRedis
@@ -61,7 +61,7 @@ class Sqs:
     def __init__(self, endpoint: str, settings: Settings) -> None:
         self.client: Any = boto3.client("sqs", region_name="us-east-1", endpoint_url=endpoint)
         self.url = settings.sqs_queue_url
-        self.queue: SqsQueue = sqs_queue(settings, longest_poll=AT_ONCE)
+        self.queue: SqsQueue = sqs_queue(settings, max_poll=AT_ONCE)
 
     def send(self, *bodies: str) -> None:
         for body in bodies:
@@ -98,7 +98,7 @@ class Consumer:
         refusals = RejectionLog(ManualClock(datetime(2031, 10, 6, tzinfo=UTC)))
         writer = SqsWriter(self.redis, self.keys)
         self.consumer = SqsConsumer(
-            queue, writer, Senders(UUID), refusals, self.stopped, IntakeMetrics(ignore_count, RECEIVER)
+            queue, writer, TrustedSenders(UUID), refusals, self.stopped, IntakeMetrics(ignore_count, RECEIVER)
         )
 
     def stored(self, stream: Stream) -> list[dict[bytes, bytes]]:

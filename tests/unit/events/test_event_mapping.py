@@ -6,12 +6,11 @@ import pytest
 from event_samples import SHARD, raw
 
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
-from shared.events.event_mapping import ECHOES, MEANINGS, change_of
-from shared.events.live_events import parse
+from shared.events.live_events import EVENT_KINDS, SIS_IMPORT_EVENTS, parse, to_change
 
 
 def meaning(**changes: object) -> Change | None:
-    return change_of(parse(raw(**changes)))
+    return to_change(parse(raw(**changes)))
 
 
 NO_CONTEXT = ("context_type", "context_id")
@@ -117,7 +116,7 @@ def test_the_enrollment_of_a_test_student_means_nothing() -> None:
     assert meaning(name="enrollment_created", body={"course_id": "61", "type": "StudentViewEnrollment"}) is None
 
 
-@pytest.mark.parametrize("name", sorted(ECHOES))
+@pytest.mark.parametrize("name", sorted(SIS_IMPORT_EVENTS))
 def test_an_import_of_rosters_means_nothing_by_row(name: str) -> None:
     """What a SIS import says of each of its rows is of no interest; the same event of a person is."""
     job = {"job_id": "1020000000000123", "job_tag": "SIS::CSV::ImportRefactored#run_parallel_importer"}
@@ -127,7 +126,7 @@ def test_an_import_of_rosters_means_nothing_by_row(name: str) -> None:
     assert meaning(name=name, metadata={"job_tag": 7}) is not None
 
 
-@pytest.mark.parametrize("name", sorted(set(MEANINGS) - ECHOES))
+@pytest.mark.parametrize("name", sorted(set(EVENT_KINDS) - SIS_IMPORT_EVENTS))
 def test_work_and_grades_count_whoever_changes_them(name: str) -> None:
     """Whatever job it came from, an event of a grade or an assignment is of interest."""
     assert meaning(name=name, metadata={"job_tag": "SIS::CSV::ImportRefactored#run_parallel_importer"}) is not None
@@ -138,6 +137,6 @@ def test_nothing_personal_is_in_a_change() -> None:
     event = json.loads(raw())
     event["body"] |= {"assignment_name": "private", "grade": "private", "student_sis_id": "private"}
 
-    for name in MEANINGS:
+    for name in EVENT_KINDS:
         event["metadata"] |= {"event_name": name, "user_login": "private"}
-        assert "private" not in repr(change_of(parse(json.dumps(event).encode())))
+        assert "private" not in repr(to_change(parse(json.dumps(event).encode())))

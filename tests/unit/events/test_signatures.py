@@ -17,8 +17,8 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from shared.events.live_events import MalformedEvent, parse
 from shared.events.signatures import (
     CLOCK_TOLERANCE,
-    NotFromCanvas,
-    Senders,
+    TrustedSenders,
+    UntrustedEvent,
     keys_by_id,
     read_token,
     verified_claims,
@@ -55,7 +55,7 @@ def test_a_changed_token_is_refused(position: int) -> None:
     changed = bytearray(token())
     changed[position] = ord("A") if changed[position] != ord("A") else ord("B")
 
-    with pytest.raises(NotFromCanvas):
+    with pytest.raises(UntrustedEvent):
         verified_claims(read_token(bytes(changed)), keys_by_id({"keys": [jwk()]})["current"])
 
 
@@ -64,7 +64,7 @@ def test_a_strangers_signature_is_refused() -> None:
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     forged = jwt.encode(event(), stranger, "RS256", {"kid": "current"}).encode()
 
-    with pytest.raises(NotFromCanvas, match="bad_signature"):
+    with pytest.raises(UntrustedEvent, match="bad_signature"):
         verified_claims(read_token(forged), keys_by_id({"keys": [jwk()]})["current"])
 
 
@@ -73,7 +73,7 @@ def test_only_rs256_is_accepted(algorithm: object) -> None:
     """A header that names any other algorithm is refused before anything is verified."""
     forged = b".".join([part({"alg": algorithm, "kid": "current"}), part(event()), b""])
 
-    with pytest.raises(NotFromCanvas, match="not_signed"):
+    with pytest.raises(UntrustedEvent, match="not_signed"):
         read_token(forged)
 
 
@@ -83,7 +83,7 @@ def test_the_public_key_is_no_shared_secret() -> None:
     signed = b".".join([part({"alg": "RS256", "kid": "current"}), part(event())])
     forged = signed + b"." + part(hmac.new(pem, signed, hashlib.sha256).digest())
 
-    with pytest.raises(NotFromCanvas, match="bad_signature"):
+    with pytest.raises(UntrustedEvent, match="bad_signature"):
         verified_claims(read_token(forged), keys_by_id({"keys": [jwk()]})["current"])
 
 
@@ -101,7 +101,7 @@ def test_the_public_key_is_no_shared_secret() -> None:
 )
 def test_odd_headers_are_refused(header: object) -> None:
     """A header without key id, with extensions, or that is no JSON object, is refused."""
-    with pytest.raises(NotFromCanvas, match="not_signed"):
+    with pytest.raises(UntrustedEvent, match="not_signed"):
         read_token(b".".join([part(header), part(event()), b"c2ln"]))
 
 
@@ -140,8 +140,8 @@ def test_a_set_without_keys_is_empty(key_set: dict[str, object]) -> None:
 @pytest.mark.parametrize("uuid", ["root-uuid-of-another-district", None, "", 5, [UUID], UUID + " "])
 def test_another_district_is_refused(uuid: object) -> None:
     """An event whose root account is not ours, or is not named, is refused."""
-    with pytest.raises(NotFromCanvas, match="foreign_district"):
-        Senders(UUID).check_district(parse(raw(metadata={"root_account_uuid": uuid})))
+    with pytest.raises(UntrustedEvent, match="foreign_district"):
+        TrustedSenders(UUID).check_district(parse(raw(metadata={"root_account_uuid": uuid})))
 
 
 @pytest.mark.parametrize("issuer", [None, "https://elsewhere.example", 5, ["https://canvas.example"]])
@@ -149,13 +149,13 @@ def test_a_listed_issuer_is_needed(issuer: object) -> None:
     """Where issuers are listed, another one or none is refused."""
     claims = json.dumps({**event(), "iss": issuer}).encode()
 
-    with pytest.raises(NotFromCanvas, match="foreign_issuer"):
-        Senders(UUID, frozenset({"https://canvas.example"})).check_claims(parse(claims), NOW)
+    with pytest.raises(UntrustedEvent, match="foreign_issuer"):
+        TrustedSenders(UUID, frozenset({"https://canvas.example"})).check_claims(parse(claims), NOW)
 
 
 def test_without_a_list_any_issuer_is_fine() -> None:
     """An empty list accepts an event that names no issuer."""
-    Senders(UUID).check_claims(parse(raw()), NOW)
+    TrustedSenders(UUID).check_claims(parse(raw()), NOW)
 
 
 def expiring(at: datetime) -> bytes:
@@ -164,10 +164,10 @@ def expiring(at: datetime) -> bytes:
 
 def test_an_expired_token_is_refused() -> None:
     """A token whose expiry is longer past than clocks may differ is refused."""
-    with pytest.raises(NotFromCanvas, match="expired"):
-        Senders(UUID).check_claims(parse(expiring(NOW - CLOCK_TOLERANCE - timedelta(seconds=1))), NOW)
+    with pytest.raises(UntrustedEvent, match="expired"):
+        TrustedSenders(UUID).check_claims(parse(expiring(NOW - CLOCK_TOLERANCE - timedelta(seconds=1))), NOW)
 
 
 def test_clocks_may_differ_a_little() -> None:
     """A token that expired just now is accepted."""
-    Senders(UUID).check_claims(parse(expiring(NOW - CLOCK_TOLERANCE)), NOW)
+    TrustedSenders(UUID).check_claims(parse(expiring(NOW - CLOCK_TOLERANCE)), NOW)

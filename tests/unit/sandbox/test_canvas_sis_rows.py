@@ -5,8 +5,7 @@ import json
 import pytest
 from sis_canvas import COURSES, EVERYTHING, SECTIONS, TERMS, USERS, SisWorld, provisioned, zip_of
 
-from shared.events.event_mapping import change_of, is_echo
-from shared.events.live_events import parse
+from shared.events.live_events import is_sis_import_event, parse, to_change
 
 COURSE_HEADER = COURSES.splitlines()[0]
 SECTION_HEADER = SECTIONS.splitlines()[0]
@@ -279,9 +278,9 @@ def test_import_storms_cost_passback_nothing() -> None:
     world = SisWorld()
     world.imported(EVERYTHING)
     events = [parse(json.dumps(event.payload).encode()) for event in world.announced]
-    echoes = [event for event in events if is_echo(event)]
+    echoes = [event for event in events if is_sis_import_event(event)]
     assert {event.metadata.event_name for event in echoes} >= {"enrollment_created"}
-    assert {change_of(event) for event in echoes} == {None}
+    assert {to_change(event) for event in echoes} == {None}
 
 
 def test_hand_edits_are_deeds() -> None:

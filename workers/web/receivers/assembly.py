@@ -23,7 +23,7 @@ from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, Webhook
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError, Settings
 from shared.errors import ServiceUnavailable
-from shared.events.signatures import ISSUERS, Senders, SigningKeys
+from shared.events.signatures import ISSUERS, TrustedSenders
 from shared.ports.passback import Count, ignore_count
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.canvas_events import CanvasEvents
@@ -46,7 +46,7 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 def create_app(
     settings: Settings,
     writer: ChangeWriter,
-    keys: SigningKeys,
+    keys: JwksKeys,
     *,
     webhook_ids: WebhookIds,
     mark_rosters_changed: Callable[[], Awaitable[None]],
@@ -65,7 +65,7 @@ def create_app(
     """
     if not settings.live_events_allow_unsigned:
         settings.require("canvas_root_account_uuid")
-    senders = Senders(settings.canvas_root_account_uuid, ISSUERS)
+    senders = TrustedSenders(settings.canvas_root_account_uuid, ISSUERS)
     canvas_events = CanvasEvents(
         writer,
         keys,

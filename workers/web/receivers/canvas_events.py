@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from shared.adapters.canvas.jwks import JwksKeys
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
-from shared.events.event_mapping import change_of
-from shared.events.live_events import LiveEvent, MalformedEvent, parse
-from shared.events.signatures import NotFromCanvas, Senders, SigningKeys, read_token, verified_claims
+from shared.events.live_events import LiveEvent, MalformedEvent, parse, to_change
+from shared.events.signatures import TrustedSenders, UntrustedEvent, read_token, verified_claims
 from workers.web.receivers.intake_metrics import IntakeMetrics
 from workers.web.receivers.responses import INVALID_SIGNATURE, MALFORMED_EVENT, UNAVAILABLE, RequestRejected
 from workers.web.receivers.routing import RawHeaders
@@ -23,8 +23,8 @@ class CanvasEvents:
     def __init__(
         self,
         writer: ChangeWriter,
-        keys: SigningKeys,
-        senders: Senders,
+        keys: JwksKeys,
+        senders: TrustedSenders,
         now: Callable[[], datetime],
         metrics: IntakeMetrics,
         *,
@@ -48,7 +48,7 @@ class CanvasEvents:
             self._metrics.count_change(change)
         except MalformedEvent as error:
             raise RequestRejected(MALFORMED_EVENT, str(error)) from None
-        except NotFromCanvas as error:
+        except UntrustedEvent as error:
             raise RequestRejected(INVALID_SIGNATURE, error.code) from None
         except ServiceUnavailable as error:
             raise RequestRejected(UNAVAILABLE, error.cause, error.delay) from None
@@ -57,20 +57,20 @@ class CanvasEvents:
         raw = body.strip(JWT_PADDING)
         event = self._unsigned(raw) if raw.startswith(b"{") else await self._signed(raw)
         self._senders.check_district(event)
-        return change_of(event)
+        return to_change(event)
 
     def _unsigned(self, raw: bytes) -> LiveEvent:
         """Parse an unsigned event. Where none are allowed, a malformed one is still reported as malformed."""
         event = parse(raw)
         if not self._allow_unsigned:
-            raise NotFromCanvas("unsigned")
+            raise UntrustedEvent("unsigned")
         return event
 
     async def _signed(self, raw: bytes) -> LiveEvent:
         token = read_token(raw)
         key = await self._keys.key(token.key_id)
         if key is None:
-            raise NotFromCanvas("unknown_key")
+            raise UntrustedEvent("unknown_key")
         event = parse(verified_claims(token, key))
         self._senders.check_claims(event, self._now())
         return event

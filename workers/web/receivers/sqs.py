@@ -11,9 +11,8 @@ from shared.adapters.redis.sync_queue.stream_writer import SqsWriter, Unreadable
 from shared.adapters.sqs.queue import SqsMessage, SqsQueue
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
-from shared.events.event_mapping import change_of
-from shared.events.live_events import MalformedEvent, parse
-from shared.events.signatures import NotFromCanvas, Senders
+from shared.events.live_events import MalformedEvent, parse, to_change
+from shared.events.signatures import TrustedSenders, UntrustedEvent
 from shared.log_events import LogEvent
 from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog
 from workers.web.receivers.responses import INVALID_SIGNATURE, MALFORMED_EVENT, RequestRejected
@@ -30,7 +29,7 @@ class SqsConsumer:
         self,
         queue: SqsQueue,
         writer: SqsWriter,
-        senders: Senders,
+        senders: TrustedSenders,
         rejections: RejectionLog,
         stopped: threading.Event,
         metrics: IntakeMetrics,
@@ -75,10 +74,10 @@ class SqsConsumer:
         except MalformedEvent as error:
             self._rejections.record(RECEIVER, RequestRejected(MALFORMED_EVENT, str(error)))
             return Unreadable(RECEIVER, message.id, str(error), len(raw))
-        except NotFromCanvas as error:
+        except UntrustedEvent as error:
             self._rejections.record(RECEIVER, RequestRejected(INVALID_SIGNATURE, error.code))
             return None
-        change = change_of(event)
+        change = to_change(event)
         if change is None:
             self._metrics.count_change(None)
         return change

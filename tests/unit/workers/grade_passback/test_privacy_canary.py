@@ -31,8 +31,7 @@ from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.outcome import Outcome
 from shared.domain.passback.changes import ChangeCause, DebounceWindow, PendingChanges
-from shared.events.event_mapping import change_of
-from shared.events.live_events import parse
+from shared.events.live_events import parse, to_change
 from shared.queues import Queue, Stream, Task
 from tests.fakes import whole_turn
 from tests.unit.adapters.scripted_remote import ScriptedRemote, answer, text
@@ -214,7 +213,7 @@ def _hear(client: redis.Redis, keys: Keys) -> None:
         metadata={"context_id": "41", "user_login": MAIL, "url": f"https://canvas.test/?q={NAME}"},
         body={"assignment_id": "71", "student_sis_id": NAME, "score": float(SCORE), "title": WORK},
     )
-    change = change_of(parse(json.dumps(heard).encode()))
+    change = to_change(parse(json.dumps(heard).encode()))
     assert change is not None
     client.xadd(keys.stream(STREAM_OF[change.kind]), encode(change))
 

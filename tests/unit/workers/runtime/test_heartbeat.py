@@ -10,7 +10,7 @@ import fakeredis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.adapters.telemetry.systemd import tell_alive
+from shared.adapters.telemetry.systemd import notify_systemd
 from workers.runtime.heartbeat import HeartbeatThread
 
 OFTEN = timedelta(milliseconds=5)
@@ -67,7 +67,7 @@ def test_a_heart_tells_the_supervisor(tmp_path: Path) -> None:
         systemd.settimeout(5)
         heartbeat_thread = HeartbeatThread(
             Heartbeats(fakeredis.FakeRedis(server=server), Keys()), "web@here:1", every=OFTEN,
-            supervisor=lambda: tell_alive(str(tmp_path / "notify")),
+            supervisor=lambda: notify_systemd(str(tmp_path / "notify")),
         )  # fmt: skip
         heartbeat_thread.start()
         heard = [systemd.recv(100) for _ in range(2)]
@@ -90,5 +90,5 @@ def test_a_heart_that_does_not_work_tells_nobody(tmp_path: Path) -> None:
 
 def test_nobody_listening_is_no_trouble(tmp_path: Path) -> None:
     """Without systemd, and with one that is gone, the process goes on."""
-    tell_alive("")
-    tell_alive(str(tmp_path / "nobody"))
+    notify_systemd("")
+    notify_systemd(str(tmp_path / "nobody"))
