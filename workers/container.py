@@ -41,7 +41,7 @@ from shared.setting_types import ClearedScores
 from workers.celery.app import make_app, send_provision_task
 from workers.dead_letters import DeadLetterQueue
 from workers.erasure import Erasure
-from workers.grade_passback.apply.applier import MAX_SCORES_PER_REQUEST, PlanApplier
+from workers.grade_passback.apply.apply_plan import MAX_SCORES_PER_REQUEST, PlanApplier
 from workers.grade_passback.compare import SyncPolicy
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.explainer import CourseExplainer

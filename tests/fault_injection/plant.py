@@ -40,7 +40,7 @@ QUICK_CONSTANTS = (
     "workers.celery.app:MAX_SYNC_DURATION=20",
     "workers.grade_passback.lease:TIME_SLICE=2",
     # Small batches, so that what is killed is often killed between two of them.
-    "workers.grade_passback.apply.applier:MAX_SCORES_PER_REQUEST=7",
+    "workers.grade_passback.apply.apply_plan:MAX_SCORES_PER_REQUEST=7",
 )
 
 

@@ -20,7 +20,7 @@ from shared.domain.passback.planning.stored_forms import finding as stored_diffe
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.categories import CategoryAssociation, FoundBy, stored_match
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
-from workers.grade_passback.apply.result import ApplyResult
+from workers.grade_passback.apply.context import ApplyResult
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison
 
 NEVER_SYNCED = SectionRecord(None, State.WAITING)
@@ -114,16 +114,16 @@ def _findings(
         return placement.findings
     planned = [f.finding for f in comparison.plan.findings_of(key) if f.student_dcid is None]
     found = [*placement.findings, *planned]
-    if key in applied.kept_names:
-        found.append(applied.kept_names[key])
+    if key in applied.refused_names:
+        found.append(applied.refused_names[key])
     if key in applied.refused:
         found.append(applied.refused[key])
-    if key in applied.dead:
-        found.append(Finding(Reason.DEAD_LETTER, applied.dead[key].cause))
+    if key in applied.permanent_failures:
+        found.append(Finding(Reason.DEAD_LETTER, applied.permanent_failures[key].cause))
     elif key in applied.failed:
         found.append(Finding(Reason.RETRYING, applied.failed[key].cause))
-    elif applied.unwell is not None and _unsent(key, comparison, applied, count_assignment=True):
-        found.append(Finding(Reason.RETRYING, applied.unwell.cause))
+    elif applied.unavailable is not None and _unsent(key, comparison, applied, count_assignment=True):
+        found.append(Finding(Reason.RETRYING, applied.unavailable.cause))
     if key in applied.links:
         found += stored_differently(applied.links[key].echoes)
     return tuple(found)
@@ -247,7 +247,7 @@ def category_matches(comparison: CourseComparison, applied: ApplyResult) -> dict
         if category is None or category.by is not FoundBy.NAME or key is None or link is None:
             continue
         # PowerSchool has the assignment, in this category as far as is known.
-        if not link.is_claim and applied.is_open(key):
+        if not link.is_claim and applied.may_continue(key):
             group_id = placement.assignment.group_id
             matches[group_id] = stored_match(matches.get(group_id), category.category)
     return {group_id: match for group_id, match in matches.items() if match != earlier.get(group_id)}

@@ -25,8 +25,8 @@ from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from shared.ports.passback import CachePolicy, RosterReader
 from workers.celery.app import MAX_SYNC_DURATION
-from workers.grade_passback.apply.applier import PlanApplier
-from workers.grade_passback.apply.result import ApplyResult
+from workers.grade_passback.apply.apply_plan import PlanApplier
+from workers.grade_passback.apply.context import ApplyResult
 from workers.grade_passback.compare import CourseComparison, compare
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.course_state import category_matches, course_record, gone_record, unreadable_failures
@@ -153,7 +153,7 @@ class CourseSync:
         )
         return SyncReport(
             outcome,
-            tuple(_once_per_assignment([*applied.dead.values(), *unreadable_failures(comparison)])),
+            tuple(_once_per_assignment([*applied.permanent_failures.values(), *unreadable_failures(comparison)])),
             _resolved(record),
             assignments_written=len(applied.written.keys() | applied.written_before.keys()),
             scores_written=scores_written,
@@ -183,10 +183,10 @@ class CourseSync:
             )
             applied = self._applier.apply(comparison, guard, context)
             applied.written_before.update(written)
-            if not applied.gone or applied.unwell is not None:
+            if not applied.deleted or applied.unavailable is not None:
                 return comparison, applied
             written.update(applied.written)
-        applied.failed.update(applied.gone)
+        applied.failed.update(applied.deleted)
         return comparison, applied
 
     def _save_category_matches(self, comparison: CourseComparison, applied: ApplyResult) -> None:
@@ -229,8 +229,8 @@ def _cache_policy(changes: PendingChanges) -> CachePolicy:
 
 
 def _outcome(comparison: CourseComparison, applied: ApplyResult) -> Outcome:
-    if applied.unwell is not None:
-        return Snooze(applied.unwell.cause, applied.unwell.delay)
+    if applied.unavailable is not None:
+        return Snooze(applied.unavailable.cause, applied.unavailable.delay)
     unread = [Failure(error.cause, str(error), id_) for id_, error in comparison.data.unread.items()]
     if applied.failed or unread:
         return Retry(tuple(_once_per_assignment([*applied.failed.values(), *unread])))

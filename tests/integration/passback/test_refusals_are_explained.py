@@ -37,7 +37,7 @@ from tests.fakes import (
     whole_turn,
 )
 from tests.integration.clients.test_clients_against_sandbox import served
-from workers.grade_passback.apply.applier import PlanApplier
+from workers.grade_passback.apply.apply_plan import PlanApplier
 from workers.grade_passback.compare import SyncPolicy, compare
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.explainer import CourseExplainer

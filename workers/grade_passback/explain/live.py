@@ -8,11 +8,11 @@ from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, 
 from shared.domain.passback.planning.plan import ClearScoresStep, Write, WriteScoresStep
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
-from workers.grade_passback.apply.result import REVEALED_BY_WRITING, ApplyResult
+from workers.grade_passback.apply.context import ApplyResult
 from workers.grade_passback.compare import CourseComparison
 from workers.grade_passback.course_state import course_record, state_of
 from workers.grade_passback.explain.response import CourseReading, ExplainQuery, Json, score_json, selected_state
-from workers.grade_passback.explain.stored import LastWrites
+from workers.grade_passback.explain.stored import REVEALED_BY_WRITING, LastWrites
 from workers.grade_passback.explain.student import live_student
 
 

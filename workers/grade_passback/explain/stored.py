@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord
 from shared.domain.passback.powerschool import AssignmentKey
-from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
+from shared.domain.passback.rules.reasons import NOTES, REASON_OF_CAUSE, Finding, Reason
 from shared.domain.passback.student_status import AssignmentState, StudentFacts, of_scores
-from workers.grade_passback.apply.result import REVEALED_BY_WRITING
 from workers.grade_passback.explain.response import (
     CourseReading,
     ExplainQuery,
@@ -17,6 +16,10 @@ from workers.grade_passback.explain.response import (
     selected_state,
 )
 
+# Only a write reveals these reasons; every other reason is found by reading.
+REVEALED_BY_WRITING = frozenset(
+    {*REASON_OF_CAUSE.values(), Reason.SCORE_NOT_CLEARED, Reason.FLAG_NOT_WITHDRAWN, Reason.RETRYING}
+)
 # With these, the rules did send the assignment; only the write failed, or is still to come.
 WRITE_ONLY_REASONS = REVEALED_BY_WRITING | NOTES | {Reason.DEAD_LETTER, Reason.NOT_GRADED_YET}
 

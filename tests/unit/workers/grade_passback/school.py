@@ -27,7 +27,7 @@ from tests.fakes import (
     whole_turn,
 )
 from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
-from workers.grade_passback.apply.applier import PlanApplier
+from workers.grade_passback.apply.apply_plan import PlanApplier
 from workers.grade_passback.compare import CourseComparison, SyncPolicy, compare
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.explainer import CourseExplainer

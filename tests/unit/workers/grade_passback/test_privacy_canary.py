@@ -38,7 +38,7 @@ from tests.unit.adapters.scripted_remote import ScriptedRemote, answer, text
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.events.event_samples import event
 from workers.celery.app import make_app
-from workers.grade_passback.apply.applier import PlanApplier
+from workers.grade_passback.apply.apply_plan import PlanApplier
 from workers.grade_passback.compare import SyncPolicy
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.lease import write_guard

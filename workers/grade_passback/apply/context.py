@@ -1,0 +1,197 @@
+"""What all writes of one plan share: the guard, the links, the audit and the result so far."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from shared.adapters.redis.course_data.audit import Audit
+from shared.adapters.redis.course_data.links import Links
+from shared.clock import Clock
+from shared.domain.outcome import Failure
+from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.planning.desired import DesiredAssignment, Link
+from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.planning.plan import ClearScoresStep, UpdateStep, WriteScoresStep
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
+from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
+from shared.errors import PermanentError, RequestRejected, ServiceUnavailable, TransientError
+from shared.ports.passback import PowerSchoolGradebook, ScoreRow
+from workers.grade_passback.compare import CourseComparison
+from workers.grade_passback.lease import WriteGuard
+
+
+@dataclass
+class ApplyResult:
+    """The result of applying a plan, by assignment and section.
+
+    Assignments in `refused_names` keep their names for now; their scores are written. Assignments in `deleted` were
+    deleted in PowerSchool after they were read; the next pass creates them. `written` counts scores, `written_before`
+    those of the sync's earlier passes.
+    """
+
+    refused: dict[AssignmentKey, Finding] = field(default_factory=dict)
+    refused_names: dict[AssignmentKey, Finding] = field(default_factory=dict)
+    refused_students: dict[AssignmentKey, dict[int, Finding]] = field(default_factory=dict)
+    failed: dict[AssignmentKey, Failure] = field(default_factory=dict)
+    permanent_failures: dict[AssignmentKey, Failure] = field(default_factory=dict)
+    deleted: dict[AssignmentKey, Failure] = field(default_factory=dict)
+    written: dict[AssignmentKey, int] = field(default_factory=dict)
+    written_before: dict[AssignmentKey, int] = field(default_factory=dict)
+    links: dict[AssignmentKey, Link] = field(default_factory=dict)
+    unavailable: ServiceUnavailable | None = None
+
+    def may_continue(self, key: AssignmentKey) -> bool:
+        """Say whether no step of this assignment failed so far."""
+        return key not in self.refused and key not in self.failed and key not in self.permanent_failures
+
+    def record_failure(self, key: AssignmentKey, error: TransientError | PermanentError) -> None:
+        """Record the error of this assignment; the others go on."""
+        if isinstance(error, TransientError):
+            self.failed[key] = Failure(error.cause, str(error), key.assignment_id)
+            return
+        words = error.error_text if isinstance(error, RequestRejected) else ""
+        reason = REASON_OF_CAUSE.get(error.cause)
+        if reason is Reason.STUDENT_REFUSED:
+            # PowerSchool named no student, and wrote nobody's score.
+            reason = Reason.REFUSED
+        if reason is None:
+            self.permanent_failures[key] = Failure(error.cause, f"{error} {words}".strip(), key.assignment_id)
+        else:
+            self.refused[key] = Finding(reason, words)
+
+    def record_write(self, key: AssignmentKey, scores: int) -> None:
+        """Count written scores, also if there are none: the assignment was written."""
+        self.written[key] = self.written.get(key, 0) + scores
+
+
+class ApplyContext:
+    """Guards and records the writes of one plan.
+
+    `guard` is called before every write, so that a worker without its lease writes nothing. `to_verify` has the
+    assignments that are read once more after all writes.
+    """
+
+    def __init__(
+        self,
+        powerschool: PowerSchoolGradebook,
+        links: Links,
+        audit: Audit,
+        clock: Clock,
+        comparison: CourseComparison,
+        guard: WriteGuard,
+        write_context: WriteContext,
+    ) -> None:
+        self.powerschool = powerschool
+        self.comparison = comparison
+        self.guard = guard
+        self.result = ApplyResult(links=dict(comparison.data.links))
+        self.to_verify: set[AssignmentKey] = set()
+        self._links = links
+        self._audit = audit
+        self._clock = clock
+        self._write_context = write_context
+        self._course_id = comparison.data.course.id
+
+    def teacher(self, section_dcid: int) -> int:
+        """Return the USERS.DCID of the section's lead teacher, for whom passback writes."""
+        teacher = self.comparison.data.rosters[section_dcid].teacher_users_dcid
+        assert teacher is not None, "a section without a teacher is blocked before this"
+        return teacher
+
+    def save_link(self, link: Link) -> None:
+        """Store the link if it changed."""
+        if self.result.links.get(link.key) != link:
+            self._links.save(self._course_id, link)
+            self.result.links[link.key] = link
+
+    def delete_link(self, key: AssignmentKey) -> None:
+        """Delete the link."""
+        self._links.delete(self._course_id, *key)
+        self.result.links.pop(key, None)
+
+    def mark_deleted(self, key: AssignmentKey, error: TransientError | PermanentError) -> None:
+        """Delete the link of an assignment that was deleted in PowerSchool after the read; the next pass creates it."""
+        self.delete_link(key)
+        self.result.deleted[key] = Failure(error.cause, str(error), key.assignment_id)
+
+    @contextmanager
+    def writing(self, entries: Sequence[AuditEntry]) -> Iterator[None]:
+        """Call the guard, and record the write that the block sends, also if this process dies meanwhile.
+
+        Until its response arrives, and if none does, the audit has the write as one whose response was lost:
+        PowerSchool may have it, and then the next sync finds nothing to write.
+        """
+        self.guard()
+        begun = self._audit.begin(self._course_id, self._as_of_now(entries, answer_lost=True))
+        try:
+            yield
+        except (TransientError, PermanentError) as error:
+            outcome_unknown = isinstance(error, TransientError) and error.outcome_unknown
+            lost = self._as_of_now(entries, answer_lost=True) if outcome_unknown else ()
+            self._audit.end(self._course_id, begun, lost)
+            raise
+        self._audit.end(self._course_id, begun, self._as_of_now(entries))
+
+    def record_create(self, link: Link) -> None:
+        """Record that the link's assignment was created, now or by an earlier run that never got the response.
+
+        The write needs no entry before it: the next sync finds the link of a pending create.
+        """
+        desired = self.comparison.desired_of(link.key)
+        fields = () if desired is None else tuple(FieldChange(f, None, _field(desired, f)) for f in OwnedField)
+        self._audit.add(self._entry(link, WriteKind.CREATE, fields=fields))
+
+    def update_entry(self, step: UpdateStep) -> AuditEntry:
+        """Return the entry of an update, with the fields that change."""
+        changes = (FieldChange(f, _field(step.actual, f), _field(step.desired, f)) for f in step.changed_fields)
+        return self._entry(self.result.links[step.key], WriteKind.UPDATE, fields=tuple(changes))
+
+    def scores_entry(self, key: AssignmentKey, rows: Iterable[ScoreRow], kind: WriteKind) -> AuditEntry:
+        """Return the entry of scores that are written or cleared, with the scores that they replace."""
+        steps = self.comparison.plan.steps_of(key)
+        score_steps = (step for step in steps if isinstance(step, WriteScoresStep | ClearScoresStep))
+        before = {dcid: score for step in score_steps for dcid, score in step.replaces.items()}
+        changes = (self._score_change(row, before.get(row.student_dcid)) for row in rows)
+        return self._entry(self.result.links[key], kind, scores=tuple(changes))
+
+    def _score_change(self, row: ScoreRow, before: Score | None) -> ScoreChange:
+        student = self.comparison.data.users.get(row.student_dcid)
+        # Marks belong to the teacher, and are not recorded.
+        recorded = None if before is None else Score(before.points, before.missing, before.exempt)
+        return ScoreChange(row.student_dcid, student.sis_user_id if student else None, recorded, row.score)
+
+    def _entry(
+        self,
+        link: Link,
+        kind: WriteKind,
+        fields: tuple[FieldChange, ...] = (),
+        scores: tuple[ScoreChange, ...] = (),
+    ) -> AuditEntry:
+        desired = self.comparison.desired_of(link.key)
+        return AuditEntry(
+            at=self._clock.now(),
+            course_id=self._course_id,
+            assignment_id=link.assignment_id,
+            section_dcid=link.section_dcid,
+            powerschool_assignment_id=link.powerschool_assignment_id,
+            powerschool_assignment_section_id=link.powerschool_assignment_section_id,
+            kind=kind,
+            occasion=self._write_context,
+            points_possible=None if desired is None else desired.points,
+            fields=fields,
+            scores=scores,
+        )
+
+    def _as_of_now(self, entries: Sequence[AuditEntry], *, answer_lost: bool = False) -> list[AuditEntry]:
+        now = self._clock.now()
+        return [replace(entry, at=now, answer_lost=answer_lost) for entry in entries]
+
+
+def _field(assignment: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
+    match field:
+        case OwnedField.DUE_DATE:
+            return assignment.due_date.isoformat()
+        case OwnedField.CATEGORY:
+            return str(assignment.category_id or "")
+    value = getattr(assignment, field.value)
+    return "" if value is None else str(value)
