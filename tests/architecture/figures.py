@@ -48,8 +48,13 @@ ours own passage place places purge purged recall remember remembered rest sente
 standing standings stay stays survey surveyor tally tells told trouble troubles turn untold unwell wake ways
 whereabouts whole woken words
 """
-# Words that Python, Celery, Redis, Canvas or PowerSchool use in this spelling.
-STANDARD_NAMES = frozenset({"beat", "Beat", "enter", "__enter__"})
+# Terms of Python, Celery, Redis, Canvas, PowerSchool and of the glossary that contain such a word.
+STANDARD_TERMS = re.compile(
+    r"dead_?letter|sign_(in|out)|\b(still_)?(hold|held)(_|s?\b)|hold_?reason|is_held|beat_schedule|decimal_places|not_graded|place_students|left_school|oneline"
+    r"|(first|start|request|response|param|out|one|shard)_?(line|hint|of_?memory)|redis_memory|memory_?gauge"
+    r"|keep_blank_values|letter_grade|bisect_left|tb_frame|stack_frames|enter_context|__enter__|\bbeat\b|param_hint",
+    re.IGNORECASE,
+)
 SETTLED_WITHIN_S = 60.0
 
 Trace = Callable[[FrameType, str, Any], None]
@@ -128,8 +133,8 @@ def private_identifiers(paths: Iterable[Path]) -> Counter[str]:
     words = frozenset(PRIVATE_WORDS.split())
     for path in paths:
         for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
-            if token.type == tokenize.NAME and token.string not in STANDARD_NAMES:
-                found[token.string] += bool(words & set(parts(token.string)))
+            if token.type == tokenize.NAME:
+                found[token.string] += bool(words & set(parts(STANDARD_TERMS.sub("", token.string))))
     return +found
 
 
