@@ -1,1 +1,1 @@
-"""Keeping Canvas's rosters in step with PowerSchool's, one way."""
+"""Brings PowerSchool's rosters into Canvas by SIS Import."""

@@ -1,4 +1,4 @@
-"""Reads the rows that a run or a plan changes, one by one, for a person to look at. They hold names."""
+"""Reads the rows that a run or a plan changes, one by one. They hold names."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -47,7 +47,7 @@ Replan = Callable[[frozenset[str]], ImportPlan]
 
 @dataclass(frozen=True, slots=True)
 class SchoolPlan:
-    """What a doubtful school's rows would become: the reasons to look first, and the rows that would change.
+    """What a doubtful school's rows would become: the reasons to hold them, and the rows that would change.
 
     `rows` holds the changed rows alone, before and after, by their digests.
     """
@@ -61,7 +61,7 @@ class SchoolPlan:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was planned, the imports it takes, and why a person should look first.
+    """What was planned, the imports it takes, and the reasons to hold it.
 
     With `schools` the imports leave the rows of those schools as they are, and `holds` are about those schools alone;
     without, `holds` are about the whole plan. `corrections` come before the imports, as imports of their own.
@@ -130,7 +130,7 @@ class PlanComparer:
             holds = (*plan.holds, *accounts, *_hold_reasons(last, digests, run.cause))
         own = run.school_number
         if own is not None:
-            # A doubt about the whole district is one about the school.
+            # A hold of the whole district is one of the school.
             school = _school_plan(own, applied, plan, holds, run.corrections)
             compared = self._imports_of(run, plan, replan, last, applied, known, lambda number: number != own)
             return replace(compared, holds=school.holds, plan_digest=school.plan_digest)
@@ -185,7 +185,7 @@ def _always(plan: ImportPlan) -> Replan:
 
 
 def _hold_reasons(last: Applied, digests: Mapping[DataSetKey, str], cause: RunCause) -> tuple[Hold, ...]:
-    """Return the doubts that the rows themselves do not raise. A person who asks for the first run has decided."""
+    """Return the holds that do not depend on the rows. A person who requests the first run has approved it."""
     if not any(each.digest for each in last.values()):
         return () if cause is RunCause.PERSON else (hold_for(HoldReason.FIRST_RUN),)
     expired = (key for key, each in last.items() if key in digests and each.digest and each.rows is None)
@@ -216,7 +216,7 @@ def _missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: 
 
 
 def _schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds: Iterable[Hold]) -> frozenset[int]:
-    """Return the schools whose doubts hold them alone: none where a doubt is about all, or no school is left."""
+    """Return the schools that are held alone: none where a hold is about the whole district, or no school is left."""
     numbers = {hold.school_number for hold in holds}
     if not numbers or None in numbers:
         return frozenset()

@@ -53,8 +53,8 @@ def _touched_sections(runs: ProvisionRuns, run: Run) -> set[str]:
         for column in columns.get(entity, ()):
             sides = (each for row in changed.rows for each in (row.before, row.after) if each is not None)
             found[column].update(value(entity, row, column) for row in sides)
-    # Of a section that moved, the other sections of its new course name that course. Where somebody has another SIS id
-    # now, no enrollment's row changed.
+    # Of a section that moved, the other sections of its new course name that course. Of a person with
+    # another SIS id, no enrollment's row changed.
     in_courses = _sections_where(runs, Entity.SECTIONS, "course_id", found["course_id"])
     return found["section_id"] | in_courses | _sections_where(runs, Entity.ENROLLMENTS, "user_id", found["new_id"])
 

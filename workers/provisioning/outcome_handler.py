@@ -1,4 +1,4 @@
-"""Handles the outcomes of provisioning steps: a run that fails is saved as far as it got, and goes on later or not."""
+"""Handles the outcomes of provisioning steps: a run that fails is saved as far as it got, and retried or not."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Plans rosters by the settings, and finds the reasons for a person to look at a plan first."""
+"""Plans rosters by the settings, and finds the reasons to hold a plan."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,7 +1,7 @@
-"""The use case of provisioning: rosters are read and planned, doubtful plans held, the rest uploaded, the end noted.
+"""The use case of provisioning: rosters are read and planned, doubtful plans held, the rest uploaded.
 
-`advance` takes one step of an open run and keeps it. What is kept says what comes next, so that a worker killed
-anywhere is followed by another that goes on.
+`advance` takes one step of an open run and saves it. The saved run says what comes next, so that another worker
+continues after a crash at any point.
 """
 
 from collections import Counter
@@ -43,7 +43,7 @@ MAX_CORRECTIONS = 8
 
 
 class ProvisionRun:
-    """One step at a time, each kept before the next."""
+    """Takes one step of a run at a time, each saved before the next."""
 
     def __init__(
         self,
@@ -64,9 +64,9 @@ class ProvisionRun:
         self._resync_courses = resync_courses
 
     def advance(self, run: Run, lease: Lease) -> Run:
-        """Take the next step of an open run; return the run as it is kept then.
+        """Take the next step of an open run; return the run as it is saved.
 
-        Raises the errors of `shared.errors`; the run is kept as far as it got.
+        Raises the errors of `shared.errors`; the run is saved as far as it got.
         """
         if run.started_at is None:
             return self._save(replace(run, started_at=self._clock.now()), lease)
@@ -95,8 +95,8 @@ class ProvisionRun:
         """Return the run with what Canvas refused before, unless it is to be asked again."""
         if run.corrections or run.cause in (RunCause.SCHEDULE, RunCause.PERSON):
             return run
-        notes = self._runs.schedule_state()
-        return replace(run, refused_ids=notes.refused_ids, refused_logins=notes.refused_logins)
+        state = self._runs.schedule_state()
+        return replace(run, refused_ids=state.refused_ids, refused_logins=state.refused_logins)
 
     def _hold_or_apply(self, run: Run, lease: Lease, compared: Comparison) -> Run:
         self._save_rows(compared)
@@ -120,7 +120,7 @@ class ProvisionRun:
         done = _imported(run)
         if compared.corrections and len(run.corrections) >= MAX_CORRECTIONS:
             raise PermanentError("corrections follow from corrections without end", cause=Cause.CORRECTIONS_WITHOUT_END)
-        # After corrections everything is read and planned anew.
+        # After corrections everything is read and planned again.
         corrections = [self._uploads.correction(rows, run.id) for rows in compared.corrections]
         wanted = corrections or [part.upload for part in compared.imports]
         rows = Counter[str]()
@@ -157,7 +157,7 @@ class ProvisionRun:
         return run
 
     def _hold_school(self, run: Run, school: SchoolPlan, lease: Lease) -> None:
-        """Keep a school's plan as a held run of its own, in the place of an older plan for it."""
+        """Save a school's plan as a held run of its own, in the place of an older plan for it."""
         before = self._held_run(school.school_number)
         if before is not None and before.plan_digest == school.plan_digest:
             return
@@ -209,7 +209,7 @@ class ProvisionRun:
         return self._end(run, RunState.DONE, lease)
 
     def _save_live_counts(self, run: Run, states: Sequence[DataSetState], lease: Lease) -> None:
-        """Remember what is live now, for later runs to compare with; what a person approved is the new measure."""
+        """Save what is live now, for later runs to compare with; what a person approved replaces all earlier counts."""
         if run.approved_by or run.kind is RunKind.ROLLBACK:
             self._runs.delete_live_counts(lease, None if run.school_number is None else [run.school_number])
         live = {state.key: state.live for state in states if state.live is not None}
@@ -223,7 +223,7 @@ class ProvisionRun:
         return self._save(ended, lease)
 
     def _save_former_logins(self, run: Run) -> None:
-        """Keep by which logins those who left the files were known: a newcomer may be given one of them."""
+        """Save the logins of those who left the files: a new user may be given one of them."""
         change = next((each for each in run.changes if each.key == USERS), None)
         before, after = (
             self._runs.rows(digest) if digest else None
@@ -236,9 +236,9 @@ class ProvisionRun:
         self._runs.save_former_logins({login_digest(login_of(row)): user_id_of(row) for row in left}, staying)
 
     def _save_data_version(self, run: Run, lease: Lease) -> None:
-        notes = replace(self._runs.schedule_state(), refused_ids=run.refused_ids, refused_logins=run.refused_logins)
-        version = notes.data_version if run.data_version is None else run.data_version
-        self._runs.save_schedule_state(lease, replace(notes, data_version=version))
+        state = replace(self._runs.schedule_state(), refused_ids=run.refused_ids, refused_logins=run.refused_logins)
+        version = state.data_version if run.data_version is None else run.data_version
+        self._runs.save_schedule_state(lease, replace(state, data_version=version))
 
     def _supersede_others(self, run: Run, lease: Lease) -> None:
         """Close runs under way: going on, they would undo what this one restores."""
@@ -262,7 +262,7 @@ class ProvisionRun:
             raise PermanentError("what was applied before is not kept any more", cause=Cause.ROWS_EXPIRED)
         if not rows:
             raise PermanentError("nothing was applied before that run", cause=Cause.NOTHING_APPLIED_BEFORE)
-        # People keep the SIS ids that they were given since: those are no rows that could be restored.
+        # SIS ids that changed since are not restored: no rows of a plan change them.
         ids = self._ids_since(rows)
         return [with_new_ids(data_set, ids) for data_set in rows]
 

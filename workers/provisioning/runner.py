@@ -1,6 +1,6 @@
-"""What a tick does: one worker at a time brings runs as far as they get, within bounds, and lets go.
+"""Runs a tick: one worker at a time continues the open runs, for a limited time.
 
-A tick that was lost, repeated or killed does no harm: what is to be done follows from what is kept in Redis.
+A tick that was lost, repeated or killed does no harm: what is to be done follows from what is stored in Redis.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ from workers.runtime.outcome_handler import REDIS_UNAVAILABLE_ERRORS, run_and_cl
 
 log = structlog.get_logger()
 
-# A tick ends when this has passed and the step under way is done; the next one goes on.
+# A tick ends when this has passed and the step under way is done; the next one continues.
 MAX_TICK_DURATION = timedelta(seconds=60)
 
 StopCheck = Callable[[timedelta], bool]
@@ -35,7 +35,7 @@ StopCheck = Callable[[timedelta], bool]
 
 
 class ProvisioningRunner:
-    """Goes on with open runs, one after the other, under the lease.
+    """Continues the open runs, one after the other, under the lease.
 
     `renewing` renews the lease inside a block; `drain_requests` returns how many requests were sent since the last
     call, by system.
@@ -64,7 +64,7 @@ class ProvisioningRunner:
         self._drain_requests = drain_requests
 
     def tick(self) -> bool:
-        """Do what can be done now; say whether there is more to do at once. Never raises for what a run did."""
+        """Run what can be run now; say whether there is more to do at once. Never raises for what a run did."""
         try:
             lease = self._runs.lease()
             if lease is None:
@@ -74,7 +74,7 @@ class ProvisioningRunner:
         except LeaseLost:
             log.warning(LogEvent.PROVISION_TICK_ERROR, cause=Cause.LEASE_LOST)
         except REDIS_UNAVAILABLE_ERRORS:
-            # Without Redis nothing can be released: the lease ends by itself, and the next tick goes on.
+            # Without Redis nothing can be released: the lease expires, and the next tick continues.
             log.warning(LogEvent.PROVISION_TICK_ERROR, cause=Cause.REDIS_UNAVAILABLE)
         return False
 
@@ -86,7 +86,7 @@ class ProvisioningRunner:
             self._runs.release(lease)
 
     def _schedule_due(self, lease: Lease) -> None:
-        """Open what is due; where that fails, the runs that are open already go on all the same."""
+        """Open a run that is due. Where that fails, open runs are continued all the same."""
         outcome: Outcome | None = run_and_classify(
             lambda: self._schedule.open_due_run(lease), LogEvent.PROVISION_UNEXPECTED_ERROR, run_id=None
         )
@@ -99,7 +99,7 @@ class ProvisioningRunner:
             now = self._clock.now()
             wait = (run.not_before - now) if run.not_before else timedelta(0)
             if now >= until or now + wait > until:
-                # A wait that fits into a tick is for the next one, at once; a longer one is for a tick of beat.
+                # The next tick follows at once for a wait that fits into one; else beat starts it.
                 return wait <= MAX_TICK_DURATION
             if wait > timedelta(0) and self._pause(wait):
                 return False
@@ -115,7 +115,7 @@ class ProvisioningRunner:
             self._log_end(after)
 
     def _with_requests(self, run: Run, lease: Lease) -> Run:
-        """Save what a step cost; a person may decide meanwhile about a run that the step left held."""
+        """Save how many requests a step sent; a person may decide meanwhile about a run that the step held."""
         spent = self._drain_requests()
         while spent:
             try:
@@ -125,7 +125,7 @@ class ProvisioningRunner:
         return run
 
     def _next(self) -> Run | None:
-        """Return the open run that is next and not paused. Restoring and showing go on while provisioning is paused."""
+        """Return the next open run that is not paused; pausing provisioning stops no rollback and no dry run."""
         paused = {pause.target for pause in self._pauses.all()}
         if EVERYTHING in paused:
             return None

@@ -1,6 +1,6 @@
-"""When a run begins by itself: at its scheduled time, late if that was missed, or because rosters seem to have changed.
+"""Opens runs at their scheduled time, late if that was missed, and when PowerSchool's rosters have changed.
 
-A look at PowerSchool's data version is one request; only where something changed is everything read.
+Asking for PowerSchool's data version is one request; rosters are read only where it changed.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 # How often PowerSchool is asked whether rosters changed, which makes a run start early.
 CHECK_INTERVAL = timedelta(minutes=15)
-# PowerSchool hints per record: a registrar at work makes many, which one look answers.
+# PowerSchool notifies per record: one request answers the many notifications of a registrar at work.
 MIN_CHECK_INTERVAL = timedelta(seconds=60)
 
 
@@ -57,26 +57,26 @@ class ProvisionSchedule:
         slot = last_due(self._schedule, now, self._zone())
         if notes.slot is None or slot > notes.slot:
             self._request_run(RunCause.SCHEDULE)
-            hint = self._runs.last_notification_ms()
-            self._runs.save_schedule_state(lease, replace(notes, slot=slot, checked_at=now, hint_ms=hint))
+            notified_ms = self._runs.last_notification_ms()
+            self._runs.save_schedule_state(lease, replace(notes, slot=slot, checked_at=now, hint_ms=notified_ms))
         else:
             self._poll_data_version(lease, notes, now)
 
     def _poll_data_version(self, lease: Lease, notes: ScheduleState, now: datetime) -> None:
-        hint = self._runs.last_notification_ms()
+        notified_ms = self._runs.last_notification_ms()
         since = now - notes.checked_at if notes.checked_at else CHECK_INTERVAL
-        hinted = hint > notes.hint_ms and since >= MIN_CHECK_INTERVAL
-        if not hinted and since < CHECK_INTERVAL:
+        is_notified = notified_ms > notes.hint_ms and since >= MIN_CHECK_INTERVAL
+        if not is_notified and since < CHECK_INTERVAL:
             return
         version = self._feed.changes_since(notes.data_version)
         if version is not None and version.has_changed:
-            # A hint alone voids no cache, since anybody may send one.
+            # A notification alone expires no cache: it is not authenticated.
             self._runs.mark_rosters_changed()
-            self._request_run(RunCause.HINT if hinted else RunCause.DATA_VERSION)
-        elif version is None and hinted:
-            # A PowerSchool without data versions: its hint is all there is to go by.
+            self._request_run(RunCause.HINT if is_notified else RunCause.DATA_VERSION)
+        elif version is None and is_notified:
+            # This PowerSchool has no data versions.
             self._request_run(RunCause.HINT)
-        self._runs.save_schedule_state(lease, replace(notes, checked_at=now, hint_ms=hint))
+        self._runs.save_schedule_state(lease, replace(notes, checked_at=now, hint_ms=notified_ms))
 
     def _request_run(self, cause: RunCause) -> None:
         run = self._runs.open(RunKind.ROSTER, cause, self._clock.now())

@@ -44,9 +44,9 @@ class ProvisioningService:
         return run
 
     def approve(self, run_id: str, actor: str) -> Run:
-        """Let a held run go on: with exactly its plan, or with a new one if the rosters have changed since.
+        """Approve a held run: exactly its plan is applied, or a new one is made if the rosters have changed since.
 
-        A new plan that is as doubtful is held again. Raises: InvalidOperation.
+        A new plan is held again if it has a reason. Raises: InvalidOperation.
         """
 
         def approved(run: Run) -> Run:
@@ -59,7 +59,7 @@ class ProvisioningService:
         return run
 
     def discard(self, run_id: str, actor: str) -> Run:
-        """Close a held run without doing anything. The next run looks anew. Raises: InvalidOperation."""
+        """Close a held run without doing anything. The next run plans again. Raises: InvalidOperation."""
         now = self._clock.now()
         run = self._decide(run_id, lambda held: replace(held, state=RunState.DISCARDED, finished_at=now))
         log.info(LogEvent.PROVISION_DISCARDED, run_id=run_id, actor=actor)

@@ -39,12 +39,12 @@ class ProvisioningStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery
 
 
 def start_provisioning_worker(settings: Settings) -> None:
-    """Run a Celery worker for the queue `provisioning` until it is told to stop."""
+    """Run a Celery worker for the queue `provisioning` until it is stopped."""
     run_celery_worker(settings, ProvisioningStep, "passback-provisioning", (Queue.PROVISIONING,), threads=1)
 
 
 @shared_task(name=Task.PROVISION)
 def provision() -> None:
-    """Open what is due and go on with what is open; ask for another tick where there is more to do at once."""
+    """Run a tick, and start another where there is more to do at once."""
     if get_container().provisioning.provisioner.tick():
         provision.apply_async(queue=Queue.PROVISIONING, ignore_result=True)

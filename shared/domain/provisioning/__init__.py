@@ -1,1 +1,1 @@
-"""What is true of rosters on their way to Canvas: the plan, its safety checks, a run's states."""
+"""The rules of provisioning: planning rosters, safety checks, the states of a run."""

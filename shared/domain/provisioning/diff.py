@@ -1,4 +1,4 @@
-"""What differs between two states of the data sets, row by row, for a person to look at."""
+"""Compares two states of the data sets, row by row."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class ChangedRow:
 
 @dataclass(frozen=True, slots=True)
 class DataSetDifference:
-    """The rows of one data set that came, went or changed, sorted. Where a row came from and counts is no change."""
+    """The rows of one data set that were added, removed or changed, sorted. Source and school are not compared."""
 
     key: DataSetKey
     added: tuple[SisRow, ...] = ()

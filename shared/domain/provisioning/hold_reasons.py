@@ -138,7 +138,7 @@ class RosterFacts:
     """What is known of the reading itself. `empty` names the kinds of which PowerSchool gave no row.
 
     `unsettled` names the lists that changed during each reading. `odd_rows` counts the rows that cannot be read,
-    `unplaced_rows` those of them of which it is not even known whose state is to be kept.
+    `unplaced_rows` those of them of which it is unknown which rows to retain.
     """
 
     schools: frozenset[int]

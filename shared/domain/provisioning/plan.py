@@ -72,7 +72,7 @@ def plan_roster(
         [_data_set(Entity.USERS, "", users)],
         _of_sections(placed, names, policy, people, students, today),
     )
-    # Row by row, what is the same as before is kept once: both plans of a large district would not fit.
+    # Rows equal to the applied ones are shared with them: two plans of a large district would not fit into memory.
     planned = tuple(with_shared_rows(each, before.rows(each.key)) for each in made)
     unnamed = name_problems(placed, names)
     problems = {*term_problems, *people.problems, *section_problems, *students.problems, *unnamed}

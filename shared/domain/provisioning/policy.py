@@ -28,7 +28,7 @@ class DroppedStatus(StrEnum):
 
 
 class ReplacedStatus(StrEnum):
-    """What becomes of the enrollment of somebody who does not teach a section any more."""
+    """What becomes of the enrollment of a teacher who does not teach a section any more."""
 
     INACTIVE = "inactive"
     COMPLETED = "completed"

@@ -1,7 +1,7 @@
-"""A provisioning run: how far it is, what it will send to Canvas, and why it may wait for a person.
+"""A provisioning run: its state, what it sends to Canvas, and why it may be held.
 
-A run is kept in Redis after every step, so that whoever goes on with it after a crash knows what was already done.
-Digests stand for rows: the rows themselves, with names in them, are kept apart.
+A run is saved in Redis after every step, so that a worker that continues it after a crash knows what was done. Digests
+stand for rows: the rows themselves, with names in them, are stored separately.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class RunKind(StrEnum):
 
 
 class RunCause(StrEnum):
-    """Why a run began: its schedule, PowerSchool's data version, PowerSchool's hint, or a person."""
+    """Why a run began: its schedule, PowerSchool's data version, a change notification of PowerSchool, or a person."""
 
     SCHEDULE = "schedule"
     DATA_VERSION = "data_version"
@@ -45,7 +45,7 @@ class RunCause(StrEnum):
 
 
 class RunState(StrEnum):
-    """How far a run is. Open ones go on by themselves; a held one waits for a person; the others are over."""
+    """The states of a run. The worker continues open ones; a held one waits for a person; the others are over."""
 
     READING = "reading"
     APPLYING = "applying"
@@ -55,19 +55,19 @@ class RunState(StrEnum):
     SHOWN = "shown"
     """A dry run that was made: what it would do is there to see."""
     STILL_HELD = "still_held"
-    """It came to exactly the plan that is held already."""
+    """Its plan is held already, by an earlier run."""
     SUPERSEDED = "superseded"
     DISCARDED = "discarded"
     FAILED = "failed"
 
     @property
     def is_open(self) -> bool:
-        """Say whether the run goes on by itself."""
+        """Say whether the worker continues the run."""
         return self in (RunState.READING, RunState.APPLYING, RunState.FINISHING)
 
 
 class UploadState(StrEnum):
-    """How far an upload is. `intended` is noted before it starts: it may have started, or not."""
+    """The states of an upload. `intended` is saved before it starts: it may have started, or not."""
 
     WAITING = "waiting"
     INTENDED = "intended"
@@ -112,8 +112,8 @@ class ImportProgress:
 
     `resting` are data sets that the import leaves out, so that they are no part of what Canvas compares with any more.
     With `offers_again` it holds nothing but rows that Canvas refused, and changes nothing of what Canvas compares with.
-    `newest_seen` is the newest import id of anybody before it was started, so that an import of ours that started
-    without our learning its id is told from an earlier one. `waits_since` is when it began to wait for its turn.
+    `newest_seen` is the newest import id of anybody before it was started, so that one whose
+    start was not answered can be told from an earlier one. `waits_since` is when it began to wait for other imports.
 
     A correction changes users that are there already, before everything else: it is no base for anything, and its
     identifier is of its run alone.
@@ -187,12 +187,12 @@ class WaitedFor:
     def sentence(self, now: datetime) -> str:
         """Return which import it is and how old, for a person."""
         minutes = max(0, round((now - self.created_at).total_seconds() / 60))
-        age = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # minutes
-        whose = "passback" if self.owner == PASSBACK_ERRORS else f"Canvas user {self.owner or 'unknown'}"
+        age = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+        whose = "passback" if self.owner == PASSBACK else f"Canvas user {self.owner or 'unknown'}"
         return f"SIS import {self.import_id} of {whose} is {self.state}, {age} old"
 
 
-PASSBACK_ERRORS = "passback"
+PASSBACK = "passback"
 
 
 @dataclass(frozen=True, slots=True)

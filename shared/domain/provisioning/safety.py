@@ -1,16 +1,16 @@
-"""When a plan is held for a person instead of being applied.
+"""Decides when a plan is held for a person instead of being applied.
 
-A roster that came whole and a roster that came in part look alike, except by what is suddenly missing. So a plan is
-compared with what was applied last. A row counts while it gives somebody something: an active user or enrollment, a
-course that goes on. A term that ended takes its rows with it, which is no loss.
+A complete roster and a partial one differ only by what is missing. So a plan is compared with what was applied last. A
+row is live while it gives somebody something: an active user or enrollment, a course that is not concluded. The rows of
+a term that has ended are no loss.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, tzinfo
 from functools import cached_property
 from itertools import groupby
+from typing import NamedTuple
 
 from shared.domain.provisioning.hold_reasons import Hold, HoldReason, Limits, RosterFacts, hold_for
 from shared.domain.provisioning.imports.last_import import LastImport, enrollment_in, value
@@ -59,7 +59,7 @@ def safety_findings(
     history: LiveHistory | None = None,
     renumbered: Collection[str] = (),
 ) -> tuple[Hold, ...]:
-    """Return every reason why a person must look at the plan first, none where it can be applied.
+    """Return every reason to hold the plan, none where it can be applied.
 
     `before` is what was applied last, by the SIS ids that people will have; `renumbered` are those of them that are
     new. A first run has nothing to lose, and is held only where nothing was read. `history` holds what was live after
@@ -98,9 +98,8 @@ def _incomplete_reading(facts: RosterFacts, limits: Limits) -> Iterator[Hold]:
         yield hold_for(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows{without_ids}")
 
 
-@dataclass(frozen=True, slots=True)
-class _LiveRow:
-    """A row that counts, with its entity and term."""
+class _LiveRow(NamedTuple):
+    """A live row with its entity and term."""
 
     entity: Entity
     term: str
@@ -112,7 +111,7 @@ class _LiveRow:
 
 
 class _Comparison:
-    """The applied rows that count, and which of them the plan would end."""
+    """The applied rows that are live, and which of them the plan would end."""
 
     def __init__(
         self, before: Collection[DataSet], after: Collection[DataSet], facts: RosterFacts, limits: Limits
@@ -146,7 +145,7 @@ class _Comparison:
         itself: who is in a class today depends on the term's days.
         """
         for term, (before, after) in sorted(self._term_days.items()):
-            reason = self._term_doubt(before, after)
+            reason = self._term_reason(before, after)
             if reason is None:
                 continue
             counted = [c for c in self._before.of(*CLASSES) if c.term == term]
@@ -158,7 +157,7 @@ class _Comparison:
                 count = len(schools.get(school, ()))
                 yield hold_for(reason, None, school, count, count, detail)
 
-    def _term_doubt(self, before: tuple[date, date], after: tuple[date, date]) -> HoldReason | None:
+    def _term_reason(self, before: tuple[date, date], after: tuple[date, date]) -> HoldReason | None:
         today = self._facts.today
         if before[0] <= today <= before[1] and not after[0] <= today <= after[1]:
             return HoldReason.TERM_STOPS
@@ -186,18 +185,15 @@ class _Comparison:
         """
         for (entity, school), window, total, left in losses(history, self._now.counts, self._ended):
             percent = self._limits.percent[entity]
-            over = any(term in self._ended for term in self._terms_of(school))
-            if entity is Entity.USERS and over:
+            terms = {c.term for c in self._before if c.row.school_number == school}
+            if entity is Entity.USERS and not terms.isdisjoint(self._ended):
                 percent = max(percent, self._limits.leavers)
             in_this_run = [c for c in self._lost if (c.entity, c.row.school_number) == (entity, school)]
             earlier = total - left - len(in_this_run)
-            # What this run alone would end is for `shrunk` to say.
+            # What this run alone would end is reported as `shrunk`.
             if earlier > 0 and in_this_run and self._limits.are_exceeded(total - left, total, percent):
                 detail = f"more than {percent} % in {window}"
                 yield hold_for(HoldReason.SHRUNK_SLOWLY, entity, school, total - left, total, detail)
-
-    def _terms_of(self, school: int) -> set[str]:
-        return {c.term for c in self._before if c.term and c.row.school_number == school}
 
     def lost_users(self) -> Iterator[Hold]:
         """Schools that would lose too many users, apart for those whose classes are all over."""
@@ -230,12 +226,7 @@ class _Comparison:
         yield from self._exceeding(reason, Entity.USERS, changed, total, self._limits.percent[Entity.USERS])
 
     def _exceeding(
-        self,
-        reason: HoldReason,
-        entity: Entity,
-        affected: Iterable[_LiveRow],
-        total: Iterable[_LiveRow],
-        percent: int,
+        self, reason: HoldReason, entity: Entity, affected: Iterable[_LiveRow], total: Iterable[_LiveRow], percent: int
     ) -> Iterator[Hold]:
         totals = Counter(c.row.school_number for c in total)
         for school, rows in _by_school(affected).items():
@@ -247,19 +238,19 @@ class _Comparison:
 
     @cached_property
     def _lost(self) -> list[_LiveRow]:
-        """The rows of which nothing counts any more. Whoever moved to another section lost nothing."""
+        """The rows that are not live in the plan. A student who moved to another section lost nothing."""
         return [c for c in self._before if not self._now.has(c)]
 
     def _users_without_classes(self) -> set[Identity]:
         """Return the users whose classes are all over, and who had some."""
         users: dict[bool, set[Identity]] = {True: set(), False: set()}
         for c in self._before.of(Entity.ENROLLMENTS):
-            users[c.term in self._ended].add(_user_of(c.row))
+            users[c.term in self._ended].add((value(Entity.ENROLLMENTS, c.row, "user_id"),))
         return users[True] - users[False]
 
 
 class _LiveIndex:
-    """What counts of a plan: how much, of whom, and whether a row does. Enrollments are looked up where they are."""
+    """The live rows of a plan: counts, schools, users, and whether a row is live. Enrollments are not indexed."""
 
     def __init__(self, data_sets: Collection[DataSet]) -> None:
         self.counts: dict[DataSetKey, dict[int, int]] = {}
@@ -271,7 +262,10 @@ class _LiveIndex:
             self._add(c)
         self._enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
         self._terms = _terms_of_sections(self._enrollments)
-        self._transferred = _transferred(data_sets)
+        enrollments = (row for rows in self._enrollments.values() for row in rows)
+        self._transferred = {
+            row.key(Entity.ENROLLMENTS) for row in enrollments if value(Entity.ENROLLMENTS, row, "status") == MOVED
+        }
 
     def _add(self, c: _LiveRow) -> None:
         schools = self.counts.setdefault(DataSetKey(c.entity, c.term), {})
@@ -286,7 +280,7 @@ class _LiveIndex:
             self._others.add((c.entity, c.identity))
 
     def has(self, c: _LiveRow) -> bool:
-        """Say whether the row counts in the plan, or moved to another section."""
+        """Say whether the row is live in the plan, or moved to another section."""
         if c.entity is not Entity.ENROLLMENTS:
             return (c.entity, c.identity) in self._others
         identity = c.identity
@@ -316,7 +310,7 @@ def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, tuple[da
 
 
 def live_counts(data_sets: Iterable[DataSet]) -> Mapping[DataSetKey, Mapping[int, int]]:
-    """Return how many rows of each data set give somebody something, by school number."""
+    """Return how many rows of each data set are live, by school number."""
     counts: dict[DataSetKey, dict[int, int]] = {}
     for c in _LiveRows(tuple(data_sets)):
         schools = counts.setdefault(DataSetKey(c.entity, c.term), {})
@@ -325,9 +319,9 @@ def live_counts(data_sets: Iterable[DataSet]) -> Mapping[DataSetKey, Mapping[int
 
 
 class _LiveRows:
-    """The rows that count, each once, made anew for each look: a list of them would take more than the rows do.
+    """The live rows, each once, made again for each iteration: a list of them would take more memory than the rows.
 
-    A section does not count once its course is concluded.
+    A section is not live once its course is concluded.
     """
 
     def __init__(self, data_sets: Collection[DataSet]) -> None:
@@ -351,7 +345,8 @@ class _LiveRows:
         for s in self._data_sets:
             entity = s.key.entity
             for row in s.rows if entity in entities else ():
-                if not _is_live(entity, row, self._concluded):
+                is_over = entity is Entity.SECTIONS and value(entity, row, "course_id") in self._concluded
+                if is_over or value(entity, row, "status") not in LIVE:
                     continue
                 # Of enrollments only those of sections that are in several terms can come twice.
                 if entity is not Entity.ENROLLMENTS or value(entity, row, "section_id") in self._in_several:
@@ -360,20 +355,6 @@ class _LiveRows:
                         continue
                     seen.add(at)
                 yield _LiveRow(entity, s.key.term_sis_id, row)
-
-
-def _is_live(entity: Entity, row: SisRow, concluded: Collection[str]) -> bool:
-    goes_on = entity is not Entity.SECTIONS or value(Entity.SECTIONS, row, "course_id") not in concluded
-    return goes_on and value(entity, row, "status") in LIVE
-
-
-def _user_of(enrollment: SisRow) -> Identity:
-    return (value(Entity.ENROLLMENTS, enrollment, "user_id"),)
-
-
-def _transferred(data_sets: Iterable[DataSet]) -> set[Identity]:
-    enrollments = (row for s in data_sets if s.key.entity is Entity.ENROLLMENTS for row in s.rows)
-    return {row.key(Entity.ENROLLMENTS) for row in enrollments if value(Entity.ENROLLMENTS, row, "status") == MOVED}
 
 
 def _by_school(counted: Iterable[_LiveRow]) -> Mapping[int, list[_LiveRow]]:

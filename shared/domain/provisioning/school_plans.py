@@ -52,7 +52,7 @@ class _Merge:
         for key in ordered:
             self._retain_dangling_rows(key)
         self._retain_users_of_classes()
-        # A term that is new with a school that stays waits with it.
+        # A new term of a retained school is left out with it.
         return tuple(
             DataSet(key, in_order(self._merged[key].values()))
             for key in ordered
@@ -71,7 +71,7 @@ class _Merge:
         return rows
 
     def _retain_conflicting_logins(self, key: DataSetKey) -> None:
-        """Keep a person's row as it was where its new login is still that of somebody who stays."""
+        """Retain a person's row where a retained row still has the new login."""
         old, new, rows = self._old.get(key, {}), self._new[key], self._merged[key]
         held = {_login(row) for identity, row in rows.items() if row is not new.get(identity)}
         for identity, row in list(rows.items()):
@@ -80,7 +80,7 @@ class _Merge:
                 _restore(rows, identity, old)
 
     def _retain_dangling_rows(self, key: DataSetKey) -> None:
-        """Keep a row as it was that refers to one which the whole plan has, and this part of it has not."""
+        """Retain a row whose planned row refers to one that is not in this part of the plan."""
         references = [
             (column, self._planned_ids[entity] - self._ids(self._merged, entity))
             for entity, column in REFERENCES.get(key.entity, ())
@@ -93,7 +93,7 @@ class _Merge:
                 _restore(rows, identity, old)
 
     def _retain_users_of_classes(self) -> None:
-        """Keep the logins of those who are in a class that stays as it was."""
+        """Retain the active users of retained classes."""
         users, had = self._merged.get(USERS), self._old.get(USERS, {})
         if users is None:
             return

@@ -1,4 +1,4 @@
-"""How many rows of each school were live after earlier runs: a loss in small steps is seen only beside those.
+"""Compares the live rows of each school with those after earlier runs, to find a loss in small steps.
 
 A row is live while it gives somebody something: an active user or enrollment, a course that goes on.
 """

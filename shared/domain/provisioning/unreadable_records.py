@@ -1,4 +1,4 @@
-"""Records of which a row cannot be read: their rows stay as Canvas was given them last.
+"""Retains the applied rows of records that cannot be read.
 
 One odd row must neither stop a district nor end somebody's classes. What the row says is unknown, so that everything
 about its record stays: a person's user, a section with its course and enrollments, one enrollment, a course's name, a
@@ -25,12 +25,12 @@ def odd_row_problems(odd_rows: Iterable[UnreadableRecord]) -> set[RosterProblem]
 
 
 def cannot_be_placed(odd: UnreadableRecord) -> bool:
-    """Say whether it is unknown whose state is to be kept: an enrollment without its section or student."""
+    """Say whether it is unknown which rows to retain: an enrollment without its section or student."""
     return odd.record == ENROLLMENT and not {"section_dcid", "student_dcid"} <= odd.ids.keys()
 
 
 def with_stored_terms(roster: Roster, applied: LastImport, policy: ProvisioningPolicy) -> Roster:
-    """Return the roster with the days that Canvas has of terms whose row cannot be read: their classes go on."""
+    """Return the roster with the days that Canvas has of terms whose row cannot be read: their classes stay."""
     rows = {row.values[0]: row for row in applied.rows(TERMS)}
     found = (_stored_term(odd, rows, policy) for odd in roster.odd_rows if odd.record == "TERMS.DCID")
     return replace(roster, terms=(*roster.terms, *(term for term in found if term is not None)))
@@ -84,7 +84,7 @@ def _is_about(odd_rows: Sequence[UnreadableRecord], unnamed: Collection[str]) ->
 
 
 def _ids(kept: Mapping[DataSetKey, Iterable[SisRow]], entity: Entity, column: str) -> set[str]:
-    """Return what the kept rows of an entity refer to."""
+    """Return what the retained rows of an entity refer to."""
     return {value(entity, row, column) for key, rows in kept.items() if key.entity is entity for row in rows}
 
 

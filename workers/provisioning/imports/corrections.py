@@ -1,6 +1,6 @@
-"""Records what an import of corrections came to: which SIS ids and logins Canvas changed, and what it holds since.
+"""Records the result of an import of corrections: which SIS ids and logins Canvas changed, and what it holds since.
 
-Every step may be repeated: a worker that is killed in it is followed by one that finds the same.
+Every step may be repeated after a crash.
 """
 
 from collections.abc import Callable, Collection, Iterable

@@ -1,4 +1,4 @@
-"""One SIS import, step by step, so that whoever goes on after a crash starts none twice."""
+"""Runs one SIS import, step by step, so that a worker that continues after a crash starts none twice."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from shared.domain.provisioning.rows.sis_rows import (
     in_order,
 )
 from shared.domain.provisioning.run import (
-    PASSBACK_ERRORS,
+    PASSBACK,
     DataSetState,
     ImportMessage,
     ImportProgress,
@@ -50,14 +50,14 @@ UPLOAD_SETTLES_IN = timedelta(seconds=RESPONSE_TIMEOUT_S)
 FIRST_POLL = timedelta(seconds=2)
 MAX_POLL_WAIT = timedelta(seconds=60)
 POLL_GROWTH = 1.5
-# Among so many of the newest imports of anybody ours is looked for; there are never more under way than one of ours.
+# The import of passback is searched among so many of the newest imports; never more than one of its own is under way.
 IMPORTS_SEARCHED = 50
 # Rosters change while a plan waits: after so long they are read again before anything is sent.
 PLAN_LIFETIME = timedelta(hours=1)
 
 
 def poll_wait(polls: int) -> timedelta:
-    """Return how long to wait after so many looks, from 2 to 60 seconds. Source: Canvas reference, "SIS import"."""
+    """Return how long to wait after so many polls, from 2 to 60 seconds. Source: Canvas reference, "SIS import"."""
     return min(MAX_POLL_WAIT, FIRST_POLL * POLL_GROWTH ** min(polls, 20))
 
 
@@ -71,9 +71,9 @@ class Importer:
         self._uploads = uploads
 
     def advance(self, run: Run, number: int, lease: Lease) -> Run:
-        """Take the next step with the run's upload of this number; return the run, kept.
+        """Take the next step with the run's upload of this number; return the run as it is saved.
 
-        Raises the errors of `shared.errors`: the run is kept as far as it got.
+        Raises the errors of `shared.errors`: the run is saved as far as it got.
         """
         match run.uploads[number].state:
             case UploadState.WAITING:
@@ -88,9 +88,9 @@ class Importer:
                 return run
 
     def _start(self, run: Run, number: int, lease: Lease) -> Run:
-        """Wait for the imports of others; then note that this one starts, and start it.
+        """Wait for the imports of others; then save that this one starts, and start it.
 
-        A plan that waited long is made anew: what was right an hour ago may end somebody's classes now.
+        A plan that waited long is made again: what was right an hour ago may end somebody's classes now.
         """
         unfinished = self._imports.unfinished()
         if unfinished:
@@ -101,7 +101,7 @@ class Importer:
         data_sets = [stored_rows(self._runs, part.digest) for part in upload.parts]
         newest = max((each.id for each in self._imports.newest(1)), default=0)
         intended = replace(upload, state=UploadState.INTENDED, newest_seen=newest, intended_at=self._clock.now())
-        # Kept under the lease: whoever lost it learns so here, and uploads nothing.
+        # Saved under the lease: a worker that lost it uploads nothing.
         run = replace(run.with_upload(number, intended), waits_on=None)
         run = self._save(run, lease, () if intended.offers_again else self._mark_attempted(intended))
         files = files_of(data_sets, _kinds(upload))
@@ -112,7 +112,7 @@ class Importer:
         return run.planned_at is not None and self._clock.now() - run.planned_at > PLAN_LIFETIME
 
     def _find_or_start(self, run: Run, number: int, lease: Lease) -> Run:
-        """Go on where somebody stopped between noting that the import starts and noting its id."""
+        """Continue after a crash between saving that the import starts and saving its id."""
         upload = run.uploads[number]
         found = self._find_unrecorded(upload)
         if found is not None:
@@ -138,7 +138,7 @@ class Importer:
         return self._save(self._poll_later(run.with_upload(number, going), FIRST_POLL, "own_import"), lease)
 
     def _poll(self, run: Run, number: int, lease: Lease) -> Run:
-        """Look how far the import is, and act on its end."""
+        """Read the state of the import, and act on its end."""
         upload = run.uploads[number]
         assert upload.import_id is not None
         try:
@@ -164,16 +164,16 @@ class Importer:
         return self._failed(run, number, lease, found, _failure(found))
 
     def _with_messages(self, run: Run, number: int, found: SisImport, errors: Sequence[RowError]) -> Run:
-        """Fetch what Canvas says about the rows at once: it forgets it."""
+        """Fetch what Canvas says about the rows at once: it is deleted there after 30 days."""
         upload = run.uploads[number]
         if errors:
             self._runs.save_messages(run.id, found.id, self._explained(upload, found, errors))
         failures = sum(error.is_failure for error in errors)
         parts = tuple(self._with_errors(part, upload, errors) for part in upload.parts)
-        told = replace(
+        reported = replace(
             upload, parts=parts, import_state=found.state, failures=failures, warnings=len(errors) - failures
         )
-        return run.with_upload(number, told)
+        return run.with_upload(number, reported)
 
     def _with_errors(self, part: UploadPart, upload: ImportProgress, errors: Sequence[RowError]) -> UploadPart:
         """Return the part with the rows that Canvas had something to say about, if it said which."""
@@ -182,15 +182,15 @@ class Importer:
         if rows is None:
             return replace(part, has_errors=bool(own), refused=None)
         keys = {named for error in own if (named := row_key_of(part.key.entity, error)) is not None}
-        told = all(row_key_of(part.key.entity, error) is not None for error in own)
+        all_named = all(row_key_of(part.key.entity, error) is not None for error in own)
         refused = DataSet(part.key, tuple(row for row in rows.rows if row.key(part.key.entity) in keys))
-        if told and refused.rows:
+        if all_named and refused.rows:
             self._runs.save_rows(digest_of(refused), refused)
         # Rows of another data set of the same file are no errors of this one.
         return replace(
             part,
-            has_errors=bool(refused.rows) or not told,
-            refused=digest_of(refused) if told and refused.rows else None,
+            has_errors=bool(refused.rows) or not all_named,
+            refused=digest_of(refused) if all_named and refused.rows else None,
         )
 
     def _explained(self, upload: ImportProgress, found: SisImport, errors: Sequence[RowError]) -> list[ImportMessage]:
@@ -224,7 +224,7 @@ class Importer:
 
     def _remaster(self, run: Run, number: int, lease: Lease) -> Run:
         """Try a failed import again as a new base: after five differences in a row Canvas takes nothing else."""
-        # Its attempts are not given back: nothing has succeeded yet.
+        # The attempts stay counted: nothing has succeeded yet.
         if run.uploads[number].is_correction or run.uploads[number].offers_again:
             again = replace(run.uploads[number], state=UploadState.WAITING)
             return self._save(run.with_upload(number, again), lease)
@@ -304,7 +304,7 @@ class Importer:
 
     def _waited_for(self, found: SisImport) -> WaitedFor:
         is_ours = (found.data_set_id or "").startswith(f"{self._uploads.prefix}:")
-        return WaitedFor(found.id, PASSBACK_ERRORS if is_ours else found.user_id, found.state.value, found.created_at)
+        return WaitedFor(found.id, PASSBACK if is_ours else found.user_id, found.state.value, found.created_at)
 
     def _hangs(self, run: Run, cause: str) -> PermanentError:
         assert run.waits_on is not None
@@ -346,7 +346,7 @@ def _entities_of(error: RowError, upload: ImportProgress) -> tuple[Entity, ...]:
 
 
 def _failure(found: SisImport) -> TransientError | PermanentError:
-    """Return what an end that is no success means: a person's doing is not undone by trying again."""
+    """Return the error of an import that did not succeed: one that a person aborted or restored is not retried."""
     message = f"SIS import {found.id} ended {found.state}"
     if found.state in (ImportState.FAILED, ImportState.FAILED_WITH_MESSAGES):
         return TransientError(message, cause=Cause.IMPORT_FAILED)

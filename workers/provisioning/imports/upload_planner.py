@@ -180,5 +180,5 @@ def _has_base(parts: Iterable[Part]) -> bool:
 
 
 def correction_change(data_set: DataSet) -> DataSetChange:
-    """Return what corrections change, for a person to look at: each row is new."""
+    """Return what corrections change: each row is new."""
     return DataSetChange(data_set.key, None, digest_of(data_set), len(data_set.rows), 0, 0)

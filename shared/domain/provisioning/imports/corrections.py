@@ -17,8 +17,8 @@ USERS = DataSetKey(Entity.USERS)
 FREED_LOGINS = DataSetKey(Entity.USERS, "freed-logins")
 DIGEST_CHARS = 32
 USER = "user"
-PENDING = "renumbering-"
-"""Begins the SIS id that a person has between two imports, while others still have the one to come."""
+INTERIM_PREFIX = "renumbering-"
+"""Begins the SIS id that a person has between two imports, while another still has the new one."""
 
 _ID_COLUMNS = {Entity.USERS: "user_id", Entity.ENROLLMENTS: "user_id"}
 
@@ -56,7 +56,7 @@ def corrections_before(
 ) -> tuple[DataSet, ...]:
     """Return the rows that Canvas must take before the planned ones, in imports of their own and in this order.
 
-    While SIS ids change, no login is freed: rows name people by the ids. The plan is made anew after each of both.
+    While SIS ids change, no login is freed: rows name people by the ids. After each of both, rosters are planned again.
     `applied` is what Canvas was given last.
     """
     if id_changes:
@@ -72,13 +72,13 @@ def _users(data_sets: Iterable[DataSet]) -> list[SisRow]:
 def change_imports(changes: Iterable[SisIdChange]) -> tuple[DataSet, ...]:
     """Return change_sis_id.csv: once, or twice where ids go from one of these persons to another.
 
-    Canvas takes rows one by one, in parallel parts, and refuses a new id that somebody still has. So whoever gets
-    another's id gets one of their own first. Either import may be repeated as long as the next has not begun: its old
-    ids are gone then, and nobody has got one of them again.
+    Canvas takes rows one by one, in parallel parts, and refuses a new id that somebody still has. So a person who gets
+    another's id gets an interim one first. Either import may be repeated until the next has begun: its old ids do not
+    exist any more then.
     """
     changes = sorted(changes)
     held = {change.old for change in changes}
-    first = [(c, c.old, f"{PENDING}{c.old}" if c.new in held else c.new) for c in changes]
+    first = [(c, c.old, f"{INTERIM_PREFIX}{c.old}" if c.new in held else c.new) for c in changes]
     second = [(c, between, c.new) for c, _, between in first if between != c.new]
     return tuple(_import(str(number), rows) for number, rows in enumerate((first, second), 1) if rows)
 
@@ -90,7 +90,7 @@ def _import(number: str, rows: Iterable[tuple[SisIdChange, str, str]]) -> DataSe
 
 def original_id(sis_id: str) -> str:
     """Return the id that the person had before the first of two imports, where the second did not follow."""
-    return sis_id.removeprefix(PENDING)
+    return sis_id.removeprefix(INTERIM_PREFIX)
 
 
 def new_ids(changed: DataSet) -> dict[str, str]:
@@ -141,12 +141,12 @@ def user_id_of(row: SisRow) -> str:
 
 
 def login_digest(login: str) -> str:
-    """Return what stands for the login of somebody who left, of whom nothing else is kept."""
+    """Return the digest of a login: of users who left, nothing else but the SIS id is stored."""
     return hashlib.sha256(login.casefold().encode()).hexdigest()[:DIGEST_CHARS]
 
 
 def placeholder_login(user_id: str) -> str:
-    """Return the login of somebody whose own is another's now: no address, and nobody else's."""
+    """Return a unique login for a user whose own was given to another."""
     return f"former-login-{user_id}"
 
 
@@ -162,11 +162,11 @@ def login_holder(login: str, applied: Mapping[str, SisRow], former: Mapping[str,
 def logins_to_free(
     planned: Collection[SisRow], applied: Iterable[SisRow], former: Mapping[str, str], refused: Collection[str]
 ) -> DataSet | None:
-    """Return the rows that free the logins of others, None where nobody waits for any.
+    """Return the rows that free the logins of others, None where none has to be freed.
 
-    A holder gets the login that is planned for them if nobody has it yet, else one that says nothing: two who exchange
-    logins both do, until the next file. Whoever is in no file is suspended by it, which they are already. `refused`
-    are SIS ids of which Canvas did not take such a row.
+    A holder gets the login that is planned for them if nobody has it yet, else a placeholder: two who exchange logins
+    both get one until the next file. A holder who is in no file is suspended already, and stays so. `refused` are SIS
+    ids of which Canvas did not take such a row.
     """
     by_login = {login_of(row): row for row in applied}
     planned_by_id = {user_id_of(row): row for row in planned}
@@ -178,10 +178,10 @@ def logins_to_free(
             continue
         own = planned_by_id.get(holder.user_id)
         if own is not None and login_of(own) == login_of(row):
-            # Whoever is to keep the login gives up nothing.
+            # The holder is planned to have the login.
             continue
         if holder.row is None and holder.user_id in (applied_ids | planned_by_id.keys()):
-            # Somebody who came back: what they were called before they left says nothing any more.
+            # The holder came back: the former login is out of date.
             continue
         freed[holder.user_id] = _freed(holder, own, by_login, former)
     return DataSet(FREED_LOGINS, in_order(freed.values())) if freed else None

@@ -1,4 +1,4 @@
-"""What Canvas says about a row of an SIS import, in plain words, with the PowerSchool record to mend.
+"""Explains what Canvas says about a row of an SIS import, and names the PowerSchool record to mend.
 
 Canvas's documentation lists no messages. Those of its published importers (canvas-lms, `lib/sis`) change between
 versions and with the language of the account, so a kind is recognised by a few words that belong to it. Rows marked
@@ -16,7 +16,7 @@ from shared.domain.provisioning.run import ImportMessage
 
 @dataclass(frozen=True, slots=True)
 class KnownError:
-    """A kind of message: the words that belong to it, and what to tell a person."""
+    """A kind of message: the pattern of its text, and what a person is told."""
 
     kind: str
     pattern: str
@@ -146,7 +146,7 @@ _PATTERNS = tuple((known, re.compile(known.pattern, re.IGNORECASE)) for known in
 # Whose login it is, as canvas-lms says it: "An existing Canvas user with the SIS ID 7 has already claimed …".
 _HOLDER = re.compile(r"(?:SIS|Canvas) ID [A-Za-z]{0,2}\d[\d-]{0,30}\b", re.ASCII)
 
-# A kind shows in its first words. The patterns look for one word after another, in time with the square of the length.
+# A kind is recognised by its first words. The patterns take time with the square of the length.
 MAX_MESSAGE_CHARS = 300
 
 

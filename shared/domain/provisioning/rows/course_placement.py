@@ -1,4 +1,4 @@
-"""Assigns Canvas courses to sections. A section that has a course keeps one: no change makes an empty course."""
+"""Assigns Canvas courses to sections. A section that has a course always has one: no change empties a course."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from shared.domain.provisioning.rows.users import UserDirectory, staff_source
 # What a shared course is for: school number, TERMS.ID, course number and the teacher's USERS.DCID.
 CourseGroupKey = tuple[int, int, str, int]
 Assigned = tuple[dict[int, str], list[RosterProblem]]
-"""The SIS ids of courses by SECTIONS.DCID, and what kept the other sections out."""
+"""The SIS ids of courses by SECTIONS.DCID, and the problems of the other sections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def section_source(dcid: int) -> str:
 def assign_courses(
     roster: Roster, terms: TermsByKey, people: UserDirectory, policy: ProvisioningPolicy, applied: LastImport
 ) -> tuple[tuple[PlacedSection, ...], tuple[RosterProblem, ...]]:
-    """Return the sections with their courses, sorted by DCID, and what kept the others out."""
+    """Return the sections with their courses, sorted by DCID, and the problems of the others."""
     candidates, problems = _candidates(roster, terms, people, policy, applied)
     if policy.course_per is CoursePer.SECTION:
         courses, more = _course_per_section(candidates, policy.course_sis_id)

@@ -29,7 +29,7 @@ MOVED = "deleted_last_completed"
 
 
 class StudentRows:
-    """The students' enrollments by section, and what kept others out. Rows are made section by section, when asked for.
+    """The students' enrollments by section, and the problems of others. Rows are made section by section, on demand.
 
     Rows of PowerSchool whose dates cannot be meant say nothing: unless another row of the student has them in the
     section, what was applied last stays. A district has hundreds of thousands of enrollments: until they are rows, a
@@ -161,7 +161,7 @@ def teacher_rows(placed: PlacedSection, people: UserDirectory, policy: Provision
 
 
 def _ended(old: PlacedSection, current: Iterable[PlacedSection], policy: ProvisioningPolicy) -> str:
-    """Return the status of somebody who left: moved to a section of the same class, or dropped."""
+    """Return the status of a student who left: moved to a section of the same class, or dropped."""
     return MOVED if any(_is_same_class(old, new) for new in current) else policy.dropped_status.value
 
 

@@ -1,6 +1,6 @@
 """Users: who gets a login in Canvas, and under which SIS id."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from shared.domain.provisioning.imports.corrections import (
@@ -59,7 +59,7 @@ class CanvasUser:
 
 @dataclass(frozen=True, slots=True)
 class UserDirectory:
-    """The users' rows by record, those of people who left included, and what kept others out.
+    """The users' rows by record, those of people who left included, and the problems of the others.
 
     `by_source` maps a PowerSchool record to its row; `active` names the records of those who are in school.
     `id_changes` are those whose SIS id Canvas must change first; `kept_ids` are SIS ids by record that are not what the
@@ -116,8 +116,9 @@ def build_directory(
     taken = _logins_not_freed(persons, applied, canvas) | {login_of(row): source for source, row in rows.items()}
     logins = assign_unique([_login_claim(p, ids, applied, canvas) for p in persons], taken)
     problems: list[RosterProblem] = []
+    in_school = {person.source for person in persons if person.is_active}
     for person in persons:
-        found = list(_problems(person, ids, logins, canvas))
+        found = list(_problems(person, ids, logins, canvas, in_school))
         problems += found if person.is_active else []
         row = _assigned_row(person, found, ids, logins, applied)
         if row is not None:
@@ -207,7 +208,7 @@ def _assigned_row(
 
 
 def _original_spelling(login: str, person: CanvasUser, earlier: SisRow | None) -> str:
-    """Return the login as it is written where it came from: Canvas keeps capital letters, and does not compare them."""
+    """Return the login with the capital letters of its source: Canvas stores them, and compares without case."""
     known = [person.wanted_login, *([] if earlier is None else [value(Entity.USERS, earlier, "login_id")])]
     return next((each for each in known if each.casefold() == login), login)
 
@@ -273,14 +274,18 @@ def _student(student: Student, policy: ProvisioningPolicy) -> CanvasUser:
     )
 
 
-def _problems(person: CanvasUser, ids: Assigned, logins: Assigned, canvas: CanvasUsers) -> Iterator[RosterProblem]:
+def _problems(
+    person: CanvasUser, ids: Assigned, logins: Assigned, canvas: CanvasUsers, in_school: Collection[str]
+) -> Iterator[RosterProblem]:
     source = person.source
+    login_owner = logins.lost_to.get(source)
     if source in ids.lost_to and not person.sis_id.missing(person.fields):
         yield RosterProblem(RosterProblemCode.PERSON_ID_TAKEN, source, f"by {ids.lost_to[source]}")
     elif canvas.refused_ids.get(source) == person.wanted_id and ids.values.get(source) != person.wanted_id:
         yield RosterProblem(RosterProblemCode.PERSON_ID_REFUSED, source, f"SIS id {person.wanted_id}")
-    if source in logins.lost_to and not person.login.missing(person.fields):
-        yield RosterProblem(RosterProblemCode.LOGIN_TAKEN, source, f"by {logins.lost_to[source]}")
+    # Without a SIS id there is no user: then a login counts as taken only by somebody who stays in the files.
+    if login_owner and (source in ids.values or login_owner in in_school) and not person.login.missing(person.fields):
+        yield RosterProblem(RosterProblemCode.LOGIN_TAKEN, source, f"by {login_owner}")
     yield from _problems_of_user(person)
 
 
