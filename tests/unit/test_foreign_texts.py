@@ -11,7 +11,7 @@ import pytest
 
 from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
 from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, VOCABULARY, error_messages, redact
-from shared.adapters.http.response import MAX_RETRY_AFTER, ApiResponse, RequestInfo, failure_rule, retry_after
+from shared.adapters.http.response import MAX_RETRY_AFTER, ApiResponse, RequestInfo, failure_of, retry_after
 from shared.adapters.powerschool.errors import read_refusal
 from shared.adapters.telemetry.redaction import MAX_TEXT, redactor
 from shared.domain.passback.course_summary import search_terms
@@ -62,7 +62,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "refusal": lambda text: read_refusal(refused(409, text)),
     "section gone": lambda text: read_refusal(refused(500, text)),
     "plain refusal": lambda text: read_refusal(plain(403, text)),
-    "sign": lambda text: failure_rule(plain(403, text)),
+    "sign": lambda text: failure_of(plain(403, text)),
     "retry in text": lambda text: retry_after(plain(429, text), NOW),
     "row error": lambda text: explain_row_error(USERS, None, 1, RowError("users.csv", 1, text)),
     "import message": lambda text: SisImportErrorWire(message=text).to_domain(is_failure=True),

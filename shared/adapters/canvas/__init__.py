@@ -56,8 +56,8 @@ def canvas_sis_imports(
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasSisImports:
     """Return SIS Import with the provisioning token. Raises `ConfigurationError` without URL or token."""
-    own_token = settings.canvas_provisioning_token
-    token = own_token if own_token.get_secret_value() else settings.canvas_token
+    provisioning_token = settings.canvas_provisioning_token
+    token = provisioning_token if provisioning_token.get_secret_value() else settings.canvas_token
     return CanvasSisImports(
         _canvas(settings, token, redis_client, keys, clock, count, transport), settings.canvas_account
     )

@@ -13,7 +13,7 @@ from shared.adapters.canvas import wire
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import MAX_ACCOUNT_PAGES, MAX_ACCOUNT_S, PagedApi
 from shared.adapters.canvas.submissions import DECODER, SubmissionRow, one_row_per_student, read_rows
-from shared.adapters.canvas.wire import CourseWire, GroupWire, RestAssignment
+from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire
 from shared.adapters.http.client import Params
 from shared.adapters.http.response import ApiResponse, UnreadableRow
 from shared.adapters.redis.cache import JsonCache
@@ -171,7 +171,7 @@ class CanvasClient:
             self.check_course(course_id)
             raise
 
-    def _assignments(self, course_id: str) -> tuple[list[RestAssignment], tuple[Unreadable, ...]]:
+    def _assignments(self, course_id: str) -> tuple[list[AssignmentWire], tuple[Unreadable, ...]]:
         # Not filtered by post_to_sis: what is not sent is to be explained. Base dates, not the service user's own.
         params = [*_include("overrides", "checkpoints"), ("override_assignment_dates", "false")]
         found, odd = self._all("/api/v1/courses/{course_id}/assignments", course_id, params, wire.ASSIGNMENTS)
@@ -262,7 +262,7 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def _assignment(found: RestAssignment, published: Mapping[str, bool | None]) -> Assignment:
+def _assignment(found: AssignmentWire, published: Mapping[str, bool | None]) -> Assignment:
     return found.to_domain(grades_published=published.get(found.id) if found.moderated_grading else None)
 
 

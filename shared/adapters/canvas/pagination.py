@@ -152,7 +152,7 @@ class PagedApi:
         return AccessDenied(error.message, cause=Cause.CANVAS_403, status=error.status, error_text=error.error_text)
 
     def _record_origins(self, response: ApiResponse) -> None:
-        for link in (response.own_url, response.next_url):
+        for link in (response.current_url, response.next_url):
             try:
                 url = self._base_url if link is None else self._base_url.join(link)
             except httpx.InvalidURL:

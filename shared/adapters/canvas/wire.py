@@ -30,7 +30,7 @@ class CourseWire(Wire):
     time_zone: TextIfUsable = ""
 
 
-class RestSection(Wire):
+class SectionWire(Wire):
     """One of `GET /api/v1/courses/:id/sections`. `sis_course_id` is that of the course it is in now.
 
     No decision depends on the name.
@@ -88,7 +88,7 @@ class CheckpointWire(Wire):
         return Checkpoint(self.due_at, tuple(override for override in overrides if override))
 
 
-class RestAssignment(Wire):
+class AssignmentWire(Wire):
     """One of `GET /api/v1/courses/:id/assignments`, with `include[]=overrides` and `include[]=checkpoints`.
 
     Only a Canvas that knows checkpoints shows them. Their scores and points are summed up in the assignment itself.
@@ -117,7 +117,7 @@ class RestAssignment(Wire):
     locked_for_user: bool | None = None
 
     @model_validator(mode="after")
-    def _audience_is_known(self) -> "RestAssignment":
+    def _audience_is_known(self) -> "AssignmentWire":
         if self.visible_to_everyone is None and self.only_visible_to_overrides is None:
             raise ValueError("visible_to_everyone")
         return self
@@ -185,7 +185,7 @@ class GroupWire(Wire):
     assignments: Annotated[tuple[GradesPublishedWire, ...], Items] = ()
 
 
-class RestEnrollment(Wire):
+class EnrollmentWire(Wire):
     """One of `GET /api/v1/courses/:id/enrollments`."""
 
     user_id: Id
@@ -198,8 +198,8 @@ class SisAssignmentWire(Wire):
 
 
 COURSE = TypeAdapter(CourseWire)
-SECTIONS = TypeAdapter(list[RestSection])
-ASSIGNMENTS = TypeAdapter(list[RestAssignment])
+SECTIONS = TypeAdapter(list[SectionWire])
+ASSIGNMENTS = TypeAdapter(list[AssignmentWire])
 GROUPS = TypeAdapter(list[GroupWire])
-ENROLLMENTS = TypeAdapter(list[RestEnrollment])
+ENROLLMENTS = TypeAdapter(list[EnrollmentWire])
 SIS_ASSIGNMENTS = TypeAdapter(list[SisAssignmentWire])

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TypedDict, Unpack
 from urllib.parse import quote, urlencode
@@ -13,19 +12,19 @@ from shared.adapters.http import decimal_json
 from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.exchange import (
     BodyTooLarge,
-    RequestContext,
     current_context,
-    deadline,
+    is_over,
     read_body,
+    request_deadline,
 )
 from shared.adapters.http.response import (
     ApiResponse,
     Decoder,
+    Failure,
     FailureKind,
-    FailureRule,
     RequestInfo,
     classify_exception,
-    failure_rule,
+    failure_of,
     retry_after,
 )
 from shared.adapters.redis.remote_limits.remote_limiter import Permit, RemoteLimiter
@@ -53,9 +52,6 @@ LONG_WAIT = timedelta(seconds=1)
 # A whole exchange may take as long as two timeouts, and its upload this long for each byte.
 EXCHANGE_TIMEOUTS = 2.0
 UPLOAD_S_PER_BYTE = 1 / 50_000
-# A write that is under way when its process is stopped may still take so long.
-STOP_GRACE_S = 5.0
-MIN_EXCHANGE_S = 1.0
 # The largest bodies that are read: of a list, of a small response such as a token, of a refusal (the rest is dropped).
 MAX_BYTES = 32_000_000
 MAX_BYTES_SMALL = 64_000
@@ -128,13 +124,13 @@ class RemoteApi:
         path = template.format_map({name: quote(str(value), safe="") for name, value in (ids or {}).items()})
         request = self._request(method, path, options)
         try:
-            response, rule = self._send_until_admitted(info, request, options)
+            response, failure = self._send_until_admitted(info, request, options)
         except httpx.RequestError as error:
-            kind, whole_system = classify_exception(error)
-            raise self._failure(info, f"{info}: {kind}", kind, None, whole_system=whole_system) from error
-        if rule is not None:
+            failure = classify_exception(error)
+            raise self._record_failure(info, f"{info}: {failure[0]}", failure) from error
+        if failure is not None:
             wait = retry_after(response, self._clock.now())
-            raise self._failure(info, f"{response} {rule.kind}", rule.kind, wait, whole_system=rule.whole_system)
+            raise self._record_failure(info, f"{response} {failure[0]}", failure, wait)
         if not response.succeeded:
             raise self._read_refusal(response) or _refusal(response)
         return response
@@ -166,20 +162,21 @@ class RemoteApi:
 
     def _send_until_admitted(
         self, info: RequestInfo, request: httpx.Request, options: RequestOptions
-    ) -> tuple[ApiResponse, FailureRule | None]:
-        """Return the response of the first exchange that is not throttled, and the failure rule that matches it.
+    ) -> tuple[ApiResponse, Failure | None]:
+        """Return the response of the first exchange that is not throttled, and the failure that it means.
 
         A throttled request was not carried out, whatever its method: it is sent again in its place, once its turn has
         come. Raises `ServiceUnavailable` where the pause is long or the turn too far away.
         """
         permit: Permit | None = None
         while True:
-            response, rule, permit = self._send_with_permit(info, request, options, permit)
-            if rule is None or rule.kind is not FailureKind.THROTTLED:
-                return response, rule
+            response, failure, permit = self._send_with_permit(info, request, options, permit)
+            if failure is None or failure[0] is not FailureKind.THROTTLED:
+                return response, failure
             pause = self._throttled(response, permit)
             if pause is not None:
-                raise ServiceUnavailable(f"{response} {rule.kind}", cause=f"{self._system}_{rule.kind}", delay=pause)
+                kind = FailureKind.THROTTLED
+                raise ServiceUnavailable(f"{response} {kind}", cause=f"{self._system}_{kind}", delay=pause)
 
     def _throttled(self, response: ApiResponse, permit: Permit) -> timedelta | None:
         self._count(CounterName.TROUBLES, self._system, FailureKind.THROTTLED)
@@ -188,8 +185,8 @@ class RemoteApi:
 
     def _send_with_permit(
         self, info: RequestInfo, request: httpx.Request, options: RequestOptions, again: Permit | None
-    ) -> tuple[ApiResponse, FailureRule | None, Permit]:
-        """Return the response, the failure rule that matches it, and the permit, which is released in any case."""
+    ) -> tuple[ApiResponse, Failure | None, Permit]:
+        """Return the response, the failure that it means, and the permit, which is released in any case."""
         context = current_context()
         if context:
             context.check_wait()
@@ -205,12 +202,12 @@ class RemoteApi:
             response = self._exchange(info, request, options.get("decoder"), options.get("max_bytes", MAX_BYTES))
             # A refusal of one request is no failure of the system.
             is_refusal = not response.succeeded and self._read_refusal(response) is not None
-            rule = None if is_refusal else failure_rule(response)
-            succeeded = rule is None
+            failure = None if is_refusal else failure_of(response)
+            succeeded = failure is None
             advised = self._advice(response)
         finally:
             self._limiter.leave(permit, answered=succeeded, advised=advised)
-        return response, rule, permit
+        return response, failure, permit
 
     def _exchange(
         self, info: RequestInfo, request: httpx.Request, decoder: Decoder | None = None, max_bytes: int = MAX_BYTES
@@ -219,7 +216,8 @@ class RemoteApi:
         with span(str(info), {"system": self._system}) as set_attribute:
             started = time.perf_counter()
             try:
-                with self._deadline(info, request):
+                upload_s = int(request.headers.get("Content-Length", 0)) * UPLOAD_S_PER_BYTE
+                with request_deadline(info.method, self._max_exchange_s + upload_s):
                     response, content = self._receive(info, request, max_bytes)
             except httpx.RequestError as error:
                 self._count_request(info, classify_exception(error)[0], time.perf_counter() - started)
@@ -237,19 +235,6 @@ class RemoteApi:
         self._count(CounterName.REQUEST_SECONDS, self._system, bucket_of(seconds, REQUEST_BOUNDS_S))
         self._count(CounterName.REQUEST_SECONDS, self._system, TOTAL_MS, amount=round(seconds * 1000))
 
-    def _deadline(self, info: RequestInfo, request: httpx.Request) -> AbstractContextManager[None]:
-        """Bound a request in time: by its own timeouts, and by those of the work that it belongs to.
-
-        A write that began is not given up for the deadline of its work: its outcome would be unknown.
-        """
-        context = current_context()
-        seconds = self._max_exchange_s + int(request.headers.get("Content-Length", 0)) * UPLOAD_S_PER_BYTE
-        if context is None:
-            return deadline(seconds)
-        if info.method != "GET":
-            return deadline(seconds, _after_grace(context.check_stop))
-        return deadline(min(seconds, max(context.max_wait().total_seconds(), MIN_EXCHANGE_S)), context.check_stop)
-
     def _receive(self, info: RequestInfo, request: httpx.Request, max_bytes: int) -> tuple[httpx.Response, bytes]:
         response = self._http.send(request, stream=True)
         try:
@@ -264,15 +249,16 @@ class RemoteApi:
         finally:
             response.close()
 
-    def _failure(
-        self, info: RequestInfo, message: str, kind: FailureKind, wait: timedelta | None, *, whole_system: bool
+    def _record_failure(
+        self, info: RequestInfo, message: str, failure: Failure, wait: timedelta | None = None
     ) -> TransientError:
         """Record the failure, probe the system where it may be the request's own, and return the error."""
+        kind, for_everybody = failure
         cause = f"{self._system}_{kind}"
         # A failure that concerns every request came before this one was looked at; any other may have carried it out.
-        outcome_unknown = info.method != "GET" and not whole_system
+        outcome_unknown = info.method != "GET" and not for_everybody
         self._count(CounterName.TROUBLES, self._system, kind)
-        pause = self._limiter.failed(cause, wait, whole_system=whole_system)
+        pause = self._limiter.failed(cause, wait, whole_system=for_everybody)
         if pause is None and not self._probe_succeeds():
             pause = self._limiter.failed(cause, whole_system=True)
         if pause is None:
@@ -280,7 +266,7 @@ class RemoteApi:
         return ServiceUnavailable(message, cause=cause, delay=pause, outcome_unknown=outcome_unknown)
 
     def _probe_succeeds(self) -> bool:
-        if self._probe is None or _is_over(current_context()):
+        if self._probe is None or is_over(current_context()):
             # Where the time of the work is over, a probe has none.
             return True
         request = self._http.build_request("GET", self._probe, timeout=PROBE_TIMEOUT_S)
@@ -293,36 +279,10 @@ class RemoteApi:
                 self._limiter.leave(permit, answered=False)
         except (ServiceUnavailable, httpx.RequestError):
             return False
-        rule = failure_rule(response)
+        failure = failure_of(response)
         # A system that throttles is there.
-        is_throttled = rule is not None and rule.kind is FailureKind.THROTTLED
-        return self._throttled(response, permit) is None if is_throttled else rule is None
-
-
-def _after_grace(check: Callable[[], None]) -> Callable[[], None]:
-    """Return a check that raises from a few seconds after the given one first would have."""
-    until: float | None = None
-
-    def check_later() -> None:
-        nonlocal until
-        try:
-            check()
-        except ServiceUnavailable:
-            now = time.monotonic()
-            until = now + STOP_GRACE_S if until is None else until
-            if now >= until:
-                raise
-
-    return check_later
-
-
-def _is_over(context: RequestContext | None) -> bool:
-    try:
-        if context:
-            context.check_wait()
-    except ServiceUnavailable:
-        return True
-    return context is not None and context.max_wait() <= timedelta(0)
+        is_throttled = failure is not None and failure[0] is FailureKind.THROTTLED
+        return self._throttled(response, permit) is None if is_throttled else failure is None
 
 
 def _refusal(response: ApiResponse) -> PermanentError:

@@ -1,4 +1,4 @@
-"""JSON whose numbers stay what they were written as: scores and points never pass through binary floats."""
+"""JSON with exact numbers: scores and points never pass through binary floats."""
 
 import json
 from decimal import Decimal
@@ -8,7 +8,7 @@ import msgspec
 
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 
-# As many digits, and as large an exponent, as any number has that means something.
+# No meaningful number has more digits, or a larger exponent.
 MAX_DIGITS = 40
 MAX_EXPONENT = 400
 NO_NUMBER = Decimal("NaN")
@@ -18,7 +18,7 @@ MAX_ID = 10**ID_DIGITS - 1
 
 
 def _fraction(text: str) -> Decimal:
-    """Return the number; `NO_NUMBER` for one that nobody reckons with, so that what it stands in fails alone."""
+    """Return the number; `NO_NUMBER` for one out of all bounds, so that only the object with it is malformed."""
     if len(text) > MAX_EXPONENT:
         return NO_NUMBER
     try:
@@ -33,7 +33,7 @@ def _integer(text: str) -> int | Decimal:
 
 
 _FAST = msgspec.json.Decoder(float_hook=_fraction)
-_WORDS = {True: "true", False: "false", None: "null"}
+_LITERALS = {True: "true", False: "false", None: "null"}
 _quoted = json.JSONEncoder().encode
 
 
@@ -69,12 +69,12 @@ def dumps(value: Json) -> str:
         case list():
             return "[" + ",".join(dumps(item) for item in value) + "]"
         case bool() | None:
-            return _WORDS[value]
+            return _LITERALS[value]
         case _:
             return str(value)
 
 
-def whole(value: Json) -> int | None:
+def as_int(value: Json) -> int | None:
     """Return a whole number that may have come as text; None for anything else, and for more digits than ids have."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value if -MAX_ID <= value <= MAX_ID else None

@@ -19,11 +19,16 @@ from typing import Any, TypeVar
 import httpcore
 import httpx
 
+from shared.errors import ServiceUnavailable
+
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 5.0
 _MAX_CONNECTIONS = 64
 POLL_INTERVAL_S = 1.0
+# A write that is under way when its process is stopped may still take so long.
+STOP_GRACE_S = 5.0
+MIN_EXCHANGE_S = 1.0
 # The deadline is checked between writes of this size.
 MAX_WRITE_BYTES = 16_384
 # Accepted encodings: their decoders can be limited to a size.
@@ -99,6 +104,46 @@ def use_context(context: RequestContext) -> AbstractContextManager[None]:
 def deadline(seconds: float, check: Callable[[], None] = no_check) -> AbstractContextManager[None]:
     """Return a context manager that bounds what its block sends and receives. `check` raises what ends it before."""
     return _value_of(_DEADLINE, _Deadline(seconds, check))
+
+
+def request_deadline(method: str, seconds: float) -> AbstractContextManager[None]:
+    """Return a context manager that bounds a request: by its own timeout, and by the work that it belongs to.
+
+    A write that began is not given up for the deadline of its work: its outcome would be unknown.
+    """
+    context = current_context()
+    if context is None:
+        return deadline(seconds)
+    if method != "GET":
+        return deadline(seconds, _after_grace(context.check_stop))
+    return deadline(min(seconds, max(context.max_wait().total_seconds(), MIN_EXCHANGE_S)), context.check_stop)
+
+
+def _after_grace(check: Callable[[], None]) -> Callable[[], None]:
+    """Return a check that raises from a few seconds after the given one first would have."""
+    until: float | None = None
+
+    def check_later() -> None:
+        nonlocal until
+        try:
+            check()
+        except ServiceUnavailable:
+            now = time.monotonic()
+            until = now + STOP_GRACE_S if until is None else until
+            if now >= until:
+                raise
+
+    return check_later
+
+
+def is_over(context: RequestContext | None) -> bool:
+    """Say whether the work may wait for no request any more."""
+    try:
+        if context:
+            context.check_wait()
+    except ServiceUnavailable:
+        return True
+    return context is not None and context.max_wait() <= timedelta(0)
 
 
 def http_client(

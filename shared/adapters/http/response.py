@@ -66,7 +66,7 @@ class ApiResponse:
     """What came back, read once.
 
     `body` is the parsed JSON, None where there is none. `raw_error_text` is cut, not redacted. `next_url` is the page
-    that a `Link` header calls next, `own_url` the one that it calls this page or the first one. `decoded` is there
+    that a `Link` header calls next, `current_url` the one that it calls this page or the first one. `decoded` is there
     instead of `body` where a decoder was given that could read it. `seconds` is how long the exchange took.
     """
 
@@ -77,7 +77,7 @@ class ApiResponse:
     body: Json
     raw_error_text: str
     next_url: str | None = None
-    own_url: str | None = None
+    current_url: str | None = None
     decoded: object = None
     seconds: float = 0.0
 
@@ -104,9 +104,9 @@ class ApiResponse:
         texts = [] if response.is_success and payload is Payload.JSON else error_messages(body)
         if not texts and media_type == "text/plain":
             texts = [cut(raw[: 4 * MAX_ERROR_TEXT_CHARS].decode(errors="replace"))]
-        next_url, own_url = _linked(response, "next"), _linked(response, "current", "first")
+        next_url, current_url = _linked(response, "next"), _linked(response, "current", "first")
         status, headers, text = response.status_code, response.headers, " · ".join(texts)
-        return cls(request, status, headers, payload, body, text, next_url, own_url, decoded, seconds)
+        return cls(request, status, headers, payload, body, text, next_url, current_url, decoded, seconds)
 
     @property
     def has_content(self) -> bool:
@@ -153,12 +153,10 @@ class ApiResponse:
             return wire.validate_python(rows), []
         except ValidationError as error:
             problems = _by_row(error)
-            is_list = isinstance(rows, list) and problems and None not in problems
-            if not is_list or (
-                len(problems) == len(rows) and set.intersection(*map(_missing_fields, problems.values()))  # type: ignore[arg-type]
-            ):
+            if not isinstance(rows, list) or None in problems or not problems:
                 raise self.unexpected(f"no usable {fields_of(error)}") from None
-        assert isinstance(rows, list)
+            if len(problems) == len(rows) and set.intersection(*map(_missing_fields, problems.values())):
+                raise self.unexpected(f"no usable {fields_of(error)}") from None
         good = [row for number, row in enumerate(rows) if number not in problems]
         odd = [UnreadableRow(rows[number], _names(row)) for number, row in problems.items() if number is not None]
         return wire.validate_python(good), odd
@@ -248,49 +246,36 @@ class FailureKind(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class FailureRule:
-    """Which responses are a failure of this kind. `whole_system` if no other request would fare better."""
+Failure = tuple[FailureKind, bool]
+"""How a system fails, and whether it fails for everybody: then no other request would fare better."""
 
-    kind: FailureKind
-    whole_system: bool
-    matches: Callable[[ApiResponse], bool]
-
-
-FAILURE_RULES = (
-    FailureRule(FailureKind.THROTTLED, True, lambda r: r.status == 429),
+FAILURE_RULES: Sequence[tuple[Failure, Callable[[ApiResponse], bool]]] = (
+    ((FailureKind.THROTTLED, True), lambda r: r.status == 429),
     # Canvas (request_throttle.rb) and PowerSchool both throttle with a 403 that only its text tells from a refusal.
-    FailureRule(
-        FailureKind.THROTTLED, True, lambda r: r.status == 403 and _THROTTLED.search(r.raw_error_text) is not None
-    ),
+    ((FailureKind.THROTTLED, True), lambda r: r.status == 403 and _THROTTLED.search(r.raw_error_text) is not None),
     # In maintenance PowerSchool redirects to a page that has status 200 and HTML.
-    FailureRule(FailureKind.UNAVAILABLE, True, lambda r: 300 <= r.status < 400 or r.status == 503),
-    FailureRule(FailureKind.UNAVAILABLE, True, lambda r: r.succeeded and r.payload is Payload.OTHER),
+    ((FailureKind.UNAVAILABLE, True), lambda r: 300 <= r.status < 400 or r.status == 503),
+    ((FailureKind.UNAVAILABLE, True), lambda r: r.succeeded and r.payload is Payload.OTHER),
     # A load balancer gives up a request that its server is still working on; others may succeed.
-    FailureRule(FailureKind.TIMEOUT, False, lambda r: r.status in (408, 504)),
-    FailureRule(
-        FailureKind.ERROR, False, lambda r: r.status >= 500 or (r.succeeded and r.payload is Payload.BROKEN_JSON)
-    ),
+    ((FailureKind.TIMEOUT, False), lambda r: r.status in (408, 504)),
+    ((FailureKind.ERROR, False), lambda r: r.status >= 500 or (r.succeeded and r.payload is Payload.BROKEN_JSON)),
 )
 
 
-def failure_rule(response: ApiResponse) -> FailureRule | None:
-    """Return the first rule that matches the response, None if the system works."""
-    return next((rule for rule in FAILURE_RULES if rule.matches(response)), None)
+def failure_of(response: ApiResponse) -> Failure | None:
+    """Return the failure of the first rule that matches the response, None if the system works."""
+    return next((failure for failure, matches in FAILURE_RULES if matches(response)), None)
 
 
-def classify_exception(error: httpx.RequestError) -> tuple[FailureKind, bool]:
-    """Return how an exchange failed, and whether the whole system did.
+def classify_exception(error: httpx.RequestError) -> Failure:
+    """Return the failure of an exchange without a response.
 
     A connection that cannot be made concerns everyone; one that breaks or stays silent may be this request's.
     """
-    match error:
-        case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
-            return FailureKind.UNAVAILABLE, True
-        case httpx.TimeoutException():
-            return FailureKind.TIMEOUT, False
-        case _:
-            return FailureKind.UNAVAILABLE, False
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        return FailureKind.UNAVAILABLE, True
+    is_timeout = isinstance(error, httpx.TimeoutException)
+    return FailureKind.TIMEOUT if is_timeout else FailureKind.UNAVAILABLE, False
 
 
 def retry_after(response: ApiResponse, now: datetime) -> timedelta | None:

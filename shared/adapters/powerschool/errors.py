@@ -1,13 +1,13 @@
-"""What PowerSchool's refusals mean: one row per sentence it is known to say.
+"""What PowerSchool's refusals mean: one row per sentence that it is known to use.
 
 Sources: PowerSchool xte API reference; the PowerTeacher Pro titles of Instructure's "SIS Error Code Dictionary";
-answers measured against a test server. Full bodies are not public, so sentences are recognised by their core.
+answers measured against a test server. Full bodies are not public, so sentences are recognized by their core.
 """
 
 import re
 from collections.abc import Iterator
 
-from shared.adapters.http.decimal_json import Json, whole
+from shared.adapters.http.decimal_json import Json, as_int
 from shared.adapters.http.error_text import error_messages, redact
 from shared.adapters.http.response import ApiResponse
 from shared.domain.causes import Cause
@@ -44,46 +44,50 @@ class TokenRefused(AccessDenied):
     """The token is expired or unknown; a fresh one may help, once."""
 
 
-def read_refusal(answer: ApiResponse) -> PermanentError | None:
-    """Return what only PowerSchool says in this way, None where the general rules do."""
-    match answer.status:
+def read_refusal(response: ApiResponse) -> PermanentError | None:
+    """Return the error for a refusal of PowerSchool's own, None where the general rules apply."""
+    match response.status:
         case 401:
-            return _unauthorized(answer)
+            return _unauthorized(response)
         case 403:
-            cause = _first_match(_FORBIDDEN, answer.raw_error_text)
-            return _refused(AccessDenied, answer, cause) if cause else None
+            cause = _first_match(_FORBIDDEN, response.raw_error_text)
+            return _refused(AccessDenied, response, cause) if cause else None
         case 409:
-            return _refused(RequestRejected, answer, _first_match(_CONFLICTS, answer.raw_error_text) or Cause.REFUSED)
+            return _refused(
+                RequestRejected, response, _first_match(_CONFLICTS, response.raw_error_text) or Cause.REFUSED
+            )
         case 400 | 412 as status:
             return _refused(
-                RequestRejected, answer, _first_match((_NOT_CREATED,), answer.raw_error_text) or f"powerschool_{status}"
+                RequestRejected,
+                response,
+                _first_match((_NOT_CREATED,), response.raw_error_text) or f"powerschool_{status}",
             )
         case 500:
-            return _section_gone(answer)
+            return _section_gone(response)
         case _:
             return None
 
 
-def _unauthorized(answer: ApiResponse) -> PermanentError:
+def _unauthorized(response: ApiResponse) -> PermanentError:
     # A plugin without accessLevelV1Api gets a 401 as well, with every token.
-    kind = AccessDenied if "accessLevel" in answer.raw_error_text else TokenRefused
-    return _refused(kind, answer, Cause.POWERSCHOOL_401)
+    kind = AccessDenied if "accessLevel" in response.raw_error_text else TokenRefused
+    return _refused(kind, response, Cause.POWERSCHOOL_401)
 
 
-def _section_gone(answer: ApiResponse) -> PermanentError | None:
+def _section_gone(response: ApiResponse) -> PermanentError | None:
     """A score for an assignment that was deleted is answered with a 500."""
-    found = _SECTION_GONE.search(answer.raw_error_text)
-    if found is None:
+    match = _SECTION_GONE.search(response.raw_error_text)
+    if match is None:
         return None
-    row = RejectedRow("AssignmentSection", assignment_section_id=int(found[1]))
+    row = RejectedRow("AssignmentSection", assignment_section_id=int(match[1]))
     return NotFound(
-        str(answer), cause=Cause.POWERSCHOOL_404, status=answer.status, error_text=answer.error_text, rows=[row]
+        str(response), cause=Cause.POWERSCHOOL_404, status=response.status, error_text=response.error_text, rows=[row]
     )
 
 
-def _refused(kind: type[RequestRejected], answer: ApiResponse, cause: str) -> RequestRejected:
-    rows = tuple(_rows(answer.body))
-    return kind(str(answer), cause=cause, status=answer.status, error_text=answer.error_text, rows=rows)
+def _refused(kind: type[RequestRejected], response: ApiResponse, cause: str) -> RequestRejected:
+    rows = tuple(_rows(response.body))
+    return kind(str(response), cause=cause, status=response.status, error_text=response.error_text, rows=rows)
 
 
 def _first_match(table: tuple[tuple[re.Pattern[str], str], ...], raw_error_text: str) -> str | None:
@@ -101,8 +105,8 @@ def _rows(body: Json) -> Iterator[RejectedRow]:
 
 
 def _id_in(params: Json, name: str) -> int | None:
-    return whole(params.get(name)) if isinstance(params, dict) else None
+    return as_int(params.get(name)) if isinstance(params, dict) else None
 
 
-def _number(found: re.Match[str] | None) -> int | None:
-    return int(found[1]) if found else None
+def _number(match: re.Match[str] | None) -> int | None:
+    return int(match[1]) if match else None

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from shared.adapters.http.decimal_json import Json, whole
+from shared.adapters.http.decimal_json import Json, as_int
 from shared.adapters.http.response import ApiResponse, problems_of
 from shared.domain.causes import Cause
 from shared.domain.provisioning.roster import UnreadableRecord
@@ -195,7 +195,7 @@ def count_of(response: ApiResponse) -> int:
     """Return the number in a response to `/count`, in either of the shapes that clients have seen."""
     body = response.body
     inner = body.get("resource", body) if isinstance(body, dict) else None
-    number = whole(inner.get("count")) if isinstance(inner, dict) else None
+    number = as_int(inner.get("count")) if isinstance(inner, dict) else None
     if number is None:
         raise response.unexpected("no count")
     return number
@@ -206,7 +206,7 @@ def page_of(response: ApiResponse) -> tuple[list[Json], int | None]:
 
     Without rows there is no `record`.
     """
-    return as_list(response.member("record")), whole(response.member("count"))
+    return as_list(response.member("record")), as_int(response.member("count"))
 
 
 def as_list(value: Json) -> list[Json]:
@@ -227,12 +227,12 @@ def ids_of(row: Json) -> dict[str, int]:
         name: number
         for name, value in columns
         if name.endswith(("_dcid", "_id")) or name == "school_number"
-        if (number := whole(value)) is not None
+        if (number := as_int(value)) is not None
     }
 
 
 def _id(value: Json) -> int:
-    number = whole(value)
+    number = as_int(value)
     if number is None:
         raise ValueError("no id")
     return number

@@ -12,7 +12,7 @@ import httpx
 from celery import Celery
 
 from shared.adapters.canvas.submissions import SubmissionWire
-from shared.adapters.canvas.wire import RestAssignment
+from shared.adapters.canvas.wire import AssignmentWire
 from shared.domain.passback.powerschool import Score
 from shared.ports.passback import ScoreRow
 from tests.benchmarks.passback.fold import celery_app, null_tasks
@@ -53,7 +53,7 @@ def _put(bench: Rig, times: int) -> None:
         bench.service.powerschool.gradebook.write_scores(TEACHER, [row])
 
 
-def _read(canvas: httpx.Client) -> tuple[SubmissionWire, RestAssignment]:
+def _read(canvas: httpx.Client) -> tuple[SubmissionWire, AssignmentWire]:
     submission = canvas.get(f"{PATH}/submissions/{USER}").content
     assignment = canvas.get(PATH, params={"include[]": "overrides"}).content
-    return SubmissionWire.model_validate_json(submission), RestAssignment.model_validate_json(assignment)
+    return SubmissionWire.model_validate_json(submission), AssignmentWire.model_validate_json(assignment)
