@@ -1,4 +1,7 @@
-"""In-memory stand-ins for the ports of `shared.ports.passback`, with failures that a test plans by method and call."""
+"""Stand-ins for Canvas, PowerSchool and the sync queue, and the other stores on a Redis in memory.
+
+A test plans failures of a stand-in by method and call.
+"""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,20 +9,29 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import fakeredis
 import msgspec
+import redis
 
+from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit, entries_of
+from shared.adapters.redis.course_data.category_matches import CategoryMatches
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
+from shared.adapters.redis.dead_letters.store import DeadLetters
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.counters import Counters
+from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.sync_queue.scheduled import DueDates, UnknownChanges
 from shared.adapters.redis.sync_queue.store import AggregateResult
-from shared.adapters.redis.values import Lease
+from shared.adapters.redis.values import Lease, epoch_ms, text, time_at
 from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Course, GradebookRow
 from shared.domain.passback.changes import ChangeCause, PendingChanges
-from shared.domain.passback.course_state import CourseRecord, DeadLetter, DeadLetterKind
 from shared.domain.passback.planning.assignment_matching import normalize_name
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection, Score, TeacherCategory
-from shared.domain.passback.rules.categories import CategoryAssociation
-from shared.domain.pauses import EVERYTHING, Pause, course_target
+from shared.domain.passback.planning.desired import DesiredAssignment
+from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, Score, TeacherCategory
 from shared.errors import GradebookIncomplete, LeaseLost, NotFound, RejectedRow, RequestRejected, TransientError
 from shared.ports.passback import CachePolicy, CreatedAssignment, ScoreRow
 from workers.grade_passback.lease import SyncTimeSlice
@@ -286,262 +298,56 @@ def not_found(message: str, assignment_section_id: int | None = None) -> NotFoun
     return NotFound(message, cause="powerschool_404", status=404, rows=rows)
 
 
-@dataclass
-class FakeLinks:
-    """The `Links`."""
-
-    links: dict[str, dict[AssignmentKey, Link]] = field(default_factory=dict)
-    faults: Faults = field(default_factory=Faults)
-
-    def of_course(self, course_id: str) -> Mapping[AssignmentKey, Link]:
-        self.faults.check("of_course")
-        return dict(self.links.get(course_id, {}))
-
-    def save(self, course_id: str, link: Link) -> None:
-        self.faults.check("save")
-        self.links.setdefault(course_id, {})[link.key] = link
-
-    def delete(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
-        self.faults.check("delete")
-        self.links.get(course_id, {}).pop(AssignmentKey(assignment_id, section_dcid), None)
-
-
-@dataclass
-class FakeCategoryAssociations:
-    """The `CategoryAssociations`."""
-
-    associations: dict[str, dict[str, CategoryAssociation]] = field(default_factory=dict)
-
-    def of_course(self, course_id: str) -> Mapping[str, CategoryAssociation]:
-        return dict(self.associations.get(course_id, {}))
-
-    def save(self, course_id: str, group_id: str, association: CategoryAssociation) -> None:
-        self.associations.setdefault(course_id, {})[group_id] = association
-
-    def delete(self, course_id: str, group_id: str) -> None:
-        self.associations.get(course_id, {}).pop(group_id, None)
-
-
-@dataclass
-class FakeRecords:
-    """The `Records`. `visits` holds when each connected course was last synced or visited, None for never."""
-
-    saved: dict[str, CourseRecord] = field(default_factory=dict)
-    visits: dict[str, datetime | None] = field(default_factory=dict)
-    gone: dict[str, datetime] = field(default_factory=dict)
-    faults: Faults = field(default_factory=Faults)
-
-    def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
-        self.faults.check("save")
-        self.saved[record.course_id] = record
-        self.visits[record.course_id] = record.synced_at
-        self.gone.pop(record.course_id, None)
-
-    def course(self, course_id: str) -> CourseRecord | None:
-        self.faults.check("course")
-        return self.saved.get(course_id)
-
-    def register(self, course_id: str) -> bool:
-        is_new = course_id not in self.visits
-        self.visits.setdefault(course_id, None)
-        return is_new
-
-    def close(self, course_id: str, at: datetime) -> bool:
-        self.visits.pop(course_id, None)
-        is_news = course_id not in self.gone
-        self.gone.setdefault(course_id, at)
-        return is_news
-
-    def is_connected(self, course_id: str) -> bool:
-        return course_id in self.visits
-
-    def count(self) -> int:
-        return len(self.visits)
-
-    def least_recently_visited(self, synced_before: datetime, limit: int) -> list[str]:
-        stale = [(at, id_) for id_, at in self.visits.items() if at is None or at < synced_before]
-        stale.sort(key=lambda visit: (visit[0] is not None, visit[0] or synced_before, visit[1]))
-        return [id_ for _, id_ in stale[:limit]]
-
-    def mark_visited(self, course_id: str, at: datetime) -> None:
-        if course_id in self.visits:
-            self.visits[course_id] = max(at, self.visits[course_id] or at)
-
-
-@dataclass
-class FakeDeadLetters:
-    """The `DeadLetters`, by course and assignment."""
-
-    clock: Clock
-    letters: dict[tuple[str, str | None], DeadLetter] = field(default_factory=dict)
-    faults: Faults = field(default_factory=Faults)
-
-    def add(
-        self,
-        course_id: str,
-        assignment_id: str | None,
-        cause: str,
-        answer: str,
-        attempts: int,
-        *,
-        failed_before: Sequence[datetime] = (),
-    ) -> DeadLetter:
-        self.faults.check("add")
-        key, now = (course_id, assignment_id), self.clock.now()
-        times = (*failed_before, now)
-        first = self.letters[key].first_failed_at if key in self.letters else times[0]
-        id_ = "-".join(part for part in key if part is not None)
-        letter = DeadLetter(id_, course_id, assignment_id, cause, answer, attempts, first, now, attempt_times=times)
-        self.letters[key] = letter
-        return letter
-
-    def add_provisioning(
-        self, run_id: str, cause: str, answer: str, attempts: int, *, failed_before: Sequence[datetime] = ()
-    ) -> DeadLetter:
-        key, now = ("", "provisioning"), self.clock.now()
-        times = (*failed_before, now)
-        first = self.letters[key].first_failed_at if key in self.letters else times[0]
-        kind = DeadLetterKind.PROVISIONING
-        letter = DeadLetter(key[1], "", None, cause, answer, attempts, first, now, kind, times, source=run_id)
-        self.letters[key] = letter
-        return letter
-
-    def close_provisioning(self) -> None:
-        self.letters.pop(("", "provisioning"), None)
-
-    def of_course(self, course_id: str) -> list[DeadLetter]:
-        self.faults.check("of_course")
-        return [letter for (course, _), letter in self.letters.items() if course == course_id]
-
-    def all(self) -> list[DeadLetter]:
-        return list(self.letters.values())
-
-    def close(self, course_id: str, assignment_id: str | None) -> None:
-        self.faults.check("close")
-        self.letters.pop((course_id, assignment_id), None)
-
-    def count(self) -> int:
-        return len(self.letters)
-
-    def oldest_at(self) -> datetime | None:
-        return min((letter.first_failed_at for letter in self.letters.values()), default=None)
-
-    def mark_retried(self, letter_id: str) -> bool:
-        self.faults.check("mark_retried")
-        for key, letter in self.letters.items():
-            if letter.id == letter_id:
-                self.letters[key] = replace(letter, retried_at=self.clock.now())
-                return True
-        return False
-
-
-@dataclass
-class FakeDeadMessages:
-    """The `DeadMessages`. `republished` are the ids that went back; `unwilling` those that cannot."""
-
-    letters: dict[str, DeadLetter] = field(default_factory=dict)
-    republished: list[str] = field(default_factory=list)
-    unwilling: set[str] = field(default_factory=set)
-
-    def all(self) -> list[DeadLetter]:
-        return list(self.letters.values())
-
-    def content(self, letter_id: str) -> Mapping[bytes, bytes]:
-        return {b"payload": b"\xff"} if letter_id in self.letters else {}
-
-    def count(self) -> int:
-        return len(self.letters)
-
-    def oldest_at(self) -> datetime | None:
-        return min((letter.first_failed_at for letter in self.letters.values()), default=None)
-
-    def republish(self, letter_id: str) -> bool:
-        if letter_id in self.unwilling or self.letters.pop(letter_id, None) is None:
-            return False
-        self.republished.append(letter_id)
-        return True
-
-    def discard(self, letter_ids: Collection[str]) -> int:
-        return sum(self.letters.pop(letter_id, None) is not None for letter_id in letter_ids)
-
-
-@dataclass
-class FakePauses:
-    """The `Pauses`."""
-
-    clock: Clock
-    held: dict[str, Pause] = field(default_factory=dict)
-
-    def pause(self, target: str, actor: str, reason: str = "") -> bool:
-        if target in self.held:
-            return False
-        self.held[target] = Pause(target, self.clock.now(), actor, reason)
-        return True
-
-    def resume(self, target: str) -> bool:
-        return self.held.pop(target, None) is not None
-
-    def all(self) -> list[Pause]:
-        return list(self.held.values())
-
-    def of_course(self, course_id: str) -> Pause | None:
-        return self.held.get(course_target(course_id)) or self.held.get(EVERYTHING)
-
-
-@dataclass
-class FakeAudit:
-    """The `Audit`: entries in the order of their writing."""
-
-    entries: list[AuditEntry] = field(default_factory=list)
-    begun: dict[str, list[AuditEntry]] = field(default_factory=dict)
-    faults: Faults = field(default_factory=Faults)
-
-    def begin(self, course_id: str, entries: Sequence[AuditEntry]) -> str:
-        self.faults.check("begin")
-        assert {entry.course_id for entry in entries} == {course_id}
-        self.entries += [entry for interrupted in self.begun.values() for entry in interrupted]
-        self.begun = {str(len(self.entries)): list(entries)}
-        return str(len(self.entries))
-
-    def end(self, course_id: str, write: str, entries: Sequence[AuditEntry]) -> None:
-        self.faults.check("end")
-        self.begun.pop(write, None)
-        for entry in entries:
-            assert entry.course_id == course_id
-            self.add(entry)
-
-    def add(self, entry: AuditEntry) -> None:
-        self.faults.check("add")
-        self.entries.append(entry)
-
-    def of_course(self, course_id: str, since: datetime | None = None) -> Iterator[AuditEntry]:
-        return (e for e in reversed(self.entries) if e.course_id == course_id and (since is None or e.at >= since))
-
-
-@dataclass
-class FakeDueDates:
-    """The `DueDates`: the next due date of each course that has one."""
-
-    dates: dict[str, datetime] = field(default_factory=dict)
-
-    def passed(self, moment: datetime) -> dict[str, datetime]:
-        return {course_id: due_at for course_id, due_at in self.dates.items() if due_at <= moment}
-
-    def delete(self, passed: Mapping[str, datetime]) -> None:
-        self.dates = {id_: due_at for id_, due_at in self.dates.items() if passed.get(id_) != due_at}
-
-
-@dataclass
-class FakeCounters:
-    """The `Counters`: numbers by name and label."""
-
-    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def add(self, name: str, label: str, amount: int = 1) -> None:
-        self.numbers[name, label] = self.numbers.get((name, label), 0) + amount
-
-    def read(self, name: str) -> dict[str, int]:
-        return {label: number for (own, label), number in self.numbers.items() if own == name}
+class Stores:
+    """The Redis stores of a district, on a Redis in memory and in the time of `clock`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.redis: redis.Redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+        self.keys = keys = Keys()
+
+        def now_ms() -> int:
+            return epoch_ms(clock.now())
+
+        self.links = Links(self.redis, keys)
+        self.records = CourseStates(self.redis, keys)
+        self.associations = CategoryMatches(self.redis, keys)
+        self.audit = Audit(self.redis, keys, timedelta(days=400), MAX_ENTRIES, now_ms=now_ms)
+        self.dead_letters = DeadLetters(self.redis, keys, now_ms=now_ms)
+        self.dead_messages = DeadMessages(self.redis, keys)
+        self.pauses = Pauses(self.redis, keys, clock)
+        self.counters = Counters(self.redis, keys)
+        self.due_dates = DueDates(self.redis, keys)
+        self.unknown = UnknownChanges(self.redis, keys)
+
+    def visits(self) -> dict[str, datetime | None]:
+        """Return when each connected course was last synced or visited, None for never."""
+        visited = self.redis.zrange(self.keys.courses, 0, -1, withscores=True)
+        return {text(course): time_at(at) if at else None for course, at in visited}  # type: ignore[misc]
+
+    def visit(self, visits: Mapping[str, datetime | None]) -> None:
+        """Let these courses be connected, and visited at these times."""
+        self.redis.zadd(self.keys.courses, {course: epoch_ms(at) if at else 0 for course, at in visits.items()})
+
+    def due(self, dates: Mapping[str, datetime]) -> None:
+        """Let the courses have these next due dates."""
+        self.redis.zadd(self.keys.due_dates, {course: epoch_ms(at) for course, at in dates.items()})
+
+    def hear_unknown(self, *times: datetime) -> None:
+        """Let a change of unknown course be heard at each of these times."""
+        self.redis.zadd(self.keys.unknown, {f"assignment:{epoch_ms(at)}": epoch_ms(at) for at in times})
+
+    def audit_entries(self, course_id: str) -> list[AuditEntry]:
+        """Return the entries of the course's writes that are over, the oldest first."""
+        stored = self.redis.xrange(self.keys.audit(course_id))
+        return [entry for _, fields in stored for entry in entries_of(fields[b"entry"])]
+
+    def writes_begun(self, course_id: str) -> list[AuditEntry]:
+        """Return the entries of the course's writes that are not over."""
+        return [entry for stored in self.redis.hvals(self.keys.writes_begun(course_id)) for entry in entries_of(stored)]
+
+    def forget(self, *keys: str) -> None:
+        """Delete these keys."""
+        self.redis.delete(*keys)
 
 
 @dataclass
@@ -557,25 +363,6 @@ class FakeCourseFinder:
         for course_id, ends_at in self.courses.items():
             if ends_at is None or ends_at > ended_after:
                 yield from [course_id] * self.assignments_each
-
-
-@dataclass
-class FakeUnknownChanges:
-    """The `UnknownChanges`: when each was heard."""
-
-    heard: list[datetime] = field(default_factory=list)
-
-    def count(self) -> int:
-        return len(self.heard)
-
-    def oldest_at(self) -> datetime | None:
-        return min(self.heard, default=None)
-
-    def discard_before(self, moment: datetime) -> int:
-        kept = [at for at in self.heard if at >= moment]
-        closed = len(self.heard) - len(kept)
-        self.heard = kept
-        return closed
 
 
 @dataclass

@@ -468,7 +468,7 @@ class TestOverwriting:
         was = synced.powerschool.assignments_there[link_of(synced)]
         self.by_hand(synced, scores={**was.scores, 501: Score(Decimal(3))})
         synced.sync()
-        entry = synced.audit.entries[-1]
+        entry = synced.entries()[-1]
         assert entry.kind is WriteKind.SCORES
         (change,) = entry.scores
         assert change.before is not None

@@ -13,7 +13,7 @@ from shared.domain.passback.planning.plan import CreateStep, WriteScoresStep
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from shared.domain.passback.rules.reasons import Reason
 from shared.events.live_events import parse, to_change
-from tests.fakes import FakeChanges, FakeDueDates, FakeRecords, FakeUnknownChanges
+from tests.fakes import FakeChanges, Stores
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.workers.grade_passback.school import NOW, OTHER, School
 from workers.grade_passback.compare import compare
@@ -56,25 +56,26 @@ def test_a_person_starts_a_sync_with_a_dry_run() -> None:
 def test_the_schedule_starts_a_sync() -> None:
     """Ways to start a sync: "a schedule (nightly by default, per district)", in the district's time zone."""
     three = datetime(2026, 10, 6, 3, 0, tzinfo=CHICAGO)
-    changes, records = FakeChanges(), FakeRecords()
-    records.visits = {"1": three - 6 * HOUR}
+    changes, stores = FakeChanges(), Stores(ManualClock(three))
+    stores.visit({"1": three - 6 * HOUR})
     for at in (three - TICK, three + HOUR):
         full_sync(
-            changes, records, ManualClock(at), "0 3 * * *", lambda: CHICAGO, spread=HOUR, tick=TICK
+            changes, stores.records, ManualClock(at), "0 3 * * *", lambda: CHICAGO, spread=HOUR, tick=TICK
         )  # fmt: skip
         assert changes.requested == ([] if at < three else [("1", ChangeCause.SCHEDULE)])
 
 
 def test_a_due_date_that_passes_starts_a_sync() -> None:
     """Ways to start a sync: "the moment a due date passes (missing work)"."""
-    changes, due_dates = FakeChanges(), FakeDueDates({"1": NOW})
-    trigger_due_dates(changes, due_dates, ManualClock(NOW + DUE_DATE_DELAY))
+    changes, stores = FakeChanges(), Stores(ManualClock(NOW))
+    stores.due({"1": NOW})
+    trigger_due_dates(changes, stores.due_dates, ManualClock(NOW + DUE_DATE_DELAY))
     assert changes.requested == [("1", ChangeCause.DUE_DATE)]
 
 
 def test_the_rolling_reconciliation_starts_a_sync() -> None:
     """Ways to start a sync: "the rolling reconciliation"."""
-    changes, records = FakeChanges(), FakeRecords()
-    records.visits = {"1": NOW - 2 * HOUR}
-    reconcile(changes, records, FakeUnknownChanges(), ManualClock(NOW), HOUR, TICK)
+    changes, stores = FakeChanges(), Stores(ManualClock(NOW))
+    stores.visit({"1": NOW - 2 * HOUR})
+    reconcile(changes, stores.records, stores.unknown, ManualClock(NOW), HOUR, TICK)
     assert changes.requested == [("1", ChangeCause.RECONCILE)]

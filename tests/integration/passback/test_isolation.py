@@ -143,13 +143,13 @@ def test_a_deleted_course_is_over_and_a_restored_one_goes_on(here: Town) -> None
     """One dead letter, on no schedule, its links kept; restored, it is synced again."""
     here.grade(CLASS[0], 8)
     here.sync()
-    links = dict(here.links.links[COURSE])
+    links = dict(here.links.of_course(COURSE))
     here.canvas("edit_course", changes={"workflow_state": "deleted"})
     for _ in range(2):
         here.sync()
     assert [(letter.assignment_id, letter.cause) for letter in here.letters.all()] == [(None, "canvas_course_gone")]
     assert not here.records.is_connected(COURSE)
-    assert here.links.links[COURSE] == links
+    assert here.links.of_course(COURSE) == links
     assert here.section()["reasons"][0]["code"] == "course_gone"
     here.canvas("edit_course", changes={"workflow_state": "available"})
     here.grade(CLASS[0], 9)

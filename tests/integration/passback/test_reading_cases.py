@@ -47,7 +47,8 @@ def explained(here: Town, course_id: int, assignment_id: int) -> list[str]:
 
 def students_of(here: Town, course_id: int, assignment_id: int) -> dict[str | None, str]:
     """Return the reason of each student whom the last sync left out of an assignment, by SIS id."""
-    record = here.records.saved[str(course_id)]
+    record = here.stores.records.course(str(course_id))
+    assert record is not None
     (assignment,) = [a for a in record.assignments if a.assignment_id == str(assignment_id)]
     return {s.student_sis_id: s.finding.reason.value for section in assignment.sections for s in section.students}
 

@@ -18,6 +18,8 @@ import pytest
 
 from shared.adapters.canvas import canvas_client
 from shared.adapters.powerschool import powerschool
+from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.clock import ManualClock
 from shared.config import load
@@ -27,13 +29,8 @@ from shared.sandbox.district.small import small_district, student_dcid_of, user_
 from shared.sandbox.ids import Ids
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from tests.fakes import (
-    FakeAudit,
-    FakeCategoryAssociations,
     FakeChanges,
-    FakeDeadLetters,
-    FakeLinks,
-    FakePauses,
-    FakeRecords,
+    Stores,
     whole_turn,
 )
 from tests.integration.clients.test_clients_against_sandbox import served
@@ -65,10 +62,9 @@ class Town:
     explainer: CourseExplainer
     outcome_handler: SyncOutcomeHandler
     changes: FakeChanges
-    letters: FakeDeadLetters
-    records: FakeRecords
-    links: FakeLinks
-    audit: FakeAudit
+    stores: Stores
+    letters: DeadLetters
+    links: Links
     clock: ManualClock
     reader: CourseReader
 
@@ -116,7 +112,7 @@ class Town:
     @property
     def there(self) -> int:
         """The assignment section id of the first assignment."""
-        found = self.links.links[COURSE][str(FIRST), Ids.HEALTHY_DCID].powerschool_assignment_section_id
+        found = self.links.of_course(COURSE)[str(FIRST), Ids.HEALTHY_DCID].powerschool_assignment_section_id
         assert found is not None
         return found
 
@@ -163,8 +159,9 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
         )
         canvas = stack.enter_context(closing(canvas_client(settings, redis, keys, clock)))
         ps = stack.enter_context(closing(powerschool(settings, redis, keys, clock)))
-        links, records, audit, changes = FakeLinks(), FakeRecords(), FakeAudit(), FakeChanges()
-        letters, associations = FakeDeadLetters(clock), FakeCategoryAssociations()
+        stores, changes = Stores(clock), FakeChanges()
+        links, records, audit = stores.links, stores.records, stores.audit
+        letters, associations = stores.dead_letters, stores.associations
         policy = SyncPolicy(ZoneInfo("America/Los_Angeles"), 14, "", clear_scores=clear_scores)
         reader = CourseReader(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
         yield Town(
@@ -179,13 +176,12 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
                 associations,
                 letters,
             ),
-            explainer=CourseExplainer(lambda: reader, records, letters, audit, changes, FakePauses(clock), clock),
+            explainer=CourseExplainer(lambda: reader, records, letters, audit, changes, stores.pauses, clock),
             outcome_handler=SyncOutcomeHandler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
             changes=changes,
+            stores=stores,
             letters=letters,
-            records=records,
             links=links,
-            audit=audit,
             clock=clock,
             reader=reader,
         )
@@ -336,7 +332,7 @@ def test_a_write_whose_answer_was_lost_is_in_the_audit(here: Town) -> None:
     here.sync()
     here.sync()
     assert here.writes() == ["scores"]
-    last = here.audit.entries[-1]
+    last = here.stores.audit_entries(COURSE)[-1]
     assert (last.answer_lost, [score.after.points for score in last.scores if score.after]) == (True, [Decimal(9)])
 
 
@@ -393,11 +389,11 @@ def test_a_cleared_score_is_cleared_where_the_district_wants_it() -> None:
         here.sync()
         assert (here.writes(), here.score(ONE)["points"]) == (["scores"], None)
         assert here.section()["students"] == []
-        entry = here.audit.entries[-1]
+        entry = here.stores.audit_entries(COURSE)[-1]
         assert (entry.kind, str(entry.scores[0].before and entry.scores[0].before.points)) == ("clear", "7.5")
         here.sync()
         assert here.writes() == []
-        sent_to = here.links.links[COURSE][str(FIRST), Ids.HEALTHY_DCID].sent_to
+        sent_to = here.links.of_course(COURSE)[str(FIRST), Ids.HEALTHY_DCID].sent_to
         assert sent_to == {student_dcid_of(TWO)}
         here.grade(ONE, 3)
         here.sync()

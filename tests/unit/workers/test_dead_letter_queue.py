@@ -1,12 +1,14 @@
 """What a person does about dead letters: choose, retry, cancel, discard; and that they stay bounded."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from structlog.testing import capture_logs
 
+from shared.adapters.redis.dead_letters.dead_messages import MALFORMED
+from shared.adapters.redis.values import epoch_ms
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
-from tests.fakes import FakeDeadMessages
+from shared.domain.passback.course_state import DeadLetterKind
+from shared.queues import Queue
 from tests.unit.workers.grade_passback.school import School
 from workers.dead_letters import DeadLetterQueue, filter_dead_letters, group_by_cause
 
@@ -14,15 +16,11 @@ DAY = timedelta(days=1)
 MAX_AGE, MAX_COUNT = 90 * DAY, 10
 
 
-def message(id_: str, at: datetime) -> DeadLetter:
-    return DeadLetter(id_, "", None, "malformed_message", "", 1, at, at, DeadLetterKind.MESSAGE)
-
-
 class Desk:
     """A queue over fakes with three letters: two of course 1, one of course 2, and a message."""
 
     def __init__(self, school: School) -> None:
-        self.school, self.messages = school, FakeDeadMessages()
+        self.school, self.messages = school, school.stores.dead_messages
         self.provisioned: list[str] = []
         self.queue = DeadLetterQueue(
             school.dead_letters,
@@ -36,15 +34,28 @@ class Desk:
         for course_id, assignment_id, cause in (("1", "11", "timeout"), ("1", "12", "error"), ("2", None, "timeout")):
             school.dead_letters.add(course_id, assignment_id, cause, "", 6)
             school.clock.advance(timedelta(seconds=1))
-        self.messages.letters["message-1"] = message("message-1", school.clock.now())
+        self.message = f"message-{epoch_ms(school.clock.now())}-0"
+        self.hold(b"payload", b"\xff")
+
+    def hold(self, name: bytes, value: bytes) -> None:
+        """Let the message be as if a worker could not read it just now; of a large one, only `cut` is stored."""
+        stores, id_ = self.school.stores, self.message.removeprefix("message-")
+        fields = {b"stream": Queue.COURSE_SYNCS.encode(), b"reason": MALFORMED, name: value}
+        stores.redis.delete(stores.keys.malformed)
+        stores.redis.xadd(stores.keys.malformed, fields, id=id_)
+
+    def republished(self) -> list[bytes]:
+        """Return the messages that went back to their queue."""
+        stores = self.school.stores
+        return stores.redis.lrange(f"{stores.keys.prefix}:celery:{Queue.COURSE_SYNCS}", 0, -1)
 
 
 def test_letters_are_chosen_by_everything_that_is_said(school: School) -> None:
     """Ids, cause and time narrow the choice together; nothing said chooses all."""
     letters = Desk(school).queue.all()
     chosen = filter_dead_letters(letters, cause="timeout", since=letters[1].last_failed_at)
-    assert [letter.id for letter in chosen] == ["2"]
-    assert filter_dead_letters(letters, ids={"1-12"}) == [letters[1]]
+    assert [letter.id for letter in chosen] == ["course-2"]
+    assert filter_dead_letters(letters, ids={"assignment-1-12"}) == [letters[1]]
     assert filter_dead_letters(letters, since=letters[3].last_failed_at) == [letters[3]]
     assert filter_dead_letters(letters) == letters
 
@@ -74,9 +85,9 @@ def test_a_retry_looks_at_each_course_once(school: School) -> None:
     """A course with several letters is asked for once, by the person; its letters stay open, marked."""
     desk = Desk(school)
     done = desk.queue.retry(desk.queue.all(), "operator")
-    assert done.retried == ("1-11", "1-12", "2", "message-1")
+    assert done.retried == ("assignment-1-11", "assignment-1-12", "course-2", desk.message)
     assert school.changes.requested == [("1", ChangeCause.PERSON), ("2", ChangeCause.PERSON)]
-    assert desk.messages.republished == ["message-1"]
+    assert desk.republished() == [b"\xff"]
     assert {letter.retried_at for letter in desk.queue.all()} == {school.clock.now()}
     assert len(desk.queue.all()) == 3
 
@@ -85,16 +96,16 @@ def test_a_retry_may_be_cancelled(school: School) -> None:
     """Once cancelled between two jobs, the rest is untouched and can be retried later."""
     desk, answers = Desk(school), iter([False, True])
     done = desk.queue.retry(desk.queue.all(), "operator", lambda: next(answers))
-    assert (done.retried, done.left) == (("1-11", "1-12", "2"), ("message-1",))
-    assert desk.messages.republished == []
+    assert (done.retried, done.left) == (("assignment-1-11", "assignment-1-12", "course-2"), (desk.message,))
+    assert desk.republished() == []
 
 
 def test_what_cannot_go_back_is_said(school: School) -> None:
     """A message that cannot be put back stays where it is, and does not keep others from being retried."""
     desk = Desk(school)
-    desk.messages.unwilling.add("message-1")
+    desk.hold(b"cut", b"1")
     done = desk.queue.retry(desk.queue.all(), "operator")
-    assert done.not_possible == ("message-1",)
+    assert done.not_possible == (desk.message,)
     assert desk.messages.count() == 1
 
 
@@ -115,7 +126,7 @@ def test_too_old_and_too_many_letters_are_dropped(school: School) -> None:
     school.dead_letters.add("3", None, "timeout", "", 6)
     with capture_logs() as lines:
         assert desk.queue.enforce_limits() == 2
-    assert [line["letter_id"] for line in lines] == ["1-11", "1-12"]
+    assert [line["letter_id"] for line in lines] == ["assignment-1-11", "assignment-1-12"]
     for n in range(12):
         school.dead_letters.add(f"9{n}", None, "timeout", "", 6)
         school.clock.advance(timedelta(seconds=1))

@@ -8,22 +8,18 @@ from decimal import Decimal
 from shared.adapters.redis.values import Lease
 from shared.clock import ManualClock
 from shared.domain.outcome import Outcome
+from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Assignment, GradebookRow
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.course_state import SectionRecord
 from shared.domain.passback.powerschool import RosteredStudent
 from shared.domain.passback.rules.reasons import Reason
 from tests.fakes import (
-    FakeAudit,
     FakeCanvas,
-    FakeCategoryAssociations,
     FakeChanges,
-    FakeDeadLetters,
-    FakeLinks,
-    FakePauses,
     FakePowerSchool,
-    FakeRecords,
     FakeRosters,
+    Stores,
     whole_turn,
 )
 from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
@@ -68,20 +64,16 @@ class School:
     )
     rosters: FakeRosters = field(default_factory=lambda: FakeRosters({"4001": ROSTERED}))
     powerschool: FakePowerSchool = field(default_factory=lambda: FakePowerSchool((HOMEWORK,)))
-    links: FakeLinks = field(default_factory=FakeLinks)
-    records: FakeRecords = field(default_factory=FakeRecords)
     changes: FakeChanges = field(default_factory=FakeChanges)
-    associations: FakeCategoryAssociations = field(default_factory=FakeCategoryAssociations)
-    audit: FakeAudit = field(default_factory=FakeAudit)
-    dead_letters: FakeDeadLetters = field(init=False)
-    pauses: FakePauses = field(init=False)
+    stores: Stores = field(init=False)
     reader: CourseReader = field(init=False)
     course_sync: CourseSync = field(init=False)
     outcome_handler: SyncOutcomeHandler = field(init=False)
 
     def __post_init__(self) -> None:
-        self.dead_letters = FakeDeadLetters(self.clock)
-        self.pauses = FakePauses(self.clock)
+        self.stores = stores = Stores(self.clock)
+        self.links, self.records, self.associations = stores.links, stores.records, stores.associations
+        self.audit, self.dead_letters, self.pauses = stores.audit, stores.dead_letters, stores.pauses
         policy = SyncPolicy(CHICAGO, 14, self.default_category, clear_scores=self.clear_scores)
         self.reader = CourseReader(
             self.canvas,
@@ -140,7 +132,9 @@ class School:
 
     def record(self, assignment_id: str = "11") -> SectionRecord:
         """Return what is remembered of one assignment in the only section."""
-        (found,) = [a for a in self.records.saved["1"].assignments if a.assignment_id == assignment_id]
+        record = self.records.course("1")
+        assert record is not None
+        (found,) = [a for a in record.assignments if a.assignment_id == assignment_id]
         return found.sections[0]
 
     def reasons(self, assignment_id: str = "11") -> list[Reason]:
@@ -150,6 +144,18 @@ class School:
     def letters(self) -> list[tuple[str | None, str]]:
         """Return the open dead letters: assignment and cause."""
         return [(letter.assignment_id, letter.cause) for letter in self.dead_letters.all()]
+
+    def entries(self) -> list[AuditEntry]:
+        """Return the audit entries of the course's writes that are over, the oldest first."""
+        return self.stores.audit_entries("1")
+
+    def forget_entries(self) -> None:
+        """Delete the audit entries."""
+        self.stores.forget(self.stores.keys.audit("1"))
+
+    def forget_links(self) -> None:
+        """Delete the links."""
+        self.stores.forget(self.stores.keys.links("1"))
 
     def edit(self, assignment_id: str = "11", **fields: object) -> None:
         """Change an assignment in Canvas."""
@@ -192,7 +198,7 @@ def change_set(
 
 def link_of(school: School, assignment_id: str = "11") -> int:
     """Return the assignment section id that the assignment is linked to."""
-    linked = school.links.links["1"][assignment_id, SECTION_DCID].powerschool_assignment_section_id
+    linked = school.links.of_course("1")[assignment_id, SECTION_DCID].powerschool_assignment_section_id
     assert linked is not None
     return linked
 

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from shared.clock import ManualClock
 from shared.domain.outcome import Discard, Done
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.rules.reasons import Reason
 from shared.errors import AccessDenied, CourseGone, ServiceUnavailable
-from tests.fakes import FakeRecords, whole_turn
-from tests.unit.workers.grade_passback.school import School, change_set
+from tests.fakes import Stores, whole_turn
+from tests.unit.workers.grade_passback.school import NOW, School, change_set
 from workers.grade_passback.course_reader import refuse_unknown_course
 from workers.grade_passback.lease import write_guard
 
@@ -50,12 +51,12 @@ def test_letters_of_its_assignments_are_over(gone: School) -> None:
 
 def test_it_is_on_no_schedule(gone: School) -> None:
     """Neither reconciliation nor the schedule nor a due date looks at it; its links and its record are kept."""
-    links = dict(gone.links.links["1"])
+    links = dict(gone.links.of_course("1"))
     gone.sync()
     gone.sync()
     assert not gone.records.is_connected("1")
-    assert gone.records.saved["1"].next_due_at is None
-    assert gone.links.links["1"] == links
+    assert gone.records.course("1").next_due_at is None
+    assert gone.links.of_course("1") == links
     assert (gone.record().state, gone.reasons()) == (State.BLOCKED, [Reason.COURSE_GONE])
 
 
@@ -100,10 +101,10 @@ class Checker:
 
 def test_a_course_that_canvas_never_had_is_refused() -> None:
     """Before anything is kept of it."""
-    records = FakeRecords()
+    stores = Stores(ManualClock(NOW))
     with pytest.raises(CourseGone):
-        refuse_unknown_course(Checker(GONE), records, "999")
-    assert (records.visits, records.gone) == ({}, {})
+        refuse_unknown_course(Checker(GONE), stores.records, "999")
+    assert stores.redis.keys() == []
 
 
 @pytest.mark.parametrize(
@@ -116,12 +117,12 @@ def test_a_course_that_canvas_never_had_is_refused() -> None:
 )
 def test_a_course_that_may_be_there_is_not_refused(error: Exception | None) -> None:
     """Its sync finds out."""
-    refuse_unknown_course(Checker(error), FakeRecords(), "7")
+    refuse_unknown_course(Checker(error), Stores(ManualClock(NOW)).records, "7")
 
 
 def test_a_connected_course_costs_no_request() -> None:
     """Passback knows it."""
-    records, checker = FakeRecords(), Checker(GONE)
+    records, checker = Stores(ManualClock(NOW)).records, Checker(GONE)
     records.register("7")
     refuse_unknown_course(checker, records, "7")
     assert checker.asked == 0

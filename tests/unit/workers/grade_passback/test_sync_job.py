@@ -15,7 +15,7 @@ from shared.domain.passback.powerschool import RosteredStudent
 from shared.domain.passback.rules.reasons import Reason
 from shared.errors import AccessDenied, ServiceUnavailable, TransientError, UnexpectedResponse
 from shared.ports.passback import ignore_count
-from tests.fakes import MARK, FakeCounters, not_found, refused
+from tests.fakes import MARK, not_found, refused
 from tests.unit.domain.passback.baseline import ROSTERED, SECTION_DCID
 from tests.unit.workers.grade_passback.school import NOW, School, change_set, decimals, link_of
 from workers.grade_passback.sync_job import CourseSync, SyncJob
@@ -242,14 +242,14 @@ def test_the_link_is_claimed_before_the_create(school: School) -> None:
     """When a create is sent, its claim is stored already: a process killed in between leaves a trace."""
     school.powerschool.faults.on("create", TIMEOUT)
     school.sync()
-    assert school.links.links["1"]["11", SECTION_DCID] == Link("11", SECTION_DCID, "Reading 1", date(2026, 9, 30))
+    assert school.links.of_course("1")["11", SECTION_DCID] == Link("11", SECTION_DCID, "Reading 1", date(2026, 9, 30))
 
 
 def test_a_refused_create_gives_its_claim_up(school: School) -> None:
     """A refusal proves that nothing was created, so that no claim is left to adopt anything."""
     school.powerschool.faults.on("create", refused("POST: 409", "powerschool_due_date"))
     school.sync()
-    assert ("11", SECTION_DCID) not in school.links.links["1"]
+    assert ("11", SECTION_DCID) not in school.links.of_course("1")
     assert school.reasons() == [Reason.DUE_DATE_REFUSED]
 
 
@@ -269,7 +269,7 @@ def test_what_a_person_made_is_never_touched(school: School) -> None:
     id_ = link_of(school)
     by_hand = replace(school.powerschool.assignments_there[id_], created_by_plugin=None)
     school.powerschool.assignments_there[id_] = by_hand
-    school.links.links.clear()
+    school.forget_links()
     school.grade("S1", "11", "1")
     school.writes()
     school.sync()
@@ -314,7 +314,7 @@ def job(school: School) -> SyncJob:
     """The job of the school's worker. Another course waits for a thread."""
     school.changes.change_sets["1"] = change_set()
     renewer = LeaseRenewer(school.changes.renew, timedelta(seconds=60))
-    metrics = SyncMetrics(ignore_count, lambda _: None, FakeCounters())  # type: ignore[arg-type]
+    metrics = SyncMetrics(ignore_count, lambda _: None, school.stores.counters)  # type: ignore[arg-type]
     sync, handler = lambda: school.course_sync, school.outcome_handler
     return SyncJob(school.changes, sync, handler, renewer, metrics, school.clock, Event(), lambda: False)  # type: ignore[arg-type]
 

@@ -8,9 +8,10 @@ import pytest
 from redis.exceptions import ConnectionError as ConnectionFailed
 from structlog.testing import capture_logs
 
+from shared.clock import ManualClock
 from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.changes import ChangeCause, PendingChanges
-from tests.fakes import FakeCounters
+from tests.fakes import Stores
 from tests.unit.workers.grade_passback.school import School, change_set
 from workers.grade_passback.outcome_handler import SyncReport
 from workers.grade_passback.sync_metrics import REPAIRS, SyncMetrics
@@ -24,7 +25,7 @@ class Counted:
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.timed: list[datetime] = []
-        self.counters = FakeCounters()
+        self.counters = Stores(ManualClock(NOON)).counters
         self.metrics = SyncMetrics(self._count, self.timed.append, self.counters)
 
     def count(self, causes: Collection[ChangeCause], report: SyncReport) -> "Counted":
@@ -90,7 +91,7 @@ def test_only_what_nobody_told_of_is_a_repair(causes: set[ChangeCause], repaired
 
 def test_a_pass_that_wrote_nothing_repaired_nothing() -> None:
     """Where PowerSchool agreed, nothing is counted."""
-    assert Counted().count({ChangeCause.RECONCILE}, SyncReport(Done())).counters.numbers == {}
+    assert Counted().count({ChangeCause.RECONCILE}, SyncReport(Done())).counters.read(REPAIRS) == {}
 
 
 def test_a_redis_that_is_away_makes_no_failure_of_a_sync() -> None:

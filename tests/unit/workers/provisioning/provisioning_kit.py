@@ -7,9 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-import fakeredis
-
-from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import ManualClock
 from shared.domain.provisioning.hold_reasons import Hold
@@ -42,7 +39,7 @@ from shared.domain.provisioning.run import (
 from shared.domain.provisioning.school_sizes import LiveHistory
 from shared.errors import NotFound
 from shared.ports.provisioning import CanvasUser, DataVersion
-from tests.fakes import FakeDeadLetters, FakePauses, Faults
+from tests.fakes import Faults, Stores
 from workers.provisioning.comparison import PlanComparer
 from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner
@@ -312,16 +309,14 @@ class Campus:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOON))
     feed: FakeFeed = field(default_factory=FakeFeed)
     planner: FakePlanner = field(default_factory=FakePlanner)
-    pauses: FakePauses = field(init=False)
     resynced: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.keys = Keys()
-        self.redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+        self.stores = Stores(self.clock)
+        self.keys, self.redis = self.stores.keys, self.stores.redis
         self.runs = ProvisionRuns(self.redis, self.keys, timedelta(days=90), timedelta(seconds=10))
         self.imports = FakeImports(self.clock)
-        self.letters = FakeDeadLetters(self.clock)
-        self.pauses = FakePauses(self.clock)
+        self.letters, self.pauses = self.stores.dead_letters, self.stores.pauses
         self.desk = ProvisioningService(self.runs, self.pauses, self.clock, wake=lambda: None)
 
     @classmethod

@@ -6,14 +6,15 @@ from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import CourseRecord, SectionRoster
 from shared.domain.provisioning.rows.sis_rows import DataSet
 from shared.domain.provisioning.run import DataSetChange, Run, RunCause, RunKind, digest_of
-from tests.fakes import FakeChanges, FakeRecords
+from tests.fakes import FakeChanges
 from tests.unit.workers.provisioning.provisioning_kit import NOON, Campus, sections
 from workers.provisioning.course_resync import resync_touched_courses
 
 
 def looked_at(before: DataSet, after: DataSet) -> list[str]:
     """Return the courses that are made due after a change of sections: course 1 has section 1, and so on."""
-    campus, records, changes = Campus(), FakeRecords(), FakeChanges()
+    campus, changes = Campus(), FakeChanges()
+    records = campus.stores.records
     campus.has(before)
     campus.has(after)
     for number in ("1", "2", "3"):

@@ -65,10 +65,10 @@ def test_a_temporary_name_is_in_the_audit(synced: School) -> None:
     synced.sync()
     changed = [
         (change.before, change.after)
-        for entry in synced.audit.entries
+        for entry in synced.entries()
         if entry.kind is WriteKind.UPDATE and entry.assignment_id == "11"
         for change in entry.fields
-        if change.field is OwnedField.NAME
+        if change.field == OwnedField.NAME
     ]
     assert changed == [(ONE, "(renaming 11)"), ("(renaming 11)", TWO)]
 

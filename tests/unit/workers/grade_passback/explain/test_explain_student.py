@@ -124,8 +124,8 @@ def test_a_name_that_is_taken_holds_everybody(school: School) -> None:
     link_id = link_of(school)
     there = school.powerschool.assignments_there[link_id]
     school.powerschool.assignments_there[link_id] = replace(there, created_by_plugin=None)
-    school.links.links.clear()
-    school.audit.entries.clear()
+    school.forget_links()
+    school.forget_entries()
     assert standing(school, "S1")[0] == "held"
 
 

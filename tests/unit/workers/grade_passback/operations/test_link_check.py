@@ -24,7 +24,9 @@ def check(school: School) -> CourseCheck:
 
 def lose_links(school: School) -> dict[AssignmentKey, Link]:
     """Delete all links; return them."""
-    return school.links.links.pop("1")
+    lost = dict(school.links.of_course("1"))
+    school.forget_links()
+    return lost
 
 
 def standings(school: School) -> list[tuple[LinkStatus, ...]]:
@@ -53,9 +55,9 @@ def test_lost_links_are_orphans(synced: School) -> None:
 def test_checking_changes_nothing(synced: School) -> None:
     """Neither links nor PowerSchool, and the course is not made due."""
     del synced.powerschool.assignments_there[link_of(synced)]
-    before = dict(synced.links.links["1"])
+    before = dict(synced.links.of_course("1"))
     assert (LinkStatus.GONE,) in standings(synced)
-    assert synced.links.links["1"] == before
+    assert synced.links.of_course("1") == before
     assert (synced.writes(), synced.changes.requested) == ([], [])
 
 
@@ -63,7 +65,7 @@ def test_the_next_sync_finds_lost_links(synced: School) -> None:
     """It finds them with names, due dates, ids and the students to whom scores were sent, and writes no score."""
     lost = lose_links(synced)
     synced.sync()
-    assert synced.links.links["1"] == lost
+    assert synced.links.of_course("1") == lost
     assert synced.writes() == []
 
 
@@ -71,7 +73,7 @@ def test_a_score_that_is_emptied_after_the_loss_is_still_known(synced: School) -
     """The link that was found again knows to whom a score was sent, so that the emptied score is reported."""
     lose_links(synced)
     synced.sync()
-    assert all(link.sent_to for link in synced.links.links["1"].values())
+    assert all(link.sent_to for link in synced.links.of_course("1").values())
 
 
 def test_what_is_ambiguous_is_not_linked(synced: School) -> None:

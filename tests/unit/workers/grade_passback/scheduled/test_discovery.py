@@ -7,7 +7,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
-from tests.fakes import FakeChanges, FakeCourseFinder, FakeRecords, FakeUnknownChanges
+from tests.fakes import FakeChanges, FakeCourseFinder, Stores
 from tests.unit.workers.grade_passback.school import NOW
 from workers.grade_passback.scheduled import ReconcileResult, discover, reconcile
 
@@ -21,11 +21,14 @@ class District:
 
     canvas: FakeCourseFinder = field(default_factory=lambda: FakeCourseFinder({"1": None, "2": None}))
     changes: FakeChanges = field(default_factory=FakeChanges)
-    records: FakeRecords = field(default_factory=lambda: FakeRecords(visits={"1": NOW}))
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
 
+    def __post_init__(self) -> None:
+        self.stores = Stores(self.clock)
+        self.stores.visit({"1": NOW})
+
     def discover(self) -> int:
-        return discover(self.canvas, self.changes, self.records, self.clock, GRACE)
+        return discover(self.canvas, self.changes, self.stores.records, self.clock, GRACE)
 
 
 def test_an_unknown_course_is_connected_and_made_due() -> None:
@@ -33,7 +36,7 @@ def test_an_unknown_course_is_connected_and_made_due() -> None:
     district = District()
     assert [district.discover(), district.discover()] == [1, 0]
     assert district.changes.requested == [("2", ChangeCause.RECONCILE)]
-    assert district.records.visits == {"1": NOW, "2": NOW}
+    assert district.stores.visits() == {"1": NOW, "2": NOW}
 
 
 def test_courses_that_ended_long_ago_stay_out() -> None:
@@ -41,7 +44,7 @@ def test_courses_that_ended_long_ago_stay_out() -> None:
     district = District()
     district.canvas.courses = {"2": NOW - GRACE + DAY, "3": NOW - GRACE - DAY}
     assert district.discover() == 1
-    assert "3" not in district.records.visits
+    assert "3" not in district.stores.visits()
 
 
 def test_a_process_killed_in_between_loses_no_course() -> None:
@@ -51,6 +54,8 @@ def test_a_process_killed_in_between_loses_no_course() -> None:
     with pytest.raises(ConnectionError):
         district.discover()
     hour = timedelta(hours=1)
-    result = reconcile(district.changes, district.records, FakeUnknownChanges(), district.clock, hour, hour / 16)
+    result = reconcile(
+        district.changes, district.stores.records, district.stores.unknown, district.clock, hour, hour / 16
+    )
     assert result == ReconcileResult(courses=1, resolved=0)
     assert district.changes.requested == [("2", ChangeCause.RECONCILE)]

@@ -8,7 +8,7 @@ import pytest
 from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
-from tests.fakes import FakeChanges, FakeDueDates
+from tests.fakes import FakeChanges, Stores
 from tests.unit.workers.grade_passback.school import NOW, School
 from workers.grade_passback.scheduled import trigger_due_dates
 
@@ -22,7 +22,11 @@ class Watch:
 
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     changes: FakeChanges = field(default_factory=FakeChanges)
-    due_dates: FakeDueDates = field(default_factory=lambda: FakeDueDates({"1": NOW + HOUR}))
+
+    def __post_init__(self) -> None:
+        stores = Stores(self.clock)
+        stores.due({"1": NOW + HOUR})
+        self.due_dates = stores.due_dates
 
     def tick(self, at: datetime) -> int:
         """Run one tick at a time."""
@@ -66,7 +70,7 @@ def due_soon(school: School) -> School:
 
 
 def next_due(school: School) -> datetime | None:
-    return school.records.saved["1"].next_due_at
+    return school.records.course("1").next_due_at
 
 
 def test_a_sync_remembers_what_is_due_next(due_soon: School) -> None:

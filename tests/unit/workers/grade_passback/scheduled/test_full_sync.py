@@ -7,7 +7,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
-from tests.fakes import FakeChanges, FakeRecords
+from tests.fakes import FakeChanges, Stores
 from tests.unit.domain.passback.baseline import CHICAGO
 from workers.grade_passback.scheduled import full_sync
 
@@ -25,14 +25,16 @@ class Night:
     schedule: str = "0 3 * * *"
     clock: ManualClock = field(default_factory=lambda: ManualClock(EVENING))
     changes: FakeChanges = field(default_factory=FakeChanges)
-    records: FakeRecords = field(default_factory=FakeRecords)
 
     def __post_init__(self) -> None:
-        self.records.visits = {str(n): EVENING for n in range(self.courses)}
+        self.stores = Stores(self.clock)
+        self.stores.visit({str(n): EVENING for n in range(self.courses)})
 
     def tick(self) -> int:
         """Run one tick."""
-        return full_sync(self.changes, self.records, self.clock, self.schedule, lambda: CHICAGO, spread=HOUR, tick=TICK)
+        return full_sync(
+            self.changes, self.stores.records, self.clock, self.schedule, lambda: CHICAGO, spread=HOUR, tick=TICK
+        )
 
     def ticks(self, start: datetime, length: timedelta) -> list[int]:
         """Run a tick every half minute; return what each came to."""
@@ -86,7 +88,7 @@ def test_a_night_with_a_clock_change_runs_once(month_day: tuple[int, int], sched
     """Also where the clocks leave the scheduled time out, or show it twice."""
     midnight = datetime(2026, *month_day, tzinfo=CHICAGO)
     night = Night(schedule=schedule)
-    night.records.visits = dict.fromkeys(night.records.visits, midnight)
+    night.stores.visit(dict.fromkeys(night.stores.visits(), midnight))
     night.ticks(midnight, timedelta(hours=8))
     assert night.turns() == ["0", "1", "2"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
-from tests.fakes import FakeChanges, FakeRecords, FakeUnknownChanges
+from tests.fakes import FakeChanges, Stores
 from tests.unit.workers.grade_passback.school import NOW
 from workers.grade_passback.scheduled import UNKNOWN_CHANGE_TIMEOUT, ReconcileResult, reconcile
 
@@ -24,15 +24,14 @@ class District:
     courses: int
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     changes: FakeChanges = field(default_factory=FakeChanges)
-    records: FakeRecords = field(default_factory=FakeRecords)
-    unknown: FakeUnknownChanges = field(default_factory=FakeUnknownChanges)
 
     def __post_init__(self) -> None:
-        self.records.visits = {str(n): NOW - HOUR - MOMENT for n in range(self.courses)}
+        self.stores = Stores(self.clock)
+        self.stores.visit({str(n): NOW - HOUR - MOMENT for n in range(self.courses)})
 
     def tick(self) -> ReconcileResult:
         """Run one tick."""
-        run = reconcile(self.changes, self.records, self.unknown, self.clock, HOUR, TICK)
+        run = reconcile(self.changes, self.stores.records, self.stores.unknown, self.clock, HOUR, TICK)
         self.clock.advance(TICK)
         return run
 
@@ -51,7 +50,7 @@ def test_a_course_not_synced_for_an_interval_has_its_turn() -> None:
 def test_a_course_synced_a_while_ago_is_left_alone() -> None:
     """A course whose last sync is half an interval old waits for its turn."""
     district = District(courses=1)
-    district.records.visits["0"] = NOW - HOUR / 2
+    district.stores.visit({"0": NOW - HOUR / 2})
     assert district.tick() == ReconcileResult(courses=0, resolved=0)
 
 
@@ -73,7 +72,7 @@ def test_a_pass_ends_within_the_interval() -> None:
     district = District(courses=240)
     for _ in range(120):
         district.tick()
-    assert set(district.asked_for()) == set(district.records.visits)
+    assert set(district.asked_for()) == set(district.stores.visits())
 
 
 def test_turns_come_no_oftener_than_they_must() -> None:
@@ -93,7 +92,7 @@ def test_a_small_district_has_a_course_per_tick() -> None:
 def test_the_longest_waiting_is_first() -> None:
     """Courses never synced come first, then the one whose last sync is oldest."""
     district = District(courses=3)
-    district.records.visits = {"0": NOW - 2 * HOUR, "1": None, "2": NOW - 3 * HOUR}
+    district.stores.visit({"0": NOW - 2 * HOUR, "1": None, "2": NOW - 3 * HOUR})
     for _ in range(3):
         district.tick()
     assert district.asked_for() == ["1", "2", "0"]
@@ -110,8 +109,8 @@ def test_a_course_that_cannot_be_synced_keeps_no_other_waiting() -> None:
 def test_an_unknown_change_waits_for_others() -> None:
     """A change whose course nobody could tell starts no pass at once: a storm of them costs one."""
     district = District(courses=1)
-    district.records.visits["0"] = NOW - MOMENT
-    district.unknown.heard = [NOW]
+    district.stores.visit({"0": NOW - MOMENT})
+    district.stores.hear_unknown(NOW)
     district.clock.advance(UNKNOWN_CHANGE_TIMEOUT - MOMENT)
     assert district.tick() == ReconcileResult(courses=0, resolved=0)
     assert district.asked_for() == []
@@ -121,8 +120,8 @@ def test_an_unknown_change_waits_for_others() -> None:
 def storm() -> District:
     """Three courses synced just now, and two changes of unknown course that have waited long enough."""
     district = District(courses=3)
-    district.records.visits = dict.fromkeys(district.records.visits, NOW)
-    district.unknown.heard = [NOW + MOMENT, NOW + 2 * MOMENT]
+    district.stores.visit(dict.fromkeys(district.stores.visits(), NOW))
+    district.stores.hear_unknown(NOW + MOMENT, NOW + 2 * MOMENT)
     district.clock.advance(UNKNOWN_CHANGE_TIMEOUT + 2 * MOMENT)
     return district
 
@@ -137,12 +136,12 @@ def test_an_unknown_change_makes_every_course_due(storm: District) -> None:
 def test_unknown_changes_are_resolved_only_after_a_full_pass(storm: District) -> None:
     """They stay open until every course had its turn after they were heard; one pass answers all of them."""
     assert [storm.tick().resolved for _ in range(4)] == [0, 0, 0, 2]
-    assert storm.unknown.count() == 0
+    assert storm.stores.unknown.count() == 0
 
 
 def test_a_change_heard_after_the_pass_began_stays_open(storm: District) -> None:
     """What is heard beyond the pass's horizon is resolved by the next pass."""
     late = storm.clock.now() + MOMENT
-    storm.unknown.heard.append(late)
+    storm.stores.hear_unknown(late)
     assert [storm.tick().resolved for _ in range(4)] == [0, 0, 0, 2]
-    assert storm.unknown.heard == [late]
+    assert storm.stores.unknown.oldest_at() == late
