@@ -148,11 +148,11 @@ def test_a_deleted_course_is_over_and_a_restored_one_goes_on(here: Town) -> None
     for _ in range(2):
         here.sync()
     assert [(letter.assignment_id, letter.cause) for letter in here.letters.all()] == [(None, "canvas_course_gone")]
-    assert not here.records.is_connected(COURSE)
+    assert not here.stores.records.is_connected(COURSE)
     assert here.links.of_course(COURSE) == links
     assert here.section()["reasons"][0]["code"] == "course_gone"
     here.canvas("edit_course", changes={"workflow_state": "available"})
     here.grade(CLASS[0], 9)
     here.sync()
     assert (scores_there(here), here.letters.all()) == ({CLASS[0]: "9"}, [])
-    assert here.records.is_connected(COURSE)
+    assert here.stores.records.is_connected(COURSE)
