@@ -1,4 +1,4 @@
-"""Erases what is remembered: of courses, of a student, before a moment, or of a whole district."""
+"""Erases stored data: of courses, of a student, from before a time, or of a whole district."""
 
 import time
 from collections import Counter
@@ -25,116 +25,118 @@ POLL_INTERVAL_S = 0.2
 
 
 class SyncsRunning(Exception):
-    """A district is erased once nothing works on it; the message names what does."""
+    """A district is erased only while no process runs; the message names those that do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """What was erased, or would be. `left_out` are courses that a sync did not let go of in time.
+    """What was erased, or would be, by kind. `skipped` are courses whose sync did not end in time.
 
-    `still_in` says where a student's id still stands, by kind of key: there, or as another number that is alike.
+    `remaining_in` counts where a student's id is still found, by kind of key. Another number may be alike.
     """
 
     erased: Counter[str]
-    left_out: tuple[str, ...] = ()
-    still_in: Counter[str] = field(default_factory=Counter)
+    skipped: tuple[str, ...] = ()
+    remaining_in: Counter[str] = field(default_factory=Counter)
 
     @property
-    def is_whole(self) -> bool:
-        """Say whether nothing is left."""
-        return not self.left_out and not self.still_in
+    def is_complete(self) -> bool:
+        """Say whether nothing remains."""
+        return not self.skipped and not self.remaining_in
 
 
 class Erasure:
-    """The use case behind `passback purge`. Each purge is logged and noted, without what it was about."""
+    """Erases data behind `passback purge`. Each erasure is logged and recorded, without what was erased."""
 
     def __init__(
         self,
-        erasure: RedisErasure,
-        purges: ErasureLog,
+        store: RedisErasure,
+        erasure_log: ErasureLog,
         pauses: Pauses,
         heartbeats: Heartbeats,
         is_being_synced: Callable[[str], bool],
-        pause: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._erasure = erasure
-        self._purges = purges
+        self._store = store
+        self._erasure_log = erasure_log
         self._pauses = pauses
         self._heartbeats = heartbeats
         self._is_being_synced = is_being_synced
-        self._pause = pause
+        self._sleep = sleep
 
     def courses(self, course_ids: Collection[str], actor: str, *, dry_run: bool) -> ErasureResult:
-        """Erase these courses. One that Canvas still has, with work to sync, is found and synced anew."""
-        done = self._each(course_ids, actor, lambda course: self._erasure.course(course, dry_run=dry_run), dry_run)
-        return self._noted("course", actor, done, dry_run)
+        """Erase these courses. A course with synced work that Canvas still has is discovered and synced again."""
+        result = self._for_each(course_ids, actor, lambda id_: self._store.course(id_, dry_run=dry_run), dry_run)
+        return self._recorded("course", actor, result, dry_run)
 
     def student(self, student: StudentIds, actor: str, *, dry_run: bool) -> ErasureResult:
-        """Erase a student from every course. A student who still is in Canvas comes back with the next score."""
-        courses = self._erasure.courses()
-        for course in courses:
-            student = student.with_dcids_of(list(self._erasure.entries(course)))
-        concerned = [course for course in courses if self._erasure.knows(course, student)]
-        done = self._each(
-            concerned, actor, lambda course: self._erasure.student(course, student, dry_run=dry_run), dry_run
+        """Erase a student from every course. A student whom Canvas still has comes back with the next score."""
+        courses = self._store.courses()
+        for course_id in courses:
+            student = student.with_dcids_of(list(self._store.entries(course_id)))
+        concerned = [course_id for course_id in courses if self._store.knows(course_id, student)]
+        result = self._for_each(
+            concerned, actor, lambda id_: self._store.student(id_, student, dry_run=dry_run), dry_run
         )
-        erased = done.erased + self._erasure.mentions(student.sis_id, dry_run=dry_run)
-        still_in = Counter() if dry_run else self._erasure.locations(student.sis_id)
-        return self._noted("student", actor, ErasureResult(erased, done.left_out, still_in), dry_run)
+        erased = result.erased + self._store.mentions(student.sis_id, dry_run=dry_run)
+        remaining_in = Counter() if dry_run else self._store.locations(student.sis_id)
+        return self._recorded("student", actor, ErasureResult(erased, result.skipped, remaining_in), dry_run)
 
-    def older_than(self, moment: datetime, actor: str, *, dry_run: bool) -> ErasureResult:
-        """Erase audit entries, dead letters and kept messages from before the moment."""
-        return self._noted("older_than", actor, ErasureResult(self._erasure.before(moment, dry_run=dry_run)), dry_run)
+    def older_than(self, before: datetime, actor: str, *, dry_run: bool) -> ErasureResult:
+        """Erase audit entries, dead letters and stored messages from before a time."""
+        result = ErasureResult(self._store.before(before, dry_run=dry_run))
+        return self._recorded("older_than", actor, result, dry_run)
 
     def everything(self, actor: str, *, dry_run: bool) -> ErasureResult:
-        """Erase the whole district. Raises `SyncsRunning` while a process is alive, which would remember anew."""
-        alive = [beat.process for beat in self._heartbeats.all() if not beat.is_stale]
-        if alive and not dry_run:
-            raise SyncsRunning(f"stop these first: {', '.join(alive)}")
-        purged = ErasureResult(self._erasure.everything(dry_run=dry_run))
-        self._log("everything", actor, purged, dry_run)
-        return purged
+        """Erase the whole district. Raises `SyncsRunning` while a process runs, which would store data again."""
+        running = [heartbeat.process for heartbeat in self._heartbeats.all() if not heartbeat.is_stale]
+        if running and not dry_run:
+            raise SyncsRunning(f"stop these first: {', '.join(running)}")
+        result = ErasureResult(self._store.everything(dry_run=dry_run))
+        self._log("everything", actor, result, dry_run)
+        return result
 
-    def _each(
-        self, courses: Collection[str], actor: str, erase: Callable[[str], Counter[str]], dry_run: bool
+    def _for_each(
+        self, course_ids: Collection[str], actor: str, erase: Callable[[str], Counter[str]], dry_run: bool
     ) -> ErasureResult:
         erased: Counter[str] = Counter()
-        left_out = []
-        for course in courses:
-            with self._held(course, actor, dry_run) as is_held:
-                if is_held:
-                    erased += erase(course)
+        skipped = []
+        for course_id in course_ids:
+            with self._paused(course_id, actor, dry_run) as is_idle:
+                if is_idle:
+                    erased += erase(course_id)
                 else:
-                    left_out.append(course)
-        return ErasureResult(erased, tuple(left_out))
+                    skipped.append(course_id)
+        return ErasureResult(erased, tuple(skipped))
 
     @contextmanager
-    def _held(self, course: str, actor: str, dry_run: bool) -> Iterator[bool]:
-        """Hold the course back, so that no sync writes anew what is erased; say whether it is at rest."""
+    def _paused(self, course_id: str, actor: str, dry_run: bool) -> Iterator[bool]:
+        """Pause the course, so that no sync stores again what is erased; yield whether its sync ended in time."""
         if dry_run:
             yield True
             return
-        target = course_target(course)
-        paused = self._pauses.pause(target, actor, REASON)
+        target = course_target(course_id)
+        is_ours = self._pauses.pause(target, actor, REASON)
         try:
-            yield self._is_at_rest(course)
+            yield self._wait_until_idle(course_id)
         finally:
-            if paused:
+            if is_ours:
                 self._pauses.resume(target)
 
-    def _is_at_rest(self, course: str) -> bool:
+    def _wait_until_idle(self, course_id: str) -> bool:
         for _ in range(round(WAIT_FOR_SYNC_S / POLL_INTERVAL_S)):
-            if not self._is_being_synced(course):
+            if not self._is_being_synced(course_id):
                 return True
-            self._pause(POLL_INTERVAL_S)
+            self._sleep(POLL_INTERVAL_S)
         return False
 
-    def _noted(self, what: str, actor: str, purged: ErasureResult, dry_run: bool) -> ErasureResult:
+    def _recorded(self, scope: str, actor: str, result: ErasureResult, dry_run: bool) -> ErasureResult:
         if not dry_run:
-            self._purges.add(what, actor, purged.erased)
-        self._log(what, actor, purged, dry_run)
-        return purged
+            self._erasure_log.add(scope, actor, result.erased)
+        self._log(scope, actor, result, dry_run)
+        return result
 
-    def _log(self, what: str, actor: str, purged: ErasureResult, dry_run: bool) -> None:
+    def _log(self, scope: str, actor: str, result: ErasureResult, dry_run: bool) -> None:
         if not dry_run:
-            log.info(LogEvent.DATA_ERASED, what=what, actor=actor, erased=dict(purged.erased), left_out=purged.left_out)
+            erased, skipped = dict(result.erased), result.skipped
+            log.info(LogEvent.DATA_ERASED, what=scope, actor=actor, erased=erased, left_out=skipped)

@@ -184,7 +184,7 @@ def running(trace: Trace) -> Iterator[Callable[[float], None]]:
             writes = len(stage.writes())
             until = time.monotonic() + SETTLED_WITHIN_S
             sys.setprofile(trace)
-            while not dispatcher.step() and time.monotonic() < until:
+            while not dispatcher.run_once() and time.monotonic() < until:
                 pass
             sys.setprofile(None)
             if len(stage.writes()) == writes:

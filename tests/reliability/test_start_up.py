@@ -18,7 +18,7 @@ from shared.log_events import LogEvent
 from tests.fault_injection.redis_server import RedisServer
 from workers.celery.app import MAX_SYNC_DURATION
 from workers.dev.process_group import without_settings
-from workers.runtime.redis_durability import await_durable_redis, durability
+from workers.runtime.redis_durability import durability, wait_for_durable_redis
 
 pytestmark = [pytest.mark.redis, pytest.mark.xdist_group("start-up")]
 
@@ -60,7 +60,7 @@ def test_a_durable_redis_is_accepted(client: redis.Redis, settings_of: Callable[
     """With an append-only file and without eviction, a worker starts, and nothing is said."""
     settings = settings_of()
     with capture_logs() as lines, connect(settings) as ours:
-        await_durable_redis(ours, settings, no_pause)
+        wait_for_durable_redis(ours, settings, no_pause)
     assert lines == []
 
 
@@ -72,7 +72,7 @@ def test_eviction_is_refused(client: redis.Redis, settings_of: Callable[..., Set
         connect(settings) as ours,
         pytest.raises(ConfigurationError, match=r"allkeys-lru.*maxmemory-policy noeviction"),
     ):
-        await_durable_redis(ours, settings, no_pause)
+        wait_for_durable_redis(ours, settings, no_pause)
 
 
 def test_a_forgetful_redis_is_refused(client: redis.Redis, settings_of: Callable[..., Settings]) -> None:
@@ -81,8 +81,8 @@ def test_a_forgetful_redis_is_refused(client: redis.Redis, settings_of: Callable
     settings = settings_of()
     with connect(settings) as ours:
         with pytest.raises(ConfigurationError, match=r"appendonly yes.*PASSBACK_ALLOW_VOLATILE_REDIS=yes"):
-            await_durable_redis(ours, settings, no_pause)
-        await_durable_redis(ours, settings_of(ALLOW_VOLATILE_REDIS="yes"), no_pause)
+            wait_for_durable_redis(ours, settings, no_pause)
+        wait_for_durable_redis(ours, settings_of(ALLOW_VOLATILE_REDIS="yes"), no_pause)
 
 
 def test_a_redis_that_hides_its_settings_is_trusted_with_a_warning(
@@ -94,7 +94,7 @@ def test_a_redis_that_hides_its_settings_is_trusted_with_a_warning(
     with capture_logs() as lines, connect(settings) as ours:
         ours.execute_command("AUTH", "worker", "any")
         assert [trait.value for trait in durability(ours, settings)] == [None, None]
-        await_durable_redis(ours, settings, no_pause)
+        wait_for_durable_redis(ours, settings, no_pause)
     assert [(line["event"], line["settings"]) for line in lines] == [
         (LogEvent.REDIS_CONFIG_UNREADABLE, ["maxmemory-policy", "appendonly"])
     ]
@@ -104,7 +104,7 @@ def test_a_redis_that_is_away_is_waited_for(tmp_path: Path, settings_of: Callabl
     """A worker that starts before its Redis tries again instead of ending."""
     settings = settings_of(REDIS_URL=f"unix://{tmp_path}/nobody.sock")
     with capture_logs() as lines, connect(settings) as ours, pytest.raises(EnoughTried):
-        await_durable_redis(ours, settings, no_pause)
+        wait_for_durable_redis(ours, settings, no_pause)
     assert [line["event"] for line in lines] == [LogEvent.REDIS_CONNECT_RETRY]
 
 
@@ -114,7 +114,7 @@ def test_a_refused_password_ends_the_wait(client: redis.Redis, settings_of: Call
     for login in ("locked:wrong", "nobody:any"):
         settings = settings_of(REDIS_URL=settings_of().redis_url.replace("unix://", f"unix://{login}@", 1))
         with connect(settings) as ours, pytest.raises(ConfigurationError, match="PASSBACK_REDIS_URL"):
-            await_durable_redis(ours, settings, no_pause)
+            wait_for_durable_redis(ours, settings, no_pause)
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from shared.log_events import LogEvent
 from shared.queues import Queue
 from workers.celery.app import make_app
 from workers.container import get_container
-from workers.runtime.redis_durability import await_durable_redis
+from workers.runtime.redis_durability import wait_for_durable_redis
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ def run_celery_worker(
     again.
     """
     container = get_container()
-    await_durable_redis(container.redis, settings)
+    wait_for_durable_redis(container.redis, settings)
     check_schema(container.redis, container.keys)
     told_to_stop = threading.Event()
 

@@ -66,16 +66,18 @@ def _end(result: ErasureResult, yes: bool, as_json: bool) -> None:
     data = {
         "purged": yes,
         "erased": dict(result.erased),
-        "left_out": list(result.left_out),
-        "still_in": dict(result.still_in),
+        "left_out": list(result.skipped),
+        "still_in": dict(result.remaining_in),
     }
     emit(data, as_json, lambda _: _text(result, yes))
-    raise typer.Exit(ExitCode.FINE if result.is_whole else ExitCode.PROBLEMS)
+    raise typer.Exit(ExitCode.FINE if result.is_complete else ExitCode.PROBLEMS)
 
 
 def _text(result: ErasureResult, yes: bool) -> str:
     verb = "erased" if yes else "would be erased"
     lines = [f"{count} {what} {verb}" for what, count in result.erased.items()] or ["nothing to erase"]
-    lines += [f"course {course} is being synced and was left out: try again" for course in result.left_out]
-    lines += [f"still in {count} keys {kind}: see deploy/guides/privacy.md" for kind, count in result.still_in.items()]
+    lines += [f"course {course} is being synced and was left out: try again" for course in result.skipped]
+    lines += [
+        f"still in {count} keys {kind}: see deploy/guides/privacy.md" for kind, count in result.remaining_in.items()
+    ]
     return "\n".join(lines if yes else [*lines, "nothing was done: add --yes"])

@@ -57,8 +57,8 @@ def without_refused_clears(plan: Plan, record: CourseRecord | None, rosters: Map
         sis_ids = {student.dcid: sis_id for sis_id, student in section.students.items()}
         skipped = [d for d in step.replaces if (assignment_id, section.sis_section_id, sis_ids.get(d)) in refused]
         findings += [PlanFinding(step.key, Finding(reason_not_cleared(step, dcid)), dcid) for dcid in skipped]
-        rest = {dcid: score for dcid, score in step.replaces.items() if dcid not in skipped}
-        steps += [replace(step, replaces=rest, withdrawn=step.withdrawn & rest.keys())] if rest else []
+        remaining = {dcid: score for dcid, score in step.replaces.items() if dcid not in skipped}
+        steps += [replace(step, replaces=remaining, withdrawn=step.withdrawn & remaining.keys())] if remaining else []
     return Plan(tuple(steps), tuple(findings))
 
 

@@ -34,7 +34,7 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
             service.changes,
             partial(_send_sync, app),
             this_process("worker"),
-            claims_at_once=2 * service.settings.worker_threads,
+            max_claims=2 * service.settings.worker_threads,
         )
         service.lease_renewer.start()
         self._dispatcher.start()

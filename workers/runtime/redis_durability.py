@@ -1,7 +1,7 @@
-"""Whether Redis keeps what it is given: a worker that could lose work does not start."""
+"""Checks that Redis is durable. A worker that could lose work does not start."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -15,70 +15,65 @@ from shared.log_events import LogEvent
 
 log = structlog.get_logger()
 
-TRY_AGAIN_AFTER_S = 2.0
+RETRY_INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Trait:
-    """A setting of Redis that decides whether it may lose work. `value` is None where the server does not show it."""
+class RedisSettingCheck:
+    """A setting of Redis that decides whether it may lose work.
+
+    `value` is None where the server hides it. `danger` and `fix` are texts; without danger the former is empty.
+    """
 
     name: str
     value: str | None
     danger: str
     fix: str
 
-    @property
-    def is_dangerous(self) -> bool:
-        """Say whether Redis, set like this, may lose work."""
-        return bool(self.danger)
 
-
-def durability(redis: Redis, settings: Settings) -> list[Trait]:
-    """Return what Redis says about keeping data. Raises redis-py's errors if it does not answer."""
+def durability(redis: Redis, settings: Settings) -> list[RedisSettingCheck]:
+    """Return the checks of the settings that make Redis durable. Raises redis-py's errors if it does not answer."""
     redis.ping()
-    return list(_traits(redis, settings))
-
-
-def _traits(redis: Redis, settings: Settings) -> Iterator[Trait]:
-    policy = _shown(redis, "maxmemory-policy")
+    policy = _config_value(redis, "maxmemory-policy")
     evicts = policy not in ("noeviction", None)
-    yield Trait(
+    eviction = RedisSettingCheck(
         "maxmemory-policy", policy, "Redis may drop changes when its memory is full" if evicts else "",
         "Set maxmemory-policy noeviction in redis.conf.",
     )  # fmt: skip
-    durable = _shown(redis, "appendonly")
-    forgets = durable == "no" and not settings.allow_volatile_redis
-    yield Trait(
-        "appendonly", durable, "a restart of Redis loses changes and links" if forgets else "",
+    append_only = _config_value(redis, "appendonly")
+    is_volatile = append_only == "no" and not settings.allow_volatile_redis
+    persistence = RedisSettingCheck(
+        "appendonly", append_only, "a restart of Redis loses changes and links" if is_volatile else "",
         f"Set appendonly yes in redis.conf, or {PREFIX}ALLOW_VOLATILE_REDIS=yes where losing work does not matter.",
     )  # fmt: skip
+    return [eviction, persistence]
 
 
-def await_durable_redis(redis: Redis, settings: Settings, pause: Callable[[float], None] = time.sleep) -> None:
-    """Return once Redis answers and keeps what it is given; tries on while it does not answer.
+def wait_for_durable_redis(redis: Redis, settings: Settings, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Return once Redis answers and is durable. Retry while it does not answer.
 
-    Raises `ConfigurationError` if Redis is set up so that it can lose work, or refuses the credentials. A server that
-    hides its settings, as managed ones do, is trusted with a warning.
+    Raises `ConfigurationError` if Redis can lose work by its settings, or refuses the credentials. For a server that
+    hides its settings, as managed ones do, only log a warning.
     """
     while True:
         try:
-            traits = durability(redis, settings)
+            checks = durability(redis, settings)
         except (ConnectionFailed, TimedOut) as error:
-            if _refuses_us(error):
+            if _is_acl_denied(error):
                 raise ConfigurationError(
                     f"Redis refuses the user or password of {PREFIX}REDIS_URL, or forbids it PING: correct the URL, "
                     "percent-encoding special characters, or the user's ACL"
                 ) from None
-            # Ending here would only make a supervisor start this process again and again.
+            # Exiting would only make a supervisor start this process again and again.
             log.warning(LogEvent.REDIS_CONNECT_RETRY, error=type(error).__name__)
-            pause(TRY_AGAIN_AFTER_S)
+            sleep(RETRY_INTERVAL_S)
         else:
-            _refuse(traits)
+            _raise_if_dangerous(checks)
             return
 
 
-def _refuses_us(error: BaseException | None) -> bool:
-    """Say whether it is the credentials that Redis does not take, whatever wraps that answer."""
+def _is_acl_denied(error: BaseException | None) -> bool:
+    """Say whether Redis refuses the credentials, whatever exception wraps that."""
     while error is not None:
         if isinstance(error, AuthenticationError | NoPermissionError):
             return True
@@ -86,22 +81,22 @@ def _refuses_us(error: BaseException | None) -> bool:
     return False
 
 
-def _refuse(traits: list[Trait]) -> None:
-    dangers = [f"Redis has {t.name} {t.value}: {t.danger}. {t.fix}" for t in traits if t.is_dangerous]
+def _raise_if_dangerous(checks: list[RedisSettingCheck]) -> None:
+    dangers = [f"Redis has {c.name} {c.value}: {c.danger}. {c.fix}" for c in checks if c.danger]
     if dangers:
         raise ConfigurationError("\n".join(dangers))
-    hidden = [trait.name for trait in traits if trait.value is None]
+    hidden = [check.name for check in checks if check.value is None]
     if hidden:
         log.warning(LogEvent.REDIS_CONFIG_UNREADABLE, settings=hidden)
 
 
-def _shown(redis: Redis, name: str) -> str | None:
-    """Return a setting of Redis, None where the server does not show it."""
+def _config_value(redis: Redis, name: str) -> str | None:
+    """Return a setting of Redis, None where the server hides it."""
     try:
-        answer = redis.config_get(name)
+        values = redis.config_get(name)
     except (ConnectionFailed, TimedOut):
         raise
     except RedisError:
         return None
-    value = answer.get(name)
+    value = values.get(name)
     return None if value is None else str(value)

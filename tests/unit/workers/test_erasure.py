@@ -61,7 +61,7 @@ def test_a_student_is_found_by_the_dcid_that_the_audit_knows(records: Records) -
     purged = records.purge.student(StudentIds(GONE), "rivera", dry_run=False)
 
     assert purged.erased == {"scores in the audit": 1, "links": 1, "lists of students": 1}
-    assert purged.is_whole
+    assert purged.is_complete
     assert records.erasure.locations(str(DCID)) == {}
 
 
@@ -71,7 +71,7 @@ def test_what_still_names_the_student_is_said(records: Records) -> None:
 
     purged = records.purge.student(StudentIds(GONE), "rivera", dry_run=False)
 
-    assert (purged.still_in, purged.is_whole) == ({"passback:report:<id>:rows": 1}, False)
+    assert (purged.remaining_in, purged.is_complete) == ({"passback:report:<id>:rows": 1}, False)
 
 
 def test_a_purge_is_logged_and_noted_without_the_student(records: Records) -> None:
@@ -104,7 +104,7 @@ def test_a_course_that_is_being_synced_is_waited_for(records: Records) -> None:
 
     purged = records.purge.courses([COURSE], "rivera", dry_run=False)
 
-    assert purged.left_out == ()
+    assert purged.skipped == ()
     assert records.erasure.courses() == []
     assert records.pauses.all() == []
 
@@ -115,7 +115,7 @@ def test_a_course_that_does_not_come_to_rest_is_left_out(records: Records) -> No
 
     purged = records.purge.courses([COURSE], "rivera", dry_run=False)
 
-    assert (purged.erased, purged.left_out, purged.is_whole) == ({}, (COURSE,), False)
+    assert (purged.erased, purged.skipped, purged.is_complete) == ({}, (COURSE,), False)
     assert records.erasure.courses() == [COURSE]
     assert records.pauses.all() == []
 

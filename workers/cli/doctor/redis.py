@@ -40,9 +40,9 @@ def _version(info: dict[str, Any]) -> Check:
 
 def _durability(service: Container) -> Iterator[Check]:
     for trait in durability(service.redis, service.settings):
-        verdict = CheckResult.FAIL if trait.is_dangerous else CheckResult.OK
+        verdict = CheckResult.FAIL if trait.danger else CheckResult.OK
         found = f"{trait.value or 'not readable'}{': ' if trait.danger else ''}{trait.danger}"
-        yield Check(f"redis: {trait.name}", verdict, found, trait.fix if trait.is_dangerous else "")
+        yield Check(f"redis: {trait.name}", verdict, found, trait.fix if trait.danger else "")
 
 
 def _writes(info: dict[str, Any]) -> Check:

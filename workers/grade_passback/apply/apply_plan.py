@@ -25,7 +25,13 @@ from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import LeaseLost, NotFound, PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.ports.passback import PowerSchoolGradebook
 from workers.grade_passback.apply.context import ApplyContext, ApplyResult
-from workers.grade_passback.apply.renames import NamesInUse, keeps_due_date, name_taken, refusal_of_name, without_rename
+from workers.grade_passback.apply.renames import (
+    NamesInUse,
+    includes_due_date,
+    name_taken,
+    refusal_of_name,
+    without_rename,
+)
 from workers.grade_passback.apply.score_writer import ScoreWriter, raise_if_district_wide
 from workers.grade_passback.compare import CourseComparison
 from workers.grade_passback.lease import WriteGuard
@@ -116,18 +122,18 @@ class _Run:
                     desired = replace(desired, name=actual.name, due_date=actual.due_date)
                 self._context.save_link(replace(link, echoes=seen(desired, actual, link, after_write=True)))
 
-    def _apply_step(self, step: Step, *, may_keep_name: bool = True) -> None:
+    def _apply_step(self, step: Step, *, may_skip_name: bool = True) -> None:
         try:
             self._execute(step)
         except (ServiceUnavailable, LeaseLost):
             raise
         except (TransientError, PermanentError) as error:
             raise_if_district_wide(error)
-            refused = refusal_of_name(step, error) if may_keep_name else None
+            refused = refusal_of_name(step, error) if may_skip_name else None
             if isinstance(step, UpdateStep | ClearScoresStep) and isinstance(error, NotFound):
                 self._context.mark_deleted(step.key, error)
             elif isinstance(step, UpdateStep) and refused is not None:
-                self._update_without_name(step, refused, keep_due_date=keeps_due_date(error))
+                self._update_without_name(step, refused, same_due_date=includes_due_date(error))
             else:
                 self._result.record_failure(step.key, error)
 
@@ -200,17 +206,17 @@ class _Run:
     def _wait_for_name(self, step: CreateStep | UpdateStep, taken: Finding) -> None:
         """Leave out what needs a name that did not become free; the next sync plans it again."""
         if isinstance(step, UpdateStep):
-            self._update_without_name(step, taken, keep_due_date=True)
+            self._update_without_name(step, taken, same_due_date=True)
         else:
             self._result.refused[step.key] = taken
 
-    def _update_without_name(self, step: UpdateStep, refused: Finding, *, keep_due_date: bool) -> None:
+    def _update_without_name(self, step: UpdateStep, refused: Finding, *, same_due_date: bool) -> None:
         """Update all fields except for the name, and let the scores be written."""
         self._result.refused_names[step.key] = refused
         link = self._result.links[step.key]
-        rest = None if step.is_temporary else without_rename(step, link, keep_due_date=keep_due_date)
-        if rest is not None and not self._names.in_the_way(rest, link):
-            self._apply_step(rest, may_keep_name=False)
+        remaining = None if step.is_temporary else without_rename(step, link, same_due_date=same_due_date)
+        if remaining is not None and not self._names.in_the_way(remaining, link):
+            self._apply_step(remaining, may_skip_name=False)
 
     def _awaits_name(self, key: AssignmentKey, desired: DesiredAssignment) -> bool:
         """Say whether the plan, a refusal or a failure left the assignment with another name than Canvas has."""

@@ -17,23 +17,23 @@ GONE = ConnectionFailed("refused")
 PATIENCE_S = 10
 
 
-def dispatcher(changes: FakeChanges, wake: Callable[[str], None], claims_at_once: int = 10) -> Dispatcher:
+def dispatcher(changes: FakeChanges, wake: Callable[[str], None], max_claims: int = 10) -> Dispatcher:
     pause = timedelta(milliseconds=5)
-    return Dispatcher(changes, wake, "worker", claims_at_once, pause_after_failure=pause)
+    return Dispatcher(changes, wake, "worker", max_claims, pause_after_failure=pause)
 
 
 def test_messages_wake_each_course_once() -> None:
     """Many messages about two courses wake a worker twice."""
     changes, woken = FakeChanges(messages=["1", "2", "1", "1"]), []
-    assert dispatcher(changes, woken.append).step() == 2
+    assert dispatcher(changes, woken.append).run_once() == 2
     assert woken == ["1", "2"]
 
 
 def test_no_more_is_claimed_than_workers_can_take() -> None:
     """Courses beyond the limit stay due, visible to every other process."""
     changes, woken = FakeChanges(due=["1", "2", "3"]), []
-    one = dispatcher(changes, woken.append, claims_at_once=2)
-    assert (one.step(), one.step()) == (2, 0)
+    one = dispatcher(changes, woken.append, max_claims=2)
+    assert (one.run_once(), one.run_once()) == (2, 0)
     assert changes.due == ["3"]
 
 
@@ -44,8 +44,8 @@ def test_a_step_that_redis_interrupts_loses_nothing(method: str) -> None:
     changes.faults.on(method, GONE)
     one = dispatcher(changes, woken.append)
     with pytest.raises(ConnectionFailed):
-        one.step()
-    one.step()
+        one.run_once()
+    one.run_once()
     assert woken == ["1", "2"]
 
 
@@ -54,9 +54,9 @@ def test_a_wake_up_that_cannot_be_sent_is_sent_again() -> None:
     changes, woken = FakeChanges(due=["1", "2"]), []
     one = dispatcher(changes, _failing_once(woken))
     with pytest.raises(OperationalError):
-        one.step()
+        one.run_once()
     changes.claims_ended()
-    one.step()
+    one.run_once()
     assert woken == ["1", "2"]
 
 
@@ -90,9 +90,9 @@ def test_an_idle_dispatcher_waits_in_redis() -> None:
     """With nothing due the wait for messages is long; with something due it is short, but never a busy loop."""
     changes = FakeChanges()
     one = dispatcher(changes, lambda _: None)
-    assert one._block() == MAX_BLOCK
+    assert one._max_block() == MAX_BLOCK
     changes.due.append("1")
-    assert one._block() == MIN_BLOCK
+    assert one._max_block() == MIN_BLOCK
 
 
 def _failing_once(
