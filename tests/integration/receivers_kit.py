@@ -1,4 +1,4 @@
-"""Receivers to send to without a network: real endpoints, keys of our own, and a writer that keeps what it is given."""
+"""Receivers to send to without a network: real endpoints, generated keys, and a writer in memory."""
 
 import asyncio
 import json
@@ -26,12 +26,12 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 KEY_SET = {"keys": [{**RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "current", "alg": "RS256"}]}
 
 
-def unwell(cause: str = "redis_unavailable") -> ServiceUnavailable:
+def unavailable(cause: str = "redis_unavailable") -> ServiceUnavailable:
     return ServiceUnavailable("it is down", cause=cause, delay=timedelta(seconds=5))
 
 
-class KeptChanges:
-    """A writer that keeps changes; `broken` makes it refuse them."""
+class StoredChanges:
+    """A writer that stores changes in memory; `broken` makes it fail."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
@@ -39,23 +39,23 @@ class KeptChanges:
 
     async def add(self, change: Change) -> None:
         if self.broken:
-            raise unwell()
+            raise unavailable()
         self.changes.append(change)
 
 
 class FixedKeys:
-    """The key set as it is; `broken` is one that cannot be had."""
+    """A fixed key set; `broken` makes it unavailable."""
 
     def __init__(self) -> None:
         self.broken = False
 
     async def key(self, key_id: str) -> PyJWK | None:
         if self.broken:
-            raise unwell("jwks_unavailable")
+            raise unavailable("jwks_unavailable")
         return keys_by_id(KEY_SET).get(key_id)
 
 
-class SeenIds:
+class StoredIds:
     """Webhook ids in memory."""
 
     def __init__(self) -> None:
@@ -68,8 +68,8 @@ class SeenIds:
         self.ids.add(webhook_id)
 
 
-class CountedHints:
-    """Counts hints; `broken` makes it refuse them."""
+class CountedNotifications:
+    """Counts notifications; `broken` makes it fail."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -77,7 +77,7 @@ class CountedHints:
 
     async def add(self) -> None:
         if self.broken:
-            raise unwell()
+            raise unavailable()
         self.count += 1
 
 
@@ -91,17 +91,17 @@ class Receivers:
         max_event_bytes: int = MAX_EVENT_BYTES,
         **changed_settings: object,
     ) -> None:
-        self.writer = KeptChanges()
+        self.writer = StoredChanges()
         self.keys = FixedKeys()
-        self.seen = SeenIds()
-        self.hints = CountedHints()
+        self.webhook_ids = StoredIds()
+        self.notifications = CountedNotifications()
         self.clock = ManualClock(datetime(2026, 2, 3, 4, 5, tzinfo=UTC))
         self.app: ASGIApp = create_app(
             settings(**changed_settings),
             self.writer,
             self.keys,
-            webhook_ids=self.seen,
-            mark_rosters_changed=self.hints.add,
+            webhook_ids=self.webhook_ids,
+            mark_rosters_changed=self.notifications.add,
             store=ping or _nothing,
             clock=self.clock,
             fallback=fallback,

@@ -115,7 +115,7 @@ def test_an_odd_submission_is_one_students_finding(here: Town) -> None:
     (student,) = here.section()["students"]
     assert (student["student_sis_id"], student["code"]) == (str(CLASS[3]), "value_unreadable")
     assert here.letters.all() == []
-    said = here.answer(CLASS[3])["assignments"][0]["student"]
+    said = here.explanation(CLASS[3])["assignments"][0]["student"]
     assert said["standing"] == "held"
 
 

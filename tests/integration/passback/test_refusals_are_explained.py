@@ -123,13 +123,13 @@ class Town:
         check = write_guard(self.changes, lease, whole_turn(self.clock, timedelta(minutes=5)))
         self.outcome_handler.run(lease, changes, lambda: self.course_sync.run(changes, check, lease.token))
 
-    def answer(self, student: int | None = None) -> Any:
-        """Return the whole answer of `explain` about the first assignment."""
+    def explanation(self, student: int | None = None) -> Any:
+        """Return the whole explanation about the first assignment."""
         return self.explainer.explain(ExplainQuery(COURSE, str(FIRST), None if student is None else str(student)))
 
     def section(self) -> Any:
         """Return what `explain` says of the first assignment in its section."""
-        (assignment,) = self.answer()["assignments"]
+        (assignment,) = self.explanation()["assignments"]
         (section,) = assignment["sections"]
         return section
 
@@ -302,7 +302,7 @@ def test_a_long_throttling_is_waited_out_and_told(here: Town) -> None:
     answers("PUT", SCORE, 403, "Rate Limit: too many requests, wait 300 seconds")(here)
     here.sync()
     assert [(course, attempts) for course, _, attempts in here.changes.later] == [(COURSE, 0)]
-    answer = here.answer()
+    answer = here.explanation()
     (reason,) = answer["assignments"][0]["sections"][0]["reasons"]
     assert (reason["code"], answer["assignments"][0]["sections"][0]["state"]) == ("retrying", "retrying")
     assert "powerschool_throttled" in reason["message"]
@@ -354,14 +354,14 @@ def test_a_deleted_canvas_assignment_is_reported_with_its_old_name(here: Town) -
     here.canvas("delete_assignment", assignment_id=FIRST)
     for _ in range(2):
         here.sync()
-        (assignment,) = here.answer()["assignments"]
+        (assignment,) = here.explanation()["assignments"]
         (section,) = assignment["sections"]
         assert (assignment["name"], section["state"]) == ("Warm-up 1", "blocked")
         assert [reason["code"] for reason in section["reasons"]] == ["deleted_in_canvas"]
-        assert here.answer(ONE)["assignments"][0]["student"]["standing"] == "held"
+        assert here.explanation(ONE)["assignments"][0]["student"]["standing"] == "held"
     assert here.writes() == []
     here.powerschool("delete", assignment_section_id=here.there)
-    assert here.answer()["assignments"] == []
+    assert here.explanation()["assignments"] == []
 
 
 def cleared(here: Town) -> None:
@@ -420,7 +420,7 @@ def test_a_refused_clearing_is_explained_and_not_repeated() -> None:
         assert here.refused_puts() == 1
         section = here.section()
         assert [s["code"] for s in section["students"]] == ["score_not_cleared"]
-        assert "refused to have it cleared" in here.answer(ONE)["assignments"][0]["student"]["sentence"]
+        assert "refused to have it cleared" in here.explanation(ONE)["assignments"][0]["student"]["sentence"]
         here.sync()
         here.sync()
         assert (here.refused_puts(), here.letters.all()) == (1, [])

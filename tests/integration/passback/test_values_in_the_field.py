@@ -73,7 +73,7 @@ def student_codes(here: Town) -> list[str]:
 
 
 def sentence(here: Town, number: int) -> str:
-    return str(here.answer(number)["assignments"][0]["student"]["sentence"])
+    return str(here.explanation(number)["assignments"][0]["student"]["sentence"])
 
 
 def sync(here: Town, times: int = 1) -> list[str]:
@@ -289,7 +289,7 @@ def test_a_name_is_plain_text(here: Town, name: str) -> None:
     edit(here, name=name)
     graded(here)
     assert (there(here)["name"], sync(here)) == (name, [])
-    assert here.answer()["assignments"][0]["name"] == name
+    assert here.explanation()["assignments"][0]["name"] == name
 
 
 # Time zones.

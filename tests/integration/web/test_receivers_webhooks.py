@@ -163,13 +163,13 @@ def test_powerschool_is_heard() -> None:
     to = Receivers()
 
     assert asyncio.run(to.post("/events/powerschool", b"<any/>")).status_code == 202
-    assert to.hints.count == 1
+    assert to.notifications.count == 1
 
 
 def test_powerschool_is_asked_to_come_again() -> None:
     """503 while the hint cannot be noted."""
     to = Receivers()
-    to.hints.broken = True
+    to.notifications.broken = True
 
     assert asyncio.run(to.post("/events/powerschool", b"")).status_code == 503
 

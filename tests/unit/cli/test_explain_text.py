@@ -39,7 +39,7 @@ def test_codes_and_sentences_are_whole_on_80_columns() -> None:
     """No line is longer, no code is cut, nothing is left out."""
     school = School()
     school.edit(post_to_sis=False, visible_to_everyone=False, name="A name of more than thirty characters")
-    text = shown(explanation_text(school.answer()))
+    text = shown(explanation_text(school.explanation()))
     assert max(map(len, text.splitlines())) <= 80
     for code in ("sis_sync_off:", "not_assigned_to_everyone:", "name_too_long:"):
         assert code in text
@@ -50,7 +50,7 @@ def test_a_student_gets_a_sentence_per_assignment() -> None:
     """With the last write after it."""
     school = School()
     school.sync()
-    text = " ".join(shown(explanation_text(school.answer(student_sis_id="S1"))).split())
+    text = " ".join(shown(explanation_text(school.explanation(student_sis_id="S1"))).split())
     assert "Reading 1 (11) Sent: 8 of 10. Last written 2026-10-05T15:00:00+00:00 by passback." in text
 
 

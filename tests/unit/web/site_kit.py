@@ -32,8 +32,8 @@ class Site:
         """Return a browser; signed in, if an account is given."""
         browser = Browser(self.app)
         if account is not None:
-            answer = browser.sign_in(account, {"operator": PASSWORD, "viewer": VIEWER_PASSWORD}[account])
-            assert answer.status_code == 303, answer.text
+            response = browser.sign_in(account, {"operator": PASSWORD, "viewer": VIEWER_PASSWORD}[account])
+            assert response.status_code == 303, response.text
         return browser
 
 
@@ -54,9 +54,9 @@ class Browser:
 
     def text(self, path: str) -> str:
         """Return what a page says: its text without its tags, and its spaces as one."""
-        answer = self.get(path)
-        assert answer.status_code == 200, answer.text
-        return text_of(answer)
+        response = self.get(path)
+        assert response.status_code == 200, response.text
+        return text_of(response)
 
     def post(self, path: str, form: dict[str, str | list[str]], *, token: str | None = None) -> httpx.Response:
         """Send a form; with the token of the page that was loaded last, unless another is given."""
@@ -79,17 +79,17 @@ class Browser:
             transport = httpx.ASGITransport(self.app, client=self.client)
             base = f"{self.scheme}://passback.test"
             async with httpx.AsyncClient(transport=transport, base_url=base, cookies=self.cookies) as client:
-                answer = await client.request(method, path, headers=self.headers, **given)  # type: ignore[arg-type]
+                response = await client.request(method, path, headers=self.headers, **given)  # type: ignore[arg-type]
                 self.cookies = httpx.Cookies(client.cookies)
-                return answer
+                return response
 
-        answer = asyncio.run(one())
+        response = asyncio.run(one())
         if method == "GET":
-            self.page = answer
-        return answer
+            self.page = response
+        return response
 
 
-def text_of(answer: httpx.Response) -> str:
+def text_of(response: httpx.Response) -> str:
     """Return a page's text."""
-    main = answer.text.partition("<main")[2].partition("</main>")[0]
+    main = response.text.partition("<main")[2].partition("</main>")[0]
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", main)))

@@ -38,8 +38,8 @@ THROTTLED = LongWait("102", NOW - timedelta(minutes=5), "powerschool_throttled")
 RUN = Run("1", RunKind.ROSTER, RunCause.SCHEDULE, NOW, state=RunState.FAILED)
 
 
-def codes(seen: InstallationStatus) -> list[str]:
-    return [problem.code for problem in alerts(seen)]
+def codes(status: InstallationStatus) -> list[str]:
+    return [alert.code for alert in alerts(status)]
 
 
 def test_nothing_is_wrong() -> None:
@@ -84,9 +84,9 @@ def test_what_waits_for_long_is_told_with_its_cause() -> None:
 )
 def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str]) -> None:
     """Once, and with what to do about it."""
-    seen = replace(WELL, **changed)  # type: ignore[arg-type]
-    assert codes(seen) == expected
-    assert all(problem.title and problem.remedy for problem in alerts(seen))
+    status = replace(WELL, **changed)  # type: ignore[arg-type]
+    assert codes(status) == expected
+    assert all(alert.title and alert.remedy for alert in alerts(status))
 
 
 @pytest.mark.parametrize("fault", QUERY_FAULTS)
@@ -95,16 +95,16 @@ def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str])
 )
 def test_a_query_that_does_not_run_is_named(query: str, waits: str, fault: Cause) -> None:
     """With what waits for it and what to do about it."""
-    (problem,) = alerts(replace(WELL, unavailable_queries=[UnavailableQuery(query, fault, NOW, NOW)]))
-    assert query in problem.title
-    assert waits in problem.title
-    assert (problem.level, problem.remedy) == (Level.BAD, fault.remedy)
+    (alert,) = alerts(replace(WELL, unavailable_queries=[UnavailableQuery(query, fault, NOW, NOW)]))
+    assert query in alert.title
+    assert waits in alert.title
+    assert (alert.level, alert.remedy) == (Level.BAD, fault.remedy)
 
 
 def test_the_worst_comes_first() -> None:
     """What lets grades stand still comes before what somebody should look at."""
-    seen = replace(WELL, processes=[ALIVE[0], GONE], messages=5000, dead_letters=3, pauses=[OF_COURSE])
-    levels = [problem.level for problem in alerts(seen)]
+    status = replace(WELL, processes=[ALIVE[0], GONE], messages=5000, dead_letters=3, pauses=[OF_COURSE])
+    levels = [alert.level for alert in alerts(status)]
     assert levels == sorted(levels)
     assert levels[0] is Level.BAD
     assert levels[-1] is Level.WARNING

@@ -59,8 +59,8 @@ class Web:
         settings = load(given, env_file=Path("no.env"))
         self.service = Container(settings, redis=fakeredis.FakeRedis(server=fakeredis.FakeServer()))
         # The limits stand before every route of the web process.
-        refusals = RejectionLog(self.service.clock)
-        self.app = RequestLimits(create_api(self.service), refusals)
+        rejections = RejectionLog(self.service.clock)
+        self.app = RequestLimits(create_api(self.service), rejections)
 
     def call(
         self, method: str, path: str, auth: tuple[str, str] | None = ("operator", PASSWORD), **given: object
@@ -91,10 +91,10 @@ def web(shared_web: Web) -> Web:
     return shared_web
 
 
-def code(answer: httpx.Response) -> tuple[int, str]:
-    error = answer.json()["error"]
+def code(response: httpx.Response) -> tuple[int, str]:
+    error = response.json()["error"]
     assert set(error) == {"code", "message"}
-    return answer.status_code, error["code"]
+    return response.status_code, error["code"]
 
 
 @pytest.mark.parametrize(
@@ -103,32 +103,32 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 @pytest.mark.parametrize("path", ["/courses/101", "/dead-letters", "/provisioning/1"])
 def test_nobody_gets_in_without_the_password(web: Web, path: str, auth: tuple[str, str] | None) -> None:
     """Every path asks for the operator's password, and says how."""
-    answer = web.call("GET", path, auth)
-    assert code(answer) == (401, "not_signed_in")
-    assert answer.headers["www-authenticate"].startswith("Basic")
+    response = web.call("GET", path, auth)
+    assert code(response) == (401, "not_signed_in")
+    assert response.headers["www-authenticate"].startswith("Basic")
 
 
 def test_a_header_that_is_no_password_is_refused(web: Web) -> None:
     """What cannot be read is answered like a wrong password, in the same shape."""
-    answer = web.call("GET", "/status", None, headers={"Authorization": "Basic %%%"})
-    assert code(answer) == (401, "not_signed_in")
+    response = web.call("GET", "/status", None, headers={"Authorization": "Basic %%%"})
+    assert code(response) == (401, "not_signed_in")
 
 
 def test_without_a_password_configured_the_api_is_closed() -> None:
     """Nobody is let in by default, and the answer names the setting."""
-    answer = Web(password="").call("GET", "/status", ("operator", ""))
-    assert code(answer) == (403, "no_password_configured")
-    assert "PASSBACK_OPERATOR_PASSWORD" in answer.text
+    response = Web(password="").call("GET", "/status", ("operator", ""))
+    assert code(response) == (403, "no_password_configured")
+    assert "PASSBACK_OPERATOR_PASSWORD" in response.text
 
 
 def test_a_course_is_explained_from_the_record(web: Web) -> None:
     """The answer has the contract's shape, says that it is not live, and may not be kept on the way."""
-    answer = web.call("GET", "/courses/101")
-    found = answer.json()
+    response = web.call("GET", "/courses/101")
+    found = response.json()
     assert (found["course_id"], found["live"], found["as_of"]) == ("101", False, NOON.isoformat())
     assert [a["sections"][0]["state"] for a in found["assignments"]] == ["synced", "blocked"]
     assert [r["code"] for r in found["assignments"][1]["sections"][0]["reasons"]] == ["not_published"]
-    assert answer.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "no-store"
 
 
 def test_a_student_is_answered_for(web: Web) -> None:
@@ -141,9 +141,9 @@ def test_a_student_is_answered_for(web: Web) -> None:
 
 def test_looking_live_without_settings_says_which_are_missing(web: Web) -> None:
     """The sentence names the settings."""
-    answer = web.call("GET", "/courses/101", params={"live": "true"})
-    assert code(answer) == (503, "not_configured")
-    assert "PASSBACK_POWERSCHOOL_URL" in answer.text
+    response = web.call("GET", "/courses/101", params={"live": "true"})
+    assert code(response) == (503, "not_configured")
+    assert "PASSBACK_POWERSCHOOL_URL" in response.text
 
 
 def test_a_course_that_was_never_synced_is_not_found(web: Web) -> None:
@@ -154,9 +154,9 @@ def test_a_course_that_was_never_synced_is_not_found(web: Web) -> None:
 @pytest.mark.parametrize("course_id", ["abc", "1%202", "9" * 30, "-1"])
 def test_an_id_that_is_none_is_refused(web: Web, course_id: str) -> None:
     """The answer says where, and does not repeat what was sent."""
-    answer = web.call("GET", f"/courses/{course_id}")
-    assert code(answer) == (422, "not_valid")
-    assert "course_id" in answer.text
+    response = web.call("GET", f"/courses/{course_id}")
+    assert code(response) == (422, "not_valid")
+    assert "course_id" in response.text
 
 
 def test_the_history_is_told(web: Web) -> None:
@@ -170,8 +170,8 @@ def test_the_history_is_told(web: Web) -> None:
 
 def test_a_sync_is_requested(web: Web) -> None:
     """202, and the course is due, asked for by the operator."""
-    answer = web.call("POST", "/courses/101/sync", json={"assignment_id": "7"})
-    assert (answer.status_code, answer.json()) == (202, {"course_id": "101", "requested": True})
+    response = web.call("POST", "/courses/101/sync", json={"assignment_id": "7"})
+    assert (response.status_code, response.json()) == (202, {"course_id": "101", "requested": True})
     pending = web.service.changes.state_of("101").pending
     assert pending is not None
     assert (pending.causes, pending.actors, pending.assignment_ids) == ({ChangeCause.PERSON}, {"operator"}, {"7"})
@@ -179,8 +179,8 @@ def test_a_sync_is_requested(web: Web) -> None:
 
 def test_a_sync_needs_no_body(web: Web) -> None:
     """The header against forgery is enough."""
-    answer = web.call("POST", "/courses/101/sync", headers={"X-Requested-With": "curl"})
-    assert answer.status_code == 202
+    response = web.call("POST", "/courses/101/sync", headers={"X-Requested-With": "curl"})
+    assert response.status_code == 202
 
 
 class NoCourse:
@@ -197,11 +197,11 @@ def test_a_course_that_canvas_never_had_leaves_nothing(web: Web) -> None:
     """It is refused by name, and nothing of it is in Redis."""
     web.service.canvas = NoCourse()  # type: ignore[assignment]
     try:
-        answer = web.call("POST", "/courses/999/sync", headers={"X-Requested-With": "curl"})
+        response = web.call("POST", "/courses/999/sync", headers={"X-Requested-With": "curl"})
     finally:
         del web.service.canvas
-    assert code(answer) == (404, "course_unknown")
-    assert "999" in answer.text
+    assert code(response) == (404, "course_unknown")
+    assert "999" in response.text
     assert web.service.redis.keys("*999*") == []
     assert web.service.changes.state_of("999").pending is None
     assert not web.service.records.is_connected("999")
@@ -210,8 +210,8 @@ def test_a_course_that_canvas_never_had_leaves_nothing(web: Web) -> None:
 @pytest.mark.parametrize("given", [{}, {"content": b"{}", "headers": {"Content-Type": "text/plain"}}])
 def test_what_a_form_of_another_site_can_send_is_refused(web: Web, given: dict[str, object]) -> None:
     """Without the header and without JSON nothing happens."""
-    answer = web.call("POST", "/courses/101/sync", **given)
-    assert code(answer) == (403, "maybe_forged")
+    response = web.call("POST", "/courses/101/sync", **given)
+    assert code(response) == (403, "maybe_forged")
     assert web.service.changes.state_of("101").pending is None
 
 
@@ -229,19 +229,19 @@ def test_a_large_body_is_not_read(web: Web) -> None:
 def test_dead_letters_are_listed(web: Web) -> None:
     """An entry has the contract's fields."""
     web.service.dead_letters.add("101", "7", "powerschool_500", "PUT /ws/xte/score: 500", 3)
-    (letter,) = web.call("GET", "/dead-letters").json()
-    assert (letter["course_id"], letter["cause"], letter["attempts"]) == ("101", "powerschool_500", 3)
-    assert set(letter) >= {"id", "first_failed_at", "last_failed_at"}
+    (dead_letter,) = web.call("GET", "/dead-letters").json()
+    assert (dead_letter["course_id"], dead_letter["cause"], dead_letter["attempts"]) == ("101", "powerschool_500", 3)
+    assert set(dead_letter) >= {"id", "first_failed_at", "last_failed_at"}
 
 
 def test_a_dead_letter_is_retried_as_a_fresh_sync(web: Web) -> None:
     """The course becomes due; the letter stays open until that succeeds; an unknown one is told."""
-    letter = web.service.dead_letters.add("101", "7", "powerschool_500", "PUT /ws/xte/score: 500", 3)
+    dead_letter = web.service.dead_letters.add("101", "7", "powerschool_500", "PUT /ws/xte/score: 500", 3)
     headers = {"X-Requested-With": "test"}
-    answer = web.call("POST", f"/dead-letters/{letter.id}/retry", headers=headers)
-    assert (answer.status_code, answer.json()) == (202, {"id": letter.id, "requested": True})
+    response = web.call("POST", f"/dead-letters/{dead_letter.id}/retry", headers=headers)
+    assert (response.status_code, response.json()) == (202, {"id": dead_letter.id, "requested": True})
     assert web.service.changes.counts().due == 1
-    assert [each.id for each in web.service.dead_letters.all()] == [letter.id]
+    assert [each.id for each in web.service.dead_letters.all()] == [dead_letter.id]
     assert code(web.call("POST", "/dead-letters/course-999/retry", headers=headers)) == (404, "dead_letter_unknown")
 
 
@@ -298,8 +298,8 @@ def test_some_dead_letters_are_retried(web: Web) -> None:
     for course in ("101", "102", "103"):
         web.service.dead_letters.add(course, None, "canvas_500", "", 6)
     asked = {"cause": "canvas_500", "ids": ["course-101", "course-102"]}
-    meant = web.call("POST", "/dead-letters/retry", json={**asked, "dry_run": True}).json()
-    assert meant == {"would_retry": ["course-101", "course-102"]}
+    selected = web.call("POST", "/dead-letters/retry", json={**asked, "dry_run": True}).json()
+    assert selected == {"would_retry": ["course-101", "course-102"]}
     assert web.service.changes.counts().due == 0
     begun = web.call("POST", "/dead-letters/retry", json=asked)
     assert begun.status_code == 202
@@ -320,11 +320,11 @@ def test_which_letters_has_to_be_said(web: Web, body: dict[str, object]) -> None
 
 def test_a_dead_letter_is_shown_and_discarded(web: Web) -> None:
     """Then it is unknown."""
-    letter = web.service.dead_letters.add("101", "7", "powerschool_500", "", 3)
+    dead_letter = web.service.dead_letters.add("101", "7", "powerschool_500", "", 3)
     assert web.call("GET", "/dead-letters/groups").json()[0]["letters"] == 1
-    assert web.call("GET", f"/dead-letters/{letter.id}").json()["attempts"] == 3
-    assert web.call("POST", f"/dead-letters/{letter.id}/discard", headers=HEADERS).status_code == 202
-    assert code(web.call("GET", f"/dead-letters/{letter.id}")) == (404, "dead_letter_unknown")
+    assert web.call("GET", f"/dead-letters/{dead_letter.id}").json()["attempts"] == 3
+    assert web.call("POST", f"/dead-letters/{dead_letter.id}/discard", headers=HEADERS).status_code == 202
+    assert code(web.call("GET", f"/dead-letters/{dead_letter.id}")) == (404, "dead_letter_unknown")
 
 
 def test_dead_letters_come_in_pages(web: Web) -> None:

@@ -62,7 +62,7 @@ def check(operation: APIOperation, mode: schemathesis.GenerationMode, statuses: 
         # The checks also send wrong passwords, which count.
         for key in site.service.redis.scan_iter(site.service.keys.guesses("*")):
             site.service.redis.delete(key)
-        answer = case.call_and_validate(auth=("operator", PASSWORD), headers={"X-Requested-With": "schemathesis"})
-        statuses[answer.status_code] += 1
+        response = case.call_and_validate(auth=("operator", PASSWORD), headers={"X-Requested-With": "schemathesis"})
+        statuses[response.status_code] += 1
 
     calls()

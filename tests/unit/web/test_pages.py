@@ -40,9 +40,9 @@ from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School
 
 NOW = datetime.now(UTC)
-LEFT_OUT = StudentRecord("31", "S9", Finding(Reason.STUDENT_UNKNOWN))
+UNKNOWN_STUDENT = StudentRecord("31", "S9", Finding(Reason.STUDENT_UNKNOWN))
 WORK = (
-    AssignmentRecord("7", "Lab 1", (SectionRecord("4711", State.SYNCED, (), (LEFT_OUT,), 5, 6, 12, 11, NOW),)),
+    AssignmentRecord("7", "Lab 1", (SectionRecord("4711", State.SYNCED, (), (UNKNOWN_STUDENT,), 5, 6, 12, 11, NOW),)),
     AssignmentRecord("8", "<b>Lab</b> 2", (SectionRecord("4711", State.BLOCKED, (Finding(Reason.DUE_DATE_MISSING),)),)),
     AssignmentRecord("9", "Lab 3", (SectionRecord("4711", State.BLOCKED, (Finding(Reason.SIS_SYNC_OFF),)),)),
 )
@@ -68,7 +68,7 @@ REFUSED = ImportMessage(
 )  # fmt: skip
 
 
-def hold_a_run(site: Site) -> None:
+def store_held_run(site: Site) -> None:
     """Store a run that waits for a person, with its rows and a row that Canvas refused."""
     runs = site.service.provision_runs
     lease = runs.lease()
@@ -92,7 +92,7 @@ def site(shared_site: Site) -> Site:
     shared_site.service.redis.flushall()
     shared_site.service.records.save(RECORD)
     shared_site.service.audit.add(ENTRY)
-    hold_a_run(shared_site)
+    store_held_run(shared_site)
     return shared_site
 
 
@@ -190,8 +190,8 @@ def test_a_sync_is_asked_for(site: Site) -> None:
     """The course is due, asked for by the operator, and the page says that it waits."""
     browser = site.browser("operator")
     browser.get("/courses/101")
-    answer = browser.post("/courses/101/sync", {})
-    assert answer.headers["location"].startswith("/courses/101")
+    response = browser.post("/courses/101/sync", {})
+    assert response.headers["location"].startswith("/courses/101")
     pending = site.service.changes.state_of("101").pending
     assert pending is not None
     assert (pending.causes, pending.actors) == ({ChangeCause.PERSON}, {"operator"})
@@ -203,9 +203,9 @@ def test_a_sync_is_asked_for(site: Site) -> None:
 
 def test_a_viewer_acts_on_nothing(site: Site) -> None:
     """No form but the one to leave is shown, and sending one is refused."""
-    letter = site.service.dead_letters.add("101", "8", "powerschool_500", "", 6)
+    dead_letter = site.service.dead_letters.add("101", "8", "powerschool_500", "", 6)
     browser = site.browser("viewer")
-    for path in ("/", "/courses/101", "/dead-letters", f"/dead-letters/{letter.id}", "/provisioning/7"):
+    for path in ("/", "/courses/101", "/dead-letters", f"/dead-letters/{dead_letter.id}", "/provisioning/7"):
         assert browser.get(path).text.count('method="post"') == 1, path
     for path, form in (
         ("/courses/101/sync", {}), ("/pause", {"target": "passback"}), ("/resume", {"target": "passback"}),
@@ -253,17 +253,17 @@ def test_dead_letters_are_grouped_and_shown(site: Site) -> None:
     assert browser.get("/dead-letters/course-999").status_code == 404
 
 
-@pytest.mark.parametrize("chosen", [{"cause": "canvas_500"}, {"id": ["course-101", "course-102"]}, {"all": "1"}])
-def test_letters_are_retried_after_a_preview(site: Site, chosen: dict[str, str | list[str]]) -> None:
+@pytest.mark.parametrize("selection", [{"cause": "canvas_500"}, {"id": ["course-101", "course-102"]}, {"all": "1"}])
+def test_letters_are_retried_after_a_preview(site: Site, selection: dict[str, str | list[str]]) -> None:
     """The preview says which and does nothing; then their courses are due, and the progress is told."""
     for course in ("101", "102"):
         site.service.dead_letters.add(course, None, "canvas_500", "", 6)
     browser = site.browser("operator")
-    page = browser.get("/dead-letters/confirm", params={"verb": "retry", **chosen})
+    page = browser.get("/dead-letters/confirm", params={"verb": "retry", **selection})
     assert "Retry 2 dead letters?" in text_of(page)
     assert site.service.changes.counts().due == 0
-    progress = browser.post("/dead-letters/act", {"verb": "retry", **chosen}).headers["location"]
-    until_done(site, progress)
+    progress = browser.post("/dead-letters/act", {"verb": "retry", **selection}).headers["location"]
+    wait_until_done(site, progress)
     assert "2 of 2 retried" in browser.text(progress)
     assert site.service.changes.counts().due == 2
     newest = site.service.actions.newest(1)[0]
@@ -275,9 +275,9 @@ def test_a_running_batch_is_cancelled(site: Site, monkeypatch: pytest.MonkeyPatc
     queue, cancelled = site.service.dead_letter_queue, threading.Event()
     discard = queue.discard
 
-    def discard_once_cancelled(letters: Collection[DeadLetter], actor: str) -> int:
+    def discard_once_cancelled(dead_letters: Collection[DeadLetter], actor: str) -> int:
         assert cancelled.wait(10)
-        return discard(letters, actor)
+        return discard(dead_letters, actor)
 
     monkeypatch.setattr(queue, "discard", discard_once_cancelled)
     for course in ("101", "102", "103"):
@@ -288,13 +288,13 @@ def test_a_running_batch_is_cancelled(site: Site, monkeypatch: pytest.MonkeyPatc
     assert "running" in browser.text(progress)
     browser.post(f"{progress}/cancel", {})
     cancelled.set()
-    until_done(site, progress)
+    wait_until_done(site, progress)
     said = browser.text(progress)
     assert "cancelled 1 of 3 discarded" in said
     assert site.service.dead_letters.count() == 2
 
 
-def until_done(site: Site, progress: str) -> None:
+def wait_until_done(site: Site, progress: str) -> None:
     until = time.monotonic() + 10
     while True:
         batch = site.service.dead_letter_batches.find(progress.rpartition("/")[2])
@@ -377,11 +377,11 @@ def test_when_redis_is_away_the_page_says_so(site: Site) -> None:
     server = site.service.redis.connection_pool.connection_kwargs["server"]
     server.connected = False
     try:
-        answer = browser.get("/")
+        response = browser.get("/")
     finally:
         server.connected = True
-    assert answer.status_code == 503
-    assert "Redis does not answer" in answer.text
+    assert response.status_code == 503
+    assert "Redis does not answer" in response.text
 
 
 def test_a_record_of_before_the_lists_is_shown(site: Site) -> None:
@@ -397,6 +397,6 @@ def test_a_waiting_message_is_not_a_page(site: Site) -> None:
     stream = site.service.keys.stream(Stream.GRADE_CHANGES)
     site.service.redis.xadd(site.service.keys.malformed, {"stream": stream, "id": "1-1", "f:name": "Quackenbush"})
     browser = site.browser("operator")
-    (letter,) = site.service.dead_messages.all()
-    for path in ("/dead-letters", "/dead-letters?cause=messages", f"/dead-letters/{letter.id}"):
+    (dead_letter,) = site.service.dead_messages.all()
+    for path in ("/dead-letters", "/dead-letters?cause=messages", f"/dead-letters/{dead_letter.id}"):
         assert "Quackenbush" not in browser.get(path).text

@@ -30,17 +30,17 @@ def site(shared_site: Site) -> Site:
 @pytest.mark.parametrize("path", ["/", "/courses", "/courses/101", "/dead-letters", "/provisioning", "/actions"])
 def test_pages_ask_for_a_sign_in(site: Site, path: str) -> None:
     """Every page leads to the sign-in, and back to itself."""
-    answer = site.browser().get(path)
-    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/sign-in")
-    assert answer.headers["location"].endswith("" if path == "/" else f"next={path}")
+    response = site.browser().get(path)
+    assert (response.status_code, response.headers["location"].partition("?")[0]) == (303, "/sign-in")
+    assert response.headers["location"].endswith("" if path == "/" else f"next={path}")
 
 
 def test_the_right_password_opens(site: Site) -> None:
     """The cookie is for this site and no script's, and leads to the page that was wanted."""
     browser = site.browser()
-    answer = browser.sign_in("operator", PASSWORD, "/courses?q=7")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/courses?q=7")
-    cookie = answer.headers["set-cookie"]
+    response = browser.sign_in("operator", PASSWORD, "/courses?q=7")
+    assert (response.status_code, response.headers["location"]) == (303, "/courses?q=7")
+    cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert "Secure" not in cookie
@@ -57,10 +57,10 @@ def test_over_tls_the_cookie_is_secure(site: Site) -> None:
 def test_a_wrong_password_opens_nothing(site: Site, account: str, password: str) -> None:
     """The form comes back and says so; what was typed is not repeated."""
     browser = site.browser()
-    answer = browser.sign_in(account, password)
-    assert answer.status_code == 401
-    assert "no account with this password" in text_of(answer)
-    assert password not in answer.text
+    response = browser.sign_in(account, password)
+    assert response.status_code == 401
+    assert "no account with this password" in text_of(response)
+    assert password not in response.text
     assert browser.get("/").status_code == 303
 
 
@@ -156,9 +156,9 @@ def test_without_a_password_the_pages_are_closed() -> None:
     """The page names the setting, and nothing else is shown."""
     browser = Site(OPERATOR_PASSWORD="", VIEWER_PASSWORD="").browser()
     for path in ("/", "/courses", "/sign-in"):
-        answer = browser.get(path)
-        assert answer.status_code == 403
-        assert "PASSBACK_OPERATOR_PASSWORD" in answer.text
+        response = browser.get(path)
+        assert response.status_code == 403
+        assert "PASSBACK_OPERATOR_PASSWORD" in response.text
 
 
 def test_a_hash_opens_like_its_password() -> None:

@@ -36,8 +36,8 @@ def status(client: tuple[str, int] | None, token: str, password: str = PASSWORD,
     sent = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     try:
         asyncio.run(page.check(HTTPConnection({"type": "http", "client": client, "headers": sent})))
-    except ApiError as refused:
-        return refused.status
+    except ApiError as rejected:
+        return rejected.status
     return 200
 
 

@@ -112,13 +112,13 @@ class School:
 
     def explain(self, assignment_id: str = "11", student_sis_id: str | None = None) -> Json:
         """Return what `explain` says of one assignment in the only section."""
-        answer = self.answer(assignment_id, student_sis_id)
+        answer = self.explanation(assignment_id, student_sis_id)
         (assignment,) = answer["assignments"]  # type: ignore[misc, attr-defined]
         (section,) = assignment["sections"]
         return section  # type: ignore[no-any-return]
 
-    def answer(self, assignment_id: str | None = None, student_sis_id: str | None = None) -> Json:
-        """Return the whole answer of `explain`."""
+    def explanation(self, assignment_id: str | None = None, student_sis_id: str | None = None) -> Json:
+        """Return the whole explanation."""
         explainer = CourseExplainer(
             lambda: self.reader,
             self.records,

@@ -154,7 +154,7 @@ def test_a_name_that_is_taken_holds_no_score_back(synced: School) -> None:
     synced.sync()
     assert (synced.writes(), synced.record().state) == ([], State.BLOCKED)
     assert "still sent" in synced.explain()["reasons"][0]["message"]  # type: ignore[index]
-    (assignment,) = synced.answer("11", "S1")["assignments"]  # type: ignore[misc, attr-defined]
+    (assignment,) = synced.explanation("11", "S1")["assignments"]  # type: ignore[misc, attr-defined]
     assert assignment["student"]["standing"] == "sent"
 
 

@@ -112,8 +112,8 @@ def test_an_ungraded_assignment_is_waiting(school: School) -> None:
 def test_a_student_sees_the_own_score(school: School) -> None:
     """Asked about a student, the answer holds that student's score in PowerSchool, as text."""
     school.sync()
-    held = school.explain(student_sis_id="S2")["powerschool"]
-    assert held["score"] == {"points": "9.5", "missing": False, "exempt": False}  # type: ignore[index]
+    powerschool = school.explain(student_sis_id="S2")["powerschool"]
+    assert powerschool["score"] == {"points": "9.5", "missing": False, "exempt": False}  # type: ignore[index]
 
 
 def test_a_student_without_a_score_there_has_none(school: School) -> None:

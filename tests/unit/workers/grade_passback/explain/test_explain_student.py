@@ -16,22 +16,22 @@ AWAY = ServiceUnavailable("GET /api/v1/courses/{course_id}: 503", cause="canvas_
 
 def student(school: School, sis_id: str, assignment_id: str = "11") -> Any:
     """Return the student's part of the answer about one assignment."""
-    (assignment,) = school.answer(assignment_id, sis_id)["assignments"]  # type: ignore[misc, attr-defined]
+    (assignment,) = school.explanation(assignment_id, sis_id)["assignments"]  # type: ignore[misc, attr-defined]
     return assignment["student"]
 
 
 def standing(school: School, sis_id: str, assignment_id: str = "11") -> tuple[str, str]:
     """Return standing and sentence."""
-    answer = student(school, sis_id, assignment_id)
-    return answer["standing"], answer["sentence"]
+    response = student(school, sis_id, assignment_id)
+    return response["standing"], response["sentence"]
 
 
 def test_a_sent_score_is_told_with_its_last_write(school: School) -> None:
     """The answer says how many of how many, and when, by whom and instead of what it was written."""
     school.sync()
-    answer = student(school, "S2")
-    assert (answer["standing"], answer["sentence"]) == ("sent", "Sent: 9.5 of 10.")
-    assert answer["last_write"] == {
+    response = student(school, "S2")
+    assert (response["standing"], response["sentence"]) == ("sent", "Sent: 9.5 of 10.")
+    assert response["last_write"] == {
         "at": NOW.isoformat(),
         "actor": "passback",
         "before": None,
@@ -135,9 +135,9 @@ def test_without_canvas_the_last_sync_answers(school: School, error: Exception) 
     school.sync()
     school.clock.advance(timedelta(hours=1))
     school.canvas.faults.always("course", error)
-    answer = school.answer("11", "S1")
-    assert (answer["live"], answer["as_of"]) == (False, NOW.isoformat())
-    assert answer["trouble"]["code"] == error.cause  # type: ignore[index, attr-defined]
+    response = school.explanation("11", "S1")
+    assert (response["live"], response["as_of"]) == (False, NOW.isoformat())
+    assert response["trouble"]["code"] == error.cause  # type: ignore[index, attr-defined]
     assert standing(school, "S1") == ("sent", "Sent: 8 of 10.")
     assert standing(school, "S404")[0] == "not_in_course"
     section = school.explain("11", "S1")
@@ -157,8 +157,8 @@ def test_without_powerschool_the_last_sync_answers(school: School) -> None:
 def test_without_anything_remembered_there_is_no_answer(school: School) -> None:
     """A course that was never synced says so."""
     school.canvas.faults.always("course", AWAY)
-    answer = school.answer()
-    assert (answer["as_of"], answer["assignments"]) == (None, [])
+    response = school.explanation()
+    assert (response["as_of"], response["assignments"]) == (None, [])
 
 
 def test_the_chain_is_told(school: School) -> None:
@@ -167,10 +167,10 @@ def test_the_chain_is_told(school: School) -> None:
     heard = NOW - timedelta(minutes=1)
     school.changes.heard["1"] = heard
     school.clock.advance(timedelta(hours=1))
-    answer = school.answer()
-    assert answer["last_event_at"] == heard.isoformat()
-    assert answer["synced_at"] == NOW.isoformat()
-    assert (answer["live"], answer["as_of"]) == (True, school.clock.now().isoformat())
+    response = school.explanation()
+    assert response["last_event_at"] == heard.isoformat()
+    assert response["synced_at"] == NOW.isoformat()
+    assert (response["live"], response["as_of"]) == (True, school.clock.now().isoformat())
 
 
 def test_a_dead_letter_is_remembered(school: School) -> None:
