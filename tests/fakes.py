@@ -90,7 +90,7 @@ class FakeCanvas:
         self.readings.append(reading)
         if reading is CachePolicy.USE and self.remembered is not None:
             frame = self.remembered
-            return replace(self.content, sections=frame.sections, groups=frame.groups, remembered=True)
+            return replace(self.content, sections=frame.sections, groups=frame.groups, is_cached=True)
         if reading is not CachePolicy.BYPASS:
             self.remembered = self.content
         return self.content

@@ -12,8 +12,8 @@ from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
+from shared.domain.dead_letters import DeadLetter, DeadLetterKind
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
 from shared.log_events import LogEvent
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from shared.adapters.redis.remote_limits.remote_limiter import (
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
 from shared.domain.actions import Action
 from shared.domain.metrics import HourlyLatency
-from shared.domain.passback.course_summary import AssignmentStatus
+from shared.domain.passback.course_state import AssignmentStatus
 from shared.domain.pauses import Pause
 from shared.domain.plugin_queries import UnavailableQuery
 from shared.domain.provisioning.run import Run, RunKind

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-LONGER = 0
+OVERFLOW_BOUND = 0
 """The bound of an hour's changes that took longer than the last bound."""
-BEYOND = "+Inf"
+OVERFLOW = "+Inf"
 """The bucket of what took longer than the last bound."""
-TOTAL_MS = "ms"
+SUM_MS = "ms"
 """The label beside the buckets: the sum of all durations, in milliseconds."""
 
 EVENT_BOUNDS_S = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
@@ -36,9 +36,9 @@ class CounterName(StrEnum):
     """Answers that say a system is unwell: system, trouble."""
 
 
-def bucket_of(seconds: float, bounds: Sequence[float]) -> str:
+def bucket_for(seconds: float, bounds: Sequence[float]) -> str:
     """Return the label of the first bound that `seconds` does not exceed."""
-    return next((f"{bound:g}" for bound in bounds if seconds <= bound), BEYOND)
+    return next((f"{bound:g}" for bound in bounds if seconds <= bound), OVERFLOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class HourlyLatency:
         """Return how many there were."""
         return sum(self.counts.values())
 
-    def within(self, share: float) -> int | None:
-        """Return the bound that this share of them kept, `LONGER` where none did; None if there were none."""
+    def bound_for(self, share: float) -> int | None:
+        """Return the bound that this share of them kept, `OVERFLOW_BOUND` where none did; None if there were none."""
         needed, so_far = share * self.total, 0
         for bound in sorted(self.counts, key=lambda bound: bound or math.inf):
             so_far += self.counts[bound]

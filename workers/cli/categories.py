@@ -9,7 +9,7 @@ from rich.table import Table
 
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
-from shared.domain.passback.rules.categories import CategoryFound
+from shared.domain.passback.rules.categories import CategoryMatch
 from shared.errors import PassbackError
 from shared.log_events import LogEvent
 from workers.cli.options import Actor, Course, services
@@ -61,7 +61,7 @@ def _sync(service: Container, course: str, group_id: str, category_ids: Sequence
 
 
 def _json(row: GroupInSection) -> dict[str, object]:
-    found = row.match if isinstance(row.match, CategoryFound) else None
+    found = row.match if isinstance(row.match, CategoryMatch) else None
     return {
         "group_id": row.group.id,
         "group": row.group.name,
@@ -70,7 +70,7 @@ def _json(row: GroupInSection) -> dict[str, object]:
         "category_id": found.category.id if found else None,
         "category": found.category.name if found else None,
         "found_by": found.by if found else None,
-        "why_not": None if isinstance(row.match, CategoryFound) else row.match.why,
+        "why_not": None if isinstance(row.match, CategoryMatch) else row.match.why,
         "categories": [
             {"id": c.id, "name": c.name, "active": c.active, "excluded": _is_excluded(c, row.section)}
             for c in row.categories
@@ -84,8 +84,8 @@ def _table(rows: Sequence[GroupInSection]) -> Table:
         table.add_row(
             f"{row.group.name} ({row.group.id})",
             row.section.sis_section_id,
-            f"{row.match.category.name} ({row.match.category.id})" if isinstance(row.match, CategoryFound) else "-",
-            row.match.by if isinstance(row.match, CategoryFound) else row.match.why,
+            f"{row.match.category.name} ({row.match.category.id})" if isinstance(row.match, CategoryMatch) else "-",
+            row.match.by if isinstance(row.match, CategoryMatch) else row.match.why,
             "\n".join(_category_text(category, row.section) for category in row.categories),
         )
     return table

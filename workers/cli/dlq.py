@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from shared.domain.passback.course_state import DeadLetter
+from shared.domain.dead_letters import DeadLetter
 from workers.cli.options import Actor, fail, open_services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
 from workers.container import Container

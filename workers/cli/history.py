@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.domain.passback.audit import AuditEntry, ScoreChange, about
+from shared.domain.passback.audit import AuditEntry, ScoreChange, entries_about
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.student_status import sentence_of
 from workers.cli.options import AssignmentId, Course, StudentId, open_services, time_option
@@ -42,7 +42,7 @@ def history(
     """Show every write to PowerSchool, the newest first: when, why, by whom, and the values it replaced."""
     service = open_services()
     entries = service.audit.of_course(course, None if since is None else time_option(service, since))
-    found = about(entries, assignment, student)
+    found = entries_about(entries, assignment, student)
     if export is not None:
         count = _export(found, export)
         emit({"course_id": course, "entries": count}, as_json, lambda _: f"{count} entries written to {export}")

@@ -10,14 +10,14 @@ from shared.domain.passback.course_state import CourseRecord, State, StudentReco
 from shared.domain.passback.planning.description import normal
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.name_conflicts import name_conflict
-from shared.domain.passback.planning.plan import LinkExistingStep, Plan, PlanNote, make_plan
+from shared.domain.passback.planning.plan import LinkExistingStep, Plan, UpdateLinkStep, make_plan
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import (
     CategoryAssociation,
-    CategoryFound,
     CategoryMatch,
+    NoCategory,
+    can_match_by_name,
     match_category,
-    may_associate,
 )
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.rules.eligibility import (
@@ -60,7 +60,7 @@ class AssignmentInSection:
     findings: tuple[Finding, ...]
     desired: DesiredAssignment | None = None
     students: tuple[StudentRecord, ...] = ()
-    category: CategoryFound | None = None
+    category: CategoryMatch | None = None
     scores_read: bool = True
 
     @property
@@ -108,7 +108,7 @@ class CourseComparison:
     @property
     def links_seen(self) -> Mapping[AssignmentKey, Link]:
         """The links with what this read shows of their scores and fields."""
-        notes = {step.key: step for step in self.plan.steps if isinstance(step, PlanNote)}
+        notes = {step.key: step for step in self.plan.steps if isinstance(step, UpdateLinkStep)}
         return {
             key: replace(link, zeros=notes[key].zeros, echoes=notes[key].echoes) if key in notes else link
             for key, link in self.data.links.items()
@@ -205,19 +205,21 @@ class CourseEvaluator:
         assignment: Assignment,
         section: Section,
         findings: tuple[Finding, ...],
-        category: CategoryMatch | None,
+        category: CategoryMatch | NoCategory | None,
         students: Sequence[StudentPlacement] | None,
     ) -> AssignmentInSection:
         rostered = self._rostered.get(section.id)
         if findings or rostered is None:
             return AssignmentInSection(assignment, section, rostered, findings)
-        assert isinstance(category, CategoryFound)
+        assert isinstance(category, CategoryMatch)
         desired = self._desired(assignment, section, rostered, category.category)
         desired, records = with_scores(desired, students or ())
         is_read = students is not None
         return AssignmentInSection(assignment, section, rostered, (), desired, records, category, is_read)
 
-    def _evaluate(self, assignment: Assignment, section: Section) -> tuple[tuple[Finding, ...], CategoryMatch | None]:
+    def _evaluate(
+        self, assignment: Assignment, section: Section
+    ) -> tuple[tuple[Finding, ...], CategoryMatch | NoCategory | None]:
         """Return the findings that block the assignment in the section, and the section's category for it."""
         rostered = self._rostered.get(section.id)
         category = None if rostered is None else self._category(assignment, rostered)
@@ -244,7 +246,7 @@ class CourseEvaluator:
             return ()
         return (Finding(Reason.VALUE_UNREADABLE, f"assignment group {assignment.group_id}"),)
 
-    def _category(self, assignment: Assignment, rostered: RosteredSection) -> CategoryMatch | None:
+    def _category(self, assignment: Assignment, rostered: RosteredSection) -> CategoryMatch | NoCategory | None:
         if rostered.dcid not in self._categories:
             return None
         return match_category(
@@ -253,7 +255,7 @@ class CourseEvaluator:
             self._categories[rostered.dcid],
             self._associations,
             self._policy.default_category,
-            may_associate=may_associate(rostered.term, self._today),
+            can_match_by_name=can_match_by_name(rostered.term, self._today),
         )
 
     def _desired(

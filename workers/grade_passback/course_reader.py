@@ -18,7 +18,7 @@ from shared.domain.passback.course_state import (
 from shared.domain.passback.planning.assignment_matching import AssignmentMatches, match_assignments
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection, TeacherCategory
-from shared.domain.passback.read_scope import is_cache_consistent, known_graded, up_to_date_keys
+from shared.domain.passback.read_scope import is_cache_consistent, known_changes, up_to_date_keys
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import AccessDenied, GradebookIncomplete, TransientError
 from shared.ports.passback import CachePolicy, CanvasReader, PowerSchoolGradebook, RosterReader
@@ -67,7 +67,7 @@ class CourseReader:
         """
         again = partial(self.read, course_id, asked_for_by_person=asked_for_by_person, all_scores=all_scores)
         course = self._canvas.course(course_id, cache)
-        changed = known_graded(changed, course)
+        changed = known_changes(changed, course)
         earlier = self._states.course(course_id)
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
         up_to_date = {} if changed is None else up_to_date_keys(earlier, rosters)
@@ -87,7 +87,7 @@ class CourseReader:
 
         placements, rows, unread = evaluate()
         new_students, new_group = _has_new_unknown_students(earlier, placements), _lacks_category(earlier, placements)
-        if course.remembered and (new_group or not is_cache_consistent(course, rows, rosters.values())):
+        if course.is_cached and (new_group or not is_cache_consistent(course, rows, rosters.values())):
             return again(changed=changed, cache=CachePolicy.REFRESH)
         if new_students:
             rosters = self._rosters.sections(list(rosters), refresh=True)
@@ -220,4 +220,4 @@ def _is_unchanged(
     """Say whether PowerSchool still has what was synced, and has not yet what waits for a first score."""
     assert placement.key is not None
     state = up_to_date[placement.key]
-    return (state is State.SYNCED) == (placement.key in matches.own) and placement.key not in matches.adopted
+    return (state is State.SYNCED) == (placement.key in matches.matched) and placement.key not in matches.adopted

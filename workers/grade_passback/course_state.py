@@ -18,7 +18,7 @@ from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.plan import LinkStep, WriteScoresStep
 from shared.domain.passback.planning.stored_forms import finding as stored_differently
 from shared.domain.passback.powerschool import AssignmentKey
-from shared.domain.passback.rules.categories import CategoryAssociation, FoundBy, stored_match
+from shared.domain.passback.rules.categories import CategoryAssociation, MatchedBy, stored_match
 from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 from workers.grade_passback.apply.context import ApplyResult
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison
@@ -244,7 +244,7 @@ def category_matches(comparison: CourseComparison, applied: ApplyResult) -> dict
     for placement in comparison.placements:
         category, key = placement.category, placement.key
         link = applied.links.get(key) if key else None
-        if category is None or category.by is not FoundBy.NAME or key is None or link is None:
+        if category is None or category.by is not MatchedBy.NAME or key is None or link is None:
             continue
         # PowerSchool has the assignment, in this category as far as is known.
         if not link.is_claim and applied.may_continue(key):

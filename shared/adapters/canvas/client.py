@@ -86,7 +86,7 @@ class CanvasClient:
             assignments=tuple(_assignment(assignment, published) for assignment in assignments),
             groups={group.id: group for group in structure.groups},
             name=course.name,
-            remembered=cached is not None,
+            is_cached=cached is not None,
             unreadable=odd,
             time_zone=_zone(course.time_zone),
         )

@@ -30,7 +30,7 @@ from shared.adapters.http.response import (
 from shared.adapters.redis.remote_limits.remote_limiter import Permit, RemoteLimiter
 from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
-from shared.domain.metrics import REQUEST_BOUNDS_S, TOTAL_MS, CounterName, bucket_of
+from shared.domain.metrics import REQUEST_BOUNDS_S, SUM_MS, CounterName, bucket_for
 from shared.errors import (
     AccessDenied,
     NotFound,
@@ -232,8 +232,8 @@ class RemoteApi:
 
     def _count_request(self, info: RequestInfo, result: str, seconds: float) -> None:
         self._count(CounterName.REQUESTS, self._system, str(info), result)
-        self._count(CounterName.REQUEST_SECONDS, self._system, bucket_of(seconds, REQUEST_BOUNDS_S))
-        self._count(CounterName.REQUEST_SECONDS, self._system, TOTAL_MS, amount=round(seconds * 1000))
+        self._count(CounterName.REQUEST_SECONDS, self._system, bucket_for(seconds, REQUEST_BOUNDS_S))
+        self._count(CounterName.REQUEST_SECONDS, self._system, SUM_MS, amount=round(seconds * 1000))
 
     def _receive(self, info: RequestInfo, request: httpx.Request, max_bytes: int) -> tuple[httpx.Response, bytes]:
         response = self._http.send(request, stream=True)

@@ -81,7 +81,7 @@ class AuditEntry:
     answer_lost: bool = False
 
 
-def about(
+def entries_about(
     entries: Iterable[AuditEntry], assignment_id: str | None = None, student_sis_id: str | None = None
 ) -> Iterator[AuditEntry]:
     """Yield the entries about this assignment and this student; None is all. Others' scores are left out."""
@@ -99,9 +99,9 @@ def scores_of_student(entry: AuditEntry, student_sis_id: str) -> tuple[ScoreChan
     return tuple(score for score in entry.scores if score.student_sis_id == student_sis_id)
 
 
-def last_scores(entries: Iterable[AuditEntry], student_sis_id: str) -> dict[AssignmentKey, AuditEntry]:
+def latest_scores(entries: Iterable[AuditEntry], student_sis_id: str) -> dict[AssignmentKey, AuditEntry]:
     """Return the last entry about the student by assignment and section; `entries` are newest first."""
     found: dict[AssignmentKey, AuditEntry] = {}
-    for entry in about(entries, student_sis_id=student_sis_id):
+    for entry in entries_about(entries, student_sis_id=student_sis_id):
         found.setdefault(AssignmentKey(entry.assignment_id, entry.section_dcid), entry)
     return found

@@ -125,8 +125,8 @@ class Unreadable:
 class Course:
     """A Canvas course without its scores.
 
-    Whether it is published, or concluded, keeps nothing back, and is not read. `remembered` says that all but the
-    assignments is as it was some minutes ago. `time_zone` is the course's own, None where Canvas names
+    Whether it is published, or concluded, keeps nothing back, and is not read. `is_cached` says that all but the
+    assignments is from the cache, some minutes old. `time_zone` is the course's own, None where Canvas names
     none that is known.
     """
 
@@ -136,7 +136,7 @@ class Course:
     assignments: tuple[Assignment, ...]
     groups: Mapping[str, AssignmentGroup]
     name: str = ""
-    remembered: bool = False
+    is_cached: bool = False
     unreadable: tuple[Unreadable, ...] = ()
     time_zone: tzinfo | None = None
 

@@ -1,10 +1,21 @@
-"""What passback remembers of a course after a sync: every assignment's state with its reasons."""
+"""Defines what is stored of a course after a sync: every assignment's state with its reasons, and a summary."""
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from shared.domain.passback.rules.reasons import Finding
+from shared.domain.passback.rules.reasons import Finding, Reason
+
+# Such work is not meant to be sent: it needs no attention.
+INTENTIONAL = frozenset(
+    {Reason.SIS_SYNC_OFF, Reason.NOT_PUBLISHED, Reason.NOT_GRADABLE, Reason.ATTENDANCE, Reason.COURSE_GONE}
+)
+
+MAX_SEARCH_TERMS = 20
+MAX_TERM_CHARS = 40
 
 
 class State(StrEnum):
@@ -88,32 +99,68 @@ def sections_of(record: CourseRecord | None) -> list[tuple[str, SectionRecord]]:
     return [(assignment.assignment_id, section) for assignment in assignments for section in assignment.sections]
 
 
-class DeadLetterKind(StrEnum):
-    """What a dead letter keeps: work that is looked at anew (a course's, provisioning), or an unreadable message."""
+class AssignmentStatus(StrEnum):
+    """The status of an assignment over all its sections, in the order in which they need attention."""
 
-    COURSE = "course"
-    MESSAGE = "message"
-    PROVISIONING = "provisioning"
+    DEAD = "dead"
+    RETRYING = "retrying"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
+    SYNCED = "synced"
+    NOT_SELECTED = "kept_back"
+    """Blocked because its teacher did not select it to be sent."""
+
+
+NEED_ATTENTION = (AssignmentStatus.DEAD, AssignmentStatus.RETRYING, AssignmentStatus.BLOCKED)
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A job kept for a person. `answer` is the remote answer without personal data.
+class CourseSummary:
+    """The course as of its last sync: numbers of assignments by status, of scores, and of students not sent."""
 
-    `attempt_times` are the newest failed attempts, the oldest first. A letter that a person retried stays open,
-    with `retried_at`, until its work succeeds. A message has no course (an empty `course_id`), but the stream or
-    queue it came from as its `source`; provisioning has the id of the run that failed last.
-    """
-
-    id: str
     course_id: str
-    assignment_id: str | None
-    cause: str
-    answer: str
-    attempts: int
-    first_failed_at: datetime
-    last_failed_at: datetime
-    kind: DeadLetterKind = DeadLetterKind.COURSE
-    attempt_times: tuple[datetime, ...] = ()
-    retried_at: datetime | None = None
-    source: str = ""
+    name: str
+    synced_at: datetime
+    assignments: Mapping[AssignmentStatus, int]
+    scores_wanted: int = 0
+    scores_there: int = 0
+    students_held_back: int = 0
+
+    @property
+    def problems(self) -> int:
+        """Return how many assignments need attention."""
+        return sum([self.assignments.get(status, 0) for status in NEED_ATTENTION])
+
+
+def summary_of(record: CourseRecord) -> CourseSummary:
+    """Return the record's summary."""
+    sections = [section for assignment in record.assignments for section in assignment.sections]
+    counted = Counter(assignment_status(assignment) for assignment in record.assignments)
+    return CourseSummary(
+        course_id=record.course_id,
+        name=record.name,
+        synced_at=record.synced_at,
+        assignments={status: counted[status] for status in AssignmentStatus},
+        scores_wanted=sum(section.scores_wanted for section in sections),
+        scores_there=sum(section.scores_there for section in sections),
+        students_held_back=sum(len(section.students) for section in sections),
+    )
+
+
+def assignment_status(assignment: AssignmentRecord) -> AssignmentStatus:
+    """Return the one of its sections' statuses that most needs attention."""
+    statuses = {_status(section) for section in assignment.sections}
+    return next((status for status in AssignmentStatus if status in statuses), AssignmentStatus.NOT_SELECTED)
+
+
+def _status(section: SectionRecord) -> AssignmentStatus:
+    is_intentional = any(finding.reason in INTENTIONAL for finding in section.findings)
+    if section.state is State.BLOCKED and is_intentional:
+        return AssignmentStatus.NOT_SELECTED
+    return AssignmentStatus(section.state)
+
+
+def search_terms(course_id: str, name: str) -> list[str]:
+    """Return what a course is found by, sorted: its id, and the words of its name without regard to case."""
+    terms = re.findall(r"\w+", name.casefold())[:MAX_SEARCH_TERMS]
+    return sorted({term[:MAX_TERM_CHARS] for term in (course_id, *terms) if term})

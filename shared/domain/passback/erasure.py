@@ -25,7 +25,7 @@ class StudentIds:
         return change.student_sis_id == self.sis_id or change.student_dcid in self.dcids
 
 
-def entry_without(entry: AuditEntry, student: StudentIds) -> AuditEntry | None:
+def remove_student_from_entry(entry: AuditEntry, student: StudentIds) -> AuditEntry | None:
     """Return the entry without the student's scores; None if it was about nothing else."""
     others = tuple(score for score in entry.scores if not student.matches(score))
     if len(others) == len(entry.scores):
@@ -33,13 +33,13 @@ def entry_without(entry: AuditEntry, student: StudentIds) -> AuditEntry | None:
     return replace(entry, scores=others) if others or entry.fields else None
 
 
-def record_without(record: CourseRecord, student: StudentIds) -> CourseRecord:
+def remove_student_from_record(record: CourseRecord, student: StudentIds) -> CourseRecord:
     """Return the record without the student's reasons, and without the student on its rosters."""
     assignments = tuple(_assignment_without(assignment, student) for assignment in record.assignments)
     return replace(record, assignments=assignments, rosters=tuple(_roster_without(r, student) for r in record.rosters))
 
 
-def link_without(link: Link, student: StudentIds) -> Link:
+def remove_student_from_link(link: Link, student: StudentIds) -> Link:
     """Return the link as if nothing was ever sent for the student: a score emptied later is not reported."""
     own = {str(dcid) for dcid in student.dcids}
     echoes = {key: echo for key, echo in link.echoes.items() if key not in own}

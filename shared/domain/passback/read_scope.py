@@ -25,7 +25,7 @@ def up_to_date_keys(
     }
 
 
-def known_graded(graded: frozenset[str] | None, course: Course) -> frozenset[str] | None:
+def known_changes(graded: frozenset[str] | None, course: Course) -> frozenset[str] | None:
     """Return the assignments whose scores may have changed, None if any may have.
 
     Any may have if one of them is not in the course's list. A grade of a discussion's checkpoint or of a peer review

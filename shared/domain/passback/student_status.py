@@ -12,7 +12,7 @@ from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
 NOT_IN_ANY_SECTION = frozenset({Reason.STUDENT_SIS_ID_MISSING, Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
 
 # Why an assignment has not the name that Canvas has.
-OF_THE_NAME = frozenset({Reason.NAME_TAKEN, Reason.DUPLICATE_REFUSED})
+NAME_REASONS = frozenset({Reason.NAME_TAKEN, Reason.DUPLICATE_REFUSED})
 
 
 class StudentStatus(StrEnum):
@@ -40,27 +40,27 @@ class StudentFacts:
     """One student's work in one section.
 
     `eligible` says whether the rules send the assignment at all, `findings` what was found about it in this section,
-    `own` what was found about this student. `wanted` is what Canvas says should be sent, `there` what PowerSchool
-    holds, `agrees` whether they are equal, `is_stored_so` whether the difference is how PowerSchool stores it.
-    With `NOT_READ`, Canvas was not asked and `there` is what was last written.
+    `student_finding` what was found about this student. `wanted` is what Canvas says should be sent, `in_powerschool`
+    what PowerSchool has, `agrees` whether they are equal, `is_stored_differently` whether the difference is how
+    PowerSchool stores it. With `NOT_READ`, Canvas was not asked and `in_powerschool` is what was last written.
     """
 
     eligible: bool
     findings: Sequence[Finding] = ()
-    own: Finding | None = None
+    student_finding: Finding | None = None
     work: AssignmentState = AssignmentState.EMPTY
     wanted: Score | None = None
-    there: Score | None = None
+    in_powerschool: Score | None = None
     agrees: bool = False
-    is_stored_so: bool = False
+    is_stored_differently: bool = False
     points_possible: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StudentExplanation:
-    """The standing and its sentence."""
+    """The status with its sentence."""
 
-    standing: StudentStatus
+    status: StudentStatus
     sentence: str
 
 
@@ -78,24 +78,24 @@ _NOTHING = {
 }
 
 
-def of_scores(findings: Iterable[Finding], *, is_there: bool) -> tuple[Finding, ...]:
+def score_findings(findings: Iterable[Finding], *, is_in_powerschool: bool) -> tuple[Finding, ...]:
     """Return those findings of an assignment that keep its scores back.
 
     One that is there, in PowerSchool, receives scores under its old name.
     """
-    return tuple(finding for finding in findings if not (is_there and finding.reason in OF_THE_NAME))
+    return tuple(finding for finding in findings if not (is_in_powerschool and finding.reason in NAME_REASONS))
 
 
 def student_status(facts: StudentFacts) -> StudentExplanation:
     """Return what became of the student's score, in a sentence for a person."""
-    if facts.own is not None and facts.own.reason in NOT_IN_ANY_SECTION:
-        return _in_powerschool(facts, [facts.own, *_blocking(facts)])
+    if facts.student_finding is not None and facts.student_finding.reason in NOT_IN_ANY_SECTION:
+        return _in_powerschool(facts, [facts.student_finding, *_blocking(facts)])
     if not facts.eligible:
         return _in_powerschool(facts, _blocking(facts))
     if facts.work is AssignmentState.NOT_READ:
         return _from_stored(facts)
-    if facts.own is not None:
-        return _in_powerschool(facts, [facts.own])
+    if facts.student_finding is not None:
+        return _in_powerschool(facts, [facts.student_finding])
     return _eligible(facts)
 
 
@@ -106,14 +106,14 @@ def _eligible(facts: StudentFacts) -> StudentExplanation:
     wanted = sentence_of(facts.wanted, facts.points_possible)
     if facts.agrees:
         return StudentExplanation(StudentStatus.SENT, f"Sent: {wanted}.")
-    if facts.is_stored_so:
-        there = sentence_of(facts.there, facts.points_possible)
+    if facts.is_stored_differently:
+        there = sentence_of(facts.in_powerschool, facts.points_possible)
         return StudentExplanation(StudentStatus.SENT, f"Sent: {wanted}. PowerSchool stores it as {there}.")
     if blocking := _blocking(facts):
         return _in_powerschool(facts, blocking)
     if any(finding.reason is Reason.NOT_GRADED_YET for finding in facts.findings):
         return StudentExplanation(StudentStatus.WAITING, f"Waiting: {wanted} in Canvas. {_WITH_THE_FIRST_SCORE}")
-    there = f"PowerSchool has {sentence_of(facts.there, facts.points_possible)}"
+    there = f"PowerSchool has {sentence_of(facts.in_powerschool, facts.points_possible)}"
     return StudentExplanation(StudentStatus.WAITING, f"Waiting: {wanted} in Canvas, {there}. The next sync sends it.")
 
 
@@ -129,14 +129,14 @@ def sentence_of(score: Score | None, points_possible: Decimal | None) -> str:
 
 def _from_stored(facts: StudentFacts) -> StudentExplanation:
     """Answer without having asked Canvas: what was written last is all that is known."""
-    blocking = [*([facts.own] if facts.own else []), *_blocking(facts)]
+    blocking = [*([facts.student_finding] if facts.student_finding else []), *_blocking(facts)]
     if blocking:
         return _in_powerschool(facts, blocking)
-    if facts.there is None:
+    if facts.in_powerschool is None:
         return StudentExplanation(
             StudentStatus.NOTHING_TO_SEND, "Nothing was sent: Canvas had no new score for this student."
         )
-    return StudentExplanation(StudentStatus.SENT, f"Sent: {sentence_of(facts.there, facts.points_possible)}.")
+    return StudentExplanation(StudentStatus.SENT, f"Sent: {sentence_of(facts.in_powerschool, facts.points_possible)}.")
 
 
 def _blocking(facts: StudentFacts) -> list[Finding]:
@@ -149,9 +149,9 @@ def _in_powerschool(facts: StudentFacts, findings: Iterable[Finding]) -> Student
 
 
 def _still_there(facts: StudentFacts) -> str:
-    if facts.there is None:
+    if facts.in_powerschool is None:
         return ""
-    return f" PowerSchool has {sentence_of(facts.there, facts.points_possible)}."
+    return f" PowerSchool has {sentence_of(facts.in_powerschool, facts.points_possible)}."
 
 
 def _plain(number: Decimal) -> str:

@@ -53,7 +53,7 @@ class RowByRow:
     def _is_blocked(self, assignment_id: str) -> bool:
         assignment = self._assignments[assignment_id]
         group = self._course.groups[assignment.group_id]
-        category = match_category(group, self._roster.dcid, self._categories, {}, "", may_associate=False)
+        category = match_category(group, self._roster.dcid, self._categories, {}, "", can_match_by_name=False)
         facts = Facts(
             course=self._course,
             section=self._course.sections[0],

@@ -11,8 +11,7 @@ from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
-from shared.domain.passback.course_summary import AssignmentStatus
+from shared.domain.passback.course_state import AssignmentRecord, AssignmentStatus, CourseRecord, SectionRecord, State
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
@@ -53,7 +52,7 @@ def test_standings_are_counted_over_all_courses(shelf: Shelf) -> None:
     assert (
         counted[AssignmentStatus.SYNCED],
         counted[AssignmentStatus.BLOCKED],
-        counted[AssignmentStatus.KEPT_BACK],
+        counted[AssignmentStatus.NOT_SELECTED],
     ) == (4, 0, 1)
 
 

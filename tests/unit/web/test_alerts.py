@@ -10,7 +10,7 @@ from shared.adapters.redis.remote_limits.remote_limiter import CircuitState
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
 from shared.domain.causes import Cause
 from shared.domain.metrics import HourlyLatency
-from shared.domain.passback.course_summary import AssignmentStatus
+from shared.domain.passback.course_state import AssignmentStatus
 from shared.domain.pauses import EVERYTHING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, QUERY_FAULTS, STATE_QUERY, UnavailableQuery
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState

@@ -11,16 +11,10 @@ from functools import partial
 import pytest
 
 from shared.domain.actions import Verb
+from shared.domain.dead_letters import DeadLetter
 from shared.domain.passback.audit import AuditEntry, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.course_state import (
-    AssignmentRecord,
-    CourseRecord,
-    DeadLetter,
-    SectionRecord,
-    State,
-    StudentRecord,
-)
+from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.provisioning.hold_reasons import Hold

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 
 from shared.adapters.redis.dead_letters.dead_messages import MALFORMED
 from shared.adapters.redis.values import epoch_ms
+from shared.domain.dead_letters import DeadLetterKind
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.course_state import DeadLetterKind
 from shared.queues import Queue
 from tests.unit.workers.grade_passback.school import School
 from workers.dead_letters import DeadLetterQueue, filter_dead_letters, group_by_cause

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from shared.domain.passback.audit import about
-from shared.domain.passback.course_state import DeadLetter
+from shared.domain.dead_letters import DeadLetter
+from shared.domain.passback.audit import entries_about
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from workers.container import Container
 from workers.dev.demo.client import DemoClient
@@ -126,7 +126,7 @@ class DemoScenario:
         self.client.act(do="rename_group", course_id=course, group_id=course * 10 + 3_000, name="Practice")
         self.client.grade(BY_HAND, course, assignment, user_id_of(Ids.STUDENTS_OUTAGE[6]), 8.0)
         self._settle("the changes by hand")
-        history = about(self.service.audit.of_course(str(course)), str(assignment), str(student))
+        history = entries_about(self.service.audit.of_course(str(course)), str(assignment), str(student))
         change = next(change for entry in history for change in entry.scores)
         assert change.before is not None
         assert change.after is not None

@@ -13,9 +13,9 @@ from shared.domain.passback.planning.plan import (
     ClearScoresStep,
     CreateStep,
     LinkExistingStep,
-    PlanNote,
     Step,
     UnlinkStep,
+    UpdateLinkStep,
     UpdateStep,
     WriteScoresStep,
 )
@@ -144,7 +144,7 @@ class _Run:
                 self._context.delete_link(key)
             case LinkExistingStep(link=link):
                 self._link_existing(link)
-            case PlanNote(zeros=zeros, echoes=echoes):
+            case UpdateLinkStep(zeros=zeros, echoes=echoes):
                 self._context.save_link(replace(links[key], zeros=zeros, echoes=echoes))
             case CreateStep() | UpdateStep() if in_the_way := self._names.in_the_way(step, links.get(key)):
                 self._wait_for_name(step, name_taken(in_the_way))

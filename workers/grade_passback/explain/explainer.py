@@ -8,7 +8,7 @@ from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
-from shared.domain.passback.audit import last_scores
+from shared.domain.passback.audit import latest_scores
 from shared.domain.passback.course_state import CourseRecord
 from shared.errors import PassbackError, PermanentError, TransientError
 from workers.grade_passback.compare import compare
@@ -98,7 +98,7 @@ class CourseExplainer:
     def _last_writes(self, query: ExplainQuery) -> LastWrites:
         if query.student_sis_id is None:
             return {}
-        return last_scores(self._audit.of_course(query.course_id), query.student_sis_id)
+        return latest_scores(self._audit.of_course(query.course_id), query.student_sis_id)
 
 
 def _cause(error: PassbackError) -> str:

@@ -108,7 +108,7 @@ def _student(reading: StudentReading, student_sis_id: str) -> Json:
     return {
         "student_sis_id": student_sis_id,
         "section_sis_id": reading.section_sis_id,
-        "standing": status.standing,
+        "standing": status.status,
         "sentence": status.sentence,
         "last_write": None if reading.last_write is None else _write(reading.last_write),
     }

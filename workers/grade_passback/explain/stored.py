@@ -6,7 +6,7 @@ from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.reasons import NOTES, REASON_OF_CAUSE, Finding, Reason
-from shared.domain.passback.student_status import AssignmentState, StudentFacts, of_scores
+from shared.domain.passback.student_status import AssignmentState, StudentFacts, score_findings
 from workers.grade_passback.explain.response import (
     CourseReading,
     ExplainQuery,
@@ -65,13 +65,13 @@ def _student(
         return StudentReading()
     section = sections[0]
     write = _last_write(assignment, section, dcids, writes)
-    findings = of_scores(section.findings, is_there=section.powerschool_assignment_section_id is not None)
+    findings = score_findings(section.findings, is_in_powerschool=section.powerschool_assignment_section_id is not None)
     facts = StudentFacts(
         eligible=all(finding.reason in WRITE_ONLY_REASONS for finding in findings),
         findings=findings,
-        own=_student_finding(section, student_sis_id),
+        student_finding=_student_finding(section, student_sis_id),
         work=AssignmentState.NOT_READ,
-        there=write.scores[0].after if write else None,
+        in_powerschool=write.scores[0].after if write else None,
         points_possible=write.points_possible if write else None,
     )
     return StudentReading(section.section_sis_id, facts, write)

@@ -7,7 +7,7 @@ from shared.domain.passback.planning.stored_forms import is_echo
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import canvas_score, is_final, to_powerschool_decimal
-from shared.domain.passback.student_status import AssignmentState, StudentFacts, of_scores
+from shared.domain.passback.student_status import AssignmentState, StudentFacts, score_findings
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison
 from workers.grade_passback.explain.response import StudentReading
 from workers.grade_passback.explain.stored import LastWrites
@@ -52,17 +52,17 @@ def _facts(
     score = actual.scores.get(dcid) if actual is not None and dcid is not None else None
     state, wanted = _canvas_work(placement, row)
     desired = None if dcid is None else wanted
-    findings = of_scores(section.findings, is_there=actual is not None)
+    findings = score_findings(section.findings, is_in_powerschool=actual is not None)
     return StudentFacts(
         eligible=placement.desired is not None and not any(f.reason is Reason.NAME_TAKEN for f in findings),
         findings=findings,
-        own=_student_finding(placement, section, comparison, row),
+        student_finding=_student_finding(placement, section, comparison, row),
         work=state,
         wanted=wanted,
-        there=score,
+        in_powerschool=score,
         agrees=desired is not None and agrees(desired, score),
         # PowerSchool got the score and stores it differently.
-        is_stored_so=desired is not None
+        is_stored_differently=desired is not None
         and link is not None
         and actual is not None
         and is_echo(link.echoes.get(str(dcid)), desired, score, actual.weight),

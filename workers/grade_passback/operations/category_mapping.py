@@ -11,9 +11,10 @@ from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import (
     CategoryAssociation,
     CategoryMatch,
+    NoCategory,
     associated,
+    can_match_by_name,
     match_category,
-    may_associate,
     stored_match,
 )
 from shared.ports.passback import CanvasReader, PowerSchoolGradebook, RosterReader
@@ -37,7 +38,7 @@ class GroupInSection:
 
     group: AssignmentGroup
     section: RosteredSection
-    match: CategoryMatch
+    match: CategoryMatch | NoCategory
     categories: tuple[TeacherCategory, ...]
 
 
@@ -83,7 +84,7 @@ class CategoryLinks:
                     teacher.categories,
                     associations,
                     default_category,
-                    may_associate=may_associate(section.term, self._today()),
+                    can_match_by_name=can_match_by_name(section.term, self._today()),
                 ),
                 teacher.categories,
             )
@@ -136,7 +137,7 @@ class CategoryLinks:
             raise InvalidMapping(
                 f"category {category.id} is excluded for section {sections}: include it in PowerSchool, then link it"
             )
-        if not any(may_associate(section.term, self._today()) for section in included):
+        if not any(can_match_by_name(section.term, self._today()) for section in included):
             first_day = min(section.term.first_day for section in included)
             raise InvalidMapping(
                 f"the term has not begun: link category {category.id} from {first_day} on, its first day"

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
 from shared.adapters.redis.course_data.course_index import CourseListItem
-from shared.domain.passback.audit import about
+from shared.domain.passback.audit import entries_about
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
@@ -93,7 +93,7 @@ def history(
     limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100,
 ) -> Json:
     """Return what was written to PowerSchool and what it replaced, the newest first."""
-    entries = about(service.audit.of_course(course_id, since), assignment_id, student_sis_id)
+    entries = entries_about(service.audit.of_course(course_id, since), assignment_id, student_sis_id)
     return {"course_id": course_id, "entries": [entry_json(entry) for entry in islice(entries, limit)]}
 
 

@@ -44,8 +44,8 @@ def status(service: Service) -> Json:
         "courses_with_problems": found.with_problems,
         "assignments": plain(found.statuses),
         "event_to_powerschool": [
-            {"hour": hour.begins_at.isoformat(), "changes": hour.total, "half_within_s": hour.within(0.5),
-             "nearly_all_within_s": hour.within(0.95)}
+            {"hour": hour.begins_at.isoformat(), "changes": hour.total, "half_within_s": hour.bound_for(0.5),
+             "nearly_all_within_s": hour.bound_for(0.95)}
             for hour in found.hours
         ],
     }  # fmt: skip

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import SYSTEMS
-from shared.domain.metrics import BEYOND, EVENT_BOUNDS_S, REQUEST_BOUNDS_S, TOTAL_MS, CounterName
+from shared.domain.metrics import EVENT_BOUNDS_S, OVERFLOW, REQUEST_BOUNDS_S, SUM_MS, CounterName
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.plugin_queries import QUERY_FAULTS
 from shared.domain.provisioning.run import RunKind, RunState
@@ -218,9 +218,9 @@ def _family(metric: Metric, samples: Iterable[Sample]) -> Family:
 
 
 def _histogram(counted: Mapping[str, int], bounds: Sequence[float]) -> Histogram:
-    names = [*(f"{bound:g}" for bound in bounds), BEYOND]
+    names = [*(f"{bound:g}" for bound in bounds), OVERFLOW]
     running = accumulate(counted.get(name, 0) for name in names)
-    return Histogram(tuple(zip(names, running, strict=True)), counted.get(TOTAL_MS, 0) / 1000)
+    return Histogram(tuple(zip(names, running, strict=True)), counted.get(SUM_MS, 0) / 1000)
 
 
 def _age(since: datetime | None, now: datetime) -> float:

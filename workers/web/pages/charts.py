@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.domain.metrics import EVENT_BOUNDS_S, LONGER, HourlyLatency
+from shared.domain.metrics import EVENT_BOUNDS_S, OVERFLOW_BOUND, HourlyLatency
 
 HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 170, 44, 8, 22, 8
 LINES_S = (1, 10, 60, 600, 3600)
@@ -53,7 +53,7 @@ def chart(hours: Sequence[HourlyLatency], width: int) -> Chart:
 
 def duration(seconds: int) -> str:
     """Return a bound in a few characters."""
-    if seconds == LONGER:
+    if seconds == OVERFLOW_BOUND:
         return f"over {duration(int(EVENT_BOUNDS_S[-1]))}"
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size:
@@ -62,7 +62,7 @@ def duration(seconds: int) -> str:
 
 
 def _bar(x: float, width: float, hour: HourlyLatency) -> Bar | None:
-    half, most = hour.within(0.5), hour.within(0.95)
+    half, most = hour.bound_for(0.5), hour.bound_for(0.95)
     if half is None or most is None:
         return None
     return Bar(round(x, 1), round(width, 1), _y(most), _y(half), hour, half, most)

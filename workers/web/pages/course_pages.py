@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from shared.adapters.redis.sync_queue.store import QueueState
 from shared.domain.causes import Cause
-from shared.domain.passback.audit import about
-from shared.domain.passback.course_summary import AssignmentStatus
+from shared.domain.passback.audit import entries_about
+from shared.domain.passback.course_state import AssignmentStatus
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
@@ -26,7 +26,7 @@ STATUSES = (
     AssignmentStatus.BLOCKED,
     AssignmentStatus.SYNCED,
     AssignmentStatus.WAITING,
-    AssignmentStatus.KEPT_BACK,
+    AssignmentStatus.NOT_SELECTED,
 )
 HISTORY_LIMIT = 200
 
@@ -68,7 +68,7 @@ def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
 def show_history(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/history`: what was written to PowerSchool and what it replaced."""
     course_id, assignment_id = _course_id(request), request.query("assignment") or None
-    entries = islice(about(pages.service.audit.of_course(course_id), assignment_id), HISTORY_LIMIT)
+    entries = islice(entries_about(pages.service.audit.of_course(course_id), assignment_id), HISTORY_LIMIT)
     return pages.page(
         "history.html", request, course_id=course_id, entries=[(entry.at, entry_json(entry)) for entry in entries],
         names=_names(pages, course_id), assignment_id=assignment_id, limit=HISTORY_LIMIT,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.domain.passback.course_summary import ON_PURPOSE, AssignmentStatus
+from shared.domain.passback.course_state import INTENTIONAL, AssignmentStatus
 
 Explanation = Mapping[str, Any]
 
@@ -43,10 +43,12 @@ def _merged(sections: Sequence[Explanation]) -> list[Row]:
 
 
 def _row(section: Explanation) -> Row:
-    is_on_purpose = section["state"] == "blocked" and any(reason["code"] in ON_PURPOSE for reason in section["reasons"])
+    is_on_purpose = section["state"] == "blocked" and any(
+        reason["code"] in INTENTIONAL for reason in section["reasons"]
+    )
     return Row(
         (section["section_sis_id"] or "without SIS id",),
-        AssignmentStatus.KEPT_BACK if is_on_purpose else AssignmentStatus(section["state"]),
+        AssignmentStatus.NOT_SELECTED if is_on_purpose else AssignmentStatus(section["state"]),
         section["reasons"],
         section["students"],
         section["powerschool"]["scores"] if section["powerschool"] else 0,

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
-from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
+from shared.domain.dead_letters import DeadLetter, DeadLetterKind
 from workers.web.pages.charts import chart, duration
 from workers.web.views.alerts import describe
 

@@ -6,8 +6,8 @@ import structlog
 
 from shared.config import ConfigurationError
 from shared.domain.actions import Verb
+from shared.domain.dead_letters import DeadLetter
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.course_state import DeadLetter
 from shared.domain.pauses import course_target
 from shared.errors import CourseGone
 from shared.log_events import LogEvent

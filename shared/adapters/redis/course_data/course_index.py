@@ -15,7 +15,7 @@ import redis
 from shared.adapters.redis.dead_letters.store import course_of_dead_letter
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text
-from shared.domain.passback.course_summary import AssignmentStatus, CourseSummary, search_terms
+from shared.domain.passback.course_state import AssignmentStatus, CourseSummary, search_terms
 
 _DECODER = msgspec.json.Decoder(CourseSummary)
 

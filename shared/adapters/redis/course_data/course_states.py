@@ -24,8 +24,14 @@ from pydantic import TypeAdapter
 from shared.adapters.redis.course_data.course_index import encode_summary
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import epoch_ms, text
-from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
-from shared.domain.passback.course_summary import summary_of
+from shared.domain.passback.course_state import (
+    AssignmentRecord,
+    CourseRecord,
+    SectionRecord,
+    State,
+    StudentRecord,
+    summary_of,
+)
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 # What records were until there was this form: an object with every field's name. A course keeps it until its next sync.

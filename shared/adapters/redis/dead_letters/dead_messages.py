@@ -11,7 +11,7 @@ from redis.typing import EncodableT
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import text, time_at
-from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
+from shared.domain.dead_letters import DeadLetter, DeadLetterKind
 from shared.queues import Queue, Stream
 
 ID_PREFIX = "message-"

@@ -10,7 +10,7 @@ import redis
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import epoch_ms, text, time_at, times_at
-from shared.domain.passback.course_state import DeadLetter, DeadLetterKind
+from shared.domain.dead_letters import DeadLetter, DeadLetterKind
 
 PROVISIONING = "provisioning"
 

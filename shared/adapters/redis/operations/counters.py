@@ -12,7 +12,15 @@ from redis.exceptions import RedisError
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import clock_ms, epoch_ms, text, time_at
-from shared.domain.metrics import BEYOND, EVENT_BOUNDS_S, LONGER, TOTAL_MS, CounterName, HourlyLatency, bucket_of
+from shared.domain.metrics import (
+    EVENT_BOUNDS_S,
+    OVERFLOW,
+    OVERFLOW_BOUND,
+    SUM_MS,
+    CounterName,
+    HourlyLatency,
+    bucket_for,
+)
 from shared.log_events import LogEvent
 
 
@@ -127,11 +135,11 @@ class LatencyHistogram:
         arrived_ms = clock_ms(self._redis.time()) if arrived_at is None else epoch_ms(arrived_at)
         took_ms = max(0, arrived_ms - epoch_ms(first_heard_at))
         in_all, hour = self._keys.counter(CounterName.EVENT_SECONDS), self._keys.timings(arrived_ms // _HOUR_MS)
-        bucket = bucket_of(took_ms / 1000, EVENT_BOUNDS_S)
+        bucket = bucket_for(took_ms / 1000, EVENT_BOUNDS_S)
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.hincrby(in_all, bucket, 1)
-        pipeline.hincrby(in_all, TOTAL_MS, took_ms)
-        pipeline.hincrby(hour, str(LONGER) if bucket == BEYOND else bucket, 1)
+        pipeline.hincrby(in_all, SUM_MS, took_ms)
+        pipeline.hincrby(hour, str(OVERFLOW_BOUND) if bucket == OVERFLOW else bucket, 1)
         pipeline.expire(hour, HISTOGRAM_TTL)
         pipeline.execute()
 

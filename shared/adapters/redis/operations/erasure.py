@@ -17,9 +17,14 @@ from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import epoch_ms, text
+from shared.domain.dead_letters import DeadLetterKind
 from shared.domain.passback.audit import AuditEntry
-from shared.domain.passback.course_state import DeadLetterKind
-from shared.domain.passback.erasure import StudentIds, entry_without, link_without, record_without
+from shared.domain.passback.erasure import (
+    StudentIds,
+    remove_student_from_entry,
+    remove_student_from_link,
+    remove_student_from_record,
+)
 
 PAGE = 500
 
@@ -146,7 +151,7 @@ class RedisErasure:
         scores = 0
         for entry_id, fields in self._audit(course_id):
             entry = decode_entry(fields[b"entry"])
-            left = entry_without(entry, student)
+            left = remove_student_from_entry(entry, student)
             if left != entry:
                 scores += len(entry.scores) - (len(left.scores) if left else 0)
                 changed += [entry_id, encode_entry(left) if left else b""]
@@ -157,7 +162,7 @@ class RedisErasure:
 
     def _from_interrupted(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
         """Erase the student from writes that began and never ended: no other is there while nothing is synced."""
-        found, left = self._leave(course_id, lambda entry: entry_without(entry, student), dry_run)
+        found, left = self._leave(course_id, lambda entry: remove_student_from_entry(entry, student), dry_run)
         return sum(len(entry.scores) for entry in found) - sum(len(entry.scores) for entry in left)
 
     def _interrupted_before(self, course_id: str, moment: datetime, dry_run: bool) -> int:
@@ -194,14 +199,14 @@ class RedisErasure:
         if kept is None:
             return 0
         record = record_of(cast("bytes", kept))
-        left = record_without(record, student)
+        left = remove_student_from_record(record, student)
         if left != record and not dry_run:
             self._redis.set(self._keys.record(course_id), encode_record(left))
         return int(left != record)
 
     def _from_links(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
         links = self._links.of_course(course_id).values()
-        changed = [left for link in links if (left := link_without(link, student)) != link]
+        changed = [left for link in links if (left := remove_student_from_link(link, student)) != link]
         # The list comes last, so that no link is ever marked for somebody who is not on it.
         for link in () if dry_run else changed:
             self._links.save(course_id, link)

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 
-# The least that a district can set as the longest name. Canvas ids have 19 digits at the most.
+# The smallest limit for names that a district can set. Canvas ids have 19 digits at most.
 MAX_TEMPORARY_CHARS = 30
 # PowerSchool's names are shorter, whatever was sent.
 MAX_DEGRADED_CHARS = 300
@@ -17,20 +18,19 @@ UTF8_MAX_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class AssignmentMatches:
-    """Whose the actual assignments are.
+    """The PowerSchool assignments of the desired ones.
 
-    `own` holds the PowerSchool assignment of each desired one that has one. `adopted` are the new links among
-    them, `gone` the links whose assignment is no longer in PowerSchool.
+    `matched` has the PowerSchool assignment of each desired one that has one. `adopted` has the new links among them,
+    `deleted` the links whose assignment is no longer in PowerSchool.
     """
 
-    own: Mapping[AssignmentKey, ActualAssignment]
+    matched: Mapping[AssignmentKey, ActualAssignment]
     adopted: Mapping[AssignmentKey, Link]
-    gone: frozenset[AssignmentKey]
+    deleted: frozenset[AssignmentKey]
 
 
-@dataclass(frozen=True, slots=True)
-class AssignmentIdentity:
-    """What an assignment is found again by, as PowerSchool tells assignments apart."""
+class AssignmentIdentity(NamedTuple):
+    """What identifies an assignment without a link, as PowerSchool tells assignments apart. `name` is normalized."""
 
     section_dcid: int
     name: str
@@ -43,7 +43,7 @@ def normalize_name(name: str) -> str:
 
 
 def temporary_name(assignment_id: str) -> str:
-    """Return the name under which an assignment gives way to another one that takes its name: at most 30 characters."""
+    """Return the name of an assignment while another one takes its name: at most 30 characters."""
     return f"(renaming {assignment_id})"[:MAX_TEMPORARY_CHARS]
 
 
@@ -53,100 +53,85 @@ def match_assignments(
     links: Mapping[AssignmentKey, Link],
     plugin_ids: frozenset[str],
 ) -> AssignmentMatches:
-    """Return which actual assignment is whose.
+    """Return which actual assignment is which desired one's.
 
     `actual` must be every assignment of the desired ones' sections: what is not in it counts as deleted. An
     unlinked assignment is adopted when this plugin made it, section, name and due date agree, and it is the only
-    one of its kind for the only one that looks for it. A claim looks first, and under its own name and due date:
-    nothing else was sent. One that was left with a temporary name is found by that. A name that PowerSchool stored
-    without what it cannot hold, such as an emoji, agrees where no other does. Scores of `actual` are not looked at.
+    one of its kind for the only desired one of its kind. A claim is matched first, by the name and due date that were
+    sent. An assignment that was left with a temporary name is found by that. A name that PowerSchool stored without
+    what it cannot hold, such as an emoji, is matched last. Scores of `actual` are not read.
 
-    Source: a create answers 201 without a body, so a lost answer leaves an assignment to be found again
+    Source: a create answers 201 without a body, so a lost response leaves an assignment to be found again
     (PowerSchool xte API reference, `POST /ws/xte/section/assignment/`).
     """
+    by_id: dict[tuple[int, int | None] | None, ActualAssignment]
     by_id = {(a.section_dcid, a.assignment_section_id): a for a in actual}
-    linked = _linked(desired, links, by_id)
-    seekers = {d.key: d for d in desired if d.key not in linked}
-    orphans = _orphans(actual, links, plugin_ids)
-    claims = {key: _of_link(links[key]) for key in seekers if key in links and links[key].is_claim}
-    by_claim = _unique_matches(claims, orphans)
-    rest = _excluding(orphans, by_claim.values())
-    by_name = _unique_matches({key: _of_desired(d) for key, d in seekers.items() if key not in by_claim}, rest)
-    parked = _excluding(rest, by_name.values())
-    by_temporary_name = _unique_matches(
-        {key: _of_parked(d) for key, d in seekers.items() if key not in by_claim and key not in by_name}, parked
-    )
-    exact = {**by_claim, **by_name, **by_temporary_name}
-    left = {key: claims.get(key) or _of_desired(d) for key, d in seekers.items() if key not in exact}
-    found = {**exact, **_stored_differently(left, _excluding(parked, by_temporary_name.values()))}
+    matched = {d.key: by_id[linked] for d in desired if (linked := _linked_id(links.get(d.key))) in by_id}
+    unmatched = {d.key: d for d in desired if d.key not in matched}
+    linked_ids = ids_of_links(links)
+    orphans = [a for a in actual if is_orphan(a, linked_ids, plugin_ids)]
+    claims = {key: _identity(link, link.name) for key in unmatched if (link := links.get(key)) and link.is_claim}
+    by_name = {key: _identity(d, d.name) for key, d in unmatched.items()}
+    by_temporary_name = {key: _identity(d, temporary_name(d.assignment_id)) for key, d in unmatched.items()}
+    found: dict[AssignmentKey, ActualAssignment] = {}
+    for identities in (claims, by_name, by_temporary_name):
+        unique = _unique_matches({key: i for key, i in identities.items() if key not in found}, orphans)
+        taken = {a.assignment_section_id for a in unique.values()}
+        orphans = [a for a in orphans if a.assignment_section_id not in taken]
+        found |= unique
+    found |= _degraded_matches({key: claims.get(key, i) for key, i in by_name.items() if key not in found}, orphans)
     return AssignmentMatches(
-        own={**linked, **found},
-        adopted={key: _link(seekers[key], found[key]) for key in found},
-        gone=frozenset(key for key in seekers if key in links and not links[key].is_claim),
+        matched=matched | found,
+        adopted={key: _link(unmatched[key], a) for key, a in found.items()},
+        deleted=frozenset(key for key in unmatched if key in links and not links[key].is_claim),
     )
 
 
-def is_orphan(actual: ActualAssignment, linked: frozenset[tuple[int, int | None]], plugin_ids: frozenset[str]) -> bool:
-    """Say whether this plugin made the assignment and none of the `linked` places is its own."""
-    place = (actual.section_dcid, actual.assignment_section_id)
-    return actual.created_by_plugin in plugin_ids and place not in linked
+def is_orphan(
+    actual: ActualAssignment, linked_ids: frozenset[tuple[int, int | None]], plugin_ids: frozenset[str]
+) -> bool:
+    """Say whether this plugin made the assignment and no link leads to it."""
+    key = (actual.section_dcid, actual.assignment_section_id)
+    return actual.created_by_plugin in plugin_ids and key not in linked_ids
 
 
-def linked_keys(links: Mapping[AssignmentKey, Link]) -> frozenset[tuple[int, int | None]]:
-    """Return where links lead: SECTIONS.DCID and assignment section id."""
+def ids_of_links(links: Mapping[AssignmentKey, Link]) -> frozenset[tuple[int, int | None]]:
+    """Return where links lead: SECTIONS.DCID and assignment section id, which is None for a claim."""
     return frozenset((link.section_dcid, link.powerschool_assignment_section_id) for link in links.values())
 
 
-def _linked(
-    desired: Iterable[DesiredAssignment],
-    links: Mapping[AssignmentKey, Link],
-    by_id: Mapping[tuple[int, int], ActualAssignment],
-) -> dict[AssignmentKey, ActualAssignment]:
-    own: dict[AssignmentKey, ActualAssignment] = {}
-    for key in [d.key for d in desired]:
-        link = links.get(key)
-        if link is not None and link.powerschool_assignment_section_id is not None:
-            found = by_id.get((link.section_dcid, link.powerschool_assignment_section_id))
-            if found is not None:
-                own[key] = found
-    return own
+def _linked_id(link: Link | None) -> tuple[int, int | None] | None:
+    return None if link is None else (link.section_dcid, link.powerschool_assignment_section_id)
 
 
-def _orphans(
-    actual: Iterable[ActualAssignment], links: Mapping[AssignmentKey, Link], plugin_ids: frozenset[str]
-) -> dict[AssignmentIdentity, list[ActualAssignment]]:
-    linked = linked_keys(links)
-    orphans: dict[AssignmentIdentity, list[ActualAssignment]] = {}
-    for a in actual:
-        if is_orphan(a, linked, plugin_ids):
-            orphans.setdefault(AssignmentIdentity(a.section_dcid, normalize_name(a.name), a.due_date), []).append(a)
-    return orphans
+def _identity(of: DesiredAssignment | ActualAssignment | Link, name: str) -> AssignmentIdentity:
+    return AssignmentIdentity(of.section_dcid, normalize_name(name), of.due_date)
 
 
 def _unique_matches(
-    seekers: Mapping[AssignmentKey, AssignmentIdentity],
-    orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]],
+    wanted: Mapping[AssignmentKey, AssignmentIdentity], orphans: Iterable[ActualAssignment]
 ) -> dict[AssignmentKey, ActualAssignment]:
-    wanted = Counter(seekers.values())
+    by_identity: dict[AssignmentIdentity, list[ActualAssignment]] = {}
+    for a in orphans:
+        by_identity.setdefault(_identity(a, a.name), []).append(a)
+    times_wanted = Counter(wanted.values())
     return {
-        key: orphans[identity][0]
-        for key, identity in seekers.items()
-        if wanted[identity] == 1 and len(orphans.get(identity, ())) == 1
+        key: by_identity[identity][0]
+        for key, identity in wanted.items()
+        if times_wanted[identity] == 1 and len(by_identity.get(identity, ())) == 1
     }
 
 
-def _stored_differently(
-    seekers: Mapping[AssignmentKey, AssignmentIdentity],
-    orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]],
+def _degraded_matches(
+    wanted: Mapping[AssignmentKey, AssignmentIdentity], orphans: Sequence[ActualAssignment]
 ) -> dict[AssignmentKey, ActualAssignment]:
-    """Return the orphans whose names may be what PowerSchool made of the seekers' names."""
-    some = [each for several in orphans.values() for each in several]
-    candidates = {key: [a for a in some if _may_be_stored(identity, a)] for key, identity in seekers.items()}
-    sought = Counter(a.assignment_section_id for several in candidates.values() for a in several)
+    """Return the orphans whose names may be what PowerSchool stored of the wanted names."""
+    candidates = {key: [a for a in orphans if _may_be_stored(identity, a)] for key, identity in wanted.items()}
+    times_found = Counter(a.assignment_section_id for found in candidates.values() for a in found)
     return {
-        key: several[0]
-        for key, several in candidates.items()
-        if len(several) == 1 and sought[several[0].assignment_section_id] == 1
+        key: found[0]
+        for key, found in candidates.items()
+        if len(found) == 1 and times_found[found[0].assignment_section_id] == 1
     }
 
 
@@ -157,7 +142,7 @@ def _may_be_stored(identity: AssignmentIdentity, actual: ActualAssignment) -> bo
 
 
 def _is_degraded(name: str, stored: str) -> bool:
-    """Say whether `stored` is the name with what is not ASCII gone, or as up to a mark for each of its bytes.
+    """Say whether `stored` is the name with what is not ASCII removed, or as up to a character for each of its bytes.
 
     All ways to read it are followed at once: the time is in proportion to the product of both lengths.
     """
@@ -170,27 +155,6 @@ def _is_degraded(name: str, stored: str) -> bool:
         else:
             ends = {end + more for end in ends for more in range(UTF8_MAX_BYTES + 1) if end + more <= len(stored)}
     return len(stored) in ends
-
-
-def _excluding(
-    orphans: Mapping[AssignmentIdentity, Sequence[ActualAssignment]], adopted: Iterable[ActualAssignment]
-) -> dict[AssignmentIdentity, list[ActualAssignment]]:
-    gone = {a.assignment_section_id for a in adopted}
-    return {identity: [a for a in some if a.assignment_section_id not in gone] for identity, some in orphans.items()}
-
-
-def _of_link(link: Link) -> AssignmentIdentity:
-    return AssignmentIdentity(link.section_dcid, normalize_name(link.name), link.due_date)
-
-
-def _of_desired(desired: DesiredAssignment) -> AssignmentIdentity:
-    return AssignmentIdentity(desired.section_dcid, normalize_name(desired.name), desired.due_date)
-
-
-def _of_parked(desired: DesiredAssignment) -> AssignmentIdentity:
-    return AssignmentIdentity(
-        desired.section_dcid, normalize_name(temporary_name(desired.assignment_id)), desired.due_date
-    )
 
 
 def _link(desired: DesiredAssignment, actual: ActualAssignment) -> Link:

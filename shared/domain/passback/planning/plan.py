@@ -1,11 +1,11 @@
-"""The plan: what to do so that PowerSchool agrees with Canvas. Desired minus actual, and never a deletion."""
+"""Plans the steps that make PowerSchool agree with Canvas: desired minus actual, and never a deletion."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from shared.domain.passback.planning.assignment_matching import AssignmentMatches, match_assignments
+from shared.domain.passback.planning.assignment_matching import match_assignments
 from shared.domain.passback.planning.desired import DesiredAssignment, Echo, Link, without_students
 from shared.domain.passback.planning.diff import OwnedField, agrees, has_value, is_flag_zero, stale_scores
 from shared.domain.passback.planning.name_conflicts import resolve_name_conflicts
@@ -23,7 +23,7 @@ class UnlinkStep:
 
 @dataclass(frozen=True, slots=True)
 class LinkExistingStep:
-    """Remember that an assignment which this plugin made is this Canvas assignment's. Writes nothing there."""
+    """Link an assignment that this plugin made to its Canvas assignment. Writes nothing there."""
 
     link: Link
 
@@ -34,8 +34,8 @@ class LinkExistingStep:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanNote:
-    """Remember what the look at PowerSchool told of a link's scores and fields. Writes nothing there."""
+class UpdateLinkStep:
+    """Store what reading PowerSchool showed of a link's scores and fields. Writes nothing there."""
 
     key: AssignmentKey
     zeros: frozenset[int]
@@ -95,7 +95,7 @@ class ClearScoresStep:
     withdrawn: frozenset[int] = frozenset()
 
 
-LinkStep = UnlinkStep | LinkExistingStep | PlanNote
+LinkStep = UnlinkStep | LinkExistingStep | UpdateLinkStep
 Write = CreateStep | UpdateStep | WriteScoresStep | ClearScoresStep
 Step = LinkStep | Write
 
@@ -168,26 +168,33 @@ def make_plan(
 
     Source: product rules, "Overwriting" and "When an assignment is eligible".
     """
-    owned = _with_recipients(match_assignments(desired, actual, links, plugin_ids), links)
-    immovable |= {key for key, own in owned.own.items() if own.unreadable}
-    naming = resolve_name_conflicts(desired, owned.own, actual, links, immovable)
+    matches = match_assignments(desired, actual, links, plugin_ids)
+    adopted = {
+        key: _with_recipients(link, matches.matched[key], links.get(key)) for key, link in matches.adopted.items()
+    }
+    immovable |= {key for key, a in matches.matched.items() if a.unreadable}
+    names = resolve_name_conflicts(desired, matches.matched, actual, links, immovable)
     by_key = {d.key: d for d in desired}
-    there = {key: replace(a, name=naming.parked.get(key, a.name)) for key, a in owned.own.items()}
-    to_be = [by_key[key] for key in naming.order] + list(naming.kept.values())
+    renamed = {key: replace(a, name=names.temporary_names.get(key, a.name)) for key, a in matches.matched.items()}
+    in_order = [by_key[key] for key in names.order] + list(names.not_renamed.values())
     parts = [
-        _part(d, there.get(d.key), owned.adopted.get(d.key, links.get(d.key)), clear_scores, repeat_clears)
-        for d in to_be
+        _part(d, renamed.get(d.key), adopted.get(d.key, links.get(d.key)), clear_scores, repeat_clears)
+        for d in in_order
     ]
-    taken = [_finding(key, Reason.NAME_TAKEN, naming.conflicts[key]) for key in sorted(naming.conflicts)]
+    conflicts = [_finding(key, Reason.NAME_TAKEN, names.conflicts[key]) for key in sorted(names.conflicts)]
     return Plan(
         steps=(
-            *_link_steps(owned),
-            *(step for part in parts for step in part.notes),
-            *(_parking(by_key[key], owned.own[key], name) for key, name in naming.parked.items()),
+            *(UnlinkStep(key) for key in sorted(matches.deleted - adopted.keys())),
+            *(LinkExistingStep(adopted[key]) for key in sorted(adopted)),
+            *(step for part in parts for step in part.link_updates),
+            *(
+                _temporary_rename(by_key[key], matches.matched[key], name)
+                for key, name in names.temporary_names.items()
+            ),
             *(step for part in parts for step in part.assignment),
             *(step for part in parts for step in part.scores),
         ),
-        findings=(*taken, *(finding for part in parts for finding in part.findings)),
+        findings=(*conflicts, *(finding for part in parts for finding in part.findings)),
     )
 
 
@@ -198,12 +205,12 @@ class _Part:
     assignment: tuple[CreateStep | UpdateStep, ...] = ()
     scores: tuple[WriteScoresStep | ClearScoresStep, ...] = ()
     findings: tuple[PlanFinding, ...] = ()
-    notes: tuple[PlanNote, ...] = ()
+    link_updates: tuple[UpdateLinkStep, ...] = ()
 
 
-def _parking(desired: DesiredAssignment, actual: ActualAssignment, name: str) -> UpdateStep:
+def _temporary_rename(desired: DesiredAssignment, actual: ActualAssignment, name: str) -> UpdateStep:
     """Return the step that changes nothing but the name."""
-    as_it_is = replace(
+    unchanged = replace(
         desired,
         name=name,
         description=actual.description,
@@ -213,28 +220,17 @@ def _parking(desired: DesiredAssignment, actual: ActualAssignment, name: str) ->
         counted=actual.counted,
         scores_published=actual.scores_published,
     )
-    return UpdateStep(actual, as_it_is, (OwnedField.NAME,), is_temporary=True)
+    return UpdateStep(actual, unchanged, (OwnedField.NAME,), is_temporary=True)
 
 
-def _with_recipients(owned: AssignmentMatches, links: Mapping[AssignmentKey, Link]) -> AssignmentMatches:
-    """Return the matches with recipients in each link that was lost: the students who have a score in PowerSchool.
+def _with_recipients(link: Link, actual: ActualAssignment, earlier: Link | None) -> Link:
+    """Return a new link with recipients, if an earlier one was lost: the students who have a score in PowerSchool.
 
-    Without them, a score that is emptied in Canvas would stay in PowerSchool. A claim was never written to.
+    Without them, a score that is emptied in Canvas would stay in PowerSchool. No score was ever sent for a claim.
     """
-    adopted = {
-        key: link if key in links and links[key].is_claim else replace(link, sent_to=_scored(owned.own[key]))
-        for key, link in owned.adopted.items()
-    }
-    return replace(owned, adopted=adopted)
-
-
-def _scored(actual: ActualAssignment) -> frozenset[int]:
-    return frozenset(dcid for dcid, score in actual.scores.items() if has_value(score))
-
-
-def _link_steps(owned: AssignmentMatches) -> list[LinkStep]:
-    forgotten: list[LinkStep] = [UnlinkStep(key) for key in sorted(owned.gone - owned.adopted.keys())]
-    return forgotten + [LinkExistingStep(owned.adopted[key]) for key in sorted(owned.adopted)]
+    if earlier is not None and earlier.is_claim:
+        return link
+    return replace(link, sent_to=frozenset(dcid for dcid, score in actual.scores.items() if has_value(score)))
 
 
 def _part(
@@ -244,17 +240,11 @@ def _part(
         return _new(desired)
     if actual.unreadable:
         return _Part(findings=(_finding(desired.key, Reason.VALUE_UNREADABLE, actual.unreadable),))
-    odd = actual.unreadable_scores
-    part = _existing(without_students(desired, odd.keys()), actual, link, clear, repeat_clears)
-    told = (
-        _finding(desired.key, Reason.VALUE_UNREADABLE, odd[dcid], dcid)
-        for dcid in sorted(odd.keys() & _students(desired))
-    )
-    return replace(part, findings=(*part.findings, *told)) if odd else part
-
-
-def _students(desired: DesiredAssignment) -> frozenset[int]:
-    return frozenset(desired.scores) | desired.unscored | desired.unfinished
+    unreadable = actual.unreadable_scores
+    part = _existing(without_students(desired, unreadable.keys()), actual, link, clear, repeat_clears)
+    students = unreadable.keys() & (desired.scores.keys() | desired.unscored | desired.unfinished)
+    findings = (_finding(desired.key, Reason.VALUE_UNREADABLE, unreadable[dcid], dcid) for dcid in sorted(students))
+    return replace(part, findings=(*part.findings, *findings))
 
 
 def _new(desired: DesiredAssignment) -> _Part:
@@ -282,21 +272,23 @@ def _existing(
     replaced = {dcid: actual.scores[dcid] for dcid in differing if dcid in actual.scores}
     scores: list[WriteScoresStep | ClearScoresStep] = [WriteScoresStep(key, differing, replaced)] if differing else []
     withdrawn = _withdrawn(desired, actual, link)
-    leftover = {d: s for d, s in stale_scores(desired, actual, link.sent_to).items() if d not in withdrawn}
-    unmoved = not_cleared(desired, actual, link)
-    emptied = withdrawn | (leftover if clear else {}) | (unmoved if repeat_clears else {})
+    stale = {d: s for d, s in stale_scores(desired, actual, link.sent_to).items() if d not in withdrawn}
+    uncleared = not_cleared(desired, actual, link)
+    emptied = withdrawn | (stale if clear else {}) | (uncleared if repeat_clears else {})
     if emptied:
-        own = frozenset(dcid for dcid, score in emptied.items() if dcid in withdrawn or _is_unmoved_zero(dcid, unmoved))
-        scores.append(ClearScoresStep(key, emptied, own))
-    findings = [_finding(key, Reason.SCORE_CLEARED, student_dcid=dcid) for dcid in leftover if dcid not in emptied]
-    findings += [_finding(key, _reason_unmoved(s), student_dcid=d) for d, s in unmoved.items() if d not in emptied]
-    notes = _plan_notes(desired, actual, link)
+        zeros = withdrawn.keys() | {dcid for dcid, score in uncleared.items() if is_flag_zero(score)}
+        scores.append(ClearScoresStep(key, emptied, frozenset(emptied.keys() & zeros)))
+    findings = [_finding(key, Reason.SCORE_CLEARED, student_dcid=dcid) for dcid in stale if dcid not in emptied]
+    findings += [
+        _finding(key, _reason_not_cleared(s), student_dcid=d) for d, s in uncleared.items() if d not in emptied
+    ]
+    link_updates = _link_updates(desired, actual, link)
     if actual.locked and (update or scores):
-        return _Part(findings=(_finding(key, Reason.ASSIGNMENT_LOCKED), *findings), notes=notes)
-    return _Part(update, tuple(scores), tuple(findings), notes)
+        return _Part(findings=(_finding(key, Reason.ASSIGNMENT_LOCKED), *findings), link_updates=link_updates)
+    return _Part(update, tuple(scores), tuple(findings), link_updates)
 
 
-def _reason_unmoved(score: Score) -> Reason:
+def _reason_not_cleared(score: Score) -> Reason:
     return Reason.FLAG_NOT_WITHDRAWN if is_flag_zero(score) else Reason.SCORE_NOT_CLEARED
 
 
@@ -309,21 +301,17 @@ def _withdrawn(desired: DesiredAssignment, actual: ActualAssignment, link: Link)
     return {dcid: actual.scores[dcid] for dcid in unflagged if is_flag_zero(actual.scores[dcid])}
 
 
-def _is_unmoved_zero(dcid: int, unmoved: Mapping[int, Score]) -> bool:
-    return dcid in unmoved and is_flag_zero(unmoved[dcid])
+def _link_updates(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> tuple[UpdateLinkStep, ...]:
+    """Return the step that stores what was found, if the link has something else.
 
-
-def _plan_notes(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> tuple[PlanNote, ...]:
-    """Return what is to be remembered from now on, if that is not what is remembered.
-
-    A zero that goes with a flag alone is known by the look, too: links of earlier versions do not tell.
+    A zero that goes with a flag alone is also found by reading: links of earlier versions do not have it.
     """
-    there = {dcid for dcid in desired.scores if agrees(desired.scores[dcid], actual.scores.get(dcid))}
-    zeros = (link.zeros - there) | (desired.flag_only & there)
+    equal = {dcid for dcid in desired.scores if agrees(desired.scores[dcid], actual.scores.get(dcid))}
+    zeros = (link.zeros - equal) | (desired.flag_only & equal)
     echoes = seen(desired, actual, link)
     if (zeros, echoes) == (link.zeros, link.echoes):
         return ()
-    return (PlanNote(desired.key, zeros, echoes),)
+    return (UpdateLinkStep(desired.key, zeros, echoes),)
 
 
 def _finding(key: AssignmentKey, reason: Reason, detail: str = "", student_dcid: int | None = None) -> PlanFinding:

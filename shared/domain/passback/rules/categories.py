@@ -20,7 +20,7 @@ class CategoryAssociation:
     category_ids: frozenset[int]
     district_category_id: int | None = None
 
-    def means(self, category: TeacherCategory) -> bool:
+    def matches(self, category: TeacherCategory) -> bool:
         """Say whether `category` is the associated one, or another teacher's copy of it."""
         by_district = self.district_category_id is not None
         return category.id in self.category_ids or (
@@ -28,7 +28,7 @@ class CategoryAssociation:
         )
 
 
-class FoundBy(StrEnum):
+class MatchedBy(StrEnum):
     """How a category was found. Only a match by name is to be remembered."""
 
     ASSOCIATION = "association"
@@ -37,11 +37,11 @@ class FoundBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryFound:
+class CategoryMatch:
     """The category that an assignment group's work goes to."""
 
     category: TeacherCategory
-    by: FoundBy
+    by: MatchedBy
 
 
 class MissingReason(StrEnum):
@@ -54,15 +54,12 @@ class MissingReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryMissing:
+class NoCategory:
     """No category. `usable` names those the teacher could use; `rejected` the one that cannot be used, if any."""
 
     why: MissingReason
     usable: tuple[str, ...] = ()
     rejected: str = ""
-
-
-CategoryMatch = CategoryFound | CategoryMissing
 
 
 def match_category(
@@ -72,26 +69,26 @@ def match_category(
     associations: Mapping[str, CategoryAssociation],
     default_name: str = "",
     *,
-    may_associate: bool = True,
-) -> CategoryMatch:
+    can_match_by_name: bool = True,
+) -> CategoryMatch | NoCategory:
     """Return the category of `group` among one teacher's `categories`, or why there is none.
 
     `associations` is keyed by assignment group id. An association whose category became inactive or excluded is
     not replaced by another category: that would move work that is already in PowerSchool without anyone asking.
-    A match by name is a new association, which is only made where `may_associate`.
+    A match by name is a new association, which is only made where `can_match_by_name`.
 
     Source: product rules, "Categories".
     """
     own = associated(associations.get(group.id), categories)
     if own is not None:
         return _checked(own, section_dcid, categories)
-    for name, by in ((group.name, FoundBy.NAME), (default_name, FoundBy.DEFAULT)):
+    for name, by in ((group.name, MatchedBy.NAME), (default_name, MatchedBy.DEFAULT)):
         for category in _usable(categories, section_dcid):
             if not _same(category.name, name):
                 continue
-            if by is FoundBy.NAME and not may_associate:
-                return CategoryMissing(MissingReason.TOO_EARLY, _usable_names(categories, section_dcid), category.name)
-            return CategoryFound(category, by)
+            if by is MatchedBy.NAME and not can_match_by_name:
+                return NoCategory(MissingReason.TOO_EARLY, _usable_names(categories, section_dcid), category.name)
+            return CategoryMatch(category, by)
     return _no_category(group, section_dcid, categories)
 
 
@@ -106,7 +103,7 @@ def associated(
     if association is None:
         return None
     by_id = (category for category in categories if category.id in association.category_ids)
-    copies = (category for category in categories if association.means(category))
+    copies = (category for category in categories if association.matches(category))
     return next(by_id, None) or next(copies, None)
 
 
@@ -118,7 +115,7 @@ def stored_match(association: CategoryAssociation | None, found: TeacherCategory
     )
 
 
-def may_associate(term: Term, today: date) -> bool:
+def can_match_by_name(term: Term, today: date) -> bool:
     """Say whether an association can be made now: from the term's first day on.
 
     After its last day too, since a person may still sync a course whose term is over.
@@ -128,20 +125,22 @@ def may_associate(term: Term, today: date) -> bool:
     return today >= term.first_day
 
 
-def _checked(category: TeacherCategory, section_dcid: int, categories: Sequence[TeacherCategory]) -> CategoryMatch:
+def _checked(
+    category: TeacherCategory, section_dcid: int, categories: Sequence[TeacherCategory]
+) -> CategoryMatch | NoCategory:
     blocking_reason = _blocking_reason(category, section_dcid)
     if blocking_reason is None:
-        return CategoryFound(category, FoundBy.ASSOCIATION)
-    return CategoryMissing(blocking_reason, _usable_names(categories, section_dcid), category.name)
+        return CategoryMatch(category, MatchedBy.ASSOCIATION)
+    return NoCategory(blocking_reason, _usable_names(categories, section_dcid), category.name)
 
 
-def _no_category(group: AssignmentGroup, section_dcid: int, categories: Sequence[TeacherCategory]) -> CategoryMissing:
+def _no_category(group: AssignmentGroup, section_dcid: int, categories: Sequence[TeacherCategory]) -> NoCategory:
     usable = _usable_names(categories, section_dcid)
     for category in categories:
         blocking_reason = _blocking_reason(category, section_dcid)
         if blocking_reason is not None and _same(category.name, group.name):
-            return CategoryMissing(blocking_reason, usable, category.name)
-    return CategoryMissing(MissingReason.NONE, usable)
+            return NoCategory(blocking_reason, usable, category.name)
+    return NoCategory(MissingReason.NONE, usable)
 
 
 def _blocking_reason(category: TeacherCategory, section_dcid: int) -> MissingReason | None:

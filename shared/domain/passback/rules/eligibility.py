@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from shared.domain.passback.canvas import Assignment, Course, GradingType, Section
 from shared.domain.passback.powerschool import RosteredSection
-from shared.domain.passback.rules.categories import CategoryMatch, CategoryMissing, MissingReason
+from shared.domain.passback.rules.categories import CategoryMatch, MissingReason, NoCategory
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.rules.reasons import Finding, Reason
 
@@ -48,7 +48,7 @@ class Facts:
     section: Section
     assignment: Assignment
     rostered: RosteredSection | None
-    category: CategoryMatch | None
+    category: CategoryMatch | NoCategory | None
     today: date
     zone: tzinfo
     grace_days: int
@@ -139,7 +139,7 @@ def _term_and_grace(facts: Facts) -> str:
 
 
 def _categories(facts: Facts) -> str:
-    assert isinstance(facts.category, CategoryMissing)
+    assert isinstance(facts.category, NoCategory)
     assert facts.rostered is not None
     usable = ", ".join(facts.category.usable) or "none"
     found = {
@@ -177,7 +177,7 @@ SECTION_RULES: tuple[Rule[Facts], ...] = (
     Rule(Reason.DUE_DATE_MISSING, lambda f: f.due_date is None),
     Rule(Reason.DUE_DATE_OUTSIDE_TERM, _is_due_outside_term, detail=_due_and_term),
     Rule(Reason.TERM_CLOSED, _is_term_closed, detail=_term_and_grace),
-    Rule(Reason.CATEGORY_MISSING, lambda f: isinstance(f.category, CategoryMissing), detail=_categories),
+    Rule(Reason.CATEGORY_MISSING, lambda f: isinstance(f.category, NoCategory), detail=_categories),
     Rule(Reason.COURSE_SIS_ID_MISSING, lambda f: not f.course.sis_course_id),
     Rule(Reason.SECTION_SIS_ID_MISSING, lambda f: not f.section.sis_section_id),
     Rule(

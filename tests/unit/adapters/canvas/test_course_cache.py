@@ -54,7 +54,7 @@ def test_a_second_reading_asks_for_the_assignments_alone(canvas: CanvasClient, s
     assert sorted(asked(school)) == [BASE, "assignment_groups", "assignments", "sections"]
     second = canvas.course("41", CachePolicy.USE)
     assert asked(school) == ["assignments"]
-    assert (first.remembered, second.remembered) == (False, True)
+    assert (first.is_cached, second.is_cached) == (False, True)
     assert (second.sis_course_id, second.sections, second.groups) == (first.sis_course_id, first.sections, first.groups)
     assert (first.assignments[0].post_to_sis, second.assignments[0].post_to_sis) == (True, False)
 
@@ -86,7 +86,7 @@ def test_all_workers_share_it(
     """What one process read, another one need not read."""
     canvas.course("41", CachePolicy.USE)
     other = canvas_client(settings_of(), redis_client, keys, clock, transport=school.transport)
-    assert other.course("41", CachePolicy.USE).remembered
+    assert other.course("41", CachePolicy.USE).is_cached
 
 
 def test_it_ends_by_itself(canvas: CanvasClient, school: ScriptedRemote, redis_client: Any, keys: Keys) -> None:

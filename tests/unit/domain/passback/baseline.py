@@ -29,7 +29,7 @@ from shared.domain.passback.powerschool import (
     TeacherCategory,
     Term,
 )
-from shared.domain.passback.rules.categories import CategoryFound, FoundBy
+from shared.domain.passback.rules.categories import CategoryMatch, MatchedBy
 from shared.domain.passback.rules.eligibility import Facts
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import place_students, with_scores
@@ -79,7 +79,7 @@ FACTS = Facts(
     section=SECTION,
     assignment=ASSIGNMENT,
     rostered=ROSTERED,
-    category=CategoryFound(HOMEWORK, FoundBy.NAME),
+    category=CategoryMatch(HOMEWORK, MatchedBy.NAME),
     today=date(2026, 10, 5),
     zone=CHICAGO,
     grace_days=14,

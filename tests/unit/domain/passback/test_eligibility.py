@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.passback.canvas import Assignment, GradingType, Override, OverrideTarget
-from shared.domain.passback.rules.categories import CategoryMissing, MissingReason
+from shared.domain.passback.rules.categories import MissingReason, NoCategory
 from shared.domain.passback.rules.eligibility import (
     ASSIGNMENT_RULES,
     SECTION_RULES,
@@ -21,7 +21,7 @@ from shared.domain.passback.rules.eligibility import (
 from shared.domain.passback.rules.reasons import Finding, Reason
 from tests.unit.domain.passback.baseline import ASSIGNMENT, FACTS, ROSTERED, reasons, with_assignment, with_rostered
 
-NO_CATEGORY = CategoryMissing(MissingReason.NONE, ("Homework", "Tests"))
+NO_CATEGORY = NoCategory(MissingReason.NONE, ("Homework", "Tests"))
 
 
 def findings(facts: Facts) -> tuple[Finding, ...]:
@@ -209,18 +209,18 @@ def test_not_moderated() -> None:
     ("missing", "detail"),
     [
         (NO_CATEGORY, "active categories: Homework, Tests"),
-        (CategoryMissing(MissingReason.NONE), "active categories: none"),
+        (NoCategory(MissingReason.NONE), "active categories: none"),
         (
-            CategoryMissing(MissingReason.INACTIVE, ("Tests",), "Homework"),
+            NoCategory(MissingReason.INACTIVE, ("Tests",), "Homework"),
             "Homework is inactive; active categories: Tests",
         ),
         (
-            CategoryMissing(MissingReason.EXCLUDED, ("Tests",), "Homework"),
+            NoCategory(MissingReason.EXCLUDED, ("Tests",), "Homework"),
             "Homework is excluded for this section; active categories: Tests",
         ),
     ],
 )
-def test_category_missing(missing: CategoryMissing, detail: str) -> None:
+def test_category_missing(missing: NoCategory, detail: str) -> None:
     """A group without a category says which ones the teacher has, and what is wrong with its own."""
     assert only_finding(replace(FACTS, category=missing)) == Finding(Reason.CATEGORY_MISSING, detail)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.passback.planning.desired import Echo, Link
-from shared.domain.passback.planning.plan import PlanNote, WriteScoresStep, make_plan
+from shared.domain.passback.planning.plan import UpdateLinkStep, WriteScoresStep, make_plan
 from shared.domain.passback.planning.stored_forms import (
     CLEARED,
     finding,
@@ -111,7 +111,9 @@ def test_what_agrees_is_forgotten() -> None:
     """The memory holds differences alone, so that it stays small."""
     wanted, there = desired(), actual()
     links = {k: _with(link, {"501": Echo("ab"), "name": Echo("a", "b")}) for k, link in linked((wanted, there)).items()}
-    assert make_plan([wanted], [there], links, MARKS).steps == (PlanNote(AssignmentKey("11", 4001), frozenset(), {}),)
+    assert make_plan([wanted], [there], links, MARKS).steps == (
+        UpdateLinkStep(AssignmentKey("11", 4001), frozenset(), {}),
+    )
 
 
 def test_scores_that_were_not_read_are_left_alone() -> None:

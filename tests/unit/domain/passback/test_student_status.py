@@ -17,20 +17,25 @@ from shared.domain.passback.student_status import (
 
 EIGHT = Score(Decimal("8.50"))
 SENT = StudentFacts(
-    eligible=True, work=AssignmentState.SCORED, wanted=EIGHT, there=EIGHT, agrees=True, points_possible=Decimal(10)
+    eligible=True,
+    work=AssignmentState.SCORED,
+    wanted=EIGHT,
+    in_powerschool=EIGHT,
+    agrees=True,
+    points_possible=Decimal(10),
 )
 
 
 def test_an_equal_score_is_sent() -> None:
     """The sentence says how many of how many."""
     answer = student_status(SENT)
-    assert (answer.standing, answer.sentence) == (StudentStatus.SENT, "Sent: 8.5 of 10.")
+    assert (answer.status, answer.sentence) == (StudentStatus.SENT, "Sent: 8.5 of 10.")
 
 
 def test_a_different_score_waits() -> None:
     """The sentence tells both sides."""
-    answer = student_status(replace(SENT, agrees=False, there=None))
-    assert answer.standing is StudentStatus.WAITING
+    answer = student_status(replace(SENT, agrees=False, in_powerschool=None))
+    assert answer.status is StudentStatus.WAITING
     assert "8.5 of 10 in Canvas, PowerSchool has nothing" in answer.sentence
 
 
@@ -38,7 +43,7 @@ def test_a_rule_holds_a_score_and_says_what_is_there() -> None:
     """Every reason is told, and what an earlier sync left in PowerSchool."""
     findings = (Finding(Reason.SIS_SYNC_OFF), Finding(Reason.NOT_PUBLISHED))
     answer = student_status(replace(SENT, eligible=False, findings=findings))
-    assert answer.standing is StudentStatus.HELD
+    assert answer.status is StudentStatus.HELD
     assert answer.sentence == (
         'Held: "Sync to SIS" is off for this assignment. The assignment is not published in Canvas. '
         "PowerSchool has 8.5 of 10."
@@ -49,8 +54,8 @@ def test_a_rule_holds_a_score_and_says_what_is_there() -> None:
 def test_trouble_with_writing_holds_only_what_is_not_there(reason: Reason) -> None:
     """A score that arrived is sent, whatever became of its classmates'."""
     troubled = replace(SENT, findings=(Finding(reason),))
-    assert student_status(troubled).standing is StudentStatus.SENT
-    assert student_status(replace(troubled, agrees=False)).standing is StudentStatus.HELD
+    assert student_status(troubled).status is StudentStatus.SENT
+    assert student_status(replace(troubled, agrees=False)).status is StudentStatus.HELD
 
 
 @pytest.mark.parametrize(
@@ -58,8 +63,8 @@ def test_trouble_with_writing_holds_only_what_is_not_there(reason: Reason) -> No
 )
 def test_a_student_without_a_place_is_held(reason: Reason) -> None:
     """Whatever the score, a student whom PowerSchool does not have there gets none, and that comes first."""
-    answer = student_status(replace(SENT, own=Finding(reason), findings=(Finding(Reason.NAME_TOO_LONG),)))
-    assert answer.standing is StudentStatus.HELD
+    answer = student_status(replace(SENT, student_finding=Finding(reason), findings=(Finding(Reason.NAME_TOO_LONG),)))
+    assert answer.status is StudentStatus.HELD
     assert "30 characters" in answer.sentence
 
 
@@ -75,14 +80,16 @@ def test_without_a_score_there_is_nothing_to_send(work: AssignmentState, words: 
     """The sentence says why there is none; that the class has none either adds nothing."""
     facts = StudentFacts(eligible=True, work=work, findings=(Finding(Reason.NOT_GRADED_YET),))
     answer = student_status(facts)
-    assert answer.standing is StudentStatus.NOTHING_TO_SEND
+    assert answer.status is StudentStatus.NOTHING_TO_SEND
     assert words in answer.sentence
 
 
 def test_a_cleared_score_is_held() -> None:
     """PowerSchool keeps it, and the sentence says what."""
-    answer = student_status(replace(SENT, own=Finding(Reason.SCORE_CLEARED), work=AssignmentState.EMPTY, wanted=None))
-    assert answer.standing is StudentStatus.HELD
+    answer = student_status(
+        replace(SENT, student_finding=Finding(Reason.SCORE_CLEARED), work=AssignmentState.EMPTY, wanted=None)
+    )
+    assert answer.status is StudentStatus.HELD
     assert answer.sentence.endswith("PowerSchool has 8.5 of 10.")
 
 
@@ -90,9 +97,9 @@ def test_from_memory_the_last_write_counts() -> None:
     """Without asking Canvas, what was written last is what is known."""
     remembered = replace(SENT, work=AssignmentState.NOT_READ, wanted=None, agrees=False)
     assert student_status(remembered).sentence == "Sent: 8.5 of 10."
-    assert student_status(replace(remembered, there=None)).standing is StudentStatus.NOTHING_TO_SEND
+    assert student_status(replace(remembered, in_powerschool=None)).status is StudentStatus.NOTHING_TO_SEND
     retrying = replace(remembered, findings=(Finding(Reason.RETRYING),))
-    assert student_status(retrying).standing is StudentStatus.HELD
+    assert student_status(retrying).status is StudentStatus.HELD
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.passback.canvas import AssignmentGroup, Section
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
-from shared.domain.passback.rules.categories import CategoryAssociation, CategoryFound, FoundBy
+from shared.domain.passback.rules.categories import CategoryAssociation, CategoryMatch, MatchedBy
 from shared.domain.passback.rules.reasons import Reason
 from tests.fakes import refused
 from tests.unit.domain.passback.baseline import CHICAGO, GROUP, HOMEWORK, ROSTERED, SECTION, TESTS
@@ -204,7 +204,7 @@ def test_excluded_for_one_of_two_sections(school: School) -> None:
     offer(school, replace(HOMEWORK, excluded_section_dcids=frozenset({4002})))
     links_of(school).link(COURSE, GROUP.id, str(HOMEWORK.id))
     why = [row.match for row in links_of(school).show(COURSE)]
-    assert why[0] == CategoryFound(school.powerschool.categories_there[0], FoundBy.ASSOCIATION)
+    assert why[0] == CategoryMatch(school.powerschool.categories_there[0], MatchedBy.ASSOCIATION)
     assert getattr(why[1], "why", None) == "excluded"
 
 
@@ -252,7 +252,7 @@ def test_unlinking_leaves_the_match_by_name(school: School) -> None:
     links = links_of(school)
     links.link(COURSE, GROUP.id, str(HOMEWORK.id))
     links.unlink(COURSE, GROUP.name)
-    assert [row.match for row in links.show(COURSE)] == [CategoryFound(HOMEWORK, FoundBy.NAME)]
+    assert [row.match for row in links.show(COURSE)] == [CategoryMatch(HOMEWORK, MatchedBy.NAME)]
     with pytest.raises(InvalidMapping, match="is not linked"):
         links.unlink(COURSE, GROUP.id)
 
