@@ -29,9 +29,9 @@ from tests.benchmarks.rig.district import generated_district
 from tests.benchmarks.rig.in_process import ROOT, rig
 from tests.benchmarks.rig.remote import CANVAS, FIRST_DCID, FIRST_STUDENT, POWERSCHOOL, QUERY, TEACHER, Remote
 from tests.benchmarks.rig.windows import Graded, Way, district_evening, evening_of, expected_syncs
-from tests.unit.sandbox.canvas_client import Client
-from tests.unit.sandbox.powerschool_client import District as PowerSchoolDistrict
-from tests.unit.sandbox.powerschool_client import assignment, category, score
+from tests.unit.sandbox.canvas.canvas_client import Client
+from tests.unit.sandbox.powerschool.powerschool_client import District as PowerSchoolDistrict
+from tests.unit.sandbox.powerschool.powerschool_client import assignment, category, score
 
 DAY = date(2026, 10, 5)
 COLLECTED = DebounceWindow(timedelta(seconds=2), timedelta(seconds=15))

@@ -24,7 +24,7 @@ from shared.sandbox.powerschool.rows import ZERO_DATE, iso_day
 from shared.sandbox.powerschool.state import PowerSchool
 from tests.fault_injection.provisioning.random_days import make_changes
 
-FOLDER = Path(__file__).parents[3] / "deploy" / "powerschool-plugin" / "queries_root"
+FOLDER = Path(__file__).parents[4] / "deploy" / "powerschool-plugin" / "queries_root"
 FILES = [FOLDER / f"org.passback.sync.{name}.named_queries.xml" for name in ("provisioning", "roster")]
 SQL = {query.attrib["name"]: query.findtext("sql", "") for file in FILES for query in ET.parse(file).getroot()}
 TODAY = date(2026, 10, 5)

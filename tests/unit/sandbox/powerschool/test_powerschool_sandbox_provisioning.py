@@ -11,7 +11,7 @@ from powerschool_client import AMY, BOB, CAL, CO_TEACHER, OTHER_SECTION, SECTION
 from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
 
 FILE = "deploy/powerschool-plugin/queries_root/org.passback.sync.provisioning.named_queries.xml"
-QUERIES = {query.attrib["name"]: query for query in ET.parse(Path(__file__).parents[3] / FILE).getroot()}
+QUERIES = {query.attrib["name"]: query for query in ET.parse(Path(__file__).parents[4] / FILE).getroot()}
 
 
 def rows(district: District, name: str) -> list[dict[str, str]]:
