@@ -1,28 +1,31 @@
-"""A sandbox behind a real socket, in a thread of the test."""
+"""An application behind a real socket, in a thread of the test."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from tests.waiting import wait_until
+
 
 @contextmanager
-def served(app: ASGIApp, *, has_lifespan: bool = False) -> Iterator[str]:
-    """Serve the app on a free port of this machine; give its URL. The sandbox Canvas sends events in its lifespan."""
-    lifespan: Literal["on", "off"] = "on" if has_lifespan else "off"
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan=lifespan)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+def served(app: ASGIApp, *, has_lifespan: bool = False, force_exit: bool = False, **options: Any) -> Iterator[str]:
+    """Serve the app on a free port of this machine; give its URL. The sandbox Canvas sends events in its lifespan.
+
+    `options` are uvicorn's. With `force_exit` the end waits for no open connection.
+    """
+    lifespan = "on" if has_lifespan else "off"
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, lifespan=lifespan, **{"log_level": "error", **options})
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        while not server.started:
-            time.sleep(0.005)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
+        wait_until(lambda: server.started)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.should_exit, server.force_exit = True, force_exit
         thread.join(10)

@@ -1,5 +1,7 @@
 """Passback's real processes, a Redis and both sandboxes over HTTP, for tests of the whole pipeline."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -39,6 +41,17 @@ class Town:
         """Say whether no event, message or course is on its way."""
         changes = self.service.changes
         return not self.stage.outstanding_events() and not changes.pending_messages() and not any(changes.counts())
+
+    def passback(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the command, with these environment variables beside the town's."""
+        return subprocess.run(
+            [sys.executable, "-m", PROGRAM, *arguments],
+            env={**self.environ, **variables},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
+        )
 
     def powerschool_requests(self) -> list[Json]:
         """Return PowerSchool's request log."""

@@ -5,10 +5,7 @@ real adapters and stores; here are the sinks that only processes have.
 """
 
 import json
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +19,7 @@ from shared.queues import Queue
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.security.canaries import MAIL, METRICS_TOKEN, PEOPLE, SCORE, SECRETS, SPOKEN, STUDENT, WORK, found
 from tests.security.conftest import OPERATOR, GuardedTown
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 
@@ -51,7 +49,7 @@ def day(guarded: GuardedTown) -> Day:
         _play(guarded)
         guarded.town.settle()
         poison(guarded)
-        _await_dead_letters(guarded, 2)
+        wait_until(lambda: guarded.town.service.dead_letter_queue.count() >= 2, what="no dead letters")
     token = guarded.town.service.redis.get(guarded.town.service.keys.powerschool_token)
     assert token is not None
     return Day(guarded, seen, (*SECRETS, *sandbox, token.decode()))
@@ -120,14 +118,6 @@ def poison(guarded: GuardedTown) -> None:
         "content-encoding": "utf-8",
     }
     service.redis.lpush(f"{service.keys.prefix}:celery:{Queue.HOUSEKEEPING}", json.dumps(message))
-
-
-def _await_dead_letters(guarded: GuardedTown, count: int) -> None:
-    until = time.monotonic() + 20
-    while guarded.town.service.dead_letter_queue.count() < count:
-        guarded.town.processes.check()
-        assert time.monotonic() < until, "no dead letters"
-        time.sleep(0.1)
 
 
 @contextmanager
@@ -249,13 +239,6 @@ def test_no_answer_about_the_installation_has_any(day: Day, path: str) -> None:
 @pytest.mark.parametrize("command", ["status", "doctor", "dlq list"])
 def test_no_command_about_the_installation_prints_any(day: Day, command: str) -> None:
     """Whoever looks over the operator's shoulder learns no name, score or secret."""
-    done = subprocess.run(
-        [sys.executable, "-m", "workers.cli", *command.split(), "--json"],
-        env=day.guarded.town.environ,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=60,
-    )
+    done = day.guarded.town.passback(*command.split(), "--json")
     assert done.stdout
     assert found(done.stdout + done.stderr, day.canaries()) == []

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -54,14 +52,7 @@ def problems(running: Town, **changed: str) -> dict[str, CheckResult]:
 def test_a_healthy_installation_passes(running: Town) -> None:
     """Everything is ok, from the settings to the sections' SIS ids; it reads only, and prints JSON without a secret."""
     running.forget_requests()
-    done = subprocess.run(
-        [sys.executable, "-m", "workers.cli", "doctor", "--json"],
-        env=environ(running),
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=60,
-    )
+    done = running.passback("doctor", "--json", **environ(running))
     bad = [check for check in json.loads(done.stdout) if check["verdict"] != "ok" and check["check"] not in LEFT_BEHIND]
     assert (done.returncode, bad) == (0, []), done.stderr
     assert found(done.stdout + done.stderr, SECRETS) == []

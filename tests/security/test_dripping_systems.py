@@ -2,13 +2,14 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town, town
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 
@@ -39,17 +40,10 @@ def test_another_course_is_synced_meanwhile(one_thread: Town, strange: dict[str,
     here.forget_requests()
     points = 1 + STRANGE.index(strange)
     here.stage.grade("first", Ids.OUTAGE_COURSE, 1061, user_id_of(Ids.STUDENTS_OUTAGE[0]), points)
-    _until(lambda: _asked(here))
+    wait_until(lambda: _asked(here), WAITS_AT_MOST_S)
     here.stage.grade("second", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[0]), points)
-    _until(lambda: _written(here))
+    wait_until(lambda: _written(here), WAITS_AT_MOST_S, "the other course waits")
     here.processes.check()
-
-
-def _until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + WAITS_AT_MOST_S
-    while not happened():
-        assert time.monotonic() < until, "the other course waits"
-        time.sleep(0.2)
 
 
 def _asked(here: Town) -> bool:
@@ -70,11 +64,8 @@ def test_a_worker_ends_while_an_answer_drips(one_thread: Town) -> None:
     here.stage.canvas_faults(strange=[drip])
     here.forget_requests()
     here.stage.grade("third", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[0]), 9)
-    _until(lambda: bool(here.stage.requests(here.stage.canvas_url)) or here.processes.exit_code("worker") is not None)
+    wait_until(lambda: here.stage.requests(here.stage.canvas_url) or here.processes.exit_code("worker") is not None)
     time.sleep(1)
     here.processes.signal("worker", signal.SIGTERM)
-    until = time.monotonic() + STOPS_WITHIN_S
-    while (code := here.processes.exit_code("worker")) is None:
-        assert time.monotonic() < until, "the worker does not end"
-        time.sleep(0.2)
-    assert code == 0
+    wait_until(lambda: here.processes.exit_code("worker") is not None, STOPS_WITHIN_S, "the worker does not end")
+    assert here.processes.exit_code("worker") == 0

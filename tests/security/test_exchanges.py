@@ -27,6 +27,8 @@ from shared.clock import SystemClock
 from shared.errors import RequestRejected, ResponseTooLarge, ServiceUnavailable, TransientError, UnexpectedResponse
 
 TIMEOUT_S = 1.0
+# Longer than the pause between two bytes of a dripping answer.
+DRIP_TIMEOUT_S = 0.4
 # Without a bound over the exchange they would go on for DRIPPED_FOR_S. The machine may be slow.
 BOUND_S = 12.0
 DRIPPED_FOR_S = 30
@@ -186,7 +188,7 @@ def test_a_dripping_answer_is_given_up(served: Callable[[Act], Server], act: Act
     """A byte every moment is no silence, but it is no answer either: a timeout, of a write that may be done."""
     started = time.monotonic()
     with pytest.raises(TransientError) as caught:
-        api_of(served(act)).send(method, "/slow")
+        api_of(served(act), timeout_s=DRIP_TIMEOUT_S).send(method, "/slow")
     assert time.monotonic() - started < BOUND_S
     assert (caught.value.cause, caught.value.outcome_unknown) == ("powerschool_timeout", method == "PUT")
 

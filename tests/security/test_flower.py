@@ -1,23 +1,20 @@
 """The real Flower: who gets in, what it shows, and that nobody can do anything with it."""
 
-import asyncio
 import os
-import time
 from pathlib import Path
-from typing import cast
 
 import httpx
 import psutil
 import pytest
 from celery import Celery
-from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from shared.config import ConfigurationError
 from shared.queues import Task
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.security.canaries import PASSWORD
 from tests.security.conftest import GuardedTown
-from tests.security.wire import command_of
+from tests.security.wire import command_of, rejection
+from tests.waiting import wait_until
 from workers.web import flower
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
@@ -93,14 +90,13 @@ def test_tasks_and_queues_read_well(guarded: GuardedTown) -> None:
     """A sync shows with its task's name, its course's id and its state; queues by their names."""
     guarded.town.stage.grade("seen", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[1]), 4)
     guarded.town.settle()
-    until = time.monotonic() + 10
-    while True:
+    args = f"['{Ids.HEALTHY_COURSE}']"
+
+    def is_seen() -> bool:
         tasks = guarded.ask_flower(f"/api/tasks?taskname={Task.SYNC_COURSE}").json().values()
-        syncs = [t for t in tasks if t["args"] == f"['{Ids.HEALTHY_COURSE}']" and t["state"] == "SUCCESS"]
-        if syncs or time.monotonic() > until:
-            break
-        time.sleep(0.1)
-    assert syncs
+        return any(task["args"] == args and task["state"] == "SUCCESS" for task in tasks)
+
+    wait_until(is_seen, 10)
     queues = guarded.ask_flower("/api/queues/length").json()["active_queues"]
     assert {queue["name"] for queue in queues} == {"course-syncs", "housekeeping"}
 
@@ -132,20 +128,9 @@ def test_no_stray_file_configures_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_page_elsewhere_cannot_pretend_to_be_here() -> None:
     """Without a password a request must name this machine, so that no web site reads Flower by a false name."""
-
-    class Connection:
-        context = None
-
-    def asked(host: str, door: flower.AuthGuard) -> int | None:
-        line = RequestStartLine("GET", "/", "HTTP/1.1")
-        connection = cast("HTTPConnection", Connection())
-        request = HTTPServerRequest(start_line=line, headers=HTTPHeaders({"Host": host}), connection=connection)
-        refused = asyncio.run(door.check(request))
-        return refused and refused.status
-
-    door = flower.AuthGuard(None, "Basic inner")
-    assert [asked(host, door) for host in ("127.0.0.1:5555", "localhost:5555", "[::1]:5555")] == [None] * 3
-    assert asked("flower.attacker.example", door) == 403
+    guard = flower.AuthGuard(None, "Basic inner")
+    assert [rejection(guard, host) for host in ("127.0.0.1:5555", "localhost:5555", "[::1]:5555")] == [None] * 3
+    assert rejection(guard, "flower.attacker.example") == 403
 
 
 def test_flower_is_seen_alive(guarded: GuardedTown) -> None:

@@ -5,18 +5,18 @@ import hashlib
 import logging
 import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import fakeredis
 import httpx
 import pytest
 from starlette.routing import Route
-from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.sign_in import MAX_GUESSES
 from shared.config import Settings, load
+from tests.security.wire import rejection
 from tests.unit.web.metrics.test_metrics_access import basic
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site
 from workers.web.auth.passwords import MAX_WAITING, MAX_WAITING_PER_SENDER, Authenticator, hashed
@@ -218,20 +218,9 @@ def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture
 
 def test_flower_limits_guesses_and_is_the_operator_s() -> None:
     """The same count, over the same Redis; a viewer's password is right there and opens nothing."""
-
-    class Connection:
-        context = None
-
     asked = authenticator()
-    door = AuthGuard(asked, "Basic inner", Proxies(settings()))
-
-    def status(authorization: str) -> int | None:
-        headers = HTTPHeaders({"Host": "flower.example", "Authorization": authorization})
-        line = RequestStartLine("GET", "/", "HTTP/1.1")
-        request = HTTPServerRequest(start_line=line, headers=headers, connection=cast("HTTPConnection", Connection()))
-        refused = asyncio.run(door.check(request))
-        return refused and refused.status
-
+    guard = AuthGuard(asked, "Basic inner", Proxies(settings()))
+    status = partial(rejection, guard, "flower.example")
     assert status("") == 401
     assert status(basic("viewer", VIEWER_PASSWORD)) == 403
     assert status(basic("operator", PASSWORD)) is None

@@ -1,9 +1,14 @@
 """Bytes as they are, to a server on this machine, and what its processes were started with."""
 
+import asyncio
 import socket
+from typing import cast
 from urllib.parse import urlsplit
 
 import psutil
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPServerRequest, RequestStartLine
+
+from workers.web.flower import AuthGuard
 
 
 def exchange(address: tuple[str, int], request: bytes, timeout_s: float = 5.0) -> bytes:
@@ -28,3 +33,18 @@ def command_of(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except (psutil.ZombieProcess, psutil.NoSuchProcess):
         return []
+
+
+class _Connection:
+    context = None
+
+
+def rejection(guard: AuthGuard, host: str, authorization: str = "") -> int | None:
+    """Return the status with which Flower's guard rejects a request for its first page, None if it admits it."""
+    request = HTTPServerRequest(
+        start_line=RequestStartLine("GET", "/", "HTTP/1.1"),
+        headers=HTTPHeaders({"Host": host, **({"Authorization": authorization} if authorization else {})}),
+        connection=cast("HTTPConnection", _Connection()),
+    )
+    rejected = asyncio.run(guard.check(request))
+    return rejected and rejected.status

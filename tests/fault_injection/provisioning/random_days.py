@@ -2,8 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from shared.sandbox.powerschool.actions import RosterActions
@@ -11,49 +10,50 @@ from shared.sandbox.powerschool.rows import Section, SectionTeacher, Staff, Stud
 from shared.sandbox.powerschool.state import PowerSchool
 
 T = TypeVar("T")
-Action = Callable[[RosterActions], None]
 
 
 class RandomRosterChanges:
-    """What can happen now. Every method returns the actions of one change, none where it cannot happen."""
+    """The changes that can happen. Every method makes one; it returns False where the change cannot happen now."""
 
     def __init__(self, state: PowerSchool, rng: random.Random) -> None:
         self.state = state
         self.rng = rng
+        self.actions = RosterActions(state)
 
-    def transfer(self) -> list[Action]:
+    def transfer(self) -> bool:
         """A student moves to another section of the same school."""
         section = self._section()
         student = self._student_of(section)
         other = self._section(of_school=section.school_number if section else None)
         if section is None or student is None or other is None or student in self._present(other):
-            return []
-        return [
-            partial(RosterActions.drop_student, section_dcid=section.dcid, student_dcid=student),
-            partial(RosterActions.enroll_student, section_dcid=other.dcid, student_dcid=student),
-        ]
+            return False
+        self.actions.drop_student(section_dcid=section.dcid, student_dcid=student)
+        self.actions.enroll_student(section_dcid=other.dcid, student_dcid=student)
+        return True
 
-    def drop(self) -> list[Action]:
+    def drop(self) -> bool:
         """A student leaves a section."""
         section = self._section()
         student = self._student_of(section)
         if section is None or student is None:
-            return []
-        return [partial(RosterActions.drop_student, section_dcid=section.dcid, student_dcid=student)]
+            return False
+        self.actions.drop_student(section_dcid=section.dcid, student_dcid=student)
+        return True
 
-    def enroll(self) -> list[Action]:
+    def enroll(self) -> bool:
         """A student enters a section more."""
         section = self._section()
         student = self._picked(self._students_of_school(section.school_number)) if section else None
         if section is None or student is None or student.dcid in self._present(section):
-            return []
-        return [partial(RosterActions.enroll_student, section_dcid=section.dcid, student_dcid=student.dcid)]
+            return False
+        self.actions.enroll_student(section_dcid=section.dcid, student_dcid=student.dcid)
+        return True
 
-    def new_student(self) -> list[Action]:
+    def new_student(self) -> bool:
         """A student comes to a school, and into three of its sections."""
         section = self._section()
         if section is None:
-            return []
+            return False
         dcid = max(self.state.students, default=0) + 1
         row_id = max((each.id for each in self.state.students.values()), default=0) + 1
         numbers = (int(each.number) for each in self.state.students.values() if each.number.isdigit())
@@ -61,36 +61,39 @@ class RandomRosterChanges:
         student = Student(dcid, row_id, str(number), section.school_number, email=self._address(f"new{number}"))
         others = [s for s in self._sections() if s.school_number == section.school_number and s is not section]
         entered = [section, *self.rng.sample(others, min(2, len(others)))]
-        return [partial(RosterActions.add_student, student=student, section_dcids=[each.dcid for each in entered])]
+        self.actions.add_student(student=student, section_dcids=[each.dcid for each in entered])
+        return True
 
-    def student_leaves(self) -> list[Action]:
+    def student_leaves(self) -> bool:
         """A student leaves the district, and every section."""
         student = self._picked([each for each in self._by_dcid(self.state.students) if each.enroll_status == 0])
         if student is None:
-            return []
+            return False
         left = [section for section in self._sections() if student.dcid in self._present(section)]
-        return [
-            *(partial(RosterActions.drop_student, section_dcid=s.dcid, student_dcid=student.dcid) for s in left),
-            partial(RosterActions.change_student, student_dcid=student.dcid, enroll_status=2),
-        ]
+        for section in left:
+            self.actions.drop_student(section_dcid=section.dcid, student_dcid=student.dcid)
+        self.actions.change_student(student_dcid=student.dcid, enroll_status=2)
+        return True
 
-    def change_teacher(self) -> list[Action]:
+    def change_teacher(self) -> bool:
         """A section gets another lead teacher."""
         section = self._section()
         user = self._other_teacher(section)
         if section is None or user is None:
-            return []
-        return [partial(RosterActions.change_teacher, section_dcid=section.dcid, users_dcid=user)]
+            return False
+        self.actions.change_teacher(section_dcid=section.dcid, users_dcid=user)
+        return True
 
-    def add_co_teacher(self) -> list[Action]:
+    def add_co_teacher(self) -> bool:
         """A section gets a co-teacher."""
         section = self._section()
         user = self._other_teacher(section)
         if section is None or user is None:
-            return []
-        return [partial(RosterActions.add_co_teacher, section_dcid=section.dcid, users_dcid=user)]
+            return False
+        self.actions.add_co_teacher(section_dcid=section.dcid, users_dcid=user)
+        return True
 
-    def end_co_teaching(self) -> list[Action]:
+    def end_co_teaching(self) -> bool:
         """A co-teacher stops."""
         pairs = [
             (section.dcid, teacher.users_dcid)
@@ -99,13 +102,15 @@ class RandomRosterChanges:
             if teacher.role == "co" and teacher.end_date is None
         ]
         pair = self._picked(pairs)
-        return [partial(RosterActions.end_co_teaching, section_dcid=pair[0], users_dcid=pair[1])] if pair else []
+        if pair:
+            self.actions.end_co_teaching(section_dcid=pair[0], users_dcid=pair[1])
+        return bool(pair)
 
-    def open_section(self) -> list[Action]:
+    def open_section(self) -> bool:
         """A full section is divided: half of its students move to a new one of the same course and teacher."""
         section = self._section()
         if section is None or section.lead is None:
-            return []
+            return False
         moved = sorted(self._present(section))[::2]
         new = Section(
             dcid=max(self.state.sections) + 1,
@@ -116,72 +121,76 @@ class RandomRosterChanges:
             term_id=section.term_id,
             teachers=[SectionTeacher(section.lead)],
         )
-        return [
-            *(partial(RosterActions.drop_student, section_dcid=section.dcid, student_dcid=dcid) for dcid in moved),
-            partial(RosterActions.open_section, section=new, student_dcids=moved),
-        ]
+        for dcid in moved:
+            self.actions.drop_student(section_dcid=section.dcid, student_dcid=dcid)
+        self.actions.open_section(section=new, student_dcids=moved)
+        return True
 
-    def close_section(self) -> list[Action]:
+    def close_section(self) -> bool:
         """A section is deleted."""
         section = self._section()
-        return [partial(RosterActions.close_section, section_dcid=section.dcid)] if section else []
+        if section:
+            self.actions.close_section(section_dcid=section.dcid)
+        return bool(section)
 
-    def rename_course(self) -> list[Action]:
+    def rename_course(self) -> bool:
         """A course gets another name."""
         course = self._picked(self._by_dcid(self.state.courses))
         if course is None:
-            return []
-        return [
-            partial(RosterActions.rename_course, course_dcid=course.dcid, name=f"{course.name[:30]} {self._mark()}")
-        ]
+            return False
+        self.actions.rename_course(course_dcid=course.dcid, name=f"{course.name[:30]} {self._mark()}")
+        return True
 
-    def rename_student(self) -> list[Action]:
+    def rename_student(self) -> bool:
         """A student gets another name."""
         student = self._picked(self._by_dcid(self.state.students))
         if student is None:
-            return []
-        return [partial(RosterActions.change_student, student_dcid=student.dcid, last_name=f"Renamed {self._mark()}")]
+            return False
+        self.actions.change_student(student_dcid=student.dcid, last_name=f"Renamed {self._mark()}")
+        return True
 
-    def student_email(self) -> list[Action]:
+    def student_email(self) -> bool:
         """A student gets an e-mail address, another one, or loses it."""
         student = self._picked(self._by_dcid(self.state.students))
         if student is None:
-            return []
+            return False
         email = None if student.email and self.rng.random() < 0.2 else self._address(f"student{self._mark()}")
-        return [partial(RosterActions.change_student, student_dcid=student.dcid, email=email)]
+        self.actions.change_student(student_dcid=student.dcid, email=email)
+        return True
 
-    def staff_email(self) -> list[Action]:
+    def staff_email(self) -> bool:
         """A user gets another e-mail address."""
         member = self._picked(self._by_dcid(self.state.staff))
         if member is None:
-            return []
-        return [
-            partial(RosterActions.change_staff, users_dcid=member.dcid, email=self._address(f"staff{self._mark()}"))
-        ]
+            return False
+        self.actions.change_staff(users_dcid=member.dcid, email=self._address(f"staff{self._mark()}"))
+        return True
 
-    def renumber_student(self) -> list[Action]:
+    def renumber_student(self) -> bool:
         """A student gets another number."""
         student = self._picked([each for each in self._by_dcid(self.state.students) if each.enroll_status == 0])
         if student is None:
-            return []
-        return [partial(RosterActions.change_student, student_dcid=student.dcid, number=f"9{self._mark()}")]
+            return False
+        self.actions.change_student(student_dcid=student.dcid, number=f"9{self._mark()}")
+        return True
 
-    def exchange_numbers(self) -> list[Action]:
+    def exchange_numbers(self) -> bool:
         """Two students get each other's number: whoever entered them mixed them up."""
         one, other = (self._picked(self._by_dcid(self.state.students)) for _ in range(2))
         if one is None or other is None or one is other or one.enroll_status or other.enroll_status:
-            return []
-        return [
-            partial(RosterActions.change_student, student_dcid=one.dcid, number=other.number),
-            partial(RosterActions.change_student, student_dcid=other.dcid, number=one.number),
-        ]
+            return False
+        numbers = one.number, other.number
+        self.actions.change_student(student_dcid=one.dcid, number=numbers[1])
+        self.actions.change_student(student_dcid=other.dcid, number=numbers[0])
+        return True
 
-    def renumber_staff(self) -> list[Action]:
+    def renumber_staff(self) -> bool:
         """A user gets another teacher number."""
         member = self._picked(self._by_dcid(self.state.staff))
         if member is None:
-            return []
-        return [partial(RosterActions.change_staff, users_dcid=member.dcid, teacher_number=f"9{self._mark()}")]
+            return False
+        self.actions.change_staff(users_dcid=member.dcid, teacher_number=f"9{self._mark()}")
+        return True
 
     def _sections(self) -> list[Section]:
         """Return the sections whose term is not over."""
@@ -228,25 +237,6 @@ class RandomRosterChanges:
         return f"{name}@district.example"
 
 
-KINDS: Mapping[str, Callable[[RandomRosterChanges], list[Action]]] = {
-    "transfer": RandomRosterChanges.transfer,
-    "drop": RandomRosterChanges.drop,
-    "enroll": RandomRosterChanges.enroll,
-    "new_student": RandomRosterChanges.new_student,
-    "student_leaves": RandomRosterChanges.student_leaves,
-    "change_teacher": RandomRosterChanges.change_teacher,
-    "add_co_teacher": RandomRosterChanges.add_co_teacher,
-    "end_co_teaching": RandomRosterChanges.end_co_teaching,
-    "open_section": RandomRosterChanges.open_section,
-    "close_section": RandomRosterChanges.close_section,
-    "rename_course": RandomRosterChanges.rename_course,
-    "rename_student": RandomRosterChanges.rename_student,
-    "student_email": RandomRosterChanges.student_email,
-    "staff_email": RandomRosterChanges.staff_email,
-    "renumber_student": RandomRosterChanges.renumber_student,
-    "exchange_numbers": RandomRosterChanges.exchange_numbers,
-    "renumber_staff": RandomRosterChanges.renumber_staff,
-}
 WEIGHTS: Mapping[str, int] = {
     "transfer": 30,
     "drop": 12,
@@ -268,21 +258,22 @@ WEIGHTS: Mapping[str, int] = {
 }
 
 
+KINDS = tuple(WEIGHTS)
+
+
 def make_changes(state: PowerSchool, seed: int, count: int, weights: Mapping[str, int] = WEIGHTS) -> Counter[str]:
     """Make `count` changes, of kinds as frequent as `weights` says; return how many of each.
 
     Raises: ValueError where the district is too empty for any.
     """
     days = RandomRosterChanges(state, random.Random(seed))
-    actions, made = RosterActions(state), Counter[str]()
+    made = Counter[str]()
     misses = 0
     while made.total() < count:
         kind = days.rng.choices(list(weights), list(weights.values()))[0]
-        acts = KINDS[kind](days)
-        for act in acts:
-            act(actions)
-        made[kind] += bool(acts)
-        misses = 0 if acts else misses + 1
+        has_changed = getattr(days, kind)()
+        made[kind] += has_changed
+        misses = 0 if has_changed else misses + 1
         if misses > 1_000:
             raise ValueError("nothing can change in this district")
     return made

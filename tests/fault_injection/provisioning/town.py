@@ -1,14 +1,11 @@
 """Both sandboxes over sockets, a Redis and provisioning itself, in this process: for tests of whole runs."""
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 
 from shared.clock import ManualClock, SystemClock
@@ -26,26 +23,12 @@ from shared.sandbox.powerschool.rows import Student
 from shared.sandbox.powerschool.state import PowerSchool
 from tests.fault_injection.provisioning.agreement import disagreements
 from tests.fault_injection.provisioning.random_days import make_changes
+from tests.integration.sandbox_server import served
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.sandbox import sandbox_today
 
 LONGEST_TICKS = 100
-
-
-@contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """Serve the app on a free port of this machine; give its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.005)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @dataclass

@@ -1,17 +1,13 @@
 """A client that knows nothing of the sandbox, ucfopen's `canvasapi`, works with it."""
 
 import queue
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from canvasapi import Canvas
 from canvasapi.exceptions import Forbidden, InvalidAccessToken, RateLimitExceeded
 from starlette.applications import Starlette
@@ -21,31 +17,16 @@ from starlette.routing import Route
 
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.district.small import Ids, small_district, user_id_of
+from tests.integration.sandbox_server import served
 
 # The client advises against plain HTTP, which between two ports of one machine is all there is.
 pytestmark = pytest.mark.filterwarnings("ignore:Canvas may respond unexpectedly:UserWarning")
 
 
-@contextmanager
-def served(app: Starlette) -> Iterator[str]:
-    """Serve the app on a free port, and return its URL."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
-
-
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A sandbox with the small district."""
-    with served(create_app(small_district(datetime.now(UTC).date()).canvas)) as found:
+    with served(create_app(small_district(datetime.now(UTC).date()).canvas), has_lifespan=True) as found:
         yield found
 
 

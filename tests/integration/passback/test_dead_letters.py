@@ -1,8 +1,6 @@
 """Dead letters with real processes: a flood of failures, found by cause, retried, discarded."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,16 +27,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield one
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "workers.cli", *arguments]
-
-
-def passback(running: Town, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments), env=running.environ, capture_output=True, check=False, text=True, timeout=60
-    )
-
-
 def fail_every_score(running: Town, *, times: int = 1000) -> None:
     failure = {"method": "PUT", "path_prefix": "/ws/xte/score", "status": 500, "body": "{}", "times": times}
     running.stage.powerschool_faults(fail_next=[failure] if times else [])
@@ -63,14 +51,14 @@ def courses_with_letters(running: Town) -> set[str]:
 def test_a_flood_is_retried_by_its_cause(running: Town) -> None:
     """A flood of failures groups by cause; a retry of that cause empties the list."""
     letters = flood(running, 3.5)
-    groups = json.loads(passback(running, "dlq", "list", "--group-by", "cause", "--json").stdout)
+    groups = json.loads(running.passback("dlq", "list", "--group-by", "cause", "--json").stdout)
     assert [(g["cause"], g["letters"], g["courses"]) for g in groups] == [("powerschool_error", letters, len(COURSES))]
-    [first, *_] = json.loads(passback(running, "dlq", "list", "--json").stdout)
+    [first, *_] = json.loads(running.passback("dlq", "list", "--json").stdout)
     assert first["attempts"] == 2
     assert len(first["attempt_times"]) == 2
     fail_every_score(running, times=0)
 
-    assert passback(running, "dlq", "retry", "--all", "--cause", "powerschool_error").returncode == 0
+    assert running.passback("dlq", "retry", "--all", "--cause", "powerschool_error").returncode == 0
     running.settle()
     assert running.service.dead_letters.all() == []
 
@@ -78,13 +66,13 @@ def test_a_flood_is_retried_by_its_cause(running: Town) -> None:
 def test_a_dry_run_does_nothing_and_a_discard_forgets(running: Town, tmp_path: Path) -> None:
     """A dry run lists what is meant; an export holds it all; discarded letters are gone and nothing is synced."""
     letters = flood(running, 4.5)
-    meant = json.loads(passback(running, "dlq", "retry", "--since", "1h", "--dry-run", "--json").stdout)
+    meant = json.loads(running.passback("dlq", "retry", "--since", "1h", "--dry-run", "--json").stdout)
     assert len(meant["would_retry"]) == letters
     file = tmp_path / "letters.jsonl"
-    assert passback(running, "dlq", "export", str(file)).returncode == 0
+    assert running.passback("dlq", "export", str(file)).returncode == 0
     assert len(file.read_text().splitlines()) == letters
     assert running.is_at_rest()
-    assert passback(running, "dlq", "discard", "--all").returncode == 0
+    assert running.passback("dlq", "discard", "--all").returncode == 0
     assert running.service.dead_letters.all() == []
     assert running.is_at_rest()
     fail_every_score(running, times=0)
@@ -105,33 +93,33 @@ def test_poison_is_kept_and_the_worker_goes_on(running: Town) -> None:
         running.processes.check()
         assert time.monotonic() < until
         time.sleep(0.05)
-    letters = json.loads(passback(running, "dlq", "list", "--json").stdout)
+    letters = json.loads(running.passback("dlq", "list", "--json").stdout)
     assert sorted((each["source"], each["cause"]) for each in letters) == [
         *[("housekeeping", "message_undecodable")] * 3,
         ("housekeeping", "task_unknown"),
     ]
     [unknown] = [each["id"] for each in letters if each["cause"] == "task_unknown"]
-    assert passback(running, "dlq", "retry", unknown).returncode == 0
+    assert running.passback("dlq", "retry", unknown).returncode == 0
     until = time.monotonic() + 20
     while unknown in (held := [each.id for each in running.service.dead_messages.all()]) or len(held) < 4:
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert passback(running, "dlq", "discard", "--all").returncode == 0
+    assert running.passback("dlq", "discard", "--all").returncode == 0
     app.close()
 
 
 def test_a_paused_course_waits(running: Town) -> None:
     """A paused course keeps its changes, says so in `status` and `explain`, and is synced once it is resumed."""
     course = str(Ids.HEALTHY_COURSE)
-    assert passback(running, "pause", "course", course, "--reason", "under repair").returncode == 0
+    assert running.passback("pause", "course", course, "--reason", "under repair").returncode == 0
     running.stage.grade("paused", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[1]), 2.5)
     until = time.monotonic() + 20
     while running.service.changes.counts().due == 0:
         assert time.monotonic() < until
         time.sleep(0.05)
-    [pause] = json.loads(passback(running, "status", "--json").stdout)["paused"]
+    [pause] = json.loads(running.passback("status", "--json").stdout)["paused"]
     assert (pause["target"], pause["reason"]) == (f"course:{course}", "under repair")
-    assert json.loads(passback(running, "explain", course, "--json").stdout)["paused"] == pause
+    assert json.loads(running.passback("explain", course, "--json").stdout)["paused"] == pause
     assert running.service.changes.counts().due == 1
-    assert passback(running, "resume", "course", course).returncode == 0
+    assert running.passback("resume", "course", course).returncode == 0
     running.settle()

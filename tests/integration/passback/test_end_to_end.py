@@ -1,8 +1,6 @@
 """The main job with real processes: an event goes in, the grade is in PowerSchool."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -28,17 +26,6 @@ WRITES = ("PUT", "POST")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with town(tmp_path_factory.mktemp("logs"), QUIET_PERIOD_S="1", MAX_WAIT_S="8", RETRY_WAITS_S="0.2,0.2") as one:
         yield one
-
-
-def passback(running: Town, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "workers.cli", *arguments],
-        env=running.environ,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=60,
-    )
 
 
 def score(running: Town, name: str, section_dcid: int, student: int) -> Decimal | None:
@@ -115,7 +102,7 @@ def test_a_burst_costs_few_requests_and_a_second_run_none(running: Town) -> None
     assert len(syncs) <= 2
 
     running.forget_requests()
-    done = passback(running, "sync", str(Ids.COURSE), "--wait", "--json")
+    done = running.passback("sync", str(Ids.COURSE), "--wait", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["synced"] is True
     writes = [
@@ -128,7 +115,7 @@ def test_a_burst_costs_few_requests_and_a_second_run_none(running: Town) -> None
 def test_a_course_that_canvas_never_had_is_refused(running: Town) -> None:
     """By name, as a usage error, and nothing of it is in Redis."""
     for more in ([], ["--dry-run"], ["--wait"]):
-        done = passback(running, "sync", "999", *more)
+        done = running.passback("sync", "999", *more)
         assert done.returncode == 2
         assert "999" in done.stderr
     with closing(Container(load(running.environ, Path("no.env")))) as service:
@@ -143,7 +130,7 @@ def test_explain_gives_every_reason_in_the_contracts_shape(running: Town) -> Non
         do="edit_assignment", course_id=Ids.COURSE, assignment_id=Ids.NAME_TOO_LONG, changes={"post_to_sis": False}
     )
     running.settle()
-    answer = json.loads(passback(running, "explain", str(Ids.COURSE), "--json").stdout)
+    answer = json.loads(running.passback("explain", str(Ids.COURSE), "--json").stdout)
     assert answer["course_id"] == str(Ids.COURSE)
     by_id = {a["assignment_id"]: a for a in answer["assignments"]}
     sections = by_id[str(Ids.NAME_TOO_LONG)]["sections"]
@@ -166,11 +153,11 @@ def test_a_repeated_failure_becomes_a_dead_letter_that_a_later_success_closes(ru
     running.settle()
     [letter] = running.service.dead_letters.all()
     assert (letter.course_id, letter.assignment_id, letter.attempts) == (str(Ids.OUTAGE_COURSE), "1062", 3)
-    told = json.loads(passback(running, "explain", str(Ids.OUTAGE_COURSE), "--json").stdout)
+    told = json.loads(running.passback("explain", str(Ids.OUTAGE_COURSE), "--json").stdout)
     states = {a["assignment_id"]: a["sections"][0]["state"] for a in told["assignments"]}
     assert states["1062"] == "dead"
 
-    done = passback(running, "sync", str(Ids.OUTAGE_COURSE), "--wait")
+    done = running.passback("sync", str(Ids.OUTAGE_COURSE), "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert score(running, "Warm-up 2", Ids.OUTAGE_DCID, student) == Decimal("4.5")
     assert running.service.dead_letters.all() == []
@@ -218,7 +205,7 @@ def test_status_answers_in_json(running: Town) -> None:
     """`status` counts what there is."""
     running.stage.grade("seen", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[3]), 6)
     running.settle()
-    status = json.loads(passback(running, "status", "--json").stdout)
+    status = json.loads(running.passback("status", "--json").stdout)
     assert status["courses"]["connected"] >= 1
     assert status["last_event_at"] is not None
     assert status["dead_letters"] == 0
@@ -269,7 +256,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(running: Town) -> None:
     running.settle()
     running.stage.act(do="mark_missing", course_id=Ids.HEALTHY_COURSE, assignment_id=1021, user_id=user_id_of(10611))
     running.forget_requests()
-    shown = passback(running, "sync", str(Ids.HEALTHY_COURSE), "--assignment", "1021", "--dry-run", "--json")
+    shown = running.passback("sync", str(Ids.HEALTHY_COURSE), "--assignment", "1021", "--dry-run", "--json")
     assert shown.returncode == 0, shown.stderr
     steps = json.loads(shown.stdout)["steps"]
     assert [(step["do"], step["new"]) for step in steps] == [("scores", 1)]

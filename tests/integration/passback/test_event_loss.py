@@ -1,16 +1,14 @@
 """Not one event arrives: the schedule alone makes PowerSchool agree, and says how much it had to."""
 
 import json
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from tests.integration.town import Town, town
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("town")]
 
@@ -38,36 +36,27 @@ def points(running: Town, student: int) -> Decimal | None:
     return None
 
 
-def until(is_so: Callable[[], bool], within_s: float) -> None:
-    """Return once it is so."""
-    give_up = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
-
-
 def test_a_course_that_no_event_told_of_is_found_and_kept(deaf: Town) -> None:
     """Grades of an unknown course arrive within two intervals of beat's start, later ones within one; both count."""
     first, second = Ids.STUDENTS_HEALTHY[0], Ids.STUDENTS_HEALTHY[1]
     deaf.stage.grade("unheard", Ids.HEALTHY_COURSE, 1021, user_id_of(first), 7.125)
     assert deaf.service.records.count() == 0
     deaf.processes.start("beat", "beat")
-    until(lambda: points(deaf, first) == Decimal("7.125"), 2 * INTERVAL_S + SLACK_S)
+    wait_until(lambda: points(deaf, first) == Decimal("7.125"), 2 * INTERVAL_S + SLACK_S)
 
     # A sync is counted once it is settled.
-    until(lambda: "scores" in deaf.service.counters.read("repairs"), SLACK_S)
+    wait_until(lambda: "scores" in deaf.service.counters.read("repairs"), SLACK_S)
     repaired = deaf.service.counters.read("repairs")["scores"]
     deaf.stage.grade("unheard", Ids.HEALTHY_COURSE, 1021, user_id_of(second), 2.5)
-    until(lambda: points(deaf, second) == Decimal("2.5"), INTERVAL_S + SLACK_S)
-    until(lambda: deaf.service.counters.read("repairs")["scores"] > repaired, SLACK_S)
+    wait_until(lambda: points(deaf, second) == Decimal("2.5"), INTERVAL_S + SLACK_S)
+    wait_until(lambda: deaf.service.counters.read("repairs")["scores"] > repaired, SLACK_S)
 
     # And `status` tells who is alive, and what was repaired that no event had told of.
-    until(
+    wait_until(
         lambda: any(name.startswith(b"beat") for name in deaf.service.redis.hkeys(deaf.service.keys.heartbeats)),
         SLACK_S,
     )
-    command = [sys.executable, "-m", "workers.cli", "status", "--json"]
-    status = json.loads(subprocess.run(command, env=deaf.environ, capture_output=True, check=False).stdout)
+    status = json.loads(deaf.passback("status", "--json").stdout)
     assert sorted(process["process"].split("@")[0] for process in status["processes"]) == ["beat", "web", "worker"]
     assert {process["state"] for process in status["processes"]} == {"alive"}
     assert status["repairs"]["scores"] >= 2

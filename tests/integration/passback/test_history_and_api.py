@@ -31,20 +31,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield one
 
 
-def passback(running: Town, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "workers.cli", *arguments],
-        env=running.environ,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=60,
-    )
-
-
 def sis_id(running: Town) -> str:
     """Return the student's SIS id, as the history has it."""
-    for entry in json.loads(passback(running, "history", COURSE, "--json").stdout)["entries"]:
+    for entry in json.loads(running.passback("history", COURSE, "--json").stdout)["entries"]:
         for student in entry["students"]:
             if student["student_dcid"] == student_dcid_of(STUDENT):
                 return str(student["student_sis_id"])
@@ -55,19 +44,19 @@ def test_history_says_what_was_replaced(running: Town, tmp_path: Path) -> None:
     """The newest entry of the student comes first, with before and after; the CSV file has the same."""
     student = sis_id(running)
     asked = ("history", COURSE, "--assignment", "1021", "--student", student)
-    newest = json.loads(passback(running, *asked, "--json").stdout)["entries"][0]
+    newest = json.loads(running.passback(*asked, "--json").stdout)["entries"][0]
     (change,) = newest["students"]
     assert (change["before"]["points"], change["after"]["points"]) == ("6.25", "7.75")
     assert (newest["causes"], newest["actor"]) == (["event"], "passback")
     file = tmp_path / "history.csv"
-    assert passback(running, *asked, "--export", str(file)).returncode == 0
+    assert running.passback(*asked, "--export", str(file)).returncode == 0
     with file.open(newline="") as text:
         assert next(csv.DictReader(text))["after"] == "7.75"
 
 
 def test_explain_tells_the_student_the_whole_chain(running: Town) -> None:
     """`explain --student` says what was sent, when it was written, and when the course was last heard of."""
-    found = passback(running, "explain", COURSE, "--assignment", "1021", "--student", sis_id(running), "--json")
+    found = running.passback("explain", COURSE, "--assignment", "1021", "--student", sis_id(running), "--json")
     assert found.returncode == 0, found.stderr
     answer = json.loads(found.stdout)
     (assignment,) = answer["assignments"]
@@ -79,7 +68,7 @@ def test_explain_tells_the_student_the_whole_chain(running: Town) -> None:
 
 def test_every_student_and_assignment_has_a_sentence(running: Town) -> None:
     """In the course with one assignment per reason, too, from both sides and from memory."""
-    assert passback(running, "sync", str(Ids.COURSE), "--wait", "--actor", "rivera").returncode == 0
+    assert running.passback("sync", str(Ids.COURSE), "--wait", "--actor", "rivera").returncode == 0
     for student in (Ids.STUDENTS_A[0], Ids.STUDENTS_B[0], Ids.STUDENT_WHO_LEFT, Ids.STUDENT_UNKNOWN):
         for live in ("true", "false"):
             found = api(running, "GET", f"/courses/{Ids.COURSE}", params={"student_sis_id": str(student), "live": live})

@@ -1,8 +1,6 @@
 """Links that were lost are found again by the commands, with real processes."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -23,20 +21,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield one
 
 
-def passback(running: Town, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "workers.cli", *arguments],
-        env={**running.environ, **settings},
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=60,
-    )
-
-
 def standings(running: Town) -> set[str]:
     """Return how the links of all connected courses stand."""
-    (course,) = json.loads(passback(running, "links", "check", "--json").stdout)
+    (course,) = json.loads(running.passback("links", "check", "--json").stdout)
     return {standing for link in course["links"] for standing in link["standings"]}
 
 
@@ -48,9 +35,9 @@ def test_the_next_sync_finds_lost_links(running: Town) -> None:
     assert standings(running) == {"ok"}
     service.redis.delete(service.keys.links(COURSE))
     assert standings(running) == {"orphan"}
-    assert passback(running, "links", "check").returncode == 1
+    assert running.passback("links", "check").returncode == 1
     running.forget_requests()
-    assert passback(running, "sync", COURSE).returncode == 0
+    assert running.passback("sync", COURSE).returncode == 0
     running.settle()
     assert [r for r in running.powerschool_requests() if r["method"] in ("PUT", "POST") and "/xte/" in r["path"]] == []
     assert service.links.of_course(COURSE) == lost
@@ -60,14 +47,14 @@ def test_the_next_sync_finds_lost_links(running: Town) -> None:
 def test_an_empty_redis_is_told_the_courses(running: Town) -> None:
     """Where no course is connected, the check asks for them; a dry run finds what there is and plans no write."""
     empty = {"PASSBACK_REDIS_PREFIX": "empty"}
-    assert passback(running, "links", "check", **empty).returncode == 2
-    plan = json.loads(passback(running, "sync", COURSE, "--dry-run", "--json", **empty).stdout)
+    assert running.passback("links", "check", **empty).returncode == 2
+    plan = json.loads(running.passback("sync", COURSE, "--dry-run", "--json", **empty).stdout)
     assert {step["step"] for step in plan["steps"]} <= {"adopt"}, plan["steps"]
 
 
 def test_a_course_that_is_not_there_is_left_out(running: Town) -> None:
     """The report says what Canvas said; an id that is no number is a usage error."""
-    tried = passback(running, "links", "check", "999999", "--json")
+    tried = running.passback("links", "check", "999999", "--json")
     assert tried.returncode == 1
     assert json.loads(tried.stdout)[0]["trouble"]["code"] == "canvas_course_gone"
-    assert passback(running, "links", "check", "one").returncode == 2
+    assert running.passback("links", "check", "one").returncode == 2

@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from shared.errors import ServiceUnavailable
 from shared.events.signatures import TrustedSenders
 from shared.ports.passback import ignore_count
 from shared.queues import Stream
+from tests.waiting import wait_until
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import without_settings
 from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog
@@ -220,13 +220,6 @@ def passback_sqs(endpoint: str, **settings: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "workers.cli", "sqs"], env=environ, stderr=subprocess.PIPE)
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
-
-
 @pytest.mark.slow
 def test_the_process_moves_events_and_ends_when_told(endpoint: str, sqs: Sqs) -> None:
     """`passback sqs` stores what comes, is seen alive, and ends with code 0 on SIGTERM."""
@@ -234,7 +227,7 @@ def test_the_process_moves_events_and_ends_when_told(endpoint: str, sqs: Sqs) ->
         process = passback_sqs(endpoint, REDIS_URL=server.url, CANVAS_ROOT_ACCOUNT_UUID=UUID, SQS_QUEUE_URL=sqs.url)
         try:
             sqs.send(event())
-            until(lambda: sqs.left() == 0)
+            wait_until(lambda: sqs.left() == 0)
             assert client.xlen(Keys().stream(Stream.GRADE_CHANGES)) == 1
             assert [key.decode().split("@")[0] for key in client.hkeys(Keys().heartbeats)] == ["sqs"]
             os.kill(process.pid, signal.SIGTERM)

@@ -1,14 +1,12 @@
 """Dropped connections of the sandbox PowerSchool, over real sockets."""
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 from powerschool_client import TEACHER, District, assignment
+
+from tests.integration.sandbox_server import served
 
 CREATE = f"/ws/xte/section/assignment/?users_dcid={TEACHER}"
 
@@ -16,19 +14,11 @@ CREATE = f"/ws/xte/section/assignment/?users_dcid={TEACHER}"
 @pytest.fixture(params=["asyncio", "uvloop"])
 def client(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     district = District()
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(district.app, loop=request.param, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with httpx.Client(base_url=url, headers=district.headers, trust_env=False) as client:
+    with (
+        served(district.app, loop=request.param) as url,
+        httpx.Client(base_url=url, headers=district.headers, trust_env=False) as client,
+    ):
         yield client
-    server.should_exit = True
-    thread.join()
-    listener.close()
 
 
 def test_a_lost_response_is_a_reset_after_the_commit(client: httpx.Client) -> None:

@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,17 +10,10 @@ import fakeredis
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.telemetry.systemd import notify_systemd
+from tests.waiting import wait_until
 from workers.runtime.heartbeat import HeartbeatThread
 
 OFTEN = timedelta(milliseconds=5)
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Return once it is so."""
-    give_up = time.monotonic() + 5
-    while not is_so():
-        assert time.monotonic() < give_up
-        time.sleep(0.002)
 
 
 def test_a_running_process_is_seen_until_it_ends() -> None:
@@ -29,7 +21,7 @@ def test_a_running_process_is_seen_until_it_ends() -> None:
     heartbeats = Heartbeats(fakeredis.FakeRedis(), Keys())
     heartbeat_thread = HeartbeatThread(heartbeats, "beat@here:1", every=OFTEN)
     heartbeat_thread.start()
-    until(lambda: bool(heartbeats.all()))
+    wait_until(lambda: bool(heartbeats.all()))
     heartbeat_thread.stop()
     assert heartbeats.all() == []
 
@@ -40,7 +32,7 @@ def test_a_process_that_does_not_do_its_work_is_not_alive() -> None:
     asked = []
     heartbeat_thread = HeartbeatThread(heartbeats, "worker@here:1", is_alive=lambda: bool(asked.append(1)), every=OFTEN)
     heartbeat_thread.start()
-    until(lambda: len(asked) > 2)
+    wait_until(lambda: len(asked) > 2)
     assert heartbeats.all() == []
     heartbeat_thread.stop()
 
@@ -54,7 +46,7 @@ def test_a_heart_outlives_a_redis_that_is_away() -> None:
     heartbeat_thread.start()
     time.sleep(0.02)
     server.connected = True
-    until(lambda: bool(heartbeats.all()))
+    wait_until(lambda: bool(heartbeats.all()))
     heartbeat_thread.stop()
 
 
