@@ -1,8 +1,7 @@
-"""Ends what a benchmark started, should the benchmark itself be killed before it could.
+"""Ends the processes of a benchmark that was killed.
 
-A signal that can be caught unwinds the benchmark, and whatever it started is ended on the way out. This process is for
-those that cannot be: it looks at the benchmark's descendants twice a second, and once the pipe from the benchmark is
-closed, which the kernel does for the dead too, it ends those that are still there.
+A signal that can be caught unwinds the benchmark, which then ends its processes. This process is for SIGKILL: it polls
+the benchmark's descendants twice a second, and ends them once the pipe from the benchmark is closed.
 """
 
 import contextlib
@@ -14,41 +13,41 @@ from collections.abc import Iterator
 
 import psutil
 
-LOOK_EVERY_S = 0.5
+POLL_INTERVAL_S = 0.5
 END_WITHIN_S = 5.0
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[None]:
-    """Have a keeper for as long as the block lasts. In a session of its own: no signal to this process's reaches it."""
+def keeper() -> Iterator[None]:
+    """Run a keeper while the block lasts, in a session of its own, so that no signal to this one reaches it."""
     command = [sys.executable, __file__, str(os.getpid())]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as keeper:
-        assert keeper.stdin is not None
-        assert keeper.stdout is not None
-        keeper.stdout.readline()
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
         try:
             yield
         finally:
-            keeper.stdin.close()
-            keeper.wait(timeout=2 * END_WITHIN_S + LOOK_EVERY_S)
+            process.stdin.close()
+            process.wait(timeout=2 * END_WITHIN_S + POLL_INTERVAL_S)
 
 
 def main() -> None:
-    """Look until the pipe closes; then end what is left."""
+    """Poll until the pipe closes; then end what is left."""
     benchmark = psutil.Process(int(sys.argv[1]))
     print("looking", flush=True)
     seen: set[psutil.Process] = set()
-    while not select.select([sys.stdin], [], [], LOOK_EVERY_S)[0]:
+    while not select.select([sys.stdin], [], [], POLL_INTERVAL_S)[0]:
         with contextlib.suppress(psutil.NoSuchProcess):
             seen |= set(benchmark.children(recursive=True))
-        # A process equals another only if it began at the same moment: a number used again is nobody we know.
+        # A process equals another only if it began at the same moment: a reused number is another process.
         seen = {process for process in seen if process.is_running() and process.pid != os.getpid()}
     end(seen)
 
 
 def end(processes: set[psutil.Process]) -> None:
-    """End them: politely, then for certain."""
+    """Terminate them, then kill what is left."""
     left = [process for process in processes if process.is_running()]
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""What a benchmark came to: figures, and marks that they are held to; printed, kept as JSON, compared."""
+"""The result of a benchmark: figures, and marks for them; printed, stored as JSON, compared."""
 
 import json
 import os
@@ -86,12 +86,12 @@ def as_json(results: Iterable[Result], described: Mapping[str, Any]) -> str:
 
 def read(path: Path) -> Mapping[str, Any]:
     """Return an earlier run: its `machine`, and its `results` by benchmark."""
-    kept: Mapping[str, Any] = json.loads(path.read_text())
-    return kept
+    earlier: Mapping[str, Any] = json.loads(path.read_text())
+    return earlier
 
 
 def stored_as(described: Mapping[str, Any], runs: Path = RUNS) -> Path:
-    """Return the file in which a run of today on this machine is kept: `<date>-<machine>.json`."""
+    """Return the file in which a run of today on this machine is stored: `<date>-<machine>.json`."""
     runs.mkdir(exist_ok=True)
     words = re.findall(r"[a-z0-9]+", f"{described['processor']} {described['cores']} cores".lower())
     return runs / f"{described['date']}-{'-'.join(words)}.json"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.benchmarks import outcome
-from tests.benchmarks.keeper import kept
+from tests.benchmarks.keeper import keeper
 from tests.benchmarks.outcome import Result
 from tests.benchmarks.passback import cost, engine, fold, growth, latency, memory, pace, reconcile, throttle
 from tests.benchmarks.provisioning import rosters
@@ -66,7 +66,7 @@ def main() -> int:
     if given.store and (given.quick or given.only):
         arguments.error("only a whole run of default sizes is stored")
     end_on_sigterm()
-    with kept():
+    with keeper():
         return _run(given)
 
 

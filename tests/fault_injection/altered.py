@@ -4,7 +4,7 @@
     python -m tests.fault_injection.altered --defect=writes_without_lease worker
     python -m tests.fault_injection.altered --constant=shared.adapters.redis.sync_queue.store:LEASE_DURATION=3 worker
 
-A suite that finds nothing proves something only if it finds what was planted.
+A suite must find these defects, or finding nothing proves nothing.
 """
 
 import argparse
@@ -20,30 +20,30 @@ from shared.errors import LeaseLost
 
 
 def put_clock_ahead(by: timedelta) -> None:
-    """Make this process believe in another time: our own clock, and Python's, which Celery asks."""
-    tell, own = time.time, shared.clock.SystemClock.now
+    """Set this process's time ahead: passback's clock, and Python's, which Celery uses."""
+    python_time, own = time.time, shared.clock.SystemClock.now
 
     def now(clock: shared.clock.SystemClock) -> datetime:
         return own(clock) + by
 
-    time.time = lambda: tell() + by.total_seconds()
+    time.time = lambda: python_time() + by.total_seconds()
     shared.clock.SystemClock.now = now  # type: ignore[method-assign]
 
 
 def set_constant(assignment: str) -> None:
     """Give a constant another value: `module:NAME=number`, in seconds where the constant is a duration.
 
-    For modules that nothing has imported yet: whoever imports the name later gets the new value.
+    The module must not be imported yet: later imports of the name get the new value.
     """
-    place, _, number = assignment.partition("=")
-    module, _, name = place.partition(":")
-    there = importlib.import_module(module)
-    kind = type(getattr(there, name))
-    setattr(there, name, timedelta(seconds=float(number)) if kind is timedelta else kind(number))
+    target, _, number = assignment.partition("=")
+    module_name, _, name = target.partition(":")
+    module = importlib.import_module(module_name)
+    kind = type(getattr(module, name))
+    setattr(module, name, timedelta(seconds=float(number)) if kind is timedelta else kind(number))
 
 
 def writes_without_lease() -> None:
-    """Let a worker write on after another one was given its course."""
+    """Let a worker continue to write after another one has leased its course."""
     from shared.adapters.redis.sync_queue.store import SyncQueue
     from shared.adapters.redis.values import Lease
 
@@ -57,13 +57,13 @@ def writes_without_lease() -> None:
 
 
 def swallows_changes_during_a_sync() -> None:
-    """Forget, at the end of a sync, what came in while it ran."""
+    """Delete, at the end of a sync, the changes that arrived while it ran."""
     from shared.adapters.redis.sync_queue.store import SyncQueue
     from shared.adapters.redis.values import Lease
 
     release = SyncQueue.release
 
-    def release_and_forget(store: SyncQueue, lease: Lease) -> bool:
+    def release_and_delete(store: SyncQueue, lease: Lease) -> bool:
         held = release(store, lease)
         keys = store._keys
         store._redis.delete(keys.pending(lease.course_id))
@@ -71,11 +71,11 @@ def swallows_changes_during_a_sync() -> None:
             store._redis.zrem(queue, lease.course_id)
         return held
 
-    SyncQueue.release = release_and_forget  # type: ignore[method-assign]
+    SyncQueue.release = release_and_delete  # type: ignore[method-assign]
 
 
 def forgets_work_of_outages() -> None:
-    """Take a system that is unwell for work that is done."""
+    """Record a sync during an outage as done."""
     from shared.adapters.redis.sync_queue.store import SyncQueue
     from shared.adapters.redis.values import Lease
 

@@ -1,7 +1,7 @@
-"""Everybody who wants to end or fill the web process, in one process: port, seconds. Prints what was done as JSON.
+"""All attacks on the web process, from one process: port, seconds. Prints the number of each attack as JSON.
 
-Each attack is a coroutine that goes on until its time is over. Nobody here knows a password. Several senders are made
-up in `X-Forwarded-For`, as behind a proxy that the web process trusts.
+Each attack is a coroutine that runs until its time is over, without a password. `X-Forwarded-For` names several
+senders, as behind a proxy that the web process trusts.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from contextlib import asynccontextmanager, suppress
 HOST = "127.0.0.1"
 CHUNKED = b"POST /events/canvas HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
 HALF = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n{"
-DOORS = (b"/sign-in", b"/courses/1/sync", b"/api/v1/courses/1/sync", b"/metrics", b"/livez", b"/events/canvas")
+PATHS = (b"/sign-in", b"/courses/1/sync", b"/api/v1/courses/1/sync", b"/metrics", b"/livez", b"/events/canvas")
 GARBAGE = (b"\x16\x03\x01\x02\x00" * 20, b"GET / HTTP/9.9\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n")
 BLOCK = 256_000
 
 
 class Attackers:
-    """All attacks on one port. `done` counts what each of them did."""
+    """All attacks on one port. `done` counts each of them."""
 
     def __init__(self, port: int, until: float) -> None:
         self._port = port
@@ -43,7 +43,7 @@ class Attackers:
             (4, "large bodies", self._large_body),
             (250, "silent", lambda: self._hold(b"")),
             (100, "half a head", lambda: self._hold(b"GET /livez HTTP/1.1\r\nHos")),
-            (180, "half a body", lambda: self._hold(HALF % self._random.choice(DOORS))),
+            (180, "half a body", lambda: self._hold(HALF % self._random.choice(PATHS))),
             (20, "guesses", self._guess),
             (4, "unread answers", self._read_nothing),
             (3, "garbage", lambda: self._ask(self._random.choice(GARBAGE))),
@@ -97,7 +97,7 @@ class Attackers:
             await reader.read()
 
     async def _guess(self) -> None:
-        """Guess the operator's password at one of its doors."""
+        """Guess the operator's password at a page that asks for it."""
         basic = b64encode(f"operator:{self._random.random()}".encode())
         sender = f"198.51.{self._random.randrange(256)}.{self._random.randrange(256)}".encode()
         path = self._random.choice((b"/metrics", b"/api/v1/status"))

@@ -1,4 +1,4 @@
-"""What breaks: one fault after another, chosen and timed by the dice; what was broken is mended when its time is up."""
+"""Injects one fault after another, of random kind and time, and repairs each after a while."""
 
 import random
 import signal
@@ -16,15 +16,15 @@ LOST_SCORE = "/ws/xte/score"
 
 @dataclass
 class Faults:
-    """Breaks things, and mends each of them later. At most one of each kind is broken at a time."""
+    """Injects faults and repairs each of them later. At most one of each kind is active at a time."""
 
     plant: Plant
     rng: random.Random
     count: Counter[str] = field(default_factory=Counter)
-    _mends: dict[str, tuple[float, Callable[[], None]]] = field(default_factory=dict)
+    _repairs: dict[str, tuple[float, Callable[[], None]]] = field(default_factory=dict)
 
     def strike(self) -> None:
-        """Break one thing."""
+        """Inject one fault."""
         kinds = {
             "worker killed": self._kill_worker,
             "beat killed": lambda: self.plant.kill("beat"),
@@ -49,24 +49,24 @@ class Faults:
         kinds[kind]()
         self.count[kind] += 1
 
-    def mend(self, *, everything: bool = False) -> None:
-        """Mend what has been broken for long enough, or everything."""
-        # Mending one thing may break it in another way, which is mended in its turn.
-        while over := [name for name, (until, _) in self._mends.items() if everything or time.monotonic() >= until]:
+    def repair(self, *, everything: bool = False) -> None:
+        """Repair the faults that have lasted long enough, or all."""
+        # A repair may inject another fault, which is repaired in the next pass.
+        while over := [name for name, (until, _) in self._repairs.items() if everything or time.monotonic() >= until]:
             for name in over:
-                _, mend = self._mends.pop(name)
-                mend()
+                _, repair = self._repairs.pop(name)
+                repair()
 
     @property
     def kills(self) -> int:
         """How many processes were killed, Redis among them."""
         return sum(count for kind, count in self.count.items() if kind.endswith("killed"))
 
-    def _later(self, name: str, delay_s: float, mend: Callable[[], None]) -> None:
-        self._mends[name] = (time.monotonic() + delay_s, mend)
+    def _later(self, name: str, delay_s: float, repair: Callable[[], None]) -> None:
+        self._repairs[name] = (time.monotonic() + delay_s, repair)
 
     def _throttle(self) -> None:
-        """Let PowerSchool permit a request per interval, which changes once before it is well again."""
+        """Let PowerSchool permit one request per interval; the interval changes once before the repair."""
         style = self.rng.choice(["403", "429"])
         first, then = (self.rng.choice(INTERVALS_MS) for _ in range(2))
 
@@ -78,19 +78,19 @@ class Faults:
 
     def _kill_worker(self) -> None:
         name = self.rng.choice(WORKERS)
-        if name not in self._mends:
+        if name not in self._repairs:
             self.plant.kill(name)
 
     def _stop_worker(self) -> None:
-        """Stop a worker for longer than its leases last, then let it go on as if nothing had happened."""
+        """Stop a worker for longer than its leases last, then let it continue."""
         name = self.rng.choice(WORKERS)
-        if not set(WORKERS) & self._mends.keys():
+        if not set(WORKERS) & self._repairs.keys():
             self.plant.processes.signal(name, signal.SIGSTOP)
             resume = self.plant.lease_s + self.rng.uniform(0.2, 1.5)
             self._later(name, resume, lambda: self.plant.processes.signal(name, signal.SIGCONT))
 
     def _kill_redis(self) -> None:
-        if "redis" not in self._mends:
+        if "redis" not in self._repairs:
             self.plant.redis.kill()
             self._later("redis", self.rng.uniform(0.1, 1.2), self.plant.redis.start)
 

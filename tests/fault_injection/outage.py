@@ -1,10 +1,10 @@
-"""A long outage while teachers work: no attempt is spent, nothing becomes a dead letter, and all of it arrives later.
+"""A long outage while teachers work: no attempt is spent, no dead letter is made, and every change arrives later.
 
     python -m tests.fault_injection.outage --seconds 120 --seed 1
 
-PowerSchool, then Canvas, goes through every way of being unwell that is known, each for its share of the time. Exit
-code 1 if an attempt was spent, a dead letter was made, more courses waited than there are, or PowerSchool does not
-equal what the rules demand once both are well again.
+PowerSchool, then Canvas, goes through every known kind of outage, each for its share of the time. Exit code 1 if an
+attempt was spent, a dead letter was made, more courses waited than there are, or PowerSchool does not equal what the
+rules demand once both are available again.
 """
 
 import argparse
@@ -31,7 +31,7 @@ THROTTLED_MS = 4000
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """What an outage came to."""
+    """The result of an outage."""
 
     seconds: float
     acts: int
@@ -45,27 +45,27 @@ class Outage:
 
     @property
     def is_clean(self) -> bool:
-        """Say whether the outage cost nothing but time."""
+        """Say whether the outage only delayed changes."""
         fits = self.most_waiting <= self.courses
         return self.settled and fits and not self.attempts_spent and not self.dead_letters and self.verdict.is_clean
 
 
 def outage(plant: Plant, seconds: float, seed: int) -> Outage:
-    """Let teachers work for so long while Canvas or PowerSchool is unwell, then let both be well again."""
+    """Let teachers work during outages of PowerSchool and Canvas, then make both available."""
     rng = random.Random(seed)
     teachers = Teachers(plant.stage, rng, FIRST_NEW_ID + seed * 1000)
     before, letters_before = not_ours(plant.stage), plant.service.dead_letters.count()
     spent_before, most_waiting = attempts_spent(plant), 0
-    ways = _ways(plant)
-    for break_it, mend in ways:
-        break_it()
-        until = time.monotonic() + seconds / len(ways)
+    kinds = _kinds(plant)
+    for begin, end in kinds:
+        begin()
+        until = time.monotonic() + seconds / len(kinds)
         while time.monotonic() < until:
             plant.tend()
             teachers.act()
             most_waiting = max(most_waiting, sum(plant.service.changes.counts()))
             time.sleep(rng.uniform(0.05, 0.3))
-        mend()
+        end()
     teachers.release()
     started = time.monotonic()
     settled = plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
@@ -76,8 +76,8 @@ def outage(plant: Plant, seconds: float, seed: int) -> Outage:
     )  # fmt: skip
 
 
-def _ways(plant: Plant) -> list[tuple[Callable[[], None], Callable[[], None]]]:
-    """Return how the systems are unwell: how each begins, and how it ends."""
+def _kinds(plant: Plant) -> list[tuple[Callable[[], None], Callable[[], None]]]:
+    """Return the kinds of outages: how each begins, and how it ends."""
     powerschool, canvas = plant.stage.powerschool_faults, plant.stage.canvas_faults
     everyone = {"error_rate": 1.0}
     of_powerschool: list[dict[str, object]] = [
@@ -111,9 +111,9 @@ def main() -> int:
         logs = wanted.logs or Path(scratch)
         logs.mkdir(parents=True, exist_ok=True)
         with running_plant(logs) as plant:
-            came_to = outage(plant, wanted.seconds, wanted.seed)
-    print(json.dumps(asdict(came_to), indent=2))
-    return 0 if came_to.is_clean else 1
+            result = outage(plant, wanted.seconds, wanted.seed)
+    print(json.dumps(asdict(result), indent=2))
+    return 0 if result.is_clean else 1
 
 
 if __name__ == "__main__":

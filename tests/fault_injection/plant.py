@@ -28,7 +28,7 @@ SETTLED_WITHIN_S = 60.0
 QUICK = {
     "PASSBACK_QUIET_PERIOD_S": "0.3",
     "PASSBACK_MAX_WAIT_S": "2",
-    # Many short waits: what is injected must delay a grade, and dead letters are another test's matter.
+    # Many short waits: faults must delay a grade, without dead letters.
     "PASSBACK_RETRY_WAITS_S": ",".join(["0.5"] * 4 + ["1"] * 16),
 }
 LEASE_S = 3
@@ -46,7 +46,7 @@ QUICK_CONSTANTS = (
 
 @dataclass
 class Plant:
-    """The running processes, and how to hurt them. Processes that end are started again by `tend`."""
+    """The running processes, and ways to end them. `tend` starts ended processes again."""
 
     redis: RedisServer
     stage: DemoClient
@@ -85,7 +85,7 @@ class Plant:
         self.processes.signal(name, how)
 
     def tend(self, leave: str = "") -> None:
-        """Start again what has ended, as a supervisor would, except `leave`; note what ended by itself."""
+        """Start again what has ended, as a supervisor would, except `leave`; record what ended by itself."""
         for name in self.commands:
             code = None if name == leave else self.processes.exit_code(name)
             if code is None:
@@ -106,14 +106,14 @@ class Plant:
         return True
 
     def is_at_rest(self) -> bool:
-        """Say whether no event, message or course is on its way."""
+        """Say whether no event, message or course is pending."""
         try:
-            return self.is_all_heard() and not any(self.service.changes.counts())
+            return self.has_aggregated_all() and not any(self.service.changes.counts())
         except RedisError:
             return False
 
-    def is_all_heard(self) -> bool:
-        """Say whether no event or message is on its way to its course."""
+    def has_aggregated_all(self) -> bool:
+        """Say whether no event or message is pending."""
         return not self.stage.outstanding_events() and not self.service.changes.pending_messages()
 
 

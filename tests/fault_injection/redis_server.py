@@ -15,7 +15,7 @@ READY_WITHIN_S = 10.0
 
 
 class RedisServer:
-    """A context manager: one redis-server on a private unix socket, durable against its own death."""
+    """A context manager: one redis-server on a private unix socket, durable across kills."""
 
     def __init__(self) -> None:
         program = shutil.which("redis-server")
@@ -52,7 +52,7 @@ class RedisServer:
                 time.sleep(0.01)
 
     def kill(self) -> None:
-        """Kill it as the kernel would: no farewell, nothing saved that was not saved before."""
+        """Kill it without a shutdown: nothing is saved that was not saved before."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(timeout=10)

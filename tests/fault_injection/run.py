@@ -1,13 +1,13 @@
-"""Teachers work while everything breaks; then PowerSchool must equal what the rules demand.
+"""Teachers work while faults are injected; then PowerSchool must equal what the rules demand.
 
     python -m tests.fault_injection.run --runs 12 --seconds 10 --seed 1
     python -m tests.fault_injection.run --recoveries 30 --defaults
     python -m tests.fault_injection.run --runs 5 --defect writes_without_lease
 
 `--recoveries` measures nothing but the time from a kill until the interrupted grade is there, `--defaults` with the
-settings an installation begins with. A planted `--defect` must be found: then every run that is not clean is right.
+default settings. A planted `--defect` must be found: then a run that is not clean is the expected result.
 
-A run with the same seed chooses the same deeds and faults; when they fall differs with the machine. Needs a
+A run with the same seed chooses the same actions and faults; their times differ with the machine. Needs a
 `redis-server` on PATH. Exit code 1 if a run ended in anything but agreement.
 """
 
@@ -38,15 +38,15 @@ from workers.runtime.signals import end_on_sigterm
 
 ACTS_IN_SILENCE = 12
 FIRST_NEW_ID = 1_000_000
-# Patient enough to outlast every injected outage, so that a missing grade is our loss and not an undelivered event.
+# Longer than every injected outage, so that a missing grade is not an undelivered event.
 EVENT_RETRY_WAITS_S = (0.5, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run came to. `settled` is false if it did not come to rest; recoveries are in seconds.
+    """The result of one run. `settled` is false if work was still pending; recoveries are in seconds.
 
-    `first` is the state after the dust settled, without any reconciliation unless Canvas gave events up
+    `first` is the state once nothing was pending, without any reconciliation unless Canvas gave events up
     (`undelivered`); `scene` is the state after one of `scenes.py`, `repaired` the one after events were lost
     altogether and one reconciliation.
     """
@@ -68,12 +68,12 @@ class Run:
 
     @property
     def is_clean(self) -> bool:
-        """Say whether everything promised was kept."""
+        """Say whether every promise held."""
         return self.settled and all(v.is_clean for v in self.verdicts) and not self.deaths
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """What was found, each time somebody looked."""
+        """All verdicts of the run."""
         return (self.first, self.scene, self.repaired)
 
     @property
@@ -87,9 +87,9 @@ class Run:
         return sum(len(verdict.stale) + len(verdict.backwards) for verdict in self.verdicts)
 
     @property
-    def untold(self) -> int:
-        """How many scores were written that no audit entry tells of."""
-        return sum(len(verdict.untold) for verdict in self.verdicts)
+    def unaudited(self) -> int:
+        """How many scores were written without an audit entry."""
+        return sum(len(verdict.unaudited) for verdict in self.verdicts)
 
     @property
     def doubled(self) -> int:
@@ -98,16 +98,16 @@ class Run:
 
 
 def run(plant: Plant, seed: int, seconds: float) -> Run:
-    """Let teachers work and things break for so many seconds; return what it came to once the dust has settled."""
+    """Let teachers work while faults are injected for so many seconds; return the result once nothing is pending."""
     rng = random.Random(seed)
     teachers = Teachers(plant.stage, rng, FIRST_NEW_ID + seed * 1000)
     faults = Faults(plant, rng)
     before = not_ours(plant.stage)
     plant.deaths.clear()
-    _forget_deliveries(plant)
+    _clear_deliveries(plant)
     _events(plant, drop=0.0)
 
-    _break_things(plant, teachers, faults, seconds)
+    _inject_faults(plant, teachers, faults, seconds)
     settled, settled_after_s = _settle(plant)
     undelivered = _undelivered(plant)
     if undelivered:
@@ -127,11 +127,11 @@ def run(plant: Plant, seed: int, seconds: float) -> Run:
     )  # fmt: skip
 
 
-def _break_things(plant: Plant, teachers: Teachers, faults: Faults, seconds: float) -> None:
+def _inject_faults(plant: Plant, teachers: Teachers, faults: Faults, seconds: float) -> None:
     until = time.monotonic() + seconds
     next_act = next_fault = time.monotonic()
     while (now := time.monotonic()) < until:
-        faults.mend()
+        faults.repair()
         plant.tend()
         if now >= next_act:
             teachers.act()
@@ -140,7 +140,7 @@ def _break_things(plant: Plant, teachers: Teachers, faults: Faults, seconds: flo
             faults.strike()
             next_fault = now + faults.rng.uniform(0.5, 1.8)
         time.sleep(0.01)
-    faults.mend(everything=True)
+    faults.repair(everything=True)
     teachers.release()
 
 
@@ -163,7 +163,7 @@ def _silence(plant: Plant, teachers: Teachers, before: list[Json]) -> Verdict:
 
 
 def _reconcile(plant: Plant) -> None:
-    """Give every course its turn, as one rolling pass does, without waiting for its hours to go by."""
+    """Enqueue every course, as one rolling pass does, without its waits."""
     s, tick = plant.service, timedelta(milliseconds=1)
     for _ in range(4):
         reconcile(s.changes, s.records, s.unknown_changes, s.clock, 16 * tick, tick)
@@ -179,7 +179,7 @@ def _events(plant: Plant, drop: float) -> None:
     plant.stage.http.put(f"{plant.stage.canvas_url}/_sandbox/events", json=settings).raise_for_status()
 
 
-def _forget_deliveries(plant: Plant) -> None:
+def _clear_deliveries(plant: Plant) -> None:
     plant.stage.http.delete(f"{plant.stage.canvas_url}/_sandbox/deliveries").raise_for_status()
 
 
@@ -189,7 +189,7 @@ def _undelivered(plant: Plant) -> int:
 
 
 def summary(runs: Sequence[Run]) -> dict[str, object]:
-    """Return what all runs came to together."""
+    """Return the totals of all runs."""
     recoveries = _recoveries([one.worker_recovery_s for one in runs], [one.redis_recovery_s for one in runs])
     return {
         "runs": len(runs),
@@ -199,7 +199,7 @@ def summary(runs: Sequence[Run]) -> dict[str, object]:
         "lost": sum(one.lost for one in runs),
         "doubled": sum(one.doubled for one in runs),
         "stale": sum(one.stale for one in runs),
-        "untold": sum(one.untold for one in runs),
+        "unaudited": sum(one.unaudited for one in runs),
         "dead_letters": sum(one.dead_letters for one in runs),
         **recoveries,
     }
@@ -215,7 +215,7 @@ def main() -> int:
     """Run from the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=12)
-    parser.add_argument("--seconds", type=float, default=10, help="length of the breaking, per run")
+    parser.add_argument("--seconds", type=float, default=10, help="duration of the faults, per run")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first run; the next ones count up")
     parser.add_argument("--recoveries", type=int, default=0, help="measure so many recoveries instead of runs")
     parser.add_argument("--defaults", action="store_true", help="run with default settings instead of quick ones")
@@ -243,7 +243,7 @@ def main() -> int:
 
 
 def _recover(plant: Plant, times: int) -> int:
-    """Kill a worker and Redis so many times; print how long the interrupted grades took."""
+    """Kill a worker and Redis so many times; print how long the interrupted grades took to arrive."""
     worker_s: list[float] = []
     redis_s: list[float] = []
     for number in range(times):
@@ -264,7 +264,7 @@ def _show(one: Run) -> None:
     print(
         f"seed {one.seed}: {one.acts} acts, {one.kills} kills, {sum(one.faults.values())} faults, "
         f"{one.undelivered} undelivered, at rest after {one.settled_after_s} s; lost {one.lost}, doubled "
-        f"{one.doubled}, stale {one.stale}, untold {one.untold}, dead {one.dead_letters}; recovery: worker "
+        f"{one.doubled}, stale {one.stale}, unaudited {one.unaudited}, dead {one.dead_letters}; recovery: worker "
         f"{one.worker_recovery_s} s, Redis {one.redis_recovery_s} s{'' if one.is_clean else '  NOT CLEAN'}",
         flush=True,
     )

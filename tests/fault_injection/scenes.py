@@ -1,4 +1,4 @@
-"""Moments that hide among many others: each played alone, so that no later change can make good what was lost in it."""
+"""Rare interleavings, each played alone, so that no later change can repair what was lost in it."""
 
 import random
 import signal
@@ -17,8 +17,13 @@ SUBMISSIONS = "/students/submissions"
 
 
 def play_one(plant: Plant, number: int, rng: random.Random) -> None:
-    """Play one of the scenes, in turn; then PowerSchool must equal what the rules demand, as after everything."""
-    scenes = (change_during_a_sync, outage_after_the_last_change, worker_back_from_the_dead, killed_under_a_write)
+    """Play the scene of that number; afterwards PowerSchool must equal what the rules demand."""
+    scenes = (
+        change_during_a_sync,
+        outage_after_the_last_change,
+        worker_continued_late,
+        killed_under_a_write,
+    )
     scenes[number % len(scenes)](plant, rng.randrange(200, 400) / 4)
 
 
@@ -26,12 +31,12 @@ def change_during_a_sync(plant: Plant, score: float) -> bool:
     """While a course syncs, one more score changes, and nothing after it. Return whether it was known in time."""
     _slow(plant)
     _meet_in_the_middle_of(plant, score)
-    plant.wait(plant.is_all_heard, SETTLED_WITHIN_S)
+    plant.wait(plant.has_aggregated_all, SETTLED_WITHIN_S)
     known = _known_changes(plant)
     _grade(plant, SECOND, score + 1)
     plant.wait(lambda: _known_changes(plant) > known or not _syncs(plant), SETTLED_WITHIN_S)
     in_time = _syncs(plant)
-    _well(plant)
+    _repair(plant)
     return in_time
 
 
@@ -41,10 +46,10 @@ def outage_after_the_last_change(plant: Plant, score: float) -> None:
     _grade(plant, FIRST, score)
     pause = plant.service.keys.pause("powerschool")
     plant.wait(lambda: bool(plant.service.redis.exists(pause)), SETTLED_WITHIN_S)
-    _well(plant)
+    _repair(plant)
 
 
-def worker_back_from_the_dead(plant: Plant, score: float) -> None:
+def worker_continued_late(plant: Plant, score: float) -> None:
     """A worker stops between reading and writing; another one writes a newer score; then the first one goes on."""
     dead, other = WORKERS
     plant.processes.signal(other, signal.SIGSTOP)
@@ -52,7 +57,7 @@ def worker_back_from_the_dead(plant: Plant, score: float) -> None:
     _meet_in_the_middle_of(plant, score)
     plant.processes.signal(dead, signal.SIGSTOP)
     plant.processes.signal(other, signal.SIGCONT)
-    _well(plant)
+    _repair(plant)
     _grade(plant, FIRST, score + 1)
     plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
     plant.processes.signal(dead, signal.SIGCONT)
@@ -60,7 +65,7 @@ def worker_back_from_the_dead(plant: Plant, score: float) -> None:
 
 
 def killed_under_a_write(plant: Plant, score: float) -> None:
-    """A worker stops while PowerSchool carries its write out, and is killed: nobody saw the answer."""
+    """A worker stops while PowerSchool carries its write out, and is killed before it reads the response."""
     killed, other = WORKERS
     _slow(plant)
     plant.processes.signal(other, signal.SIGSTOP)
@@ -72,7 +77,7 @@ def killed_under_a_write(plant: Plant, score: float) -> None:
     plant.processes.signal(killed, signal.SIGSTOP)
     plant.wait(lambda: len(plant.stage.writes()) > written, SETTLED_WITHIN_S)
     plant.kill(killed)
-    _well(plant)
+    _repair(plant)
     plant.processes.signal(other, signal.SIGCONT)
 
 
@@ -85,7 +90,7 @@ def _slow(plant: Plant) -> None:
     plant.stage.powerschool_faults(latency_ms=SLOW_MS)
 
 
-def _well(plant: Plant) -> None:
+def _repair(plant: Plant) -> None:
     plant.stage.powerschool_faults()
 
 

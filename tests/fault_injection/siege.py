@@ -4,8 +4,8 @@
 
 Measures the accepted events a second undisturbed, then with `attackers.py` beside them, and samples the memory of the
 process, which has to stay below the limit that `deploy` ships. Prints the result as JSON; ends with 1 if the process
-ended, outgrew its limit, or took less than a third of the undisturbed rate. With two cores or more, the web process has
-the first one, and all the others share the second.
+ended, exceeded its limit, or accepted less than a third of the undisturbed rate. With two cores or more, the web
+process has the first one, and all the others share the second.
 """
 
 import argparse
@@ -39,7 +39,7 @@ SAMPLE_EVERY_S = 0.05
 
 @dataclass
 class Siege:
-    """What came of it. `most_mb` is the largest resident memory of the web process, in units of 1,048,576 bytes."""
+    """The result. `most_mb` is the largest resident memory of the web process, in units of 1,048,576 bytes."""
 
     undisturbed_per_s: float = 0.0
     besieged_per_s: float = 0.0
@@ -164,7 +164,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _sampled(pid: int, result: Siege) -> Iterator[None]:
-    """Note the largest memory of the process; one that outgrows its limit is ended, as a container's is."""
+    """Record the largest memory of the process; kill it above its limit, as a container would."""
     over = threading.Event()
     web = psutil.Process(pid)
 
@@ -188,7 +188,7 @@ def _sampled(pid: int, result: Siege) -> Iterator[None]:
 
 
 def main() -> None:
-    """Run once and print what came of it."""
+    """Run once and print the result."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=600.0)
     result = run(arguments.parse_args().seconds)

@@ -1,4 +1,4 @@
-"""What teachers do in Canvas while things break: one random deed after another, the same for the same dice."""
+"""Random actions of teachers in Canvas, the same for the same random generator."""
 
 import random
 from collections.abc import Callable
@@ -36,15 +36,15 @@ class Teachers:
         }
 
     def act(self) -> None:
-        """Do one thing."""
-        deeds: list[Callable[[int], None]] = [
+        """Do one random action."""
+        actions: list[Callable[[int], None]] = [
             self._clear, self._excuse, self._create, self._hold_back, *[self._edit] * 2, *[self._grade] * 14,
         ]  # fmt: skip
-        self.rng.choice(deeds)(self.rng.choice(list(self.work)))
+        self.rng.choice(actions)(self.rng.choice(list(self.work)))
         self.acts += 1
 
     def release(self) -> None:
-        """Let go what is held back, so that the rules have one answer for everything."""
+        """Turn SIS sync on for every assignment, so that the rules have one result for each."""
         for course, assignment in sorted(self.held_back):
             self._change(course, assignment, post_to_sis=True)
         self.held_back.clear()

@@ -33,8 +33,8 @@ Written = tuple[object, int, Value]
 class Verdict:
     """Everything in which PowerSchool is not what the rules demand; ids only.
 
-    `backwards` are scores that were overwritten by an older value, even if they are right by now, `untold` scores that
-    were written without an audit entry.
+    `backwards` are scores that were overwritten by an older value, even if they are right by now, `unaudited` scores
+    that were written without an audit entry.
     """
 
     lost: tuple[str, ...] = ()
@@ -42,12 +42,12 @@ class Verdict:
     doubled: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     backwards: tuple[str, ...] = ()
-    untold: tuple[str, ...] = ()
+    unaudited: tuple[str, ...] = ()
 
     @property
     def is_clean(self) -> bool:
         """Say whether PowerSchool is what the rules demand."""
-        return not (self.lost or self.stale or self.doubled or self.outside or self.backwards or self.untold)
+        return not (self.lost or self.stale or self.doubled or self.outside or self.backwards or self.unaudited)
 
 
 def judge(stage: DemoClient, work: dict[int, list[int]], not_ours_before: list[Json], audit: Audit) -> Verdict:
@@ -83,8 +83,8 @@ def judge(stage: DemoClient, work: dict[int, list[int]], not_ours_before: list[J
                 doubled += [f"row {row['assignment_section_id']}" for row in known if row["name"] not in names]
     outside = _outside(rows, not_ours_before, stage)
     written = list(_written(stage, places))
-    backwards, untold = _backwards(stage, places, written), _untold(written, audit)
-    return Verdict(tuple(lost), tuple(stale), tuple(doubled), tuple(outside), tuple(backwards), tuple(untold))
+    backwards, unaudited = _backwards(stage, places, written), _unaudited(written, audit)
+    return Verdict(tuple(lost), tuple(stale), tuple(doubled), tuple(outside), tuple(backwards), tuple(unaudited))
 
 
 def not_ours(stage: DemoClient) -> list[Json]:
@@ -128,27 +128,27 @@ def _backwards(stage: DemoClient, places: Mapping[object, int], given: Sequence[
     return [f"{place[0]}/{place[1]}" for place, values in written.items() if not _in_order(values, history[place])]
 
 
-def _untold(given: Sequence[Written], audit: Audit) -> Iterator[str]:
-    """Yield each score that PowerSchool was given more often than the audit tells."""
+def _unaudited(given: Sequence[Written], audit: Audit) -> Iterator[str]:
+    """Yield each score that PowerSchool was given more often than the audit log records."""
     written = Counter((str(place), student, value) for place, student, value in given)
-    told = Counter(
+    audited = Counter(
         (str(entry.powerschool_assignment_section_id), score.student_dcid, (after.points, after.missing, after.exempt))
         for course in SECTIONS
         for entry in audit.of_course(str(course))
         for score in entry.scores
         if (after := score.after) is not None
     )
-    yield from (f"{place}/{student}" for place, student, _ in written - told)
+    yield from (f"{place}/{student}" for place, student, _ in written - audited)
 
 
 def _history(stage: DemoClient) -> dict[tuple[int, int], list[Value]]:
     """Return every value that teachers gave a score, in order, by assignment and STUDENTS.DCID."""
     history: dict[tuple[int, int], list[Value]] = defaultdict(list)
-    for deed in stage.actions:
-        if deed["do"] in ("grade", "excuse"):
-            student = student_dcid_of(int(str(deed["user_id"])) - user_id_of(0))
-            score = Decimal(str(deed.get("score") or 0))
-            history[int(str(deed["assignment_id"])), student].append((score, False, deed["do"] == "excuse"))
+    for action in stage.actions:
+        if action["do"] in ("grade", "excuse"):
+            student = student_dcid_of(int(str(action["user_id"])) - user_id_of(0))
+            score = Decimal(str(action.get("score") or 0))
+            history[int(str(action["assignment_id"])), student].append((score, False, action["do"] == "excuse"))
     return history
 
 

@@ -1,4 +1,4 @@
-"""What must never get out, and a search for it."""
+"""Values that must never leave the stores that may hold them, and a search for them."""
 
 from collections.abc import Iterable
 

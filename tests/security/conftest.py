@@ -1,4 +1,4 @@
-"""One town full of canaries, with every process there is, for all tests that need one."""
+"""An installation with every process, for the tests of this folder."""
 
 import time
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class GuardedTown:
 
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedTown]:
-    """Web, worker, beat and Flower over a Redis with a password, each writing whatever it can into its log."""
+    """Web, worker, beat and Flower over a Redis with a password, each logging at DEBUG."""
     logs = tmp_path_factory.mktemp("logs")
     with EmbeddedRedis() as server:
         with redis.Redis.from_url(server.url) as client:

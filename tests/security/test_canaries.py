@@ -24,14 +24,13 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 
 ASSIGNMENT = 1062
-# These hold the data itself: what was found and written, a reader's cache, the token that workers share, and a message
-# that nobody could read, as it came.
+# These hold the data itself: records, links, audit, caches, the token that workers share, and malformed messages.
 MAY_HOLD_DATA = {"record", "links", "audit", "cache", "token", "malformed"}
 
 
 @dataclass(frozen=True)
 class Day:
-    """A day full of canaries is over: what passed the broker meanwhile, and all the secrets there were."""
+    """The state after a day of canaries: the broker's messages, and every secret."""
 
     guarded: GuardedTown
     broker: list[str]
@@ -56,7 +55,7 @@ def day(guarded: GuardedTown) -> Day:
 
 
 def _play(guarded: GuardedTown) -> None:
-    """Let people do what they do: name things, score them, fail, and knock."""
+    """Name, score and fail with canaries, and send requests with canaries."""
     town = guarded.town
     town.stage.act(
         do="edit_assignment",
@@ -76,11 +75,11 @@ def _play(guarded: GuardedTown) -> None:
         town.stage.grade("refused", Ids.OUTAGE_COURSE, ASSIGNMENT, user, SCORE + number / 8)
         town.settle()
     town.stage.powerschool_faults()
-    _knock(town.web)
+    _send_requests(town.web)
 
 
-def _knock(web: str) -> None:
-    """Send what is accepted, and what is refused, with canaries in every place there is."""
+def _send_requests(web: str) -> None:
+    """Send accepted and rejected requests with canaries in every field."""
     metadata = {
         "event_name": "grade_change",
         "context_type": "Course",
@@ -101,7 +100,7 @@ def _knock(web: str) -> None:
 
 
 def poison(guarded: GuardedTown) -> None:
-    """Put a message that no worker can make out into Celery's own queue."""
+    """Put a message of an unknown task into a queue of Celery."""
     service = guarded.town.service
     properties = {
         "delivery_info": {"exchange": "", "routing_key": Queue.HOUSEKEEPING},
@@ -142,7 +141,7 @@ def broker_messages(guarded: GuardedTown) -> Iterator[list[str]]:
 
 
 def test_the_canaries_are_there_to_be_found(day: Day) -> None:
-    """The day went through: PowerSchool has the name and the score, and two things wait for a person."""
+    """PowerSchool has the name and the score, and there are two dead letters."""
     town = day.guarded.town
     held = json.dumps(town.stage.gradebook())
     assert WORK in held
@@ -153,7 +152,7 @@ def test_the_canaries_are_there_to_be_found(day: Day) -> None:
 
 
 def test_no_log_has_any(day: Day) -> None:
-    """Not in any process's lines, at their most talkative, nor in what they print when they end."""
+    """No line of any process at DEBUG holds a canary."""
     logs = {path.name: path.read_text() for path in day.guarded.logs.glob("*.log") if "sandbox" not in path.name}
     assert set(logs) == {"web.log", "worker.log", "beat.log", "flower.log"}
     assert all(logs.values())
@@ -161,7 +160,7 @@ def test_no_log_has_any(day: Day) -> None:
 
 
 def test_every_line_of_every_log_is_json(day: Day) -> None:
-    """Passback's, Celery's, beat's, uvicorn's and Flower's lines, each with what happened, when and how bad it is."""
+    """Every line of passback, Celery, uvicorn and Flower has event, level and timestamp."""
     lines = [
         (path.name, line)
         for path in day.guarded.logs.glob("*.log")
@@ -170,14 +169,14 @@ def test_every_line_of_every_log_is_json(day: Day) -> None:
     ]
     odd = [(name, line) for name, line in lines if not line.startswith('{"event"') and '"event"' not in line]
     assert odd == []
-    told = [(name, json.loads(line)) for name, line in lines]
-    assert all({"event", "level", "timestamp"} <= set(fields) for _, fields in told)
-    loggers = {str(fields.get("logger", "passback")).partition(".")[0] for _, fields in told}
+    parsed = [(name, json.loads(line)) for name, line in lines]
+    assert all({"event", "level", "timestamp"} <= set(fields) for _, fields in parsed)
+    loggers = {str(fields.get("logger", "passback")).partition(".")[0] for _, fields in parsed}
     assert loggers >= {"passback", "celery", "uvicorn"}
 
 
 def test_no_message_of_the_broker_has_any(day: Day) -> None:
-    """Messages, results and worker events carry ids; the poison alone, which is not ours, had more."""
+    """Messages, results and worker events carry ids only; the foreign message is excepted."""
     ours = [command for command in day.broker if "someone.elses" not in command]
     assert any("passback.sync_course" in command for command in ours)
     assert any("task-succeeded" in command or "celeryev" in command for command in ours)
@@ -185,7 +184,7 @@ def test_no_message_of_the_broker_has_any(day: Day) -> None:
 
 
 def test_no_page_of_flower_has_any(day: Day) -> None:
-    """Every page and every answer of its API."""
+    """No page and no response of Flower's API holds a canary."""
     guarded = day.guarded
     tasks: dict[str, Any] = guarded.ask_flower("/api/tasks").json()
     workers: list[Any] = guarded.ask_flower("/workers?json=1").json()["data"]
@@ -199,14 +198,14 @@ def test_no_page_of_flower_has_any(day: Day) -> None:
 
 
 def test_no_metric_has_any(day: Day) -> None:
-    """Labels are codes and templates."""
+    """Labels of metrics are codes and templates."""
     answer = httpx.get(f"{day.guarded.town.web}/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
     assert 'passback_dead_letters{cause="' in answer.text
     assert found(answer.text, day.canaries()) == []
 
 
 def test_nothing_in_redis_has_any_but_what_must(day: Day) -> None:
-    """Beside records, links, audit, caches and the shared token, keys and values are ids, codes and times."""
+    """Keys and values are ids, codes and times, except in records, links, audit, caches and the shared token."""
     service = day.guarded.town.service
     held = {
         key: _content(service.redis, key)
@@ -231,14 +230,14 @@ def _content(client: redis.Redis, key: str) -> str:
 
 @pytest.mark.parametrize("path", ["status", "dead-letters", "courses/x", "courses/102/history?since=Zephyrine"])
 def test_no_answer_about_the_installation_has_any(day: Day, path: str) -> None:
-    """Status, dead letters and refusals of the API; a course's own answer may name its assignments."""
+    """Status, dead letters and errors of the API hold no canary; a course's own response may name its assignments."""
     answer = httpx.get(f"{day.guarded.town.web}/api/v1/{path}", auth=OPERATOR)
     assert found(answer.text, day.canaries()) == []
 
 
 @pytest.mark.parametrize("command", ["status", "doctor", "dlq list"])
 def test_no_command_about_the_installation_prints_any(day: Day, command: str) -> None:
-    """Whoever looks over the operator's shoulder learns no name, score or secret."""
+    """The output holds no name, score or secret."""
     done = day.guarded.town.passback(*command.split(), "--json")
     assert done.stdout
     assert found(done.stdout + done.stderr, day.canaries()) == []

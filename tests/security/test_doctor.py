@@ -1,4 +1,4 @@
-"""`passback doctor` against real systems, whole and broken: what is wrong is named, nothing else is, and no secret."""
+"""`passback doctor` against real systems: it names exactly what is wrong, and no secret."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def problems(running: Town, **changed: str) -> dict[str, CheckResult]:
 
 
 def test_a_healthy_installation_passes(running: Town) -> None:
-    """Everything is ok, from the settings to the sections' SIS ids; it reads only, and prints JSON without a secret."""
+    """Every check is ok; the doctor only reads, and prints JSON without a secret."""
     running.forget_requests()
     done = running.passback("doctor", "--json", **environ(running))
     bad = [check for check in json.loads(done.stdout) if check["verdict"] != "ok" and check["check"] not in LEFT_BEHIND]
@@ -64,7 +64,7 @@ def test_a_healthy_installation_passes(running: Town) -> None:
 
 
 def test_a_wrong_token_fails_the_checks_that_need_it(running: Town) -> None:
-    """Canvas's checks fail, PowerSchool's do not, and the token is not printed."""
+    """A wrong token fails Canvas's checks only, and is not printed."""
     assert problems(running, CANVAS_TOKEN="canary-wrong-token") == {
         "canvas: token": CheckResult.FAIL,
         "canvas: fields": CheckResult.FAIL,
@@ -73,24 +73,24 @@ def test_a_wrong_token_fails_the_checks_that_need_it(running: Town) -> None:
 
 
 def test_ids_that_do_not_match_are_found_out(running: Town) -> None:
-    """A template that does not fit the district finds no section."""
+    """A SIS id template that finds no section fails the check of sections."""
     assert problems(running, SECTION_SIS_ID="X{section_dcid}") == {"ids: sections": CheckResult.FAIL}
 
 
 def test_a_token_that_may_not_import_is_told(running: Town) -> None:
-    """Grades go on without; provisioning will not, unless it is switched off."""
+    """A token without the import right is a warning, unless provisioning is switched off."""
     stranger = {"CANVAS_PROVISIONING_TOKEN": "canary-of-nobody"}
     assert problems(running, **stranger) == {"canvas: imports": CheckResult.WARN}
     assert problems(running, **stranger, PROVISION_SCHEDULE="") == {}
 
 
 def test_keys_out_of_reach_are_told(running: Town) -> None:
-    """Without them no event is believed."""
+    """Unreachable keys fail the check: every event would be rejected."""
     assert problems(running, LIVE_EVENTS_JWKS_URL="http://127.0.0.1:1/jwks") == {"live events: keys": CheckResult.FAIL}
 
 
 def test_pages_that_canvas_names_elsewhere_are_told(running: Town) -> None:
-    """They are read all the same, from the configured host."""
+    """Page links to another host are a warning; pages are read from the configured host."""
     running.stage.canvas_faults(link_origin="https://vanity.example")
     try:
         assert problems(running) == {"canvas: page links": CheckResult.WARN}
@@ -99,13 +99,13 @@ def test_pages_that_canvas_names_elsewhere_are_told(running: Town) -> None:
 
 
 def test_a_redis_that_is_away_fails_alone(running: Town) -> None:
-    """What needs Redis is not asked; its address's password is not printed."""
+    """An unavailable Redis fails its own check only, and its password is not printed."""
     away = "redis://:canary-password@127.0.0.1:1/0"
     assert problems(running, REDIS_URL=away) == {"redis": CheckResult.FAIL}
 
 
 def test_queries_that_do_not_run_are_named(running: Town) -> None:
-    """One is missing, one lacks a field: each fails its own check, and `status` shows them until they run again."""
+    """A missing query and one without a grant fail their own checks; `status` shows them until they run again."""
     missing = "org.passback.sync.provisioning.staff"
     refused = ["org.passback.sync.provisioning.enrollments", "org.passback.sync.roster.students"]
     running.stage.powerschool_faults(missing_queries=[missing], missing_grants=["cc.dateleft"])
@@ -137,7 +137,7 @@ def test_queries_that_do_not_run_are_named(running: Town) -> None:
 def test_the_learnt_rate_is_told_beside_the_configured_one(
     running: Town, learnt: str, told_ms: str, words: str
 ) -> None:
-    """A throttling PowerSchool is a speed: nothing fails, and whoever looks sees what it is."""
+    """A learnt rate is no failure; the check shows it beside the configured one."""
     with closing(Container(load(environ(running), Path("no.env")))) as service:
         # As it is learnt: without a limit that was throttled just now, the doctor's own requests would shorten it.
         rate = {"interval": learnt, "limit": float(learnt) / 1.07, "calm": service.redis.time()[0] * 1000}

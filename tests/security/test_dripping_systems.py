@@ -1,4 +1,4 @@
-"""Real processes and a Canvas that drips, never ends or packs gigabytes: it costs its own course, and no worker."""
+"""Real processes and a Canvas whose responses drip, never end or inflate: other courses are synced meanwhile."""
 
 import signal
 import time
@@ -13,7 +13,6 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 
-# With the bounds of exchanges and lists, a course holds the only thread for some of them; without, for the sandbox's.
 WAITS_AT_MOST_S = 90.0
 STOPS_WITHIN_S = 40.0
 TIMEOUT = {"shared.adapters.http.client:RESPONSE_TIMEOUT_S": 1}
@@ -34,7 +33,7 @@ def one_thread(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 @pytest.mark.parametrize("strange", STRANGE, ids=lambda each: str(each["how"]))
 def test_another_course_is_synced_meanwhile(one_thread: Town, strange: dict[str, object]) -> None:
-    """With one thread, whose first course gets the strange answers; no process ends."""
+    """A worker with one thread syncs another course while the first gets strange responses; no process ends."""
     here = one_thread
     here.stage.canvas_faults(strange=[{**strange, "path_prefix": f"/api/v1/courses/{Ids.OUTAGE_COURSE}/"}])
     here.forget_requests()
@@ -47,7 +46,7 @@ def test_another_course_is_synced_meanwhile(one_thread: Town, strange: dict[str,
 
 
 def _asked(here: Town) -> bool:
-    """Say whether a strange answer was met."""
+    """Say whether a strange response was sent."""
     log = here.stage.requests(here.stage.canvas_url)
     return any(f"/courses/{Ids.OUTAGE_COURSE}/" in str(each["path"]) for each in log)
 
@@ -58,7 +57,7 @@ def _written(here: Town) -> bool:
 
 
 def test_a_worker_ends_while_an_answer_drips(one_thread: Town) -> None:
-    """It is told to stop, and does."""
+    """SIGTERM ends a worker while a response drips."""
     here = one_thread
     drip = {"how": "drip", "seconds": 600, "path_prefix": "/api/v1/courses/"}
     here.stage.canvas_faults(strange=[drip])

@@ -1,6 +1,6 @@
-"""Answers that drip, never end or grow while they are read: each exchange ends by itself, and in time.
+"""Responses that drip, never end or inflate: each exchange ends in time.
 
-The server is of sockets alone, since no HTTP server sends what these answers are.
+The server uses sockets directly, since no HTTP server sends such responses.
 """
 
 import contextlib
@@ -29,10 +29,10 @@ from shared.errors import RequestRejected, ResponseTooLarge, ServiceUnavailable,
 TIMEOUT_S = 1.0
 # Longer than the pause between two bytes of a dripping answer.
 DRIP_TIMEOUT_S = 0.4
-# Without a bound over the exchange they would go on for DRIPPED_FOR_S. The machine may be slow.
+# Without a limit of the exchange they would last DRIPPED_FOR_S.
 BOUND_S = 12.0
 DRIPPED_FOR_S = 30
-MOST = 100_000
+MAX_BYTES = 100_000
 HEAD = b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\n"
 
 Act = Callable[[socket.socket], None]
@@ -80,7 +80,7 @@ def bare_bomb(client: socket.socket) -> None:
 
 
 def large(client: socket.socket) -> None:
-    whole(client, b"[" + b" " * MOST + b"]")
+    whole(client, b"[" + b" " * MAX_BYTES + b"]")
 
 
 def endless(client: socket.socket) -> None:
@@ -110,8 +110,8 @@ def bare(client: socket.socket) -> None:
     whole(client, packer.compress(b'[{"id": 1}]') + packer.flush(), b"deflate")
 
 
-class OpenGate:
-    """Lets every request through, and pauses for what concerns the whole system."""
+class OpenLimiter:
+    """A limiter that permits every request, and pauses for failures of the whole system."""
 
     def enter(self, again: Permit | None = None) -> Permit:
         return Permit("caller", has_failures=False)
@@ -127,7 +127,7 @@ class OpenGate:
 
 
 class Server:
-    """Answers each connection once, as `act` does, and hangs up."""
+    """Answers each connection once with `act`, and closes it."""
 
     def __init__(self, act: Act) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -178,14 +178,14 @@ def _closed() -> Iterator[None]:
 def api_of(
     server: Server, system: str = "powerschool", timeout_s: float = TIMEOUT_S, probe: str | None = None
 ) -> RemoteApi:
-    OPENED.append(RemoteApi(system, http_client(server.url, timeout_s), OpenGate(), SystemClock(), probe=probe))
+    OPENED.append(RemoteApi(system, http_client(server.url, timeout_s), OpenLimiter(), SystemClock(), probe=probe))
     return OPENED[-1]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("act", [drip_body, drip_chunks, drip_head, drip_interim, drip_refusal])
 def test_a_dripping_answer_is_given_up(served: Callable[[Act], Server], act: Act, method: str) -> None:
-    """A byte every moment is no silence, but it is no answer either: a timeout, of a write that may be done."""
+    """A dripping response is a timeout; the outcome of a write is unknown."""
     started = time.monotonic()
     with pytest.raises(TransientError) as caught:
         api_of(served(act), timeout_s=DRIP_TIMEOUT_S).send(method, "/slow")
@@ -194,7 +194,7 @@ def test_a_dripping_answer_is_given_up(served: Callable[[Act], Server], act: Act
 
 
 def test_the_time_of_the_work_ends_a_read_under_way(served: Callable[[Act], Server]) -> None:
-    """A read lasts no longer than the work that it is for; that Canvas is unwell is not concluded from it."""
+    """A read ends with the deadline of its work, and does not mark Canvas as unavailable."""
     api = api_of(served(drip_body), "canvas", 300.0, "/probe")
     started = time.monotonic()
     left = lambda: timedelta(seconds=max(0.0, 1 - time.monotonic() + started))  # noqa: E731
@@ -208,7 +208,7 @@ def test_the_time_of_the_work_ends_a_read_under_way(served: Callable[[Act], Serv
 def test_a_process_that_stops_waits_for_no_dripping_answer(
     served: Callable[[Act], Server], method: str, outcome_unknown: bool
 ) -> None:
-    """A read ends within a second or so, a write gets a few more; that it may be done is said."""
+    """A stop ends a read within about a second, a write within a few; the outcome of the write is unknown."""
     api = api_of(served(drip_body), "canvas", 300.0)
 
     def stop() -> None:
@@ -224,14 +224,14 @@ def test_a_process_that_stops_waits_for_no_dripping_answer(
 
 @pytest.mark.parametrize("act", [bomb, bare_bomb, large, endless])
 def test_an_answer_is_read_no_further_than_it_may_be_long(served: Callable[[Act], Server], act: Act) -> None:
-    """Whether it comes as it is, or packed."""
+    """A response over the limit is rejected, compressed or not."""
     with pytest.raises(ResponseTooLarge) as caught:
-        api_of(served(act)).send("GET", "/large", max_bytes=MOST)
+        api_of(served(act)).send("GET", "/large", max_bytes=MAX_BYTES)
     assert caught.value.cause == "powerschool_unexpected"
 
 
 def test_of_a_long_refusal_the_beginning_is_read(served: Callable[[Act], Server]) -> None:
-    """It is a refusal all the same."""
+    """A long refusal is read up to the limit, and is still a refusal."""
     with pytest.raises(RequestRejected) as caught:
         api_of(served(large_refusal)).send("PUT", "/refused")
     assert caught.value.status == 409
@@ -239,19 +239,19 @@ def test_of_a_long_refusal_the_beginning_is_read(served: Callable[[Act], Server]
 
 @pytest.mark.parametrize("act", [nested, cut_off])
 def test_what_is_packed_otherwise_than_asked_for_is_no_answer(served: Callable[[Act], Server], act: Act) -> None:
-    """One layer that the client knows."""
+    """Only one known layer of compression is accepted."""
     with pytest.raises(TransientError):
         api_of(served(act)).send("GET", "/odd")
 
 
 @pytest.mark.parametrize("act", [good, bare])
 def test_a_packed_answer_is_read(served: Callable[[Act], Server], act: Act) -> None:
-    """In both forms of `deflate` that servers send, and as gzip."""
+    """Gzip and raw deflate are decompressed."""
     assert api_of(served(act)).send("GET", "/good").body == [{"id": 1}]
 
 
 def test_a_connection_is_used_again(served: Callable[[Act], Server]) -> None:
-    """Reading answers in pieces costs no connections."""
+    """Two responses read in pieces use one connection."""
 
     def twice(client: socket.socket) -> None:
         good(client)
@@ -271,7 +271,7 @@ def paged(answers: Callable[[int], httpx.Response], asked: list[int]) -> PagedAp
 
     base = "https://canvas.test"
     http = http_client(base, TIMEOUT_S, transport=httpx.MockTransport(answer))
-    return PagedApi(RemoteApi("canvas", http, OpenGate(), SystemClock()), httpx.URL(base))
+    return PagedApi(RemoteApi("canvas", http, OpenLimiter(), SystemClock()), httpx.URL(base))
 
 
 def page(body: object, following: int) -> httpx.Response:
@@ -283,7 +283,7 @@ MAX_PAGES = 50
 
 @pytest.mark.parametrize(("body", "most"), [([{"id": 1}], MAX_PAGES), ([], MAX_EMPTY_PAGES + 1)])
 def test_pages_without_end_come_to_one(body: object, most: int) -> None:
-    """Full ones after their bound, empty ones much sooner."""
+    """A list ends at its page limit, a list of empty pages earlier."""
     asked: list[int] = []
     with pytest.raises(UnexpectedResponse):
         list(paged(lambda number: page(body, number), asked).pages("/x", {}, max_pages=MAX_PAGES))
@@ -291,7 +291,7 @@ def test_pages_without_end_come_to_one(body: object, most: int) -> None:
 
 
 def test_a_list_that_takes_too_long_is_not_read_in_smaller_pages() -> None:
-    """They would take longer."""
+    """A list over its time is not read again in smaller pages, which would take longer."""
     asked: list[int] = []
     api = paged(lambda number: page([{"id": 1}], number), asked)
     sizes = PageSizes(fakeredis.FakeRedis(), Keys("test"))
@@ -301,7 +301,7 @@ def test_a_list_that_takes_too_long_is_not_read_in_smaller_pages() -> None:
 
 
 def test_pages_that_are_too_large_are_read_in_smaller_ones() -> None:
-    """As those are that take too long."""
+    """Pages over the size limit are read in smaller ones."""
     tried: list[int] = []
 
     def read(rows: int) -> list[int]:

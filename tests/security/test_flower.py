@@ -1,4 +1,4 @@
-"""The real Flower: who gets in, what it shows, and that nobody can do anything with it."""
+"""The real Flower: access, content, and that it controls nothing."""
 
 import os
 from pathlib import Path
@@ -33,13 +33,13 @@ PAGES = ("/", "/tasks", "/broker", "/api/tasks", "/api/workers", "/metrics", "/h
 
 @pytest.mark.parametrize("auth", [None, ("operator", "wrong"), ("somebody", PASSWORD), ("operator", ""), ("é", "é")])
 def test_nobody_gets_in_without_the_password(guarded: GuardedTown, auth: tuple[str, str] | None) -> None:
-    """401 everywhere, also where Flower itself asks for nothing."""
+    """Every page answers 401, also those that Flower itself leaves open."""
     given = None if auth is None else tuple(part.encode() for part in auth)
     assert {guarded.ask_flower(page, auth=given).status_code for page in PAGES} == {401}  # type: ignore[arg-type]
 
 
 def test_the_operator_gets_in(guarded: GuardedTown) -> None:
-    """With the password, everything that reads answers."""
+    """With the password every reading page answers."""
     assert {page: guarded.ask_flower(page).status_code for page in PAGES[:-1]} == dict.fromkeys(PAGES[:-1], 200)
 
 
@@ -69,7 +69,7 @@ def controls(worker: str) -> list[str]:
 
 
 def test_nothing_can_be_controlled(guarded: GuardedTown) -> None:
-    """Even the operator shuts nothing down, revokes and starts nothing there; no method but reading is passed on."""
+    """Every control URL and every method but reading is 405, also for the operator."""
     worker = worker_of(guarded)
     answers = {(path, m): guarded.ask_flower(path, m).status_code for path in controls(worker) for m in ("POST", "GET")}
     assert set(answers.values()) == {405}, answers
@@ -102,7 +102,7 @@ def test_tasks_and_queues_read_well(guarded: GuardedTown) -> None:
 
 
 def test_no_password_is_in_an_argument_list(guarded: GuardedTown) -> None:
-    """`ps` shows nothing that opens anything."""
+    """No argument list of a process holds a secret."""
     children = psutil.Process(os.getpid()).children(recursive=True)
     lines = [" ".join(command_of(child)) for child in children]
     assert any("flower" in line for line in lines)
@@ -111,7 +111,7 @@ def test_no_password_is_in_an_argument_list(guarded: GuardedTown) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "passback.example"])
 def test_without_a_password_it_is_for_this_machine_only(host: str) -> None:
-    """It refuses to start on any other address, as a wrong configuration."""
+    """Without a password Flower refuses to start on any other address."""
     with pytest.raises(ConfigurationError, match="PASSBACK_OPERATOR_PASSWORD"):
         flower.flower(Celery(broker="memory://"), host, 0, None)
 
@@ -134,12 +134,12 @@ def test_a_page_elsewhere_cannot_pretend_to_be_here() -> None:
 
 
 def test_flower_is_seen_alive(guarded: GuardedTown) -> None:
-    """It has a heartbeat like every process."""
+    """Flower has a heartbeat like every process."""
     kinds = {beat.process.partition("@")[0] for beat in guarded.town.service.heartbeats.all() if not beat.is_stale}
     assert kinds >= {"web", "worker", "beat", "flower"}
 
 
-def test_the_door_names_its_realm(guarded: GuardedTown) -> None:
-    """A browser asks for the password."""
+def test_the_refusal_names_its_realm(guarded: GuardedTown) -> None:
+    """The 401 names a realm, so that a browser asks for the password."""
     answer = httpx.get(f"{guarded.flower}/")
     assert answer.headers["WWW-Authenticate"].startswith('Basic realm="passback"')

@@ -1,4 +1,4 @@
-"""Whatever Canvas and PowerSchool answer, in any of a sync's requests: it ends, in time, and no sink holds a name.
+"""Any response of Canvas or PowerSchool to any request of a sync: the sync ends in time, and no sink holds a name.
 
 A property over sizes, types, texts, values and pages; speeds are tested over sockets in `test_exchanges.py`, and with
 real processes in `test_dripping_systems.py`.
@@ -48,7 +48,7 @@ ROUTES = (
     ("PUT", SCORES),
 )
 
-# As JSON has them: numbers that no program keeps, texts that no one wrote.
+# Legal JSON with extreme numbers and texts.
 LITERALS = (
     "null", "true", "-1", "0", "1e999999999999999999999", "1e400", "-1E-9999999", "9" * 5000, "0." + "3" * 5000,
     f'"{SCORE}"', f'"{NAME}"', f'"{WORK}"', '""', '"\\ud800"', '"\\u0000"', '"\\u001b[31m"', '"0001-01-01T00:00:00Z"',
@@ -132,7 +132,7 @@ def everything(tmp_path: Path) -> tuple[Any, Any]:
 def test_whatever_is_answered_a_sync_ends_and_names_nobody(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, method: str, path: str, data: st.DataObject
 ) -> None:
-    """No exception leaves it, it takes a moment of the processor, and no canary is in any sink."""
+    """A sync raises nothing, uses little processor time, and leaves no canary in any sink."""
     installation, remote = everything(tmp_path)
     good = remote.answers[method, path][-1]
     remote.on(method, path, data.draw(answers(good), label="answer"))

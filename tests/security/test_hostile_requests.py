@@ -81,7 +81,7 @@ def test_odd_bodies_are_refused(guarded: GuardedTown, path: str) -> None:
 
 
 def test_odd_requests_are_refused(guarded: GuardedTown) -> None:
-    """What is no HTTP, or HTTP bent out of shape, gets a 4xx or nothing; the process lives and serves others."""
+    """Invalid HTTP gets a 4xx or nothing; the process serves others afterwards."""
     address = address_of(guarded.town.web)
     answers = {request[:60]: exchange(address, request)[:12] for request in RAW}
     bad = {request: answer for request, answer in answers.items() if answer and answer[9:10] not in b"24"}
@@ -92,7 +92,7 @@ def test_odd_requests_are_refused(guarded: GuardedTown) -> None:
 
 @pytest.mark.parametrize("since", ["NaN", "\x00", "9" * 5000, "-271821-01-01", "2026-02-30", "\U0001f600"])
 def test_odd_questions_to_the_api_are_refused(guarded: GuardedTown, since: str) -> None:
-    """422 and the like, not a server error."""
+    """Invalid parameters are 4xx, not a server error."""
     with httpx.Client(base_url=guarded.town.web, auth=OPERATOR, timeout=20) as http:
         asked = {"since": since, "limit": since, "assignment_id": since, "student_sis_id": since}
         statuses = [http.get("/api/v1/courses/1/history", params={k: v}).status_code for k, v in asked.items()]
@@ -100,7 +100,7 @@ def test_odd_questions_to_the_api_are_refused(guarded: GuardedTown, since: str) 
 
 
 def test_hostile_requests_do_not_grow_it(guarded: GuardedTown) -> None:
-    """After thousands of them the process has about the memory it had."""
+    """Thousands of hostile requests leave the memory of the process about as it was."""
     address, path = address_of(guarded.town.web), PATHS[0]
 
     def assault(rounds: int) -> None:

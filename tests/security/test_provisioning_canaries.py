@@ -1,4 +1,4 @@
-"""Names and addresses of rosters go to Canvas and into the rows kept for a rollback, and nowhere else."""
+"""Names and addresses of rosters go to Canvas and into the rows stored for a rollback, and nowhere else."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("provisioning-canaries")
 
 SURNAME = "Quackenbush"
 PEOPLE = (STUDENT, SURNAME, MAIL, "canary.example")
-# What Canvas was given, and what it said about it, for signed-in people: see the privacy guide.
+# The rows sent to Canvas, and its messages about them, for signed-in people: see the privacy guide.
 MAY_HOLD_NAMES = ("provisioning:rows:", "provisioning:troubles:")
 
 

@@ -1,4 +1,4 @@
-"""Guessing passwords at every door, and stealing sessions."""
+"""Password guessing at every sign-in, and stolen sessions."""
 
 import asyncio
 import hashlib
@@ -55,7 +55,7 @@ async def statuses(asked: Authenticator, attempts: list[tuple[str, str, str]]) -
 
 
 def test_a_stolen_cookie_opens_nothing_after_signing_out() -> None:
-    """Neither the pages nor the API: the session ended, not only the browser's cookie."""
+    """Signing out ends the session on the server, for the pages and the API."""
     site = Site()
     browser = site.browser("operator")
     stolen = Browser(site.app, cookies=httpx.Cookies(browser.cookies))
@@ -67,7 +67,7 @@ def test_a_stolen_cookie_opens_nothing_after_signing_out() -> None:
 
 
 def test_signing_in_again_ends_the_browser_s_session_before() -> None:
-    """Whoever copied the cookie of a shared computer loses it with the next sign-in there."""
+    """A sign-in in the same browser ends the earlier session."""
     site = Site()
     browser = site.browser("operator")
     stolen = Browser(site.app, cookies=httpx.Cookies(browser.cookies))
@@ -76,7 +76,7 @@ def test_signing_in_again_ends_the_browser_s_session_before() -> None:
 
 
 def test_a_session_has_an_end_on_the_server() -> None:
-    """Whatever a browser does with its cookie."""
+    """Redis expires a session, whatever a browser does with its cookie."""
     site = Site()
     site.browser("operator")
     (key,) = site.service.redis.scan_iter(f"{site.service.keys.prefix}:session:*")
@@ -84,7 +84,7 @@ def test_a_session_has_an_end_on_the_server() -> None:
 
 
 def test_neither_cookie_nor_redis_lets_somebody_guess_the_password() -> None:
-    """The cookie is random, and what Redis holds is a digest with a key that is not in it."""
+    """The cookie is random, and Redis holds a digest with a key that is not in Redis."""
     site = Site(SESSION_SECRET="a secret of the settings, not in Redis")
     browser = site.browser("operator")
     cookie = browser.cookies[COOKIE]
@@ -111,7 +111,7 @@ def test_a_viewer_does_not_guess_the_operator_s_password() -> None:
 
 
 def test_parallel_guesses_are_counted_before_they_are_checked() -> None:
-    """Of sixty at once, from one sender, no more are checked than one after the other would be."""
+    """Sixty parallel guesses of one sender are checked no more often than sequential ones."""
     asked = authenticator()
     tried = asyncio.run(statuses(asked, [("operator", f"wrong {n}", SENDER) for n in range(60)]))
     assert tried[401] <= MAX_GUESSES
@@ -120,13 +120,13 @@ def test_parallel_guesses_are_counted_before_they_are_checked() -> None:
 
 
 def test_parallel_right_passwords_are_no_guesses() -> None:
-    """A program that calls the API often at once gets in each time."""
+    """Parallel calls with the right password all succeed."""
     attempts = [("operator", PASSWORD, SENDER)] * MAX_WAITING_PER_SENDER
     assert asyncio.run(statuses(authenticator(), attempts)) == {200: MAX_WAITING_PER_SENDER}
 
 
 def test_checking_hashes_leaves_the_event_loop_alone() -> None:
-    """While checks hang, the loop goes on; what is more than may wait is refused at once."""
+    """While checks hang, the event loop continues; requests over the queue limit get 503 at once."""
     asked = authenticator(OPERATOR_PASSWORD=hashed("another password"))
     hangs, checking = threading.Event(), Counter[str]()
 
@@ -177,12 +177,12 @@ def test_checking_hashes_leaves_the_event_loop_alone() -> None:
     ],
 )
 def test_the_sender_is_the_right_most_address_that_is_no_proxy(peer: str, forwarded: list[str], sender: str) -> None:
-    """As one line or several, with ports and brackets; an IPv6 network counts as one sender."""
+    """Header lines, ports and brackets are parsed; an IPv6 network counts as one sender."""
     assert Proxies(settings(PROXY_ADDRESSES="10.0.0.0/24")).sender_of(peer, forwarded) == sender
 
 
 def test_a_client_s_own_proxy_headers_count_for_nothing() -> None:
-    """Where the proxy adds lines of its own: neither TLS nor groups are the client's to choose."""
+    """A client cannot choose TLS or groups with header lines of its own."""
     site = Site(
         OPERATOR_PASSWORD="", VIEWER_PASSWORD="", PROXY_ADDRESSES="10.1.0.0/16",
         PROXY_HEADERS="X-User,X-Groups", PROXY_ROLES="operator:it,viewer:staff",
@@ -197,7 +197,7 @@ def test_a_client_s_own_proxy_headers_count_for_nothing() -> None:
 
 @pytest.mark.parametrize("scheme", ["operator", "viewer", "root", "bearer"])
 def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
-    """As the sign-in does, passwords and tokens alike, with one line in the log for all of them."""
+    """Guesses of passwords and tokens at the metrics are limited, with one log line for all."""
     made = settings(METRICS_TOKEN="a-token-for-prometheus", CANVAS_ROOT_ACCOUNT_UUID="a-district")
     redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
     page = MetricsPage(lambda: b"", made, Authenticator(made, redis, Keys()))
@@ -217,7 +217,7 @@ def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture
 
 
 def test_flower_limits_guesses_and_is_the_operator_s() -> None:
-    """The same count, over the same Redis; a viewer's password is right there and opens nothing."""
+    """Flower counts guesses in the same Redis; a viewer's password gets 403."""
     asked = authenticator()
     guard = AuthGuard(asked, "Basic inner", Proxies(settings()))
     status = partial(rejection, guard, "flower.example")
@@ -229,7 +229,7 @@ def test_flower_limits_guesses_and_is_the_operator_s() -> None:
 
 
 def test_while_redis_is_away_nobody_guesses() -> None:
-    """What cannot be counted is not checked: 503."""
+    """Without Redis a password is not checked: 503."""
     site = Site()
     site.service.redis.connection_pool.connection_kwargs["server"].connected = False
     answer = site.browser().get("/api/v1/status", auth=("operator", PASSWORD.encode()))

@@ -1,4 +1,4 @@
-"""Single limits at single doors: redirects, readiness, unknown ids, exports."""
+"""Redirects, readiness, unknown ids and exports."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ ODD_IDS = [
 @pytest.mark.parametrize("path", ["/courses/", "/sign-in/", "/dead-letters/", "/api/v1/status/", "/api/v1/courses/1/"])
 @pytest.mark.parametrize("account", [None, "operator"])
 def test_no_redirect_leads_to_the_host_that_a_request_names(path: str, account: str | None) -> None:
-    """Wherever one leads, it is a path of ours."""
+    """A redirect leads to a path of this server."""
     site = Site()
     browser = site.browser(account)
     browser.headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
@@ -44,7 +44,7 @@ def test_no_redirect_leads_to_the_host_that_a_request_names(path: str, account: 
 
 @pytest.mark.redis
 def test_an_unknown_dead_letter_is_not_found() -> None:
-    """Whatever its id looks like: there is none, and Redis is not to blame."""
+    """An id of any shape without a dead letter is not found, without an error of Redis."""
     with EmbeddedRedis() as server, redis.Redis.from_url(server.url) as admin:
         messages = DeadMessages(admin, Keys())
         for letter_id in ODD_IDS:
@@ -57,7 +57,7 @@ def test_an_unknown_dead_letter_is_not_found() -> None:
 
 @pytest.mark.parametrize("letter_id", [*ODD_IDS, "1-2", "x", "course:1"])
 def test_an_unknown_dead_letter_is_404(letter_id: str) -> None:
-    """On the pages and in the API, to look at or to act on."""
+    """Pages and API answer 404, to read and to act."""
     site = Site()
     api = Browser(site.app, headers={"X-Requested-With": "test"})
     auth = ("operator", PASSWORD.encode())
@@ -90,7 +90,7 @@ def asked(url: str, meanwhile: Callable[[redis.Redis], object]) -> tuple[int, in
 @pytest.mark.redis
 @pytest.mark.parametrize("state", ["full", "read-only", "without replicas"])
 def test_readiness_means_that_something_can_be_stored(state: str) -> None:
-    """A Redis that answers a ping and takes nothing is not ready."""
+    """A Redis that accepts no write makes the process not ready."""
 
     def break_it(admin: redis.Redis) -> None:
         if state == "full":
@@ -111,7 +111,7 @@ def mode(path: Path) -> int:
 
 @pytest.mark.parametrize("existing", [None, 0o644, 0o666])
 def test_an_export_is_its_owner_s_alone(tmp_path: Path, existing: int | None) -> None:
-    """Also where a file was there that others could read, and may have open."""
+    """An export has mode 600, also in place of a file that others could read."""
     path = tmp_path / "export.csv"
     if existing is not None:
         path.write_text("old")
@@ -128,7 +128,7 @@ def test_an_export_is_its_owner_s_alone(tmp_path: Path, existing: int | None) ->
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "directory", "pipe"])
 def test_an_export_follows_no_link(tmp_path: Path, kind: str) -> None:
-    """Nor does it write to what is no file; what the link leads to is as it was."""
+    """An export refuses links, directories and pipes, and leaves a link's target alone."""
     path, elsewhere = tmp_path / "export.csv", tmp_path / "elsewhere"
     if kind == "directory":
         path.mkdir()
@@ -144,7 +144,7 @@ def test_an_export_follows_no_link(tmp_path: Path, kind: str) -> None:
 
 
 def test_an_export_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    """A half of it is worth nothing."""
+    """A failed export leaves the old file."""
     path = tmp_path / "export.csv"
     path.write_text("old")
 

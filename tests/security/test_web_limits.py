@@ -1,4 +1,4 @@
-"""What one client, or many, can make the web process hold: connections, heads, bodies, trailers, answers, log lines."""
+"""Limits of the web process: connections, heads, bodies, trailers, responses, log lines, and values of events."""
 
 import asyncio
 import json
@@ -111,7 +111,7 @@ POST = b"POST /events/canvas HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" 
     ],
 )
 def test_what_never_ends_fills_no_memory(process: tuple[psutil.Process, Address], head: bytes, unit: bytes) -> None:
-    """Several megabytes on each of four connections whose answers nobody reads; others are answered meanwhile."""
+    """Megabytes on each of four connections without a reader leave the memory bounded; others are answered."""
     web, address = process
     before = web.memory_info().rss / 1e6
     pouring = [threading.Thread(target=pour, args=(address, head, unit, 9)) for _ in range(4)]
@@ -126,7 +126,7 @@ def test_what_never_ends_fills_no_memory(process: tuple[psutil.Process, Address]
 
 
 def test_pipelined_requests_get_one_answer() -> None:
-    """The one that was under way is answered, and says that the connection ends; a client sends the others again."""
+    """The request in progress is answered with `connection: close`; a client sends the others again."""
     with server(Limits()) as address:
         answer = exchange(address, LIVEZ * 50)
     assert answer.count(b"HTTP/1.1 200") == 1
@@ -144,13 +144,13 @@ def test_pipelined_requests_get_one_answer() -> None:
     ],
 )
 def test_heads_and_trailers_have_a_size(request_: bytes, status: bytes) -> None:
-    """A hundred headers, trailers counted alike, and 64 KB."""
+    """Heads and trailers are limited to a hundred lines and 64 KB."""
     with server(Limits()) as address:
         assert exchange(address, request_)[9:12] == status
 
 
 def test_too_many_connections_make_room() -> None:
-    """Those that wait for their client for longest are ended: silent ones, half a head, half a body, a kept one."""
+    """Connections that wait longest for their client are closed: silent ones, half a head, half a body, a kept one."""
     beginnings = [b"", b"GET /livez HTT", b"POST /sign-in HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", LIVEZ]
     with server(Limits(connections=8)) as address, ExitStack() as stack:
         held = [stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(12)]
@@ -163,7 +163,7 @@ def test_too_many_connections_make_room() -> None:
 
 
 class Slow:
-    """An application whose answers are large, or wait until they may go on."""
+    """An application whose responses are large, or wait for a signal."""
 
     def __init__(self) -> None:
         self.may_go_on = threading.Event()
@@ -178,7 +178,7 @@ class Slow:
 
 
 def test_an_answer_that_nobody_reads_is_dropped() -> None:
-    """Also when the server closed the connection already and only the answer is left."""
+    """A response without a reader is dropped, also after the server closed the connection."""
     with server(Limits(unread_s=0.5), Slow()) as address, ExitStack() as stack:
         held = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(2)]
         held[0].sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -199,7 +199,7 @@ def _rest(connection: socket.socket) -> int:
 
 
 def test_others_have_places_and_receivers_do_not_need_one() -> None:
-    """What takes long to answer holds up its like alone: the next gets 503, the health checks go on."""
+    """Slow requests over the limit get 503; health checks are answered."""
     slow = Slow()
     with server(Limits(), slow) as address, ExitStack() as stack:
         held = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(3)]
@@ -218,7 +218,7 @@ def test_others_have_places_and_receivers_do_not_need_one() -> None:
 
 @pytest.mark.parametrize("path", [b"/sign-in", b"/courses/1/sync", b"/api/v1/courses/1/sync", b"/metrics", b"/livez"])
 def test_a_body_that_never_comes_is_not_waited_for(path: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """408 at every door, and one short line in the log for all of them, also where the client hangs up."""
+    """A missing body is 408 on every path, with one short log line for all, also if the client disconnects."""
     half = b"POST " + path + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nab"
     with server(Limits(), Slow()) as address, caplog.at_level(logging.WARNING), ExitStack() as stack:
         held = [stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(5)]
@@ -234,7 +234,7 @@ def test_a_body_that_never_comes_is_not_waited_for(path: bytes, caplog: pytest.L
 
 
 def test_the_server_s_own_lines_are_limited() -> None:
-    """What is no HTTP is one line in ten seconds; two defects at two places are two lines."""
+    """Invalid HTTP is one log line in ten seconds; exceptions at two places are two lines."""
     written = logging.getLogger("tests.a_server")
     kept: list[logging.LogRecord] = []
     keeper = logging.Handler()
@@ -253,7 +253,7 @@ def test_the_server_s_own_lines_are_limited() -> None:
 
 
 def test_a_head_that_never_ends_is_not_waited_for() -> None:
-    """408 for one that dribbles in, the same for silence; a proper request on the same server is answered."""
+    """A slow head and a silent connection get 408; a proper request is answered."""
     with (
         server(Limits(head_s=0.4)) as address,
         socket.create_connection(address) as slow,
@@ -273,7 +273,7 @@ def test_a_head_that_never_ends_is_not_waited_for() -> None:
 
 
 def test_a_head_may_not_fill_the_memory() -> None:
-    """431 once it is larger than any honest one, whether as many lines or as one."""
+    """A head over the limit gets 431, as many lines or as one."""
     with server(Limits(head_s=5)) as address:
         begin = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
         many = exchange(address, begin + b"X-Long: 12345678\r\n" * 200_000)
@@ -281,7 +281,7 @@ def test_a_head_may_not_fill_the_memory() -> None:
     assert {many[:12], one[:12]} <= {b"HTTP/1.1 431", b""}
 
 
-def test_a_kept_connection_has_patience_for_each_request() -> None:
+def test_each_head_of_a_kept_connection_is_timed() -> None:
     """A second request on the same connection is answered, and its head is timed anew."""
     request = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -318,7 +318,7 @@ IDS = ("course_id", "context_type", "context_id", "assignment_id", "course_secti
 def test_no_value_gets_past_the_receivers_as_anything_but_an_id(
     metadata: dict[str, object], body: dict[str, object], exp: object
 ) -> None:
-    """Whatever stands in an event's fields, the answer is a promised one, and a stored message holds digits alone."""
+    """Any value in an event gives 202 or 400, and a stored message holds only digits."""
     to = Receivers(live_events_allow_unsigned=True)
     event = {"metadata": {**metadata, "root_account_uuid": UUID}, "body": body, "exp": exp}
     answer = asyncio.run(to.post("/events/canvas", json.dumps(event).encode()))
@@ -329,7 +329,7 @@ def test_no_value_gets_past_the_receivers_as_anything_but_an_id(
 
 
 def test_the_web_process_serves_with_that_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `passback web` hands to uvicorn is the bounded one."""
+    """`passback web` runs uvicorn with the bounded protocol."""
     given: dict[str, object] = {}
     monkeypatch.setattr(uvicorn, "run", lambda _app, **options: given.update(options))
     serve(object(), "127.0.0.1", 0)

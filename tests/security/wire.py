@@ -1,4 +1,4 @@
-"""Bytes as they are, to a server on this machine, and what its processes were started with."""
+"""Raw requests to a server on this machine, requests to Flower's guard, and arguments of processes."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from workers.web.flower import AuthGuard
 
 
 def exchange(address: tuple[str, int], request: bytes, timeout_s: float = 5.0) -> bytes:
-    """Return what the server answers to these bytes, nothing if it just hangs up."""
+    """Return what the server answers to these bytes, nothing if it closes the connection."""
     with socket.create_connection(address, timeout=timeout_s) as connection:
         try:
             connection.sendall(request)

@@ -51,7 +51,7 @@ TERMS = ((3600, "Year", FIRST_DAY, date(2027, 5, 28)), (3601, "S1", FIRST_DAY, d
          (3602, "S2", date(2027, 1, 11), date(2027, 5, 28)))  # fmt: skip
 CLASSES_EACH, CLASS_SIZE = 6, 30
 MAX_IMPORTS_AT_FIRST, MAX_IMPORTS_A_DAY = 30, 5
-MOST_TICKS = 1_000
+MAX_TICKS = 1_000
 
 
 @dataclass
@@ -215,7 +215,7 @@ class Bench:
         canvas.requests = canvas.sent = canvas.applied = canvas.bytes = canvas.remasters = 0
         imports, began = len(canvas.imports), time.monotonic()
         run = self._service.provision_runs.open(RunKind.ROSTER, cause, self._clock.now())
-        for _ in range(MOST_TICKS):
+        for _ in range(MAX_TICKS):
             self._service.provisioning.provisioner.tick()
             run = self._service.provision_runs.find(run.id) or run
             if not run.state.is_open:

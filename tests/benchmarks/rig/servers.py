@@ -22,8 +22,8 @@ WATCH = "/_benchmark"
 class Watched:
     """ASGI middleware around a whole sandbox: counts how many requests to its API are under way at once.
 
-    `GET /_benchmark` tells the highest number since `DELETE /_benchmark`, and how many events are on their way: the
-    sandbox's own control plane tells that too, but together with all it holds, which keeps it from its real work.
+    `GET /_benchmark` shows the highest number since `DELETE /_benchmark`, and how many events are on their way: the
+    sandbox's own control plane shows that too, but with its whole state, which takes time.
     """
 
     app: ASGIApp
@@ -35,13 +35,13 @@ class Watched:
         """Pass the request on, counted from its first byte to the last of its answer."""
         path = str(scope.get("path", ""))
         if scope["type"] == "http" and path == WATCH:
-            await self._tell(scope)(scope, receive, send)
+            await self._show(scope)(scope, receive, send)
         elif scope["type"] != "http" or path.startswith(CONTROL_PREFIX):
             await self.app(scope, receive, send)
         else:
             await self._count(scope, receive, send)
 
-    def _tell(self, scope: Scope) -> JSONResponse:
+    def _show(self, scope: Scope) -> JSONResponse:
         if scope["method"] == "DELETE":
             self.most = self.under_way
         return JSONResponse({"most": self.most, "outstanding_events": self.outstanding()})
@@ -66,7 +66,7 @@ def watched(name: str, courses: int, students: int, assignments: int) -> Watched
 
 
 def main() -> None:
-    """Serve one system until told to stop."""
+    """Serve one system until the process ends."""
     name, port, courses, students, assignments = sys.argv[1], *map(int, sys.argv[2:])
     app = watched(name, courses, students, assignments)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False)

@@ -54,8 +54,8 @@ class Town:
         return self._watched()["most"]
 
     def _watched(self) -> dict[str, int]:
-        told: dict[str, int] = self.stage.http.get(self.stage.canvas_url + WATCH).raise_for_status().json()
-        return told
+        counts: dict[str, int] = self.stage.http.get(self.stage.canvas_url + WATCH).raise_for_status().json()
+        return counts
 
     def requests(self) -> tuple[int, int]:
         """Return how many requests Canvas and PowerSchool answered since the logs were emptied."""

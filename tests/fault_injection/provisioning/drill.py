@@ -30,18 +30,18 @@ IMPORT_S, LATENCY_MS = 0.4, 30
 
 @dataclass
 class Report:
-    """What was found, and what is wrong."""
+    """The lines of the report, and the broken promises."""
 
     lines: list[dict[str, object]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
-    def tell(self, what: str, **facts: object) -> None:
-        """Note and print a line."""
+    def add(self, what: str, **facts: object) -> None:
+        """Record and print a line."""
         self.lines.append({"what": what, **facts})
         print(json.dumps(self.lines[-1]), flush=True)
 
     def must(self, what: str, holds: object, found: object = "") -> None:
-        """Note what does not hold."""
+        """Record a promise that does not hold."""
         if not holds:
             self.wrong.append(f"{what}: {found}")
             print(f"WRONG: {what}: {found}", flush=True)
@@ -69,14 +69,14 @@ class Drill:
         return self.report
 
     def first_run(self) -> None:
-        """The district as it is, into an empty Canvas."""
+        """Provision an empty Canvas."""
         run = self._asked()
         self._tell("first run", run)
         self.report.must("the first run ends", run.state is RunState.DONE, run.failure)
         self._must_agree("after the first run")
 
     def run_without_changes(self) -> None:
-        """Nothing changed: nothing is imported."""
+        """Without a change nothing is imported."""
         imports = len(self._town.imports)
         run = self._asked()
         self._tell("run without changes", run)
@@ -84,7 +84,7 @@ class Drill:
         self.report.must("a run without changes costs a handful of requests", sum(run.requests.values()) <= 60)
 
     def random_changes(self) -> None:
-        """People change the rosters; what is doubtful is approved, as by those who made the changes."""
+        """Change the rosters at random, and approve what is held."""
         self._town.change(seed=1, count=self._changes)
         run = self._asked()
         held = run.state is RunState.HELD or bool(run.held_schools)
@@ -93,7 +93,7 @@ class Drill:
         self._must_agree("after random changes")
 
     def truncated(self) -> None:
-        """Whatever the feed lacks, nothing is sent."""
+        """A truncated roster is held, and nothing is imported."""
         imports = len(self._town.imports)
         numbers = sorted(school.number for school in self._town.rosters.schools.values())
         for what, knobs in (
@@ -110,7 +110,7 @@ class Drill:
         self._must_agree("after truncated feeds")
 
     def killed(self, number: int, moment: str) -> None:
-        """Some people change; the worker is killed at the moment."""
+        """Change some rows, and kill the worker at a moment of the run."""
         self._town.change(seed=100 + number, count=4)
         found = self._killer.at(moment)
         run = self._approved(found.run)
@@ -120,10 +120,10 @@ class Drill:
         self._must_agree(f"after a kill {moment}")
 
     def only_reads(self) -> None:
-        """Of all that was asked of PowerSchool nothing was a write."""
+        """No request to PowerSchool was a write."""
         writes = [each for each in self._town.powerschool_requests if not each.startswith(("GET ", "POST /ws/schema/"))]
         tokens = [each for each in writes if each.startswith("POST /oauth/")]
-        self.report.tell("PowerSchool", requests=len(self._town.powerschool_requests), tokens=len(tokens))
+        self.report.add("PowerSchool", requests=len(self._town.powerschool_requests), tokens=len(tokens))
         self.report.must("PowerSchool is only read", len(writes) == len(tokens), sorted(set(writes) - set(tokens)))
         self.report.must("PowerSchool accepted no write", not self._town.rosters.writes)
 
@@ -144,7 +144,7 @@ class Drill:
 
     def _tell(self, what: str, run: Run, **facts: object) -> None:
         took = (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else None
-        self.report.tell(
+        self.report.add(
             what, state=run.state, imports=len(run.uploads), requests=dict(run.requests), rows=dict(run.counts),
             seconds=took, **facts,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Killing a real provisioning worker at a moment of a run, and what is left of the run then."""
+"""Kills a real provisioning worker at a moment of a run, and follows the run to its end."""
 
 import signal
 import time
@@ -12,14 +12,14 @@ from workers.dev.process_group import ProcessGroup
 
 WORKER = "provisioning-worker"
 ALTERED = "tests.fault_injection.altered"
-# For `altered`: so that an unfinished run is taken over soon.
+# For `altered`: so that another worker soon continues an unfinished run.
 CONSTANTS = (
     "--constant=shared.adapters.http.client:RESPONSE_TIMEOUT_S=3",
     "--constant=shared.adapters.redis.sync_queue.store:LEASE_DURATION=3",
 )
 SEEN_WITHIN_S = 60.0
 OVER_WITHIN_S = 300.0
-LOOK_EVERY_S = 0.002
+POLL_INTERVAL_S = 0.002
 COUNTED_WITHIN_S = 0.2
 WAKE_EVERY_S = 1.0
 
@@ -77,7 +77,7 @@ class Killer:
         """Kill the worker, wherever it is."""
         self._processes.signal(self._name, signal.SIGKILL)
         while self._processes.exit_code(self._name) is None:
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_INTERVAL_S)
 
     def at(self, moment: str) -> Aftermath:
         """Ask for a run, kill the worker at the moment, start another, and see the run to its end."""
@@ -93,7 +93,7 @@ class Killer:
         return Aftermath(over, moment, time.monotonic() - began, doubled, self._town.disagreements())
 
     def seen_to_its_end(self, run: Run) -> Run:
-        """Wait until the run does not go on by itself any more, and its requests are counted."""
+        """Wait until the run is no longer open and its requests are counted."""
         self._await(run, lambda one: not one.state.is_open, OVER_WITHIN_S)
         time.sleep(COUNTED_WITHIN_S)
         return self._town.service.provision_runs.find(run.id) or run
@@ -103,7 +103,7 @@ class Killer:
         return f"{WORKER}-{self._number}"
 
     def _await(self, run: Run, moment: Moment, within_s: float) -> Run:
-        """Look until the moment has come; or until it is over, where it passed too quickly to be seen."""
+        """Poll until the moment, or until the run is over if the moment was too short to see."""
         until, wake_at = time.monotonic() + within_s, 0.0
         while time.monotonic() < until:
             found = self._town.service.provision_runs.find(run.id)
@@ -114,5 +114,5 @@ class Killer:
                 # In place of beat, whose ticks come every half minute.
                 self._town.service.provisioning_service.wake()
                 wake_at = time.monotonic() + WAKE_EVERY_S
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_INTERVAL_S)
         raise AssertionError(f"run {run.id} does not get there: {self._town.service.provision_runs.find(run.id)}")

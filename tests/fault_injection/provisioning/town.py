@@ -28,7 +28,7 @@ from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.sandbox import sandbox_today
 
-LONGEST_TICKS = 100
+MAX_TICKS = 100
 
 
 @dataclass
@@ -51,9 +51,9 @@ class RosterTown:
         return self.finished(self.service.provision_runs.open(RunKind.ROSTER, RunCause.PERSON, self.now, "tester").id)
 
     def finished(self, run_id: str, service: Container | None = None) -> Run:
-        """Tick until the run does not go on by itself any more."""
+        """Tick until the run is no longer open."""
         service = service or self.service
-        for _ in range(LONGEST_TICKS):
+        for _ in range(MAX_TICKS):
             service.provisioning.provisioner.tick()
             run = service.provision_runs.find(run_id)
             assert run is not None
@@ -120,11 +120,11 @@ class RosterTown:
         return self.rosters.today()
 
     def powerschool_faults(self, **knobs: object) -> None:
-        """Make PowerSchool unwell, or well again."""
+        """Set PowerSchool's faults; none without arguments."""
         self.powerschool.state.switchboard.set(PowerSchoolFaults.model_validate(knobs))
 
     def canvas_faults(self, **knobs: object) -> None:
-        """Make Canvas slow or unwell, or well again."""
+        """Set Canvas's faults; none without arguments."""
         self.canvas.state.sandbox.switchboard.set(CanvasFaults.model_validate(knobs))
 
     def canvas_roster(self) -> dict[str, list[dict[str, object]]]:

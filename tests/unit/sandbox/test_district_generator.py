@@ -1,4 +1,4 @@
-"""Generated districts that nobody has provisioned yet: of the size asked for, hard, and the same again."""
+"""Generated districts: their size, their quirks, and that a seed repeats them."""
 
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -30,14 +30,14 @@ def rosters_of(state: PowerSchool) -> object:
 
 
 def test_the_size_is_as_asked() -> None:
-    """Beside it, each school has a section of a year that is long over."""
+    """Schools, students and sections are as many as asked; each school has one section of an earlier year."""
     this_year = [section for section in SEED.sections if section.term_id >= 3600]
     assert (len(SEED.schools), len(SEED.students), len(this_year)) == (3, 300, 90)
     assert len(SEED.sections) == 93
 
 
 def test_canvas_is_empty() -> None:
-    """Nothing is provisioned, and both run in the same zone."""
+    """Canvas has no course, and both systems have the same time zone."""
     district = unprovisioned_district(SIZE, TODAY, ZONE)
     assert district.canvas.courses == []
     assert district.canvas.zone == district.powerschool.zone == ZONE.key
@@ -45,14 +45,14 @@ def test_canvas_is_empty() -> None:
 
 @pytest.mark.parametrize("change", [{"seed": 5}, {"students": 301}])
 def test_the_same_is_the_same_and_another_another(change: dict[str, int]) -> None:
-    """By size and seed."""
+    """Equal size and seed make equal districts, others make different ones."""
     again, other = DistrictSize(3, 300, 90, 4), DistrictSize(**{"schools": 3, "sections": 90, "students": 300} | change)
     assert unprovisioned_district(again, TODAY, ZONE).powerschool == SEED
     assert unprovisioned_district(other, TODAY, ZONE).powerschool != SEED
 
 
 def test_the_smallest_district_is_one_of_each() -> None:
-    """And none is smaller."""
+    """A district of one school, student and section can be made, and none smaller."""
     seed = unprovisioned_district(DistrictSize(1, 1, 1), TODAY, ZONE).powerschool
     assert (len(seed.schools), len(seed.students)) == (1, 1)
     with pytest.raises(ValueError, match="at least"):
@@ -60,14 +60,14 @@ def test_the_smallest_district_is_one_of_each() -> None:
 
 
 def test_a_term_id_repeats_per_school_and_a_dcid_never_does() -> None:
-    """As in PowerSchool."""
+    """TERMS.ID repeats per school, a DCID is unique in its table."""
     assert set(Counter(term.id for term in SEED.terms).values()) == {3}
     for rows in (SEED.schools, SEED.terms, SEED.courses, SEED.sections, SEED.students, SEED.enrollments):
         assert len({row.dcid for row in rows}) == len(rows)
 
 
 def test_ids_that_must_not_be_mixed_up_never_meet() -> None:
-    """A DCID is no ID, of whatever table."""
+    """No two sequences of ids have a common value."""
     sequences = [
         {term.dcid for term in SEED.terms},
         {staff.dcid for staff in SEED.users},
@@ -83,7 +83,7 @@ def test_ids_that_must_not_be_mixed_up_never_meet() -> None:
 
 
 def test_everything_that_makes_it_hard_is_there() -> None:
-    """Every quirk that the generator promises, at least once."""
+    """Every promised quirk occurs at least once."""
     users, owners = SEED.users, {course.number: course.school_number for course in SEED.courses}
     inactive = {user.dcid for user in users if not user.active}
     teachers = [teacher for section in SEED.sections for teacher in section.teachers]
@@ -126,7 +126,7 @@ _QUIRKS = (
 
 
 def test_changes_are_of_every_kind_and_the_same_for_a_seed() -> None:
-    """As many as asked for; another seed makes others."""
+    """The number of changes is as asked; equal seeds make equal changes, others different ones."""
     first, again, other = running(), running(), running()
     made = make_changes(first, seed=1, count=300)
     assert made.total() == 300
@@ -139,7 +139,7 @@ def test_changes_are_of_every_kind_and_the_same_for_a_seed() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_change_shows_in_the_data_version(kind: str) -> None:
-    """And in what provisioning would read."""
+    """Each kind of change increases the data version and changes the rosters."""
     state = running()
     before, version = repr(rosters_of(state)), state.data_version
     make_changes(state, seed=1, count=1, weights={kind: 1})
@@ -148,7 +148,7 @@ def test_every_change_shows_in_the_data_version(kind: str) -> None:
 
 
 def test_references_hold_after_many_changes() -> None:
-    """Nothing refers to what is not there."""
+    """Every reference points to an existing row."""
     state = running()
     make_changes(state, seed=3, count=400)
     RosterActions(state).roll_over()
@@ -164,6 +164,6 @@ def test_references_hold_after_many_changes() -> None:
 
 
 def test_an_empty_district_cannot_change() -> None:
-    """It says so instead of trying for good."""
+    """Changes of an empty district raise ValueError."""
     with pytest.raises(ValueError, match="nothing can change"):
         make_changes(running(PowerSchoolSeed()), seed=1, count=1)

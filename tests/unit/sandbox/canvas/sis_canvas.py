@@ -101,7 +101,7 @@ class SisWorld:
 
 
 def provisioned() -> SisWorld:
-    """Return a Canvas with everything in it, its events forgotten."""
+    """Return a Canvas with everything in it, without its events."""
     world = SisWorld()
     assert world.imported(EVERYTHING)["workflow_state"] == "imported"
     world.announced.clear()

@@ -18,7 +18,7 @@ TARGET = "http://receiver.example/events/canvas"
 
 
 class Receiver:
-    """Answers with the given statuses, then 202, and keeps what it got."""
+    """Answers with the given statuses, then 202, and stores what it got."""
 
     def __init__(self, *statuses: int) -> None:
         self.statuses = list(statuses)
@@ -52,7 +52,7 @@ def deliver(receiver: Receiver, scores: list[float], **settings: Any) -> CanvasS
 
 
 def test_events_are_posted_one_by_one_as_json() -> None:
-    """Each event is one POST of `{metadata, body}`, noted in the delivery log."""
+    """Each event is one POST of `{metadata, body}`, recorded in the delivery log."""
     receiver = Receiver()
     canvas = deliver(receiver, [8])
     assert sorted(event["metadata"]["event_name"] for event in receiver.events()) == [
@@ -64,7 +64,7 @@ def test_events_are_posted_one_by_one_as_json() -> None:
 
 
 def test_without_a_target_nothing_is_sent() -> None:
-    """Nobody subscribed: events are forgotten."""
+    """Nobody subscribed: events are dropped."""
     receiver = Receiver()
     deliver(receiver, [8], target=None)
     assert receiver.received == []
@@ -108,7 +108,7 @@ def test_rotation_signs_with_the_next_key() -> None:
 
 
 def test_events_can_be_lost_and_repeated() -> None:
-    """Drop and duplicate rates of 1 lose or repeat everything; lost ones are noted with no tries."""
+    """Drop and duplicate rates of 1 lose or repeat everything; lost ones are logged with no tries."""
     lost = Receiver()
     canvas = deliver(lost, [8], drop=1)
     assert lost.received == []

@@ -341,7 +341,7 @@ def test_answers_tell_cost_and_what_remains() -> None:
 
 
 def test_control_plane_does_deeds_and_shows_what_they_touched() -> None:
-    """`POST /_sandbox/act` does a action by name; a wrong one is a 422 that says why."""
+    """`POST /_sandbox/act` does an action by name; a wrong one is a 422 that says why."""
     world = World()
     action = {"do": "grade", "course_id": COURSE, "assignment_id": ASSIGNMENT, "user_id": ALICE, "score": 9}
     assert world.client.post("/_sandbox/act", json=action).json()["score"] == 9

@@ -138,7 +138,7 @@ def test_several_files_are_compared_kind_by_kind() -> None:
 
 
 def test_what_a_file_lacks_is_gone_and_a_file_that_lacks_is_not() -> None:
-    """An empty file ends all rows of its kind. A kind that the zip leaves out is left alone, and then forgotten.
+    """An empty file ends all rows of its kind. A kind that the zip lacks is left alone, and then not compared.
 
     The next upload of that kind finds no file to be compared with in the last import: it is taken whole, and ends
     nothing. Whoever sends several files under one identifier has to send all of them each time.

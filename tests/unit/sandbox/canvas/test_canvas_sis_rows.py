@@ -119,7 +119,7 @@ def test_states_of_courses(before: str | None, status: str, after: str) -> None:
 
 
 def test_an_unknown_term_is_passed_over() -> None:
-    """A course with an unknown term comes into the default term, without a word."""
+    """A course with an unknown term comes into the default term, without a message."""
     world = SisWorld()
     assert world.messages(rows(COURSE_HEADER, "C1,SCI,Science,,T7,active")) == []
     assert world.roster("courses", "term_id") == [(None,)]

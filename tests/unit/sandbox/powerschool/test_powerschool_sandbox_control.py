@@ -1,4 +1,4 @@
-"""The control plane of the sandbox PowerSchool: seeding, acting, looking, and the faults of the way."""
+"""The control plane of the sandbox PowerSchool: seeds, state, actions and common faults."""
 
 import httpx
 import pytest
@@ -65,12 +65,12 @@ def test_a_category_can_be_deactivated() -> None:
     [({"do": "dance"}, 422), ({"do": "rename", "assignment_section_id": 1, "name": "x"}, 404)],
 )
 def test_an_impossible_act_is_refused(body: dict[str, object], status: int) -> None:
-    """An unknown act is 422, an act on nothing 404."""
+    """An unknown action is 422, an action on an unknown id 404."""
     assert District().call("POST", "/_sandbox/act", json=body).status_code == status
 
 
 def test_accepted_writes_are_listed_with_their_time() -> None:
-    """Every accepted write is noted; refused ones and those of people are not."""
+    """Every accepted write is listed; refused ones and those of people are not."""
     district = District()
     _, section_id = district.created()
     district.wait(seconds=5)

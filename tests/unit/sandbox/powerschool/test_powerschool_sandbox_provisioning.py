@@ -1,4 +1,4 @@
-"""The provisioning queries, the faults for rosters and the acts of the sandbox PowerSchool."""
+"""The provisioning queries, the faults for rosters and the actions of the sandbox PowerSchool."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def changed(district: District) -> dict[str, list[int]]:
 
 @pytest.mark.parametrize("name", PROVISIONING_QUERIES)
 def test_the_queries_are_those_of_the_plugin(name: str) -> None:
-    """The same columns in the same order, needing the same grants."""
+    """Each query has the columns, grants and core table of the plugin's."""
     declared = [(column.text, column.attrib["column"].lower()) for column in QUERIES[name].iter("column")]
     assert sorted(declared) == sorted(PROVISIONING_QUERIES[name].grants.items())
     assert re.fullmatch(r"\w+", PROVISIONING_QUERIES[name].core_table)
@@ -34,12 +34,12 @@ def test_the_queries_are_those_of_the_plugin(name: str) -> None:
 
 
 def test_there_is_no_query_more() -> None:
-    """On either side."""
+    """Plugin and sandbox have the same queries."""
     assert QUERIES.keys() == PROVISIONING_QUERIES.keys()
 
 
 def test_a_missing_grant_refuses_its_queries() -> None:
-    """Only those that return the column."""
+    """A missing grant refuses only queries that return the column."""
     district = District()
     district.faults(missing_grants=["emailaddress.emailaddress"])
     assert district.query("provisioning.students").status_code == 403
@@ -47,7 +47,7 @@ def test_a_missing_grant_refuses_its_queries() -> None:
 
 
 def test_a_section_comes_once_per_co_teacher() -> None:
-    """Until the day after the last one; without any, once."""
+    """A section has a row per current co-teacher, and one without any."""
     district = District()
     assert [row.get("co_users_dcid") for row in rows(district, "sections")] == [str(CO_TEACHER), None, None]
     district.act("add_co_teacher", section_dcid=SECTION, users_dcid=STRANGER)
@@ -58,7 +58,7 @@ def test_a_section_comes_once_per_co_teacher() -> None:
 
 
 def test_a_student_comes_once_per_address() -> None:
-    """The primary one first; none leaves the row without."""
+    """A student has a row per address, the primary one first, and one without any."""
     district = District()
     district.act("change_student", student_dcid=AMY, email="amy@district.example")
     state = district.app.state.powerschool
@@ -74,7 +74,7 @@ def test_a_student_comes_once_per_address() -> None:
 
 
 def test_who_left_is_listed_while_an_enrollment_is_near() -> None:
-    """Without one, a student who is not in school is no row."""
+    """A departed student is listed only with an enrollment of a near year."""
     district = District()
     district.act("change_student", student_dcid=BOB, enroll_status=2)
     assert str(BOB) in {row["student_dcid"] for row in rows(district, "students")}
@@ -83,7 +83,7 @@ def test_who_left_is_listed_while_an_enrollment_is_near() -> None:
 
 
 def test_staff_who_are_gone_are_listed_while_they_lead() -> None:
-    """Co-teachers are not."""
+    """Inactive lead teachers are listed, inactive co-teachers are not."""
     district = District()
     for staff_dcid in (710, 711):
         district.act("deactivate_staff", staff_dcid=staff_dcid)
@@ -93,7 +93,7 @@ def test_staff_who_are_gone_are_listed_while_they_lead() -> None:
 
 
 def test_a_dropped_enrollment_is_marked() -> None:
-    """Its dates are as they were entered."""
+    """A dropped enrollment has `is_dropped` and its dates as entered."""
     district = District()
     district.act("drop_student", section_dcid=SECTION, student_dcid=BOB)
     found = [(row["student_dcid"], row["is_dropped"], row["exit_date"]) for row in rows(district, "enrollments")]
@@ -102,7 +102,7 @@ def test_a_dropped_enrollment_is_marked() -> None:
 
 @pytest.mark.parametrize("name", PROVISIONING_QUERIES)
 def test_rows_are_lost_but_counted(name: str) -> None:
-    """The fault shortens every list and no count."""
+    """`rows_lost` shortens every list and no count."""
     district, path = District(), name.removeprefix("org.passback.sync.")
     whole = len(district.query(path).json()["record"])
     district.faults(rows_lost=1)
@@ -112,7 +112,7 @@ def test_rows_are_lost_but_counted(name: str) -> None:
 
 @pytest.mark.parametrize("fault", [{"hidden_school_numbers": [101]}, {"empty_rosters": True}])
 def test_a_hidden_school_is_gone_from_the_counts_as_well(fault: dict[str, Any]) -> None:
-    """With its sections, people and enrollments; the fault off, everything is back."""
+    """A hidden school and its rows are absent from lists and counts until the fault is cleared."""
     district = District()
     district.faults(**fault)
     for name in ("schools", "terms", "sections", "staff", "students", "enrollments"):
@@ -122,7 +122,7 @@ def test_a_hidden_school_is_gone_from_the_counts_as_well(fault: dict[str, Any]) 
 
 
 def test_queries_may_have_a_cap() -> None:
-    """A larger page is cut and says nothing."""
+    """`query_page_cap` shortens larger pages without a sign."""
     district = District()
     district.faults(query_page_cap=2)
     for size in (0, 500):
@@ -131,7 +131,7 @@ def test_queries_may_have_a_cap() -> None:
 
 
 def test_a_year_rolls_over() -> None:
-    """Every term again, its sections with their people; who left stays behind."""
+    """A roll-over repeats every term and its sections, without students who left."""
     district = District()
     district.act("drop_student", section_dcid=SECTION, student_dcid=BOB)
     district.act("roll_over", first_day="2026-10-01")
@@ -154,12 +154,12 @@ def test_a_year_rolls_over() -> None:
     ],
 )
 def test_acts_on_what_is_not_there_are_refused(act: dict[str, Any], status: int) -> None:
-    """As everything else in the control plane."""
+    """An action on an unknown id is 404, on a taken one 409, with missing arguments 422."""
     assert District().call("POST", "/_sandbox/act", json=act).status_code == status
 
 
 def test_a_closed_section_takes_its_gradebook_along() -> None:
-    """Nothing refers to it any more."""
+    """A closed section is gone with its gradebook and enrollments."""
     district = District()
     district.created()
     district.act("close_section", section_dcid=SECTION)

@@ -1,7 +1,6 @@
-"""The SQL of the roster queries, run by a database: the sandbox answers the very rows that it selects.
+"""The SQL of the roster queries, run by SQLite: the sandbox answers the rows that it selects.
 
-SQLite stands in for Oracle: dates are day numbers, and the functions that only Oracle has are made here. What nothing
-but Oracle could tell, such as its limits, remains untold.
+Dates are day numbers, and functions that only Oracle has are defined here. Limits of Oracle are not tested.
 """
 
 import sqlite3
@@ -155,7 +154,7 @@ def database(state: PowerSchool) -> Iterator[sqlite3.Connection]:
 
 @pytest.mark.parametrize("name", PROVISIONING_QUERIES)
 def test_the_sandbox_answers_what_the_sql_selects(name: str, state: PowerSchool, database: sqlite3.Connection) -> None:
-    """The same rows in the same order."""
+    """Sandbox and SQL give the same rows in the same order."""
     selected = selects(database, name, START)
     assert selected
     assert answers(state, name, {}) == selected
@@ -163,7 +162,7 @@ def test_the_sandbox_answers_what_the_sql_selects(name: str, state: PowerSchool,
 
 @pytest.mark.parametrize("name", PROVISIONING_QUERIES)
 def test_the_sql_begins_after_any_row(name: str, state: PowerSchool, database: sqlite3.Connection) -> None:
-    """What comes after a row is the rest of the list, also in the middle of the rows of one record."""
+    """A query after any row gives the rest of the list, also in the middle of a record."""
     query, whole = PROVISIONING_QUERIES[name], selects(database, name, START)
     positions = [query.position(row) for row in whole]
     assert positions == sorted(set(positions))
@@ -174,7 +173,7 @@ def test_the_sql_begins_after_any_row(name: str, state: PowerSchool, database: s
 
 @pytest.mark.parametrize("name", [name for name in SQL if ".roster." in name])
 def test_so_do_the_queries_of_single_sections(name: str, state: PowerSchool, database: sqlite3.Connection) -> None:
-    """Passback's own rosters: dropped rows and impossible dates as they are, in pages as well."""
+    """The same for the queries of single sections, with dropped rows and impossible dates."""
     asked = sorted(state.sections)[::2]
     selected = selects(database, name, START, asked)
     assert selected
