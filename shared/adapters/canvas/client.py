@@ -92,7 +92,7 @@ class CanvasClient:
         )
 
     def gradebook(self, course_id: str, assignment_ids: Collection[str]) -> tuple[GradebookRow, ...]:
-        """Return one row per student, with the submissions of these assignments; nobody twice.
+        """Return one row per student, with the submissions of these assignments; no student twice.
 
         Canvas lists an enrollment per row, so a student of two sections comes twice, perhaps on two pages. Test
         students are left out. Raises `GradebookIncomplete` where assignments are too heavy by themselves.
@@ -172,7 +172,7 @@ class CanvasClient:
             raise
 
     def _assignments(self, course_id: str) -> tuple[list[AssignmentWire], tuple[Unreadable, ...]]:
-        # Not filtered by post_to_sis: what is not sent is to be explained. Base dates, not the service user's own.
+        # Not filtered by post_to_sis: passback explains what is not sent. Base dates, not those of the service user.
         params = [*_include("overrides", "checkpoints"), ("override_assignment_dates", "false")]
         found, odd = self._all("/api/v1/courses/{course_id}/assignments", course_id, params, wire.ASSIGNMENTS)
         # One that was deleted is none, also where it cannot be read.
@@ -216,7 +216,7 @@ class CanvasClient:
     def _test_students(self, course_id: str, user_ids: Collection[str]) -> frozenset[str]:
         """Return the test students among these users; none where the token may not list enrollments.
 
-        A test student never has a SIS id, so nothing of theirs is ever sent; this only spares a puzzling report.
+        A test student never has a SIS id, so nothing of theirs is ever sent; this only avoids a puzzling report.
         """
         known = _TEST_STUDENTS.validate_python(self._cache.get("canvas-nobody", course_id) or {})
         if not known.keys() >= set(user_ids):
@@ -233,7 +233,7 @@ class CanvasClient:
     def _all(
         self, template: str, course_id: str, params: Params, items: TypeAdapter[list[T]]
     ) -> tuple[list[T], list[UnreadableRow]]:
-        """Return the list's rows, and those that could not be read."""
+        """Return the rows of a list, and those that could not be read."""
 
         def read(rows: int) -> list[tuple[list[T], list[UnreadableRow]]]:
             pages = self._canvas.pages(template, {"course_id": course_id}, [*params, _per_page(rows)])

@@ -14,8 +14,8 @@ from shared.errors import ServiceUnavailable
 from shared.events.signatures import keys_by_id
 
 FETCH_TIMEOUT_S = 5.0
-# Unknown key ids cost at most this many fetches at once, and then one per pause. Any fetch brings every new key, so
-# that a sender who invents ids delays a rotated key by one pause at the most.
+# Unknown key ids cause at most this many fetches at once, and then one per interval. Each fetch returns every new key,
+# so that a sender who invents ids delays a rotated key by one interval at most.
 FETCH_BURST = 5
 MIN_FETCH_INTERVAL = timedelta(seconds=30)
 MIN_RETRY_INTERVAL = timedelta(seconds=5)
@@ -27,9 +27,9 @@ MAX_BYTES = 64_000
 class JwksKeys:
     """The `JwksKeys` behind a JWKS address.
 
-    Canvas rotates monthly and lists previous, current and next key. An unknown id causes one fetch that all askers
-    share. Fetches have a budget (a burst, then one per pause), so that forged ids cause little traffic. While the
-    budget is spent, an unknown id cannot be told from a new one. Keys that cannot be fetched again stay in use.
+    Canvas rotates monthly and lists previous, current and next key. An unknown id causes one fetch that all callers
+    share. Fetches have a budget (a burst, then one per interval), so that forged ids cause little traffic. While the
+    budget is spent, an unknown id and a new one look alike. Keys that cannot be fetched again stay in use.
     """
 
     def __init__(self, http: httpx.AsyncClient, url: str, clock: Clock) -> None:
@@ -54,7 +54,7 @@ class JwksKeys:
         wait = self._wait_for_fetch()
         if wait > timedelta(0):
             raise ServiceUnavailable("GET jwks: fetched too often", cause=Cause.JWKS_UNAVAILABLE, delay=wait)
-        # Shielded: the fetch is shared, and one asker that hangs up must not end it for the others.
+        # Shielded: the fetch is shared, and one caller that hangs up must not end it for the others.
         await asyncio.shield(self._fetch_once())
         key = self._keys.get(key_id)
         if key is None and self._failed_until is not None:
@@ -62,7 +62,7 @@ class JwksKeys:
         return key
 
     async def close(self) -> None:
-        """End a fetch under way. The HTTP client stays its owner's to close."""
+        """Cancel a fetch under way. The HTTP client is closed by its owner."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
@@ -82,7 +82,7 @@ class JwksKeys:
             return self._failed_until - now
         if self._budget_full_at is None:
             return timedelta(0)
-        # A fetch moves the time at which the budget is whole again by one pause.
+        # A fetch moves the time at which the budget is full again by one interval.
         return self._budget_full_at - now - (FETCH_BURST - 1) * MIN_FETCH_INTERVAL
 
     def _fetch_once(self) -> asyncio.Task[None]:
@@ -95,7 +95,7 @@ class JwksKeys:
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 keys = await self._listed_keys()
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError, BodyTooLarge):
-            # Not swallowed: whoever asks for a key that is not cached gets `ServiceUnavailable`.
+            # Not swallowed: `key` raises `ServiceUnavailable` for a key that is not cached.
             keys = {}
         finally:
             self._fetching = None
@@ -108,7 +108,7 @@ class JwksKeys:
         self._keys, self._fetched_at = keys, now
 
     async def _listed_keys(self) -> dict[str, PyJWK]:
-        """Return the keys. Raises what `_fetch` notes."""
+        """Return the keys. Raises what `_fetch` handles."""
         async with self._http.stream("GET", self._url, headers={"Accept-Encoding": ENCODINGS}) as response:
             key_set = json.loads(await read_body_async(response.raise_for_status(), MAX_BYTES))
         return keys_by_id(key_set) if isinstance(key_set, dict) else {}

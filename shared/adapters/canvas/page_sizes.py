@@ -20,7 +20,7 @@ from shared.errors import ResponseTooLarge, ServiceUnavailable, TransientError
 T = TypeVar("T")
 TooHeavy = TransientError | ResponseTooLarge
 
-# Rows of a list, and submissions (students times assignments), that are asked for at once.
+# Rows of a list, and submissions (students times assignments), that a page has at most.
 MAX_ROWS = 100
 MAX_CELLS = 10_000
 MIN_ROWS = 5
@@ -28,10 +28,10 @@ MIN_CELLS = 10
 # The smallest page is reached before the fifth failure in a row, which pauses Canvas for everybody.
 SHRINK_FACTORS = (2, 8, 64)
 GROWTH_FACTOR = 4
-# Long enough not to fail at every sync, short enough for a Canvas that was slow for an hour.
+# Long enough not to fail at every sync, short enough after Canvas was slow for an hour.
 PAGE_SIZE_TTL = timedelta(days=1)
 MIN_STUDENTS = 10
-# More assignments than these in one course are not too heavy by themselves: Canvas is.
+# Where more assignments than these in one course seem too heavy, Canvas is slow.
 MAX_UNREAD = 3
 # The assignments that are too heavy by themselves, in Redis.
 HEAVY = "canvas-heavy"
@@ -75,9 +75,9 @@ class PageSizes:
     ) -> tuple[list[T], dict[str, TransientError]]:
         """Return all that `read` returns for batches of the ids and pages of so many students, and the failures by id.
 
-        Pages that shrank grow again as long as Canvas answers, to half of what it did not answer. An assignment that is
-        too heavy by itself costs itself alone: it is stored, and asked for last and at once in the smallest pages, so
-        that the others keep their size. Raises the error where there are several of these: then Canvas is slow.
+        Pages that shrank grow again as long as Canvas responds, to half of the size that failed. An assignment that is
+        too heavy by itself fails alone: it is stored, and from then on read last and in the smallest pages, so that the
+        others have larger ones. Raises the error where there are several of these: then Canvas is slow.
         """
         first = size = self._size(CELLS, course_id)
         heavy = self._heavy(course_id) & set(ids)
@@ -110,7 +110,7 @@ class PageSizes:
         return rows, unread
 
     def _give_up(self, course_id: str, unread: dict[str, TransientError], assignment_id: str, error: TooHeavy) -> None:
-        """Note that the assignment cannot be read. Raises the error where that is not the assignment's own."""
+        """Record that the assignment cannot be read. Raises the error where the assignment is not its cause."""
         if not _has_time() or not is_too_heavy(error) or len(unread) == MAX_UNREAD:
             raise error
         if isinstance(error, ResponseTooLarge):
@@ -155,13 +155,13 @@ def share(ids: Sequence[str], cells: int) -> tuple[Sequence[str], int]:
 
 
 def _has_time() -> bool:
-    """Say whether the work that reads may go on: what ended with its time was perhaps not too heavy."""
+    """Say whether the work may go on: a read that ended with its time was perhaps not too heavy."""
     context = current_context()
     return context is None or context.max_wait() > timedelta(0)
 
 
 def is_too_heavy(error: TooHeavy) -> bool:
-    """Say whether this request took too long while Canvas answers others, or said too much: a smaller one may not."""
+    """Say whether this request alone took too long, or its response was too large: a smaller page may help."""
     if isinstance(error, ResponseTooLarge):
         return True
     return (

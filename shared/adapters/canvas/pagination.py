@@ -1,4 +1,4 @@
-"""Reading Canvas page by page, and slower before its bucket is full."""
+"""Reads Canvas page by page, and more slowly before its rate limit is reached."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from shared.adapters.http.response import ApiResponse, Decoder
 from shared.domain.causes import Cause
 from shared.errors import AccessDenied, TransientError
 
-# What every valid token may ask for, whatever its user may see.
+# What every valid token may read, whatever its user may see.
 PROBE = "/api/v1/users/self"
 PER_PAGE = ("per_page", "100")
 # Canvas (request_throttle.rb) drains a token's bucket by 10 a second; near its end requests are to become fewer.
@@ -135,7 +135,7 @@ class PagedApi:
             raise response.unexpected("a next page that is no web address") from None
 
     def _narrowed(self, error: AccessDenied) -> AccessDenied:
-        """Return the refusal as one of the token, or of what was asked about alone.
+        """Return the refusal as one of the token, or of this request alone.
 
         Canvas says 401 for both: for a bad token, and as "user not authorized to perform that action" for one object
         (UMich canvas-course-manager-next #306, hypothesis/lms #4320), which newer versions answer with 403. A call that

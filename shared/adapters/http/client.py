@@ -83,10 +83,10 @@ class RequestOptions(TypedDict, total=False):
 class RemoteApi:
     """A system that speaks JSON over HTTP. Raises the errors of `shared.errors` and nothing of httpx.
 
-    `read_refusal` reads what only this system says; None leaves the response to the general rules. `advice` reads the
-    interval between requests that a response advises. `probe` is the path of a cheap GET. A request that fails in a way
-    that may be its own, such as a timeout, is followed by it: if that fails as well, the whole system is unavailable,
-    so that an outage spends no attempt of anybody.
+    `read_refusal` returns the error for a refusal that only this system uses; None applies the general rules. `advice`
+    returns the interval between requests that a response advises. `probe` is the path of a cheap GET. It is sent after
+    a failure that may be the request's own, such as a timeout: if it fails as well, the whole system is unavailable, so
+    that no job spends an attempt on an outage.
     """
 
     def __init__(

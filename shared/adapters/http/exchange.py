@@ -8,7 +8,7 @@ import logging
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -197,15 +197,10 @@ class _Backend(httpcore.NetworkBackend):
         self._inner = inner
 
     def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore.NetworkStream:
         remaining = _remaining(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.connect_tcp(host, port, remaining, local_address, socket_options))
+        return _Stream(self._inner.connect_tcp(host, port, remaining, *args, **options))
 
 
 class _Stream(httpcore.NetworkStream):

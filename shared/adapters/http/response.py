@@ -100,7 +100,7 @@ class ApiResponse:
         use_decoder = decoder is not None and response.is_success and "json" in media_type
         decoded = _decode(raw, decoder) if decoder is not None and use_decoder else None
         payload, body = (Payload.JSON, None) if decoded is not None else _read(raw, media_type)
-        # A success has much to read, and no error text.
+        # A success has no error text.
         texts = [] if response.is_success and payload is Payload.JSON else error_messages(body)
         if not texts and media_type == "text/plain":
             texts = [cut(raw[: 4 * MAX_ERROR_TEXT_CHARS].decode(errors="replace"))]

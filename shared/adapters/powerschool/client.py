@@ -133,7 +133,7 @@ class SharedToken:
 
     def _fetch(self) -> str:
         """Return a new token. Raises: AccessDenied whatever the refusal: asking again soon makes it worse."""
-        # Everybody waits for the token, those whose work began first included.
+        # Every request waits for the token, also those of work that began first.
         context = current_context()
         first = replace(context, began_ms=0) if context else RequestContext(0, lambda: MAX_TOKEN_WAIT)
         form = {"grant_type": "client_credentials"}
@@ -202,8 +202,8 @@ class PowerSchoolApi:
     def _narrowed(self, error: AccessDenied, template: str, token: str) -> AccessDenied:
         """Return the refusal as one of the credentials, or of this request alone.
 
-        It concerns everybody only if a call that any valid token may make is refused as well. For a field that
-        PowerSchool says it gives no access to, that is a call that reads one row of this field.
+        The credentials are refused only if a call that any valid token may make is refused as well. Where PowerSchool
+        names a field without access, that is a call that reads one row of this field.
         """
         field = next((row.field for row in error.rows if _FIELD.fullmatch(row.field)), None)
         try:

@@ -2,41 +2,22 @@
 
 from collections.abc import Mapping
 
-AUDIT = ("whocreated", "whencreated", "whomodified", "whenmodified")
+_AUDIT = "whocreated whencreated whomodified whenmodified"
 
 # PowerSchool refuses a whole write for one column without a grant, also for columns that it fills itself.
 GRANTS: Mapping[str, tuple[str, ...]] = {
-    "assignment": ("assignmentid", "createdbyplugin", *AUDIT),
-    "assignmentsection": (
-        "assignmentsectionid",
-        "assignmentid",
-        "sectionsdcid",
-        "name",
-        "duedate",
-        "description",
-        "scoretype",
-        "scoreentrypoints",
-        "weight",
-        "totalpointvalue",
-        "iscountedinfinalgrade",
-        "isscorespublish",
-        *AUDIT,
-    ),
-    "assignmentcategoryassoc": ("assignmentcategoryassocid", "assignmentsectionid", "teachercategoryid", *AUDIT),
-    "assignmentscore": (
-        "assignmentscoreid",
-        "assignmentsectionid",
-        "studentsdcid",
-        "scorepoints",
-        "actualscoreentered",
-        "actualscorekind",
-        "ismissing",
-        "isexempt",
-        "islate",
-        "iscollected",
-        "isabsent",
-        "isincomplete",
-        *AUDIT,
-    ),
-    "teachercategory": ("teachercategoryid", "name", "isactive"),
+    table: tuple(columns.split())
+    for table, columns in {
+        "assignment": f"assignmentid createdbyplugin {_AUDIT}",
+        "assignmentsection": f"""
+            assignmentsectionid assignmentid sectionsdcid name duedate description scoretype scoreentrypoints weight
+            totalpointvalue iscountedinfinalgrade isscorespublish {_AUDIT}
+        """,
+        "assignmentcategoryassoc": f"assignmentcategoryassocid assignmentsectionid teachercategoryid {_AUDIT}",
+        "assignmentscore": f"""
+            assignmentscoreid assignmentsectionid studentsdcid scorepoints actualscoreentered actualscorekind ismissing
+            isexempt islate iscollected isabsent isincomplete {_AUDIT}
+        """,
+        "teachercategory": "teachercategoryid name isactive",
+    }.items()
 }

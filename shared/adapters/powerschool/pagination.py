@@ -2,8 +2,9 @@
 
 A page begins after the last row of the page before, by the rows' own ids, so that a row that comes or goes meanwhile
 moves no other row (keyset paging; a page that begins at an offset skips a row for each row that was deleted before it).
-A page may be shorter than asked for, since a district can have a cap, and says nothing (measured on a production server
-for the table API). So every page counts the rows from where it begins to the end, and no list passes without its count.
+A district can have a cap that makes pages shorter, without any sign of it in the response (measured on a production
+server for the table API). So every page counts the rows from where it begins to the end, and a list is complete only if
+its count agrees.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -67,7 +68,7 @@ class QueryList(Generic[R]):
 
 
 class OutdatedQuery(UnexpectedResponse):
-    """A page does not begin where it was asked to: the query does not know its arguments."""
+    """A page does not begin after the given position: the query does not know its arguments."""
 
 
 @dataclass
@@ -202,7 +203,7 @@ def count_of(response: ApiResponse) -> int:
 
 
 def page_of(response: ApiResponse) -> tuple[list[Json], int | None]:
-    """Return the rows of a PowerQuery's page, and how many rows there are from its first to the end, where it says so.
+    """Return the rows of a PowerQuery's page, and how many rows there are from its first to the last, if it says so.
 
     Without rows there is no `record`.
     """

@@ -1,7 +1,7 @@
-"""PowerSchool for provisioning: it can be read, and nothing else.
+"""Read-only access to PowerSchool, for provisioning.
 
-Two locks, of which each would do. `ReadOnlyPowerSchool` has no method that writes. And the HTTP client below it rejects
-every request that is not a read before it is sent, so that no way around the first one leads to PowerSchool either.
+Two locks, of which each is sufficient. `ReadOnlyPowerSchool` has no method that writes. And the HTTP client below it
+rejects every request that is not a read before it is sent, so that no write bypasses the first lock.
 """
 
 import re
@@ -23,7 +23,7 @@ _READS_BY_POST = re.compile(r"/ws/schema/query/[\w.]+(/count)?|/oauth/access_tok
 
 
 class ReadOnlyViolation(PermanentError):
-    """A client that only reads was asked to write: a defect. Nothing was sent."""
+    """A read-only client was told to write, which is a bug. Nothing was sent."""
 
 
 def reject_writes(request: httpx.Request) -> None:

@@ -20,10 +20,10 @@ UNFINISHED = tuple(state for state in ImportState if not state.is_final)
 
 
 class CanvasSisImports:
-    """Thread-safe. Knows the root account from its first request on.
+    """Thread-safe. Reads the root account with its first request.
 
     `account` may be any account of the district, or `self`: imports are taken on the root account alone. Its errors
-    never quote a row: what Canvas says about rows is only in what `errors` returns.
+    never quote a row: only what `errors` returns has messages about rows.
     """
 
     def __init__(self, canvas: PagedApi, account: str) -> None:
@@ -32,7 +32,7 @@ class CanvasSisImports:
         self._root_account: str | None = None
 
     def start(self, files: SisFiles, data_set_id: str, options: ImportOptions) -> SisImport:
-        """Upload the files of an import in a zip. Not safe to repeat: note what is started first, then look for it.
+        """Upload the files of an import in a zip. Not safe to repeat: record what is started first, then search for it.
 
         Raises: TransientError where no response came: the import may exist all the same. AccessDenied where imports are
         not enabled or the token lacks the right. Source: Canvas REST API, `POST …/sis_imports` with a raw body.
@@ -58,7 +58,7 @@ class CanvasSisImports:
         return response.parse(wire.IMPORT).to_domain()
 
     def newest(self, limit: int) -> Sequence[SisImport]:
-        """Return the newest imports of anybody, the newest first.
+        """Return the newest imports, whoever started them, the newest first.
 
         Source: Canvas REST API, `GET …/sis_imports`, which lists the newest first (sis_imports_api_controller.rb).
         """
@@ -66,7 +66,7 @@ class CanvasSisImports:
         return tuple(islice(self._imports(params), limit))
 
     def unfinished(self) -> Sequence[SisImport]:
-        """Return the imports of anybody that run or wait for their turn, the newest first."""
+        """Return the imports that run or wait for their turn, whoever started them, the newest first."""
         params = [*(("workflow_state[]", state.value) for state in UNFINISHED), PER_PAGE]
         # A Canvas that does not know the parameter lists all of them.
         return tuple(found for found in self._imports(params) if not found.state.is_final)
@@ -89,7 +89,7 @@ class CanvasSisImports:
         return True
 
     def errors(self, import_id: int) -> Sequence[RowError]:
-        """Return every row error and warning; Canvas forgets them after 30 days.
+        """Return every row error and warning; Canvas deletes them after 30 days.
 
         Canvas does not say in an error whether it is a failure, but lists failures alone: a second request.
         Source: Canvas REST API, `GET …/sis_imports/:id/errors`.
@@ -107,7 +107,9 @@ class CanvasSisImports:
             response = self._canvas.get("/api/v1/users/{id}", {"id": f"sis_user_id:{sis_user_id}"})
         except NotFound:
             return None
-        return CanvasUser(response.parse(wire.USER).login_id)
+        # Canvas shows the login to those who may manage logins.
+        login = response.member("login_id")
+        return CanvasUser(login if isinstance(login, str) else None)
 
     def close(self) -> None:
         """Close the connections."""
@@ -123,10 +125,10 @@ class CanvasSisImports:
             yield from page.parse(wire.ERRORS, page.member("sis_import_errors"))
 
     def _ids(self) -> dict[str, str]:
-        """Return the id of the root account, asked for once.
+        """Return the id of the root account, which is read once.
 
-        That `self` is understood below `accounts` is not documented. Where the account may not be read, it is used as
-        it was configured, and Canvas says what it thinks of it.
+        It is not documented that `self` works below `accounts`. Where the account may not be read, it is used as
+        it was configured, and Canvas rejects the import where that is wrong.
         """
         if self._root_account is None:
             try:

@@ -101,13 +101,6 @@ class SisImportErrorWire(Wire):
         return RowError(self.file, self.row, redact(self.message), is_failure=is_failure, row_info=self.row_info)
 
 
-class UserWire(Wire):
-    """A user; Canvas shows the login to those who may manage logins."""
-
-    login_id: str | None = None
-
-
-USER = TypeAdapter(UserWire)
 ACCOUNT = TypeAdapter(AccountWire)
 IMPORT = TypeAdapter(SisImportWire)
 IMPORTS = TypeAdapter(list[SisImportWire])

@@ -95,7 +95,7 @@ _FIRST_NUMBER = re.compile(r"(?<!\d)\d{1,19}(?!\d)", re.ASCII)
 
 
 class Gradebook:
-    """Every call acts for a teacher, who must be able to edit the section. Thread-safe."""
+    """Acts for a teacher, who must be able to edit the section. Thread-safe."""
 
     def __init__(self, api: PowerSchoolApi, queries: PowerQueries, cache: JsonCache) -> None:
         self._api = api
@@ -193,7 +193,7 @@ class Gradebook:
             self._api.send("PUT", "/ws/xte/score", params=params, body=body)
 
     def clear_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
-        """Empty the scores, all or none. Raises `RequestRejected`: PowerSchool may well not know this way to clear.
+        """Empty the scores, all or none. Raises `RequestRejected`: it is not documented how to clear.
 
         Source: `PUT /ws/xte/score`; `payloads.scores` says what is inferred.
         """

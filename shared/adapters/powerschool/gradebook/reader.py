@@ -108,12 +108,10 @@ class FastRows(msgspec.Struct, frozen=True):
 
 DECODER = msgspec.json.Decoder(FastRows, strict=False)
 _STATE_ROWS = TypeAdapter(list[StateRow])
-
-
 IDENTIFYING_COLUMNS = ("section_dcid", "assignment_id", "assignment_section_id")
 # The columns of a score; every other one is its assignment's.
 SCORE_COLUMNS = frozenset(
-    {
+    [
         "student_dcid",
         "score_points",
         "score_kind",
@@ -123,7 +121,7 @@ SCORE_COLUMNS = frozenset(
         "is_collected",
         "is_absent",
         "is_incomplete",
-    }
+    ]
 )
 
 

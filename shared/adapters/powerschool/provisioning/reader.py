@@ -49,7 +49,7 @@ ROWS_PER_PAGE = 10_000
 APPLICATION = "passback"
 FIRST_VERSION = "0"
 ROSTER_TABLES = frozenset(
-    {
+    [
         "schools",
         "terms",
         "courses",
@@ -62,7 +62,7 @@ ROSTER_TABLES = frozenset(
         "personemailaddressassoc",
         "emailaddress",
         "cc",
-    }
+    ]
 )
 
 
