@@ -4,7 +4,7 @@ Procfile line  runs
 web            web/: receivers of events, pages, API and metrics
 worker         grade_passback/: dispatcher, syncs and scheduled tasks
 provisioning   provisioning/: imports of PowerSchool's rosters into Canvas
-beat           celery/beat_schedule.py: scheduled tasks; with any number of beats a task runs once per interval
+beat           celery/app.py: scheduled tasks; with any number of beats a task runs once per interval
 flower         web/flower.py: Celery's monitor, read-only, with a password
 (no line)      `passback sqs`: reads Live Events from an SQS queue
 

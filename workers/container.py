@@ -205,8 +205,8 @@ class Container:
     @cached_property
     def provisioning_service(self) -> ProvisioningService:
         """Shows and decides about provisioning runs."""
-        wake = partial(send_provision_task, lambda: self._celery)
-        return ProvisioningService(self.provision_runs, self.pauses, self.clock, wake)
+        request_tick = partial(send_provision_task, lambda: self._celery)
+        return ProvisioningService(self.provision_runs, self.pauses, self.clock, request_tick)
 
     @cached_property
     def provisioning(self) -> ProvisioningContainer:

@@ -91,7 +91,7 @@ class DeadLetterQueue:
         jobs = group_by_job(dead_letters)
         for number, job in enumerate(jobs):
             if number and is_cancelled():
-                left = tuple(each.id for rest in jobs[number:] for each in rest)
+                left = tuple(each.id for later in jobs[number:] for each in later)
                 return RetryResult(tuple(done), tuple(refused), left)
             (done if self._retry(job, actor) else refused).extend(each.id for each in job)
         return RetryResult(tuple(done), tuple(refused))

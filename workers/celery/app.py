@@ -1,4 +1,4 @@
-"""The Celery app: strict queues, routes, and delivery settings that hold.
+"""The Celery app: queues, routes, delivery settings and the schedule of beat.
 
 Course syncs are hints (see `deploy/decisions`): Redis keys of our own are the record, so that a message that Celery
 on Redis loses or repeats delays an agreement and never prevents it.
@@ -6,6 +6,7 @@ on Redis loses or repeats delays an agreement and never prevents it.
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from celery import Celery
 from kombu.entity import Queue as KombuQueue
@@ -16,7 +17,6 @@ from shared.adapters.redis.urls import broker_sentinel_options, broker_tls, brok
 from shared.config import Settings
 from shared.queues import ROUTES, Queue, Task
 from workers.celery import transport
-from workers.celery.beat_schedule import beat_schedule
 
 # A sync that takes longer stops and goes on later.
 MAX_SYNC_DURATION = timedelta(minutes=5)
@@ -24,6 +24,10 @@ MAX_SYNC_DURATION = timedelta(minutes=5)
 VISIBILITY_MARGIN_S = 60.0
 # After this an unacknowledged message is delivered again. It is longer than any sync takes.
 VISIBILITY_TIMEOUT_S = MAX_SYNC_DURATION.total_seconds() + 2 * RESPONSE_TIMEOUT_S + VISIBILITY_MARGIN_S
+RECONCILE_TICK_S = 30.0
+PROVISION_TICK_S = 30.0
+# Beat's clock sets when a tick expires, and the worker's decides: they may differ by almost as much as this.
+TICK_EXPIRES_S = 3600.0
 TASK_MODULES = ["workers.grade_passback.tasks", "workers.provisioning.worker"]
 
 
@@ -71,3 +75,23 @@ def make_app(settings: Settings) -> Celery:
 def send_provision_task(app: Callable[[], Celery]) -> None:
     """Start a tick of provisioning now."""
     app().send_task(Task.PROVISION, queue=Queue.PROVISIONING, ignore_result=True)
+
+
+def reconcile_tick_s(settings: Settings) -> float:
+    """Return how often each scheduled task is sent, in seconds."""
+    return min(RECONCILE_TICK_S, settings.reconcile_interval_s / 16)
+
+
+def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return beat's entries. Several beats may run: a lock in Redis lets a task run once per interval.
+
+    Ticks expire, so that they do not pile up while no worker runs; late enough for hosts whose clocks differ.
+    """
+    tick = reconcile_tick_s(settings)
+    ticking = {task: tick for task, queue in ROUTES.items() if queue is Queue.HOUSEKEEPING}
+    ticking[Task.PROVISION] = PROVISION_TICK_S
+    return {task.value: _entry(task, every) for task, every in ticking.items()}
+
+
+def _entry(task: Task, every: float) -> dict[str, Any]:
+    return {"task": task, "schedule": every, "options": {"queue": ROUTES[task], "expires": max(every, TICK_EXPIRES_S)}}

@@ -1,9 +1,9 @@
-"""Which entries of Celery's lists and channels a worker can run: the message schema, checked before Celery sees it.
+"""The schema of messages in Celery's lists and channels, checked before Celery handles them.
 
 Celery and kombu assume well-formed messages. A missing `id`, a header of another type, broken base64 or endless
 nesting raises somewhere in the worker's event loop, which ends the worker, and then the next one. Everything that
 passes here is a message of Celery's protocol 2 with JSON arguments. Everything else is put into an envelope whose
-body nobody can decode, so that the consumer keeps it as a dead letter.
+body cannot be decoded, so that the consumer dead-letters it.
 
 Source: Celery "Message Protocol", version 2; kombu's virtual transport, `Message`; kombu's `pidbox`.
 """
@@ -25,7 +25,7 @@ UNREADABLE_TYPE = "application/x-unreadable"
 MAX_BODY_BYTES = 65_536
 # A worker's own queue of control messages is called `<worker's name>.celery.pidbox`.
 CONTROL_QUEUE = "celery.pidbox"
-# What Flower and `celery inspect` ask of a worker. None of them stops it or changes what it consumes.
+# The commands of Flower and `celery inspect`. None of them stops a worker or changes what it consumes.
 CONTROL_METHODS = frozenset(
     {
         "active", "active_queues", "clock", "conf", "disable_events", "enable_events", "heartbeat", "ping",
@@ -43,18 +43,16 @@ AwareTime = Annotated[datetime, Meta(tz=True)]
 Clock = Annotated[int, Meta(ge=0, le=2**62)] | None
 
 
-class DeliveryInfo(Struct):
+class _DeliveryInfo(Struct):
     """Where a message was sent. Redis's transport returns an unacknowledged message to it."""
 
     exchange: Annotated[str, Meta(max_length=255)] | None = None
     routing_key: OptionalName = None
 
 
-class Properties(Struct):
-    """The properties that kombu reads."""
-
+class _Properties(Struct):
     delivery_tag: Name
-    delivery_info: DeliveryInfo
+    delivery_info: _DeliveryInfo
     body_encoding: str
     correlation_id: OptionalName = None
     reply_to: OptionalName = None
@@ -62,17 +60,17 @@ class Properties(Struct):
     priority: Annotated[int, Meta(ge=0, le=9)] | None = None
 
 
-class Entry(Struct):
+class _Entry(Struct):
     """One entry of a list, or one message of a channel."""
 
     body: str
-    properties: Properties
+    properties: _Properties
     headers: dict[str, Any]
     content_type: Annotated[str, Meta(max_length=255)] = msgspec.field(name="content-type")
     content_encoding: Annotated[str, Meta(max_length=255)] = msgspec.field(name="content-encoding")
 
 
-class TaskHeaders(Struct):
+class _TaskHeaders(Struct):
     """The headers of a task. An `eta` is refused: a worker would hold the task in its memory until then."""
 
     task: Name
@@ -96,7 +94,7 @@ class TaskHeaders(Struct):
     stamps: Annotated[dict[str, str], Meta(max_length=0)] | None = None
 
 
-class NothingToFollow(Struct, forbid_unknown_fields=True):
+class _NoFollowUps(Struct, forbid_unknown_fields=True):
     """The third part of a task's body. passback's tasks call no other tasks."""
 
     callbacks: None = None
@@ -106,33 +104,27 @@ class NothingToFollow(Struct, forbid_unknown_fields=True):
 
 
 # Tasks take ids as positional arguments. kombu turns JSON objects of certain keys into other types: there are none.
-TaskBody = tuple[list[Scalar], Annotated[dict[str, Scalar], Meta(max_length=0)], NothingToFollow]
+_TaskBody = tuple[list[Scalar], Annotated[dict[str, Scalar], Meta(max_length=0)], _NoFollowUps]
 
 
-class ReplyTo(Struct):
-    """Where an answer to a control message goes."""
-
+class _ReplyTo(Struct):
     exchange: Name
     routing_key: Name
 
 
-class ControlHeaders(Struct):
-    """The headers of a control message."""
-
+class _ControlHeaders(Struct):
     clock: Clock = None
     expires: Annotated[float, Meta(ge=0, le=1e12)] | None = None
 
 
-class ControlBody(Struct):
-    """A control message to workers."""
-
+class _ControlBody(Struct):
     method: Name
     arguments: dict[str, Any] | None = None
     destination: list[Name] | None = None
     pattern: Text = None
     matcher: OptionalName = None
     ticket: OptionalName = None
-    reply_to: ReplyTo | None = None
+    reply_to: _ReplyTo | None = None
 
 
 def readable(entry: object, queue: str) -> dict[str, Any] | None:
@@ -142,17 +134,17 @@ def readable(entry: object, queue: str) -> dict[str, Any] | None:
     whoever asked for replies or events; its messages are JSON.
     """
     try:
-        message = msgspec.convert(entry, Entry)
+        message = msgspec.convert(entry, _Entry)
         body = _json_body(message)
         if queue in set(Queue):
             headers = _task_headers(message.headers)
-            msgspec.convert(body, TaskBody)
+            msgspec.convert(body, _TaskBody)
         elif is_control_queue(queue):
-            headers = _known(message.headers, ControlHeaders)
-            if msgspec.convert(body, ControlBody).method not in CONTROL_METHODS:
+            headers = _known(message.headers, _ControlHeaders)
+            if msgspec.convert(body, _ControlBody).method not in CONTROL_METHODS:
                 return None
         else:
-            headers = _known(message.headers, ControlHeaders)
+            headers = _known(message.headers, _ControlHeaders)
     except (msgspec.ValidationError, ValueError, RecursionError):
         return None
     properties = msgspec.to_builtins(message.properties)
@@ -199,7 +191,7 @@ def decoded(text: str | bytes) -> Any:
         return text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
 
 
-def _json_body(message: Entry) -> Any:
+def _json_body(message: _Entry) -> Any:
     """Return the body's JSON value. Raises: ValueError or a subclass, RecursionError."""
     if message.content_type != "application/json" or message.content_encoding.lower() != "utf-8":
         raise ValueError(message.content_type)
@@ -213,7 +205,7 @@ def _json_body(message: Entry) -> Any:
 
 
 def _task_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    known = _known(headers, TaskHeaders)
+    known = _known(headers, _TaskHeaders)
     expires = known.get("expires")
     if expires is not None:
         # A time without a zone, or in a year that only JSON can count to, raises in the worker.

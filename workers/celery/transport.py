@@ -1,4 +1,4 @@
-"""Kombu's Redis transport, which outlives its Redis and whatever lies in its keys without being a message.
+"""Kombu's Redis transport, made to survive an outage of Redis and malformed entries in its keys.
 
 - When Redis goes away, a worker of Celery 5.7.0 first collects its broken connection and then closes it. The first
   close fails while it reads from the broken socket; the second one finds a channel without a connection, and so does
@@ -6,7 +6,7 @@
   not take for a lost connection: the worker exits. A connection error in its place makes it reconnect.
 - A Redis that refuses a command (read-only after a failover, memory or disk full) is an outage like any other.
 - An entry that is no message Celery can run is delivered as a message whose body nobody can decode
-  (`message_schema.py`), so that the consumer keeps it as a dead letter.
+  (`message_schema.py`), so that the consumer dead-letters it.
 - A key of another type than kombu expects would fail every read of all queues: it is set aside under another name.
 """
 
@@ -31,10 +31,10 @@ BINDING_PARTS = 3
 
 
 class _QoS(kombu_redis.QoS):
-    """What a channel has delivered and nobody acknowledged yet."""
+    """What a channel has delivered and no consumer acknowledged yet."""
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Return a message to its queue. What is no message goes to a queue as unreadable, not to stop the others."""
+        """Return a message to its queue. A malformed record is queued as unreadable, and does not block others."""
         with self.channel.conn_or_acquire(client) as connection:
             entry = connection.hget(self.unacked_key, tag)
             if entry is None or _restorable(decoded(entry)):
@@ -45,8 +45,8 @@ class _QoS(kombu_redis.QoS):
                 self._remove_from_indices(tag, pipeline).execute()  # type: ignore[no-untyped-call]
 
 
-class _Tolerant:
-    """A channel whose use after the loss of its connection is a connection error, and which heeds wrong types."""
+class _TolerantChannel:
+    """A channel that raises a connection error after its connection is lost, and renames keys of wrong types."""
 
     connection: Any
     QoS = _QoS
@@ -77,16 +77,16 @@ class _Tolerant:
             set_aside_wrong_types(client, {f"{prefix}{name}": wanted for name, wanted in expected.items()})
 
 
-class Channel(_Tolerant, kombu_redis.Channel):
+class Channel(_TolerantChannel, kombu_redis.Channel):
     """A channel of one Redis."""
 
 
-class SentinelChannel(_Tolerant, kombu_redis.SentinelChannel):
+class SentinelChannel(_TolerantChannel, kombu_redis.SentinelChannel):
     """A channel of the Redis that Sentinels name."""
 
 
-class _Checking:
-    """A transport that delivers messages alone, and takes a refusing Redis for one that is away."""
+class _CheckingTransport:
+    """A transport that delivers well-formed messages only, and treats a refusing Redis as unavailable."""
 
     # READONLY, OOM, MISCONF, NOREPLICAS and whatever else Redis refuses a command with.
     connection_errors = (*kombu_redis.Transport.connection_errors, ResponseError)
@@ -107,20 +107,20 @@ class _Checking:
         super()._deliver(message, queue)  # type: ignore[misc]  # of the class beside this one
 
 
-class Transport(_Checking, kombu_redis.Transport):
+class Transport(_CheckingTransport, kombu_redis.Transport):
     """The Redis transport with that channel."""
 
     Channel = Channel
 
 
-class SentinelTransport(_Checking, kombu_redis.SentinelTransport):
+class SentinelTransport(_CheckingTransport, kombu_redis.SentinelTransport):
     """The same for Sentinels."""
 
     Channel = SentinelChannel
 
 
 def _deliverable(entry: Any, queue: str) -> dict[str, Any] | None:
-    """Return what to deliver to a queue; None for a reply or event that is no message: nobody waits for that one."""
+    """Return what to deliver to a queue; None for a malformed reply or event, which is ignored."""
     if isinstance(entry, dict) and is_unreadable(entry) and _restorable([entry, "", queue]):
         return entry
     message = readable(entry, queue)

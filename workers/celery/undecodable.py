@@ -1,6 +1,6 @@
-"""What a worker cannot make out: kept as a dead letter before it leaves its queue.
+"""Stores messages that a worker cannot run as dead letters, before they leave their queue.
 
-Celery would log the message's whole body, which may hold anything, and forget it.
+Celery would log the message's whole body, which may contain anything, and drop it.
 """
 
 import json
@@ -28,55 +28,55 @@ NO_TASK = "message_no_task"
 UNKNOWN_TASK = "task_unknown"
 REFUSED = "task_rejected"
 UNNAMED = "unnamed"
-# What a value of an unexpected kind raises. Lost connections are `OSError` and redis-py's own errors.
+# The errors of a value of an unexpected type. Lost connections are `OSError` and redis-py's own errors.
 _LOOKUP_AND_VALUE_ERRORS = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 MAX_NAME = 100
 PAUSE_AFTER_REFUSAL_S = 1.0
 
 
 class DeadLetteringConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
-    """Celery's consumer, keeping what it cannot read instead of dropping it. Named by `worker_consumer`."""
+    """Celery's consumer, which dead-letters what it cannot read. Named by `worker_consumer`."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
-        """Return Celery's handler of messages; a message on which it fails is kept, and the worker goes on.
+        """Return Celery's message handler; a message on which it fails is dead-lettered, and the worker goes on.
 
-        `message_schema.py` lets only well-formed messages in. This is for the ones that it did not foresee: to
-        Celery a `KeyError` is a lost connection, and anything else ends the worker.
+        `message_schema.py` lets only well-formed messages in. This handles messages that it does not foresee: to
+        Celery a `KeyError` is a lost connection, and any other error ends the worker.
         """
         handle = super().create_task_handler(*args, **options)
 
-        def handle_or_keep(message: Any) -> None:
+        def handle_or_dead_letter(message: Any) -> None:
             try:
                 handle(message)
             except _LOOKUP_AND_VALUE_ERRORS as error:
                 log.error(LogEvent.TASK_MESSAGE_UNDECODABLE, **exception_fields(error))  # noqa: TRY400  # without its text
                 self._save(message, REFUSED)
 
-        return handle_or_keep
+        return handle_or_dead_letter
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
-        """Wait a little: a Redis that answers, but refuses commands, would be asked as fast as it refuses."""
+        """Wait a little, so that a Redis that refuses commands is not asked without a pause."""
         super().on_connection_error_before_connected(exc)
         time.sleep(PAUSE_AFTER_REFUSAL_S)
 
     def on_decode_error(self, message: Any, _exc: Exception) -> None:
-        """Keep a message whose body cannot be decoded."""
+        """Dead-letter a message whose body cannot be decoded."""
         self._save(message, UNDECODABLE)
 
     def on_unknown_message(self, _body: object, message: Any) -> None:
-        """Keep a message that is no task."""
+        """Dead-letter a message that is no task."""
         self._save(message, NO_TASK)
 
     def on_unknown_task(self, _body: object, message: Any, _exc: Exception) -> None:
-        """Keep a message of a task that this version does not have."""
+        """Dead-letter a message of a task that this version does not have."""
         self._save(message, UNKNOWN_TASK)
 
     def on_invalid_task(self, _body: object, message: Any, _exc: Exception) -> None:
-        """Keep a message of a known task whose rest is wrong."""
+        """Dead-letter a message of a known task with a malformed rest."""
         self._save(message, REFUSED)
 
     def _save(self, message: Any, cause: str) -> None:
-        # First kept, then acknowledged: a worker that dies in between leaves it twice and not at all lost.
+        # Stored first, then acknowledged: if the worker dies in between, the message is there twice, and not lost.
         queue = str(message.delivery_info.get("routing_key", ""))
         task = str((message.headers or {}).get("task", UNNAMED))[:MAX_NAME]
         get_container().dead_messages.keep(queue, cause, task, json.dumps(message.serializable(), default=str).encode())
@@ -86,16 +86,16 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
 
 @signals.task_failure.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def dead_letter_failed_task(sender: Any, exception: Exception, args: object, kwargs: object, **_other: object) -> None:
-    """Keep a task that raised what none of our tasks should, once: a tick repeats itself anyway."""
+    """Dead-letter a task that raised an unexpected error, once per error: a scheduled task is repeated anyway."""
     if sender.name not in set(Task):
         return
     if isinstance(exception, RedisError):
-        # Without Redis nothing can be kept, nor need it be: what is to be done follows from state.
+        # Without Redis nothing can be stored, nor need it be: the next run follows from the stored state.
         log.warning(LogEvent.SCHEDULED_TASK_DEFERRED, task=sender.name, cause=Cause.REDIS_UNAVAILABLE)
         return
     cause, queue = f"defect_{type(exception).__name__}", ROUTES[Task(sender.name)]
     messages = get_container().dead_messages
-    if any((letter.cause, letter.answer) == (cause, sender.name) for letter in messages.all()):
+    if any((each.cause, each.answer) == (cause, sender.name) for each in messages.all()):
         return
     messages.keep(queue, cause, sender.name, task_message(sender.name, queue, args, kwargs))
     log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause, **exception_fields(exception))

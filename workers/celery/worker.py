@@ -33,7 +33,7 @@ PULSE_TIMEOUT = timedelta(seconds=30)
 
 
 class ConsumerPulse(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Notes that the consumer's event loop turns. A loop that hangs takes no message and answers no inspection."""
+    """Records that the consumer's event loop runs. A loop that hangs takes no message and answers no inspection."""
 
     # Not the event loop itself: it is the step after all others, and a cycle would leave their order to chance.
     requires = ("celery.worker.consumer.connection:Connection",)
@@ -43,15 +43,15 @@ class ConsumerPulse(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
     def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
         """Start the timer; Celery cancels it with the connection."""
         type(self).consumer = consumer
-        self._note()
-        hub.call_repeatedly(PULSE_EVERY_S, self._note)
+        self._record()
+        hub.call_repeatedly(PULSE_EVERY_S, self._record)
 
-    def _note(self) -> None:
+    def _record(self) -> None:
         type(self).last_s = time.monotonic()
 
 
 def consumer_responds() -> bool:
-    """Say whether the event loop turned within the last half minute, or waits for Redis to come back."""
+    """Say whether the event loop ran within the last half minute, or waits for Redis to come back."""
     last_s, consumer = ConsumerPulse.last_s, ConsumerPulse.consumer
     if last_s is None or consumer.connection is None:
         return True
@@ -61,18 +61,18 @@ def consumer_responds() -> bool:
 def run_celery_worker(
     settings: Settings, step: type[bootsteps.StartStopStep], name: str, queues: Sequence[Queue], threads: int
 ) -> None:
-    """Run a Celery worker on these queues, with the step beside its pool, until it is told to stop.
+    """Run a Celery worker on these queues, with the boot step beside its pool, until it is asked to stop.
 
-    A worker that ends without having been told to exits with a code other than 0, so that its supervisor starts it
+    A worker that ends unasked exits with a code other than 0, so that its supervisor starts it
     again.
     """
     container = get_container()
     wait_for_durable_redis(container.redis, settings)
     check_schema(container.redis, container.keys)
-    told_to_stop = threading.Event()
+    stop_requested = threading.Event()
 
     def record_signal(**_: object) -> None:
-        told_to_stop.set()
+        stop_requested.set()
 
     signals.worker_shutting_down.connect(record_signal)
     app = make_app(settings)
@@ -90,7 +90,7 @@ def run_celery_worker(
         )  # fmt: skip
     finally:
         get_container().counter_buffer.close()
-    if not told_to_stop.is_set():
+    if not stop_requested.is_set():
         log.error(LogEvent.WORKER_ENDED_BY_ITSELF, process=name)
         sys.exit(code or 1)
 

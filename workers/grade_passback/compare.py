@@ -108,9 +108,9 @@ class CourseComparison:
     @property
     def links_seen(self) -> Mapping[AssignmentKey, Link]:
         """The links with what this read shows of their scores and fields."""
-        notes = {step.key: step for step in self.plan.steps if isinstance(step, UpdateLinkStep)}
+        observed = {step.key: step for step in self.plan.steps if isinstance(step, UpdateLinkStep)}
         return {
-            key: replace(link, zeros=notes[key].zeros, echoes=notes[key].echoes) if key in notes else link
+            key: replace(link, zeros=observed[key].zeros, echoes=observed[key].echoes) if key in observed else link
             for key, link in self.data.links.items()
         }
 

@@ -17,30 +17,30 @@ STOPPING = "worker_stopping"
 
 
 class SyncTimeSlice:
-    """How long a course may go on before it gives way: to its deadline, and to others once its slice is over.
+    """How long a sync may run: until its deadline, and until its time slice ends if other courses wait.
 
-    A slice begins with the first write, so that a course which is slow to read still gets on in every turn.
+    The slice begins with the first write, so that a course that is slow to read still makes progress in each slice.
     """
 
-    def __init__(self, clock: Clock, deadline: datetime, slice_for: timedelta, waits: Callable[[], bool]) -> None:
+    def __init__(self, clock: Clock, deadline: datetime, slice_for: timedelta, others_wait: Callable[[], bool]) -> None:
         self._clock = clock
         self._deadline = deadline
         self._slice_for = slice_for
-        self._waits = waits
+        self._others_wait = others_wait
         self._slice_ends: datetime | None = None
 
-    def left(self) -> timedelta:
-        """Return how long it may wait for its next request, zero once its deadline has passed."""
+    def remaining(self) -> timedelta:
+        """Return the time to the deadline, zero once it has passed."""
         return max(timedelta(0), self._deadline - self._clock.now())
 
-    def over(self) -> str | None:
-        """Return why the course has to give way now, None while it may go on."""
+    def yield_reason(self) -> str | None:
+        """Return why the sync has to end now, None while it may go on."""
         now = self._clock.now()
         if now >= self._deadline:
             return DEADLINE
         if self._slice_ends is None:
             self._slice_ends = now + self._slice_for
-        return "sync_slice" if now >= self._slice_ends and self._waits() else None
+        return "sync_slice" if now >= self._slice_ends and self._others_wait() else None
 
 
 def write_guard(
@@ -53,7 +53,7 @@ def write_guard(
     """
 
     def check() -> None:
-        cause = STOPPING if stopping() else time_slice.over()
+        cause = STOPPING if stopping() else time_slice.yield_reason()
         if cause is not None:
             raise should_yield(lease, cause)
         changes.renew(lease)
@@ -66,9 +66,9 @@ def request_context(
 ) -> RequestContext:
     """Return the context of a sync's requests: courses that were claimed earlier go first.
 
-    So a course that has begun to write ends before later ones read. Its requests wait for their turn until its
-    deadline, but not in a process that is told to stop; a write that had to wait renews the lease once more. After the
-    deadline, nothing more is read. A request that is under way ends where the process is told to stop.
+    So a course that has begun to write ends before later ones read. Requests wait for a permit until the deadline, but
+    not in a process that is asked to stop. A write that had to wait renews the lease once more. After the deadline,
+    nothing more is read. A request in flight ends when the process is asked to stop.
     """
 
     def check_stop() -> None:
@@ -77,20 +77,20 @@ def request_context(
 
     def check_wait() -> None:
         check_stop()
-        if time_slice.left() <= timedelta(0):
+        if time_slice.remaining() <= timedelta(0):
             raise should_yield(lease, DEADLINE)
 
     def check_write() -> None:
-        # The guard let the write go before it waited. The slice does not end it now: under a slow rate, a course whose
-        # slice is shorter than the wait would give way in every turn and write nothing.
+        # The guard permitted the write before the wait. The time slice does not end it now: at a slow rate, a course
+        # whose slice is shorter than the wait would write nothing in any slice.
         check_wait()
         changes.renew(lease)
 
     return RequestContext(
-        lease.token, time_slice.left, check_wait=check_wait, check_write=check_write, check_stop=check_stop
+        lease.token, time_slice.remaining, check_wait=check_wait, check_write=check_write, check_stop=check_stop
     )
 
 
 def should_yield(lease: Lease, cause: str) -> ServiceUnavailable:
-    """Return what ends a sync that goes on in a later run."""
+    """Return the error that ends a sync which continues in a later run."""
     return ServiceUnavailable(f"sync of course {lease.course_id} gives way: {cause}", cause=cause, delay=timedelta(0))

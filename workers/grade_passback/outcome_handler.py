@@ -126,9 +126,9 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
         """
         done_in_full = report.full and isinstance(report.outcome, Done)
         dead = {failure.assignment_id for failure in report.dead}
-        for letter in self._dead_letters.of_course(course_id):
-            if letter.assignment_id in report.resolved or (done_in_full and letter.assignment_id not in dead):
-                self._dead_letters.close(course_id, letter.assignment_id)
+        for dead_letter in self._dead_letters.of_course(course_id):
+            if dead_letter.assignment_id in report.resolved or (done_in_full and dead_letter.assignment_id not in dead):
+                self._dead_letters.close(course_id, dead_letter.assignment_id)
 
 
 def _report(lease: Lease, job: Callable[[], SyncReport]) -> SyncReport:

@@ -23,7 +23,7 @@ from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import CourseFinder
 from shared.queues import Task
-from workers.celery.beat_schedule import reconcile_tick_s
+from workers.celery.app import reconcile_tick_s
 from workers.container import Container
 
 log = structlog.get_logger()

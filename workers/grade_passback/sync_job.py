@@ -163,7 +163,7 @@ class CourseSync:
     def _changed(self, changes: PendingChanges) -> frozenset[str] | None:
         """Return the assignments whose scores are to be read; None for all.
 
-        A course with a dead letter is read in full: the run that failed may have left anything undone.
+        A course with a dead dead_letter is read in full: the run that failed may have left anything undone.
         """
         changed = changes.graded
         return None if changed is None or self._dead_letters.of_course(changes.course_id) else changed
@@ -201,8 +201,8 @@ class CourseSync:
     def _close(self, error: CourseGone, changes: PendingChanges) -> SyncReport:
         """Take a course that Canvas has no more off every schedule.
 
-        The first time, and for a person who asked, the course becomes a dead letter, which stays until somebody
-        discards it or Canvas has the course again. The dead letters of its assignments are closed. Links, category
+        The first time, and for a person who asked, the course becomes a dead dead_letter, which stays until somebody
+        discards it or Canvas has the course again. The dead dead_letters of its assignments are closed. Links, category
         matches and the audit stay until they are erased.
         """
         course_id, now = changes.course_id, self._clock.now()
@@ -214,8 +214,10 @@ class CourseSync:
                 # Saving connects a course.
                 self._states.save(gone_record(record))
                 self._states.close(course_id, now)
-        letters = self._dead_letters.of_course(course_id)
-        resolved = frozenset(letter.assignment_id for letter in letters if letter.assignment_id is not None)
+        dead_letters = self._dead_letters.of_course(course_id)
+        resolved = frozenset(
+            dead_letter.assignment_id for dead_letter in dead_letters if dead_letter.assignment_id is not None
+        )
         is_reported = is_new or changes.asked_for_by_person
         outcome = Discard(Failure(error.cause, str(error))) if is_reported else Done()
         return SyncReport(outcome, resolved=resolved, full=False)

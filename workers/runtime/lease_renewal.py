@@ -21,7 +21,7 @@ DEADLINE = "sync_deadline"
 
 
 class LeaseRenewer:
-    """Renews every lease this process holds, from one thread, four times per lease duration.
+    """Renews every lease of this process, from one thread, four times per lease duration.
 
     `renew` raises `LeaseLost` if another process has the lease.
     """
@@ -29,7 +29,7 @@ class LeaseRenewer:
     def __init__(self, renew: Callable[[Lease], object], lease_for: timedelta) -> None:
         self._renew_lease = renew
         self._every = lease_for.total_seconds() / 4
-        self._held: dict[Lease, float] = {}
+        self._deadlines: dict[Lease, float] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = VitalThread(target=self._renew_until_stopped, name="lease-renewer")
@@ -44,7 +44,7 @@ class LeaseRenewer:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Stop renewing. Leases still held expire."""
+        """Stop renewing. Leases that are not released expire."""
         self._stopped.set()
         self._thread.join(timeout=self._every + 1)
 
@@ -53,7 +53,7 @@ class LeaseRenewer:
         """Renew the lease inside the block, for at most `max_duration`: a job that hangs loses its lease."""
         until = math.inf if max_duration is None else time.monotonic() + max_duration.total_seconds()
         with self._lock:
-            self._held[lease] = until
+            self._deadlines[lease] = until
         try:
             yield
         finally:
@@ -62,8 +62,8 @@ class LeaseRenewer:
     def _renew_until_stopped(self) -> None:
         while not self._stopped.wait(self._every):
             with self._lock:
-                held = list(self._held.items())
-            for lease, until in held:
+                leases = list(self._deadlines.items())
+            for lease, until in leases:
                 if time.monotonic() < until:
                     self._renew(lease)
                 else:
@@ -82,7 +82,7 @@ class LeaseRenewer:
 
     def _remove(self, lease: Lease) -> None:
         with self._lock:
-            self._held.pop(lease, None)
+            self._deadlines.pop(lease, None)
 
 
 def _log_fields(lease: Lease) -> dict[str, str | int]:

@@ -1,4 +1,4 @@
-"""Writes one log line of a kind in a period, so that no sender fills the log."""
+"""Limits log lines to one of a kind per interval, so that no sender fills the log."""
 
 import logging
 from collections.abc import Hashable
@@ -6,47 +6,47 @@ from datetime import datetime, timedelta
 
 from shared.clock import Clock
 
-BETWEEN_LINES = timedelta(seconds=10)
+MIN_LOG_INTERVAL = timedelta(seconds=10)
 MAX_KINDS = 1000
 
 
 class LogLimit:
-    """Says which lines are written. A kind is made of our own codes and paths, never of what a sender wrote."""
+    """Decides which lines are logged. A kind consists of our own codes and paths, never of what a sender wrote."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._written_at: dict[Hashable, datetime] = {}
-        self._unlogged: dict[Hashable, int] = {}
+        self._suppressed: dict[Hashable, int] = {}
 
     def due(self, kind: Hashable) -> int | None:
-        """Return how many lines of this kind were left out since the last one; None: leave this one out, too."""
+        """Return how many lines of this kind were suppressed since the last one; None if this one is to be, too."""
         now = self._clock.now()
         written_at = self._written_at.get(kind)
-        if written_at is not None and now - written_at < BETWEEN_LINES:
-            self._unlogged[kind] = self._unlogged.get(kind, 0) + 1
+        if written_at is not None and now - written_at < MIN_LOG_INTERVAL:
+            self._suppressed[kind] = self._suppressed.get(kind, 0) + 1
             return None
         if len(self._written_at) >= MAX_KINDS:
             self._written_at.clear()
         self._written_at[kind] = now
-        return self._unlogged.pop(kind, 0)
+        return self._suppressed.pop(kind, 0)
 
 
 class ServerLines(logging.Filter):
-    """Limits the lines of a server's own logger: uvicorn writes one for each request that is no HTTP."""
+    """Limits the lines of a server's own logger: uvicorn logs each request that is not HTTP."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._lines = LogLimit(clock)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether the line is written."""
+        """Say whether the line is logged."""
         if record.levelno < logging.WARNING:
             return True
         return self._lines.due((record.msg, *_raised_at(record))) is not None
 
 
 def _raised_at(record: logging.LogRecord) -> tuple[object, ...]:
-    """Return the type of the line's exception and the place that raised it: two defects are two kinds."""
+    """Return the type of the line's exception and the place that raised it: two errors are two kinds."""
     if not record.exc_info or record.exc_info[2] is None:
         return ()
     at = record.exc_info[2]

@@ -1,4 +1,4 @@
-"""Threads without which a process does not do its work: when one fails, the process ends and is started again."""
+"""Threads that a process needs for its work: when one fails, the process ends, and its supervisor starts it again."""
 
 import os
 import signal

@@ -49,15 +49,15 @@ class ApplyResult:
         if isinstance(error, TransientError):
             self.failed[key] = Failure(error.cause, str(error), key.assignment_id)
             return
-        words = error.error_text if isinstance(error, RequestRejected) else ""
+        error_text = error.error_text if isinstance(error, RequestRejected) else ""
         reason = REASON_OF_CAUSE.get(error.cause)
         if reason is Reason.STUDENT_REFUSED:
             # PowerSchool named no student, and wrote nobody's score.
             reason = Reason.REFUSED
         if reason is None:
-            self.permanent_failures[key] = Failure(error.cause, f"{error} {words}".strip(), key.assignment_id)
+            self.permanent_failures[key] = Failure(error.cause, f"{error} {error_text}".strip(), key.assignment_id)
         else:
-            self.refused[key] = Finding(reason, words)
+            self.refused[key] = Finding(reason, error_text)
 
     def record_write(self, key: AssignmentKey, scores: int) -> None:
         """Count written scores, also if there are none: the assignment was written."""

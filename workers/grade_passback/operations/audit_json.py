@@ -1,4 +1,4 @@
-"""An audit entry as `history --json` and the API have it."""
+"""Renders audit entries for `history --json` and the API."""
 
 from shared.domain.passback.audit import AuditEntry
 from workers.grade_passback.explain.response import Json, score_json

@@ -11,8 +11,7 @@ from celery.worker.consumer.consumer import Consumer, Evloop
 from shared.adapters.http.client import RESPONSE_TIMEOUT_S
 from shared.config import Settings, load
 from shared.queues import ROUTES, Queue, Task
-from workers.celery.app import MAX_SYNC_DURATION, make_app
-from workers.celery.beat_schedule import RECONCILE_TICK_S, beat_schedule, reconcile_tick_s
+from workers.celery.app import MAX_SYNC_DURATION, RECONCILE_TICK_S, beat_schedule, make_app, reconcile_tick_s
 from workers.celery.worker import ConsumerPulse
 
 
