@@ -7,7 +7,7 @@ from shared.config import PREFIX, Settings
 from tests.architecture.project import ROOT
 
 GUIDE = (ROOT / "deploy" / "guides" / "privacy.md").read_text()
-INVENTORY = GUIDE.partition("## What Redis holds")[2].partition("\n## ")[0]
+INVENTORY = GUIDE.partition("## What Redis stores")[2].partition("\n## ")[0]
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")] for line in INVENTORY.splitlines() if line.startswith("| `")
 ]
