@@ -1,4 +1,4 @@
-"""When a schedule in cron's five fields was due last: pure, the time and the zone are arguments."""
+"""Computes when a cron schedule of five fields was due last. Time and zone are arguments."""
 
 import re
 from datetime import UTC, datetime, tzinfo
@@ -8,8 +8,8 @@ from croniter import CroniterError, croniter
 FIELDS = 5
 # Numbers, lists, ranges, steps and names such as `mon`; none of croniter's own inventions (seconds, random times).
 _FIELD = re.compile(r"(?:[\d*,/-]|[A-Za-z]{3})+")
-# Any day will do to find out whether a schedule is ever due.
-_SOME_DAY = datetime(2001, 1, 1, tzinfo=UTC)
+# Any day serves to check whether a schedule is ever due.
+_ANY_DAY = datetime(2001, 1, 1, tzinfo=UTC)
 
 
 def checked_cron(text: str) -> str:
@@ -22,14 +22,14 @@ def checked_cron(text: str) -> str:
 
 
 def last_due(schedule: str, now: datetime, zone: tzinfo) -> datetime:
-    """Return the latest moment, in UTC and at most `now`, at which the checked schedule was due on `zone`'s clocks.
+    """Return the latest time, in UTC and at most `now`, at which the checked schedule was due on `zone`'s clocks.
 
     A time that the clocks pass twice counts the first time; one that they leave out counts when they leave it out.
     """
-    on_the_wall = now.astimezone(zone).replace(tzinfo=None, fold=0)
-    # croniter looks for times before a moment, and the moment itself counts here.
-    is_now = croniter.match(schedule, on_the_wall)
-    due = on_the_wall.replace(second=0, microsecond=0) if is_now else croniter(schedule, on_the_wall).get_prev(datetime)
+    local = now.astimezone(zone).replace(tzinfo=None, fold=0)
+    # croniter returns times before a time, and the time itself counts here.
+    is_now = croniter.match(schedule, local)
+    due = local.replace(second=0, microsecond=0) if is_now else croniter(schedule, local).get_prev(datetime)
     return min(due.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
@@ -40,7 +40,7 @@ def matches(schedule: str, now: datetime, zone: tzinfo) -> bool:
 
 def _is_ever_due(schedule: str) -> bool:
     try:
-        croniter(schedule, _SOME_DAY).get_next()
+        croniter(schedule, _ANY_DAY).get_next()
     except CroniterError:
         return False
     return True

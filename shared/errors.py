@@ -12,7 +12,7 @@
         |   +-- NotFound          what was addressed is gone
         |   |   +-- CourseGone    Canvas has no such course, or not any more
         |   +-- AccessDenied      credentials, scopes or grants
-        +-- UnexpectedResponse      an answer that its reference does not describe
+        +-- UnexpectedResponse      an response that its reference does not describe
             +-- ResponseTooLarge    it is longer than it is read
 
 Adapters translate once, at the edge. Messages name the call by its path template and the status
@@ -52,7 +52,7 @@ class ServiceUnavailable(TransientError):
 
 
 class LeaseLost(TransientError):
-    """This worker no longer holds the course: it must write nothing more."""
+    """This worker's lease of the course ended: it must not write."""
 
     def __init__(self, course_id: str) -> None:
         super().__init__(f"lease of course {course_id} lost", cause=Cause.LEASE_LOST)
@@ -66,7 +66,7 @@ class RunChanged(TransientError):
 
 
 class GradebookIncomplete(TransientError):
-    """Canvas did not answer for the scores of some assignments; those of all others are the `rows`.
+    """Canvas did not return the scores of some assignments; `rows` has those of all others.
 
     `unread` holds the failures by assignment id.
     """
@@ -79,7 +79,7 @@ class GradebookIncomplete(TransientError):
 
 
 class IncompleteRead(TransientError):
-    """PowerSchool answered fewer rows than it counts: a part of a roster must never be taken for the whole."""
+    """PowerSchool returned fewer rows than it counts. An incomplete roster must never be used."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, cause=Cause.ROSTER_TRUNCATED)
@@ -146,8 +146,8 @@ class QueryUnavailable(AccessDenied):
 
 
 class UnexpectedResponse(PermanentError):
-    """The system answered something that its reference does not describe."""
+    """The system returned something that its reference does not describe."""
 
 
 class ResponseTooLarge(UnexpectedResponse):
-    """The answer is longer than answers of its kind are read; a smaller page may be short enough."""
+    """The response is longer than the limit for its kind; a smaller page may be short enough."""

@@ -1,4 +1,4 @@
-"""The names of every queue, stream and task. Processes, the Procfile and the README are tested against these."""
+"""Defines the names of queues, streams and tasks. Processes, the Procfile and the README are tested against these."""
 
 from enum import StrEnum
 

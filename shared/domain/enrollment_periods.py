@@ -1,4 +1,4 @@
-"""Whether a student was in a section on a day: one rule for passback and provisioning, over rows of PowerSchool's CC.
+"""Decides whether a student is in a section on a day, by PowerSchool's CC rows: for passback and provisioning.
 
 `DATELEFT` is the first day not in the section. Whoever stays to the end has the day after the term's last day there, in
 some schools the last day itself. `SECTIONID` is negated when a class is dropped, but also when a student transfers out
@@ -31,7 +31,7 @@ class TermDates(Protocol):
 
 
 class EnrollmentStatus(IntEnum):
-    """What rows of CC come to on a day. Of several rows of one student in one section, the greatest counts."""
+    """The status of CC rows on a day. Of several rows of one student in one section, the greatest counts."""
 
     NEVER = 0
     """Not in the section on or before the day: enters later, or never came (a no-show)."""
@@ -72,8 +72,8 @@ def enrollment_status(
     """
     day = min(max(today, term.first_day), term.last_day)
     status = max((_status_on(day, period, term) for period in periods), default=EnrollmentStatus.NEVER)
-    has_left_school = not in_school and today <= term.last_day
-    return min(status, EnrollmentStatus.ENDED) if has_left_school else status
+    left_school = not in_school and today <= term.last_day
+    return min(status, EnrollmentStatus.ENDED) if left_school else status
 
 
 def _status_on(day: date, period: EnrollmentPeriod, term: TermDates) -> EnrollmentStatus:

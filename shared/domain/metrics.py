@@ -1,4 +1,4 @@
-"""What is counted, by name, and the buckets that durations fall into. Labels are codes, never data."""
+"""Defines the counters, by name, and the buckets of durations. Labels are codes, never data."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ class HourlyLatency:
         return sum(self.counts.values())
 
     def bound_for(self, share: float) -> int | None:
-        """Return the bound that this share of them kept, `OVERFLOW_BOUND` where none did; None if there were none."""
+        """Return the bound within which this share was synced, `OVERFLOW_BOUND` for longer; None without changes."""
         needed, so_far = share * self.total, 0
         for bound in sorted(self.counts, key=lambda bound: bound or math.inf):
             so_far += self.counts[bound]

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-# Courses that failed together come back spread over the last quarter of their wait, not in one burst.
+# Courses that failed together are retried spread over the last quarter of their wait.
 JITTERED_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What failed, with the remote system's error text, free of personal data.
+    """What failed, with the remote system's error text without personal data.
 
     `assignment_id` is None where the whole course failed.
     """

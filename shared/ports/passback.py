@@ -1,4 +1,4 @@
-"""What the use cases need from the outside, as protocols. Adapters implement them; the contract suite proves it."""
+"""Defines what the jobs need from Canvas and PowerSchool, as protocols. The contract tests check the adapters."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class CachePolicy(Enum):
 
 
 class CanvasReader(Protocol):
-    """Reads the truth from Canvas. Raises the errors of `shared.errors`."""
+    """Reads courses from Canvas. Raises the errors of `shared.errors`."""
 
     def course(self, course_id: str, reading: CachePolicy = CachePolicy.BYPASS) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores."""
@@ -41,7 +41,7 @@ class CanvasReader(Protocol):
 
 
 class CourseFinder(Protocol):
-    """Finds the courses in which somebody wants work synced."""
+    """Finds the courses with work to sync."""
 
     def courses_to_sync(self, ended_after: datetime) -> Iterator[str]:
         """Yield the ids of published courses with synced work that have not ended by then; some repeatedly."""
@@ -52,7 +52,7 @@ class RosterReader(Protocol):
     """Finds PowerSchool's sections and students by the SIS ids Canvas knows."""
 
     def sections(self, sis_section_ids: Collection[str], *, refresh: bool = False) -> Mapping[str, RosteredSection]:
-        """Return the known ones of these sections by SIS id; `refresh` asks PowerSchool even if remembered."""
+        """Return the known ones of these sections by SIS id; `refresh` bypasses the cache."""
         ...
 
 
@@ -103,21 +103,21 @@ class PowerSchoolGradebook(Protocol):
         ...
 
     def write_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
-        """Write the rows, all or none. Safe to repeat. Raises `Refused` whose `rows` name the bad ones."""
+        """Write the rows, all or none. Safe to repeat. Raises `RequestRejected` whose `rows` name the rejected ones."""
         ...
 
     def clear_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
-        """Empty the scores, all or none. Safe to repeat. Raises `Refused`: this way to clear is inferred."""
+        """Empty the scores, all or none. Safe to repeat. Raises `RequestRejected`: this way to clear is inferred."""
         ...
 
 
 class Count(Protocol):
-    """Counts for watching: may lose what a killed process had not passed on yet, and never waits."""
+    """Increments counters; may lose those of a killed process, and never waits."""
 
     def __call__(self, name: str, *labels: str, amount: int = 1) -> None:
-        """Count `amount` more of these labels under `name`, a `Counted`."""
+        """Add `amount` to the counter `name`, a `CounterName`, with these labels."""
         ...
 
 
 def ignore_count(name: str, *labels: str, amount: int = 1) -> None:  # as `Count` has it
-    """Count nothing, where nobody watches."""
+    """Count nothing."""

@@ -1,4 +1,4 @@
-"""What provisioning needs from the outside, as protocols. PowerSchool's has no method that writes."""
+"""Defines what provisioning needs from Canvas and PowerSchool, as protocols. That of PowerSchool only reads."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -12,7 +12,6 @@ from decimal import Decimal
 
 import pytest
 
-from shared.clock import ManualClock
 from shared.domain.passback.audit import WriteKind
 from shared.domain.passback.canvas import (
     Checkpoint,
@@ -29,6 +28,7 @@ from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import ActualAssignment, Mark, RosteredStudent, Score
 from shared.domain.passback.rules.reasons import Reason
 from shared.ports.passback import ScoreRow
+from tests.manual_clock import ManualClock
 from tests.unit.domain.passback.baseline import (
     ASSIGNMENT,
     COURSE,

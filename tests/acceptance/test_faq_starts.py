@@ -6,7 +6,6 @@ Source: product rules, "Overwriting" and "Ways to start a sync".
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.plan import CreateStep, WriteScoresStep
@@ -14,6 +13,7 @@ from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from shared.domain.passback.rules.reasons import Reason
 from shared.events.live_events import parse, to_change
 from tests.fakes import FakeChanges, Stores
+from tests.manual_clock import ManualClock
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.workers.grade_passback.school import NOW, OTHER, School
 from workers.grade_passback.compare import compare

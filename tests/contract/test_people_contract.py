@@ -16,8 +16,8 @@ from shared.adapters.redis.operations.sign_in import (
     SessionStore,
     session_secret,
 )
-from shared.clock import ManualClock
 from shared.domain.actions import Verb
+from tests.manual_clock import ManualClock
 
 
 def test_the_newest_actions_come_first(client: redis.Redis, keys: Keys) -> None:

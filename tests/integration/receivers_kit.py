@@ -13,11 +13,11 @@ from jwt import PyJWK
 from jwt.algorithms import RSAAlgorithm
 from starlette.types import ASGIApp
 
-from shared.clock import ManualClock
 from shared.config import Settings
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
 from shared.events.signatures import keys_by_id
+from tests.manual_clock import ManualClock
 from workers.web.receivers.assembly import MAX_EVENT_BYTES, create_app
 
 UUID = "root-uuid-of-the-test-district"

@@ -18,8 +18,8 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.adapters.telemetry import tracing
 from shared.adapters.telemetry.tracing import span, start_tracing, stop_tracing
-from shared.clock import ManualClock
 from shared.errors import TransientError
+from tests.manual_clock import ManualClock
 from workers.celery.worker import trace_tasks
 
 

@@ -23,8 +23,7 @@ from shared.domain.passback.rules.due_dates import effective_due_at, local_due_d
 from shared.domain.passback.rules.eligibility import (
     DEFAULT_MAX_NAME_CHARS,
     Facts,
-    assignment_findings,
-    section_findings,
+    eligibility_findings,
 )
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import StudentPlacement, place_students, with_scores
@@ -233,8 +232,9 @@ class CourseEvaluator:
             zone=self._policy.zone_of(self._course),
             grace_days=self._policy.grace_days,
             asked_for_by_person=self._by_person,
+            max_name_chars=self._policy.max_name_chars,
         )
-        findings = assignment_findings(assignment, self._policy.max_name_chars) + section_findings(facts)
+        findings = eligibility_findings(facts)
         return findings + self._group_findings(assignment), category
 
     def _group_findings(self, assignment: Assignment) -> tuple[Finding, ...]:

@@ -1,7 +1,6 @@
-"""What was written to PowerSchool: one entry per write, with what it replaced.
+"""Defines the audit log: one entry per write to PowerSchool, with what it replaced.
 
-The audit is the one place besides PowerSchool where scores are kept. Nothing of it goes into logs, messages or dead
-letters.
+Only PowerSchool and the audit log store scores. Nothing of it is written to logs, messages or dead letters.
 """
 
 from collections.abc import Iterable, Iterator
@@ -54,7 +53,7 @@ class WriteContext:
 
     @classmethod
     def of(cls, changes: PendingChanges, token: int) -> "WriteContext":
-        """Return the context of these changes. The actors are the people who asked, or passback itself."""
+        """Return the context of these changes. The actors are the people who asked for it, else passback."""
         actor = ", ".join(sorted(changes.actors)) if changes.asked_for_by_person else ""
         return cls(tuple(sorted(changes.causes)), actor or PASSBACK, token)
 
@@ -63,8 +62,8 @@ class WriteContext:
 class AuditEntry:
     """One write to one assignment section. `points_possible` is what the scores were out of.
 
-    With `answer_lost` its answer never came: PowerSchool has it or not. The next sync finds it there, or writes it
-    again and leaves an entry of its own.
+    With `answer_lost` no response came: PowerSchool may have the write or not. The next sync finds it there, or writes
+    it again with an entry of its own.
     """
 
     at: datetime
@@ -84,19 +83,14 @@ class AuditEntry:
 def entries_about(
     entries: Iterable[AuditEntry], assignment_id: str | None = None, student_sis_id: str | None = None
 ) -> Iterator[AuditEntry]:
-    """Yield the entries about this assignment and this student; None is all. Others' scores are left out."""
+    """Yield the entries about this assignment and this student; None selects all. Scores of others are removed."""
     for entry in entries:
         if assignment_id not in (None, entry.assignment_id):
             continue
         if student_sis_id is None:
             yield entry
-        elif own := scores_of_student(entry, student_sis_id):
-            yield replace(entry, fields=(), scores=own)
-
-
-def scores_of_student(entry: AuditEntry, student_sis_id: str) -> tuple[ScoreChange, ...]:
-    """Return the entry's scores of one student."""
-    return tuple(score for score in entry.scores if score.student_sis_id == student_sis_id)
+        elif scores := tuple(score for score in entry.scores if score.student_sis_id == student_sis_id):
+            yield replace(entry, fields=(), scores=scores)
 
 
 def latest_scores(entries: Iterable[AuditEntry], student_sis_id: str) -> dict[AssignmentKey, AuditEntry]:

@@ -1,4 +1,4 @@
-"""What Canvas holds of a course: its sections, assignments, overrides and scores, as values.
+"""Defines Canvas courses as values: sections, assignments, overrides and scores.
 
 Ids are Canvas's, local to the root account, as strings. Times are aware. Scores and points are `Decimal`.
 """
@@ -60,9 +60,9 @@ class Checkpoint:
 class Assignment:
     """A Canvas assignment, with the dates of "Everyone Else".
 
-    A discussion with `checkpoints` has no due date of its own: they have. Its points and scores are theirs together.
+    A discussion with `checkpoints` has no due date, but each of them has. Its points and scores are their sums.
 
-    `name` is plain text. `description` is HTML as Canvas's API gives it, None where Canvas keeps it from the reader.
+    `name` is plain text. `description` is HTML as Canvas's API returns it, None where Canvas does not show it.
     `post_to_sis` is None where Canvas does not show the switch at all (no SIS feature and no `post_grades` tool in the
     course). `grades_published` is None where Canvas did not say.
     """
@@ -102,7 +102,7 @@ class AssignmentGroup:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section as it stands in the course now, cross-listed ones included."""
+    """A section of the course, cross-listed ones included."""
 
     id: str
     name: str
@@ -113,8 +113,8 @@ class Section:
 class Unreadable:
     """A row of one of the course's lists with a value that passback cannot read.
 
-    `assignment_id` is the assignment that fails alone, None where the row is none or has no id. `what` names the row
-    and its fields, never a value.
+    `assignment_id` is the assignment that fails, None where the row is none or has no id. `what` names the row and its
+    fields, never a value.
     """
 
     assignment_id: str | None
@@ -125,7 +125,7 @@ class Unreadable:
 class Course:
     """A Canvas course without its scores.
 
-    Whether it is published, or concluded, keeps nothing back, and is not read. `is_cached` says that all but the
+    Whether it is published or concluded does not matter, and is not read. `is_cached` says that all but the
     assignments is from the cache, some minutes old. `time_zone` is the course's own, None where Canvas names
     none that is known.
     """
@@ -142,10 +142,10 @@ class Course:
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
-    """One student's standing in one assignment.
+    """One student's submission of one assignment.
 
     `score` is after late deductions. `assignment_visible` is False once the work is no longer assigned to the
-    student. None is what Canvas does not say: not excused, not missing, visible. Source: Canvas Submissions API.
+    student. None, which Canvas may leave out, means not excused, not missing, visible. Source: Canvas Submissions API.
     """
 
     assignment_id: str

@@ -23,16 +23,16 @@ class ChangeCause(StrEnum):
     RECONCILE = "reconcile"
 
 
-# Events name what changed. After a due date any work may be missing; the other causes read everything.
+# Events name what changed. After a due date any work may be missing; after the others anything may have changed.
 EVENT_CAUSES = frozenset({ChangeCause.EVENT, ChangeCause.WEBHOOK})
 GRADE_CAUSES = EVENT_CAUSES | {ChangeCause.DUE_DATE}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something happened in a course. A hint: the truth is read when the course is synced.
+    """Something changed in a course. The sync reads what.
 
-    `course_id` is None where the event did not name its course; then one of the others says where to look.
+    `course_id` is None where the event did not name its course; then one of the other ids leads to it.
     Ids are local Canvas ids.
     """
 
@@ -46,12 +46,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PendingChanges:
-    """All that is pending for one course since it was last taken.
+    """The changes of one course since its last sync started.
 
-    `attempts` counts the runs of this work that already failed; waiting for an unavailable system does not count.
-    `failed_at` says when, of the newest of them. `actors` are the people who asked, by the names they go by; for the
-    audit alone. `assignments_changed` says that an assignment-change message is among the changes, `unnamed_grades`
-    that a grade changed of which `assignment_ids` does not name the assignment.
+    `attempts` counts the syncs of them that failed; waiting for an unavailable system does not count. `failed_at` are
+    the times of the newest failures. `actors` are the names of the people who asked, for the audit log only.
+    `assignments_changed` says that an assignment-change message is among the changes, `unnamed_grades` that a grade
+    changed whose assignment is not in `assignment_ids`.
     """
 
     course_id: str
@@ -68,14 +68,14 @@ class PendingChanges:
 
     @property
     def only_grades(self) -> bool:
-        """Say whether grades changed and nothing else did, as far as events report, and no run failed yet."""
+        """Say whether events reported changes of grades only, and no sync of them failed."""
         return self.causes <= GRADE_CAUSES and not self.assignments_changed and not self.attempts
 
     @property
     def graded(self) -> frozenset[str] | None:
-        """The assignments whose scores may have changed; None if those of any may have."""
-        named = self.only_grades and self.causes <= EVENT_CAUSES and not self.unnamed_grades
-        return self.assignment_ids or None if named else None
+        """The assignments whose scores may have changed, None if any may have."""
+        are_named = self.only_grades and self.causes <= EVENT_CAUSES and not self.unnamed_grades
+        return self.assignment_ids or None if are_named else None
 
     @property
     def asked_for_by_person(self) -> bool:

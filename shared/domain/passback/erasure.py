@@ -1,4 +1,4 @@
-"""What is left of things remembered once a student is taken out of them."""
+"""Removes a student from records, audit entries and links."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from shared.domain.passback.planning.desired import Link
 
 @dataclass(frozen=True, slots=True)
 class StudentIds:
-    """A student as passback knows one: by SIS id, and by STUDENTS.DCID where that is known."""
+    """The ids of a student: the SIS id, and each STUDENTS.DCID that is known."""
 
     sis_id: str
     dcids: frozenset[int] = frozenset()
@@ -26,7 +26,7 @@ class StudentIds:
 
 
 def remove_student_from_entry(entry: AuditEntry, student: StudentIds) -> AuditEntry | None:
-    """Return the entry without the student's scores; None if it was about nothing else."""
+    """Return the entry without the student's scores, None if nothing else is in it."""
     others = tuple(score for score in entry.scores if not student.matches(score))
     if len(others) == len(entry.scores):
         return entry
@@ -41,8 +41,8 @@ def remove_student_from_record(record: CourseRecord, student: StudentIds) -> Cou
 
 def remove_student_from_link(link: Link, student: StudentIds) -> Link:
     """Return the link as if nothing was ever sent for the student: a score emptied later is not reported."""
-    own = {str(dcid) for dcid in student.dcids}
-    echoes = {key: echo for key, echo in link.echoes.items() if key not in own}
+    dcids = {str(dcid) for dcid in student.dcids}
+    echoes = {key: echo for key, echo in link.echoes.items() if key not in dcids}
     return replace(link, sent_to=link.sent_to - student.dcids, zeros=link.zeros - student.dcids, echoes=echoes)
 
 
@@ -51,7 +51,7 @@ def _assignment_without(assignment: AssignmentRecord, student: StudentIds) -> As
 
 
 def _section_without(section: SectionRecord, student: StudentIds) -> SectionRecord:
-    others = tuple(one for one in section.students if one.student_sis_id != student.sis_id)
+    others = tuple(record for record in section.students if record.student_sis_id != student.sis_id)
     return replace(section, students=others)
 
 

@@ -1,4 +1,4 @@
-"""What PowerSchool holds: sections with their rosters, categories, assignments and scores, as values.
+"""Defines PowerSchool's data as values: sections with their rosters, categories, assignments and scores.
 
 Ids are PowerSchool's DCIDs, as integers. `SECTIONS.DCID` and `SECTIONS.ID`, and `assignmentid` and
 `assignmentsectionid`, are different sequences: a name says which one it is.
@@ -44,10 +44,10 @@ class RosteredStudent:
 
 @dataclass(frozen=True, slots=True)
 class RosteredSection:
-    """A PowerSchool section as passback addresses it.
+    """A PowerSchool section with its students.
 
     `teacher_users_dcid` is the lead teacher's USERS.DCID, None where the section has none. `students` is keyed
-    by the SIS id that the district's template gives a student, as Canvas knows it.
+    by the SIS id that the district's template gives a student in Canvas.
     """
 
     sis_section_id: str
@@ -62,7 +62,7 @@ class RosteredSection:
 class TeacherCategory:
     """A category of one teacher. District categories are copied per teacher and carry the district's id.
 
-    `counted` and `scores_published` are what its assignments start with, None where PowerSchool does not say.
+    `counted` and `scores_published` are the defaults of its assignments, None where PowerSchool does not show them.
     """
 
     id: int
@@ -111,8 +111,8 @@ class ActualAssignment:
     grade), `scores_published`, `weight` and `score_type` (`POINTS`, `PERCENT` …) are None where the read does not show
     them.
 
-    `unreadable` names the fields that passback cannot read: then nothing but the ids means anything.
-    `unreadable_scores` does of single scores, by STUDENTS.DCID; they are not among the `scores`.
+    `unreadable` names the fields that passback cannot read: then only the ids are valid. `unreadable_scores` has the
+    fields of single scores, by STUDENTS.DCID; they are not among the `scores`.
     """
 
     assignment_id: int

@@ -1,4 +1,4 @@
-"""Decides what a sync need not read: sections and groups from the cache, and scores of up-to-date assignments."""
+"""Decides what a sync need not read: cached sections and groups, and scores of up-to-date assignments."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -12,7 +12,7 @@ UP_TO_DATE = frozenset({State.SYNCED, State.WAITING})
 def up_to_date_keys(
     record: CourseRecord | None, rosters: Mapping[str, RosteredSection]
 ) -> Mapping[AssignmentKey, State]:
-    """Return where the last sync left nothing to be done: synced, or waiting for a first score.
+    """Return the assignments that the last sync left synced, or waiting for a first score.
 
     `rosters` holds PowerSchool's sections by SIS id.
 

@@ -14,7 +14,7 @@ from shared.domain.passback.canvas import Course
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import match_category
-from shared.domain.passback.rules.eligibility import Facts, assignment_findings, section_findings
+from shared.domain.passback.rules.eligibility import Facts, eligibility_findings
 
 
 class RowByRow:
@@ -64,7 +64,7 @@ class RowByRow:
             zone=self._zone,
             grace_days=14,
         )
-        return bool(assignment_findings(assignment) or section_findings(facts))
+        return bool(eligibility_findings(facts))
 
 
 def _agrees(submission: SubmissionWire, actual: StateRow | None) -> bool:

@@ -25,7 +25,6 @@ from pathlib import Path
 import structlog
 
 from shared.adapters.canvas.sis_import.csv_files import zipped
-from shared.clock import ManualClock
 from shared.config import load
 from shared.domain.provisioning.roster import (
     CatalogCourse,
@@ -42,6 +41,7 @@ from shared.domain.provisioning.rows.sis_rows import ImportOptions, ImportState,
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import NotFound
 from shared.ports.provisioning import DataVersion
+from tests.manual_clock import ManualClock
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 

@@ -16,11 +16,11 @@ from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
-from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.passback.changes import Change, ChangeKind
 from tests.benchmarks.rig.remote import CANVAS, FIRST_COURSE, POWERSCHOOL, Remote
 from tests.fault_injection.redis_server import RedisServer
+from tests.manual_clock import ManualClock
 from workers.container import Container, windows_of
 
 ROOT = Path(__file__).parents[3]

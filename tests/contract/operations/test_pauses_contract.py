@@ -5,9 +5,9 @@ from stores_under_test import MAX_WAIT, NO_WAIT, District
 
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
-from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause, course_target
+from tests.manual_clock import ManualClock
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import redis
 from redis.exceptions import ConnectionError as ConnectionFailed
 
 from shared.adapters.redis.clock import MEASURE_INTERVAL_S, SharedClock
-from shared.clock import ManualClock, SystemClock
+from shared.clock import SystemClock
+from tests.manual_clock import ManualClock
 
 NEAR = timedelta(seconds=5)
 

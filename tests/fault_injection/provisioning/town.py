@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from shared.clock import ManualClock, SystemClock
+from shared.clock import SystemClock
 from shared.config import load
 from shared.domain.provisioning.run import Run, RunCause, RunKind
 from shared.sandbox.canvas.app import create_app as canvas_app
@@ -24,6 +24,7 @@ from shared.sandbox.powerschool.state import PowerSchool
 from tests.fault_injection.provisioning.agreement import disagreements
 from tests.fault_injection.provisioning.random_days import make_changes
 from tests.integration.sandbox_server import served
+from tests.manual_clock import ManualClock
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.sandbox import sandbox_today

@@ -17,7 +17,6 @@ from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, RosteredSection, Score
@@ -28,6 +27,7 @@ from shared.sandbox.district.small import District, small_district, student_dcid
 from shared.sandbox.ids import Ids
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from tests.integration.sandbox_server import served
+from tests.manual_clock import ManualClock
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 TODAY = NOON.date()

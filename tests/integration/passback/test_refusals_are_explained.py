@@ -21,7 +21,6 @@ from shared.adapters.powerschool import powerschool
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.config import load
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.sandbox.canvas.app import create_app as canvas_app
@@ -34,6 +33,7 @@ from tests.fakes import (
     whole_turn,
 )
 from tests.integration.clients.test_clients_against_sandbox import served
+from tests.manual_clock import ManualClock
 from workers.grade_passback.apply.apply_plan import PlanApplier
 from workers.grade_passback.compare import SyncPolicy, compare
 from workers.grade_passback.course_reader import CourseReader

@@ -16,7 +16,6 @@ from starlette.applications import Starlette
 from shared.adapters.powerschool import PowerSchoolRosterFeed, powerschool, roster_feed
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
-from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.causes import Cause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX as PREFIX
@@ -26,6 +25,7 @@ from shared.sandbox.district.generator import DistrictSize, unprovisioned_distri
 from shared.sandbox.powerschool.app import create_app
 from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
 from tests.integration.clients.test_clients_against_sandbox import served
+from tests.manual_clock import ManualClock
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 TODAY = NOON.date()

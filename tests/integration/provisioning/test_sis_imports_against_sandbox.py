@@ -13,7 +13,6 @@ import pytest
 from shared.adapters.canvas import canvas_sis_imports
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.config import load
 from shared.domain.provisioning.rows.sis_rows import (
     DataSet,
@@ -29,6 +28,7 @@ from shared.ports.provisioning import CanvasUser
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.canvas.seed import CanvasSeed
 from tests.integration.sandbox_server import served
+from tests.manual_clock import ManualClock
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 OPTIONS = ImportOptions(drop_status="completed", user_remove_status="suspended", change_threshold=10)

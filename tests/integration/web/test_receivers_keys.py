@@ -18,8 +18,8 @@ from shared.adapters.canvas.jwks import (
     MIN_RETRY_INTERVAL,
     JwksKeys,
 )
-from shared.clock import ManualClock
 from shared.errors import ServiceUnavailable
+from tests.manual_clock import ManualClock
 
 URL = "https://keys.example/jwks"
 PUBLIC = RSAAlgorithm.to_jwk(rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key(), as_dict=True)

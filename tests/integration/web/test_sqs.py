@@ -21,12 +21,12 @@ from moto.server import ThreadedMotoServer
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_writer import SqsWriter
 from shared.adapters.sqs.queue import SqsMessage, SqsQueue, sqs_queue
-from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings, load
 from shared.errors import ServiceUnavailable
 from shared.events.signatures import TrustedSenders
 from shared.ports.passback import ignore_count
 from shared.queues import Stream
+from tests.manual_clock import ManualClock
 from tests.waiting import wait_until
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import without_settings

@@ -13,8 +13,8 @@ from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.config import Settings, load
+from tests.manual_clock import ManualClock
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 TOKEN = {"access_token": "first-token", "token_type": "Bearer", "expires_in": "3600"}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.clock import ManualClock
 from shared.config import load
+from tests.manual_clock import ManualClock
 from workers.cli.doctor import CheckResult, configuration, redis
 from workers.cli.doctor.result import clock_check, http_date
 

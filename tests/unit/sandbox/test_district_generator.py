@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.clock import ManualClock
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.actions import RosterActions
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.state import PowerSchool
 from tests.fault_injection.provisioning.random_days import KINDS, make_changes
+from tests.manual_clock import ManualClock
 
 TODAY = date(2026, 10, 5)
 ZONE = ZoneInfo("America/Los_Angeles")

@@ -7,8 +7,8 @@ import fakeredis
 import pytest
 
 from shared.adapters.redis.cache import JsonCache
-from shared.clock import ManualClock
 from shared.config import load
+from tests.manual_clock import ManualClock
 from workers.container import Container
 from workers.school_hours import SchoolHours
 

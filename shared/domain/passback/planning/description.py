@@ -1,11 +1,11 @@
-"""The one form of a description in which it is compared and sent, and how much of it PowerSchool can hold."""
+"""Normalizes descriptions for comparing and sending, and cuts them to what PowerSchool can hold."""
 
 import re
 
 import nh3
 
 MAX_BYTES = 4000
-# What is read of a description. Cleaning takes time with the square of nested tags; what is stored holds fewer by far.
+# How much of a description is read. Cleaning takes time with the square of nested tags; PowerSchool stores far fewer.
 MAX_READ_CHARS = 1_000_000
 MAX_READ_TAGS = 5_000
 # A tag or an entity that the cut left open.
@@ -13,7 +13,7 @@ _OPEN_END = re.compile(r"(?:<[^<>]*|&[#\w]{0,31})\Z")
 
 
 def normal(html: str) -> str:
-    """Return what the teacher wrote: without theme tags, scripts and file verifiers. May be repeated.
+    """Return what the teacher wrote: without theme tags, scripts and file verifiers. Idempotent.
 
     For readers of its API, Canvas puts the account's mobile CSS and JavaScript before every description, and adds to
     links to files a `verifier` that opens the file without a login. One theme edit changes every description of the
@@ -28,7 +28,7 @@ def normal(html: str) -> str:
 
 
 def _readable(html: str) -> str:
-    """Return the beginning that is read: all of it, but for a description that nobody wrote by hand."""
+    """Return the beginning that is read: all of it, except of a description that nobody wrote by hand."""
     if len(html) <= MAX_READ_TAGS:
         return html
     return "<".join(html[:MAX_READ_CHARS].split("<", MAX_READ_TAGS + 1)[: MAX_READ_TAGS + 1])
@@ -61,5 +61,5 @@ def _without_verifier(_tag: str, attribute: str, value: str) -> str:
         return value
     address, mark, fragment = value.partition("#")
     path, _, query = address.partition("?")
-    kept = "&".join(part for part in query.split("&") if not part.startswith("verifier="))
-    return f"{path}{'?' if kept else ''}{kept}{mark}{fragment}"
+    rest = "&".join(part for part in query.split("&") if not part.startswith("verifier="))
+    return f"{path}{'?' if rest else ''}{rest}{mark}{fragment}"

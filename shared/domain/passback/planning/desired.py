@@ -1,4 +1,4 @@
-"""What PowerSchool should hold, as eligibility and scoring derive it from Canvas, and the link to what it does hold."""
+"""Defines the assignments that PowerSchool should have, and the links to those that it has."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from shared.domain.passback.powerschool import AssignmentKey, Score
 class DesiredAssignment:
     """One Canvas assignment in one PowerSchool section, with its scores by STUDENTS.DCID.
 
-    `description` is None where Canvas keeps it from the reader: PowerSchool's stays. `counted` (in the final grade) and
+    `description` is None where Canvas does not show it: PowerSchool's stays. `counted` (in the final grade) and
     `scores_published` are None where neither system says; `publish_option` is the category's default, None where it has
     none. `flag_only` holds the students whose 0 in `scores` comes with a flag and from no score. `unscored` holds the
     students whom Canvas lists without a score or a flag: what PowerSchool has for them was cleared. `unfinished` holds
@@ -73,10 +73,10 @@ class Echo:
 class Link:
     """Which PowerSchool assignment is this Canvas assignment's, in one section.
 
-    A link without ids is a claim: a create was about to be sent with `name` and `due_date`, and its answer is
+    A link without ids is a claim: a create was about to be sent with `name` and `due_date`, and its response is
     not known. `sent_to` holds the students (STUDENTS.DCID) for whom a score was written, `zeros` those whose score is
     the 0 that went with a flag alone. `echoes` holds, by the name of an owned field or by STUDENTS.DCID, what
-    PowerSchool stores differently from what was sent, and scores that were not looked at since they were written.
+    PowerSchool stores differently from what was sent, and scores that were not read since they were written.
     """
 
     assignment_id: str

@@ -1,4 +1,4 @@
-"""What differs between a desired and an actual assignment, in the fields and scores that passback owns."""
+"""Compares a desired with an actual assignment, in the fields and scores that passback owns."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -25,7 +25,7 @@ class OwnedField(StrEnum):
 
 
 def changed_fields(desired: DesiredAssignment, actual: ActualAssignment) -> tuple[OwnedField, ...]:
-    """Return the owned fields in which PowerSchool differs from Canvas; what one of the two does not say is equal."""
+    """Return the owned fields in which PowerSchool differs from Canvas; a value that one does not show is equal."""
     equal = {
         OwnedField.NAME: desired.name.strip() == actual.name.strip(),
         OwnedField.DESCRIPTION: desired.description is None or same(desired.description, actual.description),
@@ -61,7 +61,7 @@ def agrees(desired: Score, actual: Score | None) -> bool:
 
 
 def stale_scores(desired: DesiredAssignment, actual: ActualAssignment, sent_to: frozenset[int]) -> dict[int, Score]:
-    """Return what PowerSchool still holds of scores that were sent and are empty in Canvas now, by STUDENTS.DCID."""
+    """Return the scores in PowerSchool that were sent and are empty in Canvas now, by STUDENTS.DCID."""
     cleared = sorted(desired.unscored & sent_to & actual.scores.keys())
     return {dcid: actual.scores[dcid] for dcid in cleared if has_value(actual.scores[dcid])}
 

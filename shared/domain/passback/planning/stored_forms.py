@@ -1,8 +1,8 @@
-"""What PowerSchool makes of what it is sent, remembered as digests: such a difference is written once, and reported.
+"""Recognizes what PowerSchool stores differently from what was sent: it is written once, and reported.
 
 PowerSchool may store a value differently: an emoji as `??`, HTML stripped, points rounded, a score times the
-assignment's weight. Which values it does that to is not publicly known. Without a memory such a value differs at every
-look, and is written at every look.
+assignment's weight. Which values it does that to is not publicly known. Digests of such
+values are stored in the link: otherwise each sync would find a difference and write again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -50,10 +50,10 @@ def scores_to_write(
 
 
 def is_echo(echo: Echo | None, desired: Score, actual: Score | None, weight: Decimal | None) -> bool:
-    """Say whether `actual` is what PowerSchool makes of `desired`, and nothing that a person entered since.
+    """Say whether `actual` is how PowerSchool stores `desired`, and not what a person entered since.
 
-    At the first look after the write nobody knows which of the two it is. What is a rounding of the score, or the score
-    times the assignment's weight, counts as PowerSchool's; anything else is written again and looked at right after.
+    At the first read after the write it may be either. A rounding of the score, or the score times the assignment's
+    weight, counts as PowerSchool's; anything else is written again and read right after.
     """
     if echo is None or not _is_sent(echo, desired):
         return False
@@ -65,20 +65,20 @@ def is_echo(echo: Echo | None, desired: Score, actual: Score | None, weight: Dec
 def seen(
     desired: DesiredAssignment, actual: ActualAssignment, link: Link, *, after_write: bool = False
 ) -> Mapping[str, Echo]:
-    """Return the link's echoes after a look at PowerSchool.
+    """Return the link's echoes after PowerSchool was read.
 
-    What agrees by now needs none any more. With `after_write` the look follows the write at once, and every difference
-    is PowerSchool's own.
+    What agrees now needs no echo. With `after_write` the read follows the write at once, and every difference is
+    PowerSchool's.
     """
     echoes = dict(_field_echoes(desired, actual, link.echoes, after_write=after_write))
     for key, echo in link.echoes.items():
-        if key.isdigit() and (kept := _seen_score(int(key), echo, desired, actual, after_write=after_write)):
-            echoes[key] = kept
+        if key.isdigit() and (updated := _seen_score(int(key), echo, desired, actual, after_write=after_write)):
+            echoes[key] = updated
     return echoes
 
 
 def not_cleared(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> dict[int, Score]:
-    """Return what PowerSchool still has of scores that it said it emptied, by STUDENTS.DCID."""
+    """Return the scores that PowerSchool accepted to empty and still has, by STUDENTS.DCID."""
     cleared = {int(key) for key, echo in link.echoes.items() if echo.sent == CLEARED}
     still = {dcid: actual.scores[dcid] for dcid in sorted(cleared & actual.scores.keys()) if dcid not in desired.scores}
     return {dcid: score for dcid, score in still.items() if has_value(score)}
@@ -89,9 +89,9 @@ def finding(echoes: Mapping[str, Echo]) -> Iterator[Finding]:
     stored = {key for key, echo in echoes.items() if echo.stored is not None and echo.sent != CLEARED}
     fields = [field.value.replace("_", " ") for field in OwnedField if field.value in stored]
     scores = len(stored) - len(fields)
-    told = [*fields, *([f"{scores} score{'s' if scores > 1 else ''}"] if scores else [])]
-    if told:
-        yield Finding(Reason.STORED_DIFFERENTLY, ", ".join(told))
+    names = [*fields, *([f"{scores} score{'s' if scores > 1 else ''}"] if scores else [])]
+    if names:
+        yield Finding(Reason.STORED_DIFFERENTLY, ", ".join(names))
 
 
 def sent(link: Link, scores: Mapping[int, Score]) -> Mapping[str, Echo]:
@@ -163,7 +163,7 @@ def _seen_score(
     if there is None or not has_value(there):
         return None
     stored = _stored_digest(there)
-    # What PowerSchool has now is no longer what it kept when it was to empty the score: somebody entered it.
+    # PowerSchool has another score than when it was to empty it: somebody entered it.
     return replace(echo, stored=stored) if echo.stored in (None, stored) else None
 
 

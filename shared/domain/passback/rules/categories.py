@@ -1,4 +1,4 @@
-"""Which PowerSchool category an assignment group stands for, for one teacher and one section."""
+"""Matches assignment groups with PowerSchool categories, for one teacher and one section."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class CategoryAssociation:
 
 
 class MatchedBy(StrEnum):
-    """How a category was found. Only a match by name is to be remembered."""
+    """How a category was found. Only a match by name is stored."""
 
     ASSOCIATION = "association"
     NAME = "name"
@@ -79,9 +79,9 @@ def match_category(
 
     Source: product rules, "Categories".
     """
-    own = associated(associations.get(group.id), categories)
-    if own is not None:
-        return _checked(own, section_dcid, categories)
+    stored = associated(associations.get(group.id), categories)
+    if stored is not None:
+        return _checked(stored, section_dcid, categories)
     for name, by in ((group.name, MatchedBy.NAME), (default_name, MatchedBy.DEFAULT)):
         for category in _usable(categories, section_dcid):
             if not _same(category.name, name):
@@ -97,8 +97,8 @@ def associated(
 ) -> TeacherCategory | None:
     """Return the one of a teacher's `categories` that is associated, None if none is.
 
-    The teacher's own id counts before the district's: a category of the teacher's own may have been chosen on purpose
-    although there is a copy of the district's as well.
+    The teacher's id has priority over the district's: a person may have selected a category of the teacher although
+    there is a copy of the district's as well.
     """
     if association is None:
         return None
@@ -118,7 +118,7 @@ def stored_match(association: CategoryAssociation | None, found: TeacherCategory
 def can_match_by_name(term: Term, today: date) -> bool:
     """Say whether an association can be made now: from the term's first day on.
 
-    After its last day too, since a person may still sync a course whose term is over.
+    It can be made after the last day too: a person may still sync a course whose term is over.
 
     Source: "an association can only be made from the first day of an active term".
     """
@@ -159,5 +159,5 @@ def _usable_names(categories: Sequence[TeacherCategory], section_dcid: int) -> t
     return tuple(sorted(category.name for category in _usable(categories, section_dcid)))
 
 
-def _same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
+def _same(name: str, other: str) -> bool:
+    return name.strip().casefold() == other.strip().casefold()

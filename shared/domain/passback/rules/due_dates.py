@@ -1,19 +1,19 @@
-"""When an assignment is due in a section, and on which day of the school's calendar that is."""
+"""Computes when an assignment is due in a section, and on which day of the school's calendar."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, tzinfo
 
 from shared.domain.passback.canvas import Assignment, Course, Override, OverrideTarget, Section
 
-# Work is looked at this long after it was due: Canvas's clock and ours need not agree.
+# A sync starts this long after a due date: the clocks of Canvas and of passback may differ.
 DUE_DATE_DELAY = timedelta(seconds=60)
 
 
 def effective_due_at(assignment: Assignment, section_id: str) -> datetime | None:
     """Return when the assignment is due for the whole section, None where it is not due at all.
 
-    The section's own override counts before one for the whole course, and that before the date of "Everyone
-    Else". An override may say "no due date"; one that does not change the date leaves it to the next. Dates for
+    The section's override has priority over one for the whole course, and that over the date of "Everyone Else".
+    An override may say "no due date"; one that does not change the date is ignored. Dates for
     single students, groups and modules say nothing about the section. A discussion with checkpoints is due when the
     last of them is due for the section.
 
@@ -34,20 +34,20 @@ def _due_at(base: datetime | None, overrides: Sequence[Override], section_id: st
 def local_due_date(due_at: datetime, zone: tzinfo) -> date:
     """Return the day of an aware `due_at` on the calendar of `zone`.
 
-    Canvas says 23:59 of a day in Chicago as 04:59 or 05:59 UTC of the next, and PowerSchool takes only a date.
+    Canvas returns 23:59 of a day in Chicago as 04:59 or 05:59 UTC of the next, and PowerSchool takes only a date.
     """
     return due_at.astimezone(zone).date()
 
 
 def next_due_at(course: Course, after: datetime) -> datetime | None:
-    """Return the first moment later than `after` at which synced work is due for anybody, None if there is none.
+    """Return the first due date later than `after` of synced work, for anybody; None if there is none.
 
     Missing work raises no event: it becomes missing as its date passes, for a section or for one student. Dates of
-    groups and modules count too, so that a look too many is taken rather than one too few.
+    groups and modules count too: one sync too many does no harm.
     """
     synced = [a for a in course.assignments if a.published and a.post_to_sis]
-    moments = [moment for a in synced for moment in _due_times(a, course.sections)]
-    return min((moment for moment in moments if moment is not None and moment > after), default=None)
+    times = [time for a in synced for time in _due_times(a, course.sections)]
+    return min((time for time in times if time is not None and time > after), default=None)
 
 
 def _due_times(assignment: Assignment, sections: Sequence[Section]) -> list[datetime | None]:

@@ -1,4 +1,4 @@
-"""When an assignment is passed back: one row per rule, and every row that applies is reported.
+"""Decides when an assignment is passed back: one row per rule, and every row that applies is reported.
 
 Who an assignment must be for can be read in two ways: (a) any date for particular students, groups or modules
 blocks it, or (b) only an assignment that is for nobody else is blocked. This is (b): extensions for single
@@ -6,12 +6,11 @@ students beside "Everyone Else" are fine, and Canvas's `visible_to_everyone` dec
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 from html import unescape
 from html.entities import html5
-from typing import Generic, TypeVar
 
 from shared.domain.passback.canvas import Assignment, Course, GradingType, Section
 from shared.domain.passback.powerschool import RosteredSection
@@ -25,23 +24,13 @@ UNGRADABLE_SUBMISSIONS = frozenset({"not_graded", "wiki_page"})
 DEFAULT_MAX_NAME_CHARS = 30
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|\w{1,32});")
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class AssignmentFacts:
-    """What the assignment's own rules look at; `max_name_chars` is the district's limit for names."""
-
-    assignment: Assignment
-    max_name_chars: int = DEFAULT_MAX_NAME_CHARS
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the section's rules look at: one assignment in one section of its course.
+    """The facts that the rules check: one assignment in one section of its course.
 
-    `rostered` is None where PowerSchool has no such section, and `category` where nobody could be asked for it.
-    `today` is the school's date.
+    `rostered` is None where PowerSchool has no such section, and `category` where the section has no teacher.
+    `today` is the school's date, `max_name_chars` the district's limit for names.
     """
 
     course: Course
@@ -53,6 +42,7 @@ class Facts:
     zone: tzinfo
     grace_days: int
     asked_for_by_person: bool = False
+    max_name_chars: int = DEFAULT_MAX_NAME_CHARS
 
     @property
     def due_date(self) -> date | None:
@@ -62,29 +52,24 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule(Generic[T]):
+class Rule:
     """One rule: its reason, when it applies, and the facts that make the reason's sentence exact."""
 
     reason: Reason
-    applies: Callable[[T], bool]
-    detail: Callable[[T], str] = lambda _: ""
+    applies: Callable[[Facts], bool]
+    detail: Callable[[Facts], str] = lambda _: ""
 
 
-def assignment_findings(assignment: Assignment, max_name_chars: int = DEFAULT_MAX_NAME_CHARS) -> tuple[Finding, ...]:
-    """Return every reason that keeps the assignment back in all its sections, in table order."""
-    return _findings(ASSIGNMENT_RULES, AssignmentFacts(assignment, max_name_chars))
-
-
-def section_findings(facts: Facts) -> tuple[Finding, ...]:
-    """Return every reason that keeps the assignment back in this section, in table order."""
-    return _findings(SECTION_RULES, facts)
+def eligibility_findings(facts: Facts) -> tuple[Finding, ...]:
+    """Return every reason that blocks the assignment in this section, in table order."""
+    return tuple(Finding(rule.reason, rule.detail(facts)) for rule in RULES if rule.applies(facts))
 
 
 def name_length(name: str) -> int:
     """Return the number of characters, with an HTML entity as the one character that it stands for.
 
-    A name is plain text: `&amp;` is shown as typed, and sent so. Canvas's check alone unescapes it. What does not end
-    with a semicolon is no entity: `html.unescape` reads one into `&notes`.
+    A name is plain text: `&amp;` is shown as typed, and sent so. Only Canvas's check unescapes it. What does not end
+    with a semicolon is no entity, although `html.unescape` reads one in `&notes`.
 
     Source: Canvas Gradebook, "Sync to SIS": the unescaped name is compared with the limit.
     """
@@ -94,10 +79,6 @@ def name_length(name: str) -> int:
 def _character(entity: re.Match[str]) -> str:
     text = entity[0]
     return unescape(text) if text[1] == "#" or text[1:] in html5 else text
-
-
-def _findings(rules: Iterable[Rule[T]], subject: T) -> tuple[Finding, ...]:
-    return tuple(Finding(rule.reason, rule.detail(subject)) for rule in rules if rule.applies(subject))
 
 
 def _is_attendance(assignment: Assignment) -> bool:
@@ -110,7 +91,7 @@ def _is_not_gradable(assignment: Assignment) -> bool:
     return assignment.grading_type is GradingType.NOT_GRADED or bool(kinds)
 
 
-def _name_length_and_limit(facts: AssignmentFacts) -> str:
+def _name_length_and_limit(facts: Facts) -> str:
     length = f"{name_length(facts.assignment.name)} characters"
     is_usual = facts.max_name_chars == DEFAULT_MAX_NAME_CHARS
     return length if is_usual else f"{length}, the district's limit is {facts.max_name_chars}"
@@ -152,7 +133,8 @@ def _categories(facts: Facts) -> str:
     return f"{found}active categories: {usable}"
 
 
-ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
+RULES = (
+    # These apply in all sections alike.
     Rule(
         Reason.SIS_SYNC_OFF,
         lambda f: not f.assignment.post_to_sis,
@@ -171,9 +153,7 @@ ASSIGNMENT_RULES: tuple[Rule[AssignmentFacts], ...] = (
         Reason.MODERATED_UNTIL_RELEASED, lambda f: f.assignment.moderated and f.assignment.grades_published is not True
     ),
     Rule(Reason.HIDDEN_IN_GRADEBOOK, lambda f: f.assignment.hidden_in_gradebook),
-)
-
-SECTION_RULES: tuple[Rule[Facts], ...] = (
+    # These apply to one section.
     Rule(Reason.DUE_DATE_MISSING, lambda f: f.due_date is None),
     Rule(Reason.DUE_DATE_OUTSIDE_TERM, _is_due_outside_term, detail=_due_and_term),
     Rule(Reason.TERM_CLOSED, _is_term_closed, detail=_term_and_grace),

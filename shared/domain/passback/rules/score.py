@@ -1,4 +1,4 @@
-"""Which score of a student goes to which section, and why one does not go."""
+"""Decides which score of a student is sent to which section, and why one is not sent."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,11 +24,11 @@ Points = TypeVar("Points", Decimal, Decimal | None)
 
 @dataclass(frozen=True, slots=True)
 class StudentPlacement:
-    """One student's submissions, by assignment id, and the place in PowerSchool's section that their scores go to.
+    """One student's submissions, by assignment id, and the student in PowerSchool's section.
 
-    `student_dcid`, STUDENTS.DCID, is None where there is no such place: then `unplaced` says why, or nothing does where
-    the student has one in another section. `unreadable` holds the assignments whose submission cannot be read: it is
-    neither sent nor taken as cleared.
+    `student_dcid`, STUDENTS.DCID, is None where the section does not have the student: then `unplaced` says why; it is
+    None if another section has the student. `unreadable` holds the assignments whose submission cannot be read: it is
+    neither sent nor cleared.
     """
 
     submissions: Mapping[str, Submission]
@@ -154,7 +154,7 @@ def _unplaced_reason(row: GradebookRow, rostered: Mapping[str, RosteredSection])
         return Reason.STUDENT_SIS_ID_MISSING
     if not any(row.sis_user_id in section.students for section in rostered.values()):
         return Reason.STUDENT_UNKNOWN
-    own = [rostered[section_id].students for section_id in row.section_ids if section_id in rostered]
-    if any(row.sis_user_id in students and students[row.sis_user_id].active for students in own):
+    listed = [rostered[section_id].students for section_id in row.section_ids if section_id in rostered]
+    if any(row.sis_user_id in students and students[row.sis_user_id].active for students in listed):
         return None
     return Reason.STUDENT_NOT_IN_SECTION

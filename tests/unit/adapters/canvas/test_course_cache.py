@@ -10,9 +10,9 @@ from scripted_remote import ScriptedRemote, answer
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.config import Settings
 from shared.ports.passback import CachePolicy
+from tests.manual_clock import ManualClock
 
 BASE = "/api/v1/courses/41"
 SECTION = {"id": "51", "name": "First period", "sis_section_id": "6100", "sis_course_id": "C-6100"}

@@ -14,9 +14,9 @@ from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.page_sizes import share
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.config import load
 from shared.errors import GradebookIncomplete, TransientError
+from tests.manual_clock import ManualClock
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 ASSIGNMENT: Mapping[str, Any] = {

@@ -9,7 +9,6 @@ from scripted_remote import ScriptedRemote, answer, text
 from shared.adapters.canvas import PROBE, canvas_sis_imports
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.config import Settings
 from shared.domain.provisioning.rows.sis_rows import Entity, ImportOptions, ImportState, RowError, SisRow
 from shared.errors import (
@@ -20,6 +19,7 @@ from shared.errors import (
     TransientError,
     UnexpectedResponse,
 )
+from tests.manual_clock import ManualClock
 
 ROOT = {"id": 1, "name": "District", "root_account_id": None}
 URL = "/api/v1/accounts/1/sis_imports"

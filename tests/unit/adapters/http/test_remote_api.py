@@ -8,7 +8,6 @@ from shared.adapters.http.client import RemoteApi
 from shared.adapters.http.exchange import RequestContext, http_client, use_context
 from shared.adapters.http.response import MAX_RETRY_AFTER
 from shared.adapters.redis.remote_limits.remote_limiter import Permit
-from shared.clock import ManualClock
 from shared.errors import (
     AccessDenied,
     LeaseLost,
@@ -19,6 +18,7 @@ from shared.errors import (
     TransientError,
     UnexpectedResponse,
 )
+from tests.manual_clock import ManualClock
 
 
 class OpenGate:

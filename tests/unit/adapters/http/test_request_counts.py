@@ -12,8 +12,8 @@ from shared.adapters.http.client import RemoteApi
 from shared.adapters.http.exchange import RequestContext, http_client, use_context
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
-from shared.clock import ManualClock
 from shared.errors import TransientError
+from tests.manual_clock import ManualClock
 
 
 def count(redis_client: redis.Redis, keys: Keys, clock: ManualClock, answer: httpx.Response | Exception) -> Counter:

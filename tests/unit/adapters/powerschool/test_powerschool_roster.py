@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 from shared.adapters.powerschool import PowerSchool
 from shared.adapters.powerschool.powerqueries import MAX_ODD_ROWS
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.domain.causes import Cause
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
 from shared.errors import IncompleteRead, QueryUnavailable, ServiceUnavailable, UnexpectedResponse
+from tests.manual_clock import ManualClock
 
 QUERY = "/ws/schema/query/org.passback.sync.roster."
 SECTIONS, STUDENTS, INDEX = f"{QUERY}sections", f"{QUERY}students", f"{QUERY}section_index"

@@ -14,9 +14,9 @@ from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.powerschool.client import SharedToken
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
-from shared.clock import ManualClock
 from shared.config import ConfigurationError, Settings
 from shared.errors import AccessDenied, ServiceUnavailable
+from tests.manual_clock import ManualClock
 
 TOKEN_PATH = "/oauth/access_token"
 EXPIRED = text("", 401, WWW_Authenticate='Bearer error="invalid_token",realm="PowerSchool"')

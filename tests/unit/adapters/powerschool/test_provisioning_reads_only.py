@@ -15,9 +15,9 @@ from shared.adapters.powerschool import PowerSchoolRosterFeed, roster_feed
 from shared.adapters.powerschool.client import PowerSchoolApi
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, ReadOnlyViolation
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.config import Settings
 from shared.ports.provisioning import RosterFeed
+from tests.manual_clock import ManualClock
 
 WRITES = [
     ("PUT", "/ws/xte/score"),

@@ -17,7 +17,6 @@ from shared.adapters.powerschool.rosters.reader import SectionRosters
 from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.adapters.redis.cache import PIPELINED, JsonCache
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
 from shared.domain.provisioning.roster import (
     ClassEnrollment,
@@ -28,6 +27,7 @@ from shared.domain.provisioning.roster import (
     TeachingAssignment,
 )
 from shared.errors import IncompleteRead
+from tests.manual_clock import ManualClock
 
 TODAY = date(2031, 10, 6)
 DISTRICT = ZoneInfo("America/Denver")

@@ -15,7 +15,6 @@ from shared.adapters.powerschool import PowerSchoolRosterFeed, roster_feed
 from shared.adapters.powerschool.pagination import READINGS
 from shared.adapters.powerschool.provisioning.reader import ROWS_PER_PAGE
 from shared.adapters.redis.keys import Keys
-from shared.clock import ManualClock
 from shared.config import Settings
 from shared.domain.causes import Cause
 from shared.domain.provisioning.roster import (
@@ -35,6 +34,7 @@ from shared.errors import (
     UnexpectedResponse,
 )
 from shared.ports.provisioning import DataVersion
+from tests.manual_clock import ManualClock
 
 QUERY = "/ws/schema/query/org.passback.sync.provisioning."
 TOKEN = {"access_token": "first-token", "token_type": "Bearer", "expires_in": "3600"}

@@ -22,9 +22,9 @@ from shared.adapters.redis.remote_limits.remote_limiter import (
     system_rates,
 )
 from shared.adapters.redis.values import epoch_ms
-from shared.clock import ManualClock
 from shared.errors import LeaseLost, ServiceUnavailable
 from shared.log_events import LogEvent
+from tests.manual_clock import ManualClock
 from workers.runtime.heartbeat import this_process
 
 MS = timedelta(milliseconds=1)

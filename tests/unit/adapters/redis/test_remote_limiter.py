@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import Permit, RemoteLimiter
 from shared.adapters.redis.values import epoch_ms
-from shared.clock import ManualClock
 from shared.errors import ServiceUnavailable
+from tests.manual_clock import ManualClock
 
 SECOND = timedelta(seconds=1)
 LET_IN = Permit("", has_failures=True)

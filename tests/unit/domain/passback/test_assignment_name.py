@@ -1,8 +1,10 @@
 """How long a name is."""
 
+from dataclasses import replace
+
 import pytest
 
-from shared.domain.passback.rules.eligibility import assignment_findings, name_length
+from shared.domain.passback.rules.eligibility import eligibility_findings, name_length
 from shared.domain.passback.rules.reasons import Finding, Reason
 from tests.unit.domain.passback.baseline import with_assignment
 
@@ -35,5 +37,5 @@ def test_an_entity_counts_as_its_character(name: str, length: int) -> None:
 )
 def test_the_reason_names_the_limit(limit: int, length: int, detail: str | None) -> None:
     """The usual one is in its sentence; a district's own is in the brackets."""
-    found = assignment_findings(with_assignment(name="x" * length).assignment, limit)
+    found = eligibility_findings(replace(with_assignment(name="x" * length), max_name_chars=limit))
     assert found == (() if detail is None else (Finding(Reason.NAME_TOO_LONG, detail),))

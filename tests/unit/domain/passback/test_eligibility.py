@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from shared.domain.passback.canvas import Assignment, GradingType, Override, OverrideTarget
 from shared.domain.passback.rules.categories import MissingReason, NoCategory
 from shared.domain.passback.rules.eligibility import (
-    ASSIGNMENT_RULES,
-    SECTION_RULES,
+    RULES,
     Facts,
-    assignment_findings,
-    section_findings,
+    eligibility_findings,
 )
 from shared.domain.passback.rules.reasons import Finding, Reason
 from tests.unit.domain.passback.baseline import ASSIGNMENT, FACTS, ROSTERED, reasons, with_assignment, with_rostered
@@ -24,19 +22,14 @@ from tests.unit.domain.passback.baseline import ASSIGNMENT, FACTS, ROSTERED, rea
 NO_CATEGORY = NoCategory(MissingReason.NONE, ("Homework", "Tests"))
 
 
-def findings(facts: Facts) -> tuple[Finding, ...]:
-    """Return the findings of both tables, joined as the comparison joins them."""
-    return assignment_findings(facts.assignment) + section_findings(facts)
-
-
 def only_finding(facts: Facts) -> Finding:
-    [finding] = findings(facts)
+    [finding] = eligibility_findings(facts)
     return finding
 
 
 def test_eligible() -> None:
     """A published, synced, dated, scored assignment for everyone is eligible."""
-    assert findings(FACTS) == ()
+    assert eligibility_findings(FACTS) == ()
 
 
 def test_sync_off() -> None:
@@ -63,7 +56,7 @@ def test_not_graded_type() -> None:
 @pytest.mark.parametrize("grading_type", [t for t in GradingType if t is not GradingType.NOT_GRADED])
 def test_graded_types(grading_type: GradingType) -> None:
     """Every other grading type is eligible: each has a numeric score."""
-    assert findings(with_assignment(grading_type=grading_type)) == ()
+    assert eligibility_findings(with_assignment(grading_type=grading_type)) == ()
 
 
 @pytest.mark.parametrize("kind", ["not_graded", "wiki_page"])
@@ -75,7 +68,7 @@ def test_not_gradable_submission(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["discussion_topic", "online_quiz", "external_tool", "on_paper", "none"])
 def test_gradable_submission(kind: str) -> None:
     """Assignments, graded discussions and quizzes are eligible."""
-    assert findings(with_assignment(submission_types=(kind,))) == ()
+    assert eligibility_findings(with_assignment(submission_types=(kind,))) == ()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +82,7 @@ def test_gradable_submission(kind: str) -> None:
 )
 def test_attendance(name: str, kind: str, attendance: bool) -> None:
     """Attendance is known by the tool's name and kind, or by the old submission type."""
-    found = reasons(findings(with_assignment(name=name, submission_types=(kind,))))
+    found = reasons(eligibility_findings(with_assignment(name=name, submission_types=(kind,))))
     assert found == ([Reason.ATTENDANCE] if attendance else [])
 
 
@@ -105,7 +98,7 @@ def test_attendance(name: str, kind: str, attendance: bool) -> None:
 def test_name_length(name: str, detail: str | None) -> None:
     """A name has at most 30 characters, HTML entities counting as one."""
     expected = () if detail is None else (Finding(Reason.NAME_TOO_LONG, detail),)
-    assert findings(with_assignment(name=name)) == expected
+    assert eligibility_findings(with_assignment(name=name)) == expected
 
 
 def test_due_date_missing() -> None:
@@ -122,7 +115,7 @@ def test_section_without_due_date() -> None:
 def test_section_with_due_date() -> None:
     """A section with a date of its own needs none for Everyone Else."""
     override = Override(OverrideTarget.SECTION, "21", changes_due_date=True, due_at=ASSIGNMENT.due_at)
-    assert findings(with_assignment(due_at=None, overrides=(override,))) == ()
+    assert eligibility_findings(with_assignment(due_at=None, overrides=(override,))) == ()
 
 
 @pytest.mark.parametrize(
@@ -139,31 +132,31 @@ def test_due_date_outside_term(due_at: datetime, outside: str | None) -> None:
     """The due date counts as a day of the school's calendar, and both ends belong to the term."""
     detail = f"due {outside}, term 2026-08-17 to 2026-12-18"
     expected = () if outside is None else (Finding(Reason.DUE_DATE_OUTSIDE_TERM, detail),)
-    assert findings(with_assignment(due_at=due_at)) == expected
+    assert eligibility_findings(with_assignment(due_at=due_at)) == expected
 
 
 def test_due_date_follows_zone() -> None:
     """The district's time zone decides on which day work is due."""
     facts = replace(with_assignment(due_at=datetime(2026, 12, 19, 5, 59, 59, tzinfo=UTC)), zone=ZoneInfo("UTC"))
-    assert reasons(findings(facts)) == [Reason.DUE_DATE_OUTSIDE_TERM]
+    assert reasons(eligibility_findings(facts)) == [Reason.DUE_DATE_OUTSIDE_TERM]
 
 
 @pytest.mark.parametrize(("today", "closed"), [(date(2027, 1, 1), False), (date(2027, 1, 2), True)])
 def test_term_closed(today: date, closed: bool) -> None:
     """A term is closed once its last day lies further back than the grace period."""
     expected = (Finding(Reason.TERM_CLOSED, "ended 2026-12-18, grace period 14 days"),) if closed else ()
-    assert findings(replace(FACTS, today=today)) == expected
+    assert eligibility_findings(replace(FACTS, today=today)) == expected
 
 
 def test_person_opens_term() -> None:
     """A sync that a person asked for goes through after the term."""
-    assert findings(replace(FACTS, today=date(2027, 6, 1), asked_for_by_person=True)) == ()
+    assert eligibility_findings(replace(FACTS, today=date(2027, 6, 1), asked_for_by_person=True)) == ()
 
 
 def test_no_grace() -> None:
     """Without a grace period a term closes on the day after its last."""
-    assert findings(replace(FACTS, today=date(2026, 12, 18), grace_days=0)) == ()
-    assert reasons(findings(replace(FACTS, today=date(2026, 12, 19), grace_days=0))) == [Reason.TERM_CLOSED]
+    assert eligibility_findings(replace(FACTS, today=date(2026, 12, 18), grace_days=0)) == ()
+    assert reasons(eligibility_findings(replace(FACTS, today=date(2026, 12, 19), grace_days=0))) == [Reason.TERM_CLOSED]
 
 
 def test_not_for_everyone() -> None:
@@ -175,7 +168,7 @@ def test_not_for_everyone() -> None:
 def test_extensions(target: OverrideTarget) -> None:
     """Dates for some beside Everyone Else leave an assignment eligible."""
     override = Override(target, "22", changes_due_date=True, due_at=ASSIGNMENT.due_at)
-    assert findings(with_assignment(overrides=(override,))) == ()
+    assert eligibility_findings(with_assignment(overrides=(override,))) == ()
 
 
 def test_points_missing() -> None:
@@ -185,7 +178,7 @@ def test_points_missing() -> None:
 
 def test_zero_points() -> None:
     """Zero points possible are points possible."""
-    assert findings(with_assignment(points_possible=Decimal(0))) == ()
+    assert eligibility_findings(with_assignment(points_possible=Decimal(0))) == ()
 
 
 def test_anonymous() -> None:
@@ -196,13 +189,13 @@ def test_anonymous() -> None:
 @pytest.mark.parametrize(("published", "held"), [(None, True), (False, True), (True, False)])
 def test_moderated(published: bool | None, held: bool) -> None:
     """A moderated assignment waits until Canvas says that its grades are released."""
-    found = reasons(findings(with_assignment(moderated=True, grades_published=published)))
+    found = reasons(eligibility_findings(with_assignment(moderated=True, grades_published=published)))
     assert found == ([Reason.MODERATED_UNTIL_RELEASED] if held else [])
 
 
 def test_not_moderated() -> None:
     """Nothing needs a release that is not moderated."""
-    assert findings(with_assignment(moderated=False, grades_published=False)) == ()
+    assert eligibility_findings(with_assignment(moderated=False, grades_published=False)) == ()
 
 
 @pytest.mark.parametrize(
@@ -227,7 +220,7 @@ def test_category_missing(missing: NoCategory, detail: str) -> None:
 
 def test_category_unasked() -> None:
     """Where nobody could be asked for a category, none is missing."""
-    assert findings(replace(FACTS, category=None)) == ()
+    assert eligibility_findings(replace(FACTS, category=None)) == ()
 
 
 @pytest.mark.parametrize("sis_id", [None, ""])
@@ -282,7 +275,7 @@ EVERYTHING_WRONG = Facts(
 
 def test_all_reasons() -> None:
     """All reasons that apply are reported, in the order of the tables, never only the first."""
-    assert reasons(findings(EVERYTHING_WRONG)) == [
+    assert reasons(eligibility_findings(EVERYTHING_WRONG)) == [
         Reason.SIS_SYNC_OFF,
         Reason.NOT_PUBLISHED,
         Reason.NOT_GRADABLE,
@@ -300,17 +293,9 @@ def test_all_reasons() -> None:
     ]
 
 
-def test_levels() -> None:
-    """The assignment's own reasons can be asked for before anything is known of PowerSchool."""
-    facts = replace(with_assignment(published=False, due_at=None))
-    assert reasons(assignment_findings(facts.assignment)) == [Reason.NOT_PUBLISHED]
-    assert reasons(section_findings(facts)) == [Reason.DUE_DATE_MISSING]
-
-
 def test_one_rule_per_reason() -> None:
     """No reason has two rules."""
-    codes = [rule.reason for rule in ASSIGNMENT_RULES]
-    codes += [rule.reason for rule in SECTION_RULES]
+    codes = [rule.reason for rule in RULES]
     assert len(codes) == len(set(codes))
 
 
@@ -319,5 +304,5 @@ def test_person_and_grace(days: int, grace: int) -> None:
     """A longer grace period never closes a term, and a person's sync is never stopped by one."""
     facts = replace(FACTS, today=FACTS.today + timedelta(days=days), grace_days=grace)
     longer = replace(facts, grace_days=grace + 1)
-    assert len(findings(longer)) <= len(findings(facts))
-    assert findings(replace(facts, asked_for_by_person=True)) == ()
+    assert len(eligibility_findings(longer)) <= len(eligibility_findings(facts))
+    assert eligibility_findings(replace(facts, asked_for_by_person=True)) == ()

@@ -2,8 +2,9 @@
 
 import pytest
 
+from shared.domain.passback.rules.eligibility import eligibility_findings
 from shared.domain.passback.rules.reasons import Actor, Finding, Reason
-from tests.unit.domain.passback.test_eligibility import EVERYTHING_WRONG, findings
+from tests.unit.domain.passback.test_eligibility import EVERYTHING_WRONG
 
 FROM_POWERSCHOOL = {
     Reason.STUDENT_REFUSED,
@@ -58,6 +59,6 @@ def test_detail() -> None:
 
 def test_no_assignment_name() -> None:
     """What is told about an assignment does not repeat its name."""
-    told = findings(EVERYTHING_WRONG)
+    told = eligibility_findings(EVERYTHING_WRONG)
     assert told
     assert not [t for t in told if EVERYTHING_WRONG.assignment.name in t.message + t.reason.remedy]

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-from shared.clock import ManualClock
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.canvas.live_events.envelope import LiveEvent
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import CanvasSeed
+from tests.manual_clock import ManualClock
 
 NOW = datetime(2026, 10, 5, 17, 0, tzinfo=UTC)
 TOMORROW, YESTERDAY = NOW + timedelta(days=1), NOW - timedelta(days=1)

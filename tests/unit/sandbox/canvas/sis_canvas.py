@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 from canvas_client import NOW, Client
 
-from shared.clock import ManualClock
 from shared.sandbox.canvas.app import create_app
 from shared.sandbox.canvas.live_events.envelope import LiveEvent
 from shared.sandbox.canvas.rest.throttle import CanvasFaults
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import CanvasSeed
+from tests.manual_clock import ManualClock
 
 URL = "/api/v1/accounts/1/sis_imports"
 TERMS = "term_id,name,status,start_date,end_date\nT1,Fall,active,2026-08-10,2026-12-18\n"

@@ -9,10 +9,10 @@ import jwt
 from canvas_client import ALICE, ASSIGNMENT, COURSE, NOW, a_seed
 from jwt.algorithms import RSAAlgorithm
 
-from shared.clock import ManualClock
 from shared.sandbox.canvas.live_events.delivery import EventSettings
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.control import entry_json
+from tests.manual_clock import ManualClock
 
 TARGET = "http://receiver.example/events/canvas"
 

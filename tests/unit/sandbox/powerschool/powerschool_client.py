@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from shared.clock import ManualClock
 from shared.sandbox.powerschool.app import create_app
 from shared.sandbox.powerschool.queries.routes import QUERIES
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
+from tests.manual_clock import ManualClock
 
 TEACHER, CO_TEACHER, STRANGER = 610, 611, 612
 SECTION, OTHER_SECTION, FOREIGN_SECTION = 8100, 8101, 8102

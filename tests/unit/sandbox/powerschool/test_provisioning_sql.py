@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.clock import ManualClock
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.actions import RosterActions
 from shared.sandbox.powerschool.queries.gradebook import AFTER, QUERIES
@@ -22,6 +21,7 @@ from shared.sandbox.powerschool.queries.routes import text
 from shared.sandbox.powerschool.rows import ZERO_DATE, iso_day
 from shared.sandbox.powerschool.state import PowerSchool
 from tests.fault_injection.provisioning.random_days import make_changes
+from tests.manual_clock import ManualClock
 
 FOLDER = Path(__file__).parents[4] / "deploy" / "powerschool-plugin" / "queries_root"
 FILES = [FOLDER / f"org.passback.sync.{name}.named_queries.xml" for name in ("provisioning", "roster")]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from shared.adapters.redis.values import Lease
-from shared.clock import ManualClock
 from shared.domain.outcome import Outcome
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Assignment, GradebookRow
@@ -22,6 +21,7 @@ from tests.fakes import (
     Stores,
     whole_turn,
 )
+from tests.manual_clock import ManualClock
 from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
 from workers.grade_passback.apply.apply_plan import PlanApplier
 from workers.grade_passback.compare import CourseComparison, SyncPolicy, compare

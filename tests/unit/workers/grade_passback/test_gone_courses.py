@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared.clock import ManualClock
 from shared.domain.outcome import Discard, Done
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.rules.reasons import Reason
 from shared.errors import AccessDenied, CourseGone, ServiceUnavailable
 from tests.fakes import Stores, whole_turn
+from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import NOW, School, change_set
 from workers.grade_passback.course_reader import refuse_unknown_course
 from workers.grade_passback.lease import write_guard

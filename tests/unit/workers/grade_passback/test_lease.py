@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.redis.values import Lease
-from shared.clock import ManualClock
 from shared.errors import LeaseLost, ServiceUnavailable
 from tests.fakes import FakeChanges, whole_turn
+from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import NOW
 from workers.grade_passback.lease import SyncTimeSlice, write_guard
 

@@ -27,13 +27,13 @@ from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
-from shared.clock import ManualClock
 from shared.config import Settings, load
 from shared.domain.outcome import Outcome
 from shared.domain.passback.changes import ChangeCause, DebounceWindow, PendingChanges
 from shared.events.live_events import parse, to_change
 from shared.queues import Queue, Stream, Task
 from tests.fakes import whole_turn
+from tests.manual_clock import ManualClock
 from tests.unit.adapters.scripted_remote import ScriptedRemote, answer, text
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.events.event_samples import event

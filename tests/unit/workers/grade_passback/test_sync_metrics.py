@@ -8,10 +8,10 @@ import pytest
 from redis.exceptions import ConnectionError as ConnectionFailed
 from structlog.testing import capture_logs
 
-from shared.clock import ManualClock
 from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from tests.fakes import Stores
+from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import School, change_set
 from workers.grade_passback.outcome_handler import SyncReport
 from workers.grade_passback.sync_metrics import REPAIRS, SyncMetrics

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
-from shared.clock import ManualClock
 from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning.imports.uploads import UploadRules, entities_of, files_of, group_of
@@ -40,6 +39,7 @@ from shared.domain.provisioning.school_sizes import LiveHistory
 from shared.errors import NotFound
 from shared.ports.provisioning import CanvasUser, DataVersion
 from tests.fakes import Faults, Stores
+from tests.manual_clock import ManualClock
 from workers.provisioning.comparison import PlanComparer
 from workers.provisioning.imports.importer import Importer
 from workers.provisioning.imports.upload_planner import UploadPlanner

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeChanges, Stores
+from tests.manual_clock import ManualClock
 from tests.unit.domain.passback.baseline import CHICAGO
 from workers.grade_passback.scheduled import full_sync
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.clock import ManualClock
 from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeChanges, Stores
+from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import NOW
 from workers.grade_passback.scheduled import UNKNOWN_CHANGE_TIMEOUT, ReconcileResult, reconcile
 

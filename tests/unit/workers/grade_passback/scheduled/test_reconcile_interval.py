@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.clock import ManualClock
 from tests.fakes import FakeChanges, Stores
+from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import NOW
 from workers.grade_passback.scheduled import reconcile
 
