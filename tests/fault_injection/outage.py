@@ -68,7 +68,7 @@ def outage(plant: Plant, seconds: float, seed: int) -> Outage:
         end()
     teachers.release()
     started = time.monotonic()
-    settled = plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+    settled = plant.wait(plant.is_idle, SETTLED_WITHIN_S)
     return Outage(
         seconds, teachers.acts, attempts_spent(plant) - spent_before,
         plant.service.dead_letters.count() - letters_before, most_waiting, plant.service.records.count(), settled,

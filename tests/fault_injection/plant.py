@@ -105,7 +105,7 @@ class Plant:
             time.sleep(0.02)
         return True
 
-    def is_at_rest(self) -> bool:
+    def is_idle(self) -> bool:
         """Say whether no event, message or course is pending."""
         try:
             return self.has_aggregated_all() and not any(self.service.changes.counts())

@@ -146,7 +146,7 @@ def _inject_faults(plant: Plant, teachers: Teachers, faults: Faults, seconds: fl
 
 def _settle(plant: Plant) -> tuple[bool, float]:
     started = time.monotonic()
-    settled = plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+    settled = plant.wait(plant.is_idle, SETTLED_WITHIN_S)
     return settled, time.monotonic() - started
 
 
@@ -156,7 +156,7 @@ def _silence(plant: Plant, teachers: Teachers, before: list[Json]) -> Verdict:
     for _ in range(ACTS_IN_SILENCE):
         teachers.act()
     teachers.release()
-    plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+    plant.wait(plant.is_idle, SETTLED_WITHIN_S)
     _events(plant, drop=0.0)
     _reconcile(plant)
     return judge(plant.stage, teachers.work, before, plant.service.audit)

@@ -59,7 +59,7 @@ def worker_continued_late(plant: Plant, score: float) -> None:
     plant.processes.signal(other, signal.SIGCONT)
     _repair(plant)
     _grade(plant, FIRST, score + 1)
-    plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+    plant.wait(plant.is_idle, SETTLED_WITHIN_S)
     plant.processes.signal(dead, signal.SIGCONT)
     time.sleep(3 * SLOW_MS / 1000)
 
@@ -86,7 +86,7 @@ def _grade(plant: Plant, user_id: int, score: float) -> None:
 
 
 def _slow(plant: Plant) -> None:
-    plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+    plant.wait(plant.is_idle, SETTLED_WITHIN_S)
     plant.stage.powerschool_faults(latency_ms=SLOW_MS)
 
 

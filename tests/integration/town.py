@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from shared.clock import SystemClock
 from shared.config import load
+from shared.sandbox.district.small import student_dcid_of
 from workers.container import Container
 from workers.dev.demo.client import DemoClient, Json
 from workers.dev.embedded_redis import EmbeddedRedis
@@ -32,12 +34,12 @@ class Town:
     def settle(self) -> None:
         """Return once nothing is on its way any more."""
         until = time.monotonic() + SETTLED_WITHIN_S
-        while not self.is_at_rest():
+        while not self.is_idle():
             self.processes.check()
             assert time.monotonic() < until, f"not at rest: {self.service.changes.counts()}"
             time.sleep(0.05)
 
-    def is_at_rest(self) -> bool:
+    def is_idle(self) -> bool:
         """Say whether no event, message or course is on its way."""
         changes = self.service.changes
         return not self.stage.outstanding_events() and not changes.pending_messages() and not any(changes.counts())
@@ -53,11 +55,19 @@ class Town:
             timeout=60,
         )
 
+    def score(self, name: str, section_dcid: int, student: int) -> Decimal | None:
+        """Return a student's points in an assignment that passback made, by the student number."""
+        for row in self.stage.gradebook():
+            if row["name"] == name and row["section_dcid"] == section_dcid and row["created_by_plugin"]:
+                found = row["scores"].get(str(student_dcid_of(student)))  # type: ignore[attr-defined]
+                return None if found is None else Decimal(found["points"])
+        return None
+
     def powerschool_requests(self) -> list[Json]:
         """Return PowerSchool's request log."""
         return self.stage.requests(self.stage.powerschool_url)
 
-    def forget_requests(self) -> None:
+    def clear_requests(self) -> None:
         """Empty both request logs and the log of writes."""
         for url in (self.stage.canvas_url, self.stage.powerschool_url):
             self.stage.clear_requests(url)

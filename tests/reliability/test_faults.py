@@ -40,10 +40,10 @@ def test_the_suite_finds_what_is_planted(tmp_path: Path) -> None:
     with running_plant(tmp_path, defect="swallows_changes_during_a_sync") as plant:
         before = not_ours(plant.stage)
         plant.stage.grade("first", COURSE, ASSIGNMENT, FIRST, 43.5)
-        assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_at_rest(), SETTLED_WITHIN_S)
+        assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_idle(), SETTLED_WITHIN_S)
         # On a busy machine a change may come too late for the sync, and is no sync's to forget.
         assert any(change_during_a_sync(plant, score) for score in (44.5, 46.5, 48.5))
-        assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+        assert plant.wait(plant.is_idle, SETTLED_WITHIN_S)
         verdict = judge(plant.stage, {COURSE: [ASSIGNMENT]}, before, plant.service.audit)
         assert verdict.lost or verdict.stale
 
@@ -52,10 +52,10 @@ def test_a_write_whose_worker_was_killed_is_in_the_audit(plant: Plant) -> None:
     """PowerSchool has the score, nobody saw its answer, and the next sync writes nothing: the audit tells of it."""
     before, course = not_ours(plant.stage), str(COURSE)
     plant.stage.grade("first", COURSE, ASSIGNMENT, FIRST, 45.5)
-    assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_at_rest(), SETTLED_WITHIN_S)
+    assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_idle(), SETTLED_WITHIN_S)
     written = len(plant.stage.writes())
     killed_under_a_write(plant, 46.5)
-    assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S)
+    assert plant.wait(plant.is_idle, SETTLED_WITHIN_S)
     assert len(plant.stage.writes()) == written + 1
     assert next(plant.service.audit.of_course(course)).answer_lost
     assert judge(plant.stage, {COURSE: [ASSIGNMENT]}, before, plant.service.audit).is_clean

@@ -163,7 +163,7 @@ def written(plant: Plant, student: int) -> bool:
 
 
 def settle(plant: Plant) -> None:
-    assert plant.wait(plant.is_at_rest, SETTLED_WITHIN_S), "not at rest"
+    assert plant.wait(plant.is_idle, SETTLED_WITHIN_S), "not at rest"
     plant.stage.clear_writes()
     plant.stage.clear_requests(plant.stage.powerschool_url)
 

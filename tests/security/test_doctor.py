@@ -51,7 +51,7 @@ def problems(running: Town, **changed: str) -> dict[str, CheckResult]:
 
 def test_a_healthy_installation_passes(running: Town) -> None:
     """Every check is ok; the doctor only reads, and prints JSON without a secret."""
-    running.forget_requests()
+    running.clear_requests()
     done = running.passback("doctor", "--json", **environ(running))
     bad = [check for check in json.loads(done.stdout) if check["verdict"] != "ok" and check["check"] not in LEFT_BEHIND]
     assert (done.returncode, bad) == (0, []), done.stderr

@@ -36,7 +36,7 @@ def test_another_course_is_synced_meanwhile(one_thread: Town, strange: dict[str,
     """A worker with one thread syncs another course while the first gets strange responses; no process ends."""
     here = one_thread
     here.stage.canvas_faults(strange=[{**strange, "path_prefix": f"/api/v1/courses/{Ids.OUTAGE_COURSE}/"}])
-    here.forget_requests()
+    here.clear_requests()
     points = 1 + STRANGE.index(strange)
     here.stage.grade("first", Ids.OUTAGE_COURSE, 1061, user_id_of(Ids.STUDENTS_OUTAGE[0]), points)
     wait_until(lambda: _asked(here), WAITS_AT_MOST_S)
@@ -61,7 +61,7 @@ def test_a_worker_ends_while_an_answer_drips(one_thread: Town) -> None:
     here = one_thread
     drip = {"how": "drip", "seconds": 600, "path_prefix": "/api/v1/courses/"}
     here.stage.canvas_faults(strange=[drip])
-    here.forget_requests()
+    here.clear_requests()
     here.stage.grade("third", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[0]), 9)
     wait_until(lambda: here.stage.requests(here.stage.canvas_url) or here.processes.exit_code("worker") is not None)
     time.sleep(1)

@@ -79,7 +79,7 @@ def does_not_teach(section_dcid: int | None) -> Refusal:
     return message(403, f"User does not teach section {section_dcid or ''} with access EDIT")
 
 
-def whole(request: Request, name: str) -> int | None:
+def integer(request: Request, name: str) -> int | None:
     """Return a query parameter as a whole number, None where it is absent.
 
     Raises: Refusal with 400 if it is no number (inferred).
@@ -94,7 +94,7 @@ def whole(request: Request, name: str) -> int | None:
 
 def required(request: Request, name: str) -> int:
     """Return a query parameter that must be there. Raises: Refusal with 400 (inferred)."""
-    value = whole(request, name)
+    value = integer(request, name)
     if value is None:
         raise message(400, f"Required parameter {name} is missing")
     return value

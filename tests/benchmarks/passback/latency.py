@@ -44,7 +44,7 @@ def run(singles: int = 30, courses: int = 10, latencies_ms: Sequence[int] = (30,
             ours = _scenes(running, running.settle, singles, courses, base, REST_S)
             with twin.twin_of(running) as group:
                 settle = partial(twin.settle, running, group)
-                running.forget_requests()
+                running.clear_requests()
                 running.stage.timestamps.clear()
                 _grade(running, 0, ASSIGNMENTS, 0, base + TWINS_SCORES)
                 settle()
@@ -82,7 +82,7 @@ def _scenes(
     seen = {}
     for scene, play in (("single grades", _singles), ("a class by hand", _by_hand), ("a quiz flood", _flood)):
         time.sleep(rest_s)
-        running.forget_requests()
+        running.clear_requests()
         running.stage.timestamps.clear()
         play(running, singles, courses, base)
         settle()

@@ -88,7 +88,7 @@ def _evening(trace: list[Graded], courses: int, interval_ms: int) -> dict[str, f
         running.stage.canvas_faults(latency_ms=CANVAS_MS)
         _tell(f"{name}: every course once")
         _every_course_once(running, trace)
-        running.forget_requests()
+        running.clear_requests()
         watch = _Watch(running, name)
         watching = threading.Thread(target=watch.look)
         watching.start()
@@ -111,7 +111,7 @@ def _tell(what: str) -> None:
 
 def _all_at_once(running: Town, courses: int) -> float:
     """Change every course at the same moment; return how many requests Canvas then had under way at once."""
-    running.forget_requests()
+    running.clear_requests()
     for course in range(courses):
         _grade(running, Graded(0, course, 1, 0, BURST_SCORE))
     running.settle()

@@ -140,7 +140,7 @@ def _throttled(running: Town, courses: int, permitted_ms: int, style: str, score
     # So that every course is at rest, and its change a first one.
     time.sleep(REST_QUIET_PERIODS * service.settings.quiet_period_s + 1)
     running.stage.powerschool_faults(latency_ms=POWERSCHOOL_MS, throttle_interval_ms=permitted_ms, throttle_style=style)
-    running.forget_requests()
+    running.clear_requests()
     began = service.clock.now().timestamp()
     for course in range(courses):
         _grade(running, course, score)
@@ -161,7 +161,7 @@ def _canvas_says_no(running: Town, status: int, score: float) -> float:
     refusals = [{"path_prefix": "/api/", "status": status, "body": body, "times": CANVAS_REFUSALS}]
     running.stage.canvas_faults(fail_next=refusals)
     running.service.redis.delete(running.service.keys.rate("canvas"))
-    running.forget_requests()
+    running.clear_requests()
     _grade(running, 0, score)
     running.settle()
     refused = [at for at, answer in _answers(running.stage.requests(running.stage.canvas_url)) if answer == status]

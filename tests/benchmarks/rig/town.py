@@ -34,13 +34,13 @@ class Town:
     def settle(self) -> None:
         """Return once nothing is on its way any more."""
         until = time.monotonic() + SETTLED_WITHIN_S
-        while not self.is_at_rest():
+        while not self.is_idle():
             self.processes.check()
             if time.monotonic() > until:
                 raise SystemExit(f"not at rest: {self.service.changes.counts()}")
             time.sleep(0.1)
 
-    def is_at_rest(self) -> bool:
+    def is_idle(self) -> bool:
         """Say whether no event, message or course is on its way."""
         changes = self.service.changes
         return not self.outstanding_events() and not changes.pending_messages() and not any(changes.counts())
@@ -61,7 +61,7 @@ class Town:
         """Return how many requests Canvas and PowerSchool answered since the logs were emptied."""
         return len(self.stage.requests(self.stage.canvas_url)), len(self.stage.requests(self.stage.powerschool_url))
 
-    def forget_requests(self) -> None:
+    def clear_requests(self) -> None:
         """Empty both request logs and the log of writes, and count requests under way anew."""
         for url in (self.stage.canvas_url, self.stage.powerschool_url):
             self.stage.clear_requests(url)

@@ -38,7 +38,7 @@ def flood(running: Town, score: float) -> int:
     for course_id, assignment_id, student in COURSES:
         running.stage.grade("flood", course_id, assignment_id, user_id_of(student), score)
     until = time.monotonic() + 30
-    while len(courses_with_letters(running)) < len(COURSES) or not running.is_at_rest():
+    while len(courses_with_letters(running)) < len(COURSES) or not running.is_idle():
         assert time.monotonic() < until, running.service.dead_letters.all()
         time.sleep(0.05)
     return running.service.dead_letters.count()
@@ -71,10 +71,10 @@ def test_a_dry_run_does_nothing_and_a_discard_forgets(running: Town, tmp_path: P
     file = tmp_path / "letters.jsonl"
     assert running.passback("dlq", "export", str(file)).returncode == 0
     assert len(file.read_text().splitlines()) == letters
-    assert running.is_at_rest()
+    assert running.is_idle()
     assert running.passback("dlq", "discard", "--all").returncode == 0
     assert running.service.dead_letters.all() == []
-    assert running.is_at_rest()
+    assert running.is_idle()
     fail_every_score(running, times=0)
 
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared.config import load
 from shared.domain.pauses import course_target
-from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
+from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town, town
 from workers.container import Container
 
@@ -28,20 +28,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield one
 
 
-def score(running: Town, name: str, section_dcid: int, student: int) -> Decimal | None:
-    for row in running.stage.gradebook():
-        if row["name"] == name and row["section_dcid"] == section_dcid and row["created_by_plugin"]:
-            held = row["scores"].get(str(student_dcid_of(student)))
-            return None if held is None else Decimal(held["points"])
-    return None
-
-
 def test_a_grade_arrives_exactly(running: Town) -> None:
     """A score entered in Canvas is in PowerSchool, decimals kept, without anybody asking for it."""
     student = Ids.STUDENTS_HEALTHY[0]
     running.stage.grade("one", Ids.HEALTHY_COURSE, 1021, user_id_of(student), 7.125)
     running.settle()
-    assert score(running, "Warm-up 1", Ids.HEALTHY_DCID, student) == Decimal("7.125")
+    assert running.score("Warm-up 1", Ids.HEALTHY_DCID, student) == Decimal("7.125")
 
 
 def test_a_grade_costs_two_requests_to_each_system(running: Town) -> None:
@@ -49,7 +41,7 @@ def test_a_grade_costs_two_requests_to_each_system(running: Town) -> None:
     student = Ids.STUDENTS_HEALTHY[1]
     running.stage.grade("first", Ids.HEALTHY_COURSE, 1021, user_id_of(student), 6.5)
     running.settle()
-    running.forget_requests()
+    running.clear_requests()
     running.stage.grade("second", Ids.HEALTHY_COURSE, 1021, user_id_of(student), 7.5)
     running.settle()
     course = f"/api/v1/courses/{Ids.HEALTHY_COURSE}"
@@ -58,13 +50,13 @@ def test_a_grade_costs_two_requests_to_each_system(running: Town) -> None:
     powerschool = [(r["method"], r["path"]) for r in running.powerschool_requests()]
     state = "/ws/schema/query/org.passback.sync.gradebook.state"
     assert powerschool == [("POST", state), ("PUT", "/ws/xte/score")]
-    assert score(running, "Warm-up 1", Ids.HEALTHY_DCID, student) == Decimal("7.5")
+    assert running.score("Warm-up 1", Ids.HEALTHY_DCID, student) == Decimal("7.5")
 
 
 def test_a_burst_costs_few_requests_and_a_second_run_none(running: Town) -> None:
     """300 changes within one window cost at most 2 syncs and 2 score requests per section; unchanged, none."""
     running.settle()
-    running.forget_requests()
+    running.clear_requests()
     students = [*Ids.STUDENTS_A, *Ids.STUDENTS_B]
     assignments = (
         Ids.ESSAY_DRAFT,
@@ -101,7 +93,7 @@ def test_a_burst_costs_few_requests_and_a_second_run_none(running: Town) -> None
     assert sum(r["rows"] for r in batches) >= 300
     assert len(syncs) <= 2
 
-    running.forget_requests()
+    running.clear_requests()
     done = running.passback("sync", str(Ids.COURSE), "--wait", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["synced"] is True
@@ -159,7 +151,7 @@ def test_a_repeated_failure_becomes_a_dead_letter_that_a_later_success_closes(ru
 
     done = running.passback("sync", str(Ids.OUTAGE_COURSE), "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert score(running, "Warm-up 2", Ids.OUTAGE_DCID, student) == Decimal("4.5")
+    assert running.score("Warm-up 2", Ids.OUTAGE_DCID, student) == Decimal("4.5")
     assert running.service.dead_letters.all() == []
 
 
@@ -174,7 +166,7 @@ def test_an_outage_spends_no_attempt(running: Town) -> None:
     running.stage.powerschool_faults()
     running.settle()
     assert running.service.dead_letters.all() == []
-    assert score(running, "Warm-up 1", Ids.OUTAGE_DCID, student) == Decimal("3.25")
+    assert running.score("Warm-up 1", Ids.OUTAGE_DCID, student) == Decimal("3.25")
 
 
 def test_a_lost_create_answer_makes_no_duplicate(running: Town) -> None:
@@ -198,7 +190,7 @@ def test_a_lost_create_answer_makes_no_duplicate(running: Town) -> None:
     running.stage.powerschool_faults()
     named = [row for row in running.stage.gradebook() if row["name"] == "Lost and found"]
     assert len(named) == 1
-    assert score(running, "Lost and found", Ids.HEALTHY_DCID, student) == Decimal(5)
+    assert running.score("Lost and found", Ids.HEALTHY_DCID, student) == Decimal(5)
 
 
 def test_status_answers_in_json(running: Town) -> None:
@@ -255,7 +247,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(running: Town) -> None:
     running.stage.grade("before", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[4]), 5)
     running.settle()
     running.stage.act(do="mark_missing", course_id=Ids.HEALTHY_COURSE, assignment_id=1021, user_id=user_id_of(10611))
-    running.forget_requests()
+    running.clear_requests()
     shown = running.passback("sync", str(Ids.HEALTHY_COURSE), "--assignment", "1021", "--dry-run", "--json")
     assert shown.returncode == 0, shown.stderr
     steps = json.loads(shown.stdout)["steps"]

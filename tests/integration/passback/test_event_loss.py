@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
+from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town, town
 from tests.waiting import wait_until
 
@@ -27,28 +27,19 @@ def deaf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield one
 
 
-def points(running: Town, student: int) -> Decimal | None:
-    """Return the student's score for "Warm-up 1" in PowerSchool."""
-    for row in running.stage.gradebook():
-        if row["name"] == "Warm-up 1" and row["section_dcid"] == Ids.HEALTHY_DCID and row["created_by_plugin"]:
-            held = row["scores"].get(str(student_dcid_of(student)))  # type: ignore[attr-defined]
-            return None if held is None else Decimal(held["points"])
-    return None
-
-
 def test_a_course_that_no_event_told_of_is_found_and_kept(deaf: Town) -> None:
     """Grades of an unknown course arrive within two intervals of beat's start, later ones within one; both count."""
     first, second = Ids.STUDENTS_HEALTHY[0], Ids.STUDENTS_HEALTHY[1]
     deaf.stage.grade("unheard", Ids.HEALTHY_COURSE, 1021, user_id_of(first), 7.125)
     assert deaf.service.records.count() == 0
     deaf.processes.start("beat", "beat")
-    wait_until(lambda: points(deaf, first) == Decimal("7.125"), 2 * INTERVAL_S + SLACK_S)
+    wait_until(lambda: deaf.score("Warm-up 1", Ids.HEALTHY_DCID, first) == Decimal("7.125"), 2 * INTERVAL_S + SLACK_S)
 
     # A sync is counted once it is settled.
     wait_until(lambda: "scores" in deaf.service.counters.read("repairs"), SLACK_S)
     repaired = deaf.service.counters.read("repairs")["scores"]
     deaf.stage.grade("unheard", Ids.HEALTHY_COURSE, 1021, user_id_of(second), 2.5)
-    wait_until(lambda: points(deaf, second) == Decimal("2.5"), INTERVAL_S + SLACK_S)
+    wait_until(lambda: deaf.score("Warm-up 1", Ids.HEALTHY_DCID, second) == Decimal("2.5"), INTERVAL_S + SLACK_S)
     wait_until(lambda: deaf.service.counters.read("repairs")["scores"] > repaired, SLACK_S)
 
     # And `status` tells who is alive, and what was repaired that no event had told of.

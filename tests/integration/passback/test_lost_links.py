@@ -36,7 +36,7 @@ def test_the_next_sync_finds_lost_links(running: Town) -> None:
     service.redis.delete(service.keys.links(COURSE))
     assert standings(running) == {"orphan"}
     assert running.passback("links", "check").returncode == 1
-    running.forget_requests()
+    running.clear_requests()
     assert running.passback("sync", COURSE).returncode == 0
     running.settle()
     assert [r for r in running.powerschool_requests() if r["method"] in ("PUT", "POST") and "/xte/" in r["path"]] == []

@@ -47,7 +47,7 @@ def fail(running: Town) -> None:
     running.stage.powerschool_faults(fail_next=[failure])
     running.stage.grade("failing", COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[0]), time.monotonic() % 9)
     until = time.monotonic() + 30
-    while not running.service.dead_letters.of_course(str(COURSE)) or not running.is_at_rest():
+    while not running.service.dead_letters.of_course(str(COURSE)) or not running.is_idle():
         assert time.monotonic() < until
         time.sleep(0.05)
     running.stage.powerschool_faults()

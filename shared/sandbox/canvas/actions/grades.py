@@ -55,9 +55,9 @@ class GradeActions(CanvasState):
             raise UnknownObject("Must provide a valid sub assignment tag when grading checkpointed discussions")
         submission = self.submission(course, part.id, user_id)
         self._save(course, submission, self._entered(course, submission, score, None), Origin())
-        whole = self.submission(course, assignment_id, user_id)
-        self._assign(whole, self._rolled_up(course, parent, whole))
-        return whole
+        parent_submission = self.submission(course, assignment_id, user_id)
+        self._assign(parent_submission, self._rolled_up(course, parent, parent_submission))
+        return parent_submission
 
     def grade_many(self, grades: list[Grade]) -> list[Submission]:
         """Enter scores one after the other."""
@@ -243,11 +243,11 @@ class GradeActions(CanvasState):
             changes |= {"graded_at": None, "posted_at": None}
         return changes
 
-    def _rolled_up(self, course: Course, parent: Assignment, whole: Submission) -> dict[str, Any]:
+    def _rolled_up(self, course: Course, parent: Assignment, submission: Submission) -> dict[str, Any]:
         """Return what the parts' scores make of the parent's: their sum, None while no part has one."""
-        parts = [self.submission(course, part.id, whole.user_id) for part in parent.checkpoints]
+        parts = [self.submission(course, part.id, submission.user_id) for part in parent.checkpoints]
         scores = [part.score for part in parts if part.score is not None]
-        return self._entered(course, whole, sum(scores) if scores else None, None)
+        return self._entered(course, submission, sum(scores) if scores else None, None)
 
     def _save(self, course: Course, submission: Submission, changes: dict[str, Any], origin: Origin) -> Submission:
         """Change the submission and announce what Canvas announces; saving equal values announces nothing."""

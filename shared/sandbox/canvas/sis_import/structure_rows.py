@@ -191,7 +191,7 @@ def _account(work: Work, sis_id: str, course_sis_id: str) -> Account | None:
 
 
 def _given_dates(row: Line) -> list[tuple[str, str]]:
-    """Return fields and columns of the dates to set: an empty one is kept, `<delete>` clears."""
+    """Return fields and columns of the dates to set: an empty one changes nothing, `<delete>` clears."""
     columns = [("start_at", "start_date"), ("end_at", "end_date")]
     cleared = [(field, "") for field, column in columns if row[column] == CLEARED]
     return cleared + [(field, column) for field, column in columns if row[column] not in ("", CLEARED)]

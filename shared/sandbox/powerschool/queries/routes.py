@@ -14,11 +14,11 @@ from starlette.routing import Route
 from shared.sandbox.powerschool.errors import (
     ErrorRow,
     columns_not_granted,
+    integer,
     json_body,
     message,
     plain,
     validation_failed,
-    whole,
 )
 from shared.sandbox.powerschool.faults import OddColumn, PowerSchoolFaults
 from shared.sandbox.powerschool.queries.gradebook import QUERIES as PASSBACK_QUERIES
@@ -112,7 +112,7 @@ def _is_id_array(value: Any) -> bool:
 
 def _page(request: Request, rows: Sequence[Row]) -> Sequence[Row]:
     """Return one page; page size 0 is everything (documented), unless a fault caps it."""
-    page, size = whole(request, "page"), whole(request, "pagesize")
+    page, size = integer(request, "page"), integer(request, "pagesize")
     page, size = 1 if page is None else page, DEFAULT_PAGE_SIZE if size is None else size
     if page < 1 or size < 0:
         raise message(400, "Invalid page or pagesize")

@@ -180,10 +180,9 @@ def _overwrite(call: _Call, row: AssignmentSection, body: AssignmentSectionBody)
 
 
 def _association(state: PowerSchool, body: AssociationBody) -> CategoryAssociation:
-    kept = body.assignmentcategoryassocid
-    return CategoryAssociation(
-        next(state.association_ids) if kept is None else kept, body.teachercategoryid, body.isprimary
-    )
+    sent_id = body.assignmentcategoryassocid
+    association_id = next(state.association_ids) if sent_id is None else sent_id
+    return CategoryAssociation(association_id, body.teachercategoryid, body.isprimary)
 
 
 async def update_assignment(request: Request) -> Response:
@@ -217,9 +216,9 @@ def _matched(assignment: Assignment, body: AssignmentBody) -> Sequence[tuple[Ass
         raise incomplete
     pairs = [(row, new[row.assignment_section_id]) for row in assignment.sections]
     for own, body_row in pairs:
-        kept = {association.id for association in own.categories}
+        known = {association.id for association in own.categories}
         sent = {association.assignmentcategoryassocid for association in body_row.categories or ()} - {None}
-        if own.section_dcid != body_row.sectionsdcid or not body_row.categories or not sent <= kept:
+        if own.section_dcid != body_row.sectionsdcid or not body_row.categories or not sent <= known:
             raise incomplete
     return pairs
 

@@ -163,15 +163,15 @@ def derive(score: Score, row: AssignmentSection) -> None:
     elif row.score_type == "POINTS":
         score.points = Decimal(score.entered).quantize(SIX_PLACES)
         score.percent = (score.points / row.points * 100).quantize(SIX_PLACES) if row.points else None
-        score.letter = letter(score.percent)
+        score.letter = letter_grade(score.percent)
 
 
 def _from_percent(score: Score, row: AssignmentSection, percent: Decimal) -> None:
     score.points = (row.total * percent / 100).quantize(SIX_PLACES)
-    score.percent, score.letter = percent, letter(percent)
+    score.percent, score.letter = percent, letter_grade(percent)
 
 
-def letter(percent: Decimal | None) -> str | None:
+def letter_grade(percent: Decimal | None) -> str | None:
     """Return the letter of a plain ten-point scale: the real scale is the district's."""
     if percent is None:
         return None
