@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from shared.domain.causes import Cause
 from shared.domain.passback.changes import ChangeCause
 from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from tests.integration.passback.test_refusals_are_explained import COURSE, FIRST, SCORE, Town, town
-from workers.grade_passback.course_state import UNREADABLE_CAUSE
 
 CLASS = list(Ids.STUDENTS_HEALTHY)
 
@@ -85,7 +85,9 @@ def test_an_odd_assignment_is_a_dead_letter_of_its_own(here: Town, field: str, v
     here.canvas_faults(odd_values=[odd])
     here.canvas("grade", **other)
     here.sync(ChangeCause.PERSON)
-    assert [(letter.assignment_id, letter.cause) for letter in here.letters.all()] == [(str(FIRST), UNREADABLE_CAUSE)]
+    assert [(letter.assignment_id, letter.cause) for letter in here.letters.all()] == [
+        (str(FIRST), Cause.CANVAS_UNEXPECTED)
+    ]
     assert here.letters.all()[0].answer == f"assignment {FIRST}: no usable {field}"
     assert here.section()["state"] == "dead"
     assert [reason["code"] for reason in here.section()["reasons"]] == ["value_unreadable"]
