@@ -362,7 +362,7 @@ def test_a_lost_create_is_found_again_under_the_name_it_was_stored_with(here: To
     edit(here, name=EMOJI)
     graded(here)
     if not is_claimed:
-        here.delete_links()
+        here.links.delete(str(Ids.HEALTHY_COURSE), str(FIRST), Ids.HEALTHY_DCID)
     sync(here)
     assert ([row["name"] for row in rows(here)], codes(here)) == (["Quiz ?? time"], ["stored_differently"])
     assert (of_student(here, ONE)[0], sync(here)) == ("7.5", [])
