@@ -62,7 +62,7 @@ class RunChanged(TransientError):
     """The stored provisioning run is not the one that was read: nothing is saved over it."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id} has changed since it was read", cause="run_changed")
+        super().__init__(f"run {run_id} has changed since it was read", cause=Cause.RUN_CHANGED)
 
 
 class GradebookIncomplete(TransientError):

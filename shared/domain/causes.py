@@ -83,6 +83,7 @@ class Cause(StrEnum):
     SQS_UNAVAILABLE = "sqs_unavailable", "The SQS queue of Canvas's events does not answer.", f"Check it. {_RETRY}"
     JWKS_UNAVAILABLE = "jwks_unavailable", "Canvas does not give the keys that sign its events.", f"Check it. {_RETRY}"
     LEASE_LOST = "lease_lost", "Another worker took this course.", _RETRY
+    RUN_CHANGED = "run_changed", "The provisioning run was changed while the worker continued it.", _RETRY
     LEASE_LOST_REPEATEDLY = (
         "lease_lost_repeatedly",
         "Workers died again and again while they synced this course.",

@@ -1,6 +1,7 @@
 """What the provisioning worker is made of. Its PowerSchool client can only read."""
 
 import random
+from dataclasses import dataclass
 from functools import cached_property, partial
 from threading import Event, Lock
 from zoneinfo import ZoneInfo
@@ -54,82 +55,73 @@ class RequestCounter:
         return counts
 
 
+@dataclass
 class ProvisioningContainer:
-    """Everything the worker, and a dry run without it, need of both systems; made when it is first asked for."""
+    """Everything the worker, and a dry run without it, need of both systems; built on first use."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        redis: Redis,
-        keys: Keys,
-        clock: Clock,
-        runs: ProvisionRuns,
-        changes: SyncQueue,
-        records: CourseStates,
-        dead_letters: DeadLetters,
-        pauses: Pauses,
-        stopping: Event,
-        count: Count,
-    ) -> None:
-        self._settings = settings
-        self._redis = redis
-        self._keys = keys
-        self._clock = clock
-        self._runs = runs
-        self._changes = changes
-        self._records = records
-        self._dead_letters = dead_letters
-        self._pauses = pauses
-        self._request_counter = RequestCounter(count)
-        self.pause: StopCheck = lambda duration: stopping.wait(duration.total_seconds())
+    settings: Settings
+    redis: Redis
+    keys: Keys
+    clock: Clock
+    runs: ProvisionRuns
+    sync_queue: SyncQueue
+    course_states: CourseStates
+    dead_letters: DeadLetters
+    pauses: Pauses
+    stopping: Event
+    count: Count
+
+    def __post_init__(self) -> None:
+        self._request_counter = RequestCounter(self.count)
+        self.pause: StopCheck = lambda duration: self.stopping.wait(duration.total_seconds())
 
     @cached_property
     def feed(self) -> PowerSchoolRosterFeed:
         """PowerSchool's rosters, which can only be read."""
-        return roster_feed(self._settings, self._redis, self._keys, self._clock, self._request_counter)
+        return roster_feed(self.settings, self.redis, self.keys, self.clock, self._request_counter)
 
     @cached_property
     def imports(self) -> CanvasSisImports:
         """Canvas's SIS Import."""
-        return canvas_sis_imports(self._settings, self._redis, self._keys, self._clock, self._request_counter)
+        return canvas_sis_imports(self.settings, self.redis, self.keys, self.clock, self._request_counter)
 
     def zone(self) -> ZoneInfo:
         """Return the district's time zone: as set, else PowerSchool's own."""
-        return self._settings.district_time_zone or self.feed.time_zone()
+        return self.settings.district_time_zone or self.feed.time_zone()
 
     @cached_property
     def planner(self) -> PlanBuilder:
         """What turns rosters into rows."""
-        return PlanBuilder(self._settings, self.zone, self._clock)
+        return PlanBuilder(self.settings, self.zone, self.clock)
 
     @cached_property
     def _uploads(self) -> UploadPlanner:
-        return UploadPlanner(upload_rules(self._settings), self._settings.redis_prefix, self.planner.today)
+        return UploadPlanner(upload_rules(self.settings), self.settings.redis_prefix, self.planner.today)
 
     @cached_property
     def comparer(self) -> PlanComparer:
         """What compares the rosters with what Canvas was given last."""
-        return PlanComparer(self.feed, self.planner, self._runs, self.imports, self._uploads, self._clock, self.zone)
+        return PlanComparer(self.feed, self.planner, self.runs, self.imports, self._uploads, self.clock, self.zone)
 
     @cached_property
     def provision_run(self) -> ProvisionRun:
         """The use case of a run."""
-        importer = Importer(self.imports, self._runs, self._clock, self._uploads)
-        resync = partial(resync_touched_courses, self._runs, self._changes, self._records, self._clock)
-        return ProvisionRun(self.feed, self.comparer, self._runs, importer, self._uploads, self._clock, resync)
+        importer = Importer(self.imports, self.runs, self.clock, self._uploads)
+        resync = partial(resync_touched_courses, self.runs, self.sync_queue, self.course_states, self.clock)
+        return ProvisionRun(self.feed, self.comparer, self.runs, importer, self._uploads, self.clock, resync)
 
     @cached_property
     def provisioner(self) -> ProvisioningRunner:
         """What a tick does."""
-        s = self._settings
+        s = self.settings
         return ProvisioningRunner(
-            self._runs,
-            ProvisionSchedule(self._runs, self.feed, self._pauses, self._clock, s.provision_schedule, self.zone),
+            self.runs,
+            ProvisionSchedule(self.runs, self.feed, self.pauses, self.clock, s.provision_schedule, self.zone),
             self.provision_run,
-            RunOutcomeHandler(self._runs, self._dead_letters, self._clock, s.retry_waits, random.random),
-            self._pauses,
-            self._clock,
-            renewing=partial(renewing, self._runs.renew, lease_for=LEASE_DURATION),
+            RunOutcomeHandler(self.runs, self.dead_letters, self.clock, s.retry_waits, random.random),
+            self.pauses,
+            self.clock,
+            renewing=partial(renewing, self.runs.renew, lease_for=LEASE_DURATION),
             pause=self.pause,
             drain_requests=self._request_counter.drain,
         )

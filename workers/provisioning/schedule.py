@@ -53,30 +53,30 @@ class ProvisionSchedule:
         """Open a run if one is due and none is under way. Raises the errors of `shared.errors`."""
         if not self._schedule or self._is_paused() or self._is_under_way():
             return
-        notes, now = self._runs.schedule_state(), self._clock.now()
+        state, now = self._runs.schedule_state(), self._clock.now()
         slot = last_due(self._schedule, now, self._zone())
-        if notes.slot is None or slot > notes.slot:
+        if state.slot is None or slot > state.slot:
             self._request_run(RunCause.SCHEDULE)
             notified_ms = self._runs.last_notification_ms()
-            self._runs.save_schedule_state(lease, replace(notes, slot=slot, checked_at=now, hint_ms=notified_ms))
+            self._runs.save_schedule_state(lease, replace(state, slot=slot, checked_at=now, hint_ms=notified_ms))
         else:
-            self._poll_data_version(lease, notes, now)
+            self._poll_data_version(lease, state, now)
 
-    def _poll_data_version(self, lease: Lease, notes: ScheduleState, now: datetime) -> None:
+    def _poll_data_version(self, lease: Lease, state: ScheduleState, now: datetime) -> None:
         notified_ms = self._runs.last_notification_ms()
-        since = now - notes.checked_at if notes.checked_at else CHECK_INTERVAL
-        is_notified = notified_ms > notes.hint_ms and since >= MIN_CHECK_INTERVAL
+        since = now - state.checked_at if state.checked_at else CHECK_INTERVAL
+        is_notified = notified_ms > state.hint_ms and since >= MIN_CHECK_INTERVAL
         if not is_notified and since < CHECK_INTERVAL:
             return
-        version = self._feed.changes_since(notes.data_version)
+        version = self._feed.changes_since(state.data_version)
         if version is not None and version.has_changed:
             # A notification alone expires no cache: it is not authenticated.
             self._runs.mark_rosters_changed()
-            self._request_run(RunCause.HINT if is_notified else RunCause.DATA_VERSION)
+            self._request_run(RunCause.NOTIFICATION if is_notified else RunCause.DATA_VERSION)
         elif version is None and is_notified:
             # This PowerSchool has no data versions.
-            self._request_run(RunCause.HINT)
-        self._runs.save_schedule_state(lease, replace(notes, checked_at=now, hint_ms=notified_ms))
+            self._request_run(RunCause.NOTIFICATION)
+        self._runs.save_schedule_state(lease, replace(state, checked_at=now, hint_ms=notified_ms))
 
     def _request_run(self, cause: RunCause) -> None:
         run = self._runs.open(RunKind.ROSTER, cause, self._clock.now())

@@ -6,7 +6,6 @@ Rows hold names: only people who may see rosters get them.
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared.domain.provisioning.diff import ChangedRow
 from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
@@ -36,7 +35,7 @@ def run_summary(run: Run) -> Json:
     }
 
 
-def run_json(run: Run, troubles: Iterable[ImportMessage] = ()) -> Json:
+def run_json(run: Run, messages: Iterable[ImportMessage] = ()) -> Json:
     """Return everything about a run but its rows."""
     return {
         **run_summary(run),
@@ -72,12 +71,12 @@ def run_json(run: Run, troubles: Iterable[ImportMessage] = ()) -> Json:
             }
             for upload in run.uploads
         ],
-        "messages": [_import_message(trouble) for trouble in troubles],
+        "messages": [_import_message(message) for message in messages],
     }
 
 
 def comparison_json(compared: Comparison, rows: Iterable[ChangedDataSet]) -> Json:
-    """Return what a dry run found: counts, doubts and exact rows."""
+    """Return what a dry run found: counts, reasons to hold and exact rows."""
     return {
         "would_hold": bool(compared.holds),
         "held_schools": [school.school_number for school in compared.schools],
@@ -95,7 +94,10 @@ def changed_json(changed: ChangedDataSet) -> Json:
     return {
         **_counts(changed.change),
         "rows_are_known": changed.is_known,
-        "changes": [_change(entity, row) for row in changed.rows],
+        "changes": [
+            {"source": row.source, "before": _named(entity, row.before), "after": _named(entity, row.after)}
+            for row in changed.rows
+        ],
     }
 
 
@@ -178,14 +180,6 @@ def _counts(change: DataSetChange) -> Json:
     }
 
 
-def _change(entity: Entity, row: ChangedRow) -> Json:
-    return {
-        "source": row.source,
-        "before": _named(entity, row.before),
-        "after": _named(entity, row.after),
-    }
-
-
 def _named(entity: Entity, row: SisRow | None) -> dict[str, str] | None:
     return None if row is None else dict(zip(HEADERS[entity], row.values, strict=True))
 
@@ -206,22 +200,15 @@ def _waited_for(waits_on: WaitedFor | None) -> Json | None:
 
 
 def _problem(problem: RosterProblem) -> Json:
-    return {
-        "code": problem.code.value,
-        "source": problem.source,
-        "message": problem.sentence,
-        "remedy": problem.code.remedy,
-    }
+    code = problem.code
+    return {"code": code.value, "source": problem.source, "message": problem.sentence, "remedy": code.remedy}
 
 
-def _import_message(trouble: ImportMessage) -> Json:
+def _import_message(message: ImportMessage) -> Json:
     return {
-        "import_id": trouble.import_id,
-        "file": trouble.error.file,
-        "row": trouble.error.row,
-        "source": trouble.source or None,
-        "message": trouble.error.message,
-        "explanation": trouble.explanation,
-        "remedy": trouble.remedy,
-        "is_failure": trouble.error.is_failure,
+        **message_api_json(message),
+        "import_id": message.import_id,
+        "source": message.source or None,
+        "explanation": message.explanation,
+        "remedy": message.remedy,
     }

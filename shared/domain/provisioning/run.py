@@ -40,7 +40,7 @@ class RunCause(StrEnum):
 
     SCHEDULE = "schedule"
     DATA_VERSION = "data_version"
-    HINT = "hint"
+    NOTIFICATION = "hint"
     PERSON = "person"
 
 

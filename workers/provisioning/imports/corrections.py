@@ -65,9 +65,9 @@ def _refused(imports: SisImports, sent: DataSet, messages: Collection[RowError])
     named = [row_of(sent.key, sent, message) for message in messages]
     with_message = frozenset(sent.rows if None in named else named)
     if sent.key.entity is Entity.SIS_ID_CHANGES:
-        column = (sent.key.entity, "old_id")
         # Where nobody has the old id any more, it was changed, or there was nobody to change.
-        return tuple(r for r in sent.rows if r in with_message and _user(imports, value(column[0], r, column[1])))
+        old_ids = ((row, value(sent.key.entity, row, "old_id")) for row in sent.rows if row in with_message)
+        return tuple(row for row, old_id in old_ids if _user(imports, old_id) is not None)
     return tuple(row for row in sent.rows if _keeps_login(imports, row, has_message=row in with_message))
 
 

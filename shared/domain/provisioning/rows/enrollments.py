@@ -31,9 +31,9 @@ MOVED = "deleted_last_completed"
 class StudentRows:
     """The students' enrollments by section, and the problems of others. Rows are made section by section, on demand.
 
-    Rows of PowerSchool whose dates cannot be meant say nothing: unless another row of the student has them in the
-    section, what was applied last stays. A district has hundreds of thousands of enrollments: until they are rows, a
-    status is all that is kept of each.
+    Rows of PowerSchool with impossible dates are ignored: unless another row of the student has them in the section,
+    what was applied last stays. A district has hundreds of thousands of enrollments: only a status is held of each
+    until its row is made.
     """
 
     def __init__(
@@ -53,7 +53,8 @@ class StudentRows:
             dcid: self._statuses_in(self._sections[dcid], rows) for dcid, rows in self._enrollments(roster).items()
         }
         self._current = self._current_sections()
-        self.problems: tuple[RosterProblem, ...] = tuple(self._found_problems())
+        found = (problem for dcid in sorted(self._statuses) for _, problem in self._rows_with_problems(dcid))
+        self.problems = tuple(problem for problem in found if problem is not None)
 
     def rows_of(self, section_dcid: int) -> list[SisRow]:
         """Return a section's rows."""
@@ -61,12 +62,8 @@ class StudentRows:
 
     def user_ids(self) -> set[str]:
         """Return the SIS ids of everybody who has a row."""
-        return {
-            value(Entity.ENROLLMENTS, row, "user_id")
-            for section_dcid in self._statuses
-            for row, _ in self._rows_with_problems(section_dcid)
-            if row is not None
-        }
+        rows = (row for section_dcid in self._statuses for row in self.rows_of(section_dcid))
+        return {value(Entity.ENROLLMENTS, row, "user_id") for row in rows}
 
     def _enrollments(self, roster: Roster) -> dict[int, list[ClassEnrollment]]:
         """Return the rows of CC by section, without those of students who are to wait."""
@@ -81,7 +78,7 @@ class StudentRows:
     def _statuses_in(
         self, placed: PlacedSection, enrollments: Iterable[ClassEnrollment]
     ) -> dict[int, EnrollmentStatus]:
-        """Return what the rows of each student in the section come to, by STUDENTS.DCID in their order."""
+        """Return the status of each student in the section, by STUDENTS.DCID in their order."""
         periods: dict[int, list[EnrollmentPeriod]] = {}
         for e in enrollments:
             periods.setdefault(e.student_dcid, []).append(EnrollmentPeriod(e.entry_date, e.exit_date, e.is_dropped))
@@ -111,12 +108,6 @@ class StudentRows:
                     current.setdefault(dcid, []).append(self._sections[section_dcid])
         return current
 
-    def _found_problems(self) -> Iterator[RosterProblem]:
-        for section_dcid in sorted(self._statuses):
-            for _, problem in self._rows_with_problems(section_dcid):
-                if problem is not None:
-                    yield problem
-
     def _rows_with_problems(self, section_dcid: int) -> Iterator[tuple[SisRow | None, RosterProblem | None]]:
         """Yield the row of each student in the section, and what is wrong with it."""
         placed = self._sections[section_dcid]
@@ -124,17 +115,14 @@ class StudentRows:
             source = student_source(student_dcid)
             user = self._people.sis_id(source)
             if (section_dcid, student_dcid) in self._with_impossible_dates:
-                where = f"{placed.source}, {source}"
-                kept = self._applied.enrollment(placed.term.sis_id, placed.sis_id, user or "", STUDENT)
-                yield kept, RosterProblem(RosterProblemCode.ENROLLMENT_DATES_IMPOSSIBLE, where)
-                if kept is not None:
+                applied = self._applied.enrollment(placed.term.sis_id, placed.sis_id, user or "", STUDENT)
+                problem = RosterProblem(RosterProblemCode.ENROLLMENT_DATES_IMPOSSIBLE, f"{placed.source}, {source}")
+                yield applied, problem
+                if applied is not None:
                     continue
             if user is None and status is EnrollmentStatus.CURRENT:
-                code = (
-                    RosterProblemCode.STUDENT_NOT_PROVISIONED
-                    if student_dcid in self._students
-                    else RosterProblemCode.STUDENT_UNKNOWN
-                )
+                is_known = student_dcid in self._students
+                code = RosterProblemCode.STUDENT_NOT_PROVISIONED if is_known else RosterProblemCode.STUDENT_UNKNOWN
                 yield None, RosterProblem(code, f"{placed.source}, {source}")
             elif user is not None and status is not EnrollmentStatus.NEVER:
                 is_here = status is EnrollmentStatus.CURRENT

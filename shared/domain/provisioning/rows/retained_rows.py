@@ -1,7 +1,7 @@
-"""What stays of the rows that were applied last and are not planned any more.
+"""Retains rows that were applied last and are not planned any more.
 
 Canvas drops what an upload no longer holds, and for everything but enrollments and users dropping is deleting. So what
-must not be deleted stays, as a row that says what became of it.
+must not be deleted stays in the plan, with its last status.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,20 +13,21 @@ from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
 
 Rows = dict[tuple[str, ...], SisRow]
 RowsByKey = dict[DataSetKey, Rows]
+USERS = DataSetKey(Entity.USERS)
 
 
 def with_retained_rows(
     planned: Iterable[DataSet], applied: LastImport, running_terms: Collection[str], policy: ProvisioningPolicy
 ) -> tuple[DataSet, ...]:
-    """Return the planned data sets with what stays of the applied ones.
+    """Return the planned data sets with the retained rows of the applied ones.
 
     - A term stays: its courses hold the work of past years.
     - A course without sections is concluded, with its last sections in it; it is never deleted.
     - A section that is gone, of a course that goes on, is left to Canvas to drop.
-    - Whoever left a section without a trace in PowerSchool has the status of the dropped, whoever does not teach it any
-      more that of the replaced, so that leaving does not depend on how Canvas compares files.
+    - A student who left a section and has no row in PowerSchool any more gets the status of the dropped, a teacher that
+      of the replaced: leaving does not depend on how Canvas compares files.
     - What moved to another term is the same in both data sets, so that the old one does not drop what the new one adds.
-    - Users are left to Canvas to suspend, so that nobody's name is kept after they left.
+    - Users are left to Canvas to suspend, so that no name is stored after a person left.
     - Data sets of terms that PowerSchool does not name any more are left alone.
     """
     planned = tuple(planned)
@@ -37,9 +38,13 @@ def with_retained_rows(
     planned_rows = {entity: _all_terms(sets, entity) for entity in (Entity.TERMS, Entity.COURSES, Entity.SECTIONS)}
     for entity, all_terms in planned_rows.items():
         for key in applied.keys(entity):
-            if not key.term_sis_id or key.term_sis_id in running_terms:
-                rows = sets.setdefault(key, {})
-                rows |= _retained(key, applied, rows, all_terms, sets, policy)
+            if key.term_sis_id and key.term_sis_id not in running_terms:
+                continue
+            rows = sets.setdefault(key, {})
+            gone = {row.key(entity): row for row in applied.rows(key) if row.key(entity) not in rows}
+            for identity, row in gone.items():
+                if retained := all_terms.get(identity) or _retained_row(key, row, sets, policy):
+                    rows[identity] = retained
     merged = (DataSet(key, in_order(rows.values())) for key, rows in sets.items())
     found = (*merged, *_enrollments(enrollments, applied, running_terms, sets, policy))
     return tuple(sorted(found, key=lambda data_set: data_set.key.place))
@@ -65,13 +70,9 @@ def _enrollments(
         rows = planned[key].rows if key in planned else ()
         there = {row.key(key.entity) for row in rows}
         gone = ((row, row.key(key.entity)) for row in applied.rows(key))
-        kept = [
-            retained
-            for row, identity in gone
-            if identity not in there
-            and (retained := moved(identity) or _retained_row(key, row, sets, policy)) is not None
-        ]
-        yield DataSet(key, in_order((*rows, *kept)) if kept else rows)
+        found = (moved(at) or _retained_row(key, row, sets, policy) for row, at in gone if at not in there)
+        retained = [row for row in found if row is not None]
+        yield DataSet(key, in_order((*rows, *retained)) if retained else rows)
 
 
 def _terms_of_sections(sets: RowsByKey) -> dict[str, list[str]]:
@@ -80,26 +81,6 @@ def _terms_of_sections(sets: RowsByKey) -> dict[str, list[str]]:
         for (section,) in rows if key.entity is Entity.SECTIONS else ():
             terms.setdefault(section, []).append(key.term_sis_id)
     return terms
-
-
-def _retained(
-    key: DataSetKey,
-    applied: LastImport,
-    planned: Mapping[tuple[str, ...], SisRow],
-    all_terms: Mapping[tuple[str, ...], SisRow],
-    sets: RowsByKey,
-    policy: ProvisioningPolicy,
-) -> Rows:
-    kept: Rows = {}
-    for row in applied.rows(key):
-        identity = row.key(key.entity)
-        if identity in planned:
-            continue
-        moved = all_terms.get(identity)
-        retained = moved if moved is not None else _retained_row(key, row, sets, policy)
-        if retained is not None:
-            kept[identity] = retained
-    return kept
 
 
 def _retained_row(key: DataSetKey, row: SisRow, sets: RowsByKey, policy: ProvisioningPolicy) -> SisRow | None:
@@ -116,15 +97,12 @@ def _retained_row(key: DataSetKey, row: SisRow, sets: RowsByKey, policy: Provisi
             user = (value(Entity.ENROLLMENTS, row, "user_id"),)
             if section is None or user not in sets[USERS]:
                 return None
-            # Nobody takes over a course that is concluded: its teachers see it as its students do.
+            # A concluded course is not taken over: its teachers get the status of its students.
             is_taught = value(Entity.ENROLLMENTS, row, "role") != STUDENT
             is_replaced = is_taught and not _is_concluded(section, key.term_sis_id, sets)
             return _ended(row, policy.replaced_teacher_status if is_replaced else policy.dropped_status)
         case Entity.USERS | Entity.SIS_ID_CHANGES:
             return None
-
-
-USERS = DataSetKey(Entity.USERS)
 
 
 def _is_concluded(section: SisRow, term: str, sets: RowsByKey) -> bool:

@@ -1,4 +1,4 @@
-"""Users: who gets a login in Canvas, and under which SIS id."""
+"""Plans users: their SIS ids, logins and rows."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -105,12 +105,13 @@ def build_directory(
     """Return everybody who can be a user.
 
     A SIS id or login that two want goes to one who is in school, then to the one who has it in Canvas already, then to
-    one whose record is complete, then to the one whose record sorts first. Whoever is left out but was applied before
-    keeps the row of then: a missing e-mail address must not lock a student out. A person whose number changed is the
+    one whose record is complete, then to the one whose record sorts first. A person who is left out and was applied
+    before keeps that row: a missing e-mail address must not lock a student out. A person whose number changed is the
     same person, whose SIS id Canvas changes first; where it refuses, the old one stays.
     """
     persons = _candidates(roster, policy)
-    rows = _retained_rows(roster, applied)
+    retained = _retained_rows(roster, applied)
+    rows = dict(retained)
     taken_ids = {user_id_of(row): source for source, row in rows.items()}
     ids = assign_unique([_id_claim(person, applied, canvas) for person in persons], taken_ids)
     taken = _logins_not_freed(persons, applied, canvas) | {login_of(row): source for source, row in rows.items()}
@@ -123,8 +124,7 @@ def build_directory(
         row = _assigned_row(person, found, ids, logins, applied)
         if row is not None:
             rows[person.source] = row
-    kept = _retained_rows(roster, applied).items()
-    active = {source for source, row in kept if value(Entity.USERS, row, "status") == "active"}
+    active = {source for source, row in retained.items() if value(Entity.USERS, row, "status") == "active"}
     active |= {p.source for p in persons if p.is_active and p.source in rows}
     return UserDirectory(
         rows, frozenset(active), tuple(problems), _id_changes(rows, applied), _stored_ids(persons, rows)
@@ -196,7 +196,7 @@ def _assigned_row(
     leaves_out = any(problem.code.leaves_out for problem in problems)
     row = earlier if leaves_out else _row(person)
     if login is None and person.source in logins.lost_to and not person.is_active and sis_id is not None:
-        # Who left gives up the login to who came; an account without one there is not.
+        # One who left gives up the login; Canvas has no user without one.
         row, login = earlier or _row(person), placeholder_login(sis_id)
     if row is None or sis_id is None or login is None:
         return None

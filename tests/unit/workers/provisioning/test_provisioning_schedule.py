@@ -71,7 +71,7 @@ def test_a_hint_brings_a_look_forward(campus: Campus) -> None:
     assert causes(campus) == [RunCause.SCHEDULE]
     assert campus.redis.get(campus.keys.rosters_changed) is None
     ticks(campus, 2 * MINUTE)
-    assert causes(campus) == [RunCause.SCHEDULE, RunCause.HINT]
+    assert causes(campus) == [RunCause.SCHEDULE, RunCause.NOTIFICATION]
     assert campus.redis.get(campus.keys.rosters_changed) is not None, "a confirmed change voids what was cached"
 
 
@@ -90,7 +90,7 @@ def test_without_data_versions_a_hint_is_enough(campus: Campus) -> None:
     assert causes(campus) == [RunCause.SCHEDULE]
     hint(campus, 1_900_000_000_000)
     ticks(campus, 5 * MINUTE)
-    assert causes(campus) == [RunCause.SCHEDULE, RunCause.HINT]
+    assert causes(campus) == [RunCause.SCHEDULE, RunCause.NOTIFICATION]
 
 
 def test_a_held_plan_is_not_read_again_without_a_change(campus: Campus) -> None:
