@@ -72,3 +72,8 @@ class ProvisioningPolicy:
     courses: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     empty_sections: bool = True
+
+    def term_id_of(self, school_number: int, term_id: int, term_dcid: int) -> str:
+        """Return the SIS id of a school's term."""
+        fields = {"school_number": school_number, "term_id": term_id, "term_dcid": term_dcid}
+        return self.term_sis_id.render({name: str(number) for name, number in fields.items()})

@@ -1,6 +1,6 @@
 """Compares the live rows of each school with those after earlier runs, to find a loss in small steps.
 
-A row is live while it gives somebody something: an active user or enrollment, a course that goes on.
+A row is live while it gives somebody something: an active user or enrollment, a course that is not concluded.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -16,7 +16,7 @@ SchoolEntity = tuple[Entity, int]
 
 @dataclass(frozen=True, slots=True)
 class LiveCounts:
-    """The live rows of each data set by school number, as they were applied at a moment."""
+    """The live rows of each data set by school number, as they were applied at a time."""
 
     at: datetime
     rows: Mapping[DataSetKey, Mapping[int, int]]
@@ -33,7 +33,7 @@ class LiveCounts:
 
 @dataclass(frozen=True, slots=True)
 class LiveHistory:
-    """What was live after earlier runs, as seen at a moment."""
+    """What was live after earlier runs, as seen at a time."""
 
     now: datetime
     counts: tuple[LiveCounts, ...]

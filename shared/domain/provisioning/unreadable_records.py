@@ -1,8 +1,8 @@
 """Retains the applied rows of records that cannot be read.
 
-One odd row must neither stop a district nor end somebody's classes. What the row says is unknown, so that everything
-about its record stays: a person's user, a section with its course and enrollments, one enrollment, a course's name, a
-term's days. Where nothing was applied yet there is nothing to keep, and the record waits.
+One odd row must neither stop a district nor end classes. Its content is unknown, so that everything about its record
+stays: a person's user, a section with its course and enrollments, one enrollment, a course's name, a term's days. A
+record of which nothing was applied yet is left out.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -40,8 +40,7 @@ def _stored_term(odd: UnreadableRecord, applied: Mapping[str, SisRow], policy: P
     if not {"term_id", "school_number"} <= odd.ids.keys():
         return None
     term_id, school = odd.ids["term_id"], odd.ids["school_number"]
-    fields = {"school_number": str(school), "term_id": str(term_id), "term_dcid": str(odd.dcid)}
-    row = applied.get(policy.term_sis_id.render(fields))
+    row = applied.get(policy.term_id_of(school, term_id, odd.dcid))
     if row is None:
         return None
     days = [term_day(value(Entity.TERMS, row, column), policy.zone) for column in ("start_date", "end_date")]
@@ -95,8 +94,7 @@ def _merged(
     rows = {row.key(entity): row for row in planned.rows}
     referred = {Entity.COURSES: courses, Entity.USERS: users}.get(entity, ())
     for row in applied.rows(planned.key) if referred else ():
-        # A course or user that nothing else of the plan needs is there for the rows that stay. A course that would be
-        # concluded goes on.
+        # The retained rows need their course and users, planned or not; such a course is not concluded.
         identity = row.key(entity)
         ends = entity is Entity.COURSES and identity in rows and value(entity, rows[identity], "status") == "completed"
         if identity[0] in referred and (identity not in rows or ends):

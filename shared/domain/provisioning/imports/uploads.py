@@ -37,8 +37,6 @@ MAX_THRESHOLD = 100
 # Percentage by which a file's size may differ from the last one before Canvas deletes nothing that is missing from it.
 # It is raised for an import of which passback knows that it differs more.
 CHANGE_THRESHOLD = 10
-
-
 CLASS_GROUPS: Final = 3
 """Into how many imports the district's classes are divided.
 

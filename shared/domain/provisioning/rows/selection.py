@@ -1,7 +1,6 @@
-"""Which of PowerSchool's schools, courses and sections go to Canvas: districts leave out lunch, homeroom, pilots.
+"""Selects the schools, courses and sections that go to Canvas: districts leave out lunch, homeroom, pilots.
 
-What is left out counts as gone: of what Canvas has already, classes are concluded as any others are, after a person has
-looked at it where that is much.
+What is left out counts as gone: classes that Canvas has already are concluded, held for approval where they are many.
 """
 
 from collections.abc import Iterable, Sequence
@@ -42,12 +41,11 @@ def selected(roster: Roster, policy: ProvisioningPolicy, applied: LastImport) ->
 
     def is_taken(section: ClassSection) -> bool:
         number = normalize_whitespace(section.course_number)
+        name = f"{number}.{normalize_whitespace(section.section_number)}"
         return (
             is_selected(policy.schools, str(section.school_number))
             and is_selected(policy.courses, number)
-            and is_selected(
-                policy.sections, str(section.dcid), f"{number}.{normalize_whitespace(section.section_number)}"
-            )
+            and is_selected(policy.sections, str(section.dcid), name)
             and (policy.empty_sections or section.dcid in enrolled or f"SECTIONS.DCID {section.dcid}" in known)
         )
 
@@ -56,9 +54,8 @@ def selected(roster: Roster, policy: ProvisioningPolicy, applied: LastImport) ->
     enrollments = tuple(row for row in roster.enrollments if row.section_dcid in dcids)
     in_class = {row.student_dcid for row in enrollments}
     teaching = {teacher.users_dcid for section in taken for teacher in section.teachers}
-    everywhere = [DISTRICT_SCHOOL_NUMBER, *(s.number for s in roster.schools)]
-    numbers = {
-        number for number in everywhere if number == DISTRICT_SCHOOL_NUMBER or is_selected(policy.schools, str(number))
+    numbers = {s.number for s in roster.schools if is_selected(policy.schools, str(s.number))} | {
+        DISTRICT_SCHOOL_NUMBER
     }
     return replace(
         roster,
@@ -73,6 +70,5 @@ def selected(roster: Roster, policy: ProvisioningPolicy, applied: LastImport) ->
 
 def _is_known(term: SchoolTerm, policy: ProvisioningPolicy, applied: LastImport) -> bool:
     """Say whether Canvas has the term: its classes are concluded in it."""
-    fields = {"school_number": str(term.school_number), "term_id": str(term.id), "term_dcid": str(term.dcid)}
-    sis_id = policy.term_sis_id.render(fields)
+    sis_id = policy.term_id_of(term.school_number, term.id, term.dcid)
     return any(value(Entity.TERMS, row, "term_id") == sis_id for row in applied.rows(DataSetKey(Entity.TERMS)))

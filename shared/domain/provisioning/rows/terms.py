@@ -1,4 +1,4 @@
-"""Terms: which Canvas term is a PowerSchool term's, and when it begins and ends."""
+"""Plans terms: which Canvas term is a PowerSchool term's, and when it begins and ends."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,24 +35,24 @@ TermsByKey = Mapping[tuple[int, int], CanvasTerm]
 def canvas_terms(
     terms: Iterable[SchoolTerm], policy: ProvisioningPolicy
 ) -> tuple[TermsByKey, tuple[RosterProblem, ...]]:
-    """Return the Canvas term of each school number and TERMS.ID, and what is wrong with the others."""
+    """Return the Canvas term of each school number and TERMS.ID, and the problems of the others."""
     problems = []
     groups: dict[str, list[SchoolTerm]] = {}
     for term in sorted(terms, key=lambda t: (t.school_number, t.id, t.dcid)):
         if term.last_day < term.first_day:
             problems.append(RosterProblem(RosterProblemCode.TERM_DATES_REVERSED, _source(term)))
         else:
-            groups.setdefault(policy.term_sis_id.render(_fields(term)), []).append(term)
+            groups.setdefault(policy.term_id_of(term.school_number, term.id, term.dcid), []).append(term)
     merged = {sis_id: _merged(sis_id, group) for sis_id, group in groups.items()}
-    by_place = {(t.school_number, t.id): merged[sis_id] for sis_id, group in groups.items() for t in group}
-    return by_place, tuple(problems)
+    by_key = {(t.school_number, t.id): merged[sis_id] for sis_id, group in groups.items() for t in group}
+    return by_key, tuple(problems)
 
 
 def term_row(term: CanvasTerm, zone: tzinfo) -> SisRow:
     """Return the term's row of terms.csv.
 
-    Canvas takes moments, in UTC unless zoned; it does not say whether the end belongs to the term. A term that ends in
-    the last second of its last day is over at midnight either way. Source: Canvas "SIS Import Format", terms.csv.
+    Canvas takes timestamps, in UTC unless zoned; it does not say whether the end belongs to the term. A term that ends
+    in the last second of its last day is over at midnight either way. Source: Canvas "SIS Import Format", terms.csv.
     """
     dates = (_timestamp(term.first_day, time.min, zone), _timestamp(term.last_day, LAST_SECOND, zone))
     return SisRow((term.sis_id, term.name, "active", *dates), term.school_number, term.source)
@@ -63,9 +63,9 @@ def ends_before(end_date: str, today: date, zone: tzinfo) -> bool:
     return term_day(end_date, zone) < today
 
 
-def term_day(moment: str, zone: tzinfo) -> date:
+def term_day(timestamp: str, zone: tzinfo) -> date:
     """Return the calendar day of a `start_date` or `end_date` of terms.csv."""
-    return datetime.fromisoformat(moment).astimezone(zone).date()
+    return datetime.fromisoformat(timestamp).astimezone(zone).date()
 
 
 def _timestamp(day: date, at: time, zone: tzinfo) -> str:
@@ -88,7 +88,3 @@ def _merged(sis_id: str, group: list[SchoolTerm]) -> CanvasTerm:
 
 def _source(term: SchoolTerm) -> str:
     return f"TERMS.DCID {term.dcid}"
-
-
-def _fields(term: SchoolTerm) -> dict[str, str]:
-    return {"school_number": str(term.school_number), "term_id": str(term.id), "term_dcid": str(term.dcid)}
