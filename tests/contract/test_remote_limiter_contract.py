@@ -31,7 +31,7 @@ from shared.clock import SystemClock
 client = redis.Redis(unix_socket_path=sys.argv[1])
 gate = RemoteLimiter(client, Keys(), "powerschool", SystemClock(), timedelta(milliseconds=int(sys.argv[2])))
 for _ in range(int(sys.argv[3])):
-    gate.enter()
+    gate.acquire()
 """
 
 
@@ -45,7 +45,7 @@ def real(redis_socket: Path) -> redis.Redis:
 def test_eight_threads_send_one_probe(real: redis.Redis) -> None:
     """When a pause ends, one of eight waiting threads calls the system; the others follow once it answered."""
     gate = RemoteLimiter(real, Keys(), "powerschool", SystemClock(), NO_INTERVAL)
-    gate.failed("powerschool_maintenance", PAUSE, whole_system=True)
+    gate.record_failure("powerschool_maintenance", PAUSE, for_everybody=True)
     while real.exists(Keys().pause("powerschool")):
         time.sleep(0.005)
     through, together, first_is_through = [], threading.Barrier(8), threading.Event()
@@ -53,7 +53,7 @@ def test_eight_threads_send_one_probe(real: redis.Redis) -> None:
 
     def call() -> None:
         together.wait()
-        passages.append(gate.enter())
+        passages.append(gate.acquire())
         through.append(threading.get_ident())
         first_is_through.set()
 
@@ -63,7 +63,7 @@ def test_eight_threads_send_one_probe(real: redis.Redis) -> None:
     assert first_is_through.wait(5)
     time.sleep(0.2)
     assert len(through) == 1
-    gate.leave(passages[0], answered=True)
+    gate.release(passages[0], succeeded=True)
     for thread in threads:
         thread.join(5)
     assert len(set(through)) == 8
@@ -85,11 +85,11 @@ def test_whose_work_began_first_goes_first(real: redis.Redis) -> None:
     interval = timedelta(milliseconds=200)
     gates = {began: RemoteLimiter(real, Keys(), "powerschool", SystemClock(), interval) for began in (3, 1, 4, 2)}
     through: list[int] = []
-    gates[1].enter()
+    gates[1].acquire()
 
     def call(began: int) -> None:
         with use_context(RequestContext(began, lambda: timedelta(seconds=30))):
-            gates[began].enter()
+            gates[began].acquire()
         through.append(began)
 
     threads = [threading.Thread(target=call, args=[began]) for began in gates]

@@ -113,17 +113,19 @@ def bare(client: socket.socket) -> None:
 class OpenLimiter:
     """A limiter that permits every request, and pauses for failures of the whole system."""
 
-    def enter(self, again: Permit | None = None) -> Permit:
+    def acquire(self, again: Permit | None = None) -> Permit:
         return Permit("caller", has_failures=False)
 
-    def leave(self, permit: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def release(self, permit: Permit, *, succeeded: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         pass
 
-    def throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def record_throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         return timedelta(seconds=1)
 
-    def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
-        return timedelta(seconds=1) if whole_system else None
+    def record_failure(
+        self, cause: str, retry_after: timedelta | None = None, *, for_everybody: bool
+    ) -> timedelta | None:
+        return timedelta(seconds=1) if for_everybody else None
 
 
 class Server:

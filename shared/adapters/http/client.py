@@ -137,7 +137,7 @@ class RemoteApi:
 
     def pause(self, cause: str, duration: timedelta) -> None:
         """Let no worker call the system for this long."""
-        self._limiter.failed(cause, duration, whole_system=True)
+        self._limiter.record_failure(cause, duration, for_everybody=True)
 
     def close(self) -> None:
         """Close the connections."""
@@ -181,7 +181,7 @@ class RemoteApi:
     def _throttled(self, response: ApiResponse, permit: Permit) -> timedelta | None:
         self._count(CounterName.TROUBLES, self._system, FailureKind.THROTTLED)
         wait = retry_after(response, self._clock.now())
-        return self._limiter.throttled(permit, f"{self._system}_{FailureKind.THROTTLED}", wait)
+        return self._limiter.record_throttled(permit, f"{self._system}_{FailureKind.THROTTLED}", wait)
 
     def _send_with_permit(
         self, info: RequestInfo, request: httpx.Request, options: RequestOptions, again: Permit | None
@@ -190,12 +190,12 @@ class RemoteApi:
         context = current_context()
         if context:
             context.check_wait()
-        permit = self._limiter.enter(again)
+        permit = self._limiter.acquire(again)
         if context and permit.waited >= LONG_WAIT and info.method != "GET":
             try:
                 context.check_write()
             except BaseException:
-                self._limiter.leave(permit, answered=False, sent=False)
+                self._limiter.release(permit, succeeded=False, sent=False)
                 raise
         succeeded, advised = False, None
         try:
@@ -206,7 +206,7 @@ class RemoteApi:
             succeeded = failure is None
             advised = self._advice(response)
         finally:
-            self._limiter.leave(permit, answered=succeeded, advised=advised)
+            self._limiter.release(permit, succeeded=succeeded, advised=advised)
         return response, failure, permit
 
     def _exchange(
@@ -258,9 +258,9 @@ class RemoteApi:
         # A failure that concerns every request came before this one was looked at; any other may have carried it out.
         outcome_unknown = info.method != "GET" and not for_everybody
         self._count(CounterName.TROUBLES, self._system, kind)
-        pause = self._limiter.failed(cause, wait, whole_system=for_everybody)
+        pause = self._limiter.record_failure(cause, wait, for_everybody=for_everybody)
         if pause is None and not self._probe_succeeds():
-            pause = self._limiter.failed(cause, whole_system=True)
+            pause = self._limiter.record_failure(cause, for_everybody=True)
         if pause is None:
             return TransientError(message, cause=cause, outcome_unknown=outcome_unknown)
         return ServiceUnavailable(message, cause=cause, delay=pause, outcome_unknown=outcome_unknown)
@@ -271,12 +271,12 @@ class RemoteApi:
             return True
         request = self._http.build_request("GET", self._probe, timeout=PROBE_TIMEOUT_S)
         try:
-            permit = self._limiter.enter()
+            permit = self._limiter.acquire()
             try:
                 response = self._exchange(RequestInfo(self._system, "GET", self._probe), request)
             finally:
                 # The request before it failed all the same.
-                self._limiter.leave(permit, answered=False)
+                self._limiter.release(permit, succeeded=False)
         except (ServiceUnavailable, httpx.RequestError):
             return False
         failure = failure_of(response)

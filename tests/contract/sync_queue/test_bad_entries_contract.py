@@ -157,9 +157,9 @@ def test_a_key_of_the_rate_limiter_of_another_type_is_set_aside(client: redis.Re
     key = gate._keys[number]
     client.delete(key)
     client.set(key, "x") if number > 3 else client.lpush(key, "x")
-    permit = gate.enter()
-    gate.leave(permit, answered=True)
-    gate.leave(gate.enter(), answered=False)
+    permit = gate.acquire()
+    gate.release(permit, succeeded=True)
+    gate.release(gate.acquire(), succeeded=False)
 
 
 @pytest.mark.parametrize("garbage", ["x", "-1", "1e300", "nan", "inf", ""])
@@ -169,8 +169,8 @@ def test_garbage_in_a_rate_is_no_long_wait(client: redis.Redis, garbage: str) ->
     client.hset(keys.rate("powerschool"), mapping=dict.fromkeys(["interval", "limit", "good", "calm"], garbage))  # type: ignore[arg-type]
     now = [1_000_000]
     gate = RemoteLimiter(client, keys, "powerschool", SystemClock(), timedelta(milliseconds=1), now_ms=lambda: now[0])
-    gate.leave(gate.enter(), answered=True)
+    gate.release(gate.acquire(), succeeded=True)
     now[0] += 60_000
-    gate.leave(gate.enter(), answered=True)
+    gate.release(gate.acquire(), succeeded=True)
     rates = {rate.system: rate.interval for rate in system_rates(client, keys, {})}
     assert timedelta(0) <= rates["powerschool"] <= timedelta(seconds=10)

@@ -115,18 +115,18 @@ def test_pages_take_a_place_each(client: redis.Redis, keys: Keys) -> None:
 def test_callers_come_through_in_their_order(client: redis.Redis, keys: Keys) -> None:
     """Who came first goes first, whichever process asks again first: nobody starves."""
     gates = [gate_of(client, keys) for _ in range(4)]
-    permit, through = gates[0].enter(), []
+    permit, through = gates[0].acquire(), []
 
     def call(number: int) -> None:
-        own = gates[number].enter()
+        own = gates[number].acquire()
         through.append(number)
-        gates[number].leave(own, answered=True)
+        gates[number].release(own, succeeded=True)
 
     threads = [threading.Thread(target=call, args=[number]) for number in (1, 2, 3)]
     for ahead, thread in enumerate(threads, 1):
         thread.start()
         wait_until_in_line(client, keys, ahead + 1)
-    gates[0].leave(permit, answered=True)
+    gates[0].release(permit, succeeded=True)
     for thread in threads:
         thread.join(20)
     assert through == [1, 2, 3]
@@ -134,9 +134,9 @@ def test_callers_come_through_in_their_order(client: redis.Redis, keys: Keys) ->
 
 def test_waiting_too_long_puts_off_and_spends_no_attempt(client: redis.Redis, keys: Keys) -> None:
     """The caller leaves the line, so that it does not hold up others, and its course is synced later."""
-    gate_of(client, keys).enter()
+    gate_of(client, keys).acquire()
     with pytest.raises(ServiceUnavailable) as caught:
-        gate_of(client, keys, longest_wait=timedelta(milliseconds=50)).enter()
+        gate_of(client, keys, longest_wait=timedelta(milliseconds=50)).acquire()
     assert caught.value.cause == "canvas_throttled"
     assert caught.value.delay > timedelta(0)
     assert in_line(client, keys) == 1
@@ -145,56 +145,56 @@ def test_waiting_too_long_puts_off_and_spends_no_attempt(client: redis.Redis, ke
 def test_the_place_of_a_killed_worker_comes_free(client: redis.Redis, keys: Keys) -> None:
     """Once the longest time that waiting and a request may take is over."""
     short = {"longest_wait": A_WHILE / 2, "longest_request": A_WHILE / 2}
-    gate_of(client, keys, **short).enter()
+    gate_of(client, keys, **short).acquire()
     other = gate_of(client, keys, **short)
     with pytest.raises(ServiceUnavailable):
-        other.enter()
+        other.acquire()
     time.sleep(A_WHILE.total_seconds())
-    other.enter()
+    other.acquire()
 
 
 def test_the_place_of_a_process_without_heartbeat_comes_free_at_once(client: redis.Redis, keys: Keys) -> None:
     """Whoever waits drops it, long before the longest time that a request may take."""
-    gate_of(client, keys).enter()
+    gate_of(client, keys).acquire()
     other = gate_of(client, keys, longest_wait=A_WHILE)
     long_ago = round((time.time() - 20) * 1000)
     client.hset(keys.heartbeats, this_process("worker"), long_ago)
-    other.leave(other.enter(), answered=True)
+    other.release(other.acquire(), succeeded=True)
     assert in_line(client, keys) == 0
 
 
 @pytest.mark.parametrize("beats", [{}, {"worker": 20, "web": 1}, {"worker@elsewhere:1": 20}])
 def test_the_place_of_a_living_process_is_kept(client: redis.Redis, keys: Keys, beats: dict[str, int]) -> None:
     """One that never had a heartbeat, such as a command, is believed; so is one whose number somebody had before."""
-    gate_of(client, keys).enter()
+    gate_of(client, keys).acquire()
     for process, age_s in beats.items():
         name = process if "@" in process else this_process(process)
         client.hset(keys.heartbeats, name, round((time.time() - age_s) * 1000))
     with pytest.raises(ServiceUnavailable):
-        gate_of(client, keys, longest_wait=timedelta(milliseconds=50)).enter()
+        gate_of(client, keys, longest_wait=timedelta(milliseconds=50)).acquire()
 
 
 def test_a_line_that_redis_forgot_begins_anew(client: redis.Redis, keys: Keys) -> None:
     """Nobody is stuck, and whoever was under way leaves as always."""
     gate = gate_of(client, keys)
-    earlier = gate.enter()
+    earlier = gate.acquire()
     client.delete(keys.line("canvas"))
-    later = gate.enter()
-    gate.leave(earlier, answered=True)
+    later = gate.acquire()
+    gate.release(earlier, succeeded=True)
     assert in_line(client, keys) == 1
-    gate.leave(later, answered=True)
+    gate.release(later, succeeded=True)
     assert in_line(client, keys) == 0
 
 
 def test_a_clock_that_was_put_back_keeps_nobody_in_the_line(client: redis.Redis, keys: Keys) -> None:
     """A killed worker's place from the future would come free only then."""
     client.zadd(keys.line("canvas"), {"killed": (time.time() + 3600) * 1e6})
-    gate_of(client, keys).enter()
+    gate_of(client, keys).acquire()
 
 
 def test_the_line_ends_by_itself(client: redis.Redis, keys: Keys) -> None:
     """Nothing is left of a Canvas that is not called any more."""
-    gate_of(client, keys).enter()
+    gate_of(client, keys).acquire()
     assert 0 < client.pttl(keys.line("canvas")) <= 120_000
 
 
@@ -234,29 +234,29 @@ def test_a_place_is_given_back_whatever_happens(
 def test_a_pause_or_a_probe_keeps_nobody_in_the_line(client: redis.Redis, keys: Keys) -> None:
     """Who waits for Canvas to be well again takes no place from whoever finds it out."""
     gates = [gate_of(client, keys, longest_wait=timedelta(milliseconds=50)) for _ in range(3)]
-    gates[0].failed("canvas_unavailable", LONG, whole_system=True)
+    gates[0].record_failure("canvas_unavailable", LONG, for_everybody=True)
     with pytest.raises(ServiceUnavailable, match="paused"):
-        gates[0].enter()
+        gates[0].acquire()
     client.delete(keys.pause("canvas"))
-    probe = gates[1].enter()
+    probe = gates[1].acquire()
     with pytest.raises(ServiceUnavailable, match="probed"):
-        gates[2].enter()
+        gates[2].acquire()
     assert in_line(client, keys) == 1
-    gates[1].leave(probe, answered=True)
-    gates[2].enter()
+    gates[1].release(probe, succeeded=True)
+    gates[2].acquire()
 
 
 def test_a_caller_without_a_place_leaves_the_probe_to_others(client: redis.Redis, keys: Keys) -> None:
     """It sends nothing that could find out whether Canvas is well again."""
     full, other = (gate_of(client, keys, longest_wait=timedelta(milliseconds=50)) for _ in range(2))
-    permit = full.enter()
-    full.failed("canvas_unavailable", LONG, whole_system=True)
+    permit = full.acquire()
+    full.record_failure("canvas_unavailable", LONG, for_everybody=True)
     client.delete(keys.pause("canvas"))
     with pytest.raises(ServiceUnavailable, match="busy"):
-        other.enter()
+        other.acquire()
     assert not client.exists(keys.probe("canvas"))
-    full.leave(permit, answered=False)
-    other.enter()
+    full.release(permit, succeeded=False)
+    other.acquire()
 
 
 class Interrupted:
@@ -271,8 +271,8 @@ class Interrupted:
 
 def test_who_is_stopped_while_it_waits_leaves_the_line(client: redis.Redis, keys: Keys) -> None:
     """The place of a process that ends is not kept for it."""
-    gate_of(client, keys).enter()
+    gate_of(client, keys).acquire()
     stopped = RemoteLimiter(client, keys, "canvas", Interrupted(), timedelta(0), max_in_flight=1)
     with pytest.raises(KeyboardInterrupt):
-        stopped.enter()
+        stopped.acquire()
     assert in_line(client, keys) == 1

@@ -1,4 +1,4 @@
-"""What all workers know together about a remote system: paused or not, how often it failed, its pace and its line."""
+"""What all workers share about a remote system: its circuit, its failures in a row, its rate and its queue."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from shared.log_events import LogEvent
 
 log = structlog.get_logger()
 
-FAILURES_THAT_PAUSE = 5
+FAILURE_THRESHOLD = 5
 FAILURES_TTL = timedelta(minutes=10)
 MAX_PAUSE = timedelta(seconds=30)
 # Of what belongs to no context, such as a person's question.
@@ -38,7 +38,7 @@ MIN_DELAY = timedelta(milliseconds=1)
 _JITTER = 0.2
 # As `limiter_acquire.lua` says it.
 PACED = "called at its permitted pace"
-# Every system that has a gate.
+# Every system that has a limiter.
 SYSTEMS = ("canvas", "powerschool")
 
 
@@ -52,15 +52,15 @@ class CircuitState:
 
 
 def system_pauses(client: redis.Redis, keys: Keys) -> list[CircuitState]:
-    """Return the systems that are paused now, since they were unwell."""
+    """Return the systems that are paused now, since they failed."""
     pipeline = client.pipeline(transaction=False)
     for system in SYSTEMS:
         pipeline.get(keys.pause(system))
         pipeline.pttl(keys.pause(system))
-    told = pipeline.execute()
+    details = pipeline.execute()
     return [
         CircuitState(system, text(cause), timedelta(milliseconds=left_ms))
-        for system, cause, left_ms in zip(SYSTEMS, told[::2], told[1::2], strict=True)
+        for system, cause, left_ms in zip(SYSTEMS, details[::2], details[1::2], strict=True)
         if cause is not None and left_ms > 0
     ]
 
@@ -94,10 +94,10 @@ def system_rates(client: redis.Redis, keys: Keys, configured: Mapping[str, timed
     return rates
 
 
-def _interval(kept: bytes | None) -> timedelta:
-    """Return a kept interval as `rate.lua` reads it: what is no number is none, and none is longer than ten seconds."""
+def _interval(stored: bytes | None) -> timedelta:
+    """Return a stored interval as `rate.lua` reads it: zero for what is no number, and at most ten seconds."""
     try:
-        return timedelta(milliseconds=min(max(float(kept or 0), 0.0), MAX_INTERVAL_MS))
+        return timedelta(milliseconds=min(max(float(stored or 0), 0.0), MAX_INTERVAL_MS))
     except ValueError:
         return timedelta(0)
 
@@ -128,7 +128,7 @@ class Permit:
 
 
 class RemoteLimiter:
-    """The gate in front of one system: every request of every worker goes through it.
+    """The rate limiter and circuit breaker of one system: every request of every worker needs its permit.
 
     Requests keep an interval that all workers share: `min_interval`, or longer where the system throttles (`rate.lua`).
     At most `max_in_flight` are under way at once, any number where that is 0. Thread-safe. `now_ms` replaces Redis's
@@ -166,11 +166,11 @@ class RemoteLimiter:
         self._types = dict(zip(self._keys, types, strict=True))
         self._clock = clock
         self._interval_ms = milliseconds(min_interval)
-        # Callers whose requests are over, or never began, without Redis having heard of it.
+        # Callers whose requests are over, or never began, and could not be removed from Redis.
         self._over: set[str] = set()
         in_ms = map(milliseconds, (MAX_PROBE, PROBE_POLL, longest_wait + longest_request))
         self._acquire_arguments = [*in_ms, max_in_flight, milliseconds(GONE_AFTER)]
-        self._in_line = max_in_flight > 0
+        self._has_queue = max_in_flight > 0
         self._process = process_key()
         self._rng = rng or Random()  # noqa: S311 - jitter, not a secret
         self._longest_wait = longest_wait
@@ -179,12 +179,12 @@ class RemoteLimiter:
         self._release_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_release")
         self._throttled_script = load_script(client, "remote_limits/rate", "remote_limits/limiter_throttled")
 
-    def enter(self, again: Permit | None = None) -> Permit:
-        """Return when a request may be sent: at once, or when this caller's turn in the line has come.
+    def acquire(self, again: Permit | None = None) -> Permit:
+        """Return a permit when a request may be sent: at once, or when it is the first in the queue.
 
         The line is in the order of the callers' work, and a request that was throttled (`again`) has its place
         again. After a pause one caller gets through; the others wait until the system answered it, or failed again.
-        `leave` must follow. Who does not get to it is out of the line once its process is gone, by its heartbeats, or
+        `release` must follow. Who does not get to it is out of the queue once its process is gone, by its heartbeats, or
         `longest_request` is over.
         Raises: ServiceUnavailable while the system is paused, and when the wait would be too long: longer than the
         request's `max_wait`, or than `longest_wait` without one. What the request's check raises while it waits.
@@ -195,56 +195,58 @@ class RemoteLimiter:
         if not order and context and context.began_ms is not None:
             order = str(context.began_ms)
         try:
-            return self._waited_for(caller, order, again.waited if again else timedelta(0), context)
+            return self._wait(caller, order, again.waited if again else timedelta(0), context)
         except RedisError:
             raise
         except BaseException:
-            self._leave_queue(caller)
+            self._cancel(caller)
             raise
 
-    def leave(self, permit: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
-        """Note that the request is over, once for each `enter`; `answered` says that the system was well enough for it.
+    def release(self, permit: Permit, *, succeeded: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+        """Release the permit, once for each `acquire`. `succeeded` says that the system handled the request.
 
-        That forgets the failures in a row, and the rate learns of it. A pause that is under way goes on. `advised` is
-        the interval at which the system would not be asked too much. A probe that was not `sent` is left to others.
+        A success resets the failures in a row and adapts the rate; a pause continues. `advised` is the interval between
+        requests that the response advises. A probe that was not `sent` passes to another caller.
         """
         notable = permit.has_failures or permit.tested or permit.is_probe or advised
-        if self._in_line or not sent or (answered and notable):
-            outcome = "unsent" if not sent else str(int(answered))
-            self._over_with(permit, outcome, advised)
+        if self._has_queue or not sent or (succeeded and notable):
+            outcome = "unsent" if not sent else str(int(succeeded))
+            self._release(permit, outcome, advised)
 
-    def throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
-        """Note a throttled answer: all requests wait for a moment, and go on more slowly.
+    def record_throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+        """Record a throttled response: all requests wait for a moment, and continue more slowly.
 
         The moment is as long as the system asks for, else as the interval has become. Returns None where the request
-        may be sent again in its place, which `enter` waits for. Returns the pause of the whole system where it asks for
-        longer than `MAX_PAUSE_WITHIN_SYNC`.
+        may be sent again in its place, for which `acquire` waits. Returns the pause of the whole system where it asks
+        for longer than `MAX_PAUSE_WITHIN_SYNC`.
         """
         if retry_after is not None and retry_after > MAX_PAUSE_WITHIN_SYNC:
-            return self.failed(cause, retry_after, whole_system=True)
+            return self.record_failure(cause, retry_after, for_everybody=True)
         hint = milliseconds(retry_after) if retry_after else 0
         remembered = milliseconds(FAILURES_TTL)
         args: list[str | int] = [permit.since, permit.interval, int(permit.is_probe), hint, cause, remembered]
         _, interval = self._run(self._throttled_script, permit.caller, args)
-        self._tell(interval)
+        self._log_rate(interval)
         return None
 
-    def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
-        """Note a failure; return how long the system is paused for all workers now, None if it is not.
+    def record_failure(
+        self, cause: str, retry_after: timedelta | None = None, *, for_everybody: bool
+    ) -> timedelta | None:
+        """Record a failure; return how long the system is paused for all workers now, None if it is not.
 
-        `whole_system` says that the answer concerns every request (throttling, maintenance): that pauses at once.
+        `for_everybody` says that the failure concerns every request (throttling, maintenance): that pauses at once.
         Other failures pause from the fifth in a row on. A pause doubles from 1 s to 30 s, unless the system itself
-        said how long.
+        says how long.
         """
         under_way = self._remaining_pause()
         if under_way and (retry_after is None or retry_after <= under_way):
             return under_way
         # Whatever the answer to the first request after a pause, the system is not well yet.
-        allowed = 1 if whole_system or self._redis.exists(self._half_open_key) else FAILURES_THAT_PAUSE
+        allowed = 1 if for_everybody or self._redis.exists(self._half_open_key) else FAILURE_THRESHOLD
         failures = self._count_failure()
         if failures < allowed:
             return None
-        pause = retry_after or self._growing(failures - allowed)
+        pause = retry_after or self._backoff(failures - allowed)
         self._redis.set(self._pause_key, cause, px=pause)
         self._redis.set(self._half_open_key, cause, px=pause + FAILURES_TTL)
         self._redis.delete(self._probe_key)
@@ -256,20 +258,20 @@ class RemoteLimiter:
         remaining_ms = self._redis.pttl(self._pause_key)
         return timedelta(milliseconds=remaining_ms) if remaining_ms > 0 else None
 
-    def _waited_for(self, caller: str, order: str, waited: timedelta, context: RequestContext | None) -> Permit:
+    def _wait(self, caller: str, order: str, waited: timedelta, context: RequestContext | None) -> Permit:
         max_wait = context.max_wait() + waited if context else self._longest_wait
         while True:
-            remaining, *told = self._ask(caller, order)
+            remaining, *details = self._request(caller, order)
             if not remaining:
-                noted, is_probe, since, interval, tested = told
+                noted, is_probe, since, interval, tested = details
                 return Permit(
                     caller, bool(noted), bool(is_probe), bool(tested), text(since), text(interval), order, waited
                 )
-            delay, state = timedelta(milliseconds=int(remaining)), text(told[1])
+            delay, state = timedelta(milliseconds=int(remaining)), text(details[1])
             # Whoever waits for a probe or for a place asks again soon; a turn in the rate is known beforehand.
             too_long = delay > max_wait - waited if state == PACED else waited >= max_wait
             if state == "paused" or too_long:
-                cause = text(told[0]) or f"{self._system}_throttled"
+                cause = text(details[0]) or f"{self._system}_throttled"
                 raise ServiceUnavailable(f"{self._system} is {state}", cause=cause, delay=max(delay, MIN_DELAY))
             if state != PACED:
                 delay *= self._rng.uniform(1 - _JITTER, 1 + _JITTER)
@@ -279,22 +281,24 @@ class RemoteLimiter:
             if context:
                 context.check_wait()
 
-    def _ask(self, caller: str, order: str) -> Any:
+    def _request(self, caller: str, order: str) -> Any:
         over = list(self._over)
         answer = self._run(self._acquire_script, caller, [*self._acquire_arguments, order, caller, *over])
         self._over.difference_update(over)
         return answer
 
-    def _over_with(self, permit: Permit, outcome: str, advised: timedelta | None = None) -> None:
+    def _release(self, permit: Permit, outcome: str, advised: timedelta | None = None) -> None:
         facts: list[str | int] = [outcome, int(permit.is_probe), permit.since, int(permit.tested)]
         advised_ms = milliseconds(advised) if advised else 0
-        self._tell(self._run(self._release_script, permit.caller, [permit.caller, *facts, advised_ms, permit.interval]))
+        self._log_rate(
+            self._run(self._release_script, permit.caller, [permit.caller, *facts, advised_ms, permit.interval])
+        )
 
-    def _leave_queue(self, caller: str) -> None:
-        self._over_with(Permit(caller, has_failures=False), "unsent")
+    def _cancel(self, caller: str) -> None:
+        self._release(Permit(caller, has_failures=False), "unsent")
 
     def _run(self, script: Script, caller: str, args: Sequence[str | int]) -> Any:
-        """Where Redis does not answer, the caller leaves the line with this process's next question."""
+        """Where Redis does not answer, the caller leaves the queue with this process's next call."""
         given = ["" if self._now_ms is None else self._now_ms(), self._interval_ms, *args]
         try:
             return with_right_types(self._redis, self._types, lambda: script(keys=self._keys, args=given))
@@ -302,7 +306,7 @@ class RemoteLimiter:
             self._over.add(caller)
             raise
 
-    def _tell(self, interval: bytes) -> None:
+    def _log_rate(self, interval: bytes) -> None:
         """Log the rate if the script says that it changed much."""
         if interval:
             log.info(
@@ -317,6 +321,6 @@ class RemoteLimiter:
         self._redis.expire(self._failures_key, FAILURES_TTL)
         return failures
 
-    def _growing(self, step: int) -> timedelta:
+    def _backoff(self, step: int) -> timedelta:
         pause = min(timedelta(seconds=2 ** min(step, 5)), MAX_PAUSE)
         return pause * self._rng.uniform(1 - _JITTER, 1 + _JITTER)

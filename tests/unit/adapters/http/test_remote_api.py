@@ -37,26 +37,28 @@ class OpenGate:
         self.waits = timedelta(0)
         self.unsent = 0
 
-    def enter(self, again: Permit | None = None) -> Permit:
+    def acquire(self, again: Permit | None = None) -> Permit:
         self.under_way += 1
         self.again.append(again)
         return Permit("caller", has_failures=False, waited=self.waits)
 
-    def leave(self, permit: Permit, *, answered: bool, sent: bool = True, advised: timedelta | None = None) -> None:
+    def release(self, permit: Permit, *, succeeded: bool, sent: bool = True, advised: timedelta | None = None) -> None:
         self.under_way -= 1
-        self.left.append(answered)
+        self.left.append(succeeded)
         self.unsent += not sent
 
-    def throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
+    def record_throttled(self, permit: Permit, cause: str, retry_after: timedelta | None = None) -> timedelta | None:
         self.failures.append((cause, retry_after))
         assert self.under_way == 0
         self.waited_out -= 1
         return None if self.waited_out >= 0 else retry_after or timedelta(seconds=1)
 
-    def failed(self, cause: str, retry_after: timedelta | None = None, *, whole_system: bool) -> timedelta | None:
+    def record_failure(
+        self, cause: str, retry_after: timedelta | None = None, *, for_everybody: bool
+    ) -> timedelta | None:
         self.failures.append((cause, retry_after))
         assert self.under_way == 0
-        return (retry_after or timedelta(seconds=1)) if whole_system else None
+        return (retry_after or timedelta(seconds=1)) if for_everybody else None
 
 
 @pytest.fixture

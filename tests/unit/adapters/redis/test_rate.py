@@ -71,12 +71,12 @@ def send(gate: RemoteLimiter, remote: Throttling) -> None:
     """Send one request, as often as it takes."""
     again: Permit | None = None
     while True:
-        permit = gate.enter(again)
+        permit = gate.acquire(again)
         taken, hint = remote.takes()
-        gate.leave(permit, answered=taken)
+        gate.release(permit, succeeded=taken)
         if taken:
             return
-        assert gate.throttled(permit, CAUSE, hint) is None
+        assert gate.record_throttled(permit, CAUSE, hint) is None
         again = permit
 
 
@@ -158,12 +158,12 @@ def test_a_pause_without_a_hint_grows_to_a_few_seconds(gate_of: GateOf, clock: M
     gate, times = gate_of(system="canvas", max_in_flight=8), [clock.now()]
     again = None
     for _ in range(10):
-        permit = gate.enter(again)
-        gate.leave(permit, answered=False)
-        assert gate.throttled(permit, "canvas_throttled") is None
+        permit = gate.acquire(again)
+        gate.release(permit, succeeded=False)
+        assert gate.record_throttled(permit, "canvas_throttled") is None
         times.append(clock.now())
         again = permit
-    gate.leave(gate.enter(again), answered=True)
+    gate.release(gate.acquire(again), succeeded=True)
     pauses = [(later - earlier) / SECOND for earlier, later in zip(times[1:], [*times[2:], clock.now()], strict=True)]
     assert pauses[:6] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2], rel=0.05)
     assert max(pauses) <= 5.1
@@ -174,10 +174,10 @@ def test_requests_under_way_together_slow_down_once(
 ) -> None:
     """Sixteen threads that meet an unknown limit at the same moment are one finding, whoever they belong to."""
     gates = [gate_of() for _ in range(16)]
-    passages = [gate.enter() for gate in gates]
+    passages = [gate.acquire() for gate in gates]
     clock.advance(20 * MS)
     for gate, permit in zip(gates, passages, strict=True):
-        assert gate.throttled(permit, CAUSE) is None
+        assert gate.record_throttled(permit, CAUSE) is None
     (_, rate) = system_rates(redis_client, keys, {})
     assert rate.interval == 100 * MS
 
@@ -185,42 +185,42 @@ def test_requests_under_way_together_slow_down_once(
 def test_a_pause_of_minutes_makes_the_caller_give_way(gate_of: GateOf, redis_client: redis.Redis, keys: Keys) -> None:
     """What the system asks for is kept by all workers, and nobody holds a thread for it."""
     gate = gate_of()
-    permit = gate.enter()
+    permit = gate.acquire()
     asked = MAX_PAUSE_WITHIN_SYNC + SECOND
-    assert gate.throttled(permit, CAUSE, asked) == asked
+    assert gate.record_throttled(permit, CAUSE, asked) == asked
     assert [pause.system for pause in system_pauses(redis_client, keys)] == ["powerschool"]
     with pytest.raises(ServiceUnavailable, match="paused"):
-        gate_of().enter()
+        gate_of().acquire()
 
 
 def test_throttling_is_no_pause_of_the_system(gate_of: GateOf, redis_client: redis.Redis, keys: Keys) -> None:
     """It is a speed and not a fault: status and pages show no system that is unwell."""
     gate = gate_of()
-    assert gate.throttled(gate.enter(), CAUSE, SECOND) is None
+    assert gate.record_throttled(gate.acquire(), CAUSE, SECOND) is None
     assert system_pauses(redis_client, keys) == []
 
 
 def test_one_probe_ends_a_pause_for_all(gate_of: GateOf, clock: ManualClock) -> None:
     """Others wait for its answer in the line; then they go on at the learnt rate."""
     gate, other = gate_of(), gate_of()
-    throttled = gate.enter()
-    gate.throttled(throttled, CAUSE)
-    probe = gate.enter(throttled)
+    throttled = gate.acquire()
+    gate.record_throttled(throttled, CAUSE)
+    probe = gate.acquire(throttled)
     assert probe.is_probe
     impatient = RequestContext(None, lambda: 300 * MS)
     with use_context(impatient), pytest.raises(ServiceUnavailable, match="probed"):
-        other.enter()
-    gate.leave(probe, answered=True)
-    assert not other.enter().is_probe
+        other.acquire()
+    gate.release(probe, succeeded=True)
+    assert not other.acquire().is_probe
 
 
 def test_a_probe_that_is_not_sent_is_left_to_others(gate_of: GateOf, clock: ManualClock) -> None:
     """A sync that may not write any more finds out nothing, and keeps nobody waiting."""
     gate = gate_of()
-    gate.throttled(gate.enter(), CAUSE)
-    probe = gate.enter()
-    gate.leave(probe, answered=False, sent=False)
-    assert gate_of().enter().is_probe
+    gate.record_throttled(gate.acquire(), CAUSE)
+    probe = gate.acquire()
+    gate.release(probe, succeeded=False, sent=False)
+    assert gate_of().acquire().is_probe
 
 
 def test_a_killed_process_does_not_keep_others_from_probing(
@@ -228,10 +228,10 @@ def test_a_killed_process_does_not_keep_others_from_probing(
 ) -> None:
     """Once its heartbeats are old, somebody else finds out how the system is."""
     gate = gate_of()
-    gate.throttled(gate.enter(), CAUSE)
-    assert gate.enter().is_probe
+    gate.record_throttled(gate.acquire(), CAUSE)
+    assert gate.acquire().is_probe
     redis_client.hset(keys.heartbeats, this_process("worker"), round((time.time() - 20) * 1000))
-    permit = gate_of().enter()
+    permit = gate_of().acquire()
     assert permit.is_probe
     assert permit.waited < SECOND
 
@@ -239,23 +239,23 @@ def test_a_killed_process_does_not_keep_others_from_probing(
 def test_an_answer_from_before_the_pause_ends_nothing(gate_of: GateOf, clock: ManualClock) -> None:
     """A request that was under way when the system began to throttle says nothing about now."""
     gate = gate_of()
-    slow, throttled = gate.enter(), gate.enter()
-    gate.throttled(throttled, CAUSE)
+    slow, throttled = gate.acquire(), gate.acquire()
+    gate.record_throttled(throttled, CAUSE)
     clock.advance(SECOND)
-    gate.leave(slow, answered=True)
-    assert gate.enter().is_probe
+    gate.release(slow, succeeded=True)
+    assert gate.acquire().is_probe
 
 
 def test_who_waits_looks_whether_to_stop(gate_of: GateOf, redis_client: redis.Redis, keys: Keys) -> None:
     """A process that is told to stop does not wait for its turn, and leaves its place."""
     gate = gate_of(2000)
-    gate.enter()
+    gate.acquire()
 
     def stop() -> None:
         raise LeaseLost("7")
 
     with use_context(RequestContext(1, lambda: 60 * SECOND, check_wait=stop)), pytest.raises(LeaseLost):
-        gate.enter()
+        gate.acquire()
     assert redis_client.zcard(keys.line("powerschool")) == 0
 
 
@@ -263,13 +263,13 @@ def test_a_killed_caller_holds_up_nobody_for_long(
     gate_of: GateOf, redis_client: redis.Redis, keys: Keys, clock: ManualClock
 ) -> None:
     """One that does not ask for its turn is passed by, and dropped after some seconds."""
-    gate_of(100).enter()
+    gate_of(100).acquire()
     killed = ("killed 1", "killed 2")
     redis_client.zadd(keys.line("powerschool"), dict.fromkeys(killed, 1))
     redis_client.zadd(keys.seen("powerschool"), dict.fromkeys(killed, epoch_ms(clock.now()) + 4000))
-    assert gate_of(100).enter().waited < SECOND
+    assert gate_of(100).acquire().waited < SECOND
     clock.advance(5 * SECOND)
-    gate_of(100).enter()
+    gate_of(100).acquire()
     assert redis_client.zcard(keys.line("powerschool")) == 0
 
 
@@ -292,7 +292,7 @@ def test_a_healthy_system_without_an_interval_costs_one_call(
 ) -> None:
     """Nothing is kept of a rate that nobody needs."""
     gate = gate_of()
-    gate.leave(gate.enter(), answered=True)
+    gate.release(gate.acquire(), succeeded=True)
     assert redis_client.keys("*") == []
 
 
@@ -303,9 +303,9 @@ def test_a_caller_that_is_gone_slows_nobody_down(
     gate = gate_of()
     redis_client.hset(keys.rate("powerschool"), mapping={"interval": 500, "limit": 100, "good": 4000})  # type: ignore[arg-type]
     redis_client.zadd(keys.line("powerschool"), {"host:1 gone": 1.0, "host:1 gone too": 2.0})
-    gate.leave(gate.enter(), answered=True)
+    gate.release(gate.acquire(), succeeded=True)
     began = clock.now()
-    gate.leave(gate.enter(), answered=True)
+    gate.release(gate.acquire(), succeeded=True)
     assert clock.now() - began <= 600 * MS
     assert redis_client.zcard(keys.line("powerschool")) == 0
 
@@ -322,6 +322,6 @@ def test_what_is_seen_of_the_line_ends_with_it(
         lifetimes.append([redis_client.pttl(key) for key in (keys.line("powerschool"), keys.seen("powerschool"))])
 
     with use_context(RequestContext(None, lambda: 10 * SECOND, check_wait=look)):
-        gate_of().enter()
+        gate_of().acquire()
     assert lifetimes
     assert all(of_line > 0 and abs(of_line - of_seen) < 1000 for of_line, of_seen in lifetimes)
