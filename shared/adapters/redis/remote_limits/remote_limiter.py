@@ -182,10 +182,10 @@ class RemoteLimiter:
     def acquire(self, again: Permit | None = None) -> Permit:
         """Return a permit when a request may be sent: at once, or when it is the first in the queue.
 
-        The line is in the order of the callers' work, and a request that was throttled (`again`) has its place
-        again. After a pause one caller gets through; the others wait until the system answered it, or failed again.
-        `release` must follow. Who does not get to it is out of the queue once its process is gone, by its heartbeats, or
-        `longest_request` is over.
+        The queue has the order of the callers' work, and a request that was throttled (`again`) has its position
+        again. After a pause one caller gets a permit; the others wait until the system responded to it, or failed
+        again. `release` must follow. A caller that does not call it leaves the queue once its process is gone, by its
+        heartbeats, or after `longest_request`.
         Raises: ServiceUnavailable while the system is paused, and when the wait would be too long: longer than the
         request's `max_wait`, or than `longest_wait` without one. What the request's check raises while it waits.
         """
