@@ -129,9 +129,9 @@ def test_queries_that_do_not_run_are_named(running: Town) -> None:
 @pytest.mark.parametrize(
     ("learnt", "told_ms", "words"),
     [
-        ("262.400", "0", r"powerschool: a request per 2\d\d ms, learnt from throttling; none configured"),
-        ("262.400", "100", r"powerschool: a request per 2\d\d ms, learnt from throttling; 100 ms configured"),
-        ("0.000", "100", "powerschool: 100 ms configured, and nothing was throttled lately"),
+        ("262.400", "0", r"powerschool: a request per 2\d\d ms, learned from throttling; none configured"),
+        ("262.400", "100", r"powerschool: a request per 2\d\d ms, learned from throttling; 100 ms configured"),
+        ("0.000", "100", "powerschool: 100 ms configured, and nothing was throttled recently"),
     ],
 )
 def test_the_learnt_rate_is_told_beside_the_configured_one(

@@ -1,11 +1,11 @@
-"""The `passback` command: a file per group of verbs. `--json` on what reads; exit code 0 fine, 1 problems, 2 usage."""
+"""The `passback` command: a file per group of verbs. Exit code 0 success, 1 problems, 2 usage or settings."""
 
 import sys
 from collections.abc import Callable
 
 
 def main() -> None:
-    """Run the command line; settings that are wrong end it with code 2 and a sentence that names the fix."""
+    """Run the command line. Wrong settings end it with code 2 and a message that names the fix."""
     from shared.adapters.telemetry.exceptions import log_uncaught  # noqa: PLC0415
     from shared.config import ConfigurationError  # noqa: PLC0415  # `passback --help` should not wait for imports
     from workers.runtime.vital_threads import one_failed  # noqa: PLC0415
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def _command() -> Callable[[], None]:
-    """Return what to run: a worker, which lives long and has no options, without the other verbs in its memory."""
+    """Return the command to run. Workers run long and have no options: they do not load the other verbs."""
     if sys.argv[1:] in (["worker"], ["provisioning-worker"]):
         from workers.cli import worker_processes  # noqa: PLC0415
 

@@ -1,1 +1,1 @@
-"""For development and demonstration: the demo, `passback up`, a Redis for people without one."""
+"""For development: the demo, `passback up`, the sandboxes, and a Redis for machines without one."""

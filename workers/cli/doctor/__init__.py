@@ -1,4 +1,4 @@
-"""What `doctor` looks at. Every check reads only, says what it found, and names the fix; no check prints a secret."""
+"""`passback doctor`: every check reads only, reports what it found, and names the fix. No check prints a secret."""
 
 from workers.cli.doctor import configuration, events, processes, redis, systems
 from workers.cli.doctor.result import Check, CheckResult
@@ -8,9 +8,9 @@ __all__ = ["Check", "CheckResult", "run_checks"]
 
 
 def run_checks(service: Container) -> list[Check]:
-    """Return every check's result. A system that does not answer fails its checks and no others."""
+    """Return the result of every check. A system that does not respond fails its own checks only."""
     found = [*configuration.checks(service.settings), *events.keys_checks(service.settings), *redis.checks(service)]
-    # Canvas's and PowerSchool's clients share their pace and token through Redis.
+    # The clients of Canvas and PowerSchool need Redis for their rate and token.
     if any(check.name == redis.RESPONDS and check.verdict is not CheckResult.FAIL for check in found):
         found += [*processes.checks(service), *events.freshness_checks(service), *systems.checks(service)]
     return found

@@ -1,4 +1,4 @@
-"""What the settings alone tell."""
+"""Checks of the settings."""
 
 from collections.abc import Iterator
 
@@ -53,13 +53,13 @@ def _live_events(settings: Settings) -> Check:
 def _webhooks(settings: Settings) -> Check:
     name, secret = "settings: webhooks", settings.webhook_secret.get_secret_value()
     if not secret:
-        return ok(name, "refused, since no secret is set")
+        return ok(name, "rejected, since no secret is set")
     try:
         Webhook(secret)
     except (ValueError, EmptyWebhookSecretError):
         fix = "Set PASSBACK_WEBHOOK_SECRET to whsec_ and Base64; the web process does not start like this."
         return Check(name, CheckResult.FAIL, "the secret is not Base64", fix)
-    return ok(name, "signed ones are accepted")
+    return ok(name, "signed webhooks are accepted")
 
 
 def _time_zone(settings: Settings) -> Check:
@@ -76,7 +76,7 @@ def _encryption(settings: Settings) -> Iterator[Check]:
 
 
 def _check_sign_in(settings: Settings) -> Check:
-    """Say whether anybody can sign in. Without that the web process starts on a loopback address only."""
+    """Check whether anybody can sign in. Otherwise the web process starts on a loopback address only."""
     name = "web: sign-in"
     if not settings.has_sign_in:
         found = "nobody can sign in: the pages and the API are closed"

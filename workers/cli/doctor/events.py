@@ -1,4 +1,4 @@
-"""Whether events can be believed, and whether they come."""
+"""Checks of Live Events: whether they can be verified, and whether they arrive."""
 
 import json
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from workers.school_hours import SchoolHours
 
 SILENT_AFTER = timedelta(minutes=30)
 QUIET_AFTER = timedelta(days=4)
-UNFOLDED_AFTER = timedelta(seconds=60)
-STREAM_FIX = "Look at the data stream in Canvas (Admin, Data Services): its state, address and events."
+UNREAD_AFTER = timedelta(seconds=60)
+STREAM_FIX = "Check the data stream in Canvas (Admin, Data Services): its state, address and events."
 
 
 def keys_checks(settings: Settings) -> Iterator[Check]:
-    """Yield whether the keys that sign Live Events can be had, where they are needed."""
+    """Yield whether the keys that verify Live Events can be read, if signatures are required."""
     if not settings.live_events_allow_unsigned:
-        fix = "Let the web process reach PASSBACK_LIVE_EVENTS_JWKS_URL: without it every event is refused."
+        fix = "Let the web process reach PASSBACK_LIVE_EVENTS_JWKS_URL: without it every event is rejected."
         yield run_check("live events: keys", lambda: _keys(settings.live_events_jwks_url), fix)
 
 
@@ -48,9 +48,9 @@ def _keys(url: str) -> str:
 
 
 def freshness_checks(service: Container) -> Iterator[Check]:
-    """Yield whether events come, and whether they are read."""
+    """Yield whether events arrive, and whether workers read them."""
     yield _last_event(service)
-    yield _unfolded(service)
+    yield _unread(service)
 
 
 def _last_event(service: Container) -> Check:
@@ -66,14 +66,14 @@ def _last_event(service: Container) -> Check:
     return ok(name, found)
 
 
-def _unfolded(service: Container) -> Check:
+def _unread(service: Container) -> Check:
     name, gauges = "live events: read", QueueStats(service.redis, service.keys)
     oldest = [gauges.stream(stream).oldest_unfolded_at for stream in Stream]
     age = max((gauges.now() - at for at in oldest if at is not None), default=timedelta(0))
-    if age > UNFOLDED_AFTER:
+    if age > UNREAD_AFTER:
         fix = "Start a worker: `passback worker`."
-        return Check(name, CheckResult.FAIL, f"the oldest has waited for {_describe(age)}", fix)
-    return ok(name, "none waits")
+        return Check(name, CheckResult.FAIL, f"the oldest has been waiting for {_describe(age)}", fix)
+    return ok(name, "none is waiting")
 
 
 def _describe(age: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""Whether passback's processes run, and what waits for a person."""
+"""Checks of passback's processes, dead letters and pauses."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from workers.provisioning.service import KIND as PROVISIONING
 KINDS = {
     "web": "receives events",
     "worker": "dispatches and syncs",
-    "beat": "starts what is scheduled",
+    "beat": "starts scheduled tasks",
 }
 
 
@@ -22,20 +22,20 @@ def checks(service: Container) -> Iterator[Check]:
 
 
 def _kinds(service: Container) -> dict[str, str]:
-    """Return what ought to run in this installation, and why."""
+    """Return the kinds of processes that this installation needs, and what each does."""
     kinds = dict(KINDS)
     if service.settings.sqs_queue_url:
         kinds["sqs"] = "reads events from SQS"
     if service.settings.provision_schedule:
-        kinds[PROVISIONING] = "keeps Canvas's rosters current"
+        kinds[PROVISIONING] = "imports rosters into Canvas"
     return kinds
 
 
 def _process(service: Container, kind: str, does: str) -> Check:
-    """Say whether one of the kind is alive. None at all is a warning: before the first start that is right."""
-    beats = [beat for beat in service.heartbeats.all() if beat.process.partition("@")[0] == kind]
-    alive = [beat for beat in beats if not beat.is_stale]
-    gone = [beat.process for beat in beats if beat.is_stale]
+    """Check whether one of the kind is alive. None at all is a warning, since before the first start it is normal."""
+    heartbeats = [each for each in service.heartbeats.all() if each.process.partition("@")[0] == kind]
+    alive = [each for each in heartbeats if not each.is_stale]
+    gone = [each.process for each in heartbeats if each.is_stale]
     name, fix = f"process: {kind}", f"Start it: `passback {kind}`; it {does}."
     if alive:
         return ok(name, "; gone: ".join([f"{len(alive)} alive", *([", ".join(gone)] if gone else [])]))
@@ -47,13 +47,13 @@ def _process(service: Container, kind: str, does: str) -> Check:
 def _dead_letters(service: Container) -> Check:
     count = service.dead_letter_queue.count()
     if count:
-        fix = "Look at `passback dlq list`, mend the cause, then `passback dlq retry`."
-        return Check("dead letters", CheckResult.WARN, f"{count} wait for a person", fix)
+        fix = "See `passback dlq list`, fix the cause, then run `passback dlq retry`."
+        return Check("dead letters", CheckResult.WARN, f"{count} need a person", fix)
     return ok("dead letters", "none")
 
 
 def _paused(service: Container) -> Check:
     targets = [pause.target for pause in service.pauses.all()]
     if targets:
-        return Check("paused", CheckResult.WARN, ", ".join(targets), "Go on with `passback resume`.")
+        return Check("paused", CheckResult.WARN, ", ".join(targets), "Resume with `passback resume`.")
     return ok("paused", "nothing")

@@ -1,4 +1,4 @@
-"""Whether Redis answers, keeps what it is given, and has room."""
+"""Checks of Redis: whether it responds, stores data durably, and has memory and disk space."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,12 +13,12 @@ from workers.runtime.redis_durability import durability
 RESPONDS = "redis"
 OLDEST_VERSION = (6, 2)
 FULL_ABOVE = 0.8
-# Each is `ok` while Redis writes what it should; absent where it does not write that way.
+# Each is `ok` while Redis writes without errors, and absent if it does not write in that way.
 WRITE_ERRORS = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
 
 
 def checks(service: Container) -> Iterator[Check]:
-    """Yield the checks of Redis; the first fails and is the only one where it does not answer."""
+    """Yield the checks of Redis. If it does not respond, the first fails and is the only one."""
     try:
         yield _version(service.redis.info("server"))
         yield from _durability(service)
@@ -28,7 +28,7 @@ def checks(service: Container) -> Iterator[Check]:
         fix = "Synchronize this machine's clock and Redis's (NTP)."
         yield clock_check("redis: clock", QueueStats(service.redis, service.keys).now(), fix)
     except RedisError as error:
-        yield Check(RESPONDS, CheckResult.FAIL, f"no answer ({type(error).__name__})", "Check PASSBACK_REDIS_URL.")
+        yield Check(RESPONDS, CheckResult.FAIL, f"no response ({type(error).__name__})", "Check PASSBACK_REDIS_URL.")
 
 
 def _version(info: dict[str, Any]) -> Check:
@@ -46,10 +46,10 @@ def _durability(service: Container) -> Iterator[Check]:
 
 
 def _writes(info: dict[str, Any]) -> Check:
-    """Say whether Redis could write to its disk last time: a full disk shows here before anywhere else."""
-    bad = [sign for sign in WRITE_ERRORS if str(info.get(sign, "ok")) != "ok"]
+    """Check whether the last writes to disk succeeded. A full disk shows here first."""
+    bad = [name for name in WRITE_ERRORS if str(info.get(name, "ok")) != "ok"]
     if bad:
-        fix = "Look at Redis's log; make room on its disk, or mend its permissions."
+        fix = "See Redis's log; free disk space, or correct its permissions."
         return Check("redis: disk", CheckResult.FAIL, f"{', '.join(bad)}: failed", fix)
     return ok("redis: disk", "the last writes succeeded")
 
@@ -67,5 +67,5 @@ def _memory(service: Container) -> Check:
         return ok(name, f"{memory.used // 1_000_000} MB used, no limit known")
     found = f"{memory.ratio:.0%} of {memory.limit // 1_000_000} MB used"
     if memory.ratio > FULL_ABOVE:
-        return Check(name, CheckResult.WARN, found, "Give Redis more memory, or keep less: PASSBACK_AUDIT_DAYS.")
+        return Check(name, CheckResult.WARN, found, "Give Redis more memory, or store less: PASSBACK_AUDIT_DAYS.")
     return ok(name, found)

@@ -1,4 +1,4 @@
-"""How checks end."""
+"""Results of checks, and how errors become results."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError
 from shared.errors import PassbackError, RequestRejected
 
-# Signatures and tokens are checked against times: a minute is what they forgive.
+# Signatures and tokens are checked against the time, with a tolerance of a minute.
 NOTICEABLE_SKEW = timedelta(seconds=5)
 DANGEROUS_SKEW = timedelta(seconds=60)
 
 
 class CheckResult(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -55,34 +55,34 @@ def ok(name: str, found: str) -> Check:
 
 
 def run_check(name: str, ask: Callable[[], str], fix: str, failure: CheckResult = CheckResult.FAIL) -> Check:
-    """Return what `ask` found out; the error it raised, with the fix, where it did."""
+    """Return what `ask` found, or the error that it raised, with the fix."""
     try:
         return Check(name, CheckResult.OK, ask())
     except CheckFailed as found:
         return Check(name, found.verdict, found.found, found.fix or fix)
     except (PassbackError, ConfigurationError) as error:
-        words = error.error_text if isinstance(error, RequestRejected) else ""
-        return Check(name, failure, f"{error} {words}".strip(), fix)
+        text = error.error_text if isinstance(error, RequestRejected) else ""
+        return Check(name, failure, f"{error} {text}".strip(), fix)
     except RedisError as error:
-        # Its text repeats the command with what was to be written, such as a token.
+        # Its text repeats the command with its arguments, such as a token.
         return Check(name, failure, f"Redis: {type(error).__name__}", "See the checks of Redis.")
 
 
 def clock_check(name: str, theirs: datetime | None, fix: str, own: Clock | None = None) -> Check:
-    """Return how far another's clock is from this machine's own, not from the one that all hosts agree on."""
+    """Return the difference between another clock and this machine's own, not the corrected clock."""
     if theirs is None:
-        return Check(name, CheckResult.WARN, "it tells no time", "")
+        return Check(name, CheckResult.WARN, "it returns no time", "")
     skew = abs(theirs - (own or SystemClock()).now())
-    found = f"{skew.total_seconds():.0f} s apart" if skew >= NOTICEABLE_SKEW else "together"
+    found = f"{skew.total_seconds():.0f} s apart" if skew >= NOTICEABLE_SKEW else "in agreement"
     if skew < NOTICEABLE_SKEW:
         return ok(name, found)
     return Check(name, CheckResult.FAIL if skew >= DANGEROUS_SKEW else CheckResult.WARN, found, fix)
 
 
 def http_date(header: str | None) -> datetime | None:
-    """Return the moment of a `Date` header, None where it is missing or unreadable."""
+    """Return the time of a `Date` header; None if it is missing or unreadable."""
     try:
-        moment = parsedate_to_datetime((header or "")[:64])
+        at = parsedate_to_datetime((header or "")[:64])
     except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Whether Canvas and PowerSchool let passback do its work: tokens, rights, fields and ids."""
+"""Checks of Canvas and PowerSchool: tokens, rights, fields and ids."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,7 +22,7 @@ from workers.cli.doctor.result import Check, CheckFailed, CheckResult, clock_che
 from workers.container import Container
 from workers.status import rates_of
 
-# So many courses that a training course or two among them do not decide; the scores of fewer.
+# Enough courses that a few training courses among them do not decide, and the scores of fewer.
 SAMPLE, SCORES_SAMPLE = 10, 3
 MILLISECOND = timedelta(milliseconds=1)
 CLOCK_FIX = "Synchronize this machine's clock (NTP)."
@@ -39,7 +39,7 @@ IDS_FIX = "Compare a section's SIS id in Canvas with PASSBACK_SECTION_SIS_ID, a 
 
 
 def checks(service: Container) -> Iterator[Check]:
-    """Yield the checks of both systems. Each asks anew, so that one failure does not hide another."""
+    """Yield the checks of both systems. Each sends its own request, so that one failure does not hide another."""
     yield from _canvas(service)
     yield from _powerschool(service)
     yield from _both(service)
@@ -62,7 +62,7 @@ def _powerschool(service: Container) -> Iterator[Check]:
 
 
 def _both(service: Container) -> Iterator[Check]:
-    """Yield what a few real courses tell: a 200 alone proves nothing, the fields must be there and mean something."""
+    """Yield checks of a few real courses. A 200 alone proves nothing: the fields must be there and be valid."""
     courses: list[Course] = []
     yield run_check("canvas: fields", lambda: _canvas_fields(service, courses), FIELDS_FIX)
     yield run_check("canvas: page links", lambda: _page_links(service), PAGES_FIX, failure=CheckResult.WARN)
@@ -71,7 +71,7 @@ def _both(service: Container) -> Iterator[Check]:
 
 
 def _provisioning(service: Container) -> Iterator[Check]:
-    """Yield whether the token may import rosters, where they are to be. Listing imports needs the same rights."""
+    """Yield whether the token can import rosters, if there is a schedule. Listing imports needs the same rights."""
     if not service.settings.provision_schedule:
         return
     fix = (
@@ -88,7 +88,7 @@ def _imports(service: Container) -> str:
 
 
 def _canvas_token(service: Container) -> str:
-    """Ask for the token's own user: a scoped key may not read it, which still proves that the token is valid."""
+    """Read the token's own user. A scoped key cannot read it, but the error still proves that the token is valid."""
     try:
         service.canvas.check_token()
     except AccessDenied as error:
@@ -99,7 +99,7 @@ def _canvas_token(service: Container) -> str:
 
 
 def _canvas_fields(service: Container, courses: list[Course]) -> str:
-    """Read a few courses as a sync does; what lacks a needed field is refused by its name."""
+    """Read a few courses like a sync does. A missing field is reported by its name."""
     courses += [service.canvas.course(course_id) for course_id in _sample_courses(service)]
     if not courses:
         raise CheckFailed(CheckResult.WARN, "no course has synced work yet", "Turn on Sync to SIS for an assignment.")
@@ -117,11 +117,11 @@ def _canvas_fields(service: Container, courses: list[Course]) -> str:
 
 
 def _page_links(service: Container) -> str:
-    """Say where Canvas names its pages, as far as the checks before this one read lists."""
+    """Check the host of Canvas's page links, in the lists that earlier checks read."""
     others = sorted(service.canvas.other_origins)
     if others:
         raise CheckFailed(
-            CheckResult.WARN, f"Canvas names its pages on {', '.join(others)}; they are asked of the configured host"
+            CheckResult.WARN, f"Canvas links its pages on {', '.join(others)}; they are read from the configured host"
         )
     return "on the configured host"
 
@@ -131,20 +131,20 @@ def _first_assignment(course: Course) -> list[str]:
 
 
 def _sample_courses(service: Container) -> list[str]:
-    """Return connected courses; before there are any, some that Canvas says have synced work."""
+    """Return connected courses; if there are none, some courses with SIS sync in Canvas."""
     now = service.clock.now()
     connected = service.records.least_recently_visited(now + timedelta(days=1), SAMPLE)
     return connected or list(dict.fromkeys(islice(service.canvas.courses_to_sync(now), SAMPLE)))
 
 
 def _section_ids(service: Container, courses: list[Course]) -> str:
-    """Look the sample's sections up in PowerSchool by their SIS ids: there, and not in what workers remember."""
+    """Find the sample's sections in PowerSchool, not in the cache, by their SIS ids."""
     wanted = {s.sis_section_id for course in courses for s in course.sections if s.sis_section_id}
     found = service.powerschool.roster.sections(sorted(wanted), refresh=True)
-    told = f"{len(found)} of {len(wanted)} sections found in PowerSchool"
+    found_text = f"{len(found)} of {len(wanted)} sections found in PowerSchool"
     if len(found) * 2 < len(wanted):
-        raise CheckFailed(CheckResult.WARN if found else CheckResult.FAIL, told)
-    return told
+        raise CheckFailed(CheckResult.WARN if found else CheckResult.FAIL, found_text)
+    return found_text
 
 
 def _powerschool_token(service: Container) -> str:
@@ -153,7 +153,7 @@ def _powerschool_token(service: Container) -> str:
 
 
 def _queries(service: Container) -> Iterator[tuple[str, Args]]:
-    """Yield the queries that this installation needs, with arguments that select little or nothing."""
+    """Yield the queries that this installation needs, with arguments that select few rows or none."""
     nothing = {"section_dcids": [0]}
     yield STATE_QUERY, {**nothing, "score_section_ids": [0]}
     for listed in (SECTIONS, STUDENTS):
@@ -181,15 +181,15 @@ def _powerschool_grants(service: Container) -> str:
 
 
 def _rates(service: Container) -> str:
-    """Return how fast all workers together call each system; the probes of the other checks may have taught it."""
+    """Return the rate at which all workers together call each system. The other checks may have changed it."""
     return "; ".join(map(_check_rate, rates_of(service)))
 
 
 def _check_rate(rate: SystemRate) -> str:
     configured = f"{rate.configured / MILLISECOND:.0f} ms configured" if rate.configured else "none configured"
     if not rate.is_learnt:
-        return f"{rate.system}: {configured}, and nothing was throttled lately"
-    return f"{rate.system}: a request per {rate.interval / MILLISECOND:.0f} ms, learnt from throttling; {configured}"
+        return f"{rate.system}: {configured}, and nothing was throttled recently"
+    return f"{rate.system}: a request per {rate.interval / MILLISECOND:.0f} ms, learned from throttling; {configured}"
 
 
 def _powerschool_date(service: Container) -> str | None:
@@ -201,6 +201,6 @@ def _clock(name: str, ask: Callable[[], str | None]) -> Iterator[Check]:
     try:
         theirs = http_date(ask())
     except (PassbackError, ConfigurationError):
-        # Said already by the check of its settings or its token.
+        # Reported by the check of its settings or its token.
         return
     yield clock_check(name, theirs, CLOCK_FIX)

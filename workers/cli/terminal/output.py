@@ -1,4 +1,4 @@
-"""What commands print: JSON for machines, tables for people, and what the exit codes mean."""
+"""Output of commands: JSON for machines, tables for people, private files and exit codes."""
 
 import os
 import sys
@@ -24,22 +24,22 @@ T = TypeVar("T")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
-# Where there is no terminal to fit, lines are as long as they need to be.
+# Without a terminal, lines may be long.
 WIDTH_WITHOUT_TERMINAL = 240
 
 
 @contextmanager
 def private_file(path: Path, newline: str | None = None) -> Iterator[TextIO]:
-    """Give a text file that only its owner can read, also where one was there: it is put in its place once written.
+    """Yield a text file that only its owner can read. When it is complete, it replaces a file of the same name.
 
-    A new file, so that nobody who has the old one open reads on, and no link leads elsewhere.
+    It is a new file, so that nobody who has the old one open can read it, and links are not followed.
     Raises: typer.BadParameter, for a path that is a link or no plain file, or that cannot be written.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise typer.BadParameter(f"{path} is a link or no plain file; name a file")
     made: str | None = None
     try:
-        # mkstemp makes a file of mode 0600 that was not there, and follows no link.
+        # mkstemp creates a new file of mode 0600 and follows no link.
         descriptor, made = mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline=newline) as out:
             yield out
@@ -53,7 +53,7 @@ def private_file(path: Path, newline: str | None = None) -> Iterator[TextIO]:
 
 
 class ExitCode(IntEnum):
-    """What a command's end tells its caller."""
+    """Exit codes of commands."""
 
     FINE = 0
     PROBLEMS = 1
@@ -61,9 +61,9 @@ class ExitCode(IntEnum):
 
 
 def emit(data: T, json: bool, shown: Callable[[T], RenderableType] | None = None) -> None:
-    """Print `data`, which may be anything that `plain` reads: as JSON, or as `shown` makes it.
+    """Print `data`, which may be anything that `plain` reads: as JSON, or as `shown` renders it.
 
-    Without `shown`, as tables, a row per item, by its keys. What would not print in a text is shown as its escape.
+    Without `shown`, print tables with a row per item. Characters that do not print are shown as escapes.
     """
     value = plain(data)
     if json:
@@ -76,10 +76,7 @@ def emit(data: T, json: bool, shown: Callable[[T], RenderableType] | None = None
 
 
 def plain(data: object) -> Json:
-    """Return `data` as JSON has it: dataclasses by their fields, times in ISO 8601, durations in seconds.
-
-    Numbers that must stay exact (`Decimal`) become text.
-    """
+    """Return `data` as JSON: dataclasses by their fields, times in ISO 8601, durations in seconds, decimals as text."""
     value: Json = to_jsonable_python(data, timedelta_mode="float")
     return value
 
@@ -106,7 +103,7 @@ def _list(items: list[Json]) -> RenderableType:
 
 
 def _record(record: dict[str, Json]) -> RenderableType:
-    """Return the short values as a table of two columns, and each list of records below, under its name."""
+    """Return the short values as a table of two columns, then each list of records under its name."""
     parts: list[RenderableType] = []
     short = {name: value for name, value in record.items() if not _is_table(value)}
     if short:

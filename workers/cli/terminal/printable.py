@@ -1,4 +1,4 @@
-"""What other people wrote, on its way to a terminal: escape sequences, line breaks and bidi controls become visible."""
+"""Makes text from other people safe for a terminal: escape sequences, line breaks and bidi controls become visible."""
 
 import dataclasses
 import unicodedata
@@ -10,17 +10,17 @@ from rich.segment import Segment
 
 T = TypeVar("T")
 
-# They join characters within emoji and scripts, and move nothing.
+# They join characters within emoji and scripts, and do not reorder text.
 _JOINERS = frozenset("\u200c\u200d")
 
 
 def printable(text: str) -> str:
-    """Return the text with escapes for what does not print, and blanks of other kinds as blanks."""
+    """Return the text with escapes for characters that do not print, and other kinds of blanks as blanks."""
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def printable_json(text: str) -> str:
-    """Return JSON that means the same, with what does not print as its escape; line breaks between values stay."""
+    """Return equivalent JSON with escapes for characters that do not print. Line breaks between values stay."""
     return (
         text
         if text.isascii() and "\x7f" not in text
@@ -29,7 +29,7 @@ def printable_json(text: str) -> str:
 
 
 def cleaned(data: T) -> T:
-    """Return the data with every text in it printable: dataclasses, mappings, lists, and what they hold."""
+    """Return the data with every text in it printable, also in dataclasses, mappings and lists."""
     return _cleaned(data)  # type: ignore[return-value]  # of the same form
 
 
@@ -47,7 +47,7 @@ def _cleaned(data: object) -> object:
 
 
 class Printable:
-    """Renders something, and shows what would not print in any text of it. Styles and line ends stay."""
+    """Renders something with escapes for characters that do not print. Styles and line ends stay."""
 
     def __init__(self, inner: RenderableType) -> None:
         self._inner = inner

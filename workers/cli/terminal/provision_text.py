@@ -1,4 +1,4 @@
-"""What `passback provision` prints for people."""
+"""Text output of `passback provision`."""
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -22,7 +22,7 @@ def history_text(runs: list[Json]) -> RenderableType:
 
 
 def run_text(run: Json) -> RenderableType:
-    """Return a run: what it is, why it is where it is, what it changes, and what Canvas said."""
+    """Return a run: its state and why, its changes, and Canvas's messages."""
     parts: list[RenderableType] = [f"run {run['id']} ({run['kind']}, {run['cause']}): {run['state']}", *_why(run)]
     parts += [Padding(_facts(run), (0, 0, 0, 2)), *_reasons(run), *_findings(run), *_data_sets(run)]
     parts += [_import(upload) for upload in _items(run, "uploads")]
@@ -31,32 +31,32 @@ def run_text(run: Json) -> RenderableType:
 
 
 def comparison_text(compared: Json) -> RenderableType:
-    """Return what a dry run found."""
+    """Return the result of a dry run."""
     if not compared["imports"] and not compared["would_hold"]:
         return Group("nothing to do: Canvas has what PowerSchool has", *_findings(compared))
     schools = compared["held_schools"]
     assert isinstance(schools, list)
-    head = "this would be held for a person:" if compared["would_hold"] else "this would be applied:"
+    head = "this would be held for approval:" if compared["would_hold"] else "this would be applied:"
     if schools:
-        head = f"this would be applied, but for the rows of schools {_listed(schools)}, held for a person:"
+        head = f"this would be applied, but for the rows of schools {_listed(schools)}, held for approval:"
     return Group(head, *_reasons(compared), *_findings(compared), *_data_sets(compared))
 
 
 def _why(run: Json) -> list[str]:
-    told = {
+    texts = {
         "failed": f"failed: {run['why']} {run['answer'] or ''}",
-        "superseded": f"run {run['superseded_by']} took its place",
-        "still_held": f"came to the plan of run {run['superseded_by']}, which is held already",
+        "superseded": f"run {run['superseded_by']} replaced it",
+        "still_held": f"has the same plan as run {run['superseded_by']}, which is held already",
     }
-    lines = [told[str(run["state"])]] if run["state"] in told else []
+    lines = [texts[str(run["state"])]] if run["state"] in texts else []
     if run["replanned"]:
-        lines.append("the rosters have changed since it was approved, so that it was planned anew")
+        lines.append("the rosters have changed since it was approved, so it was planned again")
     if run["held_schools"]:
         schools = run["held_schools"]
         assert isinstance(schools, list)
-        lines.append(f"left schools {_listed(schools)} as they were: `passback provision held` shows their plans")
+        lines.append(f"did not change schools {_listed(schools)}: `passback provision held` shows their plans")
     if run["school_number"] is not None:
-        lines.append(f"about the rows of school {run['school_number']} alone")
+        lines.append(f"only rows of school {run['school_number']}")
     if run["waits_on"] is not None:
         waits_on = run["waits_on"]
         assert isinstance(waits_on, dict)
@@ -91,7 +91,7 @@ def _reasons(data: Json) -> list[str]:
 def _findings(data: Json) -> list[str]:
     counts = data["findings"]
     assert isinstance(counts, dict)
-    lines = [f"  records to mend: {', '.join(f'{n} {code}' for code, n in counts.items())}"] if counts else []
+    lines = [f"  records to correct: {', '.join(f'{n} {code}' for code, n in counts.items())}"] if counts else []
     return lines + [f"    {each['source']}: {each['message']} {each['remedy']}" for each in _items(data, "problems")]
 
 
@@ -102,7 +102,7 @@ def _data_sets(data: Json) -> list[str]:
         lines.append(f"  {part['entity']}{term}: +{part['added']} ~{part['changed']} -{part['removed']}")
         lines += [_row(change) for change in _items(part, "changes")] if "changes" in part else []
         if part.get("rows_are_known") is False:
-            lines.append("    the rows are not kept any more")
+            lines.append("    the rows are not stored any more")
     return lines
 
 
@@ -121,8 +121,8 @@ def _import(upload: Json) -> str:
     entities = upload["entities"]
     assert isinstance(entities, list)
     how = f"import {upload['import_id']} {upload['import_state']}" if upload["import_id"] else upload["state"]
-    whole = ", sent whole" if upload["remaster"] else ""
-    return f"  {', '.join(entities)} ({upload['data_set_id']}): {how} ({upload['rows']} rows{whole})"
+    full = ", sent whole" if upload["remaster"] else ""
+    return f"  {', '.join(entities)} ({upload['data_set_id']}): {how} ({upload['rows']} rows{full})"
 
 
 def _message(message: Json) -> str:

@@ -1,4 +1,4 @@
-"""Parses times as people write them on the command line."""
+"""Parses times and ages of command-line options."""
 
 import re
 from datetime import UTC, datetime, timedelta
