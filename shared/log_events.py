@@ -1,6 +1,6 @@
-"""The catalogue of log events: every line passback writes is one of these, with fields beside it.
+"""Defines the log events: every log line of passback is one of these, with fields.
 
-`info` a state changed; `warning` it will be tried again by itself; `error` a person is needed. Fields are ids, codes,
+`info`: a state changed; `warning`: it is retried without a person; `error`: a person is needed. Fields are ids, codes,
 counts and `duration_ms`: never names, scores, e-mails or tokens.
 """
 
@@ -13,15 +13,15 @@ class LogEvent(StrEnum):
     PROCESS_STARTED = "process_started"
     """info: a process is ready for work. `process`."""
     PROCESS_CRASHED = "process_crashed"
-    """error: nobody caught this. A process whose vital thread failed ends, with an exit code other than 0. `thread`,
+    """error: an exception was not caught. A process whose vital thread failed exits with a code other than 0. `thread`,
     `error`, `way`."""
     WORKER_ENDED_BY_ITSELF = "worker_ended_by_itself"
-    """error: a Celery worker ended without having been told to; its exit code is 1. `process`."""
+    """error: a Celery worker ended without a signal; its exit code is 1. `process`."""
     PROCESS_STOPPED = "process_stopped"
-    """info: a process ended as it was told to. `process`."""
+    """info: a process ended after a signal. `process`."""
 
     EVENT_REJECTED = "event_rejected"
-    """warning: a receiver answered 4xx. `receiver`, `status`, `cause`, `unlogged` (alike since the last line)."""
+    """warning: a receiver answered 4xx. `receiver`, `status`, `cause`, `unlogged` (equal ones since the last line)."""
     EVENT_REJECTED_UNAVAILABLE = "event_rejected_unavailable"
     """warning: a receiver answered 503, so the sender sends again. The same fields."""
 
@@ -30,71 +30,73 @@ class LogEvent(StrEnum):
     `cause`, `unlogged`."""
 
     QUEUE_CONSUMER_ERROR = "queue_consumer_error"
-    """warning: SQS or Redis did not do as asked; nothing undone is deleted, it goes on shortly. `cause`, `error`."""
+    """warning: SQS or Redis returned an error; no unread message is deleted, reading is retried. `cause`, `error`."""
 
     MESSAGES_AGGREGATED = "messages_aggregated"
-    """debug: messages became pending changes. `folded`, `unknown` (their course), `bad` (not readable)."""
+    """debug: messages were added to pending changes. `folded`, `unknown` (their course), `bad` (not readable)."""
     REDIS_CONNECT_RETRY = "redis_connect_retry"
-    """warning: Redis does not answer a worker that starts; it is tried again. `error`."""
+    """warning: Redis does not answer a starting worker, which retries. `error`."""
     REDIS_CONFIG_UNREADABLE = "redis_config_unreadable"
-    """warning: Redis does not show whether it keeps what it is given. `settings`."""
+    """warning: Redis does not show its settings of persistence. `settings`."""
     DISPATCHER_ERROR = "dispatcher_error"
-    """warning: Redis did not answer the dispatcher; nothing is lost, it goes on shortly. `error`."""
+    """warning: Redis did not answer the dispatcher, which retries; nothing is lost. `error`."""
 
     COURSE_SYNCED = "course_synced"
     """info: a sync read, wrote and recorded its course. `course_id`, `outcome`, `changes`, `assignments`, `whole` (it
     read every score), `scores_written`, `duration_ms`, `waited_ms` since the first change."""
     COURSE_SYNC_DEFERRED = "course_sync_deferred"
-    """warning: a system is unwell; the course goes on later and spends no attempt. `course_id`, `cause`, `delay_s`."""
+    """warning: a system is unavailable; the course is synced later and spends no attempt. `course_id`, `cause`,
+    `delay_s`."""
     COURSE_SYNC_FAILED = "course_sync_failed"
-    """warning: an attempt failed and another will follow. `course_id`, `cause`, `attempts`, `delay_s`."""
+    """warning: an attempt failed and is retried. `course_id`, `cause`, `attempts`, `delay_s`."""
     COURSE_SYNC_UNEXPECTED_ERROR = "course_sync_unexpected_error"
-    """error: a sync raised what no rule foresees. `course_id`, `error`, `way`: the places it came through, no text."""
+    """error: a sync raised an unexpected error. `course_id`, `error`, `way` (the stack, without texts)."""
     COURSE_GONE = "course_gone"
-    """error: Canvas has the course no more; it is on no schedule from now on. `course_id`."""
+    """error: Canvas does not have the course any more; it is no longer scheduled. `course_id`."""
     DEAD_LETTERED = "dead_lettered"
-    """error: a job is kept for a person. `course_id`, `assignment_id` (none: the whole course), `cause`."""
+    """error: a job became a dead letter. `course_id`, `assignment_id` (none: the whole course), `cause`."""
     MESSAGE_DEAD_LETTERED = "message_dead_lettered"
-    """error: a worker could not read a Celery message, or its task has a defect. `queue`, `cause`; of a defect also
-    `error` and `way`."""
+    """error: a worker could not read a Celery message, or its task raised an unexpected error. `queue`, `cause`; for an
+    error also `error` and `way`."""
     TASK_MESSAGE_UNDECODABLE = "task_message_undecodable"
     """error: Celery failed on a message that it should be able to run; the message is a dead letter. `error`, `way`."""
     MESSAGE_IGNORED = "message_ignored"
-    """warning: a reply or an event of Celery's was no message; nobody waits for it. `queue`."""
+    """warning: a reply or an event of Celery was no message; no task needs it. `queue`."""
     KEY_SET_ASIDE = "key_set_aside"
-    """error: a key of Redis had another type than passback or Celery writes; it was renamed and the work goes on.
-    `key`, `expected`, `found` (types)."""
+    """error: a key of Redis had another type than passback or Celery writes; it was renamed, and work continues. `key`,
+    `expected`, `found` (types)."""
     DEAD_LETTERS_RETRIED = "dead_letters_retried"
     """info: a person retried a course's dead letters, or a message. `letter_ids`, `actor`."""
     DEAD_LETTER_DISCARDED = "dead_letter_discarded"
-    """info: a person removed a dead letter. `letter_id`, `cause`, `actor`."""
+    """info: a person discarded a dead letter. `letter_id`, `cause`, `actor`."""
     DEAD_LETTER_EVICTED = "dead_letter_evicted"
-    """error: a dead letter is about to be dropped, since it is too old or there are too many. `letter_id`, `cause`."""
+    """error: a dead letter was removed because it is too old or there are too many. `letter_id`, `cause`."""
 
     OPERATOR_ACTION = "operator_action"
-    """info: a person did something on the pages or through the API. `action_id` (in the log of actions), `action`,
-    `target` (an id), `count`, `actor`."""
+    """info: a person acted on the pages or through the API. `action_id` (in the log of actions), `action`, `target` (an
+    id), `count`, `actor`."""
     LOGIN_FAILED = "login_failed"
     """warning: a wrong password or token, or too many of them. `cause`, `account` (`operator`, `viewer`, `metrics`,
-    else `unknown`), `door`, `unlogged` (alike since the last line)."""
+    else `unknown`), `door`, `unlogged` (equal ones since the last line)."""
     DEAD_LETTER_BATCH_ERROR = "dead_letter_batch_error"
-    """warning: Redis did not answer while dead letters were retried or discarded; the rest is untouched. `batch_id`,
-    `error`."""
+    """warning: Redis did not answer while dead letters were retried or discarded; the remaining ones are unchanged.
+    `batch_id`, `error`."""
 
     PAUSED = "paused"
-    """info: a person holds something back. `target` (`passback`, `provisioning`, `course:<id>`), `actor`."""
+    """info: a person paused something. `target` (`passback`, `provisioning`, `course:<id>`), `actor`."""
     RESUMED = "resumed"
-    """info: a person lets it go on. `target`, `actor`."""
+    """info: a person resumed it. `target`, `actor`."""
 
     DATA_ERASED = "data_erased"
-    """info: a person erased what was remembered. `what` (`course`, `student`, `older_than`, `everything`), `actor`,
-    `erased` (counts), `left_out` (courses that were being synced)."""
+    """info: a person erased stored data. `what` (`course`, `student`, `older_than`, `everything`), `actor`, `erased`
+    (counts), `left_out` (courses that were being synced)."""
 
     QUERY_UNAVAILABLE = "query_unavailable"
-    """error: PowerSchool does not run a query of the plugin; what needs it waits. Once, until it runs again. `query`,
-    `cause` (`powerschool_query_missing`, `_not_granted`, `_outdated`)."""
+    """error: PowerSchool does not run a query of the plugin; work that needs it waits. Logged once until it runs again.
+    `query`, `cause` (`powerschool_query_missing`, `_not_granted`, `_outdated`)."""
     CATEGORY_SKIPPED = "category_skipped"
-    """warning: a category of a teacher cannot be read; work of it has no category. `category_id`, `fields` (names)."""
+    """warning: a category of a teacher cannot be read; its assignments have no category. `category_id`, `fields`
+    (names)."""
     ROSTER_ROW_SKIPPED = "roster_row_skipped"
     """warning: a row of a roster cannot be read; the rest of the roster is used. `query`, `record` (its DCID),
     `fields`."""
@@ -102,67 +104,67 @@ class LogEvent(StrEnum):
     """info: a query of the plugin runs again. `query`."""
 
     LEASE_LOST = "lease_lost"
-    """warning: another worker may have the course (or provisioning, without `course_id`); this one writes nothing more.
+    """warning: another worker may have the course (or provisioning, without `course_id`); this one stops writing.
     `course_id`, `token`."""
     LEASE_NOT_RENEWED = "lease_not_renewed"
-    """warning: Redis did not answer a renewal; it is tried again until the lease ends. `course_id` (none for
+    """warning: Redis did not answer a renewal, which is retried until the lease ends. `course_id` (none for
     provisioning), `token`, `error`."""
 
     CATEGORY_LINKED = "category_linked"
     """info: a person linked a group to categories, or to none. `course_id`, `group_id`, `category_ids`, `actor`."""
 
     RECONCILIATION_WROTE = "reconciliation_wrote"
-    """info: a pass over all courses wrote what no event had told of. `course_id`, `assignments`, `scores`."""
+    """info: reconciliation wrote changes for which no event had arrived. `course_id`, `assignments`, `scores`."""
     SCHEDULED_SYNC_ENQUEUED = "scheduled_sync_enqueued"
-    """info: courses that had no turn since the schedule's last due time were made due. `courses`."""
+    """info: courses that were not synced since the schedule's last due time were made due. `courses`."""
     DUE_DATE_SYNCS_ENQUEUED = "due_date_syncs_enqueued"
-    """info: work of these courses was due a moment ago, so they were made due. `courses`."""
+    """info: a due date of these courses passed, so they were made due. `courses`."""
     COURSES_DISCOVERED = "courses_discovered"
     """info: Canvas was searched for courses to sync; new ones were connected. `courses`, `duration_ms`."""
     SCHEDULED_TASK_DEFERRED = "scheduled_task_deferred"
-    """warning: a housekeeping task could not be done now; its next tick tries again. `task`, `cause`."""
+    """warning: a scheduled task could not run now; its next interval retries it. `task`, `cause`."""
     SCHEDULED_TASK_FAILED = "scheduled_task_failed"
-    """error: a housekeeping task was refused and is left out this time. `task`, `cause`."""
+    """error: a scheduled task was refused and is skipped this time. `task`, `cause`."""
     HEARTBEAT_FAILED = "heartbeat_failed"
-    """warning: Redis did not take a heartbeat; the next one follows. `process`, `error`."""
+    """warning: Redis did not store a heartbeat; the next one follows. `process`, `error`."""
     METRICS_FLUSH_FAILED = "metrics_flush_failed"
-    """warning: Redis did not take what this process counted. Buffered counts are written later. `error`."""
+    """warning: Redis did not store the counters of this process. Buffered counts are written later. `error`."""
     RECONCILE_ENQUEUED = "reconcile_enqueued"
-    """info: courses whose turn has come were made due. `courses`, `answered` (changes of unknown course)."""
+    """info: courses were made due for reconciliation. `courses`, `answered` (resolved changes of unknown course)."""
 
     PROVISION_REQUESTED = "provision_requested"
-    """info: a run of provisioning was asked for, or its time has come. `run_id`, `kind`, `actor` or `cause`."""
+    """info: a provisioning run was requested by a person or the schedule. `run_id`, `kind`, `actor` or `cause`."""
     PROVISION_APPROVED = "provision_approved"
-    """info: a person lets a held run go on. `run_id`, `actor`."""
+    """info: a person approved a held run. `run_id`, `actor`."""
     PROVISION_DISCARDED = "provision_discarded"
-    """info: a person closed a held run. `run_id`, `actor`."""
+    """info: a person discarded a held run. `run_id`, `actor`."""
     PROVISION_AWAITING_APPROVAL = "provision_awaiting_approval"
-    """error: a plan waits for a person's approval. `run_id`, `codes` (why), `data_sets`, `added`, `changed`,
-    `removed` (rows)."""
+    """error: a plan waits for a person's approval. `run_id`, `codes` (why), `data_sets`, `added`, `changed`, `removed`
+    (rows)."""
     IMPORT_STARTED = "import_started"
-    """info: an SIS import of ours began, or one whose start was not noted was found. `run_id`, `import_id`, `entity`,
-    `rows`, `adopted`."""
+    """info: an SIS import of passback started, or one was found whose start was not stored. `run_id`, `import_id`,
+    `entity`, `rows`, `adopted`."""
     IMPORT_FINISHED = "import_finished"
-    """info: an SIS import of ours is over (warning: not as it should). `run_id`, `import_id`, `entity`, `state`,
+    """info: an SIS import of passback ended (warning: without success). `run_id`, `import_id`, `entity`, `state`,
     `failures`, `warnings` (rows), `duration_ms`."""
     PROVISION_FINISHED = "provision_finished"
-    """info: a run is over. `run_id`, `kind`, `state`, `imports`, `requests` (by system), `duration_ms`."""
+    """info: a run ended. `run_id`, `kind`, `state`, `imports`, `requests` (by system), `duration_ms`."""
     PROVISION_DEFERRED = "provision_deferred"
-    """warning: a system is unwell; the run goes on later and spends no attempt. `run_id`, `cause`, `delay_s`."""
+    """warning: a system is unavailable; the run continues later and spends no attempt. `run_id`, `cause`, `delay_s`."""
     PROVISION_FAILED = "provision_failed"
-    """warning: an attempt failed and another will follow. `run_id`, `cause`, `attempts`, `delay_s`."""
+    """warning: an attempt failed and is retried. `run_id`, `cause`, `attempts`, `delay_s`."""
     PROVISION_DEAD_LETTERED = "provision_dead_lettered"
-    """error: a run is kept as a dead letter. `run_id`, `cause`, `attempts`."""
+    """error: a run became a dead letter. `run_id`, `cause`, `attempts`."""
     PROVISION_TICK_ERROR = "provision_tick_error"
-    """warning: Redis did not answer, or the lease was lost; the next tick goes on. `cause`."""
+    """warning: Redis did not answer, or the lease was lost; the next tick continues. `cause`."""
     PROVISION_UNEXPECTED_ERROR = "provision_unexpected_error"
-    """error: a run raised what no rule foresees. `run_id`, `error`, `way`: the places it came through, no text."""
+    """error: a run raised an unexpected error. `run_id`, `error`, `way` (the stack, without texts)."""
 
     CIRCUIT_OPENED = "circuit_opened"
-    """warning: Canvas or PowerSchool is unavailable, or asks for a long pause; nobody calls it for a while. `system`,
-    `cause`, `delay_s`."""
+    """warning: Canvas or PowerSchool is unavailable, or asks for a long pause; no request is sent to it for a while.
+    `system`, `cause`, `delay_s`."""
     RATE_CHANGED = "rate_changed"
-    """info: the interval that all workers keep between two requests changed by half or more, since the system throttled
-    or stopped to. `system`, `interval_ms`, `configured_ms`."""
+    """info: the interval of all workers between two requests changed by half or more, because the system throttled or
+    stopped throttling. `system`, `interval_ms`, `configured_ms`."""
     TOKEN_FETCHED = "token_fetched"  # noqa: S105  # the name of an event
-    """info: a new PowerSchool access token serves all workers. `lifetime_s`."""
+    """info: a new PowerSchool access token was stored for all workers. `lifetime_s`."""

@@ -19,8 +19,8 @@ class Scope(Enum):
     """All work alike: it waits for an administrator, without spending an attempt or becoming dead letters."""
 
 
-_RETRY = "Retry once that is mended. A retry looks at the course anew, whatever its age."
-_IMPORT_ENDS = "A retry reads the rosters anew and sends the import's data whole."
+_RETRY = "Retry once that is fixed. A retry compares the course again, whatever its age."
+_IMPORT_ENDS = "A retry reads the rosters again and sends all data of the import."
 
 
 class Cause(StrEnum):
@@ -111,7 +111,7 @@ class Cause(StrEnum):
     CANVAS_404 = "canvas_404", "Canvas has no such course, or not what passback asked for of it.", _RETRY
     CANVAS_COURSE_GONE = (
         "canvas_course_gone",
-        "Canvas has no such course any more. Passback keeps its links and its history, and looks at it no more.",
+        "Canvas has no such course any more. Passback keeps its links and its history, and syncs it no more.",
         "Discard it, if the course was deleted on purpose. If it is restored in Canvas, sync it once.",
     )
 
@@ -177,7 +177,7 @@ class Cause(StrEnum):
     ROSTER_TRUNCATED = (
         "roster_truncated",
         "PowerSchool counts rows of its rosters that it does not give.",
-        "See whether the plugin may read every field it asks for. A retry reads the rosters anew.",
+        "See whether the plugin may read every field it asks for. A retry reads the rosters again.",
     )
     # Refusals of a write. `Reason` has their sentences, for teachers.
     NOT_TEACHING = "powerschool_not_teaching"
@@ -202,14 +202,14 @@ class Cause(StrEnum):
     IMPORT_FAILED = (
         "import_failed",
         "Canvas's SIS import failed again and again.",
-        "Look at the import in Canvas (SIS Import). A retry reads the rosters anew and sends its data whole.",
+        "Look at the import in Canvas (SIS Import). A retry reads the rosters again and sends all of its data.",
     )
     IMPORT_IN_THE_WAY = (
         "import_in_the_way",
         "An SIS import of another system, or an older one of passback, does not end: Canvas runs one at a time.",
         (
             "Find the import that the answer names in Canvas (SIS Import); ask its owner, or Instructure, to end or "
-            "abort it. A retry reads the rosters anew."
+            "abort it. A retry reads the rosters again."
         ),
     )
     IMPORT_HANGS = (
@@ -220,7 +220,7 @@ class Cause(StrEnum):
     CORRECTIONS_WITHOUT_END = (
         "corrections_without_end",
         "Canvas was told again and again to change SIS ids or logins, and each time others had to change first.",
-        "Look at the run's corrections and what Canvas said about them; mend the numbers in PowerSchool, then retry.",
+        "Read the run's corrections and what Canvas said about them; correct the numbers in PowerSchool, then retry.",
     )
-    ROWS_EXPIRED = "rows_forgotten", "The rows of this run are not kept any more.", "A retry reads the rosters anew."
+    ROWS_EXPIRED = "rows_forgotten", "The rows of this run are not kept any more.", "A retry reads the rosters again."
     NOTHING_APPLIED_BEFORE = "nothing_applied_before", "Nothing was imported before that run.", "Discard it."

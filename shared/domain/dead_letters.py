@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class DeadLetterKind(StrEnum):
-    """What a dead letter keeps: work that is looked at anew (a course's, provisioning), or an unreadable message."""
+    """What a dead letter holds: the job of a course, a provisioning run, or an unreadable message."""
 
     COURSE = "course"
     MESSAGE = "message"

@@ -8,7 +8,7 @@ import pytest
 import redis
 from stores_under_test import Time
 
-from shared.adapters.redis.course_data.audit import PAGE, Audit
+from shared.adapters.redis.course_data.audit import PAGE, Audit, decode_entry, encode_entry
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
@@ -145,3 +145,18 @@ def test_the_count_is_bounded(audit: Audit, client: redis.Redis, keys: Keys) -> 
         audit.add(replace(ENTRY, occasion=replace(ENTRY.occasion, token=token)))
     assert 100 <= client.xlen(keys.audit("101")) <= 300
     assert next(audit.of_course("101")).occasion.token == 499
+
+
+def test_an_entry_of_an_earlier_version_is_read() -> None:
+    """Entries were stored with every flag of a score; flags that are not set are left out now."""
+    old = (
+        b'{"at":"2026-10-05T14:03:02.123456Z","course_id":"1","assignment_id":"11","section_dcid":4001,'
+        b'"powerschool_assignment_id":null,"powerschool_assignment_section_id":7,"kind":"scores",'
+        b'"occasion":{"causes":["event"],"actor":"rivera","token":3},"points_possible":"10.50","fields":[],'
+        b'"scores":[{"student_dcid":501,"student_sis_id":"S1","before":null,'
+        b'"after":{"points":"7.10","missing":false,"exempt":true}}],"answer_lost":false}'
+    )
+    entry = decode_entry(old)
+    assert entry.scores == (ScoreChange(501, "S1", None, Score(Decimal("7.10"), exempt=True)),)
+    assert decode_entry(encode_entry(entry)) == entry
+    assert b'"after":{"points":"7.10","exempt":true}' in encode_entry(entry)

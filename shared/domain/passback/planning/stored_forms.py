@@ -175,8 +175,8 @@ def _is_rounded_or_weighted(desired: Score, actual: Score, weight: Decimal | Non
         return False
     if weight is not None and points == to_powerschool_decimal(wanted * weight):
         return True
-    places = _decimals(points)
-    return places < min(_decimals(wanted), DECIMAL_PLACES) and abs(points - wanted) < Decimal(1).scaleb(-places)
+    decimals = _decimals(points)
+    return decimals < min(_decimals(wanted), DECIMAL_PLACES) and abs(points - wanted) < Decimal(1).scaleb(-decimals)
 
 
 def _decimals(number: Decimal) -> int:
