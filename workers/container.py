@@ -115,7 +115,7 @@ class Container:
     @property
     def zone(self) -> ZoneInfo:
         """The district's time zone: as set, else PowerSchool's own."""
-        return self.settings.district_time_zone or self.powerschool.district_time_zone()
+        return self.settings.district_time_zone or self.powerschool.api.time_zone()
 
     @cached_property
     def _celery(self) -> Celery:

@@ -1,6 +1,6 @@
 """Makes courses due after a run: passback syncs each course once whose sections or people changed.
 
-Canvas emits an event for every row of an import. passback ignores those (`shared/events/event_mapping.py`): one sync
+Canvas emits an event for every row of an import. passback ignores those (`shared/events/live_events.py`): one sync
 per course at the end of the run finds what they would have reported.
 """
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
 import httpx
 import redis
@@ -41,10 +40,6 @@ class PowerSchool:
     roster: SectionRosters
     api: PowerSchoolApi
     queries: PowerQueries
-
-    def district_time_zone(self) -> ZoneInfo:
-        """Return the district's time zone."""
-        return self.api.time_zone()
 
     def close(self) -> None:
         """Close the connections."""

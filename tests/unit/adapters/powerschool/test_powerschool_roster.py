@@ -300,7 +300,7 @@ def test_an_outage_is_no_empty_roster(ps: PowerSchool, remote: ScriptedRemote) -
 
 def test_the_district_tells_its_time_zone(ps: PowerSchool) -> None:
     """For where the setting is unset."""
-    assert str(ps.district_time_zone()) == "America/Denver"
+    assert str(ps.api.time_zone()) == "America/Denver"
 
 
 @pytest.mark.parametrize("zone", ["\ud800", "Nowhere/Nothing", 7, None])
@@ -308,4 +308,4 @@ def test_a_zone_that_is_none_is_an_unexpected_response(ps: PowerSchool, remote: 
     """Also where the text of the problem cannot be made, since it quotes half a character."""
     remote.on("GET", "/ws/v1/metadata", answer({"metadata": {"plugin_id": 1, "district_timezone": zone}}))
     with pytest.raises(UnexpectedResponse, match="no usable"):
-        ps.district_time_zone()
+        ps.api.time_zone()
