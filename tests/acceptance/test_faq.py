@@ -1,4 +1,4 @@
-"""The rules that teachers know, one test per sentence. Every docstring quotes its sentence or is it.
+"""The rules of the FAQ for teachers, one test per sentence, which its docstring quotes.
 
 Each test drives what production runs: the comparison of both sides with its plan, and the sync that carries it out.
 

@@ -1,4 +1,4 @@
-"""What starts a sync, and what stays of deleted work: the sentences that need more than the rules.
+"""What starts a sync, and what remains of deleted work: the sentences that need more than the rules.
 
 Source: product rules, "Overwriting" and "Ways to start a sync".
 """

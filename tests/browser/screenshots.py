@@ -1,4 +1,4 @@
-"""Makes the pictures of the guide: a school day on the sandbox, some trouble, and every page in a real browser.
+"""Makes the pictures of the guide: a school day on the sandbox, some failures, and every page in a real browser.
 
     python tests/browser/screenshots.py FOLDER [--guide] [--keep]
 
@@ -72,7 +72,7 @@ class Installation:
 
 @contextmanager
 def installation() -> Iterator[Installation]:
-    """Yield an installation on the sandbox that went through a school day, and has some trouble now."""
+    """Yield an installation on the sandbox that went through a school day, and has some failures now."""
     with ExitStack() as stack:
         redis = stack.enter_context(EmbeddedRedis(durable=False))
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="passback-pictures-")))

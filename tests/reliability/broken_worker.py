@@ -7,7 +7,7 @@ from workers.cli import main
 
 
 def raise_error(*_: object, **__: object) -> None:
-    """Fail as a thread does that meets what nobody foresaw."""
+    """Raise an unexpected error."""
     raise ValueError("broken on purpose")
 
 

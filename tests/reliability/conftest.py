@@ -1,4 +1,4 @@
-"""One plant for all tests of this directory: starting everything takes longer than most of them."""
+"""One set of processes for all tests of this directory, since starting it takes long."""
 
 import shutil
 from collections.abc import Iterator

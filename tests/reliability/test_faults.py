@@ -1,4 +1,4 @@
-"""Real processes on a real Redis, broken at random: what is promised holds all the same."""
+"""Real processes on a real Redis under random faults: every promise holds."""
 
 import shutil
 import signal
@@ -34,14 +34,14 @@ def test_an_outage_costs_nothing_but_time(plant: Plant) -> None:
 
 @pytest.mark.xdist_group("planted")
 def test_the_suite_finds_what_is_planted(tmp_path: Path) -> None:
-    """A passback that forgets what changes during a sync is found out."""
+    """The suite finds a planted defect: changes during a sync are lost."""
     if shutil.which("redis-server") is None:
         pytest.skip("no redis-server on PATH")
     with running_plant(tmp_path, defect="swallows_changes_during_a_sync") as plant:
         before = not_ours(plant.stage)
         plant.stage.grade("first", COURSE, ASSIGNMENT, FIRST, 43.5)
         assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_idle(), SETTLED_WITHIN_S)
-        # On a busy machine a change may come too late for the sync, and is no sync's to forget.
+        # On a busy machine a change may arrive after the sync, which then cannot lose it.
         assert any(change_during_a_sync(plant, score) for score in (44.5, 46.5, 48.5))
         assert plant.wait(plant.is_idle, SETTLED_WITHIN_S)
         verdict = judge(plant.stage, {COURSE: [ASSIGNMENT]}, before, plant.service.audit)
@@ -49,7 +49,7 @@ def test_the_suite_finds_what_is_planted(tmp_path: Path) -> None:
 
 
 def test_a_write_whose_worker_was_killed_is_in_the_audit(plant: Plant) -> None:
-    """PowerSchool has the score, nobody saw its answer, and the next sync writes nothing: the audit tells of it."""
+    """The write of a worker that was killed before the response is in the audit, and is not repeated."""
     before, course = not_ours(plant.stage), str(COURSE)
     plant.stage.grade("first", COURSE, ASSIGNMENT, FIRST, 45.5)
     assert plant.wait(lambda: bool(plant.stage.writes()) and plant.is_idle(), SETTLED_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Whatever lies in Celery's keys without being a message that can be run: the worker keeps it, and goes on."""
+"""Anything in Celery's keys that cannot be run: the worker stores it as a dead letter, and continues."""
 
 import json
 import random
@@ -35,7 +35,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def settings_for(server: EmbeddedRedis) -> dict[str, str]:
-    """Return settings of an installation whose Canvas and PowerSchool are away."""
+    """Return settings of an installation whose Canvas and PowerSchool are unavailable."""
     return {
         "PASSBACK_REDIS_URL": server.url, "PASSBACK_CANVAS_URL": NOWHERE, "PASSBACK_POWERSCHOOL_URL": NOWHERE,
         "PASSBACK_CANVAS_TOKEN": "x" * 20, "PASSBACK_POWERSCHOOL_CLIENT_ID": "client",
@@ -45,7 +45,7 @@ def settings_for(server: EmbeddedRedis) -> dict[str, str]:
 
 @dataclass
 class Running:
-    """A worker of one Redis; Canvas and PowerSchool are away."""
+    """A worker of one Redis; Canvas and PowerSchool are unavailable."""
 
     service: Container
     app: Celery
@@ -74,7 +74,7 @@ class Running:
         self.wait(lambda: self.service.dead_messages.count() >= count, f"kept {self.service.dead_messages.count()}")
 
     def tasks_run(self) -> int:
-        """Return how many housekeeping tasks the worker has accepted; a worker that is wedged answers nothing."""
+        """Return how many housekeeping tasks the worker has accepted; a blocked worker does not answer."""
         stats = self.app.control.inspect(timeout=2, limit=1).stats() or {}
         return sum(sum(each["total"].values()) for each in stats.values()) if stats else -1
 
@@ -187,7 +187,7 @@ def test_a_compressed_message_is_run_without_its_header(running: Running) -> Non
 
 
 def test_random_damage_ends_no_worker(running: Running) -> None:
-    """A good message with one to three places damaged at random is run or kept, and the worker goes on."""
+    """A message with one to three random damages is run or stored, and the worker continues."""
     chance = random.Random(16)
     entries = [damaged(chance) for _ in range(160)]
     unreadable = sum(readable(entry, Queue.HOUSEKEEPING) is None for entry in entries)
@@ -232,7 +232,7 @@ CONTROL = {
 
 
 def test_a_malformed_control_message_ends_no_worker(running: Running) -> None:
-    """Broadcasts that are no command, or that would stop or change the worker, are kept and not obeyed."""
+    """Broadcasts that are no command, or that would stop or change the worker, are stored and not executed."""
     running.goes_on()
     channel = f"{running.service.settings.redis_prefix}:celery:/0.celery.pidbox"
     messages: list[Any] = [
@@ -247,7 +247,7 @@ def test_a_malformed_control_message_ends_no_worker(running: Running) -> None:
 
 
 def test_garbage_among_unacknowledged_messages_is_kept(running: Running) -> None:
-    """An entry that cannot be returned to its queue is kept, and does not stop the return of the others."""
+    """An entry that cannot be returned to its queue is stored, and does not stop the return of the others."""
     running.goes_on()
     entries = {"t1": "no JSON", "t2": "[1, 2]", "t3": json.dumps([{}, "", "housekeeping"]), "t4": "[[[[]]]]"}
     running.client.hset(running.key("unacked"), mapping=entries)  # type: ignore[arg-type]
@@ -258,7 +258,7 @@ def test_garbage_among_unacknowledged_messages_is_kept(running: Running) -> None
 
 
 def test_a_binding_that_is_none_stops_no_message(running: Running) -> None:
-    """A garbage member of a set of bindings is passed over when a message is sent."""
+    """A garbage member of a set of bindings is ignored when a message is sent."""
     running.client.sadd(running.key(f"_kombu.binding.{Queue.HOUSEKEEPING}"), "garbage", b"\xff")
     running.goes_on()
 
@@ -286,7 +286,7 @@ REFUSALS = {
 @pytest.mark.redis
 @pytest.mark.parametrize("refusal", list(REFUSALS))
 def test_a_redis_that_refuses_writes_is_an_outage(running: Running, refusal: str) -> None:
-    """A failover's read-only moment, or full memory, ends no worker and makes no dead letter; then the work goes on."""
+    """A failover's read-only moment, or full memory, ends no worker and makes no dead letter; then work continues."""
     running.goes_on()
     running.app.send_task(Task.RECONCILE, queue=Queue.HOUSEKEEPING, ignore_result=True)
     refuse, accept = REFUSALS[refusal]
@@ -310,7 +310,7 @@ def test_a_redis_that_refuses_writes_is_an_outage(running: Running, refusal: str
 
 @pytest.mark.parametrize("part", ["dispatcher", "lease renewal", "heartbeat", "consumer"])
 def test_a_worker_that_stops_by_itself_does_not_exit_with_0(tmp_path: Path, part: str) -> None:
-    """No thread dies alone: the worker ends when one does, and its supervisor starts it again."""
+    """The worker ends when one of its threads does, so that its supervisor starts it again."""
     with EmbeddedRedis() as server:
         environ = {**without_settings(), **settings_for(server), "BROKEN": part}
         with process_group(tmp_path, environ) as group:
@@ -323,7 +323,7 @@ def test_a_worker_that_stops_by_itself_does_not_exit_with_0(tmp_path: Path, part
 
 
 def test_a_worker_that_is_told_to_stop_exits_with_0(tmp_path: Path) -> None:
-    """SIGTERM is no failure."""
+    """A worker that gets SIGTERM exits with 0."""
     with (
         EmbeddedRedis() as server,
         process_group(tmp_path, {**without_settings(), **settings_for(server)}) as group,

@@ -1,4 +1,4 @@
-"""What a Redis that was killed says of its streams."""
+"""Stream lengths of a Redis that was killed."""
 
 import shutil
 import time
@@ -30,8 +30,8 @@ def rewrite_append_only_file(client: redis.Redis) -> None:
     client.bgrewriteaof()
     until = time.monotonic() + 10
     while True:
-        told = client.info("persistence")
-        if not told["aof_rewrite_in_progress"] and not told["aof_rewrite_scheduled"]:
+        persistence = client.info("persistence")
+        if not persistence["aof_rewrite_in_progress"] and not persistence["aof_rewrite_scheduled"]:
             return
         assert time.monotonic() < until
         time.sleep(0.02)

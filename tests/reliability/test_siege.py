@@ -1,4 +1,4 @@
-"""A short siege of the web process; how fast it is, no test says."""
+"""A short siege of the web process, without a figure of speed."""
 
 import pytest
 
@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("plan
 
 
 def test_the_web_process_survives_all_attacks_at_once() -> None:
-    """It takes signed events meanwhile, stores each that it accepts, and holds neither memory nor log without bound."""
+    """Under attack it accepts and stores signed events, and its memory and log stay bounded."""
     siege = run(4.0)
     assert siege.survived
     assert siege.most_mb < LIMIT_MB

@@ -57,7 +57,7 @@ def settings_of(server: RedisServer, tmp_path: Path) -> Callable[..., Settings]:
 
 
 def test_a_durable_redis_is_accepted(client: redis.Redis, settings_of: Callable[..., Settings]) -> None:
-    """With an append-only file and without eviction, a worker starts, and nothing is said."""
+    """With an append-only file and without eviction, a worker starts without a warning."""
     settings = settings_of()
     with capture_logs() as lines, connect(settings) as ours:
         wait_for_durable_redis(ours, settings, no_pause)
@@ -76,7 +76,7 @@ def test_eviction_is_refused(client: redis.Redis, settings_of: Callable[..., Set
 
 
 def test_a_forgetful_redis_is_refused(client: redis.Redis, settings_of: Callable[..., Settings]) -> None:
-    """Without an append-only file a restart of Redis loses work; who accepts that has to say so."""
+    """Without an append-only file a restart of Redis loses work; a setting must accept that."""
     client.config_set("appendonly", "no")
     settings = settings_of()
     with connect(settings) as ours:
@@ -88,7 +88,7 @@ def test_a_forgetful_redis_is_refused(client: redis.Redis, settings_of: Callable
 def test_a_redis_that_hides_its_settings_is_trusted_with_a_warning(
     client: redis.Redis, settings_of: Callable[..., Settings]
 ) -> None:
-    """Managed servers refuse CONFIG: the worker starts, and says what it could not see."""
+    """Managed servers refuse CONFIG: the worker starts, and logs the settings that it could not read."""
     client.acl_setuser("worker", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-config"])
     settings = settings_of()
     with capture_logs() as lines, connect(settings) as ours:
@@ -101,7 +101,7 @@ def test_a_redis_that_hides_its_settings_is_trusted_with_a_warning(
 
 
 def test_a_redis_that_is_away_is_waited_for(tmp_path: Path, settings_of: Callable[..., Settings]) -> None:
-    """A worker that starts before its Redis tries again instead of ending."""
+    """A worker that starts before its Redis retries instead of ending."""
     settings = settings_of(REDIS_URL=f"unix://{tmp_path}/nobody.sock")
     with capture_logs() as lines, connect(settings) as ours, pytest.raises(EnoughTried):
         wait_for_durable_redis(ours, settings, no_pause)
@@ -109,7 +109,7 @@ def test_a_redis_that_is_away_is_waited_for(tmp_path: Path, settings_of: Callabl
 
 
 def test_a_refused_password_ends_the_wait(client: redis.Redis, settings_of: Callable[..., Settings]) -> None:
-    """Credentials that Redis does not take will not be taken later either: the worker says so and ends."""
+    """A worker ends with a message if Redis rejects its credentials."""
     client.acl_setuser("locked", enabled=True, passwords=["+right"], keys=["*"], commands=["+@all"])
     for login in ("locked:wrong", "nobody:any"):
         settings = settings_of(REDIS_URL=settings_of().redis_url.replace("unix://", f"unix://{login}@", 1))

@@ -1,4 +1,4 @@
-"""Two beats run, as they do while one takes over from another: what they start is done once."""
+"""Two beats run, as during a deployment: each scheduled task runs once."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The benchmarks run, and their numbers add up. How fast anything is, no test says."""
+"""The benchmarks run, and their counts are right; times are not tested."""
 
 import asyncio
 import json
@@ -96,27 +96,27 @@ def test_ways_of_grading_differ_in_events_a_sync() -> None:
 
 
 def test_an_earlier_run_is_compared() -> None:
-    """Figures of an earlier run stand beside their successors, with the ratio; marks say whether they are met."""
+    """The report has the earlier figure and the ratio beside each, and says whether a mark is met."""
     results = [Result("one", {"ms": 3.0}, (Mark("ms", 3.0, 2.0, at_most=True),))]
     earlier = json.loads(outcome.as_json([Result("one", {"ms": 2.0})], {}))["results"]
-    told = outcome.report(results, earlier)
-    assert "was 2 (x 1.50)" in told
-    assert "MISSED ms: 3 (at most 2)" in told
+    report = outcome.report(results, earlier)
+    assert "was 2 (x 1.50)" in report
+    assert "MISSED ms: 3 (at most 2)" in report
 
 
 def test_the_newest_stored_run_is_compared_with(tmp_path: Path) -> None:
     """Runs are stored by date and machine, and the latest date is the newest."""
     described = {"date": "2026-10-05", "processor": "AMD EPYC (TM) 7B13", "cores": 2}
-    kept = outcome.stored_as(described, tmp_path)
-    assert kept.name == "2026-10-05-amd-epyc-tm-7b13-2-cores.json"
-    for file in (kept, tmp_path / "2026-09-30-zen-64-cores.json"):
+    stored = outcome.stored_as(described, tmp_path)
+    assert stored.name == "2026-10-05-amd-epyc-tm-7b13-2-cores.json"
+    for file in (stored, tmp_path / "2026-09-30-zen-64-cores.json"):
         file.write_text(outcome.as_json([Result("one", {"ms": 2.0})], described))
-    assert outcome.newest(tmp_path) == kept
-    assert outcome.read(kept)["results"]["one"]["figures"] == {"ms": 2.0}
+    assert outcome.newest(tmp_path) == stored
+    assert outcome.read(stored)["results"]["one"]["figures"] == {"ms": 2.0}
 
 
 def test_no_stored_run_is_said_so(tmp_path: Path) -> None:
-    """Comparing with the newest of none ends with a sentence."""
+    """Without a stored run a comparison ends with a message."""
     with pytest.raises(SystemExit, match="no run is stored"):
         outcome.newest(tmp_path)
 
@@ -134,7 +134,7 @@ with keeper():
 
 @pytest.mark.slow
 def test_what_a_killed_benchmark_started_is_ended() -> None:
-    """Also when it is killed without a chance to do anything, and its children have sessions of their own."""
+    """The processes of a benchmark end after SIGKILL, also those with sessions of their own."""
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, cwd=ROOT) as parent:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
@@ -145,8 +145,8 @@ def test_what_a_killed_benchmark_started_is_ended() -> None:
         time.sleep(0.1)
 
 
-def test_requests_under_way_are_counted_at_the_door() -> None:
-    """The highest number at once, the control plane left out; and anew after a DELETE."""
+def test_requests_in_flight_are_counted() -> None:
+    """The count is the highest number at once, without the control plane, since the last DELETE."""
     app, alone = servers.watched("canvas", 1, 1, 1), "/api/v1/courses/1001"
     app.app.state.sandbox.switchboard.faults.latency_ms = 50  # type: ignore[attr-defined]
 
@@ -162,7 +162,7 @@ def test_requests_under_way_are_counted_at_the_door() -> None:
 
 
 class Published:
-    """Stands in for Celery: keeps what would be published."""
+    """In place of Celery: stores what would be published."""
 
     def __init__(self) -> None:
         self.arguments: list[list[Any]] = []
@@ -297,13 +297,13 @@ def test_a_changed_grade_costs_two_requests_to_each_system() -> None:
 
 @needs_redis
 def test_an_unchanged_course_costs_five_requests_and_no_write() -> None:
-    """At reconciliation everything is read, and nothing written."""
+    """A reconciliation of an unchanged course reads everything and writes nothing."""
     assert not missed(reconcile.run(courses=2, rounds=1), "writes", "requests")
 
 
 @needs_redis
 def test_a_windows_cost_is_flat_in_events_and_idle_courses() -> None:
-    """As many requests for a hundred times the events, and beside idle courses."""
+    """The number of requests depends neither on the number of events nor on idle courses."""
     result = growth.run(most=2)
     assert not missed(result, "requests")
     assert result.figures["changed courses 2: requests"] == 6
@@ -314,7 +314,7 @@ def test_a_windows_cost_is_flat_in_events_and_idle_courses() -> None:
 @pytest.mark.slow
 @needs_redis
 def test_folding_and_planning_run() -> None:
-    """Every message is folded, every task carried out, every row planned."""
+    """Every message is aggregated, every task executed, every row planned."""
     assert fold.run(messages=200, tasks=10, rounds=1).figures["folded / null tasks"] > 0
     assert engine.run(rows=2_000, rounds=1).figures["rows"] == 2_000
 

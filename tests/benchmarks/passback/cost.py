@@ -127,7 +127,7 @@ def evening(bench: Rig, trace: list[Graded]) -> dict[str, float]:
 
 
 def _play(bench: Rig, trace: list[Graded], synced: list[str]) -> None:
-    """Let time pass, from one moment at which something happens to the next: grades come, what is due is synced."""
+    """Advance the clock from one event to the next: send the grades, sync what is due."""
     begin, queue, told = bench.clock.now() + timedelta(minutes=1), iter(trace), 0
     bench.clock.current = begin
     following = next(queue, None)
@@ -152,7 +152,7 @@ def _play(bench: Rig, trace: list[Graded], synced: list[str]) -> None:
 
 
 def _requests_alone(bench: Rig) -> float:
-    """Return the CPU seconds of one sync's requests, sent by httpx alone: no program could do with less."""
+    """Return the CPU seconds of one sync's requests, sent by httpx alone: the lower limit."""
     bench.remote.asked = asked = []
     spent = evening(bench, evening_of(Way.BY_HAND, 20, 100, seed=9))
     bench.remote.asked = None

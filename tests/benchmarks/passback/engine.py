@@ -70,7 +70,7 @@ class _Judge:
         return self._twin.differing(*self._bytes)
 
     def copy(self) -> int:
-        """Make a value per score, and keep none: what is kept is looked through by the garbage collector."""
+        """Make a value per score and store none, since the garbage collector traverses stored values."""
         copies = [
             Score(submission.score, missing=submission.missing, exempt=submission.excused)  # type: ignore[arg-type]
             for row in self.rows
@@ -98,7 +98,7 @@ def _bytes(bench: Rig, assignment_ids: list[str], there: list[int]) -> tuple[byt
 
 
 class _Held:
-    """Every port that a survey reads, answering at once from memory."""
+    """Every port that a comparison reads, answering at once from memory."""
 
     def __init__(self, course, rows, rosters, actual, categories, links) -> None:  # type: ignore[no-untyped-def]
         self._course, self._rows, self._rosters = course, rows, rosters
@@ -120,7 +120,7 @@ class _Held:
         return self._categories
 
     def plugin_ids(self) -> frozenset[str]:
-        """Return the mark of the rig's plugin."""
+        """Return the id of the rig's plugin."""
         return frozenset({"744"})
 
     def of_course(self, *_: object):  # type: ignore[no-untyped-def]
@@ -143,7 +143,7 @@ class _Read(_Held):
 
 
 class _WholePages:
-    """The sizes of pages of a Canvas that answers everything in time: nothing is remembered of them."""
+    """Page sizes of a Canvas that answers in time: nothing is cached of them."""
 
     def cells(
         self, _course_id: str, ids: Sequence[str], read: Callable[[Sequence[str], int], list[Any]]
@@ -153,7 +153,7 @@ class _WholePages:
 
 
 class _Answers:
-    """One answer, come from the network a moment ago, whatever is asked."""
+    """The same response to every request, as if just received."""
 
     def __init__(self, content: bytes) -> None:
         self._response = httpx.Response(200, headers={"Content-Type": "application/json"}, content=content)

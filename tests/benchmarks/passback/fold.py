@@ -1,4 +1,4 @@
-"""fold: from the stream to change sets, against Celery null tasks (the twin) and a bare `XREADGROUP` loop (the limit).
+"""fold: from the stream to pending changes, against Celery null tasks (twin) and a bare `XREADGROUP` loop (limit).
 
 Every candidate takes what is already queued. What counts is CPU time, the candidate's and Redis's together, so that a
 busy machine makes all of them dearer alike. The twin is a Celery worker of one thread with a task that does nothing.

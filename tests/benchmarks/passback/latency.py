@@ -93,7 +93,7 @@ def _scenes(
 
 
 def _beside(scene: str, ours: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
-    """Return what passback and its twin came to, and the ratios."""
+    """Return the figures of passback and its twin, and the ratios."""
     return {
         **{f"{scene}: {what}": value for what, value in ours.items()},
         **{f"{scene}: the twin's {what}": value for what, value in theirs.items()},
@@ -102,7 +102,7 @@ def _beside(scene: str, ours: dict[str, float], theirs: dict[str, float]) -> dic
 
 
 def _every_course_once(running: Town, courses: int) -> None:
-    """Give every assignment a score, so that PowerSchool has them all, and what is remembered is remembered."""
+    """Give every assignment a score, so that PowerSchool has them all and the caches are filled."""
     for course in range(courses):
         for number in range(1, ASSIGNMENTS + 1):
             _grade(running, course, number, 0, 1.0)

@@ -1,4 +1,4 @@
-"""A Celery worker whose task does nothing: what a task per event costs at the least. Takes a broker and options."""
+"""A Celery worker whose task does nothing: the least cost of a task per event. Takes a broker and options."""
 
 import sys
 

@@ -58,7 +58,7 @@ def run(courses: int = 60, changes: int = 600, seconds: float = 30.0, interval_m
 
 @dataclass
 class _Watch:
-    """What is seen of the queues while the evening lasts: when, how many courses wait, and the longest wait."""
+    """Samples of the queues during the evening: when, how many courses wait, and the longest wait."""
 
     running: Town
     name: str
@@ -67,7 +67,7 @@ class _Watch:
     over: threading.Event = field(default_factory=threading.Event)
 
     def look(self) -> None:
-        """Look at intervals until the evening is over."""
+        """Sample at intervals until the evening is over."""
         while not self.over.wait(LOOK_EVERY_S):
             changes = self.running.service.changes
             now = self.running.service.clock.now()

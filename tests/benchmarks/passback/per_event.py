@@ -1,4 +1,4 @@
-"""cost's naive twins: a Celery task for each event, and a score request in each; and one that looks before it sends.
+"""cost's naive twins: a Celery task for each event, and a score request in each; and one that reads before it sends.
 
 The naive twin sends what the event says. The equal one first reads the submission and its assignment in Canvas, which a
 handler of events must do to know that the score may be sent: an event says neither whether the assignment is synced nor

@@ -1,4 +1,4 @@
-"""throttle: changed courses under a PowerSchool that permits a request per interval and tells nobody.
+"""throttle: changed courses under a PowerSchool that permits a request per interval that is not configured.
 
 Real processes, two workers, real time. For each interval that PowerSchool permits, each that passback is told, and both
 ways in which PowerSchool may say no, every course changes at the same moment, and nothing that was learnt before is
@@ -34,7 +34,7 @@ from tests.benchmarks.rig.windows import REST_QUIET_PERIODS
 STUDENTS, ASSIGNMENTS = 4, 2
 WORKERS = 2
 POWERSCHOOL_MS = 30
-# What is learnt in the first seconds is not held against it.
+# The first seconds, in which the rate is learnt, are left out.
 LEARNING_S = 20.0
 LIMIT = 1.3
 TWIN_THREADS = 16
@@ -48,7 +48,7 @@ def run(
     told_ms: Sequence[int] = (0, 100),
     styles: Sequence[str] = ("403", "429"),
 ) -> Result:
-    """Play every combination, and the twin beside those in which passback is told nothing."""
+    """Play every combination, with the twin beside those without a configured interval."""
     figures: dict[str, float] = {}
     seen: list[Seen] = []
     for told in told_ms:
@@ -92,7 +92,7 @@ def _marks(figures: dict[str, float]) -> tuple[Mark, ...]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one combination came to: PowerSchool's answers and writes, from the moment of the grades on.
+    """The result of one combination: PowerSchool's responses and writes since the grades.
 
     `answers` are times (s) and statuses, `written` the times of each course's writes.
     """
@@ -133,7 +133,7 @@ class Seen:
 
 
 def _throttled(running: Town, courses: int, permitted_ms: int, style: str, score: float) -> Seen:
-    """Change every course at the same moment; return what it came to once all agree."""
+    """Change every course at the same moment; return the result once all agree."""
     service = running.service
     service.redis.delete(service.keys.rate("powerschool"))
     attempts, letters = _attempts(running), service.dead_letters.count()

@@ -118,7 +118,7 @@ def _sections(town: Town) -> dict[str, int]:
 
 
 def main() -> None:
-    """Be the receiver or the worker until told to stop."""
+    """Run the receiver or the worker until the process ends."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("part", choices=["web", "worker"])
     arguments.add_argument("broker")

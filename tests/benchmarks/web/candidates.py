@@ -54,7 +54,7 @@ async def body_of(receive: Receive) -> bytes:
 
 
 def main() -> None:
-    """Serve one candidate until told to stop. The receivers take their settings from the environment."""
+    """Serve one candidate until the process ends. The receivers take their settings from the environment."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("candidate", choices=["receivers", "bare", "celery"])
     arguments.add_argument("--port", type=int, required=True)

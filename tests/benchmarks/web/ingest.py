@@ -87,7 +87,7 @@ class Bench:
     connections: int
 
     def measure(self, candidate: Candidate, seconds: float) -> Measurement:
-        """Return what one run of the candidate came to, having checked that Redis holds what was accepted."""
+        """Return the figures of one run, once Redis holds every accepted event."""
         self.redis.flushall()
         port, process_id = self.servers[candidate.server]
         self._load(port, candidate, WARM_UP_S)

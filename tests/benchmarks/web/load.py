@@ -34,7 +34,7 @@ class Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Note the answer once it is whole, and send the next request."""
+        """Record a complete response, and send the next request."""
         self._answer += data
         head, end, body = self._answer.partition(b"\r\n\r\n")
         if not end or len(body) < _content_length(head):
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
             self._send()
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """Let the summary be made."""
+        """Mark the connection as done."""
         self.done.set_result(None)
 
     def _send(self) -> None:
