@@ -1,19 +1,20 @@
 """One tree of errors with two branches.
 
     PassbackError
-    +-- TransientError            may pass by itself: spends an attempt
-    |   +-- ServiceUnavailable          the whole system is throttled or unavailable: waits, spends no attempt
-    |   +-- LeaseLost             another worker has the course: stop, write nothing more
-    |   +-- RunChanged            a provisioning run was changed since it was read: read it again
-    |   +-- GradebookIncomplete   Canvas did not answer for single assignments, whatever the size of the page
-    |   +-- IncompleteRead       PowerSchool answered fewer roster rows than it counts: read again later
-    +-- PermanentError            will not pass by itself
-        +-- Refused               the remote system understood and said no (4xx), with its words
-        |   +-- NotFound          what was addressed is gone
-        |   |   +-- CourseGone    Canvas has no such course, or not any more
-        |   +-- AccessDenied      credentials, scopes or grants
-        +-- UnexpectedResponse      an response that its reference does not describe
-            +-- ResponseTooLarge    it is longer than it is read
+    +-- TransientError                may pass by itself: spends an attempt
+    |   +-- ServiceUnavailable        the whole system is throttled or unavailable: waits, spends no attempt
+    |   +-- LeaseLost                 another worker has the course: stop writing
+    |   +-- RunChanged                a provisioning run was changed since it was read: read it again
+    |   +-- GradebookIncomplete       Canvas did not return single assignments, whatever the size of the page
+    |   +-- IncompleteRead            PowerSchool returned fewer roster rows than it counts: read again later
+    +-- PermanentError                will not pass by itself
+        +-- RequestRejected           the remote system understood and refused (4xx), with its text
+        |   +-- NotFound              what was addressed does not exist
+        |   |   +-- CourseGone        Canvas has no such course, or not any more
+        |   +-- AccessDenied          credentials, scopes or grants
+        |       +-- QueryUnavailable  PowerSchool does not run a query of the plugin
+        +-- UnexpectedResponse        a response that its reference does not describe
+            +-- ResponseTooLarge      it is longer than the limit
 
 Adapters translate once, at the edge. Messages name the call by its path template and the status
 (`PUT /ws/xte/score: 409`), with ids only: never names, scores, e-mails or tokens.

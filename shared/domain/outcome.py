@@ -16,7 +16,7 @@ class Failure:
     """
 
     cause: str
-    answer: str = ""
+    error_text: str = ""
     assignment_id: str | None = None
 
 
@@ -29,12 +29,12 @@ class Done:
 class Snooze:
     """A system is throttled, unavailable or misconfigured: run again after `delay`, without spending an attempt.
 
-    `answer` says what a person must repair, without personal data; empty where waiting is enough.
+    `error_text` says what a person must repair, without personal data; empty where waiting is enough.
     """
 
     cause: str
     delay: timedelta
-    answer: str = ""
+    error_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
         for failure in failures:
             assignment_id, cause = failure.assignment_id, failure.cause
             self._dead_letters.add(
-                course_id, assignment_id, cause, failure.answer, attempts, failed_before=changes.failed_at
+                course_id, assignment_id, cause, failure.error_text, attempts, failed_before=changes.failed_at
             )
             log.error(LogEvent.DEAD_LETTERED, course_id=course_id, assignment_id=assignment_id, cause=cause)
 

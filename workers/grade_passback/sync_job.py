@@ -165,7 +165,7 @@ class CourseSync:
 
         A course with a dead dead_letter is read in full: the run that failed may have left anything undone.
         """
-        changed = changes.graded
+        changed = changes.changed_assignment_ids
         return None if changed is None or self._dead_letters.of_course(changes.course_id) else changed
 
     def _run_passes(

@@ -59,7 +59,7 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, Lease], Run]):
 
     def _snooze(self, job: tuple[Run, Lease], snooze: Snooze) -> Run:
         run, lease = job
-        return self._postpone(replace(run, answer=snooze.answer), lease, snooze.delay, snooze.cause)
+        return self._postpone(replace(run, answer=snooze.error_text), lease, snooze.delay, snooze.cause)
 
     def _retry(self, job: tuple[Run, Lease], cause: str, attempts: int, wait: timedelta) -> Run:
         run, lease = job
@@ -68,7 +68,7 @@ class RunOutcomeHandler(OutcomeHandler[tuple[Run, Lease], Run]):
 
     def _dead_letter(self, job: tuple[Run, Lease], failures: Sequence[Failure]) -> Run:
         run, lease = job
-        attempts, cause, answer = run.attempts + 1, failures[0].cause, failures[0].answer
+        attempts, cause, answer = run.attempts + 1, failures[0].cause, failures[0].error_text
         earlier = run.failed_at if run.attempts else ()
         self._dead_letters.add_provisioning(run.id, cause, answer, attempts, failed_before=earlier)
         log.error(LogEvent.PROVISION_DEAD_LETTERED, run_id=run.id, cause=cause, attempts=attempts)

@@ -72,7 +72,7 @@ class PendingChanges:
         return self.causes <= GRADE_CAUSES and not self.assignments_changed and not self.attempts
 
     @property
-    def graded(self) -> frozenset[str] | None:
+    def changed_assignment_ids(self) -> frozenset[str] | None:
         """The assignments whose scores may have changed, None if any may have."""
         are_named = self.only_grades and self.causes <= EVENT_CAUSES and not self.unnamed_grades
         return self.assignment_ids or None if are_named else None

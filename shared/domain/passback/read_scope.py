@@ -25,7 +25,7 @@ def up_to_date_keys(
     }
 
 
-def known_changes(graded: frozenset[str] | None, course: Course) -> frozenset[str] | None:
+def known_changes(changed: frozenset[str] | None, course: Course) -> frozenset[str] | None:
     """Return the assignments whose scores may have changed, None if any may have.
 
     Any may have if one of them is not in the course's list. A grade of a discussion's checkpoint or of a peer review
@@ -33,7 +33,7 @@ def known_changes(graded: frozenset[str] | None, course: Course) -> frozenset[st
     app/services/checkpoints/submission_aggregator_service.rb.
     """
     listed = {assignment.id for assignment in course.assignments}
-    return graded if graded is not None and graded <= listed else None
+    return changed if changed is not None and changed <= listed else None
 
 
 def is_cache_consistent(course: Course, rows: Sequence[GradebookRow], rosters: Collection[RosteredSection]) -> bool:

@@ -57,12 +57,12 @@ def test_graded_assignments_are_named(district: District, store: SyncQueue) -> N
     store.aggregate("worker", 100, NO_WAIT)
     pending = store.state_of(COURSE).pending
     assert pending is not None
-    assert pending.graded == {"7", "8"}
+    assert pending.changed_assignment_ids == {"7", "8"}
     district.send(Change(ChangeKind.GRADE, COURSE, ChangeCause.WEBHOOK))
     store.aggregate("worker", 100, NO_WAIT)
     pending = store.state_of(COURSE).pending
     assert pending is not None
-    assert pending.graded is None
+    assert pending.changed_assignment_ids is None
     assert pending.only_grades
 
 
@@ -73,13 +73,13 @@ def test_more_graded_assignments_than_are_kept_are_any(district: District, store
     store.aggregate("worker", 1_000, NO_WAIT)
     pending = store.state_of(COURSE).pending
     assert pending is not None
-    assert pending.graded == {str(number) for number in range(400)}
+    assert pending.changed_assignment_ids == {str(number) for number in range(400)}
     for number in range(400, 600):
         district.send(Change(ChangeKind.GRADE, COURSE, assignment_id=str(number)))
     store.aggregate("worker", 1_000, NO_WAIT)
     pending = store.state_of(COURSE).pending
     assert pending is not None
-    assert pending.graded is None
+    assert pending.changed_assignment_ids is None
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_work_given_back_still_knows_what_to_read(district: District, store: Syn
     store.reschedule(taken[0], NO_WAIT, attempts=0)
     pending = store.state_of(COURSE).pending
     assert pending is not None
-    assert pending.graded is None
+    assert pending.changed_assignment_ids is None
     assert (pending.assignments_changed, pending.assignment_ids) == (taken[1].assignments_changed, {"7"})
 
 
