@@ -128,18 +128,18 @@ class PlanComparer:
         if run.kind is not RunKind.ROLLBACK:
             accounts = _missing_accounts(self._imports, applied, plan.data_sets)
             holds = (*plan.holds, *accounts, *_hold_reasons(last, digests, run.cause))
-        own = run.school_number
-        if own is not None:
+        only = run.school_number
+        if only is not None:
             # A hold of the whole district is one of the school.
-            school = _school_plan(own, applied, plan, holds, run.corrections)
-            compared = self._imports_of(run, plan, replan, last, applied, known, lambda number: number != own)
+            school = _school_plan(only, applied, plan, holds, run.corrections)
+            compared = self._imports_of(run, plan, replan, last, applied, known, lambda number: number != only)
             return replace(compared, holds=school.holds, plan_digest=school.plan_digest)
         plan_digest = plan_digest_of((*digests.items(), *_id_imports(plan.id_changes, run.corrections)))
-        doubtful: frozenset[int] = frozenset()
+        held_schools: frozenset[int] = frozenset()
         if run.approved_plan != plan_digest:
-            doubtful = _schools_apart(applied, plan.data_sets, holds)
-        schools = tuple(_school_plan(school, applied, plan, holds, ()) for school in doubtful)
-        is_held = doubtful.__contains__ if doubtful else None
+            held_schools = _schools_apart(applied, plan.data_sets, holds)
+        schools = tuple(_school_plan(school, applied, plan, holds, ()) for school in held_schools)
+        is_held = held_schools.__contains__ if held_schools else None
         compared = self._imports_of(run, plan, replan, last, applied, known, is_held)
         return replace(compared, holds=holds, plan_digest=plan_digest, schools=schools)
 
@@ -169,7 +169,7 @@ class PlanComparer:
         corrections = corrections_before(data_sets, applied, plan.id_changes, known)
         renumbered = {digest_of(each.rows): each.rows for each in last.values() if ids and each.rows}
         over = ended_terms(data_sets, self._uploads.today(), self._zone())
-        ordered = sorted(data_sets, key=lambda each: each.key.place)
+        ordered = sorted(data_sets, key=lambda each: each.key.sort_key)
         imports = self._uploads.plan_uploads(ordered, last, over, renew=run.cause is RunCause.SCHEDULE)
         return Comparison(plan, imports, (), "", corrections=corrections, renumbered=renumbered)
 
@@ -220,9 +220,9 @@ def _schools_apart(applied: Iterable[DataSet], planned: Iterable[DataSet], holds
     numbers = {hold.school_number for hold in holds}
     if not numbers or None in numbers:
         return frozenset()
-    doubtful = frozenset(number for number in numbers if number is not None)
+    held_schools = frozenset(number for number in numbers if number is not None)
     schools = {row.school_number for data_set in (*applied, *planned) for row in data_set.rows}
-    return doubtful if schools - doubtful - {DISTRICT_SCHOOL_NUMBER} else frozenset()
+    return held_schools if schools - held_schools - {DISTRICT_SCHOOL_NUMBER} else frozenset()
 
 
 def _school_plan(
@@ -251,8 +251,8 @@ def _school_plan(
     rows |= {digest_of(each): each for each in renumbering}
     content = ((change.key, f"{change.before}-{change.after}") for change in changes)
     digest = plan_digest_of((*content, *_id_imports(id_changes, corrected)))
-    own = tuple(hold for hold in holds if hold.school_number in (None, school))
-    return SchoolPlan(school, own, digest, (*map(correction_change, renumbering), *changes), rows)
+    reasons = tuple(hold for hold in holds if hold.school_number in (None, school))
+    return SchoolPlan(school, reasons, digest, (*map(correction_change, renumbering), *changes), rows)
 
 
 def _id_imports(

@@ -89,7 +89,7 @@ class ProvisionRun:
             version = self._feed.changes_since(self._runs.schedule_state().data_version)
             run = self._with_known_refusals(replace(run, data_version=version.version if version else None))
             compared = self._comparer.compare(run)
-        return self._hold_or_apply(self._attach_plan(run, compared), lease, compared)
+        return self._check_safety(self._attach_plan(run, compared), lease, compared)
 
     def _with_known_refusals(self, run: Run) -> Run:
         """Return the run with what Canvas refused before, unless it is to be asked again."""
@@ -98,19 +98,19 @@ class ProvisionRun:
         state = self._runs.schedule_state()
         return replace(run, refused_ids=state.refused_ids, refused_logins=state.refused_logins)
 
-    def _hold_or_apply(self, run: Run, lease: Lease, compared: Comparison) -> Run:
+    def _check_safety(self, run: Run, lease: Lease, compared: Comparison) -> Run:
         self._save_rows(compared)
         if run.kind is RunKind.DRY_RUN:
             return self._end(replace(run, reasons=compared.holds), RunState.SHOWN, lease)
         if run.kind is RunKind.ROSTER:
             self._runs.save_sis_ids(lease, _ids_in_canvas(compared.plan))
         if compared.is_held and run.approved_plan != compared.plan_digest:
-            held = self._held_run(run.school_number)
+            held = self._run_awaiting_approval(run.school_number)
             if held is not None and held.id != run.id and held.plan_digest == compared.plan_digest:
                 return self._end(replace(run, superseded_by=held.id), RunState.STILL_HELD, lease)
-            return self._hold(replace(run, reasons=compared.holds), lease)
+            return self._await_approval(replace(run, reasons=compared.holds), lease)
         for school in compared.schools:
-            self._hold_school(run, school, lease)
+            self._save_school_plan(run, school, lease)
         apart = tuple(school.school_number for school in compared.schools)
         state = RunState.APPLYING if run.next_upload is not None else RunState.FINISHING
         return self._save(replace(run, state=state, reasons=compared.holds, held_schools=apart), lease)
@@ -143,22 +143,22 @@ class ProvisionRun:
             waits_on=None,
         )
 
-    def _held_run(self, school_number: int | None) -> Run | None:
+    def _run_awaiting_approval(self, school_number: int | None) -> Run | None:
         """Return the run that waits for a person about these rows: the district's (None), or one school's."""
         return next((each for each in self._runs.held_runs() if each.school_number == school_number), None)
 
-    def _hold(self, run: Run, lease: Lease) -> Run:
+    def _await_approval(self, run: Run, lease: Lease) -> Run:
         for other in self._runs.held_runs():
             if other.id != run.id and _covers(run, other):
                 self._supersede(other, run, lease)
         run = self._save(replace(run, state=RunState.HELD, uploads=_imported(run)), lease)
         self._save_data_version(run, lease)
-        self._log_held(run)
+        self._log_awaiting_approval(run)
         return run
 
-    def _hold_school(self, run: Run, school: SchoolPlan, lease: Lease) -> None:
+    def _save_school_plan(self, run: Run, school: SchoolPlan, lease: Lease) -> None:
         """Save a school's plan as a held run of its own, in the place of an older plan for it."""
-        before = self._held_run(school.school_number)
+        before = self._run_awaiting_approval(school.school_number)
         if before is not None and before.plan_digest == school.plan_digest:
             return
         held = Run(
@@ -178,9 +178,9 @@ class ProvisionRun:
         if before is not None:
             self._supersede(before, held, lease)
         self._save(held, lease)
-        self._log_held(held)
+        self._log_awaiting_approval(held)
 
-    def _log_held(self, run: Run) -> None:
+    def _log_awaiting_approval(self, run: Run) -> None:
         log.error(
             LogEvent.PROVISION_AWAITING_APPROVAL, run_id=run.id, school=run.school_number,
             codes=sorted({hold.code for hold in run.reasons}),
@@ -232,8 +232,8 @@ class ProvisionRun:
         if after is None:
             return
         staying = {user_id_of(row) for row in after.rows}
-        left = [row for row in (before.rows if before else ()) if user_id_of(row) not in staying]
-        self._runs.save_former_logins({login_digest(login_of(row)): user_id_of(row) for row in left}, staying)
+        leavers = [row for row in (before.rows if before else ()) if user_id_of(row) not in staying]
+        self._runs.save_former_logins({login_digest(login_of(row)): user_id_of(row) for row in leavers}, staying)
 
     def _save_data_version(self, run: Run, lease: Lease) -> None:
         state = replace(self._runs.schedule_state(), refused_ids=run.refused_ids, refused_logins=run.refused_logins)
@@ -256,8 +256,8 @@ class ProvisionRun:
         """Return what Canvas held before the run that is undone; data sets that came with it stay as they are."""
         undone = self._runs.find(run.rollback_of)
         states = [state for state in (undone.applied_before if undone else ()) if state.digest is not None]
-        kept = [self._runs.rows(state.digest) for state in states if state.digest]
-        rows = [data_set for data_set in kept if data_set is not None]
+        stored = [self._runs.rows(state.digest) for state in states if state.digest]
+        rows = [data_set for data_set in stored if data_set is not None]
         if undone is None or len(rows) < len(states):
             raise PermanentError("what was applied before is not kept any more", cause=Cause.ROWS_EXPIRED)
         if not rows:
@@ -295,4 +295,4 @@ def _imported(run: Run) -> tuple[ImportProgress, ...]:
 
 def _ids_in_canvas(plan: ImportPlan) -> dict[str, str]:
     """Return the SIS ids by PowerSchool record that Canvas has and the templates do not make, until it has others."""
-    return {**plan.kept_ids, **{change.source: change.old for change in plan.id_changes}}
+    return {**plan.deviating_ids, **{change.source: change.old for change in plan.id_changes}}

@@ -53,7 +53,7 @@ def run_json(run: Run, messages: Iterable[ImportMessage] = ()) -> Json:
         "rows": dict(run.counts),
         "requests": dict(run.requests),
         "findings": dict(run.findings),
-        "reasons": [_hold(hold) for hold in run.reasons],
+        "reasons": [_reason(hold) for hold in run.reasons],
         "problems": [_problem(problem) for problem in run.problems],
         "data_sets": [_counts(change) for change in run.changes],
         "uploads": [
@@ -80,7 +80,7 @@ def comparison_json(compared: Comparison, rows: Iterable[ChangedDataSet]) -> Jso
     return {
         "would_hold": bool(compared.holds),
         "held_schools": [school.school_number for school in compared.schools],
-        "reasons": [_hold(hold) for hold in compared.holds],
+        "reasons": [_reason(hold) for hold in compared.holds],
         "findings": compared.plan.findings,
         "problems": [_problem(problem) for problem in compared.plan.problems[:MAX_PROBLEMS]],
         "imports": len(compared.imports),
@@ -184,7 +184,7 @@ def _named(entity: Entity, row: SisRow | None) -> dict[str, str] | None:
     return None if row is None else dict(zip(HEADERS[entity], row.values, strict=True))
 
 
-def _hold(hold: Hold) -> Json:
+def _reason(hold: Hold) -> Json:
     return {"code": hold.code, "message": hold.sentence, "remedy": hold.remedy, "school_number": hold.school_number}
 
 

@@ -27,20 +27,20 @@ class InvalidOperation(Exception):
 
 
 class ProvisioningService:
-    """Requests runs, and decides about held ones. `wake` starts a tick of the worker, as beat does every 30 s."""
+    """Requests runs, and decides about held ones. `start_tick` starts a tick of the worker, as beat does every 30 s."""
 
-    def __init__(self, runs: ProvisionRuns, pauses: Pauses, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(self, runs: ProvisionRuns, pauses: Pauses, clock: Clock, start_tick: Callable[[], None]) -> None:
         self._runs = runs
         self._pauses = pauses
         self._clock = clock
-        self.wake = wake
+        self.start_tick = start_tick
 
     def request(self, actor: str, *, dry_run: bool = False) -> Run:
         """Open a run that a person asks for; one that has not begun yet is returned instead. Returns at once."""
         kind = RunKind.DRY_RUN if dry_run else RunKind.ROSTER
         run = self._runs.open(kind, RunCause.PERSON, self._clock.now(), actor)
         log.info(LogEvent.PROVISION_REQUESTED, run_id=run.id, kind=kind, actor=actor)
-        self.wake()
+        self.start_tick()
         return run
 
     def approve(self, run_id: str, actor: str) -> Run:
@@ -55,7 +55,7 @@ class ProvisioningService:
 
         run = self._decide(run_id, approved)
         log.info(LogEvent.PROVISION_APPROVED, run_id=run_id, actor=actor)
-        self.wake()
+        self.start_tick()
         return run
 
     def discard(self, run_id: str, actor: str) -> Run:
@@ -75,21 +75,21 @@ class ProvisioningService:
         self._pauses.pause(PROVISIONING, actor, f"rolled back to before run {run.id}")
         opened = self._runs.open(RunKind.ROLLBACK, RunCause.PERSON, now, actor, rollback_of=run.id)
         log.info(LogEvent.PROVISION_REQUESTED, run_id=opened.id, kind=opened.kind, actor=actor)
-        self.wake()
+        self.start_tick()
         return opened
 
     def _decide(self, run_id: str, decision: Callable[[Run], Run]) -> Run:
         """Save the decision about the plan that is held now; the worker may save the run meanwhile."""
-        first = run = self._held(run_id)
+        first = run = self._awaiting_approval(run_id)
         for _ in range(MAX_TRIES):
             with suppress(RunChanged):
                 return self._runs.decide(decision(run))
-            run = self._held(run_id)
+            run = self._awaiting_approval(run_id)
             if run.plan_digest != first.plan_digest:
                 break
         raise InvalidOperation(f"run {run_id} has changed meanwhile: look at it again")
 
-    def _held(self, run_id: str) -> Run:
+    def _awaiting_approval(self, run_id: str) -> Run:
         run = self._runs.find(run_id)
         if run is None:
             raise InvalidOperation(f"there is no run {run_id}")

@@ -48,7 +48,7 @@ def differences(before: Iterable[DataSet], after: Iterable[DataSet]) -> tuple[Da
     """
     old = {data_set.key: data_set for data_set in before}
     found = (difference(old.get(data_set.key), data_set) for data_set in after)
-    return tuple(sorted((d for d in found if d), key=lambda d: d.key.place))
+    return tuple(sorted((d for d in found if d), key=lambda d: d.key.sort_key))
 
 
 def difference(before: DataSet | None, after: DataSet) -> DataSetDifference:

@@ -27,14 +27,14 @@ from shared.domain.provisioning.unreadable_records import odd_row_problems, with
 class ImportPlan:
     """What Canvas should hold, sorted and in the order in which Canvas needs it, and what was left out and why.
 
-    It is as if Canvas had taken the `id_changes`, which must come before all of that. `kept_ids` are the SIS ids by
+    It is as if Canvas had taken the `id_changes`, which must come before all of that. `deviating_ids` are the SIS ids by
     PowerSchool record that are not what the templates make of it. `holds` say why a person should look first.
     """
 
     data_sets: tuple[DataSet, ...]
     problems: tuple[RosterProblem, ...] = ()
     id_changes: tuple[SisIdChange, ...] = ()
-    kept_ids: Mapping[str, str] = field(default_factory=dict)
+    deviating_ids: Mapping[str, str] = field(default_factory=dict)
     holds: tuple[Hold, ...] = ()
 
     @property
@@ -81,7 +81,7 @@ def plan_roster(
         problems |= odd_row_problems(roster.odd_rows)
         sources = {p.source for p in unnamed if p.code is RosterProblemCode.COURSE_NOT_IN_CATALOG}
         data_sets = with_stored_rows(data_sets, before, roster.odd_rows, sources)
-    return ImportPlan(data_sets, tuple(sorted(problems)), people.id_changes, people.kept_ids)
+    return ImportPlan(data_sets, tuple(sorted(problems)), people.id_changes, people.deviating_ids)
 
 
 def _of_sections(

@@ -38,8 +38,10 @@ def roster_facts(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
     """Return what the safety rules need to know of a roster."""
     odd = {row.record for row in roster.odd_rows}
     empty = tuple(kind for kind, record in RECORDS.items() if not getattr(roster, kind) and record not in odd)
-    kept = (row.ids.get("school_number") for row in roster.odd_rows if row.record == RECORDS["schools"])
-    schools = frozenset({*(s.number for s in roster.schools), *(number for number in kept if number is not None)})
+    odd_schools = (row.ids.get("school_number") for row in roster.odd_rows if row.record == RECORDS["schools"])
+    schools = frozenset(
+        {*(s.number for s in roster.schools), *(number for number in odd_schools if number is not None)}
+    )
     unplaced = sum(map(cannot_be_placed, roster.odd_rows))
     return RosterFacts(schools, empty, today, zone, roster.unsettled, len(roster.odd_rows), unplaced)
 
@@ -183,27 +185,27 @@ class _Comparison:
 
         What ended is counted by what is left: a school that gained as much as it lost shrank by nothing.
         """
-        for (entity, school), window, total, left in losses(history, self._now.counts, self._ended):
+        for (entity, school), window, total, remaining in losses(history, self._now.counts, self._ended):
             percent = self._limits.percent[entity]
             terms = {c.term for c in self._before if c.row.school_number == school}
             if entity is Entity.USERS and not terms.isdisjoint(self._ended):
                 percent = max(percent, self._limits.leavers)
             in_this_run = [c for c in self._lost if (c.entity, c.row.school_number) == (entity, school)]
-            earlier = total - left - len(in_this_run)
+            earlier = total - remaining - len(in_this_run)
             # What this run alone would end is reported as `shrunk`.
-            if earlier > 0 and in_this_run and self._limits.are_exceeded(total - left, total, percent):
+            if earlier > 0 and in_this_run and self._limits.are_exceeded(total - remaining, total, percent):
                 detail = f"more than {percent} % in {window}"
-                yield hold_for(HoldReason.SHRUNK_SLOWLY, entity, school, total - left, total, detail)
+                yield hold_for(HoldReason.SHRUNK_SLOWLY, entity, school, total - remaining, total, detail)
 
     def lost_users(self) -> Iterator[Hold]:
         """Schools that would lose too many users, apart for those whose classes are all over."""
         total = list(self._before.of(Entity.USERS))
         lost = [c for c in self._lost if c.entity is Entity.USERS]
         without_classes = self._users_without_classes()
-        left = (c for c in lost if c.identity in without_classes)
+        leavers = (c for c in lost if c.identity in without_classes)
         others = (c for c in lost if c.identity not in without_classes)
         yield from self._exceeding(HoldReason.SHRUNK, Entity.USERS, others, total, self._limits.percent[Entity.USERS])
-        yield from self._exceeding(HoldReason.MANY_LEAVERS, Entity.USERS, left, total, self._limits.leavers)
+        yield from self._exceeding(HoldReason.MANY_LEAVERS, Entity.USERS, leavers, total, self._limits.leavers)
 
     def changed_ids(self, renumbered: Collection[str]) -> Iterator[Hold]:
         """Schools of which too many records would get new SIS ids, those of renumbered people among them."""
@@ -334,7 +336,9 @@ class _LiveRows:
             if value(Entity.COURSES, row, "status") == "completed"
         }
         enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
-        self._in_several = {section for section, own in _terms_of_sections(enrollments).items() if len(own) > 1}
+        self._in_several = {
+            section for section, in_terms in _terms_of_sections(enrollments).items() if len(in_terms) > 1
+        }
 
     def __iter__(self) -> Iterator[_LiveRow]:
         return self.of(*(entity for entity in Entity if entity is not Entity.TERMS))

@@ -44,7 +44,7 @@ class _Merge:
         self._planned_ids = {entity: self._ids(self._new, entity) for entity in Entity}
 
     def result(self) -> tuple[DataSet, ...]:
-        ordered = sorted(self._new, key=lambda key: key.place)
+        ordered = sorted(self._new, key=lambda key: key.sort_key)
         for key in ordered:
             self._merged[key] = self._of_schools(key)
             if key.entity is Entity.USERS:
@@ -65,9 +65,9 @@ class _Merge:
         for identity in old.keys() | new.keys():
             was, now = old.get(identity), new.get(identity)
             owner = now if now is not None else was
-            chosen = was if owner is not None and self._is_held(owner.school_number) else now
-            if chosen is not None:
-                rows[identity] = chosen
+            selected = was if owner is not None and self._is_held(owner.school_number) else now
+            if selected is not None:
+                rows[identity] = selected
         return rows
 
     def _retain_conflicting_logins(self, key: DataSetKey) -> None:

@@ -27,8 +27,8 @@ class LiveCounts:
 
     def without(self, schools: Collection[int]) -> "LiveCounts":
         """Return the counts without those of some schools."""
-        kept = {key: {s: n for s, n in counts.items() if s not in schools} for key, counts in self.rows.items()}
-        return LiveCounts(self.at, kept)
+        others = {key: {s: n for s, n in counts.items() if s not in schools} for key, counts in self.rows.items()}
+        return LiveCounts(self.at, others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ def losses(
         for window, length in WINDOWS.items():
             base = next((c for c in reversed(known) if c.at <= history.now - length), known[0])
             then = _by_entity(base.rows, school, ended_terms)
-            left = _by_entity(now_live, school, ended_terms, base.rows)
+            live = _by_entity(now_live, school, ended_terms, base.rows)
             for entity, total in then.items():
                 at = (entity, school)
-                lost = total - left.get(entity, 0)
+                lost = total - live.get(entity, 0)
                 if lost > 0 and (at not in worst or lost > worst[at][1] - worst[at][2]):
-                    worst[at] = (window, total, left.get(entity, 0))
+                    worst[at] = (window, total, live.get(entity, 0))
     for at, (window, total, remaining) in sorted(worst.items()):
         yield at, window, total, remaining
 

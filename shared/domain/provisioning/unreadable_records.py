@@ -56,12 +56,12 @@ def with_stored_rows(
     """
     planned = tuple(planned)
     is_about = _is_about(odd_rows, unnamed)
-    kept = {s.key: [row for row in applied.rows(s.key) if is_about(s.key.entity, row)] for s in planned}
-    if not any(kept.values()):
+    retained = {s.key: [row for row in applied.rows(s.key) if is_about(s.key.entity, row)] for s in planned}
+    if not any(retained.values()):
         return planned
-    courses = _ids(kept, Entity.SECTIONS, "course_id")
-    users = _ids(kept, Entity.ENROLLMENTS, "user_id")
-    return tuple(_merged(s, kept[s.key], applied, courses=courses, users=users) for s in planned)
+    courses = _ids(retained, Entity.SECTIONS, "course_id")
+    users = _ids(retained, Entity.ENROLLMENTS, "user_id")
+    return tuple(_merged(s, retained[s.key], applied, courses=courses, users=users) for s in planned)
 
 
 def _is_about(odd_rows: Sequence[UnreadableRecord], unnamed: Collection[str]) -> Callable[[Entity, SisRow], bool]:
@@ -82,13 +82,18 @@ def _is_about(odd_rows: Sequence[UnreadableRecord], unnamed: Collection[str]) ->
     return is_about
 
 
-def _ids(kept: Mapping[DataSetKey, Iterable[SisRow]], entity: Entity, column: str) -> set[str]:
+def _ids(retained: Mapping[DataSetKey, Iterable[SisRow]], entity: Entity, column: str) -> set[str]:
     """Return what the retained rows of an entity refer to."""
-    return {value(entity, row, column) for key, rows in kept.items() if key.entity is entity for row in rows}
+    return {value(entity, row, column) for key, rows in retained.items() if key.entity is entity for row in rows}
 
 
 def _merged(
-    planned: DataSet, kept: Iterable[SisRow], applied: LastImport, *, courses: Collection[str], users: Collection[str]
+    planned: DataSet,
+    retained: Iterable[SisRow],
+    applied: LastImport,
+    *,
+    courses: Collection[str],
+    users: Collection[str],
 ) -> DataSet:
     entity = planned.key.entity
     rows = {row.key(entity): row for row in planned.rows}
@@ -99,5 +104,5 @@ def _merged(
         ends = entity is Entity.COURSES and identity in rows and value(entity, rows[identity], "status") == "completed"
         if identity[0] in referred and (identity not in rows or ends):
             rows[identity] = row
-    rows |= {row.key(entity): row for row in kept}
+    rows |= {row.key(entity): row for row in retained}
     return DataSet(planned.key, in_order(rows.values()))

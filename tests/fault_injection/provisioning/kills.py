@@ -112,7 +112,7 @@ class Killer:
                 return found
             if time.monotonic() > wake_at:
                 # In place of beat, whose ticks come every half minute.
-                self._town.service.provisioning_service.wake()
+                self._town.service.provisioning_service.start_tick()
                 wake_at = time.monotonic() + WAKE_EVERY_S
             time.sleep(POLL_INTERVAL_S)
         raise AssertionError(f"run {run.id} does not get there: {self._town.service.provision_runs.find(run.id)}")

@@ -343,7 +343,7 @@ def test_a_course_that_waits_says_why(site: Site) -> None:
 
 def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
     """Exact rows, what Canvas refused in plain words, and who approved."""
-    site.service.provisioning_service.wake = lambda: None
+    site.service.provisioning_service.start_tick = lambda: None
     browser = site.browser("operator")
     said = browser.text("/provisioning/7")
     for words in (

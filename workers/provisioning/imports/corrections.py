@@ -68,10 +68,10 @@ def _refused(imports: SisImports, sent: DataSet, messages: Collection[RowError])
         # Where nobody has the old id any more, it was changed, or there was nobody to change.
         old_ids = ((row, value(sent.key.entity, row, "old_id")) for row in sent.rows if row in with_message)
         return tuple(row for row, old_id in old_ids if _user(imports, old_id) is not None)
-    return tuple(row for row in sent.rows if _keeps_login(imports, row, has_message=row in with_message))
+    return tuple(row for row in sent.rows if _has_other_login(imports, row, has_message=row in with_message))
 
 
-def _keeps_login(imports: SisImports, row: SisRow, *, has_message: bool) -> bool:
+def _has_other_login(imports: SisImports, row: SisRow, *, has_message: bool) -> bool:
     user = _user(imports, user_id_of(row))
     if user is None:
         return False

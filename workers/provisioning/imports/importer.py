@@ -125,8 +125,10 @@ class Importer:
 
     def _find_unrecorded(self, upload: ImportProgress) -> SisImport | None:
         newest = self._imports.newest(IMPORTS_SEARCHED)
-        ours = [each for each in newest if each.data_set_id == upload.data_set_id and each.id > upload.newest_seen]
-        return max(ours, key=lambda each: each.id, default=None)
+        unrecorded = [
+            each for each in newest if each.data_set_id == upload.data_set_id and each.id > upload.newest_seen
+        ]
+        return max(unrecorded, key=lambda each: each.id, default=None)
 
     def _started(self, run: Run, number: int, lease: Lease, started: SisImport, *, adopted: bool) -> Run:
         upload = run.uploads[number]
@@ -177,12 +179,12 @@ class Importer:
 
     def _with_errors(self, part: UploadPart, upload: ImportProgress, errors: Sequence[RowError]) -> UploadPart:
         """Return the part with the rows that Canvas had something to say about, if it said which."""
-        own = [error for error in errors if part.key.entity in _entities_of(error, upload)]
-        rows = self._runs.rows(part.digest) if own else None
+        part_errors = [error for error in errors if part.key.entity in _entities_of(error, upload)]
+        rows = self._runs.rows(part.digest) if part_errors else None
         if rows is None:
-            return replace(part, has_errors=bool(own), refused=None)
-        keys = {named for error in own if (named := row_key_of(part.key.entity, error)) is not None}
-        all_named = all(row_key_of(part.key.entity, error) is not None for error in own)
+            return replace(part, has_errors=bool(part_errors), refused=None)
+        keys = {named for error in part_errors if (named := row_key_of(part.key.entity, error)) is not None}
+        all_named = all(row_key_of(part.key.entity, error) is not None for error in part_errors)
         refused = DataSet(part.key, tuple(row for row in rows.rows if row.key(part.key.entity) in keys))
         if all_named and refused.rows:
             self._runs.save_rows(digest_of(refused), refused)
@@ -197,8 +199,8 @@ class Importer:
         """Return what Canvas said in plain words, each message beside the rows of its file."""
         files: dict[Entity, DataSet] = {}
         for entity in {entity for error in errors for entity in _entities_of(error, upload)}:
-            kept = [self._runs.rows(part.digest) for part in upload.parts if part.key.entity is entity]
-            rows = tuple(row for data_set in kept if data_set is not None for row in data_set.rows)
+            stored = [self._runs.rows(part.digest) for part in upload.parts if part.key.entity is entity]
+            rows = tuple(row for data_set in stored if data_set is not None for row in data_set.rows)
             files[entity] = DataSet(DataSetKey(entity), rows)
         kinds = (_entities_of(error, upload)[0] for error in errors)
         return [
@@ -238,8 +240,8 @@ class Importer:
         planned = self._uploads.as_remaster(upload, parts)
         for digest, data_set in planned.rows.items():
             self._runs.save_rows(digest, data_set)
-        kept = run.uploads[: number if instead else number + 1]
-        return replace(run, uploads=(*kept, planned.upload, *run.uploads[number + 1 :]))
+        before = run.uploads[: number if instead else number + 1]
+        return replace(run, uploads=(*before, planned.upload, *run.uploads[number + 1 :]))
 
     def _part(self, part: UploadPart, state: DataSetState | None) -> Part:
         digests = (state.digest, state.attempted) if state else (None, None)
@@ -285,8 +287,8 @@ class Importer:
             return part
         if earlier.refused is None or (part.has_errors and part.refused is None):
             return replace(part, has_errors=True, refused=None)
-        kept = [self._runs.rows(digest) for digest in (earlier.refused, part.refused) if digest]
-        rows = {row.key(part.key.entity): row for data_set in kept if data_set for row in data_set.rows}
+        refusals = [self._runs.rows(digest) for digest in (earlier.refused, part.refused) if digest]
+        rows = {row.key(part.key.entity): row for data_set in refusals if data_set for row in data_set.rows}
         refused = DataSet(part.key, in_order(rows.values()))
         self._runs.save_rows(digest_of(refused), refused)
         return replace(part, has_errors=True, refused=digest_of(refused))
@@ -303,8 +305,8 @@ class Importer:
         return self._save(self._poll_later(run, poll_wait(upload.polls), "other_import"), lease)
 
     def _waited_for(self, found: SisImport) -> WaitedFor:
-        is_ours = (found.data_set_id or "").startswith(f"{self._uploads.prefix}:")
-        return WaitedFor(found.id, PASSBACK if is_ours else found.user_id, found.state.value, found.created_at)
+        by_passback = (found.data_set_id or "").startswith(f"{self._uploads.prefix}:")
+        return WaitedFor(found.id, PASSBACK if by_passback else found.user_id, found.state.value, found.created_at)
 
     def _hangs(self, run: Run, cause: str) -> PermanentError:
         assert run.waits_on is not None

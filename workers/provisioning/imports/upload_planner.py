@@ -55,12 +55,12 @@ class UploadPlanner:
             is_due = is_unsure or (renew and self._is_due(group, parts))
             planned = plan_import(name, parts, self._rules, live, has_base=_has_base(parts), is_due=is_due)
             found += [planned] if planned else []
-        whole = {part.key for each in found if each.upload.options.remaster for part in each.upload.parts}
-        again = self._refused_again(plan, applied, whole) if renew else None
+        remastered = {part.key for each in found if each.upload.options.remaster for part in each.upload.parts}
+        again = self._refused_again(plan, applied, remastered) if renew else None
         return (*found, again) if again else tuple(found)
 
     def _refused_again(
-        self, plan: Iterable[DataSet], applied: Mapping[DataSetKey, LastApplied], sent_whole: Collection[DataSetKey]
+        self, plan: Iterable[DataSet], applied: Mapping[DataSetKey, LastApplied], remastered: Collection[DataSetKey]
     ) -> PlannedImport | None:
         """Return an import of the rows that Canvas refused on an earlier day, as they are planned now.
 
@@ -70,7 +70,7 @@ class UploadPlanner:
         for data_set in plan:
             last = applied.get(data_set.key, NOTHING_APPLIED)
             state, refused = last.state, last.refused
-            if state is None or refused is None or last.known_digest is None or data_set.key in sent_whole:
+            if state is None or refused is None or last.known_digest is None or data_set.key in remastered:
                 continue
             if state.at.date() >= self.today():
                 continue
@@ -133,25 +133,25 @@ class UploadPlanner:
     ) -> list[Part]:
         """Return the parts of a group's import: those that are planned, and those of its base that are not."""
         parts = [_part(name, each, applied.get(each.key, NOTHING_APPLIED)) for each in data_sets]
-        changed = {p.after.key.term_sis_id for p in parts if p.last.state is None or not p.may_rest}
+        changed = {p.after.key.term_sis_id for p in parts if p.last.state is None or not p.may_omit}
         found = []
         for part in parts:
             term = part.after.key.term_sis_id
             # The data sets of a term rest together, so that every kind of file of it is in the import, or none.
             rests = term in ended_terms and term not in changed
             if part.is_in_base or not rests:
-                found.append(replace(part, may_rest=rests))
+                found.append(replace(part, may_omit=rests))
         planned = {each.key for each in data_sets}
         for key, last in applied.items():
             if key not in planned and last.state is not None and last.state.data_set_id == name:
                 # Rows that have expired cannot be sent: the import becomes a remaster, which leaves them out.
                 rows = last.candidates
                 after = rows or DataSet(key, ())
-                found.append(Part(rows, after, digest_of(after), last, may_rest=True, is_in_base=True))
-        return sorted(found, key=lambda part: part.after.key.place)
+                found.append(Part(rows, after, digest_of(after), last, may_omit=True, is_in_base=True))
+        return sorted(found, key=lambda part: part.after.key.sort_key)
 
     def _is_due(self, group: str, parts: Iterable[Part]) -> bool:
-        active = [part for part in parts if not part.may_rest]
+        active = [part for part in parts if not part.may_omit]
         states = [part.last.state for part in active if part.last.state is not None]
         last = max((state.remastered_on for state in states if state.remastered_on is not None), default=None)
         unnamed = (part.last.state for part in active if part.last.refused is None)
@@ -167,16 +167,16 @@ def _part(name: str, after: DataSet, last: LastApplied) -> Part:
     # Equal by its digest, whether or not the rows are still stored.
     before = after if is_same else last.rows if known is not None else last.candidates
     is_in_base = known is not None and last.state is not None and last.state.data_set_id == name
-    return Part(before, after, digest, last, may_rest=is_same, is_in_base=is_in_base)
+    return Part(before, after, digest, last, may_omit=is_same, is_in_base=is_in_base)
 
 
 def _has_base(parts: Iterable[Part]) -> bool:
     """Say whether it is known what Canvas compares with: every active part is in the base, or new to Canvas."""
     parts = tuple(parts)
     in_base = [part for part in parts if part.is_in_base]
-    active = (part for part in parts if not part.may_rest)
-    is_whole = bool(in_base) and all(part.is_in_base or part.last.state is None for part in active)
-    return is_whole and all(part.before is not None for part in in_base)
+    active = (part for part in parts if not part.may_omit)
+    is_complete = bool(in_base) and all(part.is_in_base or part.last.state is None for part in active)
+    return is_complete and all(part.before is not None for part in in_base)
 
 
 def correction_change(data_set: DataSet) -> DataSetChange:

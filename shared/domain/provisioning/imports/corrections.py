@@ -176,14 +176,14 @@ def logins_to_free(
         holder = login_holder(login_of(row), by_login, former)
         if holder is None or holder.user_id == user_id_of(row) or holder.user_id in refused:
             continue
-        own = planned_by_id.get(holder.user_id)
-        if own is not None and login_of(own) == login_of(row):
+        planned_row = planned_by_id.get(holder.user_id)
+        if planned_row is not None and login_of(planned_row) == login_of(row):
             # The holder is planned to have the login.
             continue
         if holder.row is None and holder.user_id in (applied_ids | planned_by_id.keys()):
             # The holder came back: the former login is out of date.
             continue
-        freed[holder.user_id] = _freed(holder, own, by_login, former)
+        freed[holder.user_id] = _freed(holder, planned_row, by_login, former)
     return DataSet(FREED_LOGINS, in_order(freed.values())) if freed else None
 
 

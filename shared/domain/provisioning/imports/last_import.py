@@ -8,7 +8,7 @@ from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKe
 MAX_TEXT_CHARS = 255
 """Longest name that Canvas stores, as canvas-lms limits its text columns; longer ones are row errors there."""
 
-_KEYS = {(entity, name): place for entity, header in HEADERS.items() for place, name in enumerate(header)}
+_KEYS = {(entity, name): index for entity, header in HEADERS.items() for index, name in enumerate(header)}
 
 
 def value(entity: Entity, row: SisRow, column: str) -> str:

@@ -106,7 +106,7 @@ class LastApplied:
 class Part:
     """A data set of an import: what Canvas should hold of it, and every row that it may hold now (None: unknown).
 
-    `digest` stands for the rows of `after`. `may_rest`: it does not change and nobody expects it to, as in a term that
+    `digest` stands for the rows of `after`. `may_omit`: it does not change and nobody expects it to, as in a term that
     is over. An upload that is compared with nothing leaves it out, and Canvas leaves it alone. `is_in_base`: Canvas
     compares with it under the import's identifier.
     """
@@ -115,7 +115,7 @@ class Part:
     after: DataSet
     digest: str
     last: LastApplied = LastApplied()
-    may_rest: bool = False
+    may_omit: bool = False
     is_in_base: bool = False
 
 
@@ -155,7 +155,7 @@ def plan_import(
     rows: dict[str, DataSet] = {}
     for part, found in zip(parts, differences, strict=True):
         key, data_set, digest = part.after.key, part.after, part.digest
-        if remaster and part.may_rest:
+        if remaster and part.may_omit:
             continue
         if remaster:
             data_set = _with_ended(part.after, found, planned[key.entity], rules)
@@ -166,7 +166,7 @@ def plan_import(
         if found:
             counts = (len(found.added), len(found.changed), len(found.removed))
             changes.append(DataSetChange(key, part.last.digest, part.digest, *counts))
-    resting = tuple(part.after.key for part in parts if remaster and part.may_rest and part.is_in_base)
+    resting = tuple(part.after.key for part in parts if remaster and part.may_omit and part.is_in_base)
     return PlannedImport(ImportProgress(data_set_id, tuple(sent), options, resting), tuple(changes), rows)
 
 

@@ -130,14 +130,14 @@ def _course_per_teacher(
         lead = key[3]
         teacher = {"teacher_number": teacher_numbers.get(lead, ""), "users_dcid": str(lead)}
         fields = {**_section_fields(group[0].section), **teacher}
-        own = template.render(fields)
+        named = template.render(fields)
         there = Counter(c.course_sis_id for c in group if c.course_sis_id)
-        course = own if own in there or not there else min(there, key=lambda id_: (-there[id_], id_))
-        if course == own and template.missing(fields):
+        course = named if named in there or not there else min(there, key=lambda id_: (-there[id_], id_))
+        if course == named and template.missing(fields):
             missing = ", ".join(sorted(template.missing(fields)))
             problems += [c.problem(RosterProblemCode.COURSE_ID_INCOMPLETE, missing) for c in group]
-        elif course == own and owners.setdefault(own, key) != key:
-            problems += [c.problem(RosterProblemCode.COURSE_ID_TAKEN, f"SIS id {own}") for c in group]
+        elif course == named and owners.setdefault(named, key) != key:
+            problems += [c.problem(RosterProblemCode.COURSE_ID_TAKEN, f"SIS id {named}") for c in group]
         else:
             courses |= {c.section.dcid: course for c in group}
     return courses, problems

@@ -74,5 +74,5 @@ def _title(placed: PlacedSection, names: CourseNames) -> str:
 
 def _name(placed: PlacedSection, names: CourseNames) -> str:
     """Return the name in the catalog of the school, else of the district; empty if neither has one."""
-    own = names.get((placed.section.school_number, placed.course_number))
-    return own or names.get((DISTRICT_SCHOOL_NUMBER, placed.course_number), "")
+    name = names.get((placed.section.school_number, placed.course_number))
+    return name or names.get((DISTRICT_SCHOOL_NUMBER, placed.course_number), "")

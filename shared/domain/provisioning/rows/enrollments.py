@@ -83,19 +83,19 @@ class StudentRows:
         for e in enrollments:
             periods.setdefault(e.student_dcid, []).append(EnrollmentPeriod(e.entry_date, e.exit_date, e.is_dropped))
         statuses = {}
-        for dcid, own in sorted(periods.items()):
+        for dcid, student_periods in sorted(periods.items()):
             student = self._students.get(dcid)
             # A student without a record counts as in school, so that the enrollment is reported, not passed over.
             in_school = student is None or is_in_school(student, self._policy)
-            possible = [period for period in own if not has_impossible_dates(period, placed.term)]
+            possible = [period for period in student_periods if not has_impossible_dates(period, placed.term)]
             statuses[dcid] = enrollment_status(possible, placed.term, self._today, in_school=in_school)
-            if len(possible) < len(own) and statuses[dcid] is not EnrollmentStatus.CURRENT:
+            if len(possible) < len(student_periods) and statuses[dcid] is not EnrollmentStatus.CURRENT:
                 self._with_impossible_dates.add((placed.section.dcid, dcid))
         return statuses
 
     def _current_sections(self) -> dict[int, list[PlacedSection]]:
         """Return where the students are who left another section."""
-        left = {
+        departed = {
             dcid
             for statuses in self._statuses.values()
             for dcid, status in statuses.items()
@@ -103,7 +103,7 @@ class StudentRows:
         }
         current: dict[int, list[PlacedSection]] = {}
         for section_dcid, statuses in self._statuses.items():
-            for dcid in left & statuses.keys():
+            for dcid in departed & statuses.keys():
                 if statuses[dcid] is EnrollmentStatus.CURRENT:
                     current.setdefault(dcid, []).append(self._sections[section_dcid])
         return current

@@ -47,7 +47,7 @@ def with_retained_rows(
                     rows[identity] = retained
     merged = (DataSet(key, in_order(rows.values())) for key, rows in sets.items())
     found = (*merged, *_enrollments(enrollments, applied, running_terms, sets, policy))
-    return tuple(sorted(found, key=lambda data_set: data_set.key.place))
+    return tuple(sorted(found, key=lambda data_set: data_set.key.sort_key))
 
 
 def _enrollments(

@@ -41,7 +41,7 @@ KEY_COLUMNS: Mapping[Entity, tuple[str, ...]] = {
     Entity.ENROLLMENTS: ("section_id", "user_id", "role"),
 }
 
-_KEY_PLACES = {entity: [HEADERS[entity].index(name) for name in names] for entity, names in KEY_COLUMNS.items()}
+_KEY_INDEXES = {entity: [HEADERS[entity].index(name) for name in names] for entity, names in KEY_COLUMNS.items()}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +52,7 @@ class DataSetKey:
     term_sis_id: str = ""
 
     @property
-    def place(self) -> tuple[int, str]:
+    def sort_key(self) -> tuple[int, str]:
         """Where it stands in the order in which Canvas needs data sets: terms first, enrollments last."""
         return (list(Entity).index(self.entity), self.term_sis_id)
 
@@ -71,7 +71,7 @@ class SisRow:
 
     def key(self, entity: Entity) -> tuple[str, ...]:
         """Return what identifies the row in Canvas."""
-        return tuple([self.values[place] for place in _KEY_PLACES[entity]])
+        return tuple([self.values[index] for index in _KEY_INDEXES[entity]])
 
 
 def in_order(rows: Iterable[SisRow]) -> tuple[SisRow, ...]:

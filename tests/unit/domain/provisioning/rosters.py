@@ -105,7 +105,7 @@ def plan(
     applied = tuple(applied)
     found = plan_roster(of, policy, today, applied, canvas)
     corrections = corrections_before(found.data_sets, applied, found.id_changes, canvas)
-    return WholePlan(found.data_sets, found.problems, found.id_changes, found.kept_ids, corrections=corrections)
+    return WholePlan(found.data_sets, found.problems, found.id_changes, found.deviating_ids, corrections=corrections)
 
 
 def rows(plan: ImportPlan, entity: Entity, term: str | None = None) -> list[SisRow]:

@@ -152,7 +152,7 @@ def test_a_plan_is_sorted_legal_and_says_nothing_twice(
     """Every data set is in order, its keys are unique, and Canvas knows its statuses."""
     _, plan = planned(history, policy)
 
-    assert [s.key for s in plan.data_sets] == sorted({s.key for s in plan.data_sets}, key=lambda key: key.place)
+    assert [s.key for s in plan.data_sets] == sorted({s.key for s in plan.data_sets}, key=lambda key: key.sort_key)
     for s in plan.data_sets:
         keys = Counter(row.key(s.key.entity) for row in s.rows)
         assert not keys or max(keys.values()) == 1

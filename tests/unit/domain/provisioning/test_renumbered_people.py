@@ -119,7 +119,7 @@ def test_a_refused_id_stays_in_every_file() -> None:
     assert column(after, Entity.USERS, "first_name")["1501"] == "New"
     assert column(after, Entity.ENROLLMENTS, "status")["4001/1501/student"] == "active"
     assert problems(after) == [(RosterProblemCode.PERSON_ID_REFUSED, "STUDENTS.DCID 501")]
-    assert after.kept_ids == {"STUDENTS.DCID 501": "1501"}
+    assert after.deviating_ids == {"STUDENTS.DCID 501": "1501"}
 
 
 def test_a_newer_number_is_tried_again() -> None:

@@ -36,7 +36,7 @@ def sections(term: str, *ids: str) -> DataSet:
 
 def part(before: DataSet | None, after: DataSet, *, rests: bool = False) -> Part:
     """Return a data set of an import; one that rests is in its base."""
-    return Part(before, after, digest_of(after), may_rest=rests, is_in_base=rests)
+    return Part(before, after, digest_of(after), may_omit=rests, is_in_base=rests)
 
 
 def planned(

@@ -317,14 +317,14 @@ class Campus:
         self.runs = ProvisionRuns(self.redis, self.keys, timedelta(days=90), timedelta(seconds=10))
         self.imports = FakeImports(self.clock)
         self.letters, self.pauses = self.stores.dead_letters, self.stores.pauses
-        self.desk = ProvisioningService(self.runs, self.pauses, self.clock, wake=lambda: None)
+        self.desk = ProvisioningService(self.runs, self.pauses, self.clock, start_tick=lambda: None)
 
     @classmethod
     def sharing(cls, other: "Campus", runs: ProvisionRuns | None = None) -> "Campus":
         """Return the installation as another person uses it at the same time, with a store of their own if given."""
         found = copy(other)
         found.runs = runs or other.runs
-        found.desk = ProvisioningService(found.runs, found.pauses, found.clock, wake=lambda: None)
+        found.desk = ProvisioningService(found.runs, found.pauses, found.clock, start_tick=lambda: None)
         return found
 
     def process(
