@@ -27,8 +27,8 @@ from shared.domain.provisioning.unreadable_records import odd_row_problems, with
 class ImportPlan:
     """What Canvas should hold, sorted and in the order in which Canvas needs it, and what was left out and why.
 
-    It is as if Canvas had taken the `id_changes`, which must come before all of that. `deviating_ids` are the SIS ids by
-    PowerSchool record that are not what the templates make of it. `holds` say why a person should look first.
+    It is as if Canvas had taken the `id_changes`, which must come before all of that. `deviating_ids` are the SIS ids
+    by PowerSchool record that are not what the templates make of it. `holds` are the reasons to hold the plan.
     """
 
     data_sets: tuple[DataSet, ...]

@@ -62,8 +62,8 @@ class UserDirectory:
     """The users' rows by record, those of people who left included, and the problems of the others.
 
     `by_source` maps a PowerSchool record to its row; `active` names the records of those who are in school.
-    `id_changes` are those whose SIS id Canvas must change first; `deviating_ids` are SIS ids by record that are not what
-    the templates make of it, since Canvas has others.
+    `id_changes` are those whose SIS id Canvas must change first; `deviating_ids` are SIS ids by record that are not
+    what the templates make of it, since Canvas has others.
     """
 
     by_source: Mapping[str, SisRow]
