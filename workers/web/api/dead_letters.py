@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field, StringConstraints
 
 from shared.adapters.redis.dead_letters.batches import DeadLetterBatch
@@ -33,6 +33,24 @@ BatchId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="Id of a ba
 CauseQuery = Annotated[Code | None, Query(description="Only those of this cause; `messages`: unreadable messages")]
 
 router = APIRouter()
+
+
+def _open_dead_letter(service: Service, dead_letter_id: DeadLetterId) -> DeadLetter:
+    found = views.find(service, dead_letter_id)
+    if found is None:
+        raise ApiError(404, "dead_letter_unknown", "There is no open dead letter of this id.")
+    return found
+
+
+def _batch(service: Service, batch_id: BatchId) -> DeadLetterBatch:
+    found = service.dead_letter_batches.find(batch_id)
+    if found is None:
+        raise ApiError(404, "batch_unknown", "There was no batch of this id in the last day.")
+    return found
+
+
+OpenDeadLetter = Annotated[DeadLetter, Depends(_open_dead_letter)]
+Batch = Annotated[DeadLetterBatch, Depends(_batch)]
 
 
 class SelectionRequest(StrictModel):
@@ -123,22 +141,21 @@ def _some(service: Container, actions: OperatorActions, verb: Verb, selection: S
 
 
 @router.get("/dead-letters/batches/{batch_id}")
-def batch(service: Service, batch_id: BatchId) -> Json:
+def batch(found: Batch) -> Json:
     """Return the progress of a batch."""
-    return plain(_batch(service, batch_id))  # type: ignore[no-any-return]  # JSON of a dataclass
+    return plain(found)  # type: ignore[no-any-return]  # JSON of a dataclass
 
 
 @router.post("/dead-letters/batches/{batch_id}/cancel", status_code=202)
-def cancel(service: Service, actions: Actions, batch_id: BatchId) -> Json:
+def cancel(actions: Actions, found: Batch) -> Json:
     """Cancel a batch between two jobs; the remaining dead letters are untouched. Safe to repeat."""
-    _batch(service, batch_id)
-    return {"id": batch_id, "cancelled": actions.cancel_batch(batch_id)}
+    return {"id": found.id, "cancelled": actions.cancel_batch(found.id)}
 
 
 @router.get("/dead-letters/{letter_id}")
-def dead_letter(service: Service, dead_letter_id: DeadLetterId) -> Json:
+def dead_letter(found: OpenDeadLetter) -> Json:
     """Return one dead letter; of a message without its content."""
-    return dead_letter_json(_dead_letter(service, dead_letter_id))
+    return dead_letter_json(found)
 
 
 @router.post(
@@ -146,32 +163,18 @@ def dead_letter(service: Service, dead_letter_id: DeadLetterId) -> Json:
     status_code=202,
     responses={409: {"model": ErrorResponse, "description": "It cannot be run again"}},
 )
-def retry(service: Service, actions: Actions, dead_letter_id: DeadLetterId) -> Json:
+def retry(actions: Actions, found: OpenDeadLetter) -> Json:
     """Retry one dead letter. Needs the header `X-Requested-With`, or a JSON body, against forgery.
 
     A course is synced anew, and its dead letter stays open until that succeeds. Safe to repeat.
     """
-    if not actions.retry_one(_dead_letter(service, dead_letter_id)):
+    if not actions.retry_one(found):
         raise ApiError(409, "not_retryable", "This job cannot be run again; export or discard it.")
-    return {"id": dead_letter_id, "requested": True}
+    return {"id": found.id, "requested": True}
 
 
 @router.post("/dead-letters/{letter_id}/discard", status_code=202)
-def discard(service: Service, actions: Actions, dead_letter_id: DeadLetterId) -> Json:
+def discard(actions: Actions, found: OpenDeadLetter) -> Json:
     """Remove one dead letter without doing its work; a later change of its course may cause it again."""
-    actions.discard_one(_dead_letter(service, dead_letter_id))
-    return {"id": dead_letter_id, "discarded": True}
-
-
-def _dead_letter(service: Container, dead_letter_id: str) -> DeadLetter:
-    found = views.find(service, dead_letter_id)
-    if found is None:
-        raise ApiError(404, "dead_letter_unknown", "There is no open dead letter of this id.")
-    return found
-
-
-def _batch(service: Container, batch_id: str) -> DeadLetterBatch:
-    found = service.dead_letter_batches.find(batch_id)
-    if found is None:
-        raise ApiError(404, "batch_unknown", "There was no batch of this id in the last day.")
-    return found
+    actions.discard_one(found)
+    return {"id": found.id, "discarded": True}

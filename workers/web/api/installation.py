@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import StringConstraints
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run
-from workers.container import Container
 from workers.grade_passback.explain.response import Json, pause_json
 from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.serializers import message_api_json, rows_api_json, run_api_json
@@ -20,6 +19,16 @@ TARGET = rf"^({EVERYTHING}|{PROVISIONING}|course:[0-9]{{1,20}})$"
 RunId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="Id of a provisioning run")]
 
 router = APIRouter()
+
+
+def _known_run(service: Service, run_id: RunId) -> Run:
+    found = service.provision_runs.find(run_id)
+    if found is None:
+        raise ApiError(404, "run_unknown", "There is no provisioning run of this id.")
+    return found
+
+
+KnownRun = Annotated[Run, Depends(_known_run)]
 
 
 class Target(StrictModel):
@@ -88,32 +97,23 @@ def provisioning(service: Service, limit: Annotated[int, Query(ge=1, le=50)] = 2
 
 
 @router.get("/provisioning/{run_id}")
-def run(service: Service, run_id: RunId) -> Json:
+def run(service: Service, found: KnownRun) -> Json:
     """Return a run with the exact rows of its plan, and the rows that Canvas rejected. Rows contain names."""
-    found, runs = _run(service, run_id), service.provision_runs
+    runs = service.provision_runs
     return {
         "run": plain(run_api_json(found, service.clock.now())),
         "rows": [rows_api_json(changed) for changed in changed_rows(runs, found)],
-        "troubles": [message_api_json(message) for message in runs.messages(run_id)],
+        "troubles": [message_api_json(message) for message in runs.messages(found.id)],
     }
 
 
 @router.post("/provisioning/{run_id}/approve", status_code=202)
-def approve(service: Service, operator: Actions, run_id: RunId) -> Json:
+def approve(operator: Actions, found: KnownRun) -> Json:
     """Approve a held plan. Safe to repeat."""
-    _run(service, run_id)
-    return {"run_id": run_id, "approved": operator.approve(run_id)}
+    return {"run_id": found.id, "approved": operator.approve(found.id)}
 
 
 @router.post("/provisioning/{run_id}/discard", status_code=202)
-def discard(service: Service, operator: Actions, run_id: RunId) -> Json:
+def discard(operator: Actions, found: KnownRun) -> Json:
     """Discard a held plan without applying it. Safe to repeat."""
-    _run(service, run_id)
-    return {"run_id": run_id, "discarded": operator.reject(run_id)}
-
-
-def _run(service: Container, run_id: str) -> Run:
-    found = service.provision_runs.find(run_id)
-    if found is None:
-        raise ApiError(404, "run_unknown", "There is no provisioning run of this id.")
-    return found
+    return {"run_id": found.id, "discarded": operator.reject(found.id)}
