@@ -28,7 +28,7 @@ class SubmissionRow(msgspec.Struct, frozen=True):
     section_id: str
     submissions: list[Submission]
     sis_user_id: str | None = None
-    unreadable: dict[str, str] = {}
+    unreadable: dict[str, str] | None = None
 
 
 DECODER = msgspec.json.Decoder(list[SubmissionRow])
@@ -120,7 +120,7 @@ def one_row_per_student(rows: Iterable[SubmissionRow]) -> tuple[GradebookRow, ..
     students: dict[str, GradebookRow] = {}
     for row in rows:
         submissions = {each.assignment_id: each for each in row.submissions if is_reckonable(each.score)}
-        unreadable = row.unreadable
+        unreadable = row.unreadable or {}
         if len(submissions) < len(row.submissions):
             out_of_range = (each.assignment_id for each in row.submissions if not is_reckonable(each.score))
             unreadable = {**unreadable, **dict.fromkeys(out_of_range, "score")}
