@@ -1,1 +1,1 @@
-"""What both remote systems have in common: one way to send a request, one translation of failures, exact numbers."""
+"""The HTTP client of both remote systems: requests, responses, failures, exact numbers, redacted error texts."""

@@ -177,7 +177,7 @@ def redact(text: str) -> str:
 
 
 def _joined(shown: list[str]) -> str:
-    """Join the pieces; what stands between two hidden words is hidden with them."""
+    """Join the pieces; what is between two hidden words is hidden with them."""
     joined: list[str] = []
     last = -1
     for piece in shown:

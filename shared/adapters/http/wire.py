@@ -89,7 +89,7 @@ def without_nulls(row: object) -> object:
 
 # Of both systems.
 Text = Annotated[str, AfterValidator(_encodable)]
-# Of Canvas, which writes ids as numbers or text, whatever was asked for.
+# Of Canvas, which writes ids as numbers or as text.
 Id = Annotated[str, BeforeValidator(_integer_as_text)]
 SisId = Annotated[Text | None, BeforeValidator(none_if_blank), BeforeValidator(_integer_as_text)]
 TextIfUsable = Annotated[str, BeforeValidator(_text_if_usable)]
@@ -103,7 +103,7 @@ IntOrZero = Annotated[int, BeforeValidator(lambda value: 0 if value in (None, ""
 Flag = Annotated[bool, BeforeValidator(lambda value: False if value == "" else value)]
 OptionalFlag = Annotated[bool | None, BeforeValidator(none_if_blank)]
 OptionalId = Annotated[int | None, BeforeValidator(none_if_blank)]
-# One client of PowerSchool met assignment section ids that were lists.
+# Some versions of PowerSchool send assignment section ids as lists.
 FirstId = Annotated[int, BeforeValidator(lambda value: value[0] if isinstance(value, list) and value else value)]
 Date = Annotated[date, BeforeValidator(lambda value: value[:10] if isinstance(value, str) else value)]
 EnrollmentDate = Annotated[date | None, BeforeValidator(_enrollment_date)]

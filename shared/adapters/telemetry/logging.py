@@ -13,7 +13,7 @@ from shared.adapters.telemetry.exceptions import downgrade_known_errors, drop_ex
 from shared.adapters.telemetry.redaction import redactor
 from shared.config import Settings
 
-# These repeat each unit of work, or print full URLs; passback's own line says it once, with ids only.
+# These log each unit of work again, or print full URLs; passback logs it once, with ids only.
 QUIET_LOGGERS = ("httpx", "httpcore", "uvicorn.access", "celery.worker.strategy", "tornado.access")
 # These print the text of whatever was raised; signals and the fields beside the line say it without.
 SILENT_LOGGERS = ("celery.app.trace",)

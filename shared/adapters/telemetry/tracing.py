@@ -45,7 +45,7 @@ def start_tracing(process: str, exporter: "SpanExporter | None" = None) -> None:
 
 
 def stop_tracing() -> None:
-    """Send what is left, and make no more spans in this process. The end of a process does the same."""
+    """Send the remaining spans, and make no more in this process. The end of a process does the same."""
     global _provider, _tracer  # noqa: PLW0603
     if _provider is not None:
         _provider.shutdown()

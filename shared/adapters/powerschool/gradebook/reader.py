@@ -100,7 +100,7 @@ class StateRow(Wire):
 
 
 class FastRows(msgspec.Struct, frozen=True):
-    """The query's response. `count` is how many rows there are, where PowerSchool says so."""
+    """The query's response. `count` is how many rows there are, None where PowerSchool does not say."""
 
     record: list[GradebookRow] = []
     count: int | None = None

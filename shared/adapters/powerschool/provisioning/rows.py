@@ -1,4 +1,4 @@
-"""Rows of the plugin's provisioning queries, and the values they come to. Query rows are text throughout."""
+"""Rows of the plugin's provisioning queries, and the records made of them. Query rows are text throughout."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -115,7 +115,7 @@ class EnrollmentRow(Wire):
 
 
 def teaching(rows: Sequence[FeedSectionRow]) -> tuple[TeachingAssignment, ...]:
-    """Return who teaches the section of these rows, the lead teacher first. A USERS.DCID of 0 is nobody's."""
+    """Return the teachers of the section of these rows, the lead teacher first. A USERS.DCID of 0 is no user."""
     lead = rows[0].lead_users_dcid
     leads = [TeachingAssignment(lead, is_lead=True)] if lead else []
     others = (
@@ -141,7 +141,7 @@ def section_of(rows: list[FeedSectionRow]) -> ClassSection:
 
 
 def member_of(rows: list[StaffRow]) -> StaffMember:
-    """Return the person with the schools that they work at; who works at none keeps those of the past."""
+    """Return the person with the schools that they work at; with those of the past where there are no current ones."""
     row = rows[0]
     current = [row.school_number for row in rows if row.status == CURRENT]
     schools = current or [row.school_number for row in rows]
